@@ -1,0 +1,98 @@
+"""``python -m feature_repo``: apply the contract, keep the online store running and honest."""
+
+import contextlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from feature_repo.command_line import command_line, say
+from feature_repo.home import Home
+from feature_repo.stores import redis_server
+
+app = command_line("The contract: Feast definitions, the manifest that serving reads, the embedded Redis.")
+redis_app = command_line("The embedded Redis of the data folder.")
+app.add_typer(redis_app, name="redis")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def feast(context: typer.Context) -> None:
+    """Plain Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
+    raise typer.Exit(_feast(*context.args))
+
+
+@app.command()
+def apply() -> None:
+    """`feast apply`, then `manifest`."""
+    code = _feast("apply")
+    if code:
+        raise typer.Exit(code)
+    manifest()
+
+
+@app.command()
+def manifest() -> None:
+    """Compile the registry into the manifest that serving reads."""
+    from feature_repo.manifest import compile_manifest
+    from feature_repo.store import open_store
+
+    home = Home.from_env()
+    services = compile_manifest(open_store(home), home)
+    say(f"{len(services)} feature services → {home.manifest}")
+
+
+@app.command()
+def materialize(
+    until: Annotated[
+        str | None, typer.Argument(help="Values as of this time, ISO 8601, UTC [default: the newest feature row]")
+    ] = None,
+) -> None:
+    """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
+
+    To bring online just what is new since the last time, use `feast materialize-incremental`.
+    """
+    from feature_repo.materialize import materialize as run
+    from feature_repo.materialize import parse_time
+
+    home = Home.from_env()
+    run(home, parse_time(until) if until else None, say=say)
+
+
+@redis_app.command()
+def start() -> None:
+    """Start the server, if it does not run."""
+    home = Home.from_env()
+    redis_server.ensure(home)
+    say(f"Redis listens on {redis_server.socket_path(home)}")
+
+
+@redis_app.command()
+def stop() -> None:
+    """Stop the server; its data stay in the data folder."""
+    say("Redis stopped" if redis_server.stop(Home.from_env()) else "Redis did not run")
+
+
+@redis_app.command()
+def status() -> None:
+    """Say whether the server runs."""
+    home = Home.from_env()
+    state = "runs" if redis_server.running(home) else "does not run"
+    say(f"Redis {state} ({redis_server.socket_path(home)})")
+
+
+def _feast(*arguments: str) -> int:
+    """Feast's own command line, in this process, in its repository's folder."""
+    from feature_repo.store import FOLDER, config_file
+
+    os.environ["FEAST_FS_YAML_FILE_PATH"] = str(config_file(Home.from_env()))
+    from feast.cli.cli import cli
+
+    sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
+    with contextlib.chdir(FOLDER):
+        result = cli.main(list(arguments), prog_name="feast", standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,108 @@
+"""Where everything lies: one data folder, deleted to start afresh.
+
+``REFRAIN_HOME`` names the folder (default: ``data`` beside this package); ``REFRAIN_TENANT`` the tenant whose
+tables are read and written (default: ``default``).
+"""
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from feature_repo.errors import HomeError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULT_ROOT = REPOSITORY / "data"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths inside the data folder. Nothing else in Refrain composes a data path.
+
+    >>> Home(Path("/srv/refrain")).raw("plays").as_posix()
+    '/srv/refrain/raw/plays/tenant=default'
+    """
+
+    root: Path
+    tenant: str = "default"
+
+    @classmethod
+    def from_env(cls) -> "Home":
+        """Read ``REFRAIN_HOME`` and ``REFRAIN_TENANT``.
+
+        Raises:
+            HomeError: the tenant's name could not be part of a path and of a Feast project.
+        """
+        tenant = os.environ.get("REFRAIN_TENANT", "default")
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", tenant):
+            raise HomeError(
+                expected="REFRAIN_TENANT of lower-case letters, digits and _, starting with a letter",
+                found=repr(tenant),
+                next_command="export REFRAIN_TENANT=default",
+            )
+        return cls(Path(os.environ.get("REFRAIN_HOME") or DEFAULT_ROOT).expanduser().absolute(), tenant)
+
+    def raw(self, table: str) -> Path:
+        """Folder of one raw table; event tables hold ``date=…`` folders."""
+        return self.root / "raw" / table / f"tenant={self.tenant}"
+
+    def features(self, view: str) -> Path:
+        """Folder of one feature view's table, with ``date=…`` folders."""
+        return self.root / "features" / view / f"tenant={self.tenant}"
+
+    def quarantine(self, table: str) -> Path:
+        """Folder of the rows of one raw table that were refused, with their reasons."""
+        return self.root / "quarantine" / table / f"tenant={self.tenant}"
+
+    def bundles(self, model: str) -> Path:
+        """Folder of one model's bundles, one sub-folder a version."""
+        return self.root / "models" / f"tenant={self.tenant}" / model
+
+    @property
+    def project(self) -> str:
+        """Name of the Feast project; it is part of every online key."""
+        return f"refrain_{self.tenant}"
+
+    @property
+    def registry(self) -> Path:
+        """SQLite file of the Feast registry."""
+        return self.root / "registry.db"
+
+    @property
+    def manifest(self) -> Path:
+        """What serving reads in the registry's place."""
+        return self.root / f"manifest-{self.tenant}.json"
+
+    @property
+    def redis(self) -> Path:
+        """Folder of the embedded Redis: socket, log, append-only file."""
+        return self.root / "redis"
+
+    @property
+    def mlflow(self) -> Path:
+        """Folder of MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def training_sets(self) -> Path:
+        """Folder of saved training sets."""
+        return self.root / "training_sets" / f"tenant={self.tenant}"
+
+    def ensure(self) -> "Home":
+        """Make the folder and prove that it takes files.
+
+        Raises:
+            HomeError: it cannot be made or written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise HomeError(
+                expected="a data folder that can be written",
+                found=f"{self.root}: {error.strerror or error}",
+                next_command="export REFRAIN_HOME=/a/folder/of/yours  (then run the same command again)",
+            ) from error
+        return self

@@ -1,0 +1,94 @@
+"""Features that are computed at the moment of the question, from others and from the request.
+
+Each module holds one pure numpy function; this page says what it reads and what it returns. Feast, the training
+SDK and the serving process call the same function, so that it cannot mean two things. Imports no Feast.
+
+Columns are arrays of one length n: numbers as float64 with NaN for missing, timestamps as float64 seconds since
+1970 UTC, texts as object arrays with None for missing, vectors as (n, d) float32 with NaN rows for missing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_repo.on_demand.affinity_share import affinity_share
+from feature_repo.on_demand.popularity_share import popularity_share
+from feature_repo.on_demand.request_context import request_context
+from feature_repo.on_demand.taste_match import taste_match
+from feature_repo.on_demand.track_age import track_age
+
+Columns = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """What one function reads and returns.
+
+    Attributes:
+        function: called with one array per argument; returns one array per output.
+        inputs: argument name to ``view__feature``, or to the bare name of a field of the request.
+        outputs: output name to Feast type name.
+    """
+
+    function: Callable[..., dict[str, np.ndarray]]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+    def compute(self, columns: Columns) -> dict[str, np.ndarray]:
+        """Run the function on columns named as in ``inputs``' values."""
+        return self.function(**{argument: columns[column] for argument, column in self.inputs.items()})
+
+
+REQUEST_FIELDS = {"request_timestamp": "UnixTimestamp", "device": "String", "context": "String"}
+"""What a request may say of itself, and the Feast type of each."""
+
+ON_DEMAND: dict[str, OnDemand] = {
+    "taste_match": OnDemand(
+        taste_match,
+        inputs={
+            "user_vector": "user_taste__vector",
+            "user_fit": "user_taste__fit",
+            "track_vector": "track_taste__vector",
+            "track_fit": "track_taste__fit",
+        },
+        outputs={"score": "Float64"},
+    ),
+    "popularity_share": OnDemand(
+        popularity_share,
+        inputs={
+            "track_1d": "track_popularity__plays_1d",
+            "track_7d": "track_popularity__plays_7d",
+            "track_28d": "track_popularity__plays_28d",
+            "all_1d": "platform_activity__plays_1d",
+            "all_7d": "platform_activity__plays_7d",
+            "all_28d": "platform_activity__plays_28d",
+        },
+        outputs={"share_1d": "Float64", "share_7d": "Float64", "share_28d": "Float64"},
+    ),
+    "affinity_share": OnDemand(
+        affinity_share,
+        inputs={
+            "pair_7d": "user_artist_affinity__plays_7d",
+            "pair_28d": "user_artist_affinity__plays_28d",
+            "user_7d": "user_listening__plays_7d",
+            "user_28d": "user_listening__plays_28d",
+        },
+        outputs={"share_7d": "Float64", "share_28d": "Float64"},
+    ),
+    "track_age": OnDemand(
+        track_age,
+        inputs={"released": "track_catalogue__released", "request_timestamp": "request_timestamp"},
+        outputs={"days": "Float64"},
+    ),
+    "request_context": OnDemand(
+        request_context,
+        inputs={"request_timestamp": "request_timestamp", "device": "device", "context": "context"},
+        outputs={
+            "hour_of_day": "Int64",
+            "day_of_week": "Int64",
+            "device_code": "Int64",
+            "context_code": "Int64",
+        },
+    ),
+}

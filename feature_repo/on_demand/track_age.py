@@ -1,0 +1,13 @@
+"""How long a track has been out."""
+
+import numpy as np
+
+SECONDS_A_DAY = 86_400.0
+
+
+def track_age(released: np.ndarray, request_timestamp: np.ndarray) -> dict[str, np.ndarray]:
+    """Days from release to the request; NaN where the release is not known.
+
+    Args: two (n,) arrays of seconds since 1970 UTC.
+    """
+    return {"days": (request_timestamp - released) / SECONDS_A_DAY}

@@ -1,0 +1,49 @@
+"""One FeatureService per model version: the list of features that this model eats."""
+
+from feast import FeatureService
+
+from feature_repo.views import (
+    artist_popularity,
+    platform_activity,
+    track_catalogue,
+    track_popularity,
+    track_taste,
+    user_artist_affinity,
+    user_history,
+    user_listening,
+    user_profile,
+    user_taste,
+)
+from feature_repo.views.on_demand import ON_DEMAND_VIEWS
+
+recommendation_v1 = FeatureService(
+    name="recommendation_v1",
+    description="The ranker of recommendations: one row for each listener, track and moment",
+    features=[
+        ON_DEMAND_VIEWS["taste_match"],
+        ON_DEMAND_VIEWS["popularity_share"],
+        ON_DEMAND_VIEWS["affinity_share"],
+        ON_DEMAND_VIEWS["track_age"],
+        user_listening[["plays_7d", "plays_28d", "skip_rate_28d", "distinct_tracks_28d", "distinct_artists_28d"]],
+        user_history[["distinct_tracks"]],
+        track_popularity[["plays_1d", "plays_7d", "plays_28d", "listeners_28d", "skip_rate_28d"]],
+        artist_popularity[["skip_rate_28d"]],
+        user_artist_affinity[["plays_7d", "plays_28d", "skip_rate_28d"]],
+        platform_activity[["plays_1d", "plays_7d", "plays_28d"]],
+        track_catalogue[["released"]],
+        user_taste,
+        track_taste,
+    ],
+)
+
+listener_v1 = FeatureService(
+    name="listener_v1",
+    description="Who asks: taste, history, profile and situation, for retrieval, filters and reasons",
+    features=[user_taste, user_history, user_profile, ON_DEMAND_VIEWS["request_context"]],
+)
+
+track_display_v1 = FeatureService(
+    name="track_display_v1",
+    description="What a person is shown of a track",
+    features=[track_catalogue[["title", "artist_id", "artist_name", "genres"]]],
+)

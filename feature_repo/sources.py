@@ -1,0 +1,43 @@
+"""Where feature tables lie, and the shape that all of them share.
+
+A feature table is a folder of Parquet files in ``data/features/<view>/``: the join keys, ``event_timestamp`` (the
+moment T that the row speaks for: it uses only events before T), ``created_timestamp`` (when that could first be
+known), then the features. Rows are written when a value changes, so the newest row at or before a moment is true at
+that moment however old it is; that is why the views have no ttl (docs/decisions/002).
+"""
+
+from datetime import timedelta
+
+from feast import Entity, FeatureView, Field, FileSource
+from feast.data_format import ParquetFormat
+from feast.types import FeastType, String
+
+from feature_repo.home import Home
+
+WINDOW_DAYS = (1, 7, 28)
+"""Trailing windows of every windowed feature, in days of UTC."""
+
+
+def per_window(name: str, dtype: FeastType) -> list[Field]:
+    """One field a window: ``plays`` becomes ``plays_1d``, ``plays_7d``, ``plays_28d``."""
+    return [Field(name=f"{name}_{days}d", dtype=dtype) for days in WINDOW_DAYS]
+
+
+def feature_table(name: str, *, entities: list[Entity], schema: list[Field], description: str) -> FeatureView:
+    """Declare a view over the feature table of the same name."""
+    source = FileSource(
+        name=f"{name}_table",
+        path=str(Home.from_env().features(name)),
+        file_format=ParquetFormat(),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created_timestamp",
+    )
+    keys = [Field(name=entity.join_key, dtype=String) for entity in entities]
+    return FeatureView(
+        name=name,
+        entities=entities,
+        ttl=timedelta(0),
+        schema=[*keys, *schema],
+        source=source,
+        description=description,
+    )

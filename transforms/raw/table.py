@@ -1,0 +1,72 @@
+"""What all raw tables have in common: two times, a key, and rules that tell why a row is refused."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dataframely as dy
+import polars as pl
+
+MICROSECONDS_UTC = pl.Datetime("us", "UTC")
+CLOCK_TOLERANCE = timedelta(days=1)
+
+
+def key_column() -> dy.String:
+    """A column that tells who or what: neither missing nor empty."""
+    return dy.String(nullable=False, min_length=1)
+
+
+class Timed(dy.Schema):
+    """When it happened, and when we learned of it; UTC, microseconds."""
+
+    event_timestamp = dy.Datetime(time_unit="us", time_zone="UTC", nullable=False)
+    created_timestamp = dy.Datetime(time_unit="us", time_zone="UTC", nullable=False)
+
+    @dy.rule()
+    def event_timestamp_before_1970(cls) -> pl.Expr:
+        return pl.col("event_timestamp") >= datetime(1970, 1, 1, tzinfo=UTC)
+
+    @dy.rule()
+    def event_timestamp_in_the_future(cls) -> pl.Expr:
+        return pl.col("event_timestamp") <= datetime.now(UTC) + CLOCK_TOLERANCE
+
+    @dy.rule()
+    def created_timestamp_before_event_timestamp(cls) -> pl.Expr:
+        return pl.col("created_timestamp") >= pl.col("event_timestamp")
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One raw table.
+
+    Attributes:
+        name: of the table and its folder.
+        schema: columns, types and rules.
+        key: columns that make two rows tell the same thing.
+        changes_slowly: rows are states that hold until the next one, rather than events.
+    """
+
+    name: str
+    schema: type[dy.Schema]
+    key: tuple[str, ...]
+    changes_slowly: bool = False
+
+    @property
+    def columns(self) -> dict[str, pl.DataType]:
+        """Name and polars type of every column, in order."""
+        return dict(self.schema.create_empty().schema)
+
+    @property
+    def payload(self) -> list[str]:
+        """Columns that are neither key nor time."""
+        times = {"event_timestamp", "created_timestamp"}
+        return [name for name in self.columns if name not in times and name not in self.key]
+
+    def conform(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows with all columns of the table: those not given are null, the created time falls back on the event's."""
+        if "created_timestamp" not in rows.columns:
+            rows = rows.with_columns(created_timestamp=pl.col("event_timestamp"))
+        given = [
+            (pl.col(name) if name in rows.columns else pl.lit(None)).cast(dtype, strict=False).alias(name)
+            for name, dtype in self.columns.items()
+        ]
+        return rows.select(given).with_columns(pl.col("created_timestamp").fill_null(pl.col("event_timestamp")))

@@ -1,0 +1,23 @@
+"""The catalogue."""
+
+import dataframely as dy
+
+from transforms.raw.table import MICROSECONDS_UTC, RawTable, Timed, key_column
+
+
+class Tracks(Timed):
+    """One row per track and per change of its entry; it is known from ``event_timestamp`` on."""
+
+    track_id = key_column()
+    artist_id = dy.String(nullable=True)
+    artist_name = dy.String(nullable=True)
+    title = dy.String(nullable=True)
+    genres = dy.List(dy.String(nullable=False), nullable=True)
+    duration_ms = dy.Int64(nullable=True, min=0)
+    explicit = dy.Bool(nullable=True)
+    released = dy.Datetime(
+        time_unit=MICROSECONDS_UTC.time_unit, time_zone=MICROSECONDS_UTC.time_zone, nullable=True
+    )
+
+
+TRACKS = RawTable("tracks", Tracks, key=("track_id",), changes_slowly=True)
