@@ -4,10 +4,8 @@ from feast import FeatureService
 
 from feature_repo.views import (
     artist_popularity,
-    platform_activity,
     track_catalogue,
     track_popularity,
-    track_taste,
     user_artist_affinity,
     user_history,
     user_listening,
@@ -24,15 +22,11 @@ recommendation_v1 = FeatureService(
         ON_DEMAND_VIEWS["popularity_share"],
         ON_DEMAND_VIEWS["affinity_share"],
         ON_DEMAND_VIEWS["track_age"],
-        user_listening[["plays_7d", "plays_28d", "skip_rate_28d", "distinct_tracks_28d", "distinct_artists_28d"]],
+        user_listening[["plays_28d", "skip_rate_28d", "distinct_artists_28d"]],
         user_history[["distinct_tracks"]],
-        track_popularity[["plays_1d", "plays_7d", "plays_28d", "listeners_28d", "skip_rate_28d"]],
+        track_popularity[["skip_rate_28d"]],
         artist_popularity[["skip_rate_28d"]],
-        user_artist_affinity[["plays_7d", "plays_28d", "skip_rate_28d"]],
-        platform_activity[["plays_1d", "plays_7d", "plays_28d"]],
-        track_catalogue[["released"]],
-        user_taste,
-        track_taste,
+        user_artist_affinity[["plays_28d", "skip_rate_28d"]],
     ],
 )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 INPUTS = "refrain.inputs"
 """Key of a file's metadata: fingerprint of what it was computed from."""
 
-_TYPES: dict[str, pl.DataType] = {
+TYPES: dict[str, pl.DataType] = {
     "String": pl.String(),
     "Int64": pl.Int64(),
     "Float64": pl.Float64(),
@@ -26,6 +26,8 @@ _TYPES: dict[str, pl.DataType] = {
     "Array(String)": pl.List(pl.String()),
     "Array(Float32)": pl.List(pl.Float32()),
 }
+"""Feast type to polars type."""
+
 EMPTY_DATE = "1970-01-01"
 """Partition of the file without rows that gives a table its columns before it has any."""
 
@@ -39,9 +41,9 @@ def tables() -> "dict[str, FeatureView]":
 
 def schema(view: "FeatureView") -> dict[str, pl.DataType]:
     """Columns of a view's table: join keys, both times, features."""
-    keys = {key: _TYPES["String"] for key in view.join_keys}
+    keys = {key: TYPES["String"] for key in view.join_keys}
     times = {"event_timestamp": MICROSECONDS_UTC, "created_timestamp": MICROSECONDS_UTC}
-    features = {field.name: _TYPES[str(field.dtype)] for field in view.features}
+    features = {field.name: TYPES[str(field.dtype)] for field in view.features}
     return {**keys, **times, **features}
 
 

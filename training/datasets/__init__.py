@@ -1,0 +1,11 @@
+"""Where a data scientist starts: ``training_set(service, spine)`` and the time split.
+
+>>> from training.datasets import training_set                                          # doctest: +SKIP
+>>> training_set("recommendation_v1", spine).to_polars()                                # doctest: +SKIP
+"""
+
+from training.datasets.interactions import Interactions
+from training.datasets.point_in_time import TrainingSet, repeat, training_set
+from training.datasets.splits import TimeSplit
+
+__all__ = ["Interactions", "TimeSplit", "TrainingSet", "repeat", "training_set"]
