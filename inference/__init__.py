@@ -1,0 +1,23 @@
+"""Entity keys to answers.
+
+``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend`` answers, ``api`` serves the
+answers over HTTP. A serving process imports no Feast, pandas, MLflow, LightGBM or scikit-learn.
+
+>>> from inference import RecommendationEngine                                     # doctest: +SKIP
+>>> RecommendationEngine.load("recommendation").recommend("u000042", count=10)     # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inference.recommend.engine import RecommendationEngine
+
+__all__ = ["RecommendationEngine"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from inference.recommend.engine import RecommendationEngine
+
+        return RecommendationEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

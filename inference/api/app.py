@@ -1,0 +1,78 @@
+"""The HTTP application."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+
+from feature_repo.home import Home
+from inference.api import errors
+from inference.api.schemas import Health, RecommendationRequest, RecommendationResponse
+from inference.recommend.engine import RecommendationEngine
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+def create_app(model: str = "recommendation", home: Home | None = None) -> FastAPI:
+    """An application that serves one model.
+
+    Raises:
+        BundleError: the model cannot be served.
+        StoreError: the manifest is missing or damaged.
+    """
+    engine = RecommendationEngine.load(model, home)
+    app = FastAPI(title="Refrain", version="1", description="Recommendations from features looked up online.")
+    errors.install(app)
+    registry = CollectorRegistry()
+    requests = Counter(
+        "refrain_http_requests", "Requests by route and status", ["route", "status"], registry=registry
+    )
+    seconds = Histogram(
+        "refrain_http_request_seconds", "Time to answer, by route", ["route"], buckets=BUCKETS, registry=registry
+    )
+    answers = Counter(
+        "refrain_recommendations",
+        "Answers by model and by whether the listener was known",
+        ["model", "known"],
+        registry=registry,
+    )
+
+    @app.middleware("http")
+    async def measure(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+        started = time.perf_counter()
+        response = await proceed(request)
+        route = getattr(request.scope.get("route"), "path", "unknown")
+        requests.labels(route, response.status_code).inc()
+        seconds.labels(route).observe(time.perf_counter() - started)
+        return response
+
+    @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"])
+    def recommendations(body: RecommendationRequest) -> RecommendationResponse:
+        """The best tracks that a listener has not heard, each with a reason; popular ones for a stranger."""
+        context = body.context.model_dump(exclude_none=True)
+        if body.context.at:
+            context["request_timestamp"] = context.pop("at").timestamp()
+        answer = engine.recommend(
+            body.user_id,
+            context,
+            count=body.count,
+            exclude_tracks=body.exclude_tracks,
+            exclude_artists=body.exclude_artists,
+        )
+        answers.labels(answer.model, str(answer.known).lower()).inc()
+        return RecommendationResponse.model_validate(asdict(answer))
+
+    @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
+    def health() -> Health:
+        """Whether the model is loaded and the online store answers."""
+        engine.check()
+        return Health(status="ok", model=engine.bundle.name_version)
+
+    @app.get("/metrics", tags=["operation"], response_class=Response)
+    def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app

@@ -1,0 +1,86 @@
+"""What comes in and what goes out, with examples."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class RequestContext(BaseModel):
+    """Where and when somebody asks; all of it optional."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    device: Identifier | None = Field(None, examples=["phone"])
+    context: Identifier | None = Field(None, examples=["playlist"])
+    at: datetime | None = Field(None, description="moment of the request; now if left out")
+
+
+class RecommendationRequest(BaseModel):
+    """Who asks, and for how many tracks."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"user_id": "u000042", "count": 10, "context": {"device": "phone"}}]},
+    )
+
+    user_id: Identifier
+    count: int = Field(10, ge=1, le=500)
+    context: RequestContext = RequestContext()
+    exclude_tracks: list[Identifier] = Field(default_factory=list, max_length=1_000)
+    exclude_artists: list[Identifier] = Field(default_factory=list, max_length=1_000)
+
+
+class RecommendedTrack(BaseModel):
+    """One track and why."""
+
+    track_id: str
+    title: str
+    artist_id: str | None
+    artist_name: str | None
+    score: float | None = Field(description="comparable within one answer only; null where popularity answered")
+    source: str = Field(examples=["taste", "popular"])
+    reason: str = Field(examples=["you played Kalomi 12 times in the last 28 days"])
+
+
+class RecommendationResponse(BaseModel):
+    """The answer, and the model that gave it."""
+
+    user_id: str
+    known: bool = Field(description="false: nothing is known of this listener, popular tracks answered")
+    model: str = Field(examples=["recommendation:3"])
+    items: list[RecommendedTrack]
+    note: str | None = None
+
+
+class Health(BaseModel):
+    """Whether the process can answer."""
+
+    status: str = Field(examples=["ok"])
+    model: str = Field(examples=["recommendation:3"])
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Unprocessable Content",
+                    "status": 422,
+                    "detail": "count: Input should be greater than or equal to 1",
+                    "next": "see /docs for what a request looks like",
+                }
+            ]
+        }
+    )
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    next: str
