@@ -1,0 +1,78 @@
+# Targets read like the data flow: events → features → training set → model → answers.
+# Everything happens in .venv and data/; `make clean` removes both. Needs python3 ≥ 3.11 and make.
+
+PYTHON ?= python3
+SOURCE ?= simulate
+DATA ?=
+USER_ARGUMENT = $(if $(filter command line,$(origin USER)),--user $(USER))
+RUN = .venv/bin/python -W ignore -m
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test simulate import build apply train promote materialize recommend serve stop bench lint lock clean
+
+help: ## show this page
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
+
+setup: .venv/.installed ## virtual environment with the locked packages; does nothing if nothing changed
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Expected  Python 3.11 or newer"; echo "Found     $$($(PYTHON) --version)"; echo "Next      make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## everything below on a simulated world, or on SOURCE=movielens DATA=path
+	@.venv/bin/python -W ignore demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(USER_ARGUMENT)
+
+test: setup ## the whole test-suite
+	.venv/bin/python -m pytest
+
+simulate: setup ## raw events of a seeded world
+	$(RUN) transforms simulate
+
+import: setup ## raw events of SOURCE=movielens|lastfm|spotify|listenbrainz from DATA=path
+	$(RUN) transforms import $(SOURCE) $(DATA)
+
+build: setup ## raw events → feature tables
+	$(RUN) transforms build
+
+apply: setup ## feature definitions → registry and manifest
+	$(RUN) feature_repo apply
+
+train: setup ## feature services → training set → registered model
+	$(RUN) training run recommendation
+
+promote: setup ## newest model → champion
+	$(RUN) training promote recommendation
+
+materialize: setup ## feature tables → online store
+	$(RUN) feature_repo materialize
+
+recommend: setup ## answers for USER=…
+	$(RUN) inference recommend $(USER)
+
+serve: setup ## answers over HTTP
+	$(RUN) inference serve
+
+stop: setup ## stop the embedded Redis; its data stay
+	$(RUN) feature_repo redis stop
+
+bench: setup ## measure quality and speed against the alternatives (REFRAIN_TEST_DATA names the real data)
+	$(RUN) benchmarks.quality_recommendation
+	$(RUN) benchmarks.windows
+
+lint: setup ## style, types and import layers
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock: setup ## resolve pyproject.toml anew into requirements.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --all-extras --no-emit-package refrain --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean: ## remove the virtual environment and all data
+	@if [ -x .venv/bin/python ]; then .venv/bin/python -m feature_repo redis stop; fi
+	rm -rf .venv data

@@ -1,0 +1,248 @@
+"""The main job from end to end, as a person would type it, and what came of it.
+
+Each stage is a command of its own; this program runs them in order, then shows rows, seconds and memory by stage, how
+good the recommender is on the last days, one listener's history beside their recommendations, and that what the
+ranker saw online is what the training SDK pulls for the same moment. ``make demo`` calls it.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from feature_repo.errors import RefrainError
+from feature_repo.home import DEFAULT_ROOT, Home
+
+PROOF_USERS, PROOF_TRACKS = 50, 40
+console = Console(width=max(100, Console().width))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command, and what it took."""
+
+    name: str
+    command: list[str]
+    seconds: float = 0.0
+    megabytes: float = 0.0
+
+
+def run(name: str, *arguments: str) -> Stage:
+    """Run ``python -m …``, its output shown as it comes; ends the demo with the command's own error if it fails."""
+    command = [sys.executable, "-W", "ignore", "-m", *arguments]
+    console.rule(f"[bold]{name}[/]  python -m {shlex.join(arguments)}", align="left")
+    started = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return Stage(name, list(arguments), time.perf_counter() - started, usage.ru_maxrss / 1024)
+
+
+def stages(source: str, data: str | None) -> list[Stage]:
+    """Events to answers."""
+    first = (
+        ("simulate", "transforms", "simulate") if source == "simulate" else ("import", "transforms", "import", source, str(data))
+    )
+    return [
+        run(*first),
+        run("build", "transforms", "build"),
+        run("apply", "feature_repo", "apply"),
+        run("train", "training", "run", "recommendation"),
+        run("promote", "training", "promote", "recommendation"),
+        run("materialize", "feature_repo", "materialize"),
+    ]
+
+
+def results(home: Home) -> dict[str, tuple[str, Path]]:
+    """What each stage left behind: amount and place."""
+    import pyarrow.parquet as pq
+
+    def rows(folder: Path) -> int:
+        return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
+
+    bundle = champion(home)
+    saved = sorted(home.training_sets.iterdir(), key=lambda folder: folder.stat().st_mtime)[-1]
+    pulled = json.loads((saved / "manifest.json").read_text())
+    raw = f"{rows(home.raw('plays')):,} plays"
+    events = (raw, home.raw("plays").parent.parent)
+    return {
+        "simulate": events,
+        "import": events,
+        "build": (f"{rows(home.root / 'features'):,} feature rows", home.root / "features"),
+        "apply": (f"{len(json.loads(home.manifest.read_text())['services'])} feature services", home.registry),
+        "train": (f"{pulled['rows']:,} training rows", saved),
+        "promote": (f"{bundle['name']}:{bundle['version']}", home.bundles(bundle["name"]) / str(bundle["version"])),
+        "materialize": (f"{online_keys(home):,} entities online", home.redis),
+    }
+
+
+def online_keys(home: Home) -> int:
+    """Entities in the online store."""
+    from feature_repo.stores.redis_server import connect
+
+    return int(connect(home).dbsize())
+
+
+def champion(home: Home) -> dict[str, Any]:
+    """The promoted bundle's manifest."""
+    from inference.models import load_bundle
+
+    return dict(load_bundle("recommendation", home).manifest)
+
+
+def show_stages(done: list[Stage], home: Home) -> None:
+    """Rows, seconds, memory and place by stage."""
+    table = Table(title="What happened", title_justify="left")
+    for heading in ("stage", "result", "seconds", "peak MB", "where it lies"):
+        table.add_column(heading, justify="right" if heading in ("seconds", "peak MB") else "left", overflow="fold")
+    amounts = results(home)
+    for stage in done:
+        amount, place = amounts[stage.name]
+        shown = place.relative_to(home.root.parent) if place.is_relative_to(home.root.parent) else place
+        table.add_row(stage.name, amount, f"{stage.seconds:.1f}", f"{stage.megabytes:,.0f}", str(shown))
+    table.add_row("total", "", f"{sum(stage.seconds for stage in done):.1f}", f"{max(stage.megabytes for stage in done):,.0f}", "")
+    console.print(table)
+
+
+def show_quality(home: Home) -> None:
+    """The recommender and its baselines on the held-out last days."""
+    table = Table(
+        title="How good it is: the last 10 % of plays, all tracks ranked, heard ones left out", title_justify="left"
+    )
+    for heading in ("model", "NDCG@10", "± 95 %", "Recall@20", "coverage@10", "listeners"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for model, numbers in champion(home)["metrics"].items():
+        table.add_row(
+            model,
+            f"{numbers['ndcg_at_10']:.4f}",
+            f"{numbers['ndcg_interval']:.4f}",
+            f"{numbers['recall_at_20']:.4f}",
+            f"{numbers['coverage_at_10']:.1%}",
+            str(numbers["users"]),
+        )
+    console.print(table)
+
+
+def somebody(home: Home) -> str:
+    """A listener with a middling history who played within the last day of data."""
+    import polars as pl
+
+    from transforms.feature_tables import scan
+
+    newest = scan(home, "user_history").sort("event_timestamp").group_by("user_id").last().collect()
+    lately = newest.filter(pl.col("event_timestamp") == pl.col("event_timestamp").max()).sort("distinct_tracks", "user_id")
+    return str(lately["user_id"][lately.height // 2])
+
+
+def show_listener(home: Home, user: str | None) -> None:
+    """One listener's history beside what is recommended, with reasons."""
+    from inference import RecommendationEngine
+
+    engine = RecommendationEngine.load("recommendation", home)
+    user = user or somebody(home)
+    answer, heard = engine.recommend(user, count=10), engine.history(user, 10)
+    table = Table(title=f"What {user} hears next  ({answer.model}{', ' + answer.note if answer.note else ''})", title_justify="left")
+    for heading in ("", "played last", "recommended", "because"):
+        table.add_column(heading, overflow="fold")
+    for place in range(max(len(heard), len(answer.items))):
+        left = heard[place] if place < len(heard) else None
+        right = answer.items[place] if place < len(answer.items) else None
+        table.add_row(
+            str(place + 1),
+            f"{left.title} · {left.artist_name or '–'}" if left else "",
+            f"{right.title} · {right.artist_name or '–'}" if right else "",
+            right.reason if right else "",
+        )
+    console.print(table)
+
+
+def show_proof(home: Home) -> bool:
+    """An online lookup equals the offline value for that moment. Returns whether it does."""
+    import polars as pl
+
+    from feature_repo.materialize import newest_feature
+    from inference.features import OnlineFeatures
+    from training.datasets import training_set
+    from transforms.feature_tables import scan
+
+    moment = newest_feature(home)
+    keys = {
+        "user_id": scan(home, "user_listening").select("user_id").unique().sort("user_id").head(PROOF_USERS),
+        "track_id": scan(home, "track_catalogue")
+        .select("track_id", "artist_id")
+        .drop_nulls()
+        .unique("track_id")
+        .sort("track_id")
+        .head(PROOF_TRACKS),
+    }
+    spine = (
+        keys["user_id"]
+        .join(keys["track_id"], how="cross")
+        .with_columns(platform_id=pl.lit(home.tenant), event_timestamp=pl.lit(moment).dt.cast_time_unit("us"))
+        .collect()
+    )
+    lookup = OnlineFeatures("recommendation_v1", home)
+    started = time.perf_counter()
+    online = lookup.get(
+        {key: spine[key].to_list() for key in lookup.service.join_keys}, {"request_timestamp": moment.timestamp()}
+    )
+    seconds = time.perf_counter() - started
+    offline = training_set("recommendation_v1", spine, home=home).to_polars()
+    different = sum(
+        before != after
+        for name, values in online.values.items()
+        if not name.endswith("__vector")
+        for before, after in zip(values, offline[name].to_list(), strict=True)
+    )
+    compared = spine.height * len(online.values)
+    console.print(
+        f"[bold]Online equals offline[/] at {moment:%Y-%m-%d %H:%M} UTC: {compared:,} values of recommendation_v1 "
+        f"({spine.height:,} rows, looked up in {seconds * 1e3:.0f} ms) against the training SDK: "
+        f"[bold]{different} different[/]"
+    )
+    return not different
+
+
+def main() -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", default="simulate", help="simulate, movielens, lastfm, spotify or listenbrainz")
+    parser.add_argument("--data", help="the source's file or folder")
+    parser.add_argument("--user", help="whose recommendations to show")
+    options = parser.parse_args()
+    if options.source != "simulate" and not options.data:
+        parser.error(f"expected the data of {options.source}; next: make demo SOURCE={options.source} DATA=path")
+    if "REFRAIN_HOME" not in os.environ and options.source != "simulate":
+        os.environ["REFRAIN_HOME"] = str(DEFAULT_ROOT / f"demo-{options.source}")
+    if options.data:
+        options.data = str(Path(options.data).absolute())
+    home = Home.from_env().ensure()
+    try:
+        done = stages(options.source, options.data)
+        console.print()
+        show_stages(done, home)
+        show_quality(home)
+        show_listener(home, options.user)
+        same = show_proof(home)
+    except RefrainError as error:
+        raise SystemExit(f"{error}") from error
+    prefix = f"REFRAIN_HOME={home.root} " if home.root != DEFAULT_ROOT else ""
+    console.print(
+        f"\nNext: {prefix}make recommend USER=…   {prefix}make serve   {prefix}make stop (the embedded Redis)"
+    )
+    raise SystemExit(0 if same else 1)
+
+
+if __name__ == "__main__":
+    main()
