@@ -61,7 +61,6 @@ stop: setup ## stop the embedded Redis; its data stay
 
 bench: setup ## measure quality and speed against the alternatives (REFRAIN_TEST_DATA names the real data)
 	$(RUN) benchmarks.quality_recommendation
-	$(RUN) benchmarks.windows
 
 lint: setup ## style, types and import layers
 	.venv/bin/ruff check .

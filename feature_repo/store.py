@@ -1,6 +1,7 @@
 """Feast, opened on a data folder."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,8 @@ def open_store(home: Home) -> "FeatureStore":
     """
     from feast import FeatureStore
 
+    # Feast calls ibis in ways that ibis announces to drop; nobody here can change that.
+    warnings.filterwarnings("ignore", message=r"fetch_arrow_table", category=DeprecationWarning)
     store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))
     if not store.list_feature_services():
         raise StoreError(

@@ -32,5 +32,7 @@ class EmbeddedRedisOnlineStore(RedisOnlineStore):
         home = Home.from_env()
         redis_server.ensure(home)
         if self._client_async is None:
-            self._client_async = redis_asyncio.Redis(unix_socket_path=str(redis_server.socket_path(home)))
+            self._client_async = redis_asyncio.Redis(
+                unix_socket_path=str(redis_server.socket_path(home))
+            )
         return self._client_async

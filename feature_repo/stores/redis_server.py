@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
@@ -48,6 +50,7 @@ def connect(home: Home) -> redis.Redis:
         ssl=fields.get("ssl") == "true",
         socket_timeout=5,
         socket_connect_timeout=2,
+        retry=_at_once(),
     )
     if not _answers(client):
         raise StoreError(
@@ -107,7 +110,12 @@ def socket_path(home: Home) -> Path:
 
 
 def _client(home: Home) -> redis.Redis:
-    return redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=30)
+    return redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=30, retry=_at_once())
+
+
+def _at_once() -> Retry:
+    """No waiting for a server that is not there: redis-py's default takes ten seconds to notice."""
+    return Retry(NoBackoff(), 0)
 
 
 def _answers(client: redis.Redis) -> bool:

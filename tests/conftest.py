@@ -1,0 +1,109 @@
+"""Data folders that clean up after themselves, and the real data where they are."""
+
+import fcntl
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feature_repo.home import REPOSITORY, Home
+from feature_repo.stores import redis_server
+
+# No test reaches further than loopback, and none reports home.
+os.environ.update(DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true", FEAST_USAGE="False")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """An empty data folder that the environment points at; its Redis is stopped afterwards."""
+    folder = Home(tmp_path / "home")
+    monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
+    monkeypatch.delenv("REFRAIN_TENANT", raising=False)
+    yield folder
+    redis_server.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of public data sets."""
+    folder = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set REFRAIN_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def movielens(real_data: Path) -> Path:
+    """MovieLens 100k."""
+    folder = real_data / "movielens-100k"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A small simulated world, built, applied, trained, promoted and online; made once for all workers. Read only."""
+    shared = _shared_folder(tmp_path_factory)
+    folder = Home(shared / "world")
+    with (shared / "world.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        done = shared / "world.done"
+        if not done.exists():
+            _make_world(folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture
+def in_world(world: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The small world, with the environment pointing at it."""
+    monkeypatch.setenv("REFRAIN_HOME", str(world.root))
+    return world
+
+
+@pytest.fixture
+def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A copy of the small world that a test may change; nothing of it is online."""
+    folder = Home(tmp_path / "world")
+    shutil.copytree(world.root, folder.root, ignore=shutil.ignore_patterns("redis"))
+    monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
+    yield folder
+    redis_server.stop(folder)
+
+
+def _shared_folder(factory: pytest.TempPathFactory) -> Path:
+    base = factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+def _make_world(folder: Home) -> None:
+    from feature_repo.__main__ import apply
+    from feature_repo.materialize import materialize
+    from training.models.recommendation.run import Settings, run
+    from training.registry import promote
+    from transforms.build import build
+    from transforms.simulate.run import simulate
+    from transforms.simulate.world import Size
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast's and MLflow's own
+        patch.setenv("REFRAIN_HOME", str(folder.root))
+        simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
+        build(folder)
+        apply()
+        run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
+        promote(folder, "recommendation")
+        materialize(folder, None, say=lambda text: None)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the small world's Redis once all workers are done."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    if factory is not None:
+        redis_server.stop(Home(factory.getbasetemp() / "world"))

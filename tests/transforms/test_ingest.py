@@ -1,0 +1,207 @@
+"""The raw tables hold each event once, whatever happened on the way in."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import hypothesis.strategies as st
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from polars.testing import assert_frame_equal
+
+from feature_repo.errors import HomeError, InputError, StoreError
+from feature_repo.home import Home
+from transforms import parquet
+from transforms.raw import TABLES
+from transforms.raw.ingest import Batch, ingest, merge
+from transforms.raw.read import plays as read_plays
+from transforms.raw.read import scan
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def play(user: str | None = "u", track: str | None = "t", hours: float = 0, **more: object) -> dict[str, object]:
+    return {"user_id": user, "track_id": track, "event_timestamp": NOON + timedelta(hours=hours), **more}
+
+
+def batch(*rows: dict[str, object], table: str = "plays") -> Batch:
+    return Batch(table, pl.DataFrame(rows, infer_schema_length=None))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+
+
+def test_importing_again_adds_nothing(home: Home) -> None:
+    rows = batch(*(play(f"u{n}", hours=n) for n in range(100)))
+    first = ingest(home, "a", [rows])
+    before = content(home.root)
+    again = ingest(home, "a", [rows])
+    assert first.tables["plays"].added == 100
+    assert (again.tables["plays"].added, again.tables["plays"].known) == (0, 100)
+    assert content(home.root) == before
+
+
+def test_a_duplicate_keeps_the_time_it_was_first_known(home: Home) -> None:
+    early, late = NOON + timedelta(minutes=1), NOON + timedelta(hours=9)
+    ingest(home, "a", [batch(play(created_timestamp=late), play(created_timestamp=early))])
+    assert read_plays(home).collect()["created_timestamp"].to_list() == [early]
+
+
+def test_a_correction_replaces_what_was_told_before(home: Home) -> None:
+    ingest(home, "a", [batch(play(skipped=False, created_timestamp=NOON))])
+    ingest(home, "a", [batch(play(skipped=True, created_timestamp=NOON + timedelta(hours=1)))])
+    ingest(home, "a", [batch(play(skipped=False, created_timestamp=NOON))])
+    assert read_plays(home).collect()["skipped"].to_list() == [True]
+
+
+def test_a_late_event_changes_its_own_day_only(home: Home) -> None:
+    ingest(home, "a", [batch(*(play(f"u{n}", hours=24 * n) for n in range(3)))])
+    before = content(home.raw("plays"))
+    report = ingest(home, "b", [batch(play("late", hours=25, created_timestamp=NOON + timedelta(days=9)))])
+    after = content(home.raw("plays"))
+    changed = [path for path in after if after[path] != before.get(path)]
+    assert changed == ["date=2026-01-06/part-0.parquet"]
+    assert report.tables["plays"].days_touched == 1
+
+
+def test_bad_rows_go_to_quarantine_with_all_their_reasons(home: Home) -> None:
+    far = datetime.now(UTC) + timedelta(days=400)
+    rows = [
+        play(),
+        play(None),
+        play(track=""),
+        play("negative", ms_played=-1),
+        {**play("early"), "event_timestamp": datetime(1956, 1, 1, tzinfo=UTC)},
+        {**play("future"), "event_timestamp": far},
+        {**play("timeless"), "event_timestamp": None},
+        play("unborn", created_timestamp=NOON - timedelta(hours=1)),
+        play(None, track=None),
+    ]
+    report = ingest(home, "a", [batch(*rows)]).tables["plays"]
+    assert (report.read, report.added, report.quarantined, report.known) == (9, 1, 8, 0)
+    refused = pl.read_parquet(home.quarantine("plays") / "*.parquet")
+    assert sorted(refused["reason"]) == sorted(
+        [
+            "user_id is missing",
+            "track_id is empty",
+            "ms_played is too small",
+            "event_timestamp before 1970",
+            "event_timestamp in the future",
+            "event_timestamp is missing; created_timestamp is missing",
+            "created_timestamp before event timestamp",
+            "user_id is missing; track_id is missing",
+        ]
+    )
+    assert refused.filter(pl.col("row").str.contains("negative")).height == 1
+    assert refused["source"].unique().to_list() == ["a"]
+    ingest(home, "a", [batch(*rows)])
+    assert pl.read_parquet(home.quarantine("plays") / "*.parquet").height == 8
+
+
+def test_an_empty_source_is_no_error_and_no_table(home: Home) -> None:
+    report = ingest(home, "a", [Batch("plays", pl.DataFrame(schema=TABLES["plays"].columns))])
+    assert report.tables["plays"].read == 0
+    with pytest.raises(StoreError, match="transforms simulate"):
+        read_plays(home)
+
+
+def test_a_source_that_breaks_off_keeps_what_was_read(home: Home) -> None:
+    def source() -> Iterator[Batch]:
+        yield batch(*(play(f"u{n}", hours=n) for n in range(10)))
+        raise InputError(expected="more", found="the end", next_command="again")
+
+    with pytest.raises(InputError, match=r"the end; 10 rows that could be read are stored; next: again"):
+        ingest(home, "a", source())
+    assert read_plays(home).collect().height == 10
+
+
+@pytest.mark.parametrize("killed_after", range(4))
+def test_a_killed_run_repeated_ends_the_same(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
+) -> None:
+    rows = [batch(*(play(f"u{n}", hours=7 * n) for n in range(12))), batch(*(play(f"v{n}", hours=9 * n) for n in range(9)))]
+    whole = Home(tmp_path / "whole")
+    ingest(whole, "a", rows)
+
+    write, calls = parquet.write_whole, []
+
+    def dying(*arguments: object, **more: object) -> None:
+        calls.append(1)
+        if len(calls) > killed_after:
+            raise KeyboardInterrupt
+        write(*arguments, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet, "write_whole", dying)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(home, "a", rows)
+    ingest(home, "a", rows)
+    assert content(home.root) == content(whole.root)
+
+
+def test_a_torn_raw_file_is_named_with_the_way_out(home: Home) -> None:
+    ingest(home, "a", [batch(play())])
+    path = home.raw("plays") / "date=2026-01-05" / "part-0.parquet"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(StoreError, match="part-0.parquet.*next: rm"):
+        scan(home, "plays")
+    with pytest.raises(StoreError, match="part-0.parquet"):
+        ingest(home, "a", [batch(play())])
+    path.unlink()
+    ingest(home, "a", [batch(play())])
+    assert read_plays(home).collect().height == 1
+
+
+def test_what_a_killed_writer_left_is_swept(home: Home) -> None:
+    ingest(home, "a", [batch(play())])
+    left = home.raw("plays") / "date=2026-01-05" / ".partial-1-part-0.parquet"
+    left.write_bytes(b"half")
+    ingest(home, "a", [batch(play(hours=1))])
+    assert not left.exists()
+
+
+def test_slow_changes_keep_one_row_per_change(home: Home) -> None:
+    def user(plan: str, day: int) -> dict[str, object]:
+        return {"user_id": "u", "plan": plan, "event_timestamp": NOON + timedelta(days=day)}
+
+    states = [user("free", 0), user("free", 3), user("premium", 5), user("premium", 9), user("free", 12)]
+    ingest(home, "a", [batch(*states, table="users")])
+    ingest(home, "a", [batch(*states[::-1], table="users")])
+    kept = scan(home, "users").collect()
+    assert kept["plan"].to_list() == ["free", "premium", "free"]
+    assert kept["event_timestamp"].to_list() == [NOON, NOON + timedelta(days=5), NOON + timedelta(days=12)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from("uv"), st.integers(0, 3), st.sampled_from([None, True]), st.integers(0, 3)),
+        min_size=1,
+        max_size=20,
+    ),
+    cut=st.integers(0, 20),
+)
+def test_merging_again_or_in_any_order_changes_nothing(rows: list[tuple[str, int, bool | None, int]], cut: int) -> None:
+    table = TABLES["plays"]
+    events = table.conform(
+        pl.DataFrame(
+            [
+                play(user, hours=hour, skipped=skipped, created_timestamp=NOON + timedelta(hours=hour + delay))
+                for user, hour, skipped, delay in rows
+            ],
+            infer_schema_length=None,
+        )
+    )
+    merged = merge(table, events)
+    assert merged.select(table.key).is_unique().all()
+    assert_frame_equal(merge(table, pl.concat([merged, events[:cut]])), merge(table, pl.concat([events[:cut], merged])))
+    assert_frame_equal(merge(table, pl.concat([merged, merged])), merged)
+    assert_frame_equal(merge(table, events.reverse()), merged)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeError, match="data folder that can be written.*REFRAIN_HOME"):
+        ingest(Home(tmp_path / "file" / "home"), "a", [batch(play())])
