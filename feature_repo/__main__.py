@@ -83,11 +83,12 @@ def status() -> None:
 
 def _feast(*arguments: str) -> int:
     """Feast's own command line, in this process, in its repository's folder."""
-    from feature_repo.store import FOLDER, config_file
+    from feature_repo.store import FOLDER, config_file, silence_feast
 
     os.environ["FEAST_FS_YAML_FILE_PATH"] = str(config_file(Home.from_env()))
     from feast.cli.cli import cli
 
+    silence_feast()
     sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
     with contextlib.chdir(FOLDER):
         result = cli.main(list(arguments), prog_name="feast", standalone_mode=False)

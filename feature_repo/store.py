@@ -62,8 +62,7 @@ def open_store(home: Home) -> "FeatureStore":
     """
     from feast import FeatureStore
 
-    # Feast calls ibis in ways that ibis announces to drop; nobody here can change that.
-    warnings.filterwarnings("ignore", message=r"fetch_arrow_table", category=DeprecationWarning)
+    silence_feast()
     store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))
     if not store.list_feature_services():
         raise StoreError(
@@ -72,6 +71,12 @@ def open_store(home: Home) -> "FeatureStore":
             next_command="python -m feature_repo apply",
         )
     return store
+
+
+def silence_feast() -> None:
+    """Drop the warnings that Feast 0.67 causes or gives whatever one does. Call it after importing Feast."""
+    warnings.filterwarnings("ignore", message="fetch_arrow_table", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", message="On demand feature view is an experimental", category=RuntimeWarning)
 
 
 def refuse_other_home() -> None:

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +71,9 @@ def in_world(world: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
 def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A copy of the small world that a test may change; nothing of it is online."""
     folder = Home(tmp_path / "world")
-    shutil.copytree(world.root, folder.root, ignore=shutil.ignore_patterns("redis"))
+    shutil.copytree(world.root, folder.root, ignore=shutil.ignore_patterns("redis", "registry.db"))
     monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
+    _apply(folder)
     yield folder
     redis_server.stop(folder)
 
@@ -80,8 +83,14 @@ def _shared_folder(factory: pytest.TempPathFactory) -> Path:
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
+def _apply(folder: Home) -> None:
+    """In a process of its own: definitions read the data folder's place when they are imported."""
+    environment = {**os.environ, "REFRAIN_HOME": str(folder.root)}
+    call = [sys.executable, "-m", "feature_repo", "apply"]
+    subprocess.run(call, env=environment, check=True, capture_output=True)
+
+
 def _make_world(folder: Home) -> None:
-    from feature_repo.__main__ import apply
     from feature_repo.materialize import materialize
     from training.models.recommendation.run import Settings, run
     from training.registry import promote
@@ -94,7 +103,7 @@ def _make_world(folder: Home) -> None:
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
         build(folder)
-        apply()
+        _apply(folder)
         run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
         promote(folder, "recommendation")
         materialize(folder, None, say=lambda text: None)

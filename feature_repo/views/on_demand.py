@@ -1,5 +1,6 @@
 """The functions of ``feature_repo.on_demand`` as Feast views, so that plain Feast computes them too."""
 
+import inspect
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,6 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS, OnDemand
 from feature_repo.views import FEATURE_TABLES
-
-request = RequestSource(
-    name="request",
-    schema=[Field(name=name, dtype=getattr(feast_types, dtype)) for name, dtype in REQUEST_FIELDS.items()],
-)
-
 
 def _column(values: list[Any]) -> np.ndarray:
     """Feast's list of Python values as a column of ``on_demand``."""
@@ -37,23 +32,30 @@ def _transformation(name: str) -> Any:
 
         definition = ON_DEMAND[name]
         columns = {column: _column(inputs[column]) for column in definition.inputs.values()}
-        return {output: values.tolist() for output, values in definition.compute(columns).items()}
+        answer = {output: values.tolist() for output, values in definition.compute(columns).items()}
+        # Online, Feast 0.67 looks for the full names where they are asked for, and else for the bare ones.
+        return answer | {f"{name}__{output}": values for output, values in answer.items()}
 
     return transform
 
 
 def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
     tables = {column.split("__")[0] for column in definition.inputs.values() if "__" in column}
-    fields = set(definition.inputs.values()) & set(REQUEST_FIELDS)
+    asked = [
+        Field(name=field, dtype=getattr(feast_types, dtype))
+        for field, dtype in REQUEST_FIELDS.items()
+        if field in definition.inputs.values()
+    ]
+    request = [RequestSource(name=f"{name}_request", schema=asked)] if asked else []
     return OnDemandFeatureView(
         name=name,
-        sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *([request] if fields else [])],
+        sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *request],
         schema=[
             Field(name=output, dtype=getattr(feast_types, dtype))
             for output, dtype in definition.outputs.items()
         ],
         udf=_transformation(name),
-        udf_string=f"feature_repo.on_demand.{name}",
+        udf_string=inspect.getsource(definition.function),
         mode="python",
         description=(definition.function.__doc__ or "").split("\n")[0],
     )

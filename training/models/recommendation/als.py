@@ -57,7 +57,7 @@ class ALS:
         Args:
             interactions: all plays.
             cutoff: µs since 1970 UTC.
-            start: vectors of an earlier cutoff to go on from, in half the iterations.
+            start: vectors of an earlier cutoff to go on from, in a third of the iterations.
         """
         weights = self._weights(interactions.before(cutoff), cutoff)
         by_track = weights.T.tocsr()
@@ -68,7 +68,7 @@ class ALS:
         if start is not None:
             known = np.any(start.track != 0, axis=1)
             track[known] = start.track[known]
-        for _ in range(self.iterations if start is None else (self.iterations + 1) // 2):
+        for _ in range(self.iterations if start is None else max(self.iterations // 3, 1)):
             self._solve(weights, user, track)
             self._solve(by_track, track, user)
         self._solve(weights, user, track)

@@ -58,7 +58,7 @@ class Settings:
     als: ALS = field(default_factory=ALS)
     ranker: Ranker = field(default_factory=Ranker)
     folds: int = 12
-    users_per_fold: int = 150
+    users_per_fold: int = 100
     users_measured: int = 500
     seed: int = 0
 

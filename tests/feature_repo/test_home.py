@@ -1,0 +1,59 @@
+"""Where data lie, and what a wrong place gets."""
+
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import HomeError, InputError, StoreError
+from feature_repo.home import DEFAULT_ROOT, Home
+from feature_repo.manifest import load_service
+from feature_repo.materialize import newest_feature, parse_time
+
+
+def test_the_default_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REFRAIN_HOME", raising=False)
+    assert Home.from_env() == Home(DEFAULT_ROOT, "default")
+
+
+def test_tenants_share_no_path_and_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_TENANT", "label_b")
+    one, other = Home(tmp_path), Home.from_env()
+    assert one.project != other.project
+    for place in ("raw", "features", "quarantine", "bundles"):
+        assert getattr(one, place)("x").name != getattr(other, place)("x").name or place == "bundles"
+    assert one.bundles("x").parts[-2] != other.bundles("x").parts[-2]
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeError, match="data folder that can be written"):
+        Home(tmp_path / "file" / "below").ensure()
+
+
+def test_a_read_only_disk_is_told() -> None:
+    if not Path("/proc/version").exists():
+        pytest.skip("no /proc here to stand in for a read-only disk")
+    with pytest.raises(HomeError, match="REFRAIN_HOME"):
+        Home(Path("/proc/refrain")).ensure()
+
+
+def test_no_manifest_and_a_damaged_one(home: Home) -> None:
+    with pytest.raises(StoreError, match="a compiled manifest.*next: python -m feature_repo apply"):
+        load_service(home, "listener_v1")
+    home.ensure().manifest.write_text("{")
+    with pytest.raises(StoreError, match="next: python -m feature_repo manifest"):
+        load_service(home, "listener_v1")
+    home.manifest.write_text('{"version": 99}')
+    with pytest.raises(StoreError, match="version 99"):
+        load_service(home, "listener_v1")
+
+
+def test_nothing_to_materialize(home: Home) -> None:
+    with pytest.raises(StoreError, match="next: python -m transforms build"):
+        newest_feature(home)
+
+
+def test_times_are_utc_unless_they_say_otherwise() -> None:
+    assert parse_time("2026-03-02T00:00:00") == parse_time("2026-03-02T01:00:00+01:00")
+    with pytest.raises(InputError, match="a time such as"):
+        parse_time("yesterday")

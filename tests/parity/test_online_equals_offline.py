@@ -1,0 +1,115 @@
+"""One value, however it is asked for: slim lookup = Feast online = Feast offline = training SDK = oracle."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.home import Home
+from feature_repo.manifest import load_service, resolve_service
+from feature_repo.materialize import newest_feature
+from feature_repo.store import open_store
+from inference.features import OnlineFeatures
+from tests.oracles.point_in_time import as_of
+from training.datasets import training_set
+from transforms import feature_tables
+
+SERVICES = ("recommendation_v1", "listener_v1", "track_display_v1")
+
+
+def spine_of(home: Home, moment: datetime) -> pl.DataFrame:
+    """Known, unknown and null keys, some rows twice."""
+    users = ["u000000", "u000007", "u000042", "nobody", None]
+    tracks = feature_tables.scan(home, "track_catalogue").select("track_id", "artist_id").collect().sort("track_id")
+    some = tracks[::29].vstack(pl.DataFrame({"track_id": ["nothing"], "artist_id": ["nobody"]}))
+    rows = pl.DataFrame({"user_id": users}).join(some, how="cross")
+    rows = rows.with_columns(
+        platform_id=pl.lit("default"), event_timestamp=pl.lit(moment), device=pl.lit("phone"), context=pl.lit("radio")
+    )
+    return rows.vstack(rows[:3])
+
+
+def plain(value: Any) -> Any:
+    """A value without the accidents of its container."""
+    if isinstance(value, np.ndarray | pl.Series):
+        return [float(item) for item in value]
+    if isinstance(value, list):
+        return [float(item) if isinstance(item, float) else item for item in value]
+    if isinstance(value, datetime):
+        return int(value.replace(tzinfo=value.tzinfo or UTC).timestamp())
+    return value
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_slim_lookup_equals_the_training_sdk(in_world: Home, service: str) -> None:
+    moment = newest_feature(in_world)
+    spine = spine_of(in_world, moment)
+    offline = training_set(service, spine, home=in_world).to_polars()
+    lookup = OnlineFeatures(service, in_world)
+    online = lookup.get(
+        {key: spine[key].to_list() for key in lookup.service.join_keys},
+        {"request_timestamp": moment.timestamp(), "device": "phone", "context": "radio"},
+    )
+    assert offline.select(spine.columns).equals(spine)
+    found = 0
+    for name, values in online.values.items():
+        for before, after in zip(offline[name].to_list(), values, strict=True):
+            assert plain(before) == plain(after), name
+            found += after is not None
+    assert found > spine.height
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_slim_lookup_equals_feasts_own(in_world: Home, service: str) -> None:
+    moment = newest_feature(in_world)
+    spine = spine_of(in_world, moment).drop_nulls()
+    store = open_store(in_world)
+    lookup = OnlineFeatures(service, in_world)
+    request = {"request_timestamp": moment, "device": "phone", "context": "radio"}
+    fields = {key: spine[key].to_list() for key in lookup.service.join_keys}
+    asked = {name: [request[name]] * spine.height for name in lookup.service.request_fields}
+    answer = store.get_online_features(
+        features=store.get_feature_service(service),
+        entity_rows=[dict(zip(fields | asked, row, strict=True)) for row in zip(*(fields | asked).values(), strict=True)],
+        full_feature_names=True,
+    ).to_dict()
+    online = lookup.get(fields, {**request, "request_timestamp": moment.timestamp()})
+    for name, values in online.values.items():
+        theirs = [None if value != value else value for value in answer[name]]  # NaN of an on-demand view
+        assert [plain(value) for value in values] == [plain(value) for value in theirs], name
+
+
+def test_the_training_sdk_equals_the_oracle_at_any_time(in_world: Home) -> None:
+    days = feature_tables.scan(in_world, "user_listening").select(pl.col("event_timestamp").unique().sort()).collect()
+    moments = [days["event_timestamp"][place] for place in (0, 9, 20, -1)]
+    moments += [moment.replace(hour=13, microsecond=5) for moment in moments]
+    spine = pl.concat([spine_of(in_world, moment) for moment in moments])
+    service = resolve_service(open_store(in_world), "recommendation_v1")
+    data = training_set("recommendation_v1", spine, home=in_world).to_polars()
+    rows = {view.name: feature_tables.scan(in_world, view.name).collect() for view in service.views}
+    for view in service.views:
+        by_key = {
+            key: part.to_dicts() for key, part in rows[view.name].partition_by(view.join_keys, as_dict=True).items()
+        }
+        wanted = [name for name, _ in view.features if f"{view.name}__{name}" in data.columns]
+        for row in data.to_dicts():
+            key = {name: row[name] for name in view.join_keys}
+            expected = as_of(by_key.get(tuple(key.values()), []), key, row["event_timestamp"])
+            for name in wanted:
+                assert row[f"{view.name}__{name}"] == (expected[name] if expected else None), (view.name, name)
+
+
+def test_the_manifest_is_the_registry(in_world: Home) -> None:
+    store = open_store(in_world)
+    for service in SERVICES:
+        assert load_service(in_world, service) == resolve_service(store, service)
+
+
+def test_an_event_time_comes_with_each_view(in_world: Home) -> None:
+    lookup = OnlineFeatures("listener_v1", in_world)
+    times = lookup.get({"user_id": ["u000007", "nobody"]}).event_times["user_history"]
+    newest = feature_tables.scan(in_world, "user_history").filter(pl.col("user_id") == "u000007")
+    assert times[0] == newest.select(pl.col("event_timestamp").max()).collect().item().timestamp()
+    assert np.isnan(times[1])

@@ -1,0 +1,148 @@
+"""The algorithms: against closed forms, planted structure and themselves."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from inference.models import OnnxModel
+from training.datasets import Interactions
+from training.evaluate import rank_all
+from training.models.recommendation import ease, item_knn, popularity
+from training.models.recommendation.als import ALS
+from training.models.recommendation.candidates import candidates, queries, spine
+from training.models.recommendation.ranker import INPUTS, Groups, Ranker, matrix, to_onnx
+
+DAY = 86_400_000_000
+
+
+@pytest.fixture(scope="module")
+def two_worlds() -> Interactions:
+    """Two groups of listeners with tracks of their own: what one of them lacks, their group has."""
+    rng = np.random.default_rng(0)
+    user = rng.integers(40, size=3_000)
+    track = rng.integers(30, size=3_000) + 30 * (user % 2)
+    time = np.sort(rng.integers(60 * DAY, size=3_000))
+    return Interactions([f"u{n}" for n in range(40)], [f"t{n}" for n in range(60)], ["a"] * 60, user, track, time)
+
+
+CUTOFF = 45 * DAY
+
+
+@pytest.mark.parametrize("scores", [
+    lambda data: (lambda v: v.user @ v.track.T)(ALS(factors=8).fit(data, CUTOFF)),
+    lambda data: ease.fit(data, CUTOFF),
+    lambda data: item_knn.fit(data, CUTOFF, neighbours=20),
+], ids=["als", "ease", "item_knn"])
+def test_the_planted_groups_are_found(two_worlds: Interactions, scores: object) -> None:
+    found = scores(two_worlds)  # type: ignore[operator]
+    for user in range(40):
+        assert (rank_all(found[user], np.array([], int), 20) // 30 == user % 2).mean() > 0.9
+
+
+@pytest.mark.parametrize("model", [
+    lambda data: ALS(factors=4, iterations=2).fit(data, CUTOFF).track,
+    lambda data: ease.fit(data, CUTOFF),
+    lambda data: item_knn.fit(data, CUTOFF),
+    lambda data: popularity.fit(data, CUTOFF, days=10),
+], ids=["als", "ease", "item_knn", "popularity"])
+def test_nothing_at_or_after_the_cutoff_is_seen(two_worlds: Interactions, model: object) -> None:
+    past = two_worlds.before(CUTOFF)
+    np.testing.assert_array_equal(model(two_worlds), model(past))  # type: ignore[operator]
+
+
+def test_als_solves_what_it_says(two_worlds: Interactions) -> None:
+    """After the last half step each user vector is where the gradient of the objective is zero."""
+    als = ALS(factors=6, half_life_days=None)
+    vectors = als.fit(two_worlds, CUTOFF)
+    seen = two_worlds.before(CUTOFF)
+    counts = np.zeros(two_worlds.shape)
+    np.add.at(counts, (seen.user, seen.track), 1)
+    weight = np.log2(1 + counts)
+    y, x = vectors.track.astype(float), vectors.user.astype(float)
+    for user in range(5):
+        ridge = als.regularization * (weight[user].sum() + als.unobserved * len(y))
+        error = weight[user] * (1 - y @ x[user])
+        gradient = -y.T @ error + als.unobserved * y.T @ (y @ x[user]) + ridge * x[user]
+        np.testing.assert_allclose(gradient, 0, atol=1e-4)
+
+
+def test_als_repeats_itself_and_forgets_with_time(two_worlds: Interactions) -> None:
+    one, other = (ALS(factors=4, iterations=3).fit(two_worlds, CUTOFF) for _ in range(2))
+    np.testing.assert_array_equal(one.user, other.user)
+    early = replace(two_worlds, track=np.where(two_worlds.time < 5 * DAY, 59, two_worlds.track))
+    loud, faded = (ALS(factors=8, half_life_days=days).fit(early, CUTOFF) for days in (None, 3.0))
+    assert (faded.user @ faded.track[59]).mean() < 0.5 * (loud.user @ loud.track[59]).mean()
+
+
+def test_ease_is_its_closed_form(two_worlds: Interactions) -> None:
+    seen = two_worlds.before(CUTOFF)
+    played = np.zeros(two_worlds.shape)
+    played[seen.user, seen.track] = 1
+    weights = np.zeros((60, 60))
+    for track in range(60):  # ridge regression of each track on all others
+        others = np.delete(np.arange(60), track)
+        gram = played[:, others].T @ played[:, others] + 50 * np.eye(59)
+        weights[others, track] = np.linalg.solve(gram, played[:, others].T @ played[:, track])
+    np.testing.assert_allclose(ease.fit(two_worlds, CUTOFF, regularization=50), played @ weights, atol=1e-9)
+
+
+def test_candidates_are_unheard_and_labels_are_the_future(two_worlds: Interactions) -> None:
+    sparse = two_worlds.between(0, 20 * DAY)
+    later = two_worlds.between(20 * DAY, 60 * DAY)
+    vectors = ALS(factors=4, iterations=2).fit(two_worlds, 20 * DAY)
+    asked = queries(two_worlds, vectors, 60 * DAY, most_users=15, rng=np.random.default_rng(0))
+    assert 0 < len(asked) <= 15
+    history, future = sparse.tracks_by_user(), later.tracks_by_user()
+    for query in asked:
+        assert not set(query.candidates) & set(history[query.user])
+        assert set(query.relevant) == set(future[query.user]) - set(history[query.user])
+    rows = spine(two_worlds, vectors, asked, "default")
+    assert rows.height == sum(len(query.candidates) for query in asked)
+    by_user = {query.user: set(query.relevant) for query in asked}
+    for row in rows.iter_rows(named=True):
+        assert row["label"] == (row["track"] in by_user[row["query"]])
+
+
+def test_a_listener_who_heard_everything_has_no_candidates(two_worlds: Interactions) -> None:
+    vectors = ALS(factors=4, iterations=1).fit(two_worlds, CUTOFF)
+    assert len(candidates(vectors, np.ones(60), 0, np.arange(60))) == 0
+
+
+@pytest.fixture(scope="module")
+def rows() -> pl.DataFrame:
+    rng = np.random.default_rng(1)
+    size = 60 * 50
+    columns = {name: rng.random(size) for name in INPUTS}
+    label = rng.random(size) < 0.02 + 0.3 * columns["taste_match__score"] ** 4
+    frame = pl.DataFrame(columns).with_columns(query=pl.Series(np.repeat(np.arange(60), 50)), label=pl.Series(label))
+    gaps = pl.when(pl.Series(rng.random(size) < 0.1)).then(None).otherwise(pl.col("affinity_share__share_7d"))
+    return frame.with_columns(affinity_share__share_7d=gaps, event_timestamp=pl.lit(0))
+
+
+def test_the_ranker_learns_and_is_monotone(rows: pl.DataFrame) -> None:
+    groups = Groups.of(rows)
+    assert groups.sizes.tolist() == [50] * 60
+    booster = Ranker(most_trees=60).fit([groups], groups)
+    probe = np.full((50, len(INPUTS)), 0.5, np.float32)
+    probe[:, list(INPUTS).index("taste_match__score")] = np.linspace(0, 1, 50)
+    scores = booster.predict(probe)
+    assert (np.diff(scores) >= 0).all()
+    assert scores[-1] > scores[0]
+    probe = np.full((50, len(INPUTS)), 0.5, np.float32)
+    probe[:, list(INPUTS).index("track_popularity__skip_rate_28d")] = np.linspace(0, 1, 50)
+    assert (np.diff(booster.predict(probe)) <= 0).all()
+
+
+def test_onnx_is_the_trained_model(rows: pl.DataFrame) -> None:
+    groups = Groups.of(rows)
+    booster = Ranker(most_trees=80).fit([groups], groups)
+    inputs = matrix(rows)
+    inputs[::7, 3] = np.nan
+    np.testing.assert_allclose(OnnxModel(to_onnx(booster)).predict(inputs), booster.predict(inputs), atol=1e-5)
+
+
+def test_a_missing_input_is_named(rows: pl.DataFrame) -> None:
+    with pytest.raises(pl.exceptions.ColumnNotFoundError, match="track_age__days"):
+        matrix(rows.drop("track_age__days"))

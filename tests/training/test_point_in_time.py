@@ -1,0 +1,136 @@
+"""The training SDK: what a spine may be, what comes back, and that a pull can be repeated bit for bit.
+
+That the values are right is in ``tests/parity``.
+"""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from feature_repo.errors import InputError, StoreError
+from feature_repo.home import Home
+from training.datasets import point_in_time, repeat, training_set
+
+MOMENT = datetime(2026, 1, 25, 15, 30, tzinfo=UTC)
+
+
+def spine(**more: object) -> pl.DataFrame:
+    rows = {"user_id": ["u000003", "u000001", "u000003"], "event_timestamp": [MOMENT, MOMENT, MOMENT - timedelta(days=9)]}
+    return pl.DataFrame({**rows, "label": [1, 0, 1], **more})
+
+
+def test_everything_of_the_spine_comes_back_in_its_order(in_world: Home) -> None:
+    pulled = training_set("listener_v1", spine(), home=in_world)
+    assert pulled.to_polars().select("user_id", "event_timestamp", "label").equals(spine())
+    assert pulled.to_arrow().num_rows == 3
+    assert pulled.data["user_history__distinct_tracks"][0] > pulled.data["user_history__distinct_tracks"][2]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda rows: rows.to_pandas(),
+        lambda rows: rows.to_arrow(),
+        lambda rows: rows.lazy(),
+        lambda rows: rows.with_columns(pl.col("event_timestamp").dt.replace_time_zone(None).dt.cast_time_unit("ns")),
+        lambda rows: rows.with_columns(pl.col("event_timestamp").dt.cast_time_unit("ms")),
+        lambda rows: rows.with_columns(pl.col("event_timestamp").dt.convert_time_zone("Asia/Tokyo")),
+        lambda rows: rows.with_columns(pl.col("event_timestamp").dt.strftime("%Y-%m-%dT%H:%M:%S")),
+    ],
+    ids=["pandas", "arrow", "lazy", "naive ns", "ms", "Tokyo", "text"],
+)
+def test_a_spine_may_be_any_table_and_any_time(in_world: Home, form: object) -> None:
+    expected = training_set("listener_v1", spine(), home=in_world).data
+    assert training_set("listener_v1", form(spine()), home=in_world).data.equals(expected)  # type: ignore[operator]
+
+
+def test_a_spine_may_be_a_file(in_world: Home, tmp_path: Path) -> None:
+    expected = training_set("listener_v1", spine(), home=in_world).data
+    spine().write_parquet(tmp_path / "spine.parquet")
+    spine().write_csv(tmp_path / "spine.csv")
+    assert training_set("listener_v1", tmp_path / "spine.parquet", home=in_world).data.equals(expected)
+    assert training_set("listener_v1", str(tmp_path / "spine.csv"), home=in_world).data.equals(expected)
+
+
+def test_an_empty_spine_gives_an_empty_set(in_world: Home) -> None:
+    data = training_set("recommendation_v1", pl.DataFrame(schema={
+        "user_id": pl.String, "track_id": pl.String, "artist_id": pl.String, "platform_id": pl.String,
+        "event_timestamp": pl.Datetime("us", "UTC")}), home=in_world).data
+    assert data.is_empty()
+    assert "taste_match__score" in data.columns
+
+
+def test_chunks_change_nothing(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = training_set("listener_v1", spine(), home=in_world).data
+    monkeypatch.setattr(point_in_time, "CHUNK_ROWS", 1)
+    assert training_set("listener_v1", spine(), home=in_world).data.equals(expected)
+
+
+def test_as_known_leaves_out_what_was_learned_later(in_world: Home) -> None:
+    rows = pl.DataFrame({"user_id": [f"u{n:06}" for n in range(150)]}).with_columns(
+        event_timestamp=pl.lit(datetime(2026, 1, 20, tzinfo=UTC))
+    )
+    always = training_set("recommendation_v1", rows.with_columns(track_id=pl.lit("t"), artist_id=pl.lit("a"), platform_id=pl.lit("default")), home=in_world)
+    known = training_set("recommendation_v1", always.spine, home=in_world, as_known=True)
+    column = "user_listening__plays_28d"
+    assert not always.data[column].equals(known.data[column])
+    assert (known.data[column].fill_null(0) <= always.data[column].fill_null(0) + 28).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (spine().drop("user_id"), r"a spine with the columns .*no \['user_id'\]"),
+        (spine().drop("event_timestamp"), r"no \['event_timestamp'\]"),
+        (spine().with_columns(event_timestamp=pl.lit("soon")), "a time in every row"),
+        (spine().with_columns(event_timestamp=pl.lit(5)), "a time in every row"),
+        (spine().with_columns(event_timestamp=pl.lit(None, pl.Datetime("us", "UTC"))), "3 rows without one"),
+        (spine().with_columns(user_taste__fit=1), "without the service's own features"),
+    ],
+)
+def test_a_wrong_spine_is_told(in_world: Home, rows: pl.DataFrame, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        training_set("listener_v1", rows, home=in_world)
+
+
+def test_an_unknown_service_and_an_unapplied_registry_are_told(in_world: Home, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="one of .*listener_v1"):
+        training_set("nothing_v9", spine(), home=in_world)
+    with pytest.raises(StoreError, match="next: python -m feature_repo apply"):
+        training_set("listener_v1", spine(), home=Home(tmp_path / "fresh"))
+    with pytest.raises(InputError, match="no file"):
+        training_set("listener_v1", tmp_path / "none.parquet", home=in_world)
+
+
+def test_a_pull_can_be_repeated_and_saved_once(in_world: Home, tmp_path: Path) -> None:
+    pulled = training_set("listener_v1", spine(), home=in_world)
+    folder = pulled.save(in_world)
+    assert pulled.save(in_world) == folder
+    assert repeat(folder, home=in_world).data.equals(pulled.data)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["cutoff"] == MOMENT.isoformat()
+    assert set(manifest["sources"]) == {"user_taste", "user_history", "user_profile"}
+
+
+def test_a_repeat_on_other_data_is_refused(in_world: Home, tmp_path: Path) -> None:
+    folder = training_set("listener_v1", spine(), home=in_world).save(in_world)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["sources"]["user_history"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match=r"other feature files now in \['user_history'\]"):
+        repeat(copy, home=in_world)
+    (copy / "spine.parquet").unlink()
+    with pytest.raises(InputError, match=r"no spine\.parquet"):
+        repeat(copy, home=in_world)
+
+
+def test_zones_are_converted_not_dropped(in_world: Home) -> None:
+    tokyo = timezone(timedelta(hours=9))
+    rows = pl.DataFrame({"user_id": ["u000003"], "event_timestamp": [MOMENT.astimezone(tokyo)]})
+    assert training_set("listener_v1", rows, home=in_world).data["event_timestamp"][0] == MOMENT
