@@ -52,7 +52,9 @@ def run(name: str, *arguments: str) -> Stage:
 def stages(source: str, data: str | None) -> list[Stage]:
     """Events to answers."""
     first = (
-        ("simulate", "transforms", "simulate") if source == "simulate" else ("import", "transforms", "import", source, str(data))
+        ("simulate", "transforms", "simulate")
+        if source == "simulate"
+        else ("import", "transforms", "import", source, str(data))
     )
     return [
         run(*first),
@@ -80,9 +82,15 @@ def results(home: Home) -> dict[str, tuple[str, Path]]:
         "simulate": events,
         "import": events,
         "build": (f"{rows(home.root / 'features'):,} feature rows", home.root / "features"),
-        "apply": (f"{len(json.loads(home.manifest.read_text())['services'])} feature services", home.registry),
+        "apply": (
+            f"{len(json.loads(home.manifest.read_text())['services'])} feature services",
+            home.registry,
+        ),
         "train": (f"{pulled['rows']:,} training rows", saved),
-        "promote": (f"{bundle['name']}:{bundle['version']}", home.bundles(bundle["name"]) / str(bundle["version"])),
+        "promote": (
+            f"{bundle['name']}:{bundle['version']}",
+            home.bundles(bundle["name"]) / str(bundle["version"]),
+        ),
         "materialize": (f"{online_keys(home):,} entities online", home.redis),
     }
 
@@ -111,14 +119,21 @@ def show_stages(done: list[Stage], home: Home) -> None:
         amount, place = amounts[stage.name]
         shown = place.relative_to(home.root.parent) if place.is_relative_to(home.root.parent) else place
         table.add_row(stage.name, amount, f"{stage.seconds:.1f}", f"{stage.megabytes:,.0f}", str(shown))
-    table.add_row("total", "", f"{sum(stage.seconds for stage in done):.1f}", f"{max(stage.megabytes for stage in done):,.0f}", "")
+    table.add_row(
+        "total",
+        "",
+        f"{sum(stage.seconds for stage in done):.1f}",
+        f"{max(stage.megabytes for stage in done):,.0f}",
+        "",
+    )
     console.print(table)
 
 
 def show_quality(home: Home) -> None:
     """The recommender and its baselines on the held-out last days."""
     table = Table(
-        title="How good it is: the last 10 % of plays, all tracks ranked, heard ones left out", title_justify="left"
+        title="How good it is: the last 10 % of plays, all tracks ranked, heard ones left out",
+        title_justify="left",
     )
     for heading in ("model", "NDCG@10", "± 95 %", "Recall@20", "coverage@10", "listeners"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
@@ -141,7 +156,9 @@ def somebody(home: Home) -> str:
     from transforms.feature_tables import scan
 
     newest = scan(home, "user_history").sort("event_timestamp").group_by("user_id").last().collect()
-    lately = newest.filter(pl.col("event_timestamp") == pl.col("event_timestamp").max()).sort("distinct_tracks", "user_id")
+    lately = newest.filter(pl.col("event_timestamp") == pl.col("event_timestamp").max()).sort(
+        "distinct_tracks", "user_id"
+    )
     return str(lately["user_id"][lately.height // 2])
 
 
@@ -152,7 +169,10 @@ def show_listener(home: Home, user: str | None) -> None:
     engine = RecommendationEngine.load("recommendation", home)
     user = user or somebody(home)
     answer, heard = engine.recommend(user, count=10), engine.history(user, 10)
-    table = Table(title=f"What {user} hears next  ({answer.model}{', ' + answer.note if answer.note else ''})", title_justify="left")
+    table = Table(
+        title=f"What {user} hears next  ({answer.model}{', ' + answer.note if answer.note else ''})",
+        title_justify="left",
+    )
     for heading in ("", "played last", "recommended", "because"):
         table.add_column(heading, overflow="fold")
     for place in range(max(len(heard), len(answer.items))):
@@ -195,7 +215,8 @@ def show_proof(home: Home) -> bool:
     lookup = OnlineFeatures("recommendation_v1", home)
     started = time.perf_counter()
     online = lookup.get(
-        {key: spine[key].to_list() for key in lookup.service.join_keys}, {"request_timestamp": moment.timestamp()}
+        {key: spine[key].to_list() for key in lookup.service.join_keys},
+        {"request_timestamp": moment.timestamp()},
     )
     seconds = time.perf_counter() - started
     offline = training_set("recommendation_v1", spine, home=home).to_polars()

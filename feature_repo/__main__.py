@@ -45,7 +45,8 @@ def manifest() -> None:
 @app.command()
 def materialize(
     until: Annotated[
-        str | None, typer.Argument(help="Values as of this time, ISO 8601, UTC [default: the newest feature row]")
+        str | None,
+        typer.Argument(help="Values as of this time, ISO 8601, UTC [default: the newest feature row]"),
     ] = None,
 ) -> None:
     """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).

@@ -32,7 +32,9 @@ class _Group(TyperGroup):
                 raise
             found = f"{_DISK_ERRORS[error.errno]} at {error.filename}"
             _show(
-                "a disk that can be written", found, "export REFRAIN_HOME=/a/folder/with/room, then the same again"
+                "a disk that can be written",
+                found,
+                "export REFRAIN_HOME=/a/folder/with/room, then the same again",
             )
         raise typer.Exit(1)
 
@@ -79,7 +81,12 @@ def progress(label: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     console = Console(stderr=True)
     with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(label, total=None, note="")

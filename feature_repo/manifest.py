@@ -126,8 +126,7 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
                 types = {item.name: str(item.dtype) for item in tables[view].features}
                 columns.setdefault(view, {})[field] = types[field]
     views = tuple(
-        View(view, tuple(sorted(tables[view].join_keys)), tuple(fields.items()))
-        for view, fields in columns.items()
+        View(view, tuple(sorted(tables[view].join_keys)), tuple(fields.items())) for view, fields in columns.items()
     )
     return Service(
         name=name,
@@ -159,8 +158,7 @@ def load_service(home: Home, name: str) -> Service:
         project=document["project"],
         fingerprint=entry["fingerprint"],
         views=tuple(
-            View(view["name"], tuple(view["join_keys"]), tuple(map(tuple, view["features"])))
-            for view in entry["views"]
+            View(view["name"], tuple(view["join_keys"]), tuple(map(tuple, view["features"]))) for view in entry["views"]
         ),
         on_demand=tuple(entry["on_demand"]),
         features=tuple(map(tuple, entry["features"])),

@@ -5,6 +5,7 @@ It reads the manifest that ``feature_repo`` compiled and the layout of Feast's R
 ``store.get_online_features`` returns, which a parity test holds it to.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,9 +78,7 @@ class OnlineFeatures:
             groups.setdefault(view.join_keys, []).append(view)
         self._groups = [_Group(keys, views, self.service.project) for keys, views in groups.items()]
 
-    def get(
-        self, keys: Mapping[str, Sequence[str | None]], request: Mapping[str, Any] | None = None
-    ) -> OnlineRows:
+    def get(self, keys: Mapping[str, Sequence[str | None]], request: Mapping[str, Any] | None = None) -> OnlineRows:
         """Look rows up.
 
         Args:
@@ -122,7 +121,7 @@ class OnlineFeatures:
                     self._client = redis_server.connect(self._home)
                 with self._client.pipeline(transaction=False) as pipe:
                     for key, fields in commands:
-                        pipe.hmget(key, fields)
+                        pipe.hmget(key, fields)  # type: ignore[arg-type]
                     return pipe.execute()
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 self._client = None
@@ -148,7 +147,7 @@ class OnlineFeatures:
                 if column not in columns:
                     columns[column] = self._column(column, found[column])
         return {
-            f"{name}__{output}": [None if value != value else value for value in values.tolist()]
+            f"{name}__{output}": known(values)
             for name in self.service.on_demand
             for output, values in ON_DEMAND[name].compute(columns).items()
         }
@@ -186,7 +185,10 @@ class _Group:
         commands: dict[tuple[str | None, ...], int] = {}
         places = [-1 if None in row else commands.setdefault(row, len(commands)) for row in rows]
         calls = [
-            (redis_layout.entity_key(self._project, self.join_keys, [str(part) for part in row]), self._fields)
+            (
+                redis_layout.entity_key(self._project, self.join_keys, [str(part) for part in row]),
+                self._fields,
+            )
             for row in commands
         ]
         return calls, places
@@ -203,10 +205,13 @@ class _Group:
             distinct = [decode(answer[column] or b"") for answer in answers]
             found[name] = [None if place < 0 else distinct[place] for place in places]
         for column, view in enumerate(self._views, start=self._times):
-            stamps = [
-                redis_layout.decode_time(raw) if (raw := answer[column]) else np.nan for answer in answers
-            ]
+            stamps = [redis_layout.decode_time(raw) if (raw := answer[column]) else np.nan for answer in answers]
             times[view.name] = np.array([np.nan if place < 0 else stamps[place] for place in places])
+
+
+def known(values: np.ndarray) -> list[Any]:
+    """Values of an on-demand function, None where it gave NaN."""
+    return [None if isinstance(value, float) and math.isnan(value) else value for value in values.tolist()]
 
 
 def number_column(values: list[Any]) -> np.ndarray:

@@ -14,7 +14,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_service
 
 if TYPE_CHECKING:
-    import onnxruntime
+    pass
 
 MANIFEST, ALIASES, CHAMPION = "manifest.json", "aliases.json", "champion"
 

@@ -69,11 +69,13 @@ def in_world(world: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 @pytest.fixture
 def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """A copy of the small world that a test may change; nothing of it is online."""
+    """A copy of the small world that a test may change, what is online included.
+
+    Its Feast registry still names the files of the original.
+    """
     folder = Home(tmp_path / "world")
-    shutil.copytree(world.root, folder.root, ignore=shutil.ignore_patterns("redis", "registry.db"))
+    shutil.copytree(world.root, folder.root, ignore=shutil.ignore_patterns("redis.*", "start.lock"))
     monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
-    _apply(folder)
     yield folder
     redis_server.stop(folder)
 

@@ -64,7 +64,9 @@ def ranking_metrics(
     shown = {int(track) for user in users for track in ranked[user][:10]}
     return RankingMetrics(
         ndcg_at_10=float(gains.mean()) if users else float("nan"),
-        recall_at_20=float(np.mean([recall(ranked[user], relevant[user]) for user in users])) if users else float("nan"),
+        recall_at_20=float(np.mean([recall(ranked[user], relevant[user]) for user in users]))
+        if users
+        else float("nan"),
         coverage_at_10=len(shown) / max(catalogue, 1),
         users=len(users),
         ndcg_interval=float(1.96 * gains.std(ddof=1) / np.sqrt(len(users))) if len(users) > 1 else float("nan"),

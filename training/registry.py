@@ -118,7 +118,7 @@ def versions(home: Home) -> list[Version]:
         aliases = mlflow.get_registered_model(model.name).aliases
         for item in mlflow.search_model_versions(f"name = '{model.name}'"):
             number = int(item.version)
-            run = mlflow.get_run(item.run_id)
+            run = mlflow.get_run(str(item.run_id))
             found.append(
                 Version(
                     name=model.name,
@@ -170,7 +170,7 @@ def _restore(mlflow: "MlflowClient", home: Home, name: str, version: int) -> Non
     folder = home.bundles(name) / str(version)
     if (folder / MANIFEST).is_file():
         return
-    run_id = mlflow.get_model_version(name, str(version)).run_id
+    run_id = str(mlflow.get_model_version(name, str(version)).run_id)
     with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=".fetching-") as scratch:
         fetched = Path(mlflow.download_artifacts(run_id, _ARTIFACT, scratch))
         shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,9 @@ from feature_repo.command_line import command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 
-app = command_line("Raw events to feature tables. Order of work: import or simulate, then build, then feast materialize.")
+app = command_line(
+    "Raw events to feature tables. Order of work: import or simulate, then build, then feast materialize."
+)
 
 
 @app.command("import")
@@ -51,7 +53,9 @@ def simulate(
         first = datetime.strptime(start, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
         raise InputError(
-            expected="a day such as 2026-01-01", found=repr(start), next_command="python -m transforms simulate"
+            expected="a day such as 2026-01-01",
+            found=repr(start),
+            next_command="python -m transforms simulate",
         ) from error
     with progress("simulate") as tell:
         report = run(Home.from_env(), Size(users, tracks, days, plays, first), seed, progress=tell)

@@ -41,7 +41,7 @@ def tables() -> "dict[str, FeatureView]":
 
 def schema(view: "FeatureView") -> dict[str, pl.DataType]:
     """Columns of a view's table: join keys, both times, features."""
-    keys = {key: TYPES["String"] for key in view.join_keys}
+    keys = dict.fromkeys(view.join_keys, TYPES["String"])
     times = {"event_timestamp": MICROSECONDS_UTC, "created_timestamp": MICROSECONDS_UTC}
     features = {field.name: TYPES[str(field.dtype)] for field in view.features}
     return {**keys, **times, **features}
@@ -71,7 +71,13 @@ def conform(view: "FeatureView", rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_partition(
-    home: Home, view: "FeatureView", rows: pl.DataFrame, *, date: str | None, inputs: str, part: str = parquet.PART
+    home: Home,
+    view: "FeatureView",
+    rows: pl.DataFrame,
+    *,
+    date: str | None,
+    inputs: str,
+    part: str = parquet.PART,
 ) -> Path:
     """Write one file of a table, whole or not at all.
 

@@ -45,7 +45,9 @@ def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
     """The error that names a file that cannot be read and how to replace it."""
     first_line = (str(error).splitlines() or [""])[0]
     return StoreError(
-        expected=f"a whole Parquet file at {path}", found=first_line or "nothing", next_command=f"rm '{path}' && {remedy}"
+        expected=f"a whole Parquet file at {path}",
+        found=first_line or "nothing",
+        next_command=f"rm '{path}' && {remedy}",
     )
 
 

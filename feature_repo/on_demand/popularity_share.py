@@ -15,7 +15,11 @@ def popularity_share(
 
     Args: six (n,) arrays of plays. NaN where nothing at all was played.
     """
-    windows = {"share_1d": (track_1d, all_1d), "share_7d": (track_7d, all_7d), "share_28d": (track_28d, all_28d)}
+    windows = {
+        "share_1d": (track_1d, all_1d),
+        "share_7d": (track_7d, all_7d),
+        "share_28d": (track_28d, all_28d),
+    }
     return {name: share(part, whole) for name, (part, whole) in windows.items()}
 
 

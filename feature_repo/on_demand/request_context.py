@@ -6,9 +6,7 @@ DEVICES = ("phone", "desktop", "speaker", "tv", "car", "web")
 CONTEXTS = ("library", "playlist", "radio", "search", "album", "autoplay", "rating", "tag")
 
 
-def request_context(
-    request_timestamp: np.ndarray, device: np.ndarray, context: np.ndarray
-) -> dict[str, np.ndarray]:
+def request_context(request_timestamp: np.ndarray, device: np.ndarray, context: np.ndarray) -> dict[str, np.ndarray]:
     """Hour (0–23) and weekday (0 = Monday) in UTC, and codes of device and context.
 
     A code is the place in ``DEVICES`` or ``CONTEXTS`` counted from 1; 0 for anything else and for missing. An

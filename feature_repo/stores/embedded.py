@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import redis
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
 from pydantic import StrictStr
 from redis import asyncio as redis_asyncio
@@ -24,7 +23,7 @@ class EmbeddedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
 class EmbeddedRedisOnlineStore(RedisOnlineStore):
     """Starts the server on first use, and again should it have been killed since."""
 
-    def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> redis.Redis:
+    def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> Any:
         self._client = redis_server.ensure(Home.from_env())
         return self._client
 
@@ -32,7 +31,5 @@ class EmbeddedRedisOnlineStore(RedisOnlineStore):
         home = Home.from_env()
         redis_server.ensure(home)
         if self._client_async is None:
-            self._client_async = redis_asyncio.Redis(
-                unix_socket_path=str(redis_server.socket_path(home))
-            )
+            self._client_async = redis_asyncio.Redis(unix_socket_path=str(redis_server.socket_path(home)))
         return self._client_async

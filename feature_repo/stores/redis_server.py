@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -89,11 +90,10 @@ def stop(home: Home) -> bool:
     client = _client(home)
     if not _answers(client):
         return False
-    pid = int(client.info("server")["process_id"])
-    try:
+    server: Any = client.info("server")
+    pid = int(server["process_id"])
+    with suppress(redis.ConnectionError):  # it hangs up without a word
         client.shutdown(nosave=False)
-    except redis.ConnectionError:
-        pass
     deadline = time.monotonic() + START_SECONDS
     while _alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -12,6 +12,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS, OnDemand
 from feature_repo.views import FEATURE_TABLES
 
+
 def _column(values: list[Any]) -> np.ndarray:
     """Feast's list of Python values as a column of ``on_demand``."""
     first = next((value for value in values if value is not None), None)
@@ -50,10 +51,7 @@ def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
     return OnDemandFeatureView(
         name=name,
         sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *request],
-        schema=[
-            Field(name=output, dtype=getattr(feast_types, dtype))
-            for output, dtype in definition.outputs.items()
-        ],
+        schema=[Field(name=output, dtype=getattr(feast_types, dtype)) for output, dtype in definition.outputs.items()],
         udf=_transformation(name),
         udf_string=inspect.getsource(definition.function),
         mode="python",

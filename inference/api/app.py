@@ -26,11 +26,13 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
     app = FastAPI(title="Refrain", version="1", description="Recommendations from features looked up online.")
     errors.install(app)
     registry = CollectorRegistry()
-    requests = Counter(
-        "refrain_http_requests", "Requests by route and status", ["route", "status"], registry=registry
-    )
+    requests = Counter("refrain_http_requests", "Requests by route and status", ["route", "status"], registry=registry)
     seconds = Histogram(
-        "refrain_http_request_seconds", "Time to answer, by route", ["route"], buckets=BUCKETS, registry=registry
+        "refrain_http_request_seconds",
+        "Time to answer, by route",
+        ["route"],
+        buckets=BUCKETS,
+        registry=registry,
     )
     answers = Counter(
         "refrain_recommendations",

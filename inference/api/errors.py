@@ -34,7 +34,9 @@ def install(app: FastAPI) -> None:
         if isinstance(error, InputError):
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"expected {error.expected}; found {error.found}", SEE_DOCS)
         return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, f"expected {error.expected}; found {error.found}", error.next_command
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"expected {error.expected}; found {error.found}",
+            error.next_command,
         )
 
 

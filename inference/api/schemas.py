@@ -13,9 +13,9 @@ class RequestContext(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    device: Identifier | None = Field(None, examples=["phone"])
-    context: Identifier | None = Field(None, examples=["playlist"])
-    at: datetime | None = Field(None, description="moment of the request; now if left out")
+    device: Identifier | None = Field(default=None, examples=["phone"])
+    context: Identifier | None = Field(default=None, examples=["playlist"])
+    at: datetime | None = Field(default=None, description="moment of the request; now if left out")
 
 
 class RecommendationRequest(BaseModel):

@@ -108,17 +108,13 @@ class RecommendationEngine:
         seen = listener["user_history__track_ids"][0] or []
         wanted = count + len(exclude_tracks) + (len(self._retriever.track_ids) if exclude_artists else 0)
         found = self._retriever.retrieve(vector, seen, wanted)
-        candidates = filters.leave_out(
-            found, self._retriever, tracks={*seen, *exclude_tracks}, artists=exclude_artists
-        )
+        candidates = filters.leave_out(found, self._retriever, tracks={*seen, *exclude_tracks}, artists=exclude_artists)
         artist_plays: list[Any]
         if vector is None:
             chosen, scores = np.arange(len(candidates.places))[:count], None
             artist_plays = [None] * len(chosen)
         else:
-            order, scores, rows = self._ranker.rank(
-                user_id, candidates, self._retriever, self._platform, request
-            )
+            order, scores, rows = self._ranker.rank(user_id, candidates, self._retriever, self._platform, request)
             chosen = order[:count]
             artist_plays = [rows.values["user_artist_affinity__plays_28d"][place] for place in chosen]
         items = self._explain(candidates.keep(chosen), scores, chosen, artist_plays, seen)

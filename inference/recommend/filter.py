@@ -14,8 +14,7 @@ def leave_out(
     unwanted_tracks, unwanted_artists = set(tracks), set(artists)
     keep = np.array(
         [
-            retriever.track_ids[place] not in unwanted_tracks
-            and retriever.artist_ids[place] not in unwanted_artists
+            retriever.track_ids[place] not in unwanted_tracks and retriever.artist_ids[place] not in unwanted_artists
             for place in candidates.places
         ],
         dtype=bool,

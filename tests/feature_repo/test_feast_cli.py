@@ -12,13 +12,19 @@ import pytest
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.store import FOLDER, config_file
+from feature_repo.stores import redis_server
 
 FEAST = Path(sys.executable).with_name("feast")
 
 
 def feast(home: Home, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Feast's own program, in its repository's folder."""
-    told = {**os.environ, "REFRAIN_HOME": str(home.root), "FEAST_FS_YAML_FILE_PATH": str(config_file(home)), **environment}
+    told = {
+        **os.environ,
+        "REFRAIN_HOME": str(home.root),
+        "FEAST_FS_YAML_FILE_PATH": str(config_file(home)),
+        **environment,
+    }
     return subprocess.run([FEAST, *arguments], cwd=FOLDER, env=told, capture_output=True, text=True, check=False)
 
 
@@ -44,8 +50,14 @@ def test_materialize_incremental_brings_new_rows_online(own_world: Home) -> None
         times = OnlineFeatures("listener_v1", own_world).get({"user_id": everybody}).event_times["user_history"]
         return 0.0 if np.isnan(times).all() else float(np.nanmax(times))
 
+    redis_server.ensure(own_world).flushall()
+    own_world.registry.unlink()
+    assert feast(own_world, "apply").returncode == 0
     assert newest_online() == 0
-    for command, moment in (("materialize", datetime(2026, 1, 20, tzinfo=UTC)), ("materialize-incremental", datetime(2026, 2, 1, tzinfo=UTC))):
+    for command, moment in (
+        ("materialize", datetime(2026, 1, 20, tzinfo=UTC)),
+        ("materialize-incremental", datetime(2026, 2, 1, tzinfo=UTC)),
+    ):
         begin = ["2025-01-01T00:00:00"] if command == "materialize" else []
         done = feast(own_world, command, *begin, moment.strftime("%Y-%m-%dT%H:%M:%S"))
         assert done.returncode == 0, done.stderr
@@ -63,7 +75,12 @@ def test_our_front_door_applies_and_compiles_the_manifest(home: Home) -> None:
     call = [sys.executable, "-m", "feature_repo", "apply"]
     done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert load_service(home, "recommendation_v1").join_keys == ("artist_id", "platform_id", "track_id", "user_id")
+    assert load_service(home, "recommendation_v1").join_keys == (
+        "artist_id",
+        "platform_id",
+        "track_id",
+        "user_id",
+    )
 
 
 @pytest.mark.parametrize(

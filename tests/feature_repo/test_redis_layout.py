@@ -66,7 +66,14 @@ def test_what_feast_writes_is_what_is_read(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", VALUES)
 def test_torn_or_foreign_bytes_never_give_a_value_of_another_kind(dtype: str) -> None:
     decode = redis_layout.decoder(dtype)
-    kinds = {"String": str, "Int64": int, "UnixTimestamp": int, "Float64": float, "Float32": float, "Bool": bool}
+    kinds = {
+        "String": str,
+        "Int64": int,
+        "UnixTimestamp": int,
+        "Float64": float,
+        "Float32": float,
+        "Bool": bool,
+    }
 
     @given(st.binary(min_size=1, max_size=40))
     def check(raw: bytes) -> None:

@@ -23,18 +23,14 @@ def test_it_starts_once_for_everybody(home: Home) -> None:
     first = pid_of(home)
     script = "from feature_repo.home import Home; from feature_repo.stores import redis_server as r; "
     script += "print(r.ensure(Home.from_env()).info('server')['process_id'])"
-    others = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    others = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [int(other.communicate()[0]) for other in others] == [first] * 3
 
 
 def test_many_at_once_start_one(home: Home) -> None:
     script = "from feature_repo.home import Home; from feature_repo.stores import redis_server as r; "
     script += "print(r.ensure(Home.from_env()).info('server')['process_id'])"
-    others = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
+    others = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert len({other.communicate()[0] for other in others}) == 1
 
 

@@ -1,5 +1,6 @@
 """One value, however it is asked for: slim lookup = Feast online = Feast offline = training SDK = oracle."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +27,10 @@ def spine_of(home: Home, moment: datetime) -> pl.DataFrame:
     some = tracks[::29].vstack(pl.DataFrame({"track_id": ["nothing"], "artist_id": ["nobody"]}))
     rows = pl.DataFrame({"user_id": users}).join(some, how="cross")
     rows = rows.with_columns(
-        platform_id=pl.lit("default"), event_timestamp=pl.lit(moment), device=pl.lit("phone"), context=pl.lit("radio")
+        platform_id=pl.lit("default"),
+        event_timestamp=pl.lit(moment),
+        device=pl.lit("phone"),
+        context=pl.lit("radio"),
     )
     return rows.vstack(rows[:3])
 
@@ -72,12 +76,14 @@ def test_slim_lookup_equals_feasts_own(in_world: Home, service: str) -> None:
     asked = {name: [request[name]] * spine.height for name in lookup.service.request_fields}
     answer = store.get_online_features(
         features=store.get_feature_service(service),
-        entity_rows=[dict(zip(fields | asked, row, strict=True)) for row in zip(*(fields | asked).values(), strict=True)],
+        entity_rows=[
+            dict(zip(fields | asked, row, strict=True)) for row in zip(*(fields | asked).values(), strict=True)
+        ],
         full_feature_names=True,
     ).to_dict()
     online = lookup.get(fields, {**request, "request_timestamp": moment.timestamp()})
     for name, values in online.values.items():
-        theirs = [None if value != value else value for value in answer[name]]  # NaN of an on-demand view
+        theirs = [None if isinstance(value, float) and math.isnan(value) else value for value in answer[name]]
         assert [plain(value) for value in values] == [plain(value) for value in theirs], name
 
 
@@ -98,7 +104,10 @@ def test_the_training_sdk_equals_the_oracle_at_any_time(in_world: Home) -> None:
             key = {name: row[name] for name in view.join_keys}
             expected = as_of(by_key.get(tuple(key.values()), []), key, row["event_timestamp"])
             for name in wanted:
-                assert row[f"{view.name}__{name}"] == (expected[name] if expected else None), (view.name, name)
+                assert row[f"{view.name}__{name}"] == (expected[name] if expected else None), (
+                    view.name,
+                    name,
+                )
 
 
 def test_the_manifest_is_the_registry(in_world: Home) -> None:

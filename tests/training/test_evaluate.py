@@ -1,6 +1,7 @@
 """Ranking metrics against their definitions, and splits that do not leak."""
 
 import math
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import numpy as np
@@ -50,7 +51,7 @@ def test_a_split_is_in_order_of_time(times: list[int], folds: int) -> None:
     assert (moments >= split.test).sum() == pytest.approx(len(times) * 0.1, abs=1)
     periods = split.folds(moments, folds)
     assert all(first < last for first, last in periods)
-    assert all(before[1] == after[0] for before, after in zip(periods, periods[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(periods))
     assert periods[-1][1] == split.validation
 
 

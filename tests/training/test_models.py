@@ -30,23 +30,31 @@ def two_worlds() -> Interactions:
 CUTOFF = 45 * DAY
 
 
-@pytest.mark.parametrize("scores", [
-    lambda data: (lambda v: v.user @ v.track.T)(ALS(factors=8).fit(data, CUTOFF)),
-    lambda data: ease.fit(data, CUTOFF),
-    lambda data: item_knn.fit(data, CUTOFF, neighbours=20),
-], ids=["als", "ease", "item_knn"])
+@pytest.mark.parametrize(
+    "scores",
+    [
+        lambda data: (vectors := ALS(factors=8).fit(data, CUTOFF)).user @ vectors.track.T,
+        lambda data: ease.fit(data, CUTOFF),
+        lambda data: item_knn.fit(data, CUTOFF, neighbours=20),
+    ],
+    ids=["als", "ease", "item_knn"],
+)
 def test_the_planted_groups_are_found(two_worlds: Interactions, scores: object) -> None:
     found = scores(two_worlds)  # type: ignore[operator]
     for user in range(40):
         assert (rank_all(found[user], np.array([], int), 20) // 30 == user % 2).mean() > 0.9
 
 
-@pytest.mark.parametrize("model", [
-    lambda data: ALS(factors=4, iterations=2).fit(data, CUTOFF).track,
-    lambda data: ease.fit(data, CUTOFF),
-    lambda data: item_knn.fit(data, CUTOFF),
-    lambda data: popularity.fit(data, CUTOFF, days=10),
-], ids=["als", "ease", "item_knn", "popularity"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda data: ALS(factors=4, iterations=2).fit(data, CUTOFF).track,
+        lambda data: ease.fit(data, CUTOFF),
+        lambda data: item_knn.fit(data, CUTOFF),
+        lambda data: popularity.fit(data, CUTOFF, days=10),
+    ],
+    ids=["als", "ease", "item_knn", "popularity"],
+)
 def test_nothing_at_or_after_the_cutoff_is_seen(two_worlds: Interactions, model: object) -> None:
     past = two_worlds.before(CUTOFF)
     np.testing.assert_array_equal(model(two_worlds), model(past))  # type: ignore[operator]

@@ -19,7 +19,10 @@ MOMENT = datetime(2026, 1, 25, 15, 30, tzinfo=UTC)
 
 
 def spine(**more: object) -> pl.DataFrame:
-    rows = {"user_id": ["u000003", "u000001", "u000003"], "event_timestamp": [MOMENT, MOMENT, MOMENT - timedelta(days=9)]}
+    rows = {
+        "user_id": ["u000003", "u000001", "u000003"],
+        "event_timestamp": [MOMENT, MOMENT, MOMENT - timedelta(days=9)],
+    }
     return pl.DataFrame({**rows, "label": [1, 0, 1], **more})
 
 
@@ -57,9 +60,19 @@ def test_a_spine_may_be_a_file(in_world: Home, tmp_path: Path) -> None:
 
 
 def test_an_empty_spine_gives_an_empty_set(in_world: Home) -> None:
-    data = training_set("recommendation_v1", pl.DataFrame(schema={
-        "user_id": pl.String, "track_id": pl.String, "artist_id": pl.String, "platform_id": pl.String,
-        "event_timestamp": pl.Datetime("us", "UTC")}), home=in_world).data
+    data = training_set(
+        "recommendation_v1",
+        pl.DataFrame(
+            schema={
+                "user_id": pl.String,
+                "track_id": pl.String,
+                "artist_id": pl.String,
+                "platform_id": pl.String,
+                "event_timestamp": pl.Datetime("us", "UTC"),
+            }
+        ),
+        home=in_world,
+    ).data
     assert data.is_empty()
     assert "taste_match__score" in data.columns
 
@@ -74,7 +87,11 @@ def test_as_known_leaves_out_what_was_learned_later(in_world: Home) -> None:
     rows = pl.DataFrame({"user_id": [f"u{n:06}" for n in range(150)]}).with_columns(
         event_timestamp=pl.lit(datetime(2026, 1, 20, tzinfo=UTC))
     )
-    always = training_set("recommendation_v1", rows.with_columns(track_id=pl.lit("t"), artist_id=pl.lit("a"), platform_id=pl.lit("default")), home=in_world)
+    always = training_set(
+        "recommendation_v1",
+        rows.with_columns(track_id=pl.lit("t"), artist_id=pl.lit("a"), platform_id=pl.lit("default")),
+        home=in_world,
+    )
     known = training_set("recommendation_v1", always.spine, home=in_world, as_known=True)
     column = "user_listening__plays_28d"
     assert not always.data[column].equals(known.data[column])

@@ -43,8 +43,15 @@ def tables(home: Home) -> dict[str, bytes]:
 
 def late_play(day: int) -> Batch:
     moment = SIZE.start + timedelta(days=day, hours=5)
-    row = {"user_id": "u000001", "track_id": "t000001", "artist_id": "a00001", "event_timestamp": moment,
-           "created_timestamp": moment + timedelta(days=6), "ms_played": 1, "skipped": False}
+    row = {
+        "user_id": "u000001",
+        "track_id": "t000001",
+        "artist_id": "a00001",
+        "event_timestamp": moment,
+        "created_timestamp": moment + timedelta(days=6),
+        "ms_played": 1,
+        "skipped": False,
+    }
     return Batch("plays", pl.DataFrame([row]))
 
 
@@ -138,7 +145,9 @@ def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monk
 def test_changed_code_rebuilds_its_view(built: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     real = build_module._code
     monkeypatch.setattr(
-        build_module, "_code", lambda compute: real(compute) + getattr(compute, "__name__", "").replace("user_history", "")
+        build_module,
+        "_code",
+        lambda compute: real(compute) + getattr(compute, "__name__", "").replace("user_history", ""),
     )
     reports = build(built)
     assert reports["user_listening"].rebuilt
@@ -171,8 +180,15 @@ def test_plays_of_unknown_users_and_tracks_count(tmp_path: Path) -> None:
 def test_rows_that_break_the_views_schema_are_refused(spoil: object, told: str) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     rows = pl.DataFrame(
-        {"user_id": ["u"], "event_timestamp": [now], "created_timestamp": [now], "country": ["US"],
-         "birth_year": [2000], "gender": ["x"], "plan": ["free"]}
+        {
+            "user_id": ["u"],
+            "event_timestamp": [now],
+            "created_timestamp": [now],
+            "country": ["US"],
+            "birth_year": [2000],
+            "gender": ["x"],
+            "plan": ["free"],
+        }
     )
     view = feature_tables.tables()["user_profile"]
     assert feature_tables.conform(view, rows).height == 1

@@ -137,9 +137,25 @@ class TestListenBrainz:
         return path
 
     def test_an_export_is_read(self, home: Home, tmp_path: Path) -> None:
-        listens = [listen(0, inserted_at=1_700_000_060.5), listen(1, recording_msid="abc"), listen(1, recording_msid="abc")]
-        listens.append(listen(2) | {"track_metadata": {"artist_name": "Björk", "track_name": "x", "additional_info": {
-            "recording_mbid": "r1", "artist_mbids": ["a1", "a2"], "duration_ms": 1234}}})
+        listens = [
+            listen(0, inserted_at=1_700_000_060.5),
+            listen(1, recording_msid="abc"),
+            listen(1, recording_msid="abc"),
+        ]
+        listens.append(
+            listen(2)
+            | {
+                "track_metadata": {
+                    "artist_name": "Björk",
+                    "track_name": "x",
+                    "additional_info": {
+                        "recording_mbid": "r1",
+                        "artist_mbids": ["a1", "a2"],
+                        "duration_ms": 1234,
+                    },
+                }
+            }
+        )
         report = load(home, "listenbrainz", self.write(tmp_path / "a.jsonl", listens))
         plays = scan(home, "plays").collect().sort("event_timestamp")
         assert plays["track_id"].to_list() == ["mb:Björk/Song 0", "mb:abc", "mb:r1"]
@@ -149,7 +165,11 @@ class TestListenBrainz:
         assert scan(home, "tracks").collect()["duration_ms"].to_list().count(1234) == 1
 
     def test_dumps_and_gzip_folders_are_read(self, home: Home, tmp_path: Path) -> None:
-        dump = {"user_id": 7, "timestamp": 1_700_000_000, "track_metadata": {"artist_name": "A", "track_name": "B"}}
+        dump = {
+            "user_id": 7,
+            "timestamp": 1_700_000_000,
+            "track_metadata": {"artist_name": "A", "track_name": "B"},
+        }
         self.write(tmp_path / "1.listens.gz", [dump], gzip.open)
         self.write(tmp_path / "2.jsonl", [listen(3)])
         load(home, "listenbrainz", tmp_path)
@@ -158,8 +178,18 @@ class TestListenBrainz:
     def test_bad_lines_are_quarantined_and_the_rest_goes_on(self, home: Home, tmp_path: Path) -> None:
         path = self.write(
             tmp_path / "a.jsonl",
-            [listen(0), "{cut short", {"no": "listen"}, listen(1, listened_at="soon"), listen(2, user_name=None),
-             listen(3, listened_at=-5), listen(4, listened_at=99_999_999_999), listen(5), "[]", "5"],
+            [
+                listen(0),
+                "{cut short",
+                {"no": "listen"},
+                listen(1, listened_at="soon"),
+                listen(2, user_name=None),
+                listen(3, listened_at=-5),
+                listen(4, listened_at=99_999_999_999),
+                listen(5),
+                "[]",
+                "5",
+            ],
         )
         path.write_bytes(path.read_bytes() + b"\xff\xfe{}\n")
         report = load(home, "listenbrainz", path).tables["plays"]
@@ -174,7 +204,9 @@ class TestListenBrainz:
         }
 
     def test_a_truncated_gzip_keeps_what_came_before(self, home: Home, tmp_path: Path) -> None:
-        path = self.write(tmp_path / "a.jsonl.gz", [listen(n, noise=str(hash(str(n)))) for n in range(9_000)], gzip.open)
+        path = self.write(
+            tmp_path / "a.jsonl.gz", [listen(n, noise=str(hash(str(n)))) for n in range(9_000)], gzip.open
+        )
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(InputError, match=r"whole gzip.*rows that could be read are stored.*get the file again"):
             load(home, "listenbrainz", path)

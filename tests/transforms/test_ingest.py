@@ -121,7 +121,10 @@ def test_a_source_that_breaks_off_keeps_what_was_read(home: Home) -> None:
 def test_a_killed_run_repeated_ends_the_same(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
 ) -> None:
-    rows = [batch(*(play(f"u{n}", hours=7 * n) for n in range(12))), batch(*(play(f"v{n}", hours=9 * n) for n in range(9)))]
+    rows = [
+        batch(*(play(f"u{n}", hours=7 * n) for n in range(12))),
+        batch(*(play(f"v{n}", hours=9 * n) for n in range(9))),
+    ]
     whole = Home(tmp_path / "whole")
     ingest(whole, "a", rows)
 

@@ -25,7 +25,6 @@ from transforms import feature_tables, parquet
 from transforms.raw.table import MICROSECONDS_UTC
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     from feast import FeatureStore
 
@@ -186,12 +185,10 @@ def _checked(spine: Any, service: Service) -> pl.DataFrame:
             found=f"no {absent} among {rows.columns}",
             next_command=f"rename or add {absent[0]!r} in the spine",
         )
-    time = rows.schema["event_timestamp"]
-    if time == pl.String:
+    if rows.schema["event_timestamp"] == pl.String:
         rows = rows.with_columns(pl.col("event_timestamp").str.to_datetime(time_zone="UTC", strict=False))
-        if rows["event_timestamp"].null_count():
-            time = pl.Null()
-    if not (time == pl.String or time == pl.Datetime or time == pl.Date) or rows["event_timestamp"].null_count():
+    time = rows.schema["event_timestamp"]
+    if time not in (pl.Datetime, pl.Date) or rows["event_timestamp"].null_count():
         raise InputError(
             expected="a time in every row's event_timestamp",
             found=f"{rows['event_timestamp'].null_count()} rows without one (column type {time})",
@@ -278,9 +275,7 @@ def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
         for name in service.request_fields
     }
     needed = {column for name in service.on_demand for column in ON_DEMAND[name].inputs.values()}
-    columns = {
-        name: to_numpy(request[name] if name in request else rows[name]) for name in sorted(needed)
-    }
+    columns = {name: to_numpy(request[name] if name in request else rows[name]) for name in sorted(needed)}
     computed = {
         f"{name}__{output}": pl.Series(values)
         for name in service.on_demand

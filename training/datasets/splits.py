@@ -1,6 +1,7 @@
 """Splits by time: what is learned from lies before what it is measured on, for everybody at once."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,4 +64,4 @@ class TimeSplit:
         ordered = np.sort(times[times < self.validation])
         places = np.linspace(round(len(ordered) * since), len(ordered), count + 1).astype(int)
         bounds = [*(int(ordered[place]) for place in places[:-1]), self.validation]
-        return [(first, last) for first, last in zip(bounds, bounds[1:], strict=False) if first < last]
+        return [(first, last) for first, last in pairwise(bounds) if first < last]

@@ -36,8 +36,6 @@ def _at(plays: pl.DataFrame, midnight: date) -> pl.DataFrame:
             _created=pl.col("_created").max(),
         )
         .with_columns(event_timestamp=moment)
-        .with_columns(
-            created_timestamp=pl.max_horizontal("event_timestamp", "_created").cast(MICROSECONDS_UTC)
-        )
+        .with_columns(created_timestamp=pl.max_horizontal("event_timestamp", "_created").cast(MICROSECONDS_UTC))
         .drop("_created")
     )

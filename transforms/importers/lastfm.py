@@ -30,7 +30,13 @@ _TRACKS = {
     **_TIME,
 }
 _USERS = {"user_id": pl.String(), **_TIME}
-_PLAYS = {"user_id": pl.String(), "track_id": pl.String(), "artist_id": pl.String(), "context": pl.String(), **_TIME}
+_PLAYS = {
+    "user_id": pl.String(),
+    "track_id": pl.String(),
+    "artist_id": pl.String(),
+    "context": pl.String(),
+    **_TIME,
+}
 _TAGS = {"user_id": pl.String(), "artist_id": pl.String(), "tag": pl.String(), **_TIME}
 _COUNTS = {"user_id": pl.String(), "artist_id": pl.String(), "plays": pl.Int64(), **_TIME}
 _FRIENDS = {"user_id": pl.String(), "friend_id": pl.String(), **_TIME}

@@ -18,7 +18,13 @@ from transforms.importers.format import BATCH_ROWS, EPOCH_SECONDS, Format, Rows,
 from transforms.raw.ingest import Batch
 
 _TIMES = {"event_timestamp": EPOCH_SECONDS, "created_timestamp": EPOCH_SECONDS}
-_PLAYS = {"user_id": pl.String(), "track_id": pl.String(), "artist_id": pl.String(), "device": pl.String(), **_TIMES}
+_PLAYS = {
+    "user_id": pl.String(),
+    "track_id": pl.String(),
+    "artist_id": pl.String(),
+    "device": pl.String(),
+    **_TIMES,
+}
 _TRACKS = {
     "track_id": pl.String(),
     "artist_id": pl.String(),

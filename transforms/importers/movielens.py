@@ -156,5 +156,7 @@ def _plays(path: Path, artist_of: dict[str, str]) -> Iterator[Batch]:
 
 
 MOVIELENS = Format(
-    "movielens", "a folder with MovieLens 100k's u.data, u.item, u.genre (and u.user, if users are wanted)", read
+    "movielens",
+    "a folder with MovieLens 100k's u.data, u.item, u.genre (and u.user, if users are wanted)",
+    read,
 )

@@ -66,9 +66,7 @@ def read(path: Path) -> Iterator[Batch]:
 
 def _members(path: Path) -> list[str]:
     if path.is_dir():
-        return sorted(
-            str(file.relative_to(path)) for file in path.rglob("*.json*") if _is_history(file.name)
-        )
+        return sorted(str(file.relative_to(path)) for file in path.rglob("*.json*") if _is_history(file.name))
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return sorted(name for name in archive.namelist() if _is_history(Path(name).name))
@@ -165,9 +163,13 @@ def _device(platform: str | None) -> str | None:
 
 def _shown(record: dict[str, Any]) -> str:
     kept = ("ts", "ms_played", "spotify_track_uri", "master_metadata_track_name", "episode_name")
-    return str({key: float(value) if isinstance(value, Decimal) else value for key, value in record.items() if key in kept})
+    return str(
+        {key: float(value) if isinstance(value, Decimal) else value for key, value in record.items() if key in kept}
+    )
 
 
 SPOTIFY = Format(
-    "spotify", "a folder, zip or JSON file of Spotify's extended streaming history (Streaming_History_Audio_….json)", read
+    "spotify",
+    "a folder, zip or JSON file of Spotify's extended streaming history (Streaming_History_Audio_….json)",
+    read,
 )

@@ -23,14 +23,17 @@ class Timed(dy.Schema):
 
     @dy.rule()
     def event_timestamp_before_1970(cls) -> pl.Expr:
+        """A negative time is a broken clock."""
         return pl.col("event_timestamp") >= datetime(1970, 1, 1, tzinfo=UTC)
 
     @dy.rule()
     def event_timestamp_in_the_future(cls) -> pl.Expr:
+        """Nothing is known before it happens, but for clocks that are a little fast."""
         return pl.col("event_timestamp") <= datetime.now(UTC) + CLOCK_TOLERANCE
 
     @dy.rule()
     def created_timestamp_before_event_timestamp(cls) -> pl.Expr:
+        """Nothing is learned before it happens."""
         return pl.col("created_timestamp") >= pl.col("event_timestamp")
 
 

@@ -15,9 +15,7 @@ class Tracks(Timed):
     genres = dy.List(dy.String(nullable=False), nullable=True)
     duration_ms = dy.Int64(nullable=True, min=0)
     explicit = dy.Bool(nullable=True)
-    released = dy.Datetime(
-        time_unit=MICROSECONDS_UTC.time_unit, time_zone=MICROSECONDS_UTC.time_zone, nullable=True
-    )
+    released = dy.Datetime(time_unit=MICROSECONDS_UTC.time_unit, time_zone=MICROSECONDS_UTC.time_zone, nullable=True)
 
 
 TRACKS = RawTable("tracks", Tracks, key=("track_id",), changes_slowly=True)

@@ -96,9 +96,7 @@ def _draw_rows(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.minimum(drawn, weights.shape[1] - 1)
 
 
-def _choose(
-    world: World, day: int, user: np.ndarray, scene: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _choose(world: World, day: int, user: np.ndarray, scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A track for each play, by its appeal on that day within a favourite artist or the session's scene."""
     cumulative = np.concatenate([[0.0], np.cumsum(world.track_appeal[day])])
     places = np.arange(world.size.artists + 1)

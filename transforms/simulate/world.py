@@ -28,7 +28,24 @@ GENRES = (
 )
 SCENES = 40
 COUNTRIES = ("US", "DE", "BR", "GB", "JP", "FR", "MX", "SE", "IN", "NG")
-_SYLLABLES = ("ka", "lo", "mi", "ra", "ven", "tor", "el", "sha", "no", "ri", "du", "sel", "an", "bo", "qui", "zan")
+_SYLLABLES = (
+    "ka",
+    "lo",
+    "mi",
+    "ra",
+    "ven",
+    "tor",
+    "el",
+    "sha",
+    "no",
+    "ri",
+    "du",
+    "sel",
+    "an",
+    "bo",
+    "qui",
+    "zan",
+)
 _FAVOURITES = 12
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -142,16 +159,16 @@ def truth(world: World) -> dict[str, pl.DataFrame]:
                 "activity": world.user_activity,
             }
         ),
-        "tracks": pl.DataFrame(
-            {"track_id": world.tracks["track_id"], "scene": scenes, "quality": world.track_quality}
-        ),
+        "tracks": pl.DataFrame({"track_id": world.tracks["track_id"], "scene": scenes, "quality": world.track_quality}),
     }
 
 
 def _release_days(size: Size, rng: np.random.Generator) -> np.ndarray:
     """One track in ten comes out while we watch; the others came out in the ten years before."""
     fresh = rng.random(size.tracks) < 0.10
-    return np.where(fresh, rng.integers(0, size.days, size.tracks), -(rng.exponential(900, size.tracks).astype(int) + 1))
+    return np.where(
+        fresh, rng.integers(0, size.days, size.tracks), -(rng.exponential(900, size.tracks).astype(int) + 1)
+    )
 
 
 def _appeal(size: Size, base: np.ndarray, release: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -162,9 +179,7 @@ def _appeal(size: Size, base: np.ndarray, release: np.ndarray, rng: np.random.Ge
     return np.where(age >= 0, base * np.exp(steps) * burst, 0.0)
 
 
-def _favourites(
-    taste: np.ndarray, artist_scene: np.ndarray, fame: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _favourites(taste: np.ndarray, artist_scene: np.ndarray, fame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Artists drawn by liking of their scene times fame, without repetition (Gumbel top-k), best first."""
     weight = np.log(taste[:, artist_scene] + 1e-9) + np.log(fame)
     noise = rng.gumbel(size=weight.shape)

@@ -8,7 +8,7 @@ Recommendation Benchmarks (RecSys 2022). New here: plays fade with age, so that 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sparse
+from scipy import sparse
 
 from training.datasets.interactions import Interactions
 from training.models.recommendation.popularity import MICROSECONDS_A_DAY

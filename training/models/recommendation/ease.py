@@ -5,7 +5,7 @@ tracks: 1,682 tracks take 23 MB a matrix, 20,000 take 3.2 GB.
 """
 
 import numpy as np
-import scipy.sparse as sparse
+from scipy import sparse
 
 from training.datasets.interactions import Interactions
 

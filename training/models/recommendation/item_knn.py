@@ -10,9 +10,7 @@ from training.datasets.interactions import Interactions
 from training.models.recommendation.ease import binary
 
 
-def fit(
-    interactions: Interactions, cutoff: int, *, neighbours: int = 100, shrinkage: float = 10.0
-) -> np.ndarray:
+def fit(interactions: Interactions, cutoff: int, *, neighbours: int = 100, shrinkage: float = 10.0) -> np.ndarray:
     """Scores from the plays before the cutoff.
 
     Args:

@@ -7,7 +7,7 @@ The model may only say "more" to a better taste match and to more popularity, an
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -56,10 +56,12 @@ class Groups:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> "Groups":
         """From a training set of ``SERVICE`` on a spine of ``candidates.spine``, in its order."""
-        runs = rows.select("query", "event_timestamp").with_columns(
-            run=pl.struct("query", "event_timestamp").rle_id()
+        runs = rows.select("query", "event_timestamp").with_columns(run=pl.struct("query", "event_timestamp").rle_id())
+        return cls(
+            matrix(rows),
+            rows["label"].cast(pl.Int8).to_numpy(),
+            runs["run"].value_counts().sort("run")["count"].to_numpy(),
         )
-        return cls(matrix(rows), rows["label"].cast(pl.Int8).to_numpy(), runs["run"].value_counts().sort("run")["count"].to_numpy())
 
 
 def matrix(rows: pl.DataFrame) -> np.ndarray:
@@ -91,7 +93,7 @@ class Ranker:
         """The number of trees chosen on validation, then everything fitted with that many."""
         import lightgbm
 
-        callbacks = [lightgbm.early_stopping(self.patience, verbose=False)]
+        callbacks: list[Any] = [lightgbm.early_stopping(self.patience, verbose=False)]
         held_out = self._dataset([validation])
         searched = lightgbm.train(
             self._parameters(),
@@ -134,7 +136,5 @@ def to_onnx(booster: "lightgbm.Booster") -> bytes:
     from onnxmltools import convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType
 
-    model = convert_lightgbm(
-        booster, initial_types=[("features", FloatTensorType([None, len(INPUTS)]))], zipmap=False
-    )
+    model = convert_lightgbm(booster, initial_types=[("features", FloatTensorType([None, len(INPUTS)]))], zipmap=False)
     return model.SerializeToString()

@@ -102,7 +102,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     *train, validation, test = _by_moment(pulled, moments)
     booster = settings.ranker.fit([Groups.of(rows) for rows in train], Groups.of(validation))
     clock.lap("ranker")
-    metrics = measure(interactions, moments[-1], booster.predict(matrix(test)))
+    metrics = measure(interactions, moments[-1], np.asarray(booster.predict(matrix(test))))
     clock.lap("evaluation")
     version = register(
         home,
@@ -131,7 +131,12 @@ def measure(interactions: Interactions, test: Moment, ranker_scores: np.ndarray)
     cutoff = test.vectors.cutoff
     always = popularity.fit(interactions, cutoff)
     recent = popularity.fit(interactions, cutoff, days=POPULAR_DAYS)
-    lists: dict[str, dict[int, np.ndarray]] = {"hybrid": {}, "als": {}, "popularity": {}, "popularity_28d": {}}
+    lists: dict[str, dict[int, np.ndarray]] = {
+        "hybrid": {},
+        "als": {},
+        "popularity": {},
+        "popularity_28d": {},
+    }
     ends = np.cumsum([len(query.candidates) for query in test.asked])
     for query, scores in zip(test.asked, np.split(ranker_scores, ends[:-1]), strict=True):
         taste = test.vectors.track @ test.vectors.user[query.user]
@@ -202,15 +207,18 @@ def _write_vectors(home: Home, interactions: Interactions, vectors: Vectors, set
             }
         )
         feature_tables.write_partition(
-            home, views[view], rows, date=str(moment.date()), inputs=inputs, part=f"part-{vectors.cutoff}.parquet"
+            home,
+            views[view],
+            rows,
+            date=str(moment.date()),
+            inputs=inputs,
+            part=f"part-{vectors.cutoff}.parquet",
         )
 
 
 def _by_moment(pulled: TrainingSet, moments: list[Moment]) -> list[pl.DataFrame]:
     ends = np.cumsum([moment.spine.height for moment in moments])
-    return [
-        pulled.data[int(end) - moment.spine.height : int(end)] for moment, end in zip(moments, ends, strict=True)
-    ]
+    return [pulled.data[int(end) - moment.spine.height : int(end)] for moment, end in zip(moments, ends, strict=True)]
 
 
 def _parameters(settings: Settings, interactions: Interactions, split: TimeSplit) -> dict[str, Any]:
@@ -238,8 +246,8 @@ def _bundle_writer(
     known = np.flatnonzero(np.any(final.track != 0, axis=1))
     recent = popularity.fit(interactions, final.cutoff, days=POPULAR_DAYS)[known]
     catalogue = {
-        "track_ids": [interactions.track_ids[track] for track in known],
-        "artist_ids": [interactions.artist_ids[track] for track in known],
+        "track_ids": [interactions.track_ids[track] for track in known.tolist()],
+        "artist_ids": [interactions.artist_ids[track] for track in known.tolist()],
         "popular": np.argsort(-recent, kind="stable").tolist(),
     }
     numbers = {model: asdict(values) for model, values in metrics.items()}

@@ -1,0 +1,58 @@
+"""Who may import whom, and what a serving process does not import."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from feature_repo.home import REPOSITORY, Home
+
+FORBIDDEN = (
+    "feast",
+    "pandas",
+    "mlflow",
+    "lightgbm",
+    "sklearn",
+    "polars",
+    "pyarrow",
+    "duckdb",
+    "transforms",
+    "training",
+)
+
+
+def test_imports_point_at_the_contract() -> None:
+    call = [str(Path(sys.executable).with_name("lint-imports"))]
+    done = subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "from inference import RecommendationEngine as E; assert E.load().recommend('u000007').known",
+        "from fastapi.testclient import TestClient; from inference.api.app import create_app; "
+        "assert TestClient(create_app()).post('/v1/recommendations', json={'user_id': 'u000007'}).json()['known']",
+    ],
+    ids=["in process", "over HTTP"],
+)
+def test_serving_imports_nothing_of_training(world: Home, work: str) -> None:
+    script = f"{work}; import sys; print([name for name in {FORBIDDEN} if name in sys.modules])"
+    environment = {**os.environ, "REFRAIN_HOME": str(world.root)}
+    call = [sys.executable, "-c", script]
+    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_tests_shadow_no_package() -> None:
+    assert not list((REPOSITORY / "tests").rglob("__init__.py"))
+
+
+def test_the_lock_names_no_address() -> None:
+    lock = (REPOSITORY / "requirements.lock").read_text()
+    assert "://" not in lock
+    assert "--index-url" not in lock
+    assert "--hash=sha256:" in lock

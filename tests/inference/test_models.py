@@ -1,0 +1,78 @@
+"""A bundle that is not what it was, or does not fit the features, is refused with the next command."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import BundleError
+from feature_repo.home import Home
+from inference.models import load_bundle
+from training import registry
+
+
+def folder_of(home: Home) -> Path:
+    return load_bundle("recommendation", home).folder
+
+
+def test_the_champion_and_a_version_are_found(in_world: Home) -> None:
+    champion = load_bundle("recommendation", in_world)
+    assert load_bundle(champion.name_version, in_world).manifest == champion.manifest
+    assert champion.manifest["feature_service"] == "recommendation_v1"
+    for field in ("fingerprint", "inputs", "outputs", "metrics", "training_set", "code_revision", "cutoff"):
+        assert champion.manifest[field]
+    assert "NDCG@10" in champion.read("README.md").decode()
+
+
+def test_nothing_promoted_is_told(home: Home) -> None:
+    with pytest.raises(BundleError, match="python -m training run recommendation && python -m training promote"):
+        load_bundle("recommendation", home)
+
+
+def test_no_such_version_is_told(in_world: Home) -> None:
+    with pytest.raises(BundleError, match="next: python -m training list"):
+        load_bundle("recommendation:99", in_world)
+    with pytest.raises(BundleError, match="one of .*found 99"):
+        registry.promote(in_world, "recommendation", 99)
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "index.voy", "catalogue.json"])
+def test_a_changed_file_is_named_and_promote_brings_it_back(own_world: Home, file: str) -> None:
+    folder = folder_of(own_world)
+    path = folder / file
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BundleError, match=f"the file {file} of recommendation:1.*rm -r .*training promote"):
+        load_bundle("recommendation", own_world)
+    path.unlink()
+    with pytest.raises(BundleError, match="no file"):
+        load_bundle("recommendation", own_world)
+    for item in folder.iterdir():
+        item.unlink()
+    assert registry.promote(own_world, "recommendation", 1) == 1
+    load_bundle("recommendation", own_world)
+
+
+def test_a_torn_manifest_is_told(own_world: Home) -> None:
+    (folder_of(own_world) / "manifest.json").write_text("{")
+    with pytest.raises(BundleError, match="a bundle in"):
+        load_bundle("recommendation", own_world)
+
+
+def test_a_changed_feature_service_is_refused(own_world: Home) -> None:
+    document = json.loads(own_world.manifest.read_text())
+    document["services"]["recommendation_v1"]["fingerprint"] = "another"
+    own_world.manifest.write_text(json.dumps(document))
+    with pytest.raises(BundleError, match="trained on recommendation_v1 as it is online.*python -m training run"):
+        load_bundle("recommendation", own_world)
+
+
+def test_a_failed_registration_leaves_no_version(own_world: Home) -> None:
+    def fail(folder: Path, version: int) -> None:
+        raise OSError("disk full")
+
+    before = registry.versions(own_world)
+    with pytest.raises(OSError, match="disk full"):
+        registry.register(own_world, "recommendation", parameters={}, metrics={}, write=fail)  # type: ignore[arg-type]
+    assert registry.versions(own_world) == before
+    left = {path.name for path in own_world.bundles("recommendation").iterdir()}
+    assert left == {"1", "aliases.json"}
