@@ -3,7 +3,7 @@
 A feature table is a folder of Parquet files in ``data/features/<view>/``: the join keys, ``event_timestamp`` (the
 moment T that the row speaks for: it uses only events before T), ``created_timestamp`` (when that could first be
 known), then the features. Rows are written when a value changes, so the newest row at or before a moment is true at
-that moment however old it is; that is why the views have no ttl (docs/decisions/002).
+that moment however old it is; that is why the views have no ttl (docs/decisions/001).
 """
 
 from datetime import timedelta

@@ -27,7 +27,7 @@ class EmbeddedRedisOnlineStore(RedisOnlineStore):
         self._client = redis_server.ensure(Home.from_env())
         return self._client
 
-    async def _get_client_async(self, online_store_config: RedisOnlineStoreConfig) -> redis_asyncio.Redis:
+    async def _get_client_async(self, online_store_config: RedisOnlineStoreConfig) -> Any:
         home = Home.from_env()
         redis_server.ensure(home)
         if self._client_async is None:

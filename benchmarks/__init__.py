@@ -1,0 +1,1 @@
+"""Programs that measure us and the alternatives in one run, each ending with one line of JSON."""
