@@ -1,6 +1,5 @@
 """The functions of ``feature_repo.on_demand`` as Feast views, so that plain Feast computes them too."""
 
-import inspect
 from datetime import datetime
 from typing import Any
 
@@ -26,18 +25,29 @@ def _column(values: list[Any]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _transformation(name: str) -> Any:
+def compute(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """One on-demand function on Feast's lists of Python values."""
+    definition = ON_DEMAND[name]
+    columns = {column: _column(inputs[column]) for column in definition.inputs.values()}
+    answer = {output: values.tolist() for output, values in definition.compute(columns).items()}
+    # Online, Feast 0.67 looks for the full names where they are asked for, and else for the bare ones.
+    return answer | {f"{name}__{output}": values for output, values in answer.items()}
+
+
+def _transformation(name: str) -> tuple[Any, str]:
+    """The function that Feast keeps in its registry, and its text, from which Feast makes it again."""
+    text = (
+        "def transform(inputs):\n"
+        "    from feature_repo.views.on_demand import compute\n\n"
+        f"    return compute({name!r}, inputs)\n"
+    )
+
     def transform(inputs: dict[str, Any]) -> dict[str, Any]:
-        from feature_repo.on_demand import ON_DEMAND
-        from feature_repo.views.on_demand import _column
+        from feature_repo.views.on_demand import compute
 
-        definition = ON_DEMAND[name]
-        columns = {column: _column(inputs[column]) for column in definition.inputs.values()}
-        answer = {output: values.tolist() for output, values in definition.compute(columns).items()}
-        # Online, Feast 0.67 looks for the full names where they are asked for, and else for the bare ones.
-        return answer | {f"{name}__{output}": values for output, values in answer.items()}
+        return compute(name, inputs)
 
-    return transform
+    return transform, text
 
 
 def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
@@ -47,13 +57,14 @@ def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
         for field, dtype in REQUEST_FIELDS.items()
         if field in definition.inputs.values()
     ]
+    transform, text = _transformation(name)
     request = [RequestSource(name=f"{name}_request", schema=asked)] if asked else []
     return OnDemandFeatureView(
         name=name,
         sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *request],
         schema=[Field(name=output, dtype=getattr(feast_types, dtype)) for output, dtype in definition.outputs.items()],
-        udf=_transformation(name),
-        udf_string=inspect.getsource(definition.function),
+        udf=transform,
+        udf_string=text,
         mode="python",
         description=(definition.function.__doc__ or "").split("\n")[0],
     )
