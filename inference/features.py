@@ -90,7 +90,7 @@ class OnlineFeatures:
             StoreError: Redis does not answer, or holds something else.
         """
         columns = self._checked(keys)
-        length = max(map(len, columns.values()), default=0)
+        length = next((len(values) for values in columns.values() if len(values) != 1), 1)
         found: dict[str, list[Any]] = {}
         times: dict[str, np.ndarray] = {}
         lookups = [group.lookups(columns, length) for group in self._groups]

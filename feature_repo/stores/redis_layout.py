@@ -15,6 +15,7 @@ import numpy as np
 from feature_repo.errors import StoreError
 
 _STRING = 2  # feast.types.Value.ValueType
+_NOT_A_TIME = -(1 << 63)
 
 
 def entity_key(project: str, join_keys: Sequence[str], values: Sequence[str]) -> bytes:
@@ -95,6 +96,12 @@ def _read_int(raw: bytes, position: int) -> int:
     return _signed(_varint(raw, position)[0])
 
 
+def _read_timestamp(raw: bytes, position: int) -> int | None:
+    """Whole seconds; Feast writes a missing time as numpy's NaT, which is the smallest integer."""
+    seconds = _read_int(raw, position)
+    return None if seconds == _NOT_A_TIME else seconds
+
+
 def _read_bool(raw: bytes, position: int) -> bool:
     return raw[position] != 0
 
@@ -151,7 +158,7 @@ _READERS: dict[str, tuple[int, Callable[[bytes, int], Any]]] = {
     "Float64": (5, _read_double),
     "Float32": (6, _read_float),
     "Bool": (7, _read_bool),
-    "UnixTimestamp": (8, _read_int),
+    "UnixTimestamp": (8, _read_timestamp),
     "Array(String)": (12, _read_texts),
     "Array(Float32)": (16, _read_floats),
 }

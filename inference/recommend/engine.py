@@ -109,6 +109,9 @@ class RecommendationEngine:
         wanted = count + len(exclude_tracks) + (len(self._retriever.track_ids) if exclude_artists else 0)
         found = self._retriever.retrieve(vector, seen, wanted)
         candidates = filters.leave_out(found, self._retriever, tracks={*seen, *exclude_tracks}, artists=exclude_artists)
+        if not len(candidates.places):
+            note = "nothing is left: every track was heard or excluded"
+            return Answer(user_id, vector is not None, self.bundle.name_version, [], note)
         artist_plays: list[Any]
         if vector is None:
             chosen, scores = np.arange(len(candidates.places))[:count], None

@@ -25,7 +25,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "Float64": (st.floats(), lambda value: Value(double_val=value)),
     "Float32": (float32, lambda value: Value(float_val=value)),
     "Bool": (st.booleans(), lambda value: Value(bool_val=value)),
-    "UnixTimestamp": (int64, lambda value: Value(unix_timestamp_val=value)),
+    "UnixTimestamp": (int64.filter(lambda value: value != -(2**63)), lambda value: Value(unix_timestamp_val=value)),
     "Array(String)": (st.lists(st.text()), lambda value: Value(string_list_val=StringList(val=value))),
     "Array(Float32)": (st.lists(float32), lambda value: Value(float_list_val=FloatList(val=value))),
 }
@@ -69,7 +69,7 @@ def test_torn_or_foreign_bytes_never_give_a_value_of_another_kind(dtype: str) ->
     kinds = {
         "String": str,
         "Int64": int,
-        "UnixTimestamp": int,
+        "UnixTimestamp": (int, type(None)),
         "Float64": float,
         "Float32": float,
         "Bool": bool,
@@ -87,6 +87,10 @@ def test_torn_or_foreign_bytes_never_give_a_value_of_another_kind(dtype: str) ->
     other = "Int64" if dtype != "Int64" else "String"
     with pytest.raises(StoreError, match=f"a value of type {other}"):
         redis_layout.decoder(other)(VALUES[dtype][1](EXAMPLES[dtype]).SerializeToString())
+
+
+def test_feasts_missing_time_is_missing() -> None:
+    assert redis_layout.decoder("UnixTimestamp")(Value(unix_timestamp_val=-(2**63)).SerializeToString()) is None
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1, max_size=3, unique_by=lambda pair: pair[0]))

@@ -71,6 +71,20 @@ def test_more_than_there_is_gives_what_there_is(engine: RecommendationEngine, in
     assert len(answer.items) == known - len(heard_by(in_world, "u000007") & set(engine._retriever.track_ids))
 
 
+def test_a_listener_who_has_heard_everything_is_told(engine: RecommendationEngine) -> None:
+    everything = engine._retriever.track_ids
+    for user in ("u000007", "nobody"):
+        answer = engine.recommend(user, exclude_tracks=everything)
+        assert answer.items == []
+        assert "every track was heard or excluded" in str(answer.note)
+
+
+def test_no_rows_are_no_error(in_world: Home) -> None:
+    lookup = OnlineFeatures("recommendation_v1", in_world)
+    keys = {"user_id": ["u000007"], "track_id": [], "artist_id": [], "platform_id": ["default"]}
+    assert lookup.get(keys).matrix(["taste_match__score"]).shape == (0, 1)
+
+
 def test_the_history_is_newest_first(engine: RecommendationEngine, in_world: Home) -> None:
     rows = feature_tables.scan(in_world, "user_history").collect().sort("event_timestamp")
     expected = rows.filter(rows["user_id"] == "u000007")["track_ids"][-1].to_list()[:6]

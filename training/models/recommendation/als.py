@@ -48,7 +48,7 @@ class ALS:
     iterations: int = 10
     unobserved: float = 0.3
     regularization: float = 0.01
-    half_life_days: float | None = 21.0
+    half_life_days: float | None = 30.0
     seed: int = 0
 
     def fit(self, interactions: Interactions, cutoff: int, *, start: Vectors | None = None) -> Vectors:
