@@ -51,6 +51,7 @@ materialize: setup ## feature tables → online store
 	$(RUN) feature_repo materialize
 
 recommend: setup ## answers for USER=…
+	@$(if $(filter command line,$(origin USER)),,echo "Expected  USER=somebody"; echo "Next      make recommend USER=u000042"; exit 1)
 	$(RUN) inference recommend $(USER)
 
 serve: setup ## answers over HTTP
