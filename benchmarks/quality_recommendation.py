@@ -64,8 +64,7 @@ def _for_all(data: Interactions, scores: np.ndarray) -> np.ndarray:
 
 def measure(data: Interactions, scores: np.ndarray, cutoff: int, end: int) -> RankingMetrics:
     """Full ranking by a table of scores (users, tracks)."""
-    history, future = data.before(cutoff).tracks_by_user(), data.between(cutoff, end).tracks_by_user()
-    relevant = {user: np.setdiff1d(tracks, history[user]) for user, tracks in future.items() if user in history}
+    history, relevant = data.heard_and_new(cutoff, end)
     ranked = {user: rank_all(scores[user], history[user], 20) for user in relevant}
     return ranking_metrics(ranked, relevant, data.shape[1])
 

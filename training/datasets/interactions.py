@@ -70,6 +70,22 @@ class Interactions:
         """Plays with ``time < moment``."""
         return self.between(np.iinfo(np.int64).min, moment)
 
+    def heard_and_new(self, cutoff: int, end: int) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+        """What a recommender of the cutoff may know, and what it should have told.
+
+        Args:
+            cutoff: µs since 1970 UTC.
+            end: plays from there on are not looked at.
+
+        Returns:
+            Distinct tracks before the cutoff of each user who has any; and of those who also played between cutoff
+            and end, the distinct tracks they had not heard (there may be none).
+        """
+        heard = self.before(cutoff).tracks_by_user()
+        later = self.between(cutoff, end).tracks_by_user()
+        new = {user: np.setdiff1d(tracks, heard[user]) for user, tracks in later.items() if user in heard}
+        return heard, new
+
     def tracks_by_user(self) -> dict[int, np.ndarray]:
         """Distinct tracks of each user who has any."""
         pairs = np.unique(np.stack([self.user, self.track], axis=1), axis=0)

@@ -259,11 +259,7 @@ def _historical(store: "FeatureStore", views: Sequence[View], rows: pl.DataFrame
     )
     answer = pl.DataFrame(job.to_arrow())
     features = [pl.col(name).cast(dtype) for name, dtype in zip(columns, types, strict=True)]
-    return answer.select(*(pl.col(key) for key in rows.columns[:-1]), _utc_answer(), *features)
-
-
-def _utc_answer() -> pl.Expr:
-    return pl.col("event_timestamp").cast(MICROSECONDS_UTC)
+    return answer.select(*rows.columns[:-1], pl.col("event_timestamp").cast(MICROSECONDS_UTC), *features)
 
 
 def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:

@@ -48,13 +48,7 @@ def queries(
         most_users: more listeners than this are sampled.
         rng: of the sample.
     """
-    history = interactions.before(vectors.cutoff).tracks_by_user()
-    future = interactions.between(vectors.cutoff, end).tracks_by_user()
-    news = {
-        user: np.setdiff1d(tracks, history[user], assume_unique=True)
-        for user, tracks in future.items()
-        if user in history
-    }
+    history, news = interactions.heard_and_new(vectors.cutoff, end)
     users = np.array([user for user, tracks in news.items() if len(tracks)], dtype=np.int64)
     if len(users) > most_users:
         users = np.sort(rng.choice(users, most_users, replace=False))

@@ -126,9 +126,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
 
 def choose_half_life(interactions: Interactions, split: TimeSplit, settings: Settings) -> ALS:
     """The vectors' settings with the half-life that ranks the validation period best; the first one wins a tie."""
-    history = interactions.before(split.validation).tracks_by_user()
-    future = interactions.between(split.validation, split.test).tracks_by_user()
-    news = {user: np.setdiff1d(tracks, history[user]) for user, tracks in future.items() if user in history}
+    history, news = interactions.heard_and_new(split.validation, split.test)
     asked = sorted(user for user, tracks in news.items() if len(tracks))
     if len(asked) > settings.users_measured:
         rng = np.random.default_rng(settings.seed)
