@@ -1,0 +1,134 @@
+"""The offline stores that are held to the oracle: ours, and those of Feast that a user would pick instead."""
+
+import math
+import shutil
+import uuid
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from feast import FeatureStore, FeatureView, RepoConfig
+from feast.data_source import DataSource
+from feast.importer import import_class
+from feast.infra.offline_stores.offline_store import OfflineStore
+
+from feature_repo.store import silence_feast
+from tests.feature_repo.offline.questions import Question, Table
+
+OURS = "feature_repo.stores.offline.AsOfOfflineStore"
+
+
+@dataclass
+class Engine:
+    """One offline store, its registry, and a folder to write tables to."""
+
+    name: str
+    store: OfflineStore
+    config: RepoConfig
+    registry: Any
+    folder: Path
+    source: Callable[[Table, Path], DataSource]
+
+    def views(self, question: Question, folder: Path) -> list[FeatureView]:
+        """The question's tables, written and declared; one file for a table that is asked for twice."""
+        once = {table.name: table for table in question.tables}
+        paths = {name: table.write(folder) for name, table in once.items()}
+        return [table.view(self.source(table, paths[table.name])) for table in question.tables]
+
+    def job(self, question: Question, folder: Path, spine: Any = None) -> Any:
+        """What the store gives back for a question."""
+        known = {"filter_by_created_timestamp": True} if question.as_known else {}
+        return self.store.get_historical_features(
+            config=self.config,
+            feature_views=self.views(question, folder),
+            feature_refs=question.references(),
+            entity_df=question.arrow().to_pandas() if spine is None else spine,
+            registry=self.registry,
+            project=self.config.project,
+            full_feature_names=question.full_names,
+            **known,
+        )
+
+    def answer(self, question: Question) -> list[dict[str, Any]]:
+        """The features of each row of the spine, in the order in which the store gives them, with ``row``."""
+        folder = self.folder / uuid.uuid4().hex
+        try:
+            table = self.job(question, folder).to_arrow()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return plain(table.select(["row", *question.names()]))
+
+    def features(self, question: Question) -> list[dict[str, Any]]:
+        """The same in the order of the spine, without ``row``."""
+        rows = sorted(self.answer(question), key=lambda row: row["row"])
+        return [{name: value for name, value in row.items() if name != "row"} for row in rows]
+
+
+def plain(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as Python values; what pandas turned into NaN on the way is null."""
+    return [{name: _value(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _value(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def open_engine(name: str, folder: Path) -> Engine:
+    """Ours, Feast's DuckDB store, its file store (Dask) or its Spark store; skips where Spark cannot run."""
+    options: dict[str, Any] = {
+        "ours": {"type": OURS},
+        "duckdb": {"type": "duckdb"},
+        "file": {"type": "dask"},
+        "spark": {"type": "spark", "spark_conf": _SPARK},
+    }[name]
+    source: Callable[[Table, Path], DataSource] = Table.file_source
+    if name == "spark":
+        source = _spark_source()
+    config = RepoConfig(
+        project="oracle",
+        provider="local",
+        registry=str(folder / "registry.db"),
+        offline_store=options,
+        online_store={"type": "sqlite", "path": str(folder / "online.db")},
+        entity_key_serialization_version=3,
+    )
+    silence_feast()
+    kind = type(config.offline_store)
+    store = import_class(kind.__module__, kind.__name__.removesuffix("Config"), "OfflineStore")()
+    return Engine(name, store, config, FeatureStore(config=config).registry, folder, source)
+
+
+_SPARK = {
+    "spark.master": "local[1]",
+    "spark.ui.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
+}
+
+
+def _spark_source() -> Callable[[Table, Path], DataSource]:
+    pytest.importorskip("pyspark", reason="no PySpark: pip install -r requirements-spark.lock")
+    if shutil.which("java") is None:
+        pytest.skip("no Java for Spark on the path")
+    from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
+
+    def source(table: Table, path: Path) -> DataSource:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Feast calls its own class experimental
+            return SparkSource(
+                name=f"{table.name}_source",
+                path=str(path),
+                file_format="parquet",
+                timestamp_field="event_timestamp",
+                created_timestamp_column="created_timestamp" if table.has_created else "",
+                field_mapping=dict(table.mapping) or None,
+            )
+
+    return source
