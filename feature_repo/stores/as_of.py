@@ -71,7 +71,8 @@ class Slots:
 
     def _number(self, keys: Integers, moments: Integers) -> None:
         """Number the moments so that key and number fit one integer: by their common divisor, or else by rank."""
-        self._first, self._last = (moments.min(), moments.max()) if len(moments) else (np.int64(0), np.int64(0))
+        self._first: np.int64 = moments.min() if len(moments) else np.int64(0)
+        self._last: np.int64 = moments.max() if len(moments) else np.int64(0)
         self._ranks: Integers | None = None
         self._step = 1
         most, span = int(keys.max(initial=0)) + 1, int(self._last) - int(self._first)

@@ -1,7 +1,6 @@
-"""The rows behind one feature view, in Parquet: which row of which file counts is found first, its values are read then."""
+"""The rows behind one feature view, in Parquet: first which row of which file counts is found, then it is read."""
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from feature_repo.errors import StoreError
 from feature_repo.stores.as_of import Integers
+from feature_repo.stores.staging import Staging
 
 if TYPE_CHECKING:
     from feast.data_source import DataSource
@@ -64,7 +64,7 @@ class History:
     time: str
     created: str | None = None
     ttl: timedelta | None = None
-    staged: tempfile.TemporaryDirectory | None = field(default=None, repr=False, compare=False)
+    staged: Staging | None = field(default=None, repr=False, compare=False)
 
     @property
     def unit(self) -> str:
@@ -108,7 +108,7 @@ class History:
             )
 
     def values(
-        self, connection: duckdb.DuckDBPyConnection, rows: Integers, *, since: int, until: int, unit: str
+        self, connection: duckdb.DuckDBPyConnection, rows: Integers, *, since: int | None, until: int, unit: str
     ) -> tuple[pa.Table, Integers]:
         """The features of some rows.
 
@@ -252,8 +252,8 @@ def open_history(
     files = _parquet_files(source, view, repo_path)
     staged = None
     if files is None or _has_zoned_nanoseconds(files, {renamed.get(name, name) for name in (time, created) if name}):
-        staged = tempfile.TemporaryDirectory(prefix="refrain-", dir=temp_directory)
-        target = Path(staged.name) / "rows.parquet"
+        staged = Staging(temp_directory)
+        target = staged.folder / "rows.parquet"
         _stage(source, files, view, repo_path, target)
         files = [str(target)]
     try:

@@ -152,16 +152,14 @@ class Join:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _view(
-        self, duck: duckdb.DuckDBPyConnection, history: History, codes: str, slots: Slots, unit: str
-    ) -> pa.Table:
+    def _view(self, duck: duckdb.DuckDBPyConnection, history: History, codes: str, slots: Slots, unit: str) -> pa.Table:
         newest = Newest(slots, as_known=self.as_known)
         scale = 1000 if unit == "ns" else 1
         ttl = None if history.ttl is None else round(history.ttl.total_seconds() * 1_000_000) * scale
-        since = until = 0
+        until, since = 0, None
         if len(slots):
             until = int(slots.moments.max())
-            since = int(slots.moments.min()) - ttl if ttl is not None else None
+            since = None if ttl is None else int(slots.moments.min()) - ttl
             for arrays in history.times(duck, codes, until=until, since=since, unit=unit):
                 newest.offer(*arrays)
         rows, index = newest.result(ttl)

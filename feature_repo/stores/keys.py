@@ -1,14 +1,13 @@
 """A spine that nobody has to bring: all keys that some feature views know, at one moment or on a grid of moments."""
 
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from feature_repo.errors import InputError
 from feature_repo.stores.history import History, literal, quoted
 from feature_repo.stores.join import Limits
 from feature_repo.stores.spine import TIME, Spine, open_spine
+from feature_repo.stores.staging import Staging
 
 
 def all_keys(
@@ -41,15 +40,17 @@ def all_keys(
             found=f"{since} to {until}, every {every}",
             next_command="start_date=datetime(2026, 1, 1, tzinfo=UTC), end_date=datetime(2026, 2, 1, tzinfo=UTC)",
         )
-    staged = tempfile.TemporaryDirectory(prefix="refrain-", dir=limits.temp_directory)
-    target = Path(staged.name) / "keys.parquet"
+    staged = Staging(limits.temp_directory)
+    target = staged.folder / "keys.parquet"
     end = f"TIMESTAMPTZ {literal(until.isoformat())}"
     keys = list(dict.fromkeys(key for history in histories for key in history.keys))
     listed = ", ".join(quoted(key) for key in keys)
     if not keys:
         query = f"SELECT {end} AS {TIME}"
     else:
-        seen = " UNION ALL BY NAME ".join(_keys(history, None if every else since, until) for history in histories if history.keys)
+        seen = " UNION ALL BY NAME ".join(
+            _keys(history, None if every else since, until) for history in histories if history.keys
+        )
         distinct = f"SELECT {listed}, min(first_row) AS first_row FROM ({seen}) GROUP BY {listed}"
         if every is None or since is None:
             query = f"SELECT {listed}, {end} AS {TIME} FROM ({distinct}) ORDER BY {listed}"
@@ -71,4 +72,5 @@ def _keys(history: History, since: datetime | None, until: datetime) -> str:
     known = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in history.keys.values())
     names = ", ".join(quoted(column) for column in history.keys.values())
     first = f"min({quoted(history.time)})::TIMESTAMPTZ AS first_row"
-    return f"SELECT {columns}, {first} FROM {history.scan()} WHERE {history.in_range(since, until)} AND {known} GROUP BY {names}"
+    where = f"{history.in_range(since, until)} AND {known}"
+    return f"SELECT {columns}, {first} FROM {history.scan()} WHERE {where} GROUP BY {names}"

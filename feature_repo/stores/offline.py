@@ -42,7 +42,6 @@ from feature_repo.stores.keys import all_keys
 from feature_repo.stores.spine import open_spine
 
 
-
 class AsOfOfflineStoreConfig(DuckDBOfflineStoreConfig):
     """Options in feature_store.yaml, beside those of Feast's DuckDB store."""
 
@@ -157,8 +156,8 @@ class AsOfOfflineStore(DuckDBOfflineStore):
             InputError: the table lacks a column of the view.
         """
         source = feature_view.batch_source
-        folder = _local(config, source)
-        if folder is None or not folder.is_dir():
+        folder = None if source is None else _local(config, source)
+        if source is None or folder is None or not folder.is_dir():
             DuckDBOfflineStore.offline_write_batch(config, feature_view, table, progress)
             return
         names = [field.name for field in (*feature_view.entity_columns, *feature_view.features)]
@@ -243,9 +242,7 @@ class AsOfRetrievalJob(RetrievalJob):
             partial.unlink(missing_ok=True)
         return target
 
-    def persist(
-        self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None
-    ) -> None:
+    def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Keep the result as a saved dataset; streamed if that is one Parquet file on this machine."""
         source = storage.to_data_source()
         path = _local(self._config, source)
@@ -303,7 +300,7 @@ class SourceRetrievalJob(RetrievalJob):
     """Rows of one source between two times: all of them, or the newest of each key."""
 
     full_feature_names = False
-    on_demand_feature_views: Sequence[OnDemandFeatureView] = ()
+    on_demand_feature_views: list[OnDemandFeatureView] = []  # noqa: RUF012
     metadata = None
 
     def __init__(
@@ -329,9 +326,7 @@ class SourceRetrievalJob(RetrievalJob):
             sql = (history.newest if self._newest else history.between)(since, until, names)
             yield from duck.execute(sql).to_arrow_reader(rows)
 
-    def persist(
-        self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None
-    ) -> None:
+    def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Keep the rows as a saved dataset."""
         table = ibis.memtable(self._to_arrow_internal())
         _write_data_source(table, storage.to_data_source(), str(self._config.repo_path), "overwrite", allow_overwrite)
@@ -394,7 +389,9 @@ def _history(
             found="none",
             next_command="give the view a source, then: python -m feature_repo apply",
         )
-    asked = [feature for name, feature in (ref.split(":", 1) for ref in feature_refs) if name == projection.name_to_use()]
+    asked = [
+        feature for name, feature in (ref.split(":", 1) for ref in feature_refs) if name == projection.name_to_use()
+    ]
     prefix = f"{projection.name_alias or view.name}__" if full_feature_names else ""
     keys = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
     return open_history(
@@ -415,4 +412,3 @@ def _local(config: RepoConfig, source: DataSource) -> Path | None:
         return None
     path = FileSource.get_uri_for_file_path(config.repo_path, source.path)
     return None if "://" in path else Path(path)
-

@@ -1,6 +1,5 @@
 """The spine of a training set, whatever it comes as: its columns, its time, and its rows in order, some at a time."""
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ import pyarrow.dataset
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import Integers
 from feature_repo.stores.history import History, literal, quoted
+from feature_repo.stores.staging import Staging
 
 TIME = "event_timestamp"
 """What the column of the moments is called, unless just one column is a time."""
@@ -47,7 +47,12 @@ class Spine:
     table: "pa.Table | pyarrow.dataset.Dataset"
     schema: pa.Schema
     time: str
-    staged: tempfile.TemporaryDirectory | None = field(default=None, repr=False, compare=False)
+    staged: Staging | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether ``table`` is an Arrow table, not a dataset of files."""
+        return isinstance(self.table, pa.Table)
 
     @property
     def rows(self) -> int:
@@ -66,7 +71,9 @@ class Spine:
         known = microseconds[microseconds != np.iinfo(np.int64).min]
         if not len(known):
             return None, None
-        first, last = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(m)) for m in (known.min(), known.max()))
+        first, last = (
+            datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(m)) for m in (known.min(), known.max())
+        )
         return first, last
 
     def _times(self) -> pa.ChunkedArray:
@@ -108,8 +115,8 @@ def open_spine(given: Any, *, temp_directory: str | None = None) -> Spine:
         return given
     staged = None
     if isinstance(given, str):
-        staged = tempfile.TemporaryDirectory(prefix="refrain-", dir=temp_directory)
-        given = _answer(given, Path(staged.name) / "spine.parquet")
+        staged = Staging(temp_directory)
+        given = _answer(given, staged.folder / "spine.parquet")
     if type(given).__module__.startswith("polars"):
         given = (given.collect() if hasattr(given, "collect") else given).to_arrow()
     if type(given).__module__.startswith("pandas"):
@@ -277,7 +284,7 @@ def _converted(name: str, have: str, want: str) -> str | None:
     if have == "NULL":
         return f"NULL::{want}"
     kinds = (_kind(have), _kind(want))
-    if kinds[0] == kinds[1] or kinds == ("text", "UUID") or kinds == ("UUID", "text"):
+    if kinds[0] == kinds[1] or kinds in {("text", "UUID"), ("UUID", "text")}:
         return f"TRY_CAST({name} AS {want})"
     if kinds in (("number", "whole number"), ("whole number", "number")):  # only where nothing is lost on the way
         return f"CASE WHEN TRY_CAST(TRY_CAST({name} AS {want}) AS {have}) = {name} THEN TRY_CAST({name} AS {want}) END"
@@ -285,7 +292,7 @@ def _converted(name: str, have: str, want: str) -> str | None:
 
 
 def _kind(dtype: str) -> str:
-    base = dtype.split("(")[0]
+    base = dtype.split("(", maxsplit=1)[0]
     return next((kind for kind, members in _KINDS.items() if base in members), dtype)
 
 

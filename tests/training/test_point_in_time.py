@@ -13,7 +13,8 @@ import pytest
 
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
-from training.datasets import point_in_time, repeat, training_set
+from feature_repo.stores import join
+from training.datasets import repeat, training_set
 
 MOMENT = datetime(2026, 1, 25, 15, 30, tzinfo=UTC)
 
@@ -79,7 +80,8 @@ def test_an_empty_spine_gives_an_empty_set(in_world: Home) -> None:
 
 def test_chunks_change_nothing(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = training_set("listener_v1", spine(), home=in_world).data
-    monkeypatch.setattr(point_in_time, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(join, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(join, "MOST_ROWS", 2)
     assert training_set("listener_v1", spine(), home=in_world).data.equals(expected)
 
 

@@ -2,13 +2,18 @@
 
 A spine is a table with the join keys of the feature service, ``event_timestamp``, and whatever else it carries
 (labels, weights); all of it comes back, in its order. Times without a zone are UTC.
+
+Nothing is read before it is asked for, and neither the spine nor the result need fit the memory: ``batches`` and
+``to_parquet`` pass through a set that lies in files.
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +26,7 @@ from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.store import open_store
 from training.datasets.columns import to_numpy
+from training.datasets.spine import SpineTable
 from transforms import feature_tables, parquet
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -28,42 +34,126 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from feast import FeatureStore
 
-Spine = "pl.DataFrame | pl.LazyFrame | pa.Table | pd.DataFrame | str | Path"
+    from feature_repo.stores.spine import Spine
 
 CHUNK_ROWS = 100_000
-"""Distinct (key, time) rows that are joined at once; Feast's store needs about 1 GB for them."""
+"""Rows of a spine that another offline store than ours is asked for at once."""
+
+DIGEST_ROWS = 65_536
+"""Rows that are digested at once; part of what a digest means."""
+
 _FILES = ("manifest.json", "spine.parquet", "data.parquet")
 
 
-@dataclass(frozen=True)
 class TrainingSet:
-    """The spine with its features, and the manifest that lets the same pull be repeated.
+    """The spine with its features, pulled when asked for, and the manifest that lets the same pull be repeated."""
 
-    Attributes:
-        data: spine columns, then ``view__feature`` columns in the service's order.
-        spine: as it was given.
-        manifest: what was pulled from what: service and its fingerprint, digests of spine, feature files and result.
-    """
+    def __init__(self, store: "FeatureStore", service: Service, spine: SpineTable, home: Home, as_known: bool) -> None:
+        self._store, self._service, self._home = store, service, home
+        self._spine, self._as_known = spine, as_known
+        self._sources: dict[str, str] | None = None
+        self._digest: str | None = None
+        self._data: pl.DataFrame | None = None
+        self._job = _our_job(store, service, spine, as_known)
 
-    data: pl.DataFrame
-    spine: pl.DataFrame
-    manifest: dict[str, Any]
+    @property
+    def spine(self) -> pl.DataFrame:
+        """As it was given, keys as text and times in UTC; read whole."""
+        return self._spine.collect()
+
+    @property
+    def data(self) -> pl.DataFrame:
+        """Spine columns, then ``view__feature`` columns in the service's order; pulled once and kept."""
+        if self._data is None:
+            self._data = pl.concat(self._pull())
+        return self._data
 
     def to_polars(self) -> pl.DataFrame:
-        """As polars."""
+        """As polars, whole."""
         return self.data
 
     def to_arrow(self) -> "pa.Table":
-        """As Arrow."""
+        """As Arrow, whole."""
         return self.data.to_arrow()
 
-    def save(self, home: Home | None = None) -> Path:
+    def batches(self, rows: int = CHUNK_ROWS, progress: Progress = silent) -> Iterator[pl.DataFrame]:
+        """The set so many rows at a time; at least one batch, the last may be shorter.
+
+        Args:
+            rows: of a batch. How much is joined at once is decided by the offline store's memory limit.
+            progress: told how many rows of the spine are joined.
+        """
+        yield from regrouped(self._pull(progress) if self._data is None else [self._data], rows)
+
+    def to_parquet(self, path: str | Path, progress: Progress = silent) -> Path:
+        """Stream the set into one Parquet file, which appears under its name when it is complete."""
+        import pyarrow.parquet as pq
+
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+        digest, writer = _Digest(), None
+        try:
+            for batch in self.batches(DIGEST_ROWS, progress):
+                digest.update(batch)
+                table = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
+                writer = writer or pq.ParquetWriter(partial, table.schema, compression="zstd", compression_level=1)
+                writer.write_table(table)
+            if writer:
+                writer.close()
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._digest = digest.hexdigest()
+        return target
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What was pulled from what: service and its fingerprint, digests of spine, feature files and result."""
+        if self._digest is None:
+            self._digest = digest(self.batches(DIGEST_ROWS))
+        rows, cutoff = self._spine.extent()
+        return {
+            "feature_service": self._service.name,
+            "fingerprint": self._service.fingerprint,
+            "rows": rows,
+            "as_known": self._as_known,
+            "cutoff": None if cutoff is None else cutoff.isoformat(),
+            "spine_digest": digest(self._spine.batches(DIGEST_ROWS)),
+            "sources": self._sources,
+            "digest": self._digest,
+        }
+
+    def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
         """Keep the set in the data folder, under its digest; saving twice keeps one."""
-        folder = (home or Home.from_env()).training_sets / self.manifest["digest"][:16]
-        parquet.write_whole(self.spine, folder / "spine.parquet")
-        parquet.write_whole(self.data, folder / "data.parquet")
+        folders = (home or self._home).training_sets
+        partial = folders / f".{uuid.uuid4().hex}.parquet"
+        try:
+            self.to_parquet(partial, progress)
+            folder = folders / self.manifest["digest"][:16]
+            folder.mkdir(exist_ok=True)
+            partial.replace(folder / "data.parquet")
+        finally:
+            partial.unlink(missing_ok=True)
+        self._spine.write(folder / "spine.parquet")
         (folder / "manifest.json").write_text(json.dumps(self.manifest, indent=1) + "\n")
         return folder
+
+    def _pull(self, progress: Progress = silent) -> Iterator[pl.DataFrame]:
+        self._sources = {view.name: _snapshot(self._home, view) for view in self._service.views}
+        spine, features = self._spine.schema, self._service.features
+        if self._job is None:
+            pulled = _from_any_store(self._store, self._service, self._spine, self._as_known)
+        else:
+            pulled = (pl.DataFrame(table) for table in self._job.batches(progress=progress))
+        types = {
+            f"{view.name}__{feature}": feature_tables.TYPES[dtype]
+            for view in self._service.views
+            for feature, dtype in view.features
+        }
+        for wide in pulled:
+            typed = wide.with_columns(pl.col(name).cast(dtype) for name, dtype in {**spine, **types}.items())
+            yield _on_demand(self._service, typed).select(*spine, *(name for name, _ in features))
 
 
 def training_set(
@@ -72,9 +162,8 @@ def training_set(
     *,
     home: Home | None = None,
     as_known: bool = False,
-    progress: Progress = silent,
 ) -> TrainingSet:
-    """Pull a feature service for a spine, point-in-time-correct.
+    """Ask for a feature service on a spine, point-in-time-correct.
 
     Each feature is the newest row of its view at or before the spine row's time; the newest ``created_timestamp``
     wins among rows of one time. On-demand features are computed from those, with the spine's time as the request's
@@ -82,13 +171,13 @@ def training_set(
 
     Args:
         feature_service: name of a service that was applied.
-        spine: polars, pandas or Arrow table, or a Parquet or CSV file.
+        spine: polars (lazy or not), pandas or Arrow table, a Parquet or CSV file, or what ``all_keys`` returns.
+            What is lazy or a file is never held whole.
         home: the data folder; from the environment if None.
         as_known: use only rows that were created by the spine row's time.
-        progress: told after each chunk.
 
     Returns:
-        One row per row of the spine, in its order.
+        One row per row of the spine, in its order; read when it is asked for.
 
     Raises:
         InputError: the spine lacks a column, or its time is not a time.
@@ -97,21 +186,60 @@ def training_set(
     home = home or Home.from_env()
     store = open_store(home)
     service = resolve_service(store, feature_service)
-    rows = _checked(spine, service)
-    data = _pull(store, service, rows, as_known, progress)
-    sources = {view.name: _snapshot(home, view) for view in service.views}
-    cutoff = rows["event_timestamp"].max()
-    manifest = {
-        "feature_service": service.name,
-        "fingerprint": service.fingerprint,
-        "rows": rows.height,
-        "as_known": as_known,
-        "cutoff": None if cutoff is None else cutoff.isoformat(),  # type: ignore[union-attr]
-        "spine_digest": digest(rows),
-        "sources": sources,
-        "digest": digest(data),
-    }
-    return TrainingSet(data, rows, manifest)
+    for view in service.views:
+        _files(home, view)
+    rows = SpineTable.of(spine, service.join_keys, [name for name, _ in service.features])
+    return TrainingSet(store, service, rows, home, as_known)
+
+
+def all_keys(
+    feature_service: str,
+    start: datetime | None,
+    end: datetime,
+    *,
+    every: timedelta | None = None,
+    home: Home | None = None,
+) -> "Spine":
+    """A spine of all keys that a feature service knows, for those who have none.
+
+    Args:
+        feature_service: name of a service that was applied.
+        start: of the time range; the first row of all if None.
+        end: of the time range, included. Times without a zone are UTC.
+        every: step of a grid. Without it, every key that has a row in the range stands once, at ``end``; with it,
+            every key stands at ``start``, ``start + every``, … from its own first row on.
+        home: the data folder; from the environment if None.
+
+    Returns:
+        A spine for ``training_set``, in a temporary file that lives as long as it; ``.table`` is a pyarrow dataset.
+        Views with other keys than the rest add rows of their own, in which the keys that they lack are null.
+
+    Raises:
+        InputError: the range or the step makes no sense, or the offline store is not ours.
+        StoreError: there is no such service, or its tables are not built.
+    """
+    from feast.utils import make_tzaware
+
+    from feature_repo.stores import keys
+    from feature_repo.stores.offline import AsOfOfflineStoreConfig, histories_of
+
+    store = open_store(home or Home.from_env())
+    config = store.config
+    if not isinstance(config.offline_store, AsOfOfflineStoreConfig):
+        raise InputError(
+            expected="the embedded offline store, which knows all keys",
+            found=f"{config.offline_store.type}",
+            next_command="unset REFRAIN_PROFILE, or bring a spine of your own",
+        )
+    service = resolve_service(store, feature_service)
+    histories = histories_of(config, [store.get_feature_view(view.name) for view in service.views], [], True)
+    return keys.all_keys(
+        histories,
+        None if start is None else make_tzaware(start),
+        make_tzaware(end),
+        every=every,
+        limits=config.offline_store.limits(),
+    )
 
 
 def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
@@ -131,10 +259,7 @@ def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
             )
     manifest = json.loads((folder / "manifest.json").read_text())
     again = training_set(
-        manifest["feature_service"],
-        parquet.read_whole(folder / "spine.parquet", remedy="save the training set again"),
-        home=home,
-        as_known=manifest["as_known"],
+        manifest["feature_service"], folder / "spine.parquet", home=home, as_known=manifest["as_known"]
     )
     for what in ("fingerprint", "spine_digest", "sources", "digest"):
         before, after = manifest[what], again.manifest[what]
@@ -147,11 +272,39 @@ def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
     return again
 
 
-def digest(rows: pl.DataFrame) -> str:
-    """SHA-256 of a table's content: equal rows in equal order give equal digests."""
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="uncompressed")
-    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+def digest(batches: Iterator[pl.DataFrame]) -> str:
+    """SHA-256 of a table's content in batches of ``DIGEST_ROWS``: equal rows in equal order give equal digests."""
+    total = _Digest()
+    for batch in batches:
+        total.update(batch)
+    return total.hexdigest()
+
+
+class _Digest:
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def update(self, batch: pl.DataFrame) -> None:
+        buffer = io.BytesIO()
+        batch.rechunk().write_parquet(buffer, compression="uncompressed")
+        self._hash.update(buffer.getbuffer())
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def regrouped(tables: Iterator[pl.DataFrame] | Sequence[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The same rows in tables of another height; at least one table."""
+    kept: list[pl.DataFrame] = []
+    size, nothing = 0, True
+    for table in tables:
+        rest = table
+        while size + rest.height >= rows:
+            yield pl.concat([*kept, rest[: rows - size]])
+            rest, kept, size, nothing = rest[rows - size :], [], 0, False
+        kept, size = [*kept, rest], size + rest.height
+    if size or nothing:
+        yield pl.concat(kept)
 
 
 def _difference(before: Any, after: Any) -> str:
@@ -161,105 +314,61 @@ def _difference(before: Any, after: Any) -> str:
     return f"other feature files now in {changed}"
 
 
-def _snapshot(home: Home, view: View) -> str:
-    """Digest over all files of one feature table."""
+def _files(home: Home, view: View) -> list[Path]:
     folder = home.features(view.name)
     files = sorted(folder.rglob("*.parquet"))
     if not files:
         raise StoreError(
             expected=f"a feature table in {folder}", found="none", next_command="python -m transforms build"
         )
+    return files
+
+
+def _snapshot(home: Home, view: View) -> str:
+    """Digest over all files of one feature table."""
+    folder = home.features(view.name)
     total = hashlib.sha256()
-    for file in files:
+    for file in _files(home, view):
         total.update(f"{file.relative_to(folder)} {parquet.digest(file)}\n".encode())
     return total.hexdigest()
 
 
-def _checked(spine: Any, service: Service) -> pl.DataFrame:
-    rows = _read(spine)
-    needed = [*service.join_keys, "event_timestamp"]
-    absent = [name for name in needed if name not in rows.columns]
-    if absent:
-        raise InputError(
-            expected=f"a spine with the columns {needed}",
-            found=f"no {absent} among {rows.columns}",
-            next_command=f"rename or add {absent[0]!r} in the spine",
-        )
-    if rows.schema["event_timestamp"] == pl.String:
-        rows = rows.with_columns(pl.col("event_timestamp").str.to_datetime(time_zone="UTC", strict=False))
-    time = rows.schema["event_timestamp"]
-    if time not in (pl.Datetime, pl.Date) or rows["event_timestamp"].null_count():
-        raise InputError(
-            expected="a time in every row's event_timestamp",
-            found=f"{rows['event_timestamp'].null_count()} rows without one (column type {time})",
-            next_command="spine.drop_nulls('event_timestamp'), or cast it to a timestamp",
-        )
-    clash = [name for name, _ in service.features if name in rows.columns]
-    if clash:
-        raise InputError(
-            expected="a spine without the service's own features",
-            found=f"{clash}",
-            next_command=f"drop {clash[0]!r} from the spine",
-        )
-    keys = [pl.col(key).cast(pl.String) for key in service.join_keys]
-    return rows.with_columns(*keys, _utc("event_timestamp", rows.schema["event_timestamp"]))
+def _references(service: Service) -> list[str]:
+    return [f"{view.name}:{feature}" for view in service.views for feature, _ in view.features]
 
 
-def _read(spine: Any) -> pl.DataFrame:
-    if isinstance(spine, str | Path):
-        path = Path(spine)
-        if not path.is_file():
-            raise InputError(expected="a spine", found=f"no file {path}", next_command=f"ls {path.parent}")
-        if path.suffix == ".csv":
-            return pl.read_csv(path, try_parse_dates=True)
-        return parquet.read_whole(path, remedy="write the spine again")
-    if isinstance(spine, pl.LazyFrame):
-        return spine.collect()
-    return spine if isinstance(spine, pl.DataFrame) else pl.DataFrame(spine)
+def _our_job(store: "FeatureStore", service: Service, spine: SpineTable, as_known: bool) -> Any:
+    """The retrieval by our offline store, which takes any spine and gives batches; None for another store."""
+    from feature_repo.stores.offline import AsOfOfflineStoreConfig
 
-
-def _utc(name: str, dtype: pl.DataType) -> pl.Expr:
-    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
-    time = pl.col(name).cast(pl.Datetime("us", dtype.time_zone if zoned else None))  # type: ignore[attr-defined]
-    return time.dt.convert_time_zone("UTC") if zoned else time.dt.replace_time_zone("UTC")
-
-
-def _pull(
-    store: "FeatureStore", service: Service, spine: pl.DataFrame, as_known: bool, progress: Progress
-) -> pl.DataFrame:
-    """Views of the same keys are pulled together, on their distinct (key, time) rows only."""
-    groups: dict[tuple[str, ...], list[View]] = {}
-    for view in service.views:
-        groups.setdefault(view.join_keys, []).append(view)
-    wide = spine
-    for place, (keys, views) in enumerate(groups.items()):
-        on = [*keys, "event_timestamp"]
-        distinct = spine.select(on).drop_nulls().unique(maintain_order=True)
-        pieces = [
-            _historical(store, views, distinct[start : start + CHUNK_ROWS], as_known)
-            for start in range(0, max(distinct.height, 1), CHUNK_ROWS)
-        ]
-        wide = wide.join(pl.concat(pieces), on=on, how="left", maintain_order="left")
-        progress(place + 1, len(groups), "+".join(keys))
-    return _on_demand(service, wide).select(*spine.columns, *(name for name, _ in service.features))
-
-
-def _historical(store: "FeatureStore", views: Sequence[View], rows: pl.DataFrame, as_known: bool) -> pl.DataFrame:
-    """Feast's answer for distinct rows; ``view__feature`` columns beside the keys and the time."""
-    references = [f"{view.name}:{feature}" for view in views for feature, _ in view.features]
-    columns = [reference.replace(":", "__") for reference in references]
-    types = [feature_tables.TYPES[dtype] for view in views for _, dtype in view.features]
-    if rows.is_empty():
-        return rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in zip(columns, types, strict=True))
-    job = store.get_historical_features(
-        entity_df=rows.to_pandas(),
-        features=references,
+    if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
+        return None
+    return store.get_historical_features(
+        entity_df=spine.for_store(),
+        features=_references(service),
         full_feature_names=True,
         filter_by_created_timestamp=as_known,
     )
-    answer = pl.DataFrame(job.to_arrow())
-    features = [pl.col(name).cast(dtype) for name, dtype in zip(columns, types, strict=True)]
-    return answer.select(*rows.columns[:-1], pl.col("event_timestamp").cast(MICROSECONDS_UTC), *features)
+
+
+def _from_any_store(
+    store: "FeatureStore", service: Service, spine: SpineTable, as_known: bool
+) -> Iterator[pl.DataFrame]:
+    """The same from any other of Feast's stores: pandas in and out, and rows in an order of its own."""
+    number = "spine_row"
+    for rows in spine.batches(CHUNK_ROWS):
+        if rows.is_empty():
+            columns = [reference.replace(":", "__") for reference in _references(service)]
+            yield rows.with_columns(pl.lit(None).alias(name) for name in columns)
+            continue
+        job = store.get_historical_features(
+            entity_df=rows.with_row_index(number).to_pandas(),
+            features=_references(service),
+            full_feature_names=True,
+            filter_by_created_timestamp=as_known,
+        )
+        answer = pl.DataFrame(job.to_arrow()).sort(number).drop(number)
+        yield answer.with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
 
 
 def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:

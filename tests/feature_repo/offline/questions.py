@@ -15,6 +15,7 @@ from feast.types import Array, Bool, FeastType, Float32, Float64, Int32, Int64, 
 
 from tests.oracles.point_in_time import as_of
 
+MICROSECONDS = pa.timestamp("us", "UTC")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 FEAST_TYPES: dict[pa.DataType, FeastType] = {
@@ -27,7 +28,12 @@ FEAST_TYPES: dict[pa.DataType, FeastType] = {
     pa.list_(pa.float32()): Array(Float32),
     pa.list_(pa.string()): Array(String),
 }
-_VALUE_TYPES = {Int32: ValueType.INT32, Int64: ValueType.INT64, String: ValueType.STRING, UnixTimestamp: ValueType.UNIX_TIMESTAMP}
+_VALUE_TYPES = {
+    Int32: ValueType.INT32,
+    Int64: ValueType.INT64,
+    String: ValueType.STRING,
+    UnixTimestamp: ValueType.UNIX_TIMESTAMP,
+}
 
 
 def at(hours: float) -> datetime:
@@ -59,7 +65,7 @@ class Table:
     ttl: timedelta = timedelta(0)
     has_created: bool = True
     layout: str = "file"
-    time: pa.DataType = pa.timestamp("us", "UTC")
+    time: pa.DataType = MICROSECONDS
     mapping: Mapping[str, str] = field(default_factory=dict)
     alias: str | None = None
     join_key_map: Mapping[str, str] = field(default_factory=dict)
@@ -73,9 +79,10 @@ class Table:
         """As Parquet, in its layout."""
         in_files = {new: old for old, new in self.mapping.items()}
         times = ["event_timestamp", *(["created_timestamp"] if self.has_created else [])]
-        types = {**self.keys, **{name: self.time for name in times}, **self.features}
+        types = {**self.keys, **dict.fromkeys(times, self.time), **self.features}
         columns = {
-            in_files.get(name, name): _column([row.get(name) for row in self.rows], dtype) for name, dtype in types.items()
+            in_files.get(name, name): _column([row.get(name) for row in self.rows], dtype)
+            for name, dtype in types.items()
         }
         table = pa.table(columns)
         target = folder / self.name
@@ -135,7 +142,7 @@ class Question:
     spine: Sequence[Mapping[str, Any]]
     tables: Sequence[Table]
     types: Mapping[str, pa.DataType] = field(default_factory=lambda: {"user_id": pa.string()})
-    time: pa.DataType = pa.timestamp("us", "UTC")
+    time: pa.DataType = MICROSECONDS
     as_known: bool = False
     full_names: bool = True
 
@@ -151,7 +158,10 @@ class Question:
 
     def names(self) -> list[str]:
         """Of the features in the answer."""
-        return [reference.replace(":", "__") if self.full_names else reference.split(":")[1] for reference in self.references()]
+        return [
+            reference.replace(":", "__") if self.full_names else reference.split(":")[1]
+            for reference in self.references()
+        ]
 
     def answer(self) -> list[dict[str, Any]]:
         """By the oracle."""
@@ -180,5 +190,10 @@ def _without_created(row: Mapping[str, Any]) -> dict[str, Any]:
 def _column(values: list[Any], dtype: pa.DataType) -> pa.Array:
     """Times are UTC, also where the type has no zone."""
     if pa.types.is_timestamp(dtype):
-        return pa.array(values, pa.timestamp("us", "UTC")).cast(pa.timestamp(dtype.unit, "UTC")).cast(pa.int64()).cast(dtype)
+        return (
+            pa.array(values, pa.timestamp("us", "UTC"))
+            .cast(pa.timestamp(dtype.unit, "UTC"))
+            .cast(pa.int64())
+            .cast(dtype)
+        )
     return pa.array(values, dtype)

@@ -120,7 +120,11 @@ def composite_keys_of_colliding_text() -> Question:
 def composite_keys_of_several_types() -> Question:
     keys = {"user_id": pa.string(), "day": pa.int32(), "slot": pa.int64()}
     rows = [row(0, user_id="1", day=1, slot=1, plays=1), row(0, user_id="1", day=11, slot=2**60, plays=2)]
-    spine = [ask(1, user_id="1", day=1, slot=1), ask(1, user_id="1", day=11, slot=2**60), ask(1, user_id="11", day=1, slot=1)]
+    spine = [
+        ask(1, user_id="1", day=1, slot=1),
+        ask(1, user_id="1", day=11, slot=2**60),
+        ask(1, user_id="11", day=1, slot=1),
+    ]
     return Question(spine, [Table("v", rows, keys=keys)], types=keys)
 
 
@@ -231,7 +235,9 @@ def three_views_of_other_keys() -> Question:
     tables = [
         Table("users", [row(0, plays=1), row(2, plays=2)]),
         Table("tracks", [row(1, track_id="t", score=0.5)], {"track_id": pa.string()}, {"score": pa.float64()}),
-        Table("both", [row(0, track_id="t", n=7)], {"user_id": pa.string(), "track_id": pa.string()}, {"n": pa.int32()}),
+        Table(
+            "both", [row(0, track_id="t", n=7)], {"user_id": pa.string(), "track_id": pa.string()}, {"n": pa.int32()}
+        ),
     ]
     types = {"user_id": pa.string(), "track_id": pa.string()}
     return Question([ask(3, track_id="t"), ask(0, track_id="t"), ask(1, track_id="s")], tables, types=types)
@@ -352,7 +358,9 @@ def _questions(draw: st.DrawFn, engine: str) -> Question:
         {**{key: draw(_VALUES[key] | unknown) for key in _KEYS}, "event_timestamp": at(draw(_HOURS))}
         for _ in range(draw(st.integers(0 if engine == "ours" else 1, 15)))
     ]
-    unit = pa.timestamp(draw(st.sampled_from(["s", "ms", "us", "ns"])), draw(_ZONES if engine == "ours" else st.just("UTC")))
+    unit = pa.timestamp(
+        draw(st.sampled_from(["s", "ms", "us", "ns"])), draw(_ZONES if engine == "ours" else st.just("UTC"))
+    )
     return Question(spine, tables, types=_KEYS, time=unit, as_known=draw(st.booleans()))
 
 

@@ -1,0 +1,146 @@
+"""The spine as the SDK takes it: any table, keys as text, times in UTC; in memory, or in a file that stays there."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from feature_repo.errors import InputError
+from feature_repo.stores.staging import Staging
+from transforms import parquet
+from transforms.raw.table import MICROSECONDS_UTC
+
+TIME = "event_timestamp"
+
+
+@dataclass(frozen=True)
+class SpineTable:
+    """A checked spine.
+
+    Attributes:
+        rows: in memory, or a scan of ``file``.
+        schema: of the columns.
+        file: a temporary Parquet file with the rows, if they did not come in memory.
+    """
+
+    rows: pl.DataFrame | pl.LazyFrame
+    schema: dict[str, pl.DataType]
+    file: Path | None = None
+    staged: Staging | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, given: Any, keys: Sequence[str], features: Sequence[str]) -> "SpineTable":
+        """Check a spine and bring it into shape.
+
+        Args:
+            given: polars (lazy or not), pandas or Arrow table, Parquet or CSV file, or a spine of the offline store.
+            keys: join keys that it must have.
+            features: names that it must not have.
+
+        Raises:
+            InputError: a column is missing or in the way, or the time is not a time.
+        """
+        rows = _read(given)
+        lazy = rows.lazy()
+        schema = dict(lazy.collect_schema())
+        _check(schema, keys, features)
+        if schema[TIME] == pl.String:
+            lazy = lazy.with_columns(pl.col(TIME).str.to_datetime(time_zone="UTC", strict=False))
+            schema[TIME] = MICROSECONDS_UTC
+        shaped = lazy.with_columns(*(pl.col(key).cast(pl.String) for key in keys), _utc(schema[TIME]))
+        shaped_schema = dict(shaped.collect_schema())
+        if isinstance(rows, pl.DataFrame):
+            spine = cls(shaped.collect(), shaped_schema)
+        else:
+            staged = Staging()
+            file = staged.folder / "spine.parquet"
+            shaped.sink_parquet(file, compression="zstd", compression_level=1)
+            spine = cls(pl.scan_parquet(file), shaped_schema, file, staged)
+        missing = spine.rows.lazy().select(pl.col(TIME).null_count()).collect().item()
+        if missing:
+            raise _not_a_time(f"{missing} rows without one (column type {schema[TIME]})")
+        return spine
+
+    def collect(self) -> pl.DataFrame:
+        """All rows in memory."""
+        return self.rows.lazy().collect()
+
+    def for_store(self) -> Any:
+        """As our offline store takes it: Arrow, or the file."""
+        return self.file if self.file is not None else self.collect().to_arrow()
+
+    def extent(self) -> tuple[int, datetime | None]:
+        """Number of rows and the last moment."""
+        return self.rows.lazy().select(pl.len(), pl.col(TIME).max()).collect().row(0)
+
+    def batches(self, rows: int) -> Iterator[pl.DataFrame]:
+        """So many rows at a time; at least one table."""
+        count = self.extent()[0]
+        for start in range(0, max(count, 1), rows):
+            yield self.rows.lazy().slice(start, rows).collect()
+
+    def write(self, path: Path) -> None:
+        """As one Parquet file, whole or not at all."""
+        if self.file is None:
+            parquet.write_whole(self.collect(), path)
+            return
+        partial = path.with_name(f".{path.name}")
+        self.rows.lazy().sink_parquet(partial, compression="zstd", compression_level=1)
+        partial.replace(path)
+
+
+def _check(schema: dict[str, pl.DataType], keys: Sequence[str], features: Sequence[str]) -> None:
+    needed = [*keys, TIME]
+    absent = [name for name in needed if name not in schema]
+    if absent:
+        raise InputError(
+            expected=f"a spine with the columns {needed}",
+            found=f"no {absent} among {list(schema)}",
+            next_command=f"rename or add {absent[0]!r} in the spine",
+        )
+    if schema[TIME] not in (pl.Datetime, pl.Date, pl.String):
+        raise _not_a_time(f"the column type {schema[TIME]}")
+    clash = [name for name in features if name in schema]
+    if clash:
+        raise InputError(
+            expected="a spine without the service's own features",
+            found=f"{clash}",
+            next_command=f"drop {clash[0]!r} from the spine",
+        )
+
+
+def _not_a_time(found: str) -> InputError:
+    return InputError(
+        expected=f"a time in every row's {TIME}",
+        found=found,
+        next_command=f"spine.drop_nulls('{TIME}'), or cast it to a timestamp",
+    )
+
+
+def _read(given: Any) -> pl.DataFrame | pl.LazyFrame:
+    from feature_repo.stores.spine import Spine
+
+    if isinstance(given, Spine):
+        return pl.DataFrame(given.table) if given.in_memory else pl.scan_parquet(given.table.files)
+    if isinstance(given, str | Path):
+        path = Path(given)
+        if not path.exists():
+            raise InputError(expected="a spine", found=f"no file {path}", next_command=f"ls {path.parent}")
+        if path.suffix == ".csv":
+            return pl.scan_csv(path, try_parse_dates=True)
+        try:
+            scan = pl.scan_parquet(path)
+            scan.collect_schema()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise parquet.damaged(path, error, "write the spine again") from error
+        return scan
+    return given if isinstance(given, pl.DataFrame | pl.LazyFrame) else pl.DataFrame(given)
+
+
+def _utc(dtype: pl.DataType) -> pl.Expr:
+    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
+    time = pl.col(TIME).cast(pl.Datetime("us", dtype.time_zone if zoned else None))  # type: ignore[attr-defined]
+    return time.dt.convert_time_zone("UTC") if zoned else time.dt.replace_time_zone("UTC")
