@@ -1,34 +1,35 @@
 """The rows behind one feature view, in Parquet: first which row of which file counts is found, then it is read."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from feature_repo.errors import StoreError
-from feature_repo.stores.as_of import Integers
+from feature_repo.stores.as_of import LOWEST, Integers
 from feature_repo.stores.staging import Staging
 
 if TYPE_CHECKING:
     from feast.data_source import DataSource
 
 ROWS_AT_ONCE = 262_144
-"""Rows of a history that are in memory at once: three or four integers each."""
+"""Rows of a history that are in memory at once, in each of its threads."""
 
-FILE_BITS = 40
-"""A row's number is its file's index, then its place in the file, in this many bits."""
+GROUP_BYTES = 1 << 30
+"""Files are scanned in groups of about this size: polars numbers rows in 32 bits, and no row takes a quarter byte."""
 
-_TIMES = re.compile(r"TIMESTAMP(_S|_MS|_NS)?|TIMESTAMP WITH TIME ZONE|DATE")
-_ROW = f"((file_index::BIGINT << {FILE_BITS}) | file_row_number)"
+_ROW_BITS = 32
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NANOSECONDS = (np.iinfo(np.int64).min // 1000, np.iinfo(np.int64).max // 1000)
+_ROW = "refrain_row"
+_NUMBER = "((file_index::BIGINT << 40) | file_row_number)"
 
 
 def quoted(name: str) -> str:
@@ -47,43 +48,40 @@ class History:
 
     Attributes:
         view: name, for messages.
-        files: in the order that numbers them.
-        types: column of the files → DuckDB type.
+        files: in the order that numbers their rows.
+        types: column of the files → type, for the columns that matter.
         keys: join key as the spine calls it → column.
         features: name in the answer → column.
         time: column of the event time.
         created: column of the created time, if there is one.
         ttl: rows older than this do not count; None is no limit.
+        in_paths: whether a column stands in the paths (``country=se/``), not in the files.
     """
 
     view: str
     files: tuple[str, ...]
-    types: Mapping[str, str]
+    types: Mapping[str, pl.DataType]
     keys: Mapping[str, str]
     features: Mapping[str, str]
     time: str
     created: str | None = None
     ttl: timedelta | None = None
+    in_paths: bool = False
     staged: Staging | None = field(default=None, repr=False, compare=False)
 
     @property
     def unit(self) -> str:
         """``ns`` if the event or created time is in nanoseconds, otherwise ``us``."""
         columns = (self.time, self.created)
-        return "ns" if any(self.types[name] == "TIMESTAMP_NS" for name in columns if name) else "us"
-
-    def scan(self, files: Sequence[str] | None = None) -> str:
-        """A table function over the files."""
-        return parquet_scan(self.files if files is None else files)
+        return "ns" if any(getattr(self.types[name], "time_unit", "") == "ns" for name in columns if name) else "us"
 
     def times(
-        self, connection: duckdb.DuckDBPyConnection, codes: str, *, until: int, since: int | None, unit: str
+        self, codes: pl.DataFrame, *, until: int, since: int | None, unit: str
     ) -> Iterator[tuple[Integers, Integers, Integers | None, Integers]]:
         """Code of the key, event time, created time and number of every row whose key and time can matter.
 
         Args:
-            connection: that knows the table ``codes``.
-            codes: table with the join keys, under the spine's names, and ``code``.
+            codes: the join keys, under the spine's names and in the types of the files, and ``code``.
             until: last event time, in ``unit``.
             since: first event time.
             unit: ``us`` or ``ns``.
@@ -91,54 +89,48 @@ class History:
         Yields:
             Four arrays (rows,), the third None if there is no created time.
         """
-        created = f", {self._epoch(self.created, unit)}" if self.created else ""
-        on = " AND ".join(f"h.{quoted(column)} = c.{quoted(key)}" for key, column in self.keys.items()) or "true"
-        reader = connection.execute(
-            f"SELECT c.code, {self._epoch(self.time, unit)}, {_ROW}{created}"
-            f" FROM {self.scan()} h JOIN {codes} c ON {on} WHERE {self._between(since, until, unit, 'h.')}"
-        ).to_arrow_reader(ROWS_AT_ONCE)
-        for batch in reader:
-            code, event, row, *rest = batch.columns
-            known = [column.fill_null(np.iinfo(np.int64).min).to_numpy(zero_copy_only=False) for column in rest]
-            yield (
-                code.to_numpy(),
-                event.to_numpy(zero_copy_only=False),
-                known[0] if known else None,
-                row.to_numpy(zero_copy_only=False),
-            )
+        names = [*self.keys.values(), self.time, *([self.created] if self.created else [])]
+        created = [_integers(self.created, self.types[self.created], unit)] if self.created else []
+        for group, files in enumerate(self._groups()):
+            rows = self._scan(files, names).filter(self._between(since, until, unit))
+            if self.keys:
+                keys = [_comparable(column, self.types[column]) for column in self.keys.values()]
+                rows = rows.with_columns(keys).join(
+                    codes.lazy(), left_on=list(self.keys.values()), right_on=list(self.keys), how="inner"
+                )
+            else:
+                rows = rows.with_columns(code=pl.lit(0, pl.Int32))
+            wanted = rows.select("code", _integers(self.time, self.types[self.time], unit), _ROW, *created)
+            for batch in _batches(wanted, in_order=False):
+                number = batch[_ROW].to_numpy().astype(np.int64) | (group << _ROW_BITS)
+                known = batch[self.created].fill_null(LOWEST).to_numpy() if self.created else None
+                yield batch["code"].to_numpy(), batch[self.time].to_numpy(), known, number
 
-    def values(
-        self, connection: duckdb.DuckDBPyConnection, rows: Integers, *, since: int | None, until: int, unit: str
-    ) -> tuple[pa.Table, Integers]:
+    def values(self, rows: Integers, *, since: int | None, until: int, unit: str) -> pl.DataFrame:
         """The features of some rows.
 
         Args:
-            connection: of this thread alone.
             rows: (wanted,) numbers of the rows, ascending.
-            since: event time of the oldest of them, in ``unit``.
-            until: event time of the newest of them.
+            since: event time of the oldest of them or before, in ``unit``.
+            until: event time of the newest of them or after.
             unit: ``us`` or ``ns``.
 
         Returns:
-            A table of the features under their names in the answer, in any order, and for each wanted row its place.
+            (wanted,) the features under their names in the answer, in the order of the rows.
         """
-        used, index = np.unique(rows >> FILE_BITS, return_inverse=True)
-        files = [self.files[number] for number in used] or self.files[:1]
-        numbers = (index.astype(np.int64) << FILE_BITS) | (rows & ((1 << FILE_BITS) - 1))
-        there = column_types(connection, files)
-        columns = ", ".join(
-            f"{f'h.{quoted(column)}' if column in there else f'NULL::{self.types[column]}'} AS {quoted(f'f{place}')}"
-            for place, column in enumerate(self.features.values())
-        )
-        connection.register("wanted", pa.table({"number": numbers, "place": np.arange(len(numbers))}))
-        answer = connection.execute(
-            f"SELECT w.place{', ' if columns else ''}{columns} FROM {self.scan(files)} h"
-            f" JOIN wanted w ON {_ROW} = w.number WHERE {self._between(since, until, unit, 'h.')}"
-        ).to_arrow_table()
-        connection.unregister("wanted")
-        places = np.empty(len(numbers), dtype=np.int64)
-        places[answer["place"].to_numpy()] = np.arange(len(answer))
-        return answer.drop_columns(["place"]).rename_columns(list(self.features)), places
+        columns = list(dict.fromkeys(self.features.values()))
+        found = [pl.DataFrame(schema={name: self.types[name] for name in columns})]
+        for group, files in enumerate(self._groups()):
+            wanted = rows[np.searchsorted(rows, group << _ROW_BITS) : np.searchsorted(rows, (group + 1) << _ROW_BITS)]
+            if len(wanted):
+                wanted = wanted & ((1 << _ROW_BITS) - 1)
+                scan = self._scan(files, list(dict.fromkeys([*columns, self.time])))
+                scan = scan.filter(self._between(since, until, unit)).select(_ROW, *columns)
+                for batch in _batches(scan, in_order=True):
+                    there = batch[_ROW].to_numpy()
+                    asked = wanted[slice(*np.searchsorted(wanted, [there[0], int(there[-1]) + 1]))]
+                    found.append(batch[np.searchsorted(there, asked)].drop(_ROW))
+        return pl.concat(found).select(pl.col(column).alias(name) for name, column in self.features.items())
 
     def newest(self, since: int | None, until: int | None, names: Sequence[str]) -> str:
         """SQL for the newest row of each key in a time range, in microseconds; ``names`` are the columns wanted.
@@ -148,11 +140,11 @@ class History:
         keys = ", ".join(quoted(column) for column in self.keys.values())
         group = f"GROUP BY {keys}" if keys else ""
         known = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in self.keys.values()) or "true"
-        time, where = quoted(self.time), f"WHERE {self._between(since, until, 'us')} AND {known}"
+        time, where = quoted(self.time), f"WHERE {self._sql_between(since, until)} AND {known}"
         if self.created is None:
-            newest = f"SELECT arg_max({_ROW}, {time}) AS number FROM {self.scan()} {where} {group}"
+            newest = f"SELECT arg_max({_NUMBER}, {time}) AS number FROM {self.table} {where} {group}"
         else:
-            tied = f"SELECT {f'{keys}, ' if keys else ''}max({time}) AS newest_time FROM {self.scan()} {where} {group}"
+            tied = f"SELECT {f'{keys}, ' if keys else ''}max({time}) AS newest_time FROM {self.table} {where} {group}"
             on = " AND ".join(
                 f"h.{quoted(name)} = t.{quoted(name) if name != self.time else 'newest_time'}"
                 for name in (*self.keys.values(), self.time)
@@ -160,65 +152,143 @@ class History:
             created = f"coalesce(h.{quoted(self.created)}, '-infinity')"
             of_key = ", ".join(f"h.{quoted(column)}" for column in self.keys.values())
             newest = (
-                f"SELECT arg_max({_ROW}, {created}) AS number FROM {self.scan()} h JOIN ({tied}) t ON {on}"
+                f"SELECT arg_max({_NUMBER}, {created}) AS number FROM {self.table} h JOIN ({tied}) t ON {on}"
                 f" {f'GROUP BY {of_key}' if keys else ''}"
             )
         return (
-            f"SELECT {', '.join(f'h.{quoted(name)}' for name in names)} FROM {self.scan()} h"
-            f" JOIN ({newest}) n ON {_ROW} = n.number"
+            f"SELECT {', '.join(f'h.{quoted(name)}' for name in names)} FROM {self.table} h"
+            f" JOIN ({newest}) n ON {_NUMBER} = n.number"
         )
-
-    def in_range(self, since: datetime | None, until: datetime | None) -> str:
-        """A condition on the event time; both ends count."""
-        first, last = (None if moment is None else microseconds(moment) for moment in (since, until))
-        return self._between(first, last, "us")
 
     def between(self, since: int | None, until: int | None, names: Sequence[str]) -> str:
         """SQL for all rows of a time range, in microseconds; ``names`` are the columns wanted."""
         listed = ", ".join(quoted(name) for name in names)
-        return f"SELECT {listed} FROM {self.scan()} WHERE {self._between(since, until, 'us')}"
+        return f"SELECT {listed} FROM {self.table} WHERE {self._sql_between(since, until)}"
 
-    def _epoch(self, column: str, unit: str) -> str:
-        return f"epoch_{unit}(h.{quoted(column)}{'::TIMESTAMP' if self.types[column] == 'DATE' else ''})"
+    def in_range(self, since: datetime | None, until: datetime | None) -> str:
+        """SQL condition on the event time; both ends count."""
+        first, last = (None if moment is None else microseconds(moment) for moment in (since, until))
+        return self._sql_between(first, last)
 
-    def _between(self, since: int | None, until: int | None, unit: str, table: str = "") -> str:
+    @property
+    def table(self) -> str:
+        """DuckDB's table function over the files; columns are matched by name, those that a file lacks are null."""
+        listed = ", ".join(literal(file) for file in self.files)
+        hive = str(self.in_paths).lower()
+        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = {hive})"
+
+    def _groups(self) -> Iterator[list[str]]:
+        group: list[str] = []
+        size = 0
+        for file in self.files:
+            here = Path(file).stat().st_size
+            if group and size + here > GROUP_BYTES:
+                yield group
+                group, size = [], 0
+            group.append(file)
+            size += here
+        yield group
+
+    def _scan(self, files: list[str], columns: list[str]) -> pl.LazyFrame:
+        if self.in_paths:
+            scan = pl.scan_parquet(files, glob=False, row_index_name=_ROW, hive_partitioning=True)
+        else:
+            scan = pl.scan_parquet(
+                files,
+                glob=False,
+                row_index_name=_ROW,
+                hive_partitioning=False,
+                schema={column: self.types[column] for column in columns},
+                missing_columns="insert",
+                extra_columns="ignore",
+                cast_options=_CASTS,
+            )
+        return scan.select(_ROW, *columns)
+
+    def _between(self, since: int | None, until: int, unit: str) -> pl.Expr:
         """A condition on the event time that Parquet statistics can answer; never narrower than asked."""
         scale = 1000 if unit == "ns" else 1
-        kind = "TIMESTAMPTZ" if self.types[self.time] == "TIMESTAMP WITH TIME ZONE" else "TIMESTAMP"
-        column = f"{table}{quoted(self.time)}"
+        column, dtype = pl.col(self.time), self.types[self.time]
+        condition = column.is_not_null()
+        for moment, is_within in (
+            (-(-until // scale), column.le),
+            (None if since is None else since // scale, column.ge),
+        ):
+            bound = None if moment is None else _bound(moment, dtype)
+            if bound is not None:
+                condition &= is_within(bound)
+        return condition
+
+    def _sql_between(self, since: int | None, until: int | None) -> str:
+        dtype = self.types[self.time]
+        kind = "TIMESTAMPTZ" if getattr(dtype, "time_zone", None) else "TIMESTAMP"
+        column = quoted(self.time)
         conditions = [f"{column} IS NOT NULL"]
         if until is not None:
-            conditions.append(f"{column} <= {_moment(-(-until // scale), kind)}")
+            conditions.append(f"{column} <= {_sql_moment(until, kind)}")
         if since is not None:
-            conditions.append(f"{column} >= {_moment(since // scale, kind)}")
+            conditions.append(f"{column} >= {_sql_moment(since, kind)}")
         return " AND ".join(conditions)
+
+
+_CASTS = pl.ScanCastOptions(
+    integer_cast="upcast", float_cast="upcast", datetime_cast=["nanosecond-downcast", "convert-timezone"]
+)
+"""Files of one table may differ so much."""
+
+
+def _batches(rows: pl.LazyFrame, *, in_order: bool) -> Iterator[pl.DataFrame]:
+    for batch in rows.collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=in_order):
+        if batch.height:
+            yield batch
+
+
+def _integers(column: str, dtype: pl.DataType, unit: str) -> pl.Expr:
+    """A time as 64-bit integers of a unit; what nanoseconds cannot hold becomes their first or last."""
+    time = pl.col(column)
+    if unit == "us":
+        return time.cast(pl.Datetime("us", getattr(dtype, "time_zone", None))).to_physical()
+    if getattr(dtype, "time_unit", None) == "ns":
+        return time.to_physical()
+    micros = time.cast(pl.Datetime("us", getattr(dtype, "time_zone", None))).to_physical()
+    return micros.clip(*_NANOSECONDS) * 1000
+
+
+def _bound(moment: int, dtype: pl.DataType) -> pl.Expr | None:
+    """Microseconds as a literal of a column's type; None where the type cannot hold it."""
+    try:
+        time = _EPOCH + timedelta(microseconds=moment)
+    except OverflowError:
+        return None
+    if dtype == pl.Date:
+        return pl.lit(time.date())
+    if dtype.time_unit == "ns" and not _NANOSECONDS[0] < moment < _NANOSECONDS[1]:  # type: ignore[attr-defined]
+        return None
+    zone = dtype.time_zone  # type: ignore[attr-defined]
+    return pl.lit(time.astimezone(ZoneInfo(zone)) if zone else time.replace(tzinfo=None))
+
+
+def comparable(dtype: pl.DataType) -> pl.DataType:
+    """The type in which a key is compared."""
+    return pl.String() if isinstance(dtype, pl.Categorical | pl.Enum) else dtype
+
+
+def _comparable(column: str, dtype: pl.DataType) -> pl.Expr:
+    return pl.col(column) if comparable(dtype) == dtype else pl.col(column).cast(comparable(dtype))
 
 
 def microseconds(moment: datetime) -> int:
     """Since 1970; a time without a zone is UTC."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def _moment(microseconds: int, kind: str) -> str:
-    moment = np.datetime64(microseconds, "us")
-    return f"{kind} '{str(moment).replace('T', ' ')}{'+00' if kind == 'TIMESTAMPTZ' else ''}'"
-
-
-def parquet_scan(files: Sequence[str]) -> str:
-    """DuckDB's table function over Parquet files; columns are matched by name, those that a file lacks are null."""
-    listed = ", ".join(literal(file) for file in files)
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-
-
-def column_types(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> dict[str, str]:
-    """Column → DuckDB type over some Parquet files."""
-    rows = connection.execute(f"DESCRIBE SELECT * FROM {parquet_scan(files)}").fetchall()
-    return {name: dtype for name, dtype, *_ in rows}
+def _sql_moment(moment: int, kind: str) -> str:
+    text = str(np.datetime64(moment, "us")).replace("T", " ")
+    return f"{kind} '{text}{'+00' if kind == 'TIMESTAMPTZ' else ''}'"
 
 
 def open_history(
-    connection: duckdb.DuckDBPyConnection,
     source: "DataSource",
     *,
     view: str,
@@ -230,11 +300,9 @@ def open_history(
 ) -> History:
     """Look at a view's source and check that it is what the view says.
 
-    A source that is not Parquet on this machine, or whose times are zoned nanoseconds (which DuckDB 1.5 would cut
-    to microseconds), is copied to a temporary Parquet file first.
+    A source that is not Parquet on this machine is copied to a temporary Parquet file first.
 
     Args:
-        connection: to read schemas with.
         source: of the view.
         view: its name.
         keys: join key as the spine calls it → name in the view.
@@ -251,32 +319,17 @@ def open_history(
     wanted = [*keys.values(), *features.values(), time, *([created] if created else [])]
     files = _parquet_files(source, view, repo_path)
     staged = None
-    if files is None or _has_zoned_nanoseconds(files, {renamed.get(name, name) for name in (time, created) if name}):
+    if files is None:
         staged = Staging(temp_directory)
         target = staged.folder / "rows.parquet"
-        _stage(source, files, view, repo_path, target)
+        _stage(source, view, repo_path, target)
         files = [str(target)]
-    try:
-        types = column_types(connection, files)
-    except duckdb.Error as error:
-        raise StoreError(
-            expected=f"Parquet files behind the view {view}",
-            found=f"{str(error).splitlines()[0]} ({_where(files)})",
-            next_command="python -m transforms build",
-        ) from error
-    columns = {name: renamed[name] if renamed.get(name) in types else name for name in wanted}
-    absent = sorted({column for column in columns.values() if column not in types})
-    if absent:
-        raise StoreError(
-            expected=f"the columns {absent} behind the view {view}",
-            found=f"{sorted(types)} in {_where(files)}",
-            next_command="python -m transforms build, or correct the view and run: python -m feature_repo apply",
-        )
+    columns, types, in_paths = _columns(files, wanted, renamed, view)
     for name in (time, created):
-        if name and not _TIMES.fullmatch(types[columns[name]]):
+        if name and not isinstance(types[columns[name]], pl.Datetime | pl.Date):
             raise StoreError(
                 expected=f"a time in the column {columns[name]!r} behind the view {view}",
-                found=f"{types[columns[name]]}; the columns there: {dict(sorted(types.items()))}",
+                found=f"{types[columns[name]]}; the columns: {', '.join(f'{n} {t}' for n, t in sorted(types.items()))}",
                 next_command="write the column as a timestamp in microseconds, UTC",
             )
     return History(
@@ -288,7 +341,37 @@ def open_history(
         time=columns[time],
         created=columns[created] if created else None,
         ttl=ttl or None,
+        in_paths=in_paths,
         staged=staged,
+    )
+
+
+def _columns(
+    files: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, str], view: str
+) -> tuple[dict[str, str], dict[str, pl.DataType], bool]:
+    """Where each wanted name is: its column, the types of the columns, and whether one stands in the paths."""
+    types: dict[str, pl.DataType] = {}
+    for file in dict.fromkeys([files[-1], files[0], *files]):  # the newest file has the columns that were added last
+        try:
+            types = {**pl.read_parquet_schema(file), **types}
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise StoreError(
+                expected=f"Parquet files behind the view {view}",
+                found=f"{(str(error).splitlines() or [''])[0]} in {file}",
+                next_command="python -m transforms build",
+            ) from error
+        columns = {name: renamed[name] if renamed.get(name) in types else name for name in wanted}
+        if all(column in types for column in columns.values()):
+            return columns, {column: types[column] for column in columns.values()}, False
+    parts = {part.split("=")[0] for part in Path(files[0]).parts[:-1] if "=" in part}
+    absent = sorted({column for column in columns.values() if column not in types})
+    if absent and parts.issuperset(absent):
+        types = dict(pl.scan_parquet(list(files), glob=False, hive_partitioning=True).collect_schema())
+        return columns, {column: types[column] for column in columns.values()}, True
+    raise StoreError(
+        expected=f"the columns {absent} behind the view {view}",
+        found=f"{sorted(types)} in {_where(files)}",
+        next_command="python -m transforms build, or correct the view and run: python -m feature_repo apply",
     )
 
 
@@ -321,34 +404,18 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
     return [str(file) for file in files]
 
 
-def _has_zoned_nanoseconds(files: Sequence[str], columns: set[str]) -> bool:
-    with suppress(pa.ArrowInvalid, OSError):  # an unreadable file is reported by DuckDB's own words
-        schema = pq.read_schema(files[0])
-        types = [schema.field(name).type for name in columns if name in schema.names]
-        return any(pa.types.is_timestamp(dtype) and dtype.unit == "ns" and dtype.tz for dtype in types)
-    return False
-
-
-def _stage(source: "DataSource", files: Sequence[str] | None, view: str, repo_path: Any, target: Path) -> None:
-    """Copy a source to one Parquet file, batch by batch; zoned nanoseconds lose the zone and keep the digits."""
+def _stage(source: "DataSource", view: str, repo_path: Any, target: Path) -> None:
+    """Copy a source to one Parquet file, batch by batch."""
     from feast.infra.offline_stores.duckdb import _read_data_source
 
     try:
-        if files is not None:
-            batches = pyarrow.dataset.dataset(list(files)).scanner().to_reader()
-        else:
-            batches = _read_data_source(source, str(repo_path)).to_pyarrow_batches()
-        schema = pa.schema([item.with_type(_without_zone(item.type)) for item in batches.schema])
-        with pq.ParquetWriter(target, schema) as writer:
+        batches = _read_data_source(source, str(repo_path)).to_pyarrow_batches()
+        with pq.ParquetWriter(target, batches.schema) as writer:
             for batch in batches:
-                writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+                writer.write_table(pa.Table.from_batches([batch]))
     except Exception as error:
         raise StoreError(
             expected=f"a readable source behind the view {view}",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
             next_command="python -m feature_repo apply, once the source is there",
         ) from error
-
-
-def _without_zone(dtype: pa.DataType) -> pa.DataType:
-    return pa.timestamp("ns") if pa.types.is_timestamp(dtype) and dtype.unit == "ns" else dtype

@@ -4,19 +4,20 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import InputError
-from feature_repo.stores.as_of import LOWEST, Integers, Newest, Slots
+from feature_repo.errors import InputError, StoreError
+from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.history import History
-from feature_repo.stores.spine import Spine, decoded, in_unit, key_codes, key_expressions, moments
+from feature_repo.stores.spine import Spine, in_unit, key_codes, key_expressions, moments
 
 FEWEST_ROWS, MOST_ROWS = 10_000, 8_000_000
 """Rows of the spine that are joined at once, at the least and at the most."""
@@ -84,12 +85,12 @@ class Join:
         Raises:
             InputError: the spine lacks a key, has it in another type, or has a column of a feature's name.
         """
-        empty = pa.Table.from_batches([], self.spine.schema)
-        keys = sorted({key for history in self.histories for key in history.keys if key in self.spine.schema.names})
-        types = _duckdb_types(decoded(empty, keys))
+        names = self.spine.schema.names
+        keys = {key for history in self.histories for key in history.keys if key in names}
+        types = _frame(pa.Table.from_batches([], self.spine.schema), sorted(keys)).schema
         for history in self.histories:
             key_expressions(types, history)
-            clash = [name for name in history.features if name in self.spine.schema.names]
+            clash = [name for name in history.features if name in names]
             if clash:
                 raise InputError(
                     expected=f"a spine without a column named like a feature of the view {history.view}",
@@ -112,75 +113,89 @@ class Join:
             progress: told after each view of each chunk.
         """
         total, done = max(self.spine.rows, 1), 0
-        with self.limits.connection() as duck:
-            for chunk in self.spine.chunks(rows or self.rows_at_once()):
-                part = max(len(chunk), 1) / len(self.histories) if self.histories else 1.0
-                features: dict[str, pa.ChunkedArray] = {}
-                for place, (history, table) in enumerate(self._views(duck, chunk)):
-                    features.update(zip(table.column_names, table.columns, strict=True))
-                    progress(done + (place + 1) * part, total, history.view)
-                done += len(chunk)
-                for name, values in features.items():
-                    chunk = chunk.append_column(name, values)  # noqa: PLW2901
-                yield chunk
+        for chunk in self.spine.chunks(rows or self.rows_at_once()):
+            part = max(len(chunk), 1) / max(len(self.histories), 1)
+            wide = chunk
+            for place, (history, features) in enumerate(self._views(chunk)):
+                for name, values in zip(features.column_names, features.columns, strict=True):
+                    wide = wide.append_column(name, values)
+                progress(done + (place + 1) * part, total, history.view)
+            done += len(chunk)
+            yield wide
 
-    def _views(self, duck: duckdb.DuckDBPyConnection, chunk: pa.Table) -> Iterator[tuple[History, pa.Table]]:
+    def _views(self, chunk: pa.Table) -> Iterator[tuple[History, pa.Table]]:
         """The features of each view for each row of a chunk. Views run side by side, each in a thread of its own."""
         when, beyond, has_beyond = moments(chunk, self.spine.time)
-        keys = sorted({key for history in self.histories for key in history.keys})
-        keyed = decoded(chunk, keys)
-        types = _duckdb_types(keyed)
-        shared: dict[tuple, tuple[str, Slots]] = {}
-        work = []
-        duck.register("spine", keyed)
-        for history in self.histories:
-            expressions = key_expressions(types, history)
-            unit = "ns" if has_beyond else history.unit
-            kind = (tuple(history.keys), expressions, unit)
-            if kind not in shared:
-                codes = f"codes_{len(shared)}"
-                code_of_row = key_codes(duck, "spine", list(history.keys), expressions, codes)
-                code_of_row[when == LOWEST] = -1
-                shared[kind] = codes, Slots(code_of_row, in_unit(when, beyond, unit))
-            work.append((history, *shared[kind], unit))
-        duck.unregister("spine")
-        with ThreadPoolExecutor(max(min(len(work), self.limits.cores), 1)) as pool:
-            tasks = [pool.submit(self._view, duck.cursor(), *arguments) for arguments in work]
+        keyed = _frame(chunk, sorted({key for history in self.histories for key in history.keys}))
+        asked: dict[tuple, Future[tuple[pl.DataFrame, Slots]]] = {}
+
+        def slots(history: History, unit: str) -> tuple[pl.DataFrame, Slots]:
+            codes, of_row = key_codes(
+                keyed.with_columns(key_expressions(keyed.schema, history)).select(list(history.keys)), len(chunk)
+            )
+            of_row[when == LOWEST] = -1
+            return codes, Slots(of_row, in_unit(when, beyond, unit))
+
+        with ThreadPoolExecutor(max(min(len(self.histories), self.limits.cores), 1)) as pool:
+            tasks = []
+            for history in self.histories:
+                unit = "ns" if has_beyond else history.unit
+                types = [str(history.types[column]) for column in history.keys.values()]
+                kind = (*history.keys, *types, unit)
+                if kind not in asked:
+                    asked[kind] = pool.submit(slots, history, unit)
+                tasks.append(pool.submit(self._view, history, asked[kind], unit))
             try:
                 for history, task in zip(self.histories, tasks, strict=True):
                     yield history, task.result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _view(self, duck: duckdb.DuckDBPyConnection, history: History, codes: str, slots: Slots, unit: str) -> pa.Table:
+    def _view(self, history: History, asked: "Future[tuple[pl.DataFrame, Slots]]", unit: str) -> pa.Table:
+        codes, slots = asked.result()
         newest = Newest(slots, as_known=self.as_known)
         scale = 1000 if unit == "ns" else 1
         ttl = None if history.ttl is None else round(history.ttl.total_seconds() * 1_000_000) * scale
         until, since = 0, None
-        if len(slots):
-            until = int(slots.moments.max())
-            since = None if ttl is None else int(slots.moments.min()) - ttl
-            for arrays in history.times(duck, codes, until=until, since=since, unit=unit):
-                newest.offer(*arrays)
-        rows, index = newest.result(ttl)
-        values, places = history.values(duck, rows, since=since, until=until, unit=unit)
-        return values.take(_indices(slots, index, places)) if history.features else values
+        try:
+            if len(slots):
+                until = int(slots.moments.max())
+                since = None if ttl is None else int(slots.moments.min()) - ttl
+                for arrays in history.times(codes, until=until, since=since, unit=unit):
+                    newest.offer(*arrays)
+            rows, index = newest.result(ttl)
+            values = history.values(rows, since=since, until=until, unit=unit)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise StoreError(
+                expected=f"Parquet files of one schema behind the view {history.view}",
+                found=(str(error).splitlines() or [""])[0],
+                next_command="python -m transforms build",
+            ) from error
+        of_slot = np.append(index, -1)  # the last is for rows of the spine without a slot
+        of_row = pl.Series(of_slot[slots.of_row], dtype=pl.Int64)
+        gathered = values.select(pl.all().gather(pl.lit(of_row.set(of_row < 0, None))))
+        return _small(gathered.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 
-def _indices(slots: Slots, index: Integers, places: Integers) -> pa.Array:
-    """For each row of the spine, the row of the values; null where there is none."""
-    of_slot = np.full(len(index) + 1, -1, dtype=np.int64)  # the last is for rows of the spine without a slot
-    seen = index >= 0
-    of_slot[:-1][seen] = places[index[seen]]
-    of_row = of_slot[slots.of_row]
-    return pa.array(of_row, mask=of_row < 0)
+def _frame(table: pa.Table, names: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame(table.select(list(names))) if names else pl.DataFrame()
 
 
-def _duckdb_types(table: pa.Table) -> dict[str, str]:
-    with duckdb.connect() as duck:
-        duck.register("t", table.slice(0, 0))
-        types = {name: dtype for name, dtype, *_ in duck.execute("DESCRIBE t").fetchall()}
-    return {name: "NULL" if pa.types.is_null(table[name].type) else dtype for name, dtype in types.items()}
+def _small(table: pa.Table) -> pa.Table:
+    """Texts and lists in Arrow's usual types, as every Feast store gives them, unless they hold too much for those."""
+    schema = pa.schema([item.with_type(_small_type(item.type)) for item in table.schema])
+    try:
+        return table.cast(schema)
+    except pa.ArrowInvalid:
+        return table
+
+
+def _small_type(dtype: pa.DataType) -> pa.DataType:
+    if pa.types.is_large_string(dtype) or pa.types.is_dictionary(dtype):
+        return pa.string()
+    if pa.types.is_large_binary(dtype):
+        return pa.binary()
+    return pa.list_(_small_type(dtype.value_type)) if pa.types.is_large_list(dtype) else dtype
 
 
 def _bytes_a_row(history: History) -> float:

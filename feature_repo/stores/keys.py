@@ -73,4 +73,4 @@ def _keys(history: History, since: datetime | None, until: datetime) -> str:
     names = ", ".join(quoted(column) for column in history.keys.values())
     first = f"min({quoted(history.time)})::TIMESTAMPTZ AS first_row"
     where = f"{history.in_range(since, until)} AND {known}"
-    return f"SELECT {columns}, {first} FROM {history.scan()} WHERE {where} GROUP BY {names}"
+    return f"SELECT {columns}, {first} FROM {history.table} WHERE {where} GROUP BY {names}"

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import ibis
 import pandas as pd
 import pyarrow as pa
@@ -320,7 +319,7 @@ class SourceRetrievalJob(RetrievalJob):
         """The rows, so many at a time."""
         limits = self._config.offline_store.limits()
         with limits.connection() as duck:
-            history = self._history(duck, limits)
+            history = self._history()
             since, until = (None if moment is None else microseconds(moment) for moment in self._between)
             names = [*self._keys, *self._features, self._time, *([self._created] if self._created else [])]
             sql = (history.newest if self._newest else history.between)(since, until, names)
@@ -341,17 +340,16 @@ class SourceRetrievalJob(RetrievalJob):
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return self._to_arrow_internal().to_pandas()
 
-    def _history(self, duck: duckdb.DuckDBPyConnection, limits: Limits) -> History:
+    def _history(self) -> History:
         """The columns are named as in the files, after Feast's contract."""
         return open_history(
-            duck,
             self._source,
             view=self._source.name,
             keys={name: name for name in self._keys},
             features={name: name for name in self._features},
             ttl=None,
             repo_path=self._config.repo_path,
-            temp_directory=limits.temp_directory,
+            temp_directory=self._config.offline_store.temp_directory,
         )
 
 
@@ -369,19 +367,10 @@ def histories_of(
     Raises:
         StoreError: files are missing, or are not what a view says.
     """
-    limits = config.offline_store.limits()
-    with limits.connection() as duck:
-        return [_history(duck, config, view, feature_refs, full_feature_names, limits) for view in feature_views]
+    return [_history(config, view, feature_refs, full_feature_names) for view in feature_views]
 
 
-def _history(
-    duck: duckdb.DuckDBPyConnection,
-    config: RepoConfig,
-    view: FeatureView,
-    feature_refs: Sequence[str],
-    full_feature_names: bool,
-    limits: Limits,
-) -> History:
+def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> History:
     projection = view.projection
     if view.batch_source is None:
         raise StoreError(
@@ -395,14 +384,13 @@ def _history(
     prefix = f"{projection.name_alias or view.name}__" if full_feature_names else ""
     keys = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
     return open_history(
-        duck,
         view.batch_source,
         view=projection.name_to_use(),
         keys={projection.join_key_map.get(key, key): key for key in keys},
         features={f"{prefix}{feature}": feature for feature in asked},
         ttl=view.ttl,
         repo_path=config.repo_path,
-        temp_directory=limits.temp_directory,
+        temp_directory=config.offline_store.temp_directory,
     )
 
 

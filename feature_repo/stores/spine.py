@@ -1,6 +1,6 @@
 """The spine of a training set, whatever it comes as: its columns, its time, and its rows in order, some at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,13 +8,13 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset
 
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import Integers
-from feature_repo.stores.history import History, literal, quoted
+from feature_repo.stores.history import History, comparable, literal
 from feature_repo.stores.staging import Staging
 
 TIME = "event_timestamp"
@@ -23,14 +23,6 @@ TIME = "event_timestamp"
 _EARLIEST = int(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
 _NANOSECONDS = (np.iinfo(np.int64).min // 1000, np.iinfo(np.int64).max // 1000)
-
-_KINDS = {
-    "text": {"VARCHAR", "ENUM"},
-    "whole number": {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
-    | {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"},
-    "number": {"FLOAT", "DOUBLE", "DECIMAL"},
-    "time": {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "DATE"},
-}
 
 
 @dataclass(frozen=True)
@@ -248,11 +240,11 @@ def in_unit(microseconds: Integers, beyond: Integers, unit: str) -> Integers:
     return held + beyond
 
 
-def key_expressions(schema: Mapping[str, str], history: History) -> tuple[str, ...]:
-    """SQL that gives each join key of a spine the type of the history's column; null where it cannot be equal.
+def key_expressions(schema: Mapping[str, pl.DataType], history: History) -> tuple[pl.Expr, ...]:
+    """Each join key of a spine in the type of the history's column; null where it cannot be equal to any.
 
     Args:
-        schema: DuckDB types of the spine's columns.
+        schema: types of the spine's columns.
         history: whose keys are joined.
 
     Raises:
@@ -266,73 +258,53 @@ def key_expressions(schema: Mapping[str, str], history: History) -> tuple[str, .
                 found=f"{list(schema)}",
                 next_command=f"rename or add {key!r} in the spine",
             )
-        have, want = schema[key], history.types[column]
-        expression = _converted(quoted(key), have, want)
+        expression = _converted(pl.col(key), schema[key], comparable(history.types[column]))
         if expression is None:
             raise InputError(
-                expected=f"{key!r} as {want} in the spine, as in the view {history.view} (column {column!r})",
-                found=f"{have}",
+                expected=f"{key!r} as {history.types[column]} in the spine, as in the view {history.view}",
+                found=f"{schema[key]}",
                 next_command=f"cast the spine's {key!r} to the type of the view's",
             )
         expressions.append(expression)
     return tuple(expressions)
 
 
-def _converted(name: str, have: str, want: str) -> str | None:
+def _converted(key: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr | None:
     if have == want:
-        return name
-    if have == "NULL":
-        return f"NULL::{want}"
-    kinds = (_kind(have), _kind(want))
-    if kinds[0] == kinds[1] or kinds in {("text", "UUID"), ("UUID", "text")}:
-        return f"TRY_CAST({name} AS {want})"
-    if kinds in (("number", "whole number"), ("whole number", "number")):  # only where nothing is lost on the way
-        return f"CASE WHEN TRY_CAST(TRY_CAST({name} AS {want}) AS {have}) = {name} THEN TRY_CAST({name} AS {want}) END"
+        return key
+    if have == pl.Null:
+        return pl.lit(None, want).alias(key.meta.output_name())
+    if isinstance(have, pl.Categorical | pl.Enum) and want == pl.String:
+        return key.cast(pl.String)
+    if have.is_numeric() and want.is_numeric():
+        there = key.cast(want, strict=False)  # only where nothing is lost on the way
+        return pl.when(there.cast(have, strict=False) == key).then(there)
+    if isinstance(have, pl.Datetime | pl.Date) and isinstance(want, pl.Datetime):
+        time = key.cast(pl.Datetime("ns" if getattr(have, "time_unit", "us") == "ns" else "us", _zone(have)))
+        time = time.dt.replace_time_zone("UTC") if _zone(have) is None else time.dt.convert_time_zone("UTC")
+        there = time.cast(pl.Datetime(want.time_unit, "UTC"))
+        equal = pl.when(there.cast(pl.Datetime("ns", "UTC")) == time.cast(pl.Datetime("ns", "UTC"))).then(there)
+        return equal.dt.convert_time_zone(want.time_zone) if want.time_zone else equal.dt.replace_time_zone(None)
     return None
 
 
-def _kind(dtype: str) -> str:
-    base = dtype.split("(", maxsplit=1)[0]
-    return next((kind for kind, members in _KINDS.items() if base in members), dtype)
+def _zone(dtype: pl.DataType) -> str | None:
+    return getattr(dtype, "time_zone", None)
 
 
-def key_codes(
-    connection: duckdb.DuckDBPyConnection, spine: str, names: Sequence[str], expressions: Sequence[str], codes: str
-) -> Integers:
-    """Number the distinct keys of a spine in their order, and say which number each row has.
+def key_codes(keys: pl.DataFrame, rows: int) -> tuple[pl.DataFrame, Integers]:
+    """Number the distinct keys of a spine in their order.
 
     Args:
-        connection: that knows the spine.
-        spine: its table, with a column ``row``.
-        names: of the join keys; none of them is null in a row that has a key.
-        expressions: one for each key.
-        codes: name of the table to make: the keys and ``code``.
+        keys: (rows,) the join keys, of which there may be none; a row in which one is null has no key.
+        rows: how many.
 
     Returns:
-        (rows,), -1 where a key is null.
+        The distinct keys and their ``code``, and the code of each row (rows,), -1 where it has no key.
     """
-    if not names:
-        connection.execute(f"CREATE OR REPLACE TABLE {codes} AS SELECT 0::INTEGER AS code")
-        return np.zeros(connection.execute(f"SELECT count(*) FROM {spine}").fetchall()[0][0], dtype=np.int64)
-    keyed = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in zip(names, expressions, strict=True))
-    listed = ", ".join(quoted(name) for name in names)
-    present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {codes} AS SELECT {listed}, (row_number() OVER (ORDER BY {listed}) - 1)::INTEGER"
-        f" AS code FROM (SELECT DISTINCT {keyed} FROM {spine}) WHERE {present}"
-    )
-    answer = connection.execute(
-        f"SELECT s.row, c.code FROM (SELECT row, {keyed} FROM {spine}) s JOIN {codes} c USING ({listed})"
-    ).to_arrow_table()
-    result = np.full(connection.execute(f"SELECT count(*) FROM {spine}").fetchall()[0][0], -1, dtype=np.int64)
-    result[answer["row"].to_numpy()] = answer["code"].to_numpy()
-    return result
-
-
-def decoded(chunk: pa.Table, names: Sequence[str]) -> pa.Table:
-    """Some columns, dictionaries resolved, and the number of each row as ``row``."""
-    columns = {}
-    for name in names:
-        column = chunk[name]
-        columns[name] = pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
-    return pa.table({**columns, "row": np.arange(len(chunk))})
+    if not keys.width:
+        return pl.DataFrame({"code": [0]}, schema={"code": pl.Int32}), np.zeros(rows, dtype=np.int64)
+    distinct = keys.unique().drop_nulls().sort(keys.columns)
+    codes = distinct.with_columns(code=pl.int_range(distinct.height, dtype=pl.Int32))
+    of_row = keys.join(codes, on=keys.columns, how="left", maintain_order="left")["code"]
+    return codes, of_row.fill_null(-1).to_numpy().astype(np.int64)
