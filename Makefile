@@ -6,6 +6,8 @@ SOURCE ?= simulate
 DATA ?=
 USER_ARGUMENT = $(if $(filter command line,$(origin USER)),--user $(USER))
 RUN = .venv/bin/python -W ignore -m
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test simulate import build apply train promote materialize recommend serve stop bench lint lock clean
@@ -23,10 +25,14 @@ setup: .venv/.installed ## virtual environment with the locked packages; does no
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.venv/.installed-spark: requirements-spark.lock .venv/.installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
+	@touch $@
+
 demo: setup ## everything below on a simulated world, or on SOURCE=movielens DATA=path
 	@.venv/bin/python -W ignore demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(USER_ARGUMENT)
 
-test: setup ## the whole test-suite
+test: setup .venv/.installed-spark ## the whole test-suite
 	.venv/bin/python -m pytest
 
 simulate: setup ## raw events of a seeded world
@@ -61,7 +67,7 @@ stop: setup ## stop the embedded Redis; its data stay
 	$(RUN) feature_repo redis stop
 
 bench: setup ## measure quality and speed against the alternatives (REFRAIN_TEST_DATA names the real data)
-	$(RUN) benchmarks.quality_recommendation
+	$(RUN) benchmarks
 
 lint: setup ## style, types and import layers
 	.venv/bin/ruff check .
@@ -70,8 +76,8 @@ lint: setup ## style, types and import layers
 	.venv/bin/lint-imports
 
 lock: setup ## resolve pyproject.toml anew into requirements.lock
-	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --all-extras --no-emit-package refrain --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 
 clean: ## remove the virtual environment and all data
 	@if [ -x .venv/bin/python ]; then .venv/bin/python -m feature_repo redis stop; fi

@@ -43,6 +43,23 @@ def manifest() -> None:
 
 
 @app.command()
+def lint(
+    strict: Annotated[bool, typer.Option("--strict", help="fail on warnings, too")] = False,
+) -> None:
+    """Look for what will hurt later: no ttl, no created time, nanoseconds, labels among the features, unused ones."""
+    from feature_repo.lint import lint as find
+    from feature_repo.store import open_store
+
+    findings = find(open_store(Home.from_env()))
+    for finding in findings:
+        say(f"{finding.severity:8} {finding.where}: {finding.found}. Next: {finding.next_command}")
+    errors = sum(finding.severity == "error" for finding in findings)
+    say(f"{errors} errors, {len(findings) - errors} warnings")
+    if errors or (strict and findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 def materialize(
     until: Annotated[
         str | None,

@@ -17,6 +17,7 @@ from feature_repo.views.on_demand import ON_DEMAND_VIEWS
 recommendation_v1 = FeatureService(
     name="recommendation_v1",
     description="The ranker of recommendations: one row for each listener, track and moment",
+    tags={"predicts": "played"},
     features=[
         ON_DEMAND_VIEWS["taste_match"],
         ON_DEMAND_VIEWS["popularity_share"],

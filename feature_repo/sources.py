@@ -6,16 +6,23 @@ known), then the features. Rows are written when a value changes, so the newest 
 that moment however old it is; that is why the views have no ttl (docs/decisions/001).
 """
 
+import os
 from datetime import timedelta
+from typing import Any
 
 from feast import Entity, FeatureView, Field, FileSource
 from feast.data_format import ParquetFormat
+from feast.data_source import DataSource
 from feast.types import FeastType, String
 
 from feature_repo.home import Home
 
 WINDOW_DAYS = (1, 7, 28)
 """Trailing windows of every windowed feature, in days of UTC."""
+
+
+WRITTEN_ON_CHANGE = {"rows": "written on change"}
+"""Tag of a view whose newest row is true however old it is; such a view needs no ttl."""
 
 
 def per_window(name: str, dtype: FeastType) -> list[Field]:
@@ -25,19 +32,24 @@ def per_window(name: str, dtype: FeastType) -> list[Field]:
 
 def feature_table(name: str, *, entities: list[Entity], schema: list[Field], description: str) -> FeatureView:
     """Declare a view over the feature table of the same name."""
-    source = FileSource(
-        name=f"{name}_table",
-        path=str(Home.from_env().features(name)),
-        file_format=ParquetFormat(),
-        timestamp_field="event_timestamp",
-        created_timestamp_column="created_timestamp",
-    )
     keys = [Field(name=entity.join_key, dtype=String) for entity in entities]
     return FeatureView(
         name=name,
         entities=entities,
         ttl=timedelta(0),
         schema=[*keys, *schema],
-        source=source,
+        source=_source(name),
         description=description,
+        tags=WRITTEN_ON_CHANGE,
     )
+
+
+def _source(name: str) -> DataSource:
+    """The table's folder, as the offline store of the profile reads it."""
+    path = str(Home.from_env().features(name))
+    times: dict[str, Any] = {"timestamp_field": "event_timestamp", "created_timestamp_column": "created_timestamp"}
+    if os.environ.get("REFRAIN_PROFILE") != "spark":
+        return FileSource(name=f"{name}_table", path=path, file_format=ParquetFormat(), **times)
+    from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
+
+    return SparkSource(name=f"{name}_spark_table", path=path, file_format="parquet", **times)

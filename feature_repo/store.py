@@ -20,7 +20,7 @@ def config_file(home: Home) -> Path:
     """Write the Feast configuration of a data folder and return its path.
 
     It is ``feature_store.yaml``, or the profile that ``REFRAIN_PROFILE`` names, with the registry and the project
-    of this folder and tenant.
+    of this folder and tenant. ``REFRAIN_MEMORY_LIMIT``, such as ``4GB``, bounds what a training set may use.
 
     Raises:
         HomeError: the folder cannot be written.
@@ -45,6 +45,8 @@ def config_file(home: Home) -> Path:
     config = yaml.safe_load(text)
     config["project"] = home.project
     config["registry"]["path"] = f"sqlite:///{home.registry}"
+    if os.environ.get("REFRAIN_MEMORY_LIMIT") and "AsOf" in config["offline_store"]["type"]:
+        config["offline_store"]["memory_limit"] = os.environ["REFRAIN_MEMORY_LIMIT"]
     target = home.ensure().root / f"feature_store-{home.tenant}.yaml"
     rendered = yaml.safe_dump(config, sort_keys=False)
     if not target.is_file() or target.read_text() != rendered:
@@ -75,7 +77,7 @@ def open_store(home: Home) -> "FeatureStore":
 
 def silence_feast() -> None:
     """Drop the warnings that Feast 0.67 causes or gives whatever one does. Call it after importing Feast."""
-    warnings.filterwarnings("ignore", message="fetch_arrow_table", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", message="fetch_(arrow_table|record_batch)", category=DeprecationWarning)
     warnings.filterwarnings("ignore", message="On demand feature view is an experimental", category=RuntimeWarning)
 
 

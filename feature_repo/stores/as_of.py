@@ -34,7 +34,7 @@ class Slots:
     def __init__(self, codes: Integers, moments: Integers) -> None:
         asked = np.flatnonzero(codes >= 0)
         codes_asked, moments_asked = codes[asked], moments[asked]
-        keys = np.unique(codes_asked)
+        keys = np.flatnonzero(np.bincount(codes_asked))
         self._number(keys, moments_asked)
         beyond = self._place(keys, np.full(len(keys), self._per_key - 1))
         places = np.concatenate([self._place(codes_asked, self._tick(moments_asked)), beyond])
@@ -70,13 +70,13 @@ class Slots:
         return order, np.searchsorted(self._places, places[order])
 
     def _number(self, keys: Integers, moments: Integers) -> None:
-        """Number the moments so that key and number fit one integer: by their common divisor, or else by rank."""
+        """Number the moments so that key and number fit one integer: as they are, by common divisor, or by rank."""
         self._first: np.int64 = moments.min() if len(moments) else np.int64(0)
         self._last: np.int64 = moments.max() if len(moments) else np.int64(0)
         self._ranks: Integers | None = None
         self._step = 1
         most, span = int(keys.max(initial=0)) + 1, int(self._last) - int(self._first)
-        if len(moments) and span <= NOTHING:
+        if most * (span + 2) > NOTHING >= span:
             self._step = max(int(np.gcd.reduce(moments - self._first)), 1)
         self._per_key = span // self._step + 2
         if most * self._per_key > NOTHING:

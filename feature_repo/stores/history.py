@@ -294,6 +294,9 @@ def open_history(
     view: str,
     keys: Mapping[str, str],
     features: Mapping[str, str],
+    time: str,
+    created: str | None,
+    renamed: Mapping[str, str],
     ttl: timedelta | None,
     repo_path: Any,
     temp_directory: str | None,
@@ -307,6 +310,9 @@ def open_history(
         view: its name.
         keys: join key as the spine calls it → name in the view.
         features: name in the answer → name in the view.
+        time: name of the event time in the view.
+        created: name of the created time, if there is one.
+        renamed: name in the view → name in the files, where they differ.
         ttl: of the view; zero is no limit.
         repo_path: which relative paths start from.
         temp_directory: where a copy goes; the system's if None.
@@ -314,8 +320,6 @@ def open_history(
     Raises:
         StoreError: files are missing or unreadable, lack a column, or have no time where one is declared.
     """
-    renamed = {new: old for old, new in (source.field_mapping or {}).items()}
-    time, created = source.timestamp_field, source.created_timestamp_column or None
     wanted = [*keys.values(), *features.values(), time, *([created] if created else [])]
     files = _parquet_files(source, view, repo_path)
     staged = None

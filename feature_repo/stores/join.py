@@ -89,6 +89,13 @@ class Join:
         keys = {key for history in self.histories for key in history.keys if key in names}
         types = _frame(pa.Table.from_batches([], self.spine.schema), sorted(keys)).schema
         for history in self.histories:
+            absent = [key for key in history.keys if key not in names]
+            if absent:
+                raise InputError(
+                    expected=f"a spine with the join key {absent[0]!r} of the view {history.view}",
+                    found=f"{names}",
+                    next_command=f"rename or add {absent[0]!r} in the spine",
+                )
             key_expressions(types, history)
             clash = [name for name in history.features if name in names]
             if clash:

@@ -317,13 +317,8 @@ class SourceRetrievalJob(RetrievalJob):
 
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """The rows, so many at a time."""
-        limits = self._config.offline_store.limits()
-        with limits.connection() as duck:
-            history = self._history()
-            since, until = (None if moment is None else microseconds(moment) for moment in self._between)
-            names = [*self._keys, *self._features, self._time, *([self._created] if self._created else [])]
-            sql = (history.newest if self._newest else history.between)(since, until, names)
-            yield from duck.execute(sql).to_arrow_reader(rows)
+        with self._config.offline_store.limits().connection() as duck:
+            yield from duck.execute(self._sql(self._history())).to_arrow_reader(rows)
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Keep the rows as a saved dataset."""
@@ -331,14 +326,17 @@ class SourceRetrievalJob(RetrievalJob):
         _write_data_source(table, storage.to_data_source(), str(self._config.repo_path), "overwrite", allow_overwrite)
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        batches = list(self.batches())
-        table = pa.Table.from_batches(batches)
-        if not self._keys:
-            table = table.append_column(DUMMY_ENTITY_ID, pa.repeat(DUMMY_ENTITY_VAL, len(table)))
-        return table
+        with self._config.offline_store.limits().connection() as duck:
+            return duck.execute(self._sql(self._history())).to_arrow_table()
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return self._to_arrow_internal().to_pandas()
+
+    def _sql(self, history: History) -> str:
+        since, until = (None if moment is None else microseconds(moment) for moment in self._between)
+        names = [*self._keys, *self._features, self._time, *([self._created] if self._created else [])]
+        sql = (history.newest if self._newest else history.between)(since, until, names)
+        return sql if self._keys else f"SELECT *, '{DUMMY_ENTITY_VAL}' AS {DUMMY_ENTITY_ID} FROM ({sql})"
 
     def _history(self) -> History:
         """The columns are named as in the files, after Feast's contract."""
@@ -347,6 +345,9 @@ class SourceRetrievalJob(RetrievalJob):
             view=self._source.name,
             keys={name: name for name in self._keys},
             features={name: name for name in self._features},
+            time=self._time,
+            created=self._created or None,
+            renamed={},
             ttl=None,
             repo_path=self._config.repo_path,
             temp_directory=self._config.offline_store.temp_directory,
@@ -388,6 +389,9 @@ def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str],
         view=projection.name_to_use(),
         keys={projection.join_key_map.get(key, key): key for key in keys},
         features={f"{prefix}{feature}": feature for feature in asked},
+        time=view.batch_source.timestamp_field,
+        created=view.batch_source.created_timestamp_column or None,
+        renamed={new: old for old, new in view.batch_source.field_mapping.items()},
         ttl=view.ttl,
         repo_path=config.repo_path,
         temp_directory=config.offline_store.temp_directory,

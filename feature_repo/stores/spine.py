@@ -248,16 +248,10 @@ def key_expressions(schema: Mapping[str, pl.DataType], history: History) -> tupl
         history: whose keys are joined.
 
     Raises:
-        InputError: the spine lacks a key, or has it in a type that can never be equal.
+        InputError: the spine has a key in a type that can never be equal.
     """
     expressions = []
     for key, column in history.keys.items():
-        if key not in schema:
-            raise InputError(
-                expected=f"a spine with the join key {key!r} of the view {history.view}",
-                found=f"{list(schema)}",
-                next_command=f"rename or add {key!r} in the spine",
-            )
         expression = _converted(pl.col(key), schema[key], comparable(history.types[column]))
         if expression is None:
             raise InputError(

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from feast.infra.offline_stores.duckdb import DuckDBOfflineStore
 
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
-from feature_repo.stores import join
-from training.datasets import repeat, training_set
+from feature_repo.stores import join, offline
+from training.datasets import all_keys, point_in_time, repeat, training_set
 
 MOMENT = datetime(2026, 1, 25, 15, 30, tzinfo=UTC)
 
@@ -153,3 +154,53 @@ def test_zones_are_converted_not_dropped(in_world: Home) -> None:
     tokyo = timezone(timedelta(hours=9))
     rows = pl.DataFrame({"user_id": ["u000003"], "event_timestamp": [MOMENT.astimezone(tokyo)]})
     assert training_set("listener_v1", rows, home=in_world).data["event_timestamp"][0] == MOMENT
+
+
+def test_batches_and_files_are_the_same_as_the_whole(in_world: Home, tmp_path: Path) -> None:
+    rows = pl.concat([spine()] * 40)
+    whole = training_set("listener_v1", rows, home=in_world)
+    streamed = training_set("listener_v1", rows.lazy(), home=in_world)
+    batches = list(streamed.batches(50))
+    assert [batch.height for batch in batches] == [50, 50, 20]
+    assert pl.concat(batches).equals(whole.to_polars())
+    assert [batch.height for batch in whole.batches(100)] == [100, 20]
+    assert pl.read_parquet(streamed.to_parquet(tmp_path / "set.parquet")).equals(whole.data)
+    assert streamed.manifest == whole.manifest
+    assert [path.name for path in tmp_path.iterdir()] == ["set.parquet"]
+
+
+def test_nothing_is_pulled_before_it_is_asked_for(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulls: list[object] = []
+    real = join.Join.tables
+    monkeypatch.setattr(join.Join, "tables", lambda *a, **k: (pulls.append(1), real(*a, **k))[1])
+    pulled = training_set("listener_v1", spine(), home=in_world)
+    assert pulls == []
+    assert pulled.data.height == 3
+    assert pulled.manifest["rows"] == 3
+    assert pulled.to_arrow().num_rows == 3
+    assert len(pulls) == 1
+
+
+def test_a_spine_of_all_keys(in_world: Home) -> None:
+    start, end = MOMENT - timedelta(days=3), MOMENT
+    users = training_set("listener_v1", all_keys("listener_v1", None, end, home=in_world), home=in_world).data
+    assert set(users["event_timestamp"]) == {MOMENT}
+    assert users["user_id"].is_unique().all()
+    assert users["user_history__distinct_tracks"].null_count() < users.height
+    grid = all_keys("listener_v1", start, end, every=timedelta(days=1), home=in_world)
+    days = training_set("listener_v1", grid, home=in_world).data
+    assert sorted(set(days["event_timestamp"])) == [start + timedelta(days=n) for n in range(4)]
+    assert days.filter(pl.col("event_timestamp") == MOMENT).equals(
+        users.filter(pl.col("user_id").is_in(days["user_id"].to_list()))
+    )
+
+
+def test_another_offline_store_gives_the_same(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of every other store, here Feast's DuckDB store, chunk by chunk."""
+    expected = training_set("listener_v1", spine(), home=in_world).data
+    monkeypatch.setattr(point_in_time, "_our_job", lambda *a: None)
+    monkeypatch.setattr(point_in_time, "CHUNK_ROWS", 2)
+    theirs = staticmethod(DuckDBOfflineStore.get_historical_features)
+    monkeypatch.setattr(offline.AsOfOfflineStore, "get_historical_features", theirs)
+    assert training_set("listener_v1", spine(), home=in_world).data.equals(expected)
+    assert training_set("listener_v1", spine()[:0], home=in_world).data.equals(expected[:0])

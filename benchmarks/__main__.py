@@ -1,0 +1,113 @@
+"""Run the benchmarks and write docs/benchmarks.md with tables and charts.
+
+python -m benchmarks                       # all of them
+python -m benchmarks offline_join          # one; what the others found stays on the page
+python -m benchmarks --page                # the page alone, from the results that are there
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from feature_repo.home import REPOSITORY
+
+NAMES = ("offline_join", "quality_recommendation")
+RESULTS = REPOSITORY / "docs" / "benchmarks"
+PAGE = REPOSITORY / "docs" / "benchmarks.md"
+
+
+def run(name: str) -> None:
+    """One benchmark; its last line is kept in docs/benchmarks."""
+    call = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}"]
+    output = subprocess.run(call, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True).stdout
+    result = json.loads(output.strip().splitlines()[-1])
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def write_page() -> None:
+    """All results that are there, as one page."""
+    lines = ["# Benchmarks", "", "Written by `make bench`; each program's docstring is its protocol.", ""]
+    for file in sorted(RESULTS.glob("*.json")):
+        result = json.loads(file.read_text())
+        lines += [f"## {result['benchmark']}", "", f"`python -m benchmarks.{file.stem}` on {result['machine']}.", ""]
+        if file.stem == "offline_join":
+            chart = draw_offline_join(result)
+            lines += [f"![cost against depth and size](benchmarks/{chart.name})", "", *offline_join_table(result), ""]
+        lines += ["| case | metric | value | goal | |", "|---|---|---|---|---|"]
+        for case in result["cases"]:
+            goal = case.get("goal") or ""
+            verdict = {True: "met", False: "**missed**"}.get(case.get("met", ""), "")
+            what = ", ".join(case[part] for part in ("case", "model") if part in case)
+            lines.append(f"| {what} | {case['metric']} | {case['value']} | {goal} | {verdict} |")
+        lines.append("")
+    PAGE.write_text("\n".join(lines))
+
+
+def offline_join_table(result: dict[str, Any]) -> list[str]:
+    """Seconds and megabytes of every competitor."""
+    engines = list(dict.fromkeys(e for case in result["figures"].values() for e in case["engines"]))
+    lines = [f"| seconds / peak MB | {' | '.join(engines)} |", "|---" * (len(engines) + 1) + "|"]
+    for name, case in result["figures"].items():
+        cells = []
+        for engine in engines:
+            found = case["engines"].get(engine)
+            if found is None:
+                cells.append("")
+            elif "failed" in found:
+                cells.append("failed: " + found["failed"].replace("|", "/")[:60])
+            else:
+                wrong = "" if found["same_answer"] else ", wrong"
+                cells.append(f"{found['seconds']:.2f} / {found['peak_mb']:.0f}{wrong}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def draw_offline_join(result: dict[str, Any]) -> Path:
+    """Seconds and memory against the depth of the history, and seconds against the size of the spine."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "refrain"
+    from matplotlib import pyplot as plt
+
+    cases = [
+        {**case["size"], "engines": case["engines"]} for case in result["figures"].values() if not case["size"]["ttl"]
+    ]
+    panels = (
+        ("feature rows a key (500k spine, 10M rows)", "depth", "seconds", "depth "),
+        ("feature rows a key (500k spine, 10M rows)", "depth", "peak_mb", "depth "),
+        ("rows of the spine (100 rows a key, 10M rows)", "spine", "seconds", "spine"),
+    )
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    for axis, (label, size, what, kind) in zip(axes, panels, strict=True):
+        some = [c for c in cases if c["name"].startswith(kind) or (size == "spine" and c["name"] == "depth 100")]
+        for engine in ("ours", "feast_duckdb", "raw_duckdb", "raw_polars"):
+            points = sorted((c[size], c["engines"][engine][what]) for c in some if what in c["engines"].get(engine, {}))
+            if points:
+                axis.plot(*zip(*points, strict=True), marker="o", label=engine, lw=2.5 if engine == "ours" else 1.2)
+        axis.set(xlabel=label, ylabel=what.replace("peak_mb", "peak MB"), xscale="log", yscale="log")
+        axis.grid(alpha=0.3, which="both")
+    axes[0].legend()
+    target = RESULTS / "offline_join.svg"
+    figure.savefig(target, metadata={"Date": None})
+    plt.close(figure)
+    return target
+
+
+def main() -> None:
+    """Run what is asked for, then write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="benchmarks to run [all]")
+    parser.add_argument("--page", action="store_true", help="run none")
+    options = parser.parse_args()
+    for name in [] if options.page else options.names or NAMES:
+        run(name)
+    write_page()
+
+
+if __name__ == "__main__":
+    main()

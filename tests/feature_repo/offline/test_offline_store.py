@@ -1,0 +1,524 @@
+"""Our offline store where it is asked otherwise than the others can be: any spine, no spine, in pieces, with faults."""
+
+import inspect
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from feast import FeatureStore
+from feast.errors import SavedDatasetLocationAlreadyExists
+from feast.infra.offline_stores.duckdb import DuckDBOfflineStore
+from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+from feast.infra.offline_stores.offline_store import OfflineStore
+
+from feature_repo.errors import InputError, StoreError
+from feature_repo.stores import history as histories
+from feature_repo.stores.as_of import LOWEST, Newest, Slots
+from feature_repo.stores.join import Limits
+from feature_repo.stores.offline import AsOfOfflineStore, AsOfOfflineStoreConfig, histories_of
+from tests.feature_repo.offline.engines import OURS, Engine, open_engine, plain
+from tests.feature_repo.offline.questions import Question, Table, at
+from tests.oracles.point_in_time import as_of
+
+MANY = Question(
+    [{"user_id": f"u{n % 7}", "event_timestamp": at(n % 50)} for n in range(300)],
+    [
+        Table(
+            "v",
+            [
+                {"user_id": f"u{n % 9}", "event_timestamp": at(n % 60), "created_timestamp": at(n % 60), "plays": n}
+                for n in range(0, 2000, 3)
+            ],
+            layout="hive",
+        )
+    ],
+)
+for _place, _row in enumerate(MANY.tables[0].rows):  # no two rows of one key and time
+    _row["event_timestamp"] += timedelta(seconds=_place)  # type: ignore[index]
+    _row["created_timestamp"] += timedelta(seconds=_place)  # type: ignore[index]
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return open_engine("ours", tmp_path_factory.mktemp("ours"))
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(histories, "GROUP_BYTES", 3000)
+
+
+def features(table: pa.Table, question: Question) -> list[dict[str, Any]]:
+    return plain(table.select(question.names()))
+
+
+@pytest.mark.parametrize("public", [name for name in dir(OfflineStore) if not name.startswith("_")])
+def test_signatures_are_those_of_the_base(public: str) -> None:
+    """A Feast release that changes one fails here, not at a user's."""
+    ours, base = getattr(AsOfOfflineStore, public), getattr(DuckDBOfflineStore, public)
+    if not callable(base):
+        assert ours == base
+        return
+    mine, theirs = (list(inspect.signature(item).parameters.values()) for item in (ours, base))
+    extra = [parameter.kind for parameter in mine[len(theirs) :]]
+    assert [(p.name, p.kind, p.default) for p in mine[: len(theirs)]] == [(p.name, p.kind, p.default) for p in theirs]
+    assert extra in ([], [inspect.Parameter.VAR_KEYWORD])
+
+
+@pytest.mark.parametrize("form", ["pandas", "arrow", "polars", "lazy", "path", "folder", "sql"])
+def test_any_spine_keeps_its_order_and_columns(ours: Engine, tmp_path: Path, form: str) -> None:
+    table = MANY.arrow()
+    (tmp_path / "folder").mkdir()
+    pq.write_table(table, tmp_path / "folder" / "spine.parquet")
+    spine: Any = {
+        "pandas": table.to_pandas(),
+        "arrow": table,
+        "polars": pl.DataFrame(table),
+        "lazy": pl.LazyFrame(table),
+        "path": tmp_path / "folder" / "spine.parquet",
+        "folder": tmp_path / "folder",
+        "sql": f"SELECT * FROM '{tmp_path}/folder/spine.parquet' ORDER BY row",
+    }[form]
+    answer = ours.job(MANY, tmp_path / "tables", spine).to_arrow()
+    assert answer.column_names == [*table.column_names, "v__plays"]
+    assert answer["row"].to_pylist() == list(range(300))
+    assert features(answer, MANY) == MANY.answer()
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("rows", [1, 7, 300, 1000])
+def test_pieces_change_nothing(ours: Engine, tmp_path: Path, rows: int) -> None:
+    """Chunks of the spine, batches of the history and groups of its files, however small."""
+    pieces = list(ours.job(MANY, tmp_path).batches(rows))
+    assert [len(piece) for piece in pieces[:-1]] == [rows] * (len(pieces) - 1)
+    assert features(pa.concat_tables(pieces), MANY) == MANY.answer()
+
+
+def test_a_file_of_a_spine_is_read_in_pieces(ours: Engine, tmp_path: Path) -> None:
+    pq.write_table(MANY.arrow(), tmp_path / "spine.parquet", row_group_size=33)
+    told: list[float] = []
+    job = ours.job(MANY, tmp_path / "tables", tmp_path / "spine.parquet")
+    target = job.to_parquet(tmp_path / "answer.parquet", 40, lambda done, total, note: told.append(done / total))
+    assert features(pq.read_table(target), MANY) == MANY.answer()
+    assert pq.read_metadata(target).num_row_groups == 8
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_nothing_is_left_of_a_file_that_was_not_finished(ours: Engine, tmp_path: Path) -> None:
+    def stop(done: float, total: float, note: str) -> None:
+        raise KeyboardInterrupt
+
+    job = ours.job(MANY, tmp_path / "tables")
+    with pytest.raises(KeyboardInterrupt):
+        job.to_parquet(tmp_path / "answer.parquet", 100, stop)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tables"]
+
+
+def test_the_memory_limit_sets_the_size_of_a_chunk(ours: Engine, tmp_path: Path) -> None:
+    config = AsOfOfflineStoreConfig(type=OURS, memory_limit="64MB", threads=1, temp_directory=str(tmp_path))
+    assert config.limits() == Limits(64_000_000, 1, str(tmp_path))
+    small, large = (ours.job(MANY, tmp_path / str(limit))._join for limit in (1, 2))
+    object.__setattr__(small, "limits", Limits(200_000_000))
+    object.__setattr__(large, "limits", Limits(2_000_000_000))
+    assert 10_000 < small.rows_at_once() < large.rows_at_once() / 5
+
+
+def test_times_below_a_microsecond_count(ours: Engine, tmp_path: Path) -> None:
+    for zone in (None, "UTC"):
+        nanoseconds = pa.timestamp("ns", zone)
+        start = pa.scalar(at(0)).cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).as_py()
+        times = pa.array([start + 500, start + 700], pa.int64()).cast(nanoseconds)
+        table = Table("v", [], has_created=False, time=nanoseconds)
+        folder = tmp_path / str(zone)
+        question = Question([{"user_id": "ann", "event_timestamp": at(0)}], [table])
+        spine = pa.table(
+            {
+                "user_id": ["ann"] * 4,
+                "event_timestamp": pa.array([start + n for n in (0, 500, 699, 701)], pa.int64()).cast(nanoseconds),
+            }
+        )
+        job_folder = folder / "tables"
+        views = ours.views(question, job_folder)
+        rows = pa.table({"user_id": ["ann", "ann"], "event_timestamp": times, "plays": pa.array([1, 2])})
+        pq.write_table(rows, job_folder / "v.parquet")
+        answer = AsOfOfflineStore.get_historical_features(
+            ours.config, views, ["v:plays"], spine, ours.registry, "oracle"
+        ).to_arrow()
+        assert answer["plays"].to_pylist() == [None, 1, 1, 2]
+        assert answer["event_timestamp"].type == nanoseconds
+
+
+def test_columns_that_came_later_are_null_before(ours: Engine, tmp_path: Path) -> None:
+    table = Table("v", [], layout="folder", has_created=False, features={"plays": pa.int64(), "skips": pa.int32()})
+    question = Question([{"user_id": "ann", "event_timestamp": at(hours)} for hours in (0, 2)], [table])
+    views = ours.views(question, tmp_path)
+    for part in (tmp_path / "v").iterdir():
+        part.unlink()
+    old = {"user_id": ["ann"], "event_timestamp": pa.array([at(0)]), "plays": pa.array([1], pa.int32())}
+    new = {
+        "user_id": ["ann"],
+        "event_timestamp": pa.array([at(1)]),
+        "plays": pa.array([2]),
+        "skips": pa.array([3], pa.int32()),
+    }
+    pq.write_table(pa.table(old), tmp_path / "v" / "part-0.parquet")
+    pq.write_table(pa.table(new), tmp_path / "v" / "part-1.parquet")
+    references = ["v:plays", "v:skips"]
+    job = AsOfOfflineStore.get_historical_features(ours.config, views, references, question.arrow(), ours.registry, "x")
+    assert plain(job.to_arrow().select(["plays", "skips"])) == [{"plays": 1, "skips": None}, {"plays": 2, "skips": 3}]
+
+
+def test_a_key_may_stand_in_the_paths(ours: Engine, tmp_path: Path) -> None:
+    types = {"country": pa.string(), "user_id": pa.string()}
+    table = Table("v", [], keys=types, has_created=False, layout="folder")
+    question = Question(
+        [{"country": c, "user_id": "ann", "event_timestamp": at(1)} for c in ("se", "de")], [table], types
+    )
+    views = ours.views(question, tmp_path)
+    shutil.rmtree(tmp_path / "v")
+    for country, plays in (("se", 1), ("de", 2)):
+        part = tmp_path / "v" / f"country={country}"
+        part.mkdir(parents=True)
+        rows = {"user_id": ["ann"], "event_timestamp": pa.array([at(0)]), "plays": pa.array([plays])}
+        pq.write_table(pa.table(rows), part / "part-0.parquet")
+    job = AsOfOfflineStore.get_historical_features(
+        ours.config, views, ["v:plays"], question.arrow(), ours.registry, "x"
+    )
+    assert job.to_arrow()["plays"].to_pylist() == [1, 2]
+
+
+def test_keys_of_other_widths_meet_and_none_is_rounded(ours: Engine, tmp_path: Path) -> None:
+    big = 2**53
+    rows = [
+        {"number": n, "event_timestamp": at(0), "created_timestamp": at(0), "plays": place}
+        for place, n in enumerate((1, big, big + 1))
+    ]
+    table = Table("v", rows, keys={"number": pa.int64()})
+    for dtype, asked, expected in (
+        (pa.int32(), [1, 2], [0, None]),
+        (pa.float64(), [1.0, 1.5, float(big)], [0, None, 1]),
+        (pa.uint64(), [1, 2**64 - 1, big + 1], [0, None, 2]),
+        (pa.null(), [None], [None]),
+    ):
+        spine = [{"number": n, "event_timestamp": at(1)} for n in asked]
+        question = Question(spine, [table], {"number": dtype})
+        answer = ours.job(question, tmp_path / str(dtype), question.arrow()).to_arrow()
+        assert answer["v__plays"].to_pylist() == expected, dtype
+
+
+def test_dictionary_encoded_keys_and_features(ours: Engine, tmp_path: Path) -> None:
+    views = ours.views(question := Question([{"user_id": "ann", "event_timestamp": at(1)}], [Table("v", [])]), tmp_path)
+    texts = pa.array(["ann", "bob"]).dictionary_encode()
+    pq.write_table(
+        pa.table({"user_id": texts, "event_timestamp": [at(0)] * 2, "created_timestamp": [at(0)] * 2, "plays": texts}),
+        tmp_path / "v.parquet",
+    )
+    spine = pa.table({"user_id": texts, "event_timestamp": [at(1)] * 2})
+    job = AsOfOfflineStore.get_historical_features(ours.config, views, question.references(), spine, ours.registry, "x")
+    assert job.to_arrow()["plays"].to_pylist() == ["ann", "bob"]
+
+
+# What a user may get wrong: one error, which names the view and what is there.
+
+
+def asked(ours: Engine, folder: Path, question: Question = MANY, spine: Any = None) -> Any:
+    return ours.job(question, folder, spine)
+
+
+def test_a_missing_file_is_told(ours: Engine, tmp_path: Path) -> None:
+    views = ours.views(MANY, tmp_path)
+    shutil.rmtree(tmp_path / "v")
+    with pytest.raises(StoreError, match="behind the view v.*found nothing at .*next: python -m transforms build"):
+        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:plays"], MANY.arrow(), ours.registry, "x")
+    (tmp_path / "v").mkdir()
+    with pytest.raises(StoreError, match="an empty folder"):
+        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:plays"], MANY.arrow(), ours.registry, "x")
+    (tmp_path / "v" / "part-0.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(StoreError, match="Parquet files behind the view v.*part-0.parquet"):
+        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:plays"], MANY.arrow(), ours.registry, "x")
+
+
+def test_a_missing_column_of_a_view_is_told(ours: Engine, tmp_path: Path) -> None:
+    views = ours.views(MANY, tmp_path)
+    with pytest.raises(StoreError, match=r"\['skips'\] behind the view v; found .*'plays', 'user_id'"):
+        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:skips"], MANY.arrow(), ours.registry, "x")
+
+
+def test_a_time_that_is_none_is_told(ours: Engine, tmp_path: Path) -> None:
+    views = ours.views(question := Question([{"user_id": "a", "event_timestamp": at(0)}], [Table("v", [])]), tmp_path)
+    rows = {"user_id": ["a"], "event_timestamp": [5], "created_timestamp": [at(0)], "plays": [1]}
+    pq.write_table(pa.table(rows), tmp_path / "v.parquet")
+    with pytest.raises(StoreError, match="a time in the column 'event_timestamp' behind the view v; found Int64"):
+        AsOfOfflineStore.get_historical_features(
+            ours.config, views, question.references(), question.arrow(), ours.registry, "x"
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: t.drop_columns(["user_id"]), "join key 'user_id' of the view v; found .*'event_timestamp', 'row'"),
+        (lambda t: t.drop_columns(["event_timestamp"]), "the column 'event_timestamp'; found 0 columns of times"),
+        (lambda t: t.set_column(0, "user_id", pa.array(range(len(t)))), "'user_id' as String .*view v; found Int64"),
+        (
+            lambda t: t.set_column(1, "event_timestamp", pa.array(range(len(t)))),
+            "times .*'event_timestamp'; found .*int64",
+        ),
+        (lambda t: t.set_column(1, "event_timestamp", pa.array(["soon"] * len(t))), "'event_timestamp'; found .*soon"),
+        (
+            lambda t: t.set_column(1, "event_timestamp", pa.array([10**18] * len(t)).cast(pa.timestamp("us"))),
+            "between the years 1 and 9999",
+        ),
+        (lambda t: t.append_column("v__plays", pa.array([1] * len(t))), "named like a feature of the view v"),
+    ],
+)
+def test_a_wrong_spine_is_told(ours: Engine, tmp_path: Path, change: Callable[[pa.Table], pa.Table], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        ours.job(MANY, tmp_path, change(MANY.arrow())).to_arrow()
+
+
+@pytest.mark.parametrize(
+    ("spine", "told"),
+    [
+        (5, "found a int"),
+        ("SELECT nonsense FROM nowhere", "found Catalog Error.*nowhere"),
+        (Path("/nowhere/spine.parquet"), "a spine in Parquet at /nowhere"),
+    ],
+)
+def test_what_is_no_spine_is_told(ours: Engine, tmp_path: Path, spine: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        ours.job(MANY, tmp_path, spine)
+
+
+# Without a spine.
+
+
+def test_all_keys_as_of_the_end_of_a_range(ours: Engine, tmp_path: Path) -> None:
+    views = ours.views(MANY, tmp_path)
+    rows = MANY.tables[0].rows
+    for start, end in ((at(9), at(10)), (None, at(30.5))):
+        job = AsOfOfflineStore.get_historical_features(
+            ours.config, views, ["v:plays"], None, ours.registry, "x", start_date=start, end_date=end
+        )
+        seen = sorted({r["user_id"] for r in rows if (start or at(-1)) <= r["event_timestamp"] <= end})
+        answer = job.to_arrow()
+        assert answer["user_id"].to_pylist() == seen
+        assert set(answer["event_timestamp"].to_pylist()) == {end}
+        assert answer["plays"].to_pylist() == [as_of(rows, {"user_id": user}, end)["plays"] for user in seen]  # type: ignore[index]
+
+
+def test_a_grid_starts_with_each_key(ours: Engine, tmp_path: Path) -> None:
+    from feature_repo.stores.keys import all_keys
+
+    rows = [
+        {"user_id": user, "event_timestamp": at(hours), "created_timestamp": at(hours), "plays": 1}
+        for user, hours in (("ann", -5), ("bob", 3), ("ann", 4), ("zoe", 99))
+    ]
+    tables = [
+        Table("v", rows),
+        Table("w", [{**rows[1], "track_id": "t"}], {"user_id": pa.string(), "track_id": pa.string()}),
+        Table("all", rows, {}),
+    ]
+    question = Question([], tables)
+    opened = histories_of(ours.config, ours.views(question, tmp_path), question.references(), True)
+    spine = all_keys(opened, at(0), at(6), every=timedelta(hours=2), limits=Limits())
+    found = [tuple(row.values()) for row in spine.table.to_table().to_pylist()]
+    ann = [("ann", None, at(hours)) for hours in (0, 2, 4, 6)]
+    bob = [("bob", track, at(hours)) for track in ("t", None) for hours in (4, 6)]
+    assert found == ann + bob
+    with pytest.raises(InputError, match="a start before its end"):
+        all_keys(opened, at(6), at(0), limits=Limits())
+    with pytest.raises(InputError, match="a step above zero"):
+        all_keys(opened, at(0), at(6), every=timedelta(0), limits=Limits())
+
+
+# What materialize reads, and what else a Feast store does.
+
+
+@pytest.mark.parametrize("created", [True, False])
+@pytest.mark.parametrize("keys", [{}, {"user_id": pa.string()}, {"user_id": pa.string(), "n": pa.int64()}])
+def test_the_newest_row_of_each_key(ours: Engine, tmp_path: Path, keys: dict[str, pa.DataType], created: bool) -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        {
+            "user_id": [None, "a", "b"][random.integers(3)],
+            "n": int(random.integers(2)),
+            "event_timestamp": at(int(hour)),
+            "created_timestamp": at(int(hour) + place % 7) if place % 5 else None,
+            "plays": place,
+        }
+        for place, hour in enumerate(random.permutation(40) // (2 if created else 1))
+    ]
+    told = {
+        (*(row[key] for key in keys), row["event_timestamp"], created and row["created_timestamp"]): row for row in rows
+    }
+    table = Table("v", list(told.values()), keys, has_created=created, layout="folder")
+    source = table.file_source(table.write(tmp_path))
+    job = AsOfOfflineStore.pull_latest_from_table_or_query(
+        ours.config,
+        source,
+        list(keys),
+        ["plays"],
+        "event_timestamp",
+        "created_timestamp" if created else None,
+        at(3),
+        at(15),
+    )
+    inside = [row for row in table.rows if at(3) <= row["event_timestamp"] <= at(15)]
+    if not created:
+        inside = [{k: v for k, v in row.items() if k != "created_timestamp"} for row in inside]
+    distinct = {tuple(row[key] for key in keys) for row in inside} - {
+        k for k in {tuple(row[key] for key in keys) for row in inside} if None in k
+    }
+    expected = sorted(as_of(inside, dict(zip(keys, key, strict=True)), at(99))["plays"] for key in distinct)  # type: ignore[index]
+    answer = job.to_arrow()
+    assert sorted(answer["plays"].to_pylist()) == expected
+    assert answer.column_names[: len(keys)] == list(keys)
+    assert ("__dummy_id" in answer.column_names) == (not keys)
+
+
+def test_all_rows_of_a_range(ours: Engine, tmp_path: Path) -> None:
+    source = MANY.tables[0].file_source(MANY.tables[0].write(tmp_path))
+    job = AsOfOfflineStore.pull_all_from_table_or_query(
+        ours.config, source, ["user_id"], ["plays"], "event_timestamp", "created_timestamp", at(5), at(9)
+    )
+    expected = sorted(r["plays"] for r in MANY.tables[0].rows if at(5) <= r["event_timestamp"] <= at(9))
+    assert sorted(job.to_df()["plays"]) == expected
+
+
+def test_a_pushed_batch_is_one_more_file(ours: Engine, tmp_path: Path) -> None:
+    table = Table("v", MANY.tables[0].rows, layout="folder")
+    view = table.view(table.file_source(table.write(tmp_path)))
+    pushed = pa.table({"user_id": ["u1"], "event_timestamp": [at(200)], "created_timestamp": [at(200)], "plays": [77]})
+    told: list[int] = []
+    AsOfOfflineStore.offline_write_batch(ours.config, view, pushed, told.append)
+    assert told == [1]
+    assert len(list((tmp_path / "v").iterdir())) == 3
+    spine = pa.table({"user_id": ["u1"], "event_timestamp": [at(300)]})
+    job = AsOfOfflineStore.get_historical_features(ours.config, [view], ["v:plays"], spine, ours.registry, "x")
+    assert job.to_arrow()["plays"].to_pylist() == [77]
+    with pytest.raises(InputError, match=r"\['plays'\] of the view v"):
+        AsOfOfflineStore.offline_write_batch(ours.config, view, pushed.drop_columns(["plays"]), None)
+
+
+@pytest.fixture
+def feast_store(ours: Engine, tmp_path: Path) -> Iterator[FeatureStore]:
+    """The whole of Feast on one view, so that it is Feast who calls our store."""
+    store = FeatureStore(config=ours.config)
+    (view,) = ours.views(MANY, tmp_path / "tables")
+    from feast import Entity, ValueType
+
+    store.apply([Entity(name="user_id_entity", join_keys=["user_id"], value_type=ValueType.STRING), view])
+    yield store
+    store.apply([], objects_to_delete=[view], partial=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_saved_datasets_keep_working(feast_store: FeatureStore, tmp_path: Path) -> None:
+    job = feast_store.get_historical_features(MANY.arrow().to_pandas(), ["v:plays"])
+    storage = SavedDatasetFileStorage(path=str(tmp_path / "saved.parquet"))
+    saved = feast_store.create_saved_dataset(job, "kept", storage)
+    assert sorted(saved.to_df()["plays"].dropna()) == sorted(job.to_df()["plays"].dropna())
+    with pytest.raises(SavedDatasetLocationAlreadyExists):
+        feast_store.create_saved_dataset(job, "kept", storage)
+    feast_store.create_saved_dataset(job, "folder", SavedDatasetFileStorage(path=str(tmp_path / "saved")))
+    assert pq.read_table(tmp_path / "saved").num_rows == 300
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_feast_materializes_through_it(feast_store: FeatureStore) -> None:
+    feast_store.materialize(datetime(2026, 1, 1, tzinfo=UTC), at(1000))
+    rows = MANY.tables[0].rows
+    users = sorted({row["user_id"] for row in rows})
+    online = feast_store.get_online_features(["v:plays"], [{"user_id": user} for user in users]).to_dict()
+    assert online["plays"] == [as_of(rows, {"user_id": user}, at(1000))["plays"] for user in users]  # type: ignore[index]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_monitoring_keeps_working(ours: Engine, tmp_path: Path) -> None:
+    table = Table("v", MANY.tables[0].rows)
+    source = table.file_source(table.write(tmp_path))
+    (metric,) = AsOfOfflineStore.compute_monitoring_metrics(
+        ours.config, source, [("plays", "numeric")], "event_timestamp"
+    )
+    assert metric["row_count"] == len(table.rows)
+
+
+def test_other_sources_than_local_parquet_are_copied_first(
+    ours: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A remote source goes through Feast's own reader; here that reader is told where the files really are."""
+    import ibis
+    from feast.infra.offline_stores import duckdb as feast_duckdb
+
+    table = MANY.tables[0]
+    path = table.write(tmp_path)
+    monkeypatch.setattr(
+        feast_duckdb, "_read_data_source", lambda source, repo: ibis.read_parquet(str(path), hive_partitioning=False)
+    )
+    view = table.view(table.file_source(Path("s3://bucket/v")))
+    view.batch_source.file_options.uri = "s3://bucket/v"  # type: ignore[union-attr]
+    job = AsOfOfflineStore.get_historical_features(
+        ours.config, [view], ["v:plays"], MANY.arrow(), ours.registry, "x", full_feature_names=True
+    )
+    assert features(job.to_arrow(), MANY) == MANY.answer()
+
+
+# The algorithm alone, where it changes its ways.
+
+
+@pytest.mark.parametrize(
+    ("step", "far", "numbered"), [(1, 1000, "as they are"), (2**40, 2**62, "by step"), (1, 2**62, "by rank")]
+)
+@pytest.mark.parametrize("as_known", [True, False])
+def test_moments_are_numbered_in_three_ways(step: int, far: int, numbered: str, as_known: bool) -> None:
+    random = np.random.default_rng(1)
+    codes = random.integers(-1, 3, 200)
+    moments = random.integers(-far // 2 // step, far // 2 // step, 200) * step
+    slots = Slots(codes, moments)
+    assert (slots._step > 1, slots._ranks is not None) == (numbered == "by step", numbered == "by rank")
+    history = random.integers(0, 3, 500), random.integers(-far, far, 500)
+    events, created = history[1], history[1] + random.integers(0, far // 4, 500)
+    newest = Newest(slots, as_known=as_known)
+    for part in np.array_split(np.arange(500), 7):
+        known = np.isin(history[0][part], codes)
+        part = part[known]  # noqa: PLW2901
+        newest.offer(history[0][part], events[part], created[part], part)
+    rows, index = newest.result()
+    for place in range(200):
+        counts = (history[0] == codes[place]) & (
+            (np.maximum(events, created) if as_known else events) <= moments[place]
+        )
+        expected = max(np.flatnonzero(counts), key=lambda row: (events[row], created[row]), default=None)
+        slot = slots.of_row[place]
+        found = None if slot < 0 or index[slot] < 0 else rows[index[slot]]
+        assert found == expected
+
+
+def test_unknown_created_times_lose_ties_and_are_never_known() -> None:
+    slots = Slots(np.array([0]), np.array([10]))
+    for as_known, expected in ((False, 1), (True, 1)):
+        newest = Newest(slots, as_known=as_known)
+        newest.offer(np.zeros(2, np.int64), np.array([5, 5]), np.array([LOWEST, 6]), np.array([0, 1]))
+        rows, _ = newest.result()
+        assert rows.tolist() == [expected]
+
+
+def test_duckdb_within_limits_spills_where_it_is_told(tmp_path: Path) -> None:
+    with Limits(200_000_000, 1, str(tmp_path)).connection() as duck:
+        assert isinstance(duck, duckdb.DuckDBPyConnection)
+        settings = duck.execute("SELECT current_setting('threads'), current_setting('temp_directory')").fetchall()[0]
+        assert settings[0] == 1
+        assert settings[1].startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
