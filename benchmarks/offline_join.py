@@ -376,7 +376,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two small cases, one run each")
     parser.add_argument("--only", help="the case of this name")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each competitor [3]")
+    parser.add_argument("--repeats", type=int, default=2, help="processes of each competitor [2]")
     parser.add_argument("--child", choices=[*ENGINES, *LATEST], help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -1,12 +1,14 @@
 """The rows behind one feature view, in Parquet: first which row of which file counts is found, then it is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -29,6 +31,9 @@ _ROW_BITS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOSECONDS = (np.iinfo(np.int64).min // 1000, np.iinfo(np.int64).max // 1000)
 _ROW = "refrain_row"
+CODE = "refrain_code"
+"""Column of the number of a key, named so that no column of a user is."""
+
 _NUMBER = "((file_index::BIGINT << 40) | file_row_number)"
 
 
@@ -69,6 +74,32 @@ class History:
     in_paths: bool = False
     staged: Staging | None = field(default=None, repr=False, compare=False)
 
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Rows are found and read in two passes; that their files were the same in both is checked at the end.
+
+        Raises:
+            StoreError: somebody wrote the table meanwhile, or it is not what it was when the question was asked.
+        """
+        before = self._state()
+        try:
+            yield
+        except (pl.exceptions.PolarsError, duckdb.Error, OSError) as error:
+            raise StoreError(
+                expected=f"readable Parquet files of one schema behind the view {self.view}",
+                found=(str(error).splitlines() or [""])[0],
+                next_command="the same again; if it fails again: python -m transforms build",
+            ) from error
+        if self._state() != before:
+            raise StoreError(
+                expected=f"the files behind the view {self.view} to stay as they are during a retrieval",
+                found="other files than at its start: a build was running",
+                next_command="the same again, once the build is done",
+            )
+
+    def _state(self) -> list[tuple[int, int, int] | None]:
+        return [_identity(Path(file)) for file in self.files]
+
     @property
     def unit(self) -> str:
         """``ns`` if the event or created time is in nanoseconds, otherwise ``us``."""
@@ -81,7 +112,7 @@ class History:
         """Code of the key, event time, created time and number of every row whose key and time can matter.
 
         Args:
-            codes: the join keys, under the spine's names and in the types of the files, and ``code``.
+            codes: the join keys, under the spine's names and in the types of the files, and their ``CODE``.
             until: last event time, in ``unit``.
             since: first event time.
             unit: ``us`` or ``ns``.
@@ -99,12 +130,12 @@ class History:
                     codes.lazy(), left_on=list(self.keys.values()), right_on=list(self.keys), how="inner"
                 )
             else:
-                rows = rows.with_columns(code=pl.lit(0, pl.Int32))
-            wanted = rows.select("code", _integers(self.time, self.types[self.time], unit), _ROW, *created)
+                rows = rows.with_columns(pl.lit(0, pl.Int32).alias(CODE))
+            wanted = rows.select(CODE, _integers(self.time, self.types[self.time], unit), _ROW, *created)
             for batch in _batches(wanted, in_order=False):
                 number = batch[_ROW].to_numpy().astype(np.int64) | (group << _ROW_BITS)
                 known = batch[self.created].fill_null(LOWEST).to_numpy() if self.created else None
-                yield batch["code"].to_numpy(), batch[self.time].to_numpy(), known, number
+                yield batch[CODE].to_numpy(), batch[self.time].to_numpy(), known, number
 
     def values(self, rows: Integers, *, since: int | None, until: int, unit: str) -> pl.DataFrame:
         """The features of some rows.
@@ -231,6 +262,14 @@ class History:
         return " AND ".join(conditions)
 
 
+def _identity(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 _CASTS = pl.ScanCastOptions(
     integer_cast="upcast", float_cast="upcast", datetime_cast=["nanosecond-downcast", "convert-timezone"]
 )
@@ -256,16 +295,17 @@ def _integers(column: str, dtype: pl.DataType, unit: str) -> pl.Expr:
 
 def _bound(moment: int, dtype: pl.DataType) -> pl.Expr | None:
     """Microseconds as a literal of a column's type; None where the type cannot hold it."""
+    zone = getattr(dtype, "time_zone", None)
     try:
         time = _EPOCH + timedelta(microseconds=moment)
-    except OverflowError:
+        there = ZoneInfo(zone) if zone else None
+    except (OverflowError, ZoneInfoNotFoundError):
         return None
     if dtype == pl.Date:
         return pl.lit(time.date())
     if dtype.time_unit == "ns" and not _NANOSECONDS[0] < moment < _NANOSECONDS[1]:  # type: ignore[attr-defined]
         return None
-    zone = dtype.time_zone  # type: ignore[attr-defined]
-    return pl.lit(time.astimezone(ZoneInfo(zone)) if zone else time.replace(tzinfo=None))
+    return pl.lit(time.astimezone(there) if there else time.replace(tzinfo=None))
 
 
 def comparable(dtype: pl.DataType) -> pl.DataType:

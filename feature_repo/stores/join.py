@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import InputError, StoreError
+from feature_repo.errors import InputError
 from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.history import History
 from feature_repo.stores.spine import Spine, in_unit, key_codes, key_expressions, moments
@@ -49,7 +49,8 @@ class Limits:
     @property
     def cores(self) -> int:
         """That work at once."""
-        return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return self.threads or own or 1
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -164,7 +165,7 @@ class Join:
         scale = 1000 if unit == "ns" else 1
         ttl = None if history.ttl is None else round(history.ttl.total_seconds() * 1_000_000) * scale
         until, since = 0, None
-        try:
+        with history.unchanged():
             if len(slots):
                 until = int(slots.moments.max())
                 since = None if ttl is None else int(slots.moments.min()) - ttl
@@ -172,12 +173,6 @@ class Join:
                     newest.offer(*arrays)
             rows, index = newest.result(ttl)
             values = history.values(rows, since=since, until=until, unit=unit)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise StoreError(
-                expected=f"Parquet files of one schema behind the view {history.view}",
-                found=(str(error).splitlines() or [""])[0],
-                next_command="python -m transforms build",
-            ) from error
         of_slot = np.append(index, -1)  # the last is for rows of the spine without a slot
         of_row = pl.Series(of_slot[slots.of_row], dtype=pl.Int64)
         gathered = values.select(pl.all().gather(pl.lit(of_row.set(of_row < 0, None))))

@@ -317,8 +317,9 @@ class SourceRetrievalJob(RetrievalJob):
 
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """The rows, so many at a time."""
-        with self._config.offline_store.limits().connection() as duck:
-            yield from duck.execute(self._sql(self._history())).to_arrow_reader(rows)
+        history = self._history()
+        with history.unchanged(), self._config.offline_store.limits().connection() as duck:
+            yield from duck.execute(self._sql(history)).to_arrow_reader(rows)
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Keep the rows as a saved dataset."""
@@ -326,8 +327,9 @@ class SourceRetrievalJob(RetrievalJob):
         _write_data_source(table, storage.to_data_source(), str(self._config.repo_path), "overwrite", allow_overwrite)
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        with self._config.offline_store.limits().connection() as duck:
-            return duck.execute(self._sql(self._history())).to_arrow_table()
+        history = self._history()
+        with history.unchanged(), self._config.offline_store.limits().connection() as duck:
+            return duck.execute(self._sql(history)).to_arrow_table()
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return self._to_arrow_internal().to_pandas()

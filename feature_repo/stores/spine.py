@@ -14,7 +14,7 @@ import pyarrow.dataset
 
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import Integers
-from feature_repo.stores.history import History, comparable, literal
+from feature_repo.stores.history import CODE, History, comparable, literal
 from feature_repo.stores.staging import Staging
 
 TIME = "event_timestamp"
@@ -294,11 +294,11 @@ def key_codes(keys: pl.DataFrame, rows: int) -> tuple[pl.DataFrame, Integers]:
         rows: how many.
 
     Returns:
-        The distinct keys and their ``code``, and the code of each row (rows,), -1 where it has no key.
+        The distinct keys and their ``CODE``, and the code of each row (rows,), -1 where it has no key.
     """
     if not keys.width:
-        return pl.DataFrame({"code": [0]}, schema={"code": pl.Int32}), np.zeros(rows, dtype=np.int64)
+        return pl.DataFrame({CODE: [0]}, schema={CODE: pl.Int32}), np.zeros(rows, dtype=np.int64)
     distinct = keys.unique().drop_nulls().sort(keys.columns)
-    codes = distinct.with_columns(code=pl.int_range(distinct.height, dtype=pl.Int32))
-    of_row = keys.join(codes, on=keys.columns, how="left", maintain_order="left")["code"]
+    codes = distinct.with_columns(pl.int_range(distinct.height, dtype=pl.Int32).alias(CODE))
+    of_row = keys.join(codes, on=keys.columns, how="left", maintain_order="left")[CODE]
     return codes, of_row.fill_null(-1).to_numpy().astype(np.int64)

@@ -522,3 +522,30 @@ def test_duckdb_within_limits_spills_where_it_is_told(tmp_path: Path) -> None:
         assert settings[0] == 1
         assert settings[1].startswith(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_in_the_middle_is_told(ours: Engine, tmp_path: Path) -> None:
+    """Row numbers of one state of the files must not pick values out of another."""
+    job = ours.job(MANY, tmp_path)
+    part = next((tmp_path / "v").rglob("*.parquet"))
+    real = histories.History.values
+
+    def rewritten(self: histories.History, *arguments: Any, **options: Any) -> pl.DataFrame:
+        pl.read_parquet(part, hive_partitioning=False).reverse().write_parquet(part)
+        return real(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histories.History, "values", rewritten)
+        with pytest.raises(StoreError, match="behind the view v to stay as they are.*the same again"):
+            job.to_arrow()
+    assert features(job.to_arrow(), MANY) == MANY.answer()
+    part.unlink()
+    with pytest.raises(StoreError, match="behind the view v; found .*(No such file|no such file)"):
+        job.to_arrow()
+
+
+def test_columns_called_like_ours(ours: Engine, tmp_path: Path) -> None:
+    rows = [{"code": "a", "event_timestamp": at(0), "created_timestamp": at(0), "row": 5, "place": 6}]
+    table = Table("v", rows, {"code": pa.string()}, {"row": pa.int64(), "place": pa.int64()})
+    question = Question([{"code": "a", "event_timestamp": at(1)}], [table], {"code": pa.string()})
+    assert ours.features(question) == [{"v__row": 5, "v__place": 6}]
