@@ -34,8 +34,6 @@ _ROW = "refrain_row"
 CODE = "refrain_code"
 """Column of the number of a key, named so that no column of a user is."""
 
-_NUMBER = "((file_index::BIGINT << 40) | file_row_number)"
-
 
 def quoted(name: str) -> str:
     """An SQL identifier."""
@@ -164,32 +162,30 @@ class History:
         return pl.concat(found).select(pl.col(column).alias(name) for name, column in self.features.items())
 
     def newest(self, since: int | None, until: int | None, names: Sequence[str]) -> str:
-        """SQL for the newest row of each key in a time range, in microseconds; ``names`` are the columns wanted.
+        """SQL for the rows of the newest time of each key in a time range, in microseconds; see ``untied``.
 
-        One narrow aggregation finds the rows, the wide columns are read for those alone.
+        Args:
+            since: first event time, in microseconds.
+            until: last event time.
+            names: of the columns wanted.
         """
         keys = ", ".join(quoted(column) for column in self.keys.values())
-        group = f"GROUP BY {keys}" if keys else ""
         known = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in self.keys.values()) or "true"
-        time, where = quoted(self.time), f"WHERE {self._sql_between(since, until)} AND {known}"
-        if self.created is None:
-            newest = f"SELECT arg_max({_NUMBER}, {time}) AS number FROM {self.table} {where} {group}"
-        else:
-            tied = f"SELECT {f'{keys}, ' if keys else ''}max({time}) AS newest_time FROM {self.table} {where} {group}"
-            on = " AND ".join(
-                f"h.{quoted(name)} = t.{quoted(name) if name != self.time else 'newest_time'}"
-                for name in (*self.keys.values(), self.time)
-            )
-            created = f"coalesce(h.{quoted(self.created)}, '-infinity')"
-            of_key = ", ".join(f"h.{quoted(column)}" for column in self.keys.values())
-            newest = (
-                f"SELECT arg_max({_NUMBER}, {created}) AS number FROM {self.table} h JOIN ({tied}) t ON {on}"
-                f" {f'GROUP BY {of_key}' if keys else ''}"
-            )
+        on = " AND ".join(f"h.{quoted(column)} = n.{quoted(column)}" for column in self.keys.values()) or "true"
+        time = quoted(self.time)
         return (
-            f"SELECT {', '.join(f'h.{quoted(name)}' for name in names)} FROM {self.table} h"
-            f" JOIN ({newest}) n ON {_NUMBER} = n.number"
+            f"WITH n AS MATERIALIZED (SELECT {f'{keys}, ' if keys else ''}max({time}) AS newest_time FROM {self.table}"
+            f" WHERE {self._sql_between(since, until)} AND {known} {f'GROUP BY {keys}' if keys else ''})"
+            f" SELECT {', '.join(f'h.{quoted(name)}' for name in names)} FROM {self.table} h"
+            f" JOIN n ON {on} AND h.{time} = n.newest_time"
         )
+
+    def untied(self, rows: str) -> str:
+        """SQL for one row of each key among those that share the newest time: the one created last."""
+        keys = ", ".join(quoted(column) for column in self.keys.values())
+        created = f"ORDER BY {quoted(self.created)} DESC NULLS LAST" if self.created else ""
+        partition = f"PARTITION BY {keys}" if keys else ""
+        return f"SELECT * FROM ({rows}) QUALIFY row_number() OVER ({partition} {created}) = 1"
 
     def between(self, since: int | None, until: int | None, names: Sequence[str]) -> str:
         """SQL for all rows of a time range, in microseconds; ``names`` are the columns wanted."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import ibis
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from feast import FeatureView, FileSource, OnDemandFeatureView
@@ -318,8 +319,9 @@ class SourceRetrievalJob(RetrievalJob):
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """The rows, so many at a time."""
         history = self._history()
+        sql = history.untied(self._sql(history)) if self._newest else self._sql(history)
         with history.unchanged(), self._config.offline_store.limits().connection() as duck:
-            yield from duck.execute(self._sql(history)).to_arrow_reader(rows)
+            yield from duck.execute(self._with_dummy(sql)).to_arrow_reader(rows)
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Keep the rows as a saved dataset."""
@@ -329,7 +331,11 @@ class SourceRetrievalJob(RetrievalJob):
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
         history = self._history()
         with history.unchanged(), self._config.offline_store.limits().connection() as duck:
-            return duck.execute(self._sql(history)).to_arrow_table()
+            table = duck.execute(self._with_dummy(self._sql(history))).to_arrow_table()
+            if self._newest and _is_tied(table, self._keys):
+                duck.register("tied", table)
+                table = duck.execute(history.untied("FROM tied")).to_arrow_table()
+        return table
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return self._to_arrow_internal().to_pandas()
@@ -337,7 +343,10 @@ class SourceRetrievalJob(RetrievalJob):
     def _sql(self, history: History) -> str:
         since, until = (None if moment is None else microseconds(moment) for moment in self._between)
         names = [*self._keys, *self._features, self._time, *([self._created] if self._created else [])]
-        sql = (history.newest if self._newest else history.between)(since, until, names)
+        return (history.newest if self._newest else history.between)(since, until, names)
+
+    def _with_dummy(self, sql: str) -> str:
+        """Feast wants the key of views without one to be there."""
         return sql if self._keys else f"SELECT *, '{DUMMY_ENTITY_VAL}' AS {DUMMY_ENTITY_ID} FROM ({sql})"
 
     def _history(self) -> History:
@@ -354,6 +363,11 @@ class SourceRetrievalJob(RetrievalJob):
             repo_path=self._config.repo_path,
             temp_directory=self._config.offline_store.temp_directory,
         )
+
+
+def _is_tied(table: pa.Table, keys: Sequence[str]) -> bool:
+    distinct = pl.DataFrame(table.select(list(keys))).n_unique() if keys else min(len(table), 1)
+    return distinct < len(table)
 
 
 def histories_of(

@@ -384,6 +384,7 @@ def test_the_newest_row_of_each_key(ours: Engine, tmp_path: Path, keys: dict[str
     expected = sorted(as_of(inside, dict(zip(keys, key, strict=True)), at(99))["plays"] for key in distinct)  # type: ignore[index]
     answer = job.to_arrow()
     assert sorted(answer["plays"].to_pylist()) == expected
+    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
     assert answer.column_names[: len(keys)] == list(keys)
     assert ("__dummy_id" in answer.column_names) == (not keys)
 
