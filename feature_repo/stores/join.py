@@ -107,11 +107,15 @@ class Join:
                 )
 
     def rows_at_once(self) -> int:
-        """As many rows of the spine as the memory holds with all that is made for them."""
-        values = sum(_bytes_a_row(history) + 120 for history in self.histories)
-        groups = len({tuple(history.keys) for history in self.histories})
-        each = 3 * (self.spine.bytes_a_row() + values) + 160 * groups
-        return int(min(max(self.limits.bytes / 2 / each, FEWEST_ROWS), MOST_ROWS))
+        """As many rows of the spine as the memory holds with all that is made for them.
+
+        Spine and features stand there twice at the end of a chunk (before and after they are put together); while a
+        view is joined, its slots and what is sorted for them take some 250 bytes a row.
+        """
+        features = sum(_bytes_a_row(history) for history in self.histories)
+        side_by_side = min(len(self.histories), self.limits.cores)
+        each = 2 * (self.spine.bytes_a_row() + features) + 250 * side_by_side
+        return int(min(max(self.limits.bytes * 0.75 / each, FEWEST_ROWS), MOST_ROWS))
 
     def tables(self, rows: int | None = None, progress: Progress = silent) -> Iterator[pa.Table]:
         """Chunks of the spine with all features, in order; one empty table if the spine is empty.
