@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
+import pyarrow.parquet as pq
 
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import Integers
@@ -79,7 +80,7 @@ class Spine:
             return
         kept: list[pa.RecordBatch] = []
         size, nothing = 0, True
-        for batch in self.table.scanner(batch_size=min(rows, 131_072), batch_readahead=2).to_batches():
+        for batch in self._batches(min(rows, 131_072)):
             while size + len(batch) >= rows:
                 kept.append(batch.slice(0, rows - size))
                 batch = batch.slice(rows - size)  # noqa: PLW2901
@@ -90,6 +91,13 @@ class Spine:
                 size += len(batch)
         if kept or nothing:
             yield pa.Table.from_batches(kept, self.schema)
+
+    def _batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """File by file, without the readahead of a dataset's scanner, which would end up holding all of it."""
+        for file in self.table.files:
+            with pq.ParquetFile(file, pre_buffer=False) as source:
+                for batch in source.iter_batches(rows):
+                    yield batch if batch.schema.equals(self.schema) else batch.cast(self.schema)
 
 
 def open_spine(given: Any, *, temp_directory: str | None = None) -> Spine:
