@@ -99,6 +99,12 @@ def late_row_is_older_than_one_known_before() -> Question:
 
 
 @case
+def known_before_it_happens() -> Question:
+    rows = [row(0, created=0, plays=1), row(5, created=1, plays=2)]
+    return Question([ask(3), ask(5)], [Table("v", rows)], as_known=True)
+
+
+@case
 def no_created_column() -> Question:
     return Question([ask(0.5), ask(2)], [Table("v", [row(0, plays=1), row(1, plays=2)], has_created=False)])
 
