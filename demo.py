@@ -91,15 +91,17 @@ def results(home: Home) -> dict[str, tuple[str, Path]]:
             f"{bundle['name']}:{bundle['version']}",
             home.bundles(bundle["name"]) / str(bundle["version"]),
         ),
-        "materialize": (f"{online_keys(home):,} entities online", home.redis),
+        "materialize": (f"{online_keys(home):,} rows online", home.redis),
     }
 
 
 def online_keys(home: Home) -> int:
-    """Entities in the online store."""
-    from feature_repo.stores.redis_server import connect
+    """Rows in the online store: one for each view and entity."""
+    from feature_repo.manifest import load_address
+    from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 
-    return int(connect(home).dbsize())
+    server = open_server(home, load_address(home), WRITE_TIMEOUT)
+    return sum(map(len, server.scan(f"{home.project}:*{{*".encode())))
 
 
 def champion(home: Home) -> dict[str, Any]:

@@ -37,3 +37,10 @@ class InputError(RefrainError):
 
 class BundleError(RefrainError):
     """A model bundle is missing, damaged, or was trained on other features than those online."""
+
+
+class OnlineUnavailable(StoreError):
+    """The online store does not answer, or does not take what is written: gone, slow, full, read-only, loading.
+
+    The same again may succeed; nothing needs a restart.
+    """

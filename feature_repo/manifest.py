@@ -9,17 +9,18 @@ import inspect
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
+from feature_repo.packed.server import Address
 
 if TYPE_CHECKING:
-    from feast import FeatureStore
+    from feast import FeatureStore, FeatureView
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,18 @@ class View:
     Attributes:
         join_keys: sorted names of the key columns.
         features: name and Feast type of each column that is read.
+        columns: name, Feast type and length (of a vector; else 0) of all columns: what a packed value holds.
+        ttl: seconds after which a row does not count any more; 0 is never.
+        defaults: column → what stands in for a missing value where the reader asks for that (the field's tag
+            ``default``).
     """
 
     name: str
     join_keys: tuple[str, ...]
     features: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str, int], ...] = ()
+    ttl: float = 0.0
+    defaults: tuple[tuple[str, float | str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,7 @@ class Service:
         """As in the manifest."""
         return {
             "fingerprint": self.fingerprint,
-            "views": [
-                {"name": view.name, "join_keys": view.join_keys, "features": view.features} for view in self.views
-            ],
+            "views": [asdict(view) for view in self.views],
             "on_demand": self.on_demand,
             "features": self.features,
         }
@@ -83,6 +89,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
     document = {
         "version": VERSION,
         "project": home.project,
+        "online": _online(store),
         "services": {name: services[name].to_json() for name in sorted(services)},
     }
     partial = home.manifest.with_suffix(f".{os.getpid()}.tmp")
@@ -125,9 +132,7 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
             if field:
                 types = {item.name: str(item.dtype) for item in tables[view].features}
                 columns.setdefault(view, {})[field] = types[field]
-    views = tuple(
-        View(view, tuple(sorted(tables[view].join_keys)), tuple(fields.items())) for view, fields in columns.items()
-    )
+    views = tuple(_view(tables[view], fields) for view, fields in columns.items())
     return Service(
         name=name,
         project=store.project,
@@ -135,6 +140,70 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
         views=views,
         on_demand=tuple(on_demand),
         features=tuple(features),
+    )
+
+
+def _view(table: "FeatureView", fields: dict[str, str]) -> View:
+    return View(
+        name=table.name,
+        join_keys=tuple(sorted(table.join_keys)),
+        features=tuple(fields.items()),
+        columns=tuple((field.name, str(field.dtype), field.vector_length or 0) for field in table.features),
+        ttl=table.ttl.total_seconds() if table.ttl else 0.0,
+        defaults=tuple(
+            (field.name, _default(field.tags["default"])) for field in table.features if "default" in field.tags
+        ),
+    )
+
+
+def _default(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _online(store: "FeatureStore") -> dict[str, str] | None:
+    """How to talk to the online store, without hosts and secrets; None for the embedded one."""
+    from feature_repo.stores.online import PackedRedisOnlineStoreConfig
+
+    config = store.config.online_store
+    if not isinstance(config, PackedRedisOnlineStoreConfig):
+        raise StoreError(
+            expected="the online store to be feature_repo.stores.online.PackedRedisOnlineStore",
+            found=str(config.type),
+            next_command="set online_store.type in the profile, then: python -m feature_repo apply",
+        )
+    address = config.address()
+    return None if address.is_embedded else address.public()
+
+
+def load_address(home: Home) -> Address:
+    """Where the online store is, after the manifest and ``REFRAIN_REDIS``. Imports no Feast.
+
+    Raises:
+        StoreError: there is no manifest; or it was made for a Redis of your own, and the environment names none.
+    """
+    online = _read(home)["online"]
+    address = Address.from_env(**(online or {}))
+    if online is not None and address.is_embedded:
+        raise StoreError(
+            expected="REFRAIN_REDIS, as it was when the definitions were applied",
+            found="it is not set",
+            next_command="export REFRAIN_REDIS=localhost:6379",
+        )
+    return address
+
+
+def load_views(home: Home) -> tuple[str, list[str]]:
+    """The project, and the names of all views that any service reads. Imports no Feast.
+
+    Raises:
+        StoreError: there is no manifest, or it is damaged.
+    """
+    document = _read(home)
+    return document["project"], sorted(
+        {view["name"] for service in document["services"].values() for view in service["views"]}
     )
 
 
@@ -158,11 +227,23 @@ def load_service(home: Home, name: str) -> Service:
         project=document["project"],
         fingerprint=entry["fingerprint"],
         views=tuple(
-            View(view["name"], tuple(view["join_keys"]), tuple(map(tuple, view["features"]))) for view in entry["views"]
+            View(
+                name=view["name"],
+                join_keys=tuple(view["join_keys"]),
+                features=_pairs(view["features"]),
+                columns=_pairs(view["columns"]),
+                ttl=view["ttl"],
+                defaults=_pairs(view["defaults"]),
+            )
+            for view in entry["views"]
         ),
         on_demand=tuple(entry["on_demand"]),
-        features=tuple(map(tuple, entry["features"])),
+        features=_pairs(entry["features"]),
     )
+
+
+def _pairs(lists: list[list]) -> tuple:
+    return tuple(map(tuple, lists))
 
 
 def _read(home: Home) -> dict[str, Any]:

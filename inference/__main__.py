@@ -35,6 +35,17 @@ def recommend(
 
 
 @app.command()
+def freshness() -> None:
+    """How old the features online are, view by view, the oldest first."""
+    import time
+
+    from inference.monitoring.freshness import FreshnessReader, table
+
+    for line in table(FreshnessReader(Home.from_env()).read(), time.time()):
+        say(line)
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535)] = 8_000,

@@ -1,108 +1,182 @@
 """The only online lookup: a feature service's values for entity keys, in one round trip to Redis.
 
-It reads the manifest that ``feature_repo`` compiled and the layout of Feast's Redis store
-(``feature_repo.stores.redis_layout``); neither Feast nor protobuf is imported. It returns what
-``store.get_online_features`` returns, which a parity test holds it to.
+It reads the manifest that ``feature_repo`` compiled and packed values (``feature_repo.packed``); neither Feast,
+pandas nor protobuf is imported. It returns what ``store.get_online_features`` returns, which a parity test holds it
+to.
 """
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import numpy as np
-import redis
 
-from feature_repo.errors import InputError, StoreError
+from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import Service, View, load_service
+from feature_repo.manifest import Service, View, load_address, load_service
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
-from feature_repo.stores import redis_layout, redis_server
+from feature_repo.packed import entity_key
+from feature_repo.packed.decode import Block, Mixed, decode
+from feature_repo.packed.schema import UNKNOWN_TIME, Schema
+from feature_repo.packed.schemas import KnownSchemas
+from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
 
-_NUMBERS = {"Int64", "Float64", "Float32", "Bool", "UnixTimestamp"}
+MANIFEST_SECONDS = 1.0
+"""How often the manifest is looked at, at the most."""
 
-
-@dataclass(frozen=True)
-class OnlineRows:
-    """Values of a service for n rows.
-
-    Attributes:
-        values: ``view__feature`` to n values: None where missing, else int, float, str, bool, list or a float32
-            vector; timestamps are whole seconds since 1970 UTC.
-        event_times: view to (n,) seconds since 1970 UTC of the row that answered; NaN where there was none.
-        length: n.
-    """
-
-    values: Mapping[str, list[Any]]
-    event_times: Mapping[str, np.ndarray]
-    length: int
-
-    def matrix(self, names: Sequence[str]) -> np.ndarray:
-        """(n, len(names)) float32 of numeric features, NaN for missing: what an ONNX model takes.
-
-        Raises:
-            InputError: one of the names is no feature of the service.
-        """
-        absent = [name for name in names if name not in self.values]
-        if absent:
-            raise InputError(
-                expected=f"features of the service: {sorted(self.values)}",
-                found=f"{absent}",
-                next_command="python -m training run recommendation  (the model asks for another service)",
-            )
-        out = np.empty((self.length, len(names)), np.float32)
-        for column, name in enumerate(names):
-            out[:, column] = number_column(self.values[name])
-        return out
+_NUMBERS = {"Int64", "Int32", "Float64", "Float32", "Bool", "UnixTimestamp"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OnlineFeatures:
-    """Looks one feature service up.
+    """Looks one feature service up. Safe to share between threads.
 
     >>> features = OnlineFeatures("track_display_v1")                             # doctest: +SKIP
-    >>> features.get({"track_id": ["t000001", "t000002"]}).values                 # doctest: +SKIP
+    >>> rows = features.get({"track_id": ["t000001", "t000002"]})                 # doctest: +SKIP
+    >>> rows.columns["track_catalogue__title"], rows.matrix()                     # doctest: +SKIP
     """
 
-    def __init__(self, service: str, home: Home | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        home: Home | None = None,
+        *,
+        timeout: float = READ_TIMEOUT,
+        defaults: Mapping[str, float | str] | None = None,
+    ) -> None:
         """Read the manifest; connect on the first lookup.
+
+        Args:
+            service: name of a feature service.
+            home: the data folder; from the environment if None.
+            timeout: seconds that Redis may take. A lookup takes twice that at the most.
+            defaults: ``view__feature`` → what stands in for it where ``get`` is asked to fill; these win over the
+                tags ``default`` of the definitions.
 
         Raises:
             StoreError: there is no manifest, or no such service in it.
         """
         self._home = home or Home.from_env()
-        self.service: Service = load_service(self._home, service)
-        self._client: redis.Redis | None = None
-        groups: dict[tuple[str, ...], list[View]] = {}
-        for view in self.service.views:
-            groups.setdefault(view.join_keys, []).append(view)
-        self._groups = [_Group(keys, views, self.service.project) for keys, views in groups.items()]
+        self._name, self._given_defaults = service, dict(defaults or {})
+        self._server: Server = open_server(self._home, load_address(self._home), timeout)
+        self._checked_at, self._stamp = time.monotonic(), _stamp(self._home)
+        self._plan = _Plan(load_service(self._home, service), self._given_defaults, self._server)
 
-    def get(self, keys: Mapping[str, Sequence[str | None]], request: Mapping[str, Any] | None = None) -> OnlineRows:
+    @property
+    def service(self) -> Service:
+        """As the manifest has it now."""
+        return self._plan.service
+
+    def get(
+        self,
+        keys: Mapping[str, Sequence[Any]],
+        request: Mapping[str, Any] | None = None,
+        *,
+        fill: bool = False,
+        on_failure: Literal["raise", "defaults"] = "raise",
+    ) -> "OnlineRows":
         """Look rows up.
 
         Args:
             keys: join key to n values; a single value counts for all rows. A null key finds nothing.
             request: ``request_timestamp`` (seconds since 1970 UTC; now if left out), ``device``, ``context``.
+            fill: put defaults where values are missing; ``missing`` says where.
+            on_failure: when Redis does not answer, raise, or answer as if nothing were there, filled with defaults
+                and marked in ``degraded``.
 
         Raises:
             InputError: a key of the service is not given, or lengths differ.
-            StoreError: Redis does not answer, or holds something else.
+            OnlineUnavailable: Redis does not answer.
+            StoreError: Redis holds something damaged, or of a schema that nobody knows.
         """
-        columns = self._checked(keys)
-        length = next((len(values) for values in columns.values() if len(values) != 1), 1)
-        found: dict[str, list[Any]] = {}
-        times: dict[str, np.ndarray] = {}
-        lookups = [group.lookups(columns, length) for group in self._groups]
-        answers = self._fetch([command for commands, _ in lookups for command in commands])
-        start = 0
-        for group, (commands, places) in zip(self._groups, lookups, strict=True):
-            group.decode(answers[start : start + len(commands)], places, found, times)
-            start += len(commands)
-        found |= self._on_demand(found, request or {}, length)
-        return OnlineRows({name: found[name] for name, _ in self.service.features}, times, length)
+        self._follow()
+        plan = self._plan
+        length, entities, places, names = plan.entities(keys)
+        degraded = None
+        try:
+            found = get(self._server, names)
+        except OnlineUnavailable as error:
+            if on_failure == "raise":
+                raise
+            found, degraded, fill = [None] * len(names), str(error), True
+        blocks, start = [], 0
+        for number, lookup in enumerate(plan.lookups):
+            stop = start + len(entities[lookup.group])
+            blocks.append(decode(found[start:stop], lookup.schema, plan.older(number)))
+            start = stop
+        return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded)
 
-    def _checked(self, keys: Mapping[str, Sequence[str | None]]) -> dict[str, Sequence[str | None]]:
+    def _follow(self) -> None:
+        """Take a changed manifest over; one that cannot be read leaves the old one in force."""
+        now = time.monotonic()
+        if now - self._checked_at < MANIFEST_SECONDS:
+            return
+        self._checked_at = now
+        stamp = _stamp(self._home)
+        if stamp != self._stamp:
+            try:
+                self._plan = _Plan(load_service(self._home, self._name), self._given_defaults, self._server)
+            except StoreError:
+                return
+            self._stamp = stamp
+
+
+def _stamp(home: Home) -> tuple[int, int, int] | None:
+    try:
+        found = home.manifest.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """One view of the service.
+
+    Attributes:
+        group: number of its join keys among the distinct ones.
+        prefix: of its keys in Redis.
+    """
+
+    view: View
+    schema: Schema
+    group: int
+    prefix: bytes
+
+
+class _Plan:
+    """What follows from the manifest, once for all lookups."""
+
+    def __init__(self, service: Service, defaults: Mapping[str, float | str], server: Server) -> None:
+        self.service = service
+        self.groups = list(dict.fromkeys(view.join_keys for view in service.views))
+        self.lookups = [
+            _Lookup(
+                view,
+                Schema.of(view.name, view.columns),
+                self.groups.index(view.join_keys),
+                entity_key.prefix(service.project, view.name),
+            )
+            for view in service.views
+        ]
+        self.number = {view.name: number for number, view in enumerate(service.views)}
+        declared = {f"{view.name}__{name}": value for view in service.views for name, value in view.defaults}
+        self.defaults = declared | dict(defaults)
+        self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMBERS)
+        self.names = tuple(name for name, _ in service.features)
+        known = KnownSchemas(server, service.project)
+        self._older = [known.of(view.name) for view in service.views]
+        self._gathers: dict[tuple[str, ...], list[_Gather]] = {}
+
+    def older(self, number: int) -> Callable[[int], Schema | None]:
+        return self._older[number]
+
+    def entities(
+        self, keys: Mapping[str, Sequence[Any]]
+    ) -> tuple[int, list[list[bytes]], list[np.ndarray | None], list[bytes]]:
+        """Number of rows; per group the distinct entities and the place of each row among them; all names."""
         absent = [key for key in self.service.join_keys if key not in keys]
         lengths = {len(values) for values in keys.values()} - {1}
         if absent or len(lengths) > 1:
@@ -111,117 +185,329 @@ class OnlineFeatures:
                 found=f"no {absent}" if absent else f"lengths {sorted(lengths)}",
                 next_command=f"add {absent[0]} to the keys" if absent else "pass lists of one length",
             )
-        return {key: keys[key] for key in self.service.join_keys}
+        length = lengths.pop() if lengths else 1
+        texts = {key: entity_key.texts(keys[key]) for key in self.service.join_keys}
+        found, places = [], []
+        for group in self.groups:
+            distinct, place = _distinct([texts[key] for key in group], length)
+            found.append(distinct)
+            places.append(place)
+        names = [lookup.prefix + entity for lookup in self.lookups for entity in found[lookup.group]]
+        return length, found, places, names
 
-    def _fetch(self, commands: list[tuple[bytes, list[bytes]]]) -> list[list[bytes | None]]:
-        """One pipeline of HMGET; a server that went away is looked for, or started, once."""
-        for attempt in (1, 2):
-            try:
-                if self._client is None:
-                    self._client = redis_server.connect(self._home)
-                with self._client.pipeline(transaction=False) as pipe:
-                    for key, fields in commands:
-                        pipe.hmget(key, fields)  # type: ignore[arg-type]
-                    return pipe.execute()
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                self._client = None
-                if attempt == 2:
-                    raise StoreError(
-                        expected="the online store to answer",
-                        found=str(error),
-                        next_command="python -m feature_repo redis status",
-                    ) from error
-        raise AssertionError("unreachable")
+    def gathers(self, names: tuple[str, ...]) -> "list[_Gather]":
+        """How a matrix of these features is put together."""
+        if names not in self._gathers:
+            if len(self._gathers) > 100:
+                self._gathers.clear()
+            self._gathers[names] = _gathers(self, names)
+        return self._gathers[names]
 
-    def _on_demand(self, found: Mapping[str, list[Any]], request: Mapping[str, Any], length: int) -> dict[str, list]:
-        if not self.service.on_demand:
-            return {}
-        defaults = {"request_timestamp": time.time()}
-        columns: dict[str, np.ndarray] = {}
-        for field in self.service.request_fields:
-            value = request.get(field, defaults.get(field))
-            numeric = REQUEST_FIELDS[field] == "UnixTimestamp"
-            columns[field] = np.full(length, value, float if numeric else object)
-        for name in self.service.on_demand:
-            for column in ON_DEMAND[name].inputs.values():
-                if column not in columns:
-                    columns[column] = self._column(column, found[column])
-        return {
-            f"{name}__{output}": known(values)
-            for name in self.service.on_demand
-            for output, values in ON_DEMAND[name].compute(columns).items()
-        }
 
-    def _column(self, name: str, values: list[Any]) -> np.ndarray:
+def _distinct(columns: list[list[bytes | None]], length: int) -> tuple[list[bytes], np.ndarray | None]:
+    """Distinct entities (with the closing brace of their names), and where each row's is; None if they are the rows."""
+    if all(len(column) == 1 for column in columns):
+        single = [column[0] for column in columns]
+        if None in single:
+            return [], np.full(length, -1)
+        only = entity_key.entity(single) + b"}"  # type: ignore[arg-type]
+        return [only], None if length == 1 else np.zeros(length, np.int64)
+    if len(columns) == 1:
+        rows: list[bytes | None] = columns[0]
+    else:
+        spread = (column * length if len(column) == 1 else column for column in columns)
+        rows = [None if None in row else entity_key.entity(row) for row in zip(*spread, strict=True)]  # type: ignore[arg-type]
+    distinct = dict.fromkeys(rows)
+    if len(distinct) == len(rows) and None not in distinct:
+        return [row + b"}" for row in rows], None  # type: ignore[operator]
+    distinct.pop(None, None)
+    number = {row: place for place, row in enumerate(distinct)}
+    places = np.array([-1 if row is None else number[row] for row in rows], np.int64)
+    return [row + b"}" for row in distinct if row is not None], places
+
+
+@dataclass(frozen=True)
+class _Gather:
+    """Numeric features of one view that lie in one region of its values, and where they go in a matrix.
+
+    Attributes:
+        view: its number.
+        region: numpy type, offset in the value and width of the region.
+        source: places in the region.
+        nulls: their null bits.
+        target: columns of the matrix.
+        is_time: whether they are timestamps, which become seconds.
+    """
+
+    view: int
+    region: tuple[str, int, int]
+    source: slice | np.ndarray
+    nulls: slice | np.ndarray
+    target: slice | np.ndarray
+    is_time: bool
+
+
+def _gathers(plan: _Plan, names: tuple[str, ...]) -> list[_Gather]:
+    parts: dict[tuple, list[tuple[int, int, int]]] = {}
+    for target, name in enumerate(names):
         view, _, feature = name.partition("__")
-        dtype = dict(next(item for item in self.service.views if item.name == view).features)[feature]
-        if dtype in _NUMBERS:
-            return number_column(values)
-        return vector_column(values) if dtype == "Array(Float32)" else np.array(values, dtype=object)
+        if view not in plan.number:
+            continue
+        schema = plan.lookups[plan.number[view]].schema
+        place = schema.places[feature]
+        is_time = schema.columns[schema.index[feature]].dtype == "UnixTimestamp"
+        slot = (plan.number[view], place.region, place.offset, is_time)
+        parts.setdefault(slot, []).append((place.start, schema.index[feature], target))
+    found = []
+    for (number, region, offset, is_time), columns in parts.items():
+        source, nulls, wanted = (list(column) for column in zip(*sorted(columns), strict=True))
+        region_of = (region, offset, max(source) + 1)
+        found.append(_Gather(number, region_of, _compact(source), _compact(nulls), _compact(wanted), is_time))
+    return found
 
 
-class _Group:
-    """Views of the same join keys: their features lie in one Redis hash per entity."""
+def _compact(places: list[int]) -> slice | np.ndarray:
+    """A slice where they are in a row: reading one copies nothing."""
+    first, last = places[0], places[-1]
+    return slice(first, last + 1) if places == list(range(first, last + 1)) else np.array(places)
 
-    def __init__(self, join_keys: tuple[str, ...], views: list[View], project: str) -> None:
-        self.join_keys, self._views, self._project = join_keys, views, project
-        self._fields: list[bytes] = []
-        self._decoders: list[tuple[str, Any]] = []
-        for view in views:
-            for feature, dtype in view.features:
-                self._fields.append(redis_layout.feature_field(view.name, feature))
-                self._decoders.append((f"{view.name}__{feature}", redis_layout.decoder(dtype)))
-        self._times = len(self._fields)
-        self._fields += [redis_layout.time_field(view.name) for view in views]
 
-    def lookups(
-        self, columns: Mapping[str, Sequence[str | None]], length: int
-    ) -> tuple[list[tuple[bytes, list[bytes]]], list[int]]:
-        """One command per distinct entity, and the command's place for each row; -1 for a null key."""
-        rows = zip(
-            *(values * length if len(values := list(columns[key])) == 1 else values for key in self.join_keys),
-            strict=True,
-        )
-        commands: dict[tuple[str | None, ...], int] = {}
-        places = [-1 if None in row else commands.setdefault(row, len(commands)) for row in rows]
-        calls = [
-            (
-                redis_layout.entity_key(self._project, self.join_keys, [str(part) for part in row]),
-                self._fields,
-            )
-            for row in commands
-        ]
-        return calls, places
+class _Lazy(Mapping[str, Any]):
+    """A mapping whose values are made when they are asked for."""
 
-    def decode(
+    def __init__(self, names: Sequence[str], make: Callable[[str], Any]) -> None:
+        self._names, self._make = dict.fromkeys(names), make
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class OnlineRows:
+    """Values of a service for n rows; each column is decoded when it is asked for.
+
+    Attributes:
+        columns: ``view__feature`` → (n,) numpy array. Numbers and booleans in their own type, 0 (NaN for floats)
+            where missing; timestamps datetime64[us], NaT where missing; vectors of fixed length (n, d) with rows of
+            NaN; texts, bytes and lists as objects, None where missing.
+        missing: ``view__feature`` → (n,) bool, true where no value was found, it was null, or older than its view's
+            ttl; whether or not a default stands in for it.
+        values: ``view__feature`` → n Python values, None where missing: int, float, str, bytes, bool, datetime,
+            numpy array (lists of numbers), list.
+        event_times: view → (n,) seconds since 1970 UTC of the row that answered; NaN where there was none.
+        length: n.
+        degraded: why this answer is made of defaults alone; None if it is not.
+    """
+
+    def __init__(
         self,
-        answers: list[list[bytes | None]],
-        places: list[int],
-        found: dict[str, list[Any]],
-        times: dict[str, np.ndarray],
+        plan: _Plan,
+        blocks: Sequence[Block | Mixed],
+        places: Sequence[np.ndarray | None],
+        length: int,
+        request: Mapping[str, Any],
+        fill: bool,
+        degraded: str | None,
     ) -> None:
-        """Values and event times of each row; an entity's values are decoded once, however many rows have it."""
-        for column, (name, decode) in enumerate(self._decoders):
-            distinct = [decode(answer[column] or b"") for answer in answers]
-            found[name] = [None if place < 0 else distinct[place] for place in places]
-        for column, view in enumerate(self._views, start=self._times):
-            stamps = [redis_layout.decode_time(raw) if (raw := answer[column]) else np.nan for answer in answers]
-            times[view.name] = np.array([np.nan if place < 0 else stamps[place] for place in places])
+        self.length, self.degraded = length, degraded
+        self._plan, self._blocks, self._places, self._request = plan, blocks, places, request
+        self._defaults = plan.defaults if fill else {}
+        self._now = time.time()
+        self._stored: dict[str, tuple[Any, np.ndarray]] = {}
+        self._computed: dict[str, np.ndarray] = {}
+        self.columns: Mapping[str, np.ndarray] = _Lazy(plan.names, lambda name: self._column(name)[0])
+        self.missing: Mapping[str, np.ndarray] = _Lazy(plan.names, lambda name: self._column(name)[1])
+        self.values: Mapping[str, list[Any]] = _Lazy(plan.names, self._listed)
+        self.event_times: Mapping[str, np.ndarray] = _Lazy(list(plan.number), self._event_time)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def ages(self, now: float | None = None) -> dict[str, np.ndarray]:
+        """View → (n,) seconds since the row that answered; NaN where there was none."""
+        moment = self._now if now is None else now
+        return {view: moment - times for view, times in self.event_times.items()}
+
+    def matrix(self, names: Sequence[str] | None = None) -> np.ndarray:
+        """(n, len(names)) float32 of numeric features, NaN for missing: what an ONNX model takes.
+
+        Args:
+            names: ``view__feature``; all numeric features of the service, in its order, if None. Timestamps are
+                seconds since 1970.
+
+        Raises:
+            InputError: one of the names is no numeric feature of the service.
+        """
+        asked = self._plan.numeric if names is None else tuple(names)
+        if names is not None:
+            unknown = [name for name in asked if name not in self._plan.numeric]
+            if unknown:
+                raise InputError(
+                    expected=f"numeric features of the service: {list(self._plan.numeric)}",
+                    found=f"{unknown}",
+                    next_command="python -m training run recommendation  (the model asks for another service)",
+                )
+        out = np.empty((self.length, len(asked)), np.float32)
+        for gather in self._plan.gathers(asked):
+            self._gather(gather, out)
+        for column, name in enumerate(asked):
+            if name.partition("__")[0] not in self._plan.number:
+                out[:, column] = self._on_demand(name)
+        for column, name in enumerate(asked) if self._defaults else ():
+            if name in self._defaults:
+                gone = np.isnan(out[:, column])
+                out[gone, column] = self._defaults[name]
+        return out
+
+    def _gather(self, gather: _Gather, out: np.ndarray) -> None:
+        block, places = self._blocks[gather.view], self._places[self._plan.lookups[gather.view].group]
+        if isinstance(block, Mixed):
+            columns = np.arange(out.shape[1])[gather.target]
+            bits = np.arange(len(block.schema.columns))[gather.nulls]
+            part = np.empty((len(block), len(columns)), np.float32)
+            for number, bit in enumerate(bits):
+                values = block.numbers(block.schema.columns[bit].name)
+                part[:, number] = values / 1e6 if gather.is_time else values
+        else:
+            values = block.region(*gather.region)[:, gather.source]
+            part = (values / 1e6 if gather.is_time else values).astype(np.float32)
+        if block.nulls is not None:
+            part[block.nulls[:, gather.nulls]] = np.nan
+        old = self._too_old(gather.view)
+        if old is not None:
+            part[old] = np.nan
+        if places is None:
+            out[:, gather.target] = part
+            return
+        if not len(block):
+            out[:, gather.target] = np.nan
+            return
+        out[:, gather.target] = part[places]
+        if places.min(initial=0) < 0:
+            rows = np.flatnonzero(places < 0)
+            out[rows[:, None], np.arange(out.shape[1])[gather.target]] = np.nan
+
+    def _too_old(self, view: int) -> np.ndarray | None:
+        ttl = self._plan.lookups[view].view.ttl
+        return self._blocks[view].event < (self._now - ttl) * 1_000_000 if ttl else None
+
+    def _column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Values, with defaults if they are wanted, and where they are missing."""
+        if name not in self._stored:
+            if name.partition("__")[0] in self._plan.number:
+                values, missing = self._raw_column(name)
+            else:
+                values = self._on_demand(name)
+                missing = _is_missing(values)
+            if name in self._defaults and missing.any():
+                values = values.copy()
+                values[missing] = self._defaults[name]
+            self._stored[name] = (values, missing)
+        return self._stored[name]
+
+    def _raw_column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """A stored feature for each row, and where it is missing."""
+        view, _, feature = name.partition("__")
+        number = self._plan.number[view]
+        block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
+        column = block.schema.columns[block.schema.index[feature]]
+        gone = block.is_null(feature)
+        old = self._too_old(number)
+        if old is not None:
+            gone = gone | old
+        values: np.ndarray
+        if column.is_fixed:
+            values = block.numbers(feature)
+            if column.dtype == "UnixTimestamp":
+                values = values.astype("<M8[us]")
+        else:
+            values = np.empty(len(block), object)
+            values[:] = block.objects(feature)
+        if places is None:
+            values, missing = values.copy(), gone
+        elif len(block):
+            values, missing = values[places], gone[places] | (places < 0)
+        else:
+            values = np.zeros((self.length, *values.shape[1:]), values.dtype)
+            missing = np.ones(self.length, bool)
+        if missing.any():
+            values[missing] = _NOTHING[values.dtype.kind]
+        return values, missing
+
+    def _listed(self, name: str) -> list[Any]:
+        values, missing = self._column(name)
+        absent = missing & (name not in self._defaults)
+        if values.dtype.kind == "M":
+            since = values.astype(np.int64).tolist()
+            listed: list[Any] = [
+                None if gone else _EPOCH + timedelta(microseconds=us)
+                for us, gone in zip(since, absent.tolist(), strict=True)
+            ]
+            return listed
+        listed = list(values) if values.ndim > 1 else values.tolist()
+        if absent.any():
+            return [None if gone else value for value, gone in zip(listed, absent.tolist(), strict=True)]
+        return listed
+
+    def _event_time(self, view: str) -> np.ndarray:
+        number = self._plan.number[view]
+        event, places = self._blocks[number].event, self._places[self._plan.lookups[number].group]
+        times = np.where(event == UNKNOWN_TIME, np.nan, event / 1e6)
+        if places is None:
+            return times
+        return np.where(places < 0, np.nan, times[places]) if len(times) else np.full(self.length, np.nan)
+
+    def _on_demand(self, name: str) -> np.ndarray:
+        """A feature that is computed from others and from the request."""
+        if name not in self._computed:
+            function = name.partition("__")[0]
+            columns = {column: self._input(column) for column in ON_DEMAND[function].inputs.values()}
+            for output, values in ON_DEMAND[function].compute(columns).items():
+                self._computed[f"{function}__{output}"] = values
+        return self._computed[name]
+
+    def _input(self, column: str) -> np.ndarray:
+        """As ``feature_repo.on_demand`` wants it."""
+        if "__" not in column:
+            value = self._request.get(column, self._now if column == "request_timestamp" else None)
+            return np.full(self.length, value, float if REQUEST_FIELDS[column] == "UnixTimestamp" else object)
+        values, missing = self._raw_column(column)
+        if values.dtype.kind == "M":
+            return np.where(missing, np.nan, values.astype(np.int64) / 1e6)
+        if values.dtype.kind in "iub":
+            return np.where(missing, np.nan, values.astype(np.float64))
+        if values.dtype.kind == "f":
+            return values if values.ndim > 1 else values.astype(np.float64)
+        view, _, feature = column.partition("__")
+        schema = self._plan.lookups[self._plan.number[view]].schema
+        return vector_column(values) if schema.columns[schema.index[feature]].kind == "numbers" else values
 
 
-def known(values: np.ndarray) -> list[Any]:
-    """Values of an on-demand function, None where it gave NaN."""
-    return [None if isinstance(value, float) and math.isnan(value) else value for value in values.tolist()]
+_NOTHING: dict[str, Any] = {"f": np.nan, "i": 0, "u": 0, "b": False, "M": np.datetime64("NaT"), "O": None}
 
 
-def number_column(values: list[Any]) -> np.ndarray:
-    """float64 with NaN for missing."""
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+def _is_missing(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "O":
+        return np.array([value is None for value in values], bool)
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
 
 
-def vector_column(values: list[Any]) -> np.ndarray:
+def vector_column(values: Sequence[np.ndarray | None] | np.ndarray) -> np.ndarray:
     """(n, d) float32; a missing vector, or one of another length than the first, is a row of NaN."""
-    width = next((len(value) for value in values if value is not None), 0)
+    present = [value for value in values if value is not None]
+    width = len(present[0]) if present else 0
+    if present and len(present) == len(values) and all(len(value) == width for value in present):
+        return np.array(present, np.float32)
     out = np.full((len(values), width), np.nan, np.float32)
     for row, value in enumerate(values):
         if value is not None and len(value) == width:

@@ -27,49 +27,19 @@ LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes
 START_SECONDS = 60.0
 
 
-def connect(home: Home) -> redis.Redis:
-    """A client of this data folder's online store, its embedded server started if need be.
-
-    ``REFRAIN_REDIS`` (Feast's connection string, e.g. ``redis.internal:6379,db=1,password=…``) leads to a Redis of
-    your own instead.
-
-    Raises:
-        StoreError: the server cannot be started, or does not answer.
-    """
-    address = os.environ.get("REFRAIN_REDIS")
-    if not address:
-        return ensure(home)
-    where, *options = address.split(",")
-    host, _, port = where.partition(":")
-    fields = dict(option.split("=", 1) for option in options)
-    client = redis.Redis(
-        host=host,
-        port=int(port or 6379),
-        db=int(fields.get("db", 0)),
-        username=fields.get("username"),
-        password=fields.get("password"),
-        ssl=fields.get("ssl") == "true",
-        socket_timeout=5,
-        socket_connect_timeout=2,
-        retry=_at_once(),
-    )
-    if not _answers(client):
-        raise StoreError(
-            expected="a Redis where REFRAIN_REDIS points",
-            found=f"no answer from {where}",
-            next_command="redis-cli -u redis://" + where + " ping",
-        )
-    return client
-
-
-def ensure(home: Home) -> redis.Redis:
+def ensure(home: Home, timeout: float = 30.0) -> redis.Redis:
     """A client of the embedded server, started if it does not run.
+
+    Args:
+        home: the data folder.
+        timeout: seconds that one answer may take.
 
     Raises:
         HomeError: the data folder cannot be written.
         StoreError: the server does not start; its log is named.
+        redis.TimeoutError: it runs, but hangs.
     """
-    client = _client(home)
+    client = _client(home, timeout)
     if _answers(client):
         return client
     home.ensure()
@@ -109,8 +79,8 @@ def socket_path(home: Home) -> Path:
     return Path(tempfile.gettempdir()) / f"refrain-{digest}.sock"
 
 
-def _client(home: Home) -> redis.Redis:
-    return redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=30, retry=_at_once())
+def _client(home: Home, timeout: float = 30.0) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=timeout, retry=_at_once())
 
 
 def _at_once() -> Retry:
@@ -119,13 +89,16 @@ def _at_once() -> Retry:
 
 
 def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.BusyLoadingError:
-        time.sleep(0.05)
-        return _answers(client)
-    except (redis.ConnectionError, redis.TimeoutError):
-        return False
+    """Whether a server is there. One that hangs is there, and an error: a second one on its files would ruin them."""
+    while True:
+        try:
+            return bool(client.ping())
+        except redis.BusyLoadingError:
+            time.sleep(0.05)
+        except redis.TimeoutError:
+            raise
+        except redis.ConnectionError:
+            return False
 
 
 def _start(home: Home, client: redis.Redis) -> None:

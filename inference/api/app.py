@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.schemas import Health, RecommendationRequest, RecommendationResponse
+from inference.monitoring.freshness import FreshnessCollector
 from inference.recommend.engine import RecommendationEngine
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -22,10 +23,12 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
         BundleError: the model cannot be served.
         StoreError: the manifest is missing or damaged.
     """
+    home = home or Home.from_env()
     engine = RecommendationEngine.load(model, home)
     app = FastAPI(title="Refrain", version="1", description="Recommendations from features looked up online.")
     errors.install(app)
     registry = CollectorRegistry()
+    registry.register(FreshnessCollector(home))
     requests = Counter("refrain_http_requests", "Requests by route and status", ["route", "status"], registry=registry)
     seconds = Histogram(
         "refrain_http_request_seconds",

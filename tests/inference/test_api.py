@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
@@ -13,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from feature_repo.home import Home
 from inference.api.app import create_app
+from tests.servers import RedisServer
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,7 @@ def test_health_and_metrics(server: httpx.Client) -> None:
     assert server.get("/health").json() == {"status": "ok", "model": "recommendation:1"}
     server.post("/v1/recommendations", json={"user_id": "u000007"})
     text = server.get("/metrics").text
+    assert re.search(r'refrain_feature_age_seconds\{view="user_history"\} [1-9]', text)
     assert re.search(r'refrain_recommendations_total\{known="true",model="recommendation:1"\} [1-9]', text)
     assert 'refrain_http_request_seconds_bucket{le="0.05",route="/v1/recommendations"}' in text
 
@@ -114,13 +117,19 @@ def test_openapi_has_examples_and_typed_errors(server: httpx.Client) -> None:
 
 
 def test_an_online_store_that_is_gone_is_503_and_then_well_again(
-    in_world: Home, monkeypatch: pytest.MonkeyPatch
+    in_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    server = RedisServer(tmp_path / "redis")
+    monkeypatch.setenv("REFRAIN_REDIS", server.address)
     client = TestClient(create_app(home=in_world))
-    monkeypatch.setenv("REFRAIN_REDIS", "127.0.0.1:1")
     for response in (client.post("/v1/recommendations", json={"user_id": "u"}), client.get("/health")):
         assert response.status_code == 503
         assert response.json()["next"]
         assert "Traceback" not in response.text
-    monkeypatch.delenv("REFRAIN_REDIS")
-    assert client.get("/health").status_code == 200
+    assert "refrain_online_store_up 0.0" in client.get("/metrics").text
+    server.start()
+    try:
+        assert client.get("/health").status_code == 200
+        assert "refrain_online_store_up 1.0" in client.get("/metrics").text
+    finally:
+        server.kill()

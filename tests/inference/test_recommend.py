@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from feature_repo.errors import InputError, StoreError
+from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from inference import RecommendationEngine
-from inference.features import OnlineFeatures, number_column, vector_column
+from inference.features import OnlineFeatures, vector_column
 from inference.recommend.reasons import most_alike, reason
 from training.registry import CHAMPION, versions
 from transforms import feature_tables
@@ -120,7 +120,7 @@ def test_a_killed_redis_is_started_again_in_the_middle(own_world: Home) -> None:
 
 def test_a_redis_that_stays_away_is_told(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_REDIS", "127.0.0.1:1")
-    with pytest.raises(StoreError, match="a Redis where REFRAIN_REDIS points.*next: "):
+    with pytest.raises(OnlineUnavailable, match="the online store to answer; found Error 111.*next: "):
         OnlineFeatures("listener_v1", in_world).get({"user_id": ["u"]})
 
 
@@ -133,13 +133,13 @@ def test_wrong_keys_are_told(in_world: Home) -> None:
     with pytest.raises(StoreError, match="a feature service, one of"):
         OnlineFeatures("nothing", in_world)
     rows = lookup.get({"user_id": ["u"], "track_id": ["t"], "artist_id": ["a"], "platform_id": ["default"]})
-    with pytest.raises(InputError, match="features of the service"):
+    with pytest.raises(InputError, match="numeric features of the service"):
         rows.matrix(["nothing__there"])
 
 
 def test_columns_mark_what_is_missing() -> None:
-    np.testing.assert_array_equal(number_column([1, None, True]), [1, np.nan, 1])
-    np.testing.assert_array_equal(vector_column([None, [1, 2], [3]]), [[np.nan] * 2, [1, 2], [np.nan] * 2])
+    vectors = [None, np.array([1, 2], np.float32), np.array([3], np.float32)]
+    np.testing.assert_array_equal(vector_column(vectors), [[np.nan] * 2, [1, 2], [np.nan] * 2])
     assert vector_column([None]).shape == (1, 0)
 
 

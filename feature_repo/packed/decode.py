@@ -1,0 +1,274 @@
+"""Packed values read as numpy, whole columns at a time. Imports numpy alone."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from feature_repo.packed.schema import (
+    CHECKSUM_BYTES,
+    FIXED,
+    FORMAT,
+    HEADER,
+    RESIDUE,
+    Column,
+    Schema,
+    damaged,
+)
+
+_SOUND = {RESIDUE}
+
+
+class Block:
+    """Values of one view and one schema, (rows,) of them.
+
+    Attributes:
+        schema: that they were written with.
+    """
+
+    def __init__(self, schema: Schema, fixed: bytes, stride: int, values: Sequence[bytes]) -> None:
+        self.schema, self.rows = schema, len(values)
+        self._fixed, self._stride, self._values = fixed, stride, values
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @cached_property
+    def header(self) -> np.ndarray:
+        """(rows,) of ``HEADER``."""
+        return np.ndarray(self.rows, HEADER, self._fixed, 0, (self._stride,))
+
+    @property
+    def event(self) -> np.ndarray:
+        """(rows,) microseconds since 1970; ``UNKNOWN_TIME`` where there is no value."""
+        return self.header["event"]
+
+    @cached_property
+    def nulls(self) -> np.ndarray | None:
+        """(rows, columns) bool; None if nothing is null."""
+        size = (len(self.schema.columns) + 7) // 8
+        bits = np.ndarray((self.rows, size), np.uint8, self._fixed, self.schema.nulls, (self._stride, 1))
+        if not bits.any():
+            return None
+        return np.unpackbits(bits, axis=1, count=len(self.schema.columns), bitorder="little").view(bool)
+
+    def is_null(self, name: str) -> np.ndarray:
+        """(rows,) bool."""
+        return np.zeros(self.rows, bool) if self.nulls is None else self.nulls[:, self.schema.index[name]]
+
+    def region(self, region: str, offset: int, width: int) -> np.ndarray:
+        """(rows, width) of the fixed columns of one type: a view of the bytes."""
+        dtype = np.dtype(region)
+        return np.ndarray((self.rows, width), dtype, self._fixed, offset, (self._stride, dtype.itemsize))
+
+    def numbers(self, name: str) -> np.ndarray:
+        """(rows,) of a number, (rows, length) of a vector; 0 where it is null. A view of the bytes."""
+        place = self.schema.places[name]
+        column = self.schema.columns[self.schema.index[name]]
+        offset = place.offset + place.start * np.dtype(place.region).itemsize
+        found = self.region(place.region, offset, place.width)
+        found = found if column.kind == "vector" else found[:, 0]
+        return found.view(bool) if column.dtype == "Bool" else found
+
+    def objects(self, name: str) -> list[Any]:
+        """(rows,) of a column of any length: str, bytes, numpy array, or list of str or bytes; None where it is null.
+
+        Raises:
+            StoreError: the bytes are no such values.
+        """
+        place = [column.name for column in self.schema.variable].index(name)
+        column = self.schema.variable[place]
+        shape = (self.rows, len(self.schema.variable))
+        ends = np.ndarray(shape, "<u4", self._fixed, self.schema.ends, (self._stride, 4))
+        first = self.schema.fixed_bytes
+        starts = (ends[:, place - 1] if place else np.zeros(self.rows, "<u4")).astype(np.int64) + first
+        stops = ends[:, place].astype(np.int64) + first
+        read = _READERS[column.kind](column)
+        missing = self.is_null(name).tolist()
+        try:
+            return [
+                None if gone else read(value[start:stop])
+                for value, start, stop, gone in zip(self._values, starts.tolist(), stops.tolist(), missing, strict=True)
+            ]
+        except (ValueError, IndexError) as error:
+            raise damaged(self.schema.view, f"{column.name}: {error}") from error
+
+
+def decode(values: Sequence[bytes | None], schema: Schema, older: Callable[[int], Schema | None]) -> "Block | Mixed":
+    """Read values of a view.
+
+    Args:
+        values: as they lie in Redis; None where there is none.
+        schema: that the view has now.
+        older: fingerprint → a schema that the view had, None if that is not known.
+
+    Raises:
+        StoreError: bytes are damaged, of another format, or of an unknown schema.
+    """
+    found = [schema.blank if value is None else value for value in values]
+    if not set(map(zlib.crc32, found)) <= _SOUND:
+        place = next(i for i, value in enumerate(found) if zlib.crc32(value) != RESIDUE)
+        raise damaged(schema.view, f"{len(found[place])} bytes whose checksum is wrong")
+    block = _block(found, schema)
+    if block is not None:
+        return block
+    tags: dict[bytes, list[int]] = {}
+    for place, value in enumerate(found):
+        tags.setdefault(value[:8], []).append(place)
+    parts = []
+    for tag, places in tags.items():
+        if len(tag) < 8 or tag[0] != FORMAT or tag[1:4] != b"\0\0\0":
+            raise damaged(schema.view, f"a value of format {tag[0] if tag else None}, this reader knows {FORMAT}")
+        fingerprint = int.from_bytes(tag[4:], "little")
+        written = schema if fingerprint == schema.fingerprint else older(fingerprint)
+        if written is None:
+            raise damaged(schema.view, f"values of an unknown schema {fingerprint:08x}")
+        part = _block([found[place] for place in places], written)
+        if part is None:
+            raise damaged(schema.view, "values shorter or longer than their schema says")
+        parts.append((np.array(places), part))
+    return Mixed(schema, len(found), parts)
+
+
+def _block(values: Sequence[bytes], schema: Schema) -> Block | None:
+    """The values if all are of this schema and of the length that they say; None otherwise."""
+    fixed = schema.fixed_bytes
+    if not values:
+        return Block(schema, schema.blank, len(schema.blank), values)
+    if schema.variable:
+        heads, stride = b"".join([value[:fixed] for value in values]), fixed
+    else:
+        heads, stride = b"".join(values), fixed + CHECKSUM_BYTES
+        if len(values) > 1 and set(map(len, values)) != {stride}:
+            return None
+    if len(heads) != stride * len(values):
+        return None
+    block = Block(schema, heads, stride, values)
+    if not (block.header["tag"] == schema.tag).all():
+        return None
+    if schema.variable:
+        shape = (len(values), len(schema.variable))
+        ends = np.ndarray(shape, "<u4", heads, schema.ends, (stride, 4))
+        sizes = np.fromiter(map(len, values), np.int64, len(values)) - fixed - CHECKSUM_BYTES
+        if (sizes != ends[:, -1]).any() or (ends[:, 1:] < ends[:, :-1]).any():
+            return None
+    return block
+
+
+class Mixed:
+    """Values of several schemas of one view: some were written before the view's columns changed.
+
+    Reads like a ``Block`` of the view's schema of now. A column that a value lacks, or has in a type that does not
+    fit the one of now without loss, is null there.
+    """
+
+    def __init__(self, schema: Schema, rows: int, parts: list[tuple[np.ndarray, Block]]) -> None:
+        self.schema, self.rows, self._parts = schema, rows, parts
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @cached_property
+    def event(self) -> np.ndarray:
+        """As ``Block``'s."""
+        return self.header["event"]
+
+    @cached_property
+    def header(self) -> np.ndarray:
+        """As ``Block``'s."""
+        out = np.empty(self.rows, HEADER)
+        for places, part in self._parts:
+            out[places] = part.header
+        return out
+
+    @cached_property
+    def nulls(self) -> np.ndarray:
+        """As ``Block``'s."""
+        out = np.ones((self.rows, len(self.schema.columns)), bool)
+        for place, column in enumerate(self.schema.columns):
+            for places, part in self._parts:
+                if _fits(part.schema, column):
+                    out[places, place] = part.is_null(column.name)
+        return out
+
+    def is_null(self, name: str) -> np.ndarray:
+        """As ``Block``'s."""
+        return self.nulls[:, self.schema.index[name]]
+
+    def numbers(self, name: str) -> np.ndarray:
+        """As ``Block``'s."""
+        column = self.schema.columns[self.schema.index[name]]
+        dtype = np.dtype(bool if column.dtype == "Bool" else FIXED[column.element or column.dtype])
+        out = np.zeros((self.rows, column.length) if column.kind == "vector" else self.rows, dtype)
+        for places, part in self._parts:
+            if _fits(part.schema, column):
+                out[places] = part.numbers(name)
+        return out
+
+    def objects(self, name: str) -> list[Any]:
+        """As ``Block``'s."""
+        out: list[Any] = [None] * self.rows
+        for places, part in self._parts:
+            if _fits(part.schema, self.schema.columns[self.schema.index[name]]):
+                for place, value in zip(places.tolist(), part.objects(name), strict=True):
+                    out[place] = value
+        return out
+
+
+_WIDER = {("Int32", "Int64"), ("Int32", "Float64"), ("Float32", "Float64")}
+
+
+def _fits(schema: Schema, column: Column) -> bool:
+    """Whether a value of that schema has the column, in its type or in one that goes into it without loss."""
+    if column.name not in schema.index:
+        return False
+    old = schema.columns[schema.index[column.name]]
+    return old == column or (old.dtype, column.dtype) in _WIDER
+
+
+def _text(column: Column) -> Callable[[bytes], Any]:
+    return bytes.decode
+
+
+def _blob(column: Column) -> Callable[[bytes], Any]:
+    return bytes
+
+
+def _list_of_numbers(column: Column) -> Callable[[bytes], Any]:
+    dtype = np.dtype(FIXED[column.element or ""])
+    kept = np.dtype(bool) if column.element == "Bool" else dtype
+
+    def read(raw: bytes) -> np.ndarray:
+        return np.frombuffer(raw, dtype).view(kept)
+
+    return read
+
+
+def _list_of(decode_one: Callable[[bytes], Any]) -> Callable[[Column], Callable[[bytes], list[Any]]]:
+    def reader(column: Column) -> Callable[[bytes], list[Any]]:
+        def read(raw: bytes) -> list[Any]:
+            count = int.from_bytes(raw[:4], "little")
+            first = 4 + 4 * count
+            if len(raw) < first:
+                raise ValueError("a list that is cut short")
+            stops = [first, *(np.frombuffer(raw, "<u4", count, 4).astype(np.int64) + first).tolist()]
+            if stops[-1] != len(raw) or sorted(stops) != stops:
+                raise ValueError("a list whose elements do not fill it")
+            return [decode_one(raw[start:stop]) for start, stop in pairwise(stops)]
+
+        return read
+
+    return reader
+
+
+_READERS: dict[str, Callable[[Column], Callable[[bytes], Any]]] = {
+    "text": _text,
+    "blob": _blob,
+    "message": _blob,
+    "numbers": _list_of_numbers,
+    "texts": _list_of(bytes.decode),
+    "blobs": _list_of(bytes),
+}

@@ -1,0 +1,222 @@
+"""Packed values from Arrow columns, whole columns at a time."""
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from feature_repo.errors import InputError
+from feature_repo.packed.schema import CHECKSUM_BYTES, FIXED, HEADER, UNKNOWN_TIME, Column, Schema
+
+_ARROW = {
+    "Float64": pa.float64(),
+    "Int64": pa.int64(),
+    "UnixTimestamp": pa.timestamp("us", "UTC"),
+    "Float32": pa.float32(),
+    "Int32": pa.int32(),
+    "Bool": pa.bool_(),
+}
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """What a column is brought to before it is packed."""
+    inner = column.element if column.element and column.kind != "message" else column.dtype
+    texts = column.kind in ("text", "texts")
+    one = _ARROW.get(inner) or (pa.string() if texts else pa.binary())
+    return pa.list_(one) if column.element and column.kind != "message" else one
+
+
+def encode(schema: Schema, columns: Mapping[str, pa.Array], event: pa.Array, created: pa.Array | None) -> list[bytes]:
+    """Pack rows.
+
+    Args:
+        schema: of the view.
+        columns: name → (rows,) values; a column that is not there is null in every row.
+        event: (rows,) event times, without nulls.
+        created: (rows,) created times; None if the view has none.
+
+    Returns:
+        (rows,) packed values.
+
+    Raises:
+        InputError: a value does not fit its type, a list has a missing text in it, or a vector another length.
+    """
+    rows = len(event)
+    fixed = np.zeros((rows, schema.fixed_bytes), np.uint8)
+    header = np.ndarray(rows, HEADER, fixed, 0, (schema.fixed_bytes,))
+    header["tag"] = schema.tag
+    header["event"] = microseconds(event)
+    header["created"] = UNKNOWN_TIME if created is None else microseconds(created)
+    is_null = np.ones((rows, len(schema.columns)), bool)
+    variable: list[pa.Array] = []
+    ends = np.zeros((rows, len(schema.variable)), np.int64)
+    for place, column in enumerate(schema.columns):
+        given = columns.get(column.name)
+        values = _as_type(schema, column, pa.nulls(rows) if given is None else given)
+        is_null[:, place] = values.is_null().to_numpy(zero_copy_only=False)
+        if column.is_fixed:
+            _fill(schema, column, values, fixed)
+        else:
+            packed = _bytes(schema, column, values)
+            ends[:, len(variable)] = pc.binary_length(packed).to_numpy(zero_copy_only=False)
+            variable.append(packed)
+    if variable:
+        np.cumsum(ends, axis=1, out=ends)
+        if ends.max(initial=0) >= 1 << 32:
+            raise _unfit(schema, schema.variable[-1], f"{ends.max()} bytes in one row", "less than 4 GiB in a row")
+        np.ndarray((rows, len(variable)), "<u4", fixed, schema.ends, (schema.fixed_bytes, 4))[:] = ends
+    fixed[:, schema.nulls :] = np.packbits(is_null, axis=1, bitorder="little")
+    body = _fixed_size(fixed)
+    if variable:
+        body = pc.binary_join_element_wise(
+            body, *(_large(part) for part in variable), pa.scalar(b"", pa.large_binary())
+        )
+    sums = np.fromiter(map(zlib.crc32, body.to_pylist()), "<u4", rows).view(np.uint8).reshape(rows, CHECKSUM_BYTES)
+    whole = pc.binary_join_element_wise(body, _fixed_size(sums), pa.scalar(b"", pa.large_binary()))
+    return whole.to_pylist()
+
+
+def microseconds(times: pa.Array) -> np.ndarray:
+    """(rows,) since 1970; times without a zone are UTC, missing ones the lowest integer."""
+    zoned = times.type if pa.types.is_timestamp(times.type) else pa.timestamp("us")
+    since = times.cast(pa.timestamp("us", zoned.tz), safe=False).cast(pa.int64())
+    return since.fill_null(UNKNOWN_TIME).to_numpy(zero_copy_only=False)
+
+
+def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    wanted = arrow_type(column)
+    if whole.type == wanted:
+        return whole
+    try:
+        if pa.types.is_dictionary(whole.type):
+            whole = whole.dictionary_decode()
+        if pa.types.is_timestamp(whole.type) and pa.types.is_timestamp(wanted):
+            return whole.cast(pa.timestamp("us", whole.type.tz), safe=False).cast(wanted)
+        if column.dtype == "UnixTimestamp" and pa.types.is_integer(whole.type):
+            return pc.multiply_checked(whole.cast(pa.int64()), 1_000_000).cast(wanted)
+        if pa.types.is_fixed_size_list(whole.type):
+            whole = whole.cast(pa.list_(whole.type.value_type))
+        if column.kind in ("numbers", "vector") and pa.types.is_float32(wanted.value_type):
+            return whole.cast(wanted, safe=False)
+        if wanted in (pa.float32(), pa.float64()):
+            return whole.cast(wanted, safe=False)
+        return whole.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise _unfit(schema, column, str(error).splitlines()[0], f"values of type {column.dtype}") from error
+
+
+def _fill(schema: Schema, column: Column, values: pa.Array, fixed: np.ndarray) -> None:
+    """Write a column of fixed width to its place in each row."""
+    place = schema.places[column.name]
+    width = np.dtype(place.region).itemsize
+    target = np.ndarray(
+        (len(values), place.width),
+        place.region,
+        fixed,
+        place.offset + place.start * width,
+        (schema.fixed_bytes, width),
+    )
+    if column.kind == "number":
+        target[:, 0] = _numbers(values)
+        return
+    present = values.drop_null()
+    lengths = pc.list_value_length(present)
+    if len(present) and pc.any(pc.not_equal(lengths, column.length)).as_py():
+        found = f"one of length {pc.max(pc.if_else(pc.not_equal(lengths, column.length), lengths, None)).as_py()}"
+        raise _unfit(schema, column, found, f"vectors of length {column.length}")
+    target[values.is_valid().to_numpy(zero_copy_only=False)] = (
+        _numbers(present.flatten()).reshape(-1, column.length) if len(present) else np.empty((0, column.length))
+    )
+
+
+def _numbers(values: pa.Array) -> np.ndarray:
+    """As they lie in a value; missing ones are 0, in lists of floats NaN."""
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.int64())
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.uint8())
+    return values.fill_null(0).to_numpy(zero_copy_only=False) if values.null_count else values.to_numpy()
+
+
+def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
+    """(rows,) binary: what a column of any length keeps of each row; nothing for a missing one."""
+    if column.kind in ("text", "blob", "message"):
+        return values.cast(pa.binary()).fill_null(b"")
+    lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    inside = values.flatten()  # of the present rows, in order
+    if column.kind == "numbers":
+        kept = np.dtype(FIXED[column.element or ""])
+        if inside.null_count and kept.kind != "f":
+            raise _unfit(schema, column, "a list with a missing element", "lists without missing elements")
+        inside = inside.fill_null(np.nan) if inside.null_count else inside
+        return _sliced(lengths * kept.itemsize, _numbers(inside).astype(kept, copy=False).tobytes())
+    if inside.null_count:
+        raise _unfit(schema, column, "a list with a missing element", "lists without missing elements")
+    raw = inside.cast(pa.large_binary())
+    sizes = pc.binary_length(raw).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows_end = np.cumsum(lengths)
+    total = np.concatenate([[0], np.cumsum(sizes)])
+    data = _sliced(np.diff(total[np.concatenate([[0], rows_end])]), b"".join(raw.to_pylist()))
+    starts = np.repeat(total[rows_end - lengths], lengths)
+    inner_ends = (total[1:] - starts).astype("<u4")
+    heads = _sliced(lengths * 4, inner_ends.tobytes())
+    counts = _fixed_size(lengths.astype("<u4").view(np.uint8).reshape(-1, 4))
+    empty = pa.scalar(b"", pa.large_binary())
+    joined = pc.binary_join_element_wise(counts, _large(heads), _large(data), empty)
+    return pc.if_else(values.is_valid(), joined, empty)
+
+
+def _sliced(sizes: np.ndarray, data: bytes | memoryview) -> pa.Array:
+    """One buffer cut into pieces."""
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return pa.Array.from_buffers(pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def _fixed_size(rows: np.ndarray) -> pa.Array:
+    """(rows, width) bytes as binary."""
+    return _sliced(np.full(len(rows), rows.shape[1], np.int64), np.ascontiguousarray(rows).data)
+
+
+def _large(values: pa.Array) -> pa.Array:
+    return values if pa.types.is_large_binary(values.type) else values.cast(pa.large_binary())
+
+
+def _unfit(schema: Schema, column: Column, found: str, expected: str) -> InputError:
+    return InputError(
+        expected=f"{expected} in {schema.view}:{column.name}",
+        found=found,
+        next_command="mend the table's column, or its type in feature_repo/views, then: python -m feature_repo apply",
+    )
+
+
+def names(prefix: bytes, keys: list[pa.Array]) -> pa.Array:
+    """(rows,) full names of packed values, null where a key is null; see ``entity_key``.
+
+    Args:
+        prefix: of project and view.
+        keys: (rows,) values of each join key, sorted by the keys' names; none for a view without.
+    """
+    parts: list[pa.Array | pa.Scalar] = [pa.scalar(prefix, pa.large_binary())]
+    for place, key in enumerate(keys):
+        raw = _key_bytes(key)
+        if place < len(keys) - 1:
+            parts += [_large(pc.binary_length(raw).cast(pa.string())), pa.scalar(b":", pa.large_binary())]
+        parts.append(raw)
+    parts += [pa.scalar(b"}", pa.large_binary()), pa.scalar(b"", pa.large_binary())]
+    return pc.binary_join_element_wise(*parts)
+
+
+def _key_bytes(key: pa.Array | pa.ChunkedArray) -> pa.Array:
+    whole = key.combine_chunks() if isinstance(key, pa.ChunkedArray) else key
+    if pa.types.is_dictionary(whole.type):
+        whole = whole.dictionary_decode()
+    if pa.types.is_timestamp(whole.type):
+        whole = pc.floor_temporal(whole, unit="second").cast(pa.timestamp("s", whole.type.tz)).cast(pa.int64())
+    if pa.types.is_boolean(whole.type):
+        whole = whole.cast(pa.uint8())
+    if pa.types.is_integer(whole.type):
+        whole = whole.cast(pa.string())
+    return whole.cast(pa.large_binary())

@@ -1,0 +1,69 @@
+"""Names of packed values: ``project:view:{entity}``.
+
+The braces are Redis Cluster's hash tag: all views of one entity lie in one slot. Where an entity has several keys
+(sorted by name), each but the last is preceded by its length in bytes, so that no two entities share a name.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+_INTEGERS = ("Int32", "Int64", "UnixTimestamp")
+
+
+def prefix(project: str, view: str) -> bytes:
+    """What comes before the entity. Names are percent-encoded, so that neither ``:`` nor ``{`` is in them."""
+    return f"{quote(project, safe='')}:{quote(view, safe='')}:{{".encode()
+
+
+def schemas(project: str, view: str) -> bytes:
+    """Name of the hash with the view's schemas: fingerprint in hexadecimal → canonical JSON."""
+    return prefix(project, view)[:-1] + b"#schemas"
+
+
+def status(project: str, view: str) -> bytes:
+    """Name of the hash with what was written, for freshness."""
+    return prefix(project, view)[:-1] + b"#status"
+
+
+def part(value: Any) -> bytes:
+    """One join key's value: texts as UTF-8, bytes as they are, numbers and booleans as decimal digits."""
+    if type(value) is str:
+        return value.encode()
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if hasattr(value, "timestamp"):  # a time: whole seconds, as Feast's keys have them
+        return b"%d" % value.timestamp()
+    return b"%d" % value if not isinstance(value, str) else value.encode()
+
+
+def entity(parts: Sequence[bytes]) -> bytes:
+    """The name of an entity from the parts of its keys, sorted by the keys' names.
+
+    >>> entity([b"u000042"]), entity([b"artist", b"u1"])
+    (b'u000042', b'6:artistu1')
+    """
+    *first, last = parts or (b"",)
+    return b"".join([*(b"%d:%b" % (len(raw), raw) for raw in first), last])
+
+
+def parts(name: bytes, keys: int) -> list[bytes]:
+    """Back from ``entity``.
+
+    Raises:
+        ValueError: it is no name of an entity with so many keys.
+    """
+    found = []
+    for _ in range(keys - 1):
+        digits, colon, rest = name.partition(b":")
+        size = int(digits)
+        if not colon or size > len(rest):
+            raise ValueError(f"{name!r} does not have {keys} keys")
+        found.append(rest[:size])
+        name = rest[size:]
+    return [*found, name]
+
+
+def texts(values: Iterable[Any]) -> list[bytes | None]:
+    """``part`` of many values; None stays None."""
+    return [value.encode() if type(value) is str else None if value is None else part(value) for value in values]

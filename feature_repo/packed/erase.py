@@ -1,0 +1,75 @@
+"""Taking values out of Redis: those of a view that is gone, or of a person who asks for it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from feature_repo.packed import entity_key
+from feature_repo.packed.server import Server, telling
+
+
+def erase_view(server: Server, project: str, view: str) -> int:
+    """Take out all values of a view, its schemas and its status. Looks through all names of the server.
+
+    Returns:
+        How many values there were.
+
+    Raises:
+        OnlineUnavailable: Redis does not answer.
+    """
+    with telling():
+        count = sum(_unlink(server, names) for names in server.scan(entity_key.prefix(project, view) + b"*"))
+        _unlink(server, [entity_key.schemas(project, view), entity_key.status(project, view)])
+    return count
+
+
+def erase_entity(server: Server, project: str, views: Mapping[str, Sequence[str]], join_key: str, value: Any) -> int:
+    """Take out every row about one entity, in views where it is one key of several, too.
+
+    Args:
+        server: that holds the values.
+        project: Feast's.
+        views: name → sorted join keys.
+        join_key: such as ``user_id``.
+        value: of the key.
+
+    Returns:
+        How many rows there were.
+
+    Raises:
+        OnlineUnavailable: Redis does not answer.
+    """
+    count, wanted = 0, entity_key.part(value)
+    with telling():
+        for view, keys in views.items():
+            if join_key not in keys:
+                continue
+            prefix = entity_key.prefix(project, view)
+            if len(keys) == 1:
+                count += _unlink(server, [prefix + wanted + b"}"])
+                continue
+            for names in server.scan(prefix + b"*"):
+                about = [name for name in names if _parts(name, prefix, len(keys))[keys.index(join_key)] == wanted]
+                count += _unlink(server, about)
+    return count
+
+
+def entities(server: Server, project: str, view: str) -> Iterator[list[bytes]]:
+    """Full names of the values of a view, in batches."""
+    with telling():
+        yield from server.scan(entity_key.prefix(project, view) + b"*")
+
+
+def _parts(name: bytes, prefix: bytes, keys: int) -> list[bytes]:
+    return entity_key.parts(name[len(prefix) : -1], keys)
+
+
+def _unlink(server: Server, names: list[bytes]) -> int:
+    if not names:
+        return 0
+    groups = server.groups(names, most=1000)
+    commands = [("UNLINK", *(names[place] for place in group)) for group in groups]
+    answers = server.send(commands, [names[group[0]] for group in groups])
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return sum(answers)

@@ -1,0 +1,218 @@
+"""Where each column of a view lies in its packed values.
+
+A value is a header, the columns of fixed width, the null bits, the columns of any length one after the other, and a
+checksum. docs/packed_format.md has it byte by byte, with values to test another reader on.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from feature_repo.errors import StoreError
+
+FORMAT = 1
+"""Version of the format, the first byte of every value."""
+
+HEADER = np.dtype([("tag", "<u8"), ("event", "<i8"), ("created", "<i8")])
+"""Format (1 byte), zero (3), fingerprint of the schema (4); event and created time in microseconds since 1970."""
+
+UNKNOWN_TIME = int(np.iinfo(np.int64).min)
+"""Stands for no created time, and for the event time of what is not there."""
+
+CHECKSUM_BYTES = 4
+RESIDUE = zlib.crc32(zlib.crc32(b"").to_bytes(4, "little"))
+"""CRC-32 of anything that ends in its own CRC-32."""
+
+FIXED = {
+    "Float64": "<f8",
+    "Int64": "<i8",
+    "UnixTimestamp": "<i8",
+    "Float32": "<f4",
+    "Int32": "<i4",
+    "Bool": "|u1",
+}
+"""Feast type → how it lies in a value. Timestamps are microseconds since 1970, UTC."""
+
+TEXTS = ("String", "Json", "Uuid", "TimeUuid", "Decimal")
+"""Feast types kept as UTF-8."""
+
+BLOBS = ("Bytes", "PdfBytes", "ImageBytes")
+
+_REGIONS = ("<f8", "<i8", "<f4", "<i4", "|u1")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature.
+
+    Attributes:
+        dtype: Feast's name of the type.
+        length: of a vector of fixed length; 0 for anything else.
+    """
+
+    name: str
+    dtype: str
+    length: int = 0
+
+    @property
+    def element(self) -> str | None:
+        """Type of the elements of a list or set; None for anything else."""
+        for prefix in ("Array(", "Set("):
+            if self.dtype.startswith(prefix) and "(" not in self.dtype[len(prefix) :]:
+                return self.dtype[len(prefix) : -1]
+        return None
+
+    @property
+    def kind(self) -> str:
+        """``number``, ``vector`` (in the fixed part), ``text``, ``blob``, ``numbers``, ``texts``, ``blobs``, or
+        ``message``: a protobuf ``feast.types.Value``, for maps, structs, nested lists and other types.
+        """
+        if self.dtype in FIXED:
+            return "number"
+        if self.dtype in TEXTS or self.dtype in BLOBS:
+            return "text" if self.dtype in TEXTS else "blob"
+        element = self.element
+        if element in FIXED:
+            return "vector" if self.length and element in ("Float32", "Float64") else "numbers"
+        if element in TEXTS or element in BLOBS:
+            return "texts" if element in TEXTS else "blobs"
+        return "message"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it has the same width in every value."""
+        return self.kind in ("number", "vector")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a fixed column lies.
+
+    Attributes:
+        region: numpy type of the region.
+        offset: of the region in the value, in bytes.
+        start: of the column in the region, in elements.
+        width: elements.
+    """
+
+    region: str
+    offset: int
+    start: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a view, in their order, and what follows from them.
+
+    Attributes:
+        view: name, for messages.
+        columns: in the order of the null bits.
+    """
+
+    view: str = field(compare=False)
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, view: str, columns: Sequence[Sequence]) -> "Schema":
+        """From (name, type) or (name, type, length); equal ones are the same object."""
+        return _interned(view, tuple(Column(*column) for column in columns))
+
+    @classmethod
+    def from_text(cls, view: str, text: str | bytes) -> "Schema":
+        """Back from ``text``."""
+        return cls.of(view, json.loads(text)["columns"])
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical JSON, as it lies in Redis; the fingerprint is its digest."""
+        columns = [[column.name, column.dtype, column.length] for column in self.columns]
+        return json.dumps({"format": FORMAT, "columns": columns}, separators=(",", ":"), ensure_ascii=True)
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """First four bytes of the SHA-256 of ``text``, little-endian."""
+        return int.from_bytes(hashlib.sha256(self.text.encode()).digest()[:4], "little")
+
+    @cached_property
+    def tag(self) -> int:
+        """First eight bytes of every value, as a little-endian number."""
+        return self.fingerprint << 32 | FORMAT
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Name of a column → its null bit."""
+        return {column.name: place for place, column in enumerate(self.columns)}
+
+    @cached_property
+    def variable(self) -> tuple[Column, ...]:
+        """Columns of any length, in order."""
+        return tuple(column for column in self.columns if not column.is_fixed)
+
+    @cached_property
+    def _layout(self) -> tuple[dict[str, Place], int, int, int]:
+        """Places of the fixed columns; offsets of the ends, of the null bits, and of what follows."""
+        places: dict[str, Place] = {}
+        offset = HEADER.itemsize
+        for region in _REGIONS:
+            start = 0
+            for column in self.columns:
+                if column.is_fixed and FIXED[column.element or column.dtype] == region:
+                    width = column.length or 1
+                    places[column.name] = Place(region, offset, start, width)
+                    start += width
+            offset += start * np.dtype(region).itemsize
+            if region == "<i4":
+                ends = offset
+                offset += 4 * len(self.variable)
+        return places, ends, offset, offset + (len(self.columns) + 7) // 8
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Fixed column → where it lies."""
+        return self._layout[0]
+
+    @property
+    def ends(self) -> int:
+        """Offset of one unsigned 32-bit number for each column of any length: where it ends in the variable part."""
+        return self._layout[1]
+
+    @property
+    def nulls(self) -> int:
+        """Offset of the null bits; the first column has the lowest bit of the first byte."""
+        return self._layout[2]
+
+    @property
+    def fixed_bytes(self) -> int:
+        """Header, fixed columns, ends and null bits."""
+        return self._layout[3]
+
+    @cached_property
+    def blank(self) -> bytes:
+        """The value of what is not there: all null, no time."""
+        value = np.zeros(self.fixed_bytes, np.uint8)
+        value[: HEADER.itemsize] = np.frombuffer(
+            np.array([(self.tag, UNKNOWN_TIME, UNKNOWN_TIME)], HEADER).tobytes(), np.uint8
+        )
+        value[self.nulls :] = 0xFF
+        raw = value.tobytes()
+        return raw + zlib.crc32(raw).to_bytes(CHECKSUM_BYTES, "little")
+
+
+@lru_cache(maxsize=4096)
+def _interned(view: str, columns: tuple[Column, ...]) -> Schema:
+    return Schema(view, columns)
+
+
+def damaged(view: str, found: str) -> StoreError:
+    """The error for bytes that are no value of a view."""
+    return StoreError(
+        expected=f"packed values of the view {view} in the online store",
+        found=found,
+        next_command="python -m feature_repo materialize",
+    )

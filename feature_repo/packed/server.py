@@ -1,0 +1,406 @@
+"""The Redis that holds the packed values: the embedded one, one server, a master behind Sentinel, or a cluster.
+
+``REFRAIN_REDIS`` names it as Feast's connection strings do, ``host:port[,host:port…][,option=value…]``; without it the
+embedded server of the data folder answers. Options: ``redis_type`` (``redis``, ``redis_cluster``,
+``redis_sentinel``), ``sentinel_master``, ``db``, ``username``, ``password``, ``ssl``, ``ssl_ca_certs``,
+``ssl_certfile``, ``ssl_keyfile``. Secrets better come from ``REFRAIN_REDIS_PASSWORD`` or from the file that
+``REFRAIN_REDIS_PASSWORD_FILE`` names.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from feature_repo.errors import InputError, OnlineUnavailable
+from feature_repo.home import Home
+from feature_repo.stores import redis_server
+
+T = TypeVar("T")
+
+Command = tuple[Any, ...]
+"""A Redis command as its words."""
+
+READ_TIMEOUT, WRITE_TIMEOUT = 1.0, 30.0
+"""Seconds that one answer may take."""
+
+KINDS = ("redis", "redis_cluster", "redis_sentinel")
+_SECRETS = ("password", "sentinel_password")
+_OPTIONS = {
+    *("redis_type", "sentinel_master", "db", "username", "ssl", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
+    *("ssl_cert_reqs", "unix_socket_path", *_SECRETS),
+}
+_PASSING = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, redis.ReadOnlyError)
+"""Errors after which a new connection may do better."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the online store is.
+
+    Attributes:
+        nodes: host and port of the server, or of some nodes of the cluster, or of the sentinels; none is embedded.
+        options: by name, all texts.
+    """
+
+    nodes: tuple[tuple[str, int], ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str, **defaults: str) -> "Address":
+        """From a connection string; its own options win over the defaults.
+
+        Raises:
+            InputError: it is not one.
+        """
+        nodes: list[tuple[str, int]] = []
+        options = dict(defaults)
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, is_option, value = part.partition("=")
+            if is_option:
+                options[name] = value
+                continue
+            host, colon, port = part.rpartition(":")
+            if not colon or not port.isdigit():
+                raise _bad_address(f"{part!r} among the hosts")
+            nodes.append((host.strip("[]"), int(port)))
+        unknown = sorted(set(options) - _OPTIONS)
+        if unknown or options.get("redis_type", "redis") not in KINDS:
+            raise _bad_address(f"the option {unknown[0]!r}" if unknown else f"redis_type={options['redis_type']}")
+        if options.get("redis_type") == "redis_sentinel" and not options.get("sentinel_master"):
+            raise _bad_address("redis_sentinel without sentinel_master")
+        return cls(tuple(nodes), options)
+
+    @classmethod
+    def from_env(cls, **defaults: str) -> "Address":
+        """From ``REFRAIN_REDIS``; embedded if it is not set."""
+        text = os.environ.get("REFRAIN_REDIS", "")
+        return cls.parse(text, **defaults) if text else cls()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the server is that of the data folder."""
+        return not self.nodes and "unix_socket_path" not in self.options
+
+    @property
+    def kind(self) -> str:
+        """One of ``KINDS``."""
+        return self.options.get("redis_type", "redis")
+
+    def public(self) -> dict[str, str]:
+        """The options that may be written into a manifest: no secrets, no hosts."""
+        return {name: value for name, value in self.options.items() if name not in {*_SECRETS, "unix_socket_path"}}
+
+    def __str__(self) -> str:
+        where = ",".join(f"{host}:{port}" for host, port in self.nodes) or self.options.get("unix_socket_path", "")
+        return where or "the embedded Redis"
+
+    def arguments(self, timeout: float) -> dict[str, Any]:
+        """For redis-py's clients."""
+        own = {name: value for name, value in self.options.items() if name not in ("redis_type", "sentinel_master")}
+        own.pop("sentinel_password", None)
+        own.setdefault("password", _password() or "")
+        typed: dict[str, Any] = {name: value for name, value in own.items() if value}
+        if "db" in typed:
+            typed["db"] = int(typed["db"])
+        if "ssl" in typed:
+            typed["ssl"] = typed["ssl"].lower() == "true"
+        return typed | {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+
+
+def _password() -> str | None:
+    named = os.environ.get("REFRAIN_REDIS_PASSWORD_FILE")
+    return Path(named).read_text().strip() if named else os.environ.get("REFRAIN_REDIS_PASSWORD")
+
+
+def _bad_address(found: str) -> InputError:
+    return InputError(
+        expected="REFRAIN_REDIS as host:port[,host:port][,option=value]",
+        found=found,
+        next_command="export REFRAIN_REDIS=localhost:6379,redis_type=redis",
+    )
+
+
+class Server(Protocol):
+    """What reading and writing need of a Redis."""
+
+    def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
+        """Places of the keys that may stand in one command, so many at the most."""
+        ...
+
+    def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
+        """Answers of commands that go out together; each is sent to where its key lies. Errors stand in the answers."""
+        ...
+
+    def everywhere(self, *command: Any) -> None:
+        """A command without a key, on every node that holds data."""
+        ...
+
+    def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
+        """Names that match, in batches."""
+        ...
+
+    def reconnect(self) -> None:
+        """Forget the connections, and who is where."""
+        ...
+
+
+class OneServer:
+    """One Redis, found anew after every failure: embedded, at an address, or the master that Sentinel names."""
+
+    def __init__(self, connect: Callable[[], redis.Redis]) -> None:
+        self._connect = connect
+        self._client: redis.Redis | None = None
+
+    @property
+    def client(self) -> redis.Redis:
+        """Connected on first use."""
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
+        """All keys may stand together."""
+        return [range(start, min(start + most, len(keys))) for start in range(0, len(keys), most)]
+
+    def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
+        """One round trip."""
+        if len(commands) == 1:
+            return [self.client.execute_command(*commands[0])]
+        pipe = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        return pipe.execute(raise_on_error=False)
+
+    def everywhere(self, *command: Any) -> None:
+        """On the one there is."""
+        self.client.execute_command(*command)
+
+    def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
+        """A thousand looked at a time."""
+        yield from _scan(self.client, pattern)
+
+    def reconnect(self) -> None:
+        """The next command connects. Connections that other threads are using are theirs."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.connection_pool.disconnect(inuse_connections=False)
+
+
+class ClusterServer:
+    """A Redis Cluster: commands are sent to all nodes at once, then all answers are read."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._address, self._timeout = address, timeout
+        self._client: redis.RedisCluster | None = None
+
+    @property
+    def client(self) -> redis.RedisCluster:
+        """Connected on first use."""
+        if self._client is None:
+            nodes = [redis.cluster.ClusterNode(host, port) for host, port in self._address.nodes]
+            retry = Retry(NoBackoff(), 1)
+            self._client = redis.RedisCluster(
+                startup_nodes=nodes, retry=retry, **self._address.arguments(self._timeout)
+            )
+        return self._client
+
+    def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
+        """Those of one slot: with the hash tag, the views of one entity."""
+        slots: dict[int, list[int]] = {}
+        for place, key in enumerate(keys):
+            slots.setdefault(redis.crc.key_slot(key), []).append(place)
+        return [places[start : start + most] for places in slots.values() for start in range(0, len(places), most)]
+
+    def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
+        """One round trip to each node; what has moved meanwhile is asked again where it is now."""
+        client = self.client
+        by_node: dict[Any, list[int]] = {}
+        for place, key in enumerate(keys):
+            node = client.nodes_manager.get_node_from_slot(redis.crc.key_slot(key))
+            by_node.setdefault(node.name, []).append(place)
+        answers: list[Any] = [None] * len(commands)
+        waiting = []
+        try:
+            for name, places in by_node.items():
+                pool = client.get_redis_connection(client.get_node(node_name=name)).connection_pool
+                connection = pool.get_connection()
+                waiting.append((pool, connection, places))
+                connection.send_packed_command(connection.pack_commands([commands[place] for place in places]))
+            for _, connection, places in waiting:
+                for place in places:
+                    try:
+                        answers[place] = connection.read_response()
+                    except redis.ResponseError as error:
+                        answers[place] = error
+        except BaseException:
+            for _, connection, _ in waiting:
+                connection.disconnect()  # answers may be under way that nobody will read
+            raise
+        finally:
+            for pool, connection, _ in waiting:
+                pool.release(connection)
+        moved = (redis.exceptions.MovedError, redis.exceptions.AskError, redis.exceptions.TryAgainError)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, moved):
+                answers[place] = client.execute_command(*commands[place])
+        return answers
+
+    def everywhere(self, *command: Any) -> None:
+        """On every primary."""
+        self.client.execute_command(*command, target_nodes=redis.RedisCluster.PRIMARIES)
+
+    def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
+        """Of every primary."""
+        for node in self.client.get_primaries():
+            yield from _scan(self.client.get_redis_connection(node), pattern)
+
+    def reconnect(self) -> None:
+        """The next command asks for the slots again."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def _scan(client: redis.Redis, pattern: bytes) -> Iterator[list[bytes]]:
+    cursor = 0
+    while True:
+        cursor, names = client.scan(cursor, match=pattern, count=1000)  # type: ignore[misc]
+        if names:
+            yield names
+        if not cursor:
+            return
+
+
+def open_server(home: Home, address: Address, timeout: float) -> Server:
+    """The server at an address; it is connected to when it is first asked."""
+    if address.is_embedded:
+        return OneServer(lambda: redis_server.ensure(home, timeout))
+    if address.kind == "redis_cluster":
+        return ClusterServer(address, timeout)
+    return OneServer(lambda: _connect(address, timeout))
+
+
+def _connect(address: Address, timeout: float) -> redis.Redis:
+    arguments = address.arguments(timeout) | {"retry": Retry(NoBackoff(), 0)}
+    if address.kind == "redis_sentinel":
+        sentinel = redis.Sentinel(address.nodes, sentinel_kwargs=_sentinel_arguments(address, arguments))
+        return sentinel.master_for(address.options["sentinel_master"], **arguments)
+    if address.nodes:
+        arguments["host"], arguments["port"] = address.nodes[0]
+    return redis.Redis(**arguments)
+
+
+def _sentinel_arguments(address: Address, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Sentinels share the timeouts and the certificates of the servers, not their password or database."""
+    own = {name: value for name, value in arguments.items() if name.startswith(("ssl", "socket"))}
+    secret = address.options.get("sentinel_password") or os.environ.get("REFRAIN_SENTINEL_PASSWORD")
+    return own | ({"password": secret} if secret else {})
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """What Redis or the network complains of, as an error that a person can put right.
+
+    Raises:
+        OnlineUnavailable: instead of redis-py's errors.
+    """
+    try:
+        yield
+    except redis.RedisError as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> OnlineUnavailable:
+    """The typed error for one of redis-py's."""
+    known: tuple[tuple[type[Exception], str, str], ...] = (
+        (redis.exceptions.OutOfMemoryError, "to have room", "redis-cli config get maxmemory  (raise it)"),
+        (
+            redis.ReadOnlyError,
+            "to take writes",
+            "redis-cli role  (a replica answers: point REFRAIN_REDIS at the master)",
+        ),
+        (redis.AuthenticationError, "to let us in", "export REFRAIN_REDIS_PASSWORD=…"),
+        (redis.exceptions.NoPermissionError, "to let us in", "redis-cli acl whoami  (that user may not do this)"),
+        (redis.TimeoutError, "to answer in time", "python -m feature_repo redis status"),
+        (redis.exceptions.ClusterDownError, "to have all its nodes", "redis-cli cluster info"),
+    )
+    for kind, expected, command in known:
+        if isinstance(error, kind):
+            return OnlineUnavailable(expected=f"the online store {expected}", found=_short(error), next_command=command)
+    return OnlineUnavailable(
+        expected="the online store to answer", found=_short(error), next_command="python -m feature_repo redis status"
+    )
+
+
+def _short(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+
+
+def persistent(server: Server, ask: Callable[[], T], *, tries: int, patience: float = 0.0) -> T:
+    """Ask; after a failure that may pass connect anew and ask again. For what may be done twice only.
+
+    Args:
+        server: that is asked.
+        ask: the question.
+        tries: questions at the least.
+        patience: seconds to go on for, each pause about twice as long as the one before.
+
+    Raises:
+        OnlineUnavailable: it did not pass.
+    """
+    started, pause = time.monotonic(), 0.05
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return ask()
+        except (*_PASSING, redis.exceptions.ClusterError, redis.exceptions.OutOfMemoryError) as error:
+            server.reconnect()
+            waited = time.monotonic() - started
+            if (attempt >= tries and waited + pause > patience) or isinstance(error, redis.AuthenticationError):
+                raise unavailable(error) from error
+            if attempt >= tries or patience:
+                time.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(pause * 2, 2.0)
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+
+
+def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes | None]:
+    """Values of keys, None where there is none; one round trip (to each node of a cluster).
+
+    Raises:
+        OnlineUnavailable: the server does not answer.
+    """
+    if not keys:
+        return []
+
+    def ask() -> list[bytes | None]:
+        groups = server.groups(keys, most=10_000)
+        if len(groups) == 1:
+            return _raised(server.send([("MGET", *keys)], keys[:1]))[0]
+        commands = [("MGET", *(keys[place] for place in group)) for group in groups]
+        answers = _raised(server.send(commands, [keys[group[0]] for group in groups]))
+        found: list[bytes | None] = [None] * len(keys)
+        for group, values in zip(groups, answers, strict=True):
+            for place, value in zip(group, values, strict=True):
+                found[place] = value
+        return found
+
+    return persistent(server, ask, tries=tries)
+
+
+def _raised(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers

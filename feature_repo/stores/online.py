@@ -1,0 +1,551 @@
+"""Feast's online store on packed values (``feature_repo.packed``): one Redis string for each view and entity.
+
+A lookup is one round trip whatever the number of views, and its answer builds protobufs only when they are asked
+for. Loaded by dotted path from feature_store.yaml.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from feast import Entity, FeatureService, FeatureView, RepoConfig, utils
+from feast.feature_view import DUMMY_ENTITY_ID
+from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.infra.supported_async_methods import SupportedAsyncMethods
+from feast.online_response import OnlineResponse
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.repo_config import FeastConfigBaseModel
+from pydantic import StrictStr
+from redis import asyncio as redis_asyncio
+
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from feature_repo.packed import entity_key
+from feature_repo.packed.decode import Block, Mixed, decode
+from feature_repo.packed.encode import encode
+from feature_repo.packed.erase import erase_entity, erase_view
+from feature_repo.packed.schema import UNKNOWN_TIME, Schema
+from feature_repo.packed.schemas import KnownSchemas
+from feature_repo.packed.server import READ_TIMEOUT, WRITE_TIMEOUT, Address, Server, get, open_server, unavailable
+from feature_repo.packed.write import Writer
+from feature_repo.stores import redis_server
+from feature_repo.stores.online_response import Answer, PackedResponse
+from feature_repo.stores.protobuf import from_values, schema_of, to_values
+
+Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
+    """Where the Redis is, and how long to wait for it.
+
+    Attributes:
+        connection_string: see ``feature_repo.packed.server``; without it ``REFRAIN_REDIS`` counts, and without that
+            the embedded server of the data folder.
+        redis_type: ``redis``, ``redis_cluster`` or ``redis_sentinel``.
+        sentinel_master: name of the master that the sentinels watch.
+        ssl: speak TLS.
+        ssl_ca_certs: file of the authorities to trust.
+        ssl_certfile: file of our own certificate, where the server wants one.
+        ssl_keyfile: its key.
+        expire: whether rows leave Redis when they are older than their view's ttl.
+        read_timeout: seconds that one answer may take.
+        write_timeout: seconds that the answer to one batch of writes may take.
+        patience: seconds for which a write is tried again while the server is away.
+    """
+
+    type: StrictStr = "feature_repo.stores.online.PackedRedisOnlineStore"
+    connection_string: str | None = None
+    redis_type: str | None = None
+    sentinel_master: str | None = None
+    ssl: bool = False
+    ssl_ca_certs: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    expire: bool = False
+    read_timeout: float = READ_TIMEOUT
+    write_timeout: float = WRITE_TIMEOUT
+    patience: float = 30.0
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Make the data folder, so that plain `feast apply` finds a place for its registry on a fresh clone."""
+        Home.from_env().ensure()
+
+    def address(self) -> Address:
+        """Of the server."""
+        names = ("redis_type", "sentinel_master", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+        options = {name: getattr(self, name) for name in names if getattr(self, name)}
+        if self.ssl:
+            options["ssl"] = "true"
+        if self.connection_string:
+            return Address.parse(self.connection_string, **options)
+        return Address.from_env(**options)
+
+
+class PackedRedisOnlineStore(OnlineStore):
+    """Packed values in Redis."""
+
+    def __init__(self) -> None:
+        self._servers: dict[tuple, Server] = {}
+        self._writers: dict[tuple, Writer] = {}
+        self._schemas: KnownSchemas | None = None
+        self._views: dict[int, tuple[FeatureView, Schema, bytes, tuple[str, ...]]] = {}
+        self._async: tuple[Any, Any] | None = None
+
+    @property
+    def async_supported(self) -> SupportedAsyncMethods:
+        """Both ways."""
+        return SupportedAsyncMethods(read=True, write=True)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def online_write_batch(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[Row],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write rows that came as protobufs (a push); the newest event of each entity wins.
+
+        Raises:
+            InputError: a value does not fit its type.
+            OnlineUnavailable: Redis does not take them; the same again is safe.
+        """
+        if not data:
+            return
+        schema = schema_of(table)
+        prefix = entity_key.prefix(config.project, table.name)
+        names = [prefix + _entity_of(key) + b"}" for key, *_ in data]
+        columns = {
+            column.name: from_values(schema, column, [values.get(column.name) for _, values, *_ in data])
+            for column in schema.columns
+        }
+        event = _times([event for *_, event, _ in data])
+        created = _times([created for *_, created in data])
+        self.writer(config, table, schema).write(names, encode(schema, columns, event, created))
+        if progress:
+            progress(len(data))
+
+    async def online_write_batch_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[Row],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """The same beside the event loop, in a thread."""
+        await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
+
+    def writer(self, config: RepoConfig, table: FeatureView, schema: Schema | None = None) -> Writer:
+        """What writes rows of a view."""
+        schema = schema or schema_of(table)
+        options = config.online_store
+        ttl = table.ttl if options.expire and table.ttl else None
+        slot = (config.project, table.name, schema.fingerprint, ttl)
+        if slot not in self._writers:
+            server = self.server(config, options.write_timeout)
+            self._writers[slot] = Writer(server, config.project, schema, ttl=ttl, patience=options.patience)
+        return self._writers[slot]
+
+    def server(self, config: RepoConfig, timeout: float) -> Server:
+        """The Redis, with answers in so many seconds."""
+        home, address = Home.from_env(), config.online_store.address()
+        slot = (home, str(address), timeout)
+        if slot not in self._servers:
+            self._servers[slot] = open_server(home, address, timeout)
+        return self._servers[slot]
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def online_read(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
+        """Values of one view as protobufs; (None, None) for what is not there or older than the view's ttl.
+
+        Raises:
+            OnlineUnavailable: Redis does not answer.
+            StoreError: what lies there is damaged, or of a schema that nobody knows.
+        """
+        found = get(self._reader(config), self._names(config, table, entity_keys))
+        return self._rows(config, table, found, requested_features)
+
+    async def online_read_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
+        """As ``online_read``."""
+        found = await self._get_async(config, self._names(config, table, entity_keys))
+        return self._rows(config, table, found, requested_features)
+
+    def get_online_features(
+        self,
+        config: RepoConfig,
+        features: list[str] | FeatureService,
+        entity_rows: Any,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        include_feature_view_version_metadata: bool = False,
+    ) -> OnlineResponse:
+        """All views in one round trip; on-demand views are computed by Feast's own code.
+
+        Raises:
+            InputError: a join key is not given.
+            OnlineUnavailable: Redis does not answer.
+            StoreError: what lies there is damaged, or of a schema that nobody knows.
+        """
+        lookup = self._lookup(config, features, entity_rows, registry, project, full_feature_names)
+        if lookup is None or include_feature_view_version_metadata:
+            return super().get_online_features(
+                config,
+                features,
+                entity_rows,
+                registry,
+                project,
+                full_feature_names,
+                include_feature_view_version_metadata,
+            )
+        return lookup.response(get(self._reader(config), lookup.names), self._older(config))
+
+    async def get_online_features_async(
+        self,
+        config: RepoConfig,
+        features: list[str] | FeatureService,
+        entity_rows: Any,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        include_feature_view_version_metadata: bool = False,
+    ) -> OnlineResponse:
+        """As ``get_online_features``."""
+        lookup = self._lookup(config, features, entity_rows, registry, project, full_feature_names)
+        if lookup is None or include_feature_view_version_metadata:
+            return await super().get_online_features_async(
+                config,
+                features,
+                entity_rows,
+                registry,
+                project,
+                full_feature_names,
+                include_feature_view_version_metadata,
+            )
+        return lookup.response(await self._get_async(config, lookup.names), self._older(config))
+
+    def retrieve_online_documents_v2(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        requested_features: list[str],
+        embedding: list[float] | None,
+        top_k: int,
+        distance_metric: str | None = None,
+        query_string: str | None = None,
+        filters: Any = None,
+        include_feature_view_version_metadata: bool = False,
+    ) -> list[tuple[datetime | None, EntityKey | None, dict[str, Value] | None]]:
+        """Not here: packed values are strings, which no Redis module indexes."""
+        raise InputError(
+            expected="a store with a vector index",
+            found="packed values in Redis",
+            next_command="python -m inference recommend USER  (its index is voyager, from the model bundle)",
+        )
+
+    # --- infrastructure ----------------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Erase the views that are gone; nothing has to be made for those that stay."""
+        for table in tables_to_delete:
+            erase_view(self.server(config, config.online_store.write_timeout), config.project, table.name)
+
+    def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
+        """Erase all values of this project's views, and nobody else's. The server goes on."""
+        if config.online_store.address().is_embedded and not redis_server.running(Home.from_env()):
+            redis_server.ensure(Home.from_env())
+        self.update(config, tables, [], entities, [], partial=False)
+
+    def erase_entity(self, config: RepoConfig, tables: Iterable[FeatureView], join_key: str, value: Any) -> int:
+        """Erase every row, in any of the views, whose join key has this value; see ``packed.erase``.
+
+        Returns:
+            How many rows there were.
+        """
+        server = self.server(config, config.online_store.write_timeout)
+        views = {table.name: tuple(sorted(_join_keys(table))) for table in tables}
+        return erase_entity(server, config.project, views, join_key, value)
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._async is not None:
+            client, self._async = self._async[1], None
+            await client.aclose()
+        for server in self._servers.values():
+            server.reconnect()
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _reader(self, config: RepoConfig) -> Server:
+        return self.server(config, config.online_store.read_timeout)
+
+    def _older(self, config: RepoConfig) -> KnownSchemas:
+        if self._schemas is None or self._schemas.project != config.project:
+            self._schemas = KnownSchemas(self._reader(config), config.project)
+        return self._schemas
+
+    async def _get_async(self, config: RepoConfig, names: list[bytes]) -> list[bytes | None]:
+        if not names:
+            return []
+        try:
+            for attempt in (1, 2):
+                try:
+                    client = self._async_client(config)
+                    if isinstance(client, redis_asyncio.RedisCluster):
+                        return await client.mget_nonatomic(names)
+                    return await client.mget(names)
+                except (redis_asyncio.ConnectionError, redis_asyncio.TimeoutError):
+                    self._async = None
+                    if attempt == 2:
+                        raise
+        except redis_asyncio.RedisError as error:
+            raise unavailable(error) from error
+        raise AssertionError("unreachable")
+
+    def _async_client(self, config: RepoConfig) -> Any:
+        """One for each event loop; the embedded server is started if it does not run."""
+        loop = asyncio.get_running_loop()
+        if self._async is None or self._async[0] is not loop:
+            options, home = config.online_store, Home.from_env()
+            address = options.address()
+            arguments = address.arguments(options.read_timeout)
+            client: Any
+            if address.is_embedded:
+                redis_server.ensure(home)
+                client = redis_asyncio.Redis(unix_socket_path=str(redis_server.socket_path(home)))
+            elif address.kind == "redis_cluster":
+                nodes = [redis_asyncio.cluster.ClusterNode(host, port) for host, port in address.nodes]
+                client = redis_asyncio.RedisCluster(startup_nodes=nodes, **arguments)
+            elif address.kind == "redis_sentinel":
+                secret = {name: value for name, value in arguments.items() if name.startswith("ssl")}
+                sentinel = redis_asyncio.Sentinel(address.nodes, sentinel_kwargs=secret)
+                client = sentinel.master_for(address.options["sentinel_master"], **arguments)
+            else:
+                where = {"host": address.nodes[0][0], "port": address.nodes[0][1]} if address.nodes else {}
+                client = redis_asyncio.Redis(**where, **arguments)
+            self._async = (loop, client)
+        return self._async[1]
+
+    def _names(self, config: RepoConfig, table: FeatureView, keys: Sequence[EntityKey]) -> list[bytes]:
+        prefix = entity_key.prefix(config.project, table.name)
+        return [prefix + _entity_of(key) + b"}" for key in keys]
+
+    def _rows(
+        self, config: RepoConfig, table: FeatureView, found: list[bytes | None], requested: list[str] | None
+    ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
+        schema = schema_of(table)
+        block = decode(found, schema, self._older(config).of(schema.view))
+        wanted = [column for column in schema.columns if requested is None or column.name in requested]
+        gone = _too_old(block, table.ttl) | (block.event == UNKNOWN_TIME)
+        values = {column.name: to_values(block, column) for column in wanted}
+        return [
+            (None, None) if gone[row] else (_moment(event), {name: column[row] for name, column in values.items()})
+            for row, event in enumerate(block.event.tolist())
+        ]
+
+    def _read_features_per_fv(self, config: RepoConfig, grouped_refs: list, *rest: Any, **named: Any) -> None:
+        """As Feast does, but with the features of a view in the same order in every process."""
+        super()._read_features_per_fv(config, _sorted(grouped_refs), *rest, **named)
+
+    async def _read_features_per_fv_async(
+        self, config: RepoConfig, grouped_refs: list, *rest: Any, **named: Any
+    ) -> None:
+        """As ``_read_features_per_fv``."""
+        await super()._read_features_per_fv_async(config, _sorted(grouped_refs), *rest, **named)
+
+    def _lookup(
+        self,
+        config: RepoConfig,
+        features: list[str] | FeatureService,
+        entity_rows: Any,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool,
+    ) -> "_Lookup | None":
+        """What to fetch; None if on-demand views or versions of views make it a case for Feast's own code."""
+        (references, on_demand, entity_names, types, join_keys, grouped, _, _, _) = utils._get_cached_request_context(
+            registry, project, features, full_feature_names
+        )
+        if on_demand or any(getattr(table.projection, "version_tag", None) is not None for table, _ in grouped):
+            return None
+        columns = _columns(entity_rows, entity_names)
+        given = {name: values for name, values in columns.items() if name in join_keys}
+        lookup = _Lookup(given, types, len(next(iter(columns.values()), ())))
+        order = {reference: place for place, reference in enumerate(references)}
+        for table, wanted in grouped:
+            name = table.projection.name_to_use()
+            _, schema, prefix, keys = self._view(config, table, entity_names)
+            prefixed = f"{name}__" if full_feature_names else ""
+            shown = sorted((order.get(f"{name}:{feature}", 0), feature) for feature in wanted)
+            lookup.add(
+                table, schema, prefix, keys, [(place, f"{prefixed}{feature}", feature) for place, feature in shown]
+            )
+        return lookup
+
+    def _view(
+        self, config: RepoConfig, table: FeatureView, entity_names: Mapping[str, str]
+    ) -> tuple[FeatureView, Schema, bytes, tuple[str, ...]]:
+        """What a view's lookups need; kept for as long as Feast keeps the same object."""
+        known = self._views.get(id(table))
+        if known is None or known[0] is not table:
+            if len(self._views) > 1000:
+                self._views.clear()
+            keys = sorted(entity_names[entity] for entity in table.entities)
+            keys = [key for key in keys if key != DUMMY_ENTITY_ID]
+            aliases = table.projection.join_key_map
+            known = (
+                table,
+                schema_of(table),
+                entity_key.prefix(config.project, table.name),
+                tuple(aliases.get(key, key) for key in keys),
+            )
+            self._views[id(table)] = known
+        return known
+
+
+class _Lookup:
+    """The names to fetch for some rows, and how the answer comes of what is found."""
+
+    def __init__(self, given: dict[str, list[Any]], types: Mapping[str, Any], rows: int) -> None:
+        self._given, self._types, self._rows = given, types, rows
+        self._parts: dict[str, list[bytes | None]] = {}
+        self._entities: dict[tuple[str, ...], tuple[list[bytes], np.ndarray | None]] = {}
+        self._views: list[tuple] = []
+        self.names: list[bytes] = []
+
+    def add(
+        self,
+        table: FeatureView,
+        schema: Schema,
+        prefix: bytes,
+        keys: tuple[str, ...],
+        wanted: list[tuple[int, str, str]],
+    ) -> None:
+        """Ask for some features of a view."""
+        entities, places = self._distinct(table, keys)
+        start = len(self.names)
+        self.names += [prefix + entity + b"}" for entity in entities]
+        self._views.append((table.ttl, schema, wanted, slice(start, len(self.names)), places))
+
+    def response(self, found: list[bytes | None], older: KnownSchemas) -> PackedResponse:
+        """The answer, of which nothing is built yet."""
+        answers = []
+        for ttl, schema, wanted, where, places in self._views:
+            block = decode(found[where], schema, older.of(schema.view))
+            answers.append(Answer(block, _too_old(block, ttl), places, wanted))
+        return PackedResponse(self._rows, self._given, self._types, answers)
+
+    def _distinct(self, table: FeatureView, keys: tuple[str, ...]) -> tuple[list[bytes], np.ndarray | None]:
+        """Distinct entities, and each row's place among them (-1 for a null key); None if they are the rows."""
+        if keys in self._entities:
+            return self._entities[keys]
+        absent = [key for key in keys if key not in self._given]
+        if absent:
+            raise InputError(
+                expected=f"the join key {absent[0]!r} of the view {table.name} in every entity row",
+                found=f"{sorted(self._given)}",
+                next_command=f"add {absent[0]!r} to the entity rows",
+            )
+        for key in keys:
+            if key not in self._parts:
+                self._parts[key] = entity_key.texts(_plain(self._given[key]))
+        if not keys:
+            rows: list[bytes | None] = [b""] * self._rows
+        elif len(keys) == 1:
+            rows = self._parts[keys[0]]
+        else:
+            columns = zip(*(self._parts[key] for key in keys), strict=True)
+            rows = [None if None in row else entity_key.entity(row) for row in columns]  # type: ignore[arg-type]
+        distinct: dict[bytes, int] = {}
+        places = [-1 if row is None else distinct.setdefault(row, len(distinct)) for row in rows]
+        is_same = len(distinct) == len(rows)
+        self._entities[keys] = (list(distinct), None if is_same else np.array(places, np.int64))
+        return self._entities[keys]
+
+
+def _columns(entity_rows: Any, entity_names: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Entity rows by column; entity names (which Feast still takes) become join keys."""
+    if isinstance(entity_rows, list):
+        names = entity_rows[0].keys() if entity_rows else ()
+        if any(row.keys() != names for row in entity_rows):
+            raise ValueError("All entity_rows must have the same keys.")
+        columns = {name: [row[name] for row in entity_rows] for name in names}
+    else:
+        columns = {
+            name: list(values.val) if hasattr(values, "val") else list(values) for name, values in entity_rows.items()
+        }
+    if len({len(values) for values in columns.values()}) > 1:
+        raise ValueError("All entity rows must have the same columns.")
+    return {entity_names.get(name, name): values for name, values in columns.items()}
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    """Join keys out of protobufs, where they came in them."""
+    if not any(isinstance(value, Value) for value in values):
+        return values
+    return [_unwrapped(value) if isinstance(value, Value) else value for value in values]
+
+
+def _unwrapped(value: Value) -> Any:
+    kind = value.WhichOneof("val")
+    return None if kind is None else getattr(value, kind)
+
+
+def _entity_of(key: EntityKey) -> bytes:
+    pairs = sorted(zip(key.join_keys, key.entity_values, strict=True), key=lambda pair: pair[0])
+    return entity_key.entity([entity_key.part(_unwrapped(value)) for name, value in pairs if name != DUMMY_ENTITY_ID])
+
+
+def _join_keys(table: FeatureView) -> Iterator[str]:
+    return (column.name for column in table.entity_columns if column.name != DUMMY_ENTITY_ID)
+
+
+def _times(moments: Sequence[datetime | None]) -> pa.Array:
+    """Naive ones are UTC."""
+    zoned = [m.replace(tzinfo=UTC) if m is not None and m.tzinfo is None else m for m in moments]
+    return pa.array(zoned, pa.timestamp("us", "UTC"))
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _too_old(block: Block | Mixed, ttl: timedelta | None) -> np.ndarray:
+    """(rows,) whether a value is there, but older than its view allows."""
+    if not ttl:
+        return np.zeros(len(block), bool)
+    oldest = (time.time() - ttl.total_seconds()) * 1_000_000
+    return (block.event < oldest) & (block.event != UNKNOWN_TIME)
+
+
+def _sorted(grouped: list) -> list:
+    return [(table, sorted(features)) for table, features in grouped]

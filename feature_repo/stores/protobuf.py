@@ -1,0 +1,175 @@
+"""Between packed columns and Feast's protobuf values, where Feast hands over or asks for those."""
+
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from feast import FeatureView
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.type_map import (
+    VALUE_TYPE_TO_PROTO_VALUE_MAP,
+    feast_value_type_to_python_type,
+    python_values_to_proto_values,
+)
+from feast.types import FeastType
+from feast.value_type import ValueType
+
+from feature_repo.packed.decode import Block, Mixed
+from feature_repo.packed.encode import arrow_type
+from feature_repo.packed.schema import Column, Schema
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NULL_TIME = int(np.iinfo(np.int64).min)
+_ONE = {
+    "PdfBytes": "bytes_val",
+    "ImageBytes": "bytes_val",
+}
+
+
+def schema_of(table: FeatureView) -> Schema:
+    """The packed schema of a view's features."""
+    return Schema.of(table.name, [(f.name, str(f.dtype), f.vector_length or 0) for f in table.features])
+
+
+def attribute(column: Column) -> str:
+    """Name of the field of ``Value`` that holds the column's type."""
+    if column.dtype in _ONE:
+        return _ONE[column.dtype]
+    return VALUE_TYPE_TO_PROTO_VALUE_MAP[_value_type(column)]
+
+
+def from_values(schema: Schema, column: Column, values: Sequence[Value | None]) -> pa.Array:
+    """(rows,) Arrow values that ``encode`` takes."""
+    plain = [_plain(column, value) for value in values]
+    wanted = arrow_type(column)
+    if column.element == "UnixTimestamp" and column.kind == "numbers":
+        scaled = [None if one is None else [_in_microseconds(item) for item in one] for one in plain]
+        return pa.array(scaled, pa.list_(pa.int64())).cast(wanted)
+    if column.dtype == "UnixTimestamp":
+        return pa.array([_in_microseconds(one) for one in plain], pa.int64()).cast(wanted)
+    return pa.array(plain, wanted)
+
+
+def to_values(block: Block | Mixed, column: Column) -> list[Value]:
+    """(rows,) protobuf values; an empty one for what is null."""
+    if column.kind == "message":
+        return [Value() if raw is None else Value.FromString(raw) for raw in block.objects(column.name)]
+    name = attribute(column)
+    if column.element is None:
+        rows = raw_values(block, column)
+        if column.dtype == "UnixTimestamp":
+            rows = [None if row is None else row // 1_000_000 for row in rows]
+        return [Value() if row is None else Value(**{name: row}) for row in rows]
+    scale = 1_000_000 if column.element == "UnixTimestamp" else 0
+    out = []
+    for row in raw_values(block, column):
+        value = Value()
+        if row is not None:
+            inside = getattr(value, name)
+            inside.SetInParent()
+            inside.val.extend([item // scale for item in row] if scale else row)
+        out.append(value)
+    return out
+
+
+def raw_values(block: Block | Mixed, column: Column) -> list[Any]:
+    """(rows,) as they were packed, in Python's types; timestamps are microseconds, lists are lists, null is None."""
+    if column.kind == "message":
+        return block.objects(column.name)
+    if column.is_fixed:
+        values = block.numbers(column.name).tolist()
+        is_null = block.is_null(column.name)
+        if is_null.any():
+            return [None if gone else value for value, gone in zip(values, is_null.tolist(), strict=True)]
+        return values
+    values = block.objects(column.name)
+    return [None if v is None else v.tolist() for v in values] if column.kind == "numbers" else values
+
+
+def python_values(block: Block | Mixed, column: Column) -> list[Any]:
+    """(rows,) as Feast's ``to_dict`` gives them; timestamps keep their microseconds."""
+    if column.kind == "message":
+        return [
+            None if raw is None else feast_value_type_to_python_type(Value.FromString(raw))
+            for raw in block.objects(column.name)
+        ]
+    rows = raw_values(block, column)
+    convert = _PYTHON.get(column.element or column.dtype)
+    if column.element is None:
+        return rows if convert is None else [None if row is None else convert(row) for row in rows]
+    container = set if column.dtype.startswith("Set(") else list
+    if convert is None and container is list:
+        return rows
+    convert = convert or (lambda item: item)
+    return [None if row is None else container(convert(item) for item in row) for row in rows]
+
+
+def messages(table: FeatureView, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """(rows,) serialized protobuf values of a column that is kept as such (maps, structs, nested lists)."""
+    if pa.types.is_binary(values.type):
+        return values
+    python = values.to_pylist()
+    if pa.types.is_map(values.type):
+        python = [None if row is None else dict(row) for row in python]
+    dtype: FeastType = next(field.dtype for field in table.features if field.name == column.name)
+    protos = python_values_to_proto_values(python, dtype.to_value_type())
+    return pa.array([proto.SerializeToString() if proto.WhichOneof("val") else None for proto in protos], pa.binary())
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _time(since: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=since)
+
+
+_PYTHON: dict[str, Callable[[Any], Any]] = {
+    "UnixTimestamp": _time,
+    "Json": _json,
+    "Uuid": uuid.UUID,
+    "TimeUuid": uuid.UUID,
+    "Decimal": Decimal,
+}
+
+
+def _value_type(column: Column) -> ValueType:
+    names = {"Float64": "DOUBLE", "Float32": "FLOAT", "UnixTimestamp": "UNIX_TIMESTAMP", "TimeUuid": "TIME_UUID"}
+    names |= {"PdfBytes": "BYTES", "ImageBytes": "BYTES"}
+    inner = column.element or column.dtype
+    suffix = "_LIST" if column.dtype.startswith("Array(") else "_SET" if column.dtype.startswith("Set(") else ""
+    return ValueType[names.get(inner, inner.upper()) + suffix]
+
+
+def _plain(column: Column, value: Value | None) -> Any:
+    kind = None if value is None else value.WhichOneof("val")
+    if value is None or kind is None or kind == "null_val":
+        return None
+    if column.kind == "message":
+        return value.SerializeToString()
+    found = getattr(value, kind)
+    return list(found.val) if hasattr(found, "val") else found
+
+
+def _in_microseconds(seconds: int | None) -> int | None:
+    """Feast writes a missing time as the smallest integer."""
+    return None if seconds is None or seconds == _NULL_TIME else seconds * 1_000_000
+
+
+__all__ = [
+    "attribute",
+    "from_values",
+    "messages",
+    "python_values",
+    "raw_values",
+    "schema_of",
+    "to_values",
+]

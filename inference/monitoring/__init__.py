@@ -1,0 +1,1 @@
+"""What operators of a serving process watch."""

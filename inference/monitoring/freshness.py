@@ -1,0 +1,90 @@
+"""Ages of the views online, as a table and as Prometheus metrics."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+from feature_repo.manifest import load_address, load_views
+from feature_repo.packed.freshness import Freshness, freshness
+from feature_repo.packed.server import READ_TIMEOUT, open_server
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+
+class FreshnessReader:
+    """Asks the online store; the manifest is read each time, so that a new view shows up without a restart."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._server = open_server(home, load_address(home), READ_TIMEOUT)
+
+    def read(self) -> list[Freshness]:
+        """Of every view of every service, by name.
+
+        Raises:
+            StoreError: there is no manifest.
+            OnlineUnavailable: Redis does not answer.
+        """
+        project, views = load_views(self._home)
+        return freshness(self._server, project, views)
+
+
+class FreshnessCollector:
+    """Prometheus gauges, read from the online store when they are scraped.
+
+    ``refrain_feature_age_seconds`` (since the newest event of a view), ``refrain_feature_written_seconds`` (since the
+    last write), ``refrain_feature_rows_written_total``, each by ``view``; ``refrain_online_store_up``.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._reader = FreshnessReader(home)
+
+    def collect(self) -> "Iterator[Metric]":
+        """One sample for each view that was ever written; none while Redis is away."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        now = time.time()
+        try:
+            found, is_up = self._reader.read(), 1.0
+        except StoreError:
+            found, is_up = [], 0.0
+        age = GaugeMetricFamily("refrain_feature_age_seconds", "Since the newest event of a view", labels=["view"])
+        since = GaugeMetricFamily("refrain_feature_written_seconds", "Since a view was last written", labels=["view"])
+        rows = CounterMetricFamily("refrain_feature_rows_written", "Rows written of a view", labels=["view"])
+        for item in found:
+            if item.newest_event is not None and item.written_at is not None:
+                age.add_metric([item.view], now - item.newest_event)
+                since.add_metric([item.view], now - item.written_at)
+                rows.add_metric([item.view], item.rows_written)
+        yield from (age, since, rows)
+        yield GaugeMetricFamily("refrain_online_store_up", "Whether the online store answers", value=is_up)
+
+
+def table(found: list[Freshness], now: float) -> list[str]:
+    """Lines for people, oldest first; views that were never written on top."""
+    ordered = sorted(found, key=lambda item: -(item.age(now) or float("inf")))
+    width = max((len(item.view) for item in ordered), default=4)
+    lines = [f"{'view':{width}}  {'newest event (UTC)':20} {'age':>10} {'written':>12} {'rows':>12}"]
+    for item in ordered:
+        if item.newest_event is None or item.written_at is None:
+            lines.append(f"{item.view:{width}}  {'never':20} {'':>10} {'':>12} {0:>12}")
+            continue
+        newest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(item.newest_event))
+        age, written = span(now - item.newest_event), f"{span(now - item.written_at)} ago"
+        lines.append(f"{item.view:{width}}  {newest:20} {age:>10} {written:>12} {item.rows_written:>12,}")
+    return lines
+
+
+def span(seconds: float) -> str:
+    """In the largest unit that gives at least two.
+
+    >>> span(90), span(7_300), span(200_000)
+    ('90 s', '2 h', '2 d')
+    """
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
