@@ -165,10 +165,10 @@ class _Plan:
         declared = {f"{view.name}__{name}": value for view in service.views for name, value in view.defaults}
         self.defaults = declared | dict(defaults)
         self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMBERS)
-        self.names = tuple(name for name, _ in service.features)
+        self.names = dict(service.features)
         known = KnownSchemas(server, service.project)
         self._older = [known.of(view.name) for view in service.views]
-        self._gathers: dict[tuple[str, ...], list[_Gather]] = {}
+        self._matrices: dict[tuple[str, ...], _Matrix] = {}
 
     def older(self, number: int) -> Callable[[int], Schema | None]:
         return self._older[number]
@@ -195,13 +195,18 @@ class _Plan:
         names = [lookup.prefix + entity for lookup in self.lookups for entity in found[lookup.group]]
         return length, found, places, names
 
-    def gathers(self, names: tuple[str, ...]) -> "list[_Gather]":
-        """How a matrix of these features is put together."""
-        if names not in self._gathers:
-            if len(self._gathers) > 100:
-                self._gathers.clear()
-            self._gathers[names] = _gathers(self, names)
-        return self._gathers[names]
+    def matrix(self, names: tuple[str, ...]) -> "_Matrix":
+        """How a matrix of these features is put together.
+
+        Raises:
+            InputError: one of the names is no numeric feature of the service.
+        """
+        found = self._matrices.get(names)
+        if found is None:
+            if len(self._matrices) > 100:
+                self._matrices.clear()
+            found = self._matrices[names] = _matrix(self, names)
+        return found
 
 
 def _distinct(columns: list[list[bytes | None]], length: int) -> tuple[list[bytes], np.ndarray | None]:
@@ -247,7 +252,23 @@ class _Gather:
     is_time: bool
 
 
-def _gathers(plan: _Plan, names: tuple[str, ...]) -> list[_Gather]:
+@dataclass(frozen=True)
+class _Matrix:
+    """The columns of a matrix: those that are stored, and those that are computed, with their places."""
+
+    stored: list[_Gather]
+    computed: list[tuple[int, str]]
+
+
+def _matrix(plan: _Plan, names: tuple[str, ...]) -> _Matrix:
+    unknown = [name for name in names if name not in plan.numeric]
+    if unknown:
+        raise InputError(
+            expected=f"numeric features of the service: {list(plan.numeric)}",
+            found=f"{unknown}",
+            next_command="python -m training run recommendation  (the model asks for another service)",
+        )
+    computed = [(place, name) for place, name in enumerate(names) if name.partition("__")[0] not in plan.number]
     parts: dict[tuple, list[tuple[int, int, int]]] = {}
     for target, name in enumerate(names):
         view, _, feature = name.partition("__")
@@ -263,7 +284,7 @@ def _gathers(plan: _Plan, names: tuple[str, ...]) -> list[_Gather]:
         source, nulls, wanted = (list(column) for column in zip(*sorted(columns), strict=True))
         region_of = (region, offset, max(source) + 1)
         found.append(_Gather(number, region_of, _compact(source), _compact(nulls), _compact(wanted), is_time))
-    return found
+    return _Matrix(found, computed)
 
 
 def _compact(places: list[int]) -> slice | np.ndarray:
@@ -275,8 +296,8 @@ def _compact(places: list[int]) -> slice | np.ndarray:
 class _Lazy(Mapping[str, Any]):
     """A mapping whose values are made when they are asked for."""
 
-    def __init__(self, names: Sequence[str], make: Callable[[str], Any]) -> None:
-        self._names, self._make = dict.fromkeys(names), make
+    def __init__(self, names: Mapping[str, Any], make: Callable[[str], Any]) -> None:
+        self._names, self._make = names, make
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -328,7 +349,7 @@ class OnlineRows:
         self.columns: Mapping[str, np.ndarray] = _Lazy(plan.names, lambda name: self._column(name)[0])
         self.missing: Mapping[str, np.ndarray] = _Lazy(plan.names, lambda name: self._column(name)[1])
         self.values: Mapping[str, list[Any]] = _Lazy(plan.names, self._listed)
-        self.event_times: Mapping[str, np.ndarray] = _Lazy(list(plan.number), self._event_time)
+        self.event_times: Mapping[str, np.ndarray] = _Lazy(plan.number, self._event_time)
 
     def __len__(self) -> int:
         return self.length
@@ -349,20 +370,12 @@ class OnlineRows:
             InputError: one of the names is no numeric feature of the service.
         """
         asked = self._plan.numeric if names is None else tuple(names)
-        if names is not None:
-            unknown = [name for name in asked if name not in self._plan.numeric]
-            if unknown:
-                raise InputError(
-                    expected=f"numeric features of the service: {list(self._plan.numeric)}",
-                    found=f"{unknown}",
-                    next_command="python -m training run recommendation  (the model asks for another service)",
-                )
+        plan = self._plan.matrix(asked)
         out = np.empty((self.length, len(asked)), np.float32)
-        for gather in self._plan.gathers(asked):
+        for gather in plan.stored:
             self._gather(gather, out)
-        for column, name in enumerate(asked):
-            if name.partition("__")[0] not in self._plan.number:
-                out[:, column] = self._on_demand(name)
+        for column, name in plan.computed:
+            out[:, column] = self._on_demand(name)
         for column, name in enumerate(asked) if self._defaults else ():
             if name in self._defaults:
                 gone = np.isnan(out[:, column])
@@ -379,11 +392,14 @@ class OnlineRows:
                 values = block.numbers(block.schema.columns[bit].name)
                 part[:, number] = values / 1e6 if gather.is_time else values
         else:
-            values = block.region(*gather.region)[:, gather.source]
-            part = (values / 1e6 if gather.is_time else values).astype(np.float32)
-        if block.nulls is not None:
-            part[block.nulls[:, gather.nulls]] = np.nan
-        old = self._too_old(gather.view)
+            part = block.region(*gather.region)[:, gather.source]
+            if gather.is_time:
+                part = part / 1e6
+        old, nulls = self._too_old(gather.view), block.nulls
+        if nulls is not None or old is not None:
+            part = part.astype(np.float32)
+        if nulls is not None:
+            part[nulls[:, gather.nulls]] = np.nan
         if old is not None:
             part[old] = np.nan
         if places is None:

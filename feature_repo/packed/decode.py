@@ -1,6 +1,5 @@
 """Packed values read as numpy, whole columns at a time. Imports numpy alone."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -8,18 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from feature_repo.packed import checksum
 from feature_repo.packed.schema import (
     CHECKSUM_BYTES,
     FIXED,
     FORMAT,
     HEADER,
-    RESIDUE,
     Column,
     Schema,
     damaged,
 )
 
-_SOUND = {RESIDUE}
+_UNREAD = object()
+_FEW = 8
+"""Up to so many values a loop in Python is faster than numpy."""
 
 
 class Block:
@@ -27,28 +28,35 @@ class Block:
 
     Attributes:
         schema: that they were written with.
+        header: (rows,) of ``HEADER``.
     """
 
     def __init__(self, schema: Schema, fixed: bytes, stride: int, values: Sequence[bytes]) -> None:
         self.schema, self.rows = schema, len(values)
         self._fixed, self._stride, self._values = fixed, stride, values
+        self.header = np.ndarray(self.rows, HEADER, fixed, 0, (stride,))
+        self._nulls: Any = _UNREAD
 
     def __len__(self) -> int:
         return self.rows
-
-    @cached_property
-    def header(self) -> np.ndarray:
-        """(rows,) of ``HEADER``."""
-        return np.ndarray(self.rows, HEADER, self._fixed, 0, (self._stride,))
 
     @property
     def event(self) -> np.ndarray:
         """(rows,) microseconds since 1970; ``UNKNOWN_TIME`` where there is no value."""
         return self.header["event"]
 
-    @cached_property
+    @property
     def nulls(self) -> np.ndarray | None:
         """(rows, columns) bool; None if nothing is null."""
+        if self._nulls is _UNREAD:
+            self._nulls = self._read_nulls()
+        return self._nulls
+
+    def _read_nulls(self) -> np.ndarray | None:
+        if self.rows <= _FEW and all(
+            value[self.schema.nulls : self.schema.fixed_bytes] == self.schema.no_nulls for value in self._values
+        ):
+            return None
         size = (len(self.schema.columns) + 7) // 8
         bits = np.ndarray((self.rows, size), np.uint8, self._fixed, self.schema.nulls, (self._stride, 1))
         if not bits.any():
@@ -108,13 +116,13 @@ def decode(values: Sequence[bytes | None], schema: Schema, older: Callable[[int]
     Raises:
         StoreError: bytes are damaged, of another format, or of an unknown schema.
     """
-    found = [schema.blank if value is None else value for value in values]
-    if not set(map(zlib.crc32, found)) <= _SOUND:
-        place = next(i for i, value in enumerate(found) if zlib.crc32(value) != RESIDUE)
-        raise damaged(schema.view, f"{len(found[place])} bytes whose checksum is wrong")
+    found: Sequence[bytes] = [schema.blank if value is None else value for value in values]
     block = _block(found, schema)
     if block is not None:
         return block
+    wrong = checksum.first_damaged(found)
+    if wrong is not None:
+        raise damaged(schema.view, f"{len(found[wrong])} bytes whose checksum is wrong")
     tags: dict[bytes, list[int]] = {}
     for place, value in enumerate(found):
         tags.setdefault(value[:8], []).append(place)
@@ -134,28 +142,39 @@ def decode(values: Sequence[bytes | None], schema: Schema, older: Callable[[int]
 
 
 def _block(values: Sequence[bytes], schema: Schema) -> Block | None:
-    """The values if all are of this schema and of the length that they say; None otherwise."""
-    fixed = schema.fixed_bytes
+    """The values if all are sound, of this schema, and of the length that they say; None otherwise."""
     if not values:
         return Block(schema, schema.blank, len(schema.blank), values)
-    if schema.variable:
-        heads, stride = b"".join([value[:fixed] for value in values]), fixed
-    else:
-        heads, stride = b"".join(values), fixed + CHECKSUM_BYTES
-        if len(values) > 1 and set(map(len, values)) != {stride}:
-            return None
-    if len(heads) != stride * len(values):
+    return _of_any_length(values, schema) if schema.variable else _of_one_length(values, schema)
+
+
+def _of_one_length(values: Sequence[bytes], schema: Schema) -> Block | None:
+    whole, stride = b"".join(values), schema.fixed_bytes + CHECKSUM_BYTES
+    if len(whole) != stride * len(values) or (len(values) > 1 and len(set(map(len, values))) > 1):
         return None
-    block = Block(schema, heads, stride, values)
-    if not (block.header["tag"] == schema.tag).all():
+    block = Block(schema, whole, stride, values)
+    return block if _is_of(block, values, schema) and checksum.are_sound(whole, len(values)) else None
+
+
+def _of_any_length(values: Sequence[bytes], schema: Schema) -> Block | None:
+    fixed = schema.fixed_bytes
+    heads = b"".join([value[:fixed] for value in values])
+    if len(heads) != fixed * len(values):
         return None
-    if schema.variable:
-        shape = (len(values), len(schema.variable))
-        ends = np.ndarray(shape, "<u4", heads, schema.ends, (stride, 4))
-        sizes = np.fromiter(map(len, values), np.int64, len(values)) - fixed - CHECKSUM_BYTES
-        if (sizes != ends[:, -1]).any() or (ends[:, 1:] < ends[:, :-1]).any():
-            return None
-    return block
+    block = Block(schema, heads, fixed, values)
+    if not _is_of(block, values, schema):
+        return None
+    ends = np.ndarray((len(values), len(schema.variable)), "<u4", heads, schema.ends, (fixed, 4)).astype(np.int64)
+    sizes = np.fromiter(map(len, values), np.int64, len(values))
+    said = fixed + -(-ends[:, -1] // checksum.WORD) * checksum.WORD + CHECKSUM_BYTES
+    is_sound = (sizes == said).all() and (ends[:, 1:] >= ends[:, :-1]).all() and checksum.first_damaged(values) is None
+    return block if is_sound else None
+
+
+def _is_of(block: Block, values: Sequence[bytes], schema: Schema) -> bool:
+    if len(values) <= _FEW:
+        return all(value[:8] == schema.head for value in values)
+    return bool((block.header["tag"] == schema.tag).all())
 
 
 class Mixed:

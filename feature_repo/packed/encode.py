@@ -1,6 +1,5 @@
 """Packed values from Arrow columns, whole columns at a time."""
 
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_repo.errors import InputError
+from feature_repo.packed import checksum
 from feature_repo.packed.schema import CHECKSUM_BYTES, FIXED, HEADER, UNKNOWN_TIME, Column, Schema
 
 _ARROW = {
@@ -67,15 +67,19 @@ def encode(schema: Schema, columns: Mapping[str, pa.Array], event: pa.Array, cre
         if ends.max(initial=0) >= 1 << 32:
             raise _unfit(schema, schema.variable[-1], f"{ends.max()} bytes in one row", "less than 4 GiB in a row")
         np.ndarray((rows, len(variable)), "<u4", fixed, schema.ends, (schema.fixed_bytes, 4))[:] = ends
-    fixed[:, schema.nulls :] = np.packbits(is_null, axis=1, bitorder="little")
-    body = _fixed_size(fixed)
-    if variable:
-        body = pc.binary_join_element_wise(
-            body, *(_large(part) for part in variable), pa.scalar(b"", pa.large_binary())
-        )
-    sums = np.fromiter(map(zlib.crc32, body.to_pylist()), "<u4", rows).view(np.uint8).reshape(rows, CHECKSUM_BYTES)
-    whole = pc.binary_join_element_wise(body, _fixed_size(sums), pa.scalar(b"", pa.large_binary()))
-    return whole.to_pylist()
+    bits = np.packbits(is_null, axis=1, bitorder="little")
+    fixed[:, schema.nulls : schema.nulls + bits.shape[1]] = bits
+    if not variable:
+        sums = checksum.of_rows(fixed.view("<u4")).astype("<u4").view(np.uint8).reshape(rows, CHECKSUM_BYTES)
+        return _fixed_size(np.hstack([fixed, sums])).to_pylist()
+    padding = -ends[:, -1] % checksum.WORD
+    empty = pa.scalar(b"", pa.large_binary())
+    parts = (_fixed_size(fixed), *(_large(part) for part in variable), _sliced(padding, bytes(int(padding.sum()))))
+    body = pc.binary_join_element_wise(*parts, empty)
+    words = np.frombuffer(b"".join(body.to_pylist()), "<u4")
+    lengths = pc.binary_length(body).to_numpy(zero_copy_only=False).astype(np.int64) // checksum.WORD
+    sums = checksum.of_pieces(words, lengths).astype("<u4").view(np.uint8).reshape(rows, CHECKSUM_BYTES)
+    return pc.binary_join_element_wise(body, _fixed_size(sums), empty).to_pylist()
 
 
 def microseconds(times: pa.Array) -> np.ndarray:

@@ -6,7 +6,6 @@ checksum. docs/packed_format.md has it byte by byte, with values to test another
 
 import hashlib
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -14,6 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from feature_repo.errors import StoreError
+from feature_repo.packed import checksum
 
 FORMAT = 1
 """Version of the format, the first byte of every value."""
@@ -25,8 +25,6 @@ UNKNOWN_TIME = int(np.iinfo(np.int64).min)
 """Stands for no created time, and for the event time of what is not there."""
 
 CHECKSUM_BYTES = 4
-RESIDUE = zlib.crc32(zlib.crc32(b"").to_bytes(4, "little"))
-"""CRC-32 of anything that ends in its own CRC-32."""
 
 FIXED = {
     "Float64": "<f8",
@@ -145,6 +143,11 @@ class Schema:
         return self.fingerprint << 32 | FORMAT
 
     @cached_property
+    def head(self) -> bytes:
+        """First eight bytes of every value."""
+        return self.tag.to_bytes(8, "little")
+
+    @cached_property
     def index(self) -> dict[str, int]:
         """Name of a column → its null bit."""
         return {column.name: place for place, column in enumerate(self.columns)}
@@ -170,7 +173,7 @@ class Schema:
             if region == "<i4":
                 ends = offset
                 offset += 4 * len(self.variable)
-        return places, ends, offset, offset + (len(self.columns) + 7) // 8
+        return places, ends, offset, -(-(offset + (len(self.columns) + 7) // 8) // checksum.WORD) * checksum.WORD
 
     @property
     def places(self) -> dict[str, Place]:
@@ -189,8 +192,13 @@ class Schema:
 
     @property
     def fixed_bytes(self) -> int:
-        """Header, fixed columns, ends and null bits."""
+        """Header, fixed columns, ends and null bits, and zeros up to a multiple of four."""
         return self._layout[3]
+
+    @cached_property
+    def no_nulls(self) -> bytes:
+        """Null bits of a value without nulls, and the zeros after them."""
+        return bytes(self.fixed_bytes - self.nulls)
 
     @cached_property
     def blank(self) -> bytes:
@@ -199,9 +207,10 @@ class Schema:
         value[: HEADER.itemsize] = np.frombuffer(
             np.array([(self.tag, UNKNOWN_TIME, UNKNOWN_TIME)], HEADER).tobytes(), np.uint8
         )
-        value[self.nulls :] = 0xFF
-        raw = value.tobytes()
-        return raw + zlib.crc32(raw).to_bytes(CHECKSUM_BYTES, "little")
+        value[self.nulls : self.nulls + (len(self.columns) + 7) // 8] = np.packbits(
+            np.ones(len(self.columns), bool), bitorder="little"
+        )
+        return value.tobytes() + checksum.of_rows(value.view("<u4")[None]).astype("<u4").tobytes()
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ embedded server of the data folder answers. Options: ``redis_type`` (``redis``, 
 import os
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,11 +155,17 @@ class Server(Protocol):
 
 
 class OneServer:
-    """One Redis, found anew after every failure: embedded, at an address, or the master that Sentinel names."""
+    """One Redis, found anew after every failure: embedded, at an address, or the master that Sentinel names.
+
+    A command alone goes through a connection that stays open, without redis-py's care for each call (which takes as
+    long as the answer to a small one): ``persistent`` asks again should the connection have broken meanwhile.
+    """
 
     def __init__(self, connect: Callable[[], redis.Redis]) -> None:
         self._connect = connect
         self._client: redis.Redis | None = None
+        self._free: deque[Any] = deque()
+        self._process = os.getpid()
 
     @property
     def client(self) -> redis.Redis:
@@ -174,11 +181,30 @@ class OneServer:
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
         """One round trip."""
         if len(commands) == 1:
-            return [self.client.execute_command(*commands[0])]
+            return [self._alone(commands[0])]
         pipe = self.client.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
         return pipe.execute(raise_on_error=False)
+
+    def _alone(self, command: Command) -> Any:
+        if self._process != os.getpid():  # sockets of the process that we were forked from
+            self._free, self._process, self._client = deque(), os.getpid(), None
+        try:
+            connection = self._free.pop()
+        except IndexError:
+            connection = self.client.connection_pool.get_connection()
+        try:
+            connection.send_command(*command)
+            answer = connection.read_response()
+        except redis.ResponseError:
+            self._free.append(connection)
+            raise
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._free.append(connection)
+        return answer
 
     def everywhere(self, *command: Any) -> None:
         """On the one there is."""
@@ -190,7 +216,9 @@ class OneServer:
 
     def reconnect(self) -> None:
         """The next command connects. Connections that other threads are using are theirs."""
-        client, self._client = self._client, None
+        (client, self._client), (free, self._free) = (self._client, None), (self._free, deque())
+        for connection in free:
+            connection.disconnect()
         if client is not None:
             client.connection_pool.disconnect(inuse_connections=False)
 
