@@ -90,7 +90,9 @@ def open_feast(engine: str, folder: Path, shapes: list[tuple[int, int]]) -> Any:
         start = 0
         for view, names in enumerate(view_columns(*shape)):
             name = f"v{shape[0]}x{shape[1]}_{view}"
-            source = FileSource(name=f"{name}_source", path=str(own / "none.parquet"), timestamp_field="event_timestamp")
+            source = FileSource(
+                name=f"{name}_source", path=str(own / "none.parquet"), timestamp_field="event_timestamp"
+            )
             schema = [Field(name=feature, dtype=Float32) for feature in names]
             mine.append(FeatureView(name=name, entities=[user], schema=schema, source=source, ttl=None))
             block = values(*shape)[:, start : start + len(names)]
@@ -378,8 +380,7 @@ def main() -> None:
                 done = subprocess.run(
                     call(engine, folder, shapes, sizes),
                     env=environment(folder),
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
+                    capture_output=True,
                     text=True,
                     check=False,
                 )

@@ -68,13 +68,25 @@ def materialize(
 ) -> None:
     """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
 
-    To bring online just what is new since the last time, use `feast materialize-incremental`.
+    What is online and newer stays. Stopped half-way, the same again goes on where it was. To bring online just what
+    is new since the last time, use `feast materialize-incremental`.
     """
     from feature_repo.materialize import materialize as run
     from feature_repo.materialize import parse_time
 
     home = Home.from_env()
     run(home, parse_time(until) if until else None, say=say)
+
+
+@app.command()
+def forget(
+    join_key: Annotated[str, typer.Argument(help="such as user_id")],
+    value: Annotated[str, typer.Argument(help="such as u000042")],
+) -> None:
+    """Take all rows about one entity out of the online store, in all views. The feature tables keep theirs."""
+    from feature_repo.materialize import forget as run
+
+    say(f"{run(Home.from_env(), join_key, value):,} rows are gone")
 
 
 @redis_app.command()

@@ -1,10 +1,20 @@
-"""Bring feature values online with Feast's own materialize."""
+"""Bring feature values online with Feast's materialize, and take them out again."""
 
+import contextlib
+import hashlib
+import io
+import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
+from feature_repo.packed import entity_key
+from feature_repo.packed.erase import erase_entity
+from feature_repo.packed.freshness import freshness
+from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, persistent
 
 BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
 
@@ -54,18 +64,102 @@ def newest_feature(home: Home) -> datetime:
 def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None]) -> datetime:
     """Write the newest value at or before ``until`` of every feature into the online store.
 
+    What is online already and newer stays. A run that was stopped half-way is continued by the next one with the same
+    ``until`` and the same tables: views that were finished are left out.
+
     Args:
         home: the data folder.
         until: moment of the values; the newest feature row's if None.
-        say: told the result.
+        say: told each view's result, and the whole.
 
     Returns:
         The moment of the values.
+
+    Raises:
+        StoreError: there are no tables, or they are damaged.
+        OnlineUnavailable: the online store does not take the rows.
     """
     from feature_repo.store import open_store
 
     until = until or newest_feature(home)
     store = open_store(home)
-    store.materialize(start_date=BEGINNING, end_date=until)
-    say(f"online as of {until:%Y-%m-%d %H:%M:%S} UTC: {len(store.list_batch_feature_views())} views")
+    names = sorted(view.name for view in store.list_batch_feature_views())
+    server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
+    journal = _Journal(server, store.project, f"{until.isoformat()} {_tables(home)}")
+    done = journal.read()
+    if done:
+        say(f"going on where the last run was stopped: {len(done)} of {len(names)} views are done")
+    for number, name in enumerate(names, start=1):
+        if name in done:
+            continue
+        started, before = time.monotonic(), _rows_written(server, store.project, name)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # Feast's own bars
+            store.materialize(start_date=BEGINNING, end_date=until, feature_views=[name])
+        rows = _rows_written(server, store.project, name) - before
+        say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started:.1f} s")
+        journal.add(name)
+    journal.close()
+    say(f"online as of {until:%Y-%m-%d %H:%M:%S} UTC: {len(names)} views")
     return until
+
+
+def _rows_written(server: Server, project: str, view: str) -> int:
+    return freshness(server, project, [view])[0].rows_written
+
+
+def _tables(home: Home) -> str:
+    """Digest of which feature files there are, and of which size and time."""
+    files = sorted(home.root.glob(f"features/*/tenant={home.tenant}/**/*.parquet"))
+    states = [(str(file), found.st_size, found.st_mtime_ns) for file in files for found in [file.stat()]]
+    return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
+
+
+class _Journal:
+    """Which views an unfinished run has done. It lies in the online store, so that both are lost together or not."""
+
+    def __init__(self, server: Server, project: str, run: str) -> None:
+        self._server, self._key, self._run = server, entity_key.journal(project), run
+        self._done: list[str] = []
+
+    def read(self) -> list[str]:
+        found = self._send("GET", self._key)
+        entry = json.loads(found) if found else {}
+        self._done = entry["done"] if entry.get("run") == self._run else []
+        return list(self._done)
+
+    def add(self, view: str) -> None:
+        self._done.append(view)
+        self._send("SET", self._key, json.dumps({"run": self._run, "done": self._done}))
+
+    def close(self) -> None:
+        self._send("DEL", self._key)
+
+    def _send(self, *command: Any) -> Any:
+        return persistent(self._server, lambda: self._server.send([command], [self._key])[0], tries=2)
+
+
+def forget(home: Home, join_key: str, value: str) -> int:
+    """Take every row about one entity out of the online store, those of pairs that it is part of, too.
+
+    The feature tables keep theirs: a later materialize brings them back.
+
+    Returns:
+        How many rows there were.
+
+    Raises:
+        InputError: no view has such a key.
+        OnlineUnavailable: the online store does not answer.
+    """
+    from feature_repo.store import open_store
+
+    store = open_store(home)
+    views = {view.name: sorted(view.join_keys) for view in store.list_batch_feature_views()}
+    known = sorted({key for keys in views.values() for key in keys})
+    if join_key not in known:
+        raise InputError(
+            expected=f"a join key, one of {known}",
+            found=repr(join_key),
+            next_command=f"python -m feature_repo forget {known[0]} VALUE",
+        )
+    server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
+    return erase_entity(server, store.project, views, join_key, value)

@@ -26,6 +26,11 @@ def status(project: str, view: str) -> bytes:
     return prefix(project, view)[:-1] + b"#status"
 
 
+def journal(project: str) -> bytes:
+    """Name of the string that says how far an unfinished materialize has come."""
+    return f"{quote(project, safe='')}:#materialize".encode()
+
+
 def part(value: Any) -> bytes:
     """One join key's value: texts as UTF-8, bytes as they are, numbers and booleans as decimal digits."""
     if type(value) is str:

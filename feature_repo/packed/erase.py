@@ -1,6 +1,6 @@
 """Taking values out of Redis: those of a view that is gone, or of a person who asks for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feature_repo.packed import entity_key
@@ -51,12 +51,6 @@ def erase_entity(server: Server, project: str, views: Mapping[str, Sequence[str]
                 about = [name for name in names if _parts(name, prefix, len(keys))[keys.index(join_key)] == wanted]
                 count += _unlink(server, about)
     return count
-
-
-def entities(server: Server, project: str, view: str) -> Iterator[list[bytes]]:
-    """Full names of the values of a view, in batches."""
-    with telling():
-        yield from server.scan(entity_key.prefix(project, view) + b"*")
 
 
 def _parts(name: bytes, prefix: bytes, keys: int) -> list[bytes]:

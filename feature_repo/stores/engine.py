@@ -6,6 +6,7 @@ of Feast's, transformations) and other online stores go to Feast's local engine,
 path from feature_store.yaml.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -30,6 +31,9 @@ from feature_repo.packed.write import Writer
 from feature_repo.stores.online import PackedRedisOnlineStore
 from feature_repo.stores.protobuf import messages, schema_of
 
+_WRITES_AT_ONCE = 2
+"""Redis works on one batch while the next is put on the wire; their order does not matter, the newest wins."""
+
 
 class PackedComputeEngineConfig(FeastConfigBaseModel):
     """How much is under way at once.
@@ -39,7 +43,7 @@ class PackedComputeEngineConfig(FeastConfigBaseModel):
     """
 
     type: StrictStr = "feature_repo.stores.engine.PackedComputeEngine"
-    rows: int = 50_000
+    rows: int = 10_000
 
 
 class PackedComputeEngine(LocalComputeEngine):
@@ -84,18 +88,18 @@ def materialize(
     writer = online_store.writer(config, view, schema)
     rows = 0
     bar = task.tqdm_builder(0) if task.tqdm_builder else None
-    pending: Future[int] | None = None
-    with ThreadPoolExecutor(1) as pool:
+    pending: deque[Future[int]] = deque()
+    with ThreadPoolExecutor(_WRITES_AT_ONCE) as pool:
         for batch in _batches(config, offline_store, registry, task):
             keys, values = _packed(config, view, schema, batch)
-            if pending is not None:
-                pending.result()
-            pending = pool.submit(_write, writer, keys, values)
+            if len(pending) >= _WRITES_AT_ONCE:
+                pending.popleft().result()
+            pending.append(pool.submit(_write, writer, keys, values))
             rows += len(keys)
             if bar is not None:
                 bar.update(len(keys))
-        if pending is not None:
-            pending.result()
+        for write in pending:
+            write.result()
     if bar is not None:
         bar.close()
     return rows
@@ -123,7 +127,7 @@ def _batches(
         start_date=task.start_time,
         end_date=task.end_time,
     )
-    rows = getattr(config.batch_engine, "rows", 50_000)
+    rows = getattr(config.batch_engine, "rows", 10_000)
     if hasattr(job, "batches"):
         found: Iterator[pa.Table] = (pa.Table.from_batches([batch]) for batch in job.batches(rows))
     else:

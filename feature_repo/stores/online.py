@@ -6,7 +6,7 @@ for. Loaded by dotted path from feature_store.yaml.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.decode import Block, Mixed, decode
 from feature_repo.packed.encode import encode
-from feature_repo.packed.erase import erase_entity, erase_view
+from feature_repo.packed.erase import erase_view
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import READ_TIMEOUT, WRITE_TIMEOUT, Address, Server, get, open_server, unavailable
@@ -285,16 +285,6 @@ class PackedRedisOnlineStore(OnlineStore):
             redis_server.ensure(Home.from_env())
         self.update(config, tables, [], entities, [], partial=False)
 
-    def erase_entity(self, config: RepoConfig, tables: Iterable[FeatureView], join_key: str, value: Any) -> int:
-        """Erase every row, in any of the views, whose join key has this value; see ``packed.erase``.
-
-        Returns:
-            How many rows there were.
-        """
-        server = self.server(config, config.online_store.write_timeout)
-        views = {table.name: tuple(sorted(_join_keys(table))) for table in tables}
-        return erase_entity(server, config.project, views, join_key, value)
-
     async def close(self) -> None:
         """Hang up."""
         if self._async is not None:
@@ -523,10 +513,6 @@ def _unwrapped(value: Value) -> Any:
 def _entity_of(key: EntityKey) -> bytes:
     pairs = sorted(zip(key.join_keys, key.entity_values, strict=True), key=lambda pair: pair[0])
     return entity_key.entity([entity_key.part(_unwrapped(value)) for name, value in pairs if name != DUMMY_ENTITY_ID])
-
-
-def _join_keys(table: FeatureView) -> Iterator[str]:
-    return (column.name for column in table.entity_columns if column.name != DUMMY_ENTITY_ID)
 
 
 def _times(moments: Sequence[datetime | None]) -> pa.Array:

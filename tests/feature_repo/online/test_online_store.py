@@ -1,0 +1,498 @@
+"""Feast's own API on packed values: what it writes it reads, and it behaves as Feast's contract says."""
+
+import asyncio
+import decimal
+import inspect
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from feast import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    PushSource,
+    RepoConfig,
+    ValueType,
+)
+from feast import types as t
+from feast.data_format import ParquetFormat
+from feast.infra.compute_engines.local.compute import LocalComputeEngine
+from feast.infra.online_stores.online_store import OnlineStore
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
+
+from feature_repo.errors import InputError, StoreError
+from feature_repo.home import Home
+from feature_repo.packed import entity_key
+from feature_repo.stores import redis_server
+from feature_repo.stores.engine import PackedComputeEngine
+from feature_repo.stores.online import PackedRedisOnlineStore
+from feature_repo.stores.online_response import PackedResponse
+from tests.servers import free_port, wait_for
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def open_store(home: Home, project: str = "music", **online: Any) -> FeatureStore:
+    home.ensure()
+    config = RepoConfig(
+        project=project,
+        provider="local",
+        registry=str(home.root / f"{project}.db"),
+        offline_store={"type": "feature_repo.stores.offline.AsOfOfflineStore"},
+        online_store={"type": "feature_repo.stores.online.PackedRedisOnlineStore", **online},
+        batch_engine={"type": "feature_repo.stores.engine.PackedComputeEngine"},
+        entity_key_serialization_version=3,
+    )
+    return FeatureStore(config=config)
+
+
+USER = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
+TRACK = Entity(name="track", join_keys=["track_number"], value_type=ValueType.INT64)
+
+
+def view(
+    home: Home,
+    name: str,
+    table: pa.Table | None,
+    schema: dict[str, Any],
+    entities: tuple[Entity, ...] = (USER,),
+    ttl: timedelta | None = None,
+    mapping: dict[str, str] | None = None,
+) -> FeatureView:
+    """A view over one Parquet file."""
+    path = home.root / f"{name}.parquet"
+    if table is not None:
+        pq.write_table(table, path)
+    source = FileSource(
+        name=f"{name}_source",
+        path=str(path),
+        file_format=ParquetFormat(),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created_timestamp",
+        field_mapping=mapping,
+    )
+    fields = [Field(name=key, dtype=dtype) for key, dtype in schema.items()]
+    return FeatureView(name=name, entities=list(entities), schema=fields, source=source, ttl=ttl or timedelta(0))
+
+
+def times(rows: int, event: datetime = NOW) -> dict[str, pa.Array]:
+    return {
+        "event_timestamp": pa.array([event] * rows, pa.timestamp("us", "UTC")),
+        "created_timestamp": pa.array([event] * rows, pa.timestamp("us", "UTC")),
+    }
+
+
+def plays(rows: list[tuple[str, int, datetime]]) -> pa.Table:
+    moments = pa.array([row[2] for row in rows], pa.timestamp("us", "UTC"))
+    return pa.table(
+        {
+            "user_id": [row[0] for row in rows],
+            "n": pa.array([row[1] for row in rows], pa.int64()),
+            "event_timestamp": moments,
+            "created_timestamp": moments,
+        }
+    )
+
+
+def online(store: FeatureStore, keys: list[str | None], feature: str = "plays:n") -> list[Any]:
+    answer = store.get_online_features([feature], [{"user_id": key} for key in keys])
+    return answer.to_dict()[feature.split(":")[1]]
+
+
+@pytest.fixture
+def store(home: Home) -> FeatureStore:
+    """One view of three users, online."""
+    store = open_store(home)
+    store.apply([USER, view(home, "plays", plays([("a", 1, NOW), ("b", 2, NOW), ("c", 3, NOW)]), {"n": t.Int64})])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    return store
+
+
+VALUES: dict[str, tuple[Any, list[Any]]] = {
+    "int32": (t.Int32, [7, -(2**31), None]),
+    "int64": (t.Int64, [2**62, -(2**63), None]),
+    "float32": (t.Float32, [0.1, float("nan"), None]),
+    "float64": (t.Float64, [0.1, float("-inf"), None]),
+    "bool": (t.Bool, [True, False, None]),
+    "string": (t.String, ["", "é" * 3000, None]),
+    "bytes": (t.Bytes, [b"\x00\xff", b"x", None]),
+    "pdf": (t.PdfBytes, [b"%PDF", b"x", None]),
+    "image": (t.ImageBytes, [b"\x89PNG", b"x", None]),
+    "when": (t.UnixTimestamp, [NOW, datetime(1955, 1, 1, tzinfo=UTC), None]),
+    "json": (t.Json, ['{"a": [1, null]}', '"text"', None]),
+    "uuid": (t.Uuid, [str(uuid.UUID(int=5)), str(uuid.UUID(int=2**127)), None]),
+    "time_uuid": (t.TimeUuid, [str(uuid.uuid1()), str(uuid.uuid1()), None]),
+    "decimal": (t.Decimal, [decimal.Decimal("1.10"), decimal.Decimal("-3e40"), None]),
+    "map": (t.Map, [{"a": "b"}, {"c": "d"}, None]),
+    "int64s": (t.Array(t.Int64), [[1, -(2**63)], [2**62], None]),
+    "int32s": (t.Array(t.Int32), [[1, 2], [3], None]),
+    "float32s": (t.Array(t.Float32), [[0.5, 1.5], [2.0], None]),
+    "float64s": (t.Array(t.Float64), [[0.1], [0.2, 0.3], None]),
+    "bools": (t.Array(t.Bool), [[True, False], [False], None]),
+    "strings": (t.Array(t.String), [["a", "", "é"], ["b"], None]),
+    "bytess": (t.Array(t.Bytes), [[b"", b"\xff"], [b"x"], None]),
+    "whens": (t.Array(t.UnixTimestamp), [[NOW, NOW], [NOW], None]),
+    "uuids": (t.Array(t.Uuid), [[str(uuid.UUID(int=1))], [str(uuid.UUID(int=2))], None]),
+    "decimals": (t.Array(t.Decimal), [[decimal.Decimal("0.1")], [decimal.Decimal(2)], None]),
+    "strings_set": (t.Set(t.String), [{"a", "b"}, {"c"}, None]),
+    "int64s_set": (t.Set(t.Int64), [{1, 2}, {3}, None]),
+    "nested": (t.Array(t.Array(t.Int64)), [[[1, 2], [3]], [[4]], None]),
+    "struct": (t.Struct({"a": t.String, "b": t.Int64}), [{"a": "x", "b": 1}, {"a": "y", "b": 2}, None]),
+}
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return "nan" if np.isnan(value) else float(np.float32(value))
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_type_comes_back_as_it_does_from_feasts_own_store(home: Home, name: str) -> None:
+    """Written with Feast's ``write_to_online_store`` to ours and to Feast's SQLite store."""
+    dtype, values = VALUES[name]
+    frame = pd.DataFrame({"user_id": ["a", "b", "c"], "event_timestamp": [NOW] * 3, "created_timestamp": [NOW] * 3})
+    frame["x"] = pd.Series(values, dtype=object)
+    answers = []
+    for kind in ("ours", "theirs"):
+        online = {} if kind == "ours" else {"type": "sqlite", "path": str(home.root / "online.db")}
+        store = open_store(home, project=kind, **online)
+        seed = pa.table({"user_id": ["a"], "x": pa.nulls(1), **times(1)})
+        store.apply([USER, view(home, f"v_{kind}", seed, {"x": dtype})])
+        store.write_to_online_store(f"v_{kind}", df=frame)
+        answer = store.get_online_features([f"v_{kind}:x"], [{"user_id": key} for key in ("a", "b", "c", "z")])
+        answers.append(answer)
+    ours, theirs = answers
+    assert isinstance(ours, PackedResponse)
+    assert plain(ours.to_dict()["x"]) == plain(theirs.to_dict()["x"])
+    assert ours.to_dict()["x"][2:] == [None, None]
+    ours_values, theirs_values = (answer.proto.results[1].values for answer in answers)
+    if "nan" not in plain(ours.to_dict()["x"]) and not name.endswith("_set"):
+        assert list(ours_values)[:2] == list(theirs_values)[:2]  # Feast writes a missing time as a number
+    assert ours_values[2].WhichOneof("val") is None
+    assert list(ours.proto.results[1].event_timestamps) == list(theirs.proto.results[1].event_timestamps)
+
+
+def test_arrow_types_of_the_offline_store_come_online(home: Home) -> None:
+    """Materialize sees Arrow, not Python values."""
+    columns = {
+        "text": (t.String, pa.array(["x", None], pa.large_string())),
+        "when": (t.UnixTimestamp, pa.array([NOW, None], pa.timestamp("ms", "Europe/Stockholm"))),
+        "list": (t.Array(t.String), pa.array([["a"], []], pa.large_list(pa.string()))),
+        "map": (t.Map, pa.array([[("a", "b")], None], pa.map_(pa.string(), pa.string()))),
+        "small": (t.Int32, pa.array([5, None], pa.int16())),
+        "nested": (t.Array(t.Array(t.Int64)), pa.array([[[1], [2, 3]], None])),
+    }
+    table = pa.table({"user_id": ["a", "b"], **{name: values for name, (_, values) in columns.items()}, **times(2)})
+    store = open_store(home)
+    store.apply([USER, view(home, "v", table, {name: dtype for name, (dtype, _) in columns.items()})])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    found = store.get_online_features([f"v:{name}" for name in columns], {"user_id": ["a", "b"]}).to_dict()
+    assert found == {
+        "user_id": ["a", "b"],
+        "text": ["x", None],
+        "when": [NOW, None],
+        "list": [["a"], []],
+        "map": [{"a": "b"}, None],
+        "small": [5, None],
+        "nested": [[[1], [2, 3]], None],
+    }
+
+
+def test_the_answer_has_statuses_times_and_a_stable_order(home: Home) -> None:
+    table = pa.table({"user_id": ["a"], "z": [1], "y": pa.array([None], pa.int64()), "m": [2], **times(1)})
+    store = open_store(home)
+    store.apply([USER, view(home, "v", table, {"z": t.Int64, "y": t.Int64, "m": t.Int64})])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    answer = store.get_online_features(["v:z", "v:m", "v:y"], {"user_id": ["a", "nobody", None, "a"]})
+    assert list(answer.to_dict(include_event_timestamps=True)) == [
+        *("user_id", "user_id__ts", "z", "z__ts", "m", "m__ts", "y", "y__ts")
+    ]
+    assert list(answer.proto.metadata.feature_names.val) == ["user_id", "z", "m", "y"]
+    missing = [FieldStatus.NOT_FOUND, FieldStatus.NOT_FOUND]
+    assert list(answer.proto.results[1].statuses) == [FieldStatus.PRESENT, *missing, FieldStatus.PRESENT]
+    assert list(answer.proto.results[3].statuses) == [FieldStatus.NULL_VALUE, *missing, FieldStatus.NULL_VALUE]
+    assert answer.to_dict(include_event_timestamps=True)["z__ts"] == [int(NOW.timestamp()), 0, 0, int(NOW.timestamp())]
+    assert answer.to_df()["z"].tolist()[0] == 1
+    assert answer.to_arrow().column("m").to_pylist() == [2, None, None, 2]
+
+
+def test_an_older_row_never_replaces_a_newer_one(store: FeatureStore, home: Home) -> None:
+    def push(n: int, event: datetime, created: datetime) -> None:
+        frame = pd.DataFrame({"user_id": ["a"], "n": [n], "event_timestamp": [event], "created_timestamp": [created]})
+        store.write_to_online_store("plays", df=frame)
+
+    later = NOW + timedelta(hours=1)
+    push(10, later, later)
+    store.materialize(NOW - timedelta(days=1), NOW)
+    assert online(store, ["a", "b"]) == [10, 2]
+    push(11, later, later + timedelta(seconds=1))  # a correction of the same event
+    push(12, later, later - timedelta(seconds=1))
+    assert online(store, ["a"]) == [11]
+    pq.write_table(plays([("a", 20, later + timedelta(hours=1)), ("b", 21, NOW)]), home.root / "plays.parquet")
+    store.materialize(NOW - timedelta(days=1), later + timedelta(hours=1))
+    assert online(store, ["a", "b", "c"]) == [20, 21, 3]
+
+
+def test_rows_older_than_the_ttl_are_not_served(home: Home) -> None:
+    now = datetime.now(UTC)
+    table = plays([("old", 1, now - timedelta(days=3)), ("young", 2, now - timedelta(hours=1))])
+    for expire in (False, True):
+        store = open_store(home, project=f"p{expire}".lower(), expire=expire)
+        store.apply([USER, view(home, "plays", table, {"n": t.Int64}, ttl=timedelta(days=2))])
+        store.materialize(now - timedelta(days=9), now)
+        assert online(store, ["old", "young", "nobody"]) == [None, 2, None]
+        statuses = store.get_online_features(["plays:n"], {"user_id": ["old", "young"]}).proto.results[1].statuses
+        gone = FieldStatus.NOT_FOUND if expire else FieldStatus.OUTSIDE_MAX_AGE
+        assert list(statuses) == [gone, FieldStatus.PRESENT]
+        left = redis_server.ensure(home).pttl(entity_key.prefix(store.project, "plays") + b"young}")
+        assert left == -1 if not expire else 46 * 3.6e6 < left < 48 * 3.6e6
+
+
+def test_composite_keys_aliases_and_views_without_keys(home: Home) -> None:
+    pairs = pa.table({"track_number": [1, 11, 1], "user_id": ["11", "1", "é"], "n": [1, 2, 3], **times(3)})
+    alone = pa.table({"n": [9], **times(1)})
+    people = plays([("a", 1, NOW), ("b", 2, NOW)])
+    store = open_store(home)
+    user = view(home, "plays", people, {"n": t.Int64})
+    both = view(home, "both", pairs, {"n": t.Int64}, entities=(USER, TRACK))
+    none = view(home, "none", alone, {"n": t.Int64}, entities=())
+    friend = user.with_name("friend").with_join_key_map({"user_id": "friend_id"})
+    me = user.with_name("me")
+    store.apply([USER, TRACK, user, both, none, FeatureService(name="s", features=[me, friend, both, none])])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    rows = {"user_id": ["11", "1", "é", "a"], "track_number": [1, 11, 1, 1], "friend_id": ["b", None, "a", "x"]}
+    found = store.get_online_features(store.get_feature_service("s"), rows, full_feature_names=True).to_dict()
+    assert found == {
+        **rows,
+        "me__n": [None, None, None, 1],
+        "friend__n": [2, None, 1, None],
+        "both__n": [1, 2, 3, None],
+        "none__n": [9] * 4,
+    }
+    rows_of = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
+    same = store.get_online_features(store.get_feature_service("s"), rows_of, full_feature_names=True).to_dict()
+    assert same == found
+    with pytest.raises(InputError, match="the join key 'track_number' of the view both"):
+        store.get_online_features(["both:n"], {"user_id": ["a"]})
+    with pytest.raises(ValueError, match="same keys"):
+        store.get_online_features(["plays:n"], [{"user_id": "a"}, {"friend_id": "a"}])
+
+
+def test_field_mappings_and_rows_without_keys_or_times(home: Home) -> None:
+    table = pa.table(
+        {
+            "uid": ["a", None, "b"],
+            "count": [1, 2, 3],
+            "event_timestamp": pa.array([NOW, NOW, None], pa.timestamp("us", "UTC")),
+            "created_timestamp": pa.array([NOW] * 3, pa.timestamp("us", "UTC")),
+        }
+    )
+    store = open_store(home)
+    store.apply([USER, view(home, "plays", table, {"n": t.Int64}, mapping={"uid": "user_id", "count": "n"})])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    assert online(store, ["a", "b"]) == [1, None]
+
+
+def test_a_changed_view_is_served_in_its_old_form_until_it_is_materialized(store: FeatureStore, home: Home) -> None:
+    wider = pa.table({"user_id": ["a"], "n": pa.array([5.5]), "more": ["x"], **times(1)})
+    store.apply([view(home, "plays", wider, {"more": t.String, "n": t.Int64})])
+    asked = ["plays:n", "plays:more"]
+    found = store.get_online_features(asked, {"user_id": ["a", "b"]}).to_dict()
+    assert (found["n"], found["more"]) == ([1, 2], [None, None])
+    store.apply([view(home, "plays", wider, {"more": t.String, "n": t.Float64})])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    found = store.get_online_features(asked, {"user_id": ["a", "b"]}).to_dict()
+    assert (found["n"], found["more"]) == ([5.5, None], ["x", None])  # b's whole number does not fit without loss
+    redis_server.ensure(home).delete(entity_key.schemas("music", "plays"))
+    fresh = open_store(home)
+    with pytest.raises(StoreError, match="unknown schema.*next: python -m feature_repo materialize"):
+        online(fresh, ["b"])
+
+
+def test_on_demand_views_are_computed_on_packed_values(store: FeatureStore, home: Home) -> None:
+    def twice(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"doubled": [None if n is None else 2 * n for n in inputs["n"]]}
+
+    double = OnDemandFeatureView(
+        name="double",
+        sources=[store.get_feature_view("plays")],
+        schema=[Field(name="doubled", dtype=t.Int64)],
+        udf=twice,
+        udf_string="def twice(inputs):\n    return {'doubled': [None if n is None else 2 * n for n in inputs['n']]}\n",
+        mode="python",
+    )
+    store.apply([double])
+    found = store.get_online_features(["double:doubled", "plays:n"], {"user_id": ["a", "b"]}).to_dict()
+    assert (found["doubled"], found["n"]) == ([2, 4], [1, 2])
+
+
+def test_async_reads_and_writes_are_the_same(store: FeatureStore) -> None:
+    async def ask() -> tuple[list[Any], list[Any]]:
+        frame = pd.DataFrame({"user_id": ["d"], "n": [4], "event_timestamp": [NOW], "created_timestamp": [NOW]})
+        await store.write_to_online_store_async("plays", df=frame)
+        first = await store.get_online_features_async(["plays:n"], {"user_id": ["a", "d", "z"]})
+        table = store.get_feature_view("plays")
+        keys = [store._get_provider().online_store]
+        again = await store.get_online_features_async(["plays:n"], {"user_id": ["a"]})
+        assert table.name == "plays"
+        await keys[0].close()
+        return first.to_dict()["n"], again.to_dict()["n"]
+
+    assert asyncio.run(ask()) == ([1, 4, None], [1])
+    assert asyncio.run(ask()) == ([1, 4, None], [1])  # another event loop
+
+
+def test_a_deleted_view_and_a_torn_down_project_leave_the_others_alone(store: FeatureStore, home: Home) -> None:
+    other = open_store(home, project="dev_music")
+    table = plays([("a", 100, NOW)])
+    other.apply([USER, view(home, "plays2", table, {"n": t.Int64}), view(home, "plays", table, {"n": t.Int64})])
+    other.materialize(NOW - timedelta(days=1), NOW)
+    client = redis_server.ensure(home)
+    other.apply([], objects_to_delete=[other.get_feature_view("plays2")], partial=False)
+    names = {bytes(name) for name in client.keys("*")}
+    assert not any(name.startswith(b"dev_music:plays2:") for name in names)
+    assert online(other, ["a"]) == [100]
+    store.teardown()
+    names = {bytes(name) for name in client.keys("*")}
+    assert names
+    assert all(name.startswith(b"dev_music:") for name in names)
+    assert online(other, ["a"]) == [100]
+    assert redis_server.running(home)
+
+
+def test_push_reaches_both_stores(home: Home) -> None:
+    store = open_store(home)
+    batch = view(home, "batch", plays([("a", 1, NOW)]), {"n": t.Int64}).batch_source
+    source = PushSource(name="pushed", batch_source=batch)
+    live = FeatureView(
+        name="plays", entities=[USER], schema=[Field(name="n", dtype=t.Int64)], source=source, ttl=timedelta(0)
+    )
+    store.apply([USER, live])
+    frame = pd.DataFrame({"user_id": ["b"], "n": [7], "event_timestamp": [NOW], "created_timestamp": [NOW]})
+    store.push("pushed", frame)
+    assert online(store, ["a", "b"]) == [None, 7]
+    store.materialize(NOW - timedelta(days=1), NOW)
+    assert online(store, ["a", "b"]) == [1, 7]
+
+
+def test_feasts_feature_server_answers(home: Home, tmp_path: Path) -> None:
+    store = open_store(home)
+    store.apply([USER, view(home, "plays", plays([("a", 1, NOW)]), {"n": t.Int64})])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    port = free_port()
+    (home.root / "feature_store.yaml").write_text(
+        json.dumps(
+            {
+                "project": "music",
+                "provider": "local",
+                "registry": str(home.root / "music.db"),
+                "offline_store": {"type": "feature_repo.stores.offline.AsOfOfflineStore"},
+                "online_store": {"type": "feature_repo.stores.online.PackedRedisOnlineStore"},
+                "entity_key_serialization_version": 3,
+            }
+        )
+    )
+    feast = Path(sys.executable).with_name("feast")
+    server = subprocess.Popen(
+        [feast, "-c", str(home.root), "serve", "-p", str(port), "--no-access-log"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+
+        def is_up() -> bool:
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}/health", timeout=1).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        wait_for(is_up, seconds=60)
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/get-online-features",
+            json={"features": ["plays:n"], "entities": {"user_id": ["a", "z"]}},
+            timeout=30,
+        ).json()
+        assert [result["values"] for result in answer["results"]] == [["a", "z"], [1, None]]
+        assert answer["results"][1]["statuses"] == ["PRESENT", "NOT_FOUND"]
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_reads_never_fail_while_a_view_is_materialized(store: FeatureStore, home: Home) -> None:
+    later = NOW + timedelta(days=1)
+    many = [(f"u{number}", number, later) for number in range(60_000)]
+    pq.write_table(plays([*many, ("a", -1, later)]), home.root / "plays.parquet")
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore'); from datetime import *; from pathlib import Path;"
+        "from feature_repo.home import Home; from tests.feature_repo.online.test_online_store import open_store;"
+        f"open_store(Home(Path({str(home.root)!r}))).materialize(datetime(2026, 1, 1, tzinfo=UTC),"
+        " datetime(2026, 1, 9, tzinfo=UTC))"
+    )
+    job = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seen = []
+    while job.poll() is None:
+        seen.append(online(store, ["a", "b", "c"]))
+        time.sleep(0.002)
+    assert job.returncode == 0
+    assert all(row[0] in (1, -1) and row[1:] == [2, 3] for row in seen)
+    assert online(store, ["a", "u59999"]) == [-1, 59_999]
+
+
+def test_other_stores_go_to_feasts_engine(home: Home) -> None:
+    store = open_store(home, type="sqlite", path=str(home.root / "online.db"))
+    store.apply([USER, view(home, "plays", plays([("a", 1, NOW)]), {"n": t.Int64})])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    assert online(store, ["a"]) == [1]
+
+
+def test_a_table_that_is_missing_or_does_not_fit_is_told(home: Home) -> None:
+    store = open_store(home)
+    store.apply([USER, view(home, "plays", plays([("a", 1, NOW)]), {"n": t.Int32})])
+    pq.write_table(plays([("a", 2**40, NOW)]), home.root / "plays.parquet")
+    with pytest.raises(InputError, match="values of type Int32 in plays:n"):
+        store.materialize(NOW - timedelta(days=1), NOW)
+    (home.root / "plays.parquet").unlink()
+    with pytest.raises(StoreError, match="plays"):
+        store.materialize(NOW - timedelta(days=1), NOW)
+
+
+def _methods(kind: type, base: type) -> Iterator[tuple[str, Any, Any]]:
+    for name, method in vars(kind).items():
+        if callable(method) and hasattr(base, name) and (not name.startswith("_") or name == "_materialize_one"):
+            yield name, method, getattr(base, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "base"), [(PackedRedisOnlineStore, OnlineStore), (PackedComputeEngine, LocalComputeEngine)]
+)
+def test_every_method_takes_what_feasts_takes(kind: type, base: type) -> None:
+    checked = 0
+    for name, ours, theirs in _methods(kind, base):
+        mine, wanted = inspect.signature(ours).parameters, inspect.signature(theirs).parameters
+        assert list(mine)[: len(wanted)] == list(wanted) or "named" in mine, name
+        for parameter, given in wanted.items():
+            if parameter in mine:
+                assert mine[parameter].default == given.default, (name, parameter)
+        checked += 1
+    assert checked >= (9 if kind is PackedRedisOnlineStore else 1)

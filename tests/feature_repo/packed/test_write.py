@@ -1,0 +1,193 @@
+"""The newest wins, whoever writes and in whatever order; what was confirmed is there."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_repo.errors import InputError
+from feature_repo.home import REPOSITORY
+from feature_repo.packed import entity_key
+from feature_repo.packed.decode import decode
+from feature_repo.packed.encode import names
+from feature_repo.packed.freshness import freshness
+from feature_repo.packed.schemas import KnownSchemas
+from feature_repo.packed.server import Address, Server, get
+from feature_repo.packed.write import Writer
+from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
+from tests.servers import RedisServer
+
+
+def online(server: Server, keys: list[str]) -> dict[str, Any]:
+    found = get(server, [PREFIX + key.encode() + b"}" for key in keys])
+    block = decode(found, SCHEMA, lambda _: None)
+    values = block.numbers("n").tolist()
+    return {key: (block.event[i], values[i]) for i, key in enumerate(keys) if found[i] is not None}
+
+
+WRITES = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.integers(-5, 5) | st.sampled_from([2**52, 2**52 + 1, 2**61, 2**61 + 1, -(2**61), 2**32, 2**32 - 1]),
+        st.none() | st.integers(-3, 3) | st.sampled_from([2**61, 2**61 + 1]),
+        st.integers(0, 10**6),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+def test_the_newest_wins_in_any_order(server: Server, redis_server: RedisServer) -> None:
+    @settings(max_examples=60, deadline=None)
+    @given(WRITES, st.data())
+    def check(writes: list[tuple[str, int, int | None, int]], data: st.DataObject) -> None:
+        redis_server.client().flushall()
+        writer = Writer(server, "p", SCHEMA)
+        rest = writes
+        while rest:
+            size = data.draw(st.integers(1, len(rest)))
+            writer.write(*rows(rest[:size]))
+            rest = rest[size:]
+        expected: dict[str, tuple] = {}
+        for key, event, created, n in writes:
+            rank = (event, -(2**63) if created is None else created)
+            if key not in expected or rank >= expected[key][0]:
+                expected[key] = (rank, n)
+        assert online(server, list("abc")) == {key: (rank[0], n) for key, (rank, n) in expected.items()}
+
+    check()
+
+
+def test_the_count_is_of_rows_that_were_not_older(server: Server) -> None:
+    writer = Writer(server, "p", SCHEMA)
+    assert writer.write(*rows([("a", 5, 1, 1), ("b", 5, 1, 1)])) == 2
+    assert writer.write(*rows([("a", 4, 9, 2), ("b", 5, 0, 2), ("c", 0, None, 2)])) == 1
+    assert writer.write(*rows([("a", 5, 1, 1)])) == 1  # the same again
+    assert writer.write([], []) == 0
+
+
+def test_rows_leave_when_they_are_older_than_the_ttl(server: Server, redis_server: RedisServer) -> None:
+    now = time.time_ns() // 1000
+    writer = Writer(server, "p", SCHEMA, ttl=timedelta(seconds=1000))
+    writer.write(*rows([("young", now, None, 1), ("old", now - 2 * 10**9, None, 2), ("ancient", -(2**61), None, 3)]))
+    assert online(server, ["young", "old", "ancient"]).keys() == {"young"}
+    left = redis_server.client().pttl(PREFIX + b"young}")
+    assert 990_000 < left <= 1_000_000
+    writer.write(*rows([("old", now - 2 * 10**9 - 5, None, 4)]))
+    assert not online(server, ["old"])
+
+
+def test_a_schema_is_known_before_its_first_value(server: Server, redis_server: RedisServer) -> None:
+    Writer(server, "p", SCHEMA).write(*rows([("a", 1, 1, 1)]))
+    assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA
+    assert KnownSchemas(server, "p").of("plays")(1) is None
+    assert KnownSchemas(server, "q").of("plays")(SCHEMA.fingerprint) is None
+
+
+def test_a_server_that_lost_everything_is_written_again_with_its_schema(
+    server: Server, redis_server: RedisServer
+) -> None:
+    writer = Writer(server, "p", SCHEMA)
+    writer.write(*rows([("a", 1, 1, 1)]))
+    redis_server.kill()
+    redis_server.start()  # it keeps nothing
+    assert writer.write(*rows([("b", 1, 1, 2)])) == 1
+    assert online(server, ["a", "b"]) == {"b": (1, 2)}
+    assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA
+
+
+def test_what_was_written_is_noted(server: Server) -> None:
+    writer = Writer(server, "p", SCHEMA)
+    writer.write(*rows([("a", 7_000_000, 1, 1), ("b", 5_000_000, 1, 1)]))
+    writer.write(*rows([("a", 6_000_000, 1, 1)]))
+    found, never = freshness(server, "p", ["plays", "other"])
+    assert (found.newest_event, found.rows_written) == (7.0, 3)
+    assert found.written_at == pytest.approx(time.time(), abs=30)
+    assert found.age(10.0) == 3.0
+    assert (never.newest_event, never.written_at, never.rows_written, never.age(1.0)) == (None, None, 0, None)
+
+
+def test_many_writers_in_any_order_and_kills(server: Server, redis_server: RedisServer) -> None:
+    """Every confirmed write counts; one that was under way at a kill may or may not, but nothing is torn."""
+    call = [sys.executable, "-m", "tests.feature_repo.packed.random_writer", redis_server.address]
+    writers = [
+        subprocess.Popen([*call, str(seed)], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) for seed in range(3)
+    ]
+    keys, watched, deadline = [f"k{n}" for n in range(40)], {}, time.monotonic() + 60
+    for writer in writers:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+    until = time.monotonic() + 2
+    while time.monotonic() < until:  # readers never fail, and never see an entity go back
+        for key, (event, _) in online(server, keys).items():
+            assert watched.get(key, -1) <= event
+            watched[key] = event
+        time.sleep(random.random() / 100)
+    confirmed = []
+    for writer in writers:
+        writer.send_signal(signal.SIGKILL)
+        output = writer.communicate(timeout=deadline - time.monotonic())[0]
+        confirmed += [json.loads(line) for line in output.splitlines() if line.startswith("[[") and line.endswith("]]")]
+    best: dict[str, tuple] = {}
+    for batch in confirmed:
+        for key, event, created, _ in batch:
+            best[key] = max(best.get(key, (-1, -1)), (event, created))
+    assert len(confirmed) > 20
+    found = get(server, [PREFIX + key.encode() + b"}" for key in keys])
+    block = decode(found, SCHEMA, lambda _: None)
+    for place, key in enumerate(keys):
+        rank = (int(block.header["event"][place]), int(block.header["created"][place]))
+        assert rank >= best[key]  # not older than any that was confirmed; newer only by a write under way
+        assert block.objects("who")[place] == key
+
+
+@given(
+    st.lists(st.tuples(st.text(), st.integers(-(2**63), 2**63 - 1), st.text()), min_size=1, max_size=10, unique=True)
+)
+def test_names_of_entities_never_collide(keys: list[tuple[str, int, str]]) -> None:
+    columns = [pa.array([key[place] for key in keys]) for place in range(3)]
+    made = names(b"p:v:{", columns).to_pylist()
+    by_hand = [b"p:v:{" + entity_key.entity([entity_key.part(value) for value in key]) + b"}" for key in keys]
+    assert made == by_hand
+    assert len(set(made)) == len(keys)
+    for name, key in zip(made, keys, strict=True):
+        parts = entity_key.parts(name[5:-1], 3)
+        assert parts == [key[0].encode(), str(key[1]).encode(), key[2].encode()]
+
+
+def test_names_of_views_and_projects_never_collide() -> None:
+    assert entity_key.prefix("a", "b:{c") == b"a:b%3A%7Bc:{"
+    assert not entity_key.prefix("dev_music", "v").startswith(entity_key.prefix("music", "v"))
+    one = names(b"x", [pa.array(["u", None])])
+    assert one.to_pylist() == [b"xu}", None]
+    with pytest.raises(ValueError, match="does not have 2 keys"):
+        entity_key.parts(b"9:abc", 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("localhost", "'localhost' among the hosts"),
+        ("h:1,colour=red", "option 'colour'"),
+        ("h:1,redis_type=moon", "redis_type=moon"),
+        ("h:1,redis_type=redis_sentinel", "without sentinel_master"),
+    ],
+)
+def test_wrong_addresses_are_told(text: str, told: str) -> None:
+    with pytest.raises(InputError, match=f"{told}.*next: export REFRAIN_REDIS="):
+        Address.parse(text)
+
+
+def test_secrets_stay_out_of_the_manifest() -> None:
+    address = Address.parse("h:1,password=secret,ssl=true,db=2", redis_type="redis")
+    assert address.public() == {"redis_type": "redis", "ssl": "true", "db": "2"}
+    assert "secret" not in str(address)
