@@ -39,8 +39,9 @@ _OPTIONS = {
     *("redis_type", "sentinel_master", "db", "username", "ssl", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
     *("ssl_cert_reqs", "unix_socket_path", *_SECRETS),
 }
-_PASSING = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, redis.ReadOnlyError)
-"""Errors after which a new connection may do better."""
+_PASSING = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterError)
+_PASSING_WORDS = ("LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN")
+"""Errors after which the same again, on a new connection, may do better. A script's errors are words in a text."""
 
 
 @dataclass(frozen=True)
@@ -349,24 +350,33 @@ def telling() -> Iterator[None]:
 
 def unavailable(error: Exception) -> OnlineUnavailable:
     """The typed error for one of redis-py's."""
-    known: tuple[tuple[type[Exception], str, str], ...] = (
-        (redis.exceptions.OutOfMemoryError, "to have room", "redis-cli config get maxmemory  (raise it)"),
-        (
-            redis.ReadOnlyError,
-            "to take writes",
-            "redis-cli role  (a replica answers: point REFRAIN_REDIS at the master)",
-        ),
-        (redis.AuthenticationError, "to let us in", "export REFRAIN_REDIS_PASSWORD=…"),
-        (redis.exceptions.NoPermissionError, "to let us in", "redis-cli acl whoami  (that user may not do this)"),
-        (redis.TimeoutError, "to answer in time", "python -m feature_repo redis status"),
-        (redis.exceptions.ClusterDownError, "to have all its nodes", "redis-cli cluster info"),
-    )
-    for kind, expected, command in known:
-        if isinstance(error, kind):
-            return OnlineUnavailable(expected=f"the online store {expected}", found=_short(error), next_command=command)
-    return OnlineUnavailable(
-        expected="the online store to answer", found=_short(error), next_command="python -m feature_repo redis status"
-    )
+    found = _short(error)
+    for kind, word, expected, command in _CAUSES:
+        if isinstance(error, kind) or (word and word in str(error)):
+            return OnlineUnavailable(expected=f"the online store {expected}", found=found, next_command=command)
+    status = "python -m feature_repo redis status"
+    return OnlineUnavailable(expected="the online store to answer", found=found, next_command=status)
+
+
+class _Never(Exception):
+    """For causes that are known by their word alone."""
+
+
+_CAUSES: tuple[tuple[type[Exception], str, str, str], ...] = (
+    (redis.exceptions.OutOfMemoryError, "OOM", "to have room", "redis-cli config get maxmemory  (raise it)"),
+    (redis.ReadOnlyError, "READONLY", "to take writes", "redis-cli role  (a replica answers: name the master)"),
+    (_Never, "MISCONF", "to have a disk to write to", "redis-cli info persistence"),
+    (redis.AuthenticationError, "", "to let us in", "export REFRAIN_REDIS_PASSWORD=…"),
+    (redis.exceptions.NoPermissionError, "", "to let us in", "redis-cli acl whoami  (that user may not do this)"),
+    (redis.TimeoutError, "", "to answer in time", "python -m feature_repo redis status"),
+    (redis.exceptions.ClusterDownError, "CLUSTERDOWN", "to have all its nodes", "redis-cli cluster info"),
+)
+
+
+def _may_pass(error: redis.RedisError) -> bool:
+    if isinstance(error, redis.AuthenticationError):
+        return False
+    return isinstance(error, _PASSING) or any(word in str(error) for word in _PASSING_WORDS)
 
 
 def _short(error: Exception) -> str:
@@ -391,16 +401,16 @@ def persistent(server: Server, ask: Callable[[], T], *, tries: int, patience: fl
         attempt += 1
         try:
             return ask()
-        except (*_PASSING, redis.exceptions.ClusterError, redis.exceptions.OutOfMemoryError) as error:
+        except redis.RedisError as error:
+            if not _may_pass(error):
+                raise unavailable(error) from error
             server.reconnect()
             waited = time.monotonic() - started
-            if (attempt >= tries and waited + pause > patience) or isinstance(error, redis.AuthenticationError):
+            if attempt >= tries and waited + pause > patience:
                 raise unavailable(error) from error
-            if attempt >= tries or patience:
+            if patience:
                 time.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, 2.0)
-        except redis.RedisError as error:
-            raise unavailable(error) from error
 
 
 def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes | None]:

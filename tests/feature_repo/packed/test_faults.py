@@ -1,0 +1,171 @@
+"""Redis gone, slow, read-only, full, restarted, killed in mid-write: bounded, told by name, well again by itself."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import OnlineUnavailable
+from feature_repo.home import REPOSITORY, Home
+from feature_repo.packed.schema import damaged
+from feature_repo.packed.server import Address, OneServer, Server, get, open_server
+from feature_repo.packed.write import Writer
+from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
+from tests.servers import RedisServer, one_redis
+
+ONE = [("a", 5, 5, 1)]
+
+
+def test_gone_and_back(server: Server, redis_server: RedisServer) -> None:
+    keys, values = rows(ONE)
+    Writer(server, "p", SCHEMA).write(keys, values)
+    redis_server.kill()
+    started = time.monotonic()
+    with pytest.raises(
+        OnlineUnavailable, match="the online store to answer.*next: python -m feature_repo redis status"
+    ):
+        get(server, keys)
+    with pytest.raises(OnlineUnavailable):
+        Writer(server, "p", SCHEMA, patience=0.5).write(keys, values)
+    assert time.monotonic() - started < 5
+    redis_server.start()
+    assert get(server, keys) == [None]
+    assert Writer(server, "p", SCHEMA).write(keys, values) == 1
+    assert get(server, keys) == values
+
+
+def test_a_writer_waits_for_a_server_that_comes_back(server: Server, redis_server: RedisServer) -> None:
+    keys, values = rows(ONE)
+    writer = Writer(server, "p", SCHEMA)
+    redis_server.kill()
+    back = threading.Timer(1.0, redis_server.start)
+    back.start()
+    assert writer.write(keys, values) == 1
+    back.join()
+    assert get(server, keys) == values
+
+
+def test_slow_is_bounded(redis_server: RedisServer, home: Home) -> None:
+    keys, values = rows(ONE)
+    server = open_server(home, Address.parse(redis_server.address), timeout=0.3)
+    Writer(server, "p", SCHEMA).write(keys, values)
+    redis_server.pause()
+    try:
+        started = time.monotonic()
+        with pytest.raises(OnlineUnavailable, match="to answer in time"):
+            get(server, keys)
+        assert time.monotonic() - started < 3
+    finally:
+        redis_server.resume()
+    assert get(server, keys) == values  # and no answer of the question before
+
+
+def test_an_answer_that_comes_too_late_is_never_taken_for_the_next(redis_server: RedisServer, home: Home) -> None:
+    server = open_server(home, Address.parse(redis_server.address), timeout=0.2)
+    keys, values = rows([("a", 1, 1, 1), ("b", 1, 1, 2)])
+    Writer(server, "p", SCHEMA).write(keys, values)
+    for _ in range(3):
+        redis_server.pause()
+        late = threading.Timer(0.3, redis_server.resume)
+        late.start()
+        try:
+            found = get(server, keys[:1])
+        except OnlineUnavailable:
+            found = [values[0]]
+        late.join()
+        assert found == values[:1]
+        assert get(server, keys[1:]) == values[1:]
+
+
+def test_read_only_and_back(server: Server, redis_server: RedisServer) -> None:
+    keys, values = rows(ONE)
+    Writer(server, "p", SCHEMA).write(keys, values)
+    client = redis_server.client()
+    client.execute_command("REPLICAOF", "127.0.0.1", 1)
+    try:
+        with pytest.raises(OnlineUnavailable, match="to take writes.*name the master"):
+            Writer(server, "p", SCHEMA, patience=0.2).write(*rows([("b", 1, 1, 1)]))
+        assert get(server, keys) == values
+    finally:
+        client.execute_command("REPLICAOF", "NO", "ONE")
+    assert Writer(server, "p", SCHEMA).write(*rows([("b", 1, 1, 1)])) == 1
+
+
+def test_full_and_back(server: Server, redis_server: RedisServer) -> None:
+    keys, values = rows(ONE)
+    writer = Writer(server, "p", SCHEMA, patience=0.2)
+    writer.write(keys, values)
+    client = redis_server.client()
+    client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(OnlineUnavailable, match="to have room.*maxmemory"):
+            writer.write(*rows([("b", 1, 1, 1)]))
+        assert get(server, keys) == values
+    finally:
+        client.config_set("maxmemory", 0)
+    assert writer.write(*rows([("b", 1, 1, 1)])) == 1
+
+
+def test_what_was_confirmed_survives_a_kill_in_mid_write(tmp_path: Path, home: Home) -> None:
+    """With an append-only file, as the embedded server has it."""
+    with one_redis(tmp_path / "data", appendonly="yes", appendfsync="always") as redis_server:
+        call = [sys.executable, "-m", "tests.feature_repo.packed.random_writer", redis_server.address, "7"]
+        with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as writer:
+            assert writer.stdout is not None
+            confirmed = [json.loads(writer.stdout.readline()) for _ in range(50)]
+            redis_server.kill()  # the writer goes on trying
+            redis_server.start()
+            confirmed += [json.loads(writer.stdout.readline()) for _ in range(200)]
+            writer.kill()
+        best: dict[str, tuple[int, int]] = {}
+        for batch in confirmed:
+            for key, event, created, _ in batch:
+                best[key] = max(best.get(key, (-1, -1)), (event, created))
+        server = open_server(home, Address.parse(redis_server.address), 5.0)
+        keys = sorted(best)
+        from feature_repo.packed.decode import decode
+
+        block = decode(get(server, [PREFIX + key.encode() + b"}" for key in keys]), SCHEMA, lambda _: None)
+        for place, key in enumerate(keys):
+            assert (int(block.header["event"][place]), int(block.header["created"][place])) >= best[key]
+
+
+def test_somebody_elses_key_is_told(server: Server, redis_server: RedisServer) -> None:
+    keys, values = rows(ONE)
+    redis_server.client().hset(keys[0].decode(), "field", "value")
+    with pytest.raises(OnlineUnavailable, match="WRONGTYPE"):
+        Writer(server, "p", SCHEMA, patience=5.0).write(keys, values)
+    assert get(server, keys) == [None]
+
+
+def test_connections_are_shared_by_threads_and_given_up_in_a_forked_child(
+    server: Server, redis_server: RedisServer
+) -> None:
+    keys, values = rows([(f"u{n}", 1, 1, n) for n in range(50)])
+    Writer(server, "p", SCHEMA).write(keys, values)
+    wrong: list[int] = []
+
+    def read(number: int) -> None:
+        for _ in range(200):
+            if get(server, keys[number : number + 3]) != values[number : number + 3]:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert isinstance(server, OneServer)
+    assert 1 <= len(server._free) <= 8
+    server._process = -1  # as after a fork
+    assert get(server, keys[:1]) == values[:1]
+    assert len(server._free) == 1
+
+
+def test_damage_names_the_view() -> None:
+    assert "packed values of the view plays" in str(damaged("plays", "noise"))

@@ -1,0 +1,250 @@
+"""The slim lookup: matrices, ages, marks, defaults, degraded answers, and what it imports."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from feature_repo.errors import InputError, OnlineUnavailable, StoreError
+from feature_repo.home import REPOSITORY, Home
+from feature_repo.manifest import load_service
+from feature_repo.packed import entity_key
+from feature_repo.packed.encode import encode
+from feature_repo.packed.schema import Schema
+from feature_repo.packed.server import Address, open_server
+from feature_repo.packed.write import Writer
+from feature_repo.stores import redis_server
+from inference import features
+from inference.features import OnlineFeatures
+from tests.servers import RedisServer
+
+KEYS = {"user_id": ["u000007", "nobody", None, "u000007"], "track_id": ["t000001"], "artist_id": ["a00001"]}
+KEYS |= {"platform_id": ["default"]}
+
+
+def test_the_matrix_is_the_columns(in_world: Home) -> None:
+    rows = OnlineFeatures("recommendation_v1", in_world).get(KEYS, {"request_timestamp": 1.7e9, "device": "phone"})
+    numeric = [name for name, dtype in rows_types(in_world) if not dtype.startswith("Array") and dtype != "String"]
+    matrix = rows.matrix()
+    assert matrix.shape == (4, len(numeric))
+    assert matrix.dtype == np.float32
+    for place, name in enumerate(numeric):
+        expected = [np.nan if value is None else float(value) for value in rows.values[name]]
+        np.testing.assert_array_equal(matrix[:, place], np.array(expected, np.float32), err_msg=name)
+        missing = [value is None for value in rows.values[name]]
+        assert rows.missing[name].tolist() == missing
+        assert rows.columns[name].shape == (4,)
+    np.testing.assert_array_equal(rows.matrix(numeric[::-3]), matrix[:, ::-3])
+    np.testing.assert_array_equal(matrix[0], matrix[3])
+
+
+def rows_types(home: Home) -> list[tuple[str, str]]:
+    return list(load_service(home, "recommendation_v1").features)
+
+
+def test_one_row_and_many_are_the_same(in_world: Home) -> None:
+    lookup = OnlineFeatures("listener_v1", in_world)
+    users = [f"u{number:06d}" for number in range(0, 160, 3)]  # some are unknown
+    many = lookup.get({"user_id": users})
+    for place, user in enumerate(users):
+        one = lookup.get({"user_id": [user]})
+        np.testing.assert_array_equal(one.matrix()[0], many.matrix()[place])
+        for name in one.values:
+            left, right = one.values[name][0], many.values[name][place]
+            assert np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right, name
+
+
+def test_ages_are_since_the_row_that_answered(in_world: Home) -> None:
+    rows = OnlineFeatures("listener_v1", in_world).get({"user_id": ["u000007", "nobody"]})
+    event = rows.event_times["user_history"][0]
+    assert rows.ages(event + 60.0)["user_history"].tolist()[0] == 60.0
+    assert np.isnan(rows.ages()["user_history"][1])
+    assert rows.ages()["user_history"][0] == pytest.approx(time.time() - event, abs=60)
+
+
+SCHEMA = Schema.of("plays", [("n", "Int64"), ("share", "Float32"), ("when", "UnixTimestamp"), ("name", "String")])
+
+
+@pytest.fixture
+def own(home: Home) -> Home:
+    """A data folder with one service, whose manifest was made by hand; one user is online."""
+    write_manifest(home, ttl=0.0)
+    write(home, [("a", 1, 0.5, 10, "x")], SCHEMA)
+    return home
+
+
+def write_manifest(home: Home, ttl: float, columns: Any = SCHEMA.columns) -> None:
+    home.ensure()
+    listed = [[c.name, c.dtype, c.length] for c in columns]
+    view = {"name": "plays", "join_keys": ["user_id"], "features": [c[:2] for c in listed], "columns": listed}
+    view |= {"ttl": ttl, "defaults": [["n", 0.0], ["name", "nobody"]]}
+    service = {"fingerprint": "f", "views": [view], "on_demand": []}
+    service["features"] = [[f"plays__{c[0]}", c[1]] for c in listed]
+    document = {"version": 2, "project": "p", "online": None, "services": {"s": service}}
+    partial = home.manifest.with_suffix(".tmp")
+    partial.write_text(json.dumps(document))
+    partial.replace(home.manifest)
+
+
+def write(home: Home, rows: list[tuple], schema: Schema, event: float | None = None) -> None:
+    import pyarrow as pa
+
+    server = open_server(home, Address(), 5.0)
+    moment = datetime.fromtimestamp(event or time.time(), UTC)
+    values = [pa.array([row[place] for row in rows]) for place in range(1, len(schema.columns) + 1)]
+    columns = {column.name: value for column, value in zip(schema.columns, values, strict=True)}
+    moments = pa.array([moment] * len(rows), pa.timestamp("us", "UTC"))
+    names = [entity_key.prefix("p", "plays") + row[0].encode() + b"}" for row in rows]
+    Writer(server, "p", schema).write(names, encode(schema, columns, moments, None))
+
+
+def test_columns_have_their_own_types(own: Home) -> None:
+    write(own, [("b", None, None, None, None)], SCHEMA)
+    rows = OnlineFeatures("s", own).get({"user_id": ["a", "b", "z"]})
+    assert rows.columns["plays__n"].dtype == np.int64
+    assert rows.columns["plays__n"].tolist() == [1, 0, 0]
+    np.testing.assert_array_equal(rows.columns["plays__share"], np.array([0.5, np.nan, np.nan], np.float32))
+    assert rows.columns["plays__when"].dtype == np.dtype("<M8[us]")
+    assert np.isnat(rows.columns["plays__when"]).tolist() == [False, True, True]
+    assert rows.columns["plays__name"].tolist() == ["x", None, None]
+    assert all(rows.missing[name].tolist() == [False, True, True] for name in rows.columns)
+    assert rows.values["plays__when"] == [datetime(1970, 1, 1, 0, 0, 10, tzinfo=UTC), None, None]
+    np.testing.assert_array_equal(rows.matrix()[:, 2], np.array([10, np.nan, np.nan], np.float32))
+    assert (len(rows), rows.degraded) == (3, None)
+
+
+def test_defaults_stand_in_where_they_are_wanted(own: Home) -> None:
+    lookup = OnlineFeatures("s", own, defaults={"plays__share": 0.25, "plays__n": -1})
+    plain, filled = (lookup.get({"user_id": ["a", "z"]}, fill=fill) for fill in (False, True))
+    assert plain.values["plays__n"] == [1, None]
+    assert filled.values["plays__n"] == [1, -1]  # the caller's default wins over the tag's
+    assert filled.values["plays__name"] == ["x", "nobody"]
+    assert filled.columns["plays__share"].tolist() == [0.5, 0.25]
+    assert filled.missing["plays__share"].tolist() == [False, True]
+    np.testing.assert_array_equal(filled.matrix()[1], np.array([-1, 0.25, np.nan], np.float32))
+
+
+def test_rows_older_than_the_ttl_are_missing(own: Home) -> None:
+    write_manifest(own, ttl=3600.0)
+    write(own, [("old", 2, 0.5, 10, "y")], SCHEMA, event=time.time() - 4000)
+    rows = OnlineFeatures("s", own).get({"user_id": ["a", "old"]})
+    assert rows.missing["plays__n"].tolist() == [False, True]
+    assert rows.values["plays__name"] == ["x", None]
+    assert np.isnan(rows.matrix()[1]).all()
+    assert rows.ages()["plays"][1] == pytest.approx(4000, abs=60)
+
+
+def test_a_changed_manifest_and_schema_are_followed(own: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "MANIFEST_SECONDS", 0.0)
+    lookup = OnlineFeatures("s", own)
+    assert lookup.get({"user_id": ["a"]}).values["plays__n"] == [1]
+    wider = Schema.of("plays", [("n", "Int64"), ("more", "Float64"), ("share", "Float64")])
+    own.manifest.write_text("{")  # torn: the old one stays in force
+    assert lookup.get({"user_id": ["a"]}).values["plays__n"] == [1]
+    write_manifest(own, ttl=0.0, columns=wider.columns)
+    rows = lookup.get({"user_id": ["a"]})
+    assert rows.values == {"plays__n": [1], "plays__more": [None], "plays__share": [0.5]}  # the old row in its old form
+    np.testing.assert_array_equal(rows.matrix(), np.array([[1, np.nan, 0.5]], np.float32))
+    write(own, [("b", 2, 7.0, 0.25)], wider)
+    np.testing.assert_array_equal(
+        lookup.get({"user_id": ["a", "b", "z"]}).matrix(),
+        np.array([[1, np.nan, 0.5], [2, 7, 0.25], [np.nan] * 3], np.float32),
+    )
+    redis_server.ensure(own).delete(entity_key.schemas("p", "plays"))
+    with pytest.raises(StoreError, match="unknown schema.*materialize"):
+        OnlineFeatures("s", own).get({"user_id": ["a", "b"]})
+
+
+def test_redis_away_raises_or_degrades_and_comes_back(
+    own: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = RedisServer(tmp_path / "redis")
+    monkeypatch.setenv("REFRAIN_REDIS", server.address)
+    lookup = OnlineFeatures("s", own, timeout=0.3)
+    with pytest.raises(OnlineUnavailable, match="the online store to answer"):
+        lookup.get({"user_id": ["a"]})
+    rows = lookup.get({"user_id": ["a", "b"]}, on_failure="defaults")
+    assert "the online store to answer" in str(rows.degraded)
+    assert rows.values == {
+        "plays__n": [0, 0],
+        "plays__share": [None, None],
+        "plays__when": [None, None],
+        "plays__name": ["nobody", "nobody"],
+    }
+    assert rows.missing["plays__n"].all()
+    server.start()
+    try:
+        rows = lookup.get({"user_id": ["a"]}, on_failure="defaults")
+        assert rows.degraded is None
+        server.pause()
+        started = time.monotonic()
+        assert lookup.get({"user_id": ["a"]}, on_failure="defaults").degraded
+        assert time.monotonic() - started < 3
+        server.resume()
+        assert lookup.get({"user_id": ["a"]}).degraded is None
+    finally:
+        server.kill()
+
+
+def test_a_manifest_for_another_redis_needs_its_address(own: Home) -> None:
+    document = json.loads(own.manifest.read_text())
+    own.manifest.write_text(json.dumps(document | {"online": {"redis_type": "redis_cluster"}}))
+    with pytest.raises(StoreError, match="REFRAIN_REDIS.*next: export REFRAIN_REDIS"):
+        OnlineFeatures("s", own)
+
+
+def test_damage_in_redis_is_told(own: Home) -> None:
+    client = redis_server.ensure(own)
+    name = entity_key.prefix("p", "plays") + b"a}"
+    value = bytearray(client.get(name) or b"")
+    value[-6] ^= 1
+    client.set(name, bytes(value))
+    with pytest.raises(StoreError, match="view plays.*checksum is wrong.*materialize"):
+        OnlineFeatures("s", own).get({"user_id": ["a"]})
+
+
+def test_texts_are_no_matrix(own: Home) -> None:
+    with pytest.raises(InputError, match="numeric features of the service"):
+        OnlineFeatures("s", own).get({"user_id": ["a"]}).matrix(["plays__name"])
+
+
+ALLOWED = {"numpy", "redis", "hiredis", "feature_repo", "inference"}
+REDIS_TAKES_ALONG = {"typing_extensions", "cryptography", "opentelemetry"}  # where they are installed
+
+
+def test_a_first_lookup_imports_little_and_stays_small(own: Home) -> None:
+    script = (
+        "import inference; from inference.features import OnlineFeatures as F;"
+        "assert F('s').get({'user_id': ['a']}).matrix().shape == (1, 3);"
+        "import sys; from pathlib import Path;"
+        "names = {name.split('.')[0] for name in sys.modules if not name.startswith('_')};"
+        "names -= set(sys.stdlib_module_names);"
+        "peak = int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024;"
+        "print(sorted(names)); print(peak)"
+    )
+    environment = {**os.environ, "REFRAIN_HOME": str(own.root)}
+    call = [sys.executable, "-c", script]
+    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    names, peak = done.stdout.splitlines()
+    loaded = {name for name in json.loads(names.replace("'", '"')) if not name.startswith("__editable__")}
+    assert loaded <= ALLOWED | REDIS_TAKES_ALONG, loaded - ALLOWED
+    assert float(peak) < 90
+
+
+def test_freshness_as_a_table(in_world: Home) -> None:
+    environment = {**os.environ, "REFRAIN_HOME": str(in_world.root)}
+    call = [sys.executable, "-m", "inference", "freshness"]
+    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert {"view", "age"} <= set(lines[0].split())
+    assert {line.split()[0] for line in lines[1:]} >= {"user_history", "track_catalogue"}
+    assert all(" d " in line and "ago" in line for line in lines[1:])
