@@ -14,7 +14,7 @@ from typing import Any
 
 from feature_repo.home import REPOSITORY
 
-NAMES = ("offline_join", "quality_recommendation")
+NAMES = ("offline_join", "online_lookup", "online_layout", "materialize", "quality_recommendation")
 RESULTS = REPOSITORY / "docs" / "benchmarks"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 
@@ -34,9 +34,9 @@ def write_page() -> None:
     for file in sorted(RESULTS.glob("*.json")):
         result = json.loads(file.read_text())
         lines += [f"## {result['benchmark']}", "", f"`python -m benchmarks.{file.stem}` on {result['machine']}.", ""]
-        if file.stem == "offline_join":
-            chart = draw_offline_join(result)
-            lines += [f"![cost against depth and size](benchmarks/{chart.name})", "", *offline_join_table(result), ""]
+        if file.stem in SHOWN:
+            draw, table, caption = SHOWN[file.stem]
+            lines += [f"![{caption}](benchmarks/{draw(result).name})", "", *table(result), ""]
         lines += ["| case | metric | value | goal | |", "|---|---|---|---|---|"]
         for case in result["cases"]:
             goal = case.get("goal") or ""
@@ -68,12 +68,7 @@ def offline_join_table(result: dict[str, Any]) -> list[str]:
 
 def draw_offline_join(result: dict[str, Any]) -> Path:
     """Seconds and memory against the depth of the history, and seconds against the size of the spine."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "refrain"
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     cases = [
         {**case["size"], "engines": case["engines"]} for case in result["figures"].values() if not case["size"]["ttl"]
     ]
@@ -92,10 +87,66 @@ def draw_offline_join(result: dict[str, Any]) -> Path:
         axis.set(xlabel=label, ylabel=what.replace("peak_mb", "peak MB"), xscale="log", yscale="log")
         axis.grid(alpha=0.3, which="both")
     axes[0].legend()
-    target = RESULTS / "offline_join.svg"
+    return saved(figure, "offline_join")
+
+
+def online_lookup_table(result: dict[str, Any]) -> list[str]:
+    """Median and 99th percentile of every competitor, and lookups a second."""
+    figures = result["figures"]["lookups"]
+    lines = [f"| p50 / p99 ms | {' | '.join(figures)} |", "|---" * (len(figures) + 1) + "|"]
+    for shape, sizes in next(iter(figures.values())).items():
+        for rows in sizes["rows"]:
+            cells = [figures[engine].get(shape, {}).get("rows", {}).get(rows) for engine in figures]
+            shown = ["" if cell is None else f"{cell['p50_ms']:.3f} / {cell['p99_ms']:.3f}" for cell in cells]
+            lines.append(f"| {shape.replace('x', ' views, ')} features, {rows} rows | {' | '.join(shown)} |")
+    busy = result["figures"]["lookups_per_second"]
+    lines += ["", "| lookups a second, 5 views × 50 features × 100 rows | 1 process | 2 processes |", "|---|---|---|"]
+    return lines + [f"| {engine} | {found['1']:,.0f} | {found['2']:,.0f} |" for engine, found in busy.items()]
+
+
+def draw_online_lookup(result: dict[str, Any]) -> Path:
+    """Milliseconds against the rows of a lookup, at the median and at the 99th percentile."""
+    plt = pyplot()
+    figures = result["figures"]["lookups"]
+    panels = [(shape, what) for shape in ("5x50", "1x250") for what in ("p50_ms", "p99_ms")]
+    figure, axes = plt.subplots(1, 4, figsize=(15, 4), layout="constrained", sharey=True)
+    for axis, (shape, what) in zip(axes, panels, strict=True):
+        for engine, shapes in figures.items():
+            points = [(int(rows), found[what]) for rows, found in shapes.get(shape, {}).get("rows", {}).items()]
+            if points:
+                own = engine in ("slim", "ours_feast")
+                axis.plot(*zip(*points, strict=True), marker="o", label=engine, lw=2.5 if own else 1.2)
+        axis.set(xlabel="rows a lookup", ylabel=what.replace("_", " "), xscale="log", yscale="log")
+        axis.set_title(shape.replace("x", " views, ") + " features", fontsize=10)
+        axis.grid(alpha=0.3, which="both")
+    axes[0].legend(fontsize=8)
+    return saved(figure, "online_lookup")
+
+
+def pyplot() -> Any:
+    """Matplotlib without a window, whose files are the same each time."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "refrain"
+    from matplotlib import pyplot as plt
+
+    return plt
+
+
+def saved(figure: Any, name: str) -> Path:
+    """A chart beside the results."""
+    target = RESULTS / f"{name}.svg"
     figure.savefig(target, metadata={"Date": None})
-    plt.close(figure)
+    pyplot().close(figure)
     return target
+
+
+SHOWN = {
+    "offline_join": (draw_offline_join, offline_join_table, "cost against depth and size"),
+    "online_lookup": (draw_online_lookup, online_lookup_table, "milliseconds against rows"),
+}
+"""Benchmarks with a chart and a table of all figures."""
 
 
 def main() -> None:

@@ -298,14 +298,11 @@ class _Lazy(Mapping[str, Any]):
 
     def __init__(self, names: Mapping[str, Any], make: Callable[[str], Any]) -> None:
         self._names, self._make = names, make
-        self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            if name not in self._names:
-                raise KeyError(name)
-            self._made[name] = self._make(name)
-        return self._made[name]
+        if name not in self._names:
+            raise KeyError(name)
+        return self._make(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -346,10 +343,29 @@ class OnlineRows:
         self._now = time.time()
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, np.ndarray] = {}
-        self.columns: Mapping[str, np.ndarray] = _Lazy(plan.names, lambda name: self._column(name)[0])
-        self.missing: Mapping[str, np.ndarray] = _Lazy(plan.names, lambda name: self._column(name)[1])
-        self.values: Mapping[str, list[Any]] = _Lazy(plan.names, self._listed)
-        self.event_times: Mapping[str, np.ndarray] = _Lazy(plan.number, self._event_time)
+
+    # Mappings are made when they are asked for: kept here, they and this object would hold each other, and every
+    # lookup would wait for the garbage collector.
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]:
+        """``view__feature`` → (n,) numpy array."""
+        return _Lazy(self._plan.names, lambda name: self._column(name)[0])
+
+    @property
+    def missing(self) -> Mapping[str, np.ndarray]:
+        """``view__feature`` → (n,) bool."""
+        return _Lazy(self._plan.names, lambda name: self._column(name)[1])
+
+    @property
+    def values(self) -> Mapping[str, list[Any]]:
+        """``view__feature`` → n Python values."""
+        return _Lazy(self._plan.names, self._listed)
+
+    @property
+    def event_times(self) -> Mapping[str, np.ndarray]:
+        """View → (n,) seconds since 1970 UTC."""
+        return _Lazy(self._plan.number, self._event_time)
 
     def __len__(self) -> int:
         return self.length

@@ -19,7 +19,7 @@ from feature_repo.packed.schema import (
 )
 
 _UNREAD = object()
-_FEW = 8
+_FEW = 16
 """Up to so many values a loop in Python is faster than numpy."""
 
 

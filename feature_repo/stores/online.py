@@ -5,7 +5,6 @@ for. Loaded by dotted path from feature_store.yaml.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,16 +26,17 @@ from redis import asyncio as redis_asyncio
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.decode import Block, Mixed, decode
+from feature_repo.packed.decode import decode
 from feature_repo.packed.encode import encode
 from feature_repo.packed.erase import erase_view
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
+from feature_repo.packed.search import nearest
 from feature_repo.packed.server import READ_TIMEOUT, WRITE_TIMEOUT, Address, Server, get, open_server, unavailable
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
-from feature_repo.stores.online_response import Answer, PackedResponse
-from feature_repo.stores.protobuf import from_values, schema_of, to_values
+from feature_repo.stores.online_lookup import Lookup, columns_of, entity_key_of, entity_of, too_old
+from feature_repo.stores.protobuf import from_values, schema_of, to_values, unwrapped
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ class PackedRedisOnlineStore(OnlineStore):
     """Packed values in Redis."""
 
     def __init__(self) -> None:
-        self._servers: dict[tuple, Server] = {}
+        self._servers: dict[tuple[int, float], tuple[Any, Server]] = {}
         self._writers: dict[tuple, Writer] = {}
         self._schemas: KnownSchemas | None = None
         self._views: dict[int, tuple[FeatureView, Schema, bytes, tuple[str, ...]]] = {}
@@ -122,7 +122,7 @@ class PackedRedisOnlineStore(OnlineStore):
             return
         schema = schema_of(table)
         prefix = entity_key.prefix(config.project, table.name)
-        names = [prefix + _entity_of(key) + b"}" for key, *_ in data]
+        names = [prefix + entity_of(key) + b"}" for key, *_ in data]
         columns = {
             column.name: from_values(schema, column, [values.get(column.name) for _, values, *_ in data])
             for column in schema.columns
@@ -156,11 +156,12 @@ class PackedRedisOnlineStore(OnlineStore):
 
     def server(self, config: RepoConfig, timeout: float) -> Server:
         """The Redis, with answers in so many seconds."""
-        home, address = Home.from_env(), config.online_store.address()
-        slot = (home, str(address), timeout)
+        options = config.online_store
+        slot = (id(options), timeout)
         if slot not in self._servers:
-            self._servers[slot] = open_server(home, address, timeout)
-        return self._servers[slot]
+            server = open_server(Home.from_env(), options.address(), timeout)
+            self._servers[slot] = (options, server)  # the options are kept, so that no others get their number
+        return self._servers[slot][1]
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -257,12 +258,36 @@ class PackedRedisOnlineStore(OnlineStore):
         filters: Any = None,
         include_feature_view_version_metadata: bool = False,
     ) -> list[tuple[datetime | None, EntityKey | None, dict[str, Value] | None]]:
-        """Not here: packed values are strings, which no Redis module indexes."""
-        raise InputError(
-            expected="a store with a vector index",
-            found="packed values in Redis",
-            next_command="python -m inference recommend USER  (its index is voyager, from the model bundle)",
-        )
+        """The rows whose vectors are nearest to a query, found by looking at every row of the view.
+
+        Redis' search modules index hashes and JSON, not packed values; this is exact, needs no module, and takes time
+        that grows with the view. ``distance`` is among the features. Rows come in the order of their entities, for
+        Feast 0.67 puts features beside the wrong entities if they come in any other.
+
+        Raises:
+            InputError: it is asked for a text or with filters, the view has no vector, or there is no such metric.
+        """
+        vectors = [f.name for f in table.features if f.vector_index] or [
+            f.name for f in table.features if str(f.dtype) in ("Array(Float32)", "Array(Float64)")
+        ]
+        if embedding is None or query_string is not None or filters is not None or not vectors:
+            raise InputError(
+                expected="a search by vector in a view that has one (Field(…, vector_index=True))",
+                found="a text or filters" if vectors else f"no vector in {table.name}",
+                next_command="store.retrieve_online_documents_v2(features=[…], query=[…], top_k=10)",
+            )
+        schema, server = schema_of(table), self._reader(config)
+        older, metric = self._older(config).of(schema.view), distance_metric or "L2"
+        query = np.asarray(embedding, np.float64)
+        found = nearest(server, config.project, schema, older, vectors[0], query, top=top_k, metric=metric)
+        rows = self._rows(config, table, [one.value for one in found], requested_features)
+        documents = [
+            (entity_key_of(table, one.entity), moment, values | {"distance": Value(float_val=one.distance)})
+            for one, (moment, values) in zip(found, rows, strict=True)
+            if values is not None
+        ]
+        documents.sort(key=lambda document: [unwrapped(value) for value in document[0].entity_values])
+        return [(moment, entity, values) for entity, moment, values in documents]
 
     # --- infrastructure ----------------------------------------------------------------------------------------------
 
@@ -281,8 +306,6 @@ class PackedRedisOnlineStore(OnlineStore):
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         """Erase all values of this project's views, and nobody else's. The server goes on."""
-        if config.online_store.address().is_embedded and not redis_server.running(Home.from_env()):
-            redis_server.ensure(Home.from_env())
         self.update(config, tables, [], entities, [], partial=False)
 
     async def close(self) -> None:
@@ -290,7 +313,7 @@ class PackedRedisOnlineStore(OnlineStore):
         if self._async is not None:
             client, self._async = self._async[1], None
             await client.aclose()
-        for server in self._servers.values():
+        for _, server in self._servers.values():
             server.reconnect()
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -347,7 +370,7 @@ class PackedRedisOnlineStore(OnlineStore):
 
     def _names(self, config: RepoConfig, table: FeatureView, keys: Sequence[EntityKey]) -> list[bytes]:
         prefix = entity_key.prefix(config.project, table.name)
-        return [prefix + _entity_of(key) + b"}" for key in keys]
+        return [prefix + entity_of(key) + b"}" for key in keys]
 
     def _rows(
         self, config: RepoConfig, table: FeatureView, found: list[bytes | None], requested: list[str] | None
@@ -355,7 +378,7 @@ class PackedRedisOnlineStore(OnlineStore):
         schema = schema_of(table)
         block = decode(found, schema, self._older(config).of(schema.view))
         wanted = [column for column in schema.columns if requested is None or column.name in requested]
-        gone = _too_old(block, table.ttl) | (block.event == UNKNOWN_TIME)
+        gone = too_old(block, getattr(table, "ttl", None)) | (block.event == UNKNOWN_TIME)
         values = {column.name: to_values(block, column) for column in wanted}
         return [
             (None, None) if gone[row] else (_moment(event), {name: column[row] for name, column in values.items()})
@@ -380,16 +403,16 @@ class PackedRedisOnlineStore(OnlineStore):
         registry: BaseRegistry,
         project: str,
         full_feature_names: bool,
-    ) -> "_Lookup | None":
+    ) -> Lookup | None:
         """What to fetch; None if on-demand views or versions of views make it a case for Feast's own code."""
         (references, on_demand, entity_names, types, join_keys, grouped, _, _, _) = utils._get_cached_request_context(
             registry, project, features, full_feature_names
         )
-        if on_demand or any(getattr(table.projection, "version_tag", None) is not None for table, _ in grouped):
+        if on_demand or not all(_is_plain(table) for table, _ in grouped):
             return None
-        columns = _columns(entity_rows, entity_names)
+        columns = columns_of(entity_rows, entity_names)
         given = {name: values for name, values in columns.items() if name in join_keys}
-        lookup = _Lookup(given, types, len(next(iter(columns.values()), ())))
+        lookup = Lookup(given, types, len(next(iter(columns.values()), ())))
         order = {reference: place for place, reference in enumerate(references)}
         for table, wanted in grouped:
             name = table.projection.name_to_use()
@@ -422,99 +445,6 @@ class PackedRedisOnlineStore(OnlineStore):
         return known
 
 
-class _Lookup:
-    """The names to fetch for some rows, and how the answer comes of what is found."""
-
-    def __init__(self, given: dict[str, list[Any]], types: Mapping[str, Any], rows: int) -> None:
-        self._given, self._types, self._rows = given, types, rows
-        self._parts: dict[str, list[bytes | None]] = {}
-        self._entities: dict[tuple[str, ...], tuple[list[bytes], np.ndarray | None]] = {}
-        self._views: list[tuple] = []
-        self.names: list[bytes] = []
-
-    def add(
-        self,
-        table: FeatureView,
-        schema: Schema,
-        prefix: bytes,
-        keys: tuple[str, ...],
-        wanted: list[tuple[int, str, str]],
-    ) -> None:
-        """Ask for some features of a view."""
-        entities, places = self._distinct(table, keys)
-        start = len(self.names)
-        self.names += [prefix + entity + b"}" for entity in entities]
-        self._views.append((table.ttl, schema, wanted, slice(start, len(self.names)), places))
-
-    def response(self, found: list[bytes | None], older: KnownSchemas) -> PackedResponse:
-        """The answer, of which nothing is built yet."""
-        answers = []
-        for ttl, schema, wanted, where, places in self._views:
-            block = decode(found[where], schema, older.of(schema.view))
-            answers.append(Answer(block, _too_old(block, ttl), places, wanted))
-        return PackedResponse(self._rows, self._given, self._types, answers)
-
-    def _distinct(self, table: FeatureView, keys: tuple[str, ...]) -> tuple[list[bytes], np.ndarray | None]:
-        """Distinct entities, and each row's place among them (-1 for a null key); None if they are the rows."""
-        if keys in self._entities:
-            return self._entities[keys]
-        absent = [key for key in keys if key not in self._given]
-        if absent:
-            raise InputError(
-                expected=f"the join key {absent[0]!r} of the view {table.name} in every entity row",
-                found=f"{sorted(self._given)}",
-                next_command=f"add {absent[0]!r} to the entity rows",
-            )
-        for key in keys:
-            if key not in self._parts:
-                self._parts[key] = entity_key.texts(_plain(self._given[key]))
-        if not keys:
-            rows: list[bytes | None] = [b""] * self._rows
-        elif len(keys) == 1:
-            rows = self._parts[keys[0]]
-        else:
-            columns = zip(*(self._parts[key] for key in keys), strict=True)
-            rows = [None if None in row else entity_key.entity(row) for row in columns]  # type: ignore[arg-type]
-        distinct: dict[bytes, int] = {}
-        places = [-1 if row is None else distinct.setdefault(row, len(distinct)) for row in rows]
-        is_same = len(distinct) == len(rows)
-        self._entities[keys] = (list(distinct), None if is_same else np.array(places, np.int64))
-        return self._entities[keys]
-
-
-def _columns(entity_rows: Any, entity_names: Mapping[str, str]) -> dict[str, list[Any]]:
-    """Entity rows by column; entity names (which Feast still takes) become join keys."""
-    if isinstance(entity_rows, list):
-        names = entity_rows[0].keys() if entity_rows else ()
-        if any(row.keys() != names for row in entity_rows):
-            raise ValueError("All entity_rows must have the same keys.")
-        columns = {name: [row[name] for row in entity_rows] for name in names}
-    else:
-        columns = {
-            name: list(values.val) if hasattr(values, "val") else list(values) for name, values in entity_rows.items()
-        }
-    if len({len(values) for values in columns.values()}) > 1:
-        raise ValueError("All entity rows must have the same columns.")
-    return {entity_names.get(name, name): values for name, values in columns.items()}
-
-
-def _plain(values: list[Any]) -> list[Any]:
-    """Join keys out of protobufs, where they came in them."""
-    if not any(isinstance(value, Value) for value in values):
-        return values
-    return [_unwrapped(value) if isinstance(value, Value) else value for value in values]
-
-
-def _unwrapped(value: Value) -> Any:
-    kind = value.WhichOneof("val")
-    return None if kind is None else getattr(value, kind)
-
-
-def _entity_of(key: EntityKey) -> bytes:
-    pairs = sorted(zip(key.join_keys, key.entity_values, strict=True), key=lambda pair: pair[0])
-    return entity_key.entity([entity_key.part(_unwrapped(value)) for name, value in pairs if name != DUMMY_ENTITY_ID])
-
-
 def _times(moments: Sequence[datetime | None]) -> pa.Array:
     """Naive ones are UTC."""
     zoned = [m.replace(tzinfo=UTC) if m is not None and m.tzinfo is None else m for m in moments]
@@ -525,12 +455,9 @@ def _moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _too_old(block: Block | Mixed, ttl: timedelta | None) -> np.ndarray:
-    """(rows,) whether a value is there, but older than its view allows."""
-    if not ttl:
-        return np.zeros(len(block), bool)
-    oldest = (time.time() - ttl.total_seconds()) * 1_000_000
-    return (block.event < oldest) & (block.event != UNKNOWN_TIME)
+def _is_plain(table: Any) -> bool:
+    """Whether a view is one of stored features, in its only version."""
+    return isinstance(table, FeatureView) and getattr(table.projection, "version_tag", None) is None
 
 
 def _sorted(grouped: list) -> list:

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from feature_repo.packed.decode import Block, Mixed
 from feature_repo.packed.schema import UNKNOWN_TIME, Column
-from feature_repo.stores.protobuf import python_values, to_values
+from feature_repo.stores.protobuf import python_values, to_values, unwrapped
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class PackedResponse(OnlineResponse):
         """Name → (rows,) Python values."""
         out: dict[str, Any] = {}
         for name, values in self._keys.items():
-            out[name] = [_unwrapped(value) for value in values]
+            out[name] = [unwrapped(value) for value in values]
             if include_event_timestamps:
                 out[name + TIMESTAMP_POSTFIX] = [0] * self._rows
         seconds: dict[int, list[int]] = {}
@@ -94,7 +94,7 @@ class PackedResponse(OnlineResponse):
             response.metadata.feature_names.val.append(name)
             protos = values
             if not all(isinstance(value, Value) for value in values):
-                protos = python_values_to_proto_values([_unwrapped(v) for v in values], self._types[name])
+                protos = python_values_to_proto_values([unwrapped(v) for v in values], self._types[name])
             response.results.append(
                 GetOnlineFeaturesResponse.FeatureVector(
                     values=protos, statuses=[FieldStatus.PRESENT] * self._rows, event_timestamps=nowhen
@@ -124,10 +124,3 @@ def _timestamps(events: np.ndarray) -> list[Timestamp]:
         Timestamp() if event == UNKNOWN_TIME else Timestamp(seconds=event // 1_000_000, nanos=event % 1_000_000 * 1000)
         for event in events.tolist()
     ]
-
-
-def _unwrapped(value: Any) -> Any:
-    if not isinstance(value, Value):
-        return value
-    kind = value.WhichOneof("val")
-    return None if kind is None else getattr(value, kind)

@@ -77,6 +77,14 @@ def to_values(block: Block | Mixed, column: Column) -> list[Value]:
     return out
 
 
+def unwrapped(value: Any) -> Any:
+    """What a protobuf value holds; anything else as it is."""
+    if not isinstance(value, Value):
+        return value
+    kind = value.WhichOneof("val")
+    return None if kind is None else getattr(value, kind)
+
+
 def raw_values(block: Block | Mixed, column: Column) -> list[Any]:
     """(rows,) as they were packed, in Python's types; timestamps are microseconds, lists are lists, null is None."""
     if column.kind == "message":
@@ -162,14 +170,3 @@ def _plain(column: Column, value: Value | None) -> Any:
 def _in_microseconds(seconds: int | None) -> int | None:
     """Feast writes a missing time as the smallest integer."""
     return None if seconds is None or seconds == _NULL_TIME else seconds * 1_000_000
-
-
-__all__ = [
-    "attribute",
-    "from_values",
-    "messages",
-    "python_values",
-    "raw_values",
-    "schema_of",
-    "to_values",
-]

@@ -119,7 +119,8 @@ class RecommendationEngine:
         else:
             order, scores, rows = self._ranker.rank(user_id, candidates, self._retriever, self._platform, request)
             chosen = order[:count]
-            artist_plays = [rows.values["user_artist_affinity__plays_28d"][place] for place in chosen]
+            plays = rows.values["user_artist_affinity__plays_28d"]
+            artist_plays = [plays[place] for place in chosen]
         items = self._explain(candidates.keep(chosen), scores, chosen, artist_plays, seen)
         return Answer(user_id, vector is not None, self.bundle.name_version, items, note)
 

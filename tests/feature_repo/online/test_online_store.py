@@ -439,6 +439,35 @@ def test_feasts_feature_server_answers(home: Home, tmp_path: Path) -> None:
         server.wait(20)
 
 
+@pytest.mark.parametrize("length", [0, 3])
+@pytest.mark.parametrize("metric", ["L2", "cosine", "inner_product"])
+def test_the_nearest_vectors_are_found_by_looking_at_all(home: Home, metric: str, length: int) -> None:
+    vectors = np.random.default_rng(3).normal(size=(2_500, 3)).astype(np.float32)
+    keys = [int(n) for n in np.random.default_rng(4).permutation(2_500)]
+    table = pa.table({"track_number": keys, "v": pa.array(vectors.tolist(), pa.list_(pa.float32())), **times(2_500)})
+    store = open_store(home)
+    tracks = view(home, "tracks", table, {}, entities=(TRACK,))
+    field = Field(name="v", dtype=t.Array(t.Float32), vector_index=True, vector_length=length)
+    store.apply([TRACK, FeatureView(name="tracks", entities=[TRACK], schema=[field], source=tracks.batch_source)])
+    store.materialize(NOW - timedelta(days=1), NOW)
+    query = np.array([0.3, -1.0, 0.5])
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
+    distance = {
+        "L2": np.linalg.norm(vectors - query, axis=1),
+        "cosine": 1 - vectors @ query / lengths,
+        "inner_product": -(vectors @ query),
+    }[metric]
+    found = store.retrieve_online_documents_v2(
+        features=["tracks:v"], query=query.tolist(), top_k=7, distance_metric=metric
+    ).to_dict()
+    expected = {keys[place]: vectors[place].tolist() for place in np.argsort(distance)[:7]}
+    assert dict(zip(found["track_number"], found["v"], strict=True)) == expected
+    by_key = dict(zip(keys, distance, strict=True))
+    np.testing.assert_allclose(found["distance"], [by_key[key] for key in found["track_number"]], rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="a search by vector"):
+        store.retrieve_online_documents_v2(features=["tracks:v"], query_string="x", top_k=1)
+
+
 def test_reads_never_fail_while_a_view_is_materialized(store: FeatureStore, home: Home) -> None:
     later = NOW + timedelta(days=1)
     many = [(f"u{number}", number, later) for number in range(60_000)]

@@ -1,0 +1,72 @@
+"""Bringing values online, being stopped in the middle, and taking a listener out again."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from feature_repo.errors import InputError
+from feature_repo.home import REPOSITORY, Home
+from feature_repo.materialize import forget, materialize
+from feature_repo.stores import redis_server
+from inference.features import OnlineFeatures
+
+CALL = [sys.executable, "-W", "ignore", "-m", "feature_repo", "materialize"]
+
+
+def online(home: Home) -> dict[str, bytes]:
+    """All values, and nothing of what is kept about them."""
+    client = redis_server.ensure(home)
+    names = sorted(client.keys(f"{home.project}:*{{*"))
+    return dict(zip(names, client.mget(names), strict=True))
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(own_world: Home) -> None:
+    before = online(own_world)
+    redis_server.ensure(own_world).flushall()
+    environment = {**os.environ, "REFRAIN_HOME": str(own_world.root), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(CALL, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None
+        for line in job.stdout:
+            if "3 of 10" in line:
+                job.kill()
+    said: list[str] = []
+    materialize(own_world, None, say=said.append)
+    done = int(said[0].split(": ")[1].split()[0])
+    assert said[0].startswith("going on where the last run was stopped")
+    assert 3 <= done < 10
+    assert len(said) == 1 + (10 - done) + 1
+    assert online(own_world) == before
+    said.clear()
+    materialize(own_world, None, say=said.append)  # a finished run is not continued, but done again
+    assert len(said) == 10 + 1
+    assert online(own_world) == before
+
+
+def test_another_moment_or_other_tables_start_anew(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from feature_repo import materialize as module
+
+    monkeypatch.setattr(module._Journal, "close", lambda self: None)  # as if it was stopped after the last view
+    said: list[str] = []
+    until = materialize(own_world, None, say=said.append)
+    for change in ("until", "tables"):
+        said.clear()
+        if change == "tables":
+            file = next(own_world.features("user_profile").rglob("*.parquet"))
+            os.utime(file, (1, 1))
+        materialize(own_world, until.replace(year=2027) if change == "until" else until, say=said.append)
+        assert not said[0].startswith("going on"), change
+
+
+def test_a_listener_is_taken_out_of_every_view(own_world: Home) -> None:
+    lookup = OnlineFeatures("listener_v1", own_world)
+    others = {name: value for name, value in online(own_world).items() if b"u000007" not in name}
+    assert lookup.get({"user_id": ["u000007"]}).values["user_history__track_ids"][0]
+    count = forget(own_world, "user_id", "u000007")
+    assert count > 5  # profile, listening, history, taste, and some artists
+    assert online(own_world) == others
+    assert lookup.get({"user_id": ["u000007"]}).values["user_history__track_ids"] == [None]
+    assert forget(own_world, "user_id", "u000007") == 0
+    with pytest.raises(InputError, match="a join key, one of .*next: python -m feature_repo forget"):
+        forget(own_world, "shoe_size", "44")
