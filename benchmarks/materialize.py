@@ -199,6 +199,9 @@ def main() -> None:
         }
         for engine in ("feast", "feast_tuned", "raw_mset")
     ]
+    for engine in ("ours", "feast"):
+        value = round(engines[engine]["redis_mb"] * 1e6 / keys)
+        cases.append({"case": case, "metric": f"{engine}_redis_bytes_per_entity", "value": value})
     cases.append({"case": case, "metric": "same_values_as_feast", "value": samples["ours"] == samples["feast"]})
     for size, found in sizes.items():
         cases.append(

@@ -116,10 +116,14 @@ def decode(values: Sequence[bytes | None], schema: Schema, older: Callable[[int]
     Raises:
         StoreError: bytes are damaged, of another format, or of an unknown schema.
     """
-    found: Sequence[bytes] = [schema.blank if value is None else value for value in values]
-    block = _block(found, schema)
+    try:
+        block = _block(values, schema)  # type: ignore[arg-type]
+    except TypeError:  # some are None, which costs nothing to find out this way
+        values = [schema.blank if value is None else value for value in values]
+        block = _block(values, schema)  # type: ignore[arg-type]
     if block is not None:
         return block
+    found: Sequence[bytes] = values  # type: ignore[assignment]
     wrong = checksum.first_damaged(found)
     if wrong is not None:
         raise damaged(schema.view, f"{len(found[wrong])} bytes whose checksum is wrong")

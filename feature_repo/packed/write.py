@@ -78,6 +78,10 @@ class Writer:
         self._schemas = entity_key.schemas(project, schema.view)
         self._status = entity_key.status(project, schema.view)
         self._ttl = round(ttl.total_seconds() * 1000) if ttl else 0
+        self._announcement: Command = ("HSETNX", self._schemas, f"{schema.fingerprint:08x}", schema.text)
+        """The schema goes before the first value of it, so that no reader meets what it cannot look up; and again with
+        each batch, should somebody have emptied the server.
+        """
         self._is_announced = False
 
     def write(self, keys: Sequence[bytes], values: Sequence[bytes]) -> int:
@@ -102,25 +106,20 @@ class Writer:
 
     def _trip(self, keys: Sequence[bytes], values: Sequence[bytes]) -> int:
         if not self._is_announced:
-            self._announce()
+            self._send([self._announcement], [self._schemas])
+            self._is_announced = True
         groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
         commands: list[Command] = [
             ("EVALSHA", _SHA, len(group), *(keys[i] for i in group), self._ttl, *(values[i] for i in group))
             for group in groups
         ]
-        counts = self._send(commands, [keys[group[0]] for group in groups])
+        _, *counts = self._send([self._announcement, *commands], [self._schemas, *(keys[group[0]] for group in groups)])
         newest = max((struct.unpack_from("<q", value, 8)[0] for value in values), default=UNKNOWN_TIME)
         self._send(
             [("EVALSHA", _STATUS_SHA, 1, self._status, newest, round(time.time() * 1_000_000), len(keys))],
             [self._status],
         )
         return sum(counts)
-
-    def _announce(self) -> None:
-        """The schema before the first value of it, so that no reader meets what it cannot look up."""
-        field = f"{self._schema.fingerprint:08x}"
-        self._send([("HSETNX", self._schemas, field, self._schema.text)], [self._schemas])
-        self._is_announced = True
 
     def _send(self, commands: list[Command], keys: list[bytes]) -> list[int]:
         for attempt in (1, 2):
@@ -135,9 +134,6 @@ class Writer:
                     raise
                 for script in (_NEWEST_WINS, _STATUS):
                     self._server.everywhere("SCRIPT LOAD", script)
-                if self._is_announced:  # a server without our scripts may have started empty
-                    self._is_announced = False
-                    self._announce()
         raise AssertionError("unreachable")
 
 

@@ -103,6 +103,9 @@ def test_a_server_that_lost_everything_is_written_again_with_its_schema(
     assert writer.write(*rows([("b", 1, 1, 2)])) == 1
     assert online(server, ["a", "b"]) == {"b": (1, 2)}
     assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA
+    redis_server.client().flushall()  # which leaves scripts and connections
+    assert writer.write(*rows([("c", 1, 1, 3)])) == 1
+    assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA
 
 
 def test_what_was_written_is_noted(server: Server) -> None:
