@@ -39,7 +39,13 @@ _OPTIONS = {
     *("redis_type", "sentinel_master", "db", "username", "ssl", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
     *("ssl_cert_reqs", "unix_socket_path", *_SECRETS),
 }
-_PASSING = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterError)
+REDIS_ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
+"""Everything that redis-py raises."""
+
+_PASSING = (
+    *(redis.ConnectionError, redis.TimeoutError),
+    *(redis.exceptions.ClusterError, redis.exceptions.RedisClusterException),
+)
 _PASSING_WORDS = ("LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN")
 """Errors after which the same again, on a new connection, may do better. A script's errors are words in a text."""
 
@@ -252,15 +258,15 @@ class ClusterServer:
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
         """One round trip to each node; what has moved meanwhile is asked again where it is now."""
         client = self.client
-        by_node: dict[Any, list[int]] = {}
+        by_node: dict[str, tuple[Any, list[int]]] = {}
         for place, key in enumerate(keys):
             node = client.nodes_manager.get_node_from_slot(redis.crc.key_slot(key))
-            by_node.setdefault(node.name, []).append(place)
+            by_node.setdefault(node.name, (node, []))[1].append(place)
         answers: list[Any] = [None] * len(commands)
         waiting = []
         try:
-            for name, places in by_node.items():
-                pool = client.get_redis_connection(client.get_node(node_name=name)).connection_pool
+            for node, places in by_node.values():
+                pool = client.get_redis_connection(node).connection_pool
                 connection = pool.get_connection()
                 waiting.append((pool, connection, places))
                 connection.send_packed_command(connection.pack_commands([commands[place] for place in places]))
@@ -344,7 +350,7 @@ def telling() -> Iterator[None]:
     """
     try:
         yield
-    except redis.RedisError as error:
+    except REDIS_ERRORS as error:
         raise unavailable(error) from error
 
 
@@ -373,7 +379,7 @@ _CAUSES: tuple[tuple[type[Exception], str, str, str], ...] = (
 )
 
 
-def _may_pass(error: redis.RedisError) -> bool:
+def _may_pass(error: Exception) -> bool:
     if isinstance(error, redis.AuthenticationError):
         return False
     return isinstance(error, _PASSING) or any(word in str(error) for word in _PASSING_WORDS)
@@ -401,7 +407,7 @@ def persistent(server: Server, ask: Callable[[], T], *, tries: int, patience: fl
         attempt += 1
         try:
             return ask()
-        except redis.RedisError as error:
+        except REDIS_ERRORS as error:
             if not _may_pass(error):
                 raise unavailable(error) from error
             server.reconnect()

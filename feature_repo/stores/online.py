@@ -32,7 +32,16 @@ from feature_repo.packed.erase import erase_view
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.search import nearest
-from feature_repo.packed.server import READ_TIMEOUT, WRITE_TIMEOUT, Address, Server, get, open_server, unavailable
+from feature_repo.packed.server import (
+    READ_TIMEOUT,
+    REDIS_ERRORS,
+    WRITE_TIMEOUT,
+    Address,
+    Server,
+    get,
+    open_server,
+    unavailable,
+)
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
 from feature_repo.stores.online_lookup import Lookup, columns_of, entity_key_of, entity_of, too_old
@@ -340,7 +349,7 @@ class PackedRedisOnlineStore(OnlineStore):
                     self._async = None
                     if attempt == 2:
                         raise
-        except redis_asyncio.RedisError as error:
+        except REDIS_ERRORS as error:
             raise unavailable(error) from error
         raise AssertionError("unreachable")
 

@@ -20,7 +20,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from feature_repo.errors import StoreError
+from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
 
 LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes
@@ -36,7 +36,7 @@ def ensure(home: Home, timeout: float = 30.0) -> redis.Redis:
 
     Raises:
         HomeError: the data folder cannot be written.
-        StoreError: the server does not start; its log is named.
+        OnlineUnavailable: the server does not start; its log is named.
         redis.TimeoutError: it runs, but hangs.
     """
     client = _client(home, timeout)
@@ -130,7 +130,7 @@ def _start(home: Home, client: redis.Redis) -> None:
             return
         time.sleep(0.01)
     process.kill()
-    raise StoreError(
+    raise OnlineUnavailable(
         expected="the embedded Redis to start",
         found=f"it ended with {process.wait()}; its log is {log}",
         next_command=f"tail {log}",

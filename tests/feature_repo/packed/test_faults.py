@@ -15,7 +15,7 @@ from feature_repo.packed.schema import damaged
 from feature_repo.packed.server import Address, OneServer, Server, get, open_server
 from feature_repo.packed.write import Writer
 from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
-from tests.servers import RedisServer, one_redis
+from tests.servers import HOST, RedisServer, free_port, one_redis
 
 ONE = [("a", 5, 5, 1)]
 
@@ -47,6 +47,23 @@ def test_a_writer_waits_for_a_server_that_comes_back(server: Server, redis_serve
     assert writer.write(keys, values) == 1
     back.join()
     assert get(server, keys) == values
+
+
+def test_a_cluster_or_sentinel_of_which_nobody_answers(home: Home) -> None:
+    nowhere = f"{HOST}:{free_port()}"
+    for options in ("redis_type=redis_cluster", "redis_type=redis_sentinel,sentinel_master=m"):
+        server = open_server(home, Address.parse(f"{nowhere},{options}"), timeout=0.3)
+        with pytest.raises(OnlineUnavailable, match="the online store to answer"):
+            get(server, [b"p:v:{a}"])
+        with pytest.raises(OnlineUnavailable):
+            Writer(server, "p", SCHEMA, patience=0.2).write(*rows(ONE))
+
+
+def test_an_embedded_server_that_cannot_start_is_told(home: Home) -> None:
+    home.ensure().redis.mkdir(exist_ok=True)
+    (home.redis / "appendonly.aof").write_text("this is no log")
+    with pytest.raises(OnlineUnavailable, match=f"the embedded Redis to start.*next: tail {home.redis}"):
+        get(open_server(home, Address(), 5.0), [b"p:v:{a}"])
 
 
 def test_slow_is_bounded(redis_server: RedisServer, home: Home) -> None:
