@@ -7,8 +7,10 @@ embedded server of the data folder answers. Options: ``redis_type`` (``redis``, 
 ``REFRAIN_REDIS_PASSWORD_FILE`` names.
 """
 
+import contextlib
 import os
 import random
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -166,20 +168,23 @@ class OneServer:
 
     A command alone goes through a connection that stays open, without redis-py's care for each call (which takes as
     long as the answer to a small one): ``persistent`` asks again should the connection have broken meanwhile.
+    redis-py closes all connections of a client that nobody holds, so whoever uses one holds its client, too.
     """
 
     def __init__(self, connect: Callable[[], redis.Redis]) -> None:
-        self._connect = connect
+        self._connect, self._lock = connect, threading.Lock()
         self._client: redis.Redis | None = None
-        self._free: deque[Any] = deque()
+        self._free: deque[tuple[redis.Redis, Any]] = deque()
         self._process = os.getpid()
 
     @property
     def client(self) -> redis.Redis:
         """Connected on first use."""
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
+        client = self._client
+        if client is None:
+            with self._lock:
+                client = self._client = self._client or self._connect()
+        return client
 
     def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
         """All keys may stand together."""
@@ -189,7 +194,8 @@ class OneServer:
         """One round trip."""
         if len(commands) == 1:
             return [self._alone(commands[0])]
-        pipe = self.client.pipeline(transaction=False)
+        client = self.client
+        pipe = client.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
         return pipe.execute(raise_on_error=False)
@@ -198,19 +204,20 @@ class OneServer:
         if self._process != os.getpid():  # sockets of the process that we were forked from
             self._free, self._process, self._client = deque(), os.getpid(), None
         try:
-            connection = self._free.pop()
+            client, connection = self._free.pop()
         except IndexError:
-            connection = self.client.connection_pool.get_connection()
+            client = self.client
+            connection = client.connection_pool.get_connection()
         try:
             connection.send_command(*command)
             answer = connection.read_response()
         except redis.ResponseError:
-            self._free.append(connection)
+            self._free.append((client, connection))
             raise
         except BaseException:
             connection.disconnect()
             raise
-        self._free.append(connection)
+        self._free.append((client, connection))
         return answer
 
     def everywhere(self, *command: Any) -> None:
@@ -223,30 +230,33 @@ class OneServer:
 
     def reconnect(self) -> None:
         """The next command connects. Connections that other threads are using are theirs."""
-        (client, self._client), (free, self._free) = (self._client, None), (self._free, deque())
-        for connection in free:
-            connection.disconnect()
-        if client is not None:
-            client.connection_pool.disconnect(inuse_connections=False)
+        with self._lock:
+            self._client, free, self._free = None, self._free, deque()
+        while free:
+            with contextlib.suppress(IndexError):  # another thread took it
+                free.pop()[1].disconnect()
 
 
 class ClusterServer:
     """A Redis Cluster: commands are sent to all nodes at once, then all answers are read."""
 
     def __init__(self, address: Address, timeout: float) -> None:
-        self._address, self._timeout = address, timeout
+        self._address, self._timeout, self._lock = address, timeout, threading.Lock()
         self._client: redis.RedisCluster | None = None
 
     @property
     def client(self) -> redis.RedisCluster:
         """Connected on first use."""
-        if self._client is None:
-            nodes = [redis.cluster.ClusterNode(host, port) for host, port in self._address.nodes]
-            retry = Retry(NoBackoff(), 1)
-            self._client = redis.RedisCluster(
-                startup_nodes=nodes, retry=retry, **self._address.arguments(self._timeout)
-            )
-        return self._client
+        client = self._client
+        if client is None:
+            with self._lock:
+                client = self._client = self._client or self._connect()
+        return client
+
+    def _connect(self) -> redis.RedisCluster:
+        nodes = [redis.cluster.ClusterNode(host, port) for host, port in self._address.nodes]
+        arguments = self._address.arguments(self._timeout)
+        return redis.RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **arguments)
 
     def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
         """Those of one slot: with the hash tag, the views of one entity."""
@@ -299,10 +309,8 @@ class ClusterServer:
             yield from _scan(self.client.get_redis_connection(node), pattern)
 
     def reconnect(self) -> None:
-        """The next command asks for the slots again."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        """The next command asks for the slots again. Other threads finish on the connections that they have."""
+        self._client = None
 
 
 def _scan(client: redis.Redis, pattern: bytes) -> Iterator[list[bytes]]:

@@ -24,15 +24,16 @@ ROWS_A_TRIP = 10_000
 """Rows that are under way at once."""
 
 _NEWEST_WINS = """
+local call, unpack = redis.call, struct.unpack
 local ttl = tonumber(ARGV[1])
 local written = 0
-for i, key in ipairs(KEYS) do
-  local new = ARGV[i + 1]
-  local old = redis.call('GETRANGE', key, 8, 23)
+for i = 1, #KEYS do
+  local key, new = KEYS[i], ARGV[i + 1]
+  local old = call('GETRANGE', key, 8, 23)
   local older = false
   if #old == 16 then
-    local el, eh, cl, ch = struct.unpack('<I4i4I4i4', new, 9)
-    local oel, oeh, ocl, och = struct.unpack('<I4i4I4i4', old)
+    local el, eh, cl, ch = unpack('<I4i4I4i4', new, 9)
+    local oel, oeh, ocl, och = unpack('<I4i4I4i4', old)
     if eh ~= oeh then older = eh < oeh
     elseif el ~= oel then older = el < oel
     elseif ch ~= och then older = ch < och
@@ -40,10 +41,10 @@ for i, key in ipairs(KEYS) do
   end
   if not older then
     if ttl > 0 then
-      local el, eh = struct.unpack('<I4i4', new, 9)
-      redis.call('SET', key, new, 'PXAT', string.format('%.0f', math.max((eh * 4294967296 + el) / 1000 + ttl, 1)))
+      local el, eh = unpack('<I4i4', new, 9)
+      call('SET', key, new, 'PXAT', string.format('%.0f', math.max((eh * 4294967296 + el) / 1000 + ttl, 1)))
     else
-      redis.call('SET', key, new)
+      call('SET', key, new)
     end
     written = written + 1
   end

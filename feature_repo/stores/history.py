@@ -27,6 +27,9 @@ ROWS_AT_ONCE = 262_144
 GROUP_BYTES = 1 << 30
 """Files are scanned in groups of about this size: polars numbers rows in 32 bits, and no row takes a quarter byte."""
 
+KEY_BYTES = 500
+"""That DuckDB takes for each key while it looks for the newest rows: 260 were measured, and texts may be long."""
+
 _ROW_BITS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOSECONDS = (np.iinfo(np.int64).min // 1000, np.iinfo(np.int64).max // 1000)
@@ -161,16 +164,20 @@ class History:
                     found.append(batch[np.searchsorted(there, asked)].drop(_ROW))
         return pl.concat(found).select(pl.col(column).alias(name) for name, column in self.features.items())
 
-    def newest(self, since: int | None, until: int | None, names: Sequence[str]) -> str:
+    def newest(self, since: int | None, until: int | None, names: Sequence[str], part: tuple[int, int] = (0, 1)) -> str:
         """SQL for the rows of the newest time of each key in a time range, in microseconds; see ``untied``.
 
         Args:
             since: first event time, in microseconds.
             until: last event time.
             names: of the columns wanted.
+            part: of the keys, and of how many parts: (0, 1) is all of them.
         """
+        number, parts = part
         keys = ", ".join(quoted(column) for column in self.keys.values())
         known = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in self.keys.values()) or "true"
+        if parts > 1:
+            known += f" AND hash({keys}) % {parts} = {number}"
         on = " AND ".join(f"h.{quoted(column)} = n.{quoted(column)}" for column in self.keys.values()) or "true"
         time = quoted(self.time)
         return (
@@ -179,6 +186,17 @@ class History:
             f" SELECT {', '.join(f'h.{quoted(name)}' for name in names)} FROM {self.table} h"
             f" JOIN n ON {on} AND h.{time} = n.newest_time"
         )
+
+    def parts(self, duck: duckdb.DuckDBPyConnection, memory: int) -> int:
+        """In how many parts ``newest`` has to be asked for, so that each fits into so many bytes."""
+        if not self.keys:
+            return 1
+        (rows,) = duck.execute(f"SELECT count(*) FROM {self.table}").fetchall()[0]
+        if rows * KEY_BYTES <= memory:
+            return 1
+        keys = ", ".join(quoted(column) for column in self.keys.values())
+        (count,) = duck.execute(f"SELECT approx_count_distinct(hash({keys})) FROM {self.table}").fetchall()[0]
+        return max(-(-count * KEY_BYTES // memory), 1)
 
     def untied(self, rows: str) -> str:
         """SQL for one row of each key among those that share the newest time: the one created last."""

@@ -317,11 +317,14 @@ class SourceRetrievalJob(RetrievalJob):
         self._keys, self._features, self._time, self._created = columns
 
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """The rows, so many at a time."""
-        history = self._history()
-        sql = history.untied(self._sql(history)) if self._newest else self._sql(history)
-        with history.unchanged(), self._config.offline_store.limits().connection() as duck:
-            yield from duck.execute(self._with_dummy(sql)).to_arrow_reader(rows)
+        """The rows, so many at a time. Of more keys than fit into memory a part is looked for after the other."""
+        history, limits = self._history(), self._config.offline_store.limits()
+        with history.unchanged(), limits.connection() as duck:
+            parts = history.parts(duck, limits.bytes // 2) if self._newest else 1
+            for number in range(parts):
+                sql = self._sql(history, (number, parts))
+                sql = history.untied(sql) if self._newest else sql
+                yield from duck.execute(self._with_dummy(sql)).to_arrow_reader(rows)
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Keep the rows as a saved dataset."""
@@ -340,10 +343,10 @@ class SourceRetrievalJob(RetrievalJob):
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return self._to_arrow_internal().to_pandas()
 
-    def _sql(self, history: History) -> str:
+    def _sql(self, history: History, part: tuple[int, int] = (0, 1)) -> str:
         since, until = (None if moment is None else microseconds(moment) for moment in self._between)
         names = [*self._keys, *self._features, self._time, *([self._created] if self._created else [])]
-        return (history.newest if self._newest else history.between)(since, until, names)
+        return history.newest(since, until, names, part) if self._newest else history.between(since, until, names)
 
     def _with_dummy(self, sql: str) -> str:
         """Feast wants the key of views without one to be there."""

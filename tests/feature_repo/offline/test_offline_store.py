@@ -348,7 +348,9 @@ def test_a_grid_starts_with_each_key(ours: Engine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("created", [True, False])
 @pytest.mark.parametrize("keys", [{}, {"user_id": pa.string()}, {"user_id": pa.string(), "n": pa.int64()}])
-def test_the_newest_row_of_each_key(ours: Engine, tmp_path: Path, keys: dict[str, pa.DataType], created: bool) -> None:
+def test_the_newest_row_of_each_key(
+    ours: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, pa.DataType], created: bool
+) -> None:
     random = np.random.default_rng(0)
     rows = [
         {
@@ -384,6 +386,11 @@ def test_the_newest_row_of_each_key(ours: Engine, tmp_path: Path, keys: dict[str
     expected = sorted(as_of(inside, dict(zip(keys, key, strict=True)), at(99))["plays"] for key in distinct)  # type: ignore[index]
     answer = job.to_arrow()
     assert sorted(answer["plays"].to_pylist()) == expected
+    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
+    monkeypatch.setattr(histories, "KEY_BYTES", ours.config.offline_store.limits().bytes)  # more than fits at once
+    if keys:
+        with ours.config.offline_store.limits().connection() as duck:
+            assert job._history().parts(duck, ours.config.offline_store.limits().bytes // 2) > 1
     assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
     assert answer.column_names[: len(keys)] == list(keys)
     assert ("__dummy_id" in answer.column_names) == (not keys)
