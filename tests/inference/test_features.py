@@ -49,6 +49,16 @@ def rows_types(home: Home) -> list[tuple[str, str]]:
     return list(load_service(home, "recommendation_v1").features)
 
 
+def test_null_keys_alone_find_nothing(in_world: Home) -> None:
+    rows = OnlineFeatures("listener_v1", in_world).get({"user_id": [None, None]})
+    stored = [name for name in rows.columns if name.partition("__")[0] in rows.event_times]
+    assert len(stored) > 5
+    assert all(rows.missing[name].tolist() == [True, True] for name in stored)
+    assert all(rows.values[name] == [None, None] for name in stored)
+    assert np.isnan(rows.matrix([name for name in stored if rows.columns[name].dtype.kind in "if"])).all()
+    assert all(np.isnan(times).all() for times in rows.event_times.values())
+
+
 def test_one_row_and_many_are_the_same(in_world: Home) -> None:
     lookup = OnlineFeatures("listener_v1", in_world)
     users = [f"u{number:06d}" for number in range(0, 160, 3)]  # some are unknown

@@ -49,13 +49,16 @@ from tests.servers import free_port, wait_for
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def open_store(home: Home, project: str = "music", **online: Any) -> FeatureStore:
+OURS = "feature_repo.stores.offline.AsOfOfflineStore"
+
+
+def open_store(home: Home, project: str = "music", offline: str = OURS, **online: Any) -> FeatureStore:
     home.ensure()
     config = RepoConfig(
         project=project,
         provider="local",
         registry=str(home.root / f"{project}.db"),
-        offline_store={"type": "feature_repo.stores.offline.AsOfOfflineStore"},
+        offline_store={"type": offline},
         online_store={"type": "feature_repo.stores.online.PackedRedisOnlineStore", **online},
         batch_engine={"type": "feature_repo.stores.engine.PackedComputeEngine"},
         entity_key_serialization_version=3,
@@ -298,7 +301,8 @@ def test_composite_keys_aliases_and_views_without_keys(home: Home) -> None:
         store.get_online_features(["plays:n"], [{"user_id": "a"}, {"friend_id": "a"}])
 
 
-def test_field_mappings_and_rows_without_keys_or_times(home: Home) -> None:
+@pytest.mark.parametrize("offline", [OURS, "duckdb"])
+def test_field_mappings_and_rows_without_keys_or_times(home: Home, offline: str) -> None:
     table = pa.table(
         {
             "uid": ["a", None, "b"],
@@ -307,7 +311,7 @@ def test_field_mappings_and_rows_without_keys_or_times(home: Home) -> None:
             "created_timestamp": pa.array([NOW] * 3, pa.timestamp("us", "UTC")),
         }
     )
-    store = open_store(home)
+    store = open_store(home, offline=offline)
     store.apply([USER, view(home, "plays", table, {"n": t.Int64}, mapping={"uid": "user_id", "count": "n"})])
     store.materialize(NOW - timedelta(days=1), NOW)
     assert online(store, ["a", "b"]) == [1, None]
