@@ -96,8 +96,8 @@ def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # Feast's own bars
             store.materialize(start_date=BEGINNING, end_date=until, feature_views=[name])
         rows = _rows_written(server, store.project, name) - before
-        say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started:.1f} s")
         journal.add(name)
+        say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started:.1f} s")
     journal.close()
     say(f"online as of {until:%Y-%m-%d %H:%M:%S} UTC: {len(names)} views")
     return until
