@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,10 +23,10 @@ def online(home: Home) -> dict[str, bytes]:
     return dict(zip(names, client.mget(names), strict=True))
 
 
-def test_a_run_that_was_killed_goes_on_where_it_was(own_world: Home) -> None:
+def test_a_run_that_was_killed_goes_on_where_it_was(own_world: Home, tmp_path: Path) -> None:
     before = online(own_world)
     redis_server.ensure(own_world).flushall()
-    environment = {**os.environ, "REFRAIN_HOME": str(own_world.root), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "REFRAIN_HOME": str(own_world.root), "PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)}
     with subprocess.Popen(CALL, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as job:
         assert job.stdout is not None
         for line in job.stdout:

@@ -4,6 +4,7 @@ import asyncio
 import decimal
 import inspect
 import json
+import os
 import subprocess
 import sys
 import time
@@ -419,6 +420,7 @@ def test_feasts_feature_server_answers(home: Home, tmp_path: Path) -> None:
     feast = Path(sys.executable).with_name("feast")
     server = subprocess.Popen(
         [feast, "-c", str(home.root), "serve", "-p", str(port), "--no-access-log"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # it leaves a folder of metrics there
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
