@@ -104,7 +104,7 @@ class OnlineFeatures:
         blocks, start = [], 0
         for number, lookup in enumerate(plan.lookups):
             stop = start + len(entities[lookup.group])
-            blocks.append(decode(found[start:stop], lookup.schema, plan.older(number)))
+            blocks.append(decode(found[start:stop], lookup.schema, plan.older[number]))
             start = stop
         return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded)
 
@@ -167,11 +167,8 @@ class _Plan:
         self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMBERS)
         self.names = dict(service.features)
         known = KnownSchemas(server, service.project)
-        self._older = [known.of(view.name) for view in service.views]
+        self.older = [known.of(view.name) for view in service.views]
         self._matrices: dict[tuple[str, ...], _Matrix] = {}
-
-    def older(self, number: int) -> Callable[[int], Schema | None]:
-        return self._older[number]
 
     def entities(
         self, keys: Mapping[str, Sequence[Any]]

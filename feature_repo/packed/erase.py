@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feature_repo.packed import entity_key
-from feature_repo.packed.server import Server, telling
+from feature_repo.packed.server import Server, raised, telling
 
 
 def erase_view(server: Server, project: str, view: str) -> int:
@@ -62,8 +62,4 @@ def _unlink(server: Server, names: list[bytes]) -> int:
         return 0
     groups = server.groups(names, most=1000)
     commands = [("UNLINK", *(names[place] for place in group)) for group in groups]
-    answers = server.send(commands, [names[group[0]] for group in groups])
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-    return sum(answers)
+    return sum(raised(server.send(commands, [names[group[0]] for group in groups])))

@@ -335,14 +335,14 @@ def open_server(home: Home, address: Address, timeout: float) -> Server:
 def _connect(address: Address, timeout: float) -> redis.Redis:
     arguments = address.arguments(timeout) | {"retry": Retry(NoBackoff(), 0)}
     if address.kind == "redis_sentinel":
-        sentinel = redis.Sentinel(address.nodes, sentinel_kwargs=_sentinel_arguments(address, arguments))
+        sentinel = redis.Sentinel(address.nodes, sentinel_kwargs=sentinel_arguments(address, arguments))
         return sentinel.master_for(address.options["sentinel_master"], **arguments)
     if address.nodes:
         arguments["host"], arguments["port"] = address.nodes[0]
     return redis.Redis(**arguments)
 
 
-def _sentinel_arguments(address: Address, arguments: dict[str, Any]) -> dict[str, Any]:
+def sentinel_arguments(address: Address, arguments: dict[str, Any]) -> dict[str, Any]:
     """Sentinels share the timeouts and the certificates of the servers, not their password or database."""
     own = {name: value for name, value in arguments.items() if name.startswith(("ssl", "socket"))}
     secret = address.options.get("sentinel_password") or os.environ.get("REFRAIN_SENTINEL_PASSWORD")
@@ -439,9 +439,9 @@ def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes 
     def ask() -> list[bytes | None]:
         groups = server.groups(keys, most=10_000)
         if len(groups) == 1:
-            return _raised(server.send([("MGET", *keys)], keys[:1]))[0]
+            return raised(server.send([("MGET", *keys)], keys[:1]))[0]
         commands = [("MGET", *(keys[place] for place in group)) for group in groups]
-        answers = _raised(server.send(commands, [keys[group[0]] for group in groups]))
+        answers = raised(server.send(commands, [keys[group[0]] for group in groups]))
         found: list[bytes | None] = [None] * len(keys)
         for group, values in zip(groups, answers, strict=True):
             for place, value in zip(group, values, strict=True):
@@ -451,7 +451,8 @@ def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes 
     return persistent(server, ask, tries=tries)
 
 
-def _raised(answers: list[Any]) -> list[Any]:
+def raised(answers: list[Any]) -> list[Any]:
+    """What ``send`` answered; the first error among it is raised."""
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer

@@ -15,7 +15,7 @@ import redis
 
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
-from feature_repo.packed.server import Command, Server, persistent
+from feature_repo.packed.server import Command, Server, persistent, raised
 
 KEYS_A_SCRIPT = 250
 """Keys of one script call: Redis does nothing else meanwhile, for about half a millisecond."""
@@ -125,11 +125,7 @@ class Writer:
     def _send(self, commands: list[Command], keys: list[bytes]) -> list[int]:
         for attempt in (1, 2):
             try:
-                answers = self._server.send(commands, keys)
-                failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
-                if failed is not None:
-                    raise failed
-                return answers
+                return raised(self._server.send(commands, keys))
             except redis.exceptions.NoScriptError:
                 if attempt == 2:
                     raise

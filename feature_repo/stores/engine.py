@@ -27,7 +27,6 @@ from feature_repo.errors import StoreError
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode, names
 from feature_repo.packed.schema import Schema
-from feature_repo.packed.write import Writer
 from feature_repo.stores.online import PackedRedisOnlineStore
 from feature_repo.stores.protobuf import messages, schema_of
 
@@ -94,7 +93,7 @@ def materialize(
             keys, values = _packed(config, view, schema, batch)
             if len(pending) >= _WRITES_AT_ONCE:
                 pending.popleft().result()
-            pending.append(pool.submit(_write, writer, keys, values))
+            pending.append(pool.submit(writer.write, keys, values))
             rows += len(keys)
             if bar is not None:
                 bar.update(len(keys))
@@ -103,10 +102,6 @@ def materialize(
     if bar is not None:
         bar.close()
     return rows
-
-
-def _write(writer: Writer, keys: list[bytes], values: list[bytes]) -> int:
-    return writer.write(keys, values)
 
 
 def _batches(

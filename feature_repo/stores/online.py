@@ -6,7 +6,7 @@ for. Loaded by dotted path from feature_store.yaml.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -40,15 +40,15 @@ from feature_repo.packed.server import (
     Server,
     get,
     open_server,
+    sentinel_arguments,
     unavailable,
 )
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
 from feature_repo.stores.online_lookup import Lookup, columns_of, entity_key_of, entity_of, too_old
-from feature_repo.stores.protobuf import from_values, schema_of, to_values, unwrapped
+from feature_repo.stores.protobuf import from_values, moment, schema_of, to_values, unwrapped
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
@@ -130,8 +130,7 @@ class PackedRedisOnlineStore(OnlineStore):
         if not data:
             return
         schema = schema_of(table)
-        prefix = entity_key.prefix(config.project, table.name)
-        names = [prefix + entity_of(key) + b"}" for key, *_ in data]
+        names = self._names(config, table, [key for key, *_ in data])
         columns = {
             column.name: from_values(schema, column, [values.get(column.name) for _, values, *_ in data])
             for column in schema.columns
@@ -291,12 +290,12 @@ class PackedRedisOnlineStore(OnlineStore):
         found = nearest(server, config.project, schema, older, vectors[0], query, top=top_k, metric=metric)
         rows = self._rows(config, table, [one.value for one in found], requested_features)
         documents = [
-            (entity_key_of(table, one.entity), moment, values | {"distance": Value(float_val=one.distance)})
-            for one, (moment, values) in zip(found, rows, strict=True)
+            (entity_key_of(table, one.entity), when, values | {"distance": Value(float_val=one.distance)})
+            for one, (when, values) in zip(found, rows, strict=True)
             if values is not None
         ]
         documents.sort(key=lambda document: [unwrapped(value) for value in document[0].entity_values])
-        return [(moment, entity, values) for entity, moment, values in documents]
+        return [(when, entity, values) for entity, when, values in documents]
 
     # --- infrastructure ----------------------------------------------------------------------------------------------
 
@@ -368,8 +367,8 @@ class PackedRedisOnlineStore(OnlineStore):
                 nodes = [redis_asyncio.cluster.ClusterNode(host, port) for host, port in address.nodes]
                 client = redis_asyncio.RedisCluster(startup_nodes=nodes, **arguments)
             elif address.kind == "redis_sentinel":
-                secret = {name: value for name, value in arguments.items() if name.startswith("ssl")}
-                sentinel = redis_asyncio.Sentinel(address.nodes, sentinel_kwargs=secret)
+                own = sentinel_arguments(address, arguments)
+                sentinel = redis_asyncio.Sentinel(address.nodes, sentinel_kwargs=own)
                 client = sentinel.master_for(address.options["sentinel_master"], **arguments)
             else:
                 where = {"host": address.nodes[0][0], "port": address.nodes[0][1]} if address.nodes else {}
@@ -390,7 +389,7 @@ class PackedRedisOnlineStore(OnlineStore):
         gone = too_old(block, getattr(table, "ttl", None)) | (block.event == UNKNOWN_TIME)
         values = {column.name: to_values(block, column) for column in wanted}
         return [
-            (None, None) if gone[row] else (_moment(event), {name: column[row] for name, column in values.items()})
+            (None, None) if gone[row] else (moment(event), {name: column[row] for name, column in values.items()})
             for row, event in enumerate(block.event.tolist())
         ]
 
@@ -458,10 +457,6 @@ def _times(moments: Sequence[datetime | None]) -> pa.Array:
     """Naive ones are UTC."""
     zoned = [m.replace(tzinfo=UTC) if m is not None and m.tzinfo is None else m for m in moments]
     return pa.array(zoned, pa.timestamp("us", "UTC"))
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _is_plain(table: Any) -> bool:

@@ -136,12 +136,13 @@ def _json(text: str) -> Any:
         return text
 
 
-def _time(since: int) -> datetime:
+def moment(since: int) -> datetime:
+    """Microseconds since 1970 as a time, in UTC."""
     return _EPOCH + timedelta(microseconds=since)
 
 
 _PYTHON: dict[str, Callable[[Any], Any]] = {
-    "UnixTimestamp": _time,
+    "UnixTimestamp": moment,
     "Json": _json,
     "Uuid": uuid.UUID,
     "TimeUuid": uuid.UUID,
