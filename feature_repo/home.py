@@ -51,6 +51,10 @@ class Home:
         """Folder of one feature view's table, with ``date=…`` folders."""
         return self.root / "features" / view / f"tenant={self.tenant}"
 
+    def tiles(self, view: str) -> Path:
+        """Folder of the partial sums that one windowed view is computed from."""
+        return self.root / "tiles" / view / f"tenant={self.tenant}"
+
     def quarantine(self, table: str) -> Path:
         """Folder of the rows of one raw table that were refused, with their reasons."""
         return self.root / "quarantine" / table / f"tenant={self.tenant}"

@@ -8,7 +8,6 @@ import hashlib
 import inspect
 import json
 import os
-import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -267,6 +266,6 @@ def _read(home: Home) -> dict[str, Any]:
 
 
 def _fingerprint(views: tuple[View, ...], on_demand: list[str], features: list[tuple[str, str]]) -> str:
-    code = [inspect.getsource(sys.modules[ON_DEMAND[name].function.__module__]) for name in on_demand]
+    code = [inspect.getsource(ON_DEMAND[name].module) + ON_DEMAND[name].settings for name in on_demand]
     content = [[(view.name, view.join_keys, view.features) for view in views], code, features]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

@@ -10,38 +10,41 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from feast import Entity, FeatureView, Field, FileSource
+from feast import Entity, FeatureView, Field, FileSource, PushSource
 from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
-from feast.types import FeastType, String
+from feast.types import String
 
 from feature_repo.home import Home
-
-WINDOW_DAYS = (1, 7, 28)
-"""Trailing windows of every windowed feature, in days of UTC."""
-
 
 WRITTEN_ON_CHANGE = {"rows": "written on change"}
 """Tag of a view whose newest row is true however old it is; such a view needs no ttl."""
 
 
-def per_window(name: str, dtype: FeastType) -> list[Field]:
-    """One field a window: ``plays`` becomes ``plays_1d``, ``plays_7d``, ``plays_28d``."""
-    return [Field(name=f"{name}_{days}d", dtype=dtype) for days in WINDOW_DAYS]
-
-
-def feature_table(name: str, *, entities: list[Entity], schema: list[Field], description: str) -> FeatureView:
-    """Declare a view over the feature table of the same name."""
+def feature_table(
+    name: str, *, entities: list[Entity], schema: list[Field], description: str, can_be_pushed: bool = False
+) -> FeatureView:
+    """Declare a view over the feature table of the same name; with the push source ``<name>_push`` if asked for."""
     keys = [Field(name=entity.join_key, dtype=String) for entity in entities]
     return FeatureView(
         name=name,
         entities=entities,
         ttl=timedelta(0),
         schema=[*keys, *schema],
-        source=_source(name),
+        source=_pushed(name) if can_be_pushed else _source(name),
         description=description,
         tags=WRITTEN_ON_CHANGE,
     )
+
+
+PUSH_SOURCES: list[PushSource] = []
+"""Every push source, for Feast to find."""
+
+
+def _pushed(name: str) -> PushSource:
+    source = PushSource(name=f"{name}_push", batch_source=_source(name))
+    PUSH_SOURCES.append(source)
+    return source
 
 
 def _source(name: str) -> DataSource:

@@ -25,6 +25,7 @@ TYPES: dict[str, pl.DataType] = {
     "UnixTimestamp": MICROSECONDS_UTC,
     "Array(String)": pl.List(pl.String()),
     "Array(Float32)": pl.List(pl.Float32()),
+    "Array(Int64)": pl.List(pl.Int64()),
 }
 """Feast type to polars type."""
 
@@ -48,10 +49,10 @@ def schema(view: "FeatureView") -> dict[str, pl.DataType]:
 
 
 def conform(view: "FeatureView", rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows in the order and types of the view's schema, sorted by key and time.
+    """The rows in the order and types of the view's schema, sorted by key, time and created time.
 
     Raises:
-        StoreError: a column is missing or of a type that does not fit, a key is null, or a (key, time) stands twice.
+        StoreError: a column is missing or of a type that does not fit, a key or time is null, or a row stands twice.
     """
     wanted = schema(view)
     absent = [name for name in wanted if name not in rows.columns]
@@ -61,9 +62,9 @@ def conform(view: "FeatureView", rows: pl.DataFrame) -> pl.DataFrame:
         typed = rows.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
     except pl.exceptions.PolarsError as error:
         raise _mismatch(view, str(error).splitlines()[0]) from error
-    identity = [*view.join_keys, "event_timestamp"]
-    if any(typed[name].null_count() for name in (*identity, "created_timestamp")):
-        raise _mismatch(view, f"a null in {identity} or created_timestamp")
+    identity = [*view.join_keys, "event_timestamp", "created_timestamp"]
+    if any(typed[name].null_count() for name in identity):
+        raise _mismatch(view, f"a null in {identity}")
     ordered = typed.sort(identity)
     if ordered.select(identity).is_duplicated().any():
         raise _mismatch(view, f"two rows with the same {identity}")
@@ -78,6 +79,7 @@ def write_partition(
     date: str | None,
     inputs: str,
     part: str = parquet.PART,
+    more: dict[str, str] | None = None,
 ) -> Path:
     """Write one file of a table, whole or not at all.
 
@@ -88,10 +90,11 @@ def write_partition(
         date: partition; None for a table that has none.
         inputs: fingerprint of what the rows were computed from.
         part: file name within the partition.
+        more: metadata of the file.
     """
     folder = home.features(view.name)
     path = (folder / f"date={date}" if date else folder) / part
-    parquet.write_whole(conform(view, rows), path, metadata={INPUTS: inputs})
+    parquet.write_whole(conform(view, rows), path, metadata={INPUTS: inputs, **(more or {})})
     return path
 
 

@@ -71,6 +71,6 @@ def sweep(folder: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def dates(folder: Path) -> dict[str, Path]:
+def dates(folder: Path, name: str = PART) -> dict[str, Path]:
     """File of each ``date=…`` partition, oldest first."""
-    return {path.parent.name.removeprefix("date="): path for path in sorted(folder.glob(f"date=*/{PART}"))}
+    return {path.parent.name.removeprefix("date="): path for path in sorted(folder.glob(f"date=*/{name}"))}

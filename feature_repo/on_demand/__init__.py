@@ -7,8 +7,11 @@ Columns are arrays of one length n: numbers as float64 with NaN for missing, tim
 1970 UTC, texts as object arrays with None for missing, vectors as (n, d) float32 with NaN rows for missing.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
 
 import numpy as np
 
@@ -17,6 +20,8 @@ from feature_repo.on_demand.popularity_share import popularity_share
 from feature_repo.on_demand.request_context import request_context
 from feature_repo.on_demand.taste_match import taste_match
 from feature_repo.on_demand.track_age import track_age
+from feature_repo.windowed import WINDOWED
+from feature_repo.windows import moment
 
 Columns = Mapping[str, np.ndarray]
 
@@ -29,11 +34,25 @@ class OnDemand:
         function: called with one array per argument; returns one array per output.
         inputs: argument name to ``view__feature``, or to the bare name of a field of the request.
         outputs: output name to Feast type name.
+        settings: what else its answer depends on, for the fingerprint of services.
     """
 
     function: Callable[..., dict[str, np.ndarray]]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    settings: str = ""
+
+    @property
+    def module(self) -> ModuleType:
+        """Where its code lies."""
+        function = self.function.func if isinstance(self.function, partial) else self.function
+        return sys.modules[function.__module__]
+
+    @property
+    def about(self) -> str:
+        """One line."""
+        function = self.function.func if isinstance(self.function, partial) else self.function
+        return (function.__doc__ or "").split("\n")[0]
 
     def compute(self, columns: Columns) -> dict[str, np.ndarray]:
         """Run the function on columns named as in ``inputs``' values."""
@@ -91,4 +110,11 @@ ON_DEMAND: dict[str, OnDemand] = {
             "context_code": "Int64",
         },
     ),
+    **{
+        moment.name_of(table): OnDemand(
+            moment.function(table), moment.inputs(table), moment.outputs(table), settings=table.fingerprint
+        )
+        for table in WINDOWED.values()
+        if moment.inputs(table)
+    },
 }

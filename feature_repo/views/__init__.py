@@ -1,32 +1,15 @@
-"""One module a table of features: its entities and its schema. How it is computed lies in
-``transforms/features/`` under the same stem; what is computed per request in ``feature_repo/on_demand/``.
+"""Feast views, by hand where a table is what somebody told us, by declaration where it is windowed
+(``feature_repo/windowed/``); what is computed per request lies in ``feature_repo/on_demand/``.
 """
 
 from feast import FeatureView
 
-from feature_repo.views.artist_popularity import artist_popularity
-from feature_repo.views.platform_activity import platform_activity
 from feature_repo.views.taste import track_taste, user_taste
 from feature_repo.views.track_catalogue import track_catalogue
-from feature_repo.views.track_popularity import track_popularity
-from feature_repo.views.user_artist_affinity import user_artist_affinity
-from feature_repo.views.user_history import user_history
-from feature_repo.views.user_listening import user_listening
 from feature_repo.views.user_profile import user_profile
+from feature_repo.views.windowed import WINDOWED_VIEWS
 
 FEATURE_TABLES: dict[str, FeatureView] = {
-    view.name: view
-    for view in (
-        artist_popularity,
-        platform_activity,
-        track_catalogue,
-        track_popularity,
-        track_taste,
-        user_artist_affinity,
-        user_history,
-        user_listening,
-        user_profile,
-        user_taste,
-    )
+    view.name: view for view in (*WINDOWED_VIEWS.values(), track_catalogue, track_taste, user_profile, user_taste)
 }
 """Every view that has a table, by name."""

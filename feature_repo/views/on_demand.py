@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from feast import Field, RequestSource
-from feast import types as feast_types
 from feast.on_demand_feature_view import OnDemandFeatureView
 
+from feature_repo.feast_types import feast_type
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS, OnDemand
 from feature_repo.views import FEATURE_TABLES
 
@@ -53,7 +53,7 @@ def _transformation(name: str) -> tuple[Any, str]:
 def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
     tables = {column.split("__")[0] for column in definition.inputs.values() if "__" in column}
     asked = [
-        Field(name=field, dtype=getattr(feast_types, dtype))
+        Field(name=field, dtype=feast_type(dtype))
         for field, dtype in REQUEST_FIELDS.items()
         if field in definition.inputs.values()
     ]
@@ -62,11 +62,11 @@ def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
     return OnDemandFeatureView(
         name=name,
         sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *request],
-        schema=[Field(name=output, dtype=getattr(feast_types, dtype)) for output, dtype in definition.outputs.items()],
+        schema=[Field(name=output, dtype=feast_type(dtype)) for output, dtype in definition.outputs.items()],
         udf=transform,
         udf_string=text,
         mode="python",
-        description=(definition.function.__doc__ or "").split("\n")[0],
+        description=definition.about,
     )
 
 

@@ -11,9 +11,14 @@ from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.materialize import forget, materialize
 from feature_repo.stores import redis_server
+from feature_repo.windowed import WINDOWED
 from inference.features import OnlineFeatures
 
 CALL = [sys.executable, "-W", "ignore", "-m", "feature_repo", "materialize"]
+
+
+VIEWS = len(WINDOWED) + 4
+"""Of the catalogue, of profiles, and two of vectors."""
 
 
 def online(home: Home) -> dict[str, bytes]:
@@ -30,18 +35,18 @@ def test_a_run_that_was_killed_goes_on_where_it_was(own_world: Home, tmp_path: P
     with subprocess.Popen(CALL, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as job:
         assert job.stdout is not None
         for line in job.stdout:
-            if "3 of 10" in line:
+            if f"3 of {VIEWS}" in line:
                 job.kill()
     said: list[str] = []
     materialize(own_world, None, say=said.append)
     done = int(said[0].split(": ")[1].split()[0])
     assert said[0].startswith("going on where the last run was stopped")
-    assert 3 <= done < 10
-    assert len(said) == 1 + (10 - done) + 1
+    assert 3 <= done < VIEWS
+    assert len(said) == 1 + (VIEWS - done) + 1
     assert online(own_world) == before
     said.clear()
     materialize(own_world, None, say=said.append)  # a finished run is not continued, but done again
-    assert len(said) == 10 + 1
+    assert len(said) == VIEWS + 1
     assert online(own_world) == before
 
 

@@ -1,0 +1,27 @@
+"""The declarations of ``feature_repo.windowed`` as Feast views; each can be pushed to, by Feast's own API too."""
+
+from feast import Entity, FeatureView, Field
+
+from feature_repo import entities
+from feature_repo.feast_types import feast_type
+from feature_repo.sources import feature_table
+from feature_repo.windowed import WINDOWED
+from feature_repo.windows import WindowedTable
+
+_ENTITIES: dict[str, Entity] = {
+    entity.join_key: entity for entity in (entities.user, entities.track, entities.artist, entities.platform)
+}
+
+
+def view_of(table: WindowedTable) -> FeatureView:
+    """The Feast view of a windowed table: schema, source, push source and tags follow from the declaration."""
+    return feature_table(
+        table.name,
+        entities=[_ENTITIES[key] for key in table.keys],
+        schema=[Field(name=name, dtype=feast_type(dtype)) for name, dtype in table.fields],
+        description=f"{table.about}; {', '.join(table.windows)}, every {table.every.removeprefix('1')}",
+        can_be_pushed=True,
+    )
+
+
+WINDOWED_VIEWS: dict[str, FeatureView] = {name: view_of(table) for name, table in WINDOWED.items()}

@@ -1,0 +1,28 @@
+"""Windowed tables, one declaration a module: all there is to say about them.
+
+The Feast view, the on-demand view of what is finished at the moment of the question, the batch run and the stream
+follow from these. Imports no Feast.
+"""
+
+from feature_repo.windowed.artist_popularity import artist_popularity
+from feature_repo.windowed.platform_activity import platform_activity
+from feature_repo.windowed.track_popularity import track_popularity
+from feature_repo.windowed.user_artist_affinity import user_artist_affinity
+from feature_repo.windowed.user_history import user_history
+from feature_repo.windowed.user_listening import user_listening
+from feature_repo.windowed.user_session import user_session
+from feature_repo.windows import WindowedTable
+
+WINDOWED: dict[str, WindowedTable] = {
+    table.name: table
+    for table in (
+        artist_popularity,
+        platform_activity,
+        track_popularity,
+        user_artist_affinity,
+        user_history,
+        user_listening,
+        user_session,
+    )
+}
+"""Every windowed table, by name."""

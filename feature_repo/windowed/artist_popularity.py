@@ -1,0 +1,16 @@
+"""How many listen to an artist, and whether they stay."""
+
+from feature_repo.windows import Count, Distinct, Rate, WindowedTable, plays
+
+artist_popularity = WindowedTable(
+    name="artist_popularity",
+    about="Plays, distinct listeners and share skipped of one artist",
+    source=plays,
+    keys=("artist_id",),
+    windows=("1d", "7d", "28d"),
+    features={
+        "plays": Count(),
+        "listeners": Distinct("user_id"),
+        "skip_rate": Rate("skipped"),
+    },
+)

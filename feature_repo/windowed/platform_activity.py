@@ -1,0 +1,15 @@
+"""How much is played in all: the measure for every share, and for capacity."""
+
+from feature_repo.windows import Count, Distinct, WindowedTable, plays
+
+platform_activity = WindowedTable(
+    name="platform_activity",
+    about="Plays and distinct listeners of everything together",
+    source=plays,
+    keys=("platform_id",),
+    windows=("1d", "7d", "28d"),
+    features={
+        "plays": Count(),
+        "listeners": Distinct("user_id"),
+    },
+)

@@ -1,0 +1,16 @@
+"""How many listen to a track, and whether they stay."""
+
+from feature_repo.windows import Count, Distinct, Rate, WindowedTable, plays
+
+track_popularity = WindowedTable(
+    name="track_popularity",
+    about="Plays, distinct listeners and share skipped of one track",
+    source=plays,
+    keys=("track_id",),
+    windows=("1d", "7d", "28d"),
+    features={
+        "plays": Count(),
+        "listeners": Distinct("user_id"),
+        "skip_rate": Rate("skipped"),
+    },
+)

@@ -1,0 +1,15 @@
+"""What one listener makes of one artist."""
+
+from feature_repo.windows import Count, Rate, WindowedTable, plays
+
+user_artist_affinity = WindowedTable(
+    name="user_artist_affinity",
+    about="Plays and share skipped of one listener with one artist",
+    source=plays,
+    keys=("user_id", "artist_id"),
+    windows=("1d", "7d", "28d"),
+    features={
+        "plays": Count(),
+        "skip_rate": Rate("skipped"),
+    },
+)

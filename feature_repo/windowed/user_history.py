@@ -1,0 +1,15 @@
+"""What a listener has heard: the filter of seen tracks, and the ground of every reason that is given."""
+
+from feature_repo.windows import Distinct, LastN, WindowedTable, plays
+
+user_history = WindowedTable(
+    name="user_history",
+    about="Distinct tracks of one listener since the beginning, most recently played first, 1,000 at most",
+    source=plays,
+    keys=("user_id",),
+    windows=("lifetime",),
+    features={
+        "track_ids": LastN("track_id", n=1_000, distinct=True, times=False),
+        "distinct_tracks": Distinct("track_id"),
+    },
+)

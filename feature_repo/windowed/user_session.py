@@ -1,0 +1,21 @@
+"""What a listener is doing now: written after every play."""
+
+from feature_repo.windows import Count, DecayedSum, LastN, Rate, Sum, TimeSinceLast, TopK, WindowedTable, plays
+
+user_session = WindowedTable(
+    name="user_session",
+    about="The last hour, day and week of one listener, as of the last play",
+    source=plays,
+    keys=("user_id",),
+    windows=("1h", "1d", "7d"),
+    features={
+        "plays": Count(),
+        "listening_ms": Sum("ms_played"),
+        "skip_rate": Rate("skipped"),
+        "last_tracks": LastN("track_id", n=20),
+        "top_artists": TopK("artist_id", k=5),
+        "intensity": DecayedSum(half_life="1d"),
+        "idle_seconds": TimeSinceLast(),
+    },
+    every="event",
+)

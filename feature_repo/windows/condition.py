@@ -1,0 +1,109 @@
+"""Conditions on the columns of one event: ``column("ms_played") >= 30_000``.
+
+They say what, not how; each engine turns them into its own expressions. What is missing fulfils nothing but
+``is_missing``, and its contrary holds: ``~(column("skipped") == True)`` is true where ``skipped`` is not known.
+"""
+
+import operator
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, values: value in values,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A truth about one event.
+
+    Attributes:
+        operator: one of ``OPERATORS``, ``missing``, ``and``, ``or`` or ``not``.
+        parts: a column's name and a value, a name alone, or conditions.
+    """
+
+    operator: str
+    parts: tuple[Any, ...]
+
+    def __and__(self, other: "Condition") -> "Condition":
+        return Condition("and", (self, other))
+
+    def __or__(self, other: "Condition") -> "Condition":
+        return Condition("or", (self, other))
+
+    def __invert__(self) -> "Condition":
+        return Condition("not", (self,))
+
+    def __bool__(self) -> bool:
+        raise TypeError("join conditions with &, | and ~, not with and, or, not")
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of the columns it looks at."""
+        if self.operator in ("and", "or", "not"):
+            return frozenset().union(*(part.columns for part in self.parts))
+        return frozenset(self.parts[:1])
+
+    def holds(self, event: Mapping[str, Any]) -> bool:
+        """For one event: what the engines' expressions are tested against."""
+        if self.operator == "and":
+            return all(part.holds(event) for part in self.parts)
+        if self.operator == "or":
+            return any(part.holds(event) for part in self.parts)
+        if self.operator == "not":
+            return not self.parts[0].holds(event)
+        value = event.get(self.parts[0])
+        if self.operator == "missing":
+            return value is None
+        return value is not None and bool(OPERATORS[self.operator](value, self.parts[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of the event, to be compared with a value."""
+
+    name: str
+
+    def __eq__(self, value: object) -> Condition:  # type: ignore[override]
+        return Condition("==", (self.name, value))
+
+    def __ne__(self, value: object) -> Condition:  # type: ignore[override]
+        return Condition("!=", (self.name, value))
+
+    def __lt__(self, value: Any) -> Condition:
+        return Condition("<", (self.name, value))
+
+    def __le__(self, value: Any) -> Condition:
+        return Condition("<=", (self.name, value))
+
+    def __gt__(self, value: Any) -> Condition:
+        return Condition(">", (self.name, value))
+
+    def __ge__(self, value: Any) -> Condition:
+        return Condition(">=", (self.name, value))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def is_in(self, values: Collection[Any]) -> Condition:
+        """One of these."""
+        return Condition("in", (self.name, tuple(values)))
+
+    def is_missing(self) -> Condition:
+        """Not told."""
+        return Condition("missing", (self.name,))
+
+
+def column(name: str) -> Column:
+    """A column of the event.
+
+    >>> (column("ms_played") >= 30_000).holds({"ms_played": 31_000})
+    True
+    """
+    return Column(name)

@@ -1,0 +1,263 @@
+"""A table of windowed features, declared once."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from feature_repo.errors import InputError
+from feature_repo.windows.aggregates import Aggregate, Distinct, First, LastN, Rate, TopK
+from feature_repo.windows.condition import OPERATORS, Condition
+from feature_repo.windows.events import EventSource
+
+MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
+"""In microseconds, as all times are here."""
+
+_UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
+LONGEST = 400 * DAY
+
+
+def duration(text: str) -> int:
+    """Microseconds of "5m", "1h" or "28d".
+
+    Raises:
+        InputError: it is none of these.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
+    if not match:
+        raise InputError(
+            expected='a duration such as "5m", "1h" or "28d"',
+            found=repr(text),
+            next_command="mend the declaration in feature_repo/windowed",
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window of a table.
+
+    Attributes:
+        name: as declared: "7d", or "lifetime".
+        width: microseconds; 0 for a lifetime.
+        hop: microseconds; the start moves by it.
+    """
+
+    name: str
+    width: int
+    hop: int
+
+    @property
+    def suffix(self) -> str:
+        """What it adds to a feature's name."""
+        return "" if self.is_lifetime else f"_{self.name}"
+
+    @property
+    def is_lifetime(self) -> bool:
+        """Whether it never ends."""
+        return not self.width
+
+    def start(self, at: int) -> int:
+        """First microsecond that counts at a moment."""
+        return at - at % self.hop - self.width
+
+    def leaves(self, event: int) -> int:
+        """The moment at which an event, or one of its hop, counts no more."""
+        return event - event % self.hop + self.hop + self.width
+
+
+@dataclass(frozen=True)
+class WindowedTable:
+    """Windowed features of one entity, or of one pair.
+
+    Attributes:
+        name: of the table and of the view.
+        about: one line.
+        source: the events.
+        keys: join keys: columns of the event.
+        windows: such as ``("1h", "7d", "lifetime")``.
+        features: name → aggregate; each gives columns ``name_window`` for each window, ``name`` for a lifetime.
+        every: when there are rows: "event", or at multiples of "1h" or "1d".
+        where: events that count; all if None.
+
+    Raises:
+        InputError: it cannot be computed event by event, and why.
+
+    >>> from feature_repo.windows import Count, Rate, plays
+    >>> features = {"plays": Count(), "skips": Rate("skipped")}
+    >>> table = WindowedTable("example", "Plays of one listener", plays, ("user_id",), ("1d",), features)
+    >>> table.fields
+    (('plays_1d', 'Int64'), ('skips_1d', 'Float64'))
+    """
+
+    name: str
+    about: str
+    source: EventSource
+    keys: tuple[str, ...]
+    windows: tuple[str, ...]
+    features: Mapping[str, Aggregate] = field(hash=False)
+    every: str = "1d"
+    where: Condition | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a row after each event."""
+        return self.every == "event"
+
+    @cached_property
+    def unit(self) -> int:
+        """Microseconds between two moments at which there may be rows."""
+        return 1 if self.is_live else duration(self.every)
+
+    @cached_property
+    def spans(self) -> tuple[Window, ...]:
+        """The windows, resolved."""
+        return tuple(
+            Window(name, 0, self.unit if not self.is_live else DAY) if name == "lifetime" else self._window(name)
+            for name in self.windows
+        )
+
+    def _window(self, name: str) -> Window:
+        width = duration(name)
+        if not self.is_live:
+            return Window(name, width, self.unit)
+        return Window(name, width, 5 * MINUTE if width < 12 * HOUR else HOUR if width < 12 * DAY else DAY)
+
+    @property
+    def reach(self) -> int:
+        """Microseconds before a moment within which events matter to windows that end."""
+        return max((window.width + window.hop for window in self.spans), default=0)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether something is never forgotten: a lifetime, or what is finished at the moment of the question."""
+        lasting = any(window.is_lifetime for window in self.spans)
+        return lasting or any(feature.of_the_moment for feature in self.features.values())
+
+    def windows_of(self, feature: Aggregate) -> tuple[Window, ...]:
+        """The windows in which a feature is computed."""
+        return (Window("lifetime", 0, DAY),) if feature.of_the_moment else self.spans
+
+    @cached_property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Name and Feast type of all columns, feature by feature, keys and times apart."""
+        return tuple(
+            column
+            for name, feature in self.features.items()
+            for window in self.windows_of(feature)
+            for column in feature.fields(name, window.suffix, self.source.dtype(feature.of or "") or "")
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the event that are read, sorted."""
+        conditions = [self.where, *(f.where for f in self.features.values() if isinstance(f, Rate))]
+        read = {name for condition in conditions if condition is not None for name in condition.columns}
+        return tuple(sorted(read | set(self.keys) | {f.of for f in self.features.values() if f.of}))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with everything that changes a value."""
+        content = {
+            "source": self.source.name,
+            "keys": self.keys,
+            "windows": self.windows,
+            "every": self.every,
+            "where": _plain(self.where),
+            "features": {n: [type(f).__name__, _plain(asdict(f))] for n, f in self.features.items()},
+        }
+        return hashlib.sha256(json.dumps(content, default=_plain).encode()).hexdigest()[:16]
+
+    def _check(self) -> None:
+        source = self.source
+        if self.every != "event" and duration(self.every) not in (HOUR, DAY):
+            raise self._refused(f"every={self.every!r}", 'every "event", "1h" or "1d"')
+        if not self.windows or len(set(self.windows)) != len(self.windows):
+            raise self._refused(f"the windows {self.windows}", "each window once, and one at least")
+        for key in self.keys:
+            if source.dtype(key) != "String":
+                raise self._refused(f"the key {key!r}", f"keys among the texts of {source.name}")
+        for window in self.spans:
+            if window.width % window.hop or window.width > LONGEST:
+                raise self._refused(
+                    f"the window {window.name}",
+                    f"windows of whole {'days' if window.hop == DAY else 'hours' if window.hop == HOUR else 'hops'}, "
+                    "400 days at most",
+                )
+        for condition in (self.where, *(f.where for f in self.features.values() if isinstance(f, Rate))):
+            self._check_condition(condition)
+        for name, feature in self.features.items():
+            self._check_feature(name, feature)
+        names = [name for name, _ in self.fields]
+        if len(set(names)) != len(names):
+            raise self._refused("two features that give one column", "names that differ")
+
+    def _check_feature(self, name: str, feature: Any) -> None:
+        if not isinstance(feature, Aggregate):
+            raise self._refused(
+                f"{name}: {feature!r}",
+                "an aggregate of feature_repo.windows: what cannot be merged from parts (a median, a mode of all "
+                "time, a function of your own) cannot be kept up to date event by event",
+            )
+        if feature.of is None and feature.must_read:
+            raise self._refused(f"{name} without a column", f"a column of {self.source.name}")
+        if isinstance(feature, Rate) and (feature.of is None) == (feature.where is None):
+            raise self._refused(f"{name}: {feature!r}", "a rate of a column or of a condition")
+        if feature.of is not None and self.source.dtype(feature.of) not in feature.takes:
+            found = self.source.dtype(feature.of)
+            raise self._refused(
+                f"{name} over {feature.of!r} ({found or 'which is not there'})",
+                f"a column of {self.source.name} of type {' or '.join(feature.takes)}",
+            )
+        half_life = getattr(feature, "half_life", None)
+        if half_life:
+            duration(half_life)
+        for window in self.windows_of(feature):
+            why = feature.refusal(window.is_lifetime)
+            if why:
+                raise self._refused(f"{name} over {window.name}", f"what can be computed incrementally: {why}")
+
+    def _check_condition(self, condition: Condition | None) -> None:
+        if condition is None:
+            return
+        if not isinstance(condition, Condition):
+            raise self._refused(
+                f"the condition {condition!r}",
+                'conditions on the event alone, such as column("ms_played") >= 30_000: the engines must be able to '
+                "look into them",
+            )
+        if condition.operator not in OPERATORS and condition.operator not in ("and", "or", "not", "missing"):
+            raise self._refused(f"the operator {condition.operator!r}", f"one of {sorted(OPERATORS)}")
+        unknown = sorted(name for name in condition.columns if self.source.dtype(name) is None)
+        if unknown:
+            raise self._refused(f"a condition on {unknown[0]!r}", f"columns of {self.source.name}")
+
+    def _refused(self, found: str, expected: str) -> InputError:
+        return InputError(
+            expected=f"{expected} in the windowed table {self.name}",
+            found=found,
+            next_command="mend feature_repo/windowed, then: python -m feature_repo apply",
+        )
+
+    def of_kind(self, *kinds: type[Aggregate]) -> dict[str, Any]:
+        """The features of some kinds, by name."""
+        return {name: feature for name, feature in self.features.items() if isinstance(feature, kinds)}
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """Columns of which single values are kept (all but the sequences with repeats), sorted."""
+        kinds = (Distinct, TopK, First)
+        kept = {
+            str(f.of) for f in self.features.values() if isinstance(f, kinds) or (isinstance(f, LastN) and f.distinct)
+        }
+        return tuple(sorted(kept))
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value

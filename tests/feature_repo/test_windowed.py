@@ -1,0 +1,129 @@
+"""Declarations of windowed tables: what follows from them, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from feature_repo.errors import InputError
+from feature_repo.windowed import WINDOWED
+from feature_repo.windows import (
+    EVENTS,
+    Aggregate,
+    Count,
+    DecayedSum,
+    Distinct,
+    LastN,
+    Mean,
+    Rate,
+    Sum,
+    TopK,
+    WindowedTable,
+    column,
+    plays,
+)
+from feature_repo.windows.table import duration
+
+
+def declared(features: dict[str, Any] | None = None, **more: Any) -> WindowedTable:
+    given = {"keys": ("user_id",), "windows": ("1d",), "source": plays, **more}
+    return WindowedTable("example", "An example", features={"n": Count()} if features is None else features, **given)
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_the_view_follows_from_the_declaration(name: str) -> None:
+    from feature_repo.views import FEATURE_TABLES
+
+    table, view = WINDOWED[name], FEATURE_TABLES[name]
+    assert [(field.name, str(field.dtype)) for field in view.features] == list(table.fields)
+    assert sorted(view.join_keys) == sorted(table.keys)
+    assert view.stream_source is not None
+    assert view.batch_source is not None
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events_are_rows_of_their_raw_table(name: str) -> None:
+    from transforms.feature_tables import TYPES
+    from transforms.raw import TABLES
+
+    raw, source = TABLES[name], EVENTS[name]
+    times = {"event_timestamp", "created_timestamp"}
+    assert {name: TYPES[dtype] for name, dtype in source.columns.items()} == {
+        name: dtype for name, dtype in raw.columns.items() if name not in times
+    }
+    assert (*source.key, "event_timestamp") == raw.key
+
+
+class Median(Aggregate):
+    """What nobody can merge."""
+
+    def fields(self, name: str, suffix: str, dtype: str) -> list[tuple[str, str]]:
+        return [(name + suffix, "Float64")]
+
+    def refusal(self, lifetime: bool) -> str | None:
+        return "the median of two parts does not follow from the medians of the parts"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"features": {"n": lambda events: len(events)}}, "cannot be kept up to date event by event"),
+        ({"features": {"m": Median("ms_played")}}, "does not follow from the medians"),
+        ({"features": {"top": TopK("artist_id")}, "windows": ("lifetime",)}, "counts of every value"),
+        ({"features": {"s": Sum("track_id")}}, r"s over 'track_id' \(String\)"),
+        ({"features": {"s": Sum("loudness")}}, "which is not there"),
+        ({"features": {"s": Mean()}}, "s without a column"),
+        ({"features": {"r": Rate()}}, "a rate of a column or of a condition"),
+        ({"features": {"d": Distinct("track_id", exact=3)}}, "16 to 65,536"),
+        ({"features": {"l": LastN("track_id", n=5_000)}}, "1 to 1,000"),
+        ({"features": {"f": DecayedSum(half_life="soon")}}, "'soon'"),
+        ({"features": {"r": Rate(where=column("mood") == "sad")}}, "a condition on 'mood'"),
+        ({"where": lambda event: True}, "the engines must be able to look into them"),
+        ({"windows": ("90m",), "every": "1h"}, "the window 90m"),
+        ({"windows": ("1h",)}, "the window 1h"),
+        ({"windows": ("500d",)}, "400 days at most"),
+        ({"windows": ()}, "one at least"),
+        ({"windows": ("1d", "1d")}, "each window once"),
+        ({"every": "10m"}, 'every "event", "1h" or "1d"'),
+        ({"keys": ("ms_played",)}, "the key 'ms_played'"),
+        ({"features": {"a": Count(), "a_1d": Count()}, "windows": ("1d", "lifetime")}, "two features that give one column"),
+    ],
+)
+def test_what_cannot_be_computed_event_by_event_is_refused(more: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        declared(**more)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"windows": ("7d",)},
+        {"every": "event"},
+        {"keys": ("track_id",)},
+        {"where": column("skipped") == True},  # noqa: E712
+        {"features": {"n": Rate("skipped")}},
+        {"features": {"n": Rate(where=column("ms_played") > 1)}},
+        {"features": {"n": Rate(where=column("ms_played") > 2)}},
+    ],
+)
+def test_the_fingerprint_changes_with_every_part(change: dict[str, Any]) -> None:
+    others = [declared(), declared({"n": Rate(where=column("ms_played") > 3)})]
+    assert declared(**change).fingerprint not in {other.fingerprint for other in others}
+    assert declared(**change).fingerprint == declared(**change).fingerprint
+
+
+def test_conditions_hold_for_what_is_told() -> None:
+    long = column("ms_played") >= 30
+    assert long.holds({"ms_played": 30})
+    assert not long.holds({"ms_played": None})
+    assert (~long).holds({"ms_played": None})
+    assert (long & column("device").is_in(["tv"])).holds({"ms_played": 31, "device": "tv"})
+    assert (long | column("device").is_missing()).holds({"ms_played": 1})
+    with pytest.raises(TypeError, match="join conditions with"):
+        assert long and long
+
+
+def test_durations() -> None:
+    assert [duration(text) for text in ("5m", "1h", "28d")] == [300_000_000, 3_600_000_000, 28 * 86_400_000_000]
+    for text in ("", "d", "0d", "1w", "1.5h", "-1d"):
+        with pytest.raises(InputError):
+            duration(text)

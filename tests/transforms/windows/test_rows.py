@@ -1,0 +1,270 @@
+"""Rows equal a loop over all events, at every moment, also where no row was written."""
+
+import bisect
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from feature_repo.windowed import WINDOWED
+from feature_repo.windows import (
+    Count,
+    DecayedSum,
+    Distinct,
+    First,
+    Last,
+    LastN,
+    Max,
+    Mean,
+    Min,
+    Rate,
+    Std,
+    Sum,
+    TimeSinceLast,
+    TopK,
+    WindowedTable,
+    column,
+    plays,
+)
+from tests.oracles import windows as oracle
+from transforms.raw import TABLES
+from transforms.windows.rows import rows as compute
+from transforms.windows.tiles import counted, merged, tiles
+
+START = datetime(2024, 2, 26, tzinfo=UTC)  # a leap day and, in much of the world, a clock change lie ahead
+DAYS = 45
+DAY = timedelta(days=1)
+
+EVERYTHING = {
+    "n": Count(),
+    "total": Sum("ms_played"),
+    "mean": Mean("ms_played"),
+    "least": Min("ms_played"),
+    "most": Max("ms_played"),
+    "spread": Std("ms_played"),
+    "skipped": Rate("skipped"),
+    "long": Rate(where=(column("ms_played") >= 200_000) & ~column("skipped").is_missing()),
+    "tracks": Distinct("track_id"),
+    "top": TopK("artist_id", k=2),
+    "first": First("artist_id"),
+    "last": Last("artist_id"),
+    "recent": LastN("track_id", n=3),
+    "fresh": LastN("track_id", n=2, distinct=True),
+    "idle": TimeSinceLast(),
+    "faded": DecayedSum(half_life="6h"),
+    "faded_ms": DecayedSum("ms_played", half_life="30d"),
+}
+
+
+def everything(every: str, windows: tuple[str, ...], **more: Any) -> WindowedTable:
+    features = EVERYTHING if "lifetime" not in windows else {n: f for n, f in EVERYTHING.items() if n != "top"}
+    return WindowedTable("everything", "All of it", plays, ("user_id",), windows, features, every=every, **more)
+
+
+TABLES_TESTED = {
+    **WINDOWED,
+    "daily": everything("1d", ("1d", "7d", "28d")),
+    "hourly": everything("1h", ("1h", "1d", "7d")),
+    "live": everything("event", ("10m", "1h", "1d", "14d")),
+    "live_lifetime": everything("event", ("1h", "lifetime")),
+    "daily_lifetime": everything("1d", ("7d", "lifetime")),
+    "conditional": everything("event", ("1d",), where=(column("device") != "tv") | column("ms_played").is_in([1, 2])),
+}
+
+
+@st.composite
+def play_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Few users, tracks and artists, in bursts and on edges, so that windows fill, empty and fill again."""
+    edge = st.one_of(
+        st.integers(0, DAYS * 24 * 12 - 1).map(lambda step: step * 300_000_000),  # the edge of a hop
+        st.integers(0, DAYS - 1).map(lambda day: day * 86_400_000_000),
+    )
+    near = st.tuples(edge, st.sampled_from([-1, 0, 1, 250_000])).map(lambda pair: max(sum(pair), 0))
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from("uv"),
+                st.sampled_from("xyz"),
+                st.sampled_from(["a", "b", None]),
+                st.one_of(st.integers(0, DAYS * 86_400_000_000 - 1), edge, near, st.integers(0, 3_600_000_000)),
+                st.one_of(st.none(), st.integers(0, 500_000)),
+                st.sampled_from([None, True, False]),
+                st.sampled_from(["phone", "tv", None]),
+                st.sampled_from([0, 0, 0, 60, 3 * 86_400, 20 * 86_400]),
+            ),
+            min_size=1,
+            max_size=30,
+        )
+    )
+    found = {}
+    for user, track, artist, micro, ms, skipped, device, late in rows:
+        moment = START + timedelta(microseconds=micro)
+        found[user, track, moment] = {
+            "user_id": user,
+            "track_id": track,
+            "artist_id": artist,
+            "event_timestamp": moment,
+            "created_timestamp": moment + timedelta(seconds=late),
+            "ms_played": ms,
+            "skipped": skipped,
+            "device": device,
+            "context": None,
+            "platform_id": "default",
+        }
+    return list(found.values())
+
+
+def frame(events: list[dict[str, Any]]) -> pl.DataFrame:
+    raw = TABLES["plays"]
+    return raw.conform(pl.DataFrame(events, schema_overrides=raw.columns, strict=False, infer_schema_length=None))
+
+
+def everything_of(table: WindowedTable, events: list[dict[str, Any]]) -> pl.DataFrame:
+    first, stop = oracle.micros(START), oracle.micros(START + (DAYS + 450) * DAY)
+    return compute(table, tiles(table, counted(table, frame(events), "default"), table.unit), first, stop)
+
+
+def moments(table: WindowedTable, events: list[dict[str, Any]]) -> list[int]:
+    """Just before, at and after each event and each end of a window; the table's own moments alone."""
+    widths = {"m": 60, "h": 3_600, "d": 86_400}
+    found = set()
+    for event in events:
+        time = oracle.micros(event["event_timestamp"])
+        found |= {time, time + 1, time + 86_400_000_000}
+        for window in table.windows:
+            if window != "lifetime":
+                width = int(window[:-1]) * widths[window[-1]]
+                hop = oracle.hop_of(table, timedelta(seconds=width))
+                gone = oracle.floor(time, hop) + hop + width * 1_000_000
+                found |= {gone - 1, gone, gone + 1, gone + 7 * hop // 5}
+    step = 1 if table.every == "event" else oracle.hop_of(table, DAY)
+    return sorted({-(-moment // step) * step for moment in found})
+
+
+def same(found: Any, expected: Any) -> bool:
+    if isinstance(found, float) and isinstance(expected, float | int):
+        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-2 if expected > 1 else 1e-6)
+    return found == expected
+
+
+@pytest.mark.parametrize("name", TABLES_TESTED)
+@settings(max_examples=20, deadline=None)
+@given(events=play_lists())
+def test_the_newest_row_is_the_window_at_every_moment(name: str, events: list[dict[str, Any]]) -> None:
+    table = TABLES_TESTED[name]
+    by_key: dict[tuple, list[dict[str, Any]]] = {}
+    for row in everything_of(table, events).sort("event_timestamp").to_dicts():
+        by_key.setdefault(tuple(row[key] for key in table.keys), []).append(row)
+    keys = {
+        tuple(event[key] for key in table.keys) for event in events if table.where is None or table.where.holds(event)
+    }
+    assert by_key.keys() == {key for key in keys if None not in key}
+    nothing = oracle.values(table, [], {}, 0)
+    for key, rows in by_key.items():
+        times = [oracle.micros(row["event_timestamp"]) for row in rows]
+        assert sorted(set(times)) == times
+        for moment in moments(table, events):
+            place = bisect.bisect_right(times, moment) - 1
+            row = rows[place] if place >= 0 else nothing
+            expected = oracle.values(table, events, dict(zip(table.keys, key, strict=True)), moment)
+            for field, value in expected.items():
+                assert same(row[field], value), (key, moment, field, row[field], value)
+
+
+@settings(max_examples=25, deadline=None)
+@given(events=play_lists())
+def test_a_row_is_known_when_its_last_event_is(events: list[dict[str, Any]]) -> None:
+    table = TABLES_TESTED["daily"]
+    unending = {name: f for name, f in table.features.items() if not f.of_the_moment}
+    table = WindowedTable("some", "", plays, table.keys, table.windows, unending)
+    for row in everything_of(table, events).to_dicts():
+        at = oracle.micros(row["event_timestamp"])
+        used = oracle.inside(
+            oracle.of_key(table, events, {"user_id": row["user_id"]}), at, 28 * 86_400_000_000, 86_400_000_000
+        )
+        assert row["created_timestamp"] == max([row["event_timestamp"], *(e["created_timestamp"] for e in used)])
+
+
+@pytest.mark.parametrize("name", ["daily", "live", "live_lifetime", "daily_lifetime", "user_history"])
+@settings(max_examples=10, deadline=None)
+@given(events=play_lists(), cut=st.integers(1, DAYS - 1))
+def test_the_past_summed_up_gives_the_same_rows(name: str, events: list[dict[str, Any]], cut: int) -> None:
+    table = TABLES_TESTED[name]
+    since = oracle.micros(START + cut * DAY)
+    first, stop = since + table.reach, since + table.reach + 500 * 86_400_000_000
+    told = counted(table, frame(events), "default")
+    whole = tiles(table, told, table.unit)
+    old, new = (
+        tiles(table, told.filter(condition), width)
+        for condition, width in ((pl.col("time") < since, 86_400_000_000), (pl.col("time") >= since, table.unit))
+    )
+    summed = merged(table, [old], since - table.unit)
+    together = {part: pl.concat([summed[part], new[part].select(summed[part].columns)]) for part in new}
+    order = [*table.keys, "event_timestamp"]
+    expected = compute(table, whole, first, stop).sort(order)
+    found = compute(table, together, first, stop, since=since).sort(order)
+    keyed = expected.join(found.select(order), on=order, how="semi").sort(order)
+    assert keyed.height == found.height
+    for field, _ in table.fields:
+        for one, other in zip(found[field].to_list(), keyed[field].to_list(), strict=True):
+            assert same(one, other), field
+
+
+def test_beyond_exact_values_are_estimated() -> None:
+    table = WindowedTable(
+        "crowd", "", plays, ("platform_id",), ("1d", "7d"), {"listeners": Distinct("user_id", exact=64)}
+    )
+    events = [
+        {
+            "user_id": f"u{number * 7919 % 3000:06}",
+            "track_id": "t",
+            "artist_id": None,
+            "event_timestamp": START + timedelta(minutes=4 * number),
+            "created_timestamp": START + timedelta(minutes=4 * number),
+            "platform_id": "default",
+        }
+        for number in range(4_000)
+    ]
+    for row in everything_of(table, events).to_dicts():
+        expected = oracle.values(table, events, {"platform_id": "default"}, oracle.micros(row["event_timestamp"]))
+        assert {name: row[name] for name in expected} == expected
+        exact = len(
+            {
+                e["user_id"]
+                for e in oracle.inside(
+                    events, oracle.micros(row["event_timestamp"]), 7 * 86_400_000_000, 86_400_000_000
+                )
+            }
+        )
+        assert abs(row["listeners_7d"] - exact) <= 4 * 1.2 / math.sqrt(64) * exact
+
+
+def test_many_keys_are_done_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transforms.windows.items import Grid
+
+    events = [
+        {
+            "user_id": f"u{number % 37}",
+            "track_id": f"t{number % 5}",
+            "artist_id": f"a{number % 11}",
+            "event_timestamp": START + timedelta(hours=number),
+            "created_timestamp": START + timedelta(hours=number),
+            "ms_played": number,
+            "skipped": False,
+        }
+        for number in range(300)
+    ]
+    for name in ("live", "user_artist_affinity"):
+        table = TABLES_TESTED[name]
+        order = [*table.keys, "event_timestamp"]
+        whole = everything_of(table, events).sort(order)
+        with monkeypatch.context() as patch:
+            patch.setattr(Grid, "most_keys", 10)
+            pieces = everything_of(table, events).sort(order)
+        assert pieces.drop("faded_mass", "faded_ms_mass", strict=False).equals(
+            whole.drop("faded_mass", "faded_ms_mass", strict=False)
+        )

@@ -1,0 +1,160 @@
+"""Tiles of all keys in one order, and the ranges of them that windows are.
+
+Keys are codes, times are counted in the table's unit; both together make one integer, by which tiles and rows are
+sorted. A window of a row is then a range of tiles, found by binary search.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from feature_repo.windows import Window, WindowedTable
+
+
+@dataclass
+class Grid:
+    """How keys and times become one integer.
+
+    Attributes:
+        base: the earliest time, a multiple of the unit.
+        unit: microseconds.
+        bits: of a time.
+    """
+
+    base: int
+    unit: int
+    bits: int
+
+    @classmethod
+    def over(cls, table: WindowedTable, first: int, last: int) -> "Grid":
+        """For times between two moments."""
+        base = first - first % table.unit
+        return cls(base, table.unit, max(int((last - base) // table.unit + 2).bit_length(), 1))
+
+    @property
+    def most_keys(self) -> int:
+        """Codes must be below this."""
+        return 1 << (62 - self.bits)
+
+    def place(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """(n,) integers in the order of key, then time; a time before the base counts as the base."""
+        return (codes << self.bits) + np.maximum((times - self.base) // self.unit, 0)
+
+
+@dataclass
+class Items:
+    """Tiles of one frame, sorted by key and time.
+
+    Attributes:
+        code: (n,) of the key.
+        at: (n,) beginning, microseconds.
+        columns: the other columns, in the same order.
+        grid: of the places.
+    """
+
+    code: np.ndarray
+    at: np.ndarray
+    columns: dict[str, np.ndarray]
+    grid: Grid
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """(n,) sorted."""
+        return self.grid.place(self.code, self.at)
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+
+@dataclass
+class Rows:
+    """Keys and moments whose values are wanted, sorted.
+
+    Attributes:
+        code: (n,) of the key.
+        at: (n,) moments T, microseconds.
+        grid: of the places.
+    """
+
+    code: np.ndarray
+    at: np.ndarray
+    grid: Grid
+    _ranges: dict = field(default_factory=dict)
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """(n,) sorted, without repeats."""
+        return self.grid.place(self.code, self.at)
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def ranges(self, items: Items, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """First tile of each row's window, and the one after its last."""
+        before = self._remember((id(items), "before"), lambda: np.searchsorted(items.place, self.place))
+        return self._remember((id(items), window.name), lambda: self._first(items, window)), before
+
+    def _first(self, items: Items, window: Window) -> np.ndarray:
+        if window.is_lifetime:
+            return np.searchsorted(items.place, self.code << self.grid.bits)
+        start = self.at - self.at % window.hop - window.width
+        return np.searchsorted(items.place, self.grid.place(self.code, start))
+
+    def _remember(self, name: tuple, find: object) -> np.ndarray:
+        if name not in self._ranges:
+            self._ranges[name] = find()  # type: ignore[operator]
+        return self._ranges[name]
+
+
+def running(values: np.ndarray) -> np.ndarray:
+    """(n + 1,) sums of the first 0, 1, … n values: a sum over a range is the difference of two."""
+    out = np.zeros(len(values) + 1, values.dtype)
+    np.cumsum(values, out=out[1:])
+    return out
+
+
+def extreme(values: np.ndarray, first: np.ndarray, stop: np.ndarray, *, of: np.ufunc, empty: int) -> np.ndarray:
+    """Smallest or largest value of each range; ``empty`` for a range of nothing.
+
+    Each range is covered by two of the length of a power of two (the sparse table of M. Bender and M. Farach-Colton,
+    The LCA Problem Revisited, 2000), of which one length at a time is held.
+    """
+    length = stop - first
+    out = np.full(len(first), empty, values.dtype)
+    power = np.frexp(length.astype(np.float64))[1] - 1  # floor of log2
+    best = values
+    for level in range(int(power.max(initial=-1)) + 1):
+        if level:
+            half = 1 << (level - 1)
+            best = of(best[:-half], best[half:])
+        mine = np.flatnonzero(power == level)
+        out[mine] = of(best[first[mine]], best[stop[mine] - (1 << level)])
+    return out
+
+
+def expanded(first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All places of some ranges one after the other, and the number of the range that each belongs to."""
+    length = stop - first
+    owner = np.repeat(np.arange(len(first)), length)
+    ends = np.cumsum(length)
+    return np.arange(len(owner)) + (first - (ends - length))[owner], owner
+
+
+def blocks(first: np.ndarray, stop: np.ndarray, most: int) -> list[slice]:
+    """Slices of the ranges with about ``most`` places each."""
+    total = np.cumsum(stop - first)
+    if not len(total):
+        return []
+    cuts = np.searchsorted(total, np.arange(most, total[-1], most)) + 1
+    edges = np.unique(np.concatenate([[0], cuts, [len(first)]]))
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def codes_of(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
+    """Distinct texts in the order of their letters, and each series as places in it."""
+    words = pl.concat([series.unique() for series in frames]).unique().sort()
+    dtype = pl.Enum(words)
+    return words, [series.cast(dtype).to_physical().to_numpy().astype(np.int64) for series in frames]

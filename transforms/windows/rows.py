@@ -1,0 +1,324 @@
+"""Rows of a windowed table from tiles."""
+
+import numpy as np
+import polars as pl
+
+from feature_repo.windows import (
+    Aggregate,
+    Count,
+    DecayedSum,
+    Distinct,
+    First,
+    Last,
+    LastN,
+    Max,
+    Mean,
+    Min,
+    Rate,
+    Std,
+    Sum,
+    TimeSinceLast,
+    TopK,
+    Window,
+    WindowedTable,
+)
+from feature_repo.windows.table import duration
+from transforms.raw.table import MICROSECONDS_UTC
+from transforms.windows.decayed import decayed
+from transforms.windows.distinct import distinct, levels
+from transforms.windows.items import Grid, Items, Rows, codes_of, extreme, running
+from transforms.windows.last_n import last_n, last_n_distinct
+from transforms.windows.lists import Lists
+from transforms.windows.tiles import Tiles
+from transforms.windows.top_k import top_k
+
+INT = np.iinfo(np.int64)
+
+
+def rows(table: WindowedTable, tiles: Tiles, first: int, stop: int, since: int | None = None) -> pl.DataFrame:
+    """The rows of a table at the moments T with first ≤ T < stop.
+
+    Args:
+        table: the declaration.
+        tiles: all of the events that matter to these moments: of ``table.reach`` before the first, or since the
+            beginning if the table remembers.
+        first: microseconds since 1970.
+        stop: likewise.
+        since: tiles before this count, but a row is never due to them: they sum up the past.
+
+    Returns:
+        One row for each key and moment at which an event came into a window or left one: the keys,
+        ``event_timestamp``, ``created_timestamp`` and the table's columns.
+    """
+    words, codes = _keys(table, tiles)
+    times = tiles["sums"]["at"]
+    earliest = int(times.min()) if len(times) else first  # type: ignore[arg-type]
+    grid = Grid.over(table, min(earliest, first), stop + table.reach)
+    keys = max((int(code.max(initial=-1)) for code in codes.values()), default=-1) + 1
+    if keys > grid.most_keys:
+        codes, unpacked = _dense(codes)
+        keys = len(unpacked)
+    else:
+        unpacked = None
+    pieces = []
+    for low in range(0, max(keys, 1), grid.most_keys):
+        chosen = {name: (code >= low) & (code < low + grid.most_keys) for name, code in codes.items()}
+        some = (
+            {name: frame.filter(pl.Series(chosen[name])) for name, frame in tiles.items()}
+            if keys > grid.most_keys
+            else tiles
+        )
+        mine = {name: code[chosen[name]] - low for name, code in codes.items()} if keys > grid.most_keys else codes
+        piece, code = _rows(table, some, mine, grid, first, stop, -1 if since is None else since)
+        code = code + low if unpacked is None else unpacked[code + low]
+        pieces.append(_with_keys(table, words, code, piece))
+    return pl.concat(pieces)
+
+
+def _keys(table: WindowedTable, tiles: Tiles) -> tuple[list[pl.Series], dict[str, np.ndarray]]:
+    """Texts of each key, and the combined code of each tile of each frame."""
+    words, parts = [], []
+    for key in table.keys:
+        texts, codes = codes_of([frame[key] for frame in tiles.values()])
+        words.append(texts)
+        parts.append(codes)
+    combined = {}
+    for place, name in enumerate(tiles):
+        code = parts[0][place]
+        for texts, codes in zip(words[1:], parts[1:], strict=True):
+            code = code * max(len(texts), 1) + codes[place]
+        combined[name] = code
+    return words, combined
+
+
+def _dense(codes: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Codes without gaps, and what they stand for."""
+    known = np.unique(np.concatenate(list(codes.values())))
+    return {name: np.searchsorted(known, code) for name, code in codes.items()}, known
+
+
+def _with_keys(table: WindowedTable, words: list[pl.Series], code: np.ndarray, piece: pl.DataFrame) -> pl.DataFrame:
+    columns = []
+    for key, texts in zip(reversed(table.keys), reversed(words), strict=True):
+        size = max(len(texts), 1)
+        columns.append(texts.gather(code % size).alias(key))
+        code = code // size
+    return pl.DataFrame(columns[::-1]).hstack(piece)
+
+
+def _rows(
+    table: WindowedTable,
+    tiles: Tiles,
+    codes: dict[str, np.ndarray],
+    grid: Grid,
+    first: int,
+    stop: int,
+    since: int,
+) -> tuple[pl.DataFrame, np.ndarray]:
+    sums = _items(tiles["sums"], codes["sums"], grid, [])
+    wanted = _moments(table, sums, grid, first, stop, since)
+    compute = _Compute(table, tiles, codes, sums, wanted)
+    columns: dict[str, pl.Series] = {}
+    for name, feature in table.features.items():
+        for window in table.windows_of(feature):
+            series = compute(name, feature, window)
+            fields = feature.fields(name, window.suffix, "String")
+            columns.update({column: made for (column, _), made in zip(fields, series, strict=True)})
+    times = {"event_timestamp": wanted.at, "created_timestamp": np.maximum(wanted.at, compute.late())}
+    timed = [pl.Series(name, values).cast(MICROSECONDS_UTC) for name, values in times.items()]
+    return pl.DataFrame([*timed, *(series.alias(name) for name, series in columns.items())]), wanted.code
+
+
+def _items(frame: pl.DataFrame, code: np.ndarray, grid: Grid, then_by: list[str]) -> Items:
+    at = frame["at"].to_numpy()
+    place = pl.DataFrame({"place": grid.place(code, at), **{name: frame[name.lstrip("-")] for name in then_by}})
+    columns = ["place", *then_by]
+    order = place.select(pl.arg_sort_by(columns, descending=[name.startswith("-") for name in columns])).to_series()
+    index = order.to_numpy()
+    taken = {
+        name: frame[name].to_numpy()[index]
+        for name in frame.columns
+        if name != "at" and frame.schema[name].is_numeric() and not frame[name].null_count()
+    }
+    items = Items(code[index], at[index], taken, grid)
+    items.nullable = {  # type: ignore[attr-defined]
+        name: frame[name].gather(order) for name in frame.columns if frame[name].null_count()
+    }
+    return items
+
+
+def _moments(table: WindowedTable, sums: Items, grid: Grid, first: int, stop: int, since: int) -> Rows:
+    """Keys and moments at which something comes or leaves."""
+    recent = sums.at >= since
+    code, at = sums.code[recent], sums.at[recent]
+    places = []
+    for when in (
+        at - at % table.unit + table.unit,
+        *(window.leaves(at) for window in table.spans if not window.is_lifetime),  # type: ignore[arg-type]
+    ):
+        inside = (when >= first) & (when < stop)
+        places.append(grid.place(code[inside], when[inside]))
+    place = np.unique(np.concatenate(places))
+    found = Rows(place >> grid.bits, (place & ((1 << grid.bits) - 1)) * grid.unit + grid.base, grid)
+    found.__dict__["place"] = place
+    return found
+
+
+class _Compute:
+    """Values of one feature after the other; what several need is computed once."""
+
+    def __init__(
+        self, table: WindowedTable, tiles: Tiles, codes: dict[str, np.ndarray], sums: Items, rows: Rows
+    ) -> None:
+        self._table, self._tiles, self._codes, self._sums, self._rows = table, tiles, codes, sums, rows
+        self._known: dict[str, tuple[Items, pl.Series]] = {}
+        self._totals: dict[str, np.ndarray] = {}
+        self._levels: dict[str, np.ndarray] = {}
+
+    def __call__(self, name: str, feature: Aggregate, window: Window) -> list[pl.Series]:
+        """The columns of a feature in a window."""
+        return getattr(self, f"_{_METHODS[type(feature)]}")(name, feature, window)
+
+    def late(self) -> np.ndarray:
+        """(rows,) newest created time of the events that came late to the row's longest window; 0 without any."""
+        late = np.flatnonzero(self._sums.columns["late"])
+        longest = max(self._table.spans, key=lambda window: (window.is_lifetime, window.width))
+        if self._table.remembers:
+            longest = Window("lifetime", 0, longest.hop)
+        first, stop = self._rows.ranges(self._sums, longest)
+        mine = (np.searchsorted(late, first), np.searchsorted(late, stop))
+        return extreme(self._sums.columns["late"][late], *mine, of=np.maximum, empty=0)
+
+    def _total(self, part: str, window: Window) -> np.ndarray:
+        if part not in self._totals:
+            self._totals[part] = running(self._sums.columns[part])
+        first, stop = self._rows.ranges(self._sums, window)
+        return self._totals[part][stop] - self._totals[part][first]
+
+    def _count(self, name: str, feature: Count, window: Window) -> list[pl.Series]:
+        return [pl.Series(self._total("n", window))]
+
+    def _sum(self, name: str, feature: Sum, window: Window) -> list[pl.Series]:
+        return [pl.Series(self._total(f"{feature.of}.sum", window))]
+
+    def _mean(self, name: str, feature: Mean, window: Window) -> list[pl.Series]:
+        n = self._total(f"{feature.of}.n", window)
+        return [_where(n > 0, self._total(f"{feature.of}.sum", window) / np.maximum(n, 1))]
+
+    def _rate(self, name: str, feature: Rate, window: Window) -> list[pl.Series]:
+        n = self._total("n", window)
+        return [_where(n > 0, self._total(f"{name}.true", window) / np.maximum(n, 1))]
+
+    def _std(self, name: str, feature: Std, window: Window) -> list[pl.Series]:
+        n, total, squares = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum", "squares"))
+        return [_where(n > 0, deviation(n, total, squares))]
+
+    def _extreme(self, name: str, feature: Aggregate, window: Window) -> list[pl.Series]:
+        part, of, empty = ("min", np.minimum, INT.max) if isinstance(feature, Min) else ("max", np.maximum, INT.min)
+        column = f"{feature.of}.{part}"
+        nullable: dict[str, pl.Series] = self._sums.nullable  # type: ignore[attr-defined]
+        values = nullable[column].fill_null(empty).to_numpy() if column in nullable else self._sums.columns[column]
+        found = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
+        return [_where(found != empty, found)]
+
+    def _values(self, name: str, order: list[str]) -> tuple[Items, pl.Series]:
+        """Tiles of the values of a column, and the texts that their codes stand for."""
+        if name not in self._known:
+            frame = self._tiles[name]
+            words, (value,) = codes_of([frame["value"]])
+            coded = frame.with_columns(value=pl.Series(value))
+            self._known[name] = _items(coded, self._codes[name], self._rows.grid, order), words
+        return self._known[name]
+
+    def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
+        items, words = self._values(f"values.{feature.of}", ["first", "value"])
+        if f"{feature.of}" not in self._levels:
+            self._levels[f"{feature.of}"] = levels(words.to_list())
+        return [pl.Series(distinct(items, self._rows, window, feature.exact, self._levels[f"{feature.of}"]))]
+
+    def _top_k(self, name: str, feature: TopK, window: Window) -> list[pl.Series]:
+        items, words = self._values(f"values.{feature.of}", ["first", "value"])
+        return _lists(top_k(items, self._rows, window, feature.k), words)
+
+    def _first(self, name: str, feature: First, window: Window) -> list[pl.Series]:
+        items, words = self._values(f"values.{feature.of}", ["first", "value"])
+        first, stop = self._rows.ranges(items, window)
+        return [_texts(words, items.columns["value"], first, first < stop)]
+
+    def _last(self, name: str, feature: Last, window: Window) -> list[pl.Series]:
+        items, words = self._values(f"values.{feature.of}", ["first", "value"])
+        lists = last_n_distinct(items, self._rows, window, 1)
+        place = np.cumsum(lists.length) - 1
+        return [_texts(words, lists.values, place, lists.length > 0)]
+
+    def _last_n(self, name: str, feature: LastN, window: Window) -> list[pl.Series]:
+        if feature.distinct:
+            items, words = self._values(f"values.{feature.of}", ["first", "value"])
+            made = _lists(last_n_distinct(items, self._rows, window, feature.n), words)
+        else:
+            items, words = self._values(f"events.{feature.of}", ["last", "-value"])
+            made = _lists(last_n(items, self._rows, window, feature.n), words)
+        return made if feature.times else made[:1]
+
+    def _newest(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Place of each row's newest tile, and whether there is one."""
+        first, stop = self._rows.ranges(self._sums, window)
+        return np.maximum(stop - 1, 0), first < stop
+
+    def _time_since_last(self, name: str, feature: TimeSinceLast, window: Window) -> list[pl.Series]:
+        place, there = self._newest(window)
+        return [_where(there, _taken(self._sums.columns["last"], place))]
+
+    def _decayed_sum(self, name: str, feature: DecayedSum, window: Window) -> list[pl.Series]:
+        place, there = self._newest(window)
+        last = self._sums.columns["last"]
+        mass = decayed(self._sums.code, last, self._sums.columns[f"{name}.mass"], duration(feature.half_life))
+        return [_where(there, _taken(mass, place)), _where(there, _taken(last, place))]
+
+
+_METHODS: dict[type[Aggregate], str] = {
+    Count: "count",
+    DecayedSum: "decayed_sum",
+    Distinct: "distinct",
+    First: "first",
+    Last: "last",
+    LastN: "last_n",
+    Max: "extreme",
+    Mean: "mean",
+    Min: "extreme",
+    Rate: "rate",
+    Std: "std",
+    Sum: "sum",
+    TimeSinceLast: "time_since_last",
+    TopK: "top_k",
+}
+
+
+def deviation(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Standard deviation (divided by n) from counts, sums and sums of squares; the same in every engine."""
+    count = np.maximum(n, 1).astype(np.float64)
+    mean = total / count
+    return np.sqrt(np.maximum(squares / count - mean * mean, 0.0))
+
+
+def _taken(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    return values[place] if len(values) else np.zeros(len(place), values.dtype)
+
+
+def _where(there: np.ndarray, values: np.ndarray) -> pl.Series:
+    frame = pl.DataFrame({"there": there, "values": values})
+    return frame.select(pl.when("there").then("values")).to_series()
+
+
+def _texts(words: pl.Series, values: np.ndarray, place: np.ndarray, there: np.ndarray) -> pl.Series:
+    chosen = _taken(values, np.minimum(np.maximum(place, 0), max(len(values) - 1, 0)))
+    return words.gather(_where(there, chosen))
+
+
+def _lists(lists: Lists, words: pl.Series) -> list[pl.Series]:
+    import pyarrow as pa
+
+    offsets = np.concatenate([[0], np.cumsum(lists.length)]).astype(np.int64)
+    texts = words.gather(lists.values).to_arrow(compat_level=pl.CompatLevel.oldest())
+    made = (pa.LargeListArray.from_arrays(offsets, array) for array in (texts, pa.array(lists.beside)))
+    return [pl.Series(pl.from_arrow(array)) for array in made]
