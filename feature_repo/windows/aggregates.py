@@ -5,7 +5,7 @@ column that it reads. Aggregates that are about the moment of the question (``Ti
 what they need in the table and are finished by an on-demand function, see ``feature_repo.windows.moment``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from feature_repo.windows.condition import Condition
@@ -25,9 +25,11 @@ class Aggregate:
 
     Attributes:
         of: the column of the event that it reads; None for none.
+        over: the table's windows in which it is computed; all of them if empty.
     """
 
     of: str | None = None
+    over: tuple[str, ...] = field(default=(), kw_only=True)
     takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Bool")
     """Types of columns that it can read."""
     must_read: ClassVar[bool] = True

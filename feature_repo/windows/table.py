@@ -142,7 +142,9 @@ class WindowedTable:
 
     def windows_of(self, feature: Aggregate) -> tuple[Window, ...]:
         """The windows in which a feature is computed."""
-        return (Window("lifetime", 0, DAY),) if feature.of_the_moment else self.spans
+        if feature.of_the_moment:
+            return (Window("lifetime", 0, DAY),)
+        return tuple(window for window in self.spans if not feature.over or window.name in feature.over)
 
     @cached_property
     def fields(self) -> tuple[tuple[str, str], ...]:
@@ -215,6 +217,8 @@ class WindowedTable:
                 f"{name} over {feature.of!r} ({found or 'which is not there'})",
                 f"a column of {self.source.name} of type {' or '.join(feature.takes)}",
             )
+        if not set(feature.over) <= set(self.windows) or (feature.over and feature.of_the_moment):
+            raise self._refused(f"{name} over {feature.over}", f"some of the windows {self.windows}")
         half_life = getattr(feature, "half_life", None)
         if half_life:
             duration(half_life)

@@ -52,7 +52,7 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
         if isinstance(feature, w.TimeSinceLast | w.DecayedSum):
             row |= of_the_moment(name, feature, inside(mine, at, None, 1))
             continue
-        for window in table.windows:
+        for window in feature.over or table.windows:
             if window == "lifetime":
                 row |= aggregate(name, "", feature, inside(mine, at, None, 1))
                 continue

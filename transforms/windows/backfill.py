@@ -35,6 +35,9 @@ CHUNK_DAYS = 31
 CHUNK_EVENTS = 4_000_000
 """A chunk of work ends at so many days or events, whichever comes first."""
 
+CHUNK_LIVE = 300_000
+"""So many events at the most where each has a row, with its lists."""
+
 _ONE_DAY = timedelta(days=1)
 
 
@@ -207,7 +210,7 @@ class _Run:
         ]
         done = 0
         needs = [(day, {*self._used(day).tiles, *self._used(day).events}) for day in stale]
-        for chunk in _chunks(needs, self.days):
+        for chunk in _chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else CHUNK_EVENTS):
             parts = _by_day(self._rows(chunk), pl.col("event_timestamp").dt.timestamp("us"))
             nothing = pl.DataFrame(schema=feature_tables.schema(self.view))
             for day in chunk:
@@ -253,13 +256,17 @@ class _Run:
         return parquet.metadata(path).get(feature_tables.INPUTS)
 
 
-def _chunks(needs: list[tuple[date, set[date]]], days: RawDays) -> Iterator[list[date]]:
+def _chunks(needs: list[tuple[date, set[date]]], days: RawDays, most: int | None = None) -> Iterator[list[date]]:
+    """Days that are done together; ``most`` events on these days themselves."""
     chunk: list[date] = []
     loaded: set[date] = set()
+    most = most or CHUNK_EVENTS
     for day, used in needs:
         grown = loaded | used
         far = bool(chunk) and (day - chunk[-1]).days > CHUNK_DAYS
-        if chunk and (far or len(chunk) >= CHUNK_DAYS or sum(days.rows[one] for one in grown) > CHUNK_EVENTS):
+        own = sum(days.rows.get(one, 0) for one in (*chunk, day))
+        full = len(chunk) >= CHUNK_DAYS or own > most or sum(days.rows[one] for one in grown) > CHUNK_EVENTS
+        if chunk and (far or full):
             yield chunk
             chunk, grown = [], set(used)
         chunk, loaded = [*chunk, day], grown

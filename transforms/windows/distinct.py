@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.windows.items import Items, Rows
+from transforms.windows.items import Items, Rows, in_order
 
 
 def levels(words: list[str]) -> np.ndarray:
@@ -59,7 +59,7 @@ class _Changes:
 
     def __init__(self, items: Items, window: Window) -> None:
         value = items.columns["value"]
-        order = np.lexsort((items.at, value, items.code))
+        *_, order = in_order(items.code, value, np.arange(len(items)))  # items are in the order of time
         code, value, at = items.code[order], value[order], items.at[order]
         unit = items.grid.unit
         comes = at + unit

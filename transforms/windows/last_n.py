@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.windows.items import Items, Rows, blocks, expanded
+from transforms.windows.items import Items, Rows, blocks, expanded, in_order
 from transforms.windows.lists import Lists, first_of_each
 from transforms.windows.top_k import BLOCK
 
@@ -31,7 +31,7 @@ def last_n_distinct(items: Items, rows: Rows, window: Window, n: int) -> Lists:
 def _again(items: Items) -> np.ndarray:
     """(n,) place of the next tile of the same key and value; the number of tiles if there is none."""
     value = items.columns["value"]
-    order = np.lexsort((np.arange(len(items)), value, items.code))
+    *_, order = in_order(items.code, value, np.arange(len(items)))
     same = (items.code[order][1:] == items.code[order][:-1]) & (value[order][1:] == value[order][:-1])
     out = np.full(len(items), len(items))
     out[order[:-1][same]] = order[1:][same]
@@ -43,5 +43,6 @@ def _distinct(items: Items, again: np.ndarray, first: np.ndarray, stop: np.ndarr
     newest = again[place] >= stop[owner]
     place, owner = place[newest], owner[newest]
     value, last = items.columns["value"][place], items.columns["last"][place]
-    order = np.lexsort((value, -last, owner))
-    return first_of_each(owner[order], (value[order], last[order]), len(first), n)
+    newest_time = last.max(initial=0)
+    owner, ago, value = in_order(owner, newest_time - last, value)
+    return first_of_each(owner, (value, newest_time - ago), len(first), n)

@@ -55,13 +55,18 @@ EVERYTHING = {
     "recent": LastN("track_id", n=3),
     "fresh": LastN("track_id", n=2, distinct=True),
     "idle": TimeSinceLast(),
+    "rarely": Count(over=("1d",)),
     "faded": DecayedSum(half_life="6h"),
     "faded_ms": DecayedSum("ms_played", half_life="30d"),
 }
 
 
 def everything(every: str, windows: tuple[str, ...], **more: Any) -> WindowedTable:
-    features = EVERYTHING if "lifetime" not in windows else {n: f for n, f in EVERYTHING.items() if n != "top"}
+    features = {
+        name: feature
+        for name, feature in EVERYTHING.items()
+        if set(feature.over) <= set(windows) and (name != "top" or "lifetime" not in windows)
+    }
     return WindowedTable("everything", "All of it", plays, ("user_id",), windows, features, every=every, **more)
 
 
@@ -268,3 +273,29 @@ def test_many_keys_are_done_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
         assert pieces.drop("faded_mass", "faded_ms_mass", strict=False).equals(
             whole.drop("faded_mass", "faded_ms_mass", strict=False)
         )
+
+
+def test_the_two_ways_to_the_most_frequent_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transforms.windows import top_k as module
+
+    moment = [START + timedelta(hours=7 * number) for number in range(150)]
+    events = [
+        {
+            "user_id": f"u{number % 4}",
+            "track_id": "t",
+            "artist_id": None if number % 13 == 0 else f"a{number * number % 17}",
+            "event_timestamp": at,
+            "created_timestamp": at,
+        }
+        for number, at in enumerate(moment)
+    ]
+    table = WindowedTable("tops", "", plays, ("user_id",), ("1d", "7d"), {"top": TopK("artist_id", k=3)}, every="event")
+    found = []
+    for sparse in (0, 1_000):
+        monkeypatch.setattr(module, "SPARSE", sparse)
+        found.append(everything_of(table, events))
+    assert found[0].equals(found[1])
+    for row in found[0].to_dicts():
+        at = oracle.micros(row["event_timestamp"])
+        expected = oracle.values(table, events, {"user_id": row["user_id"]}, at)
+        assert {name: row[name] for name in expected} == expected
