@@ -80,6 +80,7 @@ def write_partition(
     inputs: str,
     part: str = parquet.PART,
     more: dict[str, str] | None = None,
+    conformed: bool = False,
 ) -> Path:
     """Write one file of a table, whole or not at all.
 
@@ -91,10 +92,11 @@ def write_partition(
         inputs: fingerprint of what the rows were computed from.
         part: file name within the partition.
         more: metadata of the file.
+        conformed: the rows have been through ``conform``.
     """
     folder = home.features(view.name)
     path = (folder / f"date={date}" if date else folder) / part
-    parquet.write_whole(conform(view, rows), path, metadata={INPUTS: inputs, **(more or {})})
+    parquet.write_whole(rows if conformed else conform(view, rows), path, metadata={INPUTS: inputs, **(more or {})})
     return path
 
 

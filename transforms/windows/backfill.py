@@ -112,18 +112,19 @@ class _Run:
         done = 0
         for chunk in _chunks([(day, {day}) for day in stale], self.days):
             made = tiles.tiles(self.table, self._events(chunk), self.width)
-            parts = {name: _by_day(frame) for name, frame in made.items()}
+            parts = {name: _by_day(frame.sort(self._order(frame))) for name, frame in made.items()}
             for day in chunk:
                 for name in reversed(made):  # the sums, which tell that a day is done, come last
                     rows_of_day = parts[name].get(day, made[name].clear())
                     path = self.folder / f"date={day}" / f"{name}.parquet"
-                    order = [*self.table.keys, "at", *(c for c in ("value", "last") if c in rows_of_day.columns)]
-                    parquet.write_whole(
-                        rows_of_day.sort(order), path, metadata={feature_tables.INPUTS: self.fingerprints[day]}
-                    )
+                    metadata = {feature_tables.INPUTS: self.fingerprints[day]}
+                    parquet.write_whole(rows_of_day, path, metadata=metadata)
             done += len(chunk)
             progress(done / 2, max(len(stale), 1), self.table.name)
         self.tiles_written = len(stale)
+
+    def _order(self, frame: pl.DataFrame) -> list[str]:
+        return [*self.table.keys, "at", *(name for name in ("value", "last") if name in frame.columns)]
 
     def _events(self, days: list[date]) -> pl.DataFrame:
         columns = [name for name in self.table.columns if name not in self.table.source.shared]
@@ -211,7 +212,8 @@ class _Run:
         done = 0
         needs = [(day, {*self._used(day).tiles, *self._used(day).events}) for day in stale]
         for chunk in _chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else CHUNK_EVENTS):
-            parts = _by_day(self._rows(chunk), pl.col("event_timestamp").dt.timestamp("us"))
+            made = feature_tables.conform(self.view, self._rows(chunk))
+            parts = _by_day(made, pl.col("event_timestamp").dt.timestamp("us"))
             nothing = pl.DataFrame(schema=feature_tables.schema(self.view))
             for day in chunk:
                 versions.write(

@@ -20,12 +20,12 @@ CODE = "refrain.code"
 
 
 def write(home: Home, view: "FeatureView", rows: pl.DataFrame, *, date: str, inputs: str, code: str) -> None:
-    """Write the rows of one day beside those that they correct."""
+    """Write the rows of one day, which conform to the view, beside those that they correct."""
     path = home.features(view.name) / f"date={date}" / parquet.PART
     if parquet.metadata(path).get(CODE) == code:
         before = parquet.read_whole(path, remedy="python -m transforms build")
-        rows = corrected(before, feature_tables.conform(view, rows), view.join_keys)
-    feature_tables.write_partition(home, view, rows, date=date, inputs=inputs, more={CODE: code})
+        rows = feature_tables.conform(view, corrected(before, rows, view.join_keys))
+    feature_tables.write_partition(home, view, rows, date=date, inputs=inputs, more={CODE: code}, conformed=True)
 
 
 SAME = 1e-9

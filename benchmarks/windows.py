@@ -1,0 +1,365 @@
+"""Windowed tables: our batch run, and straightforward versions in polars, DuckDB and pandas, in one run.
+
+A year of plays (20,000 listeners, 50,000 tracks, 5,000 artists, popularity with a long tail) lies in one Parquet file a
+day, as the raw table does. Everybody makes the rows of the five daily tables of the main job (plays, time, share
+skipped, distinct tracks, artists and listeners over 1, 7 and 28 days, at the midnights at which something came or
+left) and writes one Parquet file a table. Ours writes its tiles and one file a day beside, and fingerprints. Every
+competitor runs in a process of its own; the answers are compared, floats to nine digits. Then one more day comes, for
+ours, on top of the year; and the same year with half of the plays, for its memory.
+
+- polars: ``group_by_dynamic`` with each window as period, on the rows' moments.
+- duckdb: window functions over days: ``sum`` and ``count(distinct)`` with a range of days.
+- pandas: ``rolling`` over days for sums; for distinct, each value on each day of its window, without repeats. It is
+  measured on a tenth of the events, for its time; its ratio is to ours on the same.
+
+    python -m benchmarks.windows [--quick]
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+DAYS = 365
+EVENTS = 10_000_000
+QUICK_EVENTS = 200_000
+FIRST = date(2025, 1, 1)
+WINDOWS = (1, 7, 28)
+TABLES: dict[str, tuple[list[str], dict[str, str]]] = {
+    "artist_popularity": (["artist_id"], {"listeners": "user_id"}),
+    "platform_activity": (["platform_id"], {"listeners": "user_id"}),
+    "track_popularity": (["track_id"], {"listeners": "user_id"}),
+    "user_artist_affinity": (["user_id", "artist_id"], {}),
+    "user_listening": (["user_id"], {"distinct_tracks": "track_id", "distinct_artists": "artist_id"}),
+}
+"""Keys, and distinct counts by name."""
+ENGINES = ("ours", "polars", "duckdb", "pandas")
+
+
+def make_plays(root: Path, events: int) -> None:
+    """A year and a day of plays, the same for the same number."""
+    import numpy as np
+    import polars as pl
+
+    from feature_repo.home import Home
+    from transforms import parquet
+    from transforms.raw import TABLES as RAW
+
+    random = np.random.default_rng(11)
+    for number in range(DAYS + 1):
+        n = events // DAYS
+        at = np.sort(random.integers(0, 86_400_000_000, n))
+        track = random.zipf(1.3, n) % 50_000
+        columns = {
+            "user_id": (random.pareto(1.5, n) * 2_500).astype(np.int64) % 20_000,
+            "track_id": track,
+            "artist_id": track % 5_000,
+            "ms_played": random.integers(0, 300_000, n),
+            "skipped": random.random(n) < 0.3,
+            "at": at,
+        }
+        day = datetime.combine(FIRST, datetime.min.time(), UTC) + timedelta(days=number)
+        moment = (pl.lit(day) + pl.duration(microseconds="at")).cast(pl.Datetime("us", "UTC"))
+        text = [
+            pl.format(name[0] + "{}", pl.col(f"{name}_id").cast(pl.String).str.zfill(6)).alias(f"{name}_id")
+            for name in ("user", "track", "artist")
+        ]
+        plays = pl.DataFrame(columns).unique(["user_id", "track_id", "at"], maintain_order=True)
+        plays = plays.with_columns(*text, event_timestamp=moment, created_timestamp=moment)
+        path = Home(root).raw("plays") / f"date={day.date()}" / parquet.PART
+        parquet.write_whole(RAW["plays"].conform(plays), path)
+
+
+def raw_files(root: Path) -> list[Path]:
+    """The year, without the day after."""
+    return sorted((root / "raw").rglob("*.parquet"))[:DAYS]
+
+
+def ours(root: Path) -> None:
+    """The batch run; distinct counts are asked for exactly, as the others give them."""
+    from dataclasses import replace
+
+    from feature_repo.home import Home
+    from feature_repo.windowed import WINDOWED
+    from feature_repo.windows import Distinct
+    from transforms import feature_tables
+    from transforms.raw.days import RawDays
+    from transforms.windows.backfill import backfill
+
+    home, views = Home(root), feature_tables.tables()
+    started = time.perf_counter()
+    days = RawDays.of(home, "plays")
+    for name in TABLES:
+        features = {
+            label: replace(feature, exact=65_536) if isinstance(feature, Distinct) else feature
+            for label, feature in WINDOWED[name].features.items()
+        }
+        backfill(home, replace(WINDOWED[name], features=features), views[name], days)
+    report(started)
+
+
+def polars(root: Path) -> None:
+    """``group_by_dynamic``."""
+    import polars as pl
+
+    started = time.perf_counter()
+    plays = pl.read_parquet(raw_files(root), hive_partitioning=False).with_columns(platform_id=pl.lit("default"))
+    end = datetime.combine(FIRST, datetime.min.time(), UTC) + timedelta(days=DAYS)
+    for name, (keys, distinct) in TABLES.items():
+        day = pl.col("event_timestamp").dt.truncate("1d")
+        active = plays.select(*keys, day=day).unique()
+        lags = (1, *(window + 1 for window in WINDOWS))
+        rows = pl.concat([active.with_columns(day=pl.col("day") + timedelta(days=lag)) for lag in lags]).unique()
+        rows = rows.filter(pl.col("day") <= end).sort(*keys, "day")
+        ordered = plays.sort("event_timestamp")
+        for window in WINDOWS:
+            counts = ordered.group_by_dynamic(
+                "event_timestamp",
+                every="1d",
+                period=f"{window}d",
+                offset=f"-{window - 1}d",
+                label="left",
+                closed="left",
+                group_by=keys,
+                start_by="window",
+            ).agg(
+                pl.len().cast(pl.Int64).alias("plays"),
+                pl.col("skipped").sum().cast(pl.Int64).alias("skips"),
+                pl.col("ms_played").sum().alias("listening_ms"),
+                *(pl.col(column).n_unique().cast(pl.Int64).alias(label) for label, column in distinct.items()),
+            )
+            counts = counts.with_columns(day=pl.col("event_timestamp") + timedelta(days=window)).drop("event_timestamp")
+            rows = rows.join(counts, on=[*keys, "day"], how="left", suffix=f"_{window}")
+            names = ["plays", "skips", "listening_ms", *distinct]
+            rows = rows.with_columns(pl.col(names).fill_null(0)).rename({one: f"{one}_{window}d" for one in names})
+        finish(root, "polars", name, rows.lazy())
+    report(started)
+
+
+def duckdb(root: Path) -> None:
+    """Window functions."""
+    import duckdb as engine
+    import polars as pl
+
+    started = time.perf_counter()
+    with engine.connect() as duck:
+        duck.execute("SET timezone = 'UTC'; SET threads = 2; SET preserve_insertion_order = false")
+        duck.execute(f"SET temp_directory = '{root / 'duckdb'}'")
+        files = ", ".join(f"'{path}'" for path in raw_files(root))
+        duck.execute(
+            "CREATE TABLE plays AS SELECT *, 'default' AS platform_id, event_timestamp::DATE AS day "
+            f"FROM read_parquet([{files}], hive_partitioning = false)"
+        )
+        end = FIRST + timedelta(days=DAYS)
+        for name, (keys, distinct) in TABLES.items():
+            by = ", ".join(keys)
+            lags = ", ".join(str(lag) for lag in (1, *(window + 1 for window in WINDOWS)))
+            duck.execute(
+                f"CREATE OR REPLACE TABLE moments AS SELECT DISTINCT {by}, (day + lag)::DATE AS day FROM "
+                f"(SELECT DISTINCT {by}, day FROM plays), (SELECT unnest([{lags}])::INTEGER AS lag) "
+                f"WHERE day + lag <= DATE '{end}'"
+            )
+            over = {
+                window: f"OVER (PARTITION BY {by} ORDER BY day RANGE BETWEEN INTERVAL {window} DAYS PRECEDING "
+                "AND INTERVAL 1 DAY PRECEDING)"
+                for window in WINDOWS
+            }
+            sums = ", ".join(
+                f"coalesce(sum({column}) {over[window]}, 0)::BIGINT AS {column}_{window}d"
+                for window in WINDOWS
+                for column in ("plays", "skips", "listening_ms")
+            )
+            duck.execute(
+                f"CREATE OR REPLACE TABLE answer AS SELECT {by}, day, {sums} FROM "
+                f"(SELECT {by}, day, count(*) AS plays, "
+                "count(*) FILTER (skipped) AS skips, sum(ms_played) AS listening_ms FROM plays GROUP BY ALL "
+                f"UNION ALL BY NAME SELECT {by}, day FROM moments) QUALIFY plays IS NULL"
+            )
+            for label, column in distinct.items():
+                counts = ", ".join(
+                    f"count(DISTINCT {column}_) {over[window]} AS {label}_{window}d" for window in WINDOWS
+                )
+                duck.execute(
+                    f"CREATE OR REPLACE TABLE answer AS SELECT * FROM answer JOIN (SELECT {by}, day, "
+                    f"{', '.join(f'{label}_{window}d' for window in WINDOWS)} FROM (SELECT *, {counts} FROM "
+                    f"(SELECT DISTINCT {by}, day, {column} AS {column}_ FROM plays UNION ALL BY NAME "
+                    f"SELECT {by}, day, TRUE AS wanted FROM moments)) WHERE wanted) USING ({by}, day)"
+                )
+            rows = duck.execute("SELECT * FROM answer").pl()
+            rows = rows.with_columns(pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+            finish(root, "duckdb", name, rows.lazy())
+    report(started)
+
+
+def pandas(root: Path) -> None:
+    """``rolling``."""
+    import pandas as pd
+    import polars as pl
+
+    started = time.perf_counter()
+    plays = pd.concat(pd.read_parquet(path, partitioning=None) for path in raw_files(root))
+    plays["platform_id"] = "default"
+    plays["day"] = plays["event_timestamp"].dt.floor("D")
+    plays["skips"] = plays["skipped"].astype(int)
+    end = pd.Timestamp(FIRST, tz="UTC") + pd.Timedelta(days=DAYS)
+    for name, (keys, distinct) in TABLES.items():
+        grouped = plays.groupby([*keys, "day"], observed=True)
+        daily = grouped.agg(plays=("skips", "size"), skips=("skips", "sum"), listening_ms=("ms_played", "sum"))
+        daily = daily.reset_index()
+        moved = [daily[[*keys]].assign(day=daily["day"] + pd.Timedelta(days=lag)) for lag in (1, 2, 8, 29)]
+        rows = pd.concat(moved).drop_duplicates()
+        rows = rows[rows["day"] <= end]
+        both = daily.merge(rows, on=[*keys, "day"], how="outer", indicator=True).sort_values([*keys, "day"])
+        both = both.fillna({"plays": 0, "skips": 0, "listening_ms": 0}).reset_index(drop=True)
+        for window in WINDOWS:
+            rolled = both.groupby(keys).rolling(f"{window}D", on="day", closed="left")[
+                ["plays", "skips", "listening_ms"]
+            ]
+            sums = rolled.sum().reset_index(drop=True).fillna(0)
+            for column in ("plays", "skips", "listening_ms"):
+                both[f"{column}_{window}d"] = sums[column].round().astype("int64")
+        rows = both[both["_merge"] != "left_only"].drop(columns=["plays", "skips", "listening_ms", "_merge"])
+        for label, column in distinct.items():
+            pairs = plays[[*keys, "day", column]].drop_duplicates()
+            for window in WINDOWS:
+                spread = [pairs.assign(day=pairs["day"] + pd.Timedelta(days=lag)) for lag in range(1, window + 1)]
+                counts = pd.concat(spread).drop_duplicates().groupby([*keys, "day"]).size()
+                counts = counts.rename(f"{label}_{window}d").reset_index()
+                rows = rows.merge(counts, on=[*keys, "day"], how="left").fillna({f"{label}_{window}d": 0})
+        finish(root, "pandas", name, pl.from_pandas(rows).lazy())
+    report(started)
+
+
+def finish(root: Path, engine: str, name: str, rows: Any) -> None:
+    """Rates from sums, and one file."""
+    import polars as pl
+
+    rates = [
+        pl.when(pl.col(f"plays_{window}d") > 0)
+        .then(pl.col(f"skips_{window}d") / pl.col(f"plays_{window}d"))
+        .alias(f"skip_rate_{window}d")
+        for window in WINDOWS
+    ]
+    target = root / engine
+    target.mkdir(exist_ok=True)
+    rows.with_columns(rates).rename({"day": "event_timestamp"}).collect().write_parquet(
+        target / f"{name}.parquet", compression="zstd", compression_level=1
+    )
+
+
+def report(started: float) -> None:
+    """Seconds since, and the process's largest size."""
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
+    print(json.dumps({"seconds": round(time.perf_counter() - started, 3), "peak_mb": round(peak)}))
+
+
+def same_answer(root: Path, engine: str) -> bool:
+    """Whether all columns of our tables equal another's."""
+    import polars as pl
+    from polars.testing import assert_frame_equal
+
+    for name, (keys, _) in TABLES.items():
+        mine = pl.read_parquet(sorted((root / "features" / name).rglob("*.parquet"))[:DAYS], hive_partitioning=False)
+        mine = mine.drop("created_timestamp").sort(*keys, "event_timestamp")
+        theirs = pl.read_parquet(root / engine / f"{name}.parquet").sort(*keys, "event_timestamp")
+        moments = pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
+        theirs = theirs.with_columns(moments).select(mine.columns).cast(dict(mine.schema))  # type: ignore[arg-type]
+        try:
+            assert_frame_equal(mine, theirs, rel_tol=1e-9)
+        except AssertionError as error:
+            print(f"{engine} differs from ours in {name}: {str(error)[:300]}", file=sys.stderr)
+            return False
+    return True
+
+
+def timed(engine: str, root: Path) -> dict[str, Any]:
+    """One competitor in a process of its own."""
+    call = [sys.executable, "-W", "ignore", "-m", "benchmarks.windows", "--engine", engine, "--root", str(root)]
+    done = subprocess.run(
+        call, capture_output=True, text=True, env={**os.environ, "POLARS_MAX_THREADS": "2"}, check=False
+    )
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1][:200]}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def year(root: Path, events: int, engines: tuple[str, ...], say: Any) -> dict[str, Any]:
+    """All competitors on one year; ours gets one more day afterwards, twice over."""
+    make_plays(root, events)
+    last = sorted((root / "raw").rglob("*.parquet"))[-1]
+    hidden = root / "last.parquet"
+    last.rename(hidden)
+    found: dict[str, Any] = {}
+    for engine in engines:
+        found[engine] = timed(engine, root)
+        if engine != "ours" and "failed" not in found[engine]:
+            found[engine]["same_answer"] = same_answer(root, engine)
+        say(f"{events:,} plays, {engine}: {found[engine]}")
+    hidden.rename(last)
+    found["one_more_day"] = timed("ours", root)
+    found["nothing_new"] = timed("ours", root)
+    say(f"{events:,} plays, one more day: {found['one_more_day']}; nothing new: {found['nothing_new']}")
+    return found
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """All cases."""
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    events = QUICK_EVENTS if quick else EVENTS
+    with tempfile.TemporaryDirectory() as folder:
+        whole = year(Path(folder) / "whole", events, ("ours", "polars", "duckdb"), say)
+    with tempfile.TemporaryDirectory() as folder:
+        tenth = year(Path(folder) / "tenth", events // 10, ENGINES, say)
+    with tempfile.TemporaryDirectory() as folder:
+        half = year(Path(folder) / "half", events // 2, ("ours",), say)
+    others = [whole[name]["seconds"] for name in ("polars", "duckdb") if whole[name].get("same_answer")]
+    cases = [
+        (
+            "the year, against the fastest of polars and DuckDB",
+            "speedup",
+            min(others, default=0) / whole["ours"]["seconds"],
+            ">=3",
+        ),
+        ("a tenth, against pandas", "speedup", tenth["pandas"].get("seconds", 0) / tenth["ours"]["seconds"], ">=3"),
+        (
+            "one more day on the year",
+            "share_of_backfill",
+            whole["one_more_day"]["seconds"] / whole["ours"]["seconds"],
+            "<=0.02",
+        ),
+        ("the year against its half", "peak_memory_ratio", whole["ours"]["peak_mb"] / half["ours"]["peak_mb"], "<=1.3"),
+    ]
+    return {
+        "benchmark": "windows",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "cases": [{"case": c, "metric": m, "value": round(v, 4), "goal": g} for c, m, v, g in cases],
+        "figures": {f"{events:,} plays": whole, f"{events // 10:,} plays": tenth, f"{events // 2:,} plays": half},
+    }
+
+
+def main() -> None:
+    """Measure, or be one competitor."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="200,000 plays")
+    parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.engine:
+        {"ours": ours, "polars": polars, "duckdb": duckdb, "pandas": pandas}[options.engine](options.root)
+    else:
+        print(json.dumps(measure(options.quick)))
+
+
+if __name__ == "__main__":
+    main()
