@@ -66,7 +66,8 @@ def conform(view: "FeatureView", rows: pl.DataFrame) -> pl.DataFrame:
     if any(typed[name].null_count() for name in identity):
         raise _mismatch(view, f"a null in {identity}")
     ordered = typed.sort(identity)
-    if ordered.select(identity).is_duplicated().any():
+    same_as_before = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in identity)
+    if ordered.select(same_as_before.any()).item():
         raise _mismatch(view, f"two rows with the same {identity}")
     return ordered
 
