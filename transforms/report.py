@@ -14,7 +14,6 @@ class ViewReport:
         rebuilt: days whose files were written.
         removed: files that no day asks for any more.
         seconds: it took.
-        tiles: days whose tiles were written.
     """
 
     rows: int = 0
@@ -22,4 +21,3 @@ class ViewReport:
     rebuilt: list[date] = field(default_factory=list)
     removed: int = 0
     seconds: float = 0.0
-    tiles: int = 0

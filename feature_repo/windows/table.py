@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from feature_repo.errors import InputError
 from feature_repo.windows.aggregates import Aggregate, Distinct, First, LastN, Rate, TopK
@@ -15,6 +17,8 @@ from feature_repo.windows.events import EventSource
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 """In microseconds, as all times are here."""
+
+T = TypeVar("T", int, np.ndarray)
 
 _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 LONGEST = 400 * DAY
@@ -60,12 +64,12 @@ class Window:
         """Whether it never ends."""
         return not self.width
 
-    def start(self, at: int) -> int:
-        """First microsecond that counts at a moment."""
+    def start(self, at: T) -> T:
+        """First microsecond that counts at a moment, or at each of an array of them."""
         return at - at % self.hop - self.width
 
-    def leaves(self, event: int) -> int:
-        """The moment at which an event, or one of its hop, counts no more."""
+    def leaves(self, event: T) -> T:
+        """The moment at which an event, or any other of its hop, counts no more; of an array, for each."""
         return event - event % self.hop + self.hop + self.width
 
 

@@ -40,7 +40,7 @@ class RawDays:
         known = _read(folder / _KNOWN)
         found = {str(day): _state(path, known.get(str(day))) for day, path in paths.items()}
         if found != known and found:
-            partial = folder / f"{_KNOWN}.{os.getpid()}"
+            partial = folder / f".partial-{os.getpid()}-digests.json"  # swept like other halves
             partial.write_text(json.dumps(found))
             partial.replace(folder / _KNOWN)
         return cls(

@@ -58,7 +58,7 @@ def backfill(
     run.write_tiles(progress)
     rebuilt, removed = run.write_rows(progress)
     total = sum(pq.read_metadata(path).num_rows for path in home.features(table.name).rglob(parquet.PART))
-    return ViewReport(total, len(run.wanted), rebuilt, removed, time.perf_counter() - started, run.tiles_written)
+    return ViewReport(total, len(run.wanted), rebuilt, removed, time.perf_counter() - started)
 
 
 @cache
@@ -88,7 +88,8 @@ class _Run:
         self.fingerprints = {day: _digest(self.code, digest) for day, digest in days.digests.items()}
         self.horizon = max(days.paths) + _ONE_DAY
         self.wanted = self._wanted()
-        self.tiles_written = 0
+        self.used = {day: self._used(day) for day in self.wanted}
+        self._nothing = tiles.empty(table)
         self._chain = self._chained()
 
     # Tiles
@@ -121,7 +122,6 @@ class _Run:
                     parquet.write_whole(rows_of_day, path, metadata=metadata)
             done += len(chunk)
             progress(done / 2, max(len(stale), 1), self.table.name)
-        self.tiles_written = len(stale)
 
     def _order(self, frame: pl.DataFrame) -> list[str]:
         return [*self.table.keys, "at", *(name for name in ("value", "last") if name in frame.columns)]
@@ -132,9 +132,8 @@ class _Run:
 
     def _read(self, days: list[date]) -> dict[str, pl.DataFrame]:
         """Tiles of some days together."""
-        nothing = tiles.empty(self.table)
         found = {}
-        for name, none in nothing.items():
+        for name, none in self._nothing.items():
             paths = [self.folder / f"date={day}" / f"{name}.parquet" for day in days]
             found[name] = (
                 pl.read_parquet(paths, hive_partitioning=False, glob=False).select(none.columns) if paths else none
@@ -147,12 +146,11 @@ class _Run:
         """Everything before a month, summed up; kept in a file of its own."""
         folder = self.folder / f"before={month:%Y-%m}"
         fingerprint = self._chain_before(month)
-        names = list(tiles.empty(self.table))
         if self._inputs(folder / "sums.parquet") == fingerprint:
-            return {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in names}
+            return {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in self._nothing}
         months = sorted({day.replace(day=1) for day in self.days.paths if day < month})
         if not months:
-            return tiles.empty(self.table)
+            return self._nothing
         before = self._past(months[-1])
         recent = self._read(self.days.between(months[-1], month))
         made = tiles.merged(self.table, [before, recent], _micros(month) - self.table.unit)
@@ -194,7 +192,7 @@ class _Run:
         return _Used(self.days.between(reach, recent), self.days.between(recent, day + _ONE_DAY))
 
     def _fingerprint(self, day: date) -> str:
-        used = self._used(day)
+        used = self.used[day]
         known = [f"{one} {self.fingerprints[one]}" for one in (*used.tiles, *used.events)]
         ends = "the end" if day == self.horizon and self.table.unit < DAY else ""
         return _digest(self.code, self._chain_before(day) if self.table.remembers else "", ends, *known)
@@ -210,7 +208,7 @@ class _Run:
             if self._inputs(folder / f"date={day}" / parquet.PART) != fingerprint
         ]
         done = 0
-        needs = [(day, {*self._used(day).tiles, *self._used(day).events}) for day in stale]
+        needs = [(day, {*self.used[day].tiles, *self.used[day].events}) for day in stale]
         for chunk in _chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else CHUNK_EVENTS):
             made = feature_tables.conform(self.view, self._rows(chunk))
             parts = _by_day(made, pl.col("event_timestamp").dt.timestamp("us"))
@@ -229,8 +227,8 @@ class _Run:
         first = _micros(chunk[0])
         stop = min(_micros(chunk[-1]) + DAY, _micros(self.horizon) + 1)
         used = _Used(
-            sorted({day for one in chunk for day in self._used(one).tiles}),
-            sorted({day for one in chunk for day in self._used(one).events}),
+            sorted({day for one in chunk for day in self.used[one].tiles}),
+            sorted({day for one in chunk for day in self.used[one].events}),
         )
         used.tiles = [day for day in used.tiles if day not in set(used.events)]
         sets, since = [], None

@@ -8,6 +8,8 @@ Practical Time Decay Model for Streaming Systems, ICDE 2009).
 import numpy as np
 import polars as pl
 
+from transforms.windows.items import begins
+
 STRETCH = 32.0
 """Half-lives."""
 
@@ -26,15 +28,14 @@ def decayed(code: np.ndarray, last: np.ndarray, mass: np.ndarray, half_life: int
     lives = last / half_life
     stretch = np.floor(lives / STRETCH)
     grown = mass * np.exp2(lives - stretch * STRETCH)
-    new = np.concatenate([[True], (code[1:] != code[:-1]) | (stretch[1:] != stretch[:-1])])
+    new = begins(code, stretch)
     segment = np.cumsum(new) - 1
     sums = pl.DataFrame({"segment": segment, "grown": grown}).select(pl.col("grown").cum_sum().over("segment"))
     running = sums.to_series().to_numpy()
     starts = np.flatnonzero(new)
     total = running[np.concatenate([starts[1:], [len(code)]]) - 1]
     of_key, of_stretch = code[starts], stretch[starts]
-    follows = np.concatenate([[False], of_key[1:] == of_key[:-1]])
-    number = np.arange(len(starts)) - np.maximum.accumulate(np.where(follows, 0, np.arange(len(starts))))
+    number = np.arange(len(starts)) - np.maximum.accumulate(np.where(begins(of_key), np.arange(len(starts)), 0))
     carried = np.zeros(len(starts))
     for step in range(1, int(number.max()) + 1):
         mine = np.flatnonzero(number == step)

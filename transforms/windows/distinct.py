@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.windows.items import Items, Rows, in_order
+from transforms.windows.items import Items, Rows, begins, in_order
 
 
 def levels(words: list[str]) -> np.ndarray:
@@ -63,15 +63,15 @@ class _Changes:
         code, value, at = items.code[order], value[order], items.at[order]
         unit = items.grid.unit
         comes = at + unit
-        same = (code[1:] == code[:-1]) & (value[1:] == value[:-1])
+        same = ~begins(code, value)[1:]
         if window.is_lifetime:
             leaves, joined = None, same
         else:
-            leaves = at - at % window.hop + window.hop + window.width
+            leaves = window.leaves(at)
             joined = same & (comes[1:] <= leaves[:-1])
         starts = np.concatenate([[True], ~joined]) if len(at) else np.zeros(0, bool)
         ends = np.concatenate([~joined, [True]]) if len(at) else np.zeros(0, bool)
-        self._grid, self._member = items.grid, order
+        self._member = order
         self._starts, self._ends = starts, ends
         self._come = items.grid.place(code, comes)
         self._leave = None if leaves is None else items.grid.place(code, leaves)

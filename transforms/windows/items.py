@@ -4,6 +4,7 @@ Keys are codes, times are counted in the table's unit; both together make one in
 sorted. A window of a row is then a range of tiles, found by binary search.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -51,13 +52,15 @@ class Items:
     Attributes:
         code: (n,) of the key.
         at: (n,) beginning, microseconds.
-        columns: the other columns, in the same order.
+        columns: the other columns of numbers, in the same order.
+        nullable: those in which some are missing.
         grid: of the places.
     """
 
     code: np.ndarray
     at: np.ndarray
     columns: dict[str, np.ndarray]
+    nullable: dict[str, pl.Series]
     grid: Grid
 
     @cached_property
@@ -74,23 +77,26 @@ class Rows:
     """Keys and moments whose values are wanted, sorted.
 
     Attributes:
-        code: (n,) of the key.
-        at: (n,) moments T, microseconds.
+        place: (n,) of key and moment, sorted, without repeats.
         grid: of the places.
     """
 
-    code: np.ndarray
-    at: np.ndarray
+    place: np.ndarray
     grid: Grid
     _ranges: dict = field(default_factory=dict)
 
     @cached_property
-    def place(self) -> np.ndarray:
-        """(n,) sorted, without repeats."""
-        return self.grid.place(self.code, self.at)
+    def code(self) -> np.ndarray:
+        """(n,) of the key."""
+        return self.place >> self.grid.bits
+
+    @cached_property
+    def at(self) -> np.ndarray:
+        """(n,) moments T, microseconds."""
+        return (self.place & ((1 << self.grid.bits) - 1)) * self.grid.unit + self.grid.base
 
     def __len__(self) -> int:
-        return len(self.code)
+        return len(self.place)
 
     def ranges(self, items: Items, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """First tile of each row's window, and the one after its last."""
@@ -100,13 +106,19 @@ class Rows:
     def _first(self, items: Items, window: Window) -> np.ndarray:
         if window.is_lifetime:
             return np.searchsorted(items.place, self.code << self.grid.bits)
-        start = self.at - self.at % window.hop - window.width
-        return np.searchsorted(items.place, self.grid.place(self.code, start))
+        return np.searchsorted(items.place, self.grid.place(self.code, window.start(self.at)))
 
-    def _remember(self, name: tuple, find: object) -> np.ndarray:
+    def _remember(self, name: tuple, find: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._ranges:
-            self._ranges[name] = find()  # type: ignore[operator]
+            self._ranges[name] = find()
         return self._ranges[name]
+
+
+def begins(*columns: np.ndarray) -> np.ndarray:
+    """(n,) whether a row differs from the one before it in any of the columns; the first one does."""
+    out = np.ones(len(columns[0]), bool)
+    out[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return out
 
 
 def running(values: np.ndarray) -> np.ndarray:

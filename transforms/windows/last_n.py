@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.windows.items import Items, Rows, blocks, expanded, in_order
+from transforms.windows.items import Items, Rows, begins, blocks, expanded, in_order
 from transforms.windows.lists import Lists, first_of_each
 from transforms.windows.top_k import BLOCK
 
@@ -32,7 +32,7 @@ def _again(items: Items) -> np.ndarray:
     """(n,) place of the next tile of the same key and value; the number of tiles if there is none."""
     value = items.columns["value"]
     *_, order = in_order(items.code, value, np.arange(len(items)))
-    same = (items.code[order][1:] == items.code[order][:-1]) & (value[order][1:] == value[order][:-1])
+    same = ~begins(items.code[order], value[order])[1:]
     out = np.full(len(items), len(items))
     out[order[:-1][same]] = order[1:][same]
     return out

@@ -26,7 +26,7 @@ from feature_repo.windows.table import duration
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.windows.decayed import decayed
 from transforms.windows.distinct import distinct, levels
-from transforms.windows.items import Grid, Items, Rows, codes_of, extreme, running
+from transforms.windows.items import Grid, Items, Rows, begins, codes_of, extreme, running
 from transforms.windows.last_n import last_n, last_n_distinct
 from transforms.windows.lists import Lists
 from transforms.windows.tiles import Tiles
@@ -140,11 +140,8 @@ def _items(frame: pl.DataFrame, code: np.ndarray, grid: Grid, then_by: list[str]
         for name in frame.columns
         if name != "at" and frame.schema[name].is_numeric() and not frame[name].null_count()
     }
-    items = Items(code[index], at[index], taken, grid)
-    items.nullable = {  # type: ignore[attr-defined]
-        name: frame[name].gather(order) for name in frame.columns if frame[name].null_count()
-    }
-    return items
+    nullable = {name: frame[name].gather(order) for name in frame.columns if frame[name].null_count()}
+    return Items(code[index], at[index], taken, nullable, grid)
 
 
 def _moments(table: WindowedTable, sums: Items, grid: Grid, first: int, stop: int, since: int) -> Rows:
@@ -154,15 +151,12 @@ def _moments(table: WindowedTable, sums: Items, grid: Grid, first: int, stop: in
     places = []
     for when in (
         at - at % table.unit + table.unit,
-        *(window.leaves(at) for window in table.spans if not window.is_lifetime),  # type: ignore[arg-type]
+        *(window.leaves(at) for window in table.spans if not window.is_lifetime),
     ):
         inside = (when >= first) & (when < stop)
         places.append(grid.place(code[inside], when[inside]))
     together = pl.Series(np.concatenate(places)).sort().to_numpy()
-    place = together[np.concatenate([[True], together[1:] != together[:-1]])[: len(together)]]
-    found = Rows(place >> grid.bits, (place & ((1 << grid.bits) - 1)) * grid.unit + grid.base, grid)
-    found.__dict__["place"] = place
-    return found
+    return Rows(together[begins(together)], grid)
 
 
 class _Compute:
@@ -217,8 +211,8 @@ class _Compute:
     def _extreme(self, name: str, feature: Aggregate, window: Window) -> list[pl.Series]:
         part, of, empty = ("min", np.minimum, INT.max) if isinstance(feature, Min) else ("max", np.maximum, INT.min)
         column = f"{feature.of}.{part}"
-        nullable: dict[str, pl.Series] = self._sums.nullable  # type: ignore[attr-defined]
-        values = nullable[column].fill_null(empty).to_numpy() if column in nullable else self._sums.columns[column]
+        nullable = self._sums.nullable.get(column)
+        values = self._sums.columns[column] if nullable is None else nullable.fill_null(empty).to_numpy()
         found = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
         return [_where(found != empty, found)]
 

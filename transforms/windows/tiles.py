@@ -17,6 +17,7 @@ import polars as pl
 
 from feature_repo.windows import Aggregate, DecayedSum, LastN, Max, Mean, Min, Rate, Std, Sum, WindowedTable
 from feature_repo.windows.table import duration
+from transforms.feature_tables import TYPES
 from transforms.windows.expressions import expression
 
 Tiles = Mapping[str, pl.DataFrame]
@@ -138,8 +139,7 @@ def merged(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, pl.Dat
 
 def empty(table: WindowedTable) -> dict[str, pl.DataFrame]:
     """Tiles of nothing, with their columns."""
-    types = {"String": pl.String, "Int64": pl.Int64, "Bool": pl.Boolean}
-    columns = {name: types[str(table.source.dtype(name))] for name in table.columns}
+    columns = {name: TYPES[str(table.source.dtype(name))] for name in table.columns}
     nothing = pl.DataFrame(schema={**columns, "time": pl.Int64, "created": pl.Int64})
     return tiles(table, nothing, 1)
 

@@ -7,7 +7,7 @@ be far larger than what is in the windows, the counts are found by sorting.
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.windows.items import Items, Rows, blocks, expanded, in_order
+from transforms.windows.items import Items, Rows, begins, blocks, expanded, in_order
 from transforms.windows.lists import Lists, first_of_each
 
 BLOCK = 4_000_000
@@ -43,12 +43,11 @@ def _numbered(items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (n,) number of each item's value; (n,) where its key begins in the values of all keys; those values.
     """
     code, value, order = in_order(items.code, items.columns["value"], np.arange(len(items)))
-    new_key = np.concatenate([[True], code[1:] != code[:-1]])[: len(code)]
-    new = new_key | np.concatenate([[True], value[1:] != value[:-1]])[: len(code)]
+    new = begins(code, value)
     place = np.cumsum(new) - 1
-    begins = np.maximum.accumulate(np.where(new_key, place, 0))
+    of_key = np.maximum.accumulate(np.where(begins(code), place, 0))
     number, start = np.empty(len(items), np.int64), np.empty(len(items), np.int64)
-    number[order], start[order] = place - begins, begins
+    number[order], start[order] = place - of_key, of_key
     return number, start, value[new]
 
 
@@ -67,7 +66,7 @@ def _by_matrix(owner: np.ndarray, number: np.ndarray, n: np.ndarray, shape: tupl
 
 def _by_sorting(owner: np.ndarray, value: np.ndarray, n: np.ndarray, rows: int, k: int) -> Lists:
     owner, value, n = in_order(owner, value, n)
-    new = np.flatnonzero(np.concatenate([[True], (owner[1:] != owner[:-1]) | (value[1:] != value[:-1])])[: len(owner)])
+    new = np.flatnonzero(begins(owner, value))
     n = np.add.reduceat(n, new) if len(new) else n
     most = n.max(initial=0)
     owner, fewer, value = in_order(owner[new], most - n, value[new])
