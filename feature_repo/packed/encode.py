@@ -1,6 +1,7 @@
 """Packed values from Arrow columns, whole columns at a time."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ _ARROW = {
 }
 
 
+@cache
 def arrow_type(column: Column) -> pa.DataType:
     """What a column is brought to before it is packed."""
     inner = column.element if column.element and column.kind != "message" else column.dtype
@@ -49,13 +51,14 @@ def encode(schema: Schema, columns: Mapping[str, pa.Array], event: pa.Array, cre
     header["tag"] = schema.tag
     header["event"] = microseconds(event)
     header["created"] = UNKNOWN_TIME if created is None else microseconds(created)
-    is_null = np.ones((rows, len(schema.columns)), bool)
+    is_null = np.zeros((rows, len(schema.columns)), bool)
     variable: list[pa.Array] = []
     ends = np.zeros((rows, len(schema.variable)), np.int64)
     for place, column in enumerate(schema.columns):
         given = columns.get(column.name)
         values = _as_type(schema, column, pa.nulls(rows) if given is None else given)
-        is_null[:, place] = values.is_null().to_numpy(zero_copy_only=False)
+        if values.null_count:
+            is_null[:, place] = values.is_null().to_numpy(zero_copy_only=False)
         if column.is_fixed:
             _fill(schema, column, values, fixed)
         else:
@@ -149,7 +152,7 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     """(rows,) binary: what a column of any length keeps of each row; nothing for a missing one."""
     if column.kind in ("text", "blob", "message"):
         return values.cast(pa.binary()).fill_null(b"")
-    lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    lengths = _lengths(values)
     inside = values.flatten()  # of the present rows, in order
     if column.kind == "numbers":
         kept = np.dtype(FIXED[column.element or ""])
@@ -159,24 +162,41 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
         return _sliced(lengths * kept.itemsize, _numbers(inside).astype(kept, copy=False).tobytes())
     if inside.null_count:
         raise _unfit(schema, column, "a list with a missing element", "lists without missing elements")
-    raw = inside.cast(pa.large_binary())
-    sizes = pc.binary_length(raw).to_numpy(zero_copy_only=False).astype(np.int64)
+    ends, texts = _texts(inside)
+    total = np.concatenate([[0], ends])
     rows_end = np.cumsum(lengths)
-    total = np.concatenate([[0], np.cumsum(sizes)])
-    data = _sliced(np.diff(total[np.concatenate([[0], rows_end])]), b"".join(raw.to_pylist()))
+    data = _sliced(np.diff(total[np.concatenate([[0], rows_end])]), texts)
     starts = np.repeat(total[rows_end - lengths], lengths)
-    inner_ends = (total[1:] - starts).astype("<u4")
-    heads = _sliced(lengths * 4, inner_ends.tobytes())
+    heads = _sliced(lengths * 4, (ends - starts).astype("<u4").tobytes())
     counts = _fixed_size(lengths.astype("<u4").view(np.uint8).reshape(-1, 4))
     empty = pa.scalar(b"", pa.large_binary())
-    joined = pc.binary_join_element_wise(counts, _large(heads), _large(data), empty)
-    return pc.if_else(values.is_valid(), joined, empty)
+    joined = pc.binary_join_element_wise(counts, heads, data, empty)
+    return pc.if_else(values.is_valid(), joined, empty) if values.null_count else joined
 
 
-def _sliced(sizes: np.ndarray, data: bytes | memoryview) -> pa.Array:
+def _lengths(lists: pa.ListArray) -> np.ndarray:
+    """(rows,) elements, 0 for a missing list."""
+    if lists.null_count:
+        return pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.diff(lists.offsets.to_numpy()).astype(np.int64)
+
+
+def _texts(values: pa.Array) -> tuple[np.ndarray, pa.Buffer | bytes]:
+    """Where each text or blob ends, and all of them one after the other; without missing ones."""
+    if not len(values):
+        return np.zeros(0, np.int64), b""
+    _, offsets, data = values.buffers()
+    width = np.int64 if pa.types.is_large_binary(values.type) or pa.types.is_large_string(values.type) else np.int32
+    all_offsets = np.frombuffer(offsets, width)[values.offset : values.offset + len(values) + 1].astype(np.int64)
+    ends = all_offsets[1:] - all_offsets[0]
+    return ends, data.slice(int(all_offsets[0]), int(ends[-1])) if data is not None else b""
+
+
+def _sliced(sizes: np.ndarray, data: bytes | memoryview | pa.Buffer) -> pa.Array:
     """One buffer cut into pieces."""
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return pa.Array.from_buffers(pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    buffer = data if isinstance(data, pa.Buffer) else pa.py_buffer(data)
+    return pa.Array.from_buffers(pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), buffer])
 
 
 def _fixed_size(rows: np.ndarray) -> pa.Array:

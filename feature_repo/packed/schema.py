@@ -57,7 +57,7 @@ class Column:
     dtype: str
     length: int = 0
 
-    @property
+    @cached_property
     def element(self) -> str | None:
         """Type of the elements of a list or set; None for anything else."""
         for prefix in ("Array(", "Set("):
@@ -65,7 +65,7 @@ class Column:
                 return self.dtype[len(prefix) : -1]
         return None
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """``number``, ``vector`` (in the fixed part), ``text``, ``blob``, ``numbers``, ``texts``, ``blobs``, or
         ``message``: a protobuf ``feast.types.Value``, for maps, structs, nested lists and other types.
@@ -81,7 +81,7 @@ class Column:
             return "texts" if element in TEXTS else "blobs"
         return "message"
 
-    @property
+    @cached_property
     def is_fixed(self) -> bool:
         """Whether it has the same width in every value."""
         return self.kind in ("number", "vector")

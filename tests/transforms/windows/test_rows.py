@@ -2,7 +2,7 @@
 
 import bisect
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,150 +10,16 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from feature_repo.windowed import WINDOWED
-from feature_repo.windows import (
-    Count,
-    DecayedSum,
-    Distinct,
-    First,
-    Last,
-    LastN,
-    Max,
-    Mean,
-    Min,
-    Rate,
-    Std,
-    Sum,
-    TimeSinceLast,
-    TopK,
-    WindowedTable,
-    column,
-    plays,
-)
+from feature_repo.windows import Distinct, Sum, TopK, WindowedTable, plays
 from tests.oracles import windows as oracle
-from transforms.raw import TABLES
+from tests.windowed import DAY, DAYS, START, TABLES_TESTED, frame, moments, play_lists, same
 from transforms.windows.rows import rows as compute
 from transforms.windows.tiles import counted, merged, tiles
-
-START = datetime(2024, 2, 26, tzinfo=UTC)  # a leap day and, in much of the world, a clock change lie ahead
-DAYS = 45
-DAY = timedelta(days=1)
-
-EVERYTHING = {
-    "n": Count(),
-    "total": Sum("ms_played"),
-    "mean": Mean("ms_played"),
-    "least": Min("ms_played"),
-    "most": Max("ms_played"),
-    "spread": Std("ms_played"),
-    "skipped": Rate("skipped"),
-    "long": Rate(where=(column("ms_played") >= 200_000) & ~column("skipped").is_missing()),
-    "tracks": Distinct("track_id"),
-    "top": TopK("artist_id", k=2),
-    "first": First("artist_id"),
-    "last": Last("artist_id"),
-    "recent": LastN("track_id", n=3),
-    "fresh": LastN("track_id", n=2, distinct=True),
-    "idle": TimeSinceLast(),
-    "rarely": Count(over=("1d",)),
-    "faded": DecayedSum(half_life="6h"),
-    "faded_ms": DecayedSum("ms_played", half_life="30d"),
-}
-
-
-def everything(every: str, windows: tuple[str, ...], **more: Any) -> WindowedTable:
-    features = {
-        name: feature
-        for name, feature in EVERYTHING.items()
-        if set(feature.over) <= set(windows) and (name != "top" or "lifetime" not in windows)
-    }
-    return WindowedTable("everything", "All of it", plays, ("user_id",), windows, features, every=every, **more)
-
-
-TABLES_TESTED = {
-    **WINDOWED,
-    "daily": everything("1d", ("1d", "7d", "28d")),
-    "hourly": everything("1h", ("1h", "1d", "7d")),
-    "live": everything("event", ("10m", "1h", "1d", "14d")),
-    "live_lifetime": everything("event", ("1h", "lifetime")),
-    "daily_lifetime": everything("1d", ("7d", "lifetime")),
-    "conditional": everything("event", ("1d",), where=(column("device") != "tv") | column("ms_played").is_in([1, 2])),
-}
-
-
-@st.composite
-def play_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Few users, tracks and artists, in bursts and on edges, so that windows fill, empty and fill again."""
-    edge = st.one_of(
-        st.integers(0, DAYS * 24 * 12 - 1).map(lambda step: step * 300_000_000),  # the edge of a hop
-        st.integers(0, DAYS - 1).map(lambda day: day * 86_400_000_000),
-    )
-    near = st.tuples(edge, st.sampled_from([-1, 0, 1, 250_000])).map(lambda pair: max(sum(pair), 0))
-    rows = draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from("uv"),
-                st.sampled_from("xyz"),
-                st.sampled_from(["a", "b", None]),
-                st.one_of(st.integers(0, DAYS * 86_400_000_000 - 1), edge, near, st.integers(0, 3_600_000_000)),
-                st.one_of(st.none(), st.integers(0, 500_000)),
-                st.sampled_from([None, True, False]),
-                st.sampled_from(["phone", "tv", None]),
-                st.sampled_from([0, 0, 0, 60, 3 * 86_400, 20 * 86_400]),
-            ),
-            min_size=1,
-            max_size=30,
-        )
-    )
-    found = {}
-    for user, track, artist, micro, ms, skipped, device, late in rows:
-        moment = START + timedelta(microseconds=micro)
-        found[user, track, moment] = {
-            "user_id": user,
-            "track_id": track,
-            "artist_id": artist,
-            "event_timestamp": moment,
-            "created_timestamp": moment + timedelta(seconds=late),
-            "ms_played": ms,
-            "skipped": skipped,
-            "device": device,
-            "context": None,
-            "platform_id": "default",
-        }
-    return list(found.values())
-
-
-def frame(events: list[dict[str, Any]]) -> pl.DataFrame:
-    raw = TABLES["plays"]
-    return raw.conform(pl.DataFrame(events, schema_overrides=raw.columns, strict=False, infer_schema_length=None))
 
 
 def everything_of(table: WindowedTable, events: list[dict[str, Any]]) -> pl.DataFrame:
     first, stop = oracle.micros(START), oracle.micros(START + (DAYS + 450) * DAY)
     return compute(table, tiles(table, counted(table, frame(events), "default"), table.unit), first, stop)
-
-
-def moments(table: WindowedTable, events: list[dict[str, Any]]) -> list[int]:
-    """Just before, at and after each event and each end of a window; the table's own moments alone."""
-    widths = {"m": 60, "h": 3_600, "d": 86_400}
-    found = set()
-    for event in events:
-        time = oracle.micros(event["event_timestamp"])
-        found |= {time, time + 1, time + 86_400_000_000}
-        for window in table.windows:
-            if window != "lifetime":
-                width = int(window[:-1]) * widths[window[-1]]
-                hop = oracle.hop_of(table, timedelta(seconds=width))
-                gone = oracle.floor(time, hop) + hop + width * 1_000_000
-                found |= {gone - 1, gone, gone + 1, gone + 7 * hop // 5}
-    step = 1 if table.every == "event" else oracle.hop_of(table, DAY)
-    return sorted({-(-moment // step) * step for moment in found})
-
-
-def same(found: Any, expected: Any) -> bool:
-    if isinstance(found, float) and isinstance(expected, float | int):
-        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-2 if expected > 1 else 1e-6)
-    return found == expected
 
 
 @pytest.mark.parametrize("name", TABLES_TESTED)

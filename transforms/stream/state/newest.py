@@ -1,0 +1,73 @@
+"""The newest texts of each key, with their times."""
+
+import numpy as np
+
+from transforms.stream.state.growing import Growing
+from transforms.stream.state.values import Values
+from transforms.stream.state.words import Words
+from transforms.windows.lists import Lists, first_of_each
+
+NEVER = np.iinfo(np.int64).min
+
+
+class Newest:
+    """The n newest events of each key that have a text, newest first, equals in time in the order of their letters.
+
+    Args:
+        words: the texts.
+        n: how many.
+    """
+
+    def __init__(self, words: Words, n: int) -> None:
+        self._words, self._n = words, n
+        self._time, self._value = Growing(np.int64, NEVER, tail=(n,)), Growing(np.int64, -1, tail=(n,))
+
+    def add(self, key: np.ndarray, value: np.ndarray, time: np.ndarray) -> None:
+        """Events in any order."""
+        if not len(key):
+            return
+        keys, owner, many = np.unique(key, return_inverse=True, return_counts=True)
+        top = int(keys[-1]) + 1
+        times, values = self._time.values(top), self._value.values(top)
+        simple = (many[owner] == 1) & (time > times[key, 0])
+        if simple.any():
+            some = key[simple]
+            for kept, new in ((times, time), (values, value)):
+                rows = np.empty((len(some), self._n), np.int64)
+                rows[:, 0], rows[:, 1:] = new[simple], kept[some, :-1]
+                kept[some] = rows
+        if not simple.all():
+            self._merge(key[~simple], value[~simple], time[~simple])
+
+    def _merge(self, key: np.ndarray, value: np.ndarray, time: np.ndarray) -> None:
+        keys, owner = np.unique(key, return_inverse=True)
+        top = int(keys[-1]) + 1
+        times, values = self._time.values(top), self._value.values(top)
+        before = np.flatnonzero((times[keys] != NEVER).ravel())
+        owner = np.concatenate([before // self._n, owner])
+        time = np.concatenate([times[keys].ravel()[before], time])
+        value = np.concatenate([values[keys].ravel()[before], value])
+        order = np.lexsort((self._words.ranks[value], -time, owner))
+        lists = first_of_each(owner[order], (value[order], time[order]), len(keys), self._n)
+        there = np.arange(self._n) < lists.length[:, None]
+        for kept, found, nothing in ((times, lists.beside, NEVER), (values, lists.values, -1)):
+            rows = np.full((len(keys), self._n), nothing)
+            rows[there] = found
+            kept[keys] = rows
+
+    def read(self, keys: np.ndarray, start: float, n: int) -> Lists:
+        """Texts and times of some keys, n at the most, from ``start`` on."""
+        top = int(keys.max(initial=-1)) + 1
+        times, values = self._time.values(top)[keys, :n], self._value.values(top)[keys, :n]
+        there = (times != NEVER) & (times >= start)
+        return Lists(there.sum(axis=1), values[there], times[there])
+
+
+def newest_distinct(values: Values, keys: np.ndarray, start: float, n: int) -> Lists:
+    """Texts and times of some keys (sorted, without repeats), each text once, where it was last."""
+    slots, owner = values.of_keys(keys)
+    some = values.last[slots] >= start
+    slots, owner = slots[some], owner[some]
+    value, last = values.value[slots], values.last[slots]
+    order = np.lexsort((values.words.ranks[value], -last, owner))
+    return first_of_each(owner[order], (value[order], last[order]), len(keys), n)

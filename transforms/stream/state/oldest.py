@@ -1,0 +1,67 @@
+"""The oldest text of each key in a window."""
+
+import numpy as np
+
+from transforms.stream.state.growing import Growing
+from transforms.stream.state.hop_tiles import ByHop, looked_up
+from transforms.stream.state.words import Words
+from transforms.windows.items import begins
+
+LATE = np.iinfo(np.int64).max
+
+
+class Oldest:
+    """Text of the oldest event that has one, the first by letters among equals in time.
+
+    Args:
+        hops: of each window, 0 for one that never ends.
+        words: the texts.
+    """
+
+    def __init__(self, hops: list[int], words: Words) -> None:
+        self._words, self._hops = words, hops
+        self._tiles = ByHop(hops, self.together)
+        self._ever = Growing(np.int64, 0, tail=(2,))
+        self._known = 0
+
+    def together(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The oldest of each index; a row is a time and a text."""
+        order = np.lexsort((self._words.ranks[rows[:, 1]], rows[:, 0], index))
+        index, rows = index[order], rows[order]
+        first = begins(index) if len(index) else np.zeros(0, bool)
+        return index[first], rows[first]
+
+    def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: list[float]) -> None:
+        """Times and texts of some keys (sorted, without repeats) within one hop."""
+        if 0 in self._hops and len(index):
+            ever = self._since_ever(int(index[-1]) + 1)
+            before = ever[index, 0] != LATE
+            both = np.concatenate([index, index[before]]), np.concatenate([rows, ever[index[before]]])
+            found, oldest = self.together(*both)
+            ever[found] = oldest
+        self._tiles.put(at, index, rows, starts)
+
+    def read(self, window: int, keys: np.ndarray, start: float) -> np.ndarray:
+        """(n,) codes of the texts, −1 without any."""
+        if not self._hops[window]:
+            ever = self._since_ever(int(keys.max(initial=-1)) + 1)[keys]
+            return np.where(ever[:, 0] == LATE, -1, ever[:, 1])
+        found = np.full(len(keys), -1)
+        for _, index, rows in self._tiles.of(window).between(start, np.inf):
+            missing = np.flatnonzero(found < 0)
+            if not len(missing):
+                break
+            place, there = looked_up(index, keys[missing])
+            found[missing[there]] = rows[place[there], 1]
+        return found
+
+    def drop(self, starts: list[float]) -> None:
+        """Forget what no window holds any more."""
+        self._tiles.drop(starts)
+
+    def _since_ever(self, length: int) -> np.ndarray:
+        known = max(length, self._known)
+        values = self._ever.values(known)
+        values[self._known :] = (LATE, -1)
+        self._known = known
+        return values

@@ -1,0 +1,114 @@
+"""Counts, sums and extremes of each key in each window."""
+
+import numpy as np
+
+from transforms.stream.state.growing import Growing
+from transforms.stream.state.hop_tiles import ByHop, looked_up
+from transforms.windows.items import begins
+
+INT = np.iinfo(np.int64)
+
+
+class Sums:
+    """Integers that are added when events come and taken away when their hop leaves.
+
+    Args:
+        hops: of each window, 0 for one that never ends.
+        sums: how many numbers of an event are added up.
+        least: of how many more the smallest is kept.
+        most: of how many more the largest is kept.
+    """
+
+    def __init__(self, hops: list[int], sums: int, least: int = 0, most: int = 0) -> None:
+        self._cut, self._cut_most = sums, sums + least
+        self._tiles = ByHop(hops, self.together)
+        fill = [0] * sums + [INT.max] * least + [INT.min] * most
+        self._nothing = np.array(fill, np.int64)
+        self._now = [Growing(np.int64, 0, tail=(len(fill),)) for _ in hops]
+        self._known = [0] * len(hops)
+
+    def together(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the same index made one."""
+        order = np.argsort(index, kind="stable")
+        index, rows = index[order], rows[order]
+        first = np.flatnonzero(begins(index)) if len(index) else np.zeros(0, np.int64)
+        if len(first) == len(index):
+            return index, rows
+        made = [
+            of.reduceat(rows[:, some], first, axis=0)
+            for of, some in (
+                (np.add, slice(self._cut)),
+                (np.minimum, slice(self._cut, self._cut_most)),
+                (np.maximum, slice(self._cut_most, None)),
+            )
+            if rows[:, some].shape[1]
+        ]
+        return index[first], np.hstack(made)
+
+    def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: list[float]) -> None:
+        """What came within one hop.
+
+        Args:
+            at: a moment in it.
+            index: (n,) sorted, without repeats.
+            rows: (n, parts).
+            starts: first moment of each window.
+        """
+        top = int(index[-1]) + 1 if len(index) else 0
+        for window, start in enumerate(starts):
+            if at >= start:
+                now = self._values(window, top)
+                if self._cut == rows.shape[1]:
+                    now[index] += rows
+                else:
+                    now[index] = self._joined(now[index], rows)
+        self._tiles.put(at, index, rows, starts)
+
+    def _joined(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        out = np.empty_like(one)
+        np.add(one[:, : self._cut], other[:, : self._cut], out=out[:, : self._cut])
+        least, most = slice(self._cut, self._cut_most), slice(self._cut_most, None)
+        np.minimum(one[:, least], other[:, least], out=out[:, least])
+        np.maximum(one[:, most], other[:, most], out=out[:, most])
+        return out
+
+    def leave(self, window: int, since: float, start: float) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Take away what begins from ``since`` up to ``start``.
+
+        Returns:
+            For each tile its beginning, whose it was, and the numbers that were taken.
+        """
+        gone = list(self._tiles.of(window).between(since, start))
+        doubtful = []
+        for _, index, rows in gone:
+            now = self._values(window, int(index[-1]) + 1)
+            now[index, : self._cut] -= rows[:, : self._cut]
+            if self._cut < rows.shape[1]:
+                doubtful.append(index[(now[index, self._cut :] == rows[:, self._cut :]).any(axis=1)])
+        if doubtful:
+            self._find_extremes(window, np.unique(np.concatenate(doubtful)), start)
+        return gone
+
+    def _find_extremes(self, window: int, index: np.ndarray, start: float) -> None:
+        now = self._values(window, int(index[-1]) + 1 if len(index) else 0)
+        found = np.tile(self._nothing, (len(index), 1))
+        for _, mine, rows in self._tiles.of(window).between(start, np.inf):
+            place, there = looked_up(mine, index)
+            found[there] = self._joined(found[there], rows[place[there]])
+        now[index, self._cut :] = found[:, self._cut :]
+
+    def drop(self, starts: list[float]) -> None:
+        """Forget what no window holds any more."""
+        self._tiles.drop(starts)
+
+    def read(self, window: int, index: np.ndarray) -> np.ndarray:
+        """(n, parts) of some indices."""
+        return self._values(window, int(index.max(initial=-1)) + 1)[index]
+
+    def _values(self, window: int, length: int) -> np.ndarray:
+        known = max(self._known[window], length)
+        values = self._now[window].values(known)
+        if known > self._known[window]:
+            values[self._known[window] :] = self._nothing
+            self._known[window] = known
+        return values

@@ -1,0 +1,130 @@
+"""Which texts each key has in each window, and how often: for distinct counts, the most frequent, and the newest."""
+
+import numpy as np
+
+from transforms.stream.state.growing import Growing
+from transforms.stream.state.sums import Sums
+from transforms.stream.state.words import Words
+from transforms.windows.items import expanded
+
+_HASH_BITS = 65
+
+
+class Values:
+    """Pairs of a key and a text, each with a number of its own (its slot).
+
+    Args:
+        hops: of each window, 0 for one that never ends.
+        words: the texts.
+    """
+
+    def __init__(self, hops: list[int], words: Words) -> None:
+        self.words = words
+        self.counts = Sums(hops, 1)
+        self._slots: dict[int, int] = {}
+        self._key, self._value = Growing(np.int64), Growing(np.int64)
+        self._last = Growing(np.int64, np.iinfo(np.int64).min)
+        self._distinct = [Growing(np.int64) for _ in hops]
+        self._crowded: list[dict[int, np.ndarray]] = [{} for _ in hops]
+        self._order, self._sorted = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def key(self) -> np.ndarray:
+        """(slots,) whose it is."""
+        return self._key.values(len(self))
+
+    @property
+    def value(self) -> np.ndarray:
+        """(slots,) codes of the texts."""
+        return self._value.values(len(self))
+
+    @property
+    def last(self) -> np.ndarray:
+        """(slots,) when it was last, microseconds."""
+        return self._last.values(len(self))
+
+    def slots(self, key: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """(n,) numbers of pairs, new ones included."""
+        known = self._slots
+        packed = ((key << 32) | value).tolist()
+        found = list(map(known.get, packed))
+        if None in found:
+            before, fresh = len(known), []
+            for place, slot in enumerate(found):
+                if slot is None:
+                    pair = packed[place]
+                    found[place] = known.setdefault(pair, len(known))
+                    if found[place] == before + len(fresh):
+                        fresh.append(pair)
+            pairs = np.array(fresh, np.int64)
+            self._key.values(len(known))[before:] = pairs >> 32
+            self._value.values(len(known))[before:] = pairs & 0xFFFFFFFF
+        return np.array(found, np.int64)
+
+    def saw(self, slots: np.ndarray, last: np.ndarray) -> None:
+        """Pairs, and when."""
+        np.maximum.at(self.last, slots, last)
+
+    def add(self, at: int, slots: np.ndarray, n: np.ndarray, starts: list[float]) -> None:
+        """Pairs that came within one hop, sorted and without repeats, and how often."""
+        for window, start in enumerate(starts):
+            if at >= start:
+                before = self.counts.read(window, slots)[:, 0]
+                self._changed(window, slots[before == 0], 1)
+        self.counts.add(at, slots, n[:, None], starts)
+
+    def leave(self, window: int, since: float, start: float) -> np.ndarray:
+        """Take away what begins from ``since`` up to ``start``. Returns the slots that became fewer."""
+        gone = [index for _, index, _ in self.counts.leave(window, since, start)]
+        if not gone:
+            return np.zeros(0, np.int64)
+        fewer = np.unique(np.concatenate(gone))
+        self._changed(window, fewer[self.counts.read(window, fewer)[:, 0] == 0], -1)
+        return fewer
+
+    def _changed(self, window: int, slots: np.ndarray, by: int) -> None:
+        key = self.key[slots]
+        top = int(key.max(initial=-1)) + 1
+        np.add.at(self._distinct[window].values(top), key, by)
+        crowded = self._crowded[window]
+        if crowded:
+            for one in set(key.tolist()) & crowded.keys():
+                levels = self.words.levels[self.value[slots[key == one]]]
+                crowded[one] += by * np.bincount(levels, minlength=_HASH_BITS)
+
+    def distinct(self, window: int, key: np.ndarray, exact: int) -> np.ndarray:
+        """(n,) how many texts; beyond ``exact`` by adaptive sampling."""
+        count = self._distinct[window].values(int(key.max(initial=-1)) + 1)[key].copy()
+        for place in np.flatnonzero(count > exact).tolist():
+            at_least = np.cumsum(self._levels_of(window, int(key[place]))[::-1])[::-1]
+            zeros = int(np.argmax(at_least <= exact))
+            count[place] = at_least[zeros] << zeros
+        return count
+
+    def _levels_of(self, window: int, key: int) -> np.ndarray:
+        """(65,) how many texts of a key have hashes that end in so many zeros; kept up to date from then on."""
+        crowded = self._crowded[window]
+        if key not in crowded:
+            mine, _ = self.of_keys(np.array([key]))
+            there = mine[self.counts.read(window, mine)[:, 0] > 0]
+            crowded[key] = np.bincount(self.words.levels[self.value[there]], minlength=_HASH_BITS)
+        return crowded[key]
+
+    def of_keys(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All slots of some keys (sorted, without repeats), and the place of each one's key among them."""
+        done = len(self._order)
+        if len(self) - done > 4096 + done // 4:
+            self._order = np.argsort(self.key, kind="stable")
+            self._sorted, done = self.key[self._order], len(self)
+        place, owner = expanded(np.searchsorted(self._sorted, keys), np.searchsorted(self._sorted, keys, side="right"))
+        rest = self.key[done:]
+        where = np.minimum(np.searchsorted(keys, rest), max(len(keys) - 1, 0))
+        mine = np.flatnonzero(keys[where] == rest) if len(keys) else np.zeros(0, np.int64)
+        return np.concatenate([self._order[place], mine + done]), np.concatenate([owner, where[mine]])
+
+    def drop(self, starts: list[float]) -> None:
+        """Forget what no window holds any more."""
+        self.counts.drop(starts)

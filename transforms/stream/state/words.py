@@ -1,0 +1,97 @@
+"""Texts of one column as numbers, in the order in which they first came, and the order of their letters beside."""
+
+import bisect
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.stream.state.growing import Growing
+from transforms.windows.distinct import levels
+
+_SPACE = 1 << 40
+"""Ranks stay below this, so that one fits beside a count in 64 bits."""
+
+
+class Words:
+    """Codes of texts; a missing text is −1.
+
+    >>> words = Words()
+    >>> words.codes(["b", None, "a", "b"]).tolist(), words.ranks[:2].argsort().tolist()
+    ([0, -1, 1, 0], [1, 0])
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._codes: dict[str | None, int] = {None: -1}
+        self._ranks, self._levels = Growing(np.int64), Growing(np.int64)
+        self._sorted: list[str] = []
+        self._levelled = 0
+        self._arrow = pa.array([], pa.string())
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def codes(self, texts: Sequence[str | None]) -> np.ndarray:
+        """(n,) of texts, new ones included."""
+        found = list(map(self._codes.get, texts))
+        if None in found:
+            known = self._codes
+            for place, code in enumerate(found):
+                if code is None:
+                    text = texts[place]
+                    found[place] = known.setdefault(text, len(self.texts))
+                    if found[place] == len(self.texts):
+                        self.texts.append(text)  # type: ignore[arg-type]
+        return np.array(found, np.int64)
+
+    def known(self, text: str) -> int | None:
+        """Code of a text that came before."""
+        return self._codes.get(text)
+
+    @property
+    def ranks(self) -> np.ndarray:
+        """(words,) numbers in the order of the letters; they leave room for words to come and may change when one does."""
+        fresh = self.texts[len(self._sorted) :]
+        if len(fresh) > 64 + len(self._sorted) // 64:
+            self._rank_anew()
+        else:
+            for text in fresh:
+                self._rank(text)
+        return self._ranks.values(len(self.texts))
+
+    def _rank(self, text: str) -> None:
+        place = bisect.bisect(self._sorted, text)
+        low = self._rank_of(place - 1) if place else 0
+        high = self._rank_of(place) if place < len(self._sorted) else _SPACE
+        self._sorted.insert(place, text)
+        if high - low < 2:
+            self._rank_anew()
+            return
+        self._ranks.values(len(self._sorted))[self._codes[text]] = (low + high) // 2
+
+    def _rank_of(self, place: int) -> int:
+        return int(self._ranks.values(len(self._sorted))[self._codes[self._sorted[place]]])
+
+    def _rank_anew(self) -> None:
+        self._sorted = sorted(self.texts)
+        order = np.fromiter((self._codes[text] for text in self._sorted), np.int64, len(self._sorted))
+        step = _SPACE // (len(order) + 1)
+        self._ranks.values(len(order))[order] = np.arange(1, len(order) + 1) * step
+
+    @property
+    def arrow(self) -> pa.Array:
+        """(words,) the texts."""
+        known = len(self._arrow)
+        if known < len(self.texts):
+            self._arrow = pa.concat_arrays([self._arrow, pa.array(self.texts[known:], pa.string())])
+        return self._arrow
+
+    @property
+    def levels(self) -> np.ndarray:
+        """(words,) zeros at the end of each one's hash, see ``transforms.windows.distinct``."""
+        out = self._levels.values(len(self.texts))
+        if self._levelled < len(self.texts):
+            out[self._levelled :] = levels(self.texts[self._levelled :])
+            self._levelled = len(self.texts)
+        return out
