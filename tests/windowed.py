@@ -7,6 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import polars as pl
 
+from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import (
     Count,
@@ -29,6 +30,9 @@ from feature_repo.windows import (
 )
 from tests.oracles import windows as oracle
 from transforms.raw import TABLES
+from transforms.raw.read import scan
+from transforms.simulate.run import simulate
+from transforms.simulate.world import Size
 
 START = datetime(2024, 2, 26, tzinfo=UTC)  # a leap day and, in much of the world, a clock change lie ahead
 DAYS = 45
@@ -144,3 +148,9 @@ def same(found: Any, expected: Any) -> bool:
     if isinstance(found, float) and isinstance(expected, float | int):
         return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-2 if expected > 1 else 1e-6)
     return found == expected
+
+
+def plays_of_a_small_world(home: Home) -> list[dict[str, Any]]:
+    """Simulated plays in the order of their time."""
+    simulate(home, Size(users=25, tracks=60, days=12, plays=1_200), seed=9)
+    return scan(home, "plays").sort("event_timestamp", "user_id").collect().to_dicts()

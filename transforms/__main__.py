@@ -1,4 +1,4 @@
-"""``python -m transforms``: import or simulate raw events, build feature tables."""
+"""``python -m transforms``: import, simulate or stream raw events, build feature tables."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,9 +64,10 @@ def simulate(
 
 @app.command()
 def build() -> None:
-    """Bring all feature tables up to date with the raw tables; recomputes only the days that changed."""
+    """Bring all feature tables up to date with the raw tables and the stream; recomputes only the days that changed."""
     from transforms.build import build as run
 
+    _archive()
     with progress("build") as tell:
         reports = run(Home.from_env(), progress=tell)
     for name, report in reports.items():
@@ -75,6 +76,108 @@ def build() -> None:
             f"{name:22}{report.rows:>10,} rows  {len(report.rebuilt):>4} of {report.days} files rebuilt  "
             f"{report.seconds:6.1f} s  {span}".rstrip()
         )
+
+
+@app.command()
+def stream(
+    source: Annotated[
+        str, typer.Argument(help="redis, '-' for standard input, or a file with one JSON object a line")
+    ] = "redis",
+    lateness: Annotated[str, typer.Option(help="what comes later than this after newer events waits for build")] = "6h",
+    clock: Annotated[
+        str, typer.Option(help="wall, or events: time passes as the events say (to replay the past); wall for redis")
+    ] = "",
+    batch: Annotated[
+        int, typer.Option(min=1, max=100_000, help="events that are counted together at the most")
+    ] = 5_000,
+    flood: Annotated[int, typer.Option(min=1, help="events of one listener that count within a minute")] = 1_000,
+    kind: Annotated[str, typer.Option(help="of the events of a file or of standard input")] = "plays",
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="end when nothing waits")] = False,
+) -> None:
+    """Keep windowed features online up to the last event: read events, count each once, push the rows they change.
+
+    May be stopped, or killed, at any moment and started again: nothing is lost or counted twice. One reader at a time.
+    Events come by `python -m transforms send`, by POST /v1/events of the serving side, or by XADD. What is malformed,
+    absurd or a flood is put aside, see `python -m transforms stream-status`.
+    """
+    from feature_repo.packed.server import Address
+    from feature_repo.windows.table import duration
+    from transforms.stream.log import Log
+    from transforms.stream.reader import Reader, Settings
+    from transforms.stream.sources import Lines, Source, Stream
+
+    if clock not in ("", "wall", "events"):
+        raise InputError(
+            expected="--clock wall or --clock events",
+            found=repr(clock),
+            next_command="python -m transforms stream --help",
+        )
+    _known_kind(kind)
+
+    def opened(log: Log) -> Source:
+        return Stream(log) if source == "redis" else Lines(log, None if source == "-" else Path(source), kind)
+
+    follows = clock or ("wall" if source == "redis" else "events")
+    settings = Settings(duration(lateness), follows, batch, flood, until_idle)
+    report = Reader(Home.from_env(), Address.from_env(), opened, settings).run()
+    told = ", ".join(f"{count:,} {name}" for name, count in sorted(report.counts.items()) if count) or "nothing"
+    say(f"{told}; {report.rows:,} rows pushed in {report.batches:,} batches")
+
+
+@app.command()
+def send(
+    path: Annotated[Path, typer.Argument(help="a file with one JSON object a line, or '-' for standard input")],
+    kind: Annotated[str, typer.Option(help="of the events")] = "plays",
+) -> None:
+    """Append events to the stream, to be read by `python -m transforms stream`."""
+    from transforms.stream.send import send as run
+
+    _known_kind(kind)
+    with progress("send") as tell:
+        sent, refused = run(Home.from_env(), path, kind, progress=tell)
+    say(f"{sent:,} events sent")
+    for line, why in refused[:10]:
+        say(f"  line {line:,} not sent: {why}")
+    if len(refused) > 10:
+        say(f"  and {len(refused) - 10:,} more")
+
+
+@app.command()
+def archive() -> None:
+    """Store what the stream has accepted in the raw tables; build does so by itself."""
+    _archive()
+
+
+@app.command("stream-status")
+def stream_status(
+    dead: Annotated[int, typer.Option(min=0, help="how many of the newest refused events to show")] = 10,
+) -> None:
+    """What became of the events of the stream, and the newest of those that were refused, with reasons."""
+    from transforms.stream.status import lines
+
+    for line in lines(Home.from_env(), dead):
+        say(line)
+
+
+def _known_kind(kind: str) -> None:
+    from feature_repo.windows import EVENTS
+
+    if kind not in EVENTS:
+        raise InputError(
+            expected=f"a kind of events, one of {sorted(EVENTS)}",
+            found=repr(kind),
+            next_command="python -m transforms send --help",
+        )
+
+
+def _archive() -> None:
+    from transforms.stream.hand_over import archive_if_there
+
+    stored = archive_if_there(Home.from_env())
+    if stored is None:
+        say("stream: Redis does not answer; what it holds is left for the next build")
+    elif stored:
+        say(f"stream: {stored:,} events → {Home.from_env().raw('plays').parent.parent}")
 
 
 def _show(report: object) -> None:

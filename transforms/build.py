@@ -6,13 +6,11 @@ longer fits and leaves the rest. So it can be killed at any moment and run again
 the second time.
 """
 
-import fcntl
 import hashlib
 import inspect
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +54,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
     steps = len(WINDOWED) + len(CHANGING)
     reports: dict[str, ViewReport] = {}
-    with _lock(home):
+    with feature_tables.writing(home):
         for step, (name, table) in enumerate(WINDOWED.items()):
             tell = _nested(progress, step, steps, name)
             reports[name] = backfill(home, table, views[name], days[table.source.name], progress=tell)
@@ -65,6 +63,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
             progress(step + 1, steps, name)
         for view in views.values():
             feature_tables.write_empty(home, view)
+        feature_tables.note_built(home)
     return reports
 
 
@@ -100,14 +99,3 @@ def _nested(progress: Progress, step: int, steps: int, name: str) -> Progress:
         progress(step + done / max(total, 1), steps, f"{name} {done:.0f}/{total:.0f}")
 
     return tell
-
-
-@contextmanager
-def _lock(home: Home) -> Iterator[None]:
-    folder = home.ensure().root / "features"
-    folder.mkdir(exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        parquet.sweep(folder)
-        parquet.sweep(home.root / "tiles")
-        yield

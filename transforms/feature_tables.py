@@ -1,5 +1,8 @@
 """Feature tables on disk: their schemas as the contract declares them, and the only code that writes them."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +109,35 @@ def write_empty(home: Home, view: "FeatureView") -> None:
     if not any(home.features(view.name).rglob("*.parquet")):
         nothing = pl.DataFrame(schema=schema(view))
         write_partition(home, view, nothing, date=EMPTY_DATE, inputs="")
+
+
+@contextmanager
+def writing(home: Home) -> Iterator[None]:
+    """While this holds, nobody else writes tiles and feature tables; what killed writers left is swept away."""
+    folder = home.ensure().root / "features"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        parquet.sweep(folder)
+        parquet.sweep(home.root / "tiles")
+        yield
+
+
+def note_built(home: Home) -> None:
+    """Tell whoever follows the tables that a batch run has ended."""
+    _built(home).touch()
+
+
+def built_at(home: Home) -> int:
+    """When the last batch run ended, as nanoseconds of the file system's clock; 0 if none did."""
+    try:
+        return _built(home).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _built(home: Home) -> Path:
+    return home.root / "features" / f".built-{home.tenant}"
 
 
 def scan(home: Home, name: str) -> pl.LazyFrame:

@@ -13,12 +13,14 @@ class EventSource:
         columns: name → Feast type (String, Int64 or Bool), times apart.
         key: columns that, with ``event_timestamp``, make two tellings tell the same event.
         shared: columns that have the tenant's name in every event.
+        ranges: column of integers → smallest and largest value that can be true.
     """
 
     name: str
     columns: Mapping[str, str] = field(hash=False)
     key: tuple[str, ...] = ()
     shared: tuple[str, ...] = ("platform_id",)
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict, hash=False)
 
     def dtype(self, name: str) -> str | None:
         """Feast type of a column; None if there is no such column."""
@@ -37,6 +39,7 @@ plays = EventSource(
         "device": "String",
     },
     key=("user_id", "track_id"),
+    ranges={"ms_played": (0, 86_400_000)},
 )
 
 EVENTS = {source.name: source for source in (plays,)}

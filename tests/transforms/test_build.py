@@ -16,7 +16,7 @@ from transforms.build import build
 from transforms.raw.ingest import Batch, ingest
 from transforms.simulate.run import simulate
 from transforms.simulate.world import Size
-from transforms.windows import backfill as backfill_module
+from transforms.windows import calendar, known_tiles
 
 SIZE = Size(users=40, tracks=100, days=33, plays=2_500)
 
@@ -164,8 +164,8 @@ def test_torn_feature_files_are_made_again(built: Home) -> None:
 def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(tmp_path / "home")
     shutil.copytree(simulated.root / "raw", home.root / "raw")
-    monkeypatch.setattr(backfill_module, "CHUNK_EVENTS", 500)
-    monkeypatch.setattr(backfill_module, "CHUNK_DAYS", 4)
+    monkeypatch.setattr(calendar, "CHUNK_EVENTS", 500)
+    monkeypatch.setattr(calendar, "CHUNK_DAYS", 4)
     build(home)
     for name in feature_tables.tables():
         assert_frame_equal(feature_tables.scan(home, name).collect(), feature_tables.scan(simulated, name).collect())
@@ -173,7 +173,7 @@ def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monk
 
 def test_changed_code_rebuilds_its_tables(built: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tables(built)
-    monkeypatch.setattr(backfill_module, "_code", lambda: "other code")
+    monkeypatch.setattr(known_tiles, "_code", lambda: "other code")
     reports = build(built)
     assert reports["user_listening"].rebuilt
     assert not reports["user_profile"].rebuilt

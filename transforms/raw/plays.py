@@ -2,9 +2,10 @@
 
 import dataframely as dy
 
+from feature_repo.windows import plays
 from transforms.raw.table import RawTable, Timed, key_column
 
-MS_A_DAY = 86_400_000
+_SHORTEST, _LONGEST = plays.ranges["ms_played"]
 
 
 class Plays(Timed):
@@ -15,7 +16,7 @@ class Plays(Timed):
     user_id = key_column()
     track_id = key_column()
     artist_id = dy.String(nullable=True)
-    ms_played = dy.Int64(nullable=True, min=0, max=MS_A_DAY)
+    ms_played = dy.Int64(nullable=True, min=_SHORTEST, max=_LONGEST)
     skipped = dy.Bool(nullable=True)
     context = dy.String(nullable=True)
     device = dy.String(nullable=True)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from feature_repo.windows import Distinct, Sum, TopK, WindowedTable, plays
+from feature_repo.windows import Distinct, TopK, WindowedTable, plays
 from tests.oracles import windows as oracle
 from tests.windowed import DAY, DAYS, START, TABLES_TESTED, frame, moments, play_lists, same
 from transforms.windows.rows import rows as compute

@@ -35,24 +35,27 @@ class Events:
     def __len__(self) -> int:
         return len(self.time)
 
-    def keep(self, some: np.ndarray) -> "Events":
-        """A part of them: a mask, or places."""
-        parts = ({name: column[some] for name, column in group.items()} for group in self._groups)
-        return Events(self.time[some], self.created[some], *parts, self.words)
-
-    @property
-    def _groups(self) -> tuple[Mapping[str, np.ndarray], ...]:
-        return self.texts, self.numbers, self.there
+    def keep(self, some: np.ndarray | slice) -> "Events":
+        """A part of them: a mask, places or a slice."""
+        texts, numbers, there = (
+            {name: column[some] for name, column in group.items()} for group in (self.texts, self.numbers, self.there)
+        )
+        return Events(self.time[some], self.created[some], texts, numbers, there, self.words)
 
     @classmethod
     def concat(cls, pieces: "Sequence[Events]") -> "Events":
         """One after the other; at least one."""
         if len(pieces) == 1:
             return pieces[0]
-        groups = zip(*(piece._groups for piece in pieces), strict=True)
-        parts = ({name: np.concatenate([one[name] for one in group]) for name in group[0]} for group in groups)
         time, created = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("time", "created"))
-        return cls(time, created, *parts, pieces[0].words)
+        texts, numbers, there = (
+            {
+                name: np.concatenate([getattr(piece, group)[name] for piece in pieces])
+                for name in getattr(pieces[0], group)
+            }
+            for group in ("texts", "numbers", "there")
+        )
+        return cls(time, created, texts, numbers, there, pieces[0].words)
 
 
 class Coder:

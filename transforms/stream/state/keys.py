@@ -35,7 +35,8 @@ class Keys:
         wanted = list(zip(*(part.tolist() for part in parts), strict=True))
         found = list(map(known.get, wanted))
         if None in found:
-            before, fresh = len(known), []
+            before = len(known)
+            fresh: list[tuple[int, ...]] = []
             for place, code in enumerate(found):
                 if code is None:
                     found[place] = known.setdefault(wanted[place], len(known))

@@ -265,8 +265,11 @@ class LiveTable:
                 for (feature, mine), most in self._top.items():
                     if mine == window.name and self.table.features[feature].of == name and len(fewer):
                         most.fell(fewer)
-        for kept in (self._sums, *self.values.values(), *self.oldest.values()):
-            kept.drop(self._starts)
+        self._sums.drop(self._starts)
+        for values in self.values.values():
+            values.drop(self._starts)
+        for oldest in self.oldest.values():
+            oldest.drop(self._starts)
 
     # What is due
 

@@ -52,7 +52,8 @@ class Values:
         packed = ((key << 32) | value).tolist()
         found = list(map(known.get, packed))
         if None in found:
-            before, fresh = len(known), []
+            before = len(known)
+            fresh: list[int] = []
             for place, slot in enumerate(found):
                 if slot is None:
                     pair = packed[place]

@@ -51,7 +51,7 @@ class Words:
 
     @property
     def ranks(self) -> np.ndarray:
-        """(words,) numbers in the order of the letters; they leave room for words to come and may change when one does."""
+        """(words,) numbers in the order of the letters, with room for words to come; they may change when one does."""
         fresh = self.texts[len(self._sorted) :]
         if len(fresh) > 64 + len(self._sorted) // 64:
             self._rank_anew()

@@ -1,0 +1,177 @@
+"""Events as they are told, one JSON object each, and the stream in Redis that carries them to the live tables.
+
+Serving appends (``append``); ``python -m transforms stream`` reads. All names share Redis Cluster's hash tag of the
+project, so that one transaction may span them. Imports no Feast.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Annotated, Any
+
+import msgspec
+
+from feature_repo.errors import OnlineUnavailable
+from feature_repo.packed.server import Server, persistent, raised
+from feature_repo.windows import EVENTS, EventSource
+
+LONGEST_ID = 256
+LARGEST = 64 * 1024
+"""Bytes of one event."""
+
+FULL = 1_000_000
+"""Events that may wait; a stream that nobody reads must not fill the memory of Redis."""
+
+AHEAD = timedelta(minutes=5)
+"""A clock that is a little fast is forgiven."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Bool": bool}
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names in Redis of one project's stream and of what its reader keeps.
+
+    Attributes:
+        project: Feast's name of it.
+    """
+
+    project: str
+
+    @property
+    def stream(self) -> bytes:
+        """Events that wait: entries of one field, the kind, with the event's JSON."""
+        return self._name("events")
+
+    @property
+    def dead(self) -> bytes:
+        """Stream of what was refused: ``reason``, ``kind``, ``event``."""
+        return self._name("dead")
+
+    @property
+    def counts(self) -> bytes:
+        """Hash of what became of the events, by name."""
+        return self._name("counts")
+
+    @property
+    def reader(self) -> bytes:
+        """Hash of what the reader remembers: its number of batches, and how far it is in files."""
+        return self._name("reader")
+
+    @property
+    def lease(self) -> bytes:
+        """Who is the reader; there is one at a time."""
+        return self._name("lease")
+
+    def log(self, kind: str) -> bytes:
+        """List of accepted events in blocks (Arrow), until the batch run has them in its raw tables."""
+        return self._name(f"log:{kind}")
+
+    def _name(self, what: str) -> bytes:
+        return f"{{{self.project}}}#{what}".encode()
+
+
+class Refused(Exception):
+    """An event that is not what it should be."""
+
+
+@cache
+def decoder(source: EventSource) -> msgspec.json.Decoder:
+    """For the JSON of one event of a kind; what is told beyond its columns is ignored."""
+    fields: list[tuple] = [("event_timestamp", datetime)]
+    optional: list[tuple] = [("created_timestamp", datetime | None, None)]
+    for name, dtype in source.columns.items():
+        if dtype == "String":
+            # who or what may not be empty; other texts may
+            least = 1 if name in source.key else 0
+            kind: Any = Annotated[str, msgspec.Meta(min_length=least, max_length=LONGEST_ID)]
+        elif name in source.ranges:
+            low, high = source.ranges[name]
+            kind = Annotated[int, msgspec.Meta(ge=low, le=high)]
+        else:
+            kind = _DTYPES[dtype]
+        if name in source.key:
+            fields.append((name, kind))
+        else:
+            optional.append((name, kind | None, None))
+    told = msgspec.defstruct(f"{source.name}_event", [*fields, *optional], gc=False)
+    return msgspec.json.Decoder(told)
+
+
+def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
+    """One event, checked.
+
+    Args:
+        kind: name of its source.
+        payload: its JSON.
+        now: microseconds since 1970; nothing may happen later, but for ``AHEAD``.
+
+    Returns:
+        An object with the columns of the source; when it happened and when it was known, microseconds since 1970,
+        None if the latter was not told.
+
+    Raises:
+        Refused: why not.
+    """
+    source = EVENTS.get(kind)
+    if source is None:
+        raise Refused(f"unknown kind {kind[:40]!r}, not one of {sorted(EVENTS)}")
+    if len(payload) > LARGEST:
+        raise Refused(f"larger than {LARGEST:,} bytes")
+    try:
+        told = decoder(source).decode(payload)
+    except msgspec.ValidationError as error:
+        raise Refused(_in_words(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("malformed JSON") from error
+    time = micros(told.event_timestamp)
+    if time < 0:
+        raise Refused("event_timestamp before 1970")
+    if time > now + AHEAD // _MICROSECOND:
+        raise Refused("event_timestamp in the future")
+    created = None if told.created_timestamp is None else micros(told.created_timestamp)
+    if created is not None and created < time:
+        raise Refused("created_timestamp before event_timestamp")
+    return told, time, created
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970; without a zone it is UTC."""
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+
+
+def append(server: Server, names: Names, events: Sequence[tuple[str, bytes]]) -> None:
+    """Put events (kind and JSON) at the end of the stream.
+
+    Raises:
+        OnlineUnavailable: Redis does not take them, or too many wait already. Some may be there; the same again is
+            safe, an event counts once.
+    """
+
+    def ask() -> None:
+        commands = [("XLEN", names.stream), *(("XADD", names.stream, "*", kind, event) for kind, event in events)]
+        waiting = raised(server.send(commands[:1], [names.stream]))[0]
+        if waiting + len(events) > FULL:
+            raise OnlineUnavailable(
+                expected=f"no more than {FULL:,} events that wait to be read",
+                found=f"{waiting:,}",
+                next_command="python -m transforms stream",
+            )
+        raised(server.send(commands[1:], [names.stream] * len(events)))
+
+    persistent(server, ask, tries=2)
+
+
+def _in_words(error: Exception) -> str:
+    """``Expected `str`, got `int` - at `$.user_id` `` as "user_id: expected str, got int"."""
+    what, _, where = str(error).replace("`", "").partition(" - at $.")
+    told = what[:1].lower() + what[1:]
+    return f"{where}: {told}" if where else told
+
+
+def as_json(row: Mapping[str, Any]) -> bytes:
+    """One event as it is told; times as texts, what is missing is left out."""
+    return msgspec.json.encode({name: value for name, value in row.items() if value is not None})

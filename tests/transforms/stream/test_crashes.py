@@ -1,0 +1,178 @@
+"""Killed at any point and started again, the reader, Redis and the batch run end where one undisturbed run ends."""
+
+import os
+import random
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from feature_repo.errors import OnlineUnavailable
+from feature_repo.events import Names
+from feature_repo.home import Home
+from feature_repo.packed.server import Address
+from feature_repo.stores import redis_server
+from feature_repo.windows.table import DAY
+from tests.live import clock_of, server_of, start_reader
+from tests.transforms.stream.test_reader import check, read, send, shuffled
+from tests.windowed import plays_of_a_small_world
+from transforms.raw import ingest as ingest_module
+from transforms.stream import hand_over, reader
+from transforms.stream.log import Log
+from transforms.stream.push import Pusher
+from transforms.stream.sources import Stream
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return plays_of_a_small_world(Home(tmp_path_factory.mktemp("world")))
+
+
+def accepted(home: Home) -> int:
+    return int(server_of(home).send([("HGET", Names(home.project).counts, "accepted")], [b""])[0] or 0)
+
+
+def test_the_reader_is_killed_again_and_again(home: Home, world: list[dict[str, Any]]) -> None:
+    chance = random.Random(5)
+    send(home, shuffled(world, seed=3))
+    arguments = ("--clock", "events", "--until-idle", "--batch", "7")
+    kills = 0
+    for _ in range(4):
+        before, started = accepted(home), time.monotonic()
+        process = start_reader(home, *arguments)
+        while accepted(home) == before and process.poll() is None and time.monotonic() < started + 60:
+            time.sleep(0.005)
+        time.sleep(chance.random() * 0.25)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    process = start_reader(home, *arguments)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert kills >= 2
+    assert accepted(home) == len(world)
+    check(home, clock_of(world))
+
+
+def test_redis_is_killed_while_events_are_counted(home: Home, world: list[dict[str, Any]]) -> None:
+    """A producer that gets no answer sends again: at least once there, once here."""
+    events, problems = shuffled(world, seed=4), []
+    client = redis_server.ensure(home)
+
+    def produce() -> None:
+        for start in range(0, len(events), 50):
+            while True:
+                try:
+                    send(home, events[start : start + 50])
+                    break
+                except OnlineUnavailable as error:
+                    problems.append(error)
+                    time.sleep(0.05)
+            time.sleep(0.02)
+
+    producer = threading.Thread(target=produce)
+    process = start_reader(home, "--clock", "events", "--batch", "20", "--lateness", "30d")
+    producer.start()
+    for _ in range(3):
+        time.sleep(0.4)
+        os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
+        client = redis_server.ensure(home)
+    producer.join(timeout=120)
+    send(home, events)  # what an unlucky moment took from the file of Redis
+    deadline = time.monotonic() + 60
+    names = Names(home.project)
+    while time.monotonic() < deadline:
+        groups = client.xinfo_groups(names.stream)
+        if groups and not groups[0]["pending"] and groups[0].get("lag", 0) in (0, None) and _all_read(client, names):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    check(home, clock_of(world))
+
+
+def _all_read(client: Any, names: Names) -> bool:
+    last = client.xinfo_stream(names.stream)["last-generated-id"]
+    return client.xinfo_groups(names.stream)[0]["last-delivered-id"] == last
+
+
+def dies(patch: pytest.MonkeyPatch, owner: Any, name: str, calls: int, *, after: bool) -> None:
+    """The call of that number ends the process, as it were: before or after it has done its work."""
+    inner, seen = getattr(owner, name), []
+
+    def dying(*positional: Any, **named: Any) -> Any:
+        seen.append(1)
+        is_the_one = len(seen) == calls
+        if is_the_one and not after:
+            raise KeyboardInterrupt
+        answer = inner(*positional, **named)
+        if is_the_one:
+            raise KeyboardInterrupt
+        return answer
+
+    patch.setattr(owner, name, dying)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(Log, "commit"), (Pusher, "push"), (Stream, "read"), (Log, "_transact")],
+    ids=lambda one: str(one)[-9:],
+)
+def test_it_dies_between_any_two_steps(
+    home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
+) -> None:
+    send(home, world[:400])
+    for calls in (1, 2, 6):
+        with monkeypatch.context() as patch:
+            dies(patch, owner, name, calls, after=after)
+            with pytest.raises(KeyboardInterrupt):
+                read(home, batch=40)
+        server_of(home).send([("DEL", Names(home.project).lease)], [b""])  # this process lives on
+    read(home)
+    assert accepted(home) == 400
+    check(home, clock_of(world[:400]))
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("owner", "name"), [(hand_over, "ingest"), (ingest_module, "_commit")])
+def test_it_dies_while_events_go_into_the_raw_tables(
+    home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
+) -> None:
+    send(home, world[:300])
+    read(home)
+    log = Log(server_of(home), Names(home.project))
+    with monkeypatch.context() as patch:
+        dies(patch, owner, name, 1, after=after)
+        with pytest.raises(KeyboardInterrupt):
+            hand_over.archive(home, log)
+    send(home, world[300:400])
+    read(home)
+    check(home, clock_of(world[:400]))
+
+
+def test_redis_forgets_the_last_batches(
+    home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power cut: the reader is ahead of its Redis, notices, and begins again from what is known."""
+    send(home, world[:300])
+    loads: list[str] = []
+    commit, calls = Log.commit, []
+
+    def forgetful(log: Log, *arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 4:  # once
+            log.ask("HINCRBY", log.names.reader, "batches", -1)
+            log.ask("RPOP", log.names.log("plays"))
+            send(home, world[:150])
+        commit(log, *arguments)
+
+    monkeypatch.setattr(Log, "commit", forgetful)
+    settings = reader.Settings(follows="events", until_idle=True, batch=50, lateness=30 * DAY)
+    reader.Reader(home, Address.from_env(), Stream, settings, say=loads.append).run()
+    assert sum("forgotten" in line for line in loads) == 1
+    check(home, clock_of(world[:300]))

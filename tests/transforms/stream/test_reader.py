@@ -1,0 +1,160 @@
+"""The reader on a real Redis: whatever happens on the way, what is online is what the batch run says."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from feature_repo.errors import StoreError
+from feature_repo.events import Names, append
+from feature_repo.home import Home
+from feature_repo.packed.server import Address
+from feature_repo.windowed import WINDOWED
+from tests.live import assert_same, batch, clock_of, online, server_of, told
+from tests.windowed import plays_of_a_small_world
+from transforms.build import build
+from transforms.stream.hand_over import archive
+from transforms.stream.log import Log
+from transforms.stream.reader import Reader, Report, Settings
+from transforms.stream.sources import Stream
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return plays_of_a_small_world(Home(tmp_path_factory.mktemp("world")))
+
+
+def shuffled(events: list[dict[str, Any]], seed: int, hours: float = 3.0) -> list[dict[str, Any]]:
+    """Events in an order of arrival that is up to so many hours late, some of them told twice."""
+    chance = random.Random(seed)
+    arrived = [
+        (row["event_timestamp"] + timedelta(hours=hours * chance.random() ** 3), n, row) for n, row in enumerate(events)
+    ]
+    arrived += [
+        (at + timedelta(hours=chance.random()), n + len(events), row)
+        for at, n, row in arrived
+        if chance.random() < 0.05
+    ]
+    return [row for _, _, row in sorted(arrived, key=lambda one: one[:2])]
+
+
+def read(home: Home, **settings: Any) -> Report:
+    """Everything that waits."""
+    chosen = Settings(**{"follows": "events", "until_idle": True, "batch": 97, **settings})
+    return Reader(home, Address.from_env(), Stream, chosen, say=lambda text: None).run()
+
+
+def send(home: Home, events: list[dict[str, Any]]) -> None:
+    append(server_of(home), Names(home.project), [("plays", one) for one in told(events)])
+
+
+def check(home: Home, clock: int) -> None:
+    """Online equals a batch run over all that was archived."""
+    archive(home, Log(server_of(home), Names(home.project)))
+    build(home)
+    for name, table in WINDOWED.items():
+        assert_same(table, online(home, name), batch(home, name, clock))
+
+
+def test_out_of_order_and_twice(home: Home, world: list[dict[str, Any]]) -> None:
+    events = shuffled(world, seed=1)
+    send(home, events)
+    report = read(home)
+    assert report.counts["accepted"] == len(world)
+    assert report.counts["duplicate"] == len(events) - len(world) > 20
+    assert report.counts["late"] == 0
+    check(home, clock_of(world))
+
+
+def test_batch_runs_in_between_leave_no_gap(home: Home, world: list[dict[str, Any]]) -> None:
+    events = shuffled(world, seed=2)
+    cuts = [0, 300, 420, 421, 900, len(events)]
+    for first, stop in pairwise(cuts):
+        send(home, events[first:stop])
+        read(home)
+        check(home, clock_of(events[:stop]))
+
+
+def test_late_events_wait_for_the_batch_run(home: Home, world: list[dict[str, Any]]) -> None:
+    late = [row for row in world if row["event_timestamp"] < world[-1]["event_timestamp"] - timedelta(days=2)][::40]
+    rest = [row for row in world if row not in late]
+    send(home, rest)
+    send(home, late)
+    report = read(home)
+    assert report.counts["late"] == len(late) > 10
+    assert report.counts["accepted"] == len(rest)
+    with pytest.raises(AssertionError):
+        check(home, clock_of(world))  # the batch run knows of them, the live tables do not yet
+    read(home)  # and now they do
+    check(home, clock_of(world))
+
+
+def test_an_event_told_again_in_other_words_waits_for_the_batch_run(home: Home, world: list[dict[str, Any]]) -> None:
+    send(home, world)
+    other = {**world[-1], "ms_played": 1, "created_timestamp": world[-1]["created_timestamp"] + timedelta(hours=1)}
+    send(home, [other])
+    report = read(home)
+    assert (report.counts["accepted"], report.counts["amended"]) == (len(world), 1)
+    archive(home, Log(server_of(home), Names(home.project)))
+    build(home)
+    read(home)
+    check(home, clock_of(world))
+
+
+def test_what_was_imported_and_is_streamed_again_counts_once(home: Home, world: list[dict[str, Any]]) -> None:
+    half = len(world) // 2
+    send(home, world[:half])
+    read(home)
+    check(home, clock_of(world[:half]))
+    recent = [
+        row for row in world[:half] if row["event_timestamp"] > world[half - 1]["event_timestamp"] - timedelta(hours=5)
+    ]
+    send(home, [*recent, *world[half:]])
+    report = read(home)
+    assert report.counts["duplicate"] == len(recent) > 0
+    check(home, clock_of(world))
+
+
+def test_windows_empty_when_time_passes_without_events(home: Home, world: list[dict[str, Any]]) -> None:
+    """By the clock on the wall, plays of years ago have left every window."""
+    old = [
+        {
+            **row,
+            "event_timestamp": row["event_timestamp"] - timedelta(days=900),
+            "created_timestamp": row["created_timestamp"] - timedelta(days=900),
+        }
+        for row in world
+    ]
+    send(home, old)
+    read(home)
+    now = datetime.now(UTC)
+    assert any(row["plays_7d"] for row in online(home, "user_session").values())
+    read(home, follows="wall")
+    rows = online(home, "user_session")
+    assert rows
+    assert not any(row["plays_7d"] for row in rows.values())
+    assert all(row["idle_seconds_at"] < row["at"] < now.timestamp() * 1e6 for row in rows.values())
+    for name in ("user_listening", "track_popularity", "user_artist_affinity", "platform_activity"):
+        counts = [row[f"plays_{window}"] for row in online(home, name).values() for window in ("1d", "7d", "28d")]
+        assert counts
+        assert not any(counts)
+    assert any(row["distinct_tracks"] for row in online(home, "user_history").values())  # a lifetime does not end
+
+
+def test_one_reader_at_a_time(home: Home) -> None:
+    log, other = (Log(server_of(home), Names(home.project)) for _ in range(2))
+    log.take(lambda text: None)
+    waited: list[str] = []
+    with pytest.raises(StoreError, match="no other reader"):
+        other.take(waited.append, patience=0.3)
+    assert "waiting for" in waited[0]
+    log.ask("DEL", log.names.lease)
+    other.take(waited.append)
+    with pytest.raises(StoreError, match="taken over"):
+        log.commit({}, [], {}, [])
+    other.commit({}, [], {"accepted": 1}, [])
+    assert log.ask("HGET", log.names.counts, "accepted") == b"1"
+    other.leave()
+    log.take(lambda text: None)

@@ -1,0 +1,172 @@
+"""Where the batch run and the stream meet: the state of live tables from raw tables and tiles.
+
+First the events that the stream has logged are stored in the raw tables, each once; then the tiles of the days that
+changed are made anew; then the live tables are filled, from tiles where days are long over and from single events
+where they are not. So nothing is missed or counted twice, whatever the batch run has done meanwhile: raw tables hold
+all, the log what is not in them yet, and the state is always both together.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from feature_repo.errors import OnlineUnavailable
+from feature_repo.events import Names
+from feature_repo.events import micros as micros_of
+from feature_repo.home import Home
+from feature_repo.packed.server import WRITE_TIMEOUT, Address, open_server
+from feature_repo.windowed import WINDOWED
+from feature_repo.windows import EVENTS, DecayedSum
+from feature_repo.windows.table import DAY
+from transforms import feature_tables, parquet
+from transforms.raw.days import RawDays
+from transforms.raw.ingest import Batch, ingest
+from transforms.stream.accept import Gate
+from transforms.stream.live_state import LiveState
+from transforms.stream.log import Log
+from transforms.stream.state.live_table import Additions, LiveTable, Texts
+from transforms.stream.state.sums import INT
+from transforms.windows.calendar import date_of
+from transforms.windows.known_tiles import KnownTiles
+from transforms.windows.tiles import Tiles
+
+RECENT = 2 * DAY
+"""Within it live tables need single events, for their windows move in steps shorter than tiles in Parquet are wide."""
+
+LONGEST_REST = 31 * DAY
+"""After a longer one what the reader had pushed is taken to be online from the batch run."""
+
+
+def archive(home: Home, log: Log) -> int:
+    """Store what the stream has accepted in the raw tables.
+
+    Returns:
+        How many events there were.
+
+    Raises:
+        OnlineUnavailable: Redis does not answer.
+    """
+
+    def store(kind: str) -> Callable[[list[pl.DataFrame]], None]:
+        return lambda frames: _ingested(home, kind, frames)
+
+    return sum(log.take_over(kind, store(kind)) for kind in EVENTS)
+
+
+def archive_if_there(home: Home) -> int | None:
+    """``archive``, if there can be a stream; starts no server that never ran.
+
+    Returns:
+        How many events there were; None if Redis does not answer.
+    """
+    address = Address.from_env()
+    if address.is_embedded and not home.redis.is_dir():
+        return 0
+    try:
+        return archive(home, Log(open_server(home, address, WRITE_TIMEOUT), Names(home.project), patience=0.0))
+    except OnlineUnavailable:
+        return None
+
+
+def _ingested(home: Home, kind: str, frames: list[pl.DataFrame]) -> None:
+    ingest(home, "stream", [Batch(kind, pl.concat(frames))])
+
+
+def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | None = None) -> LiveState:
+    """The state of all live tables of a source.
+
+    Args:
+        home: the data folder.
+        log: of the stream.
+        kind: of events.
+        gate: told of the events that may come again.
+        clock: the moment now; moved on to the newest event.
+        latest: how far it is moved at the most; what was told to happen later counts at the next load.
+
+    Raises:
+        OnlineUnavailable: Redis does not answer.
+    """
+    with feature_tables.writing(home):
+        archive(home, log)
+        source = EVENTS[kind]
+        tables = [table for table in WINDOWED.values() if table.source.name == kind]
+        state = LiveState(source, tables, home.tenant)
+        if parquet.dates(home.raw(kind)):
+            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, latest)
+        else:
+            state.advance(clock)
+    return state
+
+
+def _fill(home: Home, state: LiveState, days: RawDays, gate: Gate, seen: int, clock: int, latest: int | None) -> None:
+    """Count all events before ``clock``: those before ``since`` at once, later ones as time passes from then on."""
+    newest = days.load([max(days.paths)], [])["event_timestamp"].max()
+    since = min(micros_of(newest) + 1, latest or INT.max)  # type: ignore[arg-type]
+    clock = max(clock, since)
+    if since - LONGEST_REST < seen < since:
+        since = seen
+    recent = date_of(max(min(clock - gate.lateness, since - RECENT), 0))
+    columns = list(state.coder.source.columns)
+    told = days.load(days.between(recent, date.max), columns)
+    times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
+    told = told.select(*times, *columns).filter(pl.col("event_timestamp") < clock)
+    gate.remember(told.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
+    time, created, *values = (told[name].to_list() for name in told.columns)
+    events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))
+    for live in state.tables:
+        known = KnownTiles(home, live.table, days)
+        known.update()
+        live.advance(since - since % live.table.unit)
+        for tiles, due in _long_over(live, known, recent):
+            live.add(_additions(live, tiles, due))
+    state.resume(events, since)
+    state.advance(clock)
+
+
+def _long_over(live: LiveTable, known: KnownTiles, recent: date) -> Iterator[tuple[Tiles, bool]]:
+    """Tiles of what is before a day, and whether rows are due to them."""
+    first = min(date_of(max(live.clock - live.table.reach - 2 * DAY, 0)), recent)
+    if live.table.remembers:
+        first = first.replace(day=1)
+        yield known.past(first), False
+    yield known.read(known.days.between(first, recent)), True
+
+
+def _additions(live: LiveTable, tiles: Tiles, due: bool) -> Additions:
+    """Tiles of the batch run as what came."""
+    table, sums = live.table, tiles["sums"]
+    masses = {name: sums[f"{name}.mass"].to_numpy() for name in table.of_kind(DecayedSum)}
+    nothing = {"min": INT.max, "max": INT.min}
+    parts = [sums[name].fill_null(nothing.get(name.rpartition(".")[2], 0)).to_numpy() for name in live.parts]
+    return Additions(
+        key=_keys(live, sums),
+        at=sums["at"].to_numpy(),
+        last=sums["last"].to_numpy(),
+        created=sums["late"].to_numpy(),
+        sums=np.stack(parts, axis=1) if sums.height else np.zeros((0, len(parts)), np.int64),
+        masses=masses,
+        texts={name: _texts(live, tiles[f"values.{name}"], name) for name in {*live.values, *live.oldest}},
+        sequence={name: _newest(live, tiles, name) for name in live.newest},
+        due=due,
+    )
+
+
+def _keys(live: LiveTable, frame: pl.DataFrame) -> np.ndarray:
+    return live.keys.codes([live.words(key).codes(frame[key].to_list()) for key in live.table.keys])
+
+
+def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
+    at, n, first, last = (frame[column].to_numpy() for column in ("at", "n", "first", "last"))
+    return Texts(_keys(live, frame), live.words(name).codes(frame["value"].to_list()), at, n, first, last)
+
+
+def _newest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
+    """The newest events of each tile; where only the last one matters, the texts of the tile have it too."""
+    frame = tiles.get(f"events.{name}")
+    if frame is None:
+        return _texts(live, tiles[f"values.{name}"], name)
+    last = frame["last"].to_numpy()
+    value = live.words(name).codes(frame["value"].to_list())
+    return Texts(_keys(live, frame), value, frame["at"].to_numpy(), np.ones(len(last), np.int64), last, last)

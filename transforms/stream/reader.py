@@ -1,0 +1,225 @@
+"""The reader of the stream: events in, rows online, over and over."""
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from feature_repo.command_line import say as say_on_screen
+from feature_repo.events import AHEAD, Names
+from feature_repo.home import Home
+from feature_repo.packed.server import WRITE_TIMEOUT, Address, open_server
+from feature_repo.windows import EVENTS
+from feature_repo.windows.table import HOUR
+from transforms import feature_tables
+from transforms.stream.accept import Accepted, Gate, Told
+from transforms.stream.hand_over import load
+from transforms.stream.live_state import LiveState
+from transforms.stream.log import Log, Lost
+from transforms.stream.push import Pusher
+from transforms.stream.sources import Source
+
+ROWS_AT_ONCE = 5_000
+"""Rows of one table of hours or days that are pushed before new events are looked at."""
+
+LOOK_SECONDS = 1.0
+"""How often the end of a batch run is looked for."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the stream is read.
+
+    Attributes:
+        lateness: microseconds; what comes later than this is left to the batch run.
+        follows: "wall": time passes by the clock on the wall; "events": by the events.
+        batch: events that are counted together at the most.
+        flood: events of one key that count within a minute.
+        until_idle: end when nothing waits.
+    """
+
+    lateness: int = 6 * HOUR
+    follows: str = "wall"
+    batch: int = 5_000
+    flood: int = 1_000
+    until_idle: bool = False
+
+
+@dataclass
+class Report:
+    """What a reader did."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    batches: int = 0
+    loads: int = 0
+
+
+class Reader:
+    """Reads one source to its end, or until it is stopped.
+
+    Args:
+        home: the data folder.
+        address: of Redis.
+        source: made from the log; events come from it.
+        settings: how.
+        say: told what a person may want to know.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        address: Address,
+        source: Callable[[Log], Source],
+        settings: Settings | None = None,
+        say: Callable[[str], None] = say_on_screen,
+    ) -> None:
+        self.home, self.settings, self._say = home, settings or Settings(), say
+        self.report = Report()
+        server = open_server(home, address, WRITE_TIMEOUT)
+        self.log = Log(server, Names(home.project))
+        self._make_source, self._server = source, server
+        self._stopping = threading.Event()
+        self._clock = 0
+
+    def stop(self, *_: object) -> None:
+        """End after the batch that is under way."""
+        self._stopping.set()
+
+    def run(self) -> Report:
+        """Read.
+
+        Raises:
+            StoreError: another reader is at work.
+            OnlineUnavailable: Redis stays away.
+        """
+        self.log.take(self._say)
+        source = self._make_source(self.log)
+        self._say(f"reading {source.name}; Ctrl-C ends")
+        with _told_to_stop(self.stop):
+            self._load()
+            while not self._stopping.is_set():
+                try:
+                    if not self._step(source):
+                        break
+                except Lost:
+                    self._say("Redis has forgotten the last batches: loading the state again")
+                    self._load()
+                    source.restart()
+        self.log.leave()
+        return self.report
+
+    # One step
+
+    def _step(self, source: Source) -> bool:
+        """Read, count, push, commit. Returns whether there may be more."""
+        if self._has_been_built():
+            self._load()
+        busy = any(state.is_behind for state in self._states.values()) or self._has_due
+        batch = source.read(self.settings.batch, 0.0 if busy else self._wait)
+        accepted = self._accept(batch.told, batch.arrived)
+        self._clock = max(self._clock, *(max(part.time, default=0) + 1 for part in accepted.values()))
+        if self.settings.follows == "wall":
+            self._clock = max(self._clock, _now())
+        for kind, state in self._states.items():
+            part = accepted[kind]
+            if part.time:
+                state.take(state.coder.events(part.time, part.created, part.columns))
+            state.advance(self._clock)
+        self._push()
+        self.log.clock = self._clock
+        if batch.told:
+            self._commit(accepted, batch.taken)
+        else:
+            self.log.keep()
+        idle = batch.ends or (self.settings.until_idle and not batch.told)
+        return not idle or any(state.is_behind for state in self._states.values()) or self._has_due
+
+    @property
+    def _wait(self) -> float:
+        return 0.05 if self.settings.until_idle else 0.5
+
+    def _accept(self, told: list[Told], arrived: float | None) -> dict[str, Accepted]:
+        by_kind: dict[str, list[Told]] = {kind: [] for kind in self._gates}
+        first = next(iter(by_kind))
+        for one in told:
+            by_kind.get(one.kind, by_kind[first]).append(one)  # an unknown kind is refused by any gate
+        wall, now = self.settings.follows == "wall", _now()
+        return {
+            kind: self._gates[kind].accept(
+                some, self._clock, now, arrived=(round(arrived * 1e6) if arrived else now) if wall else None
+            )
+            for kind, some in by_kind.items()
+        }
+
+    def _push(self) -> None:
+        self._has_due = False
+        for state in self._states.values():
+            for live, keys in state.due(ROWS_AT_ONCE):
+                self.report.rows += self._pushers[live.table.name].push(live.rows(keys))
+                self._has_due |= len(keys) == ROWS_AT_ONCE
+
+    def _commit(self, accepted: dict[str, Accepted], taken: list) -> None:
+        counts: Counter[str] = Counter()
+        for part in accepted.values():
+            counts.update(part.counts)
+        rows = {kind: frame for kind, part in accepted.items() if (frame := part.to_log()) is not None}
+        self.log.commit(rows, [dead for part in accepted.values() for dead in part.dead], counts, taken)
+        self.report.counts.update(counts)
+        self.report.batches += 1
+
+    # The state
+
+    def _load(self) -> None:
+        """Take the state from what the batch run and the log have."""
+        started = time.perf_counter()
+        self._built = feature_tables.built_at(self.home)
+        self.log.take(self._say)
+        wall = self.settings.follows == "wall"
+        if wall:
+            self._clock = max(self._clock, _now())
+        latest = _now() + int(AHEAD.total_seconds() * 1e6) if wall else None
+        self._gates = {
+            kind: Gate(source, self.settings.lateness, self.settings.flood) for kind, source in EVENTS.items()
+        }
+        self._states: dict[str, LiveState] = {
+            kind: load(self.home, self.log, kind, gate, self._clock, latest) for kind, gate in self._gates.items()
+        }
+        self._clock = max(self._clock, *(state.clock for state in self._states.values()))
+        self._pushers = {
+            live.table.name: Pusher(self.home, self._server, live.table)
+            for state in self._states.values()
+            for live in state.tables
+        }
+        self._has_due = True
+        self._looked_at = time.monotonic()
+        self.report.loads += 1
+        self._say(f"state of {len(self._pushers)} tables in {time.perf_counter() - started:.1f} s")
+
+    def _has_been_built(self) -> bool:
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return False
+        self._looked_at = time.monotonic()
+        return feature_tables.built_at(self.home) != self._built
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+class _told_to_stop:
+    """While this holds, Ctrl-C and a polite kill call a function."""
+
+    def __init__(self, stop: Callable[..., None]) -> None:
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,67 @@
+"""Events from a file or standard input into the stream."""
+
+import sys
+import time
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from feature_repo.events import Names, Refused, append, parse
+from feature_repo.home import Home
+from feature_repo.packed.server import WRITE_TIMEOUT, Address, Server, open_server
+
+AT_ONCE = 1_000
+
+
+def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> tuple[int, list[tuple[int, str]]]:
+    """Append events to the stream.
+
+    Args:
+        home: whose stream.
+        path: one JSON object a line; "-" is standard input.
+        kind: of the events.
+        progress: told after each thousand.
+
+    Returns:
+        How many were sent, and the number and reason of each line that was not.
+
+    Raises:
+        InputError: there is no such file.
+        OnlineUnavailable: Redis does not take them; sending again is safe.
+    """
+    server, names = open_server(home, Address.from_env(), WRITE_TIMEOUT), Names(home.project)
+    if str(path) == "-":
+        return _send(server, names, kind, sys.stdin.buffer, progress, 0)
+    if not path.is_file():
+        raise InputError(
+            expected="a file with one JSON object a line",
+            found=f"no file {path}",
+            next_command="python -m transforms send --help",
+        )
+    with path.open("rb") as lines:
+        return _send(server, names, kind, lines, progress, path.stat().st_size)
+
+
+def _send(
+    server: Server, names: Names, kind: str, lines: Iterable[bytes], progress: Progress, size: int
+) -> tuple[int, list[tuple[int, str]]]:
+    sent, done, refused = 0, 0, []
+    numbered = enumerate(lines, start=1)
+    while some := list(islice(numbered, AT_ONCE)):
+        good, now = [], time.time_ns() // 1000
+        for number, line in some:
+            done += len(line)
+            if not line.strip():
+                continue
+            try:
+                parse(kind, line, now)
+            except Refused as error:
+                refused.append((number, str(error)))
+            else:
+                good.append((kind, line.strip()))
+        append(server, names, good)
+        sent += len(good)
+        progress(done, size, f"{sent:,} events")
+    return sent, refused

@@ -1,0 +1,172 @@
+"""Where events come from: the stream in Redis, a file, or standard input, with one JSON object a line."""
+
+import os
+import select
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from feature_repo.errors import InputError, OnlineUnavailable
+from feature_repo.packed.server import Command
+from transforms.stream.accept import Told
+from transforms.stream.log import Log
+
+GROUP, READER = "features", "reader"
+"""Consumer group and consumer: one reader at a time, see ``log.Log.take``."""
+
+ACKNOWLEDGED = 1_000
+"""Entries of one command: a script can't pass on many more words."""
+
+PIECE = LONGEST_LINE = 1 << 20
+"""Bytes that are read at once, and of a line."""
+
+
+@dataclass
+class Batch:
+    """Some events.
+
+    Attributes:
+        told: in the order in which they came.
+        taken: commands by which the source knows that they were read.
+        ends: whether nothing comes after them.
+        arrived: when the first of them came, seconds since 1970; None where that is not known.
+    """
+
+    told: list[Told] = field(default_factory=list)
+    taken: list[Command] = field(default_factory=list)
+    ends: bool = False
+    arrived: float | None = None
+
+
+class Source(Protocol):
+    """Where events come from."""
+
+    name: str
+
+    def read(self, most: int, wait: float) -> Batch:
+        """The next events, so many at the most; waits so many seconds for the first."""
+        ...
+
+    def restart(self) -> None:
+        """Read again what was read and not taken."""
+        ...
+
+
+class Stream:
+    """The stream in Redis, read by a consumer group."""
+
+    name = "the stream in Redis"
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._after: bytes | str = "0"
+        self._make()
+
+    def _make(self) -> None:
+        try:
+            self._log.ask("XGROUP", "CREATE", self._log.names.stream, GROUP, "0", "MKSTREAM")
+        except OnlineUnavailable as error:
+            if "BUSYGROUP" not in error.found:
+                raise
+
+    def restart(self) -> None:
+        """First what was given to us and not acknowledged."""
+        self._after = "0"
+        self._make()
+
+    def read(self, most: int, wait: float) -> Batch:
+        """What waits; what was not acknowledged comes first."""
+        name = self._log.names.stream
+        call = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT", most)
+        again = self._after != ">"
+        if not again:
+            try:
+                answer = self._log.ask_once(*call, "BLOCK", max(round(wait * 1000), 1), "STREAMS", name, ">")
+            except OnlineUnavailable:  # it may have given us some that never arrived
+                self.restart()
+                return self.read(most, wait)
+        else:
+            answer = self._log.ask(*call, "STREAMS", name, self._after)
+        entries = answer[0][1] if answer else []
+        if again:
+            if not entries:
+                self._after = ">"
+                return self.read(most, wait)
+            self._after = entries[-1][0]
+        told = [
+            Told(fields[place].decode(errors="replace"), fields[place + 1])
+            for _, fields in entries
+            for place in range(0, len(fields or ()), 2)
+        ]
+        ids = [entry[0] for entry in entries]
+        taken: list[Command] = [
+            ("XACK", name, GROUP, *ids[start : start + ACKNOWLEDGED]) for start in range(0, len(ids), ACKNOWLEDGED)
+        ]
+        if ids:
+            taken.append(("XTRIM", name, "MINID", "~", ids[-1]))
+        arrived = int(ids[0].split(b"-")[0]) / 1000 if ids else None
+        return Batch(told, taken, arrived=arrived)
+
+
+class Lines:
+    """A file, from where it was left, or standard input: one JSON object a line.
+
+    Args:
+        log: that remembers how far a file was read.
+        path: of the file; None for standard input.
+        kind: of the events.
+    """
+
+    def __init__(self, log: Log, path: Path | None, kind: str) -> None:
+        self._log, self._path, self._kind = log, path, kind
+        self.name = "standard input" if path is None else str(path)
+        self._where = f"read up to: {path.absolute()}" if path else ""
+        self._open: int | None = None
+        self._rest, self._ended, self._taken = b"", False, 0
+
+    def restart(self) -> None:
+        """Back to what was taken; of standard input what was read is gone."""
+        if self._open is not None and self._path:
+            os.close(self._open)
+            self._open, self._rest, self._ended = None, b"", False
+
+    def read(self, most: int, wait: float) -> Batch:
+        """The next lines; of standard input those that are there, after the first."""
+        if self._open is None:
+            self._open = self._opened()
+        lines = self._lines(most)
+        while not lines and not self._ended:
+            if self._path is None and not select.select([self._open], [], [], wait)[0]:
+                return Batch()
+            piece = os.read(self._open, PIECE)
+            self._ended = not piece
+            self._rest += piece
+            lines = self._lines(most)
+        self._taken += sum(len(line) + 1 for line in lines)
+        taken: list[Command] = [("HSET", self._log.names.reader, self._where, self._taken)] if self._path else []
+        told = [Told(self._kind, line) for line in lines if line.strip()]
+        return Batch(told, taken if lines else [], ends=self._ended and not self._rest)
+
+    def _lines(self, most: int) -> list[bytes]:
+        *lines, rest = self._rest.split(b"\n", most)
+        if (self._ended or len(rest) > LONGEST_LINE) and b"\n" not in rest and len(lines) < most and rest:
+            lines, rest = [*lines, rest], b""  # the last one, or one without end
+        self._rest = rest
+        return lines
+
+    def _opened(self) -> int:
+        if self._path is None:
+            return sys.stdin.fileno()
+        if not self._path.is_file():
+            raise InputError(
+                expected="redis, '-' for standard input, or a file with one JSON object a line",
+                found=f"no file {self._path}",
+                next_command="python -m transforms stream --help",
+            )
+        found = os.open(self._path, os.O_RDONLY)
+        self._taken = int(self._log.ask("HGET", self._log.names.reader, self._where) or 0)
+        if self._taken > os.fstat(found).st_size:
+            self._taken = 0  # another file by the same name
+        os.lseek(found, self._taken, os.SEEK_SET)
+        return found

@@ -1,0 +1,39 @@
+"""What became of the events of the stream, for people."""
+
+from feature_repo.events import Names
+from feature_repo.home import Home
+from feature_repo.packed.server import READ_TIMEOUT, Address, open_server
+from transforms.stream.log import Log
+from transforms.stream.sources import GROUP
+
+
+def lines(home: Home, dead: int) -> list[str]:
+    """Counts, what waits, who reads, and the newest refused events.
+
+    Raises:
+        OnlineUnavailable: Redis does not answer.
+    """
+    log = Log(open_server(home, Address.from_env(), READ_TIMEOUT), Names(home.project), patience=0.0)
+    names = log.names
+    counts = {name.decode(): int(count) for name, count in _pairs(log.ask("HGETALL", names.counts))}
+    groups = log.ask("XINFO", "GROUPS", names.stream) if log.ask("EXISTS", names.stream) else []
+    mine = next((found for found in map(_named, groups) if found["name"] == GROUP.encode()), {})
+    reader = log.ask("GET", names.lease)
+    out = [
+        f"reader    {reader.decode() if reader else 'none: python -m transforms stream'}",
+        f"waiting   {int(mine.get('lag') or 0) + int(mine.get('pending') or 0):,} events",
+        *(f"{name:20}{counts[name]:>12,}" for name in sorted(counts)),
+    ]
+    for _, fields in log.ask("XREVRANGE", names.dead, "+", "-", "COUNT", max(dead, 1))[:dead]:
+        told = _named(fields)
+        event = told["event"].decode(errors="replace")
+        out.append(f"refused   {told['reason'].decode()}: {event[:120]!r}{'…' if len(event) > 120 else ''}")
+    return out
+
+
+def _pairs(flat: list | dict) -> list[tuple[bytes, bytes]]:
+    return list(flat.items()) if isinstance(flat, dict) else list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _named(flat: list | dict) -> dict:
+    return {(name.decode() if isinstance(name, bytes) else name): value for name, value in _pairs(flat)}

@@ -1,0 +1,133 @@
+"""Tiles of one windowed table on disk: one folder a day, and the past summed up by month for tables that remember."""
+
+import hashlib
+import inspect
+import shutil
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.home import Home
+from feature_repo.windows import WindowedTable
+from feature_repo.windows.table import DAY, HOUR
+from transforms import feature_tables, parquet
+from transforms.raw.days import RawDays
+from transforms.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k
+from transforms.windows.calendar import by_day, chunks, micros
+
+
+@cache
+def _code() -> str:
+    """Fingerprint of the code that makes tiles and rows."""
+    modules = (decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k)
+    return digest(*(inspect.getsource(module) for module in modules))
+
+
+def digest(*words: str) -> str:
+    """Of some texts together."""
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def inputs_of(path: Path) -> str | None:
+    """Fingerprint of what a file was computed from; None if there is none."""
+    return parquet.metadata(path).get(feature_tables.INPUTS)
+
+
+class KnownTiles:
+    """Tiles of one table, each with a fingerprint of the events that it was made of.
+
+    Args:
+        home: the data folder.
+        table: the declaration.
+        days: the raw table of its source.
+
+    Attributes:
+        code: fingerprint of the declaration and of the code.
+        fingerprints: day → fingerprint of its tiles.
+    """
+
+    def __init__(self, home: Home, table: WindowedTable, days: RawDays) -> None:
+        self.home, self.table, self.days = home, table, days
+        self.folder = home.tiles(table.name)
+        self.code = digest(_code(), table.fingerprint)
+        self.fingerprints = {day: digest(self.code, found) for day, found in days.digests.items()}
+        self._nothing = tiles.empty(table)
+        self._chain = self._chained()
+
+    @property
+    def width(self) -> int:
+        """Of the tiles in Parquet: a live table looks at single events within the newest two days only."""
+        if not self.table.is_live:
+            return self.table.unit
+        return min((window.hop for window in self.table.spans if window.width > DAY), default=HOUR)
+
+    def update(self, progress: Progress = silent) -> None:
+        """Make the tiles of days that changed, and remove those of days that are gone."""
+        for name, path in parquet.dates(self.folder, "sums.parquet").items():
+            if date.fromisoformat(name) not in self.fingerprints:
+                shutil.rmtree(path.parent)
+        stale = [
+            day
+            for day, fingerprint in self.fingerprints.items()
+            if inputs_of(self.folder / f"date={day}" / "sums.parquet") != fingerprint
+        ]
+        done = 0
+        for chunk in chunks([(day, {day}) for day in stale], self.days):
+            made = tiles.tiles(self.table, self.events(chunk), self.width)
+            parts = {name: by_day(frame.sort(self._order(frame))) for name, frame in made.items()}
+            for day in chunk:
+                for name in reversed(made):  # the sums, which tell that a day is done, come last
+                    rows_of_day = parts[name].get(day, made[name].clear())
+                    path = self.folder / f"date={day}" / f"{name}.parquet"
+                    metadata = {feature_tables.INPUTS: self.fingerprints[day]}
+                    parquet.write_whole(rows_of_day, path, metadata=metadata)
+            done += len(chunk)
+            progress(done / 2, max(len(stale), 1), self.table.name)
+
+    def _order(self, frame: pl.DataFrame) -> list[str]:
+        return [*self.table.keys, "at", *(name for name in ("value", "last") if name in frame.columns)]
+
+    def events(self, days: list[date]) -> pl.DataFrame:
+        """The events of some days that count, see ``tiles.counted``."""
+        columns = [name for name in self.table.columns if name not in self.table.source.shared]
+        return tiles.counted(self.table, self.days.load(days, columns), self.home.tenant)
+
+    def read(self, days: list[date]) -> dict[str, pl.DataFrame]:
+        """Tiles of some days together."""
+        found = {}
+        for name, none in self._nothing.items():
+            paths = [self.folder / f"date={day}" / f"{name}.parquet" for day in days]
+            found[name] = (
+                pl.read_parquet(paths, hive_partitioning=False, glob=False).select(none.columns) if paths else none
+            )
+        return found
+
+    def past(self, month: date) -> dict[str, pl.DataFrame]:
+        """Everything before a month, summed up; kept in a file of its own."""
+        folder = self.folder / f"before={month:%Y-%m}"
+        fingerprint = self.chain_before(month)
+        if inputs_of(folder / "sums.parquet") == fingerprint:
+            return {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in self._nothing}
+        months = sorted({day.replace(day=1) for day in self.days.paths if day < month})
+        if not months:
+            return self._nothing
+        before = self.past(months[-1])
+        recent = self.read(self.days.between(months[-1], month))
+        made = tiles.merged(self.table, [before, recent], micros(month) - self.table.unit)
+        for name in reversed(made):
+            metadata = {feature_tables.INPUTS: fingerprint}
+            parquet.write_whole(made[name], folder / f"{name}.parquet", metadata=metadata)
+        return made
+
+    def _chained(self) -> dict[date, str]:
+        chain, before = {}, self.code
+        for day in sorted(self.fingerprints):
+            before = chain[day] = digest(before, str(day), self.fingerprints[day])
+        return chain
+
+    def chain_before(self, day: date) -> str:
+        """Fingerprint of all events before a day."""
+        return self._chain.get(max((known for known in self._chain if known < day), default=date.min), self.code)
