@@ -5,11 +5,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.schemas import Health, RecommendationRequest, RecommendationResponse
+from inference.api.body import whole_body
+from inference.api.schemas import (
+    EVENTS_REQUEST,
+    EventsResponse,
+    Health,
+    RecommendationRequest,
+    RecommendationResponse,
+    RefusedEvent,
+)
+from inference.events import LARGEST_BODY, EventWriter
 from inference.monitoring.freshness import FreshnessCollector
 from inference.recommend.engine import RecommendationEngine
 
@@ -68,6 +78,31 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
         )
         answers.labels(answer.model, str(answer.known).lower()).inc()
         return RecommendationResponse.model_validate(asdict(answer))
+
+    events = EventWriter(home)
+    told = Counter("refrain_events", "Events by what became of them", ["outcome"], registry=registry)
+
+    @app.post(
+        "/v1/events",
+        status_code=202,
+        responses=errors.RESPONSES,
+        tags=["events"],
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": EVENTS_REQUEST}}},
+        },
+    )
+    async def append_events(request: Request) -> EventsResponse:
+        """Append what happened to the stream, 1,000 events at the most; live features follow within milliseconds.
+
+        An event that is sent again counts once. Events that are not what they should be are listed with their place
+        and the reason; the others are taken.
+        """
+        body = await whole_body(request, LARGEST_BODY)
+        taken = await run_in_threadpool(events.write, body)
+        told.labels("accepted").inc(taken.accepted)
+        told.labels("refused").inc(len(taken.refused))
+        refused = [RefusedEvent(place=place, reason=reason) for place, reason in taken.refused]
+        return EventsResponse(accepted=taken.accepted, refused=refused)
 
     @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
     def health() -> Health:

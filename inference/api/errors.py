@@ -13,6 +13,7 @@ from inference.api.schemas import Problem
 
 SEE_DOCS = "see /docs for what a request looks like"
 RESPONSES: dict[int | str, dict[str, Any]] = {
+    413: {"model": Problem, "description": "the body is too long"},
     422: {"model": Problem, "description": "the request is not what it should be"},
     503: {"model": Problem, "description": "the online store does not answer"},
 }

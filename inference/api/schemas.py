@@ -1,9 +1,13 @@
 """What comes in and what goes out, with examples."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from feature_repo.events import LONGEST_ID
+from feature_repo.windows import EVENTS
+from inference.events import MOST_EVENTS
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -53,6 +57,64 @@ class RecommendationResponse(BaseModel):
     model: str = Field(examples=["recommendation:3"])
     items: list[RecommendedTrack]
     note: str | None = None
+
+
+def _event_schema() -> dict[str, Any]:
+    """JSON schema of ``POST /v1/events``, from the declarations of the sources."""
+    types = {"String": "string", "Int64": "integer", "Bool": "boolean"}
+    of_kinds = {}
+    for kind, source in EVENTS.items():
+        properties: dict[str, Any] = {
+            "event_timestamp": {"type": "string", "format": "date-time"},
+            "created_timestamp": {"type": "string", "format": "date-time"},
+        }
+        for name, dtype in source.columns.items():
+            properties[name] = {"type": types[dtype]} | ({"maxLength": LONGEST_ID} if dtype == "String" else {})
+            if name in source.ranges:
+                properties[name] |= dict(zip(("minimum", "maximum"), source.ranges[name], strict=True))
+        of_kinds[kind] = {"type": "object", "required": ["event_timestamp", *source.key], "properties": properties}
+    return {
+        "type": "object",
+        "required": ["kind", "events"],
+        "additionalProperties": False,
+        "properties": {
+            "kind": {"type": "string", "enum": list(of_kinds)},
+            "events": {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": list(of_kinds.values())}},
+        },
+        "examples": [
+            {
+                "kind": "plays",
+                "events": [
+                    {
+                        "user_id": "u000042",
+                        "track_id": "t000007",
+                        "artist_id": "a00003",
+                        "event_timestamp": "2026-03-01T21:04:05Z",
+                        "ms_played": 187000,
+                        "skipped": False,
+                        "device": "phone",
+                    }
+                ],
+            }
+        ],
+    }
+
+
+EVENTS_REQUEST = _event_schema()
+
+
+class RefusedEvent(BaseModel):
+    """An event that was not taken."""
+
+    place: int = Field(description="in the list, from 0")
+    reason: str = Field(examples=["user_id: expected str, got int"])
+
+
+class EventsResponse(BaseModel):
+    """What became of some events."""
+
+    accepted: int = Field(description="events that are in the stream now")
+    refused: list[RefusedEvent]
 
 
 class Health(BaseModel):

@@ -26,6 +26,7 @@ class Pusher:
     """
 
     def __init__(self, home: Home, server: Server, table: WindowedTable, patience: float = 60.0) -> None:
+        self.view = table.name
         self._schema = Schema.of(table.name, table.fields)
         self._prefix = entity_key.prefix(home.project, table.name)
         self._writer = Writer(server, home.project, self._schema, patience=patience)

@@ -1,0 +1,88 @@
+"""MovieLens 100k as a stream, day by day, gives the tables that the batch run gives."""
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from feature_repo.home import Home
+from feature_repo.packed.server import Address
+from feature_repo.windowed import WINDOWED
+from tests.live import told
+from transforms import feature_tables
+from transforms.build import build
+from transforms.importers import FORMATS
+from transforms.raw.ingest import ingest
+from transforms.raw.read import scan
+from transforms.stream.accept import Told
+from transforms.stream.log import Log
+from transforms.stream.push import Pusher
+from transforms.stream.reader import Reader, Settings
+from transforms.stream.sources import Batch
+from transforms.stream.state.live_table import LiveRows
+
+
+class Days:
+    """A day of ratings at a time."""
+
+    name = "days"
+
+    def __init__(self, plays: pl.DataFrame) -> None:
+        rows = plays.sort("event_timestamp").to_dicts()
+        self.days = [told(day) for _, day in groupby(rows, key=lambda row: row["event_timestamp"].date())]
+        self.step = -1
+
+    def __call__(self, log: Log) -> "Days":
+        return self
+
+    def restart(self) -> None:
+        raise AssertionError("nothing went wrong")
+
+    def read(self, most: int, wait: float) -> Batch:
+        if self.step + 1 == len(self.days) or wait == 0.0:  # at the end, or there are rows to push before the next day
+            return Batch(ends=self.step + 1 == len(self.days))
+        self.step += 1
+        return Batch([Told("plays", event) for event in self.days[self.step]])
+
+
+@pytest.fixture(scope="module")
+def batch(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("movielens"))
+    ingest(home, "movielens", FORMATS["movielens"].read(movielens))
+    build(home)
+    return home
+
+
+def test_movielens_day_by_day(batch: Home, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    plays = scan(batch, "plays").collect()
+    source = Days(plays)
+    pushed: dict[str, list[pl.DataFrame]] = {name: [] for name in WINDOWED}
+    push = Pusher.push
+
+    def noted(pusher: Pusher, rows: LiveRows) -> int:
+        frame = pl.DataFrame({**rows.keys, "at": rows.event, **rows.columns})
+        pushed[pusher.view].append(frame.with_columns(step=pl.lit(source.step)))
+        return push(pusher, rows)
+
+    monkeypatch.setattr(Pusher, "push", noted)
+    settings = Settings(follows="events", flood=10**6)
+    report = Reader(home, Address.from_env(), source, settings, say=lambda text: None).run()
+    assert report.counts["accepted"] == plays.height
+    ends = plays.group_by(day=pl.col("event_timestamp").dt.date()).agg(pl.col("event_timestamp").max()).sort("day")
+    clocks = ends["event_timestamp"].dt.timestamp("us").to_numpy() + 1
+    for name, table in WINDOWED.items():
+        rows = feature_tables.scan(batch, name).collect().with_columns(at=pl.col("event_timestamp").dt.timestamp("us"))
+        rows = rows.with_columns(step=pl.Series(np.searchsorted(clocks, rows["at"].to_numpy())).cast(pl.Int32))
+        rows = rows.filter(pl.col("step") < len(clocks)).drop("event_timestamp", "created_timestamp")
+        mine = pl.concat(pushed[name], how="vertical_relaxed")
+        assert_frame_equal(newest(mine, table.keys, rows), newest(rows, table.keys, rows), rel_tol=1e-9, abs_tol=1e-6)
+
+
+def newest(rows: pl.DataFrame, keys: tuple[str, ...], like: pl.DataFrame) -> pl.DataFrame:
+    """The last row of each key at the end of each day."""
+    found: Any = rows.sort(*keys, "step", "at").unique([*keys, "step"], keep="last", maintain_order=True)
+    return found.select(like.columns).cast(dict(like.schema))
