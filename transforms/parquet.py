@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +25,26 @@ def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | No
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def behind() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Takes pieces of work that write, and does each while its caller makes the next one; ends when all are done.
+
+    One piece waits at the most, so that memory holds no more than two. What a piece raises is raised by the next call,
+    or at the end.
+    """
+    pending: list[Future[None]] = []
+
+    def take(work: Callable[[], None]) -> None:
+        while pending:
+            pending.pop().result()
+        pending.append(pool.submit(work))
+
+    with ThreadPoolExecutor(1) as pool:
+        yield take
+        while pending:
+            pending.pop().result()
 
 
 def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> pl.DataFrame:

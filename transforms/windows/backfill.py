@@ -9,6 +9,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -109,24 +110,22 @@ class _Run:
         ]
         done = 0
         needs = [(day, {*self.used[day].tiles, *self.used[day].events}) for day in stale]
-        for chunk in chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else calendar.CHUNK_EVENTS):
-            made = feature_tables.conform(self.view, self._rows(chunk))
-            parts = by_day(made, pl.col("event_timestamp").dt.timestamp("us"))
-            nothing = pl.DataFrame(schema=feature_tables.schema(self.view))
-            for day in chunk:
-                versions.write(
-                    self.home,
-                    self.view,
-                    parts.get(day, nothing),
-                    date=str(day),
-                    inputs=wanted[day],
-                    code=self.tiles.code,
-                )
-            done += len(chunk)
-            progress(len(stale) / 2 + done / 2, max(len(stale), 1), self.table.name)
+        with parquet.behind() as behind:
+            for chunk in chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else calendar.CHUNK_EVENTS):
+                made = feature_tables.conform(self.view, self._rows(chunk))
+                parts = by_day(made, pl.col("event_timestamp").dt.timestamp("us"))
+                behind(partial(self._write, {day: wanted[day] for day in chunk}, parts))
+                done += len(chunk)
+                progress(len(stale) / 2 + done / 2, max(len(stale), 1), self.table.name)
         for path in orphans:
             shutil.rmtree(path.parent)
         return stale, len(orphans)
+
+    def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:
+        nothing = pl.DataFrame(schema=feature_tables.schema(self.view))
+        for day, fingerprint in inputs.items():
+            of_day, code = parts.get(day, nothing), self.tiles.code
+            versions.write(self.home, self.view, of_day, date=str(day), inputs=fingerprint, code=code)
 
     def _rows(self, chunk: list[date]) -> pl.DataFrame:
         first = micros(chunk[0])

@@ -7,11 +7,14 @@ number. Beyond ``exact`` values the same is done for those values alone whose ha
 """
 
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.windows.items import Items, Rows, begins, in_order
+from transforms.windows.items import Grid, Rows, begins, in_order
 
 
 def levels(words: list[str]) -> np.ndarray:
@@ -30,25 +33,58 @@ def trailing_zeros(crc: np.ndarray) -> np.ndarray:
     return np.where(mixed == 0, 64, np.frexp(lowest.astype(np.float64))[1] - 1).astype(np.int64)
 
 
-def distinct(items: Items, rows: Rows, window: Window, exact: int, level: np.ndarray) -> np.ndarray:
+@dataclass
+class Valued:
+    """Tiles of texts, sorted by key, text and time.
+
+    Attributes:
+        code: (n,) of the key.
+        value: (n,) of the text.
+        at: (n,) beginning, microseconds.
+        grid: of the places.
+    """
+
+    code: np.ndarray
+    value: np.ndarray
+    at: np.ndarray
+    grid: Grid
+
+    @classmethod
+    def of(cls, code: np.ndarray, value: np.ndarray, at: np.ndarray, grid: Grid) -> "Valued":
+        """From tiles in any order."""
+        code, value, number = in_order(code, value, (at - grid.base) // grid.unit)
+        return cls(code, value, number * grid.unit + grid.base, grid)
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """(n,) of key and beginning."""
+        return self.grid.place(self.code, self.at)
+
+    @cached_property
+    def again(self) -> np.ndarray:
+        """(n − 1,) whether the next tile is of the same key and text."""
+        return ~begins(self.code, self.value)[1:]
+
+
+def distinct(valued: Valued, rows: Rows, window: Window, exact: int, levels_of: Callable[[], np.ndarray]) -> np.ndarray:
     """(rows,) numbers of values.
 
     Args:
-        items: with ``value`` codes.
+        valued: tiles of the texts.
         rows: whose windows.
         window: which.
         exact: beyond so many the number is an estimate.
-        level: (values,) of ``levels``.
+        levels_of: gives ``levels`` of all texts, if they are needed.
     """
-    changes = _Changes(items, window)
-    count = changes.at(rows, np.ones(len(items), bool))
-    estimate = count.copy()
+    changes = _Changes(valued, window)
+    count = changes.at(rows)
     crowded = count > exact
-    zeros = 0
+    if not crowded.any():
+        return count
+    estimate, zeros, level = count.copy(), 0, levels_of()[valued.value]
     while crowded.any():
         zeros += 1
-        some = level[items.columns["value"]] >= zeros
-        count = np.where(crowded, changes.at(rows, some), count)
+        count = np.where(crowded, changes.at(rows, level >= zeros), count)
         estimate = np.where(crowded, count << zeros, estimate)
         crowded &= count > exact
     return estimate
@@ -57,36 +93,36 @@ def distinct(items: Items, rows: Rows, window: Window, exact: int, level: np.nda
 class _Changes:
     """When each value comes into a window of its key, and when it leaves."""
 
-    def __init__(self, items: Items, window: Window) -> None:
-        value = items.columns["value"]
-        *_, order = in_order(items.code, value, np.arange(len(items)))  # items are in the order of time
-        code, value, at = items.code[order], value[order], items.at[order]
-        unit = items.grid.unit
-        comes = at + unit
-        same = ~begins(code, value)[1:]
-        if window.is_lifetime:
-            leaves, joined = None, same
-        else:
-            leaves = window.leaves(at)
-            joined = same & (comes[1:] <= leaves[:-1])
-        starts = np.concatenate([[True], ~joined]) if len(at) else np.zeros(0, bool)
-        ends = np.concatenate([~joined, [True]]) if len(at) else np.zeros(0, bool)
-        self._member = order
-        self._starts, self._ends = starts, ends
-        self._come = items.grid.place(code, comes)
-        self._leave = None if leaves is None else items.grid.place(code, leaves)
+    def __init__(self, valued: Valued, window: Window) -> None:
+        self._code, unit, grid = valued.code, valued.grid.unit, valued.grid
+        self._come, self._leave = valued.place + 1, None
+        joined = valued.again
+        if not window.is_lifetime:
+            if window.hop == unit:
+                self._leave = valued.place + (window.width + window.hop) // unit
+            else:
+                self._leave = grid.place(valued.code, window.leaves(valued.at))
+            joined = joined & (self._come[1:] <= self._leave[:-1])
+        self._starts = np.concatenate([[True], ~joined]) if len(self._code) else np.zeros(0, bool)
+        self._ends = np.concatenate([~joined, [True]]) if len(self._code) else np.zeros(0, bool)
 
-    def at(self, rows: Rows, some: np.ndarray) -> np.ndarray:
-        """(rows,) number of values of which ``some`` says that they count."""
-        mine = some[self._member]
-        count = _up_to(self._come[self._starts & mine], rows)
+    def at(self, rows: Rows, some: np.ndarray | None = None) -> np.ndarray:
+        """(rows,) number of values of which ``some`` says that they count; all if None."""
+        starts = self._starts if some is None else self._starts & some
+        count = _up_to(self._come[starts], self._code[starts], rows)
         if self._leave is not None:
-            count -= _up_to(self._leave[self._ends & mine], rows)
+            ends = self._ends if some is None else self._ends & some
+            count -= _up_to(self._leave[ends], self._code[ends], rows)
         return count
 
 
-def _up_to(places: np.ndarray, rows: Rows) -> np.ndarray:
-    """(rows,) how many changes of the row's key came at its moment or before."""
-    places = np.sort(places)
-    key = rows.code << rows.grid.bits
-    return np.searchsorted(places, rows.place, side="right") - np.searchsorted(places, key)
+def _up_to(places: np.ndarray, codes: np.ndarray, rows: Rows) -> np.ndarray:
+    """(rows,) how many changes of the row's key came at its moment or before.
+
+    A change counts from the next row on; those of keys before are taken off again.
+    """
+    if not len(rows):
+        return np.zeros(0, np.int64)
+    up_to = np.cumsum(np.bincount(np.searchsorted(rows.place, places), minlength=len(rows) + 1)[:-1])
+    of_keys_before = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=int(rows.code[-1]) + 1))])
+    return up_to - of_keys_before[rows.code]

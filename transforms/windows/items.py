@@ -106,7 +106,11 @@ class Rows:
     def _first(self, items: Items, window: Window) -> np.ndarray:
         if window.is_lifetime:
             return np.searchsorted(items.place, self.code << self.grid.bits)
-        return np.searchsorted(items.place, self.grid.place(self.code, window.start(self.at)))
+        if window.hop == self.grid.unit:
+            start = np.maximum(self.place - window.width // window.hop, self.code << self.grid.bits)
+        else:
+            start = self.grid.place(self.code, window.start(self.at))
+        return np.searchsorted(items.place, start)
 
     def _remember(self, name: tuple, find: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._ranges:

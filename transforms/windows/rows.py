@@ -25,7 +25,7 @@ from feature_repo.windows import (
 from feature_repo.windows.table import duration
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.windows.decayed import decayed
-from transforms.windows.distinct import distinct, levels
+from transforms.windows.distinct import Valued, distinct, levels
 from transforms.windows.items import Grid, Items, Rows, begins, codes_of, extreme, running
 from transforms.windows.last_n import last_n, last_n_distinct
 from transforms.windows.lists import Lists
@@ -166,7 +166,9 @@ class _Compute:
         self, table: WindowedTable, tiles: Tiles, codes: dict[str, np.ndarray], sums: Items, rows: Rows
     ) -> None:
         self._table, self._tiles, self._codes, self._sums, self._rows = table, tiles, codes, sums, rows
-        self._known: dict[str, tuple[Items, pl.Series]] = {}
+        self._words: dict[str, tuple[pl.Series, np.ndarray]] = {}
+        self._known: dict[str, Items] = {}
+        self._valued: dict[str, Valued] = {}
         self._totals: dict[str, np.ndarray] = {}
         self._levels: dict[str, np.ndarray] = {}
 
@@ -216,20 +218,32 @@ class _Compute:
         found = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
         return [_where(found != empty, found)]
 
+    def _coded(self, name: str) -> tuple[pl.Series, np.ndarray]:
+        """Texts of a frame's values, and their codes."""
+        if name not in self._words:
+            words, (value,) = codes_of([self._tiles[name]["value"]])
+            self._words[name] = words, value
+        return self._words[name]
+
     def _values(self, name: str, order: list[str]) -> tuple[Items, pl.Series]:
         """Tiles of the values of a column, and the texts that their codes stand for."""
+        words, value = self._coded(name)
         if name not in self._known:
-            frame = self._tiles[name]
-            words, (value,) = codes_of([frame["value"]])
-            coded = frame.with_columns(value=pl.Series(value))
-            self._known[name] = _items(coded, self._codes[name], self._rows.grid, order), words
-        return self._known[name]
+            coded = self._tiles[name].with_columns(value=pl.Series(value))
+            self._known[name] = _items(coded, self._codes[name], self._rows.grid, order)
+        return self._known[name], words
 
     def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
-        items, words = self._values(f"values.{feature.of}", ["first", "value"])
-        if f"{feature.of}" not in self._levels:
-            self._levels[f"{feature.of}"] = levels(words.to_list())
-        return [pl.Series(distinct(items, self._rows, window, feature.exact, self._levels[f"{feature.of}"]))]
+        of = f"values.{feature.of}"
+        _, value = self._coded(of)
+        if of not in self._valued:
+            self._valued[of] = Valued.of(self._codes[of], value, self._tiles[of]["at"].to_numpy(), self._rows.grid)
+        return [pl.Series(distinct(self._valued[of], self._rows, window, feature.exact, lambda: self._levels_of(of)))]
+
+    def _levels_of(self, name: str) -> np.ndarray:
+        if name not in self._levels:
+            self._levels[name] = levels(self._coded(name)[0].to_list())
+        return self._levels[name]
 
     def _top_k(self, name: str, feature: TopK, window: Window) -> list[pl.Series]:
         items, words = self._values(f"values.{feature.of}", ["first", "value"])
