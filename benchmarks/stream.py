@@ -1,14 +1,13 @@
-"""Live windowed tables: events a second on one core, and how long an event takes until its row can be read online.
+"""Live windowed tables: events a second on one core, and the time until the row of an event can be read online.
 
-Three tables (user, track, artist), each with ten aggregates over four windows (1 hour, 1, 7 and 28 days): count, sum, mean,
-smallest, largest, standard deviation, rate, distinct, the 5 most frequent, the 10 newest; 120 features an event. Events as
-in ``benchmarks.windows``: 20,000 listeners, 50,000 tracks, 5,000 artists, a long tail. The reader
+Three tables (user, track, artist), each with ten aggregates over four windows (1 hour, 1, 7 and 28 days): count, sum,
+mean, smallest, largest, standard deviation, rate, distinct, the 5 most frequent, the 10 newest; 120 features an event.
+Events as in ``benchmarks.windows``: 20,000 listeners, 50,000 tracks, 5,000 artists, a long tail. The reader
 (``python -m transforms stream``'s own) is held to one core; Redis and whoever sends and looks share the other.
 
 - throughput: the events wait in the stream; from the first one read to the last one acknowledged.
 - latency: events come at half the goal's rate, a hundred every ten milliseconds; one of each hundred is by a listener
   of its own, and from before it is sent until its row can be read is its time. Warmed up for five seconds.
-- load: the state of one million plays from raw tables and tiles, after a kill.
 
     python -m benchmarks.stream [--quick]
 """
@@ -131,6 +130,7 @@ def reader(root: Path, until_idle: bool) -> None:
 
 
 def started(root: Path, *, until_idle: bool) -> subprocess.Popen[str]:
+    """The reader in a process of its own."""
     call = [sys.executable, "-W", "ignore", "-m", "benchmarks.stream", "--reader", str(root)]
     return subprocess.Popen([*call, *(["--until-idle"] if until_idle else [])], stdout=subprocess.PIPE, text=True)
 
@@ -151,7 +151,11 @@ def throughput(root: Path, count: int) -> dict[str, Any]:
     process = started(root, until_idle=True)
     output, _ = process.communicate()
     found = json.loads(output.strip().splitlines()[-1])
-    return {"events_per_second": round(count / found["seconds"]), "rows_per_event": round(found["rows"] / count, 2), **found}
+    return {
+        "events_per_second": round(count / found["seconds"]),
+        "rows_per_event": round(found["rows"] / count, 2),
+        **found,
+    }
 
 
 def latency(root: Path, rate: int, seconds: int) -> dict[str, Any]:

@@ -88,6 +88,14 @@ class Home:
         """Folder of MLflow's database and artifacts."""
         return self.root / "mlflow"
 
+    def lookups(self, service: str) -> Path:
+        """Folder of the online lookups of one feature service that were logged, with ``date=…`` folders."""
+        return self.root / "lookups" / f"tenant={self.tenant}" / service
+
+    def audits(self, service: str) -> Path:
+        """Folder of the reports on one feature service's skew between training and serving."""
+        return self.root / "audits" / f"tenant={self.tenant}" / service
+
     @property
     def training_sets(self) -> Path:
         """Folder of saved training sets."""

@@ -22,6 +22,7 @@ from feature_repo.packed.decode import Block, Mixed, decode
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
+from inference.monitoring.lookups import LookupLog
 
 MANIFEST_SECONDS = 1.0
 """How often the manifest is looked at, at the most."""
@@ -45,6 +46,7 @@ class OnlineFeatures:
         *,
         timeout: float = READ_TIMEOUT,
         defaults: Mapping[str, float | str] | None = None,
+        log: LookupLog | None = None,
     ) -> None:
         """Read the manifest; connect on the first lookup.
 
@@ -54,12 +56,14 @@ class OnlineFeatures:
             timeout: seconds that Redis may take. A lookup takes twice that at the most.
             defaults: ``view__feature`` → what stands in for it where ``get`` is asked to fill; these win over the
                 tags ``default`` of the definitions.
+            log: told of some of the lookups; that of ``REFRAIN_LOG_LOOKUPS`` if None.
 
         Raises:
             StoreError: there is no manifest, or no such service in it.
         """
         self._home = home or Home.from_env()
         self._name, self._given_defaults = service, dict(defaults or {})
+        self._log = log or LookupLog.from_env(self._home)
         self._server: Server = open_server(self._home, load_address(self._home), timeout)
         self._checked_at, self._stamp = time.monotonic(), _stamp(self._home)
         self._plan = _Plan(load_service(self._home, service), self._given_defaults, self._server)
@@ -106,6 +110,8 @@ class OnlineFeatures:
             stop = start + len(entities[lookup.group])
             blocks.append(decode(found[start:stop], lookup.schema, plan.older[number]))
             start = stop
+        if self._log is not None and degraded is None and self._log.wants():
+            self._log.put(keys, request or {}, OnlineRows(plan, blocks, places, length, request or {}, False, None))
         return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded)
 
     def _follow(self) -> None:
@@ -367,6 +373,16 @@ class OnlineRows:
     def __len__(self) -> int:
         return self.length
 
+    @property
+    def service(self) -> Service:
+        """That was looked up."""
+        return self._plan.service
+
+    @property
+    def looked_up_at(self) -> float:
+        """Seconds since 1970 UTC."""
+        return self._now
+
     def ages(self, now: float | None = None) -> dict[str, np.ndarray]:
         """View → (n,) seconds since the row that answered; NaN where there was none."""
         moment = self._now if now is None else now
@@ -509,7 +525,9 @@ class OnlineRows:
         """As ``feature_repo.on_demand`` wants it."""
         if "__" not in column:
             value = self._request.get(column, self._now if column == "request_timestamp" else None)
-            return np.full(self.length, value, float if REQUEST_FIELDS[column] == "UnixTimestamp" else object)
+            if REQUEST_FIELDS[column] != "UnixTimestamp":
+                return np.full(self.length, value, object)
+            return np.floor(np.full(self.length, value, float))  # whole seconds, as Feast and training sets have them
         values, missing = self._raw_column(column)
         if values.dtype.kind == "M":
             return np.where(missing, np.nan, values.astype(np.int64) / 1e6)

@@ -1,5 +1,6 @@
 """``python -m training``: train a family, list what is registered, promote what shall serve."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,6 +57,34 @@ def promote(
 
     chosen = registry.promote(Home.from_env(), name, version)
     say(f"{name} {chosen} is champion. Next: python -m feature_repo materialize")
+
+
+@app.command()
+def audit(
+    service: Annotated[str, typer.Argument(help="feature service, such as recommendation_v1")],
+    days: Annotated[float, typer.Option(min=0, help="only lookups of the last so many days; 0 for all")] = 0,
+    rows: Annotated[int, typer.Option(min=1, help="the newest so many rows")] = 100_000,
+    mismatches: Annotated[float, typer.Option(min=0, max=1, help="share of values that may differ")] = 0.001,
+    psi: Annotated[float | None, typer.Option(min=0, help="PSI above which it fails, such as 0.25")] = None,
+    html: Annotated[Path | None, typer.Option(help="where to write the report; in the data folder if left out")] = None,
+) -> None:
+    """Replay logged online lookups as a training set and compare, value for value; fails above a threshold.
+
+    Lookups are logged where REFRAIN_LOG_LOOKUPS is set, such as REFRAIN_LOG_LOOKUPS=0.01 python -m inference serve.
+    """
+    from training.audit import report
+    from training.audit.replay import audit as run
+    from training.audit.served import days_ago
+
+    home = Home.from_env()
+    found = run(service, home=home, since=days_ago(days) if days else None, most=rows)
+    for line in report.lines(found):
+        say(line)
+    failures = found.failures(mismatches, psi)
+    say(f"report: {report.write(found, home, failures, html)}")
+    for failure in failures:
+        say(f"FAILED  {failure}")
+    raise typer.Exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ from feature_repo.packed.server import READ_TIMEOUT, Address, open_server
 from transforms.stream.log import Log
 from transforms.stream.sources import GROUP
 
+MOST_COUNTED = 100_000
+_COUNT = "return #redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])"
+
 
 def lines(home: Home, dead: int) -> list[str]:
     """Counts, what waits, who reads, and the newest refused events.
@@ -21,7 +24,7 @@ def lines(home: Home, dead: int) -> list[str]:
     reader = log.ask("GET", names.lease)
     out = [
         f"reader    {reader.decode() if reader else 'none: python -m transforms stream'}",
-        f"waiting   {int(mine.get('lag') or 0) + int(mine.get('pending') or 0):,} events",
+        f"waiting   {_waiting(log, mine)} events",
         *(f"{name:20}{counts[name]:>12,}" for name in sorted(counts)),
     ]
     for _, fields in log.ask("XREVRANGE", names.dead, "+", "-", "COUNT", max(dead, 1))[:dead]:
@@ -29,6 +32,14 @@ def lines(home: Home, dead: int) -> list[str]:
         event = told["event"].decode(errors="replace")
         out.append(f"refused   {told['reason'].decode()}: {event[:120]!r}{'…' if len(event) > 120 else ''}")
     return out
+
+
+def _waiting(log: Log, group: dict) -> str:
+    """How many events nobody has read, and how many were read and are not counted yet."""
+    name, last = log.names.stream, group.get("last-delivered-id", b"0-0")
+    unread = int(log.ask("EVAL", _COUNT, 1, name, b"(" + last, MOST_COUNTED) if log.ask("EXISTS", name) else 0)
+    more = " or more" if unread == MOST_COUNTED else ""
+    return f"{unread + int(group.get('pending') or 0):,}{more}"
 
 
 def _pairs(flat: list | dict) -> list[tuple[bytes, bytes]]:
