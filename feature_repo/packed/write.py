@@ -114,12 +114,10 @@ class Writer:
             ("EVALSHA", _SHA, len(group), *(keys[i] for i in group), self._ttl, *(values[i] for i in group))
             for group in groups
         ]
-        _, *counts = self._send([self._announcement, *commands], [self._schemas, *(keys[group[0]] for group in groups)])
         newest = max((struct.unpack_from("<q", value, 8)[0] for value in values), default=UNKNOWN_TIME)
-        self._send(
-            [("EVALSHA", _STATUS_SHA, 1, self._status, newest, round(time.time() * 1_000_000), len(keys))],
-            [self._status],
-        )
+        status = ("EVALSHA", _STATUS_SHA, 1, self._status, newest, round(time.time() * 1_000_000), len(keys))
+        where = [self._schemas, *(keys[group[0]] for group in groups), self._status]
+        _, *counts, _ = self._send([self._announcement, *commands, status], where)
         return sum(counts)
 
     def _send(self, commands: list[Command], keys: list[bytes]) -> list[int]:

@@ -1,8 +1,9 @@
 """Which events count: those that are well-formed, in time, told for the first time, and not part of a flood."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import polars as pl
@@ -84,18 +85,19 @@ class Gate:
     def __init__(self, source: EventSource, lateness: int, flood: int = FLOOD) -> None:
         self.source, self.lateness, self.flood = source, lateness, flood
         self._names = list(source.columns)
-        self._key = [self._names.index(name) for name in source.key]
-        self._known: dict[int, dict[tuple, int]] = {}
+        self._who = self._names.index(source.key[0])
+        self._key = itemgetter(*(self._names.index(name) for name in source.key))
+        self._known: dict[int, dict[tuple, int]] = defaultdict(dict)
         """Day → what was told → digest of how."""
-        self._many: dict[int, Counter[Any]] = {}
+        self._many: dict[int, Counter[Any]] = defaultdict(Counter)
         """Minute → key → how often."""
 
     def remember(self, rows: Iterable[tuple]) -> None:
         """Events that count already: time, created time and columns."""
         for row in rows:
             time, _, *values = row
-            self._known.setdefault(time // DAY, {})[self._identity(time, values)] = hash(tuple(values))
-            self._many.setdefault(time // MINUTE, Counter())[values[self._key[0]]] += 1
+            self._known[time // DAY][(time, self._key(values))] = hash(tuple(values))
+            self._many[time // MINUTE][values[self._who]] += 1
 
     def accept(self, told: Sequence[Told], clock: int, now: int, *, arrived: int | None) -> Accepted:
         """Look at events.
@@ -106,51 +108,47 @@ class Gate:
             now: of the world; nothing may happen later.
             arrived: created time of events that tell none; None for the time of the event itself.
         """
-        out = Accepted(self.source, columns={name: [] for name in self._names})
-        count = out.counts
+        out = Accepted(self.source)
+        count, good, lateness = out.counts, [], self.lateness
+        values_of, key_of, who = attrgetter(*self._names), self._key, self._who
         for one in told:
             try:
                 event, time, created = events.parse(one.kind, one.payload, now)
             except events.Refused as error:
                 out.dead.append(Dead(str(error), one))
                 continue
-            values = [getattr(event, name) for name in self._names]
+            values = values_of(event)
             known_at = created if created is not None else max(time, arrived or 0)
-            clock = max(clock, time + 1)
-            if time < clock - self.lateness:
+            if time >= clock:
+                clock = time + 1
+            elif time < clock - lateness:
                 out.left.append((time, known_at, *values))
                 count["late"] += 1
                 continue
-            known, identity, how = self._known.setdefault(time // DAY, {}), self._identity(time, values), None
+            known, identity, how = self._known[time // DAY], (time, key_of(values)), hash(values)
             before = known.get(identity)
             if before is not None:
-                how = hash(tuple(values))
                 if before == how:
                     count["duplicate"] += 1
                 else:
                     out.left.append((time, known_at, *values))
                     count["amended"] += 1
                 continue
-            many = self._many.setdefault(time // MINUTE, Counter())
-            who = values[self._key[0]]
-            if many[who] >= self.flood:
-                out.dead.append(
-                    Dead(f"flood: more than {self.flood:,} events of one {self.source.key[0]} a minute", one)
-                )
+            many = self._many[time // MINUTE]
+            if many[values[who]] >= self.flood:
+                why = f"flood: more than {self.flood:,} events of one {self.source.key[0]} a minute"
+                out.dead.append(Dead(why, one))
                 continue
-            many[who] += 1
-            known[identity] = hash(tuple(values))
-            out.time.append(time)
-            out.created.append(known_at)
-            for name, value in zip(self._names, values, strict=True):
-                out.columns[name].append(value)
-        count["accepted"] += len(out.time)
+            many[values[who]] += 1
+            known[identity] = how
+            good.append((time, known_at, *values))
+        columns = list(zip(*good, strict=True)) or [()] * (len(self._names) + 2)
+        out.time, out.created = list(columns[0]), list(columns[1])
+        out.columns = dict(zip(self._names, map(list, columns[2:]), strict=True))
+        count["accepted"] += len(good)
         count["refused"] += len(out.dead)
-        self._forget(clock - self.lateness)
+        self._forget(clock - lateness)
         return out
-
-    def _identity(self, time: int, values: Sequence[Any]) -> tuple:
-        return time, *(values[place] for place in self._key)
 
     def _forget(self, before: int) -> None:
         for kept, unit in ((self._known, DAY), (self._many, MINUTE)):

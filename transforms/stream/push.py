@@ -1,5 +1,7 @@
 """Rows of live tables into the online store."""
 
+from concurrent.futures import Executor, Future
+
 import numpy as np
 import pyarrow as pa
 
@@ -22,27 +24,46 @@ class Pusher:
         home: whose project.
         server: the online store.
         table: the declaration.
+        pool: does the waiting for Redis.
         patience: seconds for which a write is tried again while the server is away.
     """
 
-    def __init__(self, home: Home, server: Server, table: WindowedTable, patience: float = 60.0) -> None:
+    def __init__(
+        self, home: Home, server: Server, table: WindowedTable, pool: Executor, patience: float = 60.0
+    ) -> None:
+        self._pool = pool
+        self._under_way: Future[int] | None = None
         self.view = table.name
         self._schema = Schema.of(table.name, table.fields)
         self._prefix = entity_key.prefix(home.project, table.name)
         self._writer = Writer(server, home.project, self._schema, patience=patience)
 
     def push(self, rows: LiveRows) -> int:
-        """Returns how many rows there were.
+        """Pack rows, and hand them to Redis while the caller goes on; ``wait`` ends that.
+
+        Returns:
+            How many rows there were.
 
         Raises:
-            OnlineUnavailable: the online store does not take them; the same again is safe.
+            OnlineUnavailable: the online store did not take those before.
         """
+        self.wait()
         if not len(rows.event):
             return 0
         keys = names(self._prefix, [rows.keys[key] for key in sorted(rows.keys)]).to_pylist()
         values = encode(self._schema, rows.columns, _times(rows.event), _times(rows.created))
-        self._writer.write(keys, values)
+        self._under_way = self._pool.submit(self._writer.write, keys, values)
         return len(keys)
+
+    def wait(self) -> None:
+        """Until Redis has what was pushed.
+
+        Raises:
+            OnlineUnavailable: it does not take it; the same again is safe.
+        """
+        if self._under_way is not None:
+            under_way, self._under_way = self._under_way, None
+            under_way.result()
 
 
 def _times(micros: np.ndarray) -> pa.Array:

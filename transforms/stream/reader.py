@@ -1,10 +1,12 @@
 """The reader of the stream: events in, rows online, over and over."""
 
+import gc
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from feature_repo.command_line import say as say_on_screen
@@ -23,6 +25,9 @@ from transforms.stream.sources import Source
 
 ROWS_AT_ONCE = 5_000
 """Rows of one table of hours or days that are pushed before new events are looked at."""
+
+WRITES_AT_ONCE = 2
+"""Redis works on the rows of one table while those of the next are made."""
 
 LOOK_SECONDS = 1.0
 """How often the end of a batch run is looked for."""
@@ -82,6 +87,7 @@ class Reader:
         self.log = Log(server, Names(home.project))
         self._make_source, self._server = source, server
         self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, "push")
         self._clock = 0
 
     def stop(self, *_: object) -> None:
@@ -109,6 +115,7 @@ class Reader:
                     self._load()
                     source.restart()
         self.log.leave()
+        self._pool.shutdown()
         return self.report
 
     # One step
@@ -160,6 +167,8 @@ class Reader:
             for live, keys in state.due(ROWS_AT_ONCE):
                 self.report.rows += self._pushers[live.table.name].push(live.rows(keys))
                 self._has_due |= len(keys) == ROWS_AT_ONCE
+        for pusher in self._pushers.values():
+            pusher.wait()
 
     def _commit(self, accepted: dict[str, Accepted], taken: list) -> None:
         counts: Counter[str] = Counter()
@@ -189,13 +198,15 @@ class Reader:
         }
         self._clock = max(self._clock, *(state.clock for state in self._states.values()))
         self._pushers = {
-            live.table.name: Pusher(self.home, self._server, live.table)
+            live.table.name: Pusher(self.home, self._server, live.table, self._pool)
             for state in self._states.values()
             for live in state.tables
         }
         self._has_due = True
         self._looked_at = time.monotonic()
         self.report.loads += 1
+        gc.collect()
+        gc.freeze()  # the collector need not look through the state again and again
         self._say(f"state of {len(self._pushers)} tables in {time.perf_counter() - started:.1f} s")
 
     def _has_been_built(self) -> bool:

@@ -3,9 +3,10 @@
 import os
 import select
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from feature_repo.errors import InputError, OnlineUnavailable
 from feature_repo.packed.server import Command
@@ -54,13 +55,18 @@ class Source(Protocol):
 
 
 class Stream:
-    """The stream in Redis, read by a consumer group."""
+    """The stream in Redis, read by a consumer group.
+
+    Where more waits than one batch holds, the next one is fetched while the one before is counted.
+    """
 
     name = "the stream in Redis"
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._after: bytes | str = "0"
+        self._pool = ThreadPoolExecutor(1, "read")
+        self._ahead: Future[Any] | None = None
         self._make()
 
     def _make(self) -> None:
@@ -72,6 +78,9 @@ class Stream:
 
     def restart(self) -> None:
         """First what was given to us and not acknowledged."""
+        if self._ahead is not None:
+            self._ahead.exception()
+            self._ahead = None
         self._after = "0"
         self._make()
 
@@ -79,21 +88,25 @@ class Stream:
         """What waits; what was not acknowledged comes first."""
         name = self._log.names.stream
         call = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT", most)
+        new = ("BLOCK", max(round(wait * 1000), 1), "STREAMS", name, ">")
         again = self._after != ">"
-        if not again:
+        if again:
+            answer = self._log.ask(*call, "STREAMS", name, self._after)
+        else:
+            ahead, self._ahead = self._ahead, None
             try:
-                answer = self._log.ask_once(*call, "BLOCK", max(round(wait * 1000), 1), "STREAMS", name, ">")
+                answer = ahead.result() if ahead else self._log.ask_once(*call, *new)
             except OnlineUnavailable:  # it may have given us some that never arrived
                 self.restart()
                 return self.read(most, wait)
-        else:
-            answer = self._log.ask(*call, "STREAMS", name, self._after)
         entries = answer[0][1] if answer else []
         if again:
             if not entries:
                 self._after = ">"
                 return self.read(most, wait)
             self._after = entries[-1][0]
+        if len(entries) == most and not again:
+            self._ahead = self._pool.submit(self._log.ask_once, *call, *new)
         told = [
             Told(fields[place].decode(errors="replace"), fields[place + 1])
             for _, fields in entries
