@@ -14,7 +14,7 @@ from typing import Any
 
 from feature_repo.home import REPOSITORY
 
-NAMES = ("offline_join", "online_lookup", "online_layout", "materialize", "quality_recommendation")
+NAMES = ("offline_join", "online_lookup", "online_layout", "materialize", "quality_recommendation", "windows", "stream")
 RESULTS = REPOSITORY / "docs" / "benchmarks"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 

@@ -5,7 +5,7 @@ day, as the raw table does. Everybody makes the rows of the five daily tables of
 skipped, distinct tracks, artists and listeners over 1, 7 and 28 days, at the midnights at which something came or
 left) and writes one Parquet file a table. Ours writes its tiles and one file a day beside, and fingerprints. Every
 competitor runs in a process of its own; the answers are compared, floats to nine digits. Then one more day comes, for
-ours, on top of the year; and the same year with half of the plays, for its memory.
+ours, on top of the year; and the same year with half of the plays, for its memory. Nobody may have more than 20 GiB.
 
 - polars: ``group_by_dynamic`` with each window as period, on the rows' moments.
 - duckdb: window functions over days: ``sum`` and ``count(distinct)`` with a range of days.
@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,9 @@ TABLES: dict[str, tuple[list[str], dict[str, str]]] = {
     "user_listening": (["user_id"], {"distinct_tracks": "track_id", "distinct_artists": "artist_id"}),
 }
 """Keys, and distinct counts by name."""
+MEMORY_LIMIT = 20 << 30
+"""Bytes that each competitor may have."""
+
 ENGINES = ("ours", "polars", "duckdb", "pandas")
 
 
@@ -283,12 +287,17 @@ def same_answer(root: Path, engine: str) -> bool:
 def timed(engine: str, root: Path) -> dict[str, Any]:
     """One competitor in a process of its own."""
     call = [sys.executable, "-W", "ignore", "-m", "benchmarks.windows", "--engine", engine, "--root", str(root)]
-    done = subprocess.run(
-        call, capture_output=True, text=True, env={**os.environ, "POLARS_MAX_THREADS": "2"}, check=False
-    )
+    environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
+    done = subprocess.run(call, capture_output=True, text=True, env=environment, preexec_fn=_limited, check=False)
     if done.returncode:
-        return {"failed": (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1][:200]}
+        lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("note:")]
+        return {"failed": (lines or [f"exit {done.returncode}, with {MEMORY_LIMIT >> 30} GiB allowed"])[-1][:200]}
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _limited() -> None:
+    """What needs more fails, instead of taking the machine with it."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
 
 
 def year(root: Path, events: int, engines: tuple[str, ...], say: Any) -> dict[str, Any]:
@@ -310,6 +319,12 @@ def year(root: Path, events: int, engines: tuple[str, ...], say: Any) -> dict[st
     return found
 
 
+def fastest(found: dict[str, Any]) -> float:
+    """Speed-up over the fastest of those that came to the end with our answer."""
+    others = [found[name]["seconds"] for name in ("polars", "duckdb") if found[name].get("same_answer")]
+    return min(others, default=0) / found["ours"]["seconds"]
+
+
 def measure(quick: bool) -> dict[str, Any]:
     """All cases."""
 
@@ -323,27 +338,20 @@ def measure(quick: bool) -> dict[str, Any]:
         tenth = year(Path(folder) / "tenth", events // 10, ENGINES, say)
     with tempfile.TemporaryDirectory() as folder:
         half = year(Path(folder) / "half", events // 2, ("ours",), say)
-    others = [whole[name]["seconds"] for name in ("polars", "duckdb") if whole[name].get("same_answer")]
+    speed, small, slow = fastest(whole), fastest(tenth), tenth["pandas"].get("seconds", 0) / tenth["ours"]["seconds"]
+    day = whole["one_more_day"]["seconds"] / whole["ours"]["seconds"]
+    memory = whole["ours"]["peak_mb"] / half["ours"]["peak_mb"]
     cases = [
-        (
-            "the year, against the fastest of polars and DuckDB",
-            "speedup",
-            min(others, default=0) / whole["ours"]["seconds"],
-            ">=3",
-        ),
-        ("a tenth, against pandas", "speedup", tenth["pandas"].get("seconds", 0) / tenth["ours"]["seconds"], ">=3"),
-        (
-            "one more day on the year",
-            "share_of_backfill",
-            whole["one_more_day"]["seconds"] / whole["ours"]["seconds"],
-            "<=0.02",
-        ),
-        ("the year against its half", "peak_memory_ratio", whole["ours"]["peak_mb"] / half["ours"]["peak_mb"], "<=1.3"),
+        (f"{events:,} plays, the fastest of polars and DuckDB", "speedup", speed, ">=3", speed >= 3),
+        (f"{events // 10:,} plays, the fastest of polars and DuckDB", "speedup", small, "", None),
+        (f"{events // 10:,} plays, pandas", "speedup", slow, ">=3", slow >= 3),
+        ("one more day on the year", "share_of_backfill", day, "<=0.02", day <= 0.02),
+        ("the year against its half", "peak_memory_ratio", memory, "<=1.3", memory <= 1.3),
     ]
     return {
         "benchmark": "windows",
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        "cases": [{"case": c, "metric": m, "value": round(v, 4), "goal": g} for c, m, v, g in cases],
+        "cases": [{"case": c, "metric": m, "value": round(v, 4), "goal": g, "met": met} for c, m, v, g, met in cases],
         "figures": {f"{events:,} plays": whole, f"{events // 10:,} plays": tenth, f"{events // 2:,} plays": half},
     }
 

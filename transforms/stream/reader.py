@@ -47,7 +47,7 @@ class Settings:
 
     lateness: int = 6 * HOUR
     follows: str = "wall"
-    batch: int = 5_000
+    batch: int = 10_000
     flood: int = 1_000
     until_idle: bool = False
 
