@@ -10,7 +10,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate import build apply train promote materialize recommend serve stop bench lint lock clean
+.PHONY: help setup demo test simulate import build stream apply train promote materialize recommend serve stop bench lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -43,6 +43,9 @@ import: setup ## raw events of SOURCE=movielens|lastfm|spotify|listenbrainz from
 
 build: setup ## raw events → feature tables
 	$(RUN) transforms build
+
+stream: setup ## events → windowed features online, up to the last one; runs until Ctrl-C
+	$(RUN) transforms stream
 
 apply: setup ## feature definitions → registry and manifest
 	$(RUN) feature_repo apply

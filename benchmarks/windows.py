@@ -290,8 +290,9 @@ def timed(engine: str, root: Path) -> dict[str, Any]:
     environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
     done = subprocess.run(call, capture_output=True, text=True, env=environment, preexec_fn=_limited, check=False)
     if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("note:")]
-        return {"failed": (lines or [f"exit {done.returncode}, with {MEMORY_LIMIT >> 30} GiB allowed"])[-1][:200]}
+        lines = done.stderr.strip().splitlines()
+        told = next((line for line in lines if "memory" in line or "allocat" in line), "".join(lines[-1:]))
+        return {"failed": f"exit {done.returncode} with {MEMORY_LIMIT >> 30} GiB allowed: {told[:160]}"}
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

@@ -4,7 +4,7 @@ Serving appends (``append``); ``python -m transforms stream`` reads. All names s
 project, so that one transaction may span them. Imports no Feast.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -170,8 +170,3 @@ def _in_words(error: Exception) -> str:
     what, _, where = str(error).replace("`", "").partition(" - at $.")
     told = what[:1].lower() + what[1:]
     return f"{where}: {told}" if where else told
-
-
-def as_json(row: Mapping[str, Any]) -> bytes:
-    """One event as it is told; times as texts, what is missing is left out."""
-    return msgspec.json.encode({name: value for name, value in row.items() if value is not None})

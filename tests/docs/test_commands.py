@@ -74,6 +74,9 @@ def test_help_teaches(package: str) -> None:
         (["training", "run", "recommendation"], "Next      python -m transforms simulate"),
         (["inference", "recommend", "u1"], "Next      python -m training run recommendation"),
         (["feature_repo", "materialize"], "Next      python -m transforms build"),
+        (["training", "audit", "recommendation_v1"], "Next      python -m feature_repo apply"),
+        (["transforms", "send", "absent"], "Found     no file absent"),
+        (["transforms", "stream", "--clock", "sun"], "Expected  --clock wall or --clock events"),
     ],
 )
 def test_an_empty_folder_leads_to_the_next_command(tmp_path: Path, words: list[str], told: str) -> None:

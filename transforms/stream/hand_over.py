@@ -6,6 +6,7 @@ where they are not. So nothing is missed or counted twice, whatever the batch ru
 all, the log what is not in them yet, and the state is always both together.
 """
 
+import fcntl
 from collections.abc import Callable, Iterator
 from datetime import date
 
@@ -35,8 +36,8 @@ from transforms.windows.tiles import Tiles
 RECENT = 2 * DAY
 """Within it live tables need single events, for their windows move in steps shorter than tiles in Parquet are wide."""
 
-LONGEST_REST = 31 * DAY
-"""After a longer one what the reader had pushed is taken to be online from the batch run."""
+LONGEST_REST = 2 * DAY
+"""After a longer one what has left windows meanwhile is taken to be online from the batch run."""
 
 
 def archive(home: Home, log: Log) -> int:
@@ -52,7 +53,9 @@ def archive(home: Home, log: Log) -> int:
     def store(kind: str) -> Callable[[list[pl.DataFrame]], None]:
         return lambda frames: _ingested(home, kind, frames)
 
-    return sum(log.take_over(kind, store(kind)) for kind in EVENTS)
+    with (home.ensure().root / ".archive.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # two at once would forget blocks that none of them has stored
+        return sum(log.take_over(kind, store(kind)) for kind in EVENTS)
 
 
 def archive_if_there(home: Home) -> int | None:
@@ -101,7 +104,10 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | 
 
 
 def _fill(home: Home, state: LiveState, days: RawDays, gate: Gate, seen: int, clock: int, latest: int | None) -> None:
-    """Count all events before ``clock``: those before ``since`` at once, later ones as time passes from then on."""
+    """Count all events before ``clock``: most at once, those of a rest of the reader as time passes from its beginning.
+
+    So rows are due also to what left windows while nobody read.
+    """
     newest = days.load([max(days.paths)], [])["event_timestamp"].max()
     since = min(micros_of(newest) + 1, latest or INT.max)  # type: ignore[arg-type]
     clock = max(clock, since)

@@ -91,10 +91,11 @@ class LiveState:
         """Whether some table has more to count."""
         return any(self._to_count.values())
 
-    def due(self, most: int) -> Iterator[tuple[LiveTable, np.ndarray]]:
-        """Keys with new rows: of tables of events all, of others so many at the most."""
+    def due(self, most: int, most_live: int) -> Iterator[tuple[LiveTable, np.ndarray, bool]]:
+        """Tables, keys with new rows, and whether there may be more; of tables of events ``most_live`` at the most."""
         for live in self.tables:
             if not self._to_count[live.table.name]:
-                keys = live.due(None if live.table.is_live else most)
+                limit = most_live if live.table.is_live else most
+                keys = live.due(limit)
                 if len(keys):
-                    yield live, keys
+                    yield live, keys, len(keys) == limit

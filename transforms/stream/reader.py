@@ -23,8 +23,8 @@ from transforms.stream.log import Log, Lost
 from transforms.stream.push import Pusher
 from transforms.stream.sources import Source
 
-ROWS_AT_ONCE = 5_000
-"""Rows of one table of hours or days that are pushed before new events are looked at."""
+ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE = 5_000, 50_000
+"""Rows of one table of hours or days, and of one of events, that are pushed before new events are looked at."""
 
 WRITES_AT_ONCE = 2
 """Redis works on the rows of one table while those of the next are made."""
@@ -164,9 +164,9 @@ class Reader:
     def _push(self) -> None:
         self._has_due = False
         for state in self._states.values():
-            for live, keys in state.due(ROWS_AT_ONCE):
+            for live, keys, more in state.due(ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE):
                 self.report.rows += self._pushers[live.table.name].push(live.rows(keys))
-                self._has_due |= len(keys) == ROWS_AT_ONCE
+                self._has_due |= more
         for pusher in self._pushers.values():
             pusher.wait()
 

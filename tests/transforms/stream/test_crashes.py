@@ -20,6 +20,7 @@ from tests.transforms.stream.test_reader import check, read, send, shuffled
 from tests.windowed import plays_of_a_small_world
 from transforms.raw import ingest as ingest_module
 from transforms.stream import hand_over, reader
+from transforms.stream import log as log_module
 from transforms.stream.log import Log
 from transforms.stream.push import Pusher
 from transforms.stream.sources import Stream
@@ -176,3 +177,25 @@ def test_redis_forgets_the_last_batches(
     reader.Reader(home, Address.from_env(), Stream, settings, say=loads.append).run()
     assert sum("forgotten" in line for line in loads) == 1
     check(home, clock_of(world[:300]))
+
+
+def test_two_batch_runs_at_once_take_everything(
+    home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both see the same blocks; none may forget what the other has not stored."""
+    monkeypatch.setattr(log_module, "BLOCKS_AT_ONCE", 2)
+    send(home, world[:400])
+    read(home, batch=20)
+    taken: list[int] = []
+    runs = [
+        threading.Thread(
+            target=lambda: taken.append(hand_over.archive(home, Log(server_of(home), Names(home.project))))
+        )
+        for _ in range(3)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert sum(taken) == 400
+    check(home, clock_of(world[:400]))

@@ -67,7 +67,7 @@ class Coder:
     """
 
     def __init__(self, source: EventSource, tenant: str) -> None:
-        self.source, self._tenant = source, tenant
+        self.source = source
         self.words = {name: Words() for name in (*source.columns, *source.shared) if source.dtype(name) == "String"}
         for name in source.shared:
             self.words[name].codes([tenant])

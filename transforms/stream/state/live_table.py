@@ -274,7 +274,7 @@ class LiveTable:
     # What is due
 
     def due(self, most: int | None = None) -> np.ndarray:
-        """Codes of keys that have a new row, so many at the most; they are not due any more."""
+        """Codes of keys that have a new row, so many at the most or all; they are not due any more."""
         mask = self._due.values(len(self.keys))
         keys = np.flatnonzero(mask)[:most]
         mask[keys] = False

@@ -45,10 +45,6 @@ class Words:
                         self.texts.append(text)  # type: ignore[arg-type]
         return np.array(found, np.int64)
 
-    def known(self, text: str) -> int | None:
-        """Code of a text that came before."""
-        return self._codes.get(text)
-
     @property
     def ranks(self) -> np.ndarray:
         """(words,) numbers in the order of the letters, with room for words to come; they may change when one does."""
