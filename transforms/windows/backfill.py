@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
@@ -49,7 +48,10 @@ def backfill(
     run = _Run(home, table, view, days)
     run.tiles.update(progress)
     rebuilt, removed = run.write_rows(progress)
-    total = sum(pq.read_metadata(path).num_rows for path in home.features(table.name).rglob(parquet.PART))
+    files = list(parquet.dates(home.features(table.name)).values())
+    total = (
+        pl.scan_parquet(files, hive_partitioning=False, glob=False).select(pl.len()).collect().item() if files else 0
+    )
     return ViewReport(total, len(run.wanted), rebuilt, removed, time.perf_counter() - started)
 
 

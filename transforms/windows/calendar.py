@@ -8,7 +8,7 @@ import polars as pl
 from feature_repo.windows.table import DAY
 from transforms.raw.days import RawDays
 
-CHUNK_DAYS = 31
+CHUNK_DAYS = 62
 CHUNK_EVENTS = 4_000_000
 """A chunk of work ends at so many days or events, whichever comes first."""
 
