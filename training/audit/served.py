@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -100,6 +100,4 @@ def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
 
 def days_ago(days: float) -> datetime:
     """A moment so many days before now."""
-    from datetime import UTC
-
     return datetime.now(UTC) - timedelta(days=days)

@@ -11,6 +11,8 @@ import polars as pl
 from feature_repo import events
 from feature_repo.windows import EventSource
 from feature_repo.windows.table import DAY, MINUTE
+from transforms.feature_tables import TYPES
+from transforms.raw.table import MICROSECONDS_UTC
 
 FLOOD = 1_000
 """Events of one key that count within a minute: more is no listener."""
@@ -61,15 +63,14 @@ class Accepted:
 
 
 def _frame(source: EventSource, rows: Sequence[tuple]) -> pl.DataFrame:
-    types = {"String": pl.String(), "Int64": pl.Int64(), "Bool": pl.Boolean()}
     schema = {
         "event_timestamp": pl.Int64(),
         "created_timestamp": pl.Int64(),
-        **{name: types[dtype] for name, dtype in source.columns.items()},
+        **{name: TYPES[dtype] for name, dtype in source.columns.items()},
     }
     columns = zip(*rows, strict=True)
     made = {name: pl.Series(name, column, schema[name]) for name, column in zip(schema, columns, strict=True)}
-    times = pl.col("event_timestamp", "created_timestamp").cast(pl.Datetime("us", "UTC"))
+    times = pl.col("event_timestamp", "created_timestamp").cast(MICROSECONDS_UTC)
     return pl.DataFrame(made).with_columns(times)
 
 

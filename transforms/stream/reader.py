@@ -124,8 +124,7 @@ class Reader:
         """Read, count, push, commit. Returns whether there may be more."""
         if self._has_been_built():
             self._load()
-        busy = any(state.is_behind for state in self._states.values()) or self._has_due
-        batch = source.read(self.settings.batch, 0.0 if busy else self._wait)
+        batch = source.read(self.settings.batch, 0.0 if self._is_busy else self._wait)
         accepted = self._accept(batch.told, batch.arrived)
         self._clock = max(self._clock, *(max(part.time, default=0) + 1 for part in accepted.values()))
         if self.settings.follows == "wall":
@@ -142,7 +141,12 @@ class Reader:
         else:
             self.log.keep()
         idle = batch.ends or (self.settings.until_idle and not batch.told)
-        return not idle or any(state.is_behind for state in self._states.values()) or self._has_due
+        return not idle or self._is_busy
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether there is something to count or to push even if no event comes."""
+        return self._has_due or any(state.is_behind for state in self._states.values())
 
     @property
     def _wait(self) -> float:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from transforms.stream.state.growing import Growing
+from transforms.stream.state.hop_tiles import looked_up
 from transforms.stream.state.sums import Sums
 from transforms.stream.state.words import Words
 from transforms.windows.items import expanded
@@ -121,9 +122,8 @@ class Values:
             self._order = np.argsort(self.key, kind="stable")
             self._sorted, done = self.key[self._order], len(self)
         place, owner = expanded(np.searchsorted(self._sorted, keys), np.searchsorted(self._sorted, keys, side="right"))
-        rest = self.key[done:]
-        where = np.minimum(np.searchsorted(keys, rest), max(len(keys) - 1, 0))
-        mine = np.flatnonzero(keys[where] == rest) if len(keys) else np.zeros(0, np.int64)
+        where, there = looked_up(keys, self.key[done:])
+        mine = np.flatnonzero(there)
         return np.concatenate([self._order[place], mine + done]), np.concatenate([owner, where[mine]])
 
     def drop(self, starts: list[float]) -> None:
