@@ -1,0 +1,22 @@
+"""How good an answer is: rankings, forecasts, probabilities; one kind of answer a file."""
+
+from training.evaluate.forecasts import ForecastMetrics, forecast_metrics, mase, mase_scale, owa, pinball, smape
+from training.evaluate.probabilities import ProbabilityMetrics, probability_metrics
+from training.evaluate.ranking import RankingMetrics, ndcg, rank_all, ranking_metrics, recall
+
+__all__ = [
+    "ForecastMetrics",
+    "ProbabilityMetrics",
+    "RankingMetrics",
+    "forecast_metrics",
+    "mase",
+    "mase_scale",
+    "ndcg",
+    "owa",
+    "pinball",
+    "probability_metrics",
+    "rank_all",
+    "ranking_metrics",
+    "recall",
+    "smape",
+]

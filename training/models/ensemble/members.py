@@ -1,0 +1,161 @@
+"""What the members of an ensemble said about the same rows, and what each of them knew."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_repo.errors import InputError
+
+
+class LeakError(InputError):
+    """A member was fitted on rows that it is judged by."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Predictions out of time (``out_of_time``) or out of fold (``out_of_fold``), with the truth.
+
+    Attributes:
+        names: of the k members.
+        values: (n, k) predictions.
+        truth: (n,) what came.
+        group: (n,) list, series or user of each row; one for all if left out.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    truth: np.ndarray
+    group: np.ndarray
+
+    @classmethod
+    def out_of_time(
+        cls,
+        predictions: Mapping[str, np.ndarray],
+        truth: np.ndarray,
+        *,
+        happened: np.ndarray,
+        known_until: Mapping[str, np.ndarray | int | float],
+        group: np.ndarray | None = None,
+    ) -> "Members":
+        """Predictions by models that had seen the past alone.
+
+        Args:
+            predictions: member → (n,).
+            truth: (n,).
+            happened: (n,) when each truth came about, in any unit that grows.
+            known_until: member → the moment before which lay everything that it was fitted on, in the same unit; one
+                for all its rows or (n,).
+            group: (n,) list, series or user.
+
+        Raises:
+            LeakError: a member had seen truths that came about as late as those it is judged by.
+        """
+        names, values = _table(predictions, truth, group)
+        if set(known_until) != set(names):
+            raise _unsaid(names, known_until, "the moment up to which it was fitted")
+        for name in names:
+            leaked = int(np.sum(np.asarray(known_until[name]) > np.asarray(happened)))
+            if leaked:
+                raise LeakError(
+                    expected=f"predictions of {name!r} for what came after it was fitted",
+                    found=f"{leaked:,} of {len(truth):,} rows that lie before the end of what it was fitted on",
+                    next_command="fit the members on what lies before the rows, and predict again",
+                )
+        return cls(names, values, np.asarray(truth, np.float64), _groups(group, len(truth)))
+
+    @classmethod
+    def out_of_fold(
+        cls,
+        predictions: Mapping[str, np.ndarray],
+        truth: np.ndarray,
+        *,
+        fold: np.ndarray,
+        fitted_on: Mapping[str, Mapping[int, Sequence[int]]],
+        group: np.ndarray | None = None,
+    ) -> "Members":
+        """Predictions of each fold by models that were fitted on other folds.
+
+        Args:
+            predictions: member → (n,).
+            truth: (n,).
+            fold: (n,) number of each row's fold.
+            fitted_on: member → fold → the folds that the model which predicted it was fitted on.
+            group: (n,) list, series or user. One that lies in two folds leaks as well.
+
+        Raises:
+            LeakError: a model predicted a fold that it was fitted on, or a group lies in several folds.
+        """
+        names, values = _table(predictions, truth, group)
+        if set(fitted_on) != set(names):
+            raise _unsaid(names, fitted_on, "the folds that it was fitted on")
+        fold = np.asarray(fold)
+        for name in names:
+            for number in np.unique(fold).tolist():
+                if number in fitted_on[name].get(number, (number,)):
+                    raise LeakError(
+                        expected=f"predictions of {name!r} for fold {number} by a model fitted on the others",
+                        found=f"fitted on {list(fitted_on[name].get(number, ()))}",
+                        next_command="leave the fold out when fitting the model that predicts it",
+                    )
+        if group is not None:
+            pairs = np.unique(np.stack([np.unique(group, return_inverse=True)[1], fold]), axis=1)
+            split = int(np.sum(np.bincount(pairs[0].astype(int)) > 1))
+            if split:
+                raise LeakError(
+                    expected="every group within one fold",
+                    found=f"{split:,} groups in several",
+                    next_command="make the folds by group",
+                )
+        return cls(names, values, np.asarray(truth, np.float64), _groups(group, len(truth)))
+
+
+def checked(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """(n, k) as floats.
+
+    Raises:
+        InputError: it is not a column for each member.
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 2 or values.shape[1] != len(names):
+        raise InputError(
+            expected=f"predictions (n, {len(names)}) of {list(names)}",
+            found=f"shape {values.shape}",
+            next_command="give the members' predictions as columns, in the order in which they were fitted",
+        )
+    return values
+
+
+def _table(
+    predictions: Mapping[str, np.ndarray], truth: np.ndarray, group: np.ndarray | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    lengths = {name: len(values) for name, values in predictions.items()} | {"the truth": len(truth)}
+    if group is not None:
+        lengths["the groups"] = len(group)
+    if not predictions or len(set(lengths.values())) > 1:
+        raise InputError(
+            expected="predictions of one member at least, and of all for the same rows",
+            found=f"{lengths}",
+            next_command="predict the same rows with every member",
+        )
+    values = np.column_stack([np.asarray(column, np.float64) for column in predictions.values()])
+    if not np.isfinite(values).all():
+        worst = [name for name, column in zip(predictions, values.T, strict=True) if not np.isfinite(column).all()]
+        raise InputError(
+            expected="a finite prediction of every member for every row",
+            found=f"missing or infinite ones of {worst}",
+            next_command=f"leave {worst[0]!r} out, or the rows",
+        )
+    return tuple(predictions), values
+
+
+def _groups(group: np.ndarray | None, rows: int) -> np.ndarray:
+    return np.zeros(rows, np.int64) if group is None else np.unique(group, return_inverse=True)[1]
+
+
+def _unsaid(names: tuple[str, ...], said: Mapping, what: str) -> LeakError:
+    return LeakError(
+        expected=f"for each of {list(names)} {what}",
+        found=f"it for {sorted(said)}",
+        next_command="say for every member what it was fitted on",
+    )
