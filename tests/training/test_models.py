@@ -9,10 +9,11 @@ import pytest
 from inference.models import OnnxModel
 from training.datasets import Interactions
 from training.evaluate import rank_all
+from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation import ease, item_knn, popularity
 from training.models.recommendation.als import ALS
 from training.models.recommendation.candidates import candidates, queries, spine
-from training.models.recommendation.ranker import INPUTS, Groups, Ranker, matrix, to_onnx
+from training.models.recommendation.ranker import INPUTS, Groups, Ranker, matrix
 
 DAY = 86_400_000_000
 CUTOFF = 45 * DAY

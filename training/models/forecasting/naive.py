@@ -107,14 +107,17 @@ def is_seasonal(series: np.ndarray, season: int) -> bool:
     power = np.sum(centred**2)
     if power == 0:
         return False
-    correlation = np.array([np.sum(centred[lag:] * centred[: len(series) - lag]) for lag in range(1, season + 1)]) / power
+    correlation = (
+        np.array([np.sum(centred[lag:] * centred[: len(series) - lag]) for lag in range(1, season + 1)]) / power
+    )
     limit = 1.645 * np.sqrt((1 + 2 * np.sum(correlation[:-1] ** 2)) / len(series))
     return bool(abs(correlation[-1]) > limit)
 
 
 def seasonal_indices(series: np.ndarray, season: int) -> np.ndarray | None:
     """(season,) multiplicative indices with mean 1, from the first step of the series on; None if one is not above 0."""
-    weights = np.r_[0.5, np.ones(season - 1), 0.5] if season % 2 == 0 else np.ones(season)
+    even = np.r_[0.5, np.ones(season - 1), 0.5]
+    weights = even if season % 2 == 0 else np.ones(season)
     half = len(weights) // 2
     trend = np.convolve(series, weights / season, "valid")
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -78,7 +78,7 @@ def _forecast(
         for number, series in jobs:
             try:
                 forecast = np.asarray(made.forecast(y=series, h=horizon)["mean"], np.float64)
-            except Exception:  # noqa: BLE001  whatever the library stumbles over in one series, the fallback answers
+            except Exception:
                 forecast = np.array([np.nan])
             found.append((number, forecast if np.isfinite(forecast).all() else None))
     return found

@@ -129,12 +129,3 @@ class Ranker:
             group=np.concatenate([part.sizes for part in groups]),
             feature_name=list(INPUTS),
         )
-
-
-def to_onnx(booster: "lightgbm.Booster") -> bytes:
-    """The ranker as ONNX: input ``features`` (n, len(INPUTS)) float32, output scores (n, 1) float32."""
-    from onnxmltools import convert_lightgbm
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    model = convert_lightgbm(booster, initial_types=[("features", FloatTensorType([None, len(INPUTS)]))], zipmap=False)
-    return model.SerializeToString()

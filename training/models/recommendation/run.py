@@ -28,10 +28,11 @@ from feature_repo.home import Home
 from training.bundle import BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet, training_set
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
+from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation import popularity
 from training.models.recommendation.als import ALS, Vectors
 from training.models.recommendation.candidates import NEAREST, POPULAR, POPULAR_DAYS, Query, queries, spine
-from training.models.recommendation.ranker import INPUTS, SERVICE, Groups, Ranker, matrix, to_onnx
+from training.models.recommendation.ranker import INPUTS, SERVICE, Groups, Ranker, matrix
 from training.registry import register
 from transforms import feature_tables
 from transforms.raw.table import MICROSECONDS_UTC
