@@ -115,7 +115,7 @@ def is_seasonal(series: np.ndarray, season: int) -> bool:
 
 
 def seasonal_indices(series: np.ndarray, season: int) -> np.ndarray | None:
-    """(season,) multiplicative indices with mean 1, from the first step of the series on; None if one is not above 0."""
+    """(season,) multiplicative indices with mean 1, from the first step on; None if one is not above 0."""
     even = np.r_[0.5, np.ones(season - 1), 0.5]
     weights = even if season % 2 == 0 else np.ones(season)
     half = len(weights) // 2
