@@ -1,7 +1,7 @@
 """The one module that Feast scans (``.feastignore`` hides the others, which it would find a second time)."""
 
 from feature_repo.entities import artist, platform, track, user
-from feature_repo.services import listener_v1, recommendation_v1, session_v1, track_display_v1
+from feature_repo.services import chart_run_v1, listener_v1, recommendation_v1, session_v1, track_display_v1
 from feature_repo.sources import PUSH_SOURCES
 from feature_repo.store import refuse_other_home
 from feature_repo.views import FEATURE_TABLES

@@ -39,6 +39,13 @@ track_display_v1 = FeatureService(
     features=[FEATURE_TABLES["track_catalogue"][["title", "artist_id", "artist_name", "genres"]]],
 )
 
+chart_run_v1 = FeatureService(
+    name="chart_run_v1",
+    description="A title on a weekly chart: its places so far, and its artist's; for how its run goes on",
+    tags={"predicts": "rank"},
+    features=[FEATURE_TABLES["track_chart"], FEATURE_TABLES["artist_chart"]],
+)
+
 session_v1 = FeatureService(
     name="session_v1",
     description="What a listener is doing now, up to the last play",

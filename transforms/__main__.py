@@ -17,7 +17,9 @@ app = command_line(
 
 @app.command("import")
 def import_(
-    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="movielens, lastfm, spotify or listenbrainz")],
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="movielens, lastfm, spotify, listenbrainz or billboard")
+    ],
     path: Annotated[Path, typer.Argument(help="the file or folder, as the format's owner publishes it")],
 ) -> None:
     """Store listening events of a known format in the raw tables. Importing again adds nothing."""

@@ -22,7 +22,9 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
 from transforms import feature_tables, parquet
+from transforms.features.artist_chart import artist_chart
 from transforms.features.track_catalogue import track_catalogue
+from transforms.features.track_chart import track_chart
 from transforms.features.user_profile import user_profile
 from transforms.raw.days import RawDays
 from transforms.raw.read import plays, scan
@@ -32,8 +34,13 @@ from transforms.windows.backfill import backfill
 if TYPE_CHECKING:
     from feast import FeatureView
 
-CHANGING = {"user_profile": ("users", user_profile), "track_catalogue": ("tracks", track_catalogue)}
-"""View of what changes slowly → raw table and function."""
+WHOLE = {
+    "user_profile": ("users", user_profile),
+    "track_catalogue": ("tracks", track_catalogue),
+    "track_chart": ("chart_entries", track_chart),
+    "artist_chart": ("chart_entries", artist_chart),
+}
+"""View that is computed from a whole raw table → that table, and the function."""
 
 
 def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
@@ -49,17 +56,19 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
     Raises:
         StoreError: there are no plays, or a raw file is damaged.
     """
-    plays(home)
+    _something(home)
     views = feature_tables.tables()
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
-    steps = len(WINDOWED) + len(CHANGING)
+    steps = len(WINDOWED) + len(WHOLE)
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home):
         for step, (name, table) in enumerate(WINDOWED.items()):
+            if not days[table.source.name].paths:
+                continue
             tell = _nested(progress, step, steps, name)
             reports[name] = backfill(home, table, views[name], days[table.source.name], progress=tell)
-        for step, (name, (source, function)) in enumerate(CHANGING.items(), start=len(WINDOWED)):
-            reports[name] = _changing(home, views[name], source, function)
+        for step, (name, (source, function)) in enumerate(WHOLE.items(), start=len(WINDOWED)):
+            reports[name] = _whole(home, views[name], source, function)
             progress(step + 1, steps, name)
         for view in views.values():
             feature_tables.write_empty(home, view)
@@ -67,15 +76,19 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
     return reports
 
 
-def _changing(
-    home: Home, view: "FeatureView", table: str, compute: Callable[[pl.DataFrame], pl.DataFrame]
-) -> ViewReport:
-    """A view of what changes slowly: one file, from one raw file."""
+def _something(home: Home) -> None:
+    """Plays, or charts."""
+    if not parquet.dates(home.raw("chart_entries")):
+        plays(home)
+
+
+def _whole(home: Home, view: "FeatureView", table: str, compute: Callable[[pl.DataFrame], pl.DataFrame]) -> ViewReport:
+    """A view that is one file, from a whole raw table."""
     started = time.perf_counter()
-    source = home.raw(table) / parquet.PART
+    sources = sorted(home.raw(table).rglob(parquet.PART))
     target = home.features(view.name) / parquet.PART
-    digest = parquet.digest(source) if source.is_file() else "none"
-    fingerprint = hashlib.sha256(f"{_code(compute)} {digest}".encode()).hexdigest()
+    digests = list(RawDays.of(home, table).digests.values()) or [parquet.digest(source) for source in sources]
+    fingerprint = hashlib.sha256(f"{_code(compute)} {' '.join(digests) or 'none'}".encode()).hexdigest()
     report = ViewReport(days=1)
     if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
         rows = compute(scan(home, table).collect())

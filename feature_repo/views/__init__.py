@@ -4,12 +4,22 @@
 
 from feast import FeatureView
 
+from feature_repo.views.chart import artist_chart, track_chart
 from feature_repo.views.taste import track_taste, user_taste
 from feature_repo.views.track_catalogue import track_catalogue
 from feature_repo.views.user_profile import user_profile
 from feature_repo.views.windowed import WINDOWED_VIEWS
 
 FEATURE_TABLES: dict[str, FeatureView] = {
-    view.name: view for view in (*WINDOWED_VIEWS.values(), track_catalogue, track_taste, user_profile, user_taste)
+    view.name: view
+    for view in (
+        *WINDOWED_VIEWS.values(),
+        artist_chart,
+        track_catalogue,
+        track_chart,
+        track_taste,
+        user_profile,
+        user_taste,
+    )
 }
 """Every view that has a table, by name."""

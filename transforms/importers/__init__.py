@@ -6,12 +6,13 @@ at all raises ``InputError`` before anything is yielded. Identifiers get the sou
 never share a user by accident.
 """
 
+from transforms.importers.billboard import BILLBOARD
 from transforms.importers.format import Format
 from transforms.importers.lastfm import LASTFM
 from transforms.importers.listenbrainz import LISTENBRAINZ
 from transforms.importers.movielens import MOVIELENS
 from transforms.importers.spotify import SPOTIFY
 
-FORMATS: dict[str, Format] = {item.name: item for item in (MOVIELENS, LASTFM, SPOTIFY, LISTENBRAINZ)}
+FORMATS: dict[str, Format] = {item.name: item for item in (MOVIELENS, LASTFM, SPOTIFY, LISTENBRAINZ, BILLBOARD)}
 
 __all__ = ["FORMATS", "Format"]

@@ -6,6 +6,7 @@ tables of things that change slowly (users, tracks, artists) keep one row per ch
 """
 
 from transforms.raw.artists import ARTISTS
+from transforms.raw.chart_entries import CHART_ENTRIES
 from transforms.raw.friendships import FRIENDSHIPS
 from transforms.raw.play_counts import PLAY_COUNTS
 from transforms.raw.plays import PLAYS
@@ -15,7 +16,7 @@ from transforms.raw.tracks import TRACKS
 from transforms.raw.users import USERS
 
 TABLES: dict[str, RawTable] = {
-    table.name: table for table in (USERS, TRACKS, ARTISTS, PLAYS, TAGS, PLAY_COUNTS, FRIENDSHIPS)
+    table.name: table for table in (USERS, TRACKS, ARTISTS, PLAYS, TAGS, PLAY_COUNTS, FRIENDSHIPS, CHART_ENTRIES)
 }
 
 __all__ = ["TABLES", "RawTable"]

@@ -1,0 +1,65 @@
+"""One weekly chart as a grid: a title's place in each week."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+DAY = 86_400_000_000
+WEEK = 7 * DAY
+OFF, MISSING = 0, -1
+"""Places of a title that is not on the chart, and of one whose chart is not known."""
+
+
+@dataclass(frozen=True)
+class ChartGrid:
+    """All places of n titles over w weeks.
+
+    Attributes:
+        chart: its name.
+        titles: (n,) their track_id, sorted.
+        artists: (n,) artist_id.
+        places: (n, w) int16 place, ``OFF`` or ``MISSING``.
+        dates: (w,) date of the chart, microseconds since 1970; 0 for a missing one.
+        known: (w,) when the chart was known.
+    """
+
+    chart: str
+    titles: pl.Series
+    artists: pl.Series
+    places: np.ndarray
+    dates: np.ndarray
+    known: np.ndarray
+
+    @classmethod
+    def of(cls, entries: pl.DataFrame) -> "ChartGrid":
+        """From rows of the raw table ``chart_entries``, at least one and all of one chart."""
+        time = entries["event_timestamp"].dt.timestamp("us").to_numpy()
+        week = np.rint((time - time.min()) / WEEK).astype(np.int64)
+        weeks = int(week.max()) + 1
+        dates, known = np.zeros(weeks, np.int64), np.zeros(weeks, np.int64)
+        np.maximum.at(dates, week, time)
+        np.maximum.at(known, week, entries["created_timestamp"].dt.timestamp("us").to_numpy())
+        named = entries.group_by("track_id").agg(pl.col("artist_id").drop_nulls().first()).sort("track_id")
+        title = entries["track_id"].cast(pl.Enum(named["track_id"])).to_physical().to_numpy()
+        places = np.full((named.height, weeks), OFF, np.int16)
+        places[:, dates == 0] = MISSING
+        places[title, week] = entries["rank"].to_numpy()
+        return cls(str(entries["chart"][0]), named["track_id"], named["artist_id"], places, dates, known)
+
+    @property
+    def size(self) -> int:
+        """Number of places: the largest rank that is usual."""
+        return int(np.median(self.places.max(axis=0)[self.dates > 0]))
+
+    @property
+    def newest(self) -> np.ndarray:
+        """(n, w) week of each title's newest place up to each week, -1 before its first."""
+        weeks = np.arange(self.places.shape[1], dtype=np.int32)
+        return np.maximum.accumulate(np.where(self.places > 0, weeks, np.int32(-1)), axis=1)
+
+    def ahead(self, week: np.ndarray, title: np.ndarray, weeks: int) -> np.ndarray:
+        """Places so many weeks after, ``MISSING`` beyond the end."""
+        place = week + weeks
+        inside = place < self.places.shape[1]
+        return np.where(inside, self.places[title, np.where(inside, place, 0)], MISSING)
