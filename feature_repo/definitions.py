@@ -1,7 +1,20 @@
 """The one module that Feast scans (``.feastignore`` hides the others, which it would find a second time)."""
 
-from feature_repo.entities import artist, platform, track, user
-from feature_repo.services import chart_run_v1, listener_v1, recommendation_v1, session_v1, track_display_v1
+from feature_repo.entities import artist, genre, platform, track, user
+from feature_repo.services import (
+    FORECASTS,
+    artist_plays_v1,
+    chart_run_v1,
+    listener_v1,
+    platform_load_v1,
+    recommendation_v1,
+    session_v1,
+    track_display_v1,
+    track_plays_v1,
+    track_trend_v1,
+    user_behavior_v1,
+    user_plays_v1,
+)
 from feature_repo.sources import PUSH_SOURCES
 from feature_repo.store import refuse_other_home
 from feature_repo.views import FEATURE_TABLES
@@ -11,5 +24,6 @@ refuse_other_home()
 
 # Feast looks for its objects among a module's names.
 globals().update(FEATURE_TABLES)
+globals().update({service.name: service for service in FORECASTS.values()})
 globals().update(ON_DEMAND_VIEWS)
 globals().update({source.name: source for source in PUSH_SOURCES})

@@ -3,6 +3,7 @@
 from feast import FeatureService
 
 from feature_repo.views import FEATURE_TABLES
+from feature_repo.views.forecast import FORECAST_VIEWS
 from feature_repo.views.on_demand import ON_DEMAND_VIEWS
 
 recommendation_v1 = FeatureService(
@@ -45,6 +46,56 @@ chart_run_v1 = FeatureService(
     tags={"predicts": "rank"},
     features=[FEATURE_TABLES["track_chart"], FEATURE_TABLES["artist_chart"]],
 )
+
+track_plays_v1 = FeatureService(
+    name="track_plays_v1",
+    description="Plays of a track on the day before: asked for at every midnight, its history",
+    features=[FEATURE_TABLES["track_popularity"][["plays_1d"]]],
+)
+artist_plays_v1 = FeatureService(
+    name="artist_plays_v1",
+    description="Plays of an artist on the day before",
+    features=[FEATURE_TABLES["artist_popularity"][["plays_1d"]]],
+)
+user_plays_v1 = FeatureService(
+    name="user_plays_v1",
+    description="Plays of a listener on the day before",
+    features=[FEATURE_TABLES["user_listening"][["plays_1d"]]],
+)
+platform_load_v1 = FeatureService(
+    name="platform_load_v1",
+    description="Plays of everybody in the hour before: asked for at every hour, the load",
+    features=[FEATURE_TABLES["platform_load"]],
+)
+
+track_trend_v1 = FeatureService(
+    name="track_trend_v1",
+    description="A track at the origin of a forecast: how it is heard, how old it is, how its artist and all do",
+    tags={"predicts": "plays"},
+    features=[
+        FEATURE_TABLES["track_popularity"][["plays_28d", "listeners_7d", "listeners_28d", "skip_rate_28d"]],
+        FEATURE_TABLES["artist_popularity"][["plays_7d", "plays_28d", "listeners_28d"]],
+        FEATURE_TABLES["platform_activity"][["plays_7d", "plays_28d"]],
+        FEATURE_TABLES["track_catalogue"][["artist_id", "genres", "explicit", "released"]],
+    ],
+)
+
+user_behavior_v1 = FeatureService(
+    name="user_behavior_v1",
+    description="A listener at the origin of a forecast of their activity",
+    tags={"predicts": "plays"},
+    features=[
+        FEATURE_TABLES["user_listening"],
+        FEATURE_TABLES["user_history"][["distinct_tracks"]],
+        FEATURE_TABLES["user_profile"],
+    ],
+)
+
+FORECASTS: dict[str, FeatureService] = {
+    name: FeatureService(name=f"{name}_v1", description=view.description, features=[view])
+    for name, view in FORECAST_VIEWS.items()
+}
+"""One a view of forecasts, for whoever serves it."""
 
 session_v1 = FeatureService(
     name="session_v1",

@@ -5,21 +5,14 @@
 from feast import FeatureView
 
 from feature_repo.views.chart import artist_chart, track_chart
+from feature_repo.views.forecast import FORECAST_VIEWS
 from feature_repo.views.taste import track_taste, user_taste
 from feature_repo.views.track_catalogue import track_catalogue
 from feature_repo.views.user_profile import user_profile
 from feature_repo.views.windowed import WINDOWED_VIEWS
 
+_BY_HAND = (artist_chart, track_catalogue, track_chart, track_taste, user_profile, user_taste)
 FEATURE_TABLES: dict[str, FeatureView] = {
-    view.name: view
-    for view in (
-        *WINDOWED_VIEWS.values(),
-        artist_chart,
-        track_catalogue,
-        track_chart,
-        track_taste,
-        user_profile,
-        user_taste,
-    )
+    view.name: view for view in (*WINDOWED_VIEWS.values(), *FORECAST_VIEWS.values(), *_BY_HAND)
 }
 """Every view that has a table, by name."""

@@ -6,6 +6,7 @@ follow from these. Imports no Feast.
 
 from feature_repo.windowed.artist_popularity import artist_popularity
 from feature_repo.windowed.platform_activity import platform_activity
+from feature_repo.windowed.platform_load import platform_load
 from feature_repo.windowed.track_popularity import track_popularity
 from feature_repo.windowed.user_artist_affinity import user_artist_affinity
 from feature_repo.windowed.user_history import user_history
@@ -18,6 +19,7 @@ WINDOWED: dict[str, WindowedTable] = {
     for table in (
         artist_popularity,
         platform_activity,
+        platform_load,
         track_popularity,
         user_artist_affinity,
         user_history,

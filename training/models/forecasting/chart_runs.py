@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from feature_repo.errors import InputError
 from training.models.forecasting.place_distribution import PlaceDistribution, Places
 from transforms.features.track_chart import AHEAD, WEEKS
 
 SERVICE = "chart_run_v1"
+CALIBRATION = 52
+"""Weeks of origins that the intervals are learned from."""
 _WEEK = 7 * 86_400_000_000
 _LONG_AGO = 520.0
 
@@ -110,16 +113,26 @@ class ChartRuns:
     ahead: tuple[int, ...] = AHEAD
     places: dict[int, PlaceDistribution] = field(default_factory=dict)
 
-    def fit(self, train: pl.DataFrame, calibration: pl.DataFrame) -> "ChartRuns":
-        """Learn from pulled spines of ``training.datasets.chart_weeks``; the second comes after the first.
+    def fit(self, rows: pl.DataFrame, until: int) -> "ChartRuns":
+        """Learn from pulled spines of ``training.datasets.chart_weeks`` what was known in a week.
+
+        The models learn from the older origins; how far off they are is learned from those of the last
+        ``CALIBRATION`` weeks (a third of all if there are fewer), which lie after everything the models knew.
+
+        Args:
+            rows: the set; of futures after ``until`` nothing is used.
+            until: number of a week of the chart's grid.
 
         Raises:
-            InputError: nothing in one of them has a known future.
+            InputError: there are too few titles with a known future.
         """
         for ahead in self.ahead:
+            known = rows.filter(pl.col(f"rank_{ahead}w").is_not_null() & (pl.col("week") + ahead <= until))
+            first, last = (int(known["week"].min() or 0), until - ahead)  # type: ignore[arg-type]
+            start = last - min(CALIBRATION, max((last - first) // 3, 1))
             model = PlaceDistribution(self.size, trees=self.trees)
-            model.fit(*self._rows(train, ahead)[:2])
-            self.places[ahead] = model.calibrate(*self._rows(calibration, ahead))
+            model.fit(*self._rows(known.filter(pl.col("week") + ahead <= start), ahead)[:2])
+            self.places[ahead] = model.calibrate(*self._rows(known.filter(pl.col("week") > start), ahead))
         return self
 
     def predict(self, rows: pl.DataFrame, ahead: int) -> Places:
@@ -127,17 +140,14 @@ class ChartRuns:
         return self.places[ahead].predict(matrix(rows, ahead, self.size), charting(rows))
 
     def _rows(self, rows: pl.DataFrame, ahead: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        from feature_repo.errors import InputError
-
-        known = rows.filter(pl.col(f"rank_{ahead}w").is_not_null())
-        rank = known[f"rank_{ahead}w"].to_numpy()
+        rank = rows[f"rank_{ahead}w"].to_numpy()
         if (rank > 0).sum() < 20:
             raise InputError(
                 expected=f"titles whose place {ahead} weeks later is known",
                 found=f"{int((rank > 0).sum())} among {rows.height:,} rows",
                 next_command="python -m transforms import billboard PATH  (more weeks)",
             )
-        return matrix(known, ahead, self.size), rank, charting(known)
+        return matrix(rows, ahead, self.size), rank, charting(rows)
 
 
 def charting(rows: pl.DataFrame) -> np.ndarray:

@@ -1,0 +1,16 @@
+"""How much is asked of the service in an hour: what capacity is planned by."""
+
+from feature_repo.windows import Count, Distinct, WindowedTable, plays
+
+platform_load = WindowedTable(
+    name="platform_load",
+    about="Plays and distinct listeners of everything together in the hour before",
+    source=plays,
+    keys=("platform_id",),
+    windows=("1h",),
+    features={
+        "plays": Count(),
+        "listeners": Distinct("user_id"),
+    },
+    every="1h",
+)
