@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from feature_repo.home import REPOSITORY
+from feature_repo.errors import BundleError
+from feature_repo.home import REPOSITORY, Home
 
 MANIFEST = "manifest.json"
 
@@ -67,6 +68,24 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, A
     complete = BundleManifest(**manifest, files=digests, code_revision=code_revision())
     (folder / MANIFEST).write_text(json.dumps(asdict(complete), indent=1) + "\n")
     return complete
+
+
+def read_champion(home: Home, name: str) -> tuple[Path, BundleManifest]:
+    """Folder and manifest of the promoted version of a model, for work in batches.
+
+    Raises:
+        BundleError: nothing is promoted.
+    """
+    try:
+        version = json.loads((home.bundles(name) / "aliases.json").read_text())["champion"]
+        folder = home.bundles(name) / str(version)
+        return folder, BundleManifest(**json.loads((folder / MANIFEST).read_text()))
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise BundleError(
+            expected=f"a champion of {name!r}",
+            found="none that can be read",
+            next_command=f"python -m training list  (then: python -m training promote {name})",
+        ) from error
 
 
 def code_revision() -> str:

@@ -1,6 +1,8 @@
-"""LightGBM to ONNX."""
+"""LightGBM to ONNX, and what became of it asked in the booster's place."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import lightgbm
@@ -14,3 +16,25 @@ def to_onnx(booster: "lightgbm.Booster") -> bytes:
     width = booster.num_feature()
     model = convert_lightgbm(booster, initial_types=[("features", FloatTensorType([None, width]))], zipmap=False)
     return model.SerializeToString()
+
+
+class OnnxBooster:
+    """An ONNX model of a booster; predicts as that did.
+
+    Args:
+        content: of ``to_onnx``.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        import onnxruntime
+
+        onnxruntime.set_default_logger_severity(3)
+        self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def predict(self, inputs: np.ndarray, **_: Any) -> np.ndarray:
+        """(n,) of rows (n, d) float32: values, or the probability of a yes."""
+        if not len(inputs):
+            return np.zeros(0)
+        found = self._session.run(None, {self._input: np.ascontiguousarray(inputs, np.float32)})
+        return np.asarray(found[1][:, 1] if len(found) > 1 else found[0], np.float64).reshape(-1)

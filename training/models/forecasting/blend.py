@@ -84,7 +84,28 @@ class Blend:
         """Kind and weights, for people and manifests."""
         weights = getattr(self.ensemble, "weights", {})
         told = {name: dict(one) if hasattr(one, "items") else one for name, one in weights.items()}
-        return {"kind": self.kind, "members": list(self.members), "weights": told, "losses": self.losses}
+        constant = getattr(self.ensemble, "constant", 0.0)
+        shown = {"kind": self.kind, "members": list(self.members), "weights": told, "losses": self.losses}
+        return shown | ({"constant": constant} if constant else {})
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> "Blend":
+        """As ``as_json`` told."""
+        names, weights, kind = tuple(told["members"]), told["weights"], told["kind"]
+        ensemble: Ensemble
+        match kind:
+            case "mean":
+                ensemble = MeanEnsemble(names)
+            case "median":
+                ensemble = MedianEnsemble(names)
+            case "stacking":
+                ensemble = StackingEnsemble(weights=weights, constant=told.get("constant", 0.0))
+            case "selection":
+                by_segment = {name: WeightedEnsemble(weights=one) for name, one in weights.items() if name}
+                ensemble = SelectionEnsemble(whole=WeightedEnsemble(weights=weights[""]), by_segment=by_segment)
+            case _:
+                ensemble = WeightedEnsemble(weights=weights)
+        return cls(kind, names, ensemble, told["losses"])
 
 
 ENSEMBLES = ("mean", "median", "weighted", "stacking", "selection")

@@ -95,7 +95,8 @@ class PlaceDistribution:
 
     def _score(self, inputs: np.ndarray) -> np.ndarray:
         assert self.on is not None
-        return np.asarray(self.on.predict(inputs, raw_score=True, num_threads=self.threads))
+        chance = np.clip(np.asarray(self.on.predict(inputs, num_threads=self.threads)), 1e-7, 1 - 1e-7)
+        return np.log(chance / (1 - chance))
 
     def _place(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self.middle is not None and self.spread is not None

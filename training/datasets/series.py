@@ -1,0 +1,76 @@
+"""Histories as features: what a view said at every midnight, or every hour, since each key began.
+
+A panel's value of a day is the feature as of the midnight after it, as it was known then: corrections that came later
+are left out of what a forecaster sees, as they will be when it serves.
+"""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+from training.datasets.point_in_time import all_keys, training_set
+from transforms import feature_tables
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def last_full_day(home: Home) -> datetime:
+    """The midnight after the last day that is over: one of whose last hour, or of whose next day, there is an event.
+
+    Raises:
+        StoreError: there is nothing yet.
+    """
+    newest = feature_tables.scan(home, "platform_load").select(pl.col("event_timestamp").max()).collect().item()
+    if newest is None:
+        raise StoreError(
+            expected="rows of platform_load",
+            found="none",
+            next_command="python -m transforms simulate && python -m transforms build",
+        )
+    return newest.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def history(
+    home: Home,
+    service: str,
+    feature: str,
+    key: str,
+    *,
+    end: datetime,
+    every: timedelta = DAY,
+    start: datetime | None = None,
+) -> tuple[list[str], np.ndarray]:
+    """Names (n,) and values (n, t) of all keys up to ``end``; NaN before a key's first row, 0 where none are known.
+
+    Args:
+        home: the data folder.
+        service: a feature service of one view.
+        feature: its column, as ``view__feature``.
+        key: its join key.
+        end: the last moment asked for, which is the end of the last step.
+        every: step.
+        start: the first moment asked for; the first row of all if None.
+    """
+    if start is None:
+        view = feature.partition("__")[0]
+        start = feature_tables.scan(home, view).select(pl.col("event_timestamp").min()).collect().item()
+        start = end - ((end - start) // every) * every if start is not None else end
+    spine = all_keys(service, start, end, every=every, home=home)
+    pulled = training_set(service, spine, home=home, as_known=True)
+    steps = (end - start) // every + 1
+    names: dict[str, int] = {}
+    pieces = []
+    for batch in pulled.batches(1_000_000):
+        if batch.height:
+            keys = batch[key].to_list()
+            row = np.fromiter((names.setdefault(name, len(names)) for name in keys), np.int64, len(keys))
+            passed = (batch["event_timestamp"] - start).dt.total_microseconds().to_numpy()
+            column = passed // (every // timedelta(microseconds=1))
+            pieces.append((row, column, batch[feature].cast(pl.Float32).fill_null(0.0).to_numpy()))
+    values = np.full((len(names), steps), np.nan, np.float32)
+    for row, column, told in pieces:
+        values[row, column] = told
+    return list(names), values

@@ -1,0 +1,67 @@
+"""Forecasts written back as features: a row for each series, stamped with the origin."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from feature_repo.home import Home
+from transforms import feature_tables
+from transforms.raw.table import MICROSECONDS_UTC
+
+QUANTILES = {0.025: "lower_95", 0.1: "lower_80", 0.5: "median", 0.9: "upper_80", 0.975: "upper_95"}
+"""Level → column."""
+
+
+def write(
+    home: Home,
+    view: str,
+    ids: Sequence[str],
+    *,
+    origin: datetime,
+    step: timedelta,
+    steps: Sequence[int],
+    mean: np.ndarray,
+    quantiles: Mapping[float, np.ndarray],
+    model: str,
+    chance: np.ndarray | None = None,
+) -> int:
+    """Write the forecasts (n, h) of one origin; again for the same origin and model replaces them.
+
+    A row is known from now on: a training set as of the origin, as known then, does not see a forecast that was made
+    later. A backfill of old origins therefore never leaks.
+
+    Returns:
+        How many rows.
+    """
+    table = feature_tables.tables()[view]
+    key = next(iter(table.join_keys))
+    moment = pl.Series([origin]).cast(MICROSECONDS_UTC)
+    rows = pl.DataFrame(
+        {
+            key: pl.Series(list(ids), dtype=pl.String),
+            "event_timestamp": pl.repeat(moment[0], len(ids), eager=True).cast(MICROSECONDS_UTC),
+            "created_timestamp": pl.repeat(datetime.now(UTC), len(ids), eager=True).cast(MICROSECONDS_UTC),
+            "origin": pl.repeat(moment.dt.timestamp("us")[0], len(ids), dtype=pl.Int64, eager=True),
+            "step": pl.repeat(step // timedelta(microseconds=1), len(ids), dtype=pl.Int64, eager=True),
+            "steps": pl.Series([list(steps)] * len(ids), dtype=pl.List(pl.Int64)),
+            "mean": _lists(mean),
+            **{column: _lists(quantiles.get(level)) for level, column in QUANTILES.items()},
+            "chance": _lists(chance),
+            "model": pl.repeat(model, len(ids), dtype=pl.String, eager=True),
+        },
+        schema_overrides={name: pl.List(pl.Float32) for name in ("chance", *QUANTILES.values())},
+    )
+    part = f"part-{int(moment.dt.timestamp('us')[0])}.parquet"
+    with feature_tables.writing(home):
+        feature_tables.write_partition(
+            home, table, rows, date=str(origin.date()), inputs=f"{model} {origin.isoformat()}", part=part
+        )
+    return rows.height
+
+
+def _lists(values: np.ndarray | None) -> pl.Series | None:
+    if values is None:
+        return None
+    return pl.Series(np.asarray(values, np.float32), dtype=pl.Array(pl.Float32, values.shape[1])).arr.to_list()
