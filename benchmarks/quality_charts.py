@@ -162,7 +162,7 @@ def _told(rows: pl.DataFrame, places: Places, size: int) -> dict[str, np.ndarray
     for level in (80, 95):
         low, high = 0.5 - level / 200, 0.5 + level / 200
         told[f"on_{level}"] = (truth >= places.if_on(low)) & (truth <= places.if_on(high))
-        told[f"all_{level}"] = (drawn >= low) & (drawn <= high)
+        told[f"all_{level}"] = (drawn >= places.asked(low)) & (drawn <= places.asked(high))
     return told
 
 

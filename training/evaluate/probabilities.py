@@ -34,7 +34,8 @@ def probability_metrics(outcome: np.ndarray, probability: np.ndarray) -> Probabi
 
     outcome, probability = np.asarray(outcome, np.float64), np.asarray(probability, np.float64)
     if not len(outcome):
-        return ProbabilityMetrics(*[float("nan")] * 6, rows=0)
+        nothing = float("nan")
+        return ProbabilityMetrics(nothing, nothing, nothing, nothing, nothing, nothing, rows=0)
     both = 0 < outcome.sum() < len(outcome)
     safe = np.clip(probability, 1e-7, 1 - 1e-7)
     return ProbabilityMetrics(

@@ -53,7 +53,7 @@ def matrix(rows: pl.DataFrame, ahead: int, size: int) -> np.ndarray:
         size: places of the chart.
     """
     get = {name: rows[f"track_chart__{name}"].cast(pl.Float64).to_numpy() for name in _NUMBERS}
-    places = np.stack(rows["track_chart__ranks_13w"].to_numpy()) if rows.height else np.zeros((0, WEEKS))
+    places = rows["track_chart__ranks_13w"].list.to_array(WEEKS).to_numpy()
     scores = score(places, size)
     origin = rows["event_timestamp"].dt.timestamp("us").to_numpy() - 86_400_000_000
     since = {name: np.minimum((origin - get[name]) / _WEEK, _LONG_AGO) for name in _DATES}

@@ -45,6 +45,7 @@ class PlaceDistribution:
     spread: "lightgbm.Booster | None" = None
     platt: tuple[float, float, float] = (1.0, 0.0, 0.0)
     errors: np.ndarray = field(default_factory=lambda: np.zeros(len(LEVELS)))
+    warp: np.ndarray = field(default_factory=lambda: np.array(LEVELS))
 
     def fit(self, inputs: np.ndarray, rank: np.ndarray) -> "PlaceDistribution":
         """Learn from inputs (m, d) and places (m,), 0 for off."""
@@ -76,13 +77,19 @@ class PlaceDistribution:
             self.platt = (float(slope), float(shift), float(constant))
         middle, spread = self._place(inputs[there])
         self.errors = quantiles((logit(rank[there], self.size) - middle) / spread, LEVELS)
+        # what is left: of titles on the chart, at which of its own quantiles the whole distribution finds the truth
+        self.warp = np.array(LEVELS)
+        on = charting.astype(bool)
+        better, not_worse = self.predict(inputs[on], charting[on]).cumulative(rank[on])
+        drawn = better + (not_worse - better) * np.random.default_rng(self.seed).random(len(better))
+        self.warp = quantiles(drawn, LEVELS)
         return self
 
     def predict(self, inputs: np.ndarray, charting: np.ndarray) -> "Places":
         """The distribution for each row."""
         slope, shift, constant = self.platt
         chance = 1 / (1 + np.exp(-(slope * self._score(inputs) + shift * charting + constant)))
-        return Places(self.size, chance, *self._place(inputs), self.errors)
+        return Places(self.size, chance, *self._place(inputs), self.errors, charting.astype(bool), self.warp)
 
     def boosters(self) -> dict[str, "lightgbm.Booster"]:
         """The three models, by name."""
@@ -91,7 +98,7 @@ class PlaceDistribution:
 
     def constants(self) -> dict[str, Any]:
         """What it is besides its models."""
-        return {"size": self.size, "platt": self.platt, "levels": LEVELS, "errors": self.errors.tolist()}
+        return {"size": self.size, "platt": self.platt, "errors": self.errors.tolist(), "warp": self.warp.tolist()}
 
     def _score(self, inputs: np.ndarray) -> np.ndarray:
         assert self.on is not None
@@ -135,6 +142,8 @@ class Places:
         middle: (n,) logit of the median place if it is.
         spread: (n,) usual distance from that.
         errors: (levels,) quantiles of the distance, in units of the spread.
+        charting: (n,) whether they are on the chart at the origin.
+        warp: (levels,) of a title on the chart, the quantile to ask for in order to hold at each level.
     """
 
     size: int
@@ -142,6 +151,8 @@ class Places:
     middle: np.ndarray
     spread: np.ndarray
     errors: np.ndarray
+    charting: np.ndarray
+    warp: np.ndarray
 
     def if_on(self, level: np.ndarray | float) -> np.ndarray:
         """(n,) quantile of the place, if it is on the chart; 1 is the best."""
@@ -150,8 +161,13 @@ class Places:
 
     def quantile(self, level: float) -> np.ndarray:
         """(n,) quantile of the place with ``size + 1`` for off, the worst of all."""
-        inside = level < self.chance
-        return np.where(inside, self.if_on(np.where(inside, level / np.maximum(self.chance, 1e-9), 0.5)), self.size + 1)
+        asked = self.asked(level)
+        inside = asked < self.chance
+        return np.where(inside, self.if_on(np.where(inside, asked / np.maximum(self.chance, 1e-9), 0.5)), self.size + 1)
+
+    def asked(self, level: float) -> np.ndarray:
+        """(n,) the quantile of its own that holds at a level."""
+        return np.where(self.charting, np.interp(level, LEVELS, self.warp), level)
 
     def cumulative(self, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Chance of a better place than ``rank`` (0 for off), and of one that is not worse."""
