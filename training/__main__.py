@@ -12,22 +12,28 @@ app = command_line("Feature services to models. Order of work: run, list, promot
 
 
 @app.command()
-def run(family: Annotated[str, typer.Argument(help="recommendation")]) -> None:
-    """Train a family on the data folder's features, measure it on the last days, register it as challenger."""
+def run(
+    name: Annotated[str, typer.Argument(help="recommendation, trends, charts, user_behavior or capacity")],
+) -> None:
+    """Train on the data folder's features, measure on the last days or weeks, register as challenger."""
     from training.train import train
 
-    with progress(f"train {family}") as tell:
-        result = train(Home.from_env(), family, progress=tell)
-    say(f"{result.training_rows:,} training rows → {result.training_set}")
-    for stage, seconds in result.seconds.items():
-        say(f"{stage:14}{seconds:7.1f} s")
-    say(f"{'test':16}{'NDCG@10':>9}{'± 95 %':>9}{'Recall@20':>11}{'coverage':>10}{'listeners':>11}")
-    for model, numbers in result.metrics.items():
-        say(
-            f"{model:16}{numbers.ndcg_at_10:9.4f}{numbers.ndcg_interval:9.4f}{numbers.recall_at_20:11.4f}"
-            f"{numbers.coverage_at_10:10.3f}{numbers.users:11}"
-        )
-    say(f"registered: {family} {result.version} (challenger). Next: python -m training promote {family}")
+    with progress(f"train {name}") as tell:
+        result = train(Home.from_env(), name, progress=tell)
+    for line in result.lines():
+        say(line)
+
+
+@app.command()
+def forecast() -> None:
+    """Let the promoted forecasters speak from the end of the data on, and write it back as features."""
+    from training.train import forecast as speak
+
+    with progress("forecast") as tell:
+        written = speak(Home.from_env(), progress=tell)
+    for view, rows in written.items():
+        say(f"{view:26}{rows:>10,} rows")
+    say("Next: python -m feature_repo materialize, then: python -m inference forecast --help")
 
 
 @app.command("list")
@@ -39,8 +45,8 @@ def list_() -> None:
     if not found:
         say("nothing is registered. Next: python -m training run recommendation")
     for item in found:
-        score = item.metrics.get("test_ndcg_at_10_hybrid")
-        told = f"test NDCG@10 {score:.4f}" if score is not None else ""
+        shown = {"test_ndcg_at_10_hybrid": "test NDCG@10", "test_mase_track/reconciled": "test MASE of tracks"}
+        told = ", ".join(f"{text} {item.metrics[key]:.4f}" for key, text in shown.items() if key in item.metrics)
         say(
             f"{item.name} {item.version:<4} {', '.join(item.aliases):22} {item.created:%Y-%m-%d %H:%M}  {told}"
             f"{'' if item.present else '  (bundle folder gone; promote fetches it)'}"

@@ -1,33 +1,60 @@
-"""Train a family by its name."""
+"""Train a family, or one of its models, by name; and let its champions forecast."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import InputError
+from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 
+MODELS: dict[str, str] = {
+    "recommendation": "training.models.recommendation.run",
+    "trends": "training.models.forecasting.trends",
+    "charts": "training.models.forecasting.chart_forecaster",
+    "user_behavior": "training.models.forecasting.user_behavior",
+    "capacity": "training.models.forecasting.capacity",
+}
+"""Name → module whose ``run(home, progress=…)`` trains, measures and registers it."""
 
-def _recommendation(home: Home, progress: Progress) -> Any:
-    from training.models.recommendation.run import run
+FORECASTERS = ("trends", "charts", "user_behavior", "capacity")
+"""Those that also have ``forecast(home)``."""
 
+
+def train(home: Home, name: str, *, progress: Progress = silent) -> Any:
+    """Train, measure and register a model.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if name not in MODELS:
+        raise InputError(
+            expected=f"what to train, one of {sorted(MODELS)}",
+            found=repr(name),
+            next_command="python -m training run --help",
+        )
+    run: Callable[..., Any] = import_module(MODELS[name]).run
     return run(home, progress=progress)
 
 
-FAMILIES: dict[str, Callable[[Home, Progress], Any]] = {"recommendation": _recommendation}
-"""Family to the function that trains, measures and registers it."""
-
-
-def train(home: Home, family: str, *, progress: Progress = silent) -> Any:
-    """Train, measure and register a family.
+def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
+    """Let every promoted forecaster speak from the end of the data on; rows written, by view.
 
     Raises:
-        InputError: there is no such family.
+        BundleError: none is promoted.
     """
-    if family not in FAMILIES:
-        raise InputError(
-            expected=f"a model family, one of {sorted(FAMILIES)}",
-            found=repr(family),
-            next_command="python -m training run --help",
+    written: dict[str, int] = {}
+    missing: list[BundleError] = []
+    for number, name in enumerate(FORECASTERS):
+        try:
+            written |= import_module(MODELS[name]).forecast(home)
+        except BundleError as error:
+            missing.append(error)
+        progress(number + 1, len(FORECASTERS), name)
+    if len(missing) == len(FORECASTERS):
+        raise BundleError(
+            expected="a promoted forecaster",
+            found="none",
+            next_command="python -m training run trends && python -m training promote trend_forecaster",
         )
-    return FAMILIES[family](home, progress)
+    return written

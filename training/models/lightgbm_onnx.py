@@ -1,16 +1,13 @@
 """LightGBM to ONNX, and what became of it asked in the booster's place."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import lightgbm
 
-
-def to_onnx(booster: "lightgbm.Booster") -> bytes:
-    """A regression or ranking as ONNX: input ``features`` (n, d) float32, output scores (n, 1) float32."""
+def to_onnx(booster: Any) -> bytes:
+    """A LightGBM regression or ranking as ONNX: input ``features`` (n, d) float32, output scores (n, 1) float32."""
     import lightgbm
     from onnxmltools import convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType

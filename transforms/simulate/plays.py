@@ -14,7 +14,7 @@ import polars as pl
 from feature_repo.on_demand.request_context import DEVICES
 from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
-from transforms.simulate.world import World
+from transforms.simulate.world import FADING, World
 
 MEAN_SESSION = 8.0
 LATE, TWICE = 0.02, 0.01
@@ -40,7 +40,8 @@ def _expected_plays(world: World) -> np.ndarray:
     size = world.size
     weekdays = np.array([(size.start + timedelta(days=day)).weekday() for day in range(size.days)])
     present = np.arange(size.days)[:, None] >= world.user_signup
-    weight = _WEEKDAY[weekdays][:, None] * world.user_activity * present
+    left = np.clip((world.user_leaves - np.arange(size.days)[:, None]) / FADING, 0, 1)
+    weight = _WEEKDAY[weekdays][:, None] * world.user_activity * present * left
     return weight * (size.plays / weight.sum())
 
 

@@ -47,6 +47,7 @@ _SYLLABLES = (
     "zan",
 )
 _FAVOURITES = 12
+FADING = 14
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -84,6 +85,8 @@ class World:
         user_activity: (users,) relative number of plays.
         user_signup: (users,) day of sign-up, counted from the start; negative if before.
         user_loyalty: (users,) share of plays that go to favourites.
+        user_leaves: (users,) day of the last play, counted from the start; beyond the end for those who stay. They
+            play less and less in the ``FADING`` days before.
     """
 
     size: Size
@@ -99,6 +102,7 @@ class World:
     user_activity: np.ndarray
     user_signup: np.ndarray
     user_loyalty: np.ndarray
+    user_leaves: np.ndarray
     users: pl.DataFrame
     artists: pl.DataFrame
     tracks: pl.DataFrame
@@ -134,6 +138,7 @@ def draw(size: Size, rng: np.random.Generator) -> World:
         user_activity=rng.lognormal(0, 0.8, size.users),
         user_signup=signup,
         user_loyalty=rng.beta(3, 4, size.users),
+        user_leaves=_leaving_days(size, signup, rng),
         users=_users(size, signup, rng),
         artists=_artists(size, rng),
         tracks=_tracks(size, track_artist, artist_scene, scene_genre, release, track_ms, rng),
@@ -157,6 +162,7 @@ def truth(world: World) -> dict[str, pl.DataFrame]:
                 "taste": world.user_taste,
                 "loyalty": world.user_loyalty,
                 "activity": world.user_activity,
+                "leaves": world.user_leaves,
             }
         ),
         "tracks": pl.DataFrame({"track_id": world.tracks["track_id"], "scene": scenes, "quality": world.track_quality}),
@@ -169,6 +175,12 @@ def _release_days(size: Size, rng: np.random.Generator) -> np.ndarray:
     return np.where(
         fresh, rng.integers(0, size.days, size.tracks), -(rng.exponential(900, size.tracks).astype(int) + 1)
     )
+
+
+def _leaving_days(size: Size, signup: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One listener in eight leaves while we watch."""
+    first = np.maximum(signup, 0) + 1
+    return np.where(rng.random(size.users) < 0.125, rng.integers(first, size.days + FADING), size.days + FADING)
 
 
 def _appeal(size: Size, base: np.ndarray, release: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -22,7 +22,7 @@ class ConformalQuantiles:
     Attributes:
         levels: of the quantiles, 0–1.
         groups: of forecasts, by their size in units of the series' scale.
-        least: errors that a group must have; smaller ones are joined with their neighbours.
+        least: errors that a group must have at each step; with fewer, those of all steps are taken together.
         edges: (groups − 1,) sizes at which one group ends, once fitted.
         errors: (groups, h, levels) scaled errors, once fitted.
     """
@@ -50,8 +50,9 @@ class ConformalQuantiles:
         group = np.searchsorted(self.edges, size, side="right")
         found = np.zeros((len(self.edges) + 1, truth.shape[1], len(self.levels)))
         for number in range(len(found)):
+            rows = error[group == number]
             for step in range(truth.shape[1]):
-                column = error[group == number, step]
+                column = rows[:, step] if len(rows) >= self.least else rows.reshape(-1)
                 found[number, step] = quantiles(column[np.isfinite(column)], self.levels)
         # what lies further ahead is not known better
         middle = found[:, :, [self._middle]]

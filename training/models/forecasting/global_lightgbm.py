@@ -14,6 +14,7 @@ import numpy as np
 
 from training.models.forecasting import lags
 from training.models.forecasting.panel import Panel
+from training.models.lightgbm_onnx import OnnxBooster
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM: busy waiting makes fits ten times slower
 
@@ -58,7 +59,7 @@ class GlobalLightGBM:
     known_names: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 2
-    booster: "lightgbm.Booster | None" = field(default=None, compare=False)
+    booster: "lightgbm.Booster | OnnxBooster | None" = field(default=None, compare=False)
 
     def inputs(self, panel: Panel, horizon: int) -> tuple[np.ndarray, lags.Lagged]:
         """(n × horizon, d) float32 at the panel's end, series by series; and how to scale what they belong to."""

@@ -29,13 +29,14 @@ from training.datasets.series import DAY, history, last_full_day
 from training.evaluate import mase_scale
 from training.models.forecasting import calendar, report
 from training.models.forecasting.backtest import Backtest, Forecaster, backtest
-from training.models.forecasting.blend import Blend, segment_of
+from training.models.forecasting.blend import Blend
 from training.models.forecasting.cold_start import ReleaseCurve
 from training.models.forecasting.conformal import ConformalQuantiles
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
 from training.models.forecasting.hierarchy import Hierarchy
 from training.models.forecasting.naive import RecentMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
+from training.models.forecasting.reconcile import Reconciler
 from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.statistical import INTERMITTENT, THETA
 from training.models.forecasting.written import write
@@ -266,20 +267,23 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     names = [one.name for one in members]
     past = backtest(panel, members, settings.horizon, settings.validation)
     clock.lap("validation")
-    blend = Blend.choose(past, names)
-    said = np.stack([_reconciled(world, at, scale) for at, scale in zip(blend.of(past), past.scale, strict=True)])
+    blends = _choose(world, past, names)
+    said = _ensemble(world, past, blends)
+    reconciler = Reconciler.fit(world.hierarchy, past, said)
+    said = reconciler.of(world.hierarchy, said, past.scale)
     conformal = {level: _conformal(past, said, part) for level, part in world.hierarchy.levels.items()}
     clock.lap("ensemble")
     test = backtest(panel, members, settings.horizon, settings.test)
-    metrics, shown = measure(world, test, blend, conformal)
+    metrics, shown = measure(world, test, blends, reconciler, conformal)
     clock.lap("test")
     fitted = [one.fit(panel, settings.horizon) for one in members]
     curve = ReleaseCurve.fit(world.values, world.age(world.end), world.artists)
     learned = [one for one in fitted if isinstance(one, GlobalLightGBM) and one.booster is not None]
-    files = {f"{one.name}.onnx": to_onnx(one.booster) for one in learned if one.booster is not None}
+    files = {f"{one.name}.onnx": to_onnx(one.booster) for one in learned}
     extra = {
         "settings": asdict(settings),
-        "blend": blend.as_json(),
+        "blends": {level: one.as_json() for level, one in blends.items()},
+        "reconciler": reconciler.as_json(),
         "conformal": {level: one.as_json() for level, one in conformal.items()},
         "curve": {"curve": curve.curve.tolist(), "everyone": curve.everyone, "pull": curve.pull},
     }
@@ -292,11 +296,11 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         pulled=known.pulled,
         inputs=members[0].names(panel),  # type: ignore[attr-defined]
         cutoff=world.end.isoformat(),
-        parameters={**asdict(settings), "nodes": len(panel), "days": panel.steps, "blend": blend.kind},
+        parameters={**asdict(settings), "nodes": len(panel), "days": panel.steps, "trust": reconciler.trust},
         about=_ABOUT,
         extra=extra,
     )
-    page = report.write(home, NAME, version, metrics, blend.as_json(), shown)
+    page = report.write(home, NAME, version, metrics, {key: extra[key] for key in ("blends", "reconciler")}, shown)
     clock.lap("registration")
     return ForecastResult(NAME, version, known.rows, metrics, clock.seconds, page)
 
@@ -321,7 +325,8 @@ def forecast(home: Home) -> dict[str, int]:
     made = speak(
         world,
         members,
-        Blend.from_json(extra["blend"]),
+        {level: Blend.from_json(told) for level, told in extra["blends"].items()},
+        Reconciler.from_json(extra["reconciler"]),
         conformal,
         ReleaseCurve(np.array(curve["curve"]), curve["everyone"], curve["pull"]),
         settings.horizon,
@@ -347,17 +352,19 @@ def forecast(home: Home) -> dict[str, int]:
 def speak(
     world: World,
     members: Sequence[Forecaster],
-    blend: Blend,
+    blends: Mapping[str, Blend],
+    reconciler: Reconciler,
     conformal: Mapping[str, ConformalQuantiles],
     curve: ReleaseCurve,
     horizon: int,
 ) -> dict[str, tuple[np.ndarray, dict[float, np.ndarray]]]:
     """Level → forecasts (n, horizon) that add up, and their quantiles, at the end of the world's histories."""
     panel = world.panel
-    forecasts = {one.name: one.forecast(panel, horizon) for one in members if one.name in blend.members}
+    forecasts = {one.name: one.forecast(panel, horizon)[None] for one in members}
     scale = mase_scale(panel.values, panel.season)
-    middle = np.median(np.stack(list(forecasts.values())), axis=0).mean(axis=1)
-    said = panel.bounded(blend.combine(forecasts, scale, segment_of(middle, scale)))
+    unknown = np.full((1, len(panel), horizon), np.nan)
+    now = Backtest(forecasts, unknown, scale[None], np.array([panel.steps]))
+    said = panel.bounded(_ensemble(world, now, blends)[0])
     tracks = world.hierarchy.levels["track"]
     young = panel.lengths[tracks] < _NEW
     level = curve.level(world.values, world.artists)
@@ -365,17 +372,21 @@ def speak(
     # nothing of a track that is out for long and was never played speaks for plays to come
     likes = curve.forecast(level, age, horizon) * ((age >= -1) & (age < len(curve.curve)))[:, None]
     said[tracks] = np.where(young[:, None], likes, said[tracks])
-    said = _reconciled(world, said, scale)
+    said = reconciler.of(world.hierarchy, said[None], scale[None])[0]
     levels = world.hierarchy.levels
     return {name: (said[part], conformal[name].quantiles(said[part], scale[part])) for name, part in levels.items()}
 
 
 def measure(
-    world: World, test: Backtest, blend: Blend, conformal: Mapping[str, ConformalQuantiles]
+    world: World,
+    test: Backtest,
+    blends: Mapping[str, Blend],
+    reconciler: Reconciler,
+    conformal: Mapping[str, ConformalQuantiles],
 ) -> tuple[dict[str, dict[str, Metrics]], list[report.Shown]]:
     """Level → forecaster → figures over the test origins; and what to draw."""
-    ensemble = blend.of(test)
-    said = np.stack([_reconciled(world, at, scale) for at, scale in zip(ensemble, test.scale, strict=True)])
+    ensemble = _ensemble(world, test, blends)
+    said = reconciler.of(world.hierarchy, ensemble, test.scale)
     metrics: dict[str, dict[str, Metrics]] = {}
     shown = []
     for level, part in world.hierarchy.levels.items():
@@ -407,14 +418,26 @@ def _at_each(conformal: ConformalQuantiles, said: np.ndarray, scale: np.ndarray)
 
 def _conformal(past: Backtest, said: np.ndarray, part: slice) -> ConformalQuantiles:
     steps = past.truth.shape[2]
-    rows = [values[:, part].reshape(-1, steps) for values in (past.truth, said)]
-    return ConformalQuantiles().fit(*rows, past.scale[:, part].reshape(-1))
+    truth, forecast = (values[:, part].reshape(-1, steps) for values in (past.truth, said))
+    return ConformalQuantiles().fit(truth, forecast, past.scale[:, part].reshape(-1))
 
 
-def _reconciled(world: World, said: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(nodes, h) that add up; each node's error is taken to be as large as its scale."""
-    size = np.where(np.isfinite(scale), scale, 0.5)
-    return world.hierarchy.reconciled(said, np.maximum(size, 0.1) ** 2)
+def _choose(world: World, past: Backtest, names: Sequence[str]) -> dict[str, Blend]:
+    """A blend for each level; genres and the total, of which there are few, share one."""
+    nodes = np.arange(len(world.panel))
+    top = np.concatenate([nodes[world.hierarchy.levels[level]] for level in ("genre", "total")])
+    shared = Blend.choose(past.only(top), names)
+    lower = {
+        level: Blend.choose(past.only(nodes[world.hierarchy.levels[level]]), names) for level in ("track", "artist")
+    }
+    return {**lower, "genre": shared, "total": shared}
+
+
+def _ensemble(world: World, found: Backtest, blends: Mapping[str, Blend]) -> np.ndarray:
+    """(o, nodes, h) what the blends say."""
+    nodes = np.arange(len(world.panel))
+    parts = [blends[level].of(found.only(nodes[part])) for level, part in world.hierarchy.levels.items()]
+    return np.concatenate(parts, axis=1)
 
 
 def _origins(panel: Panel, learned: Any, backs: Sequence[int], horizon: int) -> list[datetime]:

@@ -13,7 +13,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +77,19 @@ class Result:
     training_rows: int
     training_set: Path
     seconds: dict[str, float]
+
+    def lines(self) -> Iterator[str]:
+        """For a terminal."""
+        yield f"{self.training_rows:,} training rows → {self.training_set}"
+        for stage, seconds in self.seconds.items():
+            yield f"{stage:14}{seconds:7.1f} s"
+        yield f"{'test':16}{'NDCG@10':>9}{'± 95 %':>9}{'Recall@20':>11}{'coverage':>10}{'listeners':>11}"
+        for model, numbers in self.metrics.items():
+            yield (
+                f"{model:16}{numbers.ndcg_at_10:9.4f}{numbers.ndcg_interval:9.4f}{numbers.recall_at_20:11.4f}"
+                f"{numbers.coverage_at_10:10.3f}{numbers.users:11}"
+            )
+        yield f"registered: {NAME} {self.version} (challenger). Next: python -m training promote {NAME}"
 
 
 @dataclass(frozen=True)
