@@ -1,4 +1,4 @@
-"""``python -m inference``: recommend to one listener, or serve everybody over HTTP."""
+"""``python -m inference``: recommend to one listener, forecast, or serve everybody over HTTP."""
 
 from typing import Annotated
 
@@ -35,6 +35,28 @@ def recommend(
 
 
 @app.command()
+def forecast(
+    entity: Annotated[str, typer.Argument(help="track, artist, genre, platform or user")],
+    key: Annotated[str, typer.Argument(metavar="ID", help="such as t000042, a00017, jazz, default, u000042")],
+    target: Annotated[
+        str, typer.Option(help="streams, chart, activity or load; the first that fits the entity if left out")
+    ] = "",
+    horizon: Annotated[int | None, typer.Option(min=1, help="steps; all that were forecast if left out")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="draw the intervals")] = False,
+) -> None:
+    """What is forecast of one key, with intervals, and the model that said so."""
+    from inference.forecast.forecaster import target_of
+    from inference.forecast.plot import lines
+
+    found = target_of(entity, target or None).load(home=Home.from_env()).forecast(entity, key, horizon=horizon)
+    say(f"{found.target} of {found.entity} {found.id}, by {found.model}, as of {found.origin:%Y-%m-%d %H:%M} UTC")
+    for line in lines(found, plot=plot):
+        say(line)
+    if found.note:
+        say(found.note)
+
+
+@app.command()
 def freshness() -> None:
     """How old the features online are, view by view, the oldest first."""
     import time
@@ -51,7 +73,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535)] = 8_000,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
 ) -> None:
-    """Serve over HTTP: POST /v1/recommendations, /health, /metrics; /docs shows all of it."""
+    """Serve over HTTP: POST /v1/recommendations, /v1/forecasts, /v1/events, /health, /metrics; /docs shows all of it."""
     import uvicorn
 
     from inference.api.app import create_app

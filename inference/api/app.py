@@ -14,12 +14,15 @@ from inference.api.body import whole_body
 from inference.api.schemas import (
     EVENTS_REQUEST,
     EventsResponse,
+    ForecastRequest,
+    ForecastResponse,
     Health,
     RecommendationRequest,
     RecommendationResponse,
     RefusedEvent,
 )
 from inference.events import LARGEST_BODY, EventWriter
+from inference.forecast.forecaster import Forecaster, target_of
 from inference.monitoring.freshness import FreshnessCollector
 from inference.recommend.engine import RecommendationEngine
 
@@ -35,7 +38,9 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
     """
     home = home or Home.from_env()
     engine = RecommendationEngine.load(model, home)
-    app = FastAPI(title="Refrain", version="1", description="Recommendations from features looked up online.")
+    app = FastAPI(
+        title="Refrain", version="1", description="Recommendations and forecasts from features looked up online."
+    )
     errors.install(app)
     registry = CollectorRegistry()
     registry.register(FreshnessCollector(home))
@@ -78,6 +83,17 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
         )
         answers.labels(answer.model, str(answer.known).lower()).inc()
         return RecommendationResponse.model_validate(asdict(answer))
+
+    forecasters: dict[str, Forecaster] = {}
+
+    @app.post("/v1/forecasts", responses=errors.RESPONSES, tags=["forecasting"])
+    def forecasts(body: ForecastRequest) -> ForecastResponse:
+        """What is forecast of a track, artist, genre, listener or all together, with intervals."""
+        kind = target_of(body.entity, body.target)
+        if kind.target not in forecasters:
+            forecasters[kind.target] = kind.load(home=home)
+        found = forecasters[kind.target].forecast(body.entity, body.id, horizon=body.horizon)
+        return ForecastResponse.model_validate(asdict(found))
 
     events = EventWriter(home)
     told = Counter("refrain_events", "Events by what became of them", ["outcome"], registry=registry)

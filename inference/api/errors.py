@@ -10,9 +10,11 @@ from starlette.exceptions import HTTPException
 
 from feature_repo.errors import InputError, RefrainError
 from inference.api.schemas import Problem
+from inference.forecast.forecaster import UnknownKey
 
 SEE_DOCS = "see /docs for what a request looks like"
 RESPONSES: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "nothing is known of the key"},
     413: {"model": Problem, "description": "the body is too long"},
     422: {"model": Problem, "description": "the request is not what it should be"},
     503: {"model": Problem, "description": "the online store does not answer"},
@@ -32,6 +34,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
+        if isinstance(error, UnknownKey):
+            return problem(HTTPStatus.NOT_FOUND, f"expected {error.expected}; found {error.found}", error.next_command)
         if isinstance(error, InputError):
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"expected {error.expected}; found {error.found}", SEE_DOCS)
         return problem(

@@ -1,7 +1,7 @@
 """What comes in and what goes out, with examples."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -56,6 +56,48 @@ class RecommendationResponse(BaseModel):
     known: bool = Field(description="false: nothing is known of this listener, popular tracks answered")
     model: str = Field(examples=["recommendation:3"])
     items: list[RecommendedTrack]
+    note: str | None = None
+
+
+class ForecastRequest(BaseModel):
+    """Of whom, and what."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"entity": "track", "id": "t000042", "horizon": 7}]},
+    )
+
+    entity: Literal["track", "artist", "genre", "platform", "user"]
+    id: Identifier
+    target: Literal["streams", "chart", "activity", "load"] | None = Field(
+        default=None, description="the first that fits the entity if left out: streams; of listeners, activity"
+    )
+    horizon: int | None = Field(default=None, ge=1, le=1_000, description="steps; all that were forecast if left out")
+
+
+class ForecastPoint(BaseModel):
+    """One step."""
+
+    start: datetime
+    end: datetime
+    mean: float
+    lower_95: float
+    lower_80: float
+    median: float
+    upper_80: float
+    upper_95: float
+    chance: float | None = Field(description="of being on the chart, or of no play; null where neither is forecast")
+
+
+class ForecastResponse(BaseModel):
+    """The forecast, and the model that made it."""
+
+    entity: str
+    id: str
+    target: str
+    model: str = Field(examples=["trend_forecaster:3"])
+    origin: datetime = Field(description="nothing later was known")
+    points: list[ForecastPoint]
     note: str | None = None
 
 

@@ -164,8 +164,5 @@ def forecast(home: Home) -> dict[str, int]:
 
 def _conformal(past: Backtest, blend: Blend) -> ConformalQuantiles:
     steps = past.truth.shape[2]
-    said = blend.of(past)
-    # a week by the hour is one thing: a day's errors are learned from all of its hours
-    return ConformalQuantiles(groups=1).fit(
-        past.truth.reshape(-1, steps), said.reshape(-1, steps), past.scale.reshape(-1)
-    )
+    truth, said, scale = past.truth.reshape(-1, steps), blend.of(past).reshape(-1, steps), past.scale.reshape(-1)
+    return ConformalQuantiles(groups=1).fit(truth, said, scale)

@@ -266,7 +266,8 @@ def forecast(home: Home) -> dict[str, int]:
     """
     folder, manifest = read_champion(home, NAME)
     boosters = [OnnxBooster((folder / f"{part}.onnx").read_bytes()) for part in ("plays", "spread", "churn")]
-    model = Model(*boosters, np.array(manifest.extra["errors"]), tuple(manifest.extra["platt"]))
+    plays, spread, churn = boosters
+    model = Model(plays, spread, churn, np.array(manifest.extra["errors"]), tuple(manifest.extra["platt"]))
     listeners = Listeners.load(home)
     rows = training_set(SERVICE, listeners.spine([0]), home=home, as_known=True).data
     inputs = listeners.matrix(rows)

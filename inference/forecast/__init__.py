@@ -1,0 +1,1 @@
+"""Forecasts that the promoted forecasters wrote back as features, looked up online."""
