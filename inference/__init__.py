@@ -1,7 +1,7 @@
 """Entity keys to answers.
 
-``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend`` and
-``forecast`` answer, ``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow, LightGBM or scikit-learn.
+``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend`` and ``forecast`` answer,
+``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow, LightGBM or scikit-learn.
 
 >>> from inference import RecommendationEngine                                     # doctest: +SKIP
 >>> RecommendationEngine.load("recommendation").recommend("u000042", count=10)     # doctest: +SKIP

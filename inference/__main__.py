@@ -73,7 +73,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535)] = 8_000,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
 ) -> None:
-    """Serve over HTTP: POST /v1/recommendations, /v1/forecasts, /v1/events, /health, /metrics; /docs shows all of it."""
+    """Serve over HTTP: POST /v1/recommendations, /v1/forecasts, /v1/events, /health, /metrics; /docs tells more."""
     import uvicorn
 
     from inference.api.app import create_app

@@ -151,7 +151,7 @@ class TrendForecaster(Forecaster):
     """
 
     name, target = "trend_forecaster", "streams"
-    views = {
+    views: ClassVar[dict[str, tuple[str, str]]] = {
         "track": ("track_streams_forecast", "track_id"),
         "artist": ("artist_streams_forecast", "artist_id"),
         "genre": ("genre_streams_forecast", "genre"),
@@ -163,21 +163,21 @@ class ChartForecaster(Forecaster):
     """Places on weekly charts in 1, 4 and 13 weeks."""
 
     name, target = "chart_forecaster", "chart"
-    views = {"track": ("track_chart_forecast", "track_id")}
+    views: ClassVar[dict[str, tuple[str, str]]] = {"track": ("track_chart_forecast", "track_id")}
 
 
 class UserBehaviorForecaster(Forecaster):
     """Plays of a listener in the next days, and the chance that there are none in two weeks."""
 
     name, target = "user_behavior_forecaster", "activity"
-    views = {"user": ("user_activity_forecast", "user_id")}
+    views: ClassVar[dict[str, tuple[str, str]]] = {"user": ("user_activity_forecast", "user_id")}
 
 
 class CapacityForecaster(Forecaster):
     """Plays of everybody by the hour, a week ahead."""
 
     name, target = "capacity_forecaster", "load"
-    views = {"platform": ("platform_load_forecast", "platform_id")}
+    views: ClassVar[dict[str, tuple[str, str]]] = {"platform": ("platform_load_forecast", "platform_id")}
 
 
 TARGETS: dict[str, type[Forecaster]] = {

@@ -35,7 +35,8 @@ def _rows(titles: pl.Series, chart: str, places: np.ndarray, dates: np.ndarray, 
     charting = places > 0
     wanted = np.zeros_like(charting)
     for later in [*range(WEEKS + 1), *(YEAR - ahead + more for ahead in AHEAD for more in (0, 1))]:
-        wanted[:, later:] |= charting[:, : charting.shape[1] - later]
+        if later < charting.shape[1]:
+            wanted[:, later:] |= charting[:, : charting.shape[1] - later]
     title, week = np.nonzero(wanted & (dates > 0))
     padded = np.pad(places, ((0, 0), (YEAR, 0)), constant_values=-1)
     recent = padded[title[:, None], week[:, None] + YEAR - np.arange(WEEKS - 1, -1, -1)].astype(np.int64)

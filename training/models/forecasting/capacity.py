@@ -1,8 +1,8 @@
 """The load of the whole service by the hour, a week ahead (``capacity_forecaster``).
 
-Plays an hour are pulled through Feast (``platform_load_v1`` at every hour). Seasonal naive, LOESS with exponential
-smoothing and a boosted model on lags make an ensemble, chosen on validation origins; ``upper_95`` is the load to be
-ready for: one hour in forty is above it.
+Plays an hour are pulled through Feast (``platform_load_v1`` at every hour). Seasonal naive and mean, LOESS with
+exponential smoothing, and a boosted model on lags make an ensemble, chosen on validation origins;
+``upper_95`` is the load to be ready for: one hour in forty is above it.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +22,7 @@ from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend
 from training.models.forecasting.conformal import ConformalQuantiles
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
-from training.models.forecasting.naive import LastValue, SeasonalNaive
+from training.models.forecasting.naive import LastValue, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
 from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.statistical import MSTL
@@ -68,7 +68,8 @@ def load(home: Home) -> Panel:
 def forecasters(settings: Settings) -> list[Forecaster]:
     """Whom the ensemble is made of."""
     learned = GlobalLightGBM(trees=settings.trees, leaves=15, floor=0.5, origins=24, stride=11)
-    return [SeasonalNaive(), SeasonalNaive(DAY, "seasonal_naive_day"), MSTL, learned, LastValue()]
+    plain = [SeasonalNaive(), SeasonalMean(), SeasonalNaive(DAY, "seasonal_naive_day"), LastValue()]
+    return [*plain, MSTL, learned]
 
 
 def run(home: Home, settings: Settings | None = None, *, progress: Progress = silent) -> ForecastResult:

@@ -21,7 +21,7 @@ class ReleaseCurve:
 
     curve: np.ndarray
     everyone: float
-    pull: float = 5.0
+    pull: float = 2.0
 
     @classmethod
     def fit(cls, values: np.ndarray, age: np.ndarray, artists: Sequence[str | None]) -> "ReleaseCurve":
@@ -58,8 +58,11 @@ class ReleaseCurve:
         heard = recent > 0
         total = np.bincount(group[heard], weights=recent[heard], minlength=len(names) + 1)
         count = np.bincount(group[heard], minlength=len(names) + 1)
-        total[-1] = count[-1] = 0
-        return ((total + self.pull * self.everyone) / (count + self.pull))[group]
+        count[-1] = 0
+        # drawn together as logarithms: fame is skewed, and a mean with everyone's would make the small ones large
+        mine = np.log(np.maximum(total / np.maximum(count, 1), 1e-9))
+        everyone = np.log(max(self.everyone, 1e-9))
+        return np.exp((count * mine + self.pull * everyone) / (count + self.pull))[group]
 
     def forecast(self, level: np.ndarray, age: np.ndarray, horizon: int) -> np.ndarray:
         """(n, horizon) of tracks with an artist's level (n,) and an age (n,) in days at the origin."""

@@ -50,7 +50,8 @@ class ConformalQuantiles:
         group = np.searchsorted(self.edges, size, side="right")
         found = np.zeros((len(self.edges) + 1, truth.shape[1], len(self.levels)))
         for number in range(len(found)):
-            rows = error[group == number]
+            mine = group == number
+            rows = error[mine] if mine.any() else error
             for step in range(truth.shape[1]):
                 column = rows[:, step] if len(rows) >= self.least else rows.reshape(-1)
                 found[number, step] = quantiles(column[np.isfinite(column)], self.levels)

@@ -6,6 +6,7 @@ weighed by how wrong such forecasts were. A genre knows about its tracks, and th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Hierarchy:
         names: (nodes,) as ``level:name``.
     """
 
-    summing: "object"
+    summing: Any
     levels: dict[str, slice]
     names: list[str]
 
@@ -46,8 +47,8 @@ class Hierarchy:
 
     def sums(self, bottom: np.ndarray) -> np.ndarray:
         """(nodes, t) of (bottoms, t); what had not begun counts as 0, and a node begins with its first series."""
-        added = np.asarray(self.summing @ np.nan_to_num(bottom))  # type: ignore[operator]
-        began = np.asarray(self.summing @ np.isfinite(bottom).astype(np.float32)) > 0  # type: ignore[operator]
+        added = np.asarray(self.summing @ np.nan_to_num(bottom))
+        began = np.asarray(self.summing @ np.isfinite(bottom).astype(np.float32)) > 0
         return np.where(began, added, np.nan)
 
     def reconciled(self, forecasts: np.ndarray, variance: np.ndarray, *, nonnegative: bool = True) -> np.ndarray:
@@ -59,18 +60,13 @@ class Hierarchy:
             nonnegative: the bottom series are not below 0, whatever that does to the distances.
         """
         from scipy import sparse
-        from scipy.sparse.linalg import cg
+        from scipy.sparse.linalg import splu
 
-        summing = self.summing
-        weights = 1 / np.maximum(variance, 1e-9)
-        weighted = summing.T @ sparse.diags(weights)  # type: ignore[attr-defined]
-        normal = (weighted @ summing).tocsr()
-        start = np.asarray(forecasts[: summing.shape[1]], np.float64)  # type: ignore[attr-defined]
-        conditioner = sparse.diags(1 / normal.diagonal())
-        bottom = np.empty_like(start)
-        for step in range(forecasts.shape[1]):
-            bottom[:, step], _ = cg(
-                normal, weighted @ forecasts[:, step], x0=start[:, step], rtol=1e-8, maxiter=500, M=conditioner
-            )
-        bottom = np.maximum(bottom, 0.0) if nonnegative else bottom
-        return np.asarray(summing @ bottom)  # type: ignore[operator]
+        count = self.summing.shape[1]
+        upper = self.summing[count:]
+        below, above = np.maximum(variance[:count], 1e-9), np.maximum(variance[count:], 1e-9)
+        # what the levels above know better, handed down by variance: exact, and one factorization for all steps
+        spread = (sparse.diags(above) + upper @ sparse.diags(below) @ upper.T).tocsc()
+        surprise = forecasts[count:] - upper @ forecasts[:count]
+        bottom = forecasts[:count] + below[:, None] * (upper.T @ splu(spread).solve(np.ascontiguousarray(surprise)))
+        return np.asarray(self.summing @ (np.maximum(bottom, 0.0) if nonnegative else bottom))

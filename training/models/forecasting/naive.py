@@ -49,6 +49,38 @@ class SeasonalNaive:
 
 
 @dataclass(frozen=True)
+class SeasonalMean:
+    """The mean of the last so many seasons, place by place: the seasonal naive without most of its noise.
+
+    Attributes:
+        season: in steps; the panel's longest if None.
+        seasons: how many, or as many as there are.
+    """
+
+    season: int | None = None
+    seasons: int = 4
+    name: str = "seasonal_mean"
+
+    def fit(self, panel: Panel, horizon: int) -> "SeasonalMean":
+        """Nothing to learn."""
+        return self
+
+    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
+        """(n, horizon)."""
+        season = self.season or max(panel.seasons, default=1)
+        found = SeasonalNaive(season).forecast(panel, horizon)
+        if panel.steps < season:
+            return found
+        missing = -panel.steps % season
+        shaped = np.pad(panel.values, ((0, 0), (missing, 0)), constant_values=np.nan)
+        recent = shaped.reshape(len(panel), shaped.shape[1] // season, season)[:, -self.seasons :]
+        known = np.isfinite(recent)
+        mean = np.where(known, recent, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        again = mean[:, np.arange(horizon) % season]
+        return np.where((panel.lengths >= season)[:, None], again, found)
+
+
+@dataclass(frozen=True)
 class RecentMean:
     """The mean of the last so many steps."""
 

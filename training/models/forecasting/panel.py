@@ -63,9 +63,12 @@ class Panel:
         Raises:
             InputError: rows contradict each other, times do not fit the step, values are infinite, or negative counts.
         """
+        moment = pl.col(time).str.to_datetime(time_zone="UTC", strict=False)
+        if rows.schema[time] != pl.String:
+            moment = pl.col(time).cast(pl.Datetime("us", "UTC"), strict=False)
         table = rows.select(
             pl.col(key).cast(pl.String).alias("id"),
-            pl.col(time).cast(pl.Datetime("us", "UTC"), strict=False).dt.timestamp("us").alias("time"),
+            moment.dt.timestamp("us").alias("time"),
             pl.col(value).cast(pl.Float64).alias("value"),
         ).unique()
         _check(table, nonnegative)

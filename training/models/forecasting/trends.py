@@ -34,7 +34,7 @@ from training.models.forecasting.cold_start import ReleaseCurve
 from training.models.forecasting.conformal import ConformalQuantiles
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
 from training.models.forecasting.hierarchy import Hierarchy
-from training.models.forecasting.naive import RecentMean, SeasonalNaive
+from training.models.forecasting.naive import RecentMean, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
 from training.models.forecasting.reconcile import Reconciler
 from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
@@ -237,7 +237,7 @@ def forecasters(known: Known, settings: Settings, series: int) -> list[Forecaste
         known_names=known.names,
         seed=settings.seed,
     )
-    plain: list[Forecaster] = [SeasonalNaive(), RecentMean(7, "mean_7d"), RecentMean(28, "mean_28d")]
+    plain: list[Forecaster] = [SeasonalNaive(), SeasonalMean(), RecentMean(7, "mean_7d"), RecentMean(28, "mean_28d")]
     statistical: list[Forecaster] = [THETA, INTERMITTENT] if series <= settings.most_statistical else []
     return [learned, replace(learned, name="global_difference", difference=True), *statistical, *plain]
 
