@@ -62,7 +62,8 @@ def promote(
     from training import registry
 
     chosen = registry.promote(Home.from_env(), name, version)
-    say(f"{name} {chosen} is champion. Next: python -m feature_repo materialize")
+    then = "training forecast" if name.endswith("_forecaster") else "feature_repo materialize"
+    say(f"{name} {chosen} is champion. Next: python -m {then}")
 
 
 @app.command()

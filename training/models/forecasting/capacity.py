@@ -68,7 +68,7 @@ def load(home: Home) -> Panel:
 def forecasters(settings: Settings) -> list[Forecaster]:
     """Whom the ensemble is made of."""
     learned = GlobalLightGBM(trees=settings.trees, leaves=15, floor=0.5, origins=24, stride=11)
-    plain = [SeasonalNaive(), SeasonalMean(), SeasonalNaive(DAY, "seasonal_naive_day"), LastValue()]
+    plain: list[Forecaster] = [SeasonalNaive(), SeasonalMean(), SeasonalNaive(DAY, "seasonal_naive_day"), LastValue()]
     return [*plain, MSTL, learned]
 
 
@@ -95,7 +95,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     clock.lap("validation")
     test = backtest(panel, forecasters(settings), settings.horizon, settings.test)
     said = blend.of(test)
-    made = [conformal.quantiles(at, scale) for at, scale in zip(said, test.scale, strict=True)]
+    made = [_quantiles(conformal, at, scale) for at, scale in zip(said, test.scale, strict=True)]
     quantiles = {level: np.stack([one[level] for one in made]) for level in conformal.levels}
     of: dict[str, Metrics] = {"ensemble": test.metrics(said, quantiles)}
     of |= {name: test.metrics(values) for name, values in test.forecasts.items()}
@@ -148,7 +148,7 @@ def forecast(home: Home) -> dict[str, int]:
     unknown = np.full((1, len(panel), settings.horizon), np.nan)
     now = Backtest(forecasts, unknown, scale[None], np.array([panel.steps]))
     mean = panel.bounded(Blend.from_json(manifest.extra["blend"]).of(now)[0])
-    quantiles = ConformalQuantiles.from_json(manifest.extra["conformal"]).quantiles(mean, scale)
+    quantiles = _quantiles(ConformalQuantiles.from_json(manifest.extra["conformal"]), mean, scale)
     rows = write(
         home,
         VIEW,
@@ -164,6 +164,12 @@ def forecast(home: Home) -> dict[str, int]:
 
 
 def _conformal(past: Backtest, blend: Blend) -> ConformalQuantiles:
-    steps = past.truth.shape[2]
-    truth, said, scale = past.truth.reshape(-1, steps), blend.of(past).reshape(-1, steps), past.scale.reshape(-1)
-    return ConformalQuantiles(groups=1).fit(truth, said, scale)
+    """Each hour by itself, in groups of hours that are said to be alike: a night is surer than an evening."""
+    hours = (past.truth.reshape(-1, 1), blend.of(past).reshape(-1, 1))
+    return ConformalQuantiles().fit(*hours, np.repeat(past.scale.reshape(-1), past.truth.shape[2]))
+
+
+def _quantiles(conformal: ConformalQuantiles, said: np.ndarray, scale: np.ndarray) -> dict[float, np.ndarray]:
+    """Level → (n, horizon)."""
+    made = conformal.quantiles(said.reshape(-1, 1), np.repeat(scale, said.shape[1]))
+    return {level: values.reshape(said.shape) for level, values in made.items()}

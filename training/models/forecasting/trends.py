@@ -76,6 +76,7 @@ class Settings:
         stride: days between them.
         most_statistical: series above which one-series-at-a-time models are left out.
         trees: of the global models.
+        most_rows: that one of them learns from at once; beyond, series are drawn.
         seed: of their draws.
     """
 
@@ -84,6 +85,7 @@ class Settings:
     stride: int = 3
     most_statistical: int = 3_000
     trees: int = 300
+    most_rows: int = 600_000
     seed: int = 0
 
     @property
@@ -230,6 +232,7 @@ def forecasters(known: Known, settings: Settings, series: int) -> list[Forecaste
     """Whom the ensemble is made of."""
     learned = GlobalLightGBM(
         trees=settings.trees,
+        most_rows=settings.most_rows,
         floor=0.5,
         origins=8,
         stride=max(settings.horizon // 2, 1),
