@@ -75,7 +75,7 @@ def plays(series: int, days: int, rng: np.random.Generator) -> np.ndarray:
     release = np.where(rng.random((series, 1)) < 0.2, rng.integers(0, days, (series, 1)), -100)
     age = time_ - release
     burst = np.where(age >= 0, 1 + 5 * np.exp(-np.maximum(age, 0) / 8), 0)
-    shared = 1 + 0.1 * rng.normal(0, 1, days)
+    shared = 1 + 0.03 * rng.normal(0, 1, days)
     return rng.poisson(np.minimum(size * week * year * trend * burst * shared, 1e6)).astype(np.int32)
 
 

@@ -293,3 +293,56 @@ def test_memory_is_bounded_by_the_batch(home: Home, tmp_path: Path, monkeypatch:
     assert max(sizes) == 10
     assert sum(sizes) == 95
     shutil.rmtree(folder)
+
+
+def billboard(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "hot100.csv").write_text(
+        "chart_week,current_week,title,performer,last_week,peak_pos,wks_on_chart\n"
+        "2019-01-05,1,Don't Stop,Anna Featuring Bob,2,1,9\n"
+        "2019-01-12,3,DON'T STOP,Anna,1,1,10\n"
+        "2019-01-12,no,Bad,Row,1,1,1\n"
+    )
+    pl.DataFrame(
+        {
+            "chart_date": [datetime(2019, 1, 5).date()],
+            "rank": [7],
+            "title": ["÷ (Divide)"],
+            "performer": ["Ed"],
+            "last_week": [0],
+            "peak": [7],
+            "weeks_on_chart": [1],
+        }
+    ).write_parquet(folder / "b200.parquet")
+    (folder / "notes.txt").write_text("x")
+    return folder
+
+
+def test_billboard(home: Home, tmp_path: Path) -> None:
+    report = load(home, "billboard", billboard(tmp_path / "charts"))
+    assert (report.tables["chart_entries"].added, report.tables["chart_entries"].quarantined) == (3, 1)
+    rows = scan(home, "chart_entries").sort("event_timestamp", "chart").collect()
+    assert rows["track_id"].to_list() == ["bb:b200:divide:ed", *["bb:hot100:dont-stop:anna"] * 2]
+    assert rows["rank"].to_list() == [7, 1, 3]
+    assert rows["event_timestamp"].to_list()[-1] == datetime(2019, 1, 12, tzinfo=UTC)
+    tracks = scan(home, "tracks").sort("track_id").collect()
+    assert tracks["artist_name"].to_list() == ["Ed", "Row", "Anna"]
+    again = load(home, "billboard", tmp_path / "charts")
+    assert sum(table.added for table in again.tables.values()) == 0
+
+
+def test_what_is_no_chart_is_refused(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no b200 or hot100"):
+        load(home, "billboard", tiny_movielens(tmp_path / "ml"))
+    (tmp_path / "hot100.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"no column \['chart_date'"):
+        load(home, "billboard", tmp_path / "hot100.csv")
+    (tmp_path / "hot100.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match="hot100.parquet"):
+        load(home, "billboard", tmp_path / "hot100.parquet")
+
+
+def test_the_real_charts(home: Home, real_data: Path) -> None:
+    report = load(home, "billboard", real_data / "billboard-weekly" / "hot100.parquet")
+    counts = report.tables["chart_entries"]
+    assert counts.added > 0.999 * counts.read

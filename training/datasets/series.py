@@ -1,7 +1,9 @@
 """Histories as features: what a view said at every midnight, or every hour, since each key began.
 
-A panel's value of a day is the feature as of the midnight after it, as it was known then: corrections that came later
-are left out of what a forecaster sees, as they will be when it serves.
+A panel's value of a day is the feature as of the midnight after it, with the corrections that came later: a row that a
+late event corrected has no older version in tables that were built after it, so that a pull "as known then" would give
+the row of another day. Of the last day before an origin a forecaster therefore sees a few late events more than were
+known that night.
 """
 
 from datetime import datetime, timedelta
@@ -59,7 +61,7 @@ def history(
         start = feature_tables.scan(home, view).select(pl.col("event_timestamp").min()).collect().item()
         start = end - ((end - start) // every) * every if start is not None else end
     spine = all_keys(service, start, end, every=every, home=home)
-    pulled = training_set(service, spine, home=home, as_known=True)
+    pulled = training_set(service, spine, home=home)
     steps = (end - start) // every + 1
     names: dict[str, int] = {}
     pieces = []

@@ -115,7 +115,7 @@ def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[
         found[what] = {name: forecast_metrics(reached, one[on, None], scale) for name, one in forecasts.items()}
         still = on & (truth > 0)
         quantiles = {level: said.if_on(level)[still, None] for level in QUANTILES}
-        found[what]["chart_runs, if on"] = forecast_metrics(
+        found[what]["chart_runs if on"] = forecast_metrics(
             place[still, None].astype(float), said.if_on(0.5)[still, None], scale[: int(still.sum())], quantiles
         )
         for question, some in (("stays", on), ("comes back", ~on)):

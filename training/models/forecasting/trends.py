@@ -1,6 +1,6 @@
 """Daily streams of tracks, artists, genres and all together (``trend_forecaster``).
 
-1. Histories are pulled through Feast: plays of every track on the day before, at every midnight, as known then.
+1. Histories are pulled through Feast: plays of every track on the day before, at every midnight.
 2. Tracks are summed into artists, genres and the total; all nodes make one panel, so that one global model learns from
    all of them, with the calendar, and of tracks how they are heard, how old they are and how their artist does
    (``track_trend_v1`` as of each origin).
@@ -188,7 +188,7 @@ class Known:
         tracks = pl.DataFrame({"track_id": world.tracks, "artist_id": world.artists}, schema=texts)
         moments = pl.DataFrame({"event_timestamp": ends}, schema={"event_timestamp": pl.Datetime("us", "UTC")})
         spine = moments.join(tracks, how="cross").with_columns(platform_id=pl.lit(world.home.tenant))
-        found = training_set(SERVICE, spine, home=world.home, as_known=True)
+        found = training_set(SERVICE, spine, home=world.home)
         self.rows += spine.height
         self.pulled = found.manifest
         for number, end in enumerate(ends):
@@ -469,5 +469,5 @@ def _countries(home: Home, end: datetime) -> dict[str, float]:
 _ABOUT = (
     "Plays a day of tracks, artists, genres and all together: an ensemble chosen on validation, reconciled so that "
     "tracks add up to artists, genres and the total; intervals from its errors. Tracks younger than three days are "
-    "forecast from how tracks of their artist began. Late plays, about one in a hundred, are not counted."
+    "forecast from how tracks of their artist began."
 )

@@ -1,7 +1,7 @@
 """What a listener will play next week, and whether they have left (``user_behavior_forecaster``).
 
 Origins a few days apart; at each, every listener known by then with the features of ``user_behavior_v1`` and their
-plays of the last four weeks, day by day, pulled through Feast as known then. Three boosted models: plays in the next 7
+plays of the last four weeks, day by day, pulled through Feast. Three boosted models: plays in the next 7
 days (the median, of log(1 + plays)), how far off that is, and the chance of no play in the next 14 days (churn). The
 newest origins are test; those before calibrate intervals and chance; the models learn from the rest.
 """
@@ -214,7 +214,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
             found=f"{listeners.values.shape[1]}",
             next_command="python -m transforms import FORMAT PATH  (more days)",
         )
-    pulled = training_set(SERVICE, listeners.spine([*test, *calibration, *train]), home=home, as_known=True)
+    pulled = training_set(SERVICE, listeners.spine([*test, *calibration, *train]), home=home)
     clock.lap("features")
     rows = pulled.data
     learned = rows.filter(pl.col("back").is_in([*calibration, *train]))
@@ -269,7 +269,7 @@ def forecast(home: Home) -> dict[str, int]:
     plays, spread, churn = boosters
     model = Model(plays, spread, churn, np.array(manifest.extra["errors"]), tuple(manifest.extra["platt"]))
     listeners = Listeners.load(home)
-    rows = training_set(SERVICE, listeners.spine([0]), home=home, as_known=True).data
+    rows = training_set(SERVICE, listeners.spine([0]), home=home).data
     inputs = listeners.matrix(rows)
     made = model.quantiles(inputs)
     written = write(

@@ -1,0 +1,299 @@
+"""The four forecasters from raw events to an answer over HTTP, on one small world with charts."""
+
+import json
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+
+from feature_repo.errors import BundleError, InputError, StoreError
+from feature_repo.home import Home
+from feature_repo.stores import redis_server
+from inference.api.app import create_app
+from inference.forecast.forecaster import (
+    CapacityForecaster,
+    ChartForecaster,
+    TrendForecaster,
+    UnknownKey,
+    UserBehaviorForecaster,
+    target_of,
+)
+from tests import charts
+from training.datasets import training_set
+from training.datasets.chart_weeks import grids, spine
+from training.datasets.series import history, last_full_day
+from training.models.forecasting import capacity, chart_forecaster, trends, user_behavior
+from training.models.forecasting.chart_runs import SERVICE, ChartRuns, matrix
+from training.registry import promote
+from training.train import MODELS, forecast, train
+from transforms import feature_tables
+from transforms.raw.ingest import Batch, ingest
+from transforms.raw.read import scan
+
+TRENDS = trends.Settings(rolling=2, trees=30, most_statistical=0)
+NAMES = ("trend_forecaster", "chart_forecaster", "user_behavior_forecaster", "capacity_forecaster")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, dict[str, Any]]]:
+    """A world of 50 days and 180 weeks of charts, with every forecaster trained, promoted, written and online."""
+    from feature_repo.materialize import materialize
+    from transforms.build import build
+    from transforms.simulate.run import simulate
+    from transforms.simulate.world import Size
+
+    home = Home(tmp_path_factory.mktemp("forecasts") / "home")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast's and MLflow's own
+        patch.setenv("REFRAIN_HOME", str(home.root))
+        simulate(home, Size(users=70, tracks=120, days=50, plays=16_000), seed=5)
+        ingest(home, "charts", [Batch("chart_entries", charts.entries())])
+        build(home)
+        subprocess.run([sys.executable, "-m", "feature_repo", "apply"], check=True, capture_output=True)
+        results = {
+            "trends": trends.run(home, TRENDS),
+            "charts": chart_forecaster.run(home, chart_forecaster.Settings(trees=30)),
+            "user_behavior": user_behavior.run(home, user_behavior.Settings(trees=30)),
+            "capacity": capacity.run(home, capacity.Settings(rolling=2, trees=20)),
+        }
+        with pytest.raises(BundleError, match="a promoted forecaster"):
+            forecast(home)
+        for name in NAMES:
+            promote(home, name)
+        results["written"] = forecast(home)
+        materialize(home, None, say=lambda text: None)
+        yield home, results
+    redis_server.stop(home)
+
+
+@pytest.fixture
+def home(trained: tuple[Home, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("REFRAIN_HOME", str(trained[0].root))
+    return trained[0]
+
+
+def test_what_a_run_tells(trained: tuple[Home, dict[str, Any]]) -> None:
+    home, results = trained
+    for name in ("trends", "charts", "user_behavior", "capacity"):
+        told = "\n".join(results[name].lines())
+        assert "registered: " in told
+        assert "training promote" in told
+        page = results[name].report.read_text()
+        assert "<pre>" in page
+        assert json.loads(results[name].report.with_suffix(".json").read_text())["metrics"]
+    assert "<svg" in results["trends"].report.read_text()
+    assert set(results["trends"].metrics) == {"track", "artist", "genre", "total"}
+    counted = scan(home, "chart_entries").select("track_id").unique().collect().height
+    assert 0 < results["written"]["track_chart_forecast"] <= counted
+
+
+def test_the_model_beats_the_baselines_where_there_is_something_to_learn(trained: tuple[Home, dict[str, Any]]) -> None:
+    _, results = trained
+    runs = results["charts"].metrics
+    for ahead in (4, 13):
+        place = runs[f"hot100 place {ahead}w"]
+        assert place["chart_runs"].mae < min(place["last_value"].mae, place["seasonal_naive"].mae)
+    activity = results["user_behavior"].metrics["plays in 7 days"]
+    assert activity["user_behavior"].mae < activity["last_week"].mae
+    tracks = results["trends"].metrics["track"]
+    assert tracks["reconciled"].mase < tracks["seasonal_naive"].mase
+
+
+def test_forecasts_add_up(home: Home) -> None:
+    level = {name: feature_tables.scan(home, view).collect() for name, view in trends.VIEWS.items()}
+    sums = {name: np.sum(rows["mean"].to_list(), axis=0) for name, rows in level.items() if rows.height}
+    np.testing.assert_allclose(sums["track"], sums["total"], rtol=1e-4)
+    np.testing.assert_allclose(sums["artist"], sums["total"], rtol=1e-4)
+    np.testing.assert_allclose(sums["genre"], sums["total"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("view", [name for name in feature_tables.tables() if name.endswith("_forecast")])
+def test_forecasts_are_ordered_and_stamped_with_their_origin(home: Home, view: str) -> None:
+    rows = feature_tables.scan(home, view).collect()
+    assert rows.height
+    assert (rows["origin"] == rows["event_timestamp"].dt.timestamp("us")).all()
+    lists = [np.array(rows[name].to_list()) for name in ("lower_95", "lower_80", "median", "upper_80", "upper_95")]
+    for low, high in pairwise(lists):
+        assert (low <= high + 1e-4).all()
+    assert all(np.isfinite(one).all() and (one >= 0).all() for one in lists)
+    assert set(rows["model"].unique()) <= {f"{name}:1" for name in NAMES}
+
+
+def test_forecasting_again_writes_the_same(home: Home) -> None:
+    before = feature_tables.scan(home, "track_streams_forecast").collect()
+    trends.forecast(home)
+    after = feature_tables.scan(home, "track_streams_forecast").collect()
+    assert before.drop("created_timestamp").equals(after.drop("created_timestamp"))
+
+
+def test_online_is_what_was_written(home: Home) -> None:
+    rows = feature_tables.scan(home, "track_streams_forecast").collect()
+    told = TrendForecaster.load(home=home)
+    for row in rows.head(5).to_dicts():
+        found = told.forecast("track", row["track_id"])
+        assert [point.mean for point in found.points] == pytest.approx(row["mean"])
+        assert [point.upper_95 for point in found.points] == pytest.approx(row["upper_95"])
+        assert found.origin == row["event_timestamp"]
+        assert found.points[0].start == found.origin
+        assert found.points[-1].end == found.origin + timedelta(days=7)
+        assert found.points[0].chance is None
+    charted = feature_tables.scan(home, "track_chart_forecast").collect()
+    best = charted.sort(pl.col("chance").list.first(), descending=True)["track_id"][0]
+    chart = ChartForecaster.load(home=home).forecast("track", best)
+    assert [(point.end - chart.origin).days // 7 for point in chart.points] == [1, 4, 13]
+    assert all(0 <= (point.chance or 0) <= 1 for point in chart.points)
+    load = CapacityForecaster.load(home=home).forecast("platform", "default", horizon=24)
+    assert len(load.points) == 24
+    listener = UserBehaviorForecaster.load(home=home).forecast("user", "u000001")
+    assert listener.points[0].chance is not None
+
+
+def test_unknown_keys_and_horizons_are_refused(home: Home) -> None:
+    told = TrendForecaster.load(home=home)
+    with pytest.raises(UnknownKey, match="a track_id that trend_forecaster has forecast"):
+        told.forecast("track", "nobody")
+    with pytest.raises(InputError, match="1 to 7 steps"):
+        told.forecast("track", "t000001", horizon=8)
+    with pytest.raises(InputError, match="one of"):
+        told.forecast("user", "u000001")
+    with pytest.raises(InputError, match="an entity and a target"):
+        target_of("user", "chart")
+
+
+def test_over_http(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.api.app.RecommendationEngine.load", lambda *_: None)  # no ranker in this world
+    with TestClient(create_app(home=home)) as client:
+        answer = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001", "horizon": 3})
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert (told["model"], told["target"], len(told["points"])) == ("trend_forecaster:1", "streams", 3)
+        assert told["points"][0]["lower_95"] <= told["points"][0]["median"] <= told["points"][0]["upper_95"]
+        load = client.post("/v1/forecasts", json={"entity": "platform", "id": "default", "target": "load"}).json()
+        assert len(load["points"]) == 168
+        for body, status in (
+            ({"entity": "track", "id": "nobody"}, 404),
+            ({"entity": "track", "id": "t000001", "horizon": 99}, 422),
+            ({"entity": "user", "id": "u000001", "target": "chart"}, 422),
+            ({"entity": "album", "id": "x"}, 422),
+            ({"entity": "track", "id": ""}, 422),
+        ):
+            problem = client.post("/v1/forecasts", json=body)
+            assert problem.status_code == status, problem.text
+            assert problem.headers["content-type"] == "application/problem+json"
+
+
+def test_a_forecast_by_another_version_says_so(home: Home) -> None:
+    told = TrendForecaster.load(home=home)
+    told.bundle.manifest["version"] = 2  # type: ignore[index]
+    assert "made by trend_forecaster:1, not by trend_forecaster:2" in str(told.forecast("track", "t000001").note)
+
+
+def test_the_command_line(home: Home) -> None:
+    call = [sys.executable, "-m", "inference", "forecast", "genre", "jazz", "--plot", "--horizon", "3"]
+    shown = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+    assert "streams of genre jazz, by trend_forecaster:1" in shown
+    assert shown.count("●") == 3
+    refused = subprocess.run([*call[:4], "track", "nobody"], check=False, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "Next      python -m training forecast" in refused.stderr
+
+
+def test_histories_are_the_plays_of_each_day(home: Home) -> None:
+    end = last_full_day(home)
+    assert end == datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=50)
+    names, values = history(home, "track_plays_v1", "track_popularity__plays_1d", "track_id", end=end)
+    plays = scan(home, "plays").collect()
+    day = (pl.col("event_timestamp") - pl.lit(end - timedelta(days=values.shape[1]))).dt.total_days()
+    counted = np.zeros(values.shape)
+    place = {name: number for number, name in enumerate(names)}
+    for track, number, count in plays.group_by("track_id", day.alias("day")).len().iter_rows():
+        counted[place[track], number] = count
+    told = np.nan_to_num(values)
+    np.testing.assert_array_equal(told, counted)
+    first = plays.group_by("track_id").agg(day.min().alias("day"))
+    for track, number in first.iter_rows():
+        assert np.isnan(values[place[track], :number]).all()
+
+
+def test_features_of_a_chart_know_nothing_later(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts after the origin, changed in every way, change no input of the model."""
+    from transforms.build import build
+
+    grid = grids(home)["hot100"]
+    week = 100
+    asked = spine(grid, [week], (1, 4, 13))
+    changed = Home(tmp_path / "changed")
+    monkeypatch.setenv("REFRAIN_HOME", str(changed.root))
+    entries = scan(home, "chart_entries").collect()
+    cut = charts.START + timedelta(weeks=week)
+    later = pl.col("event_timestamp") > cut
+    other = entries.with_columns(rank=pl.when(later).then(31 - pl.col("rank")).otherwise("rank"))
+    other = other.filter(~(later & (pl.col("track_id").str.ends_with("3"))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ingest(changed, "charts", [Batch("chart_entries", other)])
+        build(changed)
+        subprocess.run([sys.executable, "-m", "feature_repo", "apply"], check=True, capture_output=True)
+    rows = [training_set(SERVICE, asked, home=one).data for one in (home, changed)]
+    for ahead in (1, 4, 13):
+        np.testing.assert_array_equal(*(matrix(one, ahead, grid.size) for one in rows))
+
+
+def test_a_model_of_charts_uses_no_future_it_could_not_know(home: Home) -> None:
+    grid = grids(home)["hot100"]
+    data = training_set(SERVICE, spine(grid, range(0, 150), (1, 4, 13)), home=home).data
+    until = 120
+    hidden = data.with_columns(
+        pl.when(pl.col("week") + ahead <= until).then(f"rank_{ahead}w").otherwise(7).alias(f"rank_{ahead}w")
+        for ahead in (1, 4, 13)
+    )
+    asked = data.filter(pl.col("week") == until)
+    one, other = (ChartRuns(grid.size, trees=10).fit(rows, until) for rows in (data, hidden))
+    for ahead in (1, 4, 13):
+        np.testing.assert_array_equal(one.predict(asked, ahead).chance, other.predict(asked, ahead).chance)
+        np.testing.assert_array_equal(
+            one.predict(asked, ahead).quantile(0.9), other.predict(asked, ahead).quantile(0.9)
+        )
+
+
+def test_places_are_distributions(home: Home) -> None:
+    grid = grids(home)["hot100"]
+    data = training_set(SERVICE, spine(grid, range(0, 170), (1, 4, 13)), home=home).data
+    model = ChartRuns(grid.size, trees=30).fit(data, 130)
+    fresh = data.filter((pl.col("week") > 130) & pl.col("rank_4w").is_not_null())
+    said, truth = model.predict(fresh, 4), fresh["rank_4w"].to_numpy()
+    better, not_worse = said.cumulative(truth)
+    assert ((better >= 0) & (better <= not_worse) & (not_worse <= 1 + 1e-9)).all()
+    drawn = better + (not_worse - better) * np.random.default_rng(0).random(len(truth))
+    on = fresh["rank"].to_numpy() > 0
+    inside = ((drawn >= said.asked(0.1)) & (drawn <= said.asked(0.9)))[on].mean()
+    assert inside == pytest.approx(0.8, abs=0.1)
+    levels = [said.quantile(level) for level in (0.1, 0.5, 0.9)]
+    assert (np.diff(levels, axis=0) >= 0).all()
+    assert max(map(np.max, levels)) == grid.size + 1  # somebody will be off
+    assert min(map(np.min, levels)) >= 1
+
+
+def test_too_little_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+    with pytest.raises(InputError, match="what to train"):
+        train(home, "fortune_telling")
+    assert set(MODELS) == {"recommendation", "trends", "charts", "user_behavior", "capacity"}
+    with pytest.raises(InputError, match=r"at least \d+ days of plays for forecasts of 20 days"):
+        trends.run(home, trends.Settings(horizon=20))
+    with pytest.raises(InputError, match="days of plays for a week by the hour"):
+        capacity.run(home, capacity.Settings(rolling=20))
+    empty = Home(tmp_path / "empty")
+    monkeypatch.setenv("REFRAIN_HOME", str(empty.root))
+    with pytest.raises(StoreError, match="charts in the raw table"):
+        chart_forecaster.run(empty)
+    shutil.rmtree(empty.root, ignore_errors=True)
