@@ -20,6 +20,7 @@ from training.bundle import read_champion
 from training.datasets import TrainingSet, training_set
 from training.datasets.series import history, last_full_day
 from training.evaluate import forecast_metrics, probability_metrics
+from training.models.ensemble import Members, WeightedEnsemble
 from training.models.forecasting import report
 from training.models.forecasting.conformal import LEVELS, quantiles
 from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
@@ -149,13 +150,16 @@ class Listeners:
 
 @dataclass
 class Model:
-    """Fitted: three boosters, quantiles of the errors, and how chances are brought in line (Platt)."""
+    """Fitted: three boosters, quantiles of the errors, how chances are brought in line (Platt), and how much the boosted
+    model counts beside last week and the mean of four weeks."""
 
     plays: Any
     spread: Any
     churn: Any
     errors: np.ndarray
     platt: tuple[float, float]
+    weights: dict[str, float]
+    active_days: int = 7
 
     @classmethod
     def fit(
@@ -166,10 +170,23 @@ class Model:
 
         old = ~fresh
         target = np.log1p(plays)
-        model = cls(_train(inputs[old], target[old], "l1", settings), None, None, np.zeros(0), (1.0, 0.0))
+        model = cls(
+            _train(inputs[old], target[old], "l1", settings),
+            None,
+            None,
+            np.zeros(0),
+            (1.0, 0.0),
+            {"boosted": 1.0},
+            settings.active_days,
+        )
         distance = np.abs(target[old] - model.plays.predict(inputs[old]))
         model.spread = _train(inputs[old], np.log(distance + 0.05), "l2", settings)
         model.churn = _train(inputs[old], left[old], "binary", settings)
+        known = dict.fromkeys(("boosted", "last_week", "mean_4_weeks"), 0)
+        members = Members.out_of_time(
+            model.members(inputs[fresh]), target[fresh], happened=np.ones(fresh.sum()), known_until=known
+        )
+        model.weights = WeightedEnsemble().fit(members).weights
         middle, spread = model.middle(inputs[fresh])
         model.errors = quantiles((target[fresh] - middle) / spread, LEVELS)
         if 0 < left[fresh].sum() < fresh.sum():
@@ -179,7 +196,19 @@ class Model:
 
     def middle(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(m,) of log(1 + plays), and how far off it usually is."""
-        return np.asarray(self.plays.predict(inputs)), np.exp(np.asarray(self.spread.predict(inputs)))
+        members = self.members(inputs)
+        middle = np.sum([weight * members[name] for name, weight in self.weights.items()], axis=0)
+        return middle, np.exp(np.asarray(self.spread.predict(inputs)))
+
+    def members(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Member → (m,) log(1 + plays) of the coming days."""
+        weeks = inputs[:, [INPUTS.index(f"plays_week_{number}") for number in (1, 2, 3, 4)]]
+        days = self.active_days / 7
+        return {
+            "boosted": np.asarray(self.plays.predict(inputs)),
+            "last_week": np.log1p(days * weeks[:, 0]),
+            "mean_4_weeks": np.log1p(days * weeks.mean(axis=1)),
+        }
 
     def chance(self, inputs: np.ndarray) -> np.ndarray:
         """(m,) of having left."""
@@ -267,7 +296,9 @@ def forecast(home: Home) -> dict[str, int]:
     folder, manifest = read_champion(home, NAME)
     boosters = [OnnxBooster((folder / f"{part}.onnx").read_bytes()) for part in ("plays", "spread", "churn")]
     plays, spread, churn = boosters
-    model = Model(plays, spread, churn, np.array(manifest.extra["errors"]), tuple(manifest.extra["platt"]))
+    extra = manifest.extra
+    constants = (np.array(extra["errors"]), tuple(extra["platt"]), extra["weights"], extra["settings"]["active_days"])
+    model = Model(plays, spread, churn, *constants)
     listeners = Listeners.load(home)
     rows = training_set(SERVICE, listeners.spine([0]), home=home).data
     inputs = listeners.matrix(rows)
@@ -311,7 +342,12 @@ def _register(
         cutoff=listeners.end.isoformat(),
         parameters=asdict(settings),
         about="Plays of a listener in the next 7 days, and the chance that none comes in 14; intervals from errors.",
-        extra={"settings": asdict(settings), "errors": model.errors.tolist(), "platt": model.platt},
+        extra={
+            "settings": asdict(settings),
+            "errors": model.errors.tolist(),
+            "platt": model.platt,
+            "weights": model.weights,
+        },
     )
 
 
