@@ -150,8 +150,17 @@ class Listeners:
 
 @dataclass
 class Model:
-    """Fitted: three boosters, quantiles of the errors, how chances are brought in line (Platt), and how much the boosted
-    model counts beside last week and the mean of four weeks."""
+    """Fitted.
+
+    Attributes:
+        plays: booster of log(1 + plays).
+        spread: of how far off that is.
+        churn: of the chance of no play.
+        errors: quantiles of the errors, in units of the spread.
+        platt: how chances are brought in line with frequencies.
+        weights: of the boosted model beside last week and the mean of four weeks.
+        active_days: that plays are forecast for.
+    """
 
     plays: Any
     spread: Any
@@ -163,34 +172,38 @@ class Model:
 
     @classmethod
     def fit(
-        cls, inputs: np.ndarray, plays: np.ndarray, left: np.ndarray, fresh: np.ndarray, settings: Settings
+        cls,
+        inputs: np.ndarray,
+        plays: np.ndarray,
+        left: np.ndarray,
+        back: np.ndarray,
+        fresh: list[int],
+        settings: Settings,
     ) -> "Model":
-        """Learn from rows; ``fresh`` (m,) marks those that calibrate, of origins after all others."""
+        """Learn from rows of origins ``back`` (m,) days before the end; those of ``fresh`` calibrate."""
         from sklearn.linear_model import LogisticRegression
 
-        old = ~fresh
+        new = np.isin(back, fresh)
+        old = ~new
         target = np.log1p(plays)
-        model = cls(
-            _train(inputs[old], target[old], "l1", settings),
-            None,
-            None,
-            np.zeros(0),
-            (1.0, 0.0),
-            {"boosted": 1.0},
-            settings.active_days,
-        )
-        distance = np.abs(target[old] - model.plays.predict(inputs[old]))
-        model.spread = _train(inputs[old], np.log(distance + 0.05), "l2", settings)
-        model.churn = _train(inputs[old], left[old], "binary", settings)
-        known = dict.fromkeys(("boosted", "last_week", "mean_4_weeks"), 0)
+        boosted = _train(inputs[old], target[old], "l1", settings)
+        distance = np.abs(target[old] - boosted.predict(inputs[old]))
+        spread = _train(inputs[old], np.log(distance + 0.05), "l2", settings)
+        churn = _train(inputs[old], left[old], "binary", settings)
+        model = cls(boosted, spread, churn, np.zeros(0), (1.0, 0.0), {"boosted": 1.0}, settings.active_days)
+        said = model.members(inputs[new])
+        until = settings.active_days - int(back[old].min())
         members = Members.out_of_time(
-            model.members(inputs[fresh]), target[fresh], happened=np.ones(fresh.sum()), known_until=known
+            said,
+            target[new],
+            happened=settings.active_days - back[new],
+            known_until=dict.fromkeys(said, until),
         )
         model.weights = WeightedEnsemble().fit(members).weights
-        middle, spread = model.middle(inputs[fresh])
-        model.errors = quantiles((target[fresh] - middle) / spread, LEVELS)
-        if 0 < left[fresh].sum() < fresh.sum():
-            fitted = LogisticRegression(C=1e6).fit(_logit(model.churn.predict(inputs[fresh]))[:, None], left[fresh])
+        middle, size = model.middle(inputs[new])
+        model.errors = quantiles((target[new] - middle) / size, LEVELS)
+        if 0 < left[new].sum() < new.sum():
+            fitted = LogisticRegression(C=1e6).fit(_logit(churn.predict(inputs[new]))[:, None], left[new])
             model.platt = (float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
         return model
 
@@ -321,7 +334,7 @@ def forecast(home: Home) -> dict[str, int]:
 def _fitted(listeners: Listeners, rows: pl.DataFrame, fresh: list[int], settings: Settings) -> Model:
     plays = listeners.ahead(rows, settings.active_days)
     left = (listeners.ahead(rows, settings.churn_days) == 0).astype(np.float64)
-    return Model.fit(listeners.matrix(rows), plays, left, rows["back"].is_in(fresh).to_numpy(), settings)
+    return Model.fit(listeners.matrix(rows), plays, left, rows["back"].to_numpy(), fresh, settings)
 
 
 def _register(
