@@ -14,7 +14,18 @@ from typing import Any
 
 from feature_repo.home import REPOSITORY
 
-NAMES = ("offline_join", "online_lookup", "online_layout", "materialize", "quality_recommendation", "windows", "stream")
+NAMES = (
+    "offline_join",
+    "online_lookup",
+    "online_layout",
+    "materialize",
+    "quality_recommendation",
+    "quality_m4",
+    "quality_charts",
+    "forecast_scale",
+    "windows",
+    "stream",
+)
 RESULTS = REPOSITORY / "docs" / "benchmarks"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 

@@ -11,13 +11,13 @@ from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.materialize import forget, materialize
 from feature_repo.stores import redis_server
-from feature_repo.windowed import WINDOWED
+from feature_repo.views import FEATURE_TABLES
 from inference.features import OnlineFeatures
 
 CALL = [sys.executable, "-W", "ignore", "-m", "feature_repo", "materialize"]
 
 
-VIEWS = len(WINDOWED) + 4
+VIEWS = len(FEATURE_TABLES)
 """Of the catalogue, of profiles, and two of vectors."""
 
 

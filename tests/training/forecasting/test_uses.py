@@ -90,8 +90,8 @@ def test_what_a_run_tells(trained: tuple[Home, dict[str, Any]]) -> None:
         assert "training promote" in told
         page = results[name].report.read_text()
         assert "<pre>" in page
+        assert "<svg" in page
         assert json.loads(results[name].report.with_suffix(".json").read_text())["metrics"]
-    assert "<svg" in results["trends"].report.read_text()
     assert set(results["trends"].metrics) == {"track", "artist", "genre", "total"}
     counted = scan(home, "chart_entries").select("track_id").unique().collect().height
     assert 0 < results["written"]["track_chart_forecast"] <= counted

@@ -59,6 +59,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     metrics: dict[str, dict[str, Metrics]] = {}
     files: dict[str, bytes] = {}
     extra: dict[str, Any] = {"settings": asdict(settings), "charts": {}}
+    shown: list[report.Shown | report.Reliability] = []
     rows, pulled, cutoff = 0, {}, 0
     for name, grid in charts.items():
         weeks = grid.places.shape[1]
@@ -69,7 +70,9 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         data, pulled, rows = found.data, found.manifest, rows + found.data.height
         clock.lap(f"{name} features")
         honest = ChartRuns(grid.size, settings.trees).fit(data, test - 1)
-        metrics |= measure(name, honest, data.filter(pl.col("week") >= test))
+        fresh = data.filter(pl.col("week") >= test)
+        metrics |= measure(name, honest, fresh)
+        shown += reliabilities(name, honest, fresh)
         final = ChartRuns(grid.size, settings.trees).fit(data, weeks - 1)
         extra["charts"][name] = {str(ahead): model.constants() for ahead, model in final.places.items()}
         for ahead, model in final.places.items():
@@ -88,7 +91,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         about=_ABOUT,
         extra=extra,
     )
-    page = report.write(home, NAME, version, metrics, {"settings": asdict(settings)}, [])
+    page = report.write(home, NAME, version, metrics, {"settings": asdict(settings)}, shown)
     clock.lap("registration")
     return ForecastResult(NAME, version, rows, metrics, clock.seconds, page)
 
@@ -124,6 +127,18 @@ def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[
                 "last_value": probability_metrics(truth[some] > 0, on[some].astype(float)),
                 "seasonal_naive": probability_metrics(truth[some] > 0, (year_ago[some] < off).astype(float)),
             }
+    return found
+
+
+def reliabilities(chart: str, model: ChartRuns, rows: pl.DataFrame) -> list[report.Shown | report.Reliability]:
+    """The chances of titles on the chart to stay, and of the others to come back, beside what came."""
+    found: list[report.Shown | report.Reliability] = []
+    for ahead in model.ahead:
+        known = rows.filter(pl.col(f"rank_{ahead}w").is_not_null())
+        truth, on, chance = known[f"rank_{ahead}w"].to_numpy() > 0, charting(known), model.predict(known, ahead).chance
+        for question, some in (("stays", on), ("comes back", ~on)):
+            if some.any():
+                found.append(report.Reliability(f"{chart}: {question}, {ahead} weeks", truth[some], chance[some]))
     return found
 
 

@@ -39,13 +39,28 @@ class Shown:
     quantiles: Mapping[float, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Reliability:
+    """Probabilities to draw beside how often it came true.
+
+    Attributes:
+        name: of the question.
+        outcome: (n,) 0 or 1.
+        chance: (n,).
+    """
+
+    name: str
+    outcome: np.ndarray
+    chance: np.ndarray
+
+
 def write(
     home: Home,
     name: str,
     version: int,
     metrics: Mapping[str, Mapping[str, Metrics]],
     chosen: Mapping[str, Any],
-    shown: Sequence[Shown],
+    shown: Sequence[Shown | Reliability],
 ) -> Path:
     """Write the page beside the bundles, and the figures as JSON; returns the page's path."""
     path = home.bundles(name) / f"report-{version}.html"
@@ -55,7 +70,8 @@ def write(
     page = (
         f"<!doctype html><meta charset=utf-8><title>{html.escape(name)} {version}</title><style>{_STYLE}</style>"
         f"<h1>{html.escape(name)} {version}</h1><p>On test, measured once; the line that starts inside the history is "
-        f"what would have been said there, with intervals of 80 % and 95 %.</p><pre>{figures}</pre>"
+        f"what would have been said there, with intervals of 80 % and 95 %; a probability that means what it says lies on "
+        f"the diagonal.</p><pre>{figures}</pre>"
         f"<div class=pictures>{pictures}</div><h2>What was chosen on validation</h2><pre>{choice}</pre>"
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,14 +80,35 @@ def write(
     return path
 
 
-def _drawn(one: Shown) -> str:
-    import matplotlib
-
-    matplotlib.use("Agg")
+def _drawn(one: Shown | Reliability) -> str:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 2.6), layout="constrained")
     axes = figure.subplots()
+    if isinstance(one, Shown):
+        _draw_forecast(axes, one)
+    else:
+        _draw_reliability(axes, one)
+    axes.set_title(one.name, fontsize=9, loc="left")
+    axes.tick_params(labelsize=7)
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg")
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def _draw_reliability(axes: Any, one: Reliability) -> None:
+    order = np.argsort(one.chance, kind="stable")
+    parts = [part for part in np.array_split(order, 20) if len(part)]
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8)
+    said, came = ([values[part].mean() for part in parts] for values in (one.chance, one.outcome))
+    axes.plot(said, came, color="#1f6fb2", marker="o", markersize=3, linewidth=1)
+    highest = max(*said, *came, 1e-3) * 1.05
+    axes.set(xlim=(0, highest), ylim=(0, highest))
+    axes.set_xlabel("said", fontsize=7)
+    axes.set_ylabel("came true", fontsize=7)
+
+
+def _draw_forecast(axes: Any, one: Shown) -> None:
     past = np.arange(len(one.history)) - len(one.history)
     axes.plot(past, one.history, color="#555555", linewidth=1)
     ahead = np.arange(len(one.forecast)) - one.back
@@ -79,9 +116,4 @@ def _drawn(one: Shown) -> str:
         if low in one.quantiles and high in one.quantiles:
             axes.fill_between(ahead, one.quantiles[low], one.quantiles[high], color="#1f6fb2", alpha=shade, linewidth=0)
     axes.plot(ahead, one.forecast, color="#1f6fb2", linewidth=1.6)
-    axes.set_title(one.name, fontsize=9, loc="left")
-    axes.tick_params(labelsize=7)
     axes.set_ylim(bottom=min(0.0, float(np.nanmin(one.history, initial=0.0))))
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg")
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]

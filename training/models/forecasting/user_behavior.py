@@ -266,7 +266,10 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     final = _fitted(listeners, rows, test, settings)
     clock.lap("fit")
     version = _register(home, settings, listeners, pulled, metrics, final)
-    page = report.write(home, NAME, version, metrics, asdict(settings), [])
+    tested = rows.filter(pl.col("back").is_in(test))
+    left = listeners.ahead(tested, settings.churn_days) == 0
+    shown = [report.Reliability(f"no play in {settings.churn_days} days", left, model.chance(listeners.matrix(tested)))]
+    page = report.write(home, NAME, version, metrics, asdict(settings), shown)
     clock.lap("registration")
     return ForecastResult(NAME, version, rows.height, metrics, clock.seconds, page)
 
