@@ -10,7 +10,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate import build stream apply train promote materialize recommend serve stop bench lint lock clean
+.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast recommend serve stop bench lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -57,6 +57,12 @@ promote: setup ## newest model → champion
 	$(RUN) training promote recommendation
 
 materialize: setup ## feature tables → online store
+	$(RUN) feature_repo materialize
+
+forecast: setup ## what comes next: trends trained, promoted, written back as features, online
+	$(RUN) training run trends
+	$(RUN) training promote trend_forecaster
+	$(RUN) training forecast
 	$(RUN) feature_repo materialize
 
 recommend: setup ## answers for USER=…

@@ -70,8 +70,8 @@ def write(
     page = (
         f"<!doctype html><meta charset=utf-8><title>{html.escape(name)} {version}</title><style>{_STYLE}</style>"
         f"<h1>{html.escape(name)} {version}</h1><p>On test, measured once; the line that starts inside the history is "
-        f"what would have been said there, with intervals of 80 % and 95 %; a probability that means what it says lies on "
-        f"the diagonal.</p><pre>{figures}</pre>"
+        f"what would have been said there, with intervals of 80 % and 95 %; a probability that means what it says lies "
+        f"on the diagonal.</p><pre>{figures}</pre>"
         f"<div class=pictures>{pictures}</div><h2>What was chosen on validation</h2><pre>{choice}</pre>"
     )
     path.parent.mkdir(parents=True, exist_ok=True)

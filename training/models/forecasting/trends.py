@@ -63,7 +63,6 @@ _OF_TRACKS = (
     "explicit",
     "age_days",
 )
-_LEARNED = ("global_lightgbm", "global_difference")
 
 
 @dataclass(frozen=True)
