@@ -103,8 +103,12 @@ def _rows(folder: Path) -> int:
 
 
 def _code(compute: Callable[..., pl.DataFrame]) -> str:
-    """Fingerprint of the code behind a view."""
-    return hashlib.sha256(inspect.getsource(sys.modules[compute.__module__]).encode()).hexdigest()
+    """Fingerprint of the code behind a view: its module, and what that takes from its neighbours."""
+    module = sys.modules[compute.__module__]
+    neighbours = {str(getattr(value, "__module__", "")) for value in vars(module).values()}
+    used = {compute.__module__, *(name for name in neighbours if name.startswith("transforms.features."))}
+    sources = [inspect.getsource(sys.modules[name]) for name in sorted(used)]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
 def _nested(progress: Progress, step: int, steps: int, name: str) -> Progress:

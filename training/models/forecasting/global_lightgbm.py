@@ -116,11 +116,6 @@ class GlobalLightGBM:
         if self.booster is None or not len(panel):
             return panel.bounded(np.repeat(made.level, horizon, axis=1))
         scaled = np.asarray(self.booster.predict(rows, num_threads=self.threads))
-        return self.finished(panel, horizon, scaled)
-
-    def finished(self, panel: Panel, horizon: int, scaled: np.ndarray) -> np.ndarray:
-        """What the booster said, (n × horizon,), in the units of the series, (n, horizon)."""
-        rows, made = self.inputs(panel, horizon)
         if self.difference:
             scaled = scaled + _reference(rows)
         return panel.bounded(made.unscaled(scaled.reshape(-1, horizon)))
