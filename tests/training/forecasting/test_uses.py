@@ -92,7 +92,7 @@ def test_what_a_run_tells(trained: tuple[Home, dict[str, Any]]) -> None:
         assert "<pre>" in page
         assert "<svg" in page
         assert json.loads(results[name].report.with_suffix(".json").read_text())["metrics"]
-    assert set(results["trends"].metrics) == {"track", "artist", "genre", "total"}
+    assert set(results["trends"].metrics) == {"track", "artist", "genre", "total", "new tracks"}
     counted = scan(home, "chart_entries").select("track_id").unique().collect().height
     assert 0 < results["written"]["track_chart_forecast"] <= counted
 

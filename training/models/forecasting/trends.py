@@ -6,7 +6,7 @@
    (``track_trend_v1`` as of each origin).
 3. Rolling origins: the ensemble and its weights are chosen on validation origins, all of whose days lie before the
    first test origin; intervals come from its errors there. Test origins are measured once.
-4. Forecasts are reconciled so that they add up. Tracks younger than three days are forecast from their likes.
+4. Forecasts are reconciled so that they add up. Tracks that nobody has played yet are forecast from their likes.
 5. A bundle holds the global models as ONNX, the ensemble, the intervals and the release curve. ``forecast`` speaks
    from it at the end of the data and writes the answers back as features.
 """
@@ -26,11 +26,11 @@ from feature_repo.home import Home
 from training.bundle import read_champion
 from training.datasets import all_keys, training_set
 from training.datasets.series import DAY, history, last_full_day
-from training.evaluate import mase_scale
+from training.evaluate import forecast_metrics, mase_scale
 from training.models.forecasting import calendar, report
 from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend
-from training.models.forecasting.cold_start import ReleaseCurve
+from training.models.forecasting.cold_start import AGES, ReleaseCurve
 from training.models.forecasting.conformal import ConformalQuantiles
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
 from training.models.forecasting.hierarchy import Hierarchy
@@ -50,8 +50,6 @@ VIEWS = {
     "total": "platform_streams_forecast",
 }
 """Level → view of its forecasts."""
-_NEW = 3
-"""Days of a history below which a track is forecast from its likes."""
 _OF_TRACKS = (
     "log_plays_28d",
     "log_listeners_7d",
@@ -277,6 +275,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     clock.lap("ensemble")
     test = backtest(panel, members, settings.horizon, settings.test)
     metrics, shown = measure(world, test, blends, reconciler, conformal)
+    metrics["new tracks"] = new_tracks(world, test, _ensemble(world, test, blends))
     clock.lap("test")
     fitted = [one.fit(panel, settings.horizon) for one in members]
     curve = ReleaseCurve.fit(world.values, world.age(world.end), world.artists)
@@ -368,12 +367,12 @@ def speak(
     now = Backtest(forecasts, unknown, scale[None], np.array([panel.steps]))
     said = panel.bounded(_ensemble(world, now, blends)[0])
     tracks = world.hierarchy.levels["track"]
-    young = panel.lengths[tracks] < _NEW
+    unheard = panel.lengths[tracks] == 0
     level = curve.level(world.values, world.artists)
     age = world.age(world.end)
     # nothing of a track that is out for long and was never played speaks for plays to come
     likes = curve.forecast(level, age, horizon) * ((age >= -1) & (age < len(curve.curve)))[:, None]
-    said[tracks] = np.where(young[:, None], likes, said[tracks])
+    said[tracks] = np.where(unheard[:, None], likes, said[tracks])
     said = reconciler.of(world.hierarchy, said[None], scale[None])[0]
     levels = world.hierarchy.levels
     return {name: (said[part], conformal[name].quantiles(said[part], scale[part])) for name, part in levels.items()}
@@ -411,6 +410,27 @@ def measure(
                 )
             )
     return metrics, shown
+
+
+def new_tracks(world: World, test: Backtest, said: np.ndarray) -> dict[str, Metrics]:
+    """Tracks that came out lately and nobody had played at a test origin: from their likes, beside the plain ways.
+
+    Errors are scaled by the mean of what such tracks were played.
+    """
+    tracks, horizon = world.hierarchy.levels["track"], test.truth.shape[2]
+    found: dict[str, list[np.ndarray]] = {"from_likes": [], "ensemble": [], "mean_of_all": [], "truth": []}
+    for place, steps in enumerate(test.origins.tolist()):
+        past = world.values[:, :steps]
+        age = world.age(world.end - (world.values.shape[1] - steps) * DAY)
+        new = ~np.isfinite(past).any(axis=1) & (age >= 0) & (age < AGES)
+        curve = ReleaseCurve.fit(past, age, world.artists)
+        found["from_likes"].append(curve.forecast(curve.level(past, world.artists), age, horizon)[new])
+        found["ensemble"].append(said[place, tracks][new])
+        found["mean_of_all"].append(np.full((int(new.sum()), horizon), curve.everyone))
+        found["truth"].append(np.nan_to_num(world.values[new, steps : steps + horizon]))
+    truth = np.concatenate(found.pop("truth"))
+    scale = np.full(len(truth), max(float(truth.mean()), 1e-9) if truth.size else 1.0)
+    return {name: forecast_metrics(truth, np.concatenate(parts), scale) for name, parts in found.items()}
 
 
 def _at_each(conformal: ConformalQuantiles, said: np.ndarray, scale: np.ndarray) -> dict[float, np.ndarray]:
@@ -467,6 +487,6 @@ def _countries(home: Home, end: datetime) -> dict[str, float]:
 
 _ABOUT = (
     "Plays a day of tracks, artists, genres and all together: an ensemble chosen on validation, reconciled so that "
-    "tracks add up to artists, genres and the total; intervals from its errors. Tracks younger than three days are "
+    "tracks add up to artists, genres and the total; intervals from its errors. Tracks that nobody has played yet are "
     "forecast from how tracks of their artist began."
 )
