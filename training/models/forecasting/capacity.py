@@ -14,6 +14,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.bundle import read_champion
+from training.clock import Clock
 from training.datasets import all_keys, training_set
 from training.datasets.series import HOUR, history, last_full_day
 from training.evaluate import mase_scale
@@ -24,7 +25,7 @@ from training.models.forecasting.conformal import ConformalQuantiles
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
 from training.models.forecasting.naive import LastValue, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
-from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
+from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.statistical import MSTL
 from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx

@@ -17,13 +17,14 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from training.bundle import read_champion
+from training.clock import Clock
 from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
 from training.evaluate import forecast_metrics, probability_metrics
 from training.models.forecasting import report
 from training.models.forecasting.chart_runs import INPUTS, SERVICE, ChartRuns, charting
 from training.models.forecasting.place_distribution import PlaceDistribution
-from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
+from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.written import QUANTILES, write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 from transforms.features.chart_grid import DAY, ChartGrid

@@ -1,7 +1,7 @@
 """What training a forecaster found, to be shown and registered."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -139,25 +139,3 @@ def register_forecaster(
         for metric, value in numbers.items()
     }
     return register(home, name, parameters=parameters, metrics=logged, write=write)
-
-
-class Clock:
-    """Seconds of each stage, and the progress over all.
-
-    Args:
-        tell: whom to tell.
-        stages: how many there are.
-    """
-
-    def __init__(self, tell: Callable[..., None], stages: int) -> None:
-        import time
-
-        self.seconds: dict[str, float] = {}
-        self._tell, self._stages, self._time = tell, stages, time.perf_counter
-        self._last = self._time()
-
-    def lap(self, stage: str) -> None:
-        """A stage is over."""
-        now = self._time()
-        self.seconds[stage], self._last = now - self._last, now
-        self._tell(len(self.seconds), self._stages, f"{stage} done")

@@ -24,6 +24,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.bundle import read_champion
+from training.clock import Clock
 from training.datasets import all_keys, training_set
 from training.datasets.series import DAY, history, last_full_day
 from training.evaluate import forecast_metrics, mase_scale
@@ -37,7 +38,7 @@ from training.models.forecasting.hierarchy import Hierarchy
 from training.models.forecasting.naive import RecentMean, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
 from training.models.forecasting.reconcile import Reconciler
-from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
+from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.statistical import INTERMITTENT, THETA
 from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
@@ -275,7 +276,6 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     clock.lap("ensemble")
     test = backtest(panel, members, settings.horizon, settings.test)
     metrics, shown = measure(world, test, blends, reconciler, conformal)
-    metrics["new tracks"] = new_tracks(world, test, _ensemble(world, test, blends))
     clock.lap("test")
     fitted = [one.fit(panel, settings.horizon) for one in members]
     curve = ReleaseCurve.fit(world.values, world.age(world.end), world.artists)
@@ -385,7 +385,7 @@ def measure(
     reconciler: Reconciler,
     conformal: Mapping[str, ConformalQuantiles],
 ) -> tuple[dict[str, dict[str, Metrics]], list[report.Shown]]:
-    """Level → forecaster → figures over the test origins; and what to draw."""
+    """Level, and new tracks → forecaster → figures over the test origins; and what to draw."""
     ensemble = _ensemble(world, test, blends)
     said = reconciler.of(world.hierarchy, ensemble, test.scale)
     metrics: dict[str, dict[str, Metrics]] = {}
@@ -409,6 +409,7 @@ def measure(
                     {name: values[0, number] for name, values in quantiles.items()},
                 )
             )
+    metrics["new tracks"] = new_tracks(world, test, ensemble)
     return metrics, shown
 
 

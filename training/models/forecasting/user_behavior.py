@@ -17,13 +17,14 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.bundle import read_champion
+from training.clock import Clock
 from training.datasets import TrainingSet, training_set
 from training.datasets.series import history, last_full_day
 from training.evaluate import forecast_metrics, probability_metrics
 from training.models.ensemble import Members, WeightedEnsemble
 from training.models.forecasting import report
 from training.models.forecasting.conformal import LEVELS, quantiles
-from training.models.forecasting.result import Clock, ForecastResult, Metrics, register_forecaster
+from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 

@@ -12,7 +12,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.bundle import BundleManifest, write_bundle
+from training.clock import Clock
 from training.datasets import Interactions, TimeSplit, TrainingSet, training_set
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
 from training.models.lightgbm_onnx import to_onnx
@@ -109,7 +109,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         StoreError: features are not built or not applied.
     """
     settings = settings or Settings()
-    clock = _Clock(progress)
+    clock = Clock(progress, 6)
     interactions = Interactions.load(home)
     split = TimeSplit.by_share(interactions.time)
     settings = replace(settings, als=choose_half_life(interactions, split, settings))
@@ -186,7 +186,7 @@ def measure(interactions: Interactions, test: Moment, ranker_scores: np.ndarray)
 
 
 def _moments(
-    home: Home, interactions: Interactions, split: TimeSplit, settings: Settings, clock: "_Clock"
+    home: Home, interactions: Interactions, split: TimeSplit, settings: Settings, clock: Clock
 ) -> tuple[list[Moment], Vectors]:
     """Vectors and questions at every cutoff in order of time; and the vectors of the end, which serve."""
     folds = split.folds(interactions.time, settings.folds)
@@ -354,17 +354,3 @@ def _card(version: int, pulled: TrainingSet, metrics: dict[str, RankingMetrics],
 
 def _iso(micros: int) -> str:
     return datetime.fromtimestamp(micros / 1e6, UTC).isoformat()
-
-
-class _Clock:
-    """Seconds of each stage, and the progress over all."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.seconds: dict[str, float] = {}
-        self.tell = progress
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage], self._last = now - self._last, now
-        self.tell(len(self.seconds), 6, f"{stage} done")
