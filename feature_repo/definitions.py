@@ -1,17 +1,22 @@
 """The one module that Feast scans (``.feastignore`` hides the others, which it would find a second time)."""
 
-from feature_repo.entities import artist, genre, platform, track, user
+from feature_repo.entities import artist, client, endpoint, genre, host, platform, track, user
 from feature_repo.services import (
     FORECASTS,
     artist_plays_v1,
+    audio_anomaly_v1,
     chart_run_v1,
     listener_v1,
+    performance_anomaly_v1,
     platform_load_v1,
     recommendation_v1,
+    security_anomaly_v1,
     session_v1,
+    system_anomaly_v1,
     track_display_v1,
     track_plays_v1,
     track_trend_v1,
+    user_anomaly_v1,
     user_behavior_v1,
     user_plays_v1,
 )

@@ -117,3 +117,33 @@ session_v1 = FeatureService(
         ON_DEMAND_VIEWS["user_session_now"],
     ],
 )
+
+system_anomaly_v1 = FeatureService(
+    name="system_anomaly_v1",
+    description="How a host is doing, and how far that is from what is usual at this hour of the week",
+    features=[FEATURE_TABLES["host_health"], ON_DEMAND_VIEWS["host_deviation"]],
+)
+performance_anomaly_v1 = FeatureService(
+    name="performance_anomaly_v1",
+    description="How an endpoint answers, and how far that is from what is usual at this hour of the week",
+    features=[FEATURE_TABLES["endpoint_performance"], ON_DEMAND_VIEWS["endpoint_deviation"]],
+)
+user_anomaly_v1 = FeatureService(
+    name="user_anomaly_v1",
+    description="How an account listens and from where, beside its own last four weeks",
+    features=[
+        FEATURE_TABLES["user_behavior"],
+        FEATURE_TABLES["user_listening"][["plays_28d", "listening_ms_28d", "skip_rate_28d", "distinct_tracks_28d"]],
+        FEATURE_TABLES["account_security"],
+    ],
+)
+security_anomaly_v1 = FeatureService(
+    name="security_anomaly_v1",
+    description="What comes from one client address: attempts to log in, and requests",
+    features=[FEATURE_TABLES["access_security"], FEATURE_TABLES["client_activity"]],
+)
+audio_anomaly_v1 = FeatureService(
+    name="audio_anomaly_v1",
+    description="How a master sounds to a meter",
+    features=[FEATURE_TABLES["audio_quality"]],
+)

@@ -18,11 +18,15 @@ app = command_line(
 @app.command("import")
 def import_(
     format_name: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="movielens, lastfm, spotify, listenbrainz or billboard")
+        str, typer.Argument(metavar="FORMAT", help="movielens, lastfm, spotify, listenbrainz, billboard, logs or audio")
     ],
     path: Annotated[Path, typer.Argument(help="the file or folder, as the format's owner publishes it")],
 ) -> None:
-    """Store listening events of a known format in the raw tables. Importing again adds nothing."""
+    """Store events of a known format in the raw tables. Importing again adds nothing.
+
+    Listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), logs of hosts (logs), masters that are
+    measured (audio).
+    """
     from transforms.importers import FORMATS
     from transforms.raw.ingest import ingest
 
@@ -61,6 +65,34 @@ def simulate(
         ) from error
     with progress("simulate") as tell:
         report = run(Home.from_env(), Size(users, tracks, days, plays, first), seed, progress=tell)
+    _show(report)
+
+
+@app.command("simulate-telemetry")
+def simulate_telemetry(
+    seed: Annotated[int, typer.Option(help="the same seed and sizes give the same bytes")] = 7,
+    hosts: Annotated[int, typer.Option(min=1)] = 8,
+    endpoints: Annotated[int, typer.Option(min=1)] = 5,
+    rate: Annotated[float, typer.Option(min=0.1, help="requests a minute and endpoint")] = 12.0,
+    accounts: Annotated[int, typer.Option(min=10)] = 200,
+    masters: Annotated[int, typer.Option(min=0, help="measured a day")] = 60,
+    days: Annotated[int, typer.Option(min=2, max=365)] = 21,
+    quiet_days: Annotated[int, typer.Option(min=0, help="without incidents, at the beginning")] = 14,
+    incidents: Annotated[int, typer.Option(min=0, help="of each kind, in the days after")] = 6,
+) -> None:
+    """Fill the raw tables with a seeded service whose incidents are known: hosts, requests, logins, plays, masters."""
+    from transforms.simulate.telemetry.run import simulate_telemetry as run
+    from transforms.simulate.telemetry.schedule import TelemetrySize
+
+    if quiet_days >= days:
+        raise InputError(
+            expected=f"fewer quiet days than days ({days})",
+            found=str(quiet_days),
+            next_command="python -m transforms simulate-telemetry --help",
+        )
+    size = TelemetrySize(hosts, endpoints, rate, accounts, masters, days, quiet_days, incidents)
+    with progress("simulate telemetry") as tell:
+        report = run(Home.from_env(), size, seed, progress=tell)
     _show(report)
 
 

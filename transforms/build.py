@@ -23,6 +23,9 @@ from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
 from transforms import feature_tables, parquet
 from transforms.features.artist_chart import artist_chart
+from transforms.features.audio_quality import audio_quality
+from transforms.features.endpoint_baseline import endpoint_baseline
+from transforms.features.host_baseline import host_baseline
 from transforms.features.track_catalogue import track_catalogue
 from transforms.features.track_chart import track_chart
 from transforms.features.user_profile import user_profile
@@ -39,6 +42,9 @@ WHOLE = {
     "track_catalogue": ("tracks", track_catalogue),
     "track_chart": ("chart_entries", track_chart),
     "artist_chart": ("chart_entries", artist_chart),
+    "audio_quality": ("audio_measurements", audio_quality),
+    "host_baseline": ("host_metrics", host_baseline),
+    "endpoint_baseline": ("requests", endpoint_baseline),
 }
 """View that is computed from a whole raw table → that table, and the function."""
 
@@ -54,7 +60,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
         A report per view.
 
     Raises:
-        StoreError: there are no plays, or a raw file is damaged.
+        StoreError: there are no events, or a raw file is damaged.
     """
     _something(home)
     views = feature_tables.tables()
@@ -77,8 +83,9 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
 
 
 def _something(home: Home) -> None:
-    """Plays, or charts."""
-    if not parquet.dates(home.raw("chart_entries")):
+    """Events of any kind."""
+    others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()}
+    if not any(parquet.dates(home.raw(name)) for name in others):
         plays(home)
 
 

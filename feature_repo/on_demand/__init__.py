@@ -16,6 +16,8 @@ from types import ModuleType
 import numpy as np
 
 from feature_repo.on_demand.affinity_share import affinity_share
+from feature_repo.on_demand.endpoint_deviation import endpoint_deviation
+from feature_repo.on_demand.host_deviation import METRICS, host_deviation
 from feature_repo.on_demand.popularity_share import popularity_share
 from feature_repo.on_demand.request_context import request_context
 from feature_repo.on_demand.taste_match import taste_match
@@ -99,6 +101,37 @@ ON_DEMAND: dict[str, OnDemand] = {
         track_age,
         inputs={"released": "track_catalogue__released", "request_timestamp": "request_timestamp"},
         outputs={"days": "Float64"},
+    ),
+    "host_deviation": OnDemand(
+        host_deviation,
+        inputs={
+            f"{metric}_{what}": column
+            for metric in METRICS
+            for what, column in (
+                ("now", f"host_health__{metric}_5m"),
+                ("usual", f"host_baseline__{metric}_usual"),
+                ("spread", f"host_baseline__{metric}_spread"),
+            )
+        },
+        outputs=dict.fromkeys(METRICS, "Float64"),
+    ),
+    "endpoint_deviation": OnDemand(
+        endpoint_deviation,
+        inputs={
+            "request_timestamp": "request_timestamp",
+            **{name: f"endpoint_performance__{name}_5m" for name in ("requests", "latency", "error_rate")},
+            **{
+                name: f"endpoint_baseline__{name}"
+                for name in (
+                    "requests_usual",
+                    "requests_spread",
+                    "latency_usual",
+                    "latency_spread",
+                    "error_rate_usual",
+                )
+            },
+        },
+        outputs=dict.fromkeys(("traffic", "latency", "errors"), "Float64"),
     ),
     "request_context": OnDemand(
         request_context,

@@ -4,6 +4,8 @@
 
 from feast import FeatureView
 
+from feature_repo.views.audio_quality import audio_quality
+from feature_repo.views.baseline import endpoint_baseline, host_baseline
 from feature_repo.views.chart import artist_chart, track_chart
 from feature_repo.views.forecast import FORECAST_VIEWS
 from feature_repo.views.taste import track_taste, user_taste
@@ -11,7 +13,17 @@ from feature_repo.views.track_catalogue import track_catalogue
 from feature_repo.views.user_profile import user_profile
 from feature_repo.views.windowed import WINDOWED_VIEWS
 
-_BY_HAND = (artist_chart, track_catalogue, track_chart, track_taste, user_profile, user_taste)
+_BY_HAND = (
+    artist_chart,
+    audio_quality,
+    endpoint_baseline,
+    host_baseline,
+    track_catalogue,
+    track_chart,
+    track_taste,
+    user_profile,
+    user_taste,
+)
 FEATURE_TABLES: dict[str, FeatureView] = {
     view.name: view for view in (*WINDOWED_VIEWS.values(), *FORECAST_VIEWS.values(), *_BY_HAND)
 }

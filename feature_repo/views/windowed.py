@@ -9,7 +9,16 @@ from feature_repo.windowed import WINDOWED
 from feature_repo.windows import WindowedTable
 
 _ENTITIES: dict[str, Entity] = {
-    entity.join_key: entity for entity in (entities.user, entities.track, entities.artist, entities.platform)
+    entity.join_key: entity
+    for entity in (
+        entities.user,
+        entities.track,
+        entities.artist,
+        entities.platform,
+        entities.host,
+        entities.endpoint,
+        entities.client,
+    )
 }
 
 

@@ -35,7 +35,15 @@ from feature_repo.windows.aggregates import (
     TopK,
 )
 from feature_repo.windows.condition import Column, Condition, column
-from feature_repo.windows.events import EVENTS, EventSource, plays
+from feature_repo.windows.events import (
+    EVENTS,
+    EventSource,
+    host_metrics,
+    log_lines,
+    logins,
+    plays,
+    requests,
+)
 from feature_repo.windows.table import Window, WindowedTable
 
 __all__ = [
@@ -61,5 +69,9 @@ __all__ = [
     "Window",
     "WindowedTable",
     "column",
+    "host_metrics",
+    "log_lines",
+    "logins",
     "plays",
+    "requests",
 ]

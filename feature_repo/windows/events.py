@@ -42,5 +42,68 @@ plays = EventSource(
     ranges={"ms_played": (0, 86_400_000)},
 )
 
-EVENTS = {source.name: source for source in (plays,)}
+host_metrics = EventSource(
+    "host_metrics",
+    columns={
+        "host_id": "String",
+        "cpu_permille": "Int64",
+        "memory_permille": "Int64",
+        "disk_permille": "Int64",
+        "network_in": "Int64",
+        "network_out": "Int64",
+        "disk_io": "Int64",
+        "connections": "Int64",
+    },
+    key=("host_id",),
+    ranges=dict.fromkeys(("cpu_permille", "memory_permille", "disk_permille"), (0, 1000))
+    | dict.fromkeys(("network_in", "network_out", "disk_io", "connections"), (0, 1 << 50)),
+)
+"""What a host's agent tells, usually once a minute: shares in permille, rates in bytes a second."""
+
+requests = EventSource(
+    "requests",
+    columns={
+        "endpoint": "String",
+        "request_id": "String",
+        "host_id": "String",
+        "client_ip": "String",
+        "user_id": "String",
+        "status": "Int64",
+        "latency_us": "Int64",
+        "bytes": "Int64",
+    },
+    key=("endpoint", "request_id"),
+    ranges={"status": (100, 999), "latency_us": (0, 1 << 50), "bytes": (0, 1 << 50)},
+)
+"""One request to the service, when it was answered."""
+
+logins = EventSource(
+    "logins",
+    columns={
+        "user_id": "String",
+        "client_ip": "String",
+        "session": "String",
+        "country": "String",
+        "device": "String",
+        "success": "Bool",
+    },
+    key=("user_id", "client_ip", "session"),
+)
+"""One attempt to log in; ``session`` tells attempts of one moment apart."""
+
+log_lines = EventSource(
+    "log_lines",
+    columns={
+        "host_id": "String",
+        "program": "String",
+        "number": "Int64",
+        "level": "String",
+        "template": "String",
+    },
+    key=("host_id", "program", "number"),
+    ranges={"number": (0, 1 << 50)},
+)
+"""One line of a log; ``number`` tells lines of one second apart, ``template`` is the line without what varies in it."""
+
+EVENTS = {source.name: source for source in (plays, host_metrics, requests, logins, log_lines)}
 """Every kind of event, by name."""

@@ -6,13 +6,17 @@ at all raises ``InputError`` before anything is yielded. Identifiers get the sou
 never share a user by accident.
 """
 
+from transforms.importers.audio import AUDIO
 from transforms.importers.billboard import BILLBOARD
 from transforms.importers.format import Format
 from transforms.importers.lastfm import LASTFM
 from transforms.importers.listenbrainz import LISTENBRAINZ
+from transforms.importers.logs import LOGS
 from transforms.importers.movielens import MOVIELENS
 from transforms.importers.spotify import SPOTIFY
 
-FORMATS: dict[str, Format] = {item.name: item for item in (MOVIELENS, LASTFM, SPOTIFY, LISTENBRAINZ, BILLBOARD)}
+FORMATS: dict[str, Format] = {
+    item.name: item for item in (MOVIELENS, LASTFM, SPOTIFY, LISTENBRAINZ, BILLBOARD, LOGS, AUDIO)
+}
 
 __all__ = ["FORMATS", "Format"]

@@ -6,17 +6,39 @@ tables of things that change slowly (users, tracks, artists) keep one row per ch
 """
 
 from transforms.raw.artists import ARTISTS
+from transforms.raw.audio_measurements import AUDIO_MEASUREMENTS
 from transforms.raw.chart_entries import CHART_ENTRIES
 from transforms.raw.friendships import FRIENDSHIPS
+from transforms.raw.host_metrics import HOST_METRICS
+from transforms.raw.incidents import INCIDENTS
+from transforms.raw.log_lines import LOG_LINES
+from transforms.raw.logins import LOGINS
 from transforms.raw.play_counts import PLAY_COUNTS
 from transforms.raw.plays import PLAYS
+from transforms.raw.requests import REQUESTS
 from transforms.raw.table import RawTable
 from transforms.raw.tags import TAGS
 from transforms.raw.tracks import TRACKS
 from transforms.raw.users import USERS
 
 TABLES: dict[str, RawTable] = {
-    table.name: table for table in (USERS, TRACKS, ARTISTS, PLAYS, TAGS, PLAY_COUNTS, FRIENDSHIPS, CHART_ENTRIES)
+    table.name: table
+    for table in (
+        USERS,
+        TRACKS,
+        ARTISTS,
+        PLAYS,
+        TAGS,
+        PLAY_COUNTS,
+        FRIENDSHIPS,
+        CHART_ENTRIES,
+        HOST_METRICS,
+        REQUESTS,
+        LOGINS,
+        LOG_LINES,
+        INCIDENTS,
+        AUDIO_MEASUREMENTS,
+    )
 }
 
 __all__ = ["TABLES", "RawTable"]

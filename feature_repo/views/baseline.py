@@ -1,0 +1,38 @@
+"""What is usual at this hour of the week: of a host, and of an endpoint. One row an hour, for the hour that begins."""
+
+from feast import Field
+from feast.types import Float64
+
+from feature_repo.entities import endpoint, host
+from feature_repo.sources import feature_table
+
+HOST_METRICS = ("cpu", "memory", "network_in", "network_out", "disk_io", "connections")
+ENDPOINT_METRICS = ("requests", "latency", "error_rate")
+
+
+def _schema(metrics: tuple[str, ...]) -> list[Field]:
+    return [
+        Field(name=f"{metric}_{what}", dtype=Float64, description=about)
+        for metric in metrics
+        for what, about in (
+            (
+                "usual",
+                "its mean in this hour of the week, of four weeks before; of the days before until there are two",
+            ),
+            ("spread", "standard deviation of such hours around it"),
+        )
+    ]
+
+
+host_baseline = feature_table(
+    "host_baseline",
+    entities=[host],
+    schema=_schema(HOST_METRICS),
+    description="What is usual for one host at this hour of the week, in the units of host_health",
+)
+endpoint_baseline = feature_table(
+    "endpoint_baseline",
+    entities=[endpoint],
+    schema=_schema(ENDPOINT_METRICS),
+    description="What is usual for one endpoint at this hour of the week; requests by the minute",
+)

@@ -1,0 +1,19 @@
+"""From where one account is used: written after every attempt to log in."""
+
+from feature_repo.windows import Count, Distinct, Rate, WindowedTable, column, logins
+
+account_security = WindowedTable(
+    name="account_security",
+    about="Attempts to log in, share that failed, addresses, countries and devices of one account",
+    source=logins,
+    keys=("user_id",),
+    windows=("1h", "1d", "7d"),
+    features={
+        "attempts": Count(),
+        "failure_rate": Rate(where=column("success") == False),  # noqa: E712
+        "addresses": Distinct("client_ip"),
+        "countries": Distinct("country"),
+        "devices": Distinct("device"),
+    },
+    every="event",
+)

@@ -1,0 +1,23 @@
+"""How one account listens, for what no person does: written after every play."""
+
+from feature_repo.windows import Count, Distinct, Rate, Sum, WindowedTable, column, plays
+
+PAID_MS, BARELY_MS = 30_000, 40_000
+"""From so long on a play is paid for; a bot stops soon after."""
+
+user_behavior = WindowedTable(
+    name="user_behavior",
+    about="Plays, time listened (ms), barely paid plays, and how many tracks and devices, of one account",
+    source=plays,
+    keys=("user_id",),
+    windows=("1h", "1d"),
+    features={
+        "plays": Count(),
+        "listening_ms": Sum("ms_played"),
+        "skip_rate": Rate("skipped"),
+        "barely_paid_rate": Rate(where=(column("ms_played") >= PAID_MS) & (column("ms_played") < BARELY_MS)),
+        "tracks": Distinct("track_id"),
+        "devices": Distinct("device"),
+    },
+    every="event",
+)

@@ -1,0 +1,396 @@
+"""Numbers as they come: many series at once, each scored by its own past and learned from, in constant memory.
+
+Five questions are put to every value, each answered by how rare the answer is (``tail``):
+
+``step``      did the last values run away from what an autoregression expected,
+``level``     was it ever so far from its middle,
+``wobble``    has it become wilder, or stiller,
+``habit``     is it unlike this time of day,
+``shape``     did the last values ever look like this.
+
+The score is the sum of their ``-log10``. Nothing is learned in full from what does not fit: errors are clipped at
+``CLIP`` of their usual size, so that an incident does not become the new normal; a series that stays elsewhere for
+``relearn`` values is learned anew, and says so.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from feature_repo.errors import InputError
+from transforms.anomaly import moments, novelty, profile, regression, tail
+from transforms.anomaly.alarms import AlarmPolicy
+
+CHANNELS = ("step", "level", "wobble", "habit", "shape")
+CLIP = 3.0
+FARTHEST = 20.0
+"""Standard deviations beyond which all is the same."""
+LEARNING = 50
+"""Values before errors are clipped."""
+_NEVER = 1 << 40
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class SeriesSettings:
+    """How a series is scored; one setting for all series.
+
+    Attributes:
+        lags: values before that the regression sees.
+        short: values over which a step is averaged; likewise ``wobble``.
+        wobble: see ``short``.
+        half_life: values after which half of what was seen is forgotten.
+        level_half_life: likewise, of the level.
+        regression_half_life: likewise, of the regression.
+        windows: remembered windows a series.
+        relearn: values far away after which a series is learned anew.
+    """
+
+    lags: int = 8
+    short: int = 8
+    wobble: int = 12
+    half_life: float = 2_000.0
+    level_half_life: float = 3_000.0
+    regression_half_life: float = 1_000.0
+    windows: int = 150
+    relearn: int = 1_000
+
+
+DEFAULT_POLICY = AlarmPolicy(threshold=4.9)
+
+
+@dataclass(frozen=True)
+class SeriesScores:
+    """What was found of m values.
+
+    Attributes:
+        score: (m,) sum of ``channels``; NaN where there was no value, or it was not accepted.
+        channels: (m, 5) -log10 of how rare, in the order of ``CHANNELS``.
+        expected: (m,) what was expected.
+        alarm: (m,) bool.
+        verdict: (m,) "" if it was accepted, else "missing", "duplicate" or "late"; "relearned" and "clock" where a
+            series began anew or its clock was set back.
+    """
+
+    score: np.ndarray
+    channels: np.ndarray
+    expected: np.ndarray
+    alarm: np.ndarray
+    verdict: np.ndarray
+
+
+class SeriesDetector:
+    """State of many series, and what one more value of some of them says.
+
+    >>> import numpy as np
+    >>> detector = SeriesDetector()
+    >>> for minute in range(200):
+    ...     found = detector.update(["web-1/cpu"], np.array([minute * 60_000_000]), np.array([minute % 7.0]))
+    >>> bool(detector.update(["web-1/cpu"], np.array([200 * 60_000_000]), np.array([500.0])).alarm[0])
+    True
+    """
+
+    BACKWARDS = 5
+    """Values in a row from before the newest after which a clock counts as set back."""
+
+    def __init__(self, settings: SeriesSettings | None = None, policy: AlarmPolicy = DEFAULT_POLICY) -> None:
+        self.settings, self.policy = settings or SeriesSettings(), policy
+        self._place: dict[str, int] = {}
+        self._state = _fresh(self.settings, 0)
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    @property
+    def series(self) -> list[str]:
+        """Names of all series, in the order in which they came."""
+        return list(self._place)
+
+    @property
+    def bytes_per_series(self) -> int:
+        """Memory of one series' state; it never grows."""
+        return sum(array[:1].nbytes for array in _fresh(self.settings, 1).values())
+
+    def update(self, names: Sequence[str], times: np.ndarray, values: np.ndarray) -> SeriesScores:
+        """Score one value of each of m different series, then learn from it.
+
+        Args:
+            names: of the series; new ones begin.
+            times: (m,) microseconds since 1970.
+            values: (m,) NaN and infinite ones count as missing.
+
+        Raises:
+            InputError: a series is named twice.
+        """
+        if len(set(names)) != len(names):
+            raise InputError(
+                expected="each series once in an update",
+                found=f"{len(names) - len(set(names))} repeated",
+                next_command="use replay for many values of one series",
+            )
+        places = np.array([self._known(name) for name in names], np.int64)
+        return self._update(places, np.asarray(times, np.int64), np.asarray(values, np.float64))
+
+    def replay(self, names: Sequence[str], times: np.ndarray, values: np.ndarray) -> SeriesScores:
+        """Score many values in the order given, any number of each series; the same as one ``update`` after another.
+
+        Args:
+            names: (m,) series of each value.
+            times: (m,) microseconds since 1970.
+            values: (m,).
+        """
+        places = np.array([self._known(name) for name in names], np.int64)
+        times, values = np.asarray(times, np.int64), np.asarray(values, np.float64)
+        order = np.argsort(places, kind="stable")
+        first = np.r_[True, places[order][1:] != places[order][:-1]] if len(order) else np.empty(0, bool)
+        begin = np.flatnonzero(first)
+        turn = np.empty(len(places), np.int64)
+        turn[order] = np.arange(len(order)) - np.repeat(begin, np.diff(np.r_[begin, len(order)]))
+        rounds = np.argsort(turn, kind="stable")
+        ends = np.searchsorted(turn[rounds], np.arange(turn.max() + 2 if len(turn) else 1))
+        found = _nothing(len(places))
+        for low, high in pairwise(ends):
+            now = rounds[low:high]
+            one = self._update(places[now], times[now], values[now])
+            for mine, theirs in zip(vars(found).values(), vars(one).values(), strict=True):
+                mine[now] = theirs
+        return found
+
+    def _known(self, name: str) -> int:
+        place = self._place.get(name)
+        if place is None:
+            place = self._place[name] = len(self._place)
+            held = len(self._state["count"])
+            if place >= held:
+                more = _fresh(self.settings, max(16, held))
+                self._state = {key: np.concatenate([array, more[key]]) for key, array in self._state.items()}
+        return place
+
+    def _update(self, places: np.ndarray, times: np.ndarray, values: np.ndarray) -> SeriesScores:
+        found = _nothing(len(places))
+        accepted = self._in_order(places, times, np.isfinite(values), found.verdict)
+        if not accepted.any():
+            return found
+        rows = places[accepted]
+        state = {name: array[rows] for name, array in self._state.items()}
+        state["newest"] = times[accepted]
+        score, channels, expected, anew = _score(state, self.settings, times[accepted], values[accepted])
+        alarm, state["boost"], state["since"] = self.policy.decide(score, state["boost"], state["since"])
+        for name, array in state.items():
+            self._state[name][rows] = array
+        found.score[accepted], found.channels[accepted], found.expected[accepted] = score, channels, expected
+        found.alarm[accepted] = alarm
+        found.verdict[np.flatnonzero(accepted)[anew]] = "relearned"
+        self._begin_anew(rows[anew])
+        return found
+
+    def _in_order(self, places: np.ndarray, times: np.ndarray, present: np.ndarray, verdict: np.ndarray) -> np.ndarray:
+        """Which values are taken; the others are told why not."""
+        newest, late = self._state["newest"][places], self._state["late"][places]
+        behind = present & (times < newest)
+        late = np.where(behind, late + 1, np.where(present & (times > newest), 0, late))
+        set_back = behind & (late >= self.BACKWARDS)
+        verdict[~present] = "missing"
+        verdict[present & (times == newest)] = "duplicate"
+        verdict[behind] = "late"
+        verdict[set_back] = "clock"
+        self._state["late"][places] = np.where(set_back, 0, late)
+        return present & ((times > newest) | set_back)
+
+    def _begin_anew(self, rows: np.ndarray) -> None:
+        kept = {name: self._state[name][rows] for name in ("newest", "boost", "since")}
+        for name, array in _fresh(self.settings, len(rows)).items():
+            self._state[name][rows] = kept.get(name, array)
+
+    def snapshot(self) -> bytes:
+        """Everything, to go on from with ``restore``."""
+        told = {"settings": asdict(self.settings), "policy": asdict(self.policy), "series": self.series}
+        packed = io.BytesIO()
+        kept = {name: array[: len(self._place)] for name, array in self._state.items()}
+        np.savez_compressed(
+            packed, allow_pickle=False, **{"": np.frombuffer(json.dumps(told).encode(), np.uint8)}, **kept
+        )
+        return packed.getvalue()
+
+    @classmethod
+    def restore(cls, content: bytes) -> "SeriesDetector":
+        """A detector as it was.
+
+        Raises:
+            InputError: it is no snapshot, or a damaged one.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as found:
+                arrays: Mapping[str, Any] = dict(found)
+            told = json.loads(arrays[""].tobytes())
+            detector = cls(SeriesSettings(**told["settings"]), AlarmPolicy(**told["policy"]))
+            names = told["series"]
+            state = _fresh(detector.settings, len(names))
+            for name, array in state.items():
+                if arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
+                    raise ValueError(f"{name} is of another shape")
+                state[name] = arrays[name]
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                expected="a snapshot of a SeriesDetector",
+                found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+                next_command="remove the snapshot; the detector then learns from the start",
+            ) from error
+        detector._place = {name: place for place, name in enumerate(names)}
+        detector._state = state
+        return detector
+
+
+def _nothing(count: int) -> SeriesScores:
+    return SeriesScores(
+        np.full(count, np.nan),
+        np.zeros((count, len(CHANNELS))),
+        np.full(count, np.nan),
+        np.zeros(count, bool),
+        np.full(count, "", dtype="<U9"),
+    )
+
+
+def _fresh(settings: SeriesSettings, series: int) -> dict[str, np.ndarray]:
+    """State of series that have seen nothing."""
+    weights, inverse = regression.start(series, settings.lags + 2)
+
+    def zeros(*shape: int, dtype: Any = np.float64) -> np.ndarray:
+        return np.zeros((series, *shape), dtype)
+
+    return {
+        "count": zeros(dtype=np.int64),
+        "newest": np.full(series, -_NEVER, np.int64),
+        "late": zeros(dtype=np.int64),
+        "boost": zeros(),
+        "since": np.full(series, _NEVER, np.int64),
+        "lags": zeros(settings.lags),
+        "weights": weights,
+        "inverse": inverse,
+        **{f"{of}_{what}": zeros() for of in ("level", "error", "calm", "off") for what in ("mean", "var", "weight")},
+        "ran": zeros(),
+        "log_size": zeros(),
+        "away": zeros(),
+        "elsewhere": zeros(dtype=np.int64),
+        "part_mean": zeros(profile.PARTS),
+        "part_seen": zeros(profile.PARTS, dtype=np.float32),
+        "windows": zeros(settings.windows, settings.lags, dtype=np.float32),
+        "kept": zeros(dtype=np.int64),
+        "counts": zeros(len(CHANNELS), tail.BINS, dtype=np.float32),
+    }
+
+
+def _fade(half_life: float) -> float:
+    return float(0.5 ** (1 / half_life))
+
+
+def _score(
+    s: dict[str, np.ndarray], settings: SeriesSettings, times: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Score, channels, what was expected, and who is to be learned anew; the state moves on, in place of ``s``."""
+    s["level_mean"] = np.where(s["count"] == 0, values, s["level_mean"])
+    middle = s["level_mean"]
+    scale = np.sqrt(s["level_var"]) + _TINY * (1 + np.abs(middle))
+    level = _clipped((values - middle) / scale)
+    lags = _clipped((s["lags"] - middle[:, None]) / scale[:, None])
+    part = profile.part_of(times)
+    usual, habitual = profile.usual(s["part_mean"], s["part_seen"], part)
+    habit = np.where(habitual, _clipped((usual - middle) / scale), 0.0)
+    inputs = np.column_stack([np.ones(len(values)), lags, habit])
+    expected = regression.predict(s["weights"], inputs)
+    error = level - expected
+    size = np.sqrt(s["error_var"] + s["error_mean"] ** 2) + 1e-6
+    surprise = error / size
+    ready = s["count"] > settings.lags
+
+    asked = np.column_stack(
+        [
+            _run(s, "ran", np.clip(surprise, -6, 6), settings.short),
+            level,
+            _wobble(s, surprise, settings),
+            _run(s, "away", np.clip(_off(s, values, usual, habitual), -6, 6), settings.short),
+            np.zeros(len(values)),
+        ]
+    )
+    window = np.column_stack([values, s["lags"][:, :-1]])
+    remembered = _clipped((s["windows"] - middle[:, None, None]) / scale[:, None, None])
+    apart, shaped = novelty.distance(remembered, s["kept"], _clipped((window - middle[:, None]) / scale[:, None]))
+    asked[:, 4] = apart + 1e-3
+    asked = np.abs(asked)
+    channels = -np.log10(tail.exceedance(s["counts"], asked))
+    counted = np.column_stack([ready, ready, ready, ready & habitual, ready & shaped])
+    tail.add(s["counts"], asked, _fade(settings.half_life), counted)
+
+    _learn(s, settings, values, inputs, error, size, level, scale)
+    novelty.remember(s["windows"], s["kept"], window.astype(np.float32), s["count"], ready)
+    profile.learn(
+        s["part_mean"],
+        s["part_seen"],
+        part,
+        np.where(s["count"] < LEARNING, values, middle + np.clip(level, -4, 4) * scale),
+    )
+    s["lags"] = window
+    s["count"] = s["count"] + 1
+    far = (np.abs(level) >= 4) & (s["count"] > LEARNING)
+    s["elsewhere"] = np.where(far, s["elsewhere"] + 1, 0)
+    return channels.sum(axis=1), channels, middle + expected * scale, s["elsewhere"] >= settings.relearn
+
+
+def _clipped(values: np.ndarray) -> np.ndarray:
+    return np.clip(values, -FARTHEST, FARTHEST)
+
+
+def _run(s: dict[str, np.ndarray], name: str, values: np.ndarray, over: int) -> np.ndarray:
+    """Running mean, in units of its own standard deviation if the values were independent."""
+    fade = 1 - 1 / over
+    s[name] = fade * s[name] + (1 - fade) * values
+    return s[name] * np.sqrt((1 + fade) / (1 - fade))
+
+
+def _wobble(s: dict[str, np.ndarray], surprise: np.ndarray, settings: SeriesSettings) -> np.ndarray:
+    fade = 1 - 1 / settings.wobble
+    s["log_size"] = fade * s["log_size"] + (1 - fade) * np.log(np.abs(surprise) + 0.05)
+    told = (s["log_size"] - s["calm_mean"]) / (np.sqrt(s["calm_var"]) + 1e-6)
+    _take(s, "calm", s["log_size"], _fade(settings.half_life), s["count"] > settings.lags)
+    return told
+
+
+def _off(s: dict[str, np.ndarray], values: np.ndarray, usual: np.ndarray, habitual: np.ndarray) -> np.ndarray:
+    """Distance from what is usual at this time of day, in units of its usual size."""
+    apart = np.where(habitual, values - usual, 0.0)
+    size = np.sqrt(s["off_var"] + s["off_mean"] ** 2) + _TINY * (1 + np.abs(s["level_mean"]))
+    _take(s, "off", np.clip(apart, -4 * size, 4 * size), _fade(2_000.0), habitual & (s["count"] > 0))
+    return apart / size
+
+
+def _learn(
+    s: dict[str, np.ndarray],
+    settings: SeriesSettings,
+    values: np.ndarray,
+    inputs: np.ndarray,
+    error: np.ndarray,
+    size: np.ndarray,
+    level: np.ndarray,
+    scale: np.ndarray,
+) -> None:
+    young = s["count"] < LEARNING
+    clipped = np.where(young, error, np.clip(error, -CLIP * size, CLIP * size))
+    s["weights"], s["inverse"] = regression.learn(
+        s["weights"], s["inverse"], inputs, clipped, _fade(settings.regression_half_life)
+    )
+    _take(s, "error", clipped, _fade(settings.half_life), s["count"] > settings.lags)
+    near = np.where(young, values, s["level_mean"] + np.clip(level, -4, 4) * scale)
+    _take(s, "level", near, _fade(settings.level_half_life), np.ones(len(values), bool))
+
+
+def _take(s: dict[str, np.ndarray], of: str, values: np.ndarray, fade: float, where: np.ndarray) -> None:
+    names = (f"{of}_mean", f"{of}_var", f"{of}_weight")
+    after = moments.update(*(s[name] for name in names), values, fade)
+    for name, array in zip(names, after, strict=True):
+        s[name] = np.where(where, array, s[name])
