@@ -5,6 +5,7 @@ from feast import FeatureService
 from feature_repo.views import FEATURE_TABLES
 from feature_repo.views.forecast import FORECAST_VIEWS
 from feature_repo.views.on_demand import ON_DEMAND_VIEWS
+from feature_repo.windowed import WINDOWED
 
 recommendation_v1 = FeatureService(
     name="recommendation_v1",
@@ -121,20 +122,35 @@ session_v1 = FeatureService(
 system_anomaly_v1 = FeatureService(
     name="system_anomaly_v1",
     description="How a host is doing, and how far that is from what is usual at this hour of the week",
-    features=[FEATURE_TABLES["host_health"], ON_DEMAND_VIEWS["host_deviation"]],
+    features=[
+        FEATURE_TABLES["host_health"][[name for name, _ in WINDOWED["host_health"].fields if not name.endswith("_1d")]],
+        ON_DEMAND_VIEWS["host_deviation"],
+    ],
 )
 performance_anomaly_v1 = FeatureService(
     name="performance_anomaly_v1",
     description="How an endpoint answers, and how far that is from what is usual at this hour of the week",
-    features=[FEATURE_TABLES["endpoint_performance"], ON_DEMAND_VIEWS["endpoint_deviation"]],
+    features=[
+        FEATURE_TABLES["endpoint_performance"][
+            [name for name, _ in WINDOWED["endpoint_performance"].fields if not name.endswith("_1d")]
+        ],
+        ON_DEMAND_VIEWS["endpoint_deviation"],
+    ],
 )
 user_anomaly_v1 = FeatureService(
     name="user_anomaly_v1",
     description="How an account listens and from where, beside its own last four weeks",
     features=[
         FEATURE_TABLES["user_behavior"],
+        ON_DEMAND_VIEWS["user_deviation"],
         FEATURE_TABLES["user_listening"][["plays_28d", "listening_ms_28d", "skip_rate_28d", "distinct_tracks_28d"]],
-        FEATURE_TABLES["account_security"],
+        FEATURE_TABLES["account_security"][
+            [
+                f"{name}_{window}"
+                for name in ("attempts", "failure_rate", "addresses", "countries", "devices")
+                for window in ("1h", "1d")
+            ]
+        ],
     ],
 )
 security_anomaly_v1 = FeatureService(

@@ -14,6 +14,11 @@ MODELS: dict[str, str] = {
     "charts": "training.models.forecasting.chart_forecaster",
     "user_behavior": "training.models.forecasting.user_behavior",
     "capacity": "training.models.forecasting.capacity",
+    "system_anomalies": "training.models.anomaly.system_anomaly_detector",
+    "performance_anomalies": "training.models.anomaly.performance_anomaly_detector",
+    "user_behavior_anomalies": "training.models.anomaly.user_behavior_anomaly_detector",
+    "security_anomalies": "training.models.anomaly.security_anomaly_detector",
+    "audio_quality_anomalies": "training.models.anomaly.audio_quality_anomaly_detector",
 }
 """Name → module whose ``run(home, progress=…)`` trains, measures and registers it."""
 

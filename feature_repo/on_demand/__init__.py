@@ -22,6 +22,7 @@ from feature_repo.on_demand.popularity_share import popularity_share
 from feature_repo.on_demand.request_context import request_context
 from feature_repo.on_demand.taste_match import taste_match
 from feature_repo.on_demand.track_age import track_age
+from feature_repo.on_demand.user_deviation import user_deviation
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import moment
 
@@ -132,6 +133,34 @@ ON_DEMAND: dict[str, OnDemand] = {
             },
         },
         outputs=dict.fromkeys(("traffic", "latency", "errors"), "Float64"),
+    ),
+    "user_deviation": OnDemand(
+        user_deviation,
+        inputs={
+            **{
+                f"{name}_{window}": f"user_behavior__{name}_{window}"
+                for window, names in (
+                    ("5m", ("plays", "barely_paid_rate")),
+                    ("1h", ("plays", "barely_paid_rate", "tracks", "listening_ms")),
+                    ("1d", ("plays", "barely_paid_rate", "tracks", "listening_ms")),
+                )
+                for name in names
+            },
+            "plays_28d": "user_listening__plays_28d",
+        },
+        outputs=dict.fromkeys(
+            (
+                "barely_paid_5m",
+                "barely_paid_1h",
+                "barely_paid_1d",
+                "repeats_1h",
+                "repeats_1d",
+                "hours_1h",
+                "hours_1d",
+                "pace",
+            ),
+            "Float64",
+        ),
     ),
     "request_context": OnDemand(
         request_context,

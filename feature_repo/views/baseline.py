@@ -17,9 +17,9 @@ def _schema(metrics: tuple[str, ...]) -> list[Field]:
         for what, about in (
             (
                 "usual",
-                "its mean in this hour of the week, of four weeks before; of the days before until there are two",
+                "its median in this hour of the week, of four weeks before; of seven days until two are known",
             ),
-            ("spread", "standard deviation of such hours around it"),
+            ("spread", "how far such hours lie from it, as a standard deviation"),
         )
     ]
 

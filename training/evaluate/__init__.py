@@ -1,14 +1,17 @@
 """How good an answer is: rankings, forecasts, probabilities; one kind of answer a file."""
 
 from training.evaluate.forecasts import ForecastMetrics, forecast_metrics, mase, mase_scale, owa, pinball, smape
+from training.evaluate.incidents import IncidentMetrics, incident_metrics
 from training.evaluate.probabilities import ProbabilityMetrics, probability_metrics
 from training.evaluate.ranking import RankingMetrics, ndcg, rank_all, ranking_metrics, recall
 
 __all__ = [
     "ForecastMetrics",
+    "IncidentMetrics",
     "ProbabilityMetrics",
     "RankingMetrics",
     "forecast_metrics",
+    "incident_metrics",
     "mase",
     "mase_scale",
     "ndcg",

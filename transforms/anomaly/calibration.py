@@ -2,8 +2,8 @@
 
 Below the highest 5 % of the normal scores it is their own share; above, a generalised Pareto distribution fitted to
 them by probability-weighted moments (J. R. M. Hosking and J. R. Wallis, Parameter and quantile estimation for the
-generalized Pareto distribution, Technometrics 29, 1987; as alarms: A. Siffer and others, Anomaly detection in streams with extreme
-value theory, KDD 2017).
+generalized Pareto distribution, Technometrics 29, 1987; as alarms: A. Siffer and others, Anomaly detection in streams
+with extreme value theory, KDD 2017).
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class Calibration:
             )
         grid = np.quantile(known, np.linspace(0, 1 - TAIL, GRID))
         excess = known[known > grid[-1]] - grid[-1]
-        scale, shape = _pareto(excess) if len(excess) >= 5 else (1e-9, 0.0)
+        scale, shape = pareto(excess) if len(excess) >= 5 else (1e-9, 0.0)
         return cls(grid, scale, shape, len(known))
 
     def p_value(self, scores: np.ndarray) -> np.ndarray:
@@ -86,8 +86,22 @@ class Calibration:
         return cls(np.array(told["grid"]), float(told["scale"]), float(told["shape"]), int(told["count"]))
 
 
-def _pareto(excess: np.ndarray) -> tuple[float, float]:
-    """Scale and shape of a generalised Pareto distribution, from ascending excesses."""
+def either(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """One p-value of two, each of which may be missing (NaN): twice the smaller, whatever they have in common (C. E.
+    Bonferroni).
+    """
+    both = np.fmin(first, second)
+    return np.where(np.isnan(first) | np.isnan(second), both, np.minimum(2 * both, 1.0))
+
+
+def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """One p-value of two that agree (R. A. Fisher, Statistical Methods for Research Workers, 1932)."""
+    product = np.maximum(first * second, 1e-300)
+    return product * (1 - np.log(product))
+
+
+def pareto(excess: np.ndarray) -> tuple[float, float]:
+    """Scale and shape of a generalised Pareto distribution, from ascending excesses over its start."""
     n = len(excess)
     mean = float(excess.mean())
     weighted = float(((n - np.arange(1, n + 1)) / max(n - 1, 1) * excess).mean())

@@ -1,4 +1,7 @@
-"""Feature rows as one matrix: numbers on one scale, words as columns of their own, what is missing in the middle."""
+"""Feature rows as one matrix: numbers on one scale, words as columns of their own.
+
+A missing number lies in the middle, and has a second column that says so: what was never missing is telling when it is.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,12 +26,14 @@ class Numeric:
         log: whether the logarithm of 1 + value is taken: counts and sizes.
         mean: of the (logarithm of the) values.
         scale: their standard deviation.
+        missing: share of the rows without a value.
     """
 
     name: str
     log: bool
     mean: float
     scale: float
+    missing: float
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Columns:
                 found.append(Words(name, words.tolist(), (counts / max(len(values), 1)).tolist()))
                 continue
             numbers = np.asarray(values, np.float64)
+            missing = float(np.isnan(numbers).mean())
             numbers = numbers[np.isfinite(numbers)]
             if not len(numbers):
                 raise InputError(
@@ -81,7 +87,7 @@ class Columns:
             log = bool(numbers.min() >= 0 and numbers.max() > 1.5)
             scaled = np.log1p(numbers) if log else numbers
             spread = float(scaled.std())
-            found.append(Numeric(name, log, float(scaled.mean()), spread if spread > 1e-9 else STILL))
+            found.append(Numeric(name, log, float(scaled.mean()), spread if spread > 1e-9 else STILL, missing))
         return cls(found)
 
     @property
@@ -92,11 +98,11 @@ class Columns:
     @property
     def owners(self) -> np.ndarray:
         """(d,) number of the feature that each column of the matrix comes from."""
-        widths = [1 if isinstance(column, Numeric) else len(column.known) + 1 for column in self.columns]
+        widths = [2 if isinstance(column, Numeric) else len(column.known) + 1 for column in self.columns]
         return np.repeat(np.arange(len(widths)), widths)
 
-    def encode(self, rows: Mapping[str, Sequence[Any] | np.ndarray]) -> np.ndarray:
-        """(n, d) float64, every column about 0 with standard deviation 1 among normal rows.
+    def encode(self, rows: Mapping[str, Sequence[Any] | np.ndarray], farthest: float = FARTHEST) -> np.ndarray:
+        """(n, d) float64, every column about 0 with standard deviation 1 among normal rows, none beyond ``farthest``.
 
         Raises:
             InputError: a feature is not there; it is named.
@@ -108,7 +114,8 @@ class Columns:
                 found=f"no {absent}",
                 next_command=f"add {absent[0]!r}, with missing values where it is not known",
             )
-        return np.clip(np.column_stack([_encoded(one, rows[one.name]) for one in self.columns]), -FARTHEST, FARTHEST)
+        found = np.column_stack([_encoded(one, rows[one.name]) for one in self.columns])
+        return np.clip(np.nan_to_num(found, posinf=farthest, neginf=-farthest), -farthest, farthest)
 
     def as_json(self) -> list[dict[str, Any]]:
         """For a bundle's manifest."""
@@ -127,7 +134,9 @@ def _encoded(column: Numeric | Words, values: Sequence[Any] | np.ndarray) -> np.
         # minus infinity would be hidden by the logarithm; both infinities are far out, not missing
         scaled = np.where(numbers == -np.inf, -np.inf, scaled)
         away = (scaled - column.mean) / column.scale
-        return np.nan_to_num(away, nan=0.0, posinf=FARTHEST, neginf=-FARTHEST)[:, None]
+        absent = np.isnan(numbers)
+        doubt = max(np.sqrt(column.missing * (1 - column.missing)), STILL)
+        return np.column_stack([np.where(absent, 0.0, away), (absent - column.missing) / doubt])
     place = {word: number for number, word in enumerate(column.known)}
     stranger = len(column.known)
     hot = np.zeros((len(values), stranger + 1))

@@ -13,16 +13,18 @@ ENOUGH = 10
 
 
 def distance(windows: np.ndarray, kept: np.ndarray, newest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distance (n,) to the ``NEAREST`` windows, and whether enough are remembered.
+    """Mean absolute difference (n,) to the ``NEAREST`` windows, and whether enough are remembered.
 
     Args:
-        windows: (n, k, d) remembered, on the scale of ``newest``.
+        windows: (n, d, k) remembered, each value's windows side by side.
         kept: (n,) how many of them there are.
         newest: (n, d) the newest values.
     """
-    apart = np.abs(windows - newest[:, None, :]).mean(axis=2)
-    apart[np.arange(windows.shape[1]) >= kept[:, None]] = np.inf
-    near = np.partition(apart, NEAREST - 1, axis=1)[:, :NEAREST].mean(axis=1)
+    apart = np.zeros(windows[:, 0].shape)
+    for lag in range(windows.shape[1]):
+        apart += np.abs(windows[:, lag] - newest[:, lag, None])
+    apart[np.arange(windows.shape[2]) >= kept[:, None]] = np.inf
+    near = np.partition(apart, NEAREST - 1, axis=1)[:, :NEAREST].mean(axis=1) / windows.shape[1]
     known = kept > ENOUGH
     return np.where(known, near, 0.0), known
 
@@ -33,8 +35,8 @@ def remember(windows: np.ndarray, kept: np.ndarray, newest: np.ndarray, count: n
     The chance follows from ``count`` (n,), the number of values so far, so that the same values give the same sample.
     """
     rows = np.flatnonzero(where & (count % EVERY == 0))
-    places = windows.shape[1]
+    places = windows.shape[2]
     mixed = (count[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(33)
     slot = np.where(kept[rows] < places, kept[rows], (mixed % np.uint64(places)).astype(np.int64))
-    windows[rows, slot] = newest[rows]
+    windows[rows, :, slot] = newest[rows]
     kept[rows] = np.minimum(kept[rows] + 1, places)

@@ -1,4 +1,8 @@
-"""Whole feature rows, scored by what is normal: T², Q and an isolation forest, each by its rank among normal rows."""
+"""Whole feature rows, scored by what is normal.
+
+T², Q and an isolation forest, each by its rank among normal rows, and the tail of the one feature that lies farthest
+out.
+"""
 
 import io
 import json
@@ -12,8 +16,11 @@ from transforms.anomaly.calibration import Calibration
 from transforms.anomaly.columns import Columns
 from transforms.anomaly.isolation_forest import IsolationForest
 from transforms.anomaly.pca import PCA
+from transforms.anomaly.tails import Tails
 
-PARTS = ("t2", "q", "forest")
+PARTS = ("t2", "q", "forest", "tail")
+FAR = 1e6
+"""Standard deviations, of what tails are told."""
 RANKS = 2_000
 """Normal scores that are kept of each part to rank others among."""
 
@@ -25,12 +32,14 @@ class RowScores:
     Attributes:
         score: (n,) higher is more unusual.
         p_value: (n,) share of normal rows that score at least as high.
-        parts: (n, 3) -log of the rank of T², Q and the forest among normal rows.
-        causes: (n, f) share of each feature in T² and Q; adds up to 1.
+        deviation: (n,) standard deviations that the farthest feature lies from its mean.
+        parts: (n, 4) -log of how rare each of ``PARTS`` is.
+        causes: (n, f) share of each feature in T², Q and its own tail; adds up to 1.
     """
 
     score: np.ndarray
     p_value: np.ndarray
+    deviation: np.ndarray
     parts: np.ndarray
     causes: np.ndarray
 
@@ -43,13 +52,15 @@ class RowDetector:
         columns: how rows become a matrix.
         pca: of them.
         forest: of them.
-        normal: (3, k) ascending scores of normal rows for each of ``PARTS``.
-        calibration: of the sum of the ranks, on normal rows that nothing else was fitted to.
+        tails: of each of its columns.
+        normal: (3, k) ascending scores of normal rows for the first three of ``PARTS``.
+        calibration: of the sum of the parts, on normal rows that nothing else was fitted to.
     """
 
     columns: Columns
     pca: PCA
     forest: IsolationForest
+    tails: Tails
     normal: np.ndarray
     calibration: Calibration
 
@@ -60,18 +71,25 @@ class RowDetector:
             InputError: a feature is not there; it is named.
         """
         matrix = self.columns.encode(rows)
-        parts = rank_tails(self.normal, raw_scores(self.pca, self.forest, matrix))
+        far = self.columns.encode(rows, farthest=FAR)
+        each = self.tails.each(far)
+        parts = np.column_stack([rank_tails(self.normal, raw_scores(self.pca, self.forest, matrix)), each.max(axis=1)])
         score = parts.sum(axis=1)
-        return RowScores(score, self.calibration.p_value(score), parts, self._causes(matrix))
+        return RowScores(
+            score, self.calibration.p_value(score), np.abs(far).max(axis=1), parts, self._causes(matrix, each)
+        )
 
-    def _causes(self, matrix: np.ndarray) -> np.ndarray:
+    def _causes(self, matrix: np.ndarray, each: np.ndarray) -> np.ndarray:
         middle = self.normal[:2, self.normal.shape[1] // 2]
         t2, q = self.pca.contributions(matrix)
         both = np.maximum(t2, 0) / max(middle[0], 1e-9) + q / max(middle[1], 1e-9)
-        features = len(self.columns.columns)
-        added = np.zeros((len(matrix), features))
-        np.add.at(added.T, self.columns.owners, both.T)
-        return added / np.maximum(added.sum(axis=1, keepdims=True), 1e-12)
+        return (self._shares(both) + self._shares(each)) / 2
+
+    def _shares(self, added: np.ndarray) -> np.ndarray:
+        """(n, f) share of each feature in what the columns (n, d) add."""
+        found = np.zeros((len(added), len(self.columns.columns)))
+        np.add.at(found.T, self.columns.owners, added.T)
+        return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
 
     def to_bytes(self) -> bytes:
         """For a bundle: one NumPy archive without pickles."""
@@ -88,6 +106,7 @@ class RowDetector:
             told=np.frombuffer(json.dumps(told).encode(), np.uint8),
             normal=self.normal,
             **{f"pca_{name}": value for name, value in asdict(self.pca).items()},
+            **{f"tails_{name}": value for name, value in asdict(self.tails).items()},
             **forest,
         )
         return packed.getvalue()
@@ -100,12 +119,13 @@ class RowDetector:
         told = json.loads(arrays["told"].tobytes())
         of = {
             kind: {k[len(kind) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{kind}_")}
-            for kind in ("pca", "forest")
+            for kind in ("pca", "forest", "tails")
         }
         return cls(
             Columns.from_json(told["columns"]),
             PCA(**of["pca"]),
             IsolationForest(**of["forest"], usual=float(told["usual"])),
+            Tails(**of["tails"]),
             arrays["normal"],
             Calibration.from_json(told["calibration"]),
         )

@@ -54,15 +54,15 @@ class SeriesSettings:
 
     lags: int = 8
     short: int = 8
-    wobble: int = 12
-    half_life: float = 2_000.0
+    wobble: int = 20
+    half_life: float = 4_000.0
     level_half_life: float = 3_000.0
     regression_half_life: float = 1_000.0
     windows: int = 150
     relearn: int = 1_000
 
 
-DEFAULT_POLICY = AlarmPolicy(threshold=4.9)
+DEFAULT_POLICY = AlarmPolicy(threshold=4.7)
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,21 @@ class SeriesDetector:
     BACKWARDS = 5
     """Values in a row from before the newest after which a clock counts as set back."""
 
-    def __init__(self, settings: SeriesSettings | None = None, policy: AlarmPolicy = DEFAULT_POLICY) -> None:
-        self.settings, self.policy = settings or SeriesSettings(), policy
+    def __init__(
+        self,
+        settings: SeriesSettings | None = None,
+        policy: AlarmPolicy = DEFAULT_POLICY,
+        thresholds: Mapping[str, float] | None = None,
+    ) -> None:
+        """A detector that has seen nothing.
+
+        Args:
+            settings: how series are scored.
+            policy: when scores become alarms.
+            thresholds: metric → threshold, where it is not the policy's; the metric is what follows the last "/" of
+                a series' name.
+        """
+        self.settings, self.policy, self._thresholds = settings or SeriesSettings(), policy, dict(thresholds or {})
         self._place: dict[str, int] = {}
         self._state = _fresh(self.settings, 0)
 
@@ -170,6 +183,8 @@ class SeriesDetector:
             if place >= held:
                 more = _fresh(self.settings, max(16, held))
                 self._state = {key: np.concatenate([array, more[key]]) for key, array in self._state.items()}
+            metric = name.rpartition("/")[2]
+            self._state["threshold"][place] = self._thresholds.get(metric, self.policy.threshold)
         return place
 
     def _update(self, places: np.ndarray, times: np.ndarray, values: np.ndarray) -> SeriesScores:
@@ -181,7 +196,9 @@ class SeriesDetector:
         state = {name: array[rows] for name, array in self._state.items()}
         state["newest"] = times[accepted]
         score, channels, expected, anew = _score(state, self.settings, times[accepted], values[accepted])
-        alarm, state["boost"], state["since"] = self.policy.decide(score, state["boost"], state["since"])
+        alarm, state["boost"], state["since"] = self.policy.decide(
+            score, state["boost"], state["since"], state["threshold"]
+        )
         for name, array in state.items():
             self._state[name][rows] = array
         found.score[accepted], found.channels[accepted], found.expected[accepted] = score, channels, expected
@@ -204,13 +221,20 @@ class SeriesDetector:
         return present & ((times > newest) | set_back)
 
     def _begin_anew(self, rows: np.ndarray) -> None:
-        kept = {name: self._state[name][rows] for name in ("newest", "boost", "since")}
+        if not len(rows):
+            return
+        kept = {name: self._state[name][rows] for name in ("newest", "boost", "since", "threshold")}
         for name, array in _fresh(self.settings, len(rows)).items():
             self._state[name][rows] = kept.get(name, array)
 
     def snapshot(self) -> bytes:
         """Everything, to go on from with ``restore``."""
-        told = {"settings": asdict(self.settings), "policy": asdict(self.policy), "series": self.series}
+        told = {
+            "settings": asdict(self.settings),
+            "policy": asdict(self.policy),
+            "thresholds": self._thresholds,
+            "series": self.series,
+        }
         packed = io.BytesIO()
         kept = {name: array[: len(self._place)] for name, array in self._state.items()}
         np.savez_compressed(
@@ -229,7 +253,7 @@ class SeriesDetector:
             with np.load(io.BytesIO(content), allow_pickle=False) as found:
                 arrays: Mapping[str, Any] = dict(found)
             told = json.loads(arrays[""].tobytes())
-            detector = cls(SeriesSettings(**told["settings"]), AlarmPolicy(**told["policy"]))
+            detector = cls(SeriesSettings(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"])
             names = told["series"]
             state = _fresh(detector.settings, len(names))
             for name, array in state.items():
@@ -268,6 +292,7 @@ def _fresh(settings: SeriesSettings, series: int) -> dict[str, np.ndarray]:
         "count": zeros(dtype=np.int64),
         "newest": np.full(series, -_NEVER, np.int64),
         "late": zeros(dtype=np.int64),
+        "threshold": zeros(),
         "boost": zeros(),
         "since": np.full(series, _NEVER, np.int64),
         "lags": zeros(settings.lags),
@@ -280,7 +305,7 @@ def _fresh(settings: SeriesSettings, series: int) -> dict[str, np.ndarray]:
         "elsewhere": zeros(dtype=np.int64),
         "part_mean": zeros(profile.PARTS),
         "part_seen": zeros(profile.PARTS, dtype=np.float32),
-        "windows": zeros(settings.windows, settings.lags, dtype=np.float32),
+        "windows": zeros(settings.lags, settings.windows),
         "kept": zeros(dtype=np.int64),
         "counts": zeros(len(CHANNELS), tail.BINS, dtype=np.float32),
     }
@@ -314,21 +339,22 @@ def _score(
             _run(s, "ran", np.clip(surprise, -6, 6), settings.short),
             level,
             _wobble(s, surprise, settings),
-            _run(s, "away", np.clip(_off(s, values, usual, habitual), -6, 6), settings.short),
+            _run(
+                s, "away", np.clip(_off(s, values, usual, habitual, _fade(settings.half_life)), -6, 6), settings.short
+            ),
             np.zeros(len(values)),
         ]
     )
     window = np.column_stack([values, s["lags"][:, :-1]])
-    remembered = _clipped((s["windows"] - middle[:, None, None]) / scale[:, None, None])
-    apart, shaped = novelty.distance(remembered, s["kept"], _clipped((window - middle[:, None]) / scale[:, None]))
-    asked[:, 4] = apart + 1e-3
+    apart, shaped = novelty.distance(s["windows"], s["kept"], window)
+    asked[:, 4] = np.minimum(apart / scale, FARTHEST) + 1e-3
     asked = np.abs(asked)
     channels = -np.log10(tail.exceedance(s["counts"], asked))
     counted = np.column_stack([ready, ready, ready, ready & habitual, ready & shaped])
     tail.add(s["counts"], asked, _fade(settings.half_life), counted)
 
     _learn(s, settings, values, inputs, error, size, level, scale)
-    novelty.remember(s["windows"], s["kept"], window.astype(np.float32), s["count"], ready)
+    novelty.remember(s["windows"], s["kept"], window, s["count"], ready)
     profile.learn(
         s["part_mean"],
         s["part_seen"],
@@ -361,11 +387,13 @@ def _wobble(s: dict[str, np.ndarray], surprise: np.ndarray, settings: SeriesSett
     return told
 
 
-def _off(s: dict[str, np.ndarray], values: np.ndarray, usual: np.ndarray, habitual: np.ndarray) -> np.ndarray:
+def _off(
+    s: dict[str, np.ndarray], values: np.ndarray, usual: np.ndarray, habitual: np.ndarray, fade: float
+) -> np.ndarray:
     """Distance from what is usual at this time of day, in units of its usual size."""
     apart = np.where(habitual, values - usual, 0.0)
     size = np.sqrt(s["off_var"] + s["off_mean"] ** 2) + _TINY * (1 + np.abs(s["level_mean"]))
-    _take(s, "off", np.clip(apart, -4 * size, 4 * size), _fade(2_000.0), habitual & (s["count"] > 0))
+    _take(s, "off", np.clip(apart, -4 * size, 4 * size), fade, habitual & (s["count"] > 0))
     return apart / size
 
 

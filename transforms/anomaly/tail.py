@@ -17,7 +17,8 @@ PRIOR_SLOPE, PRIOR_WEIGHT = 0.25, 1.0
 """Mean excess of the logarithm over the start of the tail, and for how many values it counts."""
 
 _WIDTH = (HIGHEST - LOWEST) / (BINS - 1)
-_EDGES = LOWEST + _WIDTH * np.arange(BINS)
+_NUMBERS = np.arange(BINS)
+_EDGES = LOWEST + _WIDTH * _NUMBERS
 
 
 def bins(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -27,27 +28,28 @@ def bins(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return whole, place - whole
 
 
-def exceedance(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
+def exceedance(at_least: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Share of what was seen that is at least as large.
 
     Args:
-        counts: (…, BINS) of earlier values.
+        at_least: (…, BINS) how many earlier values lie in each bin or above it; descending.
         values: (…,) magnitudes.
 
     Returns:
         (…,) in (0, 1]; 1 where fewer than ``ENOUGH`` were seen.
     """
-    total = counts.sum(axis=-1)
-    at_least = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
+    flat, total = at_least.reshape(-1, BINS), at_least[..., 0]
+    row = np.arange(len(flat)).reshape(total.shape)
     place, into = bins(values)
-    here = np.take_along_axis(counts, place[..., None], axis=-1)[..., 0]
-    above = np.take_along_axis(at_least, place[..., None], axis=-1)[..., 0] - here
-    body = (above + here * (1 - into)) / np.maximum(total, 1e-9)
+    here_or_above = flat[row, place]
+    above = np.where(place + 1 < BINS, flat[row, np.minimum(place + 1, BINS - 1)], 0)
+    body = (here_or_above - (here_or_above - above) * into) / np.maximum(total, 1e-9)
 
-    start = (at_least <= np.maximum(TAIL * total, 4)[..., None]).argmax(axis=-1)
-    mass = np.take_along_axis(at_least, start[..., None], axis=-1)[..., 0]
-    in_tail = np.where(np.arange(BINS) >= start[..., None], counts, 0)
-    excess = (in_tail @ _EDGES) - mass * (_EDGES[start] - _WIDTH / 2)
+    in_tail = at_least <= np.maximum(TAIL * total, 4)[..., None]
+    start = np.minimum(BINS - in_tail.sum(axis=-1), BINS - 1)
+    mass = flat[row, start]
+    # summed by parts: what lies above each bin's edge, times the width of a bin
+    excess = _WIDTH * (np.einsum("...b,...b->...", at_least, in_tail) - mass / 2)
     slope = (excess + PRIOR_WEIGHT * PRIOR_SLOPE) / (mass + PRIOR_WEIGHT)
     beyond = np.maximum(np.log2(np.maximum(values, 2.0**LOWEST)) - _EDGES[start], 0)
     tail = np.maximum(mass, 1) / (total + 2) * np.exp(-beyond / slope)
@@ -56,15 +58,14 @@ def exceedance(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(total < ENOUGH, 1.0, rare)
 
 
-def add(counts: np.ndarray, values: np.ndarray, fade: float, where: np.ndarray) -> None:
+def add(at_least: np.ndarray, values: np.ndarray, fade: float, where: np.ndarray) -> None:
     """Count values, in place.
 
     Args:
-        counts: (n, c, BINS).
+        at_least: (n, c, BINS) as in ``exceedance``.
         values: (n, c) magnitudes.
         fade: what is left of each earlier count.
         where: (n, c) which of them count.
     """
-    counts *= np.where(where, fade, 1.0)[..., None].astype(counts.dtype)
-    row, column = np.nonzero(where)
-    counts[row, column, bins(values)[0][row, column]] += 1
+    at_least *= np.where(where, fade, 1.0)[..., None].astype(at_least.dtype)
+    at_least += (np.where(where, bins(values)[0], -1)[..., None] >= _NUMBERS).astype(at_least.dtype)

@@ -1,5 +1,6 @@
-"""What is usual at an hour of the week: the mean of that hour in the weeks before, and how much such hours differ."""
+"""What is usual at an hour of the week: the median of that hour in the weeks before, and how much such hours differ."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ def hour_of_week(hourly: pl.DataFrame, key: str, metrics: Sequence[str]) -> pl.D
     Returns:
         ``<metric>_usual`` and ``<metric>_spread`` beside key and times; from hours before the row's alone. The same
         hour of the last four weeks, if at least two of them are known; else of the last seven days, if two are. The
-        spread is the standard deviation within these, and of the hour before within its days, whichever is larger.
+        spread is that of these hours, or of the last seven days' if it is larger.
     """
     if hourly.is_empty():
         empty = {f"{metric}_{what}": pl.Float64 for metric in metrics for what in ("usual", "spread")}
@@ -63,24 +64,24 @@ def hour_of_week(hourly: pl.DataFrame, key: str, metrics: Sequence[str]) -> pl.D
 
 def _usual(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Usual and spread (entities, hours, metrics) from hours before."""
-    weeks, days = _moments(grid, WEEKS), _moments(grid, DAYS)
-    enough_weeks, enough_days = weeks[0] >= _FEWEST_WEEKS, days[0] >= _FEWEST_DAYS
-    usual = np.where(enough_weeks, weeks[1], np.where(enough_days, days[1], np.nan))
-    spread = np.where(enough_weeks, np.maximum(weeks[2], np.where(enough_days, days[2], 0)), days[2])
+    weeks, days = _middle(grid, WEEKS), _middle(grid, DAYS)
+    by_week = weeks[0] >= _FEWEST_WEEKS
+    usual = np.where(by_week, weeks[1], np.where(days[0] >= _FEWEST_DAYS, days[1], np.nan))
+    spread = np.where(by_week, np.fmax(weeks[2], days[2]), days[2])
     return usual, np.where(np.isfinite(usual), spread, np.nan)
 
 
-def _moments(grid: np.ndarray, back: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many of the hours so far back are known, their mean, and their standard deviation."""
-    count, total, squares = np.zeros(grid.shape), np.zeros(grid.shape), np.zeros(grid.shape)
-    middle = np.nanmean(grid, axis=1, keepdims=True)
-    for hours in back:
+def _middle(grid: np.ndarray, back: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many of the hours so far back are known, their median, and their median distance from it, as of a normal
+    distribution: an incident last week is not what is usual, and does not make it vague either.
+    """
+    then = np.full((len(back), *grid.shape), np.nan)
+    for place, hours in enumerate(back):
         if hours < grid.shape[1]:
-            then = grid[:, :-hours] - middle
-            there = np.isfinite(then)
-            count[:, hours:] += there
-            total[:, hours:] += np.where(there, then, 0)
-            squares[:, hours:] += np.where(there, then, 0) ** 2
-    some = np.maximum(count, 1)
-    mean = total / some
-    return count, middle + mean, np.sqrt(np.maximum(squares / some - mean**2, 0))
+            then[place, :, hours:] = grid[:, :-hours]
+    count = np.isfinite(then).sum(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # hours of which nothing is known
+        median = np.nanmedian(then, axis=0)
+        apart = np.nanmedian(np.abs(then - median), axis=0)
+    return count, median, 1.4826 * apart

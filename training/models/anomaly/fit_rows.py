@@ -1,6 +1,7 @@
 """Fit what is normal: principal components and an isolation forest on normal rows, calibrated on others of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,44 +10,49 @@ from transforms.anomaly.calibration import Calibration
 from transforms.anomaly.columns import Columns
 from transforms.anomaly.isolation_forest import IsolationForest, average_depth
 from transforms.anomaly.pca import PCA
-from transforms.anomaly.rows import RANKS, RowDetector, rank_tails, raw_scores
+from transforms.anomaly.rows import FAR, RANKS, RowDetector, raw_scores
+from transforms.anomaly.tails import Tails
 
+UNCALIBRATED = Calibration(np.zeros(2), 1.0, 0.0, 0)
 FEWEST = 400
 """Normal rows: a fit on fewer would say nothing of the tail."""
 
 
 def fit_rows(
-    rows: Mapping[str, np.ndarray], *, trees: int = 200, calibrate: float = 0.3, share: float = 0.9, seed: int = 0
+    rows: Mapping[str, np.ndarray],
+    others: Mapping[str, np.ndarray],
+    *,
+    trees: int = 100,
+    share: float = 0.9,
+    seed: int = 0,
 ) -> RowDetector:
     """A detector of rows that are unlike these.
 
     Args:
-        rows: feature → (n,) numbers with NaN or objects with None, of normal rows in the order of time.
+        rows: feature → (n,) numbers with NaN or objects with None, of normal rows.
+        others: likewise, of later normal rows; scores are calibrated on them, and nothing else.
         trees: of the forest.
-        calibrate: the newest share of the rows is only calibrated on.
         share: of the variance that the components hold.
         seed: of the forest.
 
     Raises:
         InputError: too few rows.
     """
-    count = len(next(iter(rows.values())))
+    count = len(next(iter(rows.values()), ()))
     if count < FEWEST:
         raise InputError(
             expected=f"at least {FEWEST} normal rows",
             found=str(count),
             next_command="python -m transforms build  (with more history)",
         )
-    older = int(count * (1 - calibrate))
-    columns = Columns.fit({name: values[:older] for name, values in rows.items()})
+    columns = Columns.fit(rows)
     matrix = columns.encode(rows)
-    pca = PCA.fit(matrix[:older], share)
-    forest = grow_forest(matrix[:older], trees, seed)
-    scores = raw_scores(pca, forest, matrix)
-    ordered = np.sort(scores[:older], axis=0)
-    normal = ordered[np.unique(np.linspace(0, older - 1, min(RANKS, older)).round().astype(int))].T
-    calibration = Calibration.fit(rank_tails(normal, scores[older:]).sum(axis=1))
-    return RowDetector(columns, pca, forest, normal, calibration)
+    pca = PCA.fit(matrix, share)
+    forest = grow_forest(matrix, trees, seed)
+    ordered = np.sort(raw_scores(pca, forest, matrix), axis=0)
+    normal = ordered[np.unique(np.linspace(0, count - 1, min(RANKS, count)).round().astype(int))].T
+    detector = RowDetector(columns, pca, forest, Tails.fit(columns.encode(rows, farthest=FAR)), normal, UNCALIBRATED)
+    return replace(detector, calibration=Calibration.fit(detector.score(others).score))
 
 
 def grow_forest(matrix: np.ndarray, trees: int, seed: int) -> IsolationForest:

@@ -8,7 +8,7 @@ import polars as pl
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.simulate.telemetry.accounts import Accounts
 from transforms.simulate.telemetry.hosts import day_rhythm
-from transforms.simulate.telemetry.schedule import DAY, MINUTE, Event, TelemetrySize, names
+from transforms.simulate.telemetry.schedule import DAY, MINUTE, SCRAPED, Event, TelemetrySize, names
 
 _LATENCY_US = (40_000, 15_000, 90_000, 30_000, 60_000, 25_000, 45_000, 120_000, 20_000, 70_000)
 _SPREAD = 0.5
@@ -81,7 +81,7 @@ def _scraped(
         rate = SCRAPING[0] + event.strength * (SCRAPING[1] - SCRAPING[0])
         at = np.sort(rng.integers(low, high, int(rate * (high - low) / MINUTE)))
         status = np.where(rng.random(len(at)) < 0.15, 404, 200)
-        target = rng.integers(0, min(3, len(endpoints)), len(at))
+        target = rng.integers(0, min(SCRAPED, len(endpoints)), len(at))
         latency = 30_000 * np.exp(_SPREAD * rng.normal(size=len(at)))
         for number in np.unique(target):
             chosen = target == number

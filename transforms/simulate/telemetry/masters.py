@@ -10,7 +10,7 @@ from transforms.raw.table import MICROSECONDS_UTC
 from transforms.simulate.telemetry.schedule import DAY, Event, TelemetrySize
 
 RATE = 22_050
-SECONDS = 6
+SECONDS = 3
 _SCALE = np.array([0, 2, 4, 5, 7, 9, 11, 12])
 
 

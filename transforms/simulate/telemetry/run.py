@@ -23,7 +23,7 @@ def _days(size: TelemetrySize, seed: int) -> Iterator[Batch]:
     rng = np.random.default_rng(seed)
     schedule = draw_schedule(size, rng)
     accounts = draw_accounts(size, rng)
-    yield Batch("incidents", labels(schedule))
+    yield Batch("incidents", labels(size, schedule))
     carried: dict[str, np.ndarray] = {}
     for day in range(size.days):
         yield Batch("host_metrics", host_metrics(size, schedule, day, carried, rng))

@@ -11,6 +11,9 @@ from transforms.raw.table import MICROSECONDS_UTC
 MINUTE, DAY = 60_000_000, 86_400_000_000
 """Microseconds."""
 
+SCRAPED = 3
+"""Endpoints that a scraper asks."""
+
 DEFAULT_START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -140,13 +143,28 @@ def _who(kind: str, told: Kind, known: dict[str, list[str]], number: int, rng: n
     return str(rng.choice(known[told.entity]))
 
 
-def labels(schedule: list[Event]) -> pl.DataFrame:
-    """The schedule as the raw table ``incidents``; each is labelled a day after its end."""
+def labels(size: TelemetrySize, schedule: list[Event]) -> pl.DataFrame:
+    """The schedule as the raw table ``incidents``; each is labelled a day after its end.
+
+    What a scraper does is also an incident of the endpoints that it asks, stuffing one of every account.
+    """
     rows = [
         (KINDS[event.kind].entity, event.entity_id, event.kind, event.start, event.end, KINDS[event.kind].cause)
         for event in schedule
     ]
     columns = ["entity", "entity_id", "kind", "event_timestamp", "ended", "cause"]
+    rows += [
+        ("endpoint", path, "swamped", event.start, event.end, "a scraper asks beside everybody else")
+        for event in schedule
+        if event.kind == "scraping"
+        for path in names(size)["endpoint"][:SCRAPED]
+    ]
+    rows += [
+        ("user_id", user, "attacked", event.start, event.end, "stolen passwords are tried on this account among others")
+        for event in schedule
+        if event.kind == "credential_stuffing"
+        for user in names(size)["user_id"]
+    ]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     times = [pl.col(name).cast(pl.Int64).cast(MICROSECONDS_UTC) for name in ("event_timestamp", "ended")]
     return frame.with_columns(times).with_columns(created_timestamp=pl.col("ended") + timedelta(days=1))

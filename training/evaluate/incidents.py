@@ -1,0 +1,83 @@
+"""How good alarms are: which incidents they found, how soon, and how often they were wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from transforms.anomaly.incidents import Incident
+
+MINUTE = 60_000_000
+WEEK = 7 * 1_440 * MINUTE
+SOON = 5 * MINUTE
+AFTERMATH = 60 * MINUTE
+"""So soon after an incident an alarm is still about it: windows have to run empty."""
+
+
+@dataclass(frozen=True)
+class IncidentMetrics:
+    """Of one kind of incident, or of all.
+
+    Attributes:
+        incidents: how many there were.
+        found: share with an alarm from their start until the end of their aftermath.
+        soon: share with an alarm within five minutes of their start.
+        delay: median minutes from the start to the first alarm, of those found; NaN if none was.
+        false_a_week: incidents that were none, by entity and week.
+        entity_weeks: how long was looked at.
+    """
+
+    incidents: int
+    found: float
+    soon: float
+    delay: float
+    false_a_week: float
+    entity_weeks: float
+
+
+def incident_metrics(
+    told: Sequence[Incident], truth: pl.DataFrame, entity_weeks: float, aftermath: int = AFTERMATH
+) -> dict[str, IncidentMetrics]:
+    """Figures by kind, and under ``all``.
+
+    Args:
+        told: what alarms were merged to.
+        truth: ``entity_id``, ``kind``, ``start`` and ``end`` (microseconds), all within what was looked at.
+        entity_weeks: how long was looked at, times how many.
+        aftermath: microseconds after an incident in which an alarm is still about it.
+    """
+    delays: dict[str, list[float]] = {kind: [] for kind in truth["kind"].unique().sort()}
+    by_entity: dict[str, list[Incident]] = {}
+    for incident in told:
+        by_entity.setdefault(incident.entity, []).append(incident)
+    explained: set[int] = set()
+    for entity, kind, start, end in truth.select("entity_id", "kind", "start", "end").iter_rows():
+        first = np.inf
+        for incident in by_entity.get(entity, ()):
+            if incident.end >= start and incident.start <= end + aftermath:
+                explained.add(id(incident))
+                # an incident that was open before has spoken already
+                first = min(first, max(incident.start - start, 0))
+        delays[kind].append(first)
+    false = sum(id(incident) not in explained for incident in told) / max(entity_weeks, 1e-9)
+    every = [delay for of_kind in delays.values() for delay in of_kind]
+    return {
+        kind: _metrics(np.array(found, np.float64), false, entity_weeks)
+        for kind, found in {**delays, "all": every}.items()
+        if found or kind == "all"
+    }
+
+
+def _metrics(delays: np.ndarray, false: float, entity_weeks: float) -> IncidentMetrics:
+    found = np.isfinite(delays)
+    if not len(delays):
+        return IncidentMetrics(0, float("nan"), float("nan"), float("nan"), false, entity_weeks)
+    return IncidentMetrics(
+        incidents=len(delays),
+        found=float(found.mean()),
+        soon=float((delays <= SOON).mean()),
+        delay=float(np.median(delays[found]) / MINUTE) if found.any() else float("nan"),
+        false_a_week=false,
+        entity_weeks=entity_weeks,
+    )

@@ -1,0 +1,42 @@
+"""A supervised head, once incidents are labelled: boosted trees on the rows that the unsupervised part sees."""
+
+import re
+
+import numpy as np
+
+from transforms.anomaly.calibration import Calibration
+
+FEWEST = 3
+"""Labelled incidents."""
+TREES, LEAVES, RATE = 150, 15, 0.05
+
+
+def fit_head(matrix: np.ndarray, labels: np.ndarray, seed: int = 0) -> bytes:
+    """An ONNX model of rows (n, d) with labels (n,): its score is the log-odds of being labelled."""
+    import lightgbm
+
+    from training.models.lightgbm_onnx import to_onnx
+
+    parameters = {
+        "objective": "binary",
+        "num_leaves": LEAVES,
+        "learning_rate": RATE,
+        "min_data_in_leaf": 10,
+        "feature_fraction": 0.5,
+        "num_threads": 1,
+        "seed": seed,
+        "verbose": -1,
+        "deterministic": True,
+    }
+    data = lightgbm.Dataset(matrix.astype(np.float32), labels.astype(np.float64), free_raw_data=True)
+    text = lightgbm.train(parameters, data, num_boost_round=TREES).model_to_string()
+    # as a regression it answers with the log-odds themselves, which have no end where probabilities are all 1
+    plain = re.sub(r"\nobjective=binary\b[^\n]*", "\nobjective=regression", text)
+    return to_onnx(lightgbm.Booster(model_str=plain))
+
+
+def calibrated(content: bytes, normal: np.ndarray) -> Calibration:
+    """Of the head's scores on normal rows (n, d) that it was not fitted to."""
+    from training.models.lightgbm_onnx import OnnxBooster
+
+    return Calibration.fit(np.asarray(OnnxBooster(content).predict(normal.astype(np.float32)), np.float64))

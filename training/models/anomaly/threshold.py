@@ -1,0 +1,80 @@
+"""The threshold that keeps false incidents within their budget, from normal data that nothing was fitted to.
+
+Budgets are smaller than what the data can show: a handful of entities in a few days has no incident to spare. So the
+threshold is lowered until ``ENOUGH`` incidents are told, and raised again by how fast their peaks become rarer (peaks
+over threshold with an exponential tail, but not lower than what was seen too often: A. C. Davison and R. L. Smith, Models for exceedances over high thresholds,
+JRSS B 52, 1990).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from transforms.anomaly.alarms import AlarmPolicy
+from transforms.anomaly.incidents import Alarm, Incident, merge
+
+STEPS = 80
+ENOUGH = 12
+"""Incidents that tell how fast their peaks become rarer."""
+
+
+def choose(
+    policy: AlarmPolicy,
+    series: np.ndarray,
+    entities: np.ndarray,
+    times: np.ndarray,
+    scores: np.ndarray,
+    *,
+    most: float,
+    gap: int,
+    lowest: float,
+    heavy: bool = False,
+) -> AlarmPolicy:
+    """The policy with the threshold.
+
+    Args:
+        policy: its other settings.
+        series: (n,) number of the series that each score is of: an alarm silences only its own.
+        entities: (n,) whose score it is; several series may be of one entity.
+        times: (n,) microseconds, ascending for each series.
+        scores: (n,) of normal data.
+        most: incidents that may be told; less than one is meant.
+        gap: see ``Detector``.
+        lowest: no threshold is lower.
+        heavy: whether the logarithm of the scores has the exponential tail.
+    """
+    known = scores[np.isfinite(scores)]
+    grid = np.geomspace(lowest, max(float(known.max(initial=lowest)), lowest * 1.01), STEPS)
+
+    def at(step: int) -> list[Incident]:
+        return told(replace(policy, threshold=float(grid[step])), series, entities, times, scores, gap=gap)
+
+    low, high = 0, STEPS - 1
+    while low < high:  # incidents fall as the threshold rises
+        middle = (low + high) // 2
+        low, high = (low, middle) if len(at(middle)) <= max(most, ENOUGH) else (middle + 1, high)
+    peaks = np.array([incident.worst for incident in at(high)])
+    start = float(grid[high])
+    if len(peaks) <= most or not len(peaks):
+        return replace(policy, threshold=start)
+    rarer = np.log(len(peaks) / most)
+    if heavy:
+        reached = start * np.exp(np.log(peaks / start).mean() * rarer)
+    else:
+        reached = start + (peaks - start).mean() * rarer
+    seen = np.sort(peaks)[::-1][min(int(most), len(peaks) - 1)]
+    return replace(policy, threshold=float(max(reached, seen * (1 + 1e-9))))
+
+
+def told(
+    policy: AlarmPolicy,
+    series: np.ndarray,
+    entities: np.ndarray,
+    times: np.ndarray,
+    scores: np.ndarray,
+    *,
+    gap: int,
+) -> list[Incident]:
+    """What a policy makes of scores."""
+    alarms = np.flatnonzero(policy.replay(series, scores))
+    return merge([Alarm(str(entities[at]), int(times[at]), float(scores[at]), 1.0, {}) for at in alarms], gap)
