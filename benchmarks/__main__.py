@@ -23,6 +23,10 @@ NAMES = (
     "quality_m4",
     "quality_charts",
     "forecast_scale",
+    "quality_nab",
+    "quality_nsl_kdd",
+    "quality_incidents",
+    "anomaly_speed",
     "windows",
     "stream",
 )

@@ -1,6 +1,7 @@
 """Entity keys to answers.
 
-``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend`` and ``forecast`` answer,
+``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast`` and ``anomaly``
+answer,
 ``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow, LightGBM or scikit-learn.
 
 >>> from inference import RecommendationEngine                                     # doctest: +SKIP
@@ -10,6 +11,15 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inference.anomaly.detector import (
+        AnomalyDetector,
+        AudioQualityAnomalyDetector,
+        Observation,
+        PerformanceAnomalyDetector,
+        SecurityAnomalyDetector,
+        SystemAnomalyDetector,
+        UserBehaviorAnomalyDetector,
+    )
     from inference.forecast.forecaster import (
         CapacityForecaster,
         ChartForecaster,
@@ -18,19 +28,41 @@ if TYPE_CHECKING:
     )
     from inference.recommend.engine import RecommendationEngine
 
+_WHERE = {
+    "AnomalyDetector": "anomaly.detector",
+    "AudioQualityAnomalyDetector": "anomaly.detector",
+    "CapacityForecaster": "forecast.forecaster",
+    "ChartForecaster": "forecast.forecaster",
+    "Observation": "anomaly.detector",
+    "PerformanceAnomalyDetector": "anomaly.detector",
+    "RecommendationEngine": "recommend.engine",
+    "SecurityAnomalyDetector": "anomaly.detector",
+    "SystemAnomalyDetector": "anomaly.detector",
+    "TrendForecaster": "forecast.forecaster",
+    "UserBehaviorAnomalyDetector": "anomaly.detector",
+    "UserBehaviorForecaster": "forecast.forecaster",
+}
+"""Name → module that has it; imported when it is asked for."""
+
 __all__ = [
+    "AnomalyDetector",
+    "AudioQualityAnomalyDetector",
     "CapacityForecaster",
     "ChartForecaster",
+    "Observation",
+    "PerformanceAnomalyDetector",
     "RecommendationEngine",
+    "SecurityAnomalyDetector",
+    "SystemAnomalyDetector",
     "TrendForecaster",
+    "UserBehaviorAnomalyDetector",
     "UserBehaviorForecaster",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in _WHERE:
         from importlib import import_module
 
-        where = "recommend.engine" if name == "RecommendationEngine" else "forecast.forecaster"
-        return getattr(import_module(f"inference.{where}"), name)
+        return getattr(import_module(f"inference.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,12 @@
-"""``python -m inference``: recommend to one listener, forecast, or serve everybody over HTTP."""
+"""``python -m inference``: recommend to one listener, forecast, detect, or serve everybody over HTTP."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from feature_repo.command_line import command_line, say
+from feature_repo.errors import InputError
 from feature_repo.home import Home
 
 app = command_line("Answers from promoted models and online features.")
@@ -57,6 +59,58 @@ def forecast(
 
 
 @app.command()
+def anomalies(
+    file: Annotated[Path, typer.Argument(help="CSV with a header, or one JSON object a line: a time, who, numbers")],
+    detector: Annotated[
+        str, typer.Option(help="system, performance, user_behavior, security, audio_quality, or none for untrained")
+    ] = "system",
+    plot: Annotated[
+        Path | None, typer.Option(help="where to write a page with the incidents, such as out.html")
+    ] = None,
+    sink: Annotated[
+        list[str] | None, typer.Option(help="who is told: a file, or an http(s) address; may be given again")
+    ] = None,
+) -> None:
+    """What is unusual in a file of observations: incidents, with their causes.
+
+    Without a promoted model (--detector none), each column of numbers is scored by its own past.
+    """
+    from inference.anomaly import page
+    from inference.anomaly.detector import DETECTORS, AnomalyDetector
+    from inference.anomaly.file import read
+    from inference.anomaly.sinks import Alerts, sink_of
+
+    if detector not in (*DETECTORS, "none"):
+        raise InputError(
+            expected=f"one of {', '.join((*DETECTORS, 'none'))}",
+            found=repr(detector),
+            next_command="python -m inference anomalies --help",
+        )
+    alerts = Alerts([sink_of(one) for one in sink or ()])
+    observations, refused = read(file)
+    chosen = AnomalyDetector() if detector == "none" else DETECTORS[detector].load(home=Home.from_env())
+    found = chosen.detect(observations)
+    for told in refused[:5]:
+        say(f"not read, {told}")
+    if len(refused) > 5:
+        say(f"and {len(refused) - 5:,} more lines not read")
+    say(f"{len(observations):,} observations by {found.model}: {len(found.incidents)} incidents")
+    for incident in found.incidents:
+        causes = ", ".join(f"{name} {share:.0%}" for name, share in incident.causes.items())
+        say(
+            f"{incident.start:%Y-%m-%d %H:%M} – {incident.end:%m-%d %H:%M}  {incident.entity:20}  "
+            f"p {incident.p_value:.1e}  {causes}"
+        )
+    if found.note:
+        say(found.note)
+    if plot:
+        say(f"page: {page.write(plot, page.page(observations, found, found.incidents))}")
+    if alerts.sinks:
+        alerts.tell(found.detector, found.incidents)
+        say(f"told: {len(found.incidents)}" + (f"; {alerts.waiting} could not be delivered" if alerts.waiting else ""))
+
+
+@app.command()
 def freshness() -> None:
     """How old the features online are, view by view, the oldest first."""
     import time
@@ -73,7 +127,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535)] = 8_000,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
 ) -> None:
-    """Serve over HTTP: POST /v1/recommendations, /v1/forecasts, /v1/events, /health, /metrics; /docs tells more."""
+    """Serve over HTTP; /docs tells more.
+
+    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/events; GET /health, /metrics.
+    """
     import uvicorn
 
     from inference.api.app import create_app

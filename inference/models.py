@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
     """The champion of a model, or a named version of it.
 
     Args:
-        name: ``recommendation`` for the champion, ``recommendation:3`` for version 3.
+        name: ``recommendation`` for the champion, ``recommendation:3`` or ``recommendation_v3.0`` for version 3.
         home: the data folder; from the environment if None.
 
     Raises:
@@ -82,7 +83,7 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
             online.
     """
     home = home or Home.from_env()
-    model, _, version = name.partition(":")
+    model, version = name_and_version(name)
     folder = home.bundles(model) / (version or _champion(home, model))
     manifest = _manifest(folder, model)
     for file, digest in manifest["files"].items():
@@ -101,6 +102,19 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
             next_command=f"python -m training run {manifest['family']} && python -m training promote {model}",
         )
     return Bundle(folder, manifest)
+
+
+def name_and_version(name: str) -> tuple[str, str]:
+    """Model and version, which is empty for the champion.
+
+    >>> name_and_version("system_anomaly_detector_v1.0"), name_and_version("recommendation:3")
+    (('system_anomaly_detector', '1'), ('recommendation', '3'))
+    """
+    dotted = re.fullmatch(r"(.+)_v(\d+)(?:\.\d+)?", name)
+    if dotted:
+        return dotted[1], dotted[2]
+    model, _, version = name.partition(":")
+    return model, version
 
 
 def _champion(home: Home, model: str) -> str:

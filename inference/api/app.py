@@ -1,7 +1,8 @@
 """The HTTP application."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 from fastapi import FastAPI, Request, Response
@@ -9,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
 from feature_repo.home import Home
-from inference.api import errors
+from inference.api import anomalies, errors
 from inference.api.body import whole_body
 from inference.api.schemas import (
     EVENTS_REQUEST,
@@ -38,8 +39,18 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
     """
     home = home or Home.from_env()
     engine = RecommendationEngine.load(model, home)
+    detecting = anomalies.Detecting(home)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        detecting.close()
+
     app = FastAPI(
-        title="Refrain", version="1", description="Recommendations and forecasts from features looked up online."
+        title="Refrain",
+        version="1",
+        description="Recommendations, forecasts and detections from features looked up online.",
+        lifespan=life,
     )
     errors.install(app)
     registry = CollectorRegistry()
@@ -95,6 +106,7 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
         found = forecasters[kind.target].forecast(body.entity, body.id, horizon=body.horizon)
         return ForecastResponse.model_validate(asdict(found))
 
+    anomalies.install(app, detecting, registry)
     events = EventWriter(home)
     told = Counter("refrain_events", "Events by what became of them", ["outcome"], registry=registry)
 

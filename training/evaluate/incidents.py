@@ -25,7 +25,7 @@ class IncidentMetrics:
         soon: share with an alarm within five minutes of their start.
         delay: median minutes from the start to the first alarm, of those found; NaN if none was.
         false_a_week: incidents that were none, by entity and week.
-        entity_weeks: how long was looked at.
+        entity_weeks: how long nothing was wrong, times with how many.
     """
 
     incidents: int
@@ -44,7 +44,7 @@ def incident_metrics(
     Args:
         told: what alarms were merged to.
         truth: ``entity_id``, ``kind``, ``start`` and ``end`` (microseconds), all within what was looked at.
-        entity_weeks: how long was looked at, times how many.
+        entity_weeks: how long nothing was wrong, times with how many.
         aftermath: microseconds after an incident in which an alarm is still about it.
     """
     delays: dict[str, list[float]] = {kind: [] for kind in truth["kind"].unique().sort()}
@@ -67,6 +67,25 @@ def incident_metrics(
         for kind, found in {**delays, "all": every}.items()
         if found or kind == "all"
     }
+
+
+def quiet_weeks(truth: pl.DataFrame, span: tuple[int, int], entities: int, aftermath: int = AFTERMATH) -> float:
+    """Entities times weeks in which none of their incidents, nor its aftermath, was on: where an alarm is false.
+
+    Args:
+        truth: as in ``incident_metrics``.
+        span: what was looked at, microseconds.
+        entities: how many there are.
+        aftermath: as in ``incident_metrics``.
+    """
+    busy = 0
+    for _, own in truth.sort("start").group_by("entity_id", maintain_order=True):
+        until = span[0]
+        for start, end in own.select("start", "end").iter_rows():
+            low, high = max(start, until), min(end + aftermath, span[1])
+            busy += max(high - low, 0)
+            until = max(until, high)
+    return max(entities * (span[1] - span[0]) - busy, 0) / WEEK
 
 
 def _metrics(delays: np.ndarray, false: float, entity_weeks: float) -> IncidentMetrics:

@@ -62,6 +62,35 @@ class Incident:
         self.causes = dict(sorted(self.causes.items(), key=lambda item: -item[1]))
 
 
+class IncidentLog:
+    """Alarms as they come, merged.
+
+    Args:
+        gap: alarms of one entity no more than so many microseconds apart are one incident.
+    """
+
+    def __init__(self, gap: int = 30 * MINUTE) -> None:
+        self._gap, self._open = gap, dict[str, Incident]()
+
+    @property
+    def open(self) -> list[Incident]:
+        """The newest incident of every entity."""
+        return list(self._open.values())
+
+    def resume(self, incidents: Iterable[Incident]) -> None:
+        """Go on from these."""
+        self._open = {one.entity: one for one in incidents}
+
+    def take(self, alarm: Alarm) -> tuple[Incident, bool]:
+        """The incident that an alarm belongs to, and whether it is new."""
+        incident = self._open.get(alarm.entity)
+        new = incident is None or alarm.at - incident.end > self._gap
+        if new or incident is None:
+            incident = self._open[alarm.entity] = Incident(alarm.entity, alarm.at, alarm.at)
+        incident.take(alarm)
+        return incident, new
+
+
 def merge(alarms: Iterable[Alarm], gap: int = 30 * MINUTE) -> list[Incident]:
     """Incidents, oldest first: alarms of one entity no more than ``gap`` microseconds apart are one.
 
@@ -69,12 +98,6 @@ def merge(alarms: Iterable[Alarm], gap: int = 30 * MINUTE) -> list[Incident]:
     >>> [(incident.start // MINUTE, incident.alarms) for incident in found]
     [(0, 2), (90, 1)]
     """
-    opened: dict[str, Incident] = {}
-    found: list[Incident] = []
-    for alarm in sorted(alarms, key=lambda one: (one.at, one.entity)):
-        incident = opened.get(alarm.entity)
-        if incident is None or alarm.at - incident.end > gap:
-            incident = opened[alarm.entity] = Incident(alarm.entity, alarm.at, alarm.at)
-            found.append(incident)
-        incident.take(alarm)
-    return found
+    log = IncidentLog(gap)
+    taken = [log.take(alarm) for alarm in sorted(alarms, key=lambda one: (one.at, one.entity))]
+    return [incident for incident, new in taken if new]

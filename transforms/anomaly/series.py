@@ -419,6 +419,7 @@ def _learn(
 
 def _take(s: dict[str, np.ndarray], of: str, values: np.ndarray, fade: float, where: np.ndarray) -> None:
     names = (f"{of}_mean", f"{of}_var", f"{of}_weight")
-    after = moments.update(*(s[name] for name in names), values, fade)
+    mean, variance, weight = (s[name] for name in names)
+    after = moments.update(mean, variance, weight, values, fade)
     for name, array in zip(names, after, strict=True):
         s[name] = np.where(where, array, s[name])

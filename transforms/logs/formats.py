@@ -67,13 +67,13 @@ def parse(text: str, year: int) -> Line | None:
     """A line, or None if it is of neither format. ``year`` counts where the line tells none."""
     if found := _APACHE.fullmatch(text):
         at = _time(found["time"], "%a %b %d %H:%M:%S %Y")
-        return at and Line(at, None, "apache", None, found["level"], found["message"])
+        return None if at is None else Line(at, None, "apache", None, found["level"], found["message"])
     if found := _SYSLOG.fullmatch(text):
         at = _time(f"{year} {found['time']}", "%Y %b %d %H:%M:%S")
-        return at and Line(at, found["host"], found["program"], found["pid"], None, found["message"])
+        return None if at is None else Line(at, found["host"], found["program"], found["pid"], None, found["message"])
     if found := _LINUX.fullmatch(text):
         at = _time(f"{year} {found['time']}", "%Y %b %d %H:%M:%S")
-        return at and Line(at, found["host"], "syslog", None, None, found["message"])
+        return None if at is None else Line(at, found["host"], "syslog", None, None, found["message"])
     return None
 
 

@@ -9,7 +9,6 @@ from feature_repo.home import Home
 from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.incidents import MINUTE
 
-
 POLICY = AlarmPolicy(threshold=3.0, quiet=5, raised=0.25, half_life=100.0)
 
 

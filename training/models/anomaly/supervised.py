@@ -31,7 +31,7 @@ def fit_head(matrix: np.ndarray, labels: np.ndarray, seed: int = 0) -> bytes:
     data = lightgbm.Dataset(matrix.astype(np.float32), labels.astype(np.float64), free_raw_data=True)
     text = lightgbm.train(parameters, data, num_boost_round=TREES).model_to_string()
     # as a regression it answers with the log-odds themselves, which have no end where probabilities are all 1
-    plain = re.sub(r"\nobjective=binary\b[^\n]*", "\nobjective=regression", text)
+    plain = re.sub(r"objective(=|: )binary\b[^\n\]]*", r"objective\1regression", text)
     return to_onnx(lightgbm.Booster(model_str=plain))
 
 

@@ -2,8 +2,8 @@
 
 Budgets are smaller than what the data can show: a handful of entities in a few days has no incident to spare. So the
 threshold is lowered until ``ENOUGH`` incidents are told, and raised again by how fast their peaks become rarer (peaks
-over threshold with an exponential tail, but not lower than what was seen too often: A. C. Davison and R. L. Smith, Models for exceedances over high thresholds,
-JRSS B 52, 1990).
+over threshold with an exponential tail: A. C. Davison and R. L. Smith, Models for exceedances over high thresholds,
+JRSS B 52, 1990), though not below what was seen too often.
 """
 
 from dataclasses import replace
@@ -14,6 +14,8 @@ from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.incidents import Alarm, Incident, merge
 
 STEPS = 80
+MARGIN = 1.1
+"""The weeks to come are never quite those that were held back."""
 ENOUGH = 12
 """Incidents that tell how fast their peaks become rarer."""
 
@@ -58,12 +60,10 @@ def choose(
     if len(peaks) <= most or not len(peaks):
         return replace(policy, threshold=start)
     rarer = np.log(len(peaks) / most)
-    if heavy:
-        reached = start * np.exp(np.log(peaks / start).mean() * rarer)
-    else:
-        reached = start + (peaks - start).mean() * rarer
+    above = np.log(peaks / start).mean() if heavy else (peaks - start).mean()
+    reached = start * np.exp(above * rarer) if heavy else start + above * rarer
     seen = np.sort(peaks)[::-1][min(int(most), len(peaks) - 1)]
-    return replace(policy, threshold=float(max(reached, seen * (1 + 1e-9))))
+    return replace(policy, threshold=float(max(reached, seen) * MARGIN))
 
 
 def told(

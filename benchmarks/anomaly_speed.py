@@ -1,0 +1,133 @@
+"""How fast metrics are scored as they come, how much memory a series takes, and that a restart changes nothing.
+
+One core. Series come in ticks, as from scrapes: one value of each series, then the next. The alternative that
+one would pick from a library is river's half-space trees, which see one value at a time; it is timed where river is
+installed. Memory is that of the state, measured before and after 10,000 more ticks of one series.
+
+    python -m benchmarks.anomaly_speed
+"""
+
+import json
+import os
+import platform
+import time
+from typing import Any
+
+import numpy as np
+
+from transforms.anomaly.series import SeriesDetector
+
+GOAL = 50_000
+MINUTE = 60_000_000
+TICKS, WARM = 300, 100
+
+
+def main() -> None:
+    """Print progress, then one line of JSON."""
+    figures: dict[str, Any] = {str(series): round(points_a_second(series)) for series in (1, 10, 100, 1_000, 5_000)}
+    print(json.dumps(figures), flush=True)
+    state = growth()
+    same = restart()
+    other = half_space_trees()
+    best = figures["1000"]
+    cases = [
+        {
+            "case": "1,000 series, one core",
+            "metric": "points_a_second",
+            "value": best,
+            "goal": f">={GOAL}",
+            "met": best >= GOAL,
+        },
+        *(
+            {"case": f"{int(series):,} series, one core", "metric": "points_a_second", "value": value}
+            for series, value in figures.items()
+            if series != "1000"
+        ),
+        {"case": "one series", "metric": "bytes", "value": state["bytes"]},
+        {
+            "case": "one series after 10,000 more values",
+            "metric": "bytes_more",
+            "value": state["more"],
+            "goal": "0",
+            "met": state["more"] == 0,
+        },
+        {
+            "case": "snapshot, restored in the middle",
+            "metric": "same_scores",
+            "value": same,
+            "goal": "1",
+            "met": same == 1,
+        },
+    ]
+    if other:
+        cases.append({"case": "river's half-space trees", "metric": "points_a_second", "value": other})
+    print(
+        json.dumps(
+            {
+                "benchmark": "anomaly_speed",
+                "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+                "figures": figures,
+                "cases": cases,
+            }
+        )
+    )
+
+
+def points_a_second(series: int) -> float:
+    """Values scored a second, in ticks of one value a series; the best of three runs."""
+    values = np.random.default_rng(0).normal(100, 5, (TICKS, series))
+    names = [f"host-{number}/cpu" for number in range(series)]
+    best = 0.0
+    for _ in range(3):
+        detector = SeriesDetector()
+        for tick in range(WARM):
+            detector.update(names, np.full(series, tick * MINUTE), values[tick])
+        started = time.perf_counter()
+        for tick in range(WARM, TICKS):
+            detector.update(names, np.full(series, tick * MINUTE), values[tick])
+        best = max(best, series * (TICKS - WARM) / (time.perf_counter() - started))
+    return best
+
+
+def growth() -> dict[str, int]:
+    """Bytes of a series' state, and how many more after 10,000 values."""
+    detector = SeriesDetector()
+    rng = np.random.default_rng(0)
+
+    def held() -> int:
+        return sum(array.nbytes for array in detector._state.values())
+
+    detector.update(["a/x"], np.array([0]), np.array([1.0]))
+    before = held()
+    detector.replay(["a/x"] * 10_000, np.arange(1, 10_001) * MINUTE, rng.normal(size=10_000))
+    return {"bytes": detector.bytes_per_series, "more": held() - before}
+
+
+def restart() -> int:
+    """Whether a detector that is restored from a snapshot goes on as if nothing had been."""
+    rng = np.random.default_rng(1)
+    names, times, values = ["a/x"] * 2_000, np.arange(2_000) * MINUTE, rng.normal(size=2_000)
+    whole = SeriesDetector().replay(names, times, values).score
+    first = SeriesDetector()
+    first.replay(names[:1_000], times[:1_000], values[:1_000])
+    rest = SeriesDetector.restore(first.snapshot()).replay(names[1_000:], times[1_000:], values[1_000:]).score
+    return int(np.array_equal(whole[1_000:], rest, equal_nan=True))
+
+
+def half_space_trees() -> float | None:
+    """Values a second of river's detector of that name, learning and scoring."""
+    try:
+        from river.anomaly import HalfSpaceTrees
+    except ImportError:
+        return None
+    trees = HalfSpaceTrees(seed=0, limits={"x": (70, 130)})
+    values = np.random.default_rng(0).normal(100, 5, 5_000).tolist()
+    started = time.perf_counter()
+    for value in values:
+        trees.score_one({"x": value})
+        trees.learn_one({"x": value})
+    return round(len(values) / (time.perf_counter() - started))
+
+
+if __name__ == "__main__":
+    main()
