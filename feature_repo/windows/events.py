@@ -99,6 +99,7 @@ log_lines = EventSource(
         "number": "Int64",
         "level": "String",
         "template": "String",
+        "message": "String",
     },
     key=("host_id", "program", "number"),
     ranges={"number": (0, 1 << 50)},

@@ -18,10 +18,10 @@ from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import Bundle, OnnxModel, load_bundle
 from transforms.anomaly.alarms import SILENT, AlarmPolicy
-from transforms.anomaly.calibration import Calibration, both, either
+from transforms.anomaly.calibration import Calibration, both, either, fisher
 from transforms.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog
 from transforms.anomaly.rows import RowDetector
-from transforms.anomaly.series import SeriesDetector, SeriesScores, SeriesSettings
+from transforms.anomaly.series import CHANNELS, SeriesDetector, SeriesScores, SeriesSettings
 
 CAUSES = 5
 """Causes that are told of one alarm."""
@@ -388,7 +388,7 @@ def _take(found: _Found, metric: str, told: SeriesScores, row: int, scale: Calib
     if np.isnan(score):
         return
     found.causes[metric] = max(float(score), 0.0)
-    p_value = float(scale.p_value(np.array([score]))[0]) if scale else float(10**-score)
+    p_value = float(scale.p_value(np.array([score]))[0]) if scale else float(fisher(score, len(CHANNELS)))
     found.p_value = float(np.fmin(found.p_value, p_value))
     found.alarm |= bool(told.alarm[row])
 

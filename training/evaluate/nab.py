@@ -1,10 +1,10 @@
 """The scoring rules of the Numenta Anomaly Benchmark, for detectors of anomalies in streams.
 
 A. Lavin and S. Ahmad, Evaluating real-time anomaly detection algorithms: the Numenta Anomaly Benchmark, ICMLA 2015;
-the details are those of the published harness (version 1.1): the earliest alarm in a window of anomalies earns up to 1,
-more the earlier it is; a window without any costs 1; every other alarm costs up to 0.11, less just after a window. The first
-15 % of a series (of its first 5,000 values at most) are for learning and are not scored. A detector without any alarm
-has 0, one that finds every window in its first moment and says nothing else 100.
+the details are those of the published harness (version 1.1): the earliest alarm in a window of anomalies earns up to
+1, more the earlier it is; a window without any costs 1; every other alarm costs up to 0.11, less just after a window.
+The first 15 % of a series (of its first 5,000 values at most) are for learning and are not scored. A detector without
+any alarm has 0, one that finds every window in its first moment and says nothing else 100.
 """
 
 from collections.abc import Sequence

@@ -96,8 +96,17 @@ def either(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """One p-value of two that agree (R. A. Fisher, Statistical Methods for Research Workers, 1932)."""
-    product = np.maximum(first * second, 1e-300)
-    return product * (1 - np.log(product))
+    return fisher(-np.log10(np.maximum(first, 1e-300)) - np.log10(np.maximum(second, 1e-300)), 2)
+
+
+def fisher(score: np.ndarray, count: int) -> np.ndarray:
+    """The p-value of a sum of the -log10 of ``count`` p-values, as if these were independent (R. A. Fisher)."""
+    half = np.maximum(np.asarray(score, np.float64), 0) * np.log(10)
+    term = total = np.ones_like(half)
+    for k in range(1, count):
+        term = term * half / k
+        total = total + term
+    return np.clip(np.exp(-half) * total, 1e-300, 1)
 
 
 def pareto(excess: np.ndarray) -> tuple[float, float]:

@@ -1,12 +1,13 @@
 """Numbers as they come: many series at once, each scored by its own past and learned from, in constant memory.
 
-Five questions are put to every value, each answered by how rare the answer is (``tail``):
+Six questions are put to every value, each answered by how rare the answer is (``tail``):
 
 ``step``      did the last values run away from what an autoregression expected,
 ``level``     was it ever so far from its middle,
 ``wobble``    has it become wilder, or stiller,
 ``habit``     is it unlike this time of day,
-``shape``     did the last values ever look like this.
+``shape``     did the last values ever look like this,
+``still``     has it ever been the very same for so long.
 
 The score is the sum of their ``-log10``. Nothing is learned in full from what does not fit: errors are clipped at
 ``CLIP`` of their usual size, so that an incident does not become the new normal; a series that stays elsewhere for
@@ -27,14 +28,16 @@ from feature_repo.errors import InputError
 from transforms.anomaly import moments, novelty, profile, regression, tail
 from transforms.anomaly.alarms import AlarmPolicy
 
-CHANNELS = ("step", "level", "wobble", "habit", "shape")
+CHANNELS = ("step", "level", "wobble", "habit", "shape", "still")
 CLIP = 3.0
 FARTHEST = 20.0
 """Standard deviations beyond which all is the same."""
 LEARNING = 50
 """Values before errors are clipped."""
 _NEVER = 1 << 40
-_TINY = 1e-9
+_TINY, _LEAST = 1e-9, 1e-30
+LARGEST = 1e100
+"""No measurement is larger; what is counts as this."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class SeriesSettings:
     relearn: int = 1_000
 
 
-DEFAULT_POLICY = AlarmPolicy(threshold=4.7)
+DEFAULT_POLICY = AlarmPolicy(threshold=5.0)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class SeriesScores:
 
     Attributes:
         score: (m,) sum of ``channels``; NaN where there was no value, or it was not accepted.
-        channels: (m, 5) -log10 of how rare, in the order of ``CHANNELS``.
+        channels: (m, 6) -log10 of how rare, in the order of ``CHANNELS``.
         expected: (m,) what was expected.
         alarm: (m,) bool.
         verdict: (m,) "" if it was accepted, else "missing", "duplicate" or "late"; "relearned" and "clock" where a
@@ -192,6 +195,7 @@ class SeriesDetector:
         accepted = self._in_order(places, times, np.isfinite(values), found.verdict)
         if not accepted.any():
             return found
+        values = np.clip(values, -LARGEST, LARGEST)
         rows = places[accepted]
         state = {name: array[rows] for name, array in self._state.items()}
         state["newest"] = times[accepted]
@@ -307,6 +311,7 @@ def _fresh(settings: SeriesSettings, series: int) -> dict[str, np.ndarray]:
         "part_seen": zeros(profile.PARTS, dtype=np.float32),
         "windows": zeros(settings.lags, settings.windows),
         "kept": zeros(dtype=np.int64),
+        "run": zeros(),
         "counts": zeros(len(CHANNELS), tail.BINS, dtype=np.float32),
     }
 
@@ -321,7 +326,7 @@ def _score(
     """Score, channels, what was expected, and who is to be learned anew; the state moves on, in place of ``s``."""
     s["level_mean"] = np.where(s["count"] == 0, values, s["level_mean"])
     middle = s["level_mean"]
-    scale = np.sqrt(s["level_var"]) + _TINY * (1 + np.abs(middle))
+    scale = np.sqrt(s["level_var"]) + _TINY * np.abs(middle) + _LEAST
     level = _clipped((values - middle) / scale)
     lags = _clipped((s["lags"] - middle[:, None]) / scale[:, None])
     part = profile.part_of(times)
@@ -348,9 +353,12 @@ def _score(
     window = np.column_stack([values, s["lags"][:, :-1]])
     apart, shaped = novelty.distance(s["windows"], s["kept"], window)
     asked[:, 4] = np.minimum(apart / scale, FARTHEST) + 1e-3
-    asked = np.abs(asked)
+    moved, ended = values != s["lags"][:, 0], s["run"]
+    s["run"] = np.where(moved, 1, ended + 1)
+    asked = np.column_stack([np.abs(asked), s["run"]])
     channels = -np.log10(tail.exceedance(s["counts"], asked))
-    counted = np.column_stack([ready, ready, ready, ready & habitual, ready & shaped])
+    counted = np.column_stack([ready, ready, ready, ready & habitual, ready & shaped, ready & moved])
+    asked[:, 5] = ended  # a run counts when it is over, or it would be its own excuse
     tail.add(s["counts"], asked, _fade(settings.half_life), counted)
 
     _learn(s, settings, values, inputs, error, size, level, scale)
@@ -381,7 +389,7 @@ def _run(s: dict[str, np.ndarray], name: str, values: np.ndarray, over: int) -> 
 
 def _wobble(s: dict[str, np.ndarray], surprise: np.ndarray, settings: SeriesSettings) -> np.ndarray:
     fade = 1 - 1 / settings.wobble
-    s["log_size"] = fade * s["log_size"] + (1 - fade) * np.log(np.abs(surprise) + 0.05)
+    s["log_size"] = fade * s["log_size"] + (1 - fade) * np.log(np.abs(surprise) + 0.02)
     told = (s["log_size"] - s["calm_mean"]) / (np.sqrt(s["calm_var"]) + 1e-6)
     _take(s, "calm", s["log_size"], _fade(settings.half_life), s["count"] > settings.lags)
     return told
@@ -392,7 +400,7 @@ def _off(
 ) -> np.ndarray:
     """Distance from what is usual at this time of day, in units of its usual size."""
     apart = np.where(habitual, values - usual, 0.0)
-    size = np.sqrt(s["off_var"] + s["off_mean"] ** 2) + _TINY * (1 + np.abs(s["level_mean"]))
+    size = np.sqrt(s["off_var"] + s["off_mean"] ** 2) + _TINY * np.abs(s["level_mean"]) + _LEAST
     _take(s, "off", np.clip(apart, -4 * size, 4 * size), fade, habitual & (s["count"] > 0))
     return apart / size
 

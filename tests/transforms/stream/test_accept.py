@@ -58,7 +58,7 @@ def test_a_flood_is_put_aside_and_the_rest_goes_on() -> None:
 @pytest.mark.parametrize(
     ("kind", "payload", "reason"),
     [
-        ("likes", b"{}", "unknown kind 'likes', not one of ['plays']"),
+        ("likes", b"{}", "unknown kind 'likes', not one of"),
         ("plays", b"", "malformed JSON"),
         ("plays", b"not json", "malformed JSON"),
         ("plays", b"\xff\xfe\x00", "malformed JSON"),
