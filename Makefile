@@ -10,7 +10,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast recommend serve stop bench lint lock clean
+.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast anomalies recommend serve stop bench lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -63,6 +63,14 @@ forecast: setup ## what comes next: trends trained, promoted, written back as fe
 	$(RUN) training run trends
 	$(RUN) training promote trend_forecaster
 	$(RUN) training forecast
+	$(RUN) feature_repo materialize
+
+anomalies: setup ## a service with incidents: its detectors trained, promoted, online
+	$(RUN) transforms simulate-telemetry
+	$(RUN) transforms build
+	$(RUN) feature_repo apply
+	for name in system performance user_behavior security audio_quality; do \
+	  $(RUN) training run $${name}_anomalies && $(RUN) training promote $${name}_anomaly_detector || exit 1; done
 	$(RUN) feature_repo materialize
 
 recommend: setup ## answers for USER=…

@@ -3,9 +3,9 @@
 Protocol: four weeks of a service (``transforms.simulate.telemetry``) with the seed 11, which was not looked at while
 the detectors were made: 8 hosts, 5 endpoints with about 200 requests a minute together, 200 accounts, 100 masters a
 day. The first 17 days are without incidents; then 20 of each kind happen, some mild, some strong. Everything goes the
-usual way: raw tables, features, Feast, ``python -m training run …_anomalies``: what is normal is fitted on the first 45 %
-of the span, thresholds are chosen on the next 15 % for one false incident an entity and week, and the rest is measured
-on, once.
+usual way: raw tables, features, Feast, ``python -m training run …_anomalies``. What is normal is fitted on the first
+45 % of the span, thresholds are chosen on the next 15 % for one false incident an entity and week, and the rest is
+measured on, once.
 
 *Found within five minutes* counts from the incident's first moment, in event time; an alarm that was raised before and
 is still going on counts too. *False* are incidents that overlap none of their entity (with an hour of aftermath, a day

@@ -73,22 +73,16 @@ def load(data: Path) -> list[Labelled]:
 
 def windowed_gaussian(values: np.ndarray, window: int = 6_400, step: int = 100) -> np.ndarray:
     """Scores of NAB's detector of that name: how far in the middle of a normal distribution of what came before."""
-    found = np.zeros(len(values))
-    kept: list[float] = []
-    waiting: list[float] = []
-    mean, spread = 0.0, 1.0
-    for place, value in enumerate(values):
-        if kept:
-            found[place] = 1 - 0.5 * math.erfc(abs(value - mean) / spread / math.sqrt(2))
-        if len(kept) < window:
-            kept.append(value)
-        else:
-            waiting.append(value)
-            if len(waiting) < step:
-                continue
-            kept, waiting = kept[step:] + waiting, []
-        mean, spread = float(np.mean(kept)), float(np.std(kept)) or 1e-6
-    return found
+    place = np.arange(len(values))
+    stop = np.where(place <= window, place, window + (place - window) // step * step)
+    start = np.maximum(stop - window, 0)
+    middle = values - values.mean()  # sums of squares of large numbers lose what is small
+    sums, squares = (np.concatenate([[0.0], np.cumsum(one)]) for one in (middle, middle**2))
+    count = np.maximum(stop - start, 1)
+    mean = (sums[stop] - sums[start]) / count
+    spread = np.sqrt(np.maximum((squares[stop] - squares[start]) / count - mean**2, 0))
+    away = np.abs(middle - mean) / np.where(spread > 1e-9, spread, 1e-6)
+    return np.where(stop > 0, [1 - 0.5 * math.erfc(one / math.sqrt(2)) for one in away], 0.0)
 
 
 def main() -> None:

@@ -80,6 +80,27 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     redis_server.stop(folder)
 
 
+@pytest.fixture(scope="session")
+def telemetry(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A small simulated service, its detectors trained, promoted and online; made once for all workers. Read only."""
+    shared = _shared_folder(tmp_path_factory)
+    folder = Home(shared / "telemetry")
+    with (shared / "telemetry.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        done = shared / "telemetry.done"
+        if not done.exists():
+            _make_telemetry(folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture
+def in_telemetry(telemetry: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The small service, with the environment pointing at it."""
+    monkeypatch.setenv("REFRAIN_HOME", str(telemetry.root))
+    return telemetry
+
+
 def _shared_folder(factory: pytest.TempPathFactory) -> Path:
     base = factory.getbasetemp()
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
@@ -111,10 +132,31 @@ def _make_world(folder: Home) -> None:
         materialize(folder, None, say=lambda text: None)
 
 
+def _make_telemetry(folder: Home) -> None:
+    from feature_repo.materialize import materialize
+    from training.registry import promote
+    from training.train import train
+    from transforms.build import build
+    from transforms.simulate.telemetry.run import simulate_telemetry
+    from transforms.simulate.telemetry.schedule import TelemetrySize
+
+    size = TelemetrySize(hosts=2, endpoints=2, rate=8.0, accounts=40, masters=140, days=8, quiet_days=5, incidents=3)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast's and MLflow's own
+        patch.setenv("REFRAIN_HOME", str(folder.root))
+        simulate_telemetry(folder, size, seed=5)
+        build(folder)
+        _apply(folder)
+        for family in ("system_anomalies", "security_anomalies", "audio_quality_anomalies"):
+            promote(folder, train(folder, family).name)
+        materialize(folder, None, say=lambda text: None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the small world's Redis once all workers are done."""
+    """Stop the Redis of the small world and of the small service once all workers are done."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
     factory = getattr(session.config, "_tmp_path_factory", None)
     if factory is not None:
-        redis_server.stop(Home(factory.getbasetemp() / "world"))
+        for name in ("world", "telemetry"):
+            redis_server.stop(Home(factory.getbasetemp() / name))

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from transforms.audio.quality import measure
+from transforms.raw import TABLES
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.simulate.telemetry.schedule import DAY, Event, TelemetrySize
 
@@ -35,8 +36,9 @@ def audio_measurements(
         }
         for name, time, sound in told
     ]
-    frame = pl.DataFrame(rows, infer_schema_length=None)
-    return frame.with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
+    columns = {**TABLES["audio_measurements"].columns, "event_timestamp": pl.Int64()}
+    schema = {name: columns[name] for name in (rows[0] if rows else columns)}
+    return pl.DataFrame(rows, schema=schema).with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
 
 
 def synthesize(rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,177 @@
+"""Files in, pages and notices out; each incident is told once."""
+
+import json
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from feature_repo.errors import InputError
+from feature_repo.home import REPOSITORY
+from inference.anomaly import file, page
+from inference.anomaly.detector import AnomalyDetector, Observation, ToldIncident
+from inference.anomaly.sinks import MOST_WAITING, Alerts, FileSink, WebhookSink, sink_of
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def incident(number: int = 0, **more: object) -> ToldIncident:
+    told = {"alarms": 1, "p_value": 1e-6, "causes": {"cpu": 1.0}, **more}
+    return ToldIncident(f"h@{number}", "h", START, START + timedelta(minutes=5), **told)  # type: ignore[arg-type]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_incident_is_told_once_and_again_after_an_hour(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "alerts" / "all.jsonl"
+    alerts = Alerts([FileSink(path)], clock=clock)
+    assert alerts.tell("system", [incident(1)]) == 1
+    assert alerts.tell("system", [incident(1), incident(2)]) == 1
+    assert alerts.tell("security", [incident(1)]) == 1
+    clock.now = 3_601
+    assert alerts.tell("system", [incident(1)]) == 1
+    told = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(one["detector"], one["id"], one["state"]) for one in told] == [
+        ("system", "h@1", "new"),
+        ("system", "h@2", "new"),
+        ("security", "h@1", "new"),
+        ("system", "h@1", "going on"),
+    ]
+
+
+def test_what_a_name_holds_stays_on_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    Alerts([FileSink(path)]).tell("system", [incident(causes={'x\n{"forged": 1}': 1.0})])
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
+    received: list[dict[str, object]] = []
+    healthy = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if healthy.is_set():
+                received.append(json.loads(body))
+            self.send_response(204 if healthy.is_set() else 503)
+            self.end_headers()
+
+        def log_message(self, *given: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        alerts = Alerts([WebhookSink(f"http://127.0.0.1:{server.server_port}/hook")])
+        alerts.tell("system", [incident(1)])
+        assert (received, alerts.waiting) == ([], 1)
+        healthy.set()
+        alerts.tell("system", [incident(2)])
+        assert [one["id"] for one in received] == ["h@1", "h@2"]
+        assert alerts.waiting == 0
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_waiting_notices_are_bounded() -> None:
+    alerts = Alerts([WebhookSink("http://127.0.0.1:9/nobody", timeout=0.2)])
+    alerts.tell("system", [incident(number) for number in range(MOST_WAITING + 5)])
+    assert (alerts.waiting, alerts.dropped) == (MOST_WAITING, 5)
+
+
+def test_sinks_by_name() -> None:
+    assert isinstance(sink_of("https://example.org/hook"), WebhookSink)
+    assert sink_of("alerts.jsonl") == FileSink(Path("alerts.jsonl"))
+    with pytest.raises(InputError, match="http"):
+        sink_of("ftp://example.org")
+
+
+def test_csv_and_json_lines_are_read_alike(tmp_path: Path) -> None:
+    rows = [("2026-01-05 00:01:00", "h", "2.5", ""), ("2026-01-05T00:00:00Z", "h", "1", "x")]
+    table, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
+    table.write_text("timestamp,host_id,cpu,note\n" + "\n".join(",".join(row) for row in rows) + "\n")
+    names = ("timestamp", "host_id", "cpu", "note")
+    lines.write_text("\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows))
+    expected = [
+        Observation("h", START, {"cpu": 1.0, "note": None}),
+        Observation("h", START + timedelta(minutes=1), {"cpu": 2.5, "note": None}),
+    ]
+    assert file.read(table) == file.read(lines) == (expected, [])
+
+
+def test_the_file_is_the_entity_where_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "turbine.csv"
+    path.write_text("time,value\n1767571200,5\nyesterday,6\n1767571260,nan\n")
+    found, refused = file.read(path)
+    assert [(one.entity, one.at, one.values) for one in found] == [
+        ("turbine", START, {"value": 5.0}),
+        ("turbine", START + timedelta(minutes=1), {"value": None}),
+    ]
+    assert refused == ["line 3: 'yesterday' is no time"]
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "{}\n", "[1, 2]\n", "{broken\n", "timestamp,x\n"])
+def test_a_file_without_observations_is_an_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    with pytest.raises(InputError):
+        file.read(path)
+    with pytest.raises(InputError, match="nothing at"):
+        file.read(tmp_path / "none.csv")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("bytes") / "any.csv"
+    path.write_bytes(b"timestamp,x\n2026-01-05,1\n" + content)
+    found, _ = file.read(path)
+    AnomalyDetector().detect(found)
+
+
+def test_a_page_shows_the_metric_and_escapes_names() -> None:
+    observations = [
+        Observation("<b>h</b>", START + timedelta(minutes=at), {"<i>cpu": 300 + at % 5 if at < 300 else 900 + at % 3})
+        for at in range(320)
+    ]
+    found = AnomalyDetector().detect(observations)
+    assert found.incidents
+    drawn = page.page(observations, found, found.incidents)
+    assert "<b>h" not in drawn
+    assert "<i>" not in drawn
+    assert "&lt;b&gt;h" in drawn
+    assert "<polyline" in drawn
+    assert "<circle" in drawn
+    assert "http" not in drawn
+
+
+def test_the_command_tells_writes_and_teaches(tmp_path: Path) -> None:
+    path = tmp_path / "web.csv"
+    values = [300 + (at * 7) % 11 if at < 300 else 990 for at in range(310)]
+    rows = (f"{START + timedelta(minutes=at)},{value}" for at, value in enumerate(values))
+    path.write_text("timestamp,cpu\n" + "\n".join(rows) + "\nnever,1\n")
+    call = [sys.executable, "-m", "inference", "anomalies", str(path), "--detector", "none"]
+    more = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
+    done = subprocess.run([*call, *more], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "2026-01-05 05:0" in done.stdout
+    assert "not read, line 312" in done.stdout
+    assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
+    assert json.loads((tmp_path / "alerts.jsonl").read_text().splitlines()[-1])["entity"] == "web"
+    wrong = subprocess.run([*call[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert wrong.returncode != 0
+    assert "python -m inference anomalies --help" in wrong.stderr + wrong.stdout
