@@ -27,6 +27,7 @@ CAUSES = 5
 """Causes that are told of one alarm."""
 RECENT = 15 * MINUTE
 """An observation that is no older is completed by features looked up online, which say nothing of the past."""
+MOST_ENTITIES = 100_000
 SAVE_SECONDS = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,8 +39,8 @@ class Observation:
     Attributes:
         entity: such as a host_id.
         at: when; without a zone it is UTC.
-        values: metric → number, or feature (``view__feature``) → value; None for missing. Empty to ask for what the
-            features online say.
+        values: metric → number, and features of the model (``view__feature``) → value; None for missing. Features count
+            if all are given; those left out are looked up where ``at`` is recent. Empty to ask for what is online.
     """
 
     entity: str
@@ -137,7 +138,7 @@ class AnomalyDetector:
         self._rows = RowDetector.from_bytes(bundle.read("rows.npz")) if bundle else None
         self._head = _head(bundle) if bundle else None
         self._policies = [AlarmPolicy(**extra[name]) for name in ("policy", "deviation") if name in extra]
-        self._scale = Calibration.from_json(told["calibration"]) if told else None
+        self._scales = {name: Calibration.from_json(one) for name, one in told["calibration"].items()} if told else {}
         self._takes_metrics = bundle is None or told is not None
         self._series = (
             SeriesDetector(SeriesSettings(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"])
@@ -184,9 +185,9 @@ class AnomalyDetector:
         """
         seen = list(observations)
         times = [_micros(one.at) for one in seen]
+        features, note = self._features(seen, times)
         with self._lock:
             metrics = self._score_metrics(seen, times)
-            features, note = self._features(seen, times)
             found = self._score_rows(seen, features)
             detections, touched = [], {}
             for place, one in enumerate(seen):
@@ -213,7 +214,8 @@ class AnomalyDetector:
         told = self._series.replay(names, np.array(when, np.int64), np.array(numbers, np.float64))
         found = [_Found() for _ in seen]
         for row, place in enumerate(owner):
-            _take(found[place], names[row].rpartition("/")[2], told, row, self._scale)
+            metric = names[row].rpartition("/")[2]
+            _take(found[place], metric, told, row, self._scales.get(metric))
         return found
 
     def _features(
@@ -223,7 +225,8 @@ class AnomalyDetector:
         if self._rows is None:
             return [None] * len(seen), "no model: metrics alone are scored, by their own past"
         wanted = set(self._rows.columns.names)
-        given: list[Mapping[str, Any] | None] = [one.values if wanted & set(one.values) else None for one in seen]
+        # a row with features left out would be unusual for that alone
+        given: list[Mapping[str, Any] | None] = [one.values if wanted <= set(one.values) else None for one in seen]
         now = time.time_ns() // 1_000
         asked = [
             place
@@ -237,7 +240,8 @@ class AnomalyDetector:
         known = ~np.all([rows.missing[name] for name in self._rows.columns.names], axis=0)
         for row, place in enumerate(asked):
             if known[row]:
-                given[place] = {name: values[name][row] for name in wanted}
+                online = {name: values[name][row] for name in wanted}
+                given[place] = online | {name: value for name, value in seen[place].values.items() if name in wanted}
         if rows.degraded:
             return given, f"features could not be looked up: {rows.degraded}"
         if not known.all():
@@ -260,7 +264,11 @@ class AnomalyDetector:
         for row, place in enumerate(places):
             found[place].p_value = float(p_values[row])
             scores = (-np.log10(p_values[row]), told.deviation[row])
-            states = self._states.setdefault(seen[place].entity, [SILENT] * len(self._policies))
+            # the newest last, so that whoever was silent for longest is forgotten first
+            states = self._states.pop(seen[place].entity, None) or [SILENT] * len(self._policies)
+            self._states[seen[place].entity] = states
+            while len(self._states) > MOST_ENTITIES:
+                del self._states[next(iter(self._states))]
             for number, (policy, score) in enumerate(zip(self._policies, scores, strict=True)):
                 alarm, states[number] = policy.one(float(score), states[number])
                 found[place].alarm |= alarm

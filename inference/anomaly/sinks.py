@@ -1,6 +1,7 @@
 """Who is told of incidents, and that they are told once."""
 
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -101,13 +102,23 @@ class Alerts:
     dropped: int = 0
     _told: dict[str, float] = field(default_factory=dict)
     _waiting: list[deque[dict[str, Any]]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _delivering: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._waiting = [deque() for _ in self.sinks]
 
-    def tell(self, detector: str, incidents: Iterable[ToldIncident]) -> int:
-        """Tell of those that are due; returns how many were."""
-        now, due = self.clock(), 0
+    def tell(self, detector: str, incidents: Iterable[ToldIncident], *, deliver: bool = True) -> int:
+        """Note those that are due, and deliver them unless somebody else does; returns how many were due."""
+        now = self.clock()
+        with self._lock:
+            due = self._due(detector, incidents, now)
+        if deliver:
+            self.deliver()
+        return due
+
+    def _due(self, detector: str, incidents: Iterable[ToldIncident], now: float) -> int:
+        due = 0
         for incident in incidents:
             key = f"{detector}/{incident.id}"
             last = self._told.get(key)
@@ -124,7 +135,6 @@ class Alerts:
                     self.dropped += 1
         while len(self._told) > REMEMBERED:
             self._told.pop(next(iter(self._told)))
-        self._deliver()
         return due
 
     @property
@@ -132,14 +142,21 @@ class Alerts:
         """Notices that could not be delivered yet."""
         return sum(map(len, self._waiting))
 
-    def _deliver(self) -> None:
-        for sink, waiting in zip(self.sinks, self._waiting, strict=True):
-            while waiting:
-                try:
-                    sink.send(waiting[0])
-                except OSError:
-                    break
-                waiting.popleft()
+    def deliver(self) -> None:
+        """Send what waits; one thread at a time, others return at once."""
+        if not self._delivering.acquire(blocking=False):
+            return
+        try:
+            for sink, waiting in zip(self.sinks, self._waiting, strict=True):
+                while waiting:
+                    try:
+                        sink.send(waiting[0])
+                    except OSError:
+                        break
+                    with self._lock:
+                        waiting.popleft()
+        finally:
+            self._delivering.release()
 
 
 def _plain(incident: ToldIncident) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 from fastapi import FastAPI
@@ -21,6 +22,7 @@ class Detecting:
         self._home = home
         self._loaded: dict[str, AnomalyDetector] = {}
         self._alerts = Alerts([sink_of(one) for one in os.environ.get("REFRAIN_ALERTS", "").split()])
+        self._delivery = ThreadPoolExecutor(1, thread_name_prefix="alerts")
         self._lock = threading.Lock()
 
     def detect(self, body: DetectRequest) -> DetectResponse:
@@ -30,13 +32,14 @@ class Detecting:
                 self._loaded[body.detector] = DETECTORS[body.detector].load(home=self._home, remember=True)
         seen = [Observation(one.entity, one.at, one.values) for one in body.observations]
         found = self._loaded[body.detector].detect(seen)
-        if found.incidents:
-            with self._lock:
-                self._alerts.tell(found.detector, found.incidents)
+        if found.incidents and self._alerts.tell(found.detector, found.incidents, deliver=False):
+            self._delivery.submit(self._alerts.deliver)  # an address that is slow must not hold anybody up
         return DetectResponse.model_validate(asdict(found))
 
     def close(self) -> None:
-        """Leave the memory of every detector to the next process."""
+        """Deliver what can be delivered, and leave the memory of every detector to the next process."""
+        self._delivery.shutdown(wait=True, cancel_futures=True)
+        self._alerts.deliver()
         for detector in self._loaded.values():
             detector.save()
 

@@ -155,7 +155,7 @@ class ObservationIn(BaseModel):
     at: datetime
     values: dict[Identifier, Metric] = Field(
         default_factory=dict,
-        max_length=200,
+        max_length=100,
         description="metric → number, or feature → value; empty to ask for what the features online say",
     )
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MINUTE = 60_000_000
+MOST_OPEN = 100_000
+"""Entities whose newest incident is kept; the oldest is let go beyond."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ class IncidentLog:
         incident = self._open.get(alarm.entity)
         new = incident is None or alarm.at - incident.end > self._gap
         if new or incident is None:
+            self._open.pop(alarm.entity, None)
             incident = self._open[alarm.entity] = Incident(alarm.entity, alarm.at, alarm.at)
+            if len(self._open) > MOST_OPEN:
+                del self._open[next(iter(self._open))]
         incident.take(alarm)
         return incident, new
 

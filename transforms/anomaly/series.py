@@ -34,7 +34,7 @@ FARTHEST = 20.0
 """Standard deviations beyond which all is the same."""
 LEARNING = 50
 """Values before errors are clipped."""
-_NEVER = 1 << 40
+_NEVER = 1 << 62
 _TINY, _LEAST = 1e-9, 1e-30
 LARGEST = 1e100
 """No measurement is larger; what is counts as this."""
@@ -66,6 +66,8 @@ class SeriesSettings:
 
 
 DEFAULT_POLICY = AlarmPolicy(threshold=5.0)
+MOST = 20_000
+"""Series that are kept: a quarter of a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class SeriesDetector:
         settings: SeriesSettings | None = None,
         policy: AlarmPolicy = DEFAULT_POLICY,
         thresholds: Mapping[str, float] | None = None,
+        most: int = MOST,
     ) -> None:
         """A detector that has seen nothing.
 
@@ -115,8 +118,10 @@ class SeriesDetector:
             policy: when scores become alarms.
             thresholds: metric → threshold, where it is not the policy's; the metric is what follows the last "/" of
                 a series' name.
+            most: series that are kept; beyond, a new one takes the place of the one that was silent for longest.
         """
         self.settings, self.policy, self._thresholds = settings or SeriesSettings(), policy, dict(thresholds or {})
+        self._most, self._updates = most, 0
         self._place: dict[str, int] = {}
         self._state = _fresh(self.settings, 0)
 
@@ -125,7 +130,7 @@ class SeriesDetector:
 
     @property
     def series(self) -> list[str]:
-        """Names of all series, in the order in which they came."""
+        """Names of all series."""
         return list(self._place)
 
     @property
@@ -150,7 +155,7 @@ class SeriesDetector:
                 found=f"{len(names) - len(set(names))} repeated",
                 next_command="use replay for many values of one series",
             )
-        places = np.array([self._known(name) for name in names], np.int64)
+        places = self._places_of(names)
         return self._update(places, np.asarray(times, np.int64), np.asarray(values, np.float64))
 
     def replay(self, names: Sequence[str], times: np.ndarray, values: np.ndarray) -> SeriesScores:
@@ -161,7 +166,7 @@ class SeriesDetector:
             times: (m,) microseconds since 1970.
             values: (m,).
         """
-        places = np.array([self._known(name) for name in names], np.int64)
+        places = self._places_of(names)
         times, values = np.asarray(times, np.int64), np.asarray(values, np.float64)
         order = np.argsort(places, kind="stable")
         first = np.r_[True, places[order][1:] != places[order][:-1]] if len(order) else np.empty(0, bool)
@@ -178,16 +183,41 @@ class SeriesDetector:
                 mine[now] = theirs
         return found
 
-    def _known(self, name: str) -> int:
-        place = self._place.get(name)
-        if place is None:
-            place = self._place[name] = len(self._place)
-            held = len(self._state["count"])
-            if place >= held:
-                more = _fresh(self.settings, max(16, held))
-                self._state = {key: np.concatenate([array, more[key]]) for key, array in self._state.items()}
-            metric = name.rpartition("/")[2]
-            self._state["threshold"][place] = self._thresholds.get(metric, self.policy.threshold)
+    def _places_of(self, names: Sequence[str]) -> np.ndarray:
+        """Place of each name; those that are new get one, if need be that of a series that was silent for longest.
+
+        Raises:
+            InputError: these are more series than are kept.
+        """
+        distinct = dict.fromkeys(names)
+        if len(distinct) > self._most:
+            raise InputError(
+                expected=f"at most {self._most:,} series at once",
+                found=f"{len(distinct):,}",
+                next_command="SeriesDetector(most=…), at 13 kB a series",
+            )
+        known = [self._place[name] for name in distinct if name in self._place]
+        self._state["touched"][known] = self._updates + 1  # nobody who is asked for makes room for another
+        for name in distinct:
+            if name not in self._place:
+                self._place[name] = self._room(name)
+        return np.array([self._place[name] for name in names], np.int64)
+
+    def _room(self, name: str) -> int:
+        """An empty place: a new one, or that of the series that was silent for longest, which is forgotten."""
+        place = len(self._place)
+        if place >= self._most:
+            place = int(np.argmin(self._state["touched"][: self._most]))
+            gone = next(other for other, at in self._place.items() if at == place)
+            del self._place[gone]
+            self._start_over(np.array([place]), keep=())
+        held = len(self._state["count"])
+        if place >= held:
+            more = _fresh(self.settings, max(16, held))
+            self._state = {key: np.concatenate([array, more[key]]) for key, array in self._state.items()}
+        self._state["touched"][place] = self._updates + 1
+        metric = name.rpartition("/")[2]
+        self._state["threshold"][place] = self._thresholds.get(metric, self.policy.threshold)
         return place
 
     def _update(self, places: np.ndarray, times: np.ndarray, values: np.ndarray) -> SeriesScores:
@@ -198,7 +228,9 @@ class SeriesDetector:
         values = np.clip(values, -LARGEST, LARGEST)
         rows = places[accepted]
         state = {name: array[rows] for name, array in self._state.items()}
+        self._updates += 1
         state["newest"] = times[accepted]
+        state["touched"] = np.full(len(rows), self._updates)
         score, channels, expected, anew = _score(state, self.settings, times[accepted], values[accepted])
         alarm, state["boost"], state["since"] = self.policy.decide(
             score, state["boost"], state["since"], state["threshold"]
@@ -208,7 +240,7 @@ class SeriesDetector:
         found.score[accepted], found.channels[accepted], found.expected[accepted] = score, channels, expected
         found.alarm[accepted] = alarm
         found.verdict[np.flatnonzero(accepted)[anew]] = "relearned"
-        self._begin_anew(rows[anew])
+        self._start_over(rows[anew], keep=("newest", "touched", "boost", "since", "threshold"))
         return found
 
     def _in_order(self, places: np.ndarray, times: np.ndarray, present: np.ndarray, verdict: np.ndarray) -> np.ndarray:
@@ -224,12 +256,13 @@ class SeriesDetector:
         self._state["late"][places] = np.where(set_back, 0, late)
         return present & ((times > newest) | set_back)
 
-    def _begin_anew(self, rows: np.ndarray) -> None:
+    def _start_over(self, rows: np.ndarray, keep: Sequence[str]) -> None:
+        """Series as if they had seen nothing, but for some of their state."""
         if not len(rows):
             return
-        kept = {name: self._state[name][rows] for name in ("newest", "boost", "since", "threshold")}
         for name, array in _fresh(self.settings, len(rows)).items():
-            self._state[name][rows] = kept.get(name, array)
+            if name not in keep:
+                self._state[name][rows] = array
 
     def snapshot(self) -> bytes:
         """Everything, to go on from with ``restore``."""
@@ -237,7 +270,9 @@ class SeriesDetector:
             "settings": asdict(self.settings),
             "policy": asdict(self.policy),
             "thresholds": self._thresholds,
-            "series": self.series,
+            "most": self._most,
+            "updates": self._updates,
+            "series": [name for name, _ in sorted(self._place.items(), key=lambda item: item[1])],
         }
         packed = io.BytesIO()
         kept = {name: array[: len(self._place)] for name, array in self._state.items()}
@@ -257,7 +292,10 @@ class SeriesDetector:
             with np.load(io.BytesIO(content), allow_pickle=False) as found:
                 arrays: Mapping[str, Any] = dict(found)
             told = json.loads(arrays[""].tobytes())
-            detector = cls(SeriesSettings(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"])
+            detector = cls(
+                SeriesSettings(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"], told["most"]
+            )
+            detector._updates = int(told["updates"])
             names = told["series"]
             state = _fresh(detector.settings, len(names))
             for name, array in state.items():
@@ -295,6 +333,7 @@ def _fresh(settings: SeriesSettings, series: int) -> dict[str, np.ndarray]:
     return {
         "count": zeros(dtype=np.int64),
         "newest": np.full(series, -_NEVER, np.int64),
+        "touched": zeros(dtype=np.int64),
         "late": zeros(dtype=np.int64),
         "threshold": zeros(),
         "boost": zeros(),

@@ -172,6 +172,22 @@ def test_memory_is_constant_and_stated() -> None:
     assert sum(before.values()) == 16 * detector.bytes_per_series
 
 
+def test_the_series_that_was_silent_for_longest_makes_room() -> None:
+    detector = SeriesDetector(SMALL, most=3)
+    for minute, names in enumerate((["a", "b", "c"], ["a", "c"], ["a", "c"], ["d", "c"], ["e", "d"])):
+        found = detector.update(names, np.full(len(names), minute * MINUTE), np.arange(len(names), dtype=float))
+        assert (found.verdict == "").all()
+        assert len(detector) <= 3
+    assert sorted(detector.series) == ["c", "d", "e"]
+    assert detector._state["count"][[detector._place[name] for name in "cde"]].tolist() == [4, 2, 1]
+    again = SeriesDetector.restore(detector.snapshot())
+    for one in (detector, again):
+        one.update(["f"], np.array([9 * MINUTE]), np.array([1.0]))
+    assert sorted(detector.series) == sorted(again.series) == ["d", "e", "f"]
+    with pytest.raises(InputError, match="at most 3"):
+        detector.replay(["a", "b", "c", "d"], times(4), calm(4))
+
+
 def test_a_snapshot_goes_on_where_it_was() -> None:
     values = np.concatenate([calm(400), np.full(20, 200.0)])
     whole = replayed(values)

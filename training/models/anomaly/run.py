@@ -139,12 +139,12 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         "false_alarm_rate": float(10 ** -policies[0].threshold),
         "head": None if head is None else head[1].as_json(),
         "series": None
-        if p_series is None
+        if not series
         else {
             "settings": settings,
             "policy": asdict(DEFAULT_POLICY),
             "thresholds": {name: one.threshold for name, one in zip(series, policies[2:], strict=True)},
-            "calibration": p_series.as_json(),
+            "calibration": {name: one.as_json() for name, one in p_series.items()},
         },
     }
     files = {"rows.npz": rows.to_bytes()} | ({"head.onnx": head[0]} if head else {})
@@ -225,10 +225,10 @@ def _scores(
 
 def _series(
     home: Home, detector: Detector, truth: pl.DataFrame, fit_end: int, test_start: int
-) -> tuple[dict[str, _Scored], Calibration | None, dict[str, Any]]:
-    """Metric → scores of it for every entity, in one pass through time; and the calibration of all of them."""
+) -> tuple[dict[str, _Scored], dict[str, Calibration], dict[str, Any]]:
+    """Metric → scores of it for every entity, in one pass through time; and metric → their calibration."""
     if detector.points is None:
-        return {}, None, {}
+        return {}, {}, {}
     points = detector.points(home)
     metrics = metrics_of(points, detector.key)
     owners = points[detector.key].to_numpy()
@@ -247,8 +247,10 @@ def _series(
         metric: _Scored(numbers, owners, at, found.score[number * len(at) : (number + 1) * len(at)], normal)
         for number, metric in enumerate(metrics)
     }
-    held = [one.between(fit_end, test_start, normal=True).scores for one in scored.values()]
-    return scored, Calibration.fit(np.concatenate(held)), asdict(scoring.settings)
+    scales = {
+        metric: Calibration.fit(one.between(fit_end, test_start, normal=True).scores) for metric, one in scored.items()
+    }
+    return scored, scales, asdict(scoring.settings)
 
 
 def _entity_weeks(detector: Detector, spine: pl.DataFrame, span: tuple[int, int]) -> float:
