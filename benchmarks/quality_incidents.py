@@ -1,6 +1,6 @@
 """How many incidents of a simulated service the five detectors find, how soon, and how often they are wrong.
 
-Protocol: four weeks of a service (``transforms.simulate.telemetry``) with the seed 11, which was not looked at while
+Protocol: four weeks of a service (``transforms.simulate.telemetry``) with the seed 12, which was not looked at while
 the detectors were made: 8 hosts, 5 endpoints with about 200 requests a minute together, 200 accounts, 100 masters a
 day. The first 17 days are without incidents; then 20 of each kind happen, some mild, some strong. Everything goes the
 usual way: raw tables, features, Feast, ``python -m training run …_anomalies``. What is normal is fitted on the first
@@ -14,7 +14,7 @@ for accounts, whose features look back a day); entities and weeks are those with
 *Largest deviation* is what one would write first: standard deviations of the farthest feature, with a threshold for as
 many false incidents, on the same rows.
 
-    python -m benchmarks.quality_incidents [--seed 11] [--quick]
+    python -m benchmarks.quality_incidents [--seed 12] [--quick]
 """
 
 import argparse
@@ -45,7 +45,7 @@ SOON, FALSE = 0.9, 1.0
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seed", type=int, default=11)
+    arguments.add_argument("--seed", type=int, default=12)
     arguments.add_argument("--quick", action="store_true", help="a small service, to see that all works")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="refrain-incidents-") as folder:

@@ -13,7 +13,13 @@ app = command_line("Feature services to models. Order of work: run, list, promot
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="recommendation, trends, charts, user_behavior or capacity")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="recommendation; trends, charts, user_behavior or capacity; system_, performance_, user_behavior_, "
+            "security_ or audio_quality_anomalies"
+        ),
+    ],
 ) -> None:
     """Train on the data folder's features, measure on the last days or weeks, register as challenger."""
     from training.train import train

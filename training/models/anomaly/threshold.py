@@ -14,7 +14,7 @@ from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.incidents import Alarm, Incident, merge
 
 STEPS = 80
-MARGIN = 1.1
+MARGIN = 1.05
 """The weeks to come are never quite those that were held back."""
 ENOUGH = 12
 """Incidents that tell how fast their peaks become rarer."""
