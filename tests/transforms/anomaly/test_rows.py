@@ -69,6 +69,13 @@ def test_what_was_planted_is_unusual_and_named(detector: RowDetector, planted: R
     assert found.causes.sum() == pytest.approx(1)
 
 
+def test_the_score_is_all_four_parts(detector: RowDetector) -> None:
+    found = detector.score(drawn(200, 8))
+    np.testing.assert_allclose(found.score, found.parts.sum(axis=1))
+    assert (found.parts >= 0).all()
+    assert found.parts.shape == (200, 4)
+
+
 def test_what_is_often_missing_is_not_unusual_when_it_is(detector: RowDetector) -> None:
     assert detector.score(changed(sometimes=None)).p_value[0] > 0.05
 

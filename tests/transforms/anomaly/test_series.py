@@ -163,6 +163,20 @@ def test_nothing_is_learned_in_full_from_an_incident() -> None:
     assert found.channels[1_529, level] > 1.5  # still far at the end of the first
 
 
+def test_absurd_values_do_not_make_a_series_blind() -> None:
+    detector = SeriesDetector()
+    detector.replay(["a/x"] * 600, times(600), calm(600))
+    before = detector._state["error_var"][0]
+    detector.replay(["a/x"] * 200, times(800)[600:], np.tile([1e6, -1e6], 100))
+    assert detector._state["error_var"][0] < 1.1 * before
+
+
+def test_standing_still_becomes_rarer_the_longer_it_lasts() -> None:
+    values = np.concatenate([calm(600), np.full(150, 100.0)])
+    still = replayed(values).channels[:, CHANNELS.index("still")]
+    assert 6 < still[620] < still[660] < still[740]
+
+
 def test_memory_is_constant_and_stated() -> None:
     detector = SeriesDetector()
     detector.replay(["a/x"] * 100, times(100), calm(100))
