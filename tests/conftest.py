@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,15 +49,7 @@ def movielens(real_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A small simulated world, built, applied, trained, promoted and online; made once for all workers. Read only."""
-    shared = _shared_folder(tmp_path_factory)
-    folder = Home(shared / "world")
-    with (shared / "world.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        done = shared / "world.done"
-        if not done.exists():
-            _make_world(folder)
-            done.touch()
-    return folder
+    return _made_once(tmp_path_factory, "world", _make_world)
 
 
 @pytest.fixture
@@ -83,15 +75,7 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture(scope="session")
 def telemetry(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A small simulated service, its detectors trained, promoted and online; made once for all workers. Read only."""
-    shared = _shared_folder(tmp_path_factory)
-    folder = Home(shared / "telemetry")
-    with (shared / "telemetry.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        done = shared / "telemetry.done"
-        if not done.exists():
-            _make_telemetry(folder)
-            done.touch()
-    return folder
+    return _made_once(tmp_path_factory, "telemetry", _make_telemetry)
 
 
 @pytest.fixture
@@ -99,6 +83,19 @@ def in_telemetry(telemetry: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """The small service, with the environment pointing at it."""
     monkeypatch.setenv("REFRAIN_HOME", str(telemetry.root))
     return telemetry
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Home], None]) -> Home:
+    """A data folder that whichever worker comes first makes, while the others wait."""
+    shared = _shared_folder(factory)
+    folder = Home(shared / name)
+    with (shared / f"{name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        done = shared / f"{name}.done"
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder
 
 
 def _shared_folder(factory: pytest.TempPathFactory) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from transforms.anomaly.calibration import Calibration
-from transforms.anomaly.columns import Columns
+from transforms.anomaly.columns import FARTHEST, Columns
 from transforms.anomaly.isolation_forest import IsolationForest
 from transforms.anomaly.pca import PCA
 from transforms.anomaly.tails import Tails
@@ -70,8 +70,8 @@ class RowDetector:
         Raises:
             InputError: a feature is not there; it is named.
         """
-        matrix = self.columns.encode(rows)
         far = self.columns.encode(rows, farthest=FAR)
+        matrix = np.clip(far, -FARTHEST, FARTHEST)
         each = self.tails.each(far)
         parts = np.column_stack([rank_tails(self.normal, raw_scores(self.pca, self.forest, matrix)), each.max(axis=1)])
         score = parts.sum(axis=1)

@@ -2,22 +2,7 @@
 
 import polars as pl
 
-MEASURES = (
-    "seconds",
-    "loudness",
-    "peak",
-    "crest",
-    "clipped_share",
-    "silent_share",
-    "longest_silence",
-    "dc_offset",
-    "noise_floor",
-    "bandwidth",
-    "correlation",
-    "balance",
-)
-
 
 def audio_quality(audio_measurements: pl.DataFrame) -> pl.DataFrame:
     """One row per master and per change of it, when it was measured."""
-    return audio_measurements.select("track_id", "event_timestamp", "created_timestamp", *MEASURES)
+    return audio_measurements.drop("content", "sample_rate", "channels")

@@ -7,7 +7,7 @@ import numpy as np
 
 from feature_repo.errors import InputError
 from transforms.anomaly.calibration import Calibration
-from transforms.anomaly.columns import Columns
+from transforms.anomaly.columns import FARTHEST, Columns
 from transforms.anomaly.isolation_forest import IsolationForest, average_depth
 from transforms.anomaly.pca import PCA
 from transforms.anomaly.rows import FAR, RANKS, RowDetector, raw_scores
@@ -46,12 +46,13 @@ def fit_rows(
             next_command="python -m transforms build  (with more history)",
         )
     columns = Columns.fit(rows)
-    matrix = columns.encode(rows)
+    far = columns.encode(rows, farthest=FAR)
+    matrix = np.clip(far, -FARTHEST, FARTHEST)
     pca = PCA.fit(matrix, share)
     forest = grow_forest(matrix, trees, seed)
     ordered = np.sort(raw_scores(pca, forest, matrix), axis=0)
     normal = ordered[np.unique(np.linspace(0, count - 1, min(RANKS, count)).round().astype(int))].T
-    detector = RowDetector(columns, pca, forest, Tails.fit(columns.encode(rows, farthest=FAR)), normal, UNCALIBRATED)
+    detector = RowDetector(columns, pca, forest, Tails.fit(far), normal, UNCALIBRATED)
     return replace(detector, calibration=Calibration.fit(detector.score(others).score))
 
 

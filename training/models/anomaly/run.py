@@ -25,12 +25,12 @@ from training.models.anomaly.detector import Detector, metrics_of
 from training.models.anomaly.fit_rows import fit_rows
 from training.models.anomaly.result import AnomalyResult, card
 from training.models.anomaly.supervised import FEWEST, calibrated, fit_head
-from training.models.anomaly.threshold import choose, told
+from training.models.anomaly.threshold import alarms, choose
 from training.models.lightgbm_onnx import OnnxBooster
 from training.registry import register
 from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.calibration import Calibration, both
-from transforms.anomaly.incidents import Incident
+from transforms.anomaly.incidents import merge
 from transforms.anomaly.rows import RowDetector
 from transforms.anomaly.series import DEFAULT_POLICY, SeriesDetector
 
@@ -266,29 +266,16 @@ def _measured(
     spine: pl.DataFrame,
     span: tuple[int, int],
 ) -> dict[str, IncidentMetrics]:
-    spoken: list[Incident] = []
-    for part, policy in zip(parts, policies, strict=True):
-        spoken += told(policy, *_arrays(part.between(*span)), gap=detector.gap)
+    spoken = [
+        alarm
+        for part, policy in zip(parts, policies, strict=True)
+        for alarm in alarms(policy, *_arrays(part.between(*span)))
+    ]
     within = truth.filter((pl.col("start") >= span[0]) & (pl.col("start") < span[1]))
     weeks = _entity_weeks(detector, spine, span)
     if detector.every_entity:
         weeks = quiet_weeks(truth, span, spine[detector.key].n_unique(), detector.aftermath)
-    return incident_metrics(merge_incidents(spoken, detector.gap), within, weeks, detector.aftermath)
-
-
-def merge_incidents(spoken: list[Incident], gap: int) -> list[Incident]:
-    """Incidents of several sources as one list: those of one entity that touch are one."""
-    found: list[Incident] = []
-    opened: dict[str, Incident] = {}
-    for incident in sorted(spoken, key=lambda one: (one.start, one.entity)):
-        before = opened.get(incident.entity)
-        if before is not None and incident.start - before.end <= gap:
-            before.end = max(before.end, incident.end)
-            before.alarms += incident.alarms
-        else:
-            opened[incident.entity] = incident
-            found.append(incident)
-    return found
+    return incident_metrics(merge(spoken, detector.gap), within, weeks, detector.aftermath)
 
 
 def _register(

@@ -76,5 +76,12 @@ def told(
     gap: int,
 ) -> list[Incident]:
     """What a policy makes of scores."""
-    alarms = np.flatnonzero(policy.replay(series, scores))
-    return merge([Alarm(str(entities[at]), int(times[at]), float(scores[at]), 1.0, {}) for at in alarms], gap)
+    return merge(alarms(policy, series, entities, times, scores), gap)
+
+
+def alarms(
+    policy: AlarmPolicy, series: np.ndarray, entities: np.ndarray, times: np.ndarray, scores: np.ndarray
+) -> list[Alarm]:
+    """The alarms that a policy raises; arguments as in ``choose``."""
+    raised = np.flatnonzero(policy.replay(series, scores))
+    return [Alarm(str(entities[at]), int(times[at]), float(scores[at]), 1.0, {}) for at in raised]
