@@ -158,6 +158,22 @@ security_anomaly_v1 = FeatureService(
     description="What comes from one client address: attempts to log in, and requests",
     features=[FEATURE_TABLES["access_security"], FEATURE_TABLES["client_activity"]],
 )
+track_text_v1 = FeatureService(
+    name="track_text_v1",
+    description="What is written about a track",
+    features=[FEATURE_TABLES["track_text"]],
+)
+artist_text_v1 = FeatureService(
+    name="artist_text_v1",
+    description="What is written about an artist and all their tracks",
+    features=[FEATURE_TABLES["artist_text"]],
+)
+metadata_tags_v1 = FeatureService(
+    name="metadata_tags_v1",
+    description="What the tagger reads: where the writing about an artist lies",
+    tags={"predicts": "tags"},
+    features=[FEATURE_TABLES["artist_text"][["vector", "topics", "fit"]]],
+)
 audio_anomaly_v1 = FeatureService(
     name="audio_anomaly_v1",
     description="How a master sounds to a meter",

@@ -1,54 +1,11 @@
 """Load a promoted model bundle, or say why not."""
 
-import hashlib
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
+from feature_repo.bundle import Bundle, open_bundle
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
-
-if TYPE_CHECKING:
-    pass
-
-MANIFEST, ALIASES, CHAMPION = "manifest.json", "aliases.json", "champion"
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A model bundle that fits the features online.
-
-    Attributes:
-        folder: where it lies.
-        manifest: its ``manifest.json``.
-    """
-
-    folder: Path
-    manifest: Mapping[str, Any]
-
-    @property
-    def name_version(self) -> str:
-        """As in ``recommendation:3``."""
-        return f"{self.manifest['name']}:{self.manifest['version']}"
-
-    @property
-    def inputs(self) -> list[str]:
-        """Names of the model's input columns, in order."""
-        return [name for name, _ in self.manifest["inputs"]]
-
-    def read(self, name: str) -> bytes:
-        """Content of one of its files."""
-        return (self.folder / name).read_bytes()
-
-    def session(self) -> "OnnxModel":
-        """Its ``model.onnx``, ready to run."""
-        return OnnxModel(self.read("model.onnx"))
 
 
 class OnnxModel:
@@ -72,7 +29,7 @@ class OnnxModel:
 
 
 def load_bundle(name: str, home: Home | None = None) -> Bundle:
-    """The champion of a model, or a named version of it.
+    """The champion of a model, or a named version of it, if it fits the features online.
 
     Args:
         name: ``recommendation`` for the champion, ``recommendation:3`` or ``recommendation_v3.0`` for version 3.
@@ -83,60 +40,16 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
             online.
     """
     home = home or Home.from_env()
-    model, version = name_and_version(name)
-    folder = home.bundles(model) / (version or _champion(home, model))
-    manifest = _manifest(folder, model)
-    for file, digest in manifest["files"].items():
-        path = folder / file
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise BundleError(
-                expected=f"the file {file} of {model}:{manifest['version']} as it was registered",
-                found="another content" if path.is_file() else "no file",
-                next_command=f"rm -r '{folder}' && python -m training promote {model} {manifest['version']}",
-            )
+    bundle = open_bundle(name, home)
+    manifest = bundle.manifest
+    if not manifest["feature_service"]:  # it makes features, and eats none
+        return bundle
     service = load_service(home, manifest["feature_service"])
     if service.fingerprint != manifest["fingerprint"]:
+        model = manifest["name"]
         raise BundleError(
             expected=f"a model trained on {service.name} as it is online (fingerprint {service.fingerprint})",
             found=f"{model}:{manifest['version']} was trained on fingerprint {manifest['fingerprint']}",
             next_command=f"python -m training run {manifest['family']} && python -m training promote {model}",
         )
-    return Bundle(folder, manifest)
-
-
-def name_and_version(name: str) -> tuple[str, str]:
-    """Model and version, which is empty for the champion.
-
-    >>> name_and_version("system_anomaly_detector_v1.0"), name_and_version("recommendation:3")
-    (('system_anomaly_detector', '1'), ('recommendation', '3'))
-    """
-    dotted = re.fullmatch(r"(.+)_v(\d+)(?:\.\d+)?", name)
-    if dotted:
-        return dotted[1], dotted[2]
-    model, _, version = name.partition(":")
-    return model, version
-
-
-def _champion(home: Home, model: str) -> str:
-    try:
-        return str(json.loads((home.bundles(model) / ALIASES).read_text())[CHAMPION])
-    except (FileNotFoundError, NotADirectoryError, KeyError, ValueError) as error:
-        raise BundleError(
-            expected=f"a champion of {model!r}",
-            found="none promoted",
-            next_command=f"python -m training run {model} && python -m training promote {model}",
-        ) from error
-
-
-def _manifest(folder: Path, model: str) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        if manifest["name"] != model:
-            raise ValueError(f"it is a bundle of {manifest['name']!r}")
-        return manifest
-    except (OSError, KeyError, ValueError) as error:
-        raise BundleError(
-            expected=f"a bundle in {folder}",
-            found=str(error),
-            next_command="python -m training list",
-        ) from error
+    return bundle

@@ -12,10 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from feature_repo.errors import BundleError
+from feature_repo.bundle import MANIFEST, open_bundle
 from feature_repo.home import REPOSITORY, Home
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class BundleManifest:
         name: of the registered model.
         version: counted up from 1.
         family: model family.
-        feature_service: that the model eats.
+        feature_service: that the model eats; empty if it makes features of raw data.
         fingerprint: of that service when the model was trained; serving refuses another.
         inputs: name and type of each input column, in order.
         outputs: name and type of each output.
@@ -74,18 +72,10 @@ def read_champion(home: Home, name: str) -> tuple[Path, BundleManifest]:
     """Folder and manifest of the promoted version of a model, for work in batches.
 
     Raises:
-        BundleError: nothing is promoted.
+        BundleError: nothing is promoted, or it is damaged.
     """
-    try:
-        version = json.loads((home.bundles(name) / "aliases.json").read_text())["champion"]
-        folder = home.bundles(name) / str(version)
-        return folder, BundleManifest(**json.loads((folder / MANIFEST).read_text()))
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise BundleError(
-            expected=f"a champion of {name!r}",
-            found="none that can be read",
-            next_command=f"python -m training list  (then: python -m training promote {name})",
-        ) from error
+    bundle = open_bundle(name, home)
+    return bundle.folder, BundleManifest(**bundle.manifest)
 
 
 def code_revision() -> str:

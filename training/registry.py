@@ -15,14 +15,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from training.bundle import MANIFEST, BundleManifest
+from training.bundle import BundleManifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHALLENGER = "challenger"
 _ARTIFACT = "bundle"
 
 
@@ -163,7 +164,7 @@ def promote(home: Home, name: str, version: int | None = None) -> int:
     folder = home.bundles(name)
     partial = folder / f".aliases.{os.getpid()}.tmp"
     partial.write_text(json.dumps({CHAMPION: chosen}) + "\n")
-    partial.replace(folder / "aliases.json")
+    partial.replace(folder / ALIASES)
     return chosen
 
 

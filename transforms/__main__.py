@@ -18,14 +18,17 @@ app = command_line(
 @app.command("import")
 def import_(
     format_name: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="movielens, lastfm, spotify, listenbrainz, billboard, logs or audio")
+        str,
+        typer.Argument(
+            metavar="FORMAT", help="movielens, lastfm, spotify, listenbrainz, billboard, logs, audio, texts or sst2"
+        ),
     ],
     path: Annotated[Path, typer.Argument(help="the file or folder, as the format's owner publishes it")],
 ) -> None:
     """Store events of a known format in the raw tables. Importing again adds nothing.
 
     Listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), logs of hosts (logs), masters that are
-    measured (audio).
+    measured (audio), texts with or without labels (texts, sst2).
     """
     from transforms.importers import FORMATS
     from transforms.raw.ingest import ingest

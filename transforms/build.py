@@ -21,17 +21,21 @@ import pyarrow.parquet as pq
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
-from transforms import feature_tables, parquet
+from transforms import feature_tables, parquet, scored_texts
 from transforms.features.artist_chart import artist_chart
+from transforms.features.artist_text import artist_text
 from transforms.features.audio_quality import audio_quality
 from transforms.features.endpoint_baseline import endpoint_baseline
 from transforms.features.host_baseline import host_baseline
+from transforms.features.texts import Written, gather
 from transforms.features.track_catalogue import track_catalogue
 from transforms.features.track_chart import track_chart
+from transforms.features.track_text import track_text
 from transforms.features.user_profile import user_profile
 from transforms.raw.days import RawDays
 from transforms.raw.read import plays, scan
 from transforms.report import ViewReport
+from transforms.text.bundles import served_models
 from transforms.windows.backfill import backfill
 
 if TYPE_CHECKING:
@@ -47,6 +51,10 @@ WHOLE = {
     "endpoint_baseline": ("requests", endpoint_baseline),
 }
 """View that is computed from a whole raw table → that table, and the function."""
+
+WRITTEN = ("texts", "tracks", "artists", "tags")
+TEXTS = {"track_text": track_text, "artist_text": artist_text}
+"""View of what is written in the tables ``WRITTEN`` → the function."""
 
 
 def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
@@ -65,7 +73,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
     _something(home)
     views = feature_tables.tables()
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
-    steps = len(WINDOWED) + len(WHOLE)
+    steps = len(WINDOWED) + len(WHOLE) + 1
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home):
         for step, (name, table) in enumerate(WINDOWED.items()):
@@ -76,6 +84,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
         for step, (name, (source, function)) in enumerate(WHOLE.items(), start=len(WINDOWED)):
             reports[name] = _whole(home, views[name], source, function)
             progress(step + 1, steps, name)
+        reports |= _texts(home, views, progress=_nested(progress, steps - 1, steps, "texts"))
         for view in views.values():
             feature_tables.write_empty(home, view)
         feature_tables.note_built(home)
@@ -84,7 +93,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
 
 def _something(home: Home) -> None:
     """Events of any kind."""
-    others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()}
+    others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
     if not any(parquet.dates(home.raw(name)) for name in others):
         plays(home)
 
@@ -103,6 +112,29 @@ def _whole(home: Home, view: "FeatureView", table: str, compute: Callable[[pl.Da
         report.rebuilt = [datetime.now(UTC).date()]
     report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
     return report
+
+
+def _texts(home: Home, views: "dict[str, FeatureView]", *, progress: Progress) -> dict[str, ViewReport]:
+    """Views of what is written, by the promoted models of texts."""
+    models = served_models(home)
+    digests = [digest for table in WRITTEN for digest in RawDays.of(home, table).digests.values()]
+    digests += [parquet.digest(path) for table in WRITTEN for path in sorted(home.raw(table).glob(parquet.PART))]
+    reports: dict[str, ViewReport] = {}
+    written: Written | None = None
+    for name, function in TEXTS.items():
+        started = time.perf_counter()
+        parts = f"{_code(function)} {scored_texts.fingerprint(models)} {' '.join(digests)}"
+        fingerprint = hashlib.sha256(parts.encode()).hexdigest()
+        target = home.features(name) / parquet.PART
+        report = reports[name] = ViewReport(days=1)
+        if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
+            if written is None:
+                rows = gather(*(scan(home, table).collect() for table in WRITTEN))
+                written = Written(rows, scored_texts.scored(home, rows["text"].to_list(), models, progress=progress))
+            feature_tables.write_partition(home, views[name], function(written), date=None, inputs=fingerprint)
+            report.rebuilt = [datetime.now(UTC).date()]
+        report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
+    return reports
 
 
 def _rows(folder: Path) -> int:

@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from feature_repo.bundle import Bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
-from inference.models import Bundle, OnnxModel, load_bundle
+from inference.models import OnnxModel, load_bundle
 from transforms.anomaly.alarms import SILENT, AlarmPolicy
 from transforms.anomaly.calibration import Calibration, both, either, fisher
 from transforms.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from feature_repo.bundle import Bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
-from inference.models import Bundle, load_bundle
+from inference.models import load_bundle
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBERS = ("mean", "lower_95", "lower_80", "median", "upper_80", "upper_95", "chance")

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from feature_repo.bundle import Bundle
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
-from inference.models import Bundle, load_bundle
+from inference.models import load_bundle
 from inference.recommend import filter as filters
 from inference.recommend.rank import Ranker
 from inference.recommend.reasons import first_known, most_alike, reason

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from feature_repo.bundle import Bundle
 from inference.features import OnlineFeatures, OnlineRows
-from inference.models import Bundle, OnnxModel
+from inference.models import OnnxModel
 from inference.recommend.retrieve import Candidates, Retriever
 
 
@@ -14,7 +15,7 @@ class Ranker:
     """The bundle's model and the feature service that it eats."""
 
     def __init__(self, bundle: Bundle, features: OnlineFeatures) -> None:
-        self._model: OnnxModel = bundle.session()
+        self._model: OnnxModel = OnnxModel(bundle.read("model.onnx"))
         self._inputs = bundle.inputs
         self._features = features
 

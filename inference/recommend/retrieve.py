@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.models import Bundle
+from feature_repo.bundle import Bundle
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from transforms.importers.listenbrainz import LISTENBRAINZ
 from transforms.importers.logs import LOGS
 from transforms.importers.movielens import MOVIELENS
 from transforms.importers.spotify import SPOTIFY
+from transforms.importers.sst2 import SST2
+from transforms.importers.texts import TEXTS
 
 FORMATS: dict[str, Format] = {
-    item.name: item for item in (MOVIELENS, LASTFM, SPOTIFY, LISTENBRAINZ, BILLBOARD, LOGS, AUDIO)
+    item.name: item for item in (MOVIELENS, LASTFM, SPOTIFY, LISTENBRAINZ, BILLBOARD, LOGS, AUDIO, TEXTS, SST2)
 }
 
 __all__ = ["FORMATS", "Format"]

@@ -18,6 +18,8 @@ from transforms.raw.plays import PLAYS
 from transforms.raw.requests import REQUESTS
 from transforms.raw.table import RawTable
 from transforms.raw.tags import TAGS
+from transforms.raw.text_labels import TEXT_LABELS
+from transforms.raw.texts import TEXTS
 from transforms.raw.tracks import TRACKS
 from transforms.raw.users import USERS
 
@@ -38,6 +40,8 @@ TABLES: dict[str, RawTable] = {
         LOG_LINES,
         INCIDENTS,
         AUDIO_MEASUREMENTS,
+        TEXTS,
+        TEXT_LABELS,
     )
 }
 

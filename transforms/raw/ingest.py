@@ -18,6 +18,7 @@ from transforms import parquet
 from transforms.raw import TABLES
 from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
+from transforms.text.pii import mask
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,10 @@ def _stage(home: Home, source: str, batch: Batch, staging: Path, number: int, re
     table = TABLES[batch.table]
     counts = report.tables.setdefault(table.name, TableReport())
     accepted, refused = validate(table, batch.rows)
-    refused = pl.concat([batch.malformed, refused])
+    malformed = batch.malformed
+    if table.prepare:  # lines that are no rows may hold what is private, too
+        malformed = malformed.with_columns(pl.Series("row", [mask(row).text for row in malformed["row"]], pl.String))
+    refused = pl.concat([malformed, refused])
     counts.read += batch.rows.height + batch.malformed.height
     counts.quarantined += refused.height
     for why, count in refused.group_by("reason").len().sort("reason").iter_rows():

@@ -1,5 +1,6 @@
 """What all raw tables have in common: two times, a key, and rules that tell why a row is refused."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -46,12 +47,14 @@ class RawTable:
         schema: columns, types and rules.
         key: columns that make two rows tell the same thing.
         changes_slowly: rows are states that hold until the next one, rather than events.
+        prepare: makes conforming rows fit to be stored, before anything of them is: it masks what is private.
     """
 
     name: str
     schema: type[dy.Schema]
     key: tuple[str, ...]
     changes_slowly: bool = False
+    prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -72,4 +75,5 @@ class RawTable:
             (pl.col(name) if name in rows.columns else pl.lit(None)).cast(dtype, strict=False).alias(name)
             for name, dtype in self.columns.items()
         ]
-        return rows.select(given).with_columns(pl.col("created_timestamp").fill_null(pl.col("event_timestamp")))
+        conforming = rows.select(given).with_columns(pl.col("created_timestamp").fill_null(pl.col("event_timestamp")))
+        return self.prepare(conforming) if self.prepare else conforming

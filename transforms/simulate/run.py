@@ -9,6 +9,7 @@ from feature_repo.home import Home
 from transforms import parquet
 from transforms.raw.ingest import Report, ingest
 from transforms.simulate.plays import listen
+from transforms.simulate.texts import write
 from transforms.simulate.world import Size, catalogue, draw, truth
 
 
@@ -19,7 +20,8 @@ def simulate(home: Home, size: Size, seed: int, *, progress: Progress = silent) 
     report = ingest(
         home,
         f"simulate seed={seed}",
-        itertools.chain(catalogue(world), listen(world, rng)),
+        # texts are drawn from a stream of their own: with or without them, the listening is the same
+        itertools.chain(catalogue(world), write(world, np.random.default_rng([seed, 1])), listen(world, rng)),
         progress=progress,
     )
     for name, rows in truth(world).items():

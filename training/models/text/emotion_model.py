@@ -1,0 +1,108 @@
+"""``EmotionModel``: anger, disgust, fear, joy, love, sadness, surprise, or none of them.
+
+Learned from labelled texts and from words that name an emotion (``emotion_words``), so that it has something to say
+before anything is labelled. The newest whole texts are held back and asked about once.
+"""
+
+import numpy as np
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.emotions import EMOTIONS
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from training.clock import Clock
+from training.datasets.texts import LabelledTexts, owners, split
+from training.evaluate.classification import class_metrics
+from training.models.text.emotion_words import seeds
+from training.models.text.linear_stack import MemberRecipe, Recipe, fit
+from training.models.text.result import TextResult, figures, registered
+from transforms.text.analysis import EMOTION
+from transforms.text.linear import LinearText
+from transforms.text.words import words
+
+CLASSES = EMOTIONS
+RECIPE = Recipe(
+    members=(MemberRecipe("runs", present=False, strength=5.0), MemberRecipe("parts", present=False, strength=3.0)),
+    strength=1.0,
+    fewest=1,
+)
+SEED_WEIGHT = 1.0
+LANGUAGES = ("en",)
+
+
+def fit_emotion(tokens: list[list[str]], labels: np.ndarray) -> LinearText:
+    """Fit to words and labels (n,), numbers of ``CLASSES``; without texts, to the words that name emotions alone."""
+    told = [(words(text), CLASSES.index(emotion)) for text, emotion in seeds()]
+    belong = owners(tokens)
+    belong += [np.empty(0, np.int64)] * len(told)
+    weights = np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
+    return fit(
+        [*tokens, *(text for text, _ in told)],
+        np.concatenate([labels, [label for _, label in told]]).astype(np.int64),
+        CLASSES,
+        belong,
+        recipe=RECIPE,
+        weights=np.concatenate([weights, np.full(len(told), SEED_WEIGHT)]),
+    )
+
+
+def counted(tokens: list[list[str]] | tuple[list[str], ...]) -> np.ndarray:
+    """(n, classes) by counting words that name emotions, the baseline; neutral where there is none."""
+    of_word = {text: CLASSES.index(emotion) for text, emotion in seeds() if emotion != "neutral"}
+    found = np.full((len(tokens), len(CLASSES)), 0.1)
+    for place, mine in enumerate(tokens):
+        hits = [of_word[word] for word in mine if word in of_word]
+        for hit in hits or [CLASSES.index("neutral")]:
+            found[place, hit] += 1
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+    """Fit, measure beside counting of words and the most frequent class, register.
+
+    Raises:
+        InputError: there are no labelled texts, or labels that are no emotions.
+    """
+    clock = Clock(progress, 4)
+    texts = LabelledTexts.load(home, "emotion")
+    strange = sorted(set(texts.classes) - set(CLASSES))
+    if strange:
+        raise InputError(
+            expected=f"labels among {', '.join(CLASSES)}",
+            found=", ".join(strange[:5]),
+            next_command="python -m transforms import texts PATH",
+        )
+    labels = np.array([CLASSES.index(texts.classes[label]) for label in texts.labels], np.int64)
+    parts = split(texts, seed=seed)
+    test = texts.take(parts.test)
+    clock.lap("texts")
+    model = fit_emotion([texts.tokens[row] for row in parts.train], labels[parts.train])
+    truth = labels[parts.test]
+    share = np.bincount(labels[parts.train], minlength=len(CLASSES)) / len(parts.train)
+    none = np.empty(0, np.int64)
+    metrics = {
+        "emotion_model": figures(class_metrics(truth, model.predict(test.tokens))),
+        "seed_words_alone": figures(class_metrics(truth, fit_emotion([], none).predict(test.tokens))),
+        "counted_words": figures(class_metrics(truth, counted(test.tokens))),
+        "most_frequent_class": figures(class_metrics(truth, np.tile(share, (len(test), 1)))),
+    }
+    clock.lap("measured")
+    final = fit_emotion(list(texts.tokens), labels)
+    clock.lap("fit")
+    about = (
+        f"Emotion. {len(parts.train):,} texts to learn from, {len(test):,} whole texts asked about, told apart by "
+        f"{parts.by}; what serves was fitted to all {len(texts):,} and {len(seeds()):,} words and phrases."
+    )
+    version = registered(
+        home,
+        EMOTION,
+        about=about,
+        files={"model.npz": final.to_bytes()},
+        outputs=[(name, "float64") for name in CLASSES],
+        metrics=metrics,
+        learned_from=texts.texts,
+        cutoff=int(texts.times[-1]),
+        extra={"kind": "linear", "classes": CLASSES, "languages": LANGUAGES},
+    )
+    clock.lap("registration")
+    return TextResult(EMOTION, version, about, metrics, clock.seconds)

@@ -1,0 +1,44 @@
+"""Word lists of others, read from where they are installed: they stand in where no text was labelled yet.
+
+VADER (Hutto and Gilbert 2014, MIT): how positive a word is, rated by ten people. TextBlob's subjectivity lexicon (De
+Smedt and Daelemans 2012, public domain).
+"""
+
+import xml.etree.ElementTree as ET
+from importlib.util import find_spec
+from pathlib import Path
+
+from feature_repo.errors import InputError
+
+STRONG = 1.5
+"""Of VADER's -4 to 4; weaker words say little by themselves."""
+
+
+def polarity() -> dict[str, float]:
+    """English word → -4 (negative) to 4 (positive), as VADER has it."""
+    found = {}
+    for line in (_folder("vaderSentiment") / "vader_lexicon.txt").read_text(encoding="utf-8").splitlines():
+        word, _, rest = line.partition("\t")
+        if rest and word.replace("-", "").replace("'", "").isalpha():
+            found[word.lower()] = float(rest.split("\t")[0])
+    return found
+
+
+def subjectivity() -> dict[str, float]:
+    """English word → 0 (fact) to 1 (opinion), the mean over its senses."""
+    senses: dict[str, list[float]] = {}
+    for word in ET.parse(_folder("textblob") / "en" / "en-sentiment.xml").getroot():
+        senses.setdefault(str(word.get("form")), []).append(float(word.get("subjectivity", "0")))
+    return {word: round(sum(values) / len(values), 4) for word, values in sorted(senses.items()) if " " not in word}
+
+
+def _folder(package: str) -> Path:
+    """Where a package lies, without importing it."""
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise InputError(
+            expected=f"the package {package} with its lexicon",
+            found="it is not installed",
+            next_command="pip install 'refrain[training]'",
+        )
+    return Path(next(iter(found.submodule_search_locations)))

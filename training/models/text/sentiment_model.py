@@ -1,0 +1,102 @@
+"""``SentimentModel``: is what is written positive or negative?
+
+Learned from labelled texts and, at a small weight, from single words of VADER's lexicon. The newest whole texts are
+held back and asked about once; what serves is then fitted to all of them.
+"""
+
+import json
+
+import numpy as np
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from training.clock import Clock
+from training.datasets.texts import LabelledTexts, owners, split
+from training.evaluate.classification import class_metrics
+from training.models.text import lexicons
+from training.models.text.linear_stack import DEFAULT, Recipe, fit
+from training.models.text.result import TextResult, figures, registered
+from transforms.text.analysis import SENTIMENT
+from transforms.text.linear import LinearText
+
+CLASSES = ("negative", "positive")
+LEXICON_WEIGHT = 1.0
+"""Of a lexicon's word against a text of ten words."""
+LANGUAGES = ("en",)
+FEWEST = 40
+
+
+def fit_sentiment(
+    tokens: list[list[str]], labels: np.ndarray, *, recipe: Recipe = DEFAULT, lexicon: bool = True
+) -> LinearText:
+    """Fit to words and labels (n,), 0 for negative and 1 for positive."""
+    belong = owners(tokens)
+    weights = np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
+    if lexicon:
+        strong = {word: value for word, value in lexicons.polarity().items() if abs(value) >= lexicons.STRONG}
+        tokens = [*tokens, *([word] for word in strong)]
+        labels = np.concatenate([labels, np.array([value > 0 for value in strong.values()], np.int64)])
+        belong = [*belong, *(np.empty(0, np.int64) for _ in strong)]
+        weights = np.concatenate([weights, np.full(len(strong), LEXICON_WEIGHT)])
+    return fit(tokens, labels, CLASSES, belong, recipe=recipe, weights=weights)
+
+
+def vader(texts: list[str] | tuple[str, ...]) -> np.ndarray:
+    """(n, 2) by VADER, the baseline: its compound score, taken for a probability; a tie is positive."""
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    analyzer = SentimentIntensityAnalyzer()
+    score = np.array([analyzer.polarity_scores(text)["compound"] for text in texts])
+    yes = np.clip(0.5 + score / 2, 0.0, 1.0)
+    yes = np.where(score == 0, 0.5001, yes)
+    return np.column_stack([1 - yes, yes])
+
+
+def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+    """Fit, measure beside VADER and the more frequent class, register.
+
+    Raises:
+        InputError: there are no labelled texts, too few of them, or labels other than positive and negative.
+    """
+    clock = Clock(progress, 4)
+    texts = LabelledTexts.load(home, "sentiment")
+    if texts.classes != CLASSES or len(texts) < FEWEST:
+        raise InputError(
+            expected=f"{FEWEST} texts labelled {' or '.join(CLASSES)}",
+            found=f"{len(texts)} labelled {', '.join(texts.classes)}",
+            next_command="python -m transforms import texts PATH",
+        )
+    parts = split(texts, seed=seed)
+    train, test = texts.take(parts.train), texts.take(parts.test)
+    clock.lap("texts")
+    model = fit_sentiment(list(train.tokens), train.labels)
+    share = np.bincount(train.labels, minlength=2) / len(train)
+    metrics = {
+        "sentiment_model": figures(class_metrics(test.labels, model.predict(test.tokens))),
+        "vader": figures(class_metrics(test.labels, vader(test.texts))),
+        "more_frequent_class": figures(class_metrics(test.labels, np.tile(share, (len(test), 1)))),
+    }
+    clock.lap("measured")
+    final = fit_sentiment(list(texts.tokens), texts.labels)
+    clock.lap("fit")
+    about = (
+        f"Sentiment. {len(train):,} texts to learn from, {len(test):,} whole texts asked about, told apart by "
+        f"{parts.by}; what serves was fitted to all {len(texts):,} and VADER's words."
+    )
+    version = registered(
+        home,
+        SENTIMENT,
+        about=about,
+        files={
+            "model.npz": final.to_bytes(),
+            "subjectivity.json": json.dumps(lexicons.subjectivity()).encode(),
+        },
+        outputs=[("positive", "float64")],
+        metrics=metrics,
+        learned_from=texts.texts,
+        cutoff=int(texts.times[-1]),
+        extra={"kind": "linear", "classes": CLASSES, "languages": LANGUAGES},
+    )
+    clock.lap("registration")
+    return TextResult(SENTIMENT, version, about, metrics, clock.seconds)

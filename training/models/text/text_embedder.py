@@ -1,0 +1,146 @@
+"""``TextEmbedder``: vectors and topics of texts.
+
+Learned, without labels, from every text, title, name and tag; the tags of an artist are one text, so that words that
+go together come to lie together. Measured by whether the tags that half of the listeners gave to an artist find those
+of the other half among all artists.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from training.clock import Clock
+from training.models.text import latent
+from training.models.text.result import TextResult, registered
+from transforms.raw.read import scan
+from transforms.text.analysis import EMBEDDER
+from transforms.text.latent import LatentText
+from transforms.text.words import words
+
+FEWEST_TAGS = 3
+"""Different tags in each half, of an artist that is asked about."""
+MOST_ASKED = 3_000
+
+
+def tag_texts(tags: pl.DataFrame) -> dict[str, str]:
+    """Artist → its tags, each as often as the square root of how often it was given, rounded up."""
+    counted = tags.group_by("artist_id", "tag").len().sort("artist_id", "len", "tag", descending=[False, True, False])
+    found: dict[str, list[str]] = {}
+    for artist, tag, count in counted.iter_rows():
+        found.setdefault(artist, []).extend([tag] * int(np.ceil(np.sqrt(count))))
+    return {artist: ", ".join(told) for artist, told in found.items()}
+
+
+def corpus(home: Home, tags: pl.DataFrame) -> list[str]:
+    """Distinct texts to learn from: what was written, and of each artist the name with the tags."""
+    names = dict(scan(home, "artists").select("artist_id", "name").drop_nulls().collect().iter_rows())
+    told = tag_texts(tags)
+    artists = [f"{names.get(artist, '')}. {told.get(artist, '')}" for artist in sorted({*names, *told})]
+    texts = scan(home, "texts").sort("created_timestamp", "text_id").select("text").collect()["text"].to_list()
+    titles = scan(home, "tracks").select("title").drop_nulls().collect()["title"].sort().to_list()
+    return list(dict.fromkeys([*texts, *artists, *titles]))
+
+
+def halves(tags: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Tags by listeners of one half and of the other, told apart by a digest of who they are."""
+    first = [hashlib.sha256(user.encode()).digest()[0] % 2 == 0 for user in tags["user_id"].to_list()]
+    mask = pl.Series(first, dtype=pl.Boolean)
+    return tags.filter(mask), tags.filter(~mask)
+
+
+def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+    """Fit, measure beside the words themselves, register.
+
+    Raises:
+        InputError: there are not two texts that share words.
+    """
+    clock = Clock(progress, 4)
+    tags = scan(home, "tags").collect()
+    everything = corpus(home, tags)
+    if len(everything) < 2:
+        raise InputError(
+            expected="texts, titles, names or tags to learn from",
+            found=str(len(everything)),
+            next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
+        )
+    clock.lap("texts")
+    metrics = measured(home, tags, seed)
+    clock.lap("measured")
+    final = latent.fit([words(text) for text in everything], seed=seed)
+    clock.lap("fit")
+    asked = round(next(iter(metrics.values()), {}).get("rows", 0))
+    about = (
+        f"Vectors of {final.dimensions} and {len(final.topics)} topics, from {len(everything):,} texts. Asked about: "
+        f"{asked:,} artists, whose tags by half of the listeners are to find those by the other half."
+    )
+    version = registered(
+        home,
+        EMBEDDER,
+        about=about,
+        files={"model.npz": final.to_bytes()},
+        outputs=[("vector", f"float32[{final.dimensions}]"), ("topics", f"float32[{len(final.topics)}]")],
+        metrics=metrics,
+        learned_from=everything,
+        cutoff=_newest(home, tags),
+        extra={"fit": final.fit, "topics": [final.topic_words(topic) for topic in range(len(final.topics))]},
+    )
+    clock.lap("registration")
+    return TextResult(EMBEDDER, version, about, metrics, clock.seconds)
+
+
+def _newest(home: Home, tags: pl.DataFrame) -> int:
+    known = [
+        scan(home, table).select(pl.col("created_timestamp").max()).collect().item() for table in ("texts", "tracks")
+    ]
+    known.append(tags["created_timestamp"].max())
+    return max((round(moment.timestamp() * 1e6) for moment in known if moment is not None), default=0)
+
+
+def measured(home: Home, tags: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
+    """Recall@10 and mean reciprocal rank of the embedder and of words; empty where too few artists have tags."""
+    ours, theirs = halves(tags)
+    several = pl.col("tag").n_unique() >= FEWEST_TAGS
+    both = [
+        set(half.group_by("artist_id").agg(several.alias("ok")).filter("ok")["artist_id"]) for half in (ours, theirs)
+    ]
+    artists = sorted(both[0] & both[1])
+    if len(artists) < 20:
+        return {}
+    if len(artists) > MOST_ASKED:
+        artists = np.random.default_rng(seed).choice(artists, MOST_ASKED, replace=False).tolist()
+    learned = latent.fit([words(text) for text in corpus(home, ours)], seed=seed)
+    questions, answers = tag_texts(ours), tag_texts(theirs)
+    asked = [words(questions[artist]) for artist in artists]
+    told = [words(answers[artist]) for artist in artists]
+    return {
+        "text_embedder": _found(learned.vectors(asked) @ learned.vectors(told).T),
+        "words_alone": _found(_words_alone(learned, asked, told)),
+        "chance": {
+            "recall_at_10": 10 / len(artists),
+            "mean_reciprocal_rank": _chance(len(artists)),
+            "rows": len(artists),
+        },
+    }
+
+
+def _words_alone(learned: LatentText, asked: Sequence[list[str]], told: Sequence[list[str]]) -> np.ndarray:
+    from scipy.sparse import csr_array
+
+    rows = [learned.spaces[0].rows(part) for part in (asked, told)]
+    first, second = (csr_array((one.values, one.terms, one.starts), shape=(len(one), one.width)) for one in rows)
+    return np.asarray((first @ second.T).todense())
+
+
+def _found(likeness: np.ndarray) -> dict[str, float]:
+    own = np.diag(likeness)[:, None]
+    rank = 1 + (likeness > own).sum(axis=1) + ((likeness == own).sum(axis=1) - 1) / 2
+    return {
+        "recall_at_10": float((rank <= 10).mean()),
+        "mean_reciprocal_rank": float((1 / rank).mean()),
+        "rows": len(rank),
+    }

@@ -1,0 +1,9 @@
+"""English words for which a track is marked explicit: swearing, slurs, and what drugs and sex are called in them."""
+
+_WORDS = """
+arse arsehole ass asshole bastard bitch blowjob bollocks boner bugger bullshit clit cock cocksucker coon crap cum cunt
+dammit damn dick dickhead dildo dipshit douche dyke fag faggot fuck fuckboy fucker fuckin goddamn handjob hoe horny
+jackass jerkoff jizz kike milf motherfuck motherfucker nigga nigger orgy piss porn prick pussy queef rape retard shit
+shitty skank slut spic thot tit titty tranny twat wank wanker whore
+"""
+EXPLICIT = frozenset(_WORDS.split())
