@@ -10,7 +10,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast anomalies recommend serve stop bench lint lock clean
+.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast anomalies texts recommend serve stop bench lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -29,10 +29,16 @@ setup: .venv/.installed ## virtual environment with the locked packages; does no
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
 	@touch $@
 
+# torch from wherever pip is told to take it (a CPU build: half a minute); without it the tests of the extra deep are skipped
+.venv/.installed-deep: requirements-deep.lock .venv/.installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deep.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 || echo "no torch: tests of the extra deep are skipped"
+	@touch $@
+
 demo: setup ## everything below on a simulated world, or on SOURCE=movielens DATA=path
 	@.venv/bin/python -W ignore demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(USER_ARGUMENT)
 
-test: setup .venv/.installed-spark ## the whole test-suite
+test: setup .venv/.installed-spark .venv/.installed-deep ## the whole test-suite
 	.venv/bin/python -m pytest
 
 simulate: setup ## raw events of a seeded world
@@ -73,6 +79,16 @@ anomalies: setup ## a service with incidents: its detectors trained, promoted, o
 	  $(RUN) training run $${name}_anomalies && $(RUN) training promote $${name}_anomaly_detector || exit 1; done
 	$(RUN) feature_repo materialize
 
+texts: setup ## what is written as features: the models of texts trained, promoted, online
+	for name in sentiment_model emotion_model text_embedder; do \
+	  $(RUN) training run $$name && $(RUN) training promote $$name || exit 1; done
+	$(RUN) transforms build
+	$(RUN) feature_repo apply
+	$(RUN) training run metadata_tagger
+	$(RUN) training promote metadata_tagger
+	$(RUN) training run sequence_model
+	$(RUN) feature_repo materialize
+
 recommend: setup ## answers for USER=…
 	@$(if $(filter command line,$(origin USER)),,echo "Expected  USER=somebody"; echo "Next      make recommend USER=u000042"; exit 1)
 	$(RUN) inference recommend $(USER)
@@ -95,6 +111,7 @@ lint: setup ## style, types and import layers
 lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
+	echo 'transformers>=5' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
 
 clean: ## remove the virtual environment and all data
 	@if [ -x .venv/bin/python ]; then .venv/bin/python -m feature_repo redis stop; fi

@@ -16,6 +16,7 @@ from feature_repo.services import (
     session_v1,
     system_anomaly_v1,
     track_display_v1,
+    track_identity_v1,
     track_plays_v1,
     track_text_v1,
     track_trend_v1,

@@ -158,6 +158,11 @@ security_anomaly_v1 = FeatureService(
     description="What comes from one client address: attempts to log in, and requests",
     features=[FEATURE_TABLES["access_security"], FEATURE_TABLES["client_activity"]],
 )
+track_identity_v1 = FeatureService(
+    name="track_identity_v1",
+    description="Which recording and song a track is, under whatever spelling",
+    features=[FEATURE_TABLES["track_identity"]],
+)
 track_text_v1 = FeatureService(
     name="track_text_v1",
     description="What is written about a track",

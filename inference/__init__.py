@@ -1,8 +1,8 @@
 """Entity keys to answers.
 
-``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast`` and ``anomaly``
-answer,
-``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow, LightGBM or scikit-learn.
+``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast``, ``anomaly`` and
+``text`` answer, ``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow, LightGBM or
+scikit-learn.
 
 >>> from inference import RecommendationEngine                                     # doctest: +SKIP
 >>> RecommendationEngine.load("recommendation").recommend("u000042", count=10)     # doctest: +SKIP
@@ -27,17 +27,23 @@ if TYPE_CHECKING:
         UserBehaviorForecaster,
     )
     from inference.recommend.engine import RecommendationEngine
+    from inference.text.analyzer import EmotionModel, MetadataTagger, SentimentModel, TextAnalyzer, TextEmbedder
 
 _WHERE = {
     "AnomalyDetector": "anomaly.detector",
     "AudioQualityAnomalyDetector": "anomaly.detector",
     "CapacityForecaster": "forecast.forecaster",
     "ChartForecaster": "forecast.forecaster",
+    "EmotionModel": "text.analyzer",
+    "MetadataTagger": "text.analyzer",
     "Observation": "anomaly.detector",
     "PerformanceAnomalyDetector": "anomaly.detector",
     "RecommendationEngine": "recommend.engine",
     "SecurityAnomalyDetector": "anomaly.detector",
+    "SentimentModel": "text.analyzer",
     "SystemAnomalyDetector": "anomaly.detector",
+    "TextAnalyzer": "text.analyzer",
+    "TextEmbedder": "text.analyzer",
     "TrendForecaster": "forecast.forecaster",
     "UserBehaviorAnomalyDetector": "anomaly.detector",
     "UserBehaviorForecaster": "forecast.forecaster",
@@ -49,11 +55,16 @@ __all__ = [
     "AudioQualityAnomalyDetector",
     "CapacityForecaster",
     "ChartForecaster",
+    "EmotionModel",
+    "MetadataTagger",
     "Observation",
     "PerformanceAnomalyDetector",
     "RecommendationEngine",
     "SecurityAnomalyDetector",
+    "SentimentModel",
     "SystemAnomalyDetector",
+    "TextAnalyzer",
+    "TextEmbedder",
     "TrendForecaster",
     "UserBehaviorAnomalyDetector",
     "UserBehaviorForecaster",

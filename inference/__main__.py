@@ -1,4 +1,4 @@
-"""``python -m inference``: recommend to one listener, forecast, detect, or serve everybody over HTTP."""
+"""``python -m inference``: recommend to one listener, forecast, detect, read, or serve everybody over HTTP."""
 
 from pathlib import Path
 from typing import Annotated
@@ -111,6 +111,34 @@ def anomalies(
 
 
 @app.command()
+def text(
+    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="one or more; or none, with --file")] = None,
+    file: Annotated[Path | None, typer.Option(help="one text a line; '-' for standard input")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a text")] = False,
+) -> None:
+    """What a text says: language, sentiment, emotion, tags, topic, measures.
+
+    With the models that are promoted; without any, language and measures. What tells who somebody is comes back masked.
+    """
+    from inference.text.analyzer import TextAnalyzer
+    from inference.text.shown import as_lines, line_of_json, read
+
+    given = [*(texts or ()), *(read(file) if file else ())]
+    if not given:
+        raise InputError(
+            expected="a text, or --file",
+            found="nothing",
+            next_command='python -m inference text "not a weak song on it"',
+        )
+    analyzer = TextAnalyzer.load(Home.from_env())
+    for answer in analyzer.analyze(given):
+        for line in [line_of_json(answer)] if as_json else as_lines(answer):
+            say(line)
+    if analyzer.note and not as_json:
+        say(analyzer.note)
+
+
+@app.command()
 def freshness() -> None:
     """How old the features online are, view by view, the oldest first."""
     import time
@@ -129,7 +157,7 @@ def serve(
 ) -> None:
     """Serve over HTTP; /docs tells more.
 
-    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/events; GET /health, /metrics.
+    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/events; GET /health, /metrics.
     """
     import uvicorn
 

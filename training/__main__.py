@@ -17,7 +17,8 @@ def run(
         str,
         typer.Argument(
             help="recommendation; trends, charts, user_behavior or capacity; system_, performance_, user_behavior_, "
-            "security_ or audio_quality_anomalies"
+            "security_ or audio_quality_anomalies; sentiment_model, emotion_model, text_embedder, metadata_tagger or "
+            "sequence_model"
         ),
     ],
 ) -> None:
@@ -26,6 +27,30 @@ def run(
 
     with progress(f"train {name}") as tell:
         result = train(Home.from_env(), name, progress=tell)
+    for line in result.lines():
+        say(line)
+
+
+@app.command("fine-tune")
+def fine_tune(
+    task: Annotated[str, typer.Argument(help="sentiment or emotion")],
+    encoder: Annotated[str, typer.Argument(help="folder of a Hugging Face encoder, or its name on the hub")],
+    epochs: Annotated[float, typer.Option(min=0.001, help="passes through the texts")] = 2.0,
+    rate: Annotated[float, typer.Option(min=1e-7, max=1.0, help="largest learning rate")] = 5e-5,
+    batch: Annotated[int, typer.Option(min=1, help="texts of a step")] = 32,
+    int8: Annotated[bool, typer.Option("--int8/--float32", help="weights as they are served")] = True,
+    language: Annotated[list[str] | None, typer.Option(help="that it may be asked in; en if left out")] = None,
+) -> None:
+    """Fine-tune an encoder on the labelled texts, and register it as the next sentiment_model or emotion_model.
+
+    Needs the extra deep (torch, transformers); what comes out is served without them.
+    """
+    from training.models.text.encoder import EncoderRecipe
+    from training.models.text.fine_tune import fine_tune as run
+
+    recipe = EncoderRecipe(encoder, epochs, batch, rate, int8=int8)
+    with progress(f"fine-tune {task}") as tell:
+        result = run(Home.from_env(), task, recipe, languages=tuple(language or ("en",)), progress=tell)
     for line in result.lines():
         say(line)
 
@@ -68,7 +93,11 @@ def promote(
     from training import registry
 
     chosen = registry.promote(Home.from_env(), name, version)
-    then = "training forecast" if name.endswith("_forecaster") else "feature_repo materialize"
+    then = "feature_repo materialize"
+    if name.endswith("_forecaster"):
+        then = "training forecast"
+    elif name in ("sentiment_model", "emotion_model", "text_embedder"):  # features are made by them
+        then = "transforms build"
     say(f"{name} {chosen} is champion. Next: python -m {then}")
 
 

@@ -17,6 +17,7 @@ MODELS: dict[str, str] = {
     "sentiment_model": "training.models.text.sentiment_model",
     "emotion_model": "training.models.text.emotion_model",
     "text_embedder": "training.models.text.text_embedder",
+    "sequence_model": "training.models.text.sequence_model",
     "metadata_tagger": "training.models.text.metadata_tagger",
     "system_anomalies": "training.models.anomaly.system_anomaly_detector",
     "performance_anomalies": "training.models.anomaly.performance_anomaly_detector",

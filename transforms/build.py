@@ -30,6 +30,7 @@ from transforms.features.host_baseline import host_baseline
 from transforms.features.texts import Written, gather
 from transforms.features.track_catalogue import track_catalogue
 from transforms.features.track_chart import track_chart
+from transforms.features.track_identity import track_identity
 from transforms.features.track_text import track_text
 from transforms.features.user_profile import user_profile
 from transforms.raw.days import RawDays
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 WHOLE = {
     "user_profile": ("users", user_profile),
     "track_catalogue": ("tracks", track_catalogue),
+    "track_identity": ("tracks", track_identity),
     "track_chart": ("chart_entries", track_chart),
     "artist_chart": ("chart_entries", artist_chart),
     "audio_quality": ("audio_measurements", audio_quality),
@@ -143,9 +145,14 @@ def _rows(folder: Path) -> int:
 
 def _code(compute: Callable[..., pl.DataFrame]) -> str:
     """Fingerprint of the code behind a view: its module, and what that takes from its neighbours."""
-    module = sys.modules[compute.__module__]
-    neighbours = {str(getattr(value, "__module__", "")) for value in vars(module).values()}
-    used = {compute.__module__, *(name for name in neighbours if name.startswith("transforms.features."))}
+    used: set[str] = set()
+    waiting = {compute.__module__}
+    while waiting:
+        used |= waiting
+        taken = {
+            str(getattr(value, "__module__", "")) for name in waiting for value in vars(sys.modules[name]).values()
+        }
+        waiting = {name for name in taken if name.startswith(("transforms.features.", "transforms.catalogue."))} - used
     sources = [inspect.getsource(sys.modules[name]) for name in sorted(used)]
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 

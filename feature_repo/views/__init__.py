@@ -11,6 +11,7 @@ from feature_repo.views.forecast import FORECAST_VIEWS
 from feature_repo.views.taste import track_taste, user_taste
 from feature_repo.views.text import artist_text, track_text
 from feature_repo.views.track_catalogue import track_catalogue
+from feature_repo.views.track_identity import track_identity
 from feature_repo.views.user_profile import user_profile
 from feature_repo.views.windowed import WINDOWED_VIEWS
 
@@ -22,6 +23,7 @@ _BY_HAND = (
     host_baseline,
     track_catalogue,
     track_chart,
+    track_identity,
     track_taste,
     track_text,
     user_profile,

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
 from feature_repo.home import Home
-from inference.api import anomalies, errors
+from inference.api import anomalies, errors, texts
 from inference.api.body import whole_body
 from inference.api.schemas import (
     EVENTS_REQUEST,
@@ -49,7 +49,7 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
     app = FastAPI(
         title="Refrain",
         version="1",
-        description="Recommendations, forecasts and detections from features looked up online.",
+        description="Recommendations, forecasts, detections and readings of texts.",
         lifespan=life,
     )
     errors.install(app)
@@ -107,6 +107,7 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
         return ForecastResponse.model_validate(asdict(found))
 
     anomalies.install(app, detecting, registry)
+    texts.install(app, texts.Reading(home), registry)
     events = EventWriter(home)
     told = Counter("refrain_events", "Events by what became of them", ["outcome"], registry=registry)
 

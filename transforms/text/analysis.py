@@ -77,8 +77,8 @@ class TextAnalysis:
         words: without punctuation.
         sentiment: probability of being positive, 0 to 1.
         emotions: class → probability.
-        subjectivity: 0 for facts to 1 for opinions.
-        explicitness: explicit words a hundred words.
+        subjectivity: 0 for facts to 1 for opinions; English alone.
+        explicitness: explicit words a hundred words; English alone.
         repetition: share of runs of three words that were there before.
         rhyme_density: share of lines that rhyme.
         vocabulary_richness: types over tokens, 0 to 1.
@@ -119,6 +119,7 @@ def analyze(texts: Sequence[str | bytes], models: TextModels) -> list[TextAnalys
     emotions = _predicted(models.emotion, plain, tokens, understood["emotion"])
     vectors = models.latent.vectors(tokens) if models.latent and texts else None
     topics = models.latent.topic_shares(tokens) if models.latent and texts else None
+    english = _spoken(frozenset({"en"}), spoken, counted)
     found = []
     for place, one in enumerate(cleaned):
         marks = list(one.marks)
@@ -140,8 +141,10 @@ def analyze(texts: Sequence[str | bytes], models: TextModels) -> list[TextAnalys
                 None
                 if mood is None or models.emotion is None
                 else dict(zip(models.emotion.classes, mood.tolist(), strict=True)),
-                _known(measures.subjectivity(mine, models.subjectivity)) if models.subjectivity else None,
-                _known(measures.explicitness(mine)),
+                _known(measures.subjectivity(mine, models.subjectivity))
+                if models.subjectivity and english[place]
+                else None,
+                _known(measures.explicitness(mine)) if english[place] else None,
                 _known(measures.repetition(mine)),
                 _known(measures.rhyme_density(plain[place])),
                 _known(measures.vocabulary_richness(mine)),
@@ -153,11 +156,14 @@ def analyze(texts: Sequence[str | bytes], models: TextModels) -> list[TextAnalys
 
 
 def _understood(model: Classifier | None, spoken: Sequence[tuple[str, float]], counted: Sequence[int]) -> list[bool]:
-    """Which texts a model may speak about: some words, and of no language that it surely does not know."""
-    if model is None:
-        return [False] * len(spoken)
+    """Which texts a model may speak about."""
+    return [False] * len(spoken) if model is None else _spoken(model.languages, spoken, counted)
+
+
+def _spoken(known: frozenset[str], spoken: Sequence[tuple[str, float]], counted: Sequence[int]) -> list[bool]:
+    """Which texts have words, and are surely in no other language than those."""
     return [
-        count > 0 and (language in model.languages or language == UNKNOWN or confidence < _sure(count))
+        count > 0 and (language in known or language == UNKNOWN or confidence < _sure(count))
         for (language, confidence), count in zip(spoken, counted, strict=True)
     ]
 

@@ -1,11 +1,11 @@
 """The promoted models of texts, for batch and serving alike."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from feature_repo.bundle import Bundle, open_bundle
+from feature_repo.bundle import ALIASES, Bundle, open_bundle
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from transforms.text.analysis import EMBEDDER, EMOTION, SENTIMENT, TextModels, models_from
@@ -31,24 +31,25 @@ class ServedModels:
     known: int
 
 
-def served_models(home: Home, names: Mapping[str, str] | None = None) -> ServedModels:
+def served_models(home: Home, names: Mapping[str, str] | None = None, *, only: Sequence[str] = NAMES) -> ServedModels:
     """Load what is promoted; what is not is left out.
 
     Args:
         home: the data folder.
         names: registered name → which version, such as ``{"sentiment_model": "sentiment_model:2"}``; the champion
             of those left out.
+        only: registered names to look for.
 
     Raises:
         BundleError: a bundle is damaged, or one that is named is not there.
     """
     found: dict[str, Bundle] = {}
-    for name in NAMES:
+    for name in only:
         asked = (names or {}).get(name, name)
         try:
             found[name] = open_bundle(asked, home)
         except BundleError:
-            if asked != name or (home.bundles(name) / "aliases.json").is_file():
+            if asked != name or (home.bundles(name) / ALIASES).is_file():
                 raise
     models = models_from({name: (bundle.manifest, bundle.read) for name, bundle in found.items()}, predictor)
     digest = hashlib.sha256(" ".join(bundle.digest for bundle in found.values()).encode()).hexdigest()

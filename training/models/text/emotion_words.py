@@ -23,11 +23,12 @@ EMOTION_WORDS: dict[str, str] = {
     "heartbreak heartbroken heartbreaking miserable misery depressed depressing depression despair melancholy gloomy "
     "goodbye loss lost regret tragic tragedy weep weeping hopeless bleak hurt broken pain painful blue",
     "surprise": "surprise surprised surprising surprisingly unexpected unexpectedly astonished astonishing amazed "
-    "amazing shock shocked shocking sudden suddenly startling startled stunned wow twist unpredictable incredible unbelievable "
-    "astounding revelation bewildered",
+    "amazing shock shocked shocking sudden suddenly startling startled stunned wow twist "
+    "unpredictable incredible unbelievable astounding revelation bewildered",
     "neutral": "the film is about two hours long|it is set in the city|directed by the author|the story takes place "
     "in summer|released in may|a track of four minutes|the second album of the band|recorded in a studio|"
-    "the cast includes|it was written in spring|the band has four members|this is a report|the title of the song|on the next page",
+    "the cast includes|it was written in spring|the band has four members|this is a report|"
+    "the title of the song|on the next page",
 }
 """Class → words; of neutral, sentences."""
 

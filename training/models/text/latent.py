@@ -15,6 +15,8 @@ MOST_TERMS = {"runs": 30_000, "parts": 20_000}
 PARTS = 0.5
 """Weight of parts of words against whole words: they bring spellings together."""
 MOST_TEXTS = 200_000
+COMMON = 0.2
+"""A word in a larger share of the texts than this makes no topic."""
 
 
 def fit(
@@ -33,6 +35,7 @@ def fit(
     """
     from scipy.sparse import csr_array, hstack
     from sklearn.decomposition import NMF, TruncatedSVD
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     rng = np.random.default_rng(seed)
     if len(tokens) > MOST_TEXTS:
@@ -59,7 +62,9 @@ def fit(
     width = len(spaces[0].vocabulary)
     projections = (table[:width].astype(np.float16), (PARTS * table[width:]).astype(np.float16))
     # topics are told in single words that say something
-    single = np.array([" " not in term and term[0].isalpha() and len(term) > 2 for term in spaces[0].vocabulary])
+    words_alone = [" " not in term and term[0].isalpha() and len(term) > 2 for term in spaces[0].vocabulary]
+    telling = np.array([term not in ENGLISH_STOP_WORDS for term in spaces[0].vocabulary])
+    single = np.array(words_alone) & telling & (spaces[0].idf > 1 - np.log(COMMON))
     counted = matrix(plain).multiply(single[None, :]).tocsr()
     wanted = min(topics, min(both.shape) - 1)
     factors = NMF(wanted, init="nndsvd", max_iter=200, tol=1e-3, random_state=seed).fit(counted)

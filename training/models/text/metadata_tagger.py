@@ -57,9 +57,9 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
     clock = Clock(progress, 4)
     tags = _normal(scan(home, "tags").collect())
     times = tags["event_timestamp"].sort()
-    vocabulary = (
-        _vocabulary(tags.filter(pl.col("event_timestamp") < times[int(len(times) * LEARN_UNTIL)])) if len(times) else []
-    )
+    places = [int((len(times) - 1) * share) for share in (LEARN_UNTIL, ASK_AT, 1)] if len(times) else []
+    moments = [times[place] for place in places]
+    vocabulary = _vocabulary(tags.filter(pl.col("event_timestamp") < moments[0])) if moments else []
     if len(vocabulary) < 2:
         raise InputError(
             expected=f"two tags or more that {FEWEST_ARTISTS} artists have",

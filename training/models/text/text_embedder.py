@@ -122,7 +122,7 @@ def measured(home: Home, tags: pl.DataFrame, seed: int) -> dict[str, dict[str, f
         "words_alone": _found(_words_alone(learned, asked, told)),
         "chance": {
             "recall_at_10": 10 / len(artists),
-            "mean_reciprocal_rank": _chance(len(artists)),
+            "mean_reciprocal_rank": float(np.mean(1 / np.arange(1, len(artists) + 1))),
             "rows": len(artists),
         },
     }

@@ -1,0 +1,235 @@
+"""A transformer encoder, fine-tuned to tell classes of texts apart, as ONNX in int8 (extra ``deep``).
+
+Any encoder that Hugging Face's ``transformers`` can load as a sequence classifier, from a folder or, in the field, by
+its name on the hub. What comes out answers as the default models do (``transforms.text.encoder``) and needs no torch.
+Source of the recipe: Devlin et al. 2019 (AdamW, warm-up, linear decay); temperature: Guo et al. 2017.
+"""
+
+import io
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from transforms.text.encoder import LONGEST
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """How it is fine-tuned.
+
+    Attributes:
+        path: folder, or name on the hub.
+        epochs: passes through the texts; a part of one is allowed.
+        batch: texts of a step.
+        rate: largest learning rate.
+        warmup: share of the steps until it is reached.
+        decay: of weights.
+        int8: whether weights are quantized, dynamically.
+        seed: of the order.
+    """
+
+    path: str
+    epochs: float = 2.0
+    batch: int = 32
+    rate: float = 5e-5
+    warmup: float = 0.06
+    decay: float = 0.01
+    int8: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FittedEncoder:
+    """What goes into a bundle.
+
+    Attributes:
+        onnx: input_ids, attention_mask (n, length) int64 → logits (n, classes).
+        tokenizer: of the library ``tokenizers``, JSON.
+        temperature: by which logits are divided.
+        losses: of every hundredth step.
+    """
+
+    onnx: bytes
+    tokenizer: str
+    temperature: float
+    losses: tuple[float, ...]
+
+
+def fit(
+    texts: Sequence[str],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    recipe: EncoderRecipe,
+    *,
+    validation: tuple[Sequence[str], np.ndarray],
+    progress: Progress = silent,
+) -> FittedEncoder:
+    """Fine-tune, choose the temperature on validation, export.
+
+    Args:
+        texts: n texts.
+        labels: (n,) numbers of classes.
+        classes: their names.
+        recipe: how.
+        validation: texts and labels that nothing is learned from, for the temperature.
+        progress: told after each step.
+
+    Raises:
+        InputError: torch or transformers is not installed, or nothing can be loaded from the path.
+    """
+    torch, model, tokenizer = _load(recipe.path, len(classes))
+    torch.manual_seed(recipe.seed)
+    rng = np.random.default_rng(recipe.seed)
+    encoded = tokenizer(list(texts), truncation=True, max_length=LONGEST)["input_ids"]
+    wanted = round(recipe.epochs * len(texts) / recipe.batch)
+    batches: list[np.ndarray] = []
+    while len(batches) < wanted:
+        batches += _batches(encoded, recipe.batch, rng)
+    batches = batches[: max(wanted, 1)]
+    steps = len(batches)
+    plain = [parameter for name, parameter in model.named_parameters() if name.endswith("bias") or "Norm" in name]
+    known = {id(parameter) for parameter in plain}
+    heavy = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    groups = [{"params": heavy, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
+    first = max(1, round(recipe.warmup * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / first, max(0.0, (steps - step) / max(1, steps - first)))
+    )
+    model.train()
+    losses: list[float] = []
+    recent = 0.0
+    for step, batch in enumerate(batches):
+        ids, mask = _padded(torch, [encoded[row] for row in batch], tokenizer.pad_token_id)
+        logits = model(input_ids=ids, attention_mask=mask).logits
+        loss = torch.nn.functional.cross_entropy(logits, torch.as_tensor(labels[batch]))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        recent = float(loss) if step == 0 else 0.98 * recent + 0.02 * float(loss)
+        if (step + 1) % 100 == 0 or step + 1 == steps:
+            losses.append(recent)
+        progress(step + 1, steps, f"loss {recent:.3f}")
+    model.eval()
+    temperature = _temperature(torch, model, tokenizer, *validation)
+    return FittedEncoder(
+        _export(torch, model, recipe.int8), tokenizer.backend_tokenizer.to_str(), temperature, tuple(losses)
+    )
+
+
+def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
+    try:
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers.utils import logging
+    except ImportError as error:
+        raise InputError(
+            expected="torch and transformers, to fine-tune an encoder",
+            found=str(error),
+            next_command="pip install 'refrain[deep]'",
+        ) from error
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            path, num_labels=classes, ignore_mismatched_sizes=True
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            expected=f"an encoder in the folder, or on the hub under, {path!r}",
+            found=(str(error).splitlines() or [""])[0][:200],
+            next_command="python -m training fine-tune --help",
+        ) from error
+    return torch, model, tokenizer
+
+
+def _batches(encoded: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Rows of each batch, of like lengths, in random order."""
+    noise = rng.random(len(encoded))
+    order = np.array(sorted(range(len(encoded)), key=lambda row: len(encoded[row]) + noise[row] * 2))
+    parts = [order[start : start + size] for start in range(0, len(order), size)]
+    return [parts[place] for place in rng.permutation(len(parts))]
+
+
+def _padded(torch: Any, rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.as_tensor(row)
+        mask[place, : len(row)] = 1
+    return ids, mask
+
+
+def logits(torch: Any, model: Any, tokenizer: Any, texts: Sequence[str], batch: int = 64) -> np.ndarray:
+    """(n, classes) of a torch model."""
+    encoded = tokenizer(list(texts), truncation=True, max_length=LONGEST)["input_ids"]
+    found = None
+    order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))
+    with torch.no_grad():
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            ids, mask = _padded(torch, [encoded[row] for row in rows], tokenizer.pad_token_id)
+            part = model(input_ids=ids, attention_mask=mask).logits.numpy()
+            found = np.zeros((len(texts), part.shape[1])) if found is None else found
+            found[rows] = part
+    return found if found is not None else np.zeros((0, 0))
+
+
+def _temperature(torch: Any, model: Any, tokenizer: Any, texts: Sequence[str], labels: np.ndarray) -> float:
+    """The divisor of logits with the least log loss."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    if not len(texts):
+        return 1.0
+    scores = logits(torch, model, tokenizer, texts)
+
+    def loss(log_temperature: float) -> float:
+        told = log_softmax(scores / np.exp(log_temperature), axis=1)
+        return float(-told[np.arange(len(labels)), labels].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2, 3), method="bounded").x))
+
+
+def _export(torch: Any, model: Any, int8: bool) -> bytes:
+    """The model as ONNX, any number of texts of any length up to ``LONGEST``."""
+
+    class Logits(torch.nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            return self.inner(input_ids=input_ids, attention_mask=attention_mask).logits
+
+    ids = torch.ones((2, 8), dtype=torch.long)
+    axes = {0: "texts", 1: "length"}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.onnx"
+        torch.onnx.export(
+            Logits().eval(),
+            (ids, torch.ones_like(ids)),
+            str(path),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": axes, "attention_mask": axes, "logits": {0: "texts"}},
+            opset_version=17,
+            dynamo=False,
+        )
+        if not int8:
+            return path.read_bytes()
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        small = Path(scratch) / "int8.onnx"
+        quantize_dynamic(path, small, weight_type=QuantType.QInt8)
+        return io.BytesIO(small.read_bytes()).getvalue()

@@ -1,0 +1,172 @@
+"""A title and its performers, taken apart: what it is called, by whom, and in which version."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from anyascii import anyascii
+
+LONGEST = 300
+
+VERSIONS: dict[str, str] = {
+    "live": r"live|unplugged|in concert|mtv",
+    "remix": r"remix(?:ed)?|mix|rmx|re-?edit|dub|bootleg|mashup|vip|extended|club|12 ?(?:inch|\")",
+    "acoustic": r"acoustic|stripped|piano version",
+    "instrumental": r"instrumental|karaoke|backing track",
+    "cover": r"cover|tribute|made famous|originally performed|in the style of",
+    "demo": r"demo|rehearsal|outtake|alternat(?:e|ive) (?:take|version)|take \d+",
+    "rerecorded": r"re-?record(?:ed|ing)",
+    "medley": r"medley",
+    "sped": r"sped up|slowed|nightcore",
+}
+"""Kind of another recording of a song → what says so."""
+_SAME = (
+    r"re-?master(?:ed|ing|isé)?|\d{4} (?:digital )?(?:re-?master|version|edit)|mono|stereo|single|radio|album|lp|edit|"
+    r"version|original|explicit|clean|bonus|deluxe|anniversary|expanded|soundtrack|from|theme|feat\.?|featuring|ft\.?|"
+    r"with|main|digital|remaster \d{4}|\d{4}|7 ?(?:inch|\")"
+)
+"""What says that it is the same recording, sold again."""
+_OTHER = re.compile(
+    r"(?<!album )(?<!single )(?<!radio )(?<!original )(?<!lp )(?<!mono )(?<!stereo )(?<!main )(?<!length )(?<!clean )"
+    r"(?<!explicit )(?<!\d )(?<!soundtrack )\b(?:versi[oó]n|vers)(?!\w)"
+)
+"""A version of somebody's, in another language or style."""
+_VERSIONS = {kind: re.compile(rf"\b(?:{pattern})(?!\w)") for kind, pattern in VERSIONS.items()}
+_SOLD_AGAIN = re.compile(rf"\b(?:{_SAME})(?!\w)")
+_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]{0,120})[)\]}]")
+_GUESTS = re.compile(r"\b(?:featuring|feat\.?|ft\.?|with special guest|w/)\s+(.+)$")
+_JOIN = re.compile(r"\s*(?:[,;/+&]|\b(?:and|x|with|featuring|presents|duet)\b|\b(?:vs|feat|ft)\b\.?)\s*")
+_PARTS = re.compile(r"\b(?:part|pt|vol|volume|no|chapter)\b\.? ?(\d{1,3}|[ivx]{1,5})\b|#(\d{1,3})")
+_ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "x": 10}
+_ARTICLES = ("the ", "a ", "an ")
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What a title and its performers say.
+
+    Attributes:
+        title: letters and digits with single spaces, without versions and guests.
+        whole: likewise, what stands in brackets kept.
+        performers: names, likewise, guests included, those of the title too.
+        versions: kinds of ``VERSIONS``, or ``other``; empty for the recording that everybody means.
+        numbers: of parts and volumes, and other numbers in the title.
+    """
+
+    title: str
+    whole: str
+    performers: tuple[str, ...]
+    versions: frozenset[str]
+    numbers: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Spellings with the same key are the same song by the same first performer."""
+        return self.title.replace(" ", ""), (self.performers[0] if self.performers else "").replace(" ", "")
+
+
+@lru_cache(200_000)
+def spelled(title: str, performer: str) -> Spelling:
+    """Take a title and its performers apart. Never raises.
+
+    >>> found = spelled("Beyoncé - Halo (feat. Someone) [Live] - Remastered 2011", "Beyoncé")
+    >>> found.title, found.performers, sorted(found.versions)
+    ('halo', ('beyonce', 'someone'), ['live'])
+    """
+    text = _plain(title)
+    versions: set[str] = set()
+    guests: list[str] = []
+    kept = []
+    place = 0
+    for found in _BRACKETS.finditer(text):
+        inside = found[1].strip()
+        kept.append(text[place : found.start()])
+        place = found.end()
+        if not _aside(inside, versions, guests):
+            kept.append(f" {inside} ")
+    kept.append(text[place:])
+    joined = "".join(kept)
+    first, *rest = re.split(r"\s+[-–—]\s+|\s*//\s*", joined)
+    while rest:
+        if not _aside(rest[-1], versions, guests):
+            break
+        rest.pop()
+    names = _names(_plain(performer))
+    if rest and _letters(first) in names:
+        first = rest.pop(0)
+    told = " ".join([first, *rest])
+    told, more = _without_guests(told)
+    bare = _BRACKETS.sub(" ", text)
+    bare, _ = _without_guests(re.split(r"\s+[-–—]\s+", bare)[0])
+    for guest in [*guests, *more]:
+        names += [name for name in _names(guest) if name not in names]
+    whole = _letters(told)
+    short = _letters(bare) or whole
+    if _letters(first) != _letters(re.split(r"\s+[-–—]\s+", joined)[0]):
+        short = whole
+    return Spelling(
+        _without_article(short or _letters(text)),
+        _without_article(whole or _letters(text)),
+        tuple(names),
+        frozenset(versions),
+        _numbers(told),
+    )
+
+
+def _plain(text: str) -> str:
+    """Latin letters in lower case, whatever the script."""
+    text = unicodedata.normalize("NFKC", text[:LONGEST].encode(errors="replace").decode()).replace("’", "'")
+    return anyascii(text).casefold().strip()
+
+
+def _letters(text: str) -> str:
+    text = text.replace("&", " and ").replace("$", "s")
+    text = re.sub(r"(?<=\w)[.'`](?=\w)", "", text)
+    return " ".join(re.sub(r"[^a-z0-9]+", " ", text).split()) or "".join(text.split())  # "!!!" is a band
+
+
+def _without_article(text: str) -> str:
+    for article in _ARTICLES:
+        if text.startswith(article) and len(text) > len(article) + 1:
+            return text[len(article) :]
+    return text
+
+
+def _without_guests(text: str) -> tuple[str, list[str]]:
+    found = _GUESTS.search(text)
+    return (text[: found.start()], [found[1]]) if found and text[: found.start()].strip() else (text, [])
+
+
+def _aside(inside: str, versions: set[str], guests: list[str]) -> bool:
+    """Whether it tells the version or guests, rather than what the song is called; notes which."""
+    guest = _GUESTS.match(inside)
+    if guest:
+        guests.append(guest[1])
+        return True
+    kinds = {kind for kind, pattern in _VERSIONS.items() if pattern.search(inside)}
+    if not kinds and _OTHER.search(f" {inside}"):
+        kinds = {"other"}
+    if kinds:
+        versions |= kinds - ({"remix"} if re.search(r"\b(?:original|radio|single|album) mix\b", inside) else set())
+        return True
+    return bool(_SOLD_AGAIN.search(inside))
+
+
+def _names(performer: str) -> list[str]:
+    found: list[str] = []
+    for part in _JOIN.split(performer):
+        name = _without_article(_letters(part))
+        if name and name not in found:
+            found.append(name)
+    return found
+
+
+def _numbers(title: str) -> tuple[int, ...]:
+    found = []
+    for part in _PARTS.finditer(title):
+        value = part[1] or part[2]
+        found.append(int(value) if value.isdigit() else _ROMAN.get(value, 0))
+    rest = _PARTS.sub(" ", title)
+    found += [int(value) for value in re.findall(r"(?<![\w.])\d{1,4}(?!\w)", rest)]
+    return tuple(sorted(found))
