@@ -85,6 +85,28 @@ def in_telemetry(telemetry: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     return telemetry
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A small world whose models of texts are trained, promoted, built with and online; made once. Read only."""
+    return _made_once(tmp_path_factory, "written", _make_written)
+
+
+@pytest.fixture
+def in_written(written: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The world of texts, with the environment pointing at it."""
+    monkeypatch.setenv("REFRAIN_HOME", str(written.root))
+    return written
+
+
+@pytest.fixture
+def own_written(written: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A copy of the world of texts that a test may change; nothing of it is online."""
+    folder = Home(tmp_path / "written")
+    shutil.copytree(written.root, folder.root, ignore=shutil.ignore_patterns("redis*", "start.lock"))
+    monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
+    return folder
+
+
 def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Home], None]) -> Home:
     """A data folder that whichever worker comes first makes, while the others wait."""
     shared = _shared_folder(factory)
@@ -149,11 +171,31 @@ def _make_telemetry(folder: Home) -> None:
         materialize(folder, None, say=lambda text: None)
 
 
+def _make_written(folder: Home) -> None:
+    from feature_repo.materialize import materialize
+    from training.registry import promote
+    from training.train import train
+    from transforms.build import build
+    from transforms.simulate.run import simulate
+    from transforms.simulate.world import Size
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast's and MLflow's own
+        patch.setenv("REFRAIN_HOME", str(folder.root))
+        simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
+        _apply(folder)
+        for name in ("sentiment_model", "emotion_model", "text_embedder"):
+            promote(folder, train(folder, name).name)
+        build(folder)
+        promote(folder, train(folder, "metadata_tagger").name)
+        materialize(folder, None, say=lambda text: None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the Redis of the small world and of the small service once all workers are done."""
+    """Stop the Redis of the worlds that were made once, when all workers are done."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
     factory = getattr(session.config, "_tmp_path_factory", None)
     if factory is not None:
-        for name in ("world", "telemetry"):
+        for name in ("world", "telemetry", "written"):
             redis_server.stop(Home(factory.getbasetemp() / name))

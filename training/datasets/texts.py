@@ -111,6 +111,12 @@ def owners(tokens: Sequence[Sequence[str]]) -> list[np.ndarray]:
     return found
 
 
+def whole_texts(belong: Sequence[np.ndarray]) -> np.ndarray:
+    """Numbers of the texts that no other contains, given the ``owners``."""
+    whole = [number for number, mine in enumerate(belong) if len(mine) == 1 and mine[0] == number]
+    return np.array(whole, np.int64)
+
+
 @dataclass(frozen=True)
 class TextSplit:
     """Rows to learn from and rows to be asked about.
@@ -129,7 +135,7 @@ class TextSplit:
 def split(texts: LabelledTexts, *, share: float = 0.2, seed: int = 0) -> TextSplit:
     """The newest whole texts to be asked about; drawn at random where all are of one time."""
     belong = owners(texts.tokens)
-    whole = np.array([number for number, mine in enumerate(belong) if len(mine) == 1 and mine[0] == number])
+    whole = whole_texts(belong)
     if texts.times[0] < texts.times[-1]:
         held = whole[int(len(whole) * (1 - share)) :]
         by = "time"

@@ -72,8 +72,8 @@ def _tail(word: str) -> str:
         return ""
     silent = _SILENT.search(word)
     if silent and found.start() >= silent.start():
-        found = _ENDING.search(word[:-1])
-        return f"{found[0]}e" if found else ""
+        before = _ENDING.search(word[:-1])
+        return f"{before[0]}e" if before else found[0]
     return found[0]
 
 

@@ -77,6 +77,8 @@ def _is_phone(text: str) -> bool:
     if text.startswith(("+", "00", "(")):
         return True
     groups = re.findall(r"\d+", text)
+    if len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]):  # thousands, millions
+        return False
     return len(groups) >= 3 and all(2 <= len(group) <= 5 for group in groups) and not _is_date(groups)
 
 

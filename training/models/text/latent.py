@@ -1,6 +1,7 @@
 """Fitting of ``transforms.text.latent``: vectors by latent semantic analysis, topics by non-negative factorization."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,10 @@ PARTS = 0.5
 """Weight of parts of words against whole words: they bring spellings together."""
 MOST_TEXTS = 200_000
 COMMON = 0.2
-"""A word in a larger share of the texts than this makes no topic."""
+"""A word in a larger share of the texts than this makes no topic, if there are ``FEWEST_TEXTS``."""
+FEWEST_TEXTS = 100
+STEPS = 200
+"""Of the factorization."""
 
 
 def fit(
@@ -35,6 +39,7 @@ def fit(
     """
     from scipy.sparse import csr_array, hstack
     from sklearn.decomposition import NMF, TruncatedSVD
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     rng = np.random.default_rng(seed)
@@ -64,10 +69,13 @@ def fit(
     # topics are told in single words that say something
     words_alone = [" " not in term and term[0].isalpha() and len(term) > 2 for term in spaces[0].vocabulary]
     telling = np.array([term not in ENGLISH_STOP_WORDS for term in spaces[0].vocabulary])
-    single = np.array(words_alone) & telling & (spaces[0].idf > 1 - np.log(COMMON))
+    rare = spaces[0].idf > 1 - np.log(COMMON) if len(tokens) >= FEWEST_TEXTS else True
+    single = np.array(words_alone) & telling & rare
     counted = matrix(plain).multiply(single[None, :]).tocsr()
     wanted = min(topics, min(both.shape) - 1)
-    factors = NMF(wanted, init="nndsvd", max_iter=200, tol=1e-3, random_state=seed).fit(counted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # steps are bounded on purpose
+        factors = NMF(wanted, init="nndsvd", max_iter=STEPS, tol=1e-3, random_state=seed).fit(counted)
     weights = np.zeros((topics, width), np.float32)
     weights[:wanted] = factors.components_ / np.maximum(
         np.linalg.norm(factors.components_, axis=1, keepdims=True), 1e-9

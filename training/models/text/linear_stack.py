@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.datasets.texts import whole_texts
 from transforms.text.linear import LinearText, Member
 from transforms.text.tfidf import SparseRows, Tfidf
 
@@ -77,7 +78,7 @@ def fit(
     analyzers = tuple(dict.fromkeys(member.analyzer for member in recipe.members))
     spaces = tuple(Tfidf.fit(name, tokens, fewest=recipe.fewest + (name == "parts")) for name in analyzers)
     rows = {name: space.rows(tokens) for name, space in zip(analyzers, spaces, strict=True)}
-    whole = np.array([number for number, mine in enumerate(belong) if len(mine) == 1 and mine[0] == number])
+    whole = whole_texts(belong)
     fold = np.full(len(tokens), -1)
     fold[np.random.default_rng(seed).permutation(whole)] = np.arange(len(whole)) % recipe.folds
     scores = np.zeros((len(tokens), len(recipe.members) * _columns(classes)))

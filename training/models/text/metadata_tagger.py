@@ -6,10 +6,12 @@ text is tagged from the vector that the same embedder gives it.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
 
+from feature_repo.bundle import open_bundle
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -19,6 +21,7 @@ from training.datasets.columns import to_numpy
 from training.evaluate.classification import label_metrics
 from training.models.text.result import TextResult, figures, registered
 from transforms.raw.read import scan
+from transforms.text.analysis import EMBEDDER
 from transforms.text.tags import TaggerModel
 
 NAME, SERVICE = "metadata_tagger", "metadata_tags_v1"
@@ -81,6 +84,9 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         f"were tagged until {ask:%Y-%m-%d}; asked about {int(test.new.any(axis=1).sum()):,} artists as of then, which "
         f"of the tags that they had not got they would get until {end:%Y-%m-%d}. What serves was fitted as of the end."
     )
+    read = open_bundle(EMBEDDER, home).manifest["cutoff"]
+    if datetime.fromisoformat(read) > learn:
+        about += f" The embedder had read what was known until {read[:10]}, tags asked about among it: flattered."
     version = registered(
         home,
         NAME,

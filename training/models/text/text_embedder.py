@@ -7,6 +7,7 @@ of the other half among all artists.
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -36,13 +37,18 @@ def tag_texts(tags: pl.DataFrame) -> dict[str, str]:
     return {artist: ", ".join(told) for artist, told in found.items()}
 
 
-def corpus(home: Home, tags: pl.DataFrame) -> list[str]:
+def _known(home: Home, table: str, until: datetime | None) -> pl.DataFrame:
+    rows = scan(home, table)
+    return (rows if until is None else rows.filter(pl.col("created_timestamp") < until)).collect()
+
+
+def corpus(home: Home, tags: pl.DataFrame, until: datetime | None = None) -> list[str]:
     """Distinct texts to learn from: what was written, and of each artist the name with the tags."""
-    names = dict(scan(home, "artists").select("artist_id", "name").drop_nulls().collect().iter_rows())
+    names = dict(_known(home, "artists", until).select("artist_id", "name").drop_nulls().iter_rows())
     told = tag_texts(tags)
     artists = [f"{names.get(artist, '')}. {told.get(artist, '')}" for artist in sorted({*names, *told})]
-    texts = scan(home, "texts").sort("created_timestamp", "text_id").select("text").collect()["text"].to_list()
-    titles = scan(home, "tracks").select("title").drop_nulls().collect()["title"].sort().to_list()
+    texts = _known(home, "texts", until).sort("created_timestamp", "text_id")["text"].to_list()
+    titles = _known(home, "tracks", until)["title"].drop_nulls().sort().to_list()
     return list(dict.fromkeys([*texts, *artists, *titles]))
 
 
@@ -53,15 +59,21 @@ def halves(tags: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return tags.filter(mask), tags.filter(~mask)
 
 
-def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+def run(home: Home, *, until: datetime | None = None, progress: Progress = silent, seed: int = 0) -> TextResult:
     """Fit, measure beside the words themselves, register.
+
+    Args:
+        home: the data folder.
+        until: nothing that came to be known then or later is read; everything is if None.
+        progress: told after each stage.
+        seed: of the factorizations.
 
     Raises:
         InputError: there are not two texts that share words.
     """
     clock = Clock(progress, 4)
-    tags = scan(home, "tags").collect()
-    everything = corpus(home, tags)
+    tags = _known(home, "tags", until)
+    everything = corpus(home, tags, until)
     if len(everything) < 2:
         raise InputError(
             expected="texts, titles, names or tags to learn from",
@@ -69,7 +81,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
             next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
         )
     clock.lap("texts")
-    metrics = measured(home, tags, seed)
+    metrics = measured(home, tags, seed, until)
     clock.lap("measured")
     final = latent.fit([words(text) for text in everything], seed=seed)
     clock.lap("fit")
@@ -86,22 +98,20 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         outputs=[("vector", f"float32[{final.dimensions}]"), ("topics", f"float32[{len(final.topics)}]")],
         metrics=metrics,
         learned_from=everything,
-        cutoff=_newest(home, tags),
+        cutoff=_newest(home, tags, until),
         extra={"fit": final.fit, "topics": [final.topic_words(topic) for topic in range(len(final.topics))]},
     )
     clock.lap("registration")
     return TextResult(EMBEDDER, version, about, metrics, clock.seconds)
 
 
-def _newest(home: Home, tags: pl.DataFrame) -> int:
-    known = [
-        scan(home, table).select(pl.col("created_timestamp").max()).collect().item() for table in ("texts", "tracks")
-    ]
-    known.append(tags["created_timestamp"].max())
-    return max((round(moment.timestamp() * 1e6) for moment in known if moment is not None), default=0)
+def _newest(home: Home, tags: pl.DataFrame, until: datetime | None) -> int:
+    tables = [_known(home, table, until) for table in ("texts", "tracks", "artists")]
+    known = [table["created_timestamp"].dt.timestamp("us").max() for table in (*tables, tags)]
+    return max((int(moment) for moment in known if moment is not None), default=0)  # type: ignore[arg-type]
 
 
-def measured(home: Home, tags: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
+def measured(home: Home, tags: pl.DataFrame, seed: int, until: datetime | None = None) -> dict[str, dict[str, float]]:
     """Recall@10 and mean reciprocal rank of the embedder and of words; empty where too few artists have tags."""
     ours, theirs = halves(tags)
     several = pl.col("tag").n_unique() >= FEWEST_TAGS
@@ -113,7 +123,7 @@ def measured(home: Home, tags: pl.DataFrame, seed: int) -> dict[str, dict[str, f
         return {}
     if len(artists) > MOST_ASKED:
         artists = np.random.default_rng(seed).choice(artists, MOST_ASKED, replace=False).tolist()
-    learned = latent.fit([words(text) for text in corpus(home, ours)], seed=seed)
+    learned = latent.fit([words(text) for text in corpus(home, ours, until)], seed=seed)
     questions, answers = tag_texts(ours), tag_texts(theirs)
     asked = [words(questions[artist]) for artist in artists]
     told = [words(answers[artist]) for artist in artists]
