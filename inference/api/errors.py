@@ -13,11 +13,12 @@ from inference.api.schemas import Problem
 from inference.forecast.forecaster import UnknownKey
 
 SEE_DOCS = "see /docs for what a request looks like"
+_TOLD = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: {"model": Problem, "description": "nothing is known of the key"},
-    413: {"model": Problem, "description": "the body is too long"},
-    422: {"model": Problem, "description": "the request is not what it should be"},
-    503: {"model": Problem, "description": "the online store does not answer"},
+    404: {"content": _TOLD, "description": "nothing is known of the key"},
+    413: {"content": _TOLD, "description": "the body is too long"},
+    422: {"content": _TOLD, "description": "the request is not what it should be"},
+    503: {"content": _TOLD, "description": "the online store does not answer, or a model cannot be served"},
 }
 
 

@@ -247,7 +247,13 @@ class AnalyzeRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"texts": ["A gem of a record, not a weak song on it.", "Je t'aime"]}]},
+        json_schema_extra={
+            "examples": [{"texts": ["A gem of a record, not a weak song on it.", "Je t'aime"]}],
+            "oneOf": [
+                {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
+                for one, kind, other in (("text", "string", "texts"), ("texts", "array", "text"))
+            ],
+        },
     )
 
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)

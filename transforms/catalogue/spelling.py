@@ -159,7 +159,7 @@ def _names(performer: str) -> list[str]:
         name = _without_article(_letters(part))
         if name and name not in found:
             found.append(name)
-    return found
+    return found or [name for name in [_letters(performer)] if name]  # "X" is a performer, too
 
 
 def _numbers(title: str) -> tuple[int, ...]:

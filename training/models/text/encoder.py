@@ -5,9 +5,11 @@ its name on the hub. What comes out answers as the default models do (``transfor
 Source of the recipe: Devlin et al. 2019 (AdamW, warm-up, linear decay); temperature: Guo et al. 2017.
 """
 
-import io
+import logging
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +116,8 @@ def fit(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        recent = float(loss) if step == 0 else 0.98 * recent + 0.02 * float(loss)
+        lost = float(loss.detach())
+        recent = lost if step == 0 else 0.98 * recent + 0.02 * lost
         if (step + 1) % 100 == 0 or step + 1 == steps:
             losses.append(recent)
         progress(step + 1, steps, f"loss {recent:.3f}")
@@ -129,15 +132,15 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
     try:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
-        from transformers.utils import logging
+        from transformers.utils import logging as told
     except ImportError as error:
         raise InputError(
             expected="torch and transformers, to fine-tune an encoder",
             found=str(error),
             next_command="pip install 'refrain[deep]'",
         ) from error
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    told.set_verbosity_error()
+    told.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForSequenceClassification.from_pretrained(
@@ -201,6 +204,18 @@ def _temperature(torch: Any, model: Any, tokenizer: Any, texts: Sequence[str], l
     return float(np.exp(minimize_scalar(loss, bounds=(-2, 3), method="bounded").x))
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """What tracing and quantization have to say about themselves; tests compare what comes out, at several lengths."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
+
 def _export(torch: Any, model: Any, int8: bool) -> bytes:
     """The model as ONNX, any number of texts of any length up to ``LONGEST``."""
 
@@ -214,7 +229,7 @@ def _export(torch: Any, model: Any, int8: bool) -> bytes:
 
     ids = torch.ones((2, 8), dtype=torch.long)
     axes = {0: "texts", 1: "length"}
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, _quietly():
         path = Path(scratch) / "model.onnx"
         torch.onnx.export(
             Logits().eval(),
@@ -232,4 +247,4 @@ def _export(torch: Any, model: Any, int8: bool) -> bytes:
 
         small = Path(scratch) / "int8.onnx"
         quantize_dynamic(path, small, weight_type=QuantType.QInt8)
-        return io.BytesIO(small.read_bytes()).getvalue()
+        return small.read_bytes()

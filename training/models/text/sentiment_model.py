@@ -23,6 +23,8 @@ from transforms.text.linear import LinearText
 CLASSES = ("negative", "positive")
 LEXICON_WEIGHT = 1.0
 """Of a lexicon's word against a text of ten words."""
+TIMES = 2
+"""That each of its words is told: one that is told once is too rare to be known by name."""
 LANGUAGES = ("en",)
 FEWEST = 40
 
@@ -35,10 +37,11 @@ def fit_sentiment(
     weights = np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
     if lexicon:
         strong = {word: value for word, value in lexicons.polarity().items() if abs(value) >= lexicons.STRONG}
-        tokens = [*tokens, *([word] for word in strong)]
-        labels = np.concatenate([labels, np.array([value > 0 for value in strong.values()], np.int64)])
-        belong = [*belong, *(np.empty(0, np.int64) for _ in strong)]
-        weights = np.concatenate([weights, np.full(len(strong), LEXICON_WEIGHT)])
+        for _ in range(TIMES):
+            tokens = [*tokens, *([word] for word in strong)]
+            labels = np.concatenate([labels, np.array([value > 0 for value in strong.values()], np.int64)])
+            belong = [*belong, *(np.empty(0, np.int64) for _ in strong)]
+            weights = np.concatenate([weights, np.full(len(strong), LEXICON_WEIGHT / TIMES)])
     return fit(tokens, labels, CLASSES, belong, recipe=recipe, weights=weights)
 
 

@@ -1,0 +1,127 @@
+"""Texts in a request: told as in the tables, by the models that are promoted."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.bundle import ALIASES
+from feature_repo.errors import BundleError, InputError
+from feature_repo.home import REPOSITORY, Home
+from inference import EmotionModel, MetadataTagger, SentimentModel, TextAnalyzer, TextEmbedder
+from inference.features import OnlineFeatures
+from training.datasets import training_set
+from transforms.raw.read import scan
+
+
+def test_a_text_is_told_in_a_request_as_in_the_feature_table(in_written: Home) -> None:
+    """Of tracks with one text besides the title, the row is that text's reading."""
+    texts = scan(in_written, "texts").filter(pl.col("kind") == "comment").collect()
+    single = scan(in_written, "texts").collect().group_by("entity_id").len().filter(pl.col("len") == 1)["entity_id"]
+    asked = texts.filter(pl.col("entity_id").is_in(single.implode())).head(20)
+    assert asked.height == 20
+    answers = TextAnalyzer.load(in_written).analyze(asked["text"].to_list())
+    online = OnlineFeatures("track_text_v1", in_written).get({"track_id": asked["entity_id"].to_list()}).values
+    for place, answer in enumerate(answers):
+        one = answer.analysis
+        assert online["track_text__sentiment"][place] == pytest.approx(one.sentiment, abs=1e-6)
+        assert one.emotions is not None
+        for name, chance in one.emotions.items():
+            assert online[f"track_text__emotion_{name}"][place] == pytest.approx(chance, abs=1e-6)
+        assert online["track_text__opinions"][place] == 1
+
+
+def test_online_is_what_the_training_sdk_pulls(in_written: Home) -> None:
+    from feature_repo.materialize import newest_feature
+
+    moment = newest_feature(in_written)
+    tracks = [f"t{number:06}" for number in range(0, 900, 30)]
+    spine = pl.DataFrame({"track_id": tracks}).with_columns(event_timestamp=pl.lit(moment).dt.cast_time_unit("us"))
+    offline = training_set("track_text_v1", spine, home=in_written).to_polars()
+    online = OnlineFeatures("track_text_v1", in_written).get({"track_id": tracks}).values
+    for name, values in online.items():
+        for before, after in zip(values, offline[name].to_list(), strict=True):
+            if isinstance(after, list):
+                np.testing.assert_array_equal(np.asarray(before), np.asarray(after, np.float32))
+            else:
+                assert before == after, name
+
+
+def test_each_model_alone_says_what_the_analyzer_says(in_written: Home) -> None:
+    texts = [
+        "a joy from start to finish",
+        "",
+        "shadows follow me home, I'm terrified of the dark",
+        "Saxophone solos and walking bass",
+    ]
+    whole = TextAnalyzer.load(in_written).analyze(texts)
+    for one, alone in zip(whole, SentimentModel.load(home=in_written).predict(texts), strict=True):
+        assert alone.positive == one.analysis.sentiment
+        assert alone.label == (None if alone.positive is None else "positive" if alone.positive >= 0.5 else "negative")
+    emotions = EmotionModel.load("emotion_model_v1.0", in_written).predict(texts)
+    assert [one.label for one in emotions][1:3] == [None, "fear"]
+    vectors = TextEmbedder.load(home=in_written).embed(texts)
+    assert vectors.shape == (4, 128)
+    assert not vectors[1].any()
+    np.testing.assert_array_equal(vectors[0], whole[0].analysis.vector)
+    tags = MetadataTagger.load(home=in_written).tag(texts)
+    assert tags == [dict(one.tags or {}) for one in whole]
+    assert set(list(tags[3])[:3]) & {"jazz", "solos", "bass", "trio", "cymbal", "improvisation"}
+
+
+def test_the_tagger_gives_no_answer_on_vectors_of_another_fit(own_written: Home) -> None:
+    from training.models.text import text_embedder
+    from training.registry import promote
+
+    promote(own_written, "text_embedder", text_embedder.run(own_written, seed=5).version)
+    with pytest.raises(BundleError, match="training run metadata_tagger"):
+        TextAnalyzer.load(own_written)
+
+
+def test_without_models_language_and_measures_are_told(home: Home) -> None:
+    analyzer = TextAnalyzer.load(home)
+    one = analyzer.analyze(["a song, a song, a song, a song"])[0]
+    assert one.analysis.language == "en"
+    assert one.analysis.sentiment is None
+    assert one.tags is None
+    assert "training run sentiment_model" in str(analyzer.note)
+    with pytest.raises(BundleError, match="sentiment_model"):
+        SentimentModel.load(home=home)
+
+
+def test_a_damaged_bundle_is_refused(own_written: Home) -> None:
+    (own_written.bundles("sentiment_model") / "1" / "model.npz").write_bytes(b"nonsense")
+    with pytest.raises(BundleError, match=r"model\.npz"):
+        TextAnalyzer.load(own_written)
+    (own_written.bundles("sentiment_model") / ALIASES).write_text("{")
+    with pytest.raises(BundleError):
+        TextAnalyzer.load(own_written)
+
+
+@pytest.mark.parametrize("texts", ["one text", [1], [None], [["a"]], b"bytes"])
+def test_what_is_no_list_of_texts_is_refused(in_written: Home, texts: object) -> None:
+    with pytest.raises(InputError, match="a list of texts"):
+        TextAnalyzer.load(in_written).analyze(texts)  # type: ignore[arg-type]
+
+
+def command(home: Home, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
+    call = [sys.executable, "-m", "inference", "text", *arguments]
+    return subprocess.run(call, cwd=REPOSITORY, env=environment, input=given, capture_output=True, check=False)
+
+
+def test_the_command_reads_arguments_lines_and_standard_input(written: Home, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    said = command(written, "an absolute gem, write to ann@example.org").stdout.decode()
+    assert "positive" in said
+    assert "1 email" in said
+    assert "ann@" not in said
+    lines = command(written, "--json", "--file", "-", given=b"first\n\n\xff\xfe caf\xe9\n").stdout.decode().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["first", "\ufffd\ufffd caf\ufffd"]
+    nothing = command(written)
+    assert nothing.returncode != 0
+    assert b"Next" in nothing.stderr + nothing.stdout
+    assert command(written, "--file", str(tmp_path / "none")).returncode != 0
