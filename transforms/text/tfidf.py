@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.text.words import ANALYZERS
+from transforms.text.words import ANALYZERS, parts
+
+MOST_WORDS = 20_000
+"""Whose parts are remembered."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,23 @@ class Tfidf:
         """
         self.analyzer, self.vocabulary, self.idf = analyzer, list(vocabulary), np.asarray(idf, np.float32)
         self._numbers = {term: number for number, term in enumerate(self.vocabulary)}
+        self._of_word: dict[str, list[int]] = {}
+
+    def _terms(self, tokens: list[str]) -> list[int]:
+        """Numbers of the terms of a text, one for each time that it is there."""
+        numbers = self._numbers
+        if self.analyzer != "parts":
+            return [number for term in ANALYZERS[self.analyzer](tokens) if (number := numbers.get(term)) is not None]
+        found: list[int] = []
+        known = self._of_word
+        for token in tokens:  # a word has the same parts in every text
+            mine = known.get(token)
+            if mine is None:
+                mine = [number for term in parts([token]) if (number := numbers.get(term)) is not None]
+                if len(known) < MOST_WORDS:
+                    known[token] = mine
+            found += mine
+        return found
 
     @classmethod
     def fit(cls, analyzer: str, texts: Iterable[list[str]], *, fewest: int = 2, most: int = 200_000) -> "Tfidf":
@@ -89,12 +109,11 @@ class Tfidf:
 
     def rows(self, texts: Sequence[list[str]]) -> SparseRows:
         """Texts, each given as words, as rows; a text without a known term is a row of zeros."""
-        numbers, analyze = self._numbers, ANALYZERS[self.analyzer]
         found: list[int] = []
         lengths: list[int] = []
         before = 0
         for tokens in texts:
-            found += [number for term in analyze(tokens) if (number := numbers.get(term)) is not None]
+            found += self._terms(tokens)
             lengths.append(len(found) - before)
             before = len(found)
         width = len(self.vocabulary)

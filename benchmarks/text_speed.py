@@ -1,0 +1,199 @@
+"""How fast texts are read on one core, and in how much memory.
+
+A model of sentiment is fitted to SST-2 and loaded again from its file; every program reads the same 5,000 texts of its
+dev file, in batches of 256 and one by one, with one thread, in a process of its own. Beside it VADER, TextBlob, and
+what scikit-learn makes of TF-IDF and logistic regression on the same texts. *Whole*: all that ``POST /v1/text/analyze``
+tells (cleaning, masking, language, sentiment, emotion, vector, topics, measures).
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality_text import sst2
+from feature_repo.home import REPOSITORY
+
+GOAL_RATE, GOAL_MEGABYTES = 2_000, 60
+TEXTS, BATCH = 5_000, 256
+
+
+def main() -> None:
+    """Print progress, then one line of JSON."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    arguments.add_argument("--data", type=Path, default=root / "sst2", help="folder with train.tsv and dev.tsv")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        files = prepare(given.data, folder)
+        figures = {name: alone(program, folder) for name, program in PROGRAMS.items()}
+    for name, found in figures.items():
+        print(json.dumps({name: found}), flush=True)
+    ours, whole = figures["sentiment_model"], figures["whole"]
+    cases = [
+        case("sentiment, batches of 256, one core", "texts_a_second", ours["batched"], GOAL_RATE),
+        case("sentiment, one by one", "texts_a_second", ours["single"]),
+        case("whole reading, batches of 256, one core", "texts_a_second", whole["batched"], GOAL_RATE),
+        case("whole reading, one by one", "texts_a_second", whole["single"]),
+        case("sentiment model on disk", "megabytes", files["sentiment"], GOAL_MEGABYTES, least=False),
+        case("all models on disk", "megabytes", sum(files.values()), GOAL_MEGABYTES, least=False),
+        case("sentiment model in memory", "megabytes", ours["megabytes"], GOAL_MEGABYTES, least=False),
+        case("all models and language identification in memory", "megabytes", whole["megabytes"]),
+        *(
+            case(f"{name}, batches of 256, one core", "texts_a_second", found["batched"])
+            for name, found in figures.items()
+            if name not in ("sentiment_model", "whole")
+        ),
+    ]
+    print(
+        json.dumps(
+            {
+                "benchmark": "text_speed",
+                "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+                "figures": figures,
+                "cases": cases,
+            }
+        )
+    )
+
+
+def case(what: str, metric: str, value: float, goal: float | None = None, least: bool = True) -> dict[str, Any]:
+    """One line of the result."""
+    told: dict[str, Any] = {"case": what, "metric": metric, "value": round(float(value), 1)}
+    if goal is not None:
+        told |= {"goal": f"{'>=' if least else '<='}{goal}", "met": bool(value >= goal if least else value <= goal)}
+    return told
+
+
+def prepare(data: Path, folder: Path) -> dict[str, float]:
+    """Fit the models, leave their files and the texts in a folder; megabytes of each model."""
+    import joblib
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from training.models.text import latent
+    from training.models.text.emotion_model import fit_emotion
+    from training.models.text.sentiment_model import fit_sentiment
+
+    train = sst2(data / "train.tsv")
+    sentiment = fit_sentiment(list(train.tokens), train.labels).to_bytes()
+    emotion = fit_emotion([], np.empty(0, np.int64)).to_bytes()
+    vectors = latent.fit(list(train.tokens)).to_bytes()
+    for name, content in (("sentiment", sentiment), ("emotion", emotion), ("latent", vectors)):
+        (folder / f"{name}.npz").write_bytes(content)
+    plain = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=5, max_iter=2_000)
+    )
+    joblib.dump(plain.fit(train.texts, train.labels), folder / "plain.joblib")
+    asked = sst2(data / "dev.tsv").texts
+    (folder / "texts.json").write_text(json.dumps([asked[number % len(asked)] for number in range(TEXTS)]))
+    return {"sentiment": len(sentiment) / 1e6, "emotion": len(emotion) / 1e6, "latent": len(vectors) / 1e6}
+
+
+Reader = Callable[[list[str]], Any]
+
+
+def sentiment_model(folder: Path) -> Reader:
+    """Ours, as ``SentimentModel`` reads."""
+    from transforms.text.linear import LinearText
+    from transforms.text.words import words
+
+    model = LinearText.from_bytes((folder / "sentiment.npz").read_bytes())
+    return lambda texts: model.predict([words(text) for text in texts])
+
+
+def whole(folder: Path) -> Reader:
+    """All that is told of a text."""
+    from transforms.text.analysis import Classifier, TextModels, analyze
+    from transforms.text.latent import LatentText
+
+    models = TextModels(
+        Classifier.linear((folder / "sentiment.npz").read_bytes(), ["en"]),
+        Classifier.linear((folder / "emotion.npz").read_bytes(), ["en"]),
+        LatentText.from_bytes((folder / "latent.npz").read_bytes()),
+        {"good": 0.6},
+    )
+    return lambda texts: analyze(texts, models)
+
+
+def vader(folder: Path) -> Reader:
+    """VADER."""
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    analyzer = SentimentIntensityAnalyzer()
+    return lambda texts: [analyzer.polarity_scores(text)["compound"] for text in texts]
+
+
+def textblob(folder: Path) -> Reader:
+    """TextBlob's pattern analyzer."""
+    from textblob.en import sentiment
+
+    return lambda texts: [sentiment(text) for text in texts]
+
+
+def scikit_learn(folder: Path) -> Reader:
+    """TF-IDF of words and pairs, and logistic regression."""
+    import joblib
+
+    model = joblib.load(folder / "plain.joblib")
+    return model.predict_proba
+
+
+PROGRAMS: dict[str, Callable[[Path], Reader]] = {
+    "sentiment_model": sentiment_model,
+    "whole": whole,
+    "vader": vader,
+    "textblob": textblob,
+    "scikit_learn": scikit_learn,
+}
+
+
+def alone(program: Callable[[Path], Reader], folder: Path) -> dict[str, float]:
+    """Figures of one program, in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, (program.__name__, folder))
+
+
+def held() -> float:
+    """Megabytes that this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def measure(name: str, folder: Path) -> dict[str, float]:
+    """Texts a second, the best of three passes; and the megabytes that loading and reading added."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = "1"
+    import numpy as np
+
+    np.zeros(1)
+    texts = json.loads((folder / "texts.json").read_text())
+    before = held()
+    read = PROGRAMS[name](folder)
+    read(texts[:BATCH])
+    after = held()
+    batched, single = 0.0, 0.0
+    for _ in range(3):
+        started = time.perf_counter()
+        for start in range(0, len(texts), BATCH):
+            read(texts[start : start + BATCH])
+        batched = max(batched, len(texts) / (time.perf_counter() - started))
+        started = time.perf_counter()
+        for text in texts[:500]:
+            read([text])
+        single = max(single, 500 / (time.perf_counter() - started))
+    return {"batched": round(batched), "single": round(single), "megabytes": round(after - before, 1)}
+
+
+if __name__ == "__main__":
+    main()
