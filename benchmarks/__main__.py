@@ -27,6 +27,9 @@ NAMES = (
     "quality_nsl_kdd",
     "quality_incidents",
     "anomaly_speed",
+    "quality_text",
+    "quality_matching",
+    "text_speed",
     "windows",
     "stream",
 )

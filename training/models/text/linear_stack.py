@@ -34,6 +34,7 @@ class Recipe:
         folds: parts of the whole texts, each of which is scored by members that have not seen it.
         strength: inverse of the regularisation of the layer on top.
         fewest: texts that a run of words must be in; parts of words need one more.
+        most: terms of each vocabulary; the most frequent are kept.
     """
 
     members: tuple[MemberRecipe, ...] = (
@@ -45,6 +46,7 @@ class Recipe:
     folds: int = 4
     strength: float = 0.1
     fewest: int = 2
+    most: int = 80_000
 
 
 DEFAULT = Recipe()
@@ -76,7 +78,9 @@ def fit(
     if weights is None:
         weights = np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
     analyzers = tuple(dict.fromkeys(member.analyzer for member in recipe.members))
-    spaces = tuple(Tfidf.fit(name, tokens, fewest=recipe.fewest + (name == "parts")) for name in analyzers)
+    spaces = tuple(
+        Tfidf.fit(name, tokens, fewest=recipe.fewest + (name == "parts"), most=recipe.most) for name in analyzers
+    )
     rows = {name: space.rows(tokens) for name, space in zip(analyzers, spaces, strict=True)}
     whole = whole_texts(belong)
     fold = np.full(len(tokens), -1)
