@@ -13,7 +13,7 @@ from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import whole_body
 from inference.api.schemas import AnalyzedText, AnalyzeRequest, AnalyzeResponse
-from inference.text.analyzer import TextAnalyzer, TextAnswer, label
+from inference.text.analyzer import TextAnalyzer, TextAnswer, label, likeliest
 
 LARGEST_BODY = 4_000_000
 """Bytes."""
@@ -77,7 +77,7 @@ def _told(answer: TextAnswer, *, vectors: bool) -> AnalyzedText:
         words=one.words,
         sentiment=None if one.sentiment is None else label(one.sentiment),
         positive=one.sentiment,
-        emotion=max(emotions, key=emotions.__getitem__) if emotions else None,
+        emotion=likeliest(emotions),
         emotions=emotions,
         tags=None if answer.tags is None else dict(answer.tags),
         topic=None if answer.topic is None else list(answer.topic[1]),

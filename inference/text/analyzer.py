@@ -6,6 +6,7 @@ are told the same.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -114,6 +115,33 @@ class TextAnalyzer:
         return told
 
 
+class _OneModel:
+    """A model alone."""
+
+    name: ClassVar[str]
+
+    def __init__(self, models: TextModels, version: str) -> None:
+        self._models, self.version = models, version
+
+    @classmethod
+    def load(cls, name: str = "", home: Home | None = None) -> Self:
+        """Load a bundle.
+
+        Args:
+            name: such as ``sentiment_model`` for the champion, ``sentiment_model:2`` or ``sentiment_model_v2.0``; the
+                champion if left out.
+            home: the data folder; from the environment if None.
+
+        Raises:
+            BundleError: it is not there, or damaged.
+        """
+        served = _only(cls.name, name or cls.name, home)
+        return cls(served.models, served.versions[cls.name])
+
+    def _read(self, texts: Sequence[str | bytes]) -> list[TextAnalysis]:
+        return analyze(checked(texts), self._models)
+
+
 @dataclass(frozen=True)
 class Sentiment:
     """Of one text; None where nothing can be told, ``marks`` say why."""
@@ -123,31 +151,20 @@ class Sentiment:
     marks: tuple[str, ...]
 
 
-class SentimentModel:
+class SentimentModel(_OneModel):
     """Positive or negative.
 
     >>> from inference import SentimentModel                                           # doctest: +SKIP
     >>> SentimentModel.load("sentiment_model").predict(["a gem", "a mess"])            # doctest: +SKIP
     """
 
-    def __init__(self, models: TextModels, version: str) -> None:
-        self._models, self.version = models, version
-
-    @classmethod
-    def load(cls, name: str = SENTIMENT, home: Home | None = None) -> "SentimentModel":
-        """Load a bundle.
-
-        Raises:
-            BundleError: it is not there, or damaged.
-        """
-        served = _only(SENTIMENT, name, home)
-        return cls(TextModels(sentiment=served.models.sentiment), served.versions[SENTIMENT])
+    name = SENTIMENT
 
     def predict(self, texts: Sequence[str | bytes]) -> list[Sentiment]:
         """Answers, in the order of the texts."""
         return [
             Sentiment(None if one.sentiment is None else label(one.sentiment), one.sentiment, one.marks)
-            for one in analyze(checked(texts), self._models)
+            for one in self._read(texts)
         ]
 
 
@@ -160,52 +177,26 @@ class Emotion:
     marks: tuple[str, ...]
 
 
-class EmotionModel:
+class EmotionModel(_OneModel):
     """Anger, disgust, fear, joy, love, sadness, surprise, or neutral."""
 
-    def __init__(self, models: TextModels, version: str) -> None:
-        self._models, self.version = models, version
-
-    @classmethod
-    def load(cls, name: str = EMOTION, home: Home | None = None) -> "EmotionModel":
-        """Load a bundle.
-
-        Raises:
-            BundleError: it is not there, or damaged.
-        """
-        served = _only(EMOTION, name, home)
-        return cls(TextModels(emotion=served.models.emotion), served.versions[EMOTION])
+    name = EMOTION
 
     def predict(self, texts: Sequence[str | bytes]) -> list[Emotion]:
         """Answers, in the order of the texts."""
-        found = analyze(checked(texts), self._models)
-        return [
-            Emotion(max(one.emotions, key=one.emotions.__getitem__) if one.emotions else None, one.emotions, one.marks)
-            for one in found
-        ]
+        return [Emotion(likeliest(one.emotions), one.emotions, one.marks) for one in self._read(texts)]
 
 
-class TextEmbedder:
+class TextEmbedder(_OneModel):
     """Vectors in which texts about the same lie close together."""
 
-    def __init__(self, models: TextModels, version: str) -> None:
-        self._models, self.version = models, version
-
-    @classmethod
-    def load(cls, name: str = EMBEDDER, home: Home | None = None) -> "TextEmbedder":
-        """Load a bundle.
-
-        Raises:
-            BundleError: it is not there, or damaged.
-        """
-        served = _only(EMBEDDER, name, home)
-        return cls(TextModels(latent=served.models.latent), served.versions[EMBEDDER])
+    name = EMBEDDER
 
     def embed(self, texts: Sequence[str | bytes]) -> np.ndarray:
         """(n, d) float32 of length one; zeros where no word is known."""
         latent = self._models.latent
         assert latent is not None
-        found = [one.vector for one in analyze(checked(texts), self._models)]
+        found = [one.vector for one in self._read(texts)]
         nothing = np.zeros(latent.dimensions, np.float32)
         return np.array([nothing if one is None else one for one in found]).reshape(len(found), latent.dimensions)
 
@@ -236,6 +227,11 @@ class MetadataTagger:
 def label(positive: float) -> str:
     """In a word."""
     return "positive" if positive >= 0.5 else "negative"
+
+
+def likeliest(chances: Mapping[str, float] | None) -> str | None:
+    """The name with the largest probability; None of nothing."""
+    return max(chances, key=chances.__getitem__) if chances else None
 
 
 def checked(texts: Sequence[str | bytes]) -> Sequence[str | bytes]:

@@ -22,7 +22,7 @@ from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan
 from transforms.scored_texts import ScoredTexts
 from transforms.text.analysis import TextModels
-from transforms.text.bundles import ServedModels
+from transforms.text.bundles import ServedModels, served_models
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECRET = "ann@example.org"
@@ -292,6 +292,8 @@ def test_tables_are_built_again_only_when_something_changed(own_written: Home) -
     before = pl.read_parquet(own_written.features("track_text") / parquet.PART)
     assert before["sentiment"].count() > 100
     assert before["vector"].list.len().max() == 128
+    # nobody could have known what these models say before the models were there
+    assert before["created_timestamp"].dt.timestamp("us").min() == served_models(own_written).known
     told(
         own_written, [row(9, "a gem of a song", entity_id="t000001", event_timestamp=datetime(2026, 1, 19, tzinfo=UTC))]
     )
