@@ -35,6 +35,10 @@ _OTHER = re.compile(
 _VERSIONS = {kind: re.compile(rf"\b(?:{pattern})(?!\w)") for kind, pattern in VERSIONS.items()}
 _SOLD_AGAIN = re.compile(rf"\b(?:{_SAME})(?!\w)")
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]{0,120})[)\]}]")
+_OPEN, _CLOSE = "\x02", "\x03"
+"""Stand for brackets whose content is part of what a song is called."""
+_IN_BRACKETS = re.compile(f"{_OPEN}[^{_CLOSE}]*{_CLOSE}")
+_DASH = re.compile(r"\s+[-–—]\s+|\s*//\s*")
 _GUESTS = re.compile(r"\b(?:featuring|feat\.?|ft\.?|with special guest|w/)\s+(.+)$")
 _JOIN = re.compile(r"\s*(?:[,;/+&]|\b(?:and|x|with|featuring|presents|duet)\b|\b(?:vs|feat|ft)\b\.?)\s*")
 _PARTS = re.compile(r"\b(?:part|pt|vol|volume|no|chapter)\b\.? ?(\d{1,3}|[ivx]{1,5})\b|#(\d{1,3})")
@@ -77,41 +81,22 @@ def spelled(title: str, performer: str) -> Spelling:
     text = _plain(title)
     versions: set[str] = set()
     guests: list[str] = []
-    kept = []
-    place = 0
-    for found in _BRACKETS.finditer(text):
-        inside = found[1].strip()
-        kept.append(text[place : found.start()])
-        place = found.end()
-        if not _aside(inside, versions, guests):
-            kept.append(f" {inside} ")
-    kept.append(text[place:])
-    joined = "".join(kept)
-    first, *rest = re.split(r"\s+[-–—]\s+|\s*//\s*", joined)
-    while rest:
-        if not _aside(rest[-1], versions, guests):
-            break
-        rest.pop()
+
+    def bracket(found: re.Match[str]) -> str:
+        return "" if _aside(found[1].strip(), versions, guests) else f" {_OPEN}{found[1]}{_CLOSE} "
+
+    heads = _DASH.split(_BRACKETS.sub(bracket, text))
+    while len(heads) > 1 and _aside(heads[-1], versions, guests):
+        heads.pop()
     names = _names(_plain(performer))
-    if rest and _letters(first) in names:
-        first = rest.pop(0)
-    told = " ".join([first, *rest])
-    told, more = _without_guests(told)
-    bare = _BRACKETS.sub(" ", text)
-    bare, _ = _without_guests(re.split(r"\s+[-–—]\s+", bare)[0])
-    for guest in [*guests, *more]:
+    if len(heads) > 1 and _letters(heads[0]) in names:  # "Beyoncé - Halo"
+        heads.pop(0)
+    told, within = _without_guests(" ".join(heads))
+    for guest in [*guests, *within]:
         names += [name for name in _names(guest) if name not in names]
-    whole = _letters(told)
-    short = _letters(bare) or whole
-    if _letters(first) != _letters(re.split(r"\s+[-–—]\s+", joined)[0]):
-        short = whole
-    return Spelling(
-        _without_article(short or _letters(text)),
-        _without_article(whole or _letters(text)),
-        tuple(names),
-        frozenset(versions),
-        _numbers(told),
-    )
+    whole = _letters(told) or _letters(text)
+    short = _letters(_IN_BRACKETS.sub(" ", told)) or whole
+    return Spelling(_without_article(short), _without_article(whole), tuple(names), frozenset(versions), _numbers(told))
 
 
 def _plain(text: str) -> str:
