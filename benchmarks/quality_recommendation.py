@@ -32,8 +32,9 @@ from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
 from training.datasets import Interactions, TimeSplit
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
-from training.models.recommendation import ease, item_knn, popularity
+from training.models.recommendation import ease, item_knn, popularity, rp3beta
 from training.models.recommendation.run import Settings, run
+from training.models.recommendation.transitions import Transitions
 from transforms.build import build
 from transforms.importers import FORMATS
 from transforms.raw.ingest import ingest
@@ -50,6 +51,17 @@ GRIDS: dict[str, list[tuple[str, Fit]]] = {
     "item_knn": [
         (f"k={value}", lambda data, cutoff, value=value: item_knn.fit(data, cutoff, neighbours=value))
         for value in (20, 50, 100, 200, 400)
+    ],
+    "rp3beta": [
+        (f"β={value:g}", lambda data, cutoff, value=value: rp3beta.fit(data, cutoff, beta=value))
+        for value in (0.2, 0.4, 0.6)
+    ],
+    "transitions": [
+        (
+            f"{days} d" if days else "always",
+            lambda data, cutoff, days=days: Transitions(half_life_days=days).fit(data, cutoff),
+        )
+        for days in (14, 30, None)
     ],
     "popularity_28d": [
         ("28 days", lambda data, cutoff: _for_all(data, popularity.fit(data, cutoff, days=28))),

@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
 
 from inference.models import OnnxModel
 from training.datasets import Interactions
 from training.evaluate import rank_all
 from training.models.lightgbm_onnx import to_onnx
-from training.models.recommendation import ease, item_knn, popularity
+from training.models.recommendation import ease, item_knn, popularity, rp3beta
 from training.models.recommendation.als import ALS
 from training.models.recommendation.candidates import candidates, queries, spine
 from training.models.recommendation.ranker import INPUTS, Groups, Ranker, matrix
+from training.models.recommendation.transitions import Transitions
 
 DAY = 86_400_000_000
 CUTOFF = 45 * DAY
@@ -36,8 +38,10 @@ def two_worlds() -> Interactions:
         lambda data: (vectors := ALS(factors=8).fit(data, CUTOFF)).user @ vectors.track.T,
         lambda data: ease.fit(data, CUTOFF),
         lambda data: item_knn.fit(data, CUTOFF, neighbours=20),
+        lambda data: rp3beta.fit(data, CUTOFF),
+        lambda data: Transitions().fit(data, CUTOFF),
     ],
-    ids=["als", "ease", "item_knn"],
+    ids=["als", "ease", "item_knn", "rp3beta", "transitions"],
 )
 def test_the_planted_groups_are_found(two_worlds: Interactions, scores: object) -> None:
     found = scores(two_worlds)  # type: ignore[operator]
@@ -51,9 +55,11 @@ def test_the_planted_groups_are_found(two_worlds: Interactions, scores: object) 
         lambda data: ALS(factors=4, iterations=2).fit(data, CUTOFF).track,
         lambda data: ease.fit(data, CUTOFF),
         lambda data: item_knn.fit(data, CUTOFF),
+        lambda data: rp3beta.fit(data, CUTOFF),
+        lambda data: Transitions(half_life_days=20).fit(data, CUTOFF),
         lambda data: popularity.fit(data, CUTOFF, days=10),
     ],
-    ids=["als", "ease", "item_knn", "popularity"],
+    ids=["als", "ease", "item_knn", "rp3beta", "transitions", "popularity"],
 )
 def test_nothing_at_or_after_the_cutoff_is_seen(two_worlds: Interactions, model: object) -> None:
     keep = two_worlds.time < CUTOFF
@@ -97,13 +103,58 @@ def test_ease_is_its_closed_form(two_worlds: Interactions) -> None:
     np.testing.assert_allclose(ease.fit(two_worlds, CUTOFF, regularization=50), played @ weights, atol=1e-9)
 
 
+@pytest.mark.parametrize(("users", "tracks"), [(12, 30), (30, 12), (9, 9)])
+def test_ease_is_the_same_from_both_sides(users: int, tracks: int) -> None:
+    rng = np.random.default_rng(2)
+    played = sparse.csr_matrix((rng.random((users, tracks)) < 0.3).astype(float))
+    np.testing.assert_allclose(ease.dual(played, 7.0), ease.primal(played, 7.0), atol=1e-9)
+
+
+def test_rp3beta_walks_three_steps(two_worlds: Interactions) -> None:
+    """Against the walk in dense matrices, nothing cut off."""
+    seen = two_worlds.before(CUTOFF)
+    played = np.zeros(two_worlds.shape)
+    played[seen.user, seen.track] = 1
+    to_track = played / np.maximum(played.sum(axis=1, keepdims=True), 1)
+    to_user = played.T / np.maximum(played.sum(axis=0)[:, None], 1)
+    reached = (to_user**0.8 @ to_track**0.8) / np.maximum(played.sum(axis=0), 1) ** 0.5
+    np.fill_diagonal(reached, 0)
+    found = rp3beta.fit(two_worlds, CUTOFF, alpha=0.8, beta=0.5, neighbours=1_000)
+    np.testing.assert_allclose(found, to_track**0.8 @ reached, atol=1e-12)
+
+
+def test_transitions_are_what_follows_within_reach() -> None:
+    """Against loops: the last plays ask, what followed them before answers."""
+    rng = np.random.default_rng(3)
+    size, tracks = 120, 8
+    time = np.sort(rng.integers(60 * DAY, size=size))
+    user, track = rng.integers(5, size=size), rng.integers(tracks, size=size)
+    ids = [[f"{kind}{n}" for n in range(count)] for kind, count in (("u", 5), ("t", tracks))]
+    data = Interactions(ids[0], ids[1], ["a"] * tracks, user, track, time)
+    model = Transitions(reach=3, fading=0.5, half_life_days=10.0, asked=4, recency=0.8, beta=0.4)
+    chain = np.zeros((tracks, tracks))
+    told = {who: [place for place in range(size) if user[place] == who and time[place] < CUTOFF] for who in range(5)}
+    for places in told.values():
+        for start, first in enumerate(places):
+            for step, second in enumerate(places[start + 1 : start + 4]):
+                if track[first] != track[second]:
+                    chain[track[first], track[second]] += 0.5**step * 0.5 ** ((CUTOFF - time[second]) / DAY / 10)
+    leaving, arriving = np.maximum(chain.sum(axis=1), 1), np.maximum(chain.sum(axis=0), 1)
+    chain = chain / leaving[:, None] / arriving**0.4
+    expected = np.zeros((5, tracks))
+    for who, places in told.items():
+        for back, place in enumerate(reversed(places[-4:])):
+            expected[who] += 0.8**back * chain[track[place]]
+    np.testing.assert_allclose(model.fit(data, CUTOFF), expected, atol=1e-12)
+
+
 def test_candidates_are_unheard_and_labels_are_the_future(two_worlds: Interactions) -> None:
-    sparse = two_worlds.between(0, 20 * DAY)
+    early = two_worlds.between(0, 20 * DAY)
     later = two_worlds.between(20 * DAY, 60 * DAY)
     vectors = ALS(factors=4, iterations=2).fit(two_worlds, 20 * DAY)
     asked = queries(two_worlds, vectors, 60 * DAY, most_users=15, rng=np.random.default_rng(0))
     assert 0 < len(asked) <= 15
-    history, future = sparse.tracks_by_user(), later.tracks_by_user()
+    history, future = early.tracks_by_user(), later.tracks_by_user()
     for query in asked:
         assert not set(query.candidates) & set(history[query.user])
         assert set(query.relevant) == set(future[query.user]) - set(history[query.user])
