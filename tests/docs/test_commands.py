@@ -30,7 +30,7 @@ def commands() -> set[tuple[str, ...]]:
     found = set()
     for page in PAGES:
         for line in fenced(page):
-            match = re.search(r"python -m (\w+)((?: [a-z]\w*)?)", line)
+            match = re.search(r"python -m (\w+)((?: [a-z][\w-]*)?)", line)
             if match and match[1] in PACKAGES:
                 found.add(tuple(" ".join(match.groups()).split()))
     return found
