@@ -22,7 +22,6 @@ class LabelledTexts:
         labels: (n,) number of the class.
         classes: names of the classes, sorted.
         times: (n,) microseconds at which both the text and its label were known.
-        languages: of the texts as told or None.
     """
 
     texts: tuple[str, ...]

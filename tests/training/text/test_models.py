@@ -40,7 +40,7 @@ def test_the_layer_on_top_has_seen_nothing_that_members_had(monkeypatch: pytest.
     monkeypatch.setattr(linear_stack, "_members", watched)
     recipe = Recipe(members=(MemberRecipe("runs", present=False, strength=1.0),), folds=3)
     fit(tokens, labels, ("n", "y"), belong, recipe=recipe)
-    *folds, whole = fitted
+    whole, *folds = fitted
     assert len(folds) == 3
     assert whole == set(range(len(tokens)))
     for learned in folds:

@@ -14,7 +14,7 @@ from training.clock import Clock
 from training.datasets.texts import LabelledTexts, owners, split
 from training.evaluate.classification import class_metrics
 from training.models.text.emotion_words import seeds
-from training.models.text.linear_stack import MemberRecipe, Recipe, fit
+from training.models.text.linear_stack import MemberRecipe, Recipe, by_length, fit
 from training.models.text.result import TextResult, figures, registered
 from transforms.text.analysis import EMOTION
 from transforms.text.linear import LinearText, Member
@@ -44,7 +44,7 @@ def fit_emotion(tokens: list[list[str]], labels: np.ndarray) -> LinearText:
     if np.bincount(labels, minlength=len(CLASSES)).min() < RECIPE.folds:
         return naming()
     told = [(words(text), CLASSES.index(emotion)) for text, emotion in seeds()]
-    weights = np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
+    weights = by_length(tokens)
     return fit(
         [*tokens, *(text for text, _ in told)],
         np.concatenate([labels, [label for _, label in told]]).astype(np.int64),

@@ -76,13 +76,16 @@ def fit(
         seed: of the folds.
     """
     if weights is None:
-        weights = np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
+        weights = by_length(tokens)
     analyzers = tuple(dict.fromkeys(member.analyzer for member in recipe.members))
     spaces = tuple(
         Tfidf.fit(name, tokens, fewest=recipe.fewest + (name == "parts"), most=recipe.most) for name in analyzers
     )
     rows = {name: space.rows(tokens) for name, space in zip(analyzers, spaces, strict=True)}
+    members = _members(recipe, analyzers, rows, labels, classes, np.arange(len(tokens)), weights)
     whole = whole_texts(belong)
+    if np.bincount(labels[whole], minlength=len(classes)).min() < recipe.folds:
+        return LinearText(classes, spaces, members, *_mean(len(recipe.members), _columns(classes)))
     fold = np.full(len(tokens), -1)
     fold[np.random.default_rng(seed).permutation(whole)] = np.arange(len(whole)) % recipe.folds
     scores = np.zeros((len(tokens), len(recipe.members) * _columns(classes)))
@@ -91,15 +94,16 @@ def fit(
         learned = np.array([row for row, mine in enumerate(belong) if not np.any(fold[mine] == number)])
         if not len(asked) or len(np.unique(labels[learned])) < len(classes):
             continue
-        members = _members(recipe, analyzers, rows, labels, classes, learned, weights)
+        apart = _members(recipe, analyzers, rows, labels, classes, learned, weights)
         taken = [_take(rows[name], asked) for name in analyzers]
-        scores[asked] = np.concatenate([member.score(taken) for member in members], axis=1)
-    members = _members(recipe, analyzers, rows, labels, classes, np.arange(len(tokens)), weights)
-    if np.bincount(labels[whole], minlength=len(classes)).min() < recipe.folds:
-        top, bias = _mean(len(recipe.members), _columns(classes))
-    else:
-        top, bias = _layer(scores[whole], labels[whole], len(classes), recipe.strength)
+        scores[asked] = np.concatenate([member.score(taken) for member in apart], axis=1)
+    top, bias = _layer(scores[whole], labels[whole], len(classes), recipe.strength)
     return LinearText(classes, spaces, members, top, bias)
+
+
+def by_length(tokens: Sequence[Sequence[str]]) -> np.ndarray:
+    """(n,) weights: the square root of a text's length against ten words."""
+    return np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
 
 
 def _columns(classes: tuple[str, ...]) -> int:

@@ -15,7 +15,7 @@ from training.clock import Clock
 from training.datasets.texts import LabelledTexts, owners, split
 from training.evaluate.classification import class_metrics
 from training.models.text import lexicons
-from training.models.text.linear_stack import DEFAULT, Recipe, fit
+from training.models.text.linear_stack import DEFAULT, Recipe, by_length, fit
 from training.models.text.result import TextResult, figures, registered
 from transforms.text.analysis import SENTIMENT
 from transforms.text.linear import LinearText
@@ -34,7 +34,7 @@ def fit_sentiment(
 ) -> LinearText:
     """Fit to words and labels (n,), 0 for negative and 1 for positive."""
     belong = owners(tokens)
-    weights = np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
+    weights = by_length(tokens)
     if lexicon:
         strong = {word: value for word, value in lexicons.polarity().items() if abs(value) >= lexicons.STRONG}
         for _ in range(TIMES):
