@@ -11,18 +11,23 @@ from feature_repo.services import (
     metadata_tags_v1,
     performance_anomaly_v1,
     platform_load_v1,
+    real_time_recommendation_v1,
     recommendation_v1,
     security_anomaly_v1,
     session_v1,
     system_anomaly_v1,
+    taste_vectors_v1,
+    track_content_v1,
     track_display_v1,
     track_identity_v1,
     track_plays_v1,
+    track_rights_v1,
     track_text_v1,
     track_trend_v1,
     user_anomaly_v1,
     user_behavior_v1,
     user_plays_v1,
+    user_segment_v1,
 )
 from feature_repo.sources import PUSH_SOURCES
 from feature_repo.store import refuse_other_home

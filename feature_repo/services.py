@@ -13,6 +13,8 @@ recommendation_v1 = FeatureService(
     tags={"predicts": "played"},
     features=[
         ON_DEMAND_VIEWS["taste_match"],
+        ON_DEMAND_VIEWS["content_match"],
+        ON_DEMAND_VIEWS["candidate_match"],
         ON_DEMAND_VIEWS["popularity_share"],
         ON_DEMAND_VIEWS["affinity_share"],
         ON_DEMAND_VIEWS["track_age"],
@@ -24,11 +26,66 @@ recommendation_v1 = FeatureService(
     ],
 )
 
+real_time_recommendation_v1 = FeatureService(
+    name="real_time_recommendation_v1",
+    description="The ranker within a session: what recommendation_v1 says, and what is going on now",
+    tags={"predicts": "played"},
+    features=[
+        ON_DEMAND_VIEWS["taste_match"],
+        ON_DEMAND_VIEWS["content_match"],
+        ON_DEMAND_VIEWS["candidate_match"],
+        ON_DEMAND_VIEWS["popularity_share"],
+        ON_DEMAND_VIEWS["affinity_share"],
+        ON_DEMAND_VIEWS["track_age"],
+        ON_DEMAND_VIEWS["request_context"],
+        ON_DEMAND_VIEWS["user_session_now"],
+        FEATURE_TABLES["user_session"][
+            [f"{name}_{window}" for name in ("plays", "listening_ms", "skip_rate") for window in ("1h", "1d", "7d")]
+        ],
+        FEATURE_TABLES["user_listening"],
+        FEATURE_TABLES["user_history"][["distinct_tracks"]],
+        FEATURE_TABLES["track_popularity"],
+        FEATURE_TABLES["artist_popularity"],
+        FEATURE_TABLES["user_artist_affinity"],
+        FEATURE_TABLES["track_catalogue"][["duration_ms", "explicit"]],
+        FEATURE_TABLES["user_profile"][["birth_year"]],
+    ],
+)
+
+track_content_v1 = FeatureService(
+    name="track_content_v1",
+    description="What describes a track: for its content vector, and for tracks that nobody has played",
+    features=[
+        FEATURE_TABLES["track_catalogue"][["artist_id", "genres", "explicit", "released", "duration_ms"]],
+        FEATURE_TABLES["track_text"][["vector", "fit"]],
+    ],
+)
+
+user_segment_v1 = FeatureService(
+    name="user_segment_v1",
+    description="Which groups a listener belongs to, for what is popular among people like them",
+    features=[FEATURE_TABLES["user_profile"][["country", "birth_year"]]],
+)
+
+track_rights_v1 = FeatureService(
+    name="track_rights_v1",
+    description="Whether a track may be played: to whom, and where",
+    features=[FEATURE_TABLES["track_catalogue"][["available", "regions", "explicit"]]],
+)
+
+taste_vectors_v1 = FeatureService(
+    name="taste_vectors_v1",
+    description="Vectors of collaborative filtering by listener, track and artist, for whoever wants neighbours",
+    features=[FEATURE_TABLES["user_taste"], FEATURE_TABLES["track_taste"], FEATURE_TABLES["artist_taste"]],
+)
+
 listener_v1 = FeatureService(
     name="listener_v1",
-    description="Who asks: taste, history, profile and situation, for retrieval, filters and reasons",
+    description="Who asks: taste, history, session, profile and situation, for retrieval, filters and reasons",
     features=[
         FEATURE_TABLES["user_taste"],
+        FEATURE_TABLES["user_content"],
+        FEATURE_TABLES["user_session"][["last_tracks_1d", "last_tracks_times_1d"]],
         FEATURE_TABLES["user_history"],
         FEATURE_TABLES["user_profile"],
         ON_DEMAND_VIEWS["request_context"],

@@ -16,6 +16,7 @@ from types import ModuleType
 import numpy as np
 
 from feature_repo.on_demand.affinity_share import affinity_share
+from feature_repo.on_demand.candidate_match import candidate_match
 from feature_repo.on_demand.endpoint_deviation import endpoint_deviation
 from feature_repo.on_demand.host_deviation import METRICS, host_deviation
 from feature_repo.on_demand.popularity_share import popularity_share
@@ -62,8 +63,14 @@ class OnDemand:
         return self.function(**{argument: columns[column] for argument, column in self.inputs.items()})
 
 
-REQUEST_FIELDS = {"request_timestamp": "UnixTimestamp", "device": "String", "context": "String"}
-"""What a request may say of itself, and the Feast type of each."""
+REQUEST_FIELDS = {
+    "request_timestamp": "UnixTimestamp",
+    "device": "String",
+    "context": "String",
+    "similar_score": "Float64",
+    "follows_score": "Float64",
+}
+"""What a request may say of itself or of each of its rows, and the Feast type of each."""
 
 ON_DEMAND: dict[str, OnDemand] = {
     "taste_match": OnDemand(
@@ -75,6 +82,21 @@ ON_DEMAND: dict[str, OnDemand] = {
             "track_fit": "track_taste__fit",
         },
         outputs={"score": "Float64"},
+    ),
+    "content_match": OnDemand(
+        taste_match,
+        inputs={
+            "user_vector": "user_content__vector",
+            "user_fit": "user_content__fit",
+            "track_vector": "track_content__vector",
+            "track_fit": "track_content__fit",
+        },
+        outputs={"score": "Float64"},
+    ),
+    "candidate_match": OnDemand(
+        candidate_match,
+        inputs={"similar_score": "similar_score", "follows_score": "follows_score"},
+        outputs={"similar": "Float64", "follows": "Float64"},
     ),
     "popularity_share": OnDemand(
         popularity_share,

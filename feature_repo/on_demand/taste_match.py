@@ -1,4 +1,4 @@
-"""How well a track fits a listener, by collaborative filtering."""
+"""How well a track fits a listener, by two vectors: of collaborative filtering, or of content."""
 
 import numpy as np
 

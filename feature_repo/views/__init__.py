@@ -7,8 +7,9 @@ from feast import FeatureView
 from feature_repo.views.audio_quality import audio_quality
 from feature_repo.views.baseline import endpoint_baseline, host_baseline
 from feature_repo.views.chart import artist_chart, track_chart
+from feature_repo.views.content import track_content, user_content
 from feature_repo.views.forecast import FORECAST_VIEWS
-from feature_repo.views.taste import track_taste, user_taste
+from feature_repo.views.taste import artist_taste, track_taste, user_taste
 from feature_repo.views.text import artist_text, track_text
 from feature_repo.views.track_catalogue import track_catalogue
 from feature_repo.views.track_identity import track_identity
@@ -17,15 +18,18 @@ from feature_repo.views.windowed import WINDOWED_VIEWS
 
 _BY_HAND = (
     artist_chart,
+    artist_taste,
     artist_text,
     audio_quality,
     endpoint_baseline,
     host_baseline,
     track_catalogue,
     track_chart,
+    track_content,
     track_identity,
     track_taste,
     track_text,
+    user_content,
     user_profile,
     user_taste,
 )

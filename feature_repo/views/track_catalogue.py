@@ -17,6 +17,8 @@ track_catalogue = feature_table(
         Field(name="duration_ms", dtype=Int64),
         Field(name="explicit", dtype=Bool),
         Field(name="released", dtype=UnixTimestamp),
+        Field(name="available", dtype=Bool, description="false where it has been taken down"),
+        Field(name="regions", dtype=Array(String), description="countries where it may be played; missing: all"),
     ],
-    description="Title, artist, genres, length and release of one track, from its arrival and every change on",
+    description="Title, artist, genres, length, release and rights of one track, from its arrival and every change on",
 )

@@ -1,13 +1,15 @@
 """Plays as arrays: who, what, when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
 from feature_repo.home import Home
-from transforms.raw.read import plays
+from transforms.raw.read import plays, scan
+
+_OF_PLAYS = ("user", "track", "time", "weight", "device", "context", "skipped")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Interactions:
         user: (n,) int64.
         track: (n,) int64.
         time: (n,) µs since 1970 UTC, ascending.
+        weight: (n,) plays that each stands for; 1 if left out.
+        device: (n,) on what each was played, None for unknown; all unknown if left out.
+        context: (n,) out of which it was played; likewise.
+        skipped: (n,) whether it was broken off; none if left out.
     """
 
     user_ids: Sequence[str]
@@ -29,18 +35,36 @@ class Interactions:
     user: np.ndarray
     track: np.ndarray
     time: np.ndarray
+    weight: np.ndarray = field(default=None)  # type: ignore[assignment]
+    device: np.ndarray = field(default=None)  # type: ignore[assignment]
+    context: np.ndarray = field(default=None)  # type: ignore[assignment]
+    skipped: np.ndarray = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        count = len(self.time)
+        left_out = {
+            "weight": np.ones(count),
+            "device": np.full(count, None, object),
+            "context": np.full(count, None, object),
+            "skipped": np.zeros(count, bool),
+        }
+        for name, values in left_out.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, values)
 
     @classmethod
     def load(cls, home: Home) -> "Interactions":
-        """All raw plays of a data folder.
+        """All raw plays of a data folder, and all tracks of its catalogue, whether played or not.
 
         Raises:
-            StoreError: there are none.
+            StoreError: there are no plays.
         """
-        rows = plays(home).select("user_id", "track_id", "artist_id", "event_timestamp").collect()
-        rows = rows.sort("event_timestamp", "user_id", "track_id")
+        columns = ("user_id", "track_id", "artist_id", "event_timestamp", "device", "context", "skipped")
+        rows = plays(home).select(columns).collect().sort("event_timestamp", "user_id", "track_id")
         users = rows["user_id"].unique().sort()
-        tracks = rows.group_by("track_id").agg(pl.col("artist_id").last()).sort("track_id")
+        named = scan(home, "tracks").sort("event_timestamp").select("track_id", "artist_id").collect()
+        both = pl.concat([named, rows.select("track_id", "artist_id")])
+        tracks = both.group_by("track_id", maintain_order=True).agg(pl.col("artist_id").last()).sort("track_id")
         numbers = rows.join(users.to_frame().with_row_index("user"), on="user_id", maintain_order="left").join(
             tracks.select("track_id").with_row_index("track"), on="track_id", maintain_order="left"
         )
@@ -51,6 +75,9 @@ class Interactions:
             numbers["user"].cast(pl.Int64).to_numpy(),
             numbers["track"].cast(pl.Int64).to_numpy(),
             numbers["event_timestamp"].dt.timestamp("us").to_numpy(),
+            device=numbers["device"].to_numpy(),
+            context=numbers["context"].to_numpy(),
+            skipped=numbers["skipped"].fill_null(False).to_numpy(),
         )
 
     @property
@@ -61,14 +88,20 @@ class Interactions:
     def between(self, first: int, last: int) -> "Interactions":
         """Plays with ``first <= time < last``; identifiers keep their numbers."""
         low, high = np.searchsorted(self.time, [first, last])
-        part = slice(int(low), int(high))
-        return Interactions(
-            self.user_ids, self.track_ids, self.artist_ids, self.user[part], self.track[part], self.time[part]
-        )
+        return self.only(slice(int(low), int(high)))
+
+    def only(self, wanted: slice | np.ndarray) -> "Interactions":
+        """Some of the plays, by place or mask; identifiers keep their numbers."""
+        chosen = {name: getattr(self, name)[wanted] for name in _OF_PLAYS}
+        return replace(self, **chosen)
 
     def before(self, moment: int) -> "Interactions":
         """Plays with ``time < moment``."""
         return self.between(np.iinfo(np.int64).min, moment)
+
+    def newest_first(self, user: int) -> np.ndarray:
+        """Distinct tracks of one user, the one played last first."""
+        return distinct(self.track[self.user == user][::-1])
 
     def heard_and_new(self, cutoff: int, end: int) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
         """What a recommender of the cutoff may know, and what it should have told.
@@ -91,3 +124,8 @@ class Interactions:
         pairs = np.unique(np.stack([self.user, self.track], axis=1), axis=0)
         users, starts = np.unique(pairs[:, 0], return_index=True)
         return dict(zip(users.tolist(), np.split(pairs[:, 1], starts[1:]), strict=True)) if len(users) else {}
+
+
+def distinct(tracks: np.ndarray) -> np.ndarray:
+    """Each once, where it stands first."""
+    return np.asarray(tracks[np.sort(np.unique(tracks, return_index=True)[1])])

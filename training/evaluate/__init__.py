@@ -3,13 +3,15 @@
 from training.evaluate.forecasts import ForecastMetrics, forecast_metrics, mase, mase_scale, owa, pinball, smape
 from training.evaluate.incidents import IncidentMetrics, incident_metrics
 from training.evaluate.probabilities import ProbabilityMetrics, probability_metrics
-from training.evaluate.ranking import RankingMetrics, ndcg, rank_all, ranking_metrics, recall
+from training.evaluate.ranking import Catalogue, RankingMetrics, by_segment, ndcg, rank_all, ranking_metrics, recall
 
 __all__ = [
+    "Catalogue",
     "ForecastMetrics",
     "IncidentMetrics",
     "ProbabilityMetrics",
     "RankingMetrics",
+    "by_segment",
     "forecast_metrics",
     "incident_metrics",
     "mase",

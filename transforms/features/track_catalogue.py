@@ -16,4 +16,6 @@ def track_catalogue(tracks: pl.DataFrame) -> pl.DataFrame:
         "duration_ms",
         "explicit",
         "released",
+        "available",
+        "regions",
     )

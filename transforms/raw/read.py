@@ -20,7 +20,9 @@ def scan(home: Home, name: str) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema=table.columns)
     try:
-        frames = pl.scan_parquet(files, hive_partitioning=False, glob=False)
+        frames = pl.scan_parquet(
+            files, schema=table.columns, missing_columns="insert", hive_partitioning=False, glob=False
+        )
         frames.collect_schema()
     except (ComputeError, OSError) as error:
         raise _name_the_damaged(name, home, error) from error

@@ -16,6 +16,8 @@ class Tracks(Timed):
     duration_ms = dy.Int64(nullable=True, min=0)
     explicit = dy.Bool(nullable=True)
     released = dy.Datetime(time_unit=MICROSECONDS_UTC.time_unit, time_zone=MICROSECONDS_UTC.time_zone, nullable=True)
+    available = dy.Bool(nullable=True)
+    regions = dy.List(dy.String(nullable=False), nullable=True)
 
 
 TRACKS = RawTable("tracks", Tracks, key=("track_id",), changes_slowly=True)

@@ -46,6 +46,8 @@ _SYLLABLES = (
     "qui",
     "zan",
 )
+RESTRICTED, TAKEN_DOWN = 0.03, 0.005
+"""Shares of the tracks that may be played in four countries alone, and nowhere any more."""
 _FAVOURITES = 12
 FADING = 14
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -236,6 +238,8 @@ def _tracks(
 ) -> pl.DataFrame:
     released = _day(size, release)
     genres = scene_genre[artist_scene[track_artist]]
+    rights = rng.spawn(1)[0]
+    some = rights.random(size.tracks) < RESTRICTED
     return pl.DataFrame(
         {
             "track_id": [f"t{number:06}" for number in range(size.tracks)],
@@ -245,6 +249,10 @@ def _tracks(
             "duration_ms": track_ms,
             "explicit": rng.random(size.tracks) < 0.12,
             "released": released,
+            "available": rights.random(size.tracks) >= TAKEN_DOWN,
+            "regions": [
+                sorted(rights.choice(COUNTRIES, 4, replace=False).tolist()) if here else None for here in some
+            ],
             "event_timestamp": released,
         }
     )

@@ -1,24 +1,28 @@
 """Popularity: the same tracks for everybody."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
+from training.models.recommendation.contract import SameForAll
+from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 
-MICROSECONDS_A_DAY = 86_400_000_000
 
+@dataclass(frozen=True)
+class Popularity:
+    """Settings.
 
-def fit(interactions: Interactions, cutoff: int, *, days: float | None = None) -> np.ndarray:
-    """Plays of each track before the cutoff.
-
-    Args:
-        interactions: all plays.
-        cutoff: µs since 1970 UTC.
+    Attributes:
         days: count only this many days before the cutoff; everything if None.
-
-    Returns:
-        (tracks,) float64 counts.
     """
-    seen = interactions.before(cutoff)
-    if days is not None:
-        seen = seen.between(cutoff - round(days * MICROSECONDS_A_DAY), cutoff)
-    return np.bincount(seen.track, minlength=interactions.shape[1]).astype(float)
+
+    days: float | None = None
+
+    def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> SameForAll:
+        """Plays (or whatever they weigh) of each track before the cutoff."""
+        seen = interactions.before(cutoff)
+        if self.days is not None:
+            seen = seen.between(cutoff - round(self.days * MICROSECONDS_A_DAY), cutoff)
+        return SameForAll(np.bincount(seen.track, weights=seen.weight, minlength=interactions.shape[1]))

@@ -5,7 +5,7 @@ The model may only say "more" to a better taste match and to more popularity, an
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,26 +17,84 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM: busy wai
 if TYPE_CHECKING:
     import lightgbm
 
-SERVICE = "recommendation_v1"
+@dataclass(frozen=True)
+class Ranked:
+    """What a ranker eats.
 
-INPUTS: dict[str, int] = {
+    Attributes:
+        service: whose features.
+        inputs: input column, and the direction in which it may move the score; 0 for any.
+    """
+
+    service: str
+    inputs: Mapping[str, int]
+
+    def matrix(self, rows: pl.DataFrame) -> np.ndarray:
+        """(n, len(inputs)) float32 of a training set, NaN for missing."""
+        return rows.select(pl.col(name).cast(pl.Float32).fill_null(np.nan) for name in self.inputs).to_numpy()
+
+    def groups(self, rows: pl.DataFrame) -> "Groups":
+        """From a training set of the service on a spine of ``candidates.spine``, in its order."""
+        runs = rows.select("query", "event_timestamp").with_columns(run=pl.struct("query", "event_timestamp").rle_id())
+        sizes = runs["run"].value_counts().sort("run")["count"].to_numpy()
+        return Groups(self.matrix(rows), rows["label"].cast(pl.Int8).to_numpy(), sizes)
+
+
+_MATCHES = {
     "taste_match__score": 1,
+    "content_match__score": 1,
+    "candidate_match__similar": 1,
     "popularity_share__share_1d": 1,
     "popularity_share__share_7d": 1,
     "popularity_share__share_28d": 1,
     "affinity_share__share_7d": 1,
     "affinity_share__share_28d": 1,
     "track_age__days": 0,
-    "track_popularity__skip_rate_28d": -1,
-    "artist_popularity__skip_rate_28d": -1,
-    "user_artist_affinity__plays_28d": 1,
-    "user_artist_affinity__skip_rate_28d": -1,
-    "user_listening__plays_28d": 0,
-    "user_listening__skip_rate_28d": 0,
-    "user_listening__distinct_artists_28d": 0,
-    "user_history__distinct_tracks": 0,
 }
-"""Input column, and the direction in which it may move the score."""
+HYBRID = Ranked(
+    "recommendation_v1",
+    {
+        **_MATCHES,
+        "track_popularity__skip_rate_28d": -1,
+        "artist_popularity__skip_rate_28d": -1,
+        "user_artist_affinity__plays_28d": 1,
+        "user_artist_affinity__skip_rate_28d": -1,
+        "user_listening__plays_28d": 0,
+        "user_listening__skip_rate_28d": 0,
+        "user_listening__distinct_artists_28d": 0,
+        "user_history__distinct_tracks": 0,
+    },
+)
+"""Who is asked at any time: taste, content, popularity, affinity."""
+REAL_TIME = Ranked(
+    "real_time_recommendation_v1",
+    {
+        **_MATCHES,
+        "candidate_match__follows": 1,
+        **{f"track_popularity__{name}_{days}": 0 for name in ("plays", "listeners") for days in ("1d", "7d", "28d")},
+        **{f"artist_popularity__{name}_{days}": 0 for name in ("plays", "listeners") for days in ("1d", "7d", "28d")},
+        **{
+            f"{view}__skip_rate_{days}": -1
+            for view in ("track_popularity", "artist_popularity", "user_artist_affinity")
+            for days in ("1d", "7d", "28d")
+        },
+        **{f"user_artist_affinity__plays_{days}": 1 for days in ("1d", "7d", "28d")},
+        **{
+            f"user_session__{name}_{window}": 0
+            for name in ("plays", "listening_ms", "skip_rate")
+            for window in ("1h", "1d")
+        },
+        "user_session_now__idle_seconds": 0,
+        **{f"user_listening__{name}_{days}": 0 for name in ("plays", "skip_rate") for days in ("7d", "28d")},
+        **{f"user_listening__distinct_{name}_28d": 0 for name in ("tracks", "artists")},
+        "user_history__distinct_tracks": 0,
+        **{f"request_context__{name}": 0 for name in ("hour_of_day", "day_of_week", "device_code", "context_code")},
+        "track_catalogue__duration_ms": 0,
+        "track_catalogue__explicit": 0,
+        "user_profile__birth_year": 0,
+    },
+)
+"""Who is asked within a session: all of that, what goes on now, and where."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +102,7 @@ class Groups:
     """Rows of queries, one query after the other.
 
     Attributes:
-        inputs: (n, len(INPUTS)) float32, NaN for missing.
+        inputs: (n, inputs) float32, NaN for missing.
         labels: (n,) 1 where the track was played.
         sizes: rows of each query.
     """
@@ -52,21 +110,6 @@ class Groups:
     inputs: np.ndarray
     labels: np.ndarray
     sizes: np.ndarray
-
-    @classmethod
-    def of(cls, rows: pl.DataFrame) -> "Groups":
-        """From a training set of ``SERVICE`` on a spine of ``candidates.spine``, in its order."""
-        runs = rows.select("query", "event_timestamp").with_columns(run=pl.struct("query", "event_timestamp").rle_id())
-        return cls(
-            matrix(rows),
-            rows["label"].cast(pl.Int8).to_numpy(),
-            runs["run"].value_counts().sort("run")["count"].to_numpy(),
-        )
-
-
-def matrix(rows: pl.DataFrame) -> np.ndarray:
-    """(n, len(INPUTS)) float32 of the model's inputs, NaN for missing."""
-    return rows.select(pl.col(name).cast(pl.Float32).fill_null(np.nan) for name in INPUTS).to_numpy()
 
 
 @dataclass(frozen=True)
@@ -89,23 +132,23 @@ class Ranker:
     patience: int = 50
     seed: int = 1
 
-    def fit(self, train: Sequence[Groups], validation: Groups) -> "lightgbm.Booster":
+    def fit(self, ranked: Ranked, train: Sequence[Groups], validation: Groups) -> "lightgbm.Booster":
         """The number of trees chosen on validation, then everything fitted with that many."""
         import lightgbm
 
         callbacks: list[Any] = [lightgbm.early_stopping(self.patience, verbose=False)]
-        held_out = self._dataset([validation])
+        held_out = self._dataset(ranked, [validation])
         searched = lightgbm.train(
-            self._parameters(),
-            self._dataset(train),
+            self._parameters(ranked),
+            self._dataset(ranked, train),
             self.most_trees,
             valid_sets=[held_out],
             callbacks=callbacks,
         )
         trees = max(searched.best_iteration, 20)
-        return lightgbm.train(self._parameters(), self._dataset([*train, validation]), trees)
+        return lightgbm.train(self._parameters(ranked), self._dataset(ranked, [*train, validation]), trees)
 
-    def _parameters(self) -> dict[str, object]:
+    def _parameters(self, ranked: Ranked) -> dict[str, object]:
         return {
             "objective": "lambdarank",
             "metric": "ndcg",
@@ -113,19 +156,19 @@ class Ranker:
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": self.least_rows,
-            "monotone_constraints": list(INPUTS.values()),
+            "monotone_constraints": list(ranked.inputs.values()),
             "num_threads": 1,
             "deterministic": True,
             "seed": self.seed,
             "verbose": -1,
         }
 
-    def _dataset(self, groups: Sequence[Groups]) -> "lightgbm.Dataset":
+    def _dataset(self, ranked: Ranked, groups: Sequence[Groups]) -> "lightgbm.Dataset":
         import lightgbm
 
         return lightgbm.Dataset(
             np.concatenate([part.inputs for part in groups]),
             np.concatenate([part.labels for part in groups]),
             group=np.concatenate([part.sizes for part in groups]),
-            feature_name=list(INPUTS),
+            feature_name=list(ranked.inputs),
         )

@@ -1,20 +1,19 @@
 """The recommendation family, end to end.
 
 1. Split the plays by time: train, validation, test (``TimeSplit``).
-2. Choose how fast plays fade on validation: the half-life with the best NDCG@10 of the vectors alone.
-3. At every cutoff (some within train, then the starts of validation and test, then the end) fit the vectors on what
-   came before and write them into the feature tables ``user_taste`` and ``track_taste``, stamped with the cutoff.
-4. At every cutoff ask for each listener's candidates; what they went on to play is the label. Pull the features of
-   ``recommendation_v1`` for all of it, as of the cutoff.
-5. Fit the ranker on train, its size on validation; measure everything once on test.
-6. Register a bundle: the ranker as ONNX, an index over the newest track vectors, the popular tracks.
+2. Choose on validation how fast plays fade and how much tags, genres and friends say: the vectors' NDCG@10 alone.
+3. At every cutoff (some within train, then the starts of validation and test, then the end) learn all there is to know
+   (``knowledge``) and write the vectors into the feature tables, stamped with the cutoff.
+4. At every cutoff ask for each listener's candidates, and once more in the middle of sessions between it and the next;
+   what they go on to play is the label. Pull the features of ``recommendation_v1`` as of the cutoff, and those of
+   ``real_time_recommendation_v1`` as of the moments within sessions.
+5. Fit both rankers on train, their size on validation, and the weights of the models that blend; measure everything once
+   on test.
+6. Register a bundle with all five models, and write a report.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,24 +23,28 @@ import polars as pl
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
 from training.datasets import Interactions, TimeSplit, TrainingSet, training_set
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
-from training.models.lightgbm_onnx import to_onnx
-from training.models.recommendation import popularity
-from training.models.recommendation.als import ALS, Vectors
-from training.models.recommendation.candidates import NEAREST, POPULAR, POPULAR_DAYS, Query, queries, spine
-from training.models.recommendation.ranker import INPUTS, SERVICE, Groups, Ranker, matrix
+from training.models.ensemble import Members, WeightedEnsemble
+from training.models.recommendation import measured, report
+from training.models.recommendation.blend import NdcgLoss
+from training.models.recommendation.bundle import NAME, Learned, iso, writer
+from training.models.recommendation.candidates import Query, at_cutoff, fewer_negatives, in_session, sampled, spine
+from training.models.recommendation.ials import IALS
+from training.models.recommendation.knowledge import POPULAR_DAYS, Knowledge, describe, learn
+from training.models.recommendation.measured import PICKS
+from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranked, Ranker
+from training.models.recommendation.weighting import MICROSECONDS_A_DAY
+from training.models.ensemble import Members, WeightedEnsemble
 from training.registry import register
-from transforms import feature_tables
-from transforms.raw.table import MICROSECONDS_UTC
+from transforms.candidates.blend import standardised
+from transforms.candidates.cold import SegmentPopularity, segments
 
 if TYPE_CHECKING:
     import lightgbm
 
-NAME = "recommendation"
-DEPTH = 20
+SEGMENT_SERVICE = "user_segment_v1"
 
 
 @dataclass(frozen=True)
@@ -49,20 +52,24 @@ class Settings:
     """What a run may vary.
 
     Attributes:
-        als: the vectors; their half-life is chosen from ``half_lives``.
+        ials: the vectors; their half-life and the weight of attributes are chosen from the next two.
         half_lives: in days, None for plays that never fade.
-        ranker: the ranker.
-        folds: cutoffs within train at which the ranker learns.
+        attributes: weights of what describes users and tracks.
+        ranker: both rankers.
+        folds: cutoffs within train at which the rankers learn.
         users_per_fold: most listeners asked at one of them.
+        negatives: most tracks of a question that were not played, in train.
         users_measured: most listeners asked in validation and in test.
         seed: of the samples of listeners.
     """
 
-    als: ALS = field(default_factory=ALS)
+    ials: IALS = field(default_factory=IALS)
     ranker: Ranker = field(default_factory=Ranker)
     half_lives: tuple[float | None, ...] = (14.0, 30.0, 120.0, None)
-    folds: int = 12
-    users_per_fold: int = 100
+    attributes: tuple[float, ...] = (0.0, 1.0)
+    folds: int = 8
+    users_per_fold: int = 150
+    negatives: int = 100
     users_measured: int = 500
     seed: int = 0
 
@@ -73,9 +80,11 @@ class Result:
 
     version: int
     metrics: dict[str, RankingMetrics]
+    measured: measured.Measured
     split: TimeSplit
     training_rows: int
     training_set: Path
+    report: Path
     seconds: dict[str, float]
 
     def lines(self) -> Iterator[str]:
@@ -83,22 +92,41 @@ class Result:
         yield f"{self.training_rows:,} training rows → {self.training_set}"
         for stage, seconds in self.seconds.items():
             yield f"{stage:14}{seconds:7.1f} s"
-        yield f"{'test':16}{'NDCG@10':>9}{'± 95 %':>9}{'Recall@20':>11}{'coverage':>10}{'listeners':>11}"
-        for model, numbers in self.metrics.items():
-            yield (
-                f"{model:16}{numbers.ndcg_at_10:9.4f}{numbers.ndcg_interval:9.4f}{numbers.recall_at_20:11.4f}"
-                f"{numbers.coverage_at_10:10.3f}{numbers.users:11}"
-            )
+        for question, models in self.measured.by_question.items():
+            heading = f"test: {question}"
+            yield f"{heading:30}{'NDCG@10':>9}{'± 95 %':>9}{'Recall@20':>11}{'coverage':>10}{'listeners':>11}"
+            for model, numbers in models.items():
+                yield (
+                    f"  {model:28}{numbers.ndcg_at_10:9.4f}{numbers.ndcg_interval:9.4f}{numbers.recall_at_20:11.4f}"
+                    f"{numbers.coverage_at_10:10.3f}{numbers.users:11}"
+                )
+        yield f"report: {self.report}"
         yield f"registered: {NAME} {self.version} (challenger). Next: python -m training promote {NAME}"
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Everything about one cutoff."""
+    """Everything about one cutoff.
 
-    vectors: Vectors
+    Attributes:
+        known: at the cutoff.
+        asked: queries at the cutoff.
+        sessions: queries within sessions until the next.
+    """
+
+    known: Knowledge
     asked: list[Query]
-    spine: pl.DataFrame
+    sessions: list[Query]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A ranker and what it said of the test's candidates."""
+
+    booster: "lightgbm.Booster"
+    pulled: TrainingSet
+    test: pl.DataFrame
+    scores: list[np.ndarray]
 
 
 def run(home: Home, settings: Settings | None = None, *, progress: Progress = silent) -> Result:
@@ -109,98 +137,89 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         StoreError: features are not built or not applied.
     """
     settings = settings or Settings()
-    clock = Clock(progress, 6)
+    clock = Clock(progress, 7)
     interactions = Interactions.load(home)
     split = TimeSplit.by_share(interactions.time)
-    settings = replace(settings, als=choose_half_life(interactions, split, settings))
-    clock.lap("half-life")
+    settings = replace(settings, ials=choose_vectors(home, interactions, split, settings))
+    clock.lap("vectors chosen")
     moments, final = _moments(home, interactions, split, settings, clock)
-    pulled = training_set(SERVICE, pl.concat([moment.spine for moment in moments]), home=home)
-    saved = pulled.save(home)
-    clock.lap("features")
-    *train, validation, test = _by_moment(pulled, moments)
-    booster = settings.ranker.fit([Groups.of(rows) for rows in train], Groups.of(validation))
-    clock.lap("ranker")
-    metrics = measure(interactions, moments[-1], np.asarray(booster.predict(matrix(test))))
+    hybrid = _ranker(home, interactions, settings, HYBRID, [moment.asked for moment in moments])
+    clock.lap("hybrid")
+    real_time = _ranker(home, interactions, settings, REAL_TIME, [moment.sessions for moment in moments])
+    clock.lap("real time")
+    told = _segments(home, interactions, moments[-1].known.cutoff)
+    weights = {
+        "collaborative": _collaborative_weights(moments[-2]),
+        "cold_start": _cold_weights(interactions, moments[-2], told, settings),
+    }
+    found = _measure(interactions, moments[-1], hybrid, real_time, weights, told, split.end)
     clock.lap("evaluation")
+    learned = Learned(
+        interactions,
+        final,
+        hybrid.booster,
+        real_time.booster,
+        weights,
+        _popularity(interactions, final.cutoff, _segments(home, interactions, final.cutoff)),
+    )
+    metrics = found.by_question["at the cutoff"]
+    parameters = _parameters(settings, interactions, split)
+    page = report.draw(NAME, found, parameters | {"weights": weights}, learned, moments[-1])
     version = register(
         home,
         NAME,
-        parameters=_parameters(settings, interactions, split),
-        metrics={
-            f"test_{metric}_{model}": value
-            for model, numbers in metrics.items()
-            for metric, value in asdict(numbers).items()
-        },
-        write=_bundle_writer(interactions, final, booster, pulled, metrics, split),
+        parameters=parameters,
+        metrics=_flat(found),
+        write=writer(home, learned, hybrid.pulled, found, split, page),
     )
     clock.lap("registration")
-    return Result(version, metrics, split, pulled.data.height, saved, clock.seconds)
+    saved = hybrid.pulled.save(home)
+    path = report.keep(home, NAME, version, page)
+    return Result(version, metrics, found, split, hybrid.pulled.data.height, saved, path, clock.seconds)
 
 
-def choose_half_life(interactions: Interactions, split: TimeSplit, settings: Settings) -> ALS:
-    """The vectors' settings with the half-life that ranks the validation period best; the first one wins a tie."""
+def choose_vectors(home: Home, interactions: Interactions, split: TimeSplit, settings: Settings) -> IALS:
+    """The vectors' settings that rank the validation period best; the first one wins a tie."""
     history, news = interactions.heard_and_new(split.validation, split.test)
-    asked = sorted(user for user, tracks in news.items() if len(tracks))
-    if len(asked) > settings.users_measured:
-        rng = np.random.default_rng(settings.seed)
-        asked = np.sort(rng.choice(asked, settings.users_measured, replace=False)).tolist()
-    scores = []
-    for days in settings.half_lives:
-        vectors = replace(settings.als, half_life_days=days).fit(interactions, split.validation)
-        ranked = {user: rank_all(vectors.track @ vectors.user[user], history[user], DEPTH) for user in asked}
-        relevant = {user: news[user] for user in asked}
-        scores.append(ranking_metrics(ranked, relevant, interactions.shape[1]).ndcg_at_10)
-    return replace(settings.als, half_life_days=settings.half_lives[int(np.argmax(scores))])
+    asked = np.array(sorted(user for user, tracks in news.items() if len(tracks)), np.int64)
+    asked = sampled(asked, settings.users_measured, np.random.default_rng(settings.seed))
+    described = describe(home, interactions, split.validation).attributes
 
+    def score(ials: IALS) -> float:
+        vectors = ials.fit(interactions, split.validation, described)
+        rows = zip(asked.tolist(), vectors.scores(asked), strict=True)
+        ranked = {user: rank_all(scores, history[user], measured.DEPTH) for user, scores in rows}
+        relevant = {user: news[user] for user in asked.tolist()}
+        return ranking_metrics(ranked, relevant, interactions.shape[1]).ndcg_at_10
 
-def measure(interactions: Interactions, test: Moment, ranker_scores: np.ndarray) -> dict[str, RankingMetrics]:
-    """The ranker and its parts on the same listeners: full lists over all tracks, heard ones left out.
+    def best(tried: Sequence[IALS]) -> IALS:
+        return tried[int(np.argmax([score(one) for one in tried]))] if len(tried) > 1 else tried[0]
 
-    Args:
-        interactions: all plays.
-        test: the test moment.
-        ranker_scores: (rows of the spine,) scores of its candidates; tracks that are none rank after them, in the
-            order of the vectors.
-    """
-    cutoff = test.vectors.cutoff
-    always = popularity.fit(interactions, cutoff)
-    recent = popularity.fit(interactions, cutoff, days=POPULAR_DAYS)
-    lists: dict[str, dict[int, np.ndarray]] = {
-        "hybrid": {},
-        "als": {},
-        "popularity": {},
-        "popularity_28d": {},
-    }
-    ends = np.cumsum([len(query.candidates) for query in test.asked])
-    for query, scores in zip(test.asked, np.split(ranker_scores, ends[:-1]), strict=True):
-        taste = test.vectors.track @ test.vectors.user[query.user]
-        best = query.candidates[np.argsort(-scores, kind="stable")][:DEPTH]
-        rest = rank_all(taste, np.union1d(query.seen, best), DEPTH - len(best))
-        lists["hybrid"][query.user] = np.concatenate([best, rest])
-        lists["als"][query.user] = rank_all(taste, query.seen, DEPTH)
-        lists["popularity"][query.user] = rank_all(always, query.seen, DEPTH)
-        lists["popularity_28d"][query.user] = rank_all(recent, query.seen, DEPTH)
-    relevant = {query.user: query.relevant for query in test.asked}
-    return {name: ranking_metrics(ranked, relevant, interactions.shape[1]) for name, ranked in lists.items()}
+    faded = best([replace(settings.ials, half_life_days=days) for days in settings.half_lives])
+    if not described.tracks.nnz:
+        return faded
+    return best([replace(faded, user_attributes=weight, track_attributes=weight) for weight in settings.attributes])
 
 
 def _moments(
     home: Home, interactions: Interactions, split: TimeSplit, settings: Settings, clock: Clock
-) -> tuple[list[Moment], Vectors]:
-    """Vectors and questions at every cutoff in order of time; and the vectors of the end, which serve."""
+) -> tuple[list[Moment], Knowledge]:
+    """What is known and asked at every cutoff in order of time; and what is known at the end, which serves."""
     folds = split.folds(interactions.time, settings.folds)
     periods = [*folds, (split.validation, split.test), (split.test, split.end)]
     rng = np.random.default_rng(settings.seed)
     moments: list[Moment] = []
-    vectors: Vectors | None = None
+    known: Knowledge | None = None
     for place, (cutoff, end) in enumerate(periods):
-        vectors = settings.als.fit(interactions, cutoff, start=vectors)
-        _write_vectors(home, interactions, vectors, settings)
-        most = settings.users_per_fold if place < len(folds) else settings.users_measured
-        asked = queries(interactions, vectors, end, most_users=most, rng=rng)
-        moments.append(Moment(vectors, asked, spine(interactions, vectors, asked, home.tenant)))
-        clock.tell(place + 1, len(periods) + 1, "vectors")
+        known = learn(home, interactions, cutoff, settings.ials, before=known)
+        training = place < len(folds)
+        most = settings.users_per_fold if training else settings.users_measured
+        asked = at_cutoff(interactions, known, end, most_users=most, rng=rng)
+        sessions = in_session(interactions, known, end, most_users=most, rng=rng)
+        if training:
+            asked, sessions = (fewer_negatives(part, settings.negatives, rng) for part in (asked, sessions))
+        moments.append(Moment(known, asked, sessions))
+        clock.tell(place + 1, len(periods) + 1, "what is known")
     for name, moment in zip(("validation", "test"), moments[-2:], strict=True):
         if not any(len(query.relevant) for query in moment.asked):
             raise InputError(
@@ -208,149 +227,154 @@ def _moments(
                 found="none",
                 next_command="python -m transforms import FORMAT PATH  (more events, over more days)",
             )
-    final = settings.als.fit(interactions, split.end, start=vectors)
-    _write_vectors(home, interactions, final, settings)
-    clock.lap("vectors")
-    return [moment for moment in moments if moment.asked], final
+    final = learn(home, interactions, split.end, settings.ials, before=known)
+    clock.lap("knowledge")
+    return moments, final
 
 
-def fit_identity(vectors: Vectors) -> int:
-    """A number that tells this fit from every other: 52 bits of a digest, exact as a float64."""
-    content = hashlib.sha256(vectors.user.tobytes() + vectors.track.tobytes())
-    return int.from_bytes(content.digest()[:8], "big") >> 12
+def _ranker(
+    home: Home, interactions: Interactions, settings: Settings, ranked: Ranked, asked: list[list[Query]]
+) -> Fitted:
+    """Fit on all but the last two moments, stop by the last but one, score the last."""
+    spines = [spine(interactions, part, home.tenant, context=ranked is REAL_TIME) for part in asked]
+    pulled = training_set(ranked.service, pl.concat(spines), home=home)
+    ends = np.cumsum([part.height for part in spines])
+    *train, validation, test = (
+        pulled.data[int(end) - part.height : int(end)] for part, end in zip(spines, ends, strict=True)
+    )
+    learnable = [ranked.groups(rows) for rows in train if rows.height]
+    held_out = ranked.groups(validation) if validation.height else learnable[-1]
+    booster = settings.ranker.fit(ranked, learnable or [held_out], held_out)
+    scores = np.asarray(booster.predict(ranked.matrix(test))) if test.height else np.empty(0)
+    bounds = np.cumsum([len(query.pool) for query in asked[-1]])[:-1]
+    return Fitted(booster, pulled, test, np.split(scores, bounds) if asked[-1] else [])
 
 
-def _write_vectors(home: Home, interactions: Interactions, vectors: Vectors, settings: Settings) -> None:
-    """Into the feature tables, for everybody and everything with a past, stamped with the cutoff."""
-    moment = datetime.fromtimestamp(vectors.cutoff / 1e6, UTC)
-    fit = fit_identity(vectors)
-    inputs = hashlib.sha256(f"{settings.als} {fit}".encode()).hexdigest()
-    views = feature_tables.tables()
-    for view, key, ids, values in (
-        ("user_taste", "user_id", interactions.user_ids, vectors.user),
-        ("track_taste", "track_id", interactions.track_ids, vectors.track),
-    ):
-        known = np.any(values != 0, axis=1)
-        stamp = pl.repeat(vectors.cutoff, int(known.sum()), dtype=pl.Int64, eager=True).cast(MICROSECONDS_UTC)
-        rows = pl.DataFrame(
-            {
-                key: pl.Series(ids, dtype=pl.String).filter(pl.Series(known)),
-                "event_timestamp": stamp,
-                "created_timestamp": stamp,
-                "vector": pl.Series(values[known], dtype=pl.Array(pl.Float32, values.shape[1])).arr.to_list(),
-                "fit": pl.repeat(fit, int(known.sum()), dtype=pl.Int64, eager=True),
-            }
-        )
-        feature_tables.write_partition(
-            home,
-            views[view],
-            rows,
-            date=str(moment.date()),
-            inputs=inputs,
-            part=f"part-{vectors.cutoff}.parquet",
-        )
+def _learned_weights(
+    questions: Sequence[tuple[Mapping[str, np.ndarray], np.ndarray, int]], otherwise: dict[str, float]
+) -> dict[str, float]:
+    """Weights of standardised scores that rank best by NDCG@10.
+
+    Args:
+        questions: scores of each candidate by name, whether it was played, and how many tracks were.
+        otherwise: if there is no question.
+    """
+    if not questions:
+        return otherwise
+    group = np.repeat(np.arange(len(questions)), [len(truth) for _, truth, _ in questions])
+    names = tuple(questions[0][0])
+    values = np.concatenate([np.column_stack([standardised(scores[name]) for name in names]) for scores, *_ in questions])
+    truth = np.concatenate([truth for _, truth, _ in questions]).astype(float)
+    loss = NdcgLoss.of(group, np.array([count for *_, count in questions]))
+    return WeightedEnsemble(loss=loss, steps=20).fit(Members(names, values, truth, group)).weights
 
 
-def _by_moment(pulled: TrainingSet, moments: list[Moment]) -> list[pl.DataFrame]:
-    ends = np.cumsum([moment.spine.height for moment in moments])
-    return [pulled.data[int(end) - moment.spine.height : int(end)] for moment, end in zip(moments, ends, strict=True)]
+def _collaborative_weights(moment: Moment) -> dict[str, float]:
+    """Of taste and of what is played together, on validation."""
+    questions = []
+    for query in moment.asked:
+        mine = measured.collaborative_pool(query)
+        scores = measured.collaborative_scores(moment.known, query.user, mine)
+        questions.append((scores, np.isin(mine.places, query.relevant), len(query.relevant)))
+    return _learned_weights(questions, {"taste": 1.0, "similar": 0.0})
+
+
+def _cold_weights(
+    interactions: Interactions, moment: Moment, told: Mapping[int, tuple[str, ...]], settings: Settings
+) -> dict[str, float]:
+    """Of what speaks for a track where only a few picks are known: listeners of validation, all but a few picks of
+    whose history is forgotten."""
+    popularity = _popularity(interactions, moment.known.cutoff, told)
+    rng = np.random.default_rng(settings.seed)
+    questions = []
+    for query in moment.asked:
+        if len(query.seen) < PICKS:
+            continue
+        picks = rng.choice(query.seen, PICKS, replace=False)
+        mine, speaks = measured.cold_pool(moment.known, popularity.shares(told.get(query.user, ())), picks)
+        wanted = np.union1d(query.relevant, np.setdiff1d(query.seen[: 2 * PICKS], picks))
+        questions.append((speaks, np.isin(mine.places, wanted), len(wanted)))
+    return _learned_weights(questions, {"similar": 1 / 3, "content": 1 / 3, "popular": 1 / 3})
+
+
+def _segments(home: Home, interactions: Interactions, cutoff: int) -> dict[int, tuple[str, ...]]:
+    """User → segments, of what they had told by the cutoff."""
+    ids = pl.Series(interactions.user_ids, dtype=pl.String)
+    stamp = pl.repeat(cutoff, len(ids), dtype=pl.Int64, eager=True).cast(pl.Datetime("us", "UTC"))
+    rows = training_set(SEGMENT_SERVICE, pl.DataFrame({"user_id": ids, "event_timestamp": stamp}), home=home).data
+    told = zip(rows["user_profile__country"], rows["user_profile__birth_year"], strict=True)
+    return {user: segments(country, year) for user, (country, year) in enumerate(told)}
+
+
+def _popularity(
+    interactions: Interactions, cutoff: int, told: Mapping[int, tuple[str, ...]]
+) -> SegmentPopularity:
+    """Of the weeks before the cutoff."""
+    recent = interactions.between(cutoff - POPULAR_DAYS * MICROSECONDS_A_DAY, cutoff)
+    names = sorted({name for mine in told.values() for name in mine})
+    number = {name: place for place, name in enumerate(names)}
+    belongs = np.zeros((interactions.shape[0], len(names)), bool)
+    for user, mine in told.items():
+        belongs[user, [number[name] for name in mine]] = True
+    members = ((name, recent.track[belongs[recent.user, place]]) for name, place in number.items())
+    of_all = np.bincount(recent.track, minlength=interactions.shape[1]).astype(float)
+    return SegmentPopularity.count(members, of_all)
+
+
+def _measure(
+    interactions: Interactions,
+    test: Moment,
+    hybrid: Fitted,
+    real_time: Fitted,
+    weights: Mapping[str, Mapping[str, float]],
+    told: Mapping[int, tuple[str, ...]],
+    end: int,
+) -> measured.Measured:
+    known = test.known
+    metrics, by_segment = measured.at_cutoff(
+        interactions, known, test.asked, hybrid.scores, weights["collaborative"]
+    )
+    questions = {"at the cutoff": metrics}
+    if test.sessions:
+        bounds = np.cumsum([len(query.pool) for query in test.sessions])[:-1]
+        without = np.split(np.asarray(hybrid.booster.predict(HYBRID.matrix(real_time.test))), bounds)
+        scores = {"real_time": real_time.scores, "hybrid": without}
+        questions["next in the session"] = measured.in_session(interactions, known, test.sessions, scores)
+    popularity = _popularity(interactions, known.cutoff, told)
+    questions |= measured.new_listeners(interactions, known, popularity, told, end, weights["cold_start"])
+    cold = measured.new_tracks(interactions, known, end)
+    return measured.Measured(questions | ({"new tracks, among themselves": cold} if cold else {}), by_segment)
+
+
+def _flat(found: measured.Measured) -> dict[str, float]:
+    """As MLflow takes them; what was not measured is left out."""
+    told = {f"test_{metric}_{model}": value for model, metric, value in _numbers(found.by_question["at the cutoff"])}
+    for question, models in found.by_question.items():
+        if question != "at the cutoff":
+            told |= {f"{_plain(question)}/{metric}_{_plain(model)}": value for model, metric, value in _numbers(models)}
+    told |= {f"segments/{metric}_{name}": value for name, metric, value in _numbers(found.segments)}
+    return {name: value for name, value in told.items() if np.isfinite(value)}
+
+
+def _numbers(models: Mapping[str, RankingMetrics]) -> Iterator[tuple[str, str, float]]:
+    return (
+        (model, metric, value) for model, numbers in models.items() for metric, value in asdict(numbers).items()
+    )
+
+
+def _plain(name: str) -> str:
+    return name.replace(",", "").replace(" ", "_")
 
 
 def _parameters(settings: Settings, interactions: Interactions, split: TimeSplit) -> dict[str, Any]:
     users, tracks = interactions.shape
     return {
-        **{f"als_{key}": value for key, value in asdict(settings.als).items()},
+        **{f"ials_{key}": value for key, value in asdict(settings.ials).items()},
         **{f"ranker_{key}": value for key, value in asdict(settings.ranker).items()},
         "folds": settings.folds,
         "seed": settings.seed,
         "plays": len(interactions.time),
         "users": users,
         "tracks": tracks,
-        **{f"split_{name}": _iso(moment) for name, moment in asdict(split).items()},
+        **{f"split_{name}": iso(moment) for name, moment in asdict(split).items()},
     }
-
-
-def _bundle_writer(
-    interactions: Interactions,
-    final: Vectors,
-    booster: "lightgbm.Booster",
-    pulled: TrainingSet,
-    metrics: dict[str, RankingMetrics],
-    split: TimeSplit,
-) -> Callable[[Path, int], BundleManifest]:
-    known = np.flatnonzero(np.any(final.track != 0, axis=1))
-    recent = popularity.fit(interactions, final.cutoff, days=POPULAR_DAYS)[known]
-    catalogue = {
-        "track_ids": [interactions.track_ids[track] for track in known.tolist()],
-        "artist_ids": [interactions.artist_ids[track] for track in known.tolist()],
-        "popular": np.argsort(-recent, kind="stable").tolist(),
-    }
-    numbers = {model: asdict(values) for model, values in metrics.items()}
-
-    def write(folder: Path, version: int) -> BundleManifest:
-        files = {
-            "model.onnx": to_onnx(booster),
-            "index.voy": _index(final.track[known]),
-            "catalogue.json": json.dumps(catalogue).encode(),
-            "README.md": _card(version, pulled, metrics, split).encode(),
-        }
-        return write_bundle(
-            folder,
-            files,
-            {
-                "name": NAME,
-                "version": version,
-                "family": "recommendation",
-                "feature_service": SERVICE,
-                "fingerprint": pulled.manifest["fingerprint"],
-                "inputs": [(name, "float32") for name in INPUTS],
-                "outputs": [("score", "float32")],
-                "metrics": numbers,
-                "training_set": pulled.manifest["digest"],
-                "cutoff": _iso(final.cutoff),
-                "extra": {"fit": fit_identity(final), "nearest": NEAREST, "popular": POPULAR},
-            },
-        )
-
-    return write
-
-
-def _index(vectors: np.ndarray) -> bytes:
-    """Nearest-neighbour index by inner product; items are numbered as in ``catalogue.json``."""
-    import voyager
-
-    index = voyager.Index(voyager.Space.InnerProduct, num_dimensions=vectors.shape[1], M=24, ef_construction=200)
-    index.add_items(vectors, np.arange(len(vectors)), num_threads=1)
-    return index.as_bytes()
-
-
-def _card(version: int, pulled: TrainingSet, metrics: dict[str, RankingMetrics], split: TimeSplit) -> str:
-    lines = [
-        f"# {NAME} {version}",
-        "",
-        "Candidates by collaborative filtering and recent popularity, ordered by LambdaRank. Recommends tracks that",
-        "the listener has not heard.",
-        "",
-        f"Trained on {pulled.data.height:,} rows of `{SERVICE}` (fingerprint {pulled.manifest['fingerprint']}), ",
-        f"training set {pulled.manifest['digest'][:16]}. Validation from {_iso(split.validation)}, test from",
-        f"{_iso(split.test)} to {_iso(split.end)}.",
-        "",
-        "Test: full ranking over all tracks, heard ones left out, listeners with a past.",
-        "",
-        "| model | NDCG@10 | ± 95 % | Recall@20 | coverage@10 | listeners |",
-        "|---|---|---|---|---|---|",
-        *(
-            f"| {name} | {m.ndcg_at_10:.4f} | {m.ndcg_interval:.4f} | {m.recall_at_20:.4f} | {m.coverage_at_10:.3f} "
-            f"| {m.users} |"
-            for name, m in metrics.items()
-        ),
-        "",
-        "Limits: tracks nobody played before the cutoff are never recommended; a listener without plays gets what is",
-        "popular.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _iso(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat()

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
-from training.models.recommendation.popularity import MICROSECONDS_A_DAY
+from training.models.recommendation.contract import FromHistory
+from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Transitions:
         asked: last plays of a listener that ask.
         recency: by which each earlier of them counts less.
         beta: exponent of how often a track follows anything, which divides its score; 0 leaves popularity in.
+        backwards: by which what came before a play counts as following it.
     """
 
     reach: int = 5
@@ -33,23 +36,14 @@ class Transitions:
     asked: int = 20
     recency: float = 0.85
     beta: float = 0.3
+    backwards: float = 0.0
 
-    def fit(self, interactions: Interactions, cutoff: int) -> np.ndarray:
-        """Scores from the plays before the cutoff.
-
-        Args:
-            interactions: all plays, in order of time.
-            cutoff: µs since 1970 UTC.
-
-        Returns:
-            (users, tracks) float64; zeros for listeners without a past.
-        """
+    def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
+        """Learn from the plays before the cutoff, which are in order of time."""
         seen = interactions.before(cutoff)
         order = np.argsort(seen.user, kind="stable")  # of each listener in order of time
         user, track, time = seen.user[order], seen.track[order], seen.time[order]
-        return np.asarray(
-            (self._last(user, track, seen.shape) @ self._chain(user, track, time, cutoff, seen)).todense()
-        )
+        return FromHistory(self._last(user, track, seen.shape), self._chain(user, track, time, cutoff, seen))
 
     def _chain(
         self, user: np.ndarray, track: np.ndarray, time: np.ndarray, cutoff: int, seen: Interactions
@@ -65,6 +59,8 @@ class Transitions:
                 weight = weight * 0.5 ** (age / self.half_life_days)
             pairs = (track[:-step][same], track[step:][same])
             total = total + sparse.csr_array((weight, pairs), shape=(tracks, tracks))
+        if self.backwards:
+            total = total + self.backwards * total.T
         total.setdiag(0)
         leaving = np.asarray(total.sum(axis=1)).ravel()
         arriving = np.asarray(total.sum(axis=0)).ravel()

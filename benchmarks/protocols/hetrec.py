@@ -1,0 +1,136 @@
+"""Last.fm HetRec 2011, as its published results were measured.
+
+All 92,834 pairs of 1,892 listeners and 17,632 artists, none filtered. Of each listener's pairs, at random, one in ten is
+test, one in ten validation (one at least of each where there are three), three seeds. Models are fitted on the 80 % that
+remain and asked for lists over all artists without those in the other two parts (validation: without those of training;
+the test's artists are among its wrong answers there). Settings and the blend's weights are chosen on validation of the
+first seed and are the same for all. Beside the counts of plays the models may read friendships and the tags that
+listeners gave to artists, but no tag that a listener gave to an artist which is held out from them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from benchmarks.protocols.row import Row, full_ranking
+from training.datasets.attributes import Attributes
+from training.datasets.interactions import Interactions
+from training.models.recommendation.blend import BlendFit, learn_weights
+from training.models.recommendation.content import Content
+from training.models.recommendation.contract import Model
+from training.models.recommendation.ease import EASE
+from training.models.recommendation.ials import IALS
+from training.models.recommendation.popularity import Popularity
+from training.models.recommendation.rp3beta import RP3Beta
+from training.models.recommendation.weighting import Weighting
+
+NAME, DATA = "hetrec, random 8:1:1", "hetrec2011-lastfm-2k"
+GOAL = {"ndcg_at_10": 0.224, "recall_at_10": 0.230}
+SEEDS = (0, 1, 2)
+COUNTS = Weighting(logarithm=True)
+FEWEST_ARTISTS = 5
+"""Tags of fewer artists are left out."""
+
+MODELS: dict[str, Model] = {
+    "ials": IALS(192, 16, 0.7, 0.006, None, user_attributes=3.5, track_attributes=3.5),
+    "ease": EASE(6_000.0, COUNTS, COUNTS, user_attributes=4.0, track_attributes=7.0),
+    "content": Content(),
+    "rp3beta": RP3Beta(beta=0.3),
+}
+ALONE: dict[str, Model] = {
+    "ials, plays alone": IALS(192, 16, 0.7, 0.008, None),
+    "ease, plays alone": EASE(4_000.0, COUNTS, COUNTS),
+    "popularity": Popularity(),
+}
+
+
+def read(folder: Path) -> tuple[Interactions, pl.DataFrame, sparse.csr_array]:
+    """Play counts as plays, the tags (user, track, tag), and friendships (users, users)."""
+
+    def table(name: str) -> np.ndarray:
+        return np.loadtxt(folder / name, np.int64, delimiter="\t", skiprows=1)
+
+    counts = table("user_artists.dat")
+    users, user = np.unique(counts[:, 0], return_inverse=True)
+    artists, artist = np.unique(counts[:, 1], return_inverse=True)
+    names = [str(one) for one in artists.tolist()]
+    plays = Interactions(
+        [str(one) for one in users.tolist()],
+        names,
+        names,
+        user,
+        artist,
+        np.zeros(len(counts), np.int64),
+        counts[:, 2].astype(float),
+    )
+    tagged = pl.DataFrame(table("user_taggedartists.dat")[:, :3], ["user", "track", "tag"]).unique()
+    tagged = tagged.filter(pl.col("user").is_in(users.tolist()), pl.col("track").is_in(artists.tolist()))
+    tagged = tagged.with_columns(
+        user=pl.Series(np.searchsorted(users, tagged["user"])), track=pl.Series(np.searchsorted(artists, tagged["track"]))
+    )
+    pairs = table("user_friends.dat")
+    place = (np.searchsorted(users, pairs[:, 0]), np.searchsorted(users, pairs[:, 1]))
+    friends = sparse.csr_array((np.ones(len(pairs)), place), shape=(len(users), len(users)))
+    return plays, tagged.sort("user", "track", "tag"), friends
+
+
+def tag_counts(tagged: pl.DataFrame, tracks: int, fewest: int = FEWEST_ARTISTS) -> sparse.csr_array:
+    """(tracks, tags) how many listeners gave each tag, of tags that enough tracks have."""
+    tags, column = np.unique(tagged["tag"].to_numpy(), return_inverse=True)
+    counts = sparse.csr_array((np.ones(tagged.height), (tagged["track"].to_numpy(), column)), (tracks, len(tags)))
+    counts.sum_duplicates()
+    return sparse.csr_array(counts[:, np.flatnonzero(np.bincount(counts.indices, minlength=len(tags)) >= fewest)])
+
+
+def parts(user: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) 0 for training, 1 for validation, 2 for test."""
+    rng = np.random.default_rng(seed)
+    part = np.zeros(len(user), np.int8)
+    order = np.lexsort((rng.random(len(user)), user))
+    starts = np.flatnonzero(np.diff(user[order], prepend=-1))
+    for places in np.split(order, starts[1:]):
+        few = max(len(places) // 10, 1) if len(places) > 2 else 0
+        part[places[:few]], part[places[few : 2 * few]] = 2, 1
+    return part
+
+
+def logarithms(attributes: Attributes) -> Attributes:
+    """Counts as log₂(1 + count), as plays are."""
+
+    def one(table: sparse.csr_array) -> sparse.csr_array:
+        out = sparse.csr_array(table, dtype=np.float64, copy=True)
+        out.data = np.log2(1 + out.data)
+        return out
+
+    return Attributes(one(attributes.users), one(attributes.tracks))
+
+
+def _by_user(plays: Interactions, wanted: np.ndarray) -> dict[int, np.ndarray]:
+    return plays.only(wanted).tracks_by_user()
+
+
+def measure(folder: Path) -> Iterator[Row]:
+    """All seeds: the blend, its members, and models that read plays alone."""
+    plays, tagged, friends = read(folder)
+    tracks = plays.shape[1]
+    weights: dict[str, float] = {}
+    for seed in SEEDS:
+        part = parts(plays.user, seed)
+        held = plays.only(part > 0)
+        held_out = pl.DataFrame({"user": held.user, "track": held.track})
+        known = tagged.join(held_out, on=["user", "track"], how="anti")
+        attributes = logarithms(Attributes(friends, tag_counts(known, tracks)))
+        train = plays.only(part == 0)
+        fitted = {name: model.fit(train, 1, attributes) for name, model in (MODELS | ALONE).items()}
+        if not weights:
+            members = {name: fitted[name] for name in MODELS}
+            weights = learn_weights(members, _by_user(plays, part == 0), _by_user(plays, part == 1))
+        heard, relevant = _by_user(plays, part < 2), _by_user(plays, part == 2)
+        shares = " ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
+        blend = BlendFit({name: fitted[name] for name in MODELS}, weights, _by_user(plays, part == 0))
+        yield Row("blend", shares, full_ranking(blend, heard, relevant, tracks), seed)
+        for name, fit in fitted.items():
+            yield Row(name, "", full_ranking(fit, heard, relevant, tracks), seed)

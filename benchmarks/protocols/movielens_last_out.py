@@ -1,0 +1,70 @@
+"""MovieLens 100k, the last of each listener's ratings left out.
+
+The last rating of each of the 943 people is test, the one before it validation (of one moment, whatever the file
+has later, which is at random; 44 % of the last ratings share their second). Models learn from all others', of all times, and are asked for lists over all 1,682 films without
+those rated before: one film is relevant. For test they learn from validation, too. Settings and the blend's weights were
+chosen on validation.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.protocols import movielens
+from benchmarks.protocols.row import Row, full_ranking
+from training.datasets.interactions import Interactions
+from training.models.recommendation.blend import BlendFit, learn_weights
+from training.models.recommendation.contract import Model
+from training.models.recommendation.ease import EASE
+from training.models.recommendation.ials import IALS
+from training.models.recommendation.item_knn import ItemKNN
+from training.models.recommendation.popularity import Popularity
+from training.models.recommendation.rp3beta import RP3Beta
+from training.models.recommendation.transitions import Transitions
+from training.models.recommendation.weighting import Weighting
+
+NAME, DATA = "movielens-100k, leave-last-out", movielens.DATA
+GOAL = {"ndcg_at_10": 0.125}
+
+MODELS: dict[str, Model] = {
+    "transitions": Transitions(reach=20, fading=0.9, recency=0.7, beta=0.2),
+    "transitions, far": Transitions(reach=40, fading=0.95, recency=0.8, beta=0.3, backwards=0.3),
+    "ials": IALS(64, 16, 0.1, 0.01, None, recency=0.97),
+    "ease, recent": EASE(500.0, asked=Weighting(recency=0.9)),
+}
+ALONE: dict[str, Model] = {
+    "ease": EASE(300.0),
+    "item_knn": ItemKNN(),
+    "rp3beta": RP3Beta(beta=0.4),
+    "popularity": Popularity(),
+}
+
+
+def places_from_the_end(plays: Interactions) -> np.ndarray:
+    """(n,) 0 for the last play of each listener, 1 for the one before."""
+    order = np.argsort(plays.user, kind="stable")
+    user = plays.user[order]
+    ends = np.searchsorted(user, user, side="right") - 1
+    back = np.empty(len(user), np.int64)
+    back[order] = ends - np.arange(len(user))
+    return back
+
+
+def measure(folder: Path) -> Iterator[Row]:
+    """The blend, its members, and others."""
+    plays = movielens.read(folder)
+    back = places_from_the_end(plays)
+    end = int(plays.time.max()) + 1
+
+    def fits(models: dict[str, Model], hidden: int) -> dict:
+        return {name: model.fit(plays.only(back >= hidden), end) for name, model in models.items()}
+
+    heard = plays.only(back >= 2).tracks_by_user()
+    weights = learn_weights(fits(MODELS, 2), heard, plays.only(back == 1).tracks_by_user())
+    heard, relevant = plays.only(back >= 1).tracks_by_user(), plays.only(back == 0).tracks_by_user()
+    fitted = fits(MODELS | ALONE, 1)
+    shares = " ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
+    blend = BlendFit({name: fitted[name] for name in MODELS}, weights, heard)
+    for name, fit in {"blend": blend, **fitted}.items():
+        yield Row(name, shares if name == "blend" else "", full_ranking(fit, heard, relevant, plays.shape[1]))

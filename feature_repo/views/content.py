@@ -1,0 +1,12 @@
+"""Vectors of what describes tracks: genres, artist and texts; and of what a listener's tracks are like, from one fit."""
+
+from feature_repo.entities import track, user
+from feature_repo.sources import feature_table
+from feature_repo.views.taste import VECTOR
+
+user_content = feature_table(
+    "user_content", entities=[user], schema=VECTOR, description="Mean content vector of what a listener plays"
+)
+track_content = feature_table(
+    "track_content", entities=[track], schema=VECTOR, description="Content vector of a track, of length one"
+)
