@@ -92,6 +92,11 @@ class Home:
         """Folder of the online lookups of one feature service that were logged, with ``date=…`` folders."""
         return self.root / "lookups" / f"tenant={self.tenant}" / service
 
+    @property
+    def impressions(self) -> Path:
+        """Folder of the recommendations that were shown, with ``date=…`` folders."""
+        return self.root / "impressions" / f"tenant={self.tenant}"
+
     def audits(self, service: str) -> Path:
         """Folder of the reports on one feature service's skew between training and serving."""
         return self.root / "audits" / f"tenant={self.tenant}" / service

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
         UserBehaviorForecaster,
     )
     from inference.recommend.engine import RecommendationEngine
+    from inference.recommend.models import (
+        CollaborativeFilteringModel,
+        ColdStartModel,
+        ContentBasedModel,
+        HybridRecommendationModel,
+        RealTimeRecommendationModel,
+    )
     from inference.text.analyzer import EmotionModel, MetadataTagger, SentimentModel, TextAnalyzer, TextEmbedder
 
 _WHERE = {
@@ -34,10 +41,15 @@ _WHERE = {
     "AudioQualityAnomalyDetector": "anomaly.detector",
     "CapacityForecaster": "forecast.forecaster",
     "ChartForecaster": "forecast.forecaster",
+    "CollaborativeFilteringModel": "recommend.models",
+    "ColdStartModel": "recommend.models",
+    "ContentBasedModel": "recommend.models",
     "EmotionModel": "text.analyzer",
+    "HybridRecommendationModel": "recommend.models",
     "MetadataTagger": "text.analyzer",
     "Observation": "anomaly.detector",
     "PerformanceAnomalyDetector": "anomaly.detector",
+    "RealTimeRecommendationModel": "recommend.models",
     "RecommendationEngine": "recommend.engine",
     "SecurityAnomalyDetector": "anomaly.detector",
     "SentimentModel": "text.analyzer",
@@ -55,10 +67,15 @@ __all__ = [
     "AudioQualityAnomalyDetector",
     "CapacityForecaster",
     "ChartForecaster",
+    "CollaborativeFilteringModel",
+    "ColdStartModel",
+    "ContentBasedModel",
     "EmotionModel",
+    "HybridRecommendationModel",
     "MetadataTagger",
     "Observation",
     "PerformanceAnomalyDetector",
+    "RealTimeRecommendationModel",
     "RecommendationEngine",
     "SecurityAnomalyDetector",
     "SentimentModel",

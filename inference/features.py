@@ -85,7 +85,8 @@ class OnlineFeatures:
 
         Args:
             keys: join key to n values; a single value counts for all rows. A null key finds nothing.
-            request: ``request_timestamp`` (seconds since 1970 UTC; now if left out), ``device``, ``context``.
+            request: ``request_timestamp`` (seconds since 1970 UTC; now if left out), ``device``, ``context``; what
+                retrieval says of each row, an array (n,): ``similar_score``, ``follows_score``.
             fill: put defaults where values are missing; ``missing`` says where.
             on_failure: when Redis does not answer, raise, or answer as if nothing were there, filled with defaults
                 and marked in ``degraded``.
@@ -525,9 +526,11 @@ class OnlineRows:
         """As ``feature_repo.on_demand`` wants it."""
         if "__" not in column:
             value = self._request.get(column, self._now if column == "request_timestamp" else None)
-            if REQUEST_FIELDS[column] != "UnixTimestamp":
+            if REQUEST_FIELDS[column] == "String":
                 return np.full(self.length, value, object)
-            return np.floor(np.full(self.length, value, float))  # whole seconds, as Feast and training sets have them
+            numbers = np.full(self.length, np.nan if value is None else value, float)
+            # whole seconds, as Feast and training sets have them
+            return np.floor(numbers) if REQUEST_FIELDS[column] == "UnixTimestamp" else numbers
         values, missing = self._raw_column(column)
         if values.dtype.kind == "M":
             return np.where(missing, np.nan, values.astype(np.int64) / 1e6)

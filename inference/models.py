@@ -44,12 +44,16 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
     manifest = bundle.manifest
     if not manifest["feature_service"]:  # it makes features, and eats none
         return bundle
-    service = load_service(home, manifest["feature_service"])
-    if service.fingerprint != manifest["fingerprint"]:
-        model = manifest["name"]
-        raise BundleError(
-            expected=f"a model trained on {service.name} as it is online (fingerprint {service.fingerprint})",
-            found=f"{model}:{manifest['version']} was trained on fingerprint {manifest['fingerprint']}",
-            next_command=f"python -m training run {manifest['family']} && python -m training promote {model}",
-        )
+    eaten = {manifest["feature_service"]: manifest["fingerprint"]}
+    if "real_time" in manifest["extra"]:
+        eaten[manifest["extra"]["real_time"]["service"]] = manifest["extra"]["real_time"]["fingerprint"]
+    for name, fingerprint in eaten.items():
+        service = load_service(home, name)
+        if service.fingerprint != fingerprint:
+            model = manifest["name"]
+            raise BundleError(
+                expected=f"a model trained on {service.name} as it is online (fingerprint {service.fingerprint})",
+                found=f"{model}:{manifest['version']} was trained on fingerprint {fingerprint}",
+                next_command=f"python -m training run {manifest['family']} && python -m training promote {model}",
+            )
     return bundle

@@ -1,4 +1,7 @@
-"""Recommendation as stages, one a file: ``retrieve`` candidates, ``filter`` them, ``rank`` the rest, tell ``reasons``.
+"""Recommendation as stages, one a file.
 
-``engine`` runs them for one listener.
+``listener`` (who asks) → ``retrieve`` candidates from several sources → ``filter`` them → ``rank`` the rest →
+``diversify`` → ``explore`` → tell ``reasons`` → ``impressions`` (what was shown, with which chance).
+
+``engine`` runs them for one listener; ``models`` has the five models by name, ``catalogue`` what they share.
 """

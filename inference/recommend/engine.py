@@ -1,21 +1,98 @@
-"""Recommendations for one listener: retrieve, filter, rank, and tell why."""
+"""Recommendations for one listener: retrieve, filter, rank, diversify, explore, and tell why."""
 
-from collections.abc import Collection, Mapping
+import time
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 import numpy as np
 
 from feature_repo.bundle import Bundle
+from feature_repo.errors import InputError, OnlineUnavailable
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
+from inference.recommend import diversify as diversity_of
 from inference.recommend import filter as filters
+from inference.recommend.catalogue import Catalogue
+from inference.recommend.explore import Slots, explore
+from inference.recommend.impressions import ImpressionLog
+from inference.recommend.listener import STALE_DAYS, Listener, look_up, picked, stranger
 from inference.recommend.rank import Ranker
-from inference.recommend.reasons import first_known, most_alike, reason
-from inference.recommend.retrieve import Candidates, Retriever
+from inference.recommend.reasons import first_known, reason, strongest
+from inference.recommend.retrieve import content_profile, retrieve
+from transforms.candidates.blend import blended
+from transforms.candidates.cold import evidence
+from transforms.candidates.neighbours import MOST_ASKED
+from transforms.candidates.pool import SOURCES, Pool
 
-HISTORY_FOR_REASONS = 50
+MOST_WANTED = 1_000
+Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start"]
+
+OF_STRATEGY: dict[str, tuple[str, ...]] = {
+    "collaborative": ("taste", "similar"),
+    "content": ("content",),
+    "hybrid": ("taste", "similar", "content", "popular", "fresh"),
+    "real_time": SOURCES,
+    "cold_start": ("similar", "content", "popular", "fresh"),
+}
+"""Strategy → sources of its candidates."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked for beside a number of tracks.
+
+    Attributes:
+        exclude_tracks: not these.
+        exclude_artists: nothing by these.
+        explicit: whether explicit tracks may be among them.
+        country: where the listener is; what they once told if None.
+        pick_tracks: what somebody new says they like.
+        pick_artists: likewise.
+        pick_genres: likewise.
+        most_by_artist: tracks of one artist; a third of the list, two at least, if None.
+        diversify: ``mmr`` for tracks unlike each other, ``calibrated`` for genres as the listener plays them, or None.
+        diversity: how much that counts beside the score, 0 to 1.
+        explore: share of the slots that show something new to be learned of, 0 to 1.
+        seed: of what is explored; the clock if None.
+    """
+
+    exclude_tracks: Collection[str] = ()
+    exclude_artists: Collection[str] = ()
+    explicit: bool = True
+    country: str | None = None
+    pick_tracks: Sequence[str] = ()
+    pick_artists: Sequence[str] = ()
+    pick_genres: Sequence[str] = ()
+    most_by_artist: int | None = None
+    diversify: Literal["mmr", "calibrated"] | None = None
+    diversity: float = 0.3
+    explore: float = 0.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("diversity", "explore"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(
+                    expected=f"{name} from 0 to 1",
+                    found=repr(getattr(self, name)),
+                    next_command=f"recommend(…, {name}=0.3)",
+                )
+        if self.diversify not in (None, "mmr", "calibrated"):
+            raise InputError(
+                expected="diversify as 'mmr', 'calibrated' or None",
+                found=repr(self.diversify),
+                next_command="recommend(…, diversify='mmr')",
+            )
+        if self.most_by_artist is not None and self.most_by_artist < 1:
+            raise InputError(
+                expected="most_by_artist of 1 or more",
+                found=repr(self.most_by_artist),
+                next_command="recommend(…, exclude_artists=[…])  (to have none of them)",
+            )
 
 
 @dataclass(frozen=True)
@@ -23,7 +100,11 @@ class Recommendation:
     """One recommended track.
 
     Attributes:
-        score: of the ranker; comparable within one answer only. None where popularity alone answered.
+        score: of the model; comparable within one answer only. None where popularity alone answered.
+        source: what found it, one of ``transforms.candidates.pool.SOURCES``, or ``history``.
+        reason: why, in words.
+        propensity: chance that this slot would show it, given those before.
+        explored: whether it is shown to be learned of.
     """
 
     track_id: str
@@ -33,6 +114,8 @@ class Recommendation:
     score: float | None
     source: str
     reason: str
+    propensity: float = 1.0
+    explored: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,10 +124,14 @@ class Answer:
 
     Attributes:
         user_id: who asked.
-        known: whether their taste is known; else popularity alone answered.
+        known: whether anything that they heard is known.
         model: name and version of the model.
         items: best first.
-        note: what kept the answer from being personal; None if nothing did.
+        note: what kept the answer from being as good as it might; None if nothing did.
+        strategy: which of the five models answered.
+        features: feature service → fingerprint, of those that were read.
+        answer_id: by which the log of impressions knows it.
+        at: seconds since 1970 UTC.
     """
 
     user_id: str
@@ -52,24 +139,66 @@ class Answer:
     model: str
     items: list[Recommendation]
     note: str | None
+    strategy: str = ""
+    features: dict[str, str] | None = None
+    answer_id: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """Candidates with their scores.
+
+    Attributes:
+        scores: (n,) of the candidates; None where popularity alone orders them.
+        order: (n,) rows, best first.
+        artist_plays: (n,) of the listener in four weeks; None where that was not looked up.
+        note: what went wrong.
+        services: feature service → fingerprint.
+    """
+
+    scores: np.ndarray | None
+    order: np.ndarray
+    artist_plays: Sequence[Any] | None = None
+    note: str | None = None
+    services: Mapping[str, str] | None = None
 
 
 class RecommendationEngine:
-    """Answers from one bundle and the features online. Safe to share between threads.
+    """Answers from one bundle and the features online: by the model that fits what is known of who asks.
+
+    Safe to share between threads.
 
     >>> engine = RecommendationEngine.load("recommendation")                      # doctest: +SKIP
     >>> engine.recommend("u000042", {"device": "phone"}, count=10)                # doctest: +SKIP
     """
 
+    STRATEGY: Strategy | None = None
+    """The one strategy of a class; chosen by what is known of who asks if None."""
+
     def __init__(self, bundle: Bundle, home: Home) -> None:
         """Load everything the bundle holds; connect to Redis on the first question."""
         self.bundle = bundle
+        self.catalogue = Catalogue(bundle)
+        extra = bundle.manifest["extra"]
         self._platform = home.tenant
-        self._fit = int(bundle.manifest["extra"]["fit"])
-        self._retriever = Retriever(bundle)
-        self._ranker = Ranker(bundle, OnlineFeatures(bundle.manifest["feature_service"], home))
+        self._fits = {"taste": int(extra["taste_fit"]), "content": int(extra["content_fit"])}
+        self._weights: dict[str, dict[str, float]] = extra["weights"]
+        self._cutoff = datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp()
+        self._rankers = {
+            "hybrid": Ranker(
+                bundle.read("hybrid.onnx"), bundle.inputs, OnlineFeatures(bundle.manifest["feature_service"], home)
+            ),
+            "real_time": Ranker(
+                bundle.read("real_time.onnx"),
+                extra["real_time"]["inputs"],
+                OnlineFeatures(extra["real_time"]["service"], home),
+            ),
+        }
         self._listener = OnlineFeatures("listener_v1", home)
         self._display = OnlineFeatures("track_display_v1", home)
+        self._rights = OnlineFeatures("track_rights_v1", home)
+        self._log = ImpressionLog.from_env(home)
 
     @classmethod
     def load(cls, name: str = "recommendation", home: Home | None = None) -> "RecommendationEngine":
@@ -83,50 +212,49 @@ class RecommendationEngine:
         return cls(load_bundle(name, home), home)
 
     def recommend(
-        self,
-        user_id: str,
-        context: Mapping[str, Any] | None = None,
-        *,
-        count: int = 10,
-        exclude_tracks: Collection[str] = (),
-        exclude_artists: Collection[str] = (),
+        self, user_id: str, context: Mapping[str, Any] | None = None, *, count: int = 10, **wishes: Any
     ) -> Answer:
         """The best tracks that the listener has not heard.
 
         Args:
-            user_id: who asks; somebody unknown gets what is popular.
+            user_id: who asks; somebody unknown gets what people like them play, or what goes with what they pick.
             context: of the request: ``device``, ``context``, ``request_timestamp`` (seconds since 1970 UTC).
-            count: how many; fewer come back only if there are no more tracks.
-            exclude_tracks: not these.
-            exclude_artists: nothing by these.
+            count: how many, 1 to 1,000; fewer come back only if there are no more tracks.
+            wishes: of ``Wishes``.
 
         Raises:
-            StoreError: the online store does not answer.
+            InputError: a wish or the count is none.
         """
-        request = dict(context or {})
-        listener = self._listener.get({"user_id": [user_id]}, request).values
-        vector, note = self._vector(listener)
-        seen = listener["user_history__track_ids"][0] or []
-        wanted = count + len(exclude_tracks) + (len(self._retriever.track_ids) if exclude_artists else 0)
-        found = self._retriever.retrieve(vector, seen, wanted)
-        candidates = filters.leave_out(found, self._retriever, tracks={*seen, *exclude_tracks}, artists=exclude_artists)
-        if not len(candidates.places):
-            note = "nothing is left: every track was heard or excluded"
-            return Answer(user_id, vector is not None, self.bundle.name_version, [], note)
-        artist_plays: list[Any]
-        if vector is None:
-            chosen, scores = np.arange(len(candidates.places))[:count], None
-            artist_plays = [None] * len(chosen)
-        else:
-            order, scores, rows = self._ranker.rank(user_id, candidates, self._retriever, self._platform, request)
-            chosen = order[:count]
-            plays = rows.values["user_artist_affinity__plays_28d"]
-            artist_plays = [plays[place] for place in chosen]
-        items = self._explain(candidates.keep(chosen), scores, chosen, artist_plays, seen)
-        return Answer(user_id, vector is not None, self.bundle.name_version, items, note)
+        if not 1 <= count <= MOST_WANTED:
+            raise InputError(
+                expected=f"1 to {MOST_WANTED:,} tracks", found=f"{count}", next_command="recommend(…, count=10)"
+            )
+        wanted, request, at = Wishes(**wishes), dict(context or {}), time.time()
+        listener = self._who(user_id, request, wanted)
+        strategy, picks = self._strategy(listener, wanted)
+        notes = list(listener.notes)
+        unwanted = filters.unwanted(
+            self.catalogue, listener.history, [*wanted.exclude_tracks, *wanted.pick_tracks], wanted.exclude_artists
+        )
+        pool, told = self._candidates(listener, strategy, wanted, unwanted, picks, count)
+        notes += [told] if told else []
+        if not len(pool):
+            notes.append("nothing is left: every track was heard, excluded or may not be played here")
+            return self._answer(listener, strategy, [], notes, {}, at)
+        ordered = self._order(listener, strategy, pool, picks, request)
+        notes += [ordered.note] if ordered.note else []
+        rows = self._diversified(listener, pool, ordered, wanted, count)
+        slots = self._slots(pool, ordered, rows, wanted)
+        items = self._explained(listener, pool, ordered, slots, picks if strategy == "cold_start" else None)
+        notes += self._remarks(listener, strategy)
+        return self._answer(listener, strategy, items, notes, dict(ordered.services or {}), at)
 
     def history(self, user_id: str, count: int = 10) -> list[Recommendation]:
-        """The listener's last distinct tracks, newest first."""
+        """The listener's last distinct tracks, newest first.
+
+        Raises:
+            OnlineUnavailable: the online store does not answer.
+        """
         seen = (self._listener.get({"user_id": [user_id]}).values["user_history__track_ids"][0] or [])[:count]
         shown = self._shown(seen)
         return [
@@ -142,57 +270,210 @@ class RecommendationEngine:
         """
         self._listener.get({"user_id": [""]})
 
-    def _vector(self, listener: Mapping[str, list[Any]]) -> tuple[np.ndarray | None, str | None]:
-        vector, fit = listener["user_taste__vector"][0], listener["user_taste__fit"][0]
-        if vector is None:
-            return None, "no taste is known of this listener: popular tracks"
-        if fit != self._fit:
-            return None, "the vectors online are not this model's; run: python -m feature_repo materialize"
-        return np.asarray(vector, np.float32), None
+    def _who(self, user_id: str, request: Mapping[str, Any], wanted: Wishes) -> Listener:
+        try:
+            return look_up(self._listener, user_id, request, self._fits, wanted.country)
+        except OnlineUnavailable as error:
+            return stranger(user_id, wanted.country, error)
+
+    def _strategy(self, listener: Listener, wanted: Wishes) -> tuple[Strategy, np.ndarray]:
+        """Which model answers, and the places of what was picked."""
+        told = (tuple(wanted.pick_tracks), tuple(wanted.pick_artists), tuple(wanted.pick_genres))
+        picks = picked(self.catalogue, *told)
+        if self.STRATEGY is not None:
+            return self.STRATEGY, picks
+        if len(picks) or not listener.known:
+            return "cold_start", picks
+        return ("real_time" if listener.session or listener.taste is None else "hybrid"), picks
+
+    def _candidates(
+        self,
+        listener: Listener,
+        strategy: Strategy,
+        wanted: Wishes,
+        unwanted: np.ndarray,
+        picks: np.ndarray,
+        count: int,
+    ) -> tuple[Pool, str | None]:
+        """What may be recommended; more is looked for where filters leave too little."""
+        sources, chosen = OF_STRATEGY[strategy], picks if strategy == "cold_start" else None
+        at_least = count
+        while True:
+            pool = retrieve(self.catalogue, listener, sources, unwanted, picks=chosen, at_least=at_least)
+            try:
+                kept = filters.allowed(
+                    self._rights, self.catalogue, pool, country=listener.country, explicit=wanted.explicit
+                )
+            except OnlineUnavailable:
+                return pool, "the online store does not answer: rights and explicit tracks were not checked"
+            if len(kept) >= count or at_least >= len(self.catalogue):
+                break
+            at_least = min(4 * at_least, len(self.catalogue))
+        if not len(kept) and strategy in ("collaborative", "content"):  # it knows nothing of them
+            kept, _ = self._candidates(listener, "cold_start", wanted, unwanted, picks, count)
+            return kept, f"{strategy} knows nothing of this listener: popular tracks"
+        return kept, None
+
+    def _order(
+        self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
+    ) -> _Ordered:
+        if strategy in ("hybrid", "real_time"):
+            ranker = self._rankers[strategy]
+            try:
+                scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
+            except OnlineUnavailable:
+                note = "the online store does not answer: ordered without features"
+                return self._blended(listener, pool, picks, note)
+            service = ranker.features.service
+            plays = rows.values["user_artist_affinity__plays_28d"]
+            return _Ordered(scores, _descending(scores), plays, None, {service.name: service.fingerprint})
+        if strategy == "collaborative" and listener.taste is not None:
+            taste = self.catalogue.vectors("taste", pool.places) @ listener.taste
+            scores = blended({"taste": taste, "similar": np.log1p(pool.similar)}, self._weights["collaborative"])
+            return _Ordered(scores, _descending(scores))
+        if strategy == "content":
+            profile = content_profile(self.catalogue, listener)
+            if profile is not None:
+                scores = self.catalogue.vectors("content", pool.places) @ profile
+                return _Ordered(scores, _descending(scores))
+        return self._blended(listener, pool, picks, None)
+
+    def _blended(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> _Ordered:
+        """By what goes with picks and history, what is like them, and what is popular among people like them."""
+        shares = self.catalogue.segments.shares(listener.segments)[pool.places]
+        asked = np.concatenate([picks, self.catalogue.places(listener.history)])[:MOST_ASKED]
+        if not len(asked):
+            return _Ordered(None, _descending(shares), None, note)
+        profile = content_profile(self.catalogue, listener, asked)
+        content = np.full(len(pool), np.nan)
+        if profile is not None:
+            content = self.catalogue.vectors("content", pool.places) @ profile
+        scores = blended(evidence(pool.similar, content, shares), self._weights["cold_start"])
+        return _Ordered(scores, _descending(scores), None, note)
+
+    def _diversified(
+        self, listener: Listener, pool: Pool, ordered: _Ordered, wanted: Wishes, count: int
+    ) -> np.ndarray:
+        """Rows of the candidates, in the order in which they would be shown, all of them."""
+        order = ordered.order
+        if wanted.diversify is not None:
+            scores = -np.argsort(np.argsort(order)).astype(float) if ordered.scores is None else ordered.scores
+            top = order[: diversity_of.LOOKED_AT * count]
+            if wanted.diversify == "mmr":
+                kind = "content" if self.catalogue.vectors("content", pool.places[top]).any() else "taste"
+                vectors = self.catalogue.vectors(kind, pool.places[top])
+                top = diversity_of.mmr(top, scores, vectors, count, wanted.diversity)
+            else:
+                heard = [self.catalogue.genres[place] for place in self.catalogue.places(listener.history).tolist()]
+                genres = [self.catalogue.genres[place] for place in pool.places[top].tolist()]
+                likes = diversity_of.genre_shares(heard)
+                top = diversity_of.calibrated(top, scores, genres, likes, count, wanted.diversity)
+            order = np.concatenate([top, order[diversity_of.LOOKED_AT * count :]])
+        most = wanted.most_by_artist or max(-(-count // 3), 2)
+        return diversity_of.capped(order, self.catalogue.artists[pool.places], count, most)
+
+    def _slots(self, pool: Pool, ordered: _Ordered, rows: np.ndarray, wanted: Wishes) -> Slots:
+        others = ordered.order[~np.isin(ordered.order, rows)]
+        liked, disliked = self.catalogue.liked[pool.places], self.catalogue.disliked[pool.places]
+        return explore(rows, others, liked, disliked, wanted.explore, np.random.default_rng(wanted.seed))
+
+    def _explained(
+        self, listener: Listener, pool: Pool, ordered: _Ordered, slots: Slots, picks: np.ndarray | None
+    ) -> list[Recommendation]:
+        catalogue = self.catalogue
+        shown = pool.keep(slots.rows)
+        session, history = catalogue.places(listener.session), catalogue.places(listener.history)[:MOST_ASKED]
+        asked = picks if picks is not None and len(picks) else history
+        after, alike = strongest(catalogue.follows, session, shown.places), strongest(catalogue.similar, asked, shown.places)
+        tracks = [catalogue.track_ids[place] for place in shown.places.tolist()]
+        pairs = [(session, after), (asked, alike)]
+        grounds = [[None if row is None else catalogue.track_ids[places[row]] for row in rows] for places, rows in pairs]
+        named = list(dict.fromkeys(track for ground in grounds for track in ground if track is not None))
+        titles, artists, names = self._shown([*tracks, *named])
+        title_of = dict(zip([*tracks, *named], titles, strict=True))
+        among = " ".join(listener.segments[-1:])
+        items = []
+        for slot, (row, track) in enumerate(zip(slots.rows.tolist(), tracks, strict=True)):
+            source = SOURCES[int(shown.source[slot])]
+            why = reason(
+                source=source,
+                explored=bool(slots.explored[slot]),
+                artist_name=names[slot],
+                artist_plays=None if ordered.artist_plays is None else ordered.artist_plays[row],
+                follows=title_of.get(grounds[0][slot] or ""),
+                similar=title_of.get(grounds[1][slot] or ""),
+                popular_rank=catalogue.popular_rank(int(shown.places[slot])),
+                among=among if ordered.scores is None else None,
+                picked=asked is picks,
+            )
+            items.append(
+                Recommendation(
+                    track_id=track,
+                    title=titles[slot],
+                    artist_id=artists[slot],
+                    artist_name=names[slot],
+                    score=None if ordered.scores is None else float(ordered.scores[row]),
+                    source=source,
+                    reason=why,
+                    propensity=float(slots.propensity[slot]),
+                    explored=bool(slots.explored[slot]),
+                )
+            )
+        return items
+
+    def _remarks(self, listener: Listener, strategy: Strategy) -> list[str]:
+        notes = []
+        if not listener.known and strategy != "cold_start" and not listener.notes:
+            notes.append("no taste is known of this listener: popular tracks")
+        if strategy == "cold_start" and not listener.known and not listener.notes:
+            notes.append("no taste is known of this listener: what they picked, or what is popular")
+        older = (listener.fresh_at - self._cutoff) / 86_400
+        if older > STALE_DAYS:
+            notes.append(
+                f"the model knows nothing of the last {older:.0f} days; run: python -m training run recommendation"
+            )
+        return notes
+
+    def _answer(
+        self,
+        listener: Listener,
+        strategy: Strategy,
+        items: list[Recommendation],
+        notes: list[str],
+        services: dict[str, str],
+        at: float,
+    ) -> Answer:
+        read = self._listener.service
+        answer = Answer(
+            listener.user_id,
+            listener.known,
+            self.bundle.name_version,
+            items,
+            "; ".join(dict.fromkeys(notes)) or None,
+            strategy,
+            {read.name: read.fingerprint, **services},
+            uuid.uuid4().hex,
+            at,
+        )
+        if self._log is not None and self._log.wants():
+            self._log.tell(answer)
+        return answer
 
     def _shown(self, tracks: list[str]) -> tuple[list[str], list[str | None], list[str | None]]:
         if not tracks:
             return [], [], []
-        values = self._display.get({"track_id": tracks}).values
+        try:
+            values = self._display.get({"track_id": tracks}).values
+        except OnlineUnavailable:
+            places = (self.catalogue.place.get(track) for track in tracks)
+            artists = [None if place is None else self.catalogue.artist_ids[place] for place in places]
+            return list(tracks), artists, [None] * len(tracks)
         return (
             first_known(values["track_catalogue__title"], tracks),
             values["track_catalogue__artist_id"],
             values["track_catalogue__artist_name"],
         )
 
-    def _explain(
-        self,
-        picked: Candidates,
-        scores: np.ndarray | None,
-        chosen: np.ndarray,
-        artist_plays: list[Any],
-        seen: list[str],
-    ) -> list[Recommendation]:
-        retriever = self._retriever
-        tracks = [retriever.track_ids[place] for place in picked.places]
-        recent = [track for track in seen[:HISTORY_FOR_REASONS] if track in retriever.place]
-        titles, artists, names = self._shown([*tracks, *recent])
-        alike = np.zeros(len(tracks), np.int64)
-        cosine = np.zeros(len(tracks))
-        if recent and tracks:
-            history = np.array([retriever.place[track] for track in recent])
-            alike, cosine = most_alike(retriever.vectors(picked.places), retriever.vectors(history))
-        return [
-            Recommendation(
-                track_id=track,
-                title=titles[row],
-                artist_id=artists[row],
-                artist_name=names[row],
-                score=None if scores is None else float(scores[chosen[row]]),
-                source=str(picked.source[row]),
-                reason=reason(
-                    source=str(picked.source[row]),
-                    artist_name=names[row],
-                    artist_plays=artist_plays[row],
-                    similarity=float(cosine[row]),
-                    similar_title=titles[len(tracks) + alike[row]] if recent else None,
-                    popular_rank=retriever.popular_rank(int(picked.places[row])),
-                ),
-            )
-            for row, track in enumerate(tracks)
-        ]
+
+def _descending(scores: np.ndarray) -> np.ndarray:
+    return np.argsort(-scores, kind="stable")

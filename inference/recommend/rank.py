@@ -1,41 +1,40 @@
-"""Order candidates by the model, on features looked up online."""
+"""Order candidates by a ranker, on features looked up online."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from feature_repo.bundle import Bundle
 from inference.features import OnlineFeatures, OnlineRows
 from inference.models import OnnxModel
-from inference.recommend.retrieve import Candidates, Retriever
+from inference.recommend.catalogue import Catalogue
+from transforms.candidates.pool import Pool
 
 
 class Ranker:
-    """The bundle's model and the feature service that it eats."""
+    """A model of the bundle and the feature service that it eats."""
 
-    def __init__(self, bundle: Bundle, features: OnlineFeatures) -> None:
-        self._model: OnnxModel = OnnxModel(bundle.read("model.onnx"))
-        self._inputs = bundle.inputs
-        self._features = features
+    def __init__(self, content: bytes, inputs: Sequence[str], features: OnlineFeatures) -> None:
+        self._model: OnnxModel = OnnxModel(content)
+        self._inputs = tuple(inputs)
+        self.features = features
 
     def rank(
-        self,
-        user_id: str,
-        candidates: Candidates,
-        retriever: Retriever,
-        platform: str,
-        request: Mapping[str, Any],
-    ) -> tuple[np.ndarray, np.ndarray, OnlineRows]:
-        """Order of the candidates (best first, as places in them), their scores, and the features behind them."""
-        rows = self._features.get(
+        self, user_id: str, found: Pool, catalogue: Catalogue, platform: str, request: Mapping[str, Any]
+    ) -> tuple[np.ndarray, OnlineRows]:
+        """(n,) scores of the candidates, and the features behind them.
+
+        Raises:
+            OnlineUnavailable: the online store does not answer.
+        """
+        places = found.places.tolist()
+        rows = self.features.get(
             {
                 "user_id": [user_id],
-                "track_id": [retriever.track_ids[place] for place in candidates.places],
-                "artist_id": [retriever.artist_ids[place] for place in candidates.places],
+                "track_id": [catalogue.track_ids[place] for place in places],
+                "artist_id": [catalogue.artist_ids[place] for place in places],
                 "platform_id": [platform],
             },
-            request,
+            {**request, "similar_score": found.similar, "follows_score": found.follows},
         )
-        scores = self._model.predict(rows.matrix(self._inputs))
-        return np.argsort(-scores, kind="stable"), scores, rows
+        return self._model.predict(rows.matrix(self._inputs)), rows

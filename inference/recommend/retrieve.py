@@ -1,79 +1,81 @@
-"""Candidates: the tracks nearest to the listener's vector, and what many play."""
+"""Candidates of one listener, from several sources, by the rule of ``transforms.candidates``."""
 
-import io
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
 import numpy as np
 
-from feature_repo.bundle import Bundle
+from inference.recommend.catalogue import Catalogue
+from inference.recommend.listener import Listener
+from transforms.candidates.cold import profile_of
+from transforms.candidates.neighbours import HISTORY_FADES, MOST_ASKED, SESSION_FADES, fading
+from transforms.candidates.pool import LIMITS, Pool, pool
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Tracks to choose from, each once.
+def retrieve(
+    catalogue: Catalogue,
+    listener: Listener,
+    sources: Collection[str],
+    unwanted: np.ndarray,
+    *,
+    picks: np.ndarray | None = None,
+    at_least: int = 0,
+) -> Pool:
+    """Tracks worth ranking.
 
-    Attributes:
-        places: (n,) numbers of the tracks in the bundle's catalogue.
-        source: (n,) ``taste`` or ``popular``; ``taste`` where both found it.
+    Args:
+        catalogue: all there is.
+        listener: who asks.
+        sources: names of ``transforms.candidates.pool.SOURCES`` that may bring some.
+        unwanted: places that must not be among them.
+        picks: places that somebody new says they like, before their history.
+        at_least: there will be so many, if there are tracks and ``popular`` is a source.
     """
-
-    places: np.ndarray
-    source: np.ndarray
-
-    def keep(self, wanted: np.ndarray) -> "Candidates":
-        """Those that ``wanted`` selects: a mask (n,) or places in the order wanted."""
-        return Candidates(self.places[wanted], self.source[wanted])
-
-
-class Retriever:
-    """The bundle's catalogue, its nearest-neighbour index and its list of popular tracks."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        import voyager
-
-        catalogue = json.loads(bundle.read("catalogue.json"))
-        self.track_ids: list[str] = catalogue["track_ids"]
-        self.artist_ids: list[str | None] = catalogue["artist_ids"]
-        self.place: dict[str, int] = {track: place for place, track in enumerate(self.track_ids)}
-        self._popular = np.array(catalogue["popular"], dtype=np.int64)
-        self._popular_rank = np.empty(len(self._popular), np.int64)
-        self._popular_rank[self._popular] = np.arange(1, len(self._popular) + 1)
-        self._index = voyager.Index.load(io.BytesIO(bundle.read("index.voy")))
-        self._nearest = int(bundle.manifest["extra"]["nearest"])
-        self._few_popular = int(bundle.manifest["extra"]["popular"])
-
-    def retrieve(self, vector: np.ndarray | None, seen: Sequence[str], wanted: int) -> Candidates:
-        """Candidates for one listener, the heard ones already left out of the counts.
-
-        Args:
-            vector: (d,) float32 of the listener; None if there is none, and then popularity alone answers.
-            seen: identifiers of heard tracks.
-            wanted: how many recommendations are asked for; there will be as many candidates if there are tracks.
-        """
-        heard = {self.place[track] for track in seen if track in self.place}
-        near = self._near(vector, heard, max(self._nearest, wanted)) if vector is not None else self._popular[:0]
-        few = max(self._few_popular, wanted)
-        popular = _first_unheard(self._popular, heard, few)
-        popular = popular[~np.isin(popular, near)]
-        source = np.array(["taste"] * len(near) + ["popular"] * len(popular), dtype=object)
-        return Candidates(np.concatenate([near, popular]), source)
-
-    def popular_rank(self, place: int) -> int:
-        """Place of a track among the most played of the bundle's last 28 days, from 1."""
-        return int(self._popular_rank[place])
-
-    def vectors(self, places: np.ndarray) -> np.ndarray:
-        """(n, d) float32 vectors of catalogue places."""
-        return np.asarray(self._index.get_vectors(places.tolist()), dtype=np.float32)
-
-    def _near(self, vector: np.ndarray, heard: set[int], count: int) -> np.ndarray:
-        wanted = min(count + len(heard), len(self.track_ids))
-        found, _distances = self._index.query(vector, k=wanted, query_ef=max(wanted, 100))
-        return _first_unheard(np.asarray(found, dtype=np.int64), heard, count)
+    history = catalogue.places(listener.history)
+    asked = history[:MOST_ASKED] if picks is None else np.concatenate([picks, history])[:MOST_ASKED]
+    wanted = len(unwanted)
+    found: dict[str, np.ndarray] = {}
+    if "popular" in sources:
+        found["popular"] = _popular(catalogue, listener, picks is not None or not listener.known, at_least + wanted)
+    if "taste" in sources and listener.taste is not None:
+        found["taste"] = catalogue.near("taste", listener.taste, max(LIMITS["taste"], at_least) + wanted)
+    if "content" in sources:
+        profile = content_profile(catalogue, listener, asked if picks is not None else None)
+        if profile is not None:
+            found["content"] = catalogue.near("content", profile, max(LIMITS["content"], at_least) + wanted)
+    if "fresh" in sources and len(catalogue.fresh):
+        found["fresh"] = _fresh(catalogue, listener)
+    similar = catalogue.similar.ask(asked, fading(len(asked), HISTORY_FADES)) if "similar" in sources else None
+    session = catalogue.places(listener.session)
+    follows = catalogue.follows.ask(session, fading(len(session), SESSION_FADES)) if "follows" in sources else None
+    return pool(found, unwanted, similar=similar, follows=follows, at_least=at_least)
 
 
-def _first_unheard(places: np.ndarray, heard: set[int], count: int) -> np.ndarray:
-    unheard = places[~np.isin(places, list(heard))] if heard else places
-    return unheard[:count]
+def content_profile(catalogue: Catalogue, listener: Listener, asked: np.ndarray | None = None) -> np.ndarray | None:
+    """(d,) what their tracks are like: as of the last run, or of some tracks now; None for unknown."""
+    if asked is None and listener.content is not None:
+        return listener.content
+    tracks = catalogue.places(listener.history)[:MOST_ASKED] if asked is None else asked
+    if not len(tracks):
+        return None
+    return profile_of(catalogue.vectors("content", tracks), fading(len(tracks), HISTORY_FADES))
+
+
+def _popular(catalogue: Catalogue, listener: Listener, among_theirs: bool, count: int) -> np.ndarray:
+    """Most played first: among those like them if little else is known, else among all. Then whatever there is."""
+    ranked = catalogue.popular
+    if among_theirs and listener.segments:
+        shares = catalogue.segments.shares(listener.segments)
+        ranked = np.argsort(-shares, kind="stable")[: max(int((shares > 0).sum()), 1)]
+    if count > len(ranked):  # not enough was played lately
+        ranked = np.concatenate([ranked, np.setdiff1d(np.arange(len(catalogue)), ranked)])
+    return ranked
+
+
+def _fresh(catalogue: Catalogue, listener: Listener) -> np.ndarray:
+    """What came out lately, as they might like it; newest first where that is not known."""
+    if listener.taste is None:
+        return catalogue.fresh
+    vectors = catalogue.vectors("taste", catalogue.fresh)
+    if vectors.shape[1] != len(listener.taste):
+        return catalogue.fresh
+    return np.asarray(catalogue.fresh[np.argsort(-(vectors @ listener.taste), kind="stable")])

@@ -65,7 +65,7 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
 
 
 def _request_type(name: str) -> pl.DataType:
-    return pl.Float64() if REQUEST_FIELDS[name] == "UnixTimestamp" else pl.String()
+    return pl.String() if REQUEST_FIELDS[name] == "String" else pl.Float64()
 
 
 def _as_json(schema: dict[str, pl.DataType]) -> dict[str, pl.DataType]:
@@ -95,7 +95,10 @@ def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
     }
     length = len(next(iter(line["values"].values())))
     moment = {"event_timestamp": line["at"], "request_timestamp": line["at"] / 1e6, **line["request"]}
-    return [{**{name: values[place] for name, values in columns.items()}, **moment} for place in range(length)]
+    of_rows = {name: values for name, values in moment.items() if isinstance(values, list)}
+    return [
+        {**moment, **{name: values[place] for name, values in (columns | of_rows).items()}} for place in range(length)
+    ]
 
 
 def days_ago(days: float) -> datetime:

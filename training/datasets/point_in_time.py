@@ -376,7 +376,7 @@ def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     given = {name: rows[name] for name in REQUEST_FIELDS if name in rows.columns}
     request = {
-        name: given.get(name, rows["event_timestamp"] if name == "request_timestamp" else _nothing(rows))
+        name: given.get(name, rows["event_timestamp"] if name == "request_timestamp" else _nothing(rows, name))
         for name in service.request_fields
     }
     needed = {column for name in service.on_demand for column in ON_DEMAND[name].inputs.values()}
@@ -392,5 +392,6 @@ def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _nothing(rows: pl.DataFrame) -> pl.Series:
-    return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+def _nothing(rows: pl.DataFrame, field: str) -> pl.Series:
+    dtype = pl.String() if REQUEST_FIELDS[field] == "String" else pl.Float64()
+    return pl.repeat(None, rows.height, dtype=dtype, eager=True)

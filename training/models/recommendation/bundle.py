@@ -142,6 +142,7 @@ def _catalogue(learned: Learned, kept: np.ndarray) -> dict[str, Any]:
     return {
         "track_ids": [plays.track_ids[track] for track in kept.tolist()],
         "artist_ids": [plays.artist_ids[track] for track in kept.tolist()],
+        "genres": [known.genres[track] for track in kept.tolist()],
         "popular": np.argsort(-recent, kind="stable")[: int((recent > 0).sum())].tolist(),
         "fresh": [place[track] for track in known.fresh.tolist() if track in place],
     }

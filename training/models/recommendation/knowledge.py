@@ -47,11 +47,13 @@ class Described:
         attributes: of tracks (artist, genres, tags) and of users (friends).
         rows: (tracks, b) by tf-idf, the vector of texts beside it; rows of zeros for tracks unknown at that moment.
         released: (tracks,) µs since 1970 UTC; NaN where unknown.
+        genres: of each track.
     """
 
     attributes: Attributes
     rows: sparse.csr_array
     released: np.ndarray
+    genres: list[list[str]]
 
     @property
     def known(self) -> np.ndarray:
@@ -74,6 +76,7 @@ class Knowledge:
         popular: (tracks,) plays of the last four weeks.
         fresh: places of tracks that came out in the last four weeks, newest first.
         known: (tracks,) whether it may be recommended: played or described.
+        genres: of each track.
     """
 
     cutoff: int
@@ -86,6 +89,7 @@ class Knowledge:
     popular: np.ndarray
     fresh: np.ndarray
     known: np.ndarray
+    genres: list[list[str]]
 
 
 def describe(home: Home, interactions: Interactions, cutoff: int) -> Described:
@@ -111,7 +115,8 @@ def describe(home: Home, interactions: Interactions, cutoff: int) -> Described:
     released = pulled["track_catalogue__released"].dt.timestamp("us").cast(pl.Float64).fill_null(np.nan).to_numpy()
     rows = sparse.csr_array(sparse.hstack([tf_idf(tracks), _texts(pulled)]))
     rows.eliminate_zeros()
-    return Described(Attributes(_friends(home, interactions, moment), tracks), rows, released)
+    genres = [list(mine or ()) for mine in pulled["track_catalogue__genres"].to_list()]
+    return Described(Attributes(_friends(home, interactions, moment), tracks), rows, released, genres)
 
 
 def learn(
@@ -150,6 +155,7 @@ def learn(
         popular=Popularity(days=POPULAR_DAYS).fit(interactions, cutoff).track,
         fresh=new[np.argsort(age[new], kind="stable")],
         known=(listeners > 0) | described.known,
+        genres=described.genres,
     )
     write(home, interactions, known, listeners)
     return known
