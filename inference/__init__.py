@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     )
     from inference.recommend.engine import RecommendationEngine
     from inference.recommend.models import (
-        CollaborativeFilteringModel,
         ColdStartModel,
+        CollaborativeFilteringModel,
         ContentBasedModel,
         HybridRecommendationModel,
         RealTimeRecommendationModel,
@@ -67,8 +67,8 @@ __all__ = [
     "AudioQualityAnomalyDetector",
     "CapacityForecaster",
     "ChartForecaster",
-    "CollaborativeFilteringModel",
     "ColdStartModel",
+    "CollaborativeFilteringModel",
     "ContentBasedModel",
     "EmotionModel",
     "HybridRecommendationModel",

@@ -17,12 +17,38 @@ def recommend(
     user: Annotated[str, typer.Argument(help="user_id, such as u000042 or ml:196")],
     count: Annotated[int, typer.Option(min=1, max=500, help="how many tracks")] = 10,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
+    strategy: Annotated[
+        str, typer.Option(help="collaborative, content, hybrid, real_time or cold_start; what fits if left out")
+    ] = "",
+    pick: Annotated[list[str] | None, typer.Option(help="track_id that somebody new likes; may be given again")] = None,
+    genre: Annotated[list[str] | None, typer.Option(help="genre that somebody new likes; may be given again")] = None,
+    country: Annotated[str | None, typer.Option(help="where they are, such as SE")] = None,
+    explicit: Annotated[bool, typer.Option(help="whether explicit tracks may be among them")] = True,
+    diversify: Annotated[str, typer.Option(help="mmr (unlike each other) or calibrated (genres as they play)")] = "",
+    diversity: Annotated[float, typer.Option(min=0, max=1, help="how much that counts beside the score")] = 0.3,
+    explore: Annotated[float, typer.Option(min=0, max=1, help="share of slots with something to be learned of")] = 0.0,
 ) -> None:
     """What a listener has heard, and what they might want to hear next, with reasons."""
-    from inference.recommend.engine import RecommendationEngine
+    from inference.recommend.models import OF_STRATEGY
 
-    engine = RecommendationEngine.load(model, Home.from_env())
-    answer = engine.recommend(user, count=count)
+    if strategy not in OF_STRATEGY:
+        raise InputError(
+            expected=f"a strategy, one of {[name for name in OF_STRATEGY if name]}",
+            found=repr(strategy),
+            next_command="python -m inference recommend --help",
+        )
+    engine = OF_STRATEGY[strategy].load(model, Home.from_env())
+    answer = engine.recommend(
+        user,
+        count=count,
+        pick_tracks=pick or (),
+        pick_genres=genre or (),
+        country=country,
+        explicit=explicit,
+        diversify=diversify or None,
+        diversity=diversity,
+        explore=explore,
+    )
     if answer.note:
         say(answer.note)
     heard = engine.history(user, count)
@@ -30,7 +56,7 @@ def recommend(
         say(f"{user} played last:")
         for item in heard:
             say(f"    {item.title}  ·  {item.artist_name or 'unknown artist'}")
-    say(f"{answer.model} recommends:")
+    say(f"{answer.model} ({answer.strategy}) recommends:")
     for place, item in enumerate(answer.items, start=1):
         say(f"{place:3} {item.title}  ·  {item.artist_name or 'unknown artist'}  ({item.track_id})")
         say(f"      {item.reason}")

@@ -47,8 +47,8 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
     eaten = {manifest["feature_service"]: manifest["fingerprint"]}
     if "real_time" in manifest["extra"]:
         eaten[manifest["extra"]["real_time"]["service"]] = manifest["extra"]["real_time"]["fingerprint"]
-    for name, fingerprint in eaten.items():
-        service = load_service(home, name)
+    for eats, fingerprint in eaten.items():
+        service = load_service(home, eats)
         if service.fingerprint != fingerprint:
             model = manifest["name"]
             raise BundleError(

@@ -3,8 +3,8 @@
 A fifth of the 2,828 artists with five listeners or more, 565 at random (three seeds), are taken out of training, with
 all that was played of them. Each listener of one of them gets a list of these 565 alone; those they play are relevant.
 What the models may read of such an artist are tags, for each listener those by others alone: their own tags would say
-that they know the artist. Settings and the weight of the blend were chosen on another fifth of the artists, taken out as
-well, of seeds 0 and 1.
+that they know the artist. Settings and the weight of the blend were chosen on another fifth of the artists, taken out
+as well, of seeds 0 and 1.
 """
 
 from collections.abc import Iterator
@@ -79,15 +79,15 @@ def rows(
     rarity = np.log(plays.shape[1] / np.maximum(np.bincount(counts.indices, minlength=counts.shape[1]), 1))
     described, described_by_others = _described(counts, rarity), _described(others, rarity)
 
-    profile = unit_rows(
-        sparse.csr_array(Weighting(logarithm=True).matrix(train, 1) @ described)
-    )
+    profile = unit_rows(sparse.csr_array(Weighting(logarithm=True).matrix(train, 1) @ described))
     cosine = (profile @ described[asked].T).toarray()
     cosine[own] = np.asarray((profile[own[0]] * described_by_others).sum(axis=1)).ravel()
     much = np.tile(np.log1p(told[asked]), (plays.shape[0], 1))
     much[own] = np.log1p(told_by_others)
 
-    seen_tags: sparse.csr_array = sparse.csr_array(sparse.diags_array(1.0 - np.isin(np.arange(plays.shape[1]), hidden)) @ counts)
+    seen_tags: sparse.csr_array = sparse.csr_array(
+        sparse.diags_array(1.0 - np.isin(np.arange(plays.shape[1]), hidden)) @ counts
+    )
     attributes = hetrec.logarithms(Attributes(friends, sparse.csr_array(_frequent(seen_tags))))
     taste = TASTE.fit(train, 1, attributes)
     listeners = np.bincount(train.track, minlength=plays.shape[1])

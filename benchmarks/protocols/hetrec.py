@@ -1,11 +1,11 @@
 """Last.fm HetRec 2011, as its published results were measured.
 
-All 92,834 pairs of 1,892 listeners and 17,632 artists, none filtered. Of each listener's pairs, at random, one in ten is
-test, one in ten validation (one at least of each where there are three), three seeds. Models are fitted on the 80 % that
-remain and asked for lists over all artists without those in the other two parts (validation: without those of training;
-the test's artists are among its wrong answers there). Settings and the blend's weights are chosen on validation of the
-first seed and are the same for all. Beside the counts of plays the models may read friendships and the tags that
-listeners gave to artists, but no tag that a listener gave to an artist which is held out from them.
+All 92,834 pairs of 1,892 listeners and 17,632 artists, none filtered. Of each listener's pairs, at random, one in ten
+is test, one in ten validation (one at least of each where there are three), three seeds. Models are fitted on the 80
+% that remain and asked for lists over all artists without those in the other two parts (validation: without those of
+training; the test's artists are among its wrong answers there). Settings and the blend's weights are chosen on
+validation of the first seed and are the same for all. Beside the counts of plays the models may read friendships and
+the tags that listeners gave to artists, but no tag that a listener gave to an artist which is held out from them.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,8 @@ def read(folder: Path) -> tuple[Interactions, pl.DataFrame, sparse.csr_array]:
     tagged = pl.DataFrame(table("user_taggedartists.dat")[:, :3], ["user", "track", "tag"]).unique()
     tagged = tagged.filter(pl.col("user").is_in(users.tolist()), pl.col("track").is_in(artists.tolist()))
     tagged = tagged.with_columns(
-        user=pl.Series(np.searchsorted(users, tagged["user"])), track=pl.Series(np.searchsorted(artists, tagged["track"]))
+        user=pl.Series(np.searchsorted(users, tagged["user"])),
+        track=pl.Series(np.searchsorted(artists, tagged["track"])),
     )
     pairs = table("user_friends.dat")
     place = (np.searchsorted(users, pairs[:, 0]), np.searchsorted(users, pairs[:, 1]))

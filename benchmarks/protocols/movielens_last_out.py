@@ -1,9 +1,9 @@
 """MovieLens 100k, the last of each listener's ratings left out.
 
-The last rating of each of the 943 people is test, the one before it validation (of one moment, whatever the file
-has later, which is at random; 44 % of the last ratings share their second). Models learn from all others', of all times, and are asked for lists over all 1,682 films without
-those rated before: one film is relevant. For test they learn from validation, too. Settings and the blend's weights were
-chosen on validation.
+The last rating of each of the 943 people is test, the one before it validation (of one moment, whatever the file has
+later, which is at random; 44 % of the last ratings share their second). Models learn from all others', of all times,
+and are asked for lists over all 1,682 films without those rated before: one film is relevant. For test they learn from
+validation, too. Settings and the blend's weights were chosen on validation.
 """
 
 from collections.abc import Iterator

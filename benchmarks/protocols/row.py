@@ -1,5 +1,6 @@
 """What a protocol finds of one model."""
 
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Row:
 
     def values(self) -> dict[str, Any]:
         """Metric → number; what was not measured is left out."""
-        return {name: value for name, value in asdict(self.metrics).items() if value == value}
+        return {name: value for name, value in asdict(self.metrics).items() if not math.isnan(value)}
 
 
 def folder(name: str) -> Path:

@@ -65,8 +65,8 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
     )
     answers = Counter(
         "refrain_recommendations",
-        "Answers by model and by whether the listener was known",
-        ["model", "known"],
+        "Answers by model and strategy",
+        ["model", "strategy"],
         registry=registry,
     )
 
@@ -81,7 +81,10 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
 
     @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"])
     def recommendations(body: RecommendationRequest) -> RecommendationResponse:
-        """The best tracks that a listener has not heard, each with a reason; popular ones for a stranger."""
+        """The best tracks that a listener has not heard, each with a reason.
+
+        Their last plays count at once; a stranger gets what people like them play, or what goes with what they pick.
+        """
         context = body.context.model_dump(exclude_none=True)
         if body.context.at:
             context["request_timestamp"] = context.pop("at").timestamp()
@@ -89,10 +92,9 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
             body.user_id,
             context,
             count=body.count,
-            exclude_tracks=body.exclude_tracks,
-            exclude_artists=body.exclude_artists,
+            **body.model_dump(exclude={"user_id", "context", "count"}),
         )
-        answers.labels(answer.model, str(answer.known).lower()).inc()
+        answers.labels(answer.model, answer.strategy).inc()
         return RecommendationResponse.model_validate(asdict(answer))
 
     forecasters: dict[str, Forecaster] = {}

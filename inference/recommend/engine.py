@@ -31,7 +31,7 @@ from transforms.candidates.pool import SOURCES, Pool
 MOST_WANTED = 1_000
 Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start"]
 
-OF_STRATEGY: dict[str, tuple[str, ...]] = {
+SOURCES_OF: dict[str, tuple[str, ...]] = {
     "collaborative": ("taste", "similar"),
     "content": ("content",),
     "hybrid": ("taste", "similar", "content", "popular", "fresh"),
@@ -246,7 +246,7 @@ class RecommendationEngine:
         rows = self._diversified(listener, pool, ordered, wanted, count)
         slots = self._slots(pool, ordered, rows, wanted)
         items = self._explained(listener, pool, ordered, slots, picks if strategy == "cold_start" else None)
-        notes += self._remarks(listener, strategy)
+        notes += self._remarks(listener, strategy, bool(notes))
         return self._answer(listener, strategy, items, notes, dict(ordered.services or {}), at)
 
     def history(self, user_id: str, count: int = 10) -> list[Recommendation]:
@@ -296,7 +296,7 @@ class RecommendationEngine:
         count: int,
     ) -> tuple[Pool, str | None]:
         """What may be recommended; more is looked for where filters leave too little."""
-        sources, chosen = OF_STRATEGY[strategy], picks if strategy == "cold_start" else None
+        sources, chosen = SOURCES_OF[strategy], picks if strategy == "cold_start" else None
         at_least = count
         while True:
             pool = retrieve(self.catalogue, listener, sources, unwanted, picks=chosen, at_least=at_least)
@@ -351,9 +351,7 @@ class RecommendationEngine:
         scores = blended(evidence(pool.similar, content, shares), self._weights["cold_start"])
         return _Ordered(scores, _descending(scores), None, note)
 
-    def _diversified(
-        self, listener: Listener, pool: Pool, ordered: _Ordered, wanted: Wishes, count: int
-    ) -> np.ndarray:
+    def _diversified(self, listener: Listener, pool: Pool, ordered: _Ordered, wanted: Wishes, count: int) -> np.ndarray:
         """Rows of the candidates, in the order in which they would be shown, all of them."""
         order = ordered.order
         if wanted.diversify is not None:
@@ -384,10 +382,15 @@ class RecommendationEngine:
         shown = pool.keep(slots.rows)
         session, history = catalogue.places(listener.session), catalogue.places(listener.history)[:MOST_ASKED]
         asked = picks if picks is not None and len(picks) else history
-        after, alike = strongest(catalogue.follows, session, shown.places), strongest(catalogue.similar, asked, shown.places)
+        after, alike = (
+            strongest(catalogue.follows, session, shown.places),
+            strongest(catalogue.similar, asked, shown.places),
+        )
         tracks = [catalogue.track_ids[place] for place in shown.places.tolist()]
         pairs = [(session, after), (asked, alike)]
-        grounds = [[None if row is None else catalogue.track_ids[places[row]] for row in rows] for places, rows in pairs]
+        grounds = [
+            [None if row is None else catalogue.track_ids[places[row]] for row in rows] for places, rows in pairs
+        ]
         named = list(dict.fromkeys(track for ground in grounds for track in ground if track is not None))
         titles, artists, names = self._shown([*tracks, *named])
         title_of = dict(zip([*tracks, *named], titles, strict=True))
@@ -421,12 +424,12 @@ class RecommendationEngine:
             )
         return items
 
-    def _remarks(self, listener: Listener, strategy: Strategy) -> list[str]:
+    def _remarks(self, listener: Listener, strategy: Strategy, explained: bool) -> list[str]:
+        """What else is to be told: who is unknown, unless that is ``explained``; how old the model is."""
         notes = []
-        if not listener.known and strategy != "cold_start" and not listener.notes:
-            notes.append("no taste is known of this listener: popular tracks")
-        if strategy == "cold_start" and not listener.known and not listener.notes:
-            notes.append("no taste is known of this listener: what they picked, or what is popular")
+        if not listener.known and not explained:
+            told = "what they picked, or what is popular" if strategy == "cold_start" else "popular tracks"
+            notes.append(f"no taste is known of this listener: {told}")
         older = (listener.fresh_at - self._cutoff) / 86_400
         if older > STALE_DAYS:
             notes.append(

@@ -33,7 +33,12 @@ class Slots:
 
 
 def explore(
-    ranked: np.ndarray, others: np.ndarray, liked: np.ndarray, disliked: np.ndarray, share: float, rng: np.random.Generator
+    ranked: np.ndarray,
+    others: np.ndarray,
+    liked: np.ndarray,
+    disliked: np.ndarray,
+    share: float,
+    rng: np.random.Generator,
 ) -> Slots:
     """Fill the slots.
 

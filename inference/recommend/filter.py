@@ -9,7 +9,9 @@ from inference.recommend.catalogue import Catalogue
 from transforms.candidates.pool import Pool
 
 
-def unwanted(catalogue: Catalogue, heard: Collection[str], tracks: Collection[str], artists: Collection[str]) -> np.ndarray:
+def unwanted(
+    catalogue: Catalogue, heard: Collection[str], tracks: Collection[str], artists: Collection[str]
+) -> np.ndarray:
     """Places of tracks that were heard or are blocked, and of all by blocked artists."""
     return np.unique(np.concatenate([catalogue.places({*heard, *tracks}), catalogue.of_artists(set(artists))]))
 

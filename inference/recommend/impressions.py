@@ -1,6 +1,6 @@
 """What was shown to whom, with which chance: the log that off-policy evaluation and experiments learn from.
 
-``REFRAIN_LOG_IMPRESSIONS=1`` logs every answer (a share is possible, too), as JSON lines in ``data/impressions/date=…/``:
+``REFRAIN_LOG_IMPRESSIONS=1`` logs every answer (a share is possible, too), as JSON lines in ``data/impressions/``:
 who asked, when, of which model, and of each slot the track, its score, its chance and whether it was explored.
 """
 

@@ -108,7 +108,9 @@ def _recent(plays: list[str], times: list[Any], now: float) -> list[str]:
     return [track for track, at in zip(plays, seconds, strict=True) if now - SESSION_SECONDS <= at <= now]
 
 
-def picked(catalogue: Catalogue, tracks: tuple[str, ...], artists: tuple[str, ...], genres: tuple[str, ...]) -> np.ndarray:
+def picked(
+    catalogue: Catalogue, tracks: tuple[str, ...], artists: tuple[str, ...], genres: tuple[str, ...]
+) -> np.ndarray:
     """Places of what somebody new says they like: tracks, then the best-known ones of artists and genres."""
     found = [catalogue.places(tracks)]
     for places in (catalogue.of_artists(artists), catalogue.of_genres(genres)):

@@ -38,3 +38,19 @@ class ColdStartModel(RecommendationEngine):
     """Somebody of whom nothing is known: by their picks, or by what people like them play."""
 
     STRATEGY = "cold_start"
+
+
+OF_STRATEGY: dict[str, type[RecommendationEngine]] = {
+    "": RecommendationEngine,
+    **{
+        str(model.STRATEGY): model
+        for model in (
+            CollaborativeFilteringModel,
+            ContentBasedModel,
+            HybridRecommendationModel,
+            RealTimeRecommendationModel,
+            ColdStartModel,
+        )
+    },
+}
+"""Strategy → class; the engine that chooses by itself has none."""

@@ -8,6 +8,7 @@ import numpy as np
 from transforms.candidates.neighbours import Neighbours
 
 ARTIST_PLAYS = 2
+_PERSONAL = ("taste", "similar", "follows", "content")
 
 
 def reason(
@@ -35,24 +36,22 @@ def reason(
         among: whom it is popular among, if not everybody.
         picked: whether they picked ``similar`` rather than played it.
     """
-    if explored:
-        return "new to most: be among the first to hear it"
-    if artist_plays and artist_plays >= ARTIST_PLAYS and artist_name:
-        return f"you played {artist_name} {int(artist_plays)} times in the last 28 days"
-    if source == "follows" and follows:
-        return f"often played after {follows}, which you just played"
     verb = "picked" if picked else "played"
-    if similar and source in ("taste", "similar", "content", "follows"):
-        return f"listeners of {similar}, which you {verb}, play it too"
-    if source == "content":
-        return f"it is like what you {'picked' if picked else 'play'}"
-    if source in ("taste", "similar", "follows"):
-        return "listeners with your taste play it"
-    if source == "fresh":
-        return "it came out in the last four weeks"
-    if among:
-        return f"listeners like you play it ({among})"
-    return f"number {popular_rank} of the last 28 days" if popular_rank else "you have not heard it yet"
+    grounds = (
+        (explored, "new to most: be among the first to hear it"),
+        (
+            artist_plays and artist_plays >= ARTIST_PLAYS and artist_name,
+            f"you played {artist_name} {int(artist_plays or 0)} times in the last 28 days",
+        ),
+        (source == "follows" and follows, f"often played after {follows}, which you just played"),
+        (similar and source in _PERSONAL, f"listeners of {similar}, which you {verb}, play it too"),
+        (source == "content", f"it is like what you {'picked' if picked else 'play'}"),
+        (source in _PERSONAL, "listeners with your taste play it"),
+        (source == "fresh", "it came out in the last four weeks"),
+        (among, f"listeners like you play it ({among})"),
+        (popular_rank, f"number {popular_rank} of the last 28 days"),
+    )
+    return next((told for holds, told in grounds if holds), "you have not heard it yet")
 
 
 def strongest(table: Neighbours, asked: np.ndarray, wanted: np.ndarray) -> list[int | None]:

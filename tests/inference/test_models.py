@@ -36,7 +36,7 @@ def test_no_such_version_is_told(in_world: Home) -> None:
         registry.promote(in_world, "recommendation", 99)
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "index.voy", "catalogue.json"])
+@pytest.mark.parametrize("file", ["hybrid.onnx", "taste.voy", "catalogue.json"])
 def test_a_changed_file_is_named_and_promote_brings_it_back(own_world: Home, file: str) -> None:
     folder = folder_of(own_world)
     path = folder / file

@@ -35,10 +35,10 @@ class Interactions:
     user: np.ndarray
     track: np.ndarray
     time: np.ndarray
-    weight: np.ndarray = field(default=None)  # type: ignore[assignment]
-    device: np.ndarray = field(default=None)  # type: ignore[assignment]
-    context: np.ndarray = field(default=None)  # type: ignore[assignment]
-    skipped: np.ndarray = field(default=None)  # type: ignore[assignment]
+    weight: np.ndarray = field(default=None)  # type: ignore[assignment, arg-type]
+    device: np.ndarray = field(default=None)  # type: ignore[assignment, arg-type]
+    context: np.ndarray = field(default=None)  # type: ignore[assignment, arg-type]
+    skipped: np.ndarray = field(default=None)  # type: ignore[assignment, arg-type]
 
     def __post_init__(self) -> None:
         count = len(self.time)

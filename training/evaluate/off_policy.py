@@ -1,8 +1,9 @@
 """What a policy would have earned, from what another policy showed and what people did.
 
-Inverse propensity scoring (Horvitz, Thompson 1952), self-normalised (Swaminathan, Joachims: The Self-Normalized Estimator
-for Counterfactual Learning, NeurIPS 2015) and doubly robust (Dudík, Langford, Li: Doubly Robust Policy Evaluation and
-Learning, ICML 2011). Standard errors by the normal approximation; that of the ratio by the delta method.
+Inverse propensity scoring (Horvitz, Thompson 1952), self-normalised (Swaminathan, Joachims: The Self-Normalized
+Estimator for Counterfactual Learning, NeurIPS 2015) and doubly robust (Dudík, Langford, Li: Doubly Robust Policy
+Evaluation and Learning, ICML 2011). Standard errors by the normal approximation; that of the ratio by the delta
+method.
 """
 
 from dataclasses import dataclass
@@ -99,7 +100,9 @@ def doubly_robust(log: Impressions, policy: np.ndarray, expected: np.ndarray, sh
     return Estimate(float(terms.mean()), _interval(terms), _effective(weights))
 
 
-def cross_fitted_rewards(log: Impressions, actions: int, *, folds: int = 5, prior: float = 200.0, seed: int = 0) -> np.ndarray:
+def cross_fitted_rewards(
+    log: Impressions, actions: int, *, folds: int = 5, prior: float = 200.0, seed: int = 0
+) -> np.ndarray:
     """(n, actions) expected reward of each action, from the other folds alone: its mean, drawn to that of all.
 
     Args:

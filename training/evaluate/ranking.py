@@ -4,7 +4,7 @@ Sampled negatives mislead (Krichene, Rendle: On Sampled Metrics for Item Recomme
 flips with their number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,8 +28,8 @@ class RankingMetrics:
         novelty_at_10: mean bits that it tells that a shown track is played: −log₂ of the share of past listeners who
             played it (Zhou et al. 2010, self-information); NaN if popularity is not given.
         diversity_at_10: mean 1 − cosine of two tracks of a list (Ziegler et al. 2005, intra-list); NaN without vectors.
-        popularity_lift: mean popularity of what is shown over that of what the same users had played, − 1 (Abdollahpouri
-            et al. 2019); 0 for no bias.
+        popularity_lift: mean popularity of what is shown over that of what the same users had played, − 1
+            (Abdollahpouri et al. 2019); 0 for no bias.
     """
 
     ndcg_at_10: float
@@ -129,8 +129,8 @@ def ranking_metrics(
     gains = np.array([ndcg(ranked[user], relevant[user]) for user in users])
     shown = {int(track) for user in users for track in ranked[user][:10]}
 
-    def mean(measure: "np.ufunc | object", depth: int = 10) -> float:
-        values = [measure(ranked[user], relevant[user], depth) for user in users]  # type: ignore[operator]
+    def mean(measure: Callable[[np.ndarray, np.ndarray, int], float], depth: int = 10) -> float:
+        values = [measure(ranked[user], relevant[user], depth) for user in users]
         return float(np.mean(values)) if values else NOTHING
 
     return RankingMetrics(

@@ -1,11 +1,12 @@
 """What to play to somebody of whom little or nothing is known, and how to learn about tracks that are new.
 
 Popularity among those who share what is told (a country, an age), drawn to that of all where few do (Bayesian average);
-exploration by Thompson sampling (Thompson 1933; Chapelle, Li: An Empirical Evaluation of Thompson Sampling, NeurIPS 2011)
-over how often a track was heard to its end.
+exploration by Thompson sampling (Thompson 1933; Chapelle, Li: An Empirical Evaluation of Thompson Sampling, NeurIPS
+2011) over how often a track was heard to its end.
 """
 
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ def segments(country: str | None, birth_year: float | None) -> tuple[str, ...]:
     >>> segments("SE", 1994.0)
     ('1990s', 'SE', 'SE 1990s')
     """
-    decade = None if birth_year is None or birth_year != birth_year else f"{int(birth_year) // 10 * 10}s"
+    decade = None if birth_year is None or math.isnan(birth_year) else f"{int(birth_year) // 10 * 10}s"
     both = (f"{country} {decade}",) if country and decade else ()
     return tuple(name for name in (decade, country) if name) + both
 

@@ -250,9 +250,7 @@ def _tracks(
             "explicit": rng.random(size.tracks) < 0.12,
             "released": released,
             "available": rights.random(size.tracks) >= TAKEN_DOWN,
-            "regions": [
-                sorted(rights.choice(COUNTRIES, 4, replace=False).tolist()) if here else None for here in some
-            ],
+            "regions": [sorted(rights.choice(COUNTRIES, 4, replace=False).tolist()) if here else None for here in some],
             "event_timestamp": released,
         }
     )

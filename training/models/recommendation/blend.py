@@ -64,17 +64,20 @@ class Blend:
 def standardised(scores: np.ndarray, users: np.ndarray, heard: Mapping[int, np.ndarray]) -> np.ndarray:
     """Mean 0 and deviation 1 over the tracks that each listener has not heard."""
     found = np.array(scores, np.float64)
-    for row, user in zip(found, users.tolist(), strict=True):
-        unheard = np.ones(len(row), bool)
+    for place, user in enumerate(users.tolist()):
+        unheard = np.ones(found.shape[1], bool)
         unheard[heard.get(user, [])] = False
-        rest = row[unheard] if unheard.any() else row
-        row -= rest.mean()
-        row /= max(float(rest.std()), 1e-12)
+        rest = found[place][unheard] if unheard.any() else found[place]
+        found[place] = (found[place] - rest.mean()) / max(float(rest.std()), 1e-12)
     return found
 
 
 def learn_weights(
-    fitted: Mapping[str, Fitted], heard: Mapping[int, np.ndarray], relevant: Mapping[int, np.ndarray], *, steps: int = 20
+    fitted: Mapping[str, Fitted],
+    heard: Mapping[int, np.ndarray],
+    relevant: Mapping[int, np.ndarray],
+    *,
+    steps: int = 20,
 ) -> dict[str, float]:
     """Weights that rank the relevant tracks best.
 

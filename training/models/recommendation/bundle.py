@@ -1,4 +1,4 @@
-"""What serving needs of the family, as one bundle: five models that share vectors, catalogue and what goes with what."""
+"""What serving needs of the family, as one bundle: five models that share vectors and catalogue."""
 
 import io
 import json
@@ -163,10 +163,10 @@ def _card(version: int, pulled: TrainingSet, found: Measured, split: TimeSplit) 
     lines = [
         f"# {NAME} {version}",
         "",
-        "Five models that share vectors and catalogue: collaborative filtering, content, hybrid (LambdaRank), real time",
-        "(LambdaRank within sessions), cold start. Recommends tracks that the listener has not heard.",
+        "Five models that share vectors and catalogue: collaborative filtering, content, hybrid (LambdaRank), real",
+        "time (LambdaRank within sessions), cold start. Recommends tracks that the listener has not heard.",
         "",
-        f"Trained on {pulled.data.height:,} rows of `{HYBRID.service}` (fingerprint {pulled.manifest['fingerprint']}), ",
+        f"Trained on {pulled.data.height:,} rows of `{HYBRID.service}` (fingerprint {pulled.manifest['fingerprint']}),",
         f"training set {pulled.manifest['digest'][:16]}, and on moments within sessions by `{REAL_TIME.service}`.",
         f"Validation from {iso(split.validation)}, test from {iso(split.test)} to {iso(split.end)}.",
         "",

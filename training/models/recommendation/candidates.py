@@ -122,9 +122,7 @@ def sampled(users: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarra
     return np.sort(rng.choice(users, most, replace=False)) if len(users) > most else users
 
 
-def candidates(
-    known: Knowledge, user: int | None, history: np.ndarray, session: np.ndarray | None = None
-) -> Pool:
+def candidates(known: Knowledge, user: int | None, history: np.ndarray, session: np.ndarray | None = None) -> Pool:
     """Tracks to rank for one listener.
 
     Args:

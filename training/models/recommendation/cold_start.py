@@ -47,9 +47,7 @@ class ColdStart:
     regularization: float = 10.0
     fewest: int = 5
 
-    def fit(
-        self, described: sparse.csr_array, told: np.ndarray, vectors: np.ndarray, listeners: np.ndarray
-    ) -> Mapping:
+    def fit(self, described: sparse.csr_array, told: np.ndarray, vectors: np.ndarray, listeners: np.ndarray) -> Mapping:
         """Learn from tracks that were played.
 
         Args:

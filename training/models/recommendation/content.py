@@ -1,8 +1,8 @@
 """Content: tracks that are described like those of a listener's history.
 
-The profile of a listener is the sum of what describes their tracks, each row by tf-idf and of length one; a track's score
-is its cosine with the profile (Lops, de Gemmis, Semeraro: Content-based Recommender Systems, 2011), plus a share of how
-much is told of it, since much is told of what many know.
+The profile of a listener is the sum of what describes their tracks, each row by tf-idf and of length one; a track's
+score is its cosine with the profile (Lops, de Gemmis, Semeraro: Content-based Recommender Systems, 2011), plus a
+share of how much is told of it, since much is told of what many know.
 """
 
 from dataclasses import dataclass, field

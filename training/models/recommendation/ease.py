@@ -41,7 +41,7 @@ class EASE:
     ) -> "FromHistory | DualFit":
         """Learn from the plays before the cutoff."""
         seen = interactions.before(cutoff)
-        users, tracks = seen.shape
+        tracks = seen.shape[1]
         history = self.asked.matrix(seen, cutoff)
         learned = around(self.learned.matrix(seen, cutoff), attributes, self.user_attributes, self.track_attributes)
         history = around(history, attributes, self.user_attributes, 0)  # friends ask, too

@@ -1,8 +1,8 @@
 """All that the recommenders know at one moment: vectors, what goes with what, what is popular and what is new.
 
-Learned from the plays before the cutoff and from features as of it (``track_content_v1``). Vectors are written into the
-feature tables ``user_taste``, ``track_taste``, ``artist_taste``, ``user_content`` and ``track_content``, stamped with the
-cutoff, so that training sets of later moments read them point-in-time and serving finds them online.
+Learned from the plays before the cutoff and from features as of it (``track_content_v1``). Vectors are written into
+the feature tables ``user_taste``, ``track_taste``, ``artist_taste``, ``user_content`` and ``track_content``, stamped
+with the cutoff, so that training sets of later moments read them point-in-time and serving finds them online.
 """
 
 import hashlib
@@ -183,8 +183,8 @@ def neighbours(fit: FromHistory | DualFit, k: int = NEIGHBOURS) -> Neighbours:
             if isinstance(fit, DualFit):
                 yield fit.weights(rows)
             else:
-                part = fit.weights[rows]
-                yield part.toarray() if sparse.issparse(part) else np.asarray(part)
+                table = fit.weights
+                yield table[rows].toarray() if isinstance(table, sparse.csr_array) else table[rows]
 
     return largest(list(blocks()), k)
 
@@ -227,9 +227,7 @@ def write(home: Home, interactions: Interactions, known: Knowledge, listeners: n
         _write_one(home, view, key, pl.Series(ids, dtype=pl.String), values, fit, known.cutoff)
 
 
-def _write_one(
-    home: Home, view: str, key: str, ids: pl.Series, values: np.ndarray, fit: int, cutoff: int
-) -> None:
+def _write_one(home: Home, view: str, key: str, ids: pl.Series, values: np.ndarray, fit: int, cutoff: int) -> None:
     there = np.any(values != 0, axis=1)
     count = int(there.sum())
     stamp = pl.repeat(cutoff, count, dtype=pl.Int64, eager=True).cast(MICROSECONDS_UTC)
@@ -264,9 +262,7 @@ def _with_cold(taste: Vectors, described: Described, listeners: np.ndarray) -> V
     return replace(taste, track=track)
 
 
-def _by_artist(
-    interactions: Interactions, vectors: np.ndarray, listeners: np.ndarray
-) -> tuple[list[str], np.ndarray]:
+def _by_artist(interactions: Interactions, vectors: np.ndarray, listeners: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Artists, and the mean vector of each one's tracks by their listeners, one at least."""
     names = [artist or "" for artist in interactions.artist_ids]
     artists, number = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)

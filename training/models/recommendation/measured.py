@@ -218,5 +218,3 @@ def _catalogue(interactions: Interactions, known: Knowledge, asked: Sequence[Que
         vectors=known.content[1] if known.content[1].any() else known.taste.track,
         history={number: query.seen for number, query in enumerate(asked)},
     )
-
-

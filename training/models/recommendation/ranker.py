@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM: busy wai
 if TYPE_CHECKING:
     import lightgbm
 
+
 @dataclass(frozen=True)
 class Ranked:
     """What a ranker eats.

@@ -3,6 +3,7 @@
 import html
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,8 @@ def draw(name: str, found: Measured, parameters: Mapping[str, Any], learned: "Le
         test: the test moment, for how its candidates were found.
     """
     tables = "".join(
-        f"<h2>{html.escape(question.capitalize())}</h2>{_table(models)}" for question, models in found.by_question.items()
+        f"<h2>{html.escape(question.capitalize())}</h2>{_table(models)}"
+        for question, models in found.by_question.items()
     )
     pictures = [
         _bars("NDCG@10 at the cutoff, with 95 % intervals", _ndcg(found.by_question["at the cutoff"])),
@@ -97,7 +99,7 @@ def _table(models: Mapping[str, RankingMetrics]) -> str:
 
 
 def _number(value: float) -> str:
-    if value != value:
+    if math.isnan(value):
         return "–"
     return str(value) if isinstance(value, int) else f"{value:.4f}"
 

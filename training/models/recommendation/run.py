@@ -7,8 +7,8 @@
 4. At every cutoff ask for each listener's candidates, and once more in the middle of sessions between it and the next;
    what they go on to play is the label. Pull the features of ``recommendation_v1`` as of the cutoff, and those of
    ``real_time_recommendation_v1`` as of the moments within sessions.
-5. Fit both rankers on train, their size on validation, and the weights of the models that blend; measure everything once
-   on test.
+5. Fit both rankers on train, their size on validation, and the weights of the models that blend; measure everything
+   once on test.
 6. Register a bundle with all five models, and write a report.
 """
 
@@ -36,7 +36,6 @@ from training.models.recommendation.knowledge import POPULAR_DAYS, Knowledge, de
 from training.models.recommendation.measured import PICKS
 from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranked, Ranker
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
-from training.models.ensemble import Members, WeightedEnsemble
 from training.registry import register
 from transforms.candidates.blend import standardised
 from transforms.candidates.cold import SegmentPopularity, segments
@@ -263,7 +262,9 @@ def _learned_weights(
         return otherwise
     group = np.repeat(np.arange(len(questions)), [len(truth) for _, truth, _ in questions])
     names = tuple(questions[0][0])
-    values = np.concatenate([np.column_stack([standardised(scores[name]) for name in names]) for scores, *_ in questions])
+    values = np.concatenate(
+        [np.column_stack([standardised(scores[name]) for name in names]) for scores, *_ in questions]
+    )
     truth = np.concatenate([truth for _, truth, _ in questions]).astype(float)
     loss = NdcgLoss.of(group, np.array([count for *_, count in questions]))
     return WeightedEnsemble(loss=loss, steps=20).fit(Members(names, values, truth, group)).weights
@@ -306,9 +307,7 @@ def _segments(home: Home, interactions: Interactions, cutoff: int) -> dict[int, 
     return {user: segments(country, year) for user, (country, year) in enumerate(told)}
 
 
-def _popularity(
-    interactions: Interactions, cutoff: int, told: Mapping[int, tuple[str, ...]]
-) -> SegmentPopularity:
+def _popularity(interactions: Interactions, cutoff: int, told: Mapping[int, tuple[str, ...]]) -> SegmentPopularity:
     """Of the weeks before the cutoff."""
     recent = interactions.between(cutoff - POPULAR_DAYS * MICROSECONDS_A_DAY, cutoff)
     names = sorted({name for mine in told.values() for name in mine})
@@ -331,9 +330,7 @@ def _measure(
     end: int,
 ) -> measured.Measured:
     known = test.known
-    metrics, by_segment = measured.at_cutoff(
-        interactions, known, test.asked, hybrid.scores, weights["collaborative"]
-    )
+    metrics, by_segment = measured.at_cutoff(interactions, known, test.asked, hybrid.scores, weights["collaborative"])
     questions = {"at the cutoff": metrics}
     if test.sessions:
         bounds = np.cumsum([len(query.pool) for query in test.sessions])[:-1]
@@ -357,9 +354,7 @@ def _flat(found: measured.Measured) -> dict[str, float]:
 
 
 def _numbers(models: Mapping[str, RankingMetrics]) -> Iterator[tuple[str, str, float]]:
-    return (
-        (model, metric, value) for model, numbers in models.items() for metric, value in asdict(numbers).items()
-    )
+    return ((model, metric, value) for model, numbers in models.items() for metric, value in asdict(numbers).items())
 
 
 def _plain(name: str) -> str:
