@@ -67,6 +67,21 @@ def forecast() -> None:
     say("Next: python -m feature_repo materialize, then: python -m inference forecast --help")
 
 
+@app.command("off-policy")
+def off_policy() -> None:
+    """What the logged recommendations earned, and what they would have earned with no exploration, or with that alone.
+
+    Answers are logged where REFRAIN_LOG_IMPRESSIONS is set; a play within an hour that is not broken off is a reward.
+    """
+    from training.datasets.impressions import impressions
+    from training.evaluate.off_policy import by_exploration
+
+    shown = impressions(Home.from_env())
+    say(f"{shown.height:,} slots, {shown['explored'].sum():,} explored, {shown['reward'].sum():,.0f} played")
+    for name, found in by_exploration(shown).items():
+        say(f"{name:24}{found.value:9.4f} ± {found.interval:.4f}  (as good as {found.effective:,.0f} slots)")
+
+
 @app.command("list")
 def list_() -> None:
     """Registered bundles, newest first."""

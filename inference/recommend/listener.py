@@ -13,6 +13,8 @@ from transforms.candidates.cold import segments
 
 SESSION_SECONDS = 86_400.0
 STALE_DAYS = 28.0
+CLOCK_SECONDS = 60.0
+"""By which the clocks of players may be ahead."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def _recent(plays: list[str], times: list[Any], now: float) -> list[str]:
     if len(times) != len(plays):
         return list(plays)
     seconds = (float(at) / 1e6 for at in times)
-    return [track for track, at in zip(plays, seconds, strict=True) if now - SESSION_SECONDS <= at <= now]
+    lately = (now - SESSION_SECONDS <= at <= now + CLOCK_SECONDS for at in seconds)
+    return [track for track, recent in zip(plays, lately, strict=True) if recent]
 
 
 def picked(

@@ -10,7 +10,8 @@ from hypothesis import given
 
 from feature_repo.errors import InputError
 from training.datasets import TimeSplit
-from training.evaluate import ndcg, rank_all, ranking_metrics, recall
+from training.evaluate import Catalogue, by_segment, ndcg, rank_all, ranking_metrics, recall
+from training.evaluate.ranking import average_precision, reciprocal_rank
 
 tracks = st.lists(st.integers(0, 30), min_size=1, max_size=25, unique=True)
 
@@ -22,6 +23,58 @@ def test_ndcg_and_recall_are_their_definitions(ranked: list[int], relevant: list
     assert ndcg(np.array(ranked), np.array(relevant)) == pytest.approx(gain / best)
     hits = len(set(ranked[:20]) & set(relevant))
     assert recall(np.array(ranked), np.array(relevant)) == pytest.approx(hits / len(relevant))
+
+
+@given(tracks, tracks)
+def test_reciprocal_rank_and_average_precision_are_their_definitions(ranked: list[int], relevant: list[int]) -> None:
+    places = [place for place, track in enumerate(ranked[:10], start=1) if track in relevant]
+    assert reciprocal_rank(np.array(ranked), np.array(relevant)) == pytest.approx(1 / places[0] if places else 0)
+    precision = [sum(at <= place for at in places) / place for place in places]
+    expected = sum(precision) / min(len(relevant), 10)
+    assert average_precision(np.array(ranked), np.array(relevant)) == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=80), st.integers(1, 12))
+def test_the_first_are_those_of_a_full_sort(values: list[int], depth: int) -> None:
+    scores = np.array(values, float)
+    seen = np.arange(0, len(values), 5)
+    order = sorted(
+        (place for place in range(len(values)) if place not in seen), key=lambda place: (-values[place], place)
+    )
+    assert rank_all(scores, seen, depth).tolist() == order[:depth]
+
+
+def test_novelty_diversity_and_popularity_lift_are_their_definitions() -> None:
+    ranked, relevant = {1: np.array([0, 1]), 2: np.array([2])}, {1: np.array([0]), 2: np.array([1])}
+    known = Catalogue(
+        3, np.array([7.0, 1, 3]), 7, np.array([[1.0, 0], [1, 1], [0, 1]]), {1: np.array([2]), 2: np.array([1])}
+    )
+    found = ranking_metrics(ranked, relevant, known)
+    bits = -np.log2(np.array([8, 2, 4]) / 8)
+    assert found.novelty_at_10 == pytest.approx((bits[:2].mean() + bits[2]) / 2)
+    assert found.diversity_at_10 == pytest.approx(1 - 1 / np.sqrt(2))
+    assert found.popularity_lift == pytest.approx(((7 + 1) / 2 + 3) / 2 / ((3 + 1) / 2) - 1)
+    assert math.isnan(ranking_metrics(ranked, relevant, 3).novelty_at_10)
+
+
+def test_segments_are_measured_by_themselves() -> None:
+    history = {1: np.arange(5), 2: np.arange(50), 3: np.arange(200), 4: np.empty(0, int)}
+    ranked = {user: np.array([300, 301]) for user in history}
+    relevant = {1: np.array([300]), 2: np.array([301]), 3: np.array([999]), 4: np.array([300, 301])}
+    listeners = np.zeros(1_000)
+    listeners[300] = 9
+    found = by_segment(ranked, relevant, history, listeners, head=0.001)
+    assert {name: numbers.users for name, numbers in found.items()} == {
+        "new": 1,
+        "light": 1,
+        "medium": 1,
+        "heavy": 1,
+        "head": 2,
+        "tail": 3,
+    }
+    assert (found["light"].ndcg_at_10, found["heavy"].ndcg_at_10, found["new"].ndcg_at_10) == (1, 0, 1)
+    assert found["head"].recall_at_10 == 1
+    assert found["tail"].recall_at_10 == pytest.approx(2 / 3)
 
 
 def test_a_perfect_list_scores_one_and_a_useless_one_zero() -> None:

@@ -7,10 +7,14 @@ method.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feature_repo.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,28 @@ def cross_fitted_rewards(
         earned = np.bincount(log.action[others], log.reward[others], minlength=actions)
         count = np.bincount(log.action[others], minlength=actions)
         found[~others] = (earned + prior * mean) / (count + prior)
+    return found
+
+
+def by_exploration(shown: "pl.DataFrame") -> dict[str, Estimate]:
+    """What slots earned, and what two other policies would have: never to explore, and to explore in every slot.
+
+    Args:
+        shown: of ``training.datasets.impressions``. The chance that a slot shows what the ranking has there is what was
+            logged with it where it did; that it explores is 1 less that.
+    """
+    explored = shown["explored"].to_numpy()
+    log = Impressions(
+        np.arange(shown.height),
+        shown["reward"].to_numpy(),
+        shown["propensity"].to_numpy(),
+        shown["position"].to_numpy(),
+    )
+    found = {"as it was": on_policy(log.reward)}
+    if explored.any() and not explored.all():
+        share = float(explored.mean())
+        found["never explored (SNIPS)"] = snips(log, np.where(explored, 0.0, 1.0))
+        found["only explored (SNIPS)"] = snips(log, np.where(explored, log.propensity / share, 0.0))
     return found
 
 

@@ -32,7 +32,7 @@ from transforms.raw.read import scan
 from transforms.raw.table import MICROSECONDS_UTC
 
 POPULAR_DAYS, FRESH_DAYS = 28, 28
-NEIGHBOURS = 100
+NEIGHBOURS = 50
 CONTENT_SERVICE = "track_content_v1"
 MOST_FOR_EASE = 2_500
 """Users or tracks, whichever are fewer, up to which EASE says what goes together; beyond, a random walk does."""

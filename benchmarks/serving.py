@@ -1,0 +1,301 @@
+"""How fast a recommendation is, end to end, where the time goes, and what it costs in memory.
+
+A simulated world (2,000 listeners, 5,000 tracks, 300,000 plays) is built, trained, promoted and put online in the
+embedded Redis. Then one process asks for ten tracks, for listeners drawn at random: retrieve from all sources, filter
+by rights (looked up online), rank by the real-time model on its features (looked up online), MMR, explore, explain.
+Warm: the first 100 answers are not counted. The moment of the request lies within the last day of the data, so that
+sessions are there.
+
+Beside it, for the same candidates in the same run, what a user of Feast would write for features and rank alone:
+``store.get_online_features`` and LightGBM's own ``predict``.
+
+Then the memory of what a bundle holds for a catalogue of 100,000 and of ``--tracks`` (1,000,000) tracks with synthetic
+vectors and neighbours: the process before and after loading it.
+
+    python -m benchmarks.serving [--answers 2000] [--tracks 1000000]
+"""
+
+import argparse
+import gc
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feature_repo.bundle import Bundle
+from feature_repo.home import REPOSITORY, Home
+from feature_repo.stores import redis_server
+
+WARM = 100
+GOALS = {"p50": "<= 10", "p99": "<= 25"}
+STAGES = {
+    "_who": "listener",
+    "_candidates": "retrieve and filter",
+    "_order": "features and rank",
+    "_diversified": "diversify",
+    "_slots": "explore",
+    "_explained": "explain",
+}
+WORLD = """
+import warnings; warnings.simplefilter("ignore")
+from feature_repo.home import Home
+from transforms.simulate.run import simulate
+from transforms.simulate.world import Size
+simulate(Home.from_env(), Size(plays=300_000), seed=7)
+"""
+COMMANDS = (
+    ("transforms", "build"),
+    ("feature_repo", "apply"),
+    ("training", "run", "recommendation"),
+    ("training", "promote", "recommendation"),
+    ("feature_repo", "materialize"),
+)
+
+
+def make_world(home: Home) -> None:
+    """Events to answers, in processes of their own."""
+    environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
+    calls = [[sys.executable, "-c", WORLD], *([sys.executable, "-W", "ignore", "-m", *call] for call in COMMANDS)]
+    for call in calls:
+        subprocess.run(call, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def timed(engine: Any) -> dict[str, list[float]]:
+    """Let every stage of an engine tell how long it takes: stage → milliseconds."""
+    told: dict[str, list[float]] = {stage: [] for stage in STAGES.values()}
+
+    def clocked(work: Callable, stage: str) -> Callable:
+        def call(*arguments: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return work(*arguments, **named)
+            finally:
+                told[stage].append((time.perf_counter() - started) * 1e3)
+
+        return call
+
+    for method, stage in STAGES.items():
+        setattr(engine, method, clocked(getattr(engine, method), stage))
+    return told
+
+
+def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]], list[int], Any]:
+    """Milliseconds of each answer and of its stages, candidates of each, and the engine."""
+    from inference import RealTimeRecommendationModel
+
+    engine = RealTimeRecommendationModel.load("recommendation", home)
+    told, sizes = timed(engine), []
+    order = engine._order
+
+    def counted(listener: Any, strategy: Any, pool: Any, *more: Any) -> Any:
+        sizes.append(len(pool))
+        return order(listener, strategy, pool, *more)
+
+    engine._order = counted  # type: ignore[method-assign]
+    moment = engine._cutoff  # the end of the data
+    rng = np.random.default_rng(0)
+    total = []
+    for number, user in enumerate(rng.integers(2_000, size=WARM + count).tolist()):
+        if number == WARM:
+            for values in (*told.values(), sizes):
+                values.clear()
+        started = time.perf_counter()
+        engine.recommend(
+            f"u{user:06}", {"device": "phone", "request_timestamp": moment}, count=10, diversify="mmr", explore=0.1
+        )
+        if number >= WARM:
+            total.append((time.perf_counter() - started) * 1e3)
+    return total, told, sizes, engine
+
+
+def feast(home: Home, engine: Any, count: int, candidates: int) -> list[float]:
+    """Milliseconds of features and rank with Feast's SDK and LightGBM, for so many candidates."""
+    import lightgbm
+    import pandas as pd
+
+    from feature_repo.store import open_store
+    from training.models.recommendation.ranker import REAL_TIME
+
+    store, rng = open_store(home), np.random.default_rng(1)
+    service = store.get_feature_service(REAL_TIME.service)
+    rows = rng.random((2_000, len(REAL_TIME.inputs)))
+    booster = lightgbm.train(
+        {"verbose": -1, "num_leaves": 15, "num_threads": 1}, lightgbm.Dataset(rows, rng.random(2_000)), 100
+    )
+    catalogue, spent = engine.catalogue, []
+    for _ in range(count):
+        places = rng.choice(len(catalogue), min(candidates, len(catalogue)), replace=False).tolist()
+        entities = [
+            {
+                "user_id": "u000042",
+                "track_id": catalogue.track_ids[place],
+                "artist_id": catalogue.artist_ids[place],
+                "platform_id": home.tenant,
+                "request_timestamp": pd.Timestamp.now("UTC"),
+                "device": "phone",
+                "context": "playlist",
+                "similar_score": 0.0,
+                "follows_score": 0.0,
+            }
+            for place in places
+        ]
+        started = time.perf_counter()
+        answer = store.get_online_features(service, entities, full_feature_names=True).to_df()
+        booster.predict(answer[list(REAL_TIME.inputs)].astype(np.float32))
+        spent.append((time.perf_counter() - started) * 1e3)
+    return spent[1:]
+
+
+class MadeUp(Bundle):
+    """A bundle that was never written: what ``Catalogue`` reads of it, for so many tracks."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+
+    def read(self, name: str) -> bytes:
+        """One of its files."""
+        return self._files[name]
+
+
+def memory(tracks: int, factors: int = 32, neighbours: int = 50) -> dict[str, float]:
+    """Megabytes that a catalogue of so many tracks takes, in a process of its own; and seconds to load it."""
+    code = (
+        "from benchmarks.serving import memory_here; import json; "
+        f"print(json.dumps(memory_here({tracks}, {factors}, {neighbours})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def memory_here(tracks: int, factors: int, neighbours: int) -> dict[str, float]:
+    """The work of ``memory``: files are made in another process still, so that making them costs nothing here."""
+    import psutil
+
+    from inference.recommend.catalogue import Catalogue
+
+    with tempfile.TemporaryDirectory() as scratch:
+        code = (
+            "from benchmarks.serving import write_made_up; "
+            f"write_made_up({scratch!r}, {tracks}, {factors}, {neighbours})"
+        )
+        subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+        process = psutil.Process()
+        before, started = process.memory_info().rss, time.perf_counter()
+        disk = sum(file.stat().st_size for file in Path(scratch).iterdir())
+
+        class OnDisk(MadeUp):
+            def read(self, name: str) -> bytes:
+                return (Path(scratch) / name).read_bytes()
+
+        catalogue = Catalogue(OnDisk({}))
+        seconds = time.perf_counter() - started
+        gc.collect()
+        used = (process.memory_info().rss - before) / 2**20
+        rng = np.random.default_rng(2)
+        spent = []
+        for _ in range(200):
+            vector = rng.normal(size=factors).astype(np.float32)
+            started = time.perf_counter()
+            catalogue.near("taste", vector, 400)
+            catalogue.similar.ask(rng.integers(tracks, size=200), np.ones(200))
+            spent.append((time.perf_counter() - started) * 1e3)
+    return {"megabytes": used, "disk": disk / 2**20, "seconds": seconds, "retrieve_ms": float(np.median(spent))}
+
+
+def write_made_up(folder: str, tracks: int, factors: int, neighbours: int) -> None:
+    """A bundle's files for a synthetic catalogue: clustered vectors, neighbours at random."""
+    import io
+
+    import voyager
+
+    from transforms.candidates.cold import SegmentPopularity
+    from transforms.candidates.neighbours import Neighbours
+
+    rng, path = np.random.default_rng(3), Path(folder)
+    centres = rng.normal(size=(200, factors))
+    for name in ("taste", "content"):
+        vectors = (centres[rng.integers(200, size=tracks)] + 0.7 * rng.normal(size=(tracks, factors))).astype(
+            np.float32
+        )
+        index = voyager.Index(voyager.Space.InnerProduct, num_dimensions=factors, M=24, ef_construction=40)
+        index.add_items(vectors, np.arange(tracks), num_threads=os.cpu_count() or 1)
+        (path / f"{name}.voy").write_bytes(index.as_bytes())
+    for name in ("similar", "follows"):
+        places = rng.integers(tracks, size=(tracks, neighbours), dtype=np.int32)
+        (path / f"{name}.npz").write_bytes(
+            Neighbours(places, rng.random((tracks, neighbours), dtype=np.float32)).to_bytes()
+        )
+    plays = rng.integers(1, 1_000, size=tracks).astype(float)
+    segments = [(f"s{number}", rng.integers(tracks, size=tracks // 10)) for number in range(80)]
+    (path / "segments.npz").write_bytes(SegmentPopularity.count(segments, plays).to_bytes())
+    out = io.BytesIO()
+    np.savez(out, liked=plays.astype(np.int64), skipped=plays.astype(np.int64))
+    (path / "outcomes.npz").write_bytes(out.getvalue())
+    told = {
+        "track_ids": [f"t{number:07}" for number in range(tracks)],
+        "artist_ids": [f"a{number // 10:06}" for number in range(tracks)],
+        "genres": [["pop"]] * tracks,
+        "popular": np.argsort(-plays).tolist(),
+        "fresh": list(range(min(2_000, tracks))),
+    }
+    (path / "catalogue.json").write_text(json.dumps(told))
+
+
+def main() -> None:
+    """Print the tables and the line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--answers", type=int, default=2_000)
+    parser.add_argument("--tracks", type=int, default=1_000_000)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    cases: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Home(Path(scratch) / "home")
+        os.environ["REFRAIN_HOME"] = str(home.root)
+        try:
+            make_world(home)
+            total, stages, sizes, engine = answers(home, options.answers)
+            alternative = feast(home, engine, 12, int(np.mean(sizes)))
+        finally:
+            redis_server.stop(home)
+    inputs = len(engine._rankers["real_time"]._inputs)
+    print(f"{options.answers} answers of {np.mean(sizes):.0f} candidates and {inputs} features, ms")
+    print(f"{'stage':24}{'p50':>8}{'p99':>8}{'share':>8}")
+    for name, values in {"answer": total, **stages}.items():
+        shares = np.sum(values) / np.sum(total)
+        found = {"p50": float(np.percentile(values, 50)), "p99": float(np.percentile(values, 99))}
+        print(f"{name:24}{found['p50']:8.2f}{found['p99']:8.2f}{shares:8.0%}")
+        for metric, value in found.items():
+            goal = {"goal": GOALS[metric]} if name == "answer" else {}
+            cases.append({"case": f"{name}, ms", "metric": metric, "value": round(value, 2), **goal})
+    ours, theirs = float(np.median(stages["features and rank"])), float(np.median(alternative))
+    print(f"Feast's SDK and LightGBM for features and rank: {theirs:.1f} ms, {theirs / ours:.0f} times ours")
+    cases += [
+        {"case": "answer", "metric": "candidates", "value": round(float(np.mean(sizes)))},
+        {"case": "answer", "metric": "features", "value": inputs},
+        {"case": "features and rank, Feast's SDK, ms", "metric": "p50", "value": round(theirs, 1)},
+        {"case": "features and rank", "metric": "Feast's SDK over ours", "value": round(theirs / ours, 1)},
+    ]
+    for tracks in (100_000, options.tracks):
+        found = memory(tracks)
+        print(
+            f"{tracks:,} tracks: {found['megabytes']:,.0f} MB in memory, {found['disk']:,.0f} MB on disk, loaded in "
+            f"{found['seconds']:.1f} s; nearest 400 and what goes with 200: {found['retrieve_ms']:.1f} ms"
+        )
+        for metric, value in found.items():
+            cases.append({"case": f"{tracks:,} tracks", "metric": metric, "value": round(value, 1)})
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(json.dumps({"benchmark": "serving", "machine": machine, "cases": cases}))
+
+
+if __name__ == "__main__":
+    main()
