@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHALLENGER = "challenger"
+REPORT = "report.html"
+"""Of a bundle that has one: the run links it."""
 _ARTIFACT = "bundle"
 
 
@@ -93,6 +95,9 @@ def register(
             folder = Path(scratch) / _ARTIFACT
             write(folder, version)
             mlflow.log_artifacts(run.info.run_id, str(folder), _ARTIFACT)
+            if (folder / REPORT).is_file():
+                link = f"{run.info.artifact_uri}/{_ARTIFACT}/{REPORT}"
+                mlflow.set_tag(run.info.run_id, "mlflow.note.content", f"[Report]({link}), among the artifacts, too")
             target = home.bundles(name) / str(version)
             shutil.rmtree(target, ignore_errors=True)
             folder.rename(target)

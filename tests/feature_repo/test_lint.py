@@ -94,7 +94,7 @@ def test_our_own_definitions_have_no_errors() -> None:
     answer = CliRunner().invoke(app, ["lint"])
     assert answer.exit_code == 0, answer.output
     assert "0 errors" in answer.output
-    assert "artist_popularity: no service uses" in answer.output
+    assert "platform_activity: no service uses" in answer.output
     assert CliRunner().invoke(app, ["lint", "--strict"]).exit_code == 1
 
 

@@ -50,6 +50,8 @@ def test_a_recommendation(server: httpx.Client) -> None:
         "score",
         "source",
         "reason",
+        "propensity",
+        "explored",
     }
 
 
@@ -102,7 +104,7 @@ def test_health_and_metrics(server: httpx.Client) -> None:
     server.post("/v1/recommendations", json={"user_id": "u000007"})
     text = server.get("/metrics").text
     assert re.search(r'refrain_feature_age_seconds\{view="user_history"\} [1-9]', text)
-    assert re.search(r'refrain_recommendations_total\{known="true",model="recommendation:1"\} [1-9]', text)
+    assert re.search(r'refrain_recommendations_total\{model="recommendation:1",strategy="hybrid"\} [1-9]', text)
     assert 'refrain_http_request_seconds_bucket{le="0.05",route="/v1/recommendations"}' in text
 
 
@@ -122,10 +124,13 @@ def test_an_online_store_that_is_gone_is_503_and_then_well_again(
     server = RedisServer(tmp_path / "redis")
     monkeypatch.setenv("REFRAIN_REDIS", server.address)
     client = TestClient(create_app(home=in_world))
-    for response in (client.post("/v1/recommendations", json={"user_id": "u"}), client.get("/health")):
-        assert response.status_code == 503
-        assert response.json()["next"]
-        assert "Traceback" not in response.text
+    degraded = client.post("/v1/recommendations", json={"user_id": "u000007", "count": 5}).json()
+    assert (len(degraded["items"]), degraded["known"]) == (5, False)
+    assert "the online store does not answer" in degraded["note"]
+    response = client.get("/health")
+    assert response.status_code == 503
+    assert response.json()["next"]
+    assert "Traceback" not in response.text
     assert "refrain_online_store_up 0.0" in client.get("/metrics").text
     server.start()
     try:

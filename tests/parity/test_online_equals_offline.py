@@ -18,7 +18,14 @@ from tests.oracles.point_in_time import as_of
 from training.datasets import training_set
 from transforms import feature_tables
 
-SERVICES = ("recommendation_v1", "listener_v1", "track_display_v1")
+SERVICES = (
+    "recommendation_v1",
+    "real_time_recommendation_v1",
+    "listener_v1",
+    "track_display_v1",
+    "track_rights_v1",
+)
+OF_ROWS = ("similar_score", "follows_score")
 
 
 def spine_of(home: Home, moment: datetime) -> pl.DataFrame:
@@ -33,7 +40,8 @@ def spine_of(home: Home, moment: datetime) -> pl.DataFrame:
         device=pl.lit("phone"),
         context=pl.lit("radio"),
     )
-    return rows.vstack(rows[:3])
+    rows = rows.vstack(rows[:3])
+    return rows.with_columns(pl.Series(name, 0.25 * np.arange(rows.height)) for name in OF_ROWS)
 
 
 def plain(value: Any) -> Any:
@@ -55,7 +63,12 @@ def test_slim_lookup_equals_the_training_sdk(in_world: Home, service: str) -> No
     lookup = OnlineFeatures(service, in_world)
     online = lookup.get(
         {key: spine[key].to_list() for key in lookup.service.join_keys},
-        {"request_timestamp": moment.timestamp(), "device": "phone", "context": "radio"},
+        {
+            "request_timestamp": moment.timestamp(),
+            "device": "phone",
+            "context": "radio",
+            **{name: spine[name].to_numpy() for name in OF_ROWS},
+        },
     )
     assert offline.select(spine.columns).equals(spine)
     found = 0
@@ -74,7 +87,11 @@ def test_slim_lookup_equals_feasts_own(in_world: Home, service: str) -> None:
     lookup = OnlineFeatures(service, in_world)
     request = {"request_timestamp": moment, "device": "phone", "context": "radio"}
     fields = {key: spine[key].to_list() for key in lookup.service.join_keys}
-    asked = {name: [request[name]] * spine.height for name in lookup.service.request_fields}
+    request |= {name: spine[name].to_list() for name in OF_ROWS}
+    asked = {
+        name: value if isinstance(value := request[name], list) else [value] * spine.height
+        for name in lookup.service.request_fields
+    }
     answer = store.get_online_features(
         features=store.get_feature_service(service),
         entity_rows=[

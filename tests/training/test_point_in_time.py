@@ -133,7 +133,7 @@ def test_a_pull_can_be_repeated_and_saved_once(in_world: Home, tmp_path: Path) -
     assert repeat(folder, home=in_world).data.equals(pulled.data)
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["cutoff"] == MOMENT.isoformat()
-    assert set(manifest["sources"]) == {"user_taste", "user_history", "user_profile"}
+    assert set(manifest["sources"]) == {"user_taste", "user_content", "user_session", "user_history", "user_profile"}
 
 
 def test_a_repeat_on_other_data_is_refused(in_world: Home, tmp_path: Path) -> None:

@@ -1,20 +1,47 @@
-"""The engine: personal for those it knows, popular for the rest, never what was heard."""
+"""The engine: personal for those it knows, something for everybody else, never what was heard or may not be played."""
 
+import json
 import os
 import signal
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import hypothesis.strategies as st
 import numpy as np
+import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import Home
+from feature_repo.packed.server import Address
 from feature_repo.stores import redis_server
-from inference import RecommendationEngine
+from inference import (
+    ColdStartModel,
+    CollaborativeFilteringModel,
+    ContentBasedModel,
+    HybridRecommendationModel,
+    RealTimeRecommendationModel,
+    RecommendationEngine,
+)
+from inference.events import EventWriter
 from inference.features import OnlineFeatures, vector_column
-from inference.recommend.reasons import most_alike, reason
+from inference.recommend.engine import SOURCES_OF, Answer, Wishes
+from training.datasets.impressions import impressions
 from training.registry import CHAMPION, versions
 from transforms import feature_tables
+from transforms.stream.reader import Reader, Settings
+from transforms.stream.sources import Stream
+
+MODELS = (
+    CollaborativeFilteringModel,
+    ContentBasedModel,
+    HybridRecommendationModel,
+    RealTimeRecommendationModel,
+    ColdStartModel,
+)
 
 
 @pytest.fixture
@@ -22,61 +49,244 @@ def engine(in_world: Home) -> RecommendationEngine:
     return RecommendationEngine.load("recommendation", in_world)
 
 
+def newest(home: Home, view: str) -> pl.DataFrame:
+    rows = feature_tables.scan(home, view).collect().sort("event_timestamp")
+    return rows.unique(rows.columns[0], keep="last", maintain_order=True)
+
+
 def heard_by(home: Home, user: str) -> set[str]:
-    rows = feature_tables.scan(home, "user_history").collect().sort("event_timestamp")
+    rows = newest(home, "user_history")
     return set(rows.filter(rows["user_id"] == user)["track_ids"][-1])
+
+
+def ids(answer: Answer) -> list[str]:
+    return [item.track_id for item in answer.items]
 
 
 def test_a_known_listener_gets_unheard_tracks_with_reasons(engine: RecommendationEngine, in_world: Home) -> None:
     answer = engine.recommend("u000007", {"device": "phone"}, count=20)
-    assert (answer.known, answer.note, len(answer.items)) == (True, None, 20)
-    assert not {item.track_id for item in answer.items} & heard_by(in_world, "u000007")
-    assert len({item.track_id for item in answer.items}) == 20
+    assert (answer.known, answer.note, answer.strategy, len(answer.items)) == (True, None, "hybrid", 20)
+    assert not set(ids(answer)) & heard_by(in_world, "u000007")
+    assert len(set(ids(answer))) == 20
     scores = [item.score for item in answer.items]
-    assert scores == sorted(scores, reverse=True)
+    assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
     assert all(item.reason and item.title and item.artist_name for item in answer.items)
+    assert set(answer.features or {}) == {"listener_v1", "recommendation_v1"}
+    assert {item.propensity for item in answer.items} == {1.0}
 
 
 def test_two_listeners_get_different_tracks(engine: RecommendationEngine) -> None:
     one, other = (engine.recommend(user, count=10) for user in ("u000003", "u000007"))
-    assert {item.track_id for item in one.items} != {item.track_id for item in other.items}
+    assert set(ids(one)) != set(ids(other))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("user", ["u000007", "nobody", "", "ü\n" * 40])
+def test_every_model_answers_everybody(in_world: Home, model: type[RecommendationEngine], user: str) -> None:
+    answer = model.load("recommendation", in_world).recommend(user, count=8)
+    assert len(set(ids(answer))) == 8
+    assert answer.strategy == model.STRATEGY
+    assert answer.known == (user == "u000007")
+    assert (answer.note is None) == answer.known
+    if answer.known:
+        assert not set(ids(answer)) & heard_by(in_world, user)
+
+
+def test_the_models_disagree(in_world: Home) -> None:
+    lists = [tuple(ids(model.load("recommendation", in_world).recommend("u000007"))) for model in MODELS]
+    assert len(set(lists)) == len(MODELS)
+
+
+def test_what_is_served_is_what_was_measured(in_world: Home, engine: RecommendationEngine) -> None:
+    """The served collaborative and content orders are those of the vectors that training wrote."""
+    known = set(engine.catalogue.track_ids) - heard_by(in_world, "u000007")
+    for model, view in ((CollaborativeFilteringModel, "taste"), (ContentBasedModel, "content")):
+        tracks, users = newest(in_world, f"track_{view}"), newest(in_world, f"user_{view}")
+        mine = np.array(users.filter(users["user_id"] == "u000007")["vector"][0])
+        scores = np.array(tracks["vector"].to_list()) @ mine
+        order = [track for _, track in sorted(zip(-scores, tracks["track_id"], strict=True)) if track in known]
+        served = model.load("recommendation", in_world)
+        served._weights = served._weights | {"collaborative": {"taste": 1.0, "similar": 0.0}}
+        allowed = [track for track in order if may_be_played(in_world, track, "u000007")]
+        answer = served.recommend("u000007", count=10, most_by_artist=10)
+        expected = dict(zip(tracks["track_id"], scores, strict=True))
+        np.testing.assert_allclose(
+            [expected[track] for track in ids(answer)], [expected[track] for track in allowed[:10]], atol=1e-4
+        )
+
+
+def may_be_played(home: Home, track: str, user: str) -> bool:
+    rows, users = newest(home, "track_catalogue"), newest(home, "user_profile")
+    row = rows.row(by_predicate=pl.col("track_id") == track, named=True)
+    country = users.filter(users["user_id"] == user)["country"][0]
+    return bool(row["available"]) and (row["regions"] is None or country in row["regions"])
 
 
 def test_a_stranger_gets_what_is_popular(engine: RecommendationEngine, in_world: Home) -> None:
     answer = engine.recommend("nobody", count=5)
-    assert not answer.known
+    assert (answer.known, answer.strategy) == (False, "cold_start")
     assert "no taste is known" in str(answer.note)
-    rows = feature_tables.scan(in_world, "track_popularity").collect().sort("event_timestamp")
-    newest = rows.group_by("track_id", maintain_order=True).last().sort("plays_28d", descending=True)
-    assert {answer.items[n].track_id for n in range(2)} <= set(newest["track_id"][:8])
-    assert [item.reason for item in answer.items][:2] == [
-        "number 1 of the last 28 days",
-        "number 2 of the last 28 days",
-    ]
+    popular = newest(in_world, "track_popularity").sort("plays_28d", descending=True)
+    assert set(ids(answer)[:2]) <= set(popular["track_id"][:8])
+    assert answer.items[0].reason == "number 1 of the last 28 days"
+
+
+def test_a_country_alone_moves_what_a_stranger_gets(engine: RecommendationEngine) -> None:
+    at_home = engine.recommend("nobody", count=30, country="JP")
+    assert ids(at_home) != ids(engine.recommend("nobody", count=30))
+    assert "listeners like you play it (JP)" in {item.reason for item in at_home.items}
+
+
+def test_picks_move_what_a_stranger_gets(engine: RecommendationEngine) -> None:
+    catalogue = engine.catalogue
+    genre = catalogue.genres[0][0]
+    by_genre = engine.recommend("nobody", count=10, pick_genres=[genre])
+    of_all = engine.recommend("nobody", count=10)
+
+    def share(answer: Answer) -> float:
+        return float(np.mean([genre in catalogue.genres[catalogue.place[track]] for track in ids(answer)]))
+
+    assert share(by_genre) > share(of_all)
+    picked = [catalogue.track_ids[place] for place in catalogue.of_genres([genre])[:3]]
+    by_tracks = engine.recommend("nobody", count=10, pick_tracks=picked)
+    assert not set(ids(by_tracks)) & set(picked)
+    assert any("which you picked" in item.reason for item in by_tracks.items)
+    artist = next(artist for artist in catalogue.artist_ids if artist)
+    assert ids(engine.recommend("nobody", count=10, pick_artists=[artist])) != ids(of_all)
+    assert len(ids(engine.recommend("nobody", count=10, pick_tracks=["never heard of"]))) == 10
 
 
 def test_what_is_excluded_stays_out_and_the_list_stays_full(engine: RecommendationEngine) -> None:
     first = engine.recommend("u000007", count=10)
-    tracks = [item.track_id for item in first.items[:5]]
+    tracks = ids(first)[:5]
     artists = {str(item.artist_id) for item in first.items[5:]}
     answer = engine.recommend("u000007", count=10, exclude_tracks=tracks, exclude_artists=artists)
     assert len(answer.items) == 10
-    assert not {item.track_id for item in answer.items} & set(tracks)
+    assert not set(ids(answer)) & set(tracks)
     assert not {item.artist_id for item in answer.items} & artists
 
 
+def test_rights_are_kept(engine: RecommendationEngine, in_world: Home) -> None:
+    rows = newest(in_world, "track_catalogue")
+    for country in ("JP", "SE", "nowhere"):
+        barred = rows.filter(
+            ~pl.col("available")
+            | (pl.col("regions").is_not_null() & ~pl.col("regions").list.contains(country).fill_null(False))
+        )
+        assert barred.height > 3
+        for user in ("u000007", "nobody"):
+            everything = engine.recommend(user, count=500, country=country)
+            assert not set(ids(everything)) & set(barred["track_id"])
+    clean = engine.recommend("u000007", count=500, explicit=False)
+    assert not set(ids(clean)) & set(rows.filter("explicit")["track_id"])
+    assert len(clean.items) > 100
+
+
 def test_more_than_there_is_gives_what_there_is(engine: RecommendationEngine, in_world: Home) -> None:
-    answer = engine.recommend("u000007", count=500)
-    known = len(engine._retriever.track_ids)
-    assert len(answer.items) == known - len(heard_by(in_world, "u000007") & set(engine._retriever.track_ids))
+    answer = engine.recommend("u000007", count=1_000)
+    heard = heard_by(in_world, "u000007")
+    left = [track for track in engine.catalogue.track_ids if track not in heard]
+    assert set(ids(answer)) == {track for track in left if may_be_played(in_world, track, "u000007")}
+
+
+@pytest.mark.parametrize("count", [0, -1, 1_001, 10_000])
+def test_a_count_that_is_none_is_told(engine: RecommendationEngine, count: int) -> None:
+    with pytest.raises(InputError, match=r"1 to 1,000 tracks; found .* next: recommend"):
+        engine.recommend("u000007", count=count)
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"diversity": 1.5}, "diversity from 0 to 1"),
+        ({"explore": float("nan")}, "explore from 0 to 1"),
+        ({"diversify": "magic"}, "diversify as 'mmr', 'calibrated' or None"),
+        ({"most_by_artist": 0}, "most_by_artist of 1 or more"),
+    ],
+)
+def test_a_wish_that_is_none_is_told(engine: RecommendationEngine, wish: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        engine.recommend("u000007", **wish)
 
 
 def test_a_listener_who_has_heard_everything_is_told(engine: RecommendationEngine) -> None:
-    everything = engine._retriever.track_ids
+    everything = engine.catalogue.track_ids
     for user in ("u000007", "nobody"):
         answer = engine.recommend(user, exclude_tracks=everything)
         assert answer.items == []
-        assert "every track was heard or excluded" in str(answer.note)
+        assert "every track was heard, excluded or may not be played" in str(answer.note)
+
+
+def test_filters_that_contradict_each_other_leave_nothing(engine: RecommendationEngine) -> None:
+    artists = {artist for artist in engine.catalogue.artist_ids if artist}
+    answer = engine.recommend("nobody", pick_artists=artists, exclude_artists=artists)
+    assert (answer.items, "nothing is left" in str(answer.note)) == ([], True)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    user=st.sampled_from(["u000007", "u000050", "nobody", "\x00", "🎵"]),
+    count=st.integers(1, 60),
+    wishes=st.fixed_dictionaries(
+        {},
+        optional={
+            "explicit": st.booleans(),
+            "country": st.sampled_from(["SE", "JP", ""]),
+            "pick_genres": st.lists(st.sampled_from(["pop", "jazz", "noise"]), max_size=3),
+            "pick_tracks": st.lists(st.sampled_from(["t000001", "t000099", "?"]), max_size=3),
+            "exclude_tracks": st.lists(st.sampled_from(["t000001", "t000002"]), max_size=2),
+            "most_by_artist": st.integers(1, 5),
+            "diversify": st.sampled_from(["mmr", "calibrated", None]),
+            "diversity": st.floats(0, 1),
+            "explore": st.floats(0, 1),
+        },
+    ),
+)
+def test_any_wish_is_answered(engine: RecommendationEngine, user: str, count: int, wishes: dict[str, Any]) -> None:
+    answer = engine.recommend(user, count=count, **wishes)
+    assert len(answer.items) == len(set(ids(answer))) == count
+    assert not set(ids(answer)) & set(wishes.get("exclude_tracks", ()))
+    assert all(0 < item.propensity <= 1 for item in answer.items)
+
+
+def test_lists_can_be_made_less_alike(engine: RecommendationEngine) -> None:
+    catalogue = engine.catalogue
+
+    def alike(answer: Answer) -> float:
+        vectors = catalogue.vectors("content", catalogue.places(ids(answer)))
+        return float((vectors @ vectors.T).sum())
+
+    plain = engine.recommend("u000007", count=10, most_by_artist=10)
+    unlike = engine.recommend("u000007", count=10, most_by_artist=10, diversify="mmr", diversity=0.8)
+    assert alike(unlike) < alike(plain)
+    one_each = engine.recommend("u000007", count=10, most_by_artist=1)
+    assert len({item.artist_id for item in one_each.items}) == 10
+
+
+def test_genres_can_be_as_the_listener_plays_them(engine: RecommendationEngine, in_world: Home) -> None:
+    from inference.recommend.diversify import genre_shares
+
+    catalogue = engine.catalogue
+    likes = genre_shares([catalogue.genres[place] for place in catalogue.places(heard_by(in_world, "u000007"))])
+
+    def distance(answer: Answer) -> float:
+        shown = genre_shares([catalogue.genres[catalogue.place[track]] for track in ids(answer)])
+        return sum(abs(likes.get(genre, 0) - shown.get(genre, 0)) for genre in {*likes, *shown})
+
+    plain = engine.recommend("u000007", count=20, most_by_artist=20)
+    calibrated = engine.recommend("u000007", count=20, most_by_artist=20, diversify="calibrated", diversity=0.95)
+    assert distance(calibrated) < distance(plain)
+
+
+def test_exploration_is_marked_and_its_chance_told(engine: RecommendationEngine) -> None:
+    plain = engine.recommend("u000007", count=20)
+    mixed = engine.recommend("u000007", count=20, explore=0.4, seed=5)
+    explored = [item for item in mixed.items if item.explored]
+    assert 2 <= len(explored) <= 16
+    assert all(item.propensity < 0.4 for item in explored)
+    assert all(item.propensity == pytest.approx(0.6) for item in mixed.items if not item.explored)
+    assert not {item.track_id for item in explored} & set(ids(plain))
+    assert ids(engine.recommend("u000007", count=20, explore=0.4, seed=5)) == ids(mixed)
 
 
 def test_no_rows_are_no_error(in_world: Home) -> None:
@@ -86,23 +296,128 @@ def test_no_rows_are_no_error(in_world: Home) -> None:
 
 
 def test_the_history_is_newest_first(engine: RecommendationEngine, in_world: Home) -> None:
-    rows = feature_tables.scan(in_world, "user_history").collect().sort("event_timestamp")
+    rows = newest(in_world, "user_history")
     expected = rows.filter(rows["user_id"] == "u000007")["track_ids"][-1].to_list()[:6]
     assert [item.track_id for item in engine.history("u000007", 6)] == expected
     assert engine.history("nobody") == []
 
 
 def test_vectors_of_another_fit_are_not_mixed(engine: RecommendationEngine) -> None:
-    engine._fit += 1
+    engine._fits = {kind: fit + 1 for kind, fit in engine._fits.items()}
     answer = engine.recommend("u000007", count=3)
-    assert not answer.known
     assert "python -m feature_repo materialize" in str(answer.note)
+    assert (answer.strategy, len(answer.items)) == ("real_time", 3)  # by what was played, which is known
+
+
+def test_a_model_that_is_old_says_so(engine: RecommendationEngine) -> None:
+    engine._cutoff -= 40 * 86_400
+    note = str(engine.recommend("u000007", count=3).note)
+    assert "the model knows nothing of the last 40 days; run: python -m training run recommendation" in note
 
 
 def test_the_answer_names_the_promoted_version(engine: RecommendationEngine, in_world: Home) -> None:
     champion = next(item for item in versions(in_world) if CHAMPION in item.aliases)
     assert engine.recommend("u000007").model == f"recommendation:{champion.version}"
     assert champion.metrics["test_ndcg_at_10_hybrid"] > champion.metrics["test_ndcg_at_10_popularity"]
+    page = (in_world.bundles("recommendation") / str(champion.version) / "report.html").read_text()
+    assert "At the cutoff" in page
+    assert "Next in the session" in page
+    assert page.count("<svg") >= 5
+
+
+def test_the_last_plays_change_the_next_answer(own_world: Home) -> None:
+    """Events into the stream, and the same engine, nothing trained anew."""
+    engine = RecommendationEngine.load("recommendation", own_world)
+    before = engine.recommend("u000007", count=10)
+    assert before.strategy == "hybrid"
+    played = ids(before)[:2]
+    now = datetime.now(UTC)
+    events = [
+        {
+            "user_id": "u000007",
+            "track_id": track,
+            "artist_id": engine.catalogue.artist_ids[engine.catalogue.place[track]],
+            "event_timestamp": (now - timedelta(seconds=90 - number)).isoformat(),
+            "ms_played": 1_000,
+        }
+        for number, track in enumerate(played)
+    ]
+    EventWriter(own_world).write(json.dumps({"kind": "plays", "events": events}).encode())
+    Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
+    after = engine.recommend("u000007", count=10)
+    assert after.strategy == "real_time"
+    assert not set(ids(after)) & set(played)
+    assert ids(after) != ids(before)
+    stranger = [event | {"user_id": "somebody new"} for event in events]
+    EventWriter(own_world).write(json.dumps({"kind": "plays", "events": stranger}).encode())
+    Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
+    greeted = engine.recommend("somebody new", count=10)
+    assert (greeted.known, greeted.strategy) == (True, "real_time")
+    assert any("which you" in item.reason for item in greeted.items)
+
+
+def test_what_was_shown_is_logged_and_joined_with_plays(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_LOG_IMPRESSIONS", "1")
+    engine = RecommendationEngine.load("recommendation", own_world)
+    answers = [engine.recommend(user, count=5, explore=0.5, seed=1) for user in ("u000007", "nobody")]
+    assert engine._log is not None
+    engine._log.flush()
+    shown = impressions(own_world)
+    assert shown.height == 10
+    for answer in answers:
+        mine = shown.filter(shown["answer_id"] == answer.answer_id).sort("position")
+        assert mine["track_id"].to_list() == ids(answer)
+        np.testing.assert_allclose(mine["propensity"], [item.propensity for item in answer.items])
+        assert mine["explored"].to_list() == [item.explored for item in answer.items]
+    assert shown["reward"].sum() == 0
+
+
+def test_impressions_are_joined_with_plays_within_an_hour(home: Home) -> None:
+    from transforms.raw.ingest import Batch, ingest
+
+    with pytest.raises(InputError, match="REFRAIN_LOG_IMPRESSIONS=1 python -m inference serve"):
+        impressions(home)
+    at = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    slots = [
+        {"track_id": track, "score": 1.0, "source": "taste", "propensity": 0.9, "explored": False}
+        for track in ("soon", "later", "skipped", "by another", "before")
+    ]
+    folder = home.impressions / "date=2026-01-05"
+    folder.mkdir(parents=True)
+    line = {"answer_id": "1", "at": round(at.timestamp() * 1e6), "user_id": "u", "model": "m:1", "strategy": "hybrid"}
+    (folder / "a.jsonl").write_text(json.dumps(line | {"slots": slots}) + "\n{torn")
+    plays = pl.DataFrame(
+        {
+            "user_id": ["u", "u", "u", "v", "u"],
+            "track_id": ["soon", "later", "skipped", "by another", "before"],
+            "event_timestamp": [at + timedelta(minutes=minutes) for minutes in (5, 61, 5, 5, -5)],
+            "skipped": [False, False, True, False, False],
+        }
+    )
+    ingest(home, "test", [Batch("plays", plays)])
+    assert impressions(home)["reward"].to_list() == [1, 0, 0, 0, 0]
+
+
+def test_redis_gone_in_the_middle_is_told_and_answered(
+    engine: RecommendationEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*arguments: Any, **named: Any) -> Any:
+        raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
+
+    for lookup, told in (
+        (engine._rankers["hybrid"].features, "ordered without features"),
+        (engine._rights, "rights and explicit tracks were not checked"),
+        (engine._listener, "so that nothing is known"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(lookup, "get", gone)
+            answer = engine.recommend("u000007", count=6)
+            assert len(set(ids(answer))) == 6
+            assert told in str(answer.note)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._display, "get", gone)
+        answer = engine.recommend("u000007", count=3)
+        assert [item.title for item in answer.items] == ids(answer)
 
 
 def test_a_killed_redis_is_started_again_in_the_middle(own_world: Home) -> None:
@@ -124,6 +439,19 @@ def test_a_redis_that_stays_away_is_told(in_world: Home, monkeypatch: pytest.Mon
         OnlineFeatures("listener_v1", in_world).get({"user_id": ["u"]})
 
 
+def test_a_track_without_a_vector_is_no_error(engine: RecommendationEngine) -> None:
+    """Its features are missing; it is ranked by the others."""
+    lookup: Callable[..., Any] = engine._rankers["hybrid"].features.get
+    pool = engine._candidates(
+        engine._who("u000007", {}, Wishes()), "hybrid", Wishes(), np.empty(0, np.int64), np.empty(0, np.int64), 10
+    )[0]
+    assert len(pool) > 10
+    keys = {"user_id": ["u000007"], "track_id": ["new"], "artist_id": [None], "platform_id": ["default"]}
+    row = lookup(keys, {"similar_score": [0.1], "follows_score": [0.0]}).matrix(engine._rankers["hybrid"]._inputs)
+    assert np.isnan(row).any()
+    assert np.isfinite(engine._rankers["hybrid"]._model.predict(row)).all()
+
+
 def test_wrong_keys_are_told(in_world: Home) -> None:
     lookup = OnlineFeatures("recommendation_v1", in_world)
     with pytest.raises(InputError, match=r"no \['artist_id', 'platform_id', 'track_id'\]"):
@@ -143,18 +471,5 @@ def test_columns_mark_what_is_missing() -> None:
     assert vector_column([None]).shape == (1, 0)
 
 
-def test_reasons_say_the_strongest_ground() -> None:
-    ground = {
-        "source": "taste",
-        "artist_name": "A",
-        "artist_plays": 3,
-        "similarity": 0.9,
-        "similar_title": "S",
-        "popular_rank": 4,
-    }
-    assert reason(**ground) == "you played A 3 times in the last 28 days"
-    assert reason(**{**ground, "artist_plays": None}) == "listeners of S, which you played, play it too"
-    assert reason(**{**ground, "artist_plays": 1, "similarity": 0.1}) == "listeners with your taste play it"
-    assert reason(**{**ground, "artist_plays": 0, "source": "popular"}) == "number 4 of the last 28 days"
-    places, cosine = most_alike(np.array([[2.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 0.0]]))
-    assert (places[0], cosine[0]) == (1, 1)
+def test_every_strategy_has_sources() -> None:
+    assert {model.STRATEGY for model in MODELS} == set(SOURCES_OF)

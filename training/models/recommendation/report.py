@@ -6,12 +6,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_repo.home import Home
 from training.evaluate import RankingMetrics
 from training.models.recommendation.measured import Measured
 
@@ -79,13 +77,6 @@ def draw(name: str, found: Measured, parameters: Mapping[str, Any], learned: "Le
         f"<h2>What was chosen, and the run</h2><pre>{choice}</pre>"
         f"<p>{len(test.asked)} listeners at the cutoff, {len(test.sessions)} within sessions.</p>"
     )
-
-
-def keep(home: Home, name: str, version: int, page: str) -> Path:
-    """Write the page beside the bundles, too; returns its path."""
-    path = home.bundles(name) / f"report-{version}.html"
-    path.write_text(page)
-    return path
 
 
 def _table(models: Mapping[str, RankingMetrics]) -> str:

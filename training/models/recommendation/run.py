@@ -173,7 +173,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     )
     clock.lap("registration")
     saved = hybrid.pulled.save(home)
-    path = report.keep(home, NAME, version, page)
+    path = home.bundles(NAME) / str(version) / "report.html"
     return Result(version, metrics, found, split, hybrid.pulled.data.height, saved, path, clock.seconds)
 
 

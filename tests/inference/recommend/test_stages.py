@@ -1,0 +1,94 @@
+"""Diversity, exploration and reasons, each by itself."""
+
+import numpy as np
+import pytest
+
+from inference.recommend.diversify import calibrated, capped, genre_shares, mmr
+from inference.recommend.explore import explore
+from inference.recommend.reasons import reason, strongest
+from transforms.candidates.neighbours import largest
+
+
+def test_an_artist_has_no_more_than_its_share_while_others_last() -> None:
+    artists = np.array([1, 1, 1, 2, -1, -1, -1])
+    assert capped(np.arange(7), artists, 5, 2).tolist() == [0, 1, 3, 4, 5]
+    assert capped(np.arange(4), artists, 4, 1).tolist() == [0, 3, 1, 2]  # there is nothing else
+    assert capped(np.array([], int), artists, 3, 1).tolist() == []
+
+
+def test_mmr_is_its_definition() -> None:
+    """Against a loop."""
+    rng = np.random.default_rng(0)
+    scores, vectors = rng.random(12), rng.normal(size=(12, 3))
+    order = np.argsort(-scores)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    relevance = (scores - scores.min()) / (scores.max() - scores.min())
+    chosen: list[int] = []
+    while len(chosen) < 5:
+        rest = [row for row in order.tolist() if row not in chosen]
+        value = {
+            row: 0.6 * relevance[row] - 0.4 * max((unit[row] @ unit[other] for other in chosen), default=0.0)
+            for row in rest
+        }
+        chosen.append(max(rest, key=lambda row: value[row]))
+    found = mmr(order, scores, vectors[order], 5, 0.4)
+    assert found.tolist()[:5] == chosen
+    assert sorted(found.tolist()) == list(range(12))
+    assert mmr(order, scores, vectors[order], 5, 0.0).tolist() == order.tolist()
+
+
+def test_a_calibrated_list_has_the_genres_that_are_played() -> None:
+    scores = np.linspace(1, 0.9, 40)
+    genres = [["pop"]] * 20 + [["jazz"]] * 20
+    found = calibrated(np.arange(40), scores, genres, {"pop": 0.7, "jazz": 0.3}, 10, 0.99)[:10]
+    assert sum(row >= 20 for row in found.tolist()) == 3
+    assert calibrated(np.arange(40), scores, genres, {}, 10, 0.9).tolist() == list(range(40))
+    assert calibrated(np.arange(40), scores, genres, {"pop": 0.7, "jazz": 0.3}, 10, 0.0)[:10].tolist() == list(
+        range(10)
+    )
+
+
+def test_genres_are_votes() -> None:
+    assert genre_shares([["pop"], ["pop", "jazz"], []]) == {"jazz": 0.25, "pop": 0.75}
+    assert genre_shares([]) == {}
+
+
+def test_slots_explore_as_often_as_asked_and_never_twice_the_same() -> None:
+    rng = np.random.default_rng(0)
+    ranked, others = np.arange(10), np.arange(10, 40)
+    liked, disliked = np.full(40, 2.0), np.full(40, 1.0)
+    liked[30:] = 500  # known well enough
+    drawn = [explore(ranked, others, liked, disliked, 0.3, rng) for _ in range(100)]
+    assert np.mean([slots.explored.mean() for slots in drawn]) == pytest.approx(0.3, abs=0.05)
+    for slots in drawn:
+        assert len(set(slots.rows.tolist())) == 10
+        assert (slots.rows[~slots.explored] == ranked[~slots.explored]).all()
+        assert ((slots.rows[slots.explored] >= 10) & (slots.rows[slots.explored] < 30)).all()
+        assert (slots.propensity[~slots.explored] == 0.7).all()
+        assert (slots.propensity[slots.explored] < 0.3).all()
+    nothing = explore(ranked, others[:0], liked, disliked, 0.9, rng)
+    assert not nothing.explored.any()
+    assert (nothing.propensity == 1).all()
+
+
+def test_reasons_say_the_strongest_ground() -> None:
+    ground = {"source": "follows", "artist_name": "A", "artist_plays": 3, "follows": "F", "similar": "S"}
+    assert reason(**ground) == "you played A 3 times in the last 28 days"
+    assert reason(**ground, explored=True) == "new to most: be among the first to hear it"
+    assert reason(**{**ground, "artist_plays": None}) == "often played after F, which you just played"
+    assert reason(source="taste", similar="S") == "listeners of S, which you played, play it too"
+    assert reason(source="similar", similar="S", picked=True) == "listeners of S, which you picked, play it too"
+    assert reason(source="content") == "it is like what you play"
+    assert reason(source="taste") == "listeners with your taste play it"
+    assert reason(source="fresh") == "it came out in the last four weeks"
+    assert reason(source="popular", among="SE", popular_rank=2) == "listeners like you play it (SE)"
+    assert reason(source="popular", artist_plays=0, popular_rank=4) == "number 4 of the last 28 days"
+    assert reason(source="popular") == "you have not heard it yet"
+
+
+def test_the_strongest_ground_is_the_largest_weight() -> None:
+    table = np.zeros((5, 5))
+    table[0, 3], table[1, 3], table[2, 4] = 0.2, 0.9, 0.5
+    near = largest([table], 2)
+    assert strongest(near, np.array([0, 1, 2]), np.array([3, 4, 0])) == [1, 2, None]
+    assert strongest(near, np.empty(0, int), np.array([3])) == [None]
