@@ -5,6 +5,7 @@ pandas nor protobuf is imported. It returns what ``store.get_online_features`` r
 to.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
 from inference.monitoring.lookups import LookupLog
 
+MOST_HELD = 500_000
+"""Rows of a view that are held in memory, about 300 bytes each."""
 MANIFEST_SECONDS = 1.0
 """How often the manifest is looked at, at the most."""
 
@@ -47,6 +50,7 @@ class OnlineFeatures:
         timeout: float = READ_TIMEOUT,
         defaults: Mapping[str, float | str] | None = None,
         log: LookupLog | None = None,
+        hold: Mapping[str, float] | None = None,
     ) -> None:
         """Read the manifest; connect on the first lookup.
 
@@ -57,6 +61,9 @@ class OnlineFeatures:
             defaults: ``view__feature`` → what stands in for it where ``get`` is asked to fill; these win over the
                 tags ``default`` of the definitions.
             log: told of some of the lookups; that of ``REFRAIN_LOG_LOOKUPS`` if None.
+            hold: view → seconds for which its rows may be answered from memory, ``MOST_HELD`` rows of
+                each at the most; views
+                that are not named are always looked up, and so is everything that is logged.
 
         Raises:
             StoreError: there is no manifest, or no such service in it.
@@ -64,6 +71,8 @@ class OnlineFeatures:
         self._home = home or Home.from_env()
         self._name, self._given_defaults = service, dict(defaults or {})
         self._log = log or LookupLog.from_env(self._home)
+        self._hold = dict(hold or {})
+        self._held: dict[str, tuple[dict[bytes, bytes | None], float]] = {}
         self._server: Server = open_server(self._home, load_address(self._home), timeout)
         self._checked_at, self._stamp = time.monotonic(), _stamp(self._home)
         self._plan = _Plan(load_service(self._home, service), self._given_defaults, self._server)
@@ -99,9 +108,9 @@ class OnlineFeatures:
         self._follow()
         plan = self._plan
         length, entities, places, names = plan.entities(keys)
-        degraded = None
+        degraded, logged = None, self._log is not None and self._log.wants()
         try:
-            found = get(self._server, names)
+            found = get(self._server, names) if logged or not self._hold else self._get_held(plan, entities, names)
         except OnlineUnavailable as error:
             if on_failure == "raise":
                 raise
@@ -111,9 +120,63 @@ class OnlineFeatures:
             stop = start + len(entities[lookup.group])
             blocks.append(decode(found[start:stop], lookup.schema, plan.older[number]))
             start = stop
-        if self._log is not None and degraded is None and self._log.wants():
+        if self._log is not None and logged and degraded is None:
             self._log.put(keys, request or {}, OnlineRows(plan, blocks, places, length, request or {}, False, None))
         return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded)
+
+    def _get_held(self, plan: "_Plan", entities: Sequence[Sequence[bytes]], names: list[bytes]) -> list[bytes | None]:
+        """Values by name, those of views that may be held from memory while they hold."""
+        now, start = time.monotonic(), 0
+        found: list[bytes | None] = []
+        asked: list[int] = []
+        for lookup in plan.lookups:
+            stop = start + len(entities[lookup.group])
+            held = self._held_rows(lookup.view.name, now)
+            if held is None:
+                found += [None] * (stop - start)
+                asked += range(start, stop)
+            else:
+                rows = list(map(held.get, names[start:stop]))
+                found += rows
+                if None in rows:
+                    asked += [place for place, row in enumerate(rows, start) if row is None]
+            start = stop
+        for place, value in zip(asked, get(self._server, [names[place] for place in asked]), strict=True):
+            found[place] = value
+        self._keep(plan, entities, names, found, asked)
+        return found
+
+    def _held_rows(self, view: str, now: float) -> dict[bytes, bytes | None] | None:
+        """What is held of a view, emptied when its time is over; None if nothing of it may be."""
+        seconds = self._hold.get(view)
+        if seconds is None:
+            return None
+        held, since = self._held.get(view, ({}, -math.inf))
+        if now - since > seconds or len(held) > MOST_HELD:
+            held = {}
+            self._held[view] = (held, now)
+        return held
+
+    def _keep(
+        self,
+        plan: "_Plan",
+        entities: Sequence[Sequence[bytes]],
+        names: list[bytes],
+        found: list[bytes | None],
+        asked: list[int],
+    ) -> None:
+        """Hold what was looked up of views that may be."""
+        start = 0
+        fresh = iter(asked)
+        place = next(fresh, None)
+        for lookup in plan.lookups:
+            stop = start + len(entities[lookup.group])
+            held = self._held.get(lookup.view.name, (None, 0.0))[0]
+            while place is not None and place < stop:
+                if held is not None:
+                    held[names[place]] = found[place]
+                place = next(fresh, None)
+            start = stop
 
     def _follow(self) -> None:
         """Take a changed manifest over; one that cannot be read leaves the old one in force."""
@@ -531,6 +594,11 @@ class OnlineRows:
             numbers = np.full(self.length, np.nan if value is None else value, float)
             # whole seconds, as Feast and training sets have them
             return np.floor(numbers) if REQUEST_FIELDS[column] == "UnixTimestamp" else numbers
+        vectors = self._vectors(column)
+        return self._as_input(column) if vectors is None else vectors
+
+    def _as_input(self, column: str) -> np.ndarray:
+        """A stored column, missing ones as NaN or None."""
         values, missing = self._raw_column(column)
         if values.dtype.kind == "M":
             return np.where(missing, np.nan, values.astype(np.int64) / 1e6)
@@ -541,6 +609,22 @@ class OnlineRows:
         view, _, feature = column.partition("__")
         schema = self._plan.lookups[self._plan.number[view]].schema
         return vector_column(values) if schema.columns[schema.index[feature]].kind == "numbers" else values
+
+    def _vectors(self, name: str) -> np.ndarray | None:
+        """(n, d) of a list of numbers, all of one length and none too old; NaN where missing. None if it is not so."""
+        view, _, feature = name.partition("__")
+        number = self._plan.number[view]
+        block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
+        column = block.schema.columns[block.schema.index[feature]]
+        if column.kind != "numbers" or isinstance(block, Mixed) or self._too_old(number) is not None:
+            return None
+        found = block.vectors(feature)
+        if found is None or places is None:
+            return found
+        spread = found[places]
+        if places.min(initial=0) < 0:
+            spread[places < 0] = np.nan
+        return spread
 
 
 _NOTHING: dict[str, Any] = {"f": np.nan, "i": 0, "u": 0, "b": False, "M": np.datetime64("NaT"), "O": None}

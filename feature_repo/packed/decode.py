@@ -81,6 +81,36 @@ class Block:
         found = found if column.kind == "vector" else found[:, 0]
         return found.view(bool) if column.dtype == "Bool" else found
 
+    def vectors(self, name: str) -> np.ndarray | None:
+        """(rows, length) of a list of numbers if all that are there are of one length; NaN where it is null.
+
+        None if they are of several lengths, or there are none. One copy for all rows.
+        """
+        place = [column.name for column in self.schema.variable].index(name)
+        column = self.schema.variable[place]
+        starts, stops = self._bounds(place)
+        there = ~self.is_null(name)
+        sizes = (stops - starts)[there]
+        dtype = np.dtype(FIXED[column.element or ""])
+        if not len(sizes) or dtype.kind != "f" or sizes.min() != sizes.max() or sizes[0] % dtype.itemsize:
+            return None
+        rows = zip(self._values, starts.tolist(), stops.tolist(), strict=True)
+        if there.all():
+            return np.frombuffer(b"".join([value[start:stop] for value, start, stop in rows]), dtype).reshape(
+                self.rows, -1
+            )
+        known = [value[start:stop] for (value, start, stop), here in zip(rows, there.tolist(), strict=True) if here]
+        found = np.full((self.rows, int(sizes[0]) // dtype.itemsize), np.nan, dtype)
+        found[there] = np.frombuffer(b"".join(known), dtype).reshape(len(known), -1)
+        return found
+
+    def _bounds(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where the bytes of a column of any length begin and end in each value."""
+        shape, first = (self.rows, len(self.schema.variable)), self.schema.fixed_bytes
+        ends = np.ndarray(shape, "<u4", self._fixed, self.schema.ends, (self._stride, 4))
+        starts = (ends[:, place - 1] if place else np.zeros(self.rows, "<u4")).astype(np.int64) + first
+        return starts, ends[:, place].astype(np.int64) + first
+
     def objects(self, name: str) -> list[Any]:
         """(rows,) of a column of any length: str, bytes, numpy array, or list of str or bytes; None where it is null.
 
@@ -89,11 +119,7 @@ class Block:
         """
         place = [column.name for column in self.schema.variable].index(name)
         column = self.schema.variable[place]
-        shape = (self.rows, len(self.schema.variable))
-        ends = np.ndarray(shape, "<u4", self._fixed, self.schema.ends, (self._stride, 4))
-        first = self.schema.fixed_bytes
-        starts = (ends[:, place - 1] if place else np.zeros(self.rows, "<u4")).astype(np.int64) + first
-        stops = ends[:, place].astype(np.int64) + first
+        starts, stops = self._bounds(place)
         read = _READERS[column.kind](column)
         missing = self.is_null(name).tolist()
         try:

@@ -48,6 +48,8 @@ def entity(parts: Sequence[bytes]) -> bytes:
     >>> entity([b"u000042"]), entity([b"artist", b"u1"])
     (b'u000042', b'6:artistu1')
     """
+    if len(parts) == 2:
+        return b"%d:%b%b" % (len(parts[0]), *parts)
     *first, last = parts or (b"",)
     return b"".join([*(b"%d:%b" % (len(raw), raw) for raw in first), last])
 

@@ -29,6 +29,8 @@ from transforms.candidates.neighbours import MOST_ASKED
 from transforms.candidates.pool import SOURCES, Pool
 
 MOST_WANTED = 1_000
+HELD = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
+"""Views that may be answered from memory for ``filter.SECONDS``; what is known of listeners is looked up every time."""
 Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start"]
 
 SOURCES_OF: dict[str, tuple[str, ...]] = {
@@ -182,22 +184,25 @@ class RecommendationEngine:
         self.catalogue = Catalogue(bundle)
         extra = bundle.manifest["extra"]
         self._platform = home.tenant
+        hold = dict.fromkeys(HELD, filters.SECONDS)
         self._fits = {"taste": int(extra["taste_fit"]), "content": int(extra["content_fit"])}
         self._weights: dict[str, dict[str, float]] = extra["weights"]
         self._cutoff = datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp()
         self._rankers = {
             "hybrid": Ranker(
-                bundle.read("hybrid.onnx"), bundle.inputs, OnlineFeatures(bundle.manifest["feature_service"], home)
+                bundle.read("hybrid.onnx"),
+                bundle.inputs,
+                OnlineFeatures(bundle.manifest["feature_service"], home, hold=hold),
             ),
             "real_time": Ranker(
                 bundle.read("real_time.onnx"),
                 extra["real_time"]["inputs"],
-                OnlineFeatures(extra["real_time"]["service"], home),
+                OnlineFeatures(extra["real_time"]["service"], home, hold=hold),
             ),
         }
         self._listener = OnlineFeatures("listener_v1", home)
-        self._display = OnlineFeatures("track_display_v1", home)
-        self._rights = OnlineFeatures("track_rights_v1", home)
+        self._display = OnlineFeatures("track_display_v1", home, hold=hold)
+        self._rights = filters.Rights(OnlineFeatures("track_rights_v1", home), self.catalogue)
         self._log = ImpressionLog.from_env(home)
 
     @classmethod
@@ -301,9 +306,7 @@ class RecommendationEngine:
         while True:
             pool = retrieve(self.catalogue, listener, sources, unwanted, picks=chosen, at_least=at_least)
             try:
-                kept = filters.allowed(
-                    self._rights, self.catalogue, pool, country=listener.country, explicit=wanted.explicit
-                )
+                kept = self._rights.allowed(pool, country=listener.country, explicit=wanted.explicit)
             except OnlineUnavailable:
                 return pool, "the online store does not answer: rights and explicit tracks were not checked"
             if len(kept) >= count or at_least >= len(self.catalogue):

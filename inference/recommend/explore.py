@@ -13,7 +13,7 @@ from transforms.candidates.cold import thompson
 
 FEW_PLAYS = 50
 """A track with more plays than this is known well enough."""
-MOST = 40
+MOST = 20
 """Tracks that are drawn from."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 PRIOR_PLAYS = 200.0
 """Plays that popularity among all is worth, beside that of a segment."""
-DRAWS = 400
+DRAWS = 200
 """By which the chance of being chosen is estimated."""
 
 

@@ -406,7 +406,7 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
 
     for lookup, told in (
         (engine._rankers["hybrid"].features, "ordered without features"),
-        (engine._rights, "rights and explicit tracks were not checked"),
+        (engine._rights.features, "rights and explicit tracks were not checked"),
         (engine._listener, "so that nothing is known"),
     ):
         with monkeypatch.context() as patch:
