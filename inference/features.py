@@ -7,6 +7,7 @@ to.
 
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -110,22 +111,31 @@ class OnlineFeatures:
         length, entities, places, names = plan.entities(keys)
         degraded, logged = None, self._log is not None and self._log.wants()
         try:
-            found = get(self._server, names) if logged or not self._hold else self._get_held(plan, entities, names)
+            if logged or not self._hold:
+                found, asked = get(self._server, names), None
+            else:
+                found, asked = self._get_held(plan, entities, names)
         except OnlineUnavailable as error:
             if on_failure == "raise":
                 raise
-            found, degraded, fill = [None] * len(names), str(error), True
+            found, asked, degraded, fill = [None] * len(names), None, str(error), True
         blocks, start = [], 0
         for number, lookup in enumerate(plan.lookups):
             stop = start + len(entities[lookup.group])
-            blocks.append(decode(found[start:stop], lookup.schema, plan.older[number]))
+            # what is held was sound when it was looked up
+            sound = asked is not None and bisect_left(asked, start) == bisect_left(asked, stop)
+            blocks.append(decode(found[start:stop], lookup.schema, plan.older[number], sound=sound))
             start = stop
+        if asked is not None:
+            self._keep(plan, entities, names, found, asked)
         if self._log is not None and logged and degraded is None:
             self._log.put(keys, request or {}, OnlineRows(plan, blocks, places, length, request or {}, False, None))
         return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded)
 
-    def _get_held(self, plan: "_Plan", entities: Sequence[Sequence[bytes]], names: list[bytes]) -> list[bytes | None]:
-        """Values by name, those of views that may be held from memory while they hold."""
+    def _get_held(
+        self, plan: "_Plan", entities: Sequence[Sequence[bytes]], names: list[bytes]
+    ) -> tuple[list[bytes | None], list[int]]:
+        """Values by name, and the places of those that are not from memory, in order."""
         now, start = time.monotonic(), 0
         found: list[bytes | None] = []
         asked: list[int] = []
@@ -143,8 +153,7 @@ class OnlineFeatures:
             start = stop
         for place, value in zip(asked, get(self._server, [names[place] for place in asked]), strict=True):
             found[place] = value
-        self._keep(plan, entities, names, found, asked)
-        return found
+        return found, asked
 
     def _held_rows(self, view: str, now: float) -> dict[bytes, bytes | None] | None:
         """What is held of a view, emptied when its time is over; None if nothing of it may be."""
@@ -581,9 +590,22 @@ class OnlineRows:
         if name not in self._computed:
             function = name.partition("__")[0]
             columns = {column: self._input(column) for column in ON_DEMAND[function].inputs.values()}
+            alike = self.length > 1 and all(map(self._is_one_for_all, columns))
+            if alike:
+                columns = {column: values[:1] for column, values in columns.items()}
             for output, values in ON_DEMAND[function].compute(columns).items():
-                self._computed[f"{function}__{output}"] = values
+                self._computed[f"{function}__{output}"] = np.repeat(values, self.length, axis=0) if alike else values
         return self._computed[name]
+
+    def _is_one_for_all(self, column: str) -> bool:
+        """Whether every row has the same value: that of the request, or of the one entity that is asked about."""
+        if "__" not in column:
+            return not isinstance(self._request.get(column), np.ndarray | Sequence) or isinstance(
+                self._request.get(column), str
+            )
+        number = self._plan.number[column.partition("__")[0]]
+        places = self._places[self._plan.lookups[number].group]
+        return len(self._blocks[number]) == 1 and places is not None and bool(places.min() == places.max())
 
     def _input(self, column: str) -> np.ndarray:
         """As ``feature_repo.on_demand`` wants it."""

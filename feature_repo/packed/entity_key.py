@@ -49,7 +49,7 @@ def entity(parts: Sequence[bytes]) -> bytes:
     (b'u000042', b'6:artistu1')
     """
     if len(parts) == 2:
-        return b"%d:%b%b" % (len(parts[0]), *parts)
+        return b"%d:%b%b" % (len(parts[0]), parts[0], parts[1])
     *first, last = parts or (b"",)
     return b"".join([*(b"%d:%b" % (len(raw), raw) for raw in first), last])
 

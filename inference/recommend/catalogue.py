@@ -22,6 +22,7 @@ class Catalogue:
         place: track identifier → place.
         popular: places, most played first.
         fresh: places of tracks that came out lately, newest first.
+        fresh_vectors: (fresh, d) of collaborative filtering.
         similar: what is played by the same people.
         follows: what is played after what.
         segments: what is popular among whom.
@@ -50,6 +51,7 @@ class Catalogue:
             self.liked, self.disliked = outcomes["liked"], outcomes["skipped"]
         self._taste = voyager.Index.load(io.BytesIO(bundle.read("taste.voy")))
         self._content = voyager.Index.load(io.BytesIO(bundle.read("content.voy")))
+        self.fresh_vectors = self.vectors("taste", self.fresh)
         self._rank = {place: rank for rank, place in enumerate(self.popular.tolist(), start=1)}
         self._of_artist: dict[str, list[int]] = {}
         for place, artist in enumerate(self.artist_ids):

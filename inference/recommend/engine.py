@@ -29,6 +29,8 @@ from transforms.candidates.neighbours import MOST_ASKED
 from transforms.candidates.pool import SOURCES, Pool
 
 MOST_WANTED = 1_000
+RECENT = 60
+"""Tracks of a history that a reason may name."""
 HELD = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
 """Views that may be answered from memory for ``filter.SECONDS``; what is known of listeners is looked up every time."""
 Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start"]
@@ -383,7 +385,7 @@ class RecommendationEngine:
     ) -> list[Recommendation]:
         catalogue = self.catalogue
         shown = pool.keep(slots.rows)
-        session, history = catalogue.places(listener.session), catalogue.places(listener.history)[:MOST_ASKED]
+        session, history = catalogue.places(listener.session), catalogue.places(listener.history[:RECENT])
         asked = picks if picks is not None and len(picks) else history
         after, alike = (
             strongest(catalogue.follows, session, shown.places),

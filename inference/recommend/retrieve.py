@@ -75,7 +75,7 @@ def _fresh(catalogue: Catalogue, listener: Listener) -> np.ndarray:
     """What came out lately, as they might like it; newest first where that is not known."""
     if listener.taste is None:
         return catalogue.fresh
-    vectors = catalogue.vectors("taste", catalogue.fresh)
+    vectors = catalogue.fresh_vectors
     if vectors.shape[1] != len(listener.taste):
         return catalogue.fresh
     return np.asarray(catalogue.fresh[np.argsort(-(vectors @ listener.taste), kind="stable")])
