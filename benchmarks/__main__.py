@@ -20,6 +20,8 @@ NAMES = (
     "online_layout",
     "materialize",
     "quality_recommendation",
+    "off_policy",
+    "serving",
     "quality_m4",
     "quality_charts",
     "forecast_scale",

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from feature_repo.manifest import load_service
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode
 from feature_repo.packed.schema import Schema
-from feature_repo.packed.server import Address, open_server
+from feature_repo.packed.server import Address, Server, get, open_server
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
 from inference import features
@@ -268,3 +269,47 @@ def test_freshness_as_a_table(in_world: Home) -> None:
     written = [line for line in lines[1:] if " never " not in line]
     assert len(written) > 5
     assert all(" d " in line and "ago" in line for line in written)
+
+
+def test_held_rows_are_those_that_are_looked_up(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same values, from memory for views that may be held, and asked for again when their time is over."""
+    keys = {
+        "user_id": ["u000007"],
+        "track_id": ["t000001", "t000009", "never heard of", "t000001"],
+        "artist_id": ["a00001", "a00003", None, "a00001"],
+        "platform_id": ["default"],
+    }
+    request = {"request_timestamp": 1_770_000_000.0, "similar_score": np.arange(4.0), "device": "phone"}
+    held = dict.fromkeys(("track_catalogue", "track_taste", "track_popularity", "artist_popularity"), 60.0)
+    plain = OnlineFeatures("real_time_recommendation_v1", in_world).get(keys, request)
+    lookup = OnlineFeatures("real_time_recommendation_v1", in_world, hold=held)
+    asked: list[int] = []
+
+    def counted(server: Server, names: Sequence[bytes]) -> list[bytes | None]:
+        asked.append(len(names))
+        return get(server, names)
+
+    monkeypatch.setattr(features, "get", counted)
+    for _ in range(3):
+        rows = lookup.get(keys, request)
+        np.testing.assert_array_equal(rows.matrix(), plain.matrix())
+        assert list(rows.values["track_popularity__plays_28d"]) == list(plain.values["track_popularity__plays_28d"])
+    first, second, third = asked
+    assert second == third < first
+    monkeypatch.setattr(features.time, "monotonic", lambda now=features.time.monotonic: now() + 61)
+    lookup.get(keys, request)
+    assert asked[-1] == first
+
+
+def test_damaged_rows_are_not_held(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    lookup = OnlineFeatures("track_display_v1", in_world, hold={"track_catalogue": 60.0})
+
+    def damaged(server: Server, names: Sequence[bytes]) -> list[bytes | None]:
+        return [value and value[:-1] + bytes([value[-1] ^ 1]) for value in get(server, names)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(features, "get", damaged)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="checksum"):
+                lookup.get({"track_id": ["t000001"]})
+    assert lookup.get({"track_id": ["t000001"]}).values["track_catalogue__title"][0]
