@@ -29,6 +29,7 @@ from transforms.candidates.neighbours import MOST_ASKED
 from transforms.candidates.pool import SOURCES, Pool
 
 MOST_WANTED = 1_000
+UNCHECKED = "the online store does not answer: rights and explicit tracks were not checked"
 RECENT = 60
 """Tracks of a history that a reason may name."""
 HELD = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
@@ -304,25 +305,31 @@ class RecommendationEngine:
     ) -> tuple[Pool, str | None]:
         """What may be recommended; more is looked for where filters leave too little."""
         sources, chosen = SOURCES_OF[strategy], picks if strategy == "cold_start" else None
-        at_least = count
+        at_least, told = count, None
         while True:
             pool = retrieve(self.catalogue, listener, sources, unwanted, picks=chosen, at_least=at_least)
-            try:
-                kept = self._rights.allowed(pool, country=listener.country, explicit=wanted.explicit)
-            except OnlineUnavailable:
-                return pool, "the online store does not answer: rights and explicit tracks were not checked"
-            if len(kept) >= count or at_least >= len(self.catalogue):
+            kept, told = self._permitted(listener, pool, wanted)
+            if told or len(kept) >= count or at_least >= len(self.catalogue):
                 break
             at_least = min(4 * at_least, len(self.catalogue))
         if not len(kept) and strategy in ("collaborative", "content"):  # it knows nothing of them
             kept, _ = self._candidates(listener, "cold_start", wanted, unwanted, picks, count)
-            return kept, f"{strategy} knows nothing of this listener: popular tracks"
-        return kept, None
+            told = "; ".join([*([told] if told else []), f"{strategy} knows nothing of this listener: popular tracks"])
+        return kept, told
+
+    def _permitted(self, listener: Listener, pool: Pool, wanted: Wishes) -> tuple[Pool, str | None]:
+        """Those that may be played, or all of them and why that could not be told."""
+        if not listener.reachable:
+            return pool, UNCHECKED
+        try:
+            return self._rights.allowed(pool, country=listener.country, explicit=wanted.explicit), None
+        except OnlineUnavailable:
+            return pool, UNCHECKED
 
     def _order(
         self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
     ) -> _Ordered:
-        if strategy in ("hybrid", "real_time"):
+        if strategy in ("hybrid", "real_time") and listener.reachable:
             ranker = self._rankers[strategy]
             try:
                 scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
@@ -397,7 +404,7 @@ class RecommendationEngine:
             [None if row is None else catalogue.track_ids[places[row]] for row in rows] for places, rows in pairs
         ]
         named = list(dict.fromkeys(track for ground in grounds for track in ground if track is not None))
-        titles, artists, names = self._shown([*tracks, *named])
+        titles, artists, names = self._shown([*tracks, *named], reachable=listener.reachable)
         title_of = dict(zip([*tracks, *named], titles, strict=True))
         among = " ".join(listener.segments[-1:])
         items = []
@@ -467,12 +474,19 @@ class RecommendationEngine:
             self._log.tell(answer)
         return answer
 
-    def _shown(self, tracks: list[str]) -> tuple[list[str], list[str | None], list[str | None]]:
+    def _shown(
+        self, tracks: list[str], *, reachable: bool = True
+    ) -> tuple[list[str], list[str | None], list[str | None]]:
+        """Titles, artists and their names; without the online store, identifiers."""
         if not tracks:
             return [], [], []
-        try:
-            values = self._display.get({"track_id": tracks}).values
-        except OnlineUnavailable:
+        values = None
+        if reachable:
+            try:
+                values = self._display.get({"track_id": tracks}).values
+            except OnlineUnavailable:
+                values = None
+        if values is None:
             places = (self.catalogue.place.get(track) for track in tracks)
             artists = [None if place is None else self.catalogue.artist_ids[place] for place in places]
             return list(tracks), artists, [None] * len(tracks)

@@ -31,6 +31,7 @@ class Listener:
         country: theirs; None for unknown.
         notes: what kept the answer from being as personal as it might.
         fresh_at: seconds since 1970 UTC of the newest feature of theirs; NaN for none.
+        reachable: whether the online store answered; it is not asked again for this request if not.
     """
 
     user_id: str
@@ -42,6 +43,7 @@ class Listener:
     country: str | None
     notes: tuple[str, ...]
     fresh_at: float
+    reachable: bool = True
 
     @property
     def known(self) -> bool:
@@ -99,7 +101,8 @@ def look_up(
 def stranger(user_id: str, country: str | None, error: StoreError | None = None) -> Listener:
     """Somebody of whom nothing can be looked up."""
     notes = () if error is None else (f"the online store does not answer, so that nothing is known: {error.found}",)
-    return Listener(user_id, None, None, (), (), segments(country, None), country, notes, float("nan"))
+    told = segments(country, None)
+    return Listener(user_id, None, None, (), (), told, country, notes, float("nan"), reachable=error is None)
 
 
 def _recent(plays: list[str], times: list[Any], now: float) -> list[str]:

@@ -474,3 +474,21 @@ def test_columns_mark_what_is_missing() -> None:
 
 def test_every_strategy_has_sources() -> None:
     assert {model.STRATEGY for model in MODELS} == set(SOURCES_OF)
+
+
+@pytest.mark.parametrize("model", [RecommendationEngine, *MODELS], ids=lambda model: model.__name__)
+def test_without_any_store_every_model_answers_after_one_question(
+    in_world: Home, monkeypatch: pytest.MonkeyPatch, model: type[RecommendationEngine]
+) -> None:
+    engine = model.load("recommendation", in_world)
+    asked: list[str] = []
+
+    def gone(self: OnlineFeatures, *arguments: Any, **named: Any) -> Any:
+        asked.append(self.service.name)
+        raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
+
+    monkeypatch.setattr(OnlineFeatures, "get", gone)
+    answer = engine.recommend("u000007", count=7)
+    assert len(set(ids(answer))) == 7
+    assert "the online store does not answer" in str(answer.note)
+    assert asked == ["listener_v1"]
