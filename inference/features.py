@@ -5,7 +5,6 @@ pandas nor protobuf is imported. It returns what ``store.get_online_features`` r
 to.
 """
 
-import math
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,10 +23,9 @@ from feature_repo.packed.decode import Block, Mixed, decode
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
+from inference.held import HeldRows
 from inference.monitoring.lookups import LookupLog
 
-MOST_HELD = 500_000
-"""Rows of a view that are held in memory, about 300 bytes each."""
 MANIFEST_SECONDS = 1.0
 """How often the manifest is looked at, at the most."""
 
@@ -62,9 +60,8 @@ class OnlineFeatures:
             defaults: ``view__feature`` → what stands in for it where ``get`` is asked to fill; these win over the
                 tags ``default`` of the definitions.
             log: told of some of the lookups; that of ``REFRAIN_LOG_LOOKUPS`` if None.
-            hold: view → seconds for which its rows may be answered from memory, ``MOST_HELD`` rows of
-                each at the most; views
-                that are not named are always looked up, and so is everything that is logged.
+            hold: view → seconds for which its rows may be answered from memory; views that are not named are always
+                looked up, and so is everything that is logged.
 
         Raises:
             StoreError: there is no manifest, or no such service in it.
@@ -72,8 +69,7 @@ class OnlineFeatures:
         self._home = home or Home.from_env()
         self._name, self._given_defaults = service, dict(defaults or {})
         self._log = log or LookupLog.from_env(self._home)
-        self._hold = dict(hold or {})
-        self._held: dict[str, tuple[dict[bytes, bytes | None], float]] = {}
+        self._held = HeldRows(hold or {})
         self._server: Server = open_server(self._home, load_address(self._home), timeout)
         self._checked_at, self._stamp = time.monotonic(), _stamp(self._home)
         self._plan = _Plan(load_service(self._home, service), self._given_defaults, self._server)
@@ -108,17 +104,18 @@ class OnlineFeatures:
         """
         self._follow()
         plan = self._plan
-        length, entities, places, names = plan.entities(keys)
+        length, entities, places = plan.entities(keys)
         degraded, logged = None, self._log is not None and self._log.wants()
         try:
-            if logged or not self._hold:
-                found, asked = get(self._server, names), None
+            if logged or not self._held:
+                found, asked = get(self._server, plan.names_of(entities)), None
             else:
-                found, asked = self._get_held(plan, entities, names)
+                found, asked = self._held.get(self._server, plan.lookups, entities)
         except OnlineUnavailable as error:
             if on_failure == "raise":
                 raise
-            found, asked, degraded, fill = [None] * len(names), None, str(error), True
+            found, asked = [None] * sum(len(entities[lookup.group]) for lookup in plan.lookups), None
+            degraded, fill = str(error), True
         blocks, start = [], 0
         for number, lookup in enumerate(plan.lookups):
             stop = start + len(entities[lookup.group])
@@ -127,65 +124,10 @@ class OnlineFeatures:
             blocks.append(decode(found[start:stop], lookup.schema, plan.older[number], sound=sound))
             start = stop
         if asked is not None:
-            self._keep(plan, entities, names, found, asked)
+            self._held.keep(plan.lookups, entities, found, asked)
         if self._log is not None and logged and degraded is None:
             self._log.put(keys, request or {}, OnlineRows(plan, blocks, places, length, request or {}, False, None))
         return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded)
-
-    def _get_held(
-        self, plan: "_Plan", entities: Sequence[Sequence[bytes]], names: list[bytes]
-    ) -> tuple[list[bytes | None], list[int]]:
-        """Values by name, and the places of those that are not from memory, in order."""
-        now, start = time.monotonic(), 0
-        found: list[bytes | None] = []
-        asked: list[int] = []
-        for lookup in plan.lookups:
-            stop = start + len(entities[lookup.group])
-            held = self._held_rows(lookup.view.name, now)
-            if held is None:
-                found += [None] * (stop - start)
-                asked += range(start, stop)
-            else:
-                rows = list(map(held.get, names[start:stop]))
-                found += rows
-                if None in rows:
-                    asked += [place for place, row in enumerate(rows, start) if row is None]
-            start = stop
-        for place, value in zip(asked, get(self._server, [names[place] for place in asked]), strict=True):
-            found[place] = value
-        return found, asked
-
-    def _held_rows(self, view: str, now: float) -> dict[bytes, bytes | None] | None:
-        """What is held of a view, emptied when its time is over; None if nothing of it may be."""
-        seconds = self._hold.get(view)
-        if seconds is None:
-            return None
-        held, since = self._held.get(view, ({}, -math.inf))
-        if now - since > seconds or len(held) > MOST_HELD:
-            held = {}
-            self._held[view] = (held, now)
-        return held
-
-    def _keep(
-        self,
-        plan: "_Plan",
-        entities: Sequence[Sequence[bytes]],
-        names: list[bytes],
-        found: list[bytes | None],
-        asked: list[int],
-    ) -> None:
-        """Hold what was looked up of views that may be."""
-        start = 0
-        fresh = iter(asked)
-        place = next(fresh, None)
-        for lookup in plan.lookups:
-            stop = start + len(entities[lookup.group])
-            held = self._held.get(lookup.view.name, (None, 0.0))[0]
-            while place is not None and place < stop:
-                if held is not None:
-                    held[names[place]] = found[place]
-                place = next(fresh, None)
-            start = stop
 
     def _follow(self) -> None:
         """Take a changed manifest over; one that cannot be read leaves the old one in force."""
@@ -200,6 +142,7 @@ class OnlineFeatures:
             except StoreError:
                 return
             self._stamp = stamp
+            self._held.clear()
 
 
 def _stamp(home: Home) -> tuple[int, int, int] | None:
@@ -249,10 +192,8 @@ class _Plan:
         self.older = [known.of(view.name) for view in service.views]
         self._matrices: dict[tuple[str, ...], _Matrix] = {}
 
-    def entities(
-        self, keys: Mapping[str, Sequence[Any]]
-    ) -> tuple[int, list[list[bytes]], list[np.ndarray | None], list[bytes]]:
-        """Number of rows; per group the distinct entities and the place of each row among them; all names."""
+    def entities(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[list[bytes]], list[np.ndarray | None]]:
+        """Number of rows; per group the distinct entities and the place of each row among them."""
         absent = [key for key in self.service.join_keys if key not in keys]
         lengths = {len(values) for values in keys.values()} - {1}
         if absent or len(lengths) > 1:
@@ -268,8 +209,11 @@ class _Plan:
             distinct, place = _distinct([texts[key] for key in group], length)
             found.append(distinct)
             places.append(place)
-        names = [lookup.prefix + entity for lookup in self.lookups for entity in found[lookup.group]]
-        return length, found, places, names
+        return length, found, places
+
+    def names_of(self, entities: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """Keys in Redis of all views, one view after the other."""
+        return [lookup.prefix + entity for lookup in self.lookups for entity in entities[lookup.group]]
 
     def matrix(self, names: tuple[str, ...]) -> "_Matrix":
         """How a matrix of these features is put together.

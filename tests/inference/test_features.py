@@ -23,6 +23,7 @@ from feature_repo.packed.server import Address, Server, get, open_server
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
 from inference import features
+from inference import held as held_rows
 from inference.features import OnlineFeatures
 from tests.servers import RedisServer
 
@@ -289,14 +290,14 @@ def test_held_rows_are_those_that_are_looked_up(in_world: Home, monkeypatch: pyt
         asked.append(len(names))
         return get(server, names)
 
-    monkeypatch.setattr(features, "get", counted)
+    monkeypatch.setattr(held_rows, "get", counted)
     for _ in range(3):
         rows = lookup.get(keys, request)
         np.testing.assert_array_equal(rows.matrix(), plain.matrix())
         assert list(rows.values["track_popularity__plays_28d"]) == list(plain.values["track_popularity__plays_28d"])
     first, second, third = asked
     assert second == third < first
-    monkeypatch.setattr(features.time, "monotonic", lambda now=features.time.monotonic: now() + 61)
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 61)
     lookup.get(keys, request)
     assert asked[-1] == first
 
@@ -308,7 +309,7 @@ def test_damaged_rows_are_not_held(in_world: Home, monkeypatch: pytest.MonkeyPat
         return [value and value[:-1] + bytes([value[-1] ^ 1]) for value in get(server, names)]
 
     with monkeypatch.context() as patch:
-        patch.setattr(features, "get", damaged)
+        patch.setattr(held_rows, "get", damaged)
         for _ in range(2):
             with pytest.raises(StoreError, match="checksum"):
                 lookup.get({"track_id": ["t000001"]})
