@@ -94,7 +94,7 @@ def main() -> None:
                 f"{name:28}{found.value:11.5f}{found.interval:9.5f}{away:+9.1%}{found.effective:13,.0f}"
                 f"  {'yes' if within else 'NO'}"
             )
-            case = {"case": f"{wanted} from {logged}", "estimate": name, "value": round(found.value, 6)}
+            case = {"case": f"{wanted} from {logged}", "metric": name, "value": round(found.value, 6)}
             truths = {"really": round(truth.value, 6), "interval": round(found.interval, 6)}
             cases.append({**case, **truths, "relative_error": round(away, 4), "within": bool(within)})
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -10,7 +10,7 @@ from training.datasets import Interactions
 from training.datasets.attributes import Attributes, around, tf_idf
 from training.evaluate import rank_all
 from training.models.recommendation import ease
-from training.models.recommendation.blend import Blend, NdcgLoss, learn_weights
+from training.models.recommendation.blend import Blend, NdcgLoss, learn_weights, standardised
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.content import Content
 from training.models.recommendation.contract import Model
@@ -285,3 +285,12 @@ def test_the_weights_of_a_blend_find_who_knows() -> None:
     loss = NdcgLoss.of(group, np.array([1, 2]))
     assert loss(np.array([0, 1.0, 0, 1, 1]), np.array([0, 1.0, 0, 0.1, 0.2])) == pytest.approx(0)
     assert loss(np.array([1.0, 0, 0, 1, 1]), np.array([0, 2.0, 1, 0.1, 0.2])) == pytest.approx((1 - 0.5) / 2)
+
+
+def test_scores_are_standardised_over_what_was_not_heard() -> None:
+    scores = np.array([[9.0, 1, 3, 5], [2, 2, 2, 2]])
+    found = standardised(scores, np.array([4, 7]), {4: np.array([0])})
+    assert found[0, 1:].mean() == pytest.approx(0)
+    assert found[0, 1:].std() == pytest.approx(1)
+    assert found[0, 0] == pytest.approx((9 - 3) / np.std([1, 3, 5]))
+    assert (found[1] == 0).all()
