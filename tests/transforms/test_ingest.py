@@ -208,3 +208,13 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(HomeError, match="data folder that can be written.*REFRAIN_HOME"):
         ingest(Home(tmp_path / "file" / "home"), "a", [batch(play())])
+
+
+def test_a_file_of_before_a_column_was_there_has_it_as_null(home: Home) -> None:
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    ingest(home, "test", [Batch("tracks", pl.DataFrame({"track_id": ["old"], "event_timestamp": [at]}))])
+    (file,) = home.raw("tracks").rglob("*.parquet")
+    pl.read_parquet(file).drop("regions", "available").write_parquet(file)
+    assert scan(home, "tracks").collect()["regions"].to_list() == [None]
+    ingest(home, "test", [Batch("tracks", pl.DataFrame({"track_id": ["new"], "event_timestamp": [at]}))])
+    assert scan(home, "tracks").collect()["track_id"].sort().to_list() == ["new", "old"]

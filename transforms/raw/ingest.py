@@ -149,7 +149,8 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
         if path.is_file():
             before = parquet.read_whole(path, remedy="python -m transforms import …  (every source of that day)")
             pieces.insert(0, before)
-        after = merge(table, pl.concat(pieces))
+        # what was stored before a column was there has it as null
+        after = merge(table, pl.concat(pieces, how="diagonal").select(list(table.columns)))
         known = 0 if before is None else before.height
         if before is None or not after.equals(before):
             parquet.write_whole(after, path)

@@ -20,13 +20,11 @@ def scan(home: Home, name: str) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema=table.columns)
     try:
-        frames = pl.scan_parquet(
-            files, schema=table.columns, missing_columns="insert", hive_partitioning=False, glob=False
-        )
-        frames.collect_schema()
+        pl.scan_parquet(files, hive_partitioning=False, glob=False).collect_schema()
     except (ComputeError, OSError) as error:
         raise _name_the_damaged(name, home, error) from error
-    return frames
+    # files that were written before a column was there have it as null
+    return pl.scan_parquet(files, schema=table.columns, missing_columns="insert", hive_partitioning=False, glob=False)
 
 
 def plays(home: Home) -> pl.LazyFrame:
