@@ -116,7 +116,7 @@ def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]]
         )
         if number >= WARM:
             total.append((time.perf_counter() - started) * 1e3)
-    return total, told, sizes, engine
+    return total, {stage: list(values) for stage, values in told.items()}, list(sizes), engine
 
 
 def reactions(home: Home, engine: Any, count: int) -> list[float]:
