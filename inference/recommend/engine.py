@@ -367,11 +367,12 @@ class RecommendationEngine:
         """Rows of the candidates, in the order in which they would be shown, all of them."""
         order = ordered.order
         if wanted.diversify is not None:
-            scores = -np.argsort(np.argsort(order)).astype(float) if ordered.scores is None else ordered.scores
+            scores = -np.argsort(order).astype(float) if ordered.scores is None else ordered.scores
             top = order[: diversity_of.LOOKED_AT * count]
             if wanted.diversify == "mmr":
-                kind = "content" if self.catalogue.vectors("content", pool.places[top]).any() else "taste"
-                vectors = self.catalogue.vectors(kind, pool.places[top])
+                vectors = self.catalogue.vectors("content", pool.places[top])
+                if not vectors.any():
+                    vectors = self.catalogue.vectors("taste", pool.places[top])
                 top = diversity_of.mmr(top, scores, vectors, count, wanted.diversity)
             else:
                 heard = [self.catalogue.genres[place] for place in self.catalogue.places(listener.history).tolist()]

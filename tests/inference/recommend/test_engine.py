@@ -259,6 +259,8 @@ def test_lists_can_be_made_less_alike(engine: RecommendationEngine) -> None:
     plain = engine.recommend("u000007", count=10, most_by_artist=10)
     unlike = engine.recommend("u000007", count=10, most_by_artist=10, diversify="mmr", diversity=0.8)
     assert alike(unlike) < alike(plain)
+    stranger = engine.recommend("nobody", count=10)
+    assert ids(engine.recommend("nobody", count=10, diversify="mmr", diversity=0.0)) == ids(stranger)
     one_each = engine.recommend("u000007", count=10, most_by_artist=1)
     assert len({item.artist_id for item in one_each.items}) == 10
 

@@ -160,7 +160,8 @@ def best(scores: np.ndarray, allowed: np.ndarray, count: int) -> np.ndarray:
 
 def known_first(scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """All that are allowed, by their score; ties by place."""
-    return np.asarray([place for place in np.argsort(-scores, kind="stable") if allowed[place]], np.int64)
+    order = np.argsort(-scores, kind="stable")
+    return np.asarray(order[allowed[order]])
 
 
 def spine(interactions: Interactions, asked: list[Query], platform: str, *, context: bool = False) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from scipy import sparse
 from feature_repo.home import Home
 from training.datasets import training_set
 from training.datasets.attributes import Attributes, tf_idf
-from training.datasets.interactions import Interactions
+from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.contract import FromHistory
 from training.models.recommendation.ease import EASE, DualFit
@@ -209,7 +209,7 @@ def content_vectors(rows: sparse.csr_array, seen: Interactions, dimensions: int 
     bounds = np.searchsorted(seen.user[order], np.arange(users + 1))
     for who in np.flatnonzero(np.diff(bounds)).tolist():
         played = seen.track[order[bounds[who] : bounds[who + 1]]][::-1]
-        newest = played[np.sort(np.unique(played, return_index=True)[1])][:MOST_ASKED]
+        newest = distinct(played)[:MOST_ASKED]
         user[who] = fading(len(newest), HISTORY_FADES) @ track[newest]
     return _unit(user), track
 
