@@ -119,9 +119,10 @@ class OnlineFeatures:
         blocks, start = [], 0
         for number, lookup in enumerate(plan.lookups):
             stop = start + len(entities[lookup.group])
-            # what is held was sound when it was looked up
-            sound = asked is not None and bisect_left(asked, start) == bisect_left(asked, stop)
-            blocks.append(decode(found[start:stop], lookup.schema, plan.older[number], sound=sound))
+            fresh = None  # what is held was checked when it was looked up
+            if asked is not None:
+                fresh = [place - start for place in asked[bisect_left(asked, start) : bisect_left(asked, stop)]]
+            blocks.append(decode(found[start:stop], lookup.schema, plan.older[number], unchecked=fresh))
             start = stop
         if asked is not None:
             self._held.keep(plan.lookups, entities, found, asked)
@@ -203,10 +204,10 @@ class _Plan:
                 next_command=f"add {absent[0]} to the keys" if absent else "pass lists of one length",
             )
         length = lengths.pop() if lengths else 1
-        texts = {key: entity_key.texts(keys[key]) for key in self.service.join_keys}
+        columns = {key: _Column.of(entity_key.texts(keys[key])) for key in self.service.join_keys}
         found, places = [], []
         for group in self.groups:
-            distinct, place = _distinct([texts[key] for key in group], length)
+            distinct, place = _distinct([columns[key] for key in group], length)
             found.append(distinct)
             places.append(place)
         return length, found, places
@@ -229,26 +230,59 @@ class _Plan:
         return found
 
 
-def _distinct(columns: list[list[bytes | None]], length: int) -> tuple[list[bytes], np.ndarray | None]:
+@dataclass(frozen=True)
+class _Column:
+    """One join key's values.
+
+    Attributes:
+        distinct: each once, None left out, in the order in which they come.
+        places: (rows,) where each row's value is among them, -1 for None; None if they are the rows.
+    """
+
+    distinct: list[bytes]
+    places: np.ndarray | None
+
+    @classmethod
+    def of(cls, rows: list[bytes | None]) -> "_Column":
+        number: dict[bytes | None, int] = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+        if None in number:
+            there = [row for row in number if row is not None]
+            number = {row: place for place, row in enumerate(there)} | {None: -1}
+            return cls(there, np.array([number[row] for row in rows], np.int64))
+        distinct: list[bytes] = list(number)  # type: ignore[arg-type]
+        if len(distinct) == len(rows):
+            return cls(distinct, None)
+        return cls(distinct, np.array([number[row] for row in rows], np.int64))
+
+    def __len__(self) -> int:
+        return len(self.distinct) if self.places is None else len(self.places)
+
+    def rows(self, length: int) -> list[bytes | None]:
+        """(length,) values; a single one counts for all."""
+        if self.places is None:
+            return [*self.distinct] * (length if len(self.distinct) == 1 else 1)
+        found = [None if place < 0 else self.distinct[place] for place in self.places.tolist()]
+        return found * length if len(found) == 1 else found
+
+
+def _distinct(columns: list[_Column], length: int) -> tuple[list[bytes], np.ndarray | None]:
     """Distinct entities (with the closing brace of their names), and where each row's is; None if they are the rows."""
-    if all(len(column) == 1 for column in columns):
-        single = [column[0] for column in columns]
-        if None in single:
-            return [], np.full(length, -1)
-        only = entity_key.entity(single) + b"}"  # type: ignore[arg-type]
+    several = [number for number, column in enumerate(columns) if len(column) > 1]
+    single = [column.distinct for number, column in enumerate(columns) if number not in several]
+    if [] in single:  # a null key
+        return [], np.full(length, -1)
+    if not several:
+        only = entity_key.entity([values[0] for values in single]) + b"}"
         return [only], None if length == 1 else np.zeros(length, np.int64)
-    if len(columns) == 1:
-        rows: list[bytes | None] = columns[0]
-    else:
-        spread = (column * length if len(column) == 1 else column for column in columns)
-        rows = [None if None in row else entity_key.entity(row) for row in zip(*spread, strict=True)]  # type: ignore[arg-type]
-    distinct = dict.fromkeys(rows)
-    if len(distinct) == len(rows) and None not in distinct:
-        return [row + b"}" for row in rows], None  # type: ignore[operator]
-    distinct.pop(None, None)
-    number = {row: place for place, row in enumerate(distinct)}
-    places = np.array([-1 if row is None else number[row] for row in rows], np.int64)
-    return [row + b"}" for row in distinct if row is not None], places
+    if len(several) == 1:
+        one, place = columns[several[0]], several[0]
+        if len(columns) == 1:
+            return [value + b"}" for value in one.distinct], one.places
+        before, after = [values[0] for values in single[:place]], [values[0] for values in single[place:]]
+        return [entity_key.entity([*before, value, *after]) + b"}" for value in one.distinct], one.places
+    spread = zip(*(column.rows(length) for column in columns), strict=True)
+    joined = _Column.of([None if None in row else entity_key.entity(row) for row in spread])  # type: ignore[arg-type]
+    return [entity + b"}" for entity in joined.distinct], joined.places
 
 
 @dataclass(frozen=True)

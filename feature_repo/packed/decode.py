@@ -1,5 +1,6 @@
 """Packed values read as numpy, whole columns at a time. Imports numpy alone."""
 
+import struct
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -132,7 +133,11 @@ class Block:
 
 
 def decode(
-    values: Sequence[bytes | None], schema: Schema, older: Callable[[int], Schema | None], *, sound: bool = False
+    values: Sequence[bytes | None],
+    schema: Schema,
+    older: Callable[[int], Schema | None],
+    *,
+    unchecked: Sequence[int] | None = None,
 ) -> "Block | Mixed":
     """Read values of a view.
 
@@ -140,16 +145,16 @@ def decode(
         values: as they lie in Redis; None where there is none.
         schema: that the view has now.
         older: fingerprint → a schema that the view had, None if that is not known.
-        sound: they were read before, so that their checksums need not be counted again.
+        unchecked: places of those whose checksums are to be counted, where the others were read before; all if None.
 
     Raises:
         StoreError: bytes are damaged, of another format, or of an unknown schema.
     """
     try:
-        block = _block(values, schema, sound)  # type: ignore[arg-type]
+        block = _block(values, schema, unchecked)  # type: ignore[arg-type]
     except TypeError:  # some are None, which costs nothing to find out this way
         values = [schema.blank if value is None else value for value in values]
-        block = _block(values, schema, sound)  # type: ignore[arg-type]
+        block = _block(values, schema, unchecked)  # type: ignore[arg-type]
     if block is not None:
         return block
     found: Sequence[bytes] = values  # type: ignore[assignment]
@@ -174,36 +179,57 @@ def decode(
     return Mixed(schema, len(found), parts)
 
 
-def _block(values: Sequence[bytes], schema: Schema, sound: bool = False) -> Block | None:
+def _block(values: Sequence[bytes], schema: Schema, unchecked: Sequence[int] | None = None) -> Block | None:
     """The values if all are sound, of this schema, and of the length that they say; None otherwise."""
     if not values:
         return Block(schema, schema.blank, len(schema.blank), values)
-    return (_of_any_length if schema.variable else _of_one_length)(values, schema, sound)
+    fresh = values if unchecked is None else [values[place] for place in unchecked]
+    return (_of_any_length if schema.variable else _of_one_length)(values, schema, fresh)
 
 
-def _of_one_length(values: Sequence[bytes], schema: Schema, sound: bool) -> Block | None:
+def _of_one_length(values: Sequence[bytes], schema: Schema, fresh: Sequence[bytes]) -> Block | None:
     whole, stride = b"".join(values), schema.fixed_bytes + CHECKSUM_BYTES
     if len(whole) != stride * len(values) or (len(values) > 1 and len(set(map(len, values))) > 1):
         return None
     block = Block(schema, whole, stride, values)
-    return block if _is_of(block, values, schema) and (sound or checksum.are_sound(whole, len(values))) else None
+    if not _is_of(block, values, schema):
+        return None
+    raw = whole if fresh is values else b"".join(fresh)
+    return block if not fresh or checksum.are_sound(raw, len(fresh)) else None
 
 
-def _of_any_length(values: Sequence[bytes], schema: Schema, sound: bool) -> Block | None:
+def _of_any_length(values: Sequence[bytes], schema: Schema, fresh: Sequence[bytes]) -> Block | None:
     fixed = schema.fixed_bytes
     heads = b"".join([value[:fixed] for value in values])
     if len(heads) != fixed * len(values):
         return None
     block = Block(schema, heads, fixed, values)
-    if not _is_of(block, values, schema):
-        return None
-    if sound:
-        return block
-    ends = np.ndarray((len(values), len(schema.variable)), "<u4", heads, schema.ends, (fixed, 4)).astype(np.int64)
+    return block if _is_of(block, values, schema) and _are_whole(fresh, schema) else None
+
+
+def _are_whole(values: Sequence[bytes], schema: Schema) -> bool:
+    """Whether values with columns of any length are as long as they say, and end in their checksums."""
+    fixed, columns = schema.fixed_bytes, len(schema.variable)
+    if len(values) <= _FEW:
+        ends_of = struct.Struct(f"<{columns}I").unpack_from
+        for value in values:
+            stops = list(ends_of(value, schema.ends))
+            if len(value) != fixed + _padded(stops[-1]) + CHECKSUM_BYTES or sorted(stops) != stops:
+                return False
+        return all(checksum.are_sound(value, 1) for value in values)
+    heads = b"".join([value[:fixed] for value in values])
+    ends = np.ndarray((len(values), columns), "<u4", heads, schema.ends, (fixed, 4)).astype(np.int64)
     sizes = np.fromiter(map(len, values), np.int64, len(values))
-    said = fixed + -(-ends[:, -1] // checksum.WORD) * checksum.WORD + CHECKSUM_BYTES
-    is_sound = (sizes == said).all() and (ends[:, 1:] >= ends[:, :-1]).all() and checksum.first_damaged(values) is None
-    return block if is_sound else None
+    return bool(
+        (sizes == fixed + _padded(ends[:, -1]) + CHECKSUM_BYTES).all()
+        and (ends[:, 1:] >= ends[:, :-1]).all()
+        and checksum.first_damaged(values) is None
+    )
+
+
+def _padded(size: Any) -> Any:
+    """Bytes up to the next whole word."""
+    return -(-size // checksum.WORD) * checksum.WORD
 
 
 def _is_of(block: Block, values: Sequence[bytes], schema: Schema) -> bool:

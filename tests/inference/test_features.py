@@ -314,3 +314,28 @@ def test_damaged_rows_are_not_held(in_world: Home, monkeypatch: pytest.MonkeyPat
             with pytest.raises(StoreError, match="checksum"):
                 lookup.get({"track_id": ["t000001"]})
     assert lookup.get({"track_id": ["t000001"]}).values["track_catalogue__title"][0]
+    with monkeypatch.context() as patch:  # what is new beside a held row is still checked
+        patch.setattr(held_rows, "get", damaged)
+        assert lookup.get({"track_id": ["t000001"]}).values["track_catalogue__title"][0]
+        with pytest.raises(StoreError, match="checksum"):
+            lookup.get({"track_id": ["t000001", "t000002"]})
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_rows_of_several_keys_are_those_of_each_row_alone(in_world: Home, length: int) -> None:
+    """Repeated, missing and single keys, in all combinations, give each row what it gets when asked for alone."""
+    users, artists = ["u000007", None, "u000007", "u000012", "nobody"], ["a00001", "a00003", None, "a00001", "a00002"]
+    lookup = OnlineFeatures("real_time_recommendation_v1", in_world)
+    request = {"request_timestamp": 1_770_000_000.0}
+    for theirs, by in ((users, artists), (users[:1], artists), (users, artists[:1]), ([None], artists)):
+        keys = {
+            "user_id": theirs[:length],
+            "artist_id": by[:length],
+            "track_id": ["t000001"],
+            "platform_id": ["default"],
+        }
+        rows = lookup.get(keys, request).matrix()
+        assert len(rows) == max(len(keys["user_id"]), len(keys["artist_id"]))
+        for row in range(len(rows)):
+            alone = {key: [values[min(row, len(values) - 1)]] for key, values in keys.items()}
+            np.testing.assert_array_equal(rows[row], lookup.get(alone, request).matrix()[0])
