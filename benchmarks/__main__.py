@@ -32,6 +32,7 @@ NAMES = (
     "quality_text",
     "quality_matching",
     "text_speed",
+    "audio",
     "windows",
     "stream",
 )

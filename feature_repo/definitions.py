@@ -17,6 +17,7 @@ from feature_repo.services import (
     session_v1,
     system_anomaly_v1,
     taste_vectors_v1,
+    track_audio_v1,
     track_content_v1,
     track_display_v1,
     track_identity_v1,

@@ -236,6 +236,12 @@ metadata_tags_v1 = FeatureService(
     tags={"predicts": "tags"},
     features=[FEATURE_TABLES["artist_text"][["vector", "topics", "fit"]]],
 )
+track_audio_v1 = FeatureService(
+    name="track_audio_v1",
+    description="How a track sounds: rhythm, harmony, dynamics, timbre",
+    features=[FEATURE_TABLES["track_audio"]],
+)
+
 audio_anomaly_v1 = FeatureService(
     name="audio_anomaly_v1",
     description="How a master sounds to a meter",

@@ -28,6 +28,7 @@ from transforms.features.audio_quality import audio_quality
 from transforms.features.endpoint_baseline import endpoint_baseline
 from transforms.features.host_baseline import host_baseline
 from transforms.features.texts import Written, gather
+from transforms.features.track_audio import track_audio
 from transforms.features.track_catalogue import track_catalogue
 from transforms.features.track_chart import track_chart
 from transforms.features.track_identity import track_identity
@@ -49,6 +50,7 @@ WHOLE = {
     "track_chart": ("chart_entries", track_chart),
     "artist_chart": ("chart_entries", artist_chart),
     "audio_quality": ("audio_measurements", audio_quality),
+    "track_audio": ("audio_analyses", track_audio),
     "host_baseline": ("host_metrics", host_baseline),
     "endpoint_baseline": ("requests", endpoint_baseline),
 }

@@ -11,6 +11,7 @@ from feature_repo.views.content import track_content, user_content
 from feature_repo.views.forecast import FORECAST_VIEWS
 from feature_repo.views.taste import artist_taste, track_taste, user_taste
 from feature_repo.views.text import artist_text, track_text
+from feature_repo.views.track_audio import track_audio
 from feature_repo.views.track_catalogue import track_catalogue
 from feature_repo.views.track_identity import track_identity
 from feature_repo.views.user_profile import user_profile
@@ -23,6 +24,7 @@ _BY_HAND = (
     audio_quality,
     endpoint_baseline,
     host_baseline,
+    track_audio,
     track_catalogue,
     track_chart,
     track_content,

@@ -1,4 +1,7 @@
-"""A folder of masters, measured (``transforms.audio.quality``); the track is the file's name without its ending."""
+"""A folder of masters, measured (``transforms.audio.quality``) and described (``transforms.audio.track``).
+
+The track is the file's name without its ending.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -20,18 +23,21 @@ def read(path: Path) -> Iterator[Batch]:
     Raises:
         InputError: there is nothing at the path, or no sound file in it.
     """
-    from transforms.audio.decode import SUFFIXES, decode
+    from transforms.audio.decode import SUFFIXES, decode, mono
     from transforms.audio.quality import measure
+    from transforms.audio.stft import RATE
+    from transforms.audio.track import analyze
+    from transforms.features.track_audio import described
 
     AUDIO.check(path)
     files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files:
         raise AUDIO.mismatch(f"no file {', '.join(SUFFIXES)} in {path}")
-    columns = dict(TABLES["audio_measurements"].columns)
-    rows = Rows("audio_measurements", columns)
+    rows, analyses = (Rows(name, dict(TABLES[name].columns)) for name in ("audio_measurements", "audio_analyses"))
     for number, file in enumerate(files, start=1):
         try:
             sound = decode(file)
+            analysis = analyze(mono(file, RATE))
         except InputError as error:
             rows.refuse(f"no sound: {error.found}"[:200], str(file.relative_to(path) if path.is_dir() else file.name))
         else:
@@ -45,9 +51,12 @@ def read(path: Path) -> Iterator[Batch]:
                 **measure(sound.samples, sound.rate, sound.seconds),
             }
             told["created_timestamp"] = told["event_timestamp"]
-            rows.rows.append(tuple(told[name] for name in columns))
+            rows.rows.append(tuple(told[name] for name in rows.columns))
+            told |= described(analysis)
+            analyses.rows.append(tuple(told[name] for name in analyses.columns))
         if number % FILES == 0 or number == len(files):
             yield rows.flush(number, len(files))
+            yield analyses.flush(number, len(files))
 
 
 AUDIO = Format("audio", "a sound file (wav, flac, ogg, mp3, aiff) or a folder of them", read)

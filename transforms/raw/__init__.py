@@ -6,6 +6,7 @@ tables of things that change slowly (users, tracks, artists) keep one row per ch
 """
 
 from transforms.raw.artists import ARTISTS
+from transforms.raw.audio_analyses import AUDIO_ANALYSES
 from transforms.raw.audio_measurements import AUDIO_MEASUREMENTS
 from transforms.raw.chart_entries import CHART_ENTRIES
 from transforms.raw.friendships import FRIENDSHIPS
@@ -40,6 +41,7 @@ TABLES: dict[str, RawTable] = {
         LOG_LINES,
         INCIDENTS,
         AUDIO_MEASUREMENTS,
+        AUDIO_ANALYSES,
         TEXTS,
         TEXT_LABELS,
     )

@@ -1,0 +1,221 @@
+"""From a sound to features and beats: how fast, how alike librosa's, how right.
+
+*Speed.* 30 seconds of a real recording (``librosa-example-audio``; of made-up sound without it), one core. Ours:
+``transforms.audio.track.analyze``, everything that view ``track_audio`` holds. Librosa's: the same set, once as its
+documentation calls them, each from samples, and once from one STFT handed to all. Three runs of each, interleaved; the
+first calls (numba compiles) are not counted. Spectral features of both are compared frame by frame, and the largest
+difference of each as a share of its spread is told.
+
+*Beats.* Songs of POP909 rendered by ``fluidsynth`` with a General MIDI soundfont, a minute of each, from the 20th second
+on; F-measure at 70 ms by ``mir_eval`` against the beats of the MIDI file, and librosa's tracker on the same sound.
+Weights of the decoder were chosen on songs 001 to 040; asked about are songs 041 to 040 + ``--songs``. Keys are asked
+about where a song has but one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without, that part is left out.
+
+    python -m benchmarks.audio [--songs 50]
+"""
+
+import os
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_threads] = "1"  # one core: before numpy is loaded
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feature_repo.home import REPOSITORY
+from transforms.audio import chroma, mel, shape, stft
+from transforms.audio.decode import mono
+from transforms.audio.track import analyze
+
+SECONDS = 30
+FIRST, PART = 20, 60
+TUNED_ON = 40
+FONTS = [Path("/usr/share/sounds/sf2") / name for name in ("FluidR3_GM.sf2", "TimGM6mb.sf2")]
+DATA = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def recording() -> np.ndarray:
+    """Half a minute of music."""
+    found = sorted((DATA / "librosa-example-audio" / "audio").glob("*Vibe_Ace.hq.ogg"))
+    if found:
+        return np.concatenate(list(mono(found[0], stft.RATE)))[: SECONDS * stft.RATE]
+    rng, times = np.random.default_rng(0), np.arange(SECONDS * stft.RATE) / stft.RATE
+    drums = rng.normal(size=len(times)) * np.exp(-20 * (times % 0.5))
+    return (0.3 * drums + 0.2 * np.sin(2 * np.pi * 330 * times)).astype(np.float32)
+
+
+def by_librosa_each(samples: np.ndarray) -> None:
+    """As librosa's documentation calls them."""
+    import librosa
+
+    feature = librosa.feature
+    for call in (
+        feature.rms,
+        feature.zero_crossing_rate,
+        feature.spectral_centroid,
+        feature.spectral_bandwidth,
+        feature.spectral_rolloff,
+        feature.spectral_flatness,
+        feature.spectral_contrast,
+        feature.melspectrogram,
+        feature.chroma_stft,
+    ):
+        call(y=samples)
+    cepstrum = feature.mfcc(y=samples)
+    feature.delta(cepstrum)
+    feature.delta(cepstrum, order=2)
+    feature.tonnetz(y=samples)
+    librosa.onset.onset_detect(y=samples)
+    librosa.beat.beat_track(y=samples)
+
+
+def by_librosa_shared(samples: np.ndarray) -> None:
+    """With one STFT for all."""
+    import librosa
+
+    feature = librosa.feature
+    magnitude = np.abs(librosa.stft(samples))
+    power = magnitude**2
+    feature.rms(S=magnitude)
+    feature.zero_crossing_rate(samples)
+    for call in (
+        feature.spectral_centroid,
+        feature.spectral_bandwidth,
+        feature.spectral_rolloff,
+        feature.spectral_flatness,
+        feature.spectral_contrast,
+    ):
+        call(S=magnitude)
+    bands = librosa.power_to_db(feature.melspectrogram(S=power))
+    cepstrum = feature.mfcc(S=bands)
+    feature.delta(cepstrum)
+    feature.delta(cepstrum, order=2)
+    feature.tonnetz(chroma=feature.chroma_stft(S=power))
+    envelope = librosa.onset.onset_strength(S=bands)
+    librosa.onset.onset_detect(onset_envelope=envelope)
+    librosa.beat.beat_track(onset_envelope=envelope)
+
+
+def timed(calls: dict[str, Callable[[], Any]], runs: int = 5) -> dict[str, float]:
+    """Seconds of the fastest of some runs, taken in turns."""
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    for run in range(runs + 1):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            if run:
+                spent[name].append(time.perf_counter() - started)
+    return {name: min(values) for name, values in spent.items()}
+
+
+def differences(samples: np.ndarray) -> dict[str, float]:
+    """Feature → largest difference from librosa's, over the feature's standard deviation."""
+    import librosa
+
+    ours = np.concatenate(list(stft.power(stft.padded(samples), stft.frame_count(len(samples)))))[:: stft.STRIDE]
+    magnitude = np.abs(librosa.stft(samples))
+    shapes, bands = shape.of_power(ours), librosa.feature.melspectrogram(S=magnitude**2)
+    pairs = {
+        "centroid": (shapes[:, 0], librosa.feature.spectral_centroid(S=magnitude)[0]),
+        "bandwidth": (shapes[:, 1], librosa.feature.spectral_bandwidth(S=magnitude)[0]),
+        "roll_off": (shapes[:, 2], librosa.feature.spectral_rolloff(S=magnitude)[0]),
+        "flatness": (shapes[:, 3], librosa.feature.spectral_flatness(S=magnitude)[0]),
+        "mel": (ours @ mel.bank(), bands.T),
+        "mfcc": (
+            mel.cepstrum(mel.decibels(ours @ mel.bank())),
+            librosa.feature.mfcc(S=librosa.power_to_db(bands, top_db=None)).T,
+        ),
+        "chroma": (chroma.of_power(ours), librosa.feature.chroma_stft(S=magnitude**2, tuning=0.0).T),
+    }
+    return {name: float(np.abs(a - b).max() / b.std()) for name, (a, b) in pairs.items()}
+
+
+def songs(count: int) -> dict[str, float]:
+    """Mean scores over rendered songs, ours and librosa's; empty where they cannot be rendered."""
+    import librosa
+    import mir_eval
+
+    font = next((one for one in FONTS if one.exists()), None)
+    folders = sorted((DATA / "pop909").glob("[0-9]*"))[TUNED_ON : TUNED_ON + count]
+    if font is None or shutil.which("fluidsynth") is None or not folders:
+        return {}
+    scores: dict[str, list[float]] = {name: [] for name in ("beats", "beats_librosa", "downbeats", "octave", "key")}
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "song.wav"
+        for folder in folders:
+            midi = folder / f"{folder.name}.mid"
+            call = ["fluidsynth", "-ni", "-r", str(stft.RATE), "-g", "0.5", "-F", str(out), "-T", "wav", font, midi]
+            subprocess.run(call, check=True, capture_output=True)
+            samples = np.concatenate(list(mono(out, stft.RATE)))[FIRST * stft.RATE : (FIRST + PART) * stft.RATE]
+            truth = np.loadtxt(folder / "beat_midi.txt")
+            truth = truth[(truth[:, 0] >= FIRST) & (truth[:, 0] < FIRST + PART)] - [FIRST, 0, 0]
+            found = analyze([samples])
+            theirs = librosa.beat.beat_track(y=samples, sr=stft.RATE, units="time")[1]
+
+            def f_measure(reference: np.ndarray, times: np.ndarray) -> float:
+                trim = mir_eval.beat.trim_beats
+                return float(mir_eval.beat.f_measure(trim(reference), trim(times)))
+
+            scores["beats"].append(f_measure(truth[:, 0], found.beats.times))
+            scores["beats_librosa"].append(f_measure(truth[:, 0], theirs))
+            scores["downbeats"].append(f_measure(truth[truth[:, 2] > 0, 0], found.beats.downbeats))
+            tempo = 60 / np.median(np.diff(truth[:, 0]))
+            scores["octave"].append(float(abs(found.beats.tempo / tempo - 1) < 0.04))  # noqa: PLR2004
+            keys = [line.split()[2] for line in (folder / "key_audio.txt").read_text().splitlines() if line.strip()]
+            if len(keys) == 1 and found.key:
+                said = keys[0].replace(":maj", " major").replace(":min", " minor")
+                scores["key"].append(mir_eval.key.weighted_score(said, f"{found.key.tonic} {found.key.mode}"))
+    return {name: float(np.mean(values)) for name, values in scores.items()} | {"songs": len(folders)}
+
+
+def main() -> None:
+    """Measure, and print one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--songs", type=int, default=50)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    samples = recording()
+    spent = timed(
+        {
+            "ours": lambda: analyze([samples]),
+            "each": lambda: by_librosa_each(samples),
+            "shared": lambda: by_librosa_shared(samples),
+        }
+    )
+    case = f"{SECONDS} s of sound, one core"
+    cases: list[dict[str, Any]] = [
+        {"case": case, "metric": "ms", "value": round(spent["ours"] * 1e3, 1)},
+        {"case": case, "metric": "times_real_time", "value": round(SECONDS / spent["ours"], 1), "goal": ">=150"},
+        {
+            "case": case,
+            "metric": "librosa_each_over_ours",
+            "value": round(spent["each"] / spent["ours"], 2),
+            "goal": ">=5",
+        },
+        {"case": case, "metric": "librosa_one_stft_over_ours", "value": round(spent["shared"] / spent["ours"], 2)},
+    ]
+    for name, value in differences(samples).items():
+        told = {"case": f"{name}, librosa's less ours", "metric": "share_of_spread", "value": float(f"{value:.1e}")}
+        cases.append(told | {"goal": "<=0.01"})
+    found = songs(arguments.songs)
+    about = f"POP909, {int(found.get('songs', 0))} songs rendered"
+    for name, value in found.items():
+        if name != "songs":
+            cases.append({"case": about, "metric": name, "value": round(value, 3)})
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(json.dumps({"benchmark": "audio", "machine": machine, "cases": cases}))
+
+
+if __name__ == "__main__":
+    main()
