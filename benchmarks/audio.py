@@ -2,25 +2,22 @@
 
 *Speed.* 30 seconds of a real recording (``librosa-example-audio``; of made-up sound without it), one core. Ours:
 ``transforms.audio.track.analyze``, everything that view ``track_audio`` holds. Librosa's: the same set, once as its
-documentation calls them, each from samples, and once from one STFT handed to all. Three runs of each, interleaved; the
+documentation calls them, each from samples, and once from one STFT handed to all. Five runs of each, interleaved; the
 first calls (numba compiles) are not counted. Spectral features of both are compared frame by frame, and the largest
 difference of each as a share of its spread is told.
 
-*Beats.* Songs of POP909 rendered by ``fluidsynth`` with a General MIDI soundfont, a minute of each, from the 20th second
-on; F-measure at 70 ms by ``mir_eval`` against the beats of the MIDI file, and librosa's tracker on the same sound.
-Weights of the decoder were chosen on songs 001 to 040; asked about are songs 041 to 040 + ``--songs``. Keys are asked
-about where a song has but one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without, that part is left out.
+*Beats.* Songs of POP909 rendered by ``fluidsynth`` with a General MIDI soundfont, a minute of each, from the 20th
+second on; F-measure at 70 ms by ``mir_eval`` against the beats of the MIDI file, and librosa's tracker on the same
+sound. Weights of the decoder were chosen on songs 001 to 040; asked about are songs 041 to 040 + ``--songs``. Keys are
+asked about where a song has but one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without, that part is
+left out.
 
     python -m benchmarks.audio [--songs 50]
 """
 
-import os
-
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_threads] = "1"  # one core: before numpy is loaded
-
 import argparse
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -32,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from feature_repo.home import REPOSITORY
 from transforms.audio import chroma, mel, shape, stft
@@ -171,7 +169,7 @@ def songs(count: int) -> dict[str, float]:
             scores["beats_librosa"].append(f_measure(truth[:, 0], theirs))
             scores["downbeats"].append(f_measure(truth[truth[:, 2] > 0, 0], found.beats.downbeats))
             tempo = 60 / np.median(np.diff(truth[:, 0]))
-            scores["octave"].append(float(abs(found.beats.tempo / tempo - 1) < 0.04))  # noqa: PLR2004
+            scores["octave"].append(float(abs(found.beats.tempo / tempo - 1) < 0.04))
             keys = [line.split()[2] for line in (folder / "key_audio.txt").read_text().splitlines() if line.strip()]
             if len(keys) == 1 and found.key:
                 said = keys[0].replace(":maj", " major").replace(":min", " minor")
@@ -186,13 +184,13 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     samples = recording()
-    spent = timed(
-        {
-            "ours": lambda: analyze([samples]),
-            "each": lambda: by_librosa_each(samples),
-            "shared": lambda: by_librosa_shared(samples),
-        }
-    )
+    calls = {
+        "ours": lambda: analyze([samples]),
+        "each": lambda: by_librosa_each(samples),
+        "shared": lambda: by_librosa_shared(samples),
+    }
+    with threadpool_limits(1):
+        spent = timed(calls)
     case = f"{SECONDS} s of sound, one core"
     cases: list[dict[str, Any]] = [
         {"case": case, "metric": "ms", "value": round(spent["ours"] * 1e3, 1)},

@@ -94,7 +94,7 @@ def track(rise: np.ndarray, chroma: np.ndarray | None = None, recipe: Recipe = D
     length = int(PIECE_SECONDS * FRAMES_A_SECOND)
     pieces = [_decoded(activation[first : first + length], recipe) + first for first in range(0, len(rise), length)]
     found = np.concatenate(pieces)
-    if len(found) < 3:  # noqa: PLR2004
+    if len(found) < 3:
         return NOTHING
     found = found[np.concatenate([[True], np.diff(found) >= _periods()[0]])]  # where two pieces meet
     places, meter, sure = _bars(found, bands, chroma)

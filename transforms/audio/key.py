@@ -43,7 +43,7 @@ def of_chroma(pitch_classes: np.ndarray) -> Key | None:
     """The key of (12,) how much each pitch class sounds; None where all sound alike, or none."""
     centred = np.asarray(pitch_classes, np.float64) - np.mean(pitch_classes)
     length = float(np.linalg.norm(centred))
-    if length < 1e-6:  # noqa: PLR2004
+    if length < 1e-6:
         return None
     fits = _PROFILES @ (centred / length)
     second, best = np.sort(fits)[-2:]

@@ -1,8 +1,10 @@
 """Where something begins to sound: onset strength, apart for low, middle and high bands.
 
-Spectral flux of decibel mel bands, against the strongest of three neighbouring bands some frames before, so that vibrato
-is no onset: Böck, Widmer, Maximum filter vibrato suppression for onset detection (SuperFlux, DAFx 2013).
+Spectral flux of decibel mel bands, against the strongest of three neighbouring bands some frames before, so that
+vibrato is no onset: Böck, Widmer, Maximum filter vibrato suppression for onset detection (SuperFlux, DAFx 2013).
 """
+
+import itertools
 
 import numpy as np
 
@@ -37,7 +39,7 @@ def strength(mel_power: np.ndarray) -> np.ndarray:
         np.maximum(wide[:, :-1], before[:, 1:], out=wide[:, :-1])
         np.maximum(levels[LAG:] - wide, 0.0, out=rise[LAG:])
     bounds = [0, *np.searchsorted(centres(mel_power.shape[1]), EDGES).tolist(), mel_power.shape[1]]
-    return np.column_stack([rise[:, first:last].mean(axis=1) for first, last in zip(bounds, bounds[1:], strict=False)])
+    return np.column_stack([rise[:, first:last].mean(axis=1) for first, last in itertools.pairwise(bounds)])
 
 
 def standardized(rise: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Centroid, bandwidth, roll-off, flatness and zero crossings as in Peeters, A larg
 by Jiang et al., Music type classification by spectral contrast feature (2002).
 """
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -76,7 +77,7 @@ def _octaves() -> tuple[tuple[int, int, int], ...]:
     hertz = frequencies()
     edges = [0.0, *(_LOWEST * 2.0**octave for octave in range(CONTRASTS))]
     found = []
-    for number, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (low, high) in enumerate(itertools.pairwise(edges)):
         inside = np.flatnonzero((hertz >= low) & (hertz <= high))
         first = int(inside[0]) - (number > 0)  # a band reaches down to the bin before it
         last = BINS if number == CONTRASTS - 1 else int(inside[-1])
