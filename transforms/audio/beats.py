@@ -9,7 +9,6 @@ A second pass runs over the beats: which of 2, 3 or 4 in a bar each of them is.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -107,16 +106,31 @@ def _periods() -> np.ndarray:
     return np.arange(int(60 * FRAMES_A_SECOND / FASTEST), int(60 * FRAMES_A_SECOND / SLOWEST) + 1)
 
 
-@cache
-def _changes(steadiness: float) -> np.ndarray:
-    """(periods, periods) cost of one period after another."""
-    periods = _periods()
-    return (steadiness * np.abs(np.log(periods[None, :] / periods[:, None]))).astype(np.float32)
+def _best_before(score: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each column q the largest score[:, p] - |position[p] - position[q]| of all p, and that p.
+
+    A cost that grows with the distance needs no look at all pairs: running maxima from the left and from the right
+    find it (Felzenszwalb, Huttenlocher, Distance transforms of sampled functions, 2012).
+
+    Args:
+        score: (rows, n).
+        position: (n,) ascending.
+    """
+    columns = np.arange(score.shape[1])
+    found = []
+    for values, back in ((score + position, slice(None)), ((score - position)[:, ::-1], slice(None, None, -1))):
+        best = np.maximum.accumulate(values, axis=1)
+        place = np.maximum.accumulate(np.where(values == best, columns, 0), axis=1)
+        found.append((best[:, back], (place if back.step is None else columns[-1] - place)[:, back]))
+    (left, from_left), (right, from_right) = found
+    left, right = left - position, right + position
+    return np.maximum(left, right), np.where(left >= right, from_left, from_right)
 
 
 def _decoded(activation: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Frames of the beats on the best path."""
-    periods, changes = _periods(), _changes(recipe.steadiness)
+    periods = _periods()
+    position = (recipe.steadiness * np.log(periods)).astype(np.float32)
     shortest, longest, frames = int(periods[0]), int(periods[-1]), len(activation)
     if frames <= shortest:
         return np.empty(0, np.int64)
@@ -139,9 +153,7 @@ def _decoded(activation: np.ndarray, recipe: Recipe) -> np.ndarray:
         fresh = np.where(rows[:, None] < periods[None, :], 0.0, -np.inf).astype(np.float32)
         score = np.maximum(came, fresh) + own + pulse[rows] + reward[rows, None] * counts
         scores[rows] = score
-        joined = score[:, :, None] - changes[None, :, :]
-        before[rows] = joined.argmax(axis=1)
-        onward[rows + longest] = np.take_along_axis(joined, before[rows][:, None, :].astype(np.int64), axis=1)[:, 0]
+        onward[rows + longest], before[rows] = _best_before(score, position)
         back[rows] = np.where(came >= fresh, 1, 0)
     last = np.arange(max(frames - longest, 0), frames)
     frame = int(last[scores[last].max(axis=1).argmax()])

@@ -33,14 +33,16 @@ def of_power(power: np.ndarray) -> np.ndarray:
     centre = moments[:, 1] / total
     out[:, 0] = centre
     out[:, 1] = np.sqrt(np.maximum(moments[:, 2] / total - centre**2, 0.0))
-    cumulated = np.cumsum(magnitude, axis=1)
-    reached = (cumulated < ROLL_OFF * cumulated[:, -1:]).sum(axis=1)
-    out[:, 2] = np.where(moments[:, 0] > 0, reached * (RATE / WINDOW), 0.0)
+    out[:, 2] = np.where(moments[:, 0] > 0, _first_beyond(magnitude, ROLL_OFF) * (RATE / WINDOW), 0.0)
     heard = np.maximum(power, np.float32(_TINY))
     out[:, 3] = np.exp(np.log(heard).mean(axis=1)) / heard.mean(axis=1)
     for number, (first, last, few) in enumerate(_octaves()):
-        band = np.partition(magnitude[:, first:last], [few - 1, last - first - few], axis=1)
-        valley, peak = band[:, :few].mean(axis=1), band[:, last - first - few :].mean(axis=1)
+        band = magnitude[:, first:last]
+        if few == 1:
+            valley, peak = band.min(axis=1), band.max(axis=1)
+        else:
+            band = np.partition(band, [few - 1, last - first - few], axis=1)
+            valley, peak = band[:, :few].mean(axis=1), band[:, last - first - few :].mean(axis=1)
         out[:, 4 + number] = 10 * np.log10(np.maximum(peak, _TINY) / np.maximum(valley, _TINY))
     return out
 
@@ -63,6 +65,21 @@ def crossings(around: np.ndarray, frames: int) -> np.ndarray:
     changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
     starts = np.arange(frames) * (HOP * STRIDE)
     return ((changes[starts + WINDOW - 1] - changes[starts]) / WINDOW).astype(np.float32)
+
+
+def _first_beyond(magnitude: np.ndarray, share: float) -> np.ndarray:
+    """(frames,) first bin up to which lies a share of a frame's sum: looked for among blocks, then in one of them."""
+    width = 32
+    whole = BINS // width * width  # the last bin, if it is ever reached, is one beyond
+    rows = np.arange(len(magnitude))
+    blocks = magnitude[:, :whole].reshape(len(magnitude), -1, width)
+    sums = np.cumsum(blocks.sum(axis=2), axis=1)
+    wanted = share * (sums[:, -1] + magnitude[:, whole:].sum(axis=1))
+    block = (sums < wanted[:, None]).sum(axis=1)
+    inside = np.minimum(block, sums.shape[1] - 1)
+    before = np.where(inside > 0, sums[rows, inside - 1], 0.0)
+    fine = before[:, None] + np.cumsum(blocks[rows, inside], axis=1)
+    return np.where(block < sums.shape[1], inside * width + (fine < wanted[:, None]).sum(axis=1), whole)
 
 
 @cache

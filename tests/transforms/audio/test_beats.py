@@ -7,8 +7,11 @@ from pathlib import Path
 import mir_eval
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transforms.audio import key
+from transforms.audio.beats import _best_before
 from transforms.audio.decode import mono
 from transforms.audio.stft import RATE
 from transforms.audio.track import analyze
@@ -123,3 +126,18 @@ def test_the_published_scores_of_mir_eval(real_data: Path) -> None:
         )
         expected = json.loads(next(folder.glob(f"output{number:02d}*")).read_text())["F-measure"]
         assert f_measure(reference, found) == pytest.approx(expected)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_the_best_period_before_is_that_of_all_pairs(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    score = rng.normal(size=(4, count))
+    score[rng.random(score.shape) < 0.2] = -np.inf
+    position = np.sort(rng.normal(size=count))
+    values, places = _best_before(score, position)
+    pairs = score[:, :, None] - np.abs(position[:, None] - position[None, :])
+    np.testing.assert_allclose(values, pairs.max(axis=1), atol=1e-12)
+    known = np.isfinite(values)
+    chosen = np.take_along_axis(pairs, places[:, None, :], axis=1)[:, 0]
+    np.testing.assert_allclose(chosen[known], values[known], atol=1e-12)
