@@ -67,8 +67,8 @@ def deltas(rows: np.ndarray, order: int = 1, width: int = 9) -> np.ndarray:
     fit = np.linalg.pinv(np.vander(steps, order + 1, increasing=True))  # (order + 1, width)
     out = np.empty(rows.shape, np.float64)
     scale = float(np.prod(np.arange(1, order + 1)))
-    windows = np.lib.stride_tricks.sliding_window_view(rows, width, axis=0)  # (frames - width + 1, n, width)
-    out[half:-half] = windows @ (fit[order] * scale)
+    inner = len(rows) - width + 1
+    out[half:-half] = sum(weight * rows[step : step + inner] for step, weight in enumerate(fit[order] * scale))
     for part, ends in ((slice(None, half), rows[:width]), (slice(-half, None), rows[-width:])):
         out[part] = (fit[order] * scale) @ ends  # a polynomial of that order has one such derivative throughout
     return out.astype(np.float32)

@@ -61,7 +61,7 @@ def levels(around: np.ndarray, frames: int) -> np.ndarray:
 
 def crossings(around: np.ndarray, frames: int) -> np.ndarray:
     """(frames,) share of samples of a window whose sign is another than that of the sample before."""
-    negative = np.signbit(np.where(np.abs(around) <= _TINY, 0.0, around))
+    negative = around < -_TINY
     changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
     starts = np.arange(frames) * (HOP * STRIDE)
     return ((changes[starts + WINDOW - 1] - changes[starts]) / WINDOW).astype(np.float32)
