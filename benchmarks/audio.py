@@ -19,9 +19,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
-import subprocess
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -31,6 +28,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.protocols.rendered_songs import f_measure, font, rendered
 from feature_repo.home import REPOSITORY
 from transforms.audio import chroma, mel, shape, stft
 from transforms.audio.decode import mono
@@ -39,7 +37,6 @@ from transforms.audio.track import analyze
 SECONDS = 30
 FIRST, PART = 20, 60
 TUNED_ON = 40
-FONTS = [Path("/usr/share/sounds/sf2") / name for name in ("FluidR3_GM.sf2", "TimGM6mb.sf2")]
 DATA = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
@@ -121,7 +118,7 @@ def differences(samples: np.ndarray) -> dict[str, float]:
     """Feature → largest difference from librosa's, over the feature's standard deviation."""
     import librosa
 
-    ours = np.concatenate(list(stft.power(stft.padded(samples), stft.frame_count(len(samples)))))[:: stft.STRIDE]
+    ours = stft.spectra(samples)
     magnitude = np.abs(librosa.stft(samples))
     shapes, bands = shape.of_power(ours), librosa.feature.melspectrogram(S=magnitude**2)
     pairs = {
@@ -144,36 +141,24 @@ def songs(count: int) -> dict[str, float]:
     import librosa
     import mir_eval
 
-    font = next((one for one in FONTS if one.exists()), None)
+    sounds = font()
     folders = sorted((DATA / "pop909").glob("[0-9]*"))[TUNED_ON : TUNED_ON + count]
-    if font is None or shutil.which("fluidsynth") is None or not folders:
+    if sounds is None or not folders:
         return {}
     scores: dict[str, list[float]] = {name: [] for name in ("beats", "beats_librosa", "downbeats", "octave", "key")}
-    with tempfile.TemporaryDirectory() as place:
-        out = Path(place) / "song.wav"
-        for folder in folders:
-            midi = folder / f"{folder.name}.mid"
-            call = ["fluidsynth", "-ni", "-r", str(stft.RATE), "-g", "0.5", "-F", str(out), "-T", "wav", font, midi]
-            subprocess.run(call, check=True, capture_output=True)
-            samples = np.concatenate(list(mono(out, stft.RATE)))[FIRST * stft.RATE : (FIRST + PART) * stft.RATE]
-            truth = np.loadtxt(folder / "beat_midi.txt")
-            truth = truth[(truth[:, 0] >= FIRST) & (truth[:, 0] < FIRST + PART)] - [FIRST, 0, 0]
-            found = analyze([samples])
-            theirs = librosa.beat.beat_track(y=samples, sr=stft.RATE, units="time")[1]
-
-            def f_measure(reference: np.ndarray, times: np.ndarray) -> float:
-                trim = mir_eval.beat.trim_beats
-                return float(mir_eval.beat.f_measure(trim(reference), trim(times)))
-
-            scores["beats"].append(f_measure(truth[:, 0], found.beats.times))
-            scores["beats_librosa"].append(f_measure(truth[:, 0], theirs))
-            scores["downbeats"].append(f_measure(truth[truth[:, 2] > 0, 0], found.beats.downbeats))
-            tempo = 60 / np.median(np.diff(truth[:, 0]))
-            scores["octave"].append(float(abs(found.beats.tempo / tempo - 1) < 0.04))
-            keys = [line.split()[2] for line in (folder / "key_audio.txt").read_text().splitlines() if line.strip()]
-            if len(keys) == 1 and found.key:
-                said = keys[0].replace(":maj", " major").replace(":min", " minor")
-                scores["key"].append(mir_eval.key.weighted_score(said, f"{found.key.tonic} {found.key.mode}"))
+    for folder in folders:
+        samples, truth = rendered(folder, sounds, FIRST, PART)
+        found = analyze([samples])
+        theirs = librosa.beat.beat_track(y=samples, sr=stft.RATE, units="time")[1]
+        scores["beats"].append(f_measure(truth[:, 0], found.beats.times))
+        scores["beats_librosa"].append(f_measure(truth[:, 0], theirs))
+        scores["downbeats"].append(f_measure(truth[truth[:, 2] > 0, 0], found.beats.downbeats))
+        tempo = 60 / np.median(np.diff(truth[:, 0]))
+        scores["octave"].append(float(abs(found.beats.tempo / tempo - 1) < 0.04))
+        keys = [line.split()[2] for line in (folder / "key_audio.txt").read_text().splitlines() if line.strip()]
+        if len(keys) == 1 and found.key:
+            said = keys[0].replace(":maj", " major").replace(":min", " minor")
+            scores["key"].append(mir_eval.key.weighted_score(said, f"{found.key.tonic} {found.key.mode}"))
     return {name: float(np.mean(values)) for name, values in scores.items()} | {"songs": len(folders)}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.audio.onsets import FRAMES_A_SECOND, standardized
+from transforms.audio.onsets import FRAMES_A_SECOND
 
 SLOWEST, FASTEST = 50.0, 210.0
 """Beats a minute."""
@@ -77,21 +77,23 @@ class Beats:
 NOTHING = Beats(np.empty(0), np.empty(0, np.int64), float("nan"), 0.0, 0, 0.0)
 
 
-def track(rise: np.ndarray, chroma: np.ndarray | None = None, recipe: Recipe = DEFAULT) -> Beats:
+def track(standard: np.ndarray, chroma: np.ndarray | None = None, recipe: Recipe = DEFAULT) -> Beats:
     """Find beats.
 
     Args:
-        rise: (frames, 3) of ``onsets.strength``.
+        standard: (frames, 3) of ``onsets.standardized``.
         chroma: (about frames / 2, 12) of every second frame: harmony changes at downbeats.
         recipe: weights.
     """
-    if len(rise) < 2 * FRAMES_A_SECOND or not (rise > 0).any():
+    if len(standard) < 2 * FRAMES_A_SECOND or not (standard > 0).any():
         return NOTHING
-    bands = np.clip(standardized(rise), -1.0, 4.0)
-    activation = _smoothed(bands @ np.asarray(recipe.bands, np.float64))
+    bands = np.clip(standard, -1.0, 4.0)
+    activation = np.convolve(bands @ np.asarray(recipe.bands), [0.25, 0.5, 0.25], mode="same")
     activation /= max(float(activation.std()), 1e-9)
     length = int(PIECE_SECONDS * FRAMES_A_SECOND)
-    pieces = [_decoded(activation[first : first + length], recipe) + first for first in range(0, len(rise), length)]
+    pieces = [
+        _decoded(activation[first : first + length], recipe) + first for first in range(0, len(activation), length)
+    ]
     found = np.concatenate(pieces)
     if len(found) < 3:
         return NOTHING
@@ -183,10 +185,6 @@ def _pulse(activation: np.ndarray, periods: np.ndarray) -> np.ndarray:
         begin = np.minimum(first, stop)
         out[:, column] = (product[stop] - product[begin]) / total
     return np.repeat(out, step, axis=0)[:frames]
-
-
-def _smoothed(activation: np.ndarray) -> np.ndarray:
-    return np.convolve(activation, [0.25, 0.5, 0.25], mode="same")
 
 
 def _peak_shift(activation: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -1,8 +1,10 @@
 """A sound file as samples, or why not."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,14 +42,9 @@ def decode(path: Path) -> Sound:
     Raises:
         InputError: it reads none, or the file holds no sample.
     """
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, frames = int(file.samplerate), int(file.frames)
-            samples = file.read(min(frames, LONGEST * rate), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
-        raise _undecodable(path, str(error)) from error
+    with _opened(path) as file:
+        rate, frames = int(file.samplerate), int(file.frames)
+        samples = file.read(min(frames, LONGEST * rate), dtype="float32", always_2d=True)
     if not len(samples) or rate <= 0:
         raise _undecodable(path, "a file without samples")
     return Sound(samples, rate, frames / rate)
@@ -63,20 +60,28 @@ def mono(path: Path, rate: int) -> Iterator[np.ndarray]:
     Raises:
         InputError: libsndfile does not read it, or its rate is none of sound.
     """
-    import soundfile
     import soxr
+
+    with _opened(path) as file:
+        given = int(file.samplerate)
+        if not RATES[0] <= given <= RATES[1]:
+            raise _undecodable(path, f"{given:,} samples a second")
+        change = soxr.ResampleStream(given, rate, 1, dtype="float32") if given != rate else None
+        for block in file.blocks(PIECE, dtype="float32", always_2d=True):
+            piece = np.clip(np.nan_to_num(block.mean(axis=1)), -_LOUDEST, _LOUDEST)
+            yield piece if change is None else change.resample_chunk(piece)
+        if change is not None:
+            yield change.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A ``soundfile.SoundFile``; what libsndfile says of it while it is read becomes an InputError."""
+    import soundfile
 
     try:
         with soundfile.SoundFile(path) as file:
-            given = int(file.samplerate)
-            if not RATES[0] <= given <= RATES[1]:
-                raise _undecodable(path, f"{given:,} samples a second")
-            change = soxr.ResampleStream(given, rate, 1, dtype="float32") if given != rate else None
-            for block in file.blocks(PIECE, dtype="float32", always_2d=True):
-                piece = np.clip(np.nan_to_num(block.mean(axis=1)), -_LOUDEST, _LOUDEST)
-                yield piece if change is None else change.resample_chunk(piece)
-            if change is not None:
-                yield change.resample_chunk(np.empty(0, np.float32), last=True)
+            yield file
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
         raise _undecodable(path, str(error)) from error
 

@@ -57,23 +57,27 @@ def standardized(rise: np.ndarray) -> np.ndarray:
     return (rise - mean) / np.maximum(np.maximum(spread, 0.2 * usual), 0.05)
 
 
-def rate(rise: np.ndarray) -> float:
-    """Onsets a second: tops of the joint strength, a standard deviation above what is usual, 60 ms apart."""
+def rate(standard: np.ndarray) -> float:
+    """Onsets a second: tops of the joint strength, a standard deviation above what is usual, 60 ms apart.
+
+    Args:
+        standard: (frames, n) of ``standardized``.
+    """
     apart = round(0.06 * FRAMES_A_SECOND)
-    if len(rise) <= 2 * apart:
+    if len(standard) <= 2 * apart:
         return 0.0
-    joint = standardized(rise).mean(axis=1)
+    joint = standard.mean(axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(joint, apart, constant_values=-np.inf), 2 * apart + 1)
     tops = (joint >= windows.max(axis=1)) & (joint > 1.0)
-    return float(tops.sum() / (len(rise) / FRAMES_A_SECOND))
+    return float(tops.sum() / (len(standard) / FRAMES_A_SECOND))
 
 
-def regularity(rise: np.ndarray) -> float:
-    """The largest autocorrelation of the strength at lags of 0.28 to 1.2 seconds, 0 to 1."""
+def regularity(standard: np.ndarray) -> float:
+    """The largest autocorrelation of the joint strength at lags of 0.28 to 1.2 seconds, 0 to 1."""
     first, last = round(0.28 * FRAMES_A_SECOND), round(1.2 * FRAMES_A_SECOND)
-    if len(rise) <= 2 * last:
+    if len(standard) <= 2 * last:
         return 0.0
-    joint = standardized(rise).mean(axis=1)
+    joint = standard.mean(axis=1)
     joint = joint - joint.mean()
     size = 1 << (2 * len(joint) - 1).bit_length()
     correlation = np.fft.irfft(np.abs(np.fft.rfft(joint, size)) ** 2)[: last + 1]

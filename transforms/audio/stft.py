@@ -31,16 +31,20 @@ def padded(samples: np.ndarray) -> np.ndarray:
     return np.pad(samples, WINDOW // 2)
 
 
-def power(around: np.ndarray, frames: int, *, chunk: int = CHUNK, every: int = 1) -> Iterator[np.ndarray]:
-    """Power spectra, (``chunk``, ``BINS``) float32 at a time.
+def power(around: np.ndarray, frames: int, *, every: int = 1) -> Iterator[np.ndarray]:
+    """Power spectra, (``CHUNK``, ``BINS``) float32 at a time.
 
     Args:
         around: mono samples with ``WINDOW`` / 2 before the centre of the first frame, and enough after the last.
         frames: how many.
-        chunk: frames at once.
         every: hops from frame to frame.
     """
     windows = np.lib.stride_tricks.sliding_window_view(around, WINDOW)[:: HOP * every][:frames]
-    for first in range(0, len(windows), chunk):
-        spectrum = np.fft.rfft(windows[first : first + chunk] * _HANN, axis=1)
+    for first in range(0, len(windows), CHUNK):
+        spectrum = np.fft.rfft(windows[first : first + CHUNK] * _HANN, axis=1)
         yield spectrum.real**2 + spectrum.imag**2
+
+
+def spectra(samples: np.ndarray) -> np.ndarray:
+    """(frames, ``BINS``) power spectra of every ``STRIDE``-th frame of a whole sound, at once."""
+    return np.concatenate(list(power(padded(samples), frame_count(len(samples)))))[::STRIDE]

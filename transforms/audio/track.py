@@ -101,7 +101,7 @@ class Analyzer:
         count = max(self._count, 1)
         mean = self._sum / count
         spread = np.sqrt(np.maximum(self._squares / count - mean**2, 0.0))
-        rise = np.concatenate([np.empty((0, 3), np.float32), *self._rise])
+        standard = onsets.standardized(np.concatenate([np.empty((0, 3), np.float32), *self._rise]))
         pitches = np.concatenate([np.empty((0, 12), np.float32), *self._chroma])
         return TrackAudio(
             self.samples / stft.RATE,
@@ -109,9 +109,9 @@ class Analyzer:
             spread,
             self._bands / count,
             self._dynamic_range(),
-            onsets.rate(rise),
-            onsets.regularity(rise),
-            beats.track(rise, pitches),
+            onsets.rate(standard),
+            onsets.regularity(standard),
+            beats.track(standard, pitches),
             key.of_chroma(pitches.mean(axis=0)) if len(pitches) else None,
             self._tuning or 0.0,
         )

@@ -1,7 +1,5 @@
 """Tempo, beats, downbeats and keys, by ``mir_eval``: on clicks, made-up songs, and composed music rendered to sound."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import mir_eval
@@ -10,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.protocols.rendered_songs import f_measure, font, rendered
 from transforms.audio import key
 from transforms.audio.beats import _best_before
-from transforms.audio.decode import mono
 from transforms.audio.stft import RATE
 from transforms.audio.track import analyze
-
-FONTS = [Path("/usr/share/sounds/sf2") / name for name in ("FluidR3_GM.sf2", "TimGM6mb.sf2")]
 
 
 def song(tempo: float, meter: int = 4, seconds: float = 25.0, drift: float = 0.0, seed: int = 0) -> tuple:
@@ -43,10 +39,6 @@ def song(tempo: float, meter: int = 4, seconds: float = 25.0, drift: float = 0.0
             part = one[: len(out) - start]
             out[start : start + len(part)] += part
     return out.astype(np.float32), np.array(beats), np.array(beats[::meter])
-
-
-def f_measure(reference: np.ndarray, found: np.ndarray) -> float:
-    return mir_eval.beat.f_measure(mir_eval.beat.trim_beats(reference), mir_eval.beat.trim_beats(found))
 
 
 @pytest.mark.parametrize(("tempo", "meter"), [(72, 4), (90, 3), (105, 4), (120, 4), (128, 4), (140, 3)])
@@ -91,26 +83,20 @@ def test_keys_of_scales(tonic: str, mode: str) -> None:
     assert key.of_chroma(np.ones(12)) is None
 
 
-def test_composed_music(real_data: Path, tmp_path: Path) -> None:
+def test_composed_music(real_data: Path) -> None:
     """Songs of POP909 by a General MIDI piano: clearly ahead of librosa's tracker on the same sound.
 
     ``benchmarks.audio`` asks more songs.
     """
-    font = next((one for one in FONTS if one.exists()), None)
-    if font is None or shutil.which("fluidsynth") is None:
+    sounds = font()
+    if sounds is None:
         pytest.skip("no fluidsynth with a General MIDI soundfont; apt-get install fluidsynth fluid-soundfont-gm")
     librosa = pytest.importorskip("librosa")
     ours, theirs = [], []
     for folder in sorted((real_data / "pop909").glob("[0-9]*"))[:6]:
-        out = tmp_path / f"{folder.name}.wav"
-        midi = folder / f"{folder.name}.mid"
-        call = ["fluidsynth", "-ni", "-r", str(RATE), "-g", "0.5", "-F", str(out), "-T", "wav", str(font), str(midi)]
-        subprocess.run(call, check=True, capture_output=True)
-        samples = np.concatenate(list(mono(out, RATE)))[: 60 * RATE]
-        truth = np.loadtxt(folder / "beat_midi.txt")[:, 0]
-        truth = truth[truth < 60]
-        ours.append(f_measure(truth, analyze([samples]).beats.times))
-        theirs.append(f_measure(truth, librosa.beat.beat_track(y=samples, sr=RATE, units="time")[1]))
+        samples, truth = rendered(folder, sounds, 0, 60)
+        ours.append(f_measure(truth[:, 0], analyze([samples]).beats.times))
+        theirs.append(f_measure(truth[:, 0], librosa.beat.beat_track(y=samples, sr=RATE, units="time")[1]))
     assert np.mean(ours) > 0.8
     assert np.mean(ours) > np.mean(theirs) - 0.05
 
