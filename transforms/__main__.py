@@ -41,7 +41,8 @@ def import_(
         )
     chosen = FORMATS[format_name]
     with progress(f"import {format_name}") as tell:
-        report = ingest(Home.from_env(), f"{format_name}:{path.name}", chosen.read(path), progress=tell)
+        home = Home.from_env()
+        report = ingest(home, f"{format_name}:{path.name}", chosen.batches(path, home), progress=tell)
     _show(report)
 
 
@@ -97,6 +98,25 @@ def simulate_telemetry(
     with progress("simulate telemetry") as tell:
         report = run(Home.from_env(), size, seed, progress=tell)
     _show(report)
+
+
+@app.command("simulate-sound")
+def simulate_sound(
+    seed: Annotated[int, typer.Option(help="the same seed, songs and seconds give the same sound")] = 7,
+    songs: Annotated[int, typer.Option(min=1)] = 480,
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="of each song")] = 12.0,
+) -> None:
+    """Compose and play songs whose tempo, key, genre, mood and instruments are known, and import them.
+
+    They are those of tracks of the simulated world, if there is one, as ogg, mp3 and flac files in the data folder.
+    May be stopped and run again: songs that are written and analysed stay.
+    """
+    from transforms.simulate.sound.run import simulate_sound as run
+
+    with progress("simulate sound") as tell:
+        folder, report = run(Home.from_env(), songs=songs, seconds=seconds, seed=seed, progress=tell)
+    _show(report)
+    say(f"sound and truth: {folder}")
 
 
 @app.command()

@@ -98,7 +98,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
 def _something(home: Home) -> None:
     """Events of any kind."""
     others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
-    if not any(parquet.dates(home.raw(name)) for name in others):
+    if not any(next(home.raw(name).rglob(parquet.PART), None) for name in others):
         plays(home)
 
 

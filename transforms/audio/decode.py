@@ -1,5 +1,6 @@
-"""A sound file as samples, or why not."""
+"""A sound file, or its bytes, as samples; or why not."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,85 +11,116 @@ import numpy as np
 
 from feature_repo.errors import InputError
 
-LONGEST = 1_200
-"""Seconds of a file that are looked at, from its beginning."""
 RATES = (1_000, 400_000)
 """Samples a second of what can be sound."""
-PIECE = 1 << 18
-"""Samples of each channel that are read at once."""
+LONGEST = 24 * 3_600.0
+"""Seconds of what is decoded at all."""
+PIECE = 1 << 19
+"""Samples, of all channels together, that are read at once."""
 _LOUDEST = 1e4
 """Times full scale; what is louder is no sound but damage."""
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
 
 @dataclass(frozen=True)
-class Sound:
-    """Decoded sound.
+class Opened:
+    """A sound that is being read.
 
     Attributes:
-        samples: (n, channels) float32, full scale is 1.
         rate: samples a second.
-        seconds: of the whole file, also where it is longer than ``LONGEST``.
+        channels: how many.
+        seconds: that its header promises.
     """
 
-    samples: np.ndarray
     rate: int
+    channels: int
     seconds: float
+    _file: Any
+    _name: str
+    _longest: float
 
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Its samples, (n, channels) float32 at a time; full scale is 1.
 
-def decode(path: Path) -> Sound:
-    """The first ``LONGEST`` seconds of a file that libsndfile reads.
-
-    Raises:
-        InputError: it reads none, or the file holds no sample.
-    """
-    with _opened(path) as file:
-        rate, frames = int(file.samplerate), int(file.frames)
-        samples = file.read(min(frames, LONGEST * rate), dtype="float32", always_2d=True)
-    if not len(samples) or rate <= 0:
-        raise _undecodable(path, "a file without samples")
-    return Sound(samples, rate, frames / rate)
-
-
-def mono(path: Path, rate: int) -> Iterator[np.ndarray]:
-    """A whole file, however long, as pieces (n,) float32 of the mean of its channels; what is not finite counts as 0.
-
-    Args:
-        path: of the file.
-        rate: samples a second wanted.
-
-    Raises:
-        InputError: libsndfile does not read it, or its rate is none of sound.
-    """
-    import soxr
-
-    with _opened(path) as file:
-        given = int(file.samplerate)
-        if not RATES[0] <= given <= RATES[1]:
-            raise _undecodable(path, f"{given:,} samples a second")
-        change = soxr.ResampleStream(given, rate, 1, dtype="float32") if given != rate else None
-        for block in file.blocks(PIECE, dtype="float32", always_2d=True):
-            piece = np.clip(np.nan_to_num(block.mean(axis=1)), -_LOUDEST, _LOUDEST)
-            yield piece if change is None else change.resample_chunk(piece)
-        if change is not None:
-            yield change.resample_chunk(np.empty(0, np.float32), last=True)
+        Raises:
+            InputError: it is longer than its header says it is, and than is allowed.
+        """
+        count = 0
+        for block in self._file.blocks(max(PIECE // self.channels, 1), dtype="float32", always_2d=True):
+            count += len(block)
+            if count > self._longest * self.rate:
+                raise undecodable(self._name, f"more than {self._longest:,.0f} seconds")
+            yield block
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A ``soundfile.SoundFile``; what libsndfile says of it while it is read becomes an InputError."""
+def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) -> Iterator[Opened]:
+    """Begin to read; what libsndfile says while it reads becomes an InputError.
+
+    Args:
+        source: a file, or what one holds.
+        name: what it is called in errors; the file's own if left out.
+        longest: seconds that are allowed, so that a small file that unpacks to days is refused.
+
+    Raises:
+        InputError: libsndfile does not read it, its rate is none of sound, or it is too long.
+    """
     import soundfile
 
+    name = name or (source.name if isinstance(source, Path) else "the sound")
     try:
-        with soundfile.SoundFile(path) as file:
-            yield file
-    except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
-        raise _undecodable(path, str(error)) from error
+        with soundfile.SoundFile(source if isinstance(source, Path) else io.BytesIO(source)) as file:
+            rate = int(file.samplerate)
+            if not RATES[0] <= rate <= RATES[1]:
+                raise undecodable(name, f"{rate:,} samples a second")
+            seconds = file.frames / rate
+            if seconds > longest:
+                raise undecodable(name, f"{seconds:,.0f} seconds of sound, where {longest:,.0f} are allowed")
+            yield Opened(rate, int(file.channels), seconds, file, name, longest)
+    except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError, TypeError) as error:
+        raise undecodable(name, str(error)) from error
 
 
-def _undecodable(path: Path, found: str) -> InputError:
+class Resampler:
+    """Blocks (n, channels) to mono at another rate; what is not finite counts as 0."""
+
+    def __init__(self, given: int, wanted: int) -> None:
+        import soxr
+
+        self._change = soxr.ResampleStream(given, wanted, 1, dtype="float32") if given != wanted else None
+
+    def add(self, block: np.ndarray) -> np.ndarray:
+        """(m,) float32 of the next block."""
+        piece = np.clip(np.nan_to_num(block.mean(axis=1)), -_LOUDEST, _LOUDEST)
+        return piece if self._change is None else np.asarray(self._change.resample_chunk(piece))
+
+    def rest(self) -> np.ndarray:
+        """What is left, after the last block."""
+        nothing = np.empty(0, np.float32)
+        return nothing if self._change is None else np.asarray(self._change.resample_chunk(nothing, last=True))
+
+
+def mono(source: Path | bytes, rate: int) -> Iterator[np.ndarray]:
+    """A whole sound, however long, as pieces (n,) float32 of the mean of its channels.
+
+    Args:
+        source: a file, or what one holds.
+        rate: samples a second wanted.
+
+    Raises:
+        InputError: as of ``opened``.
+    """
+    with opened(source) as sound:
+        change = Resampler(sound.rate, rate)
+        for block in sound.blocks():
+            yield change.add(block)
+        yield change.rest()
+
+
+def undecodable(name: str, found: str) -> InputError:
+    """The error of what is no sound."""
     return InputError(
-        expected=f"sound in {path.name}, one of {', '.join(SUFFIXES)}",
+        expected=f"sound in {name}, one of {', '.join(SUFFIXES)}",
         found=found,
         next_command="get the file again, or leave it out",
     )

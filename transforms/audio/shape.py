@@ -37,12 +37,8 @@ def of_power(power: np.ndarray) -> np.ndarray:
     heard = np.maximum(power, np.float32(_TINY))
     out[:, 3] = np.exp(np.log(heard).mean(axis=1)) / heard.mean(axis=1)
     for number, (first, last, few) in enumerate(_octaves()):
-        band = magnitude[:, first:last]
-        if few == 1:
-            valley, peak = band.min(axis=1), band.max(axis=1)
-        else:
-            band = np.partition(band, [few - 1, last - first - few], axis=1)
-            valley, peak = band[:, :few].mean(axis=1), band[:, last - first - few :].mean(axis=1)
+        band = np.sort(magnitude[:, first:last], axis=1)  # numpy sorts by vectors, and partitions one by one
+        valley, peak = band[:, :few].mean(axis=1), band[:, last - first - few :].mean(axis=1)
         out[:, 4 + number] = 10 * np.log10(np.maximum(peak, _TINY) / np.maximum(valley, _TINY))
     return out
 

@@ -7,6 +7,7 @@ zeros beyond both ends. Spectral features take every ``STRIDE``-th frame, as is 
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import fft
 
 RATE = 22_050
 WINDOW, HOP, STRIDE = 2_048, 256, 2
@@ -41,7 +42,7 @@ def power(around: np.ndarray, frames: int, *, every: int = 1) -> Iterator[np.nda
     """
     windows = np.lib.stride_tricks.sliding_window_view(around, WINDOW)[:: HOP * every][:frames]
     for first in range(0, len(windows), CHUNK):
-        spectrum = np.fft.rfft(windows[first : first + CHUNK] * _HANN, axis=1)
+        spectrum = fft.rfft(windows[first : first + CHUNK] * _HANN, axis=1, overwrite_x=True)
         yield spectrum.real**2 + spectrum.imag**2
 
 

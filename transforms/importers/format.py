@@ -11,6 +11,7 @@ from typing import IO, Any
 import polars as pl
 
 from feature_repo.errors import InputError
+from feature_repo.home import Home
 from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.raw.validate import QUARANTINE
@@ -26,11 +27,17 @@ class Format:
         name: as on the command line.
         expects: what ``path`` must be, for help and errors.
         read: yields the content of ``path`` in batches.
+        resumes: whether ``read`` also takes a data folder, and leaves out what that knows.
     """
 
     name: str
     expects: str
-    read: Callable[[Path], Iterator[Batch]]
+    read: Callable[..., Iterator[Batch]]
+    resumes: bool = False
+
+    def batches(self, path: Path, home: Home) -> Iterator[Batch]:
+        """The content of ``path``; without what ``home`` knows already, if that saves work."""
+        return self.read(path, home) if self.resumes else self.read(path)
 
     def check(self, path: Path) -> Path:
         """The path, if anything is there.

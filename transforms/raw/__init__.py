@@ -7,6 +7,7 @@ tables of things that change slowly (users, tracks, artists) keep one row per ch
 
 from transforms.raw.artists import ARTISTS
 from transforms.raw.audio_analyses import AUDIO_ANALYSES
+from transforms.raw.audio_labels import AUDIO_LABELS
 from transforms.raw.audio_measurements import AUDIO_MEASUREMENTS
 from transforms.raw.chart_entries import CHART_ENTRIES
 from transforms.raw.friendships import FRIENDSHIPS
@@ -42,6 +43,7 @@ TABLES: dict[str, RawTable] = {
         INCIDENTS,
         AUDIO_MEASUREMENTS,
         AUDIO_ANALYSES,
+        AUDIO_LABELS,
         TEXTS,
         TEXT_LABELS,
     )

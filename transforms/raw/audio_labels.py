@@ -1,0 +1,19 @@
+"""What people said a track sounds like: its genre, mood and instruments."""
+
+import dataframely as dy
+
+from transforms.raw.table import RawTable, Timed, key_column
+
+
+class AudioLabels(Timed):
+    """One row per track and per change of what is said of it; what nobody said is null."""
+
+    track_id = key_column()
+    genre = dy.String(nullable=True)
+    mood = dy.String(nullable=True)
+    valence = dy.Float64(nullable=True, min=0, max=1)
+    arousal = dy.Float64(nullable=True, min=0, max=1)
+    instruments = dy.List(dy.String(nullable=False), nullable=True)
+
+
+AUDIO_LABELS = RawTable("audio_labels", AudioLabels, key=("track_id",), changes_slowly=True)

@@ -1,0 +1,1 @@
+"""Songs as sound, whose tempo, beats, key, genre, mood and instruments are known."""
