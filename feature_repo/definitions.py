@@ -6,6 +6,7 @@ from feature_repo.services import (
     artist_plays_v1,
     artist_text_v1,
     audio_anomaly_v1,
+    audio_classifier_v1,
     chart_run_v1,
     listener_v1,
     metadata_tags_v1,

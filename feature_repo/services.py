@@ -242,6 +242,37 @@ track_audio_v1 = FeatureService(
     features=[FEATURE_TABLES["track_audio"]],
 )
 
+audio_classifier_v1 = FeatureService(
+    name="audio_classifier_v1",
+    description="What genre, mood and instruments are told from: how a track sounds",
+    tags={"predicts": "genre, mood, valence, arousal, instruments"},
+    features=[
+        FEATURE_TABLES["track_audio"][
+            [
+                "tempo",
+                "tempo_confidence",
+                "meter_confidence",
+                "pulse_clarity",
+                "onset_rate",
+                "key",
+                "mode",
+                "key_confidence",
+                "dynamic_range",
+                "level",
+                "crossings",
+                "centroid",
+                "bandwidth",
+                "roll_off",
+                "flatness",
+                "timbre",
+                "chroma",
+                "tonnetz",
+                "tonal_balance",
+            ]
+        ]
+    ],
+)
+
 audio_anomaly_v1 = FeatureService(
     name="audio_anomaly_v1",
     description="How a master sounds to a meter",

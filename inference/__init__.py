@@ -1,8 +1,8 @@
 """Entity keys to answers.
 
-``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast``, ``anomaly`` and
-``text`` answer, ``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow, LightGBM or
-scikit-learn.
+``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast``, ``anomaly``,
+``text`` and ``audio`` answer, ``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow,
+LightGBM or scikit-learn.
 
 >>> from inference import RecommendationEngine                                     # doctest: +SKIP
 >>> RecommendationEngine.load("recommendation").recommend("u000042", count=10)     # doctest: +SKIP
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
         SecurityAnomalyDetector,
         SystemAnomalyDetector,
         UserBehaviorAnomalyDetector,
+    )
+    from inference.audio.analyzer import AudioAnalysisModel
+    from inference.audio.models import (
+        BeatDetectionModel,
+        GenreClassificationModel,
+        InstrumentRecognitionModel,
+        MoodAnalysisModel,
+        SpectralAnalysisModel,
     )
     from inference.forecast.forecaster import (
         CapacityForecaster,
@@ -38,21 +46,27 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "AnomalyDetector": "anomaly.detector",
+    "AudioAnalysisModel": "audio.analyzer",
     "AudioQualityAnomalyDetector": "anomaly.detector",
+    "BeatDetectionModel": "audio.models",
     "CapacityForecaster": "forecast.forecaster",
     "ChartForecaster": "forecast.forecaster",
-    "CollaborativeFilteringModel": "recommend.models",
     "ColdStartModel": "recommend.models",
+    "CollaborativeFilteringModel": "recommend.models",
     "ContentBasedModel": "recommend.models",
     "EmotionModel": "text.analyzer",
+    "GenreClassificationModel": "audio.models",
     "HybridRecommendationModel": "recommend.models",
+    "InstrumentRecognitionModel": "audio.models",
     "MetadataTagger": "text.analyzer",
+    "MoodAnalysisModel": "audio.models",
     "Observation": "anomaly.detector",
     "PerformanceAnomalyDetector": "anomaly.detector",
     "RealTimeRecommendationModel": "recommend.models",
     "RecommendationEngine": "recommend.engine",
     "SecurityAnomalyDetector": "anomaly.detector",
     "SentimentModel": "text.analyzer",
+    "SpectralAnalysisModel": "audio.models",
     "SystemAnomalyDetector": "anomaly.detector",
     "TextAnalyzer": "text.analyzer",
     "TextEmbedder": "text.analyzer",
@@ -64,21 +78,27 @@ _WHERE = {
 
 __all__ = [
     "AnomalyDetector",
+    "AudioAnalysisModel",
     "AudioQualityAnomalyDetector",
+    "BeatDetectionModel",
     "CapacityForecaster",
     "ChartForecaster",
     "ColdStartModel",
     "CollaborativeFilteringModel",
     "ContentBasedModel",
     "EmotionModel",
+    "GenreClassificationModel",
     "HybridRecommendationModel",
+    "InstrumentRecognitionModel",
     "MetadataTagger",
+    "MoodAnalysisModel",
     "Observation",
     "PerformanceAnomalyDetector",
     "RealTimeRecommendationModel",
     "RecommendationEngine",
     "SecurityAnomalyDetector",
     "SentimentModel",
+    "SpectralAnalysisModel",
     "SystemAnomalyDetector",
     "TextAnalyzer",
     "TextEmbedder",

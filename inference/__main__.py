@@ -1,4 +1,4 @@
-"""``python -m inference``: recommend to one listener, forecast, detect, read, or serve everybody over HTTP."""
+"""``python -m inference``: recommend to one listener, forecast, detect, read, listen, or serve over HTTP."""
 
 from pathlib import Path
 from typing import Annotated
@@ -165,6 +165,35 @@ def text(
 
 
 @app.command()
+def analyze(
+    file: Annotated[Path, typer.Argument(help="a sound: wav, flac, ogg, mp3, aiff")],
+    plot: Annotated[Path | None, typer.Option(help="where to draw it, such as out.png (png, svg or pdf)")] = None,
+    model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another; what is promoted")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """What a sound is like: meter, tempo and beats, key, spectrum; genre, mood and instruments.
+
+    The last three are told by the promoted model; without one, the rest. --plot draws waveform, spectrogram, beats,
+    key, tonal balance and classes.
+    """
+    from inference.audio import picture
+    from inference.audio.analyzer import AudioAnalysisModel
+    from inference.audio.shown import as_lines, line_of_json
+
+    if plot:
+        picture.check(plot)
+    analyzer = AudioAnalysisModel.load(model or None, Home.from_env())
+    found = analyzer.analyze(file, keep=plot is not None)
+    for line in [line_of_json(found)] if as_json else as_lines(found):
+        say(line)
+    if plot:
+        picture.draw(found, plot, title=file.name)
+        say(f"picture: {plot}")
+    if analyzer.note and not as_json:
+        say(analyzer.note)
+
+
+@app.command()
 def freshness() -> None:
     """How old the features online are, view by view, the oldest first."""
     import time
@@ -183,7 +212,8 @@ def serve(
 ) -> None:
     """Serve over HTTP; /docs tells more.
 
-    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/events; GET /health, /metrics.
+    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/audio/analyze, /v1/events;
+    GET /health, /metrics.
     """
     import uvicorn
 

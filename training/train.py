@@ -19,6 +19,7 @@ MODELS: dict[str, str] = {
     "text_embedder": "training.models.text.text_embedder",
     "sequence_model": "training.models.text.sequence_model",
     "metadata_tagger": "training.models.text.metadata_tagger",
+    "audio_classifier": "training.models.audio.audio_classifier",
     "system_anomalies": "training.models.anomaly.system_anomaly_detector",
     "performance_anomalies": "training.models.anomaly.performance_anomaly_detector",
     "user_behavior_anomalies": "training.models.anomaly.user_behavior_anomaly_detector",

@@ -27,6 +27,7 @@ LISTS = {
     "timbre": "mean and spread of spectral contrast (7) and of mel cepstrum (20), spread of its slopes (20, 20)",
     "chroma": "mean energy of the pitch classes from C on",
     "tonnetz": "mean place on the circles of fifths, minor and major thirds",
+    "tonal_balance": "power of the octaves around 31.5, 63, … 8,000 Hz, decibels of all of it",
     "beats": "seconds",
     "downbeats": "seconds",
 }

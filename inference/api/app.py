@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
 from feature_repo.home import Home
-from inference.api import anomalies, errors, texts
+from inference.api import anomalies, audio, errors, texts
 from inference.api.body import whole_body
 from inference.api.schemas import (
     EVENTS_REQUEST,
@@ -49,7 +49,7 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
     app = FastAPI(
         title="Refrain",
         version="1",
-        description="Recommendations, forecasts, detections and readings of texts.",
+        description="Recommendations, forecasts, detections, readings of texts and analyses of sound.",
         lifespan=life,
     )
     errors.install(app)
@@ -110,6 +110,25 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
 
     anomalies.install(app, detecting, registry)
     texts.install(app, texts.Reading(home), registry)
+    audio.install(app, audio.Listening(home), registry)
+    _events(app, home, registry)
+
+    @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
+    def health() -> Health:
+        """Whether the model is loaded and the online store answers."""
+        engine.check()
+        return Health(status="ok", model=engine.bundle.name_version)
+
+    @app.get("/metrics", tags=["operation"], response_class=Response)
+    def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _events(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
+    """Add the route that takes events."""
     events = EventWriter(home)
     told = Counter("refrain_events", "Events by what became of them", ["outcome"], registry=registry)
 
@@ -134,16 +153,3 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
         told.labels("refused").inc(len(taken.refused))
         refused = [RefusedEvent(place=place, reason=reason) for place, reason in taken.refused]
         return EventsResponse(accepted=taken.accepted, refused=refused)
-
-    @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
-    def health() -> Health:
-        """Whether the model is loaded and the online store answers."""
-        engine.check()
-        return Health(status="ok", model=engine.bundle.name_version)
-
-    @app.get("/metrics", tags=["operation"], response_class=Response)
-    def metrics() -> Response:
-        """Prometheus metrics."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    return app

@@ -8,6 +8,7 @@ import numpy as np
 
 from transforms.audio.chroma import CLASSES
 from transforms.audio.key import MODES
+from transforms.audio.spectrum import tonal_balance
 from transforms.audio.track import FRAMES, TrackAudio
 
 SCALARS = ("level", "crossings", "centroid", "bandwidth", "roll_off", "flatness")
@@ -24,6 +25,8 @@ NUMBERS = (
 )
 LOGARITHMS = frozenset({"tempo", "onset_rate", "level", "crossings", "centroid", "bandwidth", "roll_off", "flatness"})
 LISTS = {"timbre": 94, "chroma": 12, "tonnetz": 6}
+LAYOUT = 1
+"""Counted up whenever ``vector`` changes: a model that was given other numbers is not asked."""
 EATEN = (*NUMBERS, "key", "mode", *LISTS)
 """Features that ``vector`` reads."""
 WIDTH = len(NUMBERS) + 1 + sum(LISTS.values())
@@ -50,6 +53,7 @@ def described(sound: TrackAudio) -> dict[str, Any]:
         "timbre": timbre(sound).tolist(),
         "chroma": _part(sound.mean, "chroma_").tolist(),
         "tonnetz": _part(sound.mean, "tonnetz_").tolist(),
+        "tonal_balance": tonal_balance(sound.spectrum).tolist(),
         "beats": beats.times.astype(np.float32).tolist(),
         "downbeats": beats.downbeats.astype(np.float32).tolist(),
     }

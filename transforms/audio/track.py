@@ -42,7 +42,7 @@ class TrackAudio:
         seconds: its length.
         mean: (len(``FRAMES``),) of the frames; zeros of a sound without samples.
         spread: likewise, the standard deviation.
-        bands: (128,) mean power of mel bands.
+        spectrum: (1,025,) mean power of its frames.
         dynamic_range: decibels between the 10th and the 95th percentile of the levels of frames that are not silent.
         onset_rate: onsets a second.
         pulse_clarity: 0 to 1, how regularly it beats (Lartillot et al., ISMIR 2008: the largest autocorrelation).
@@ -54,7 +54,7 @@ class TrackAudio:
     seconds: float
     mean: np.ndarray
     spread: np.ndarray
-    bands: np.ndarray
+    spectrum: np.ndarray
     dynamic_range: float
     onset_rate: float
     pulse_clarity: float
@@ -75,7 +75,7 @@ class Analyzer:
         self._length, self.samples = stft.WINDOW // 2, 0
         self._count = 0
         self._sum, self._squares = np.zeros(len(FRAMES)), np.zeros(len(FRAMES))
-        self._bands = np.zeros(mel.BANDS)
+        self._spectrum = np.zeros(stft.BINS)
         self._levels = np.zeros(_QUIETEST + 1)
         self._rise: list[np.ndarray] = []
         self._chroma: list[np.ndarray] = []
@@ -107,7 +107,7 @@ class Analyzer:
             self.samples / stft.RATE,
             mean,
             spread,
-            self._bands / count,
+            self._spectrum / count,
             self._dynamic_range(),
             onsets.rate(standard),
             onsets.regularity(standard),
@@ -133,6 +133,7 @@ class Analyzer:
             part = slice(start // stft.STRIDE, start // stft.STRIDE + len(few))
             rows[part, 2:first] = shape.of_power(few)
             pitches[part] = chroma.of_power(few, self._tuning)
+            self._spectrum += few.sum(axis=0)
         rows[:, 0] = shape.levels(around, coarse)
         rows[:, 1] = shape.crossings(around, coarse)
         cepstrum = mel.cepstrum(mel.decibels(bands[:: stft.STRIDE]))
@@ -142,7 +143,6 @@ class Analyzer:
             rows[:, start:stop] = values
         self._sum += rows.sum(axis=0, dtype=np.float64)
         self._squares += np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
-        self._bands += bands[:: stft.STRIDE].sum(axis=0, dtype=np.float64)
         self._count += coarse
         decibels = np.clip(-20 * np.log10(np.maximum(rows[:, 0], 1e-5)), 0, _QUIETEST)
         self._levels += np.bincount(decibels.astype(np.int64), minlength=_QUIETEST + 1)

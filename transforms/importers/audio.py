@@ -68,10 +68,9 @@ def read(path: Path, home: Home | None = None) -> Iterator[Batch]:
                 if not known.takes(file.stem, content, _time(file), measured, analysed)
             ]
             for one, found in zip(fresh, processes.each(_row, fresh), strict=True):
-                if isinstance(found, Died):
-                    found = "the decoder dies of it"
-                if isinstance(found, str):
-                    measured.refuse(f"no sound: {found}"[:200], _told(one.path, path))
+                if isinstance(found, str | Died):
+                    reason = "the decoder dies of it" if isinstance(found, Died) else found
+                    measured.refuse(f"no sound: {reason}"[:200], _told(one.path, path))
                     continue
                 measured.rows.append(tuple(found[name] for name in measured.columns))
                 analysed.rows.append(tuple(_of_analysis(found, name) for name in analysed.columns))

@@ -35,6 +35,7 @@ class AudioAnalyses(Timed):
     timbre = _numbers()
     chroma = _numbers()
     tonnetz = _numbers()
+    tonal_balance = _numbers()
     beats = _numbers()
     downbeats = _numbers()
 

@@ -40,9 +40,18 @@ class TextResult:
         yield f"registered: {self.name} {self.version} (challenger). Next: python -m training promote {self.name}"
 
 
+MOST_COLUMNS = 6
+
+
 def table(metrics: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Figures as lines of text."""
+    """Figures as lines of text: a row a model, or a row a figure where these are many."""
     figures = list(dict.fromkeys(name for values in metrics.values() for name in values if name != "rows"))
+    if len(figures) > MOST_COLUMNS:
+        yield f"{'':36}" + "".join(f"{who:>20}" for who in metrics)
+        for name in figures:
+            told = (f"{values[name]:20.4f}" if name in values else " " * 20 for values in metrics.values())
+            yield f"{name.replace('_', ' '):36}" + "".join(told)
+        return
     yield f"{'':24}" + "".join(f"{name.replace('_', ' '):>24}" for name in figures)
     for who, values in metrics.items():
         told = (f"{values[name]:24.4f}" if name in values else " " * 24 for name in figures)
@@ -63,6 +72,7 @@ def registered(
     inputs: Sequence[tuple[str, str]] = (("text", "string"),),
     service: str = "",
     fingerprint: str = "",
+    family: str = "text",
 ) -> int:
     """Register a bundle as the next version; returns it.
 
@@ -79,6 +89,7 @@ def registered(
         inputs: name and type of each.
         service: that it eats; empty if it makes features of raw texts.
         fingerprint: of the service.
+        family: of the model.
     """
     moment = datetime.fromtimestamp(cutoff / 1e6, UTC).isoformat()
     digest = hashlib.sha256("\n".join(learned_from).encode(errors="surrogatepass")).hexdigest()
@@ -91,7 +102,7 @@ def registered(
             {
                 "name": name,
                 "version": version,
-                "family": "text",
+                "family": family,
                 "feature_service": service,
                 "fingerprint": fingerprint,
                 "inputs": list(inputs),
@@ -105,7 +116,7 @@ def registered(
 
     told = {f"test_{figure}_{who}": value for who, values in metrics.items() for figure, value in values.items()}
     known = {name: value for name, value in told.items() if not math.isnan(value)}
-    parameters = {"texts": len(learned_from), "cutoff": moment}
+    parameters = {"learned_from": len(learned_from), "cutoff": moment}
     return register(home, name, parameters=parameters, metrics=known, write=write)
 
 

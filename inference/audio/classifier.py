@@ -1,0 +1,107 @@
+"""The model of a bundle: numbers of a sound to genre, mood, instruments, and whether they mean anything."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_repo.bundle import Bundle
+from feature_repo.errors import BundleError
+from transforms.audio.described import LAYOUT
+
+NAME = "audio_classifier"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Of a task whose answer is one of some classes.
+
+    Attributes:
+        label: the likeliest; ``unknown`` if the sound is unlike everything that was learned from.
+        probabilities: class → probability, the likeliest first.
+    """
+
+    label: str
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the model says of a sound; a task that it was not taught is None.
+
+    Attributes:
+        genre: which.
+        mood: which.
+        valence: 0 (sad) to 1 (happy).
+        arousal: 0 (calm) to 1 (wild).
+        instruments: name → probability that it is heard, the likeliest first.
+        nearness: 0 to 1, how near the sound is to what was learned from.
+        unknown: whether that is too far for the answers to mean much.
+    """
+
+    genre: Chances | None
+    mood: Chances | None
+    valence: float | None
+    arousal: float | None
+    instruments: Mapping[str, float] | None
+    nearness: float
+    unknown: bool
+
+
+class Classifier:
+    """The heads of one bundle. Safe to share between threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        import onnxruntime
+
+        extra = bundle.manifest["extra"]
+        if extra["layout"] != LAYOUT:
+            raise BundleError(
+                expected=f"a model of features in layout {LAYOUT}",
+                found=f"{bundle.name_version} was trained on layout {extra['layout']}",
+                next_command=f"python -m training run {NAME} && python -m training promote {NAME}",
+            )
+        self.version = bundle.name_version
+        self.balance: list[list[float]] = json.loads(bundle.read("tonal_balance.json"))
+        self._classes = {name: list(classes) for name, _, classes in extra["tasks"]}
+        self._nearest = float(extra["nearest"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        self._session = onnxruntime.InferenceSession(
+            bundle.read("model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._outputs = [one.name for one in self._session.get_outputs()]
+
+    def classify(self, rows: np.ndarray) -> list[Classes]:
+        """Of each of (n, d) rows of ``transforms.audio.described.vector``."""
+        found = dict(zip(self._outputs, self._session.run(None, {"features": rows.astype(np.float32)}), strict=True))
+        return [self._told({name: values[place] for name, values in found.items()}) for place in range(len(rows))]
+
+    def _told(self, found: Mapping[str, np.ndarray]) -> Classes:
+        near = float(found["nearness"])
+        unknown = near < self._nearest
+        feeling = self._named(found, "feeling") or {}
+        return Classes(
+            self._chances(found, "genre", unknown=unknown),
+            self._chances(found, "mood", unknown=unknown),
+            feeling.get("valence"),
+            feeling.get("arousal"),
+            _sorted(self._named(found, "instruments")),
+            near,
+            unknown,
+        )
+
+    def _named(self, found: Mapping[str, np.ndarray], task: str) -> dict[str, float] | None:
+        if task not in self._classes:
+            return None
+        return dict(zip(self._classes[task], found[task].tolist(), strict=True))
+
+    def _chances(self, found: Mapping[str, np.ndarray], task: str, *, unknown: bool) -> Chances | None:
+        chances = _sorted(self._named(found, task))
+        return None if chances is None else Chances(UNKNOWN if unknown else next(iter(chances)), chances)
+
+
+def _sorted(chances: Mapping[str, float] | None) -> dict[str, float] | None:
+    return None if chances is None else dict(sorted(chances.items(), key=lambda one: -one[1]))
