@@ -346,7 +346,7 @@ class SoundClasses(BaseModel):
     valence: float | None = Field(description="0 (sad) to 1 (happy)")
     arousal: float | None = Field(description="0 (calm) to 1 (wild)")
     instruments: dict[str, float] | None = Field(description="probability that each is heard")
-    nearness: float
+    distance: float = Field(description="from what was learned from; about 1 for that itself")
     unknown: bool
 
 

@@ -37,7 +37,7 @@ class Classes:
         valence: 0 (sad) to 1 (happy).
         arousal: 0 (calm) to 1 (wild).
         instruments: name → probability that it is heard, the likeliest first.
-        nearness: 0 to 1, how near the sound is to what was learned from.
+        distance: how far the sound is from what was learned from; about 1 for that itself.
         unknown: whether that is too far for the answers to mean much.
     """
 
@@ -46,7 +46,7 @@ class Classes:
     valence: float | None
     arousal: float | None
     instruments: Mapping[str, float] | None
-    nearness: float
+    distance: float
     unknown: bool
 
 
@@ -66,7 +66,7 @@ class Classifier:
         self.version = bundle.name_version
         self.balance: list[list[float]] = json.loads(bundle.read("tonal_balance.json"))
         self._classes = {name: list(classes) for name, _, classes in extra["tasks"]}
-        self._nearest = float(extra["nearest"])
+        self._farthest = float(extra["farthest"])
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 3
         self._session = onnxruntime.InferenceSession(
@@ -80,8 +80,8 @@ class Classifier:
         return [self._told({name: values[place] for name, values in found.items()}) for place in range(len(rows))]
 
     def _told(self, found: Mapping[str, np.ndarray]) -> Classes:
-        near = float(found["nearness"])
-        unknown = near < self._nearest
+        distance = float(found["distance"])
+        unknown = distance > self._farthest
         feeling = self._named(found, "feeling") or {}
         return Classes(
             self._chances(found, "genre", unknown=unknown),
@@ -89,7 +89,7 @@ class Classifier:
             feeling.get("valence"),
             feeling.get("arousal"),
             _sorted(self._named(found, "instruments")),
-            near,
+            distance,
             unknown,
         )
 

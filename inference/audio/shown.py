@@ -82,7 +82,7 @@ def plain(found: AudioAnalysis) -> dict[str, Any]:
             "valence": classes.valence,
             "arousal": classes.arousal,
             "instruments": None if classes.instruments is None else dict(classes.instruments),
-            "nearness": classes.nearness,
+            "distance": classes.distance,
             "unknown": classes.unknown,
         },
         "model": found.model,

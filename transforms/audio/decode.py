@@ -78,7 +78,7 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
                 raise undecodable(name, f"{seconds:,.0f} seconds of sound, where {longest:,.0f} are allowed")
             yield Opened(rate, int(file.channels), seconds, file, name, longest)
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError, TypeError) as error:
-        raise undecodable(name, str(error)) from error
+        raise undecodable(name, str(getattr(error, "error_string", error))) from error
 
 
 class Resampler:

@@ -64,7 +64,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         cutoff=sounds.cutoff,
         extra={
             "tasks": [[name, kind, list(classes)] for name, kind, classes in final.tasks],
-            "nearest": final.nearest,
+            "farthest": final.farthest,
             "tracks": len(sounds),
             "layout": LAYOUT,
         },
@@ -80,7 +80,7 @@ def measured(
 ) -> dict[str, dict[str, float]]:
     """Figures of every task, on rows that nothing was learned from, beside LightGBM's and the frequent answer's."""
     model = heads.fit(inputs[train], [task.take(train) for task in asked], groups[train], seed=seed)
-    mine, near = model.answers(inputs[test])
+    mine, far = model.answers(inputs[test])
     found: dict[str, dict[str, float]] = {}
     for task in asked:
         rows = np.intersect1d(test, task.told)
@@ -93,7 +93,7 @@ def measured(
         }
         for who, answers in by.items():
             found.setdefault(who, {}).update(_figures(task, task.targets[rows], answers))
-    found[NAME]["unknown_share"] = float((near < model.nearest).mean())
+    found[NAME]["unknown_share"] = float((far > model.farthest).mean())
     return found
 
 

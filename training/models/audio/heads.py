@@ -1,4 +1,4 @@
-"""All tasks of a sound in one: a linear and a kernel score for every class, weighed and calibrated; how near it is.
+"""All tasks of a sound in one: a linear and a kernel score for every class, weighed and calibrated; how far it is.
 
 ``Heads.answers`` is what the exported graph (``onnx_heads``) is held to.
 """
@@ -8,17 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.models.audio import discriminant, kernel_machine, stack
+from training.models.audio import discriminant, distance, kernel_machine, stack
 from training.models.audio.tasks import Kind, Task
 
 FOLDS = 5
 MOST = 4_000
 """Tracks that are learned from at the most: the system is solved in their cube."""
-CLIP = 4.0
+CLIP = 8.0
 """Standard deviations that a feature counts for at the most."""
-NEIGHBOURS = 5
-FAR = 0.01
-"""Share of what was learned from that would count as unknown, were its artist left out."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,9 @@ class Heads:
         linear: (d + 1, k) weights, offsets last.
         dual: (m + 1, k) coefficients, offsets last.
         mix: (3, k) weights of both, and an offset.
-        nearest: likeness below which a sound is unknown.
+        middle: (d,) that distance is measured from.
+        white: (d, d) by which it is.
+        farthest: distance from which on a sound is unknown.
     """
 
     tasks: tuple[tuple[str, Kind, tuple[str, ...]], ...]
@@ -45,14 +44,16 @@ class Heads:
     linear: np.ndarray
     dual: np.ndarray
     mix: np.ndarray
-    nearest: float
+    middle: np.ndarray
+    white: np.ndarray
+    farthest: float
 
     def standardized(self, inputs: np.ndarray) -> np.ndarray:
         """(n, d)."""
         return _standardized(inputs, self.centre, self.scale)
 
     def answers(self, inputs: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """By task (n, k) probabilities or numbers; and (n,) how near each is to what was learned from."""
+        """By task (n, k) probabilities or numbers; and (n,) how far each is from what was learned from."""
         rows = self.standardized(inputs)
         likeness = kernel_machine.kernel(rows, self.support, self.width)
         linear = rows @ self.linear[:-1] + self.linear[-1]
@@ -62,7 +63,7 @@ class Heads:
             mine = scores[:, place : place + len(classes)]
             place += len(classes)
             found[name] = answer(mine, kind)
-        return found, nearness(likeness)
+        return found, distance.distances(rows, self.middle, self.white)
 
 
 def answer(scores: np.ndarray, kind: Kind) -> np.ndarray:
@@ -70,12 +71,6 @@ def answer(scores: np.ndarray, kind: Kind) -> np.ndarray:
     if kind == "number":
         return np.clip(scores, 0.0, 1.0)
     return stack.softmax(scores) if kind == "one_of" else stack.logistic(scores)
-
-
-def nearness(likeness: np.ndarray) -> np.ndarray:
-    """(n,) mean likeness of the ``NEIGHBOURS`` that are most alike."""
-    few = min(NEIGHBOURS, likeness.shape[1])
-    return np.asarray(np.sort(likeness, axis=1)[:, -few:].mean(axis=1))
 
 
 def fit(inputs: np.ndarray, tasks: Sequence[Task], groups: np.ndarray, *, seed: int = 0) -> Heads:
@@ -103,7 +98,6 @@ def fit(inputs: np.ndarray, tasks: Sequence[Task], groups: np.ndarray, *, seed: 
     likeness = kernel_machine.kernel(rows, rows, width)
     parts = [_one(rows, likeness, task, folds, penalty) for task in tasks]
     linear, dual, mix = (np.concatenate([part[place] for part in parts], axis=1) for place in range(3))
-    apart = likeness * (groups[:, None] != groups)
     return Heads(
         tuple((task.name, task.kind, task.classes) for task in tasks),
         centre,
@@ -113,7 +107,8 @@ def fit(inputs: np.ndarray, tasks: Sequence[Task], groups: np.ndarray, *, seed: 
         linear,
         dual,
         mix,
-        float(np.quantile(nearness(apart), FAR)),
+        *distance.whitening(rows),
+        distance.farthest(rows, folds),
     )
 
 

@@ -1,17 +1,17 @@
-"""``Heads`` as an ONNX graph: features in; an output a task, and how near a sound is to what was learned from."""
+"""``Heads`` as an ONNX graph: features in; an output a task, and how far a sound is from what was learned from."""
 
 from typing import Any
 
 import numpy as np
 
-from training.models.audio.heads import CLIP, NEIGHBOURS, Heads
+from training.models.audio.heads import CLIP, Heads
 
-INPUT, NEARNESS = "features", "nearness"
+INPUT, DISTANCE = "features", "distance"
 OPSET = 18
 
 
 def to_onnx(heads: Heads) -> bytes:
-    """Input ``features`` (n, d) float32, NaN for what is missing; outputs (n, k) by task, ``nearness`` (n,)."""
+    """Input ``features`` (n, d) float32, NaN for what is missing; outputs (n, k) by task, ``distance`` (n,)."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
     nodes, constants = [], []
@@ -64,10 +64,10 @@ def to_onnx(heads: Heads) -> bytes:
                 "Softmax" if kind == "one_of" else "Sigmoid", [part], name, **({"axis": 1} if kind == "one_of" else {})
             )
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, len(classes)]))
-    few = constant("few", [min(NEIGHBOURS, len(heads.support))], np.int64)
-    nodes.append(helper.make_node("TopK", [likeness, few], ["nearest", "places"], axis=1))
-    node("ReduceMean", ["nearest", constant("axis", [1], np.int64)], NEARNESS, keepdims=0)
-    outputs.append(helper.make_tensor_value_info(NEARNESS, TensorProto.FLOAT, [None]))
+    away = node("Sub", [rows, constant("middle", heads.middle)], "away")
+    whitened = node("MatMul", [away, constant("white", heads.white)], "whitened")
+    node("ReduceL2", [whitened, constant("axis", [1], np.int64)], DISTANCE, keepdims=0)
+    outputs.append(helper.make_tensor_value_info(DISTANCE, TensorProto.FLOAT, [None]))
 
     given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, width])
     graph = helper.make_graph(nodes, "audio_heads", [given], outputs, constants)
