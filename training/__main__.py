@@ -55,6 +55,26 @@ def fine_tune(
         say(line)
 
 
+@app.command("mel-cnn")
+def mel_cnn(
+    folder: Annotated[Path, typer.Argument(help="of sound files named by their track, as they were imported")],
+    epochs: Annotated[int, typer.Option(min=1, help="passes through the sounds, at the most")] = 20,
+    rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="largest learning rate")] = 3e-3,
+    batch: Annotated[int, typer.Option(min=2, help="sounds of a step")] = 16,
+) -> None:
+    """Train a convolutional network on labelled sounds, and register it as the next audio_classifier.
+
+    Needs the extra deep (torch); what comes out is served without it.
+    """
+    from training.models.audio.mel_cnn import CnnRecipe
+    from training.models.audio.train_cnn import train_cnn
+
+    with progress("mel-cnn") as tell:
+        result = train_cnn(Home.from_env(), folder, CnnRecipe(epochs, batch, rate), progress=tell)
+    for line in result.lines():
+        say(line)
+
+
 @app.command()
 def forecast() -> None:
     """Let the promoted forecasters speak from the end of the data on, and write it back as features."""

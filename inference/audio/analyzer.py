@@ -16,6 +16,7 @@ from transforms.audio.beats import Beats
 from transforms.audio.described import described, vector
 from transforms.audio.key import Key
 from transforms.audio.listen import Heard, listen
+from transforms.audio.patch import patch
 from transforms.audio.spectrum import SpectralAnalysis, analysis
 
 LARGEST, LONGEST = 100_000_000, 4 * 3_600.0
@@ -118,12 +119,15 @@ class AudioAnalysisModel:
                 found=f"{size:,}",
                 next_command="python -m transforms import audio PATH  (takes files of any size)",
             )
-        heard = listen(source, longest=longest, keep=keep)
-        features = described(heard.analysis)
         classifier = self.classifier
+        eats_sound = classifier is not None and classifier.eats == "mel"
+        heard = listen(source, longest=longest, keep=keep or eats_sound)
+        features = described(heard.analysis)
         marks = _marks(heard)
-        # silence has no genre, whatever it is near to
-        classes = classifier.classify(vector(features)[None])[0] if classifier and "silent" not in marks else None
+        classes = None
+        if classifier and "silent" not in marks:  # silence has no genre, whatever it is near to
+            eaten = patch(heard.mono) if eats_sound else vector(features)
+            classes = classifier.classify(eaten[None])[0]
         return AudioAnalysis(
             heard.analysis.seconds,
             heard.rate,

@@ -51,7 +51,13 @@ class Classes:
 
 
 class Classifier:
-    """The heads of one bundle. Safe to share between threads."""
+    """The model of one bundle. Safe to share between threads.
+
+    Attributes:
+        version: such as ``audio_classifier:2``.
+        eats: ``features`` of a sound, or its ``mel`` bands.
+        balance: median and spread of the octaves of what was learned from.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         import onnxruntime
@@ -63,7 +69,7 @@ class Classifier:
                 found=f"{bundle.name_version} was trained on layout {extra['layout']}",
                 next_command=f"python -m training run {NAME} && python -m training promote {NAME}",
             )
-        self.version = bundle.name_version
+        self.version, self.eats = bundle.name_version, str(extra["input"])
         self.balance: list[list[float]] = json.loads(bundle.read("tonal_balance.json"))
         self._classes = {name: list(classes) for name, _, classes in extra["tasks"]}
         self._farthest = float(extra["farthest"])
@@ -75,8 +81,8 @@ class Classifier:
         self._outputs = [one.name for one in self._session.get_outputs()]
 
     def classify(self, rows: np.ndarray) -> list[Classes]:
-        """Of each of (n, d) rows of ``transforms.audio.described.vector``."""
-        found = dict(zip(self._outputs, self._session.run(None, {"features": rows.astype(np.float32)}), strict=True))
+        """Of n rows of what it ``eats``: ``transforms.audio.described.vector``, or ``transforms.audio.patch``."""
+        found = dict(zip(self._outputs, self._session.run(None, {self.eats: rows.astype(np.float32)}), strict=True))
         return [self._told({name: values[place] for name, values in found.items()}) for place in range(len(rows))]
 
     def _told(self, found: Mapping[str, np.ndarray]) -> Classes:

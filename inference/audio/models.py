@@ -53,8 +53,16 @@ class _OfTracks:
         """Everything of tracks by their features online; None for one that was never analysed.
 
         Raises:
+            BundleError: the model hears sounds, and not features.
             StoreError: the online store does not answer.
         """
+        classifier = self._model.classifier
+        if classifier is None or classifier.eats != "features":
+            raise BundleError(
+                expected="a model of features, which are online",
+                found=f"{classifier.version if classifier else 'none'} is one of sounds",
+                next_command=f"python -m training run {NAME} && python -m training promote {NAME}",
+            )
         if self._features is None:
             self._features = OnlineFeatures(SERVICE, self._home)
         found = self._features.get({"track_id": tracks})
@@ -62,8 +70,7 @@ class _OfTracks:
         rows = [{name: column[place] for name, column in values.items()} for place in range(len(tracks))]
         there = [place for place, row in enumerate(rows) if row["timbre"] is not None]
         told: list[Classes | None] = [None] * len(tracks)
-        classifier = self._model.classifier
-        if there and classifier:
+        if there:
             classes = classifier.classify(np.array([vector(rows[place]) for place in there]))
             for place, one in zip(there, classes, strict=True):
                 told[place] = one

@@ -23,6 +23,7 @@ class LabelledSounds:
     """n tracks.
 
     Attributes:
+        tracks: their ids.
         vectors: (n, ``transforms.audio.described.WIDTH``) float32; NaN for what a sound does not have.
         labels: n rows; columns genre, mood, valence, arousal, instruments, any of them null.
         artists: (n,) number of the artist; a track whose artist nobody knows is one of its own.
@@ -32,6 +33,7 @@ class LabelledSounds:
         digest: of the training set.
     """
 
+    tracks: tuple[str, ...]
     vectors: np.ndarray
     labels: pl.DataFrame
     artists: np.ndarray
@@ -68,6 +70,7 @@ class LabelledSounds:
         vectors = np.array([vector(row) for row in named.iter_rows(named=True)], np.float32).reshape(-1, WIDTH)
         owners = rows.select(pl.coalesce("artist_id", "track_id"))["artist_id"]
         return cls(
+            tuple(rows["track_id"].to_list()),
             vectors,
             rows.select("genre", "mood", "valence", "arousal", "instruments"),
             np.unique(owners.to_numpy(), return_inverse=True)[1],
@@ -80,6 +83,7 @@ class LabelledSounds:
     def take(self, rows: np.ndarray) -> "LabelledSounds":
         """Some of them."""
         return LabelledSounds(
+            tuple(self.tracks[row] for row in rows),
             self.vectors[rows],
             self.labels[rows],
             self.artists[rows],

@@ -16,7 +16,7 @@ from training.clock import Clock
 from training.datasets.sounds import SERVICE, SIMULATE, VIEW, LabelledSounds
 from training.evaluate.classification import class_metrics, label_metrics
 from training.models.audio import heads
-from training.models.audio.onnx_heads import to_onnx
+from training.models.audio.onnx_heads import INPUT, to_onnx
 from training.models.audio.tasks import Task, tasks
 from training.models.text.result import TextResult, figures, registered
 from transforms.audio.described import EATEN, LAYOUT
@@ -56,13 +56,15 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         NAME,
         about=about,
         family="audio",
-        files={"model.onnx": to_onnx(final), "tonal_balance.json": json.dumps(_balance(sounds)).encode()},
+        files={"model.onnx": to_onnx(final), "tonal_balance.json": json.dumps(balance(sounds)).encode()},
         inputs=[(f"{VIEW}__{name}", "float32") for name in EATEN],
         outputs=[(f"{task.name}__{name}", "float32") for task in asked for name in task.classes],
         metrics=metrics,
         learned_from=[sounds.digest],
         cutoff=sounds.cutoff,
         extra={
+            "kind": "heads",
+            "input": INPUT,
             "tasks": [[name, kind, list(classes)] for name, kind, classes in final.tasks],
             "farthest": final.farthest,
             "tracks": len(sounds),
@@ -92,7 +94,7 @@ def measured(
             "frequent": np.tile(task.targets[learn].mean(axis=0), (len(rows), 1)),
         }
         for who, answers in by.items():
-            found.setdefault(who, {}).update(_figures(task, task.targets[rows], answers))
+            found.setdefault(who, {}).update(task_figures(task, task.targets[rows], answers))
     found[NAME]["unknown_share"] = float((far > model.farthest).mean())
     return found
 
@@ -121,7 +123,8 @@ def lightgbm(inputs: np.ndarray, task: Task, asked: np.ndarray) -> np.ndarray:
     return np.column_stack(columns)
 
 
-def _figures(task: Task, truth: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def task_figures(task: Task, truth: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    """What is measured of answers (n, k), by name."""
     if task.kind == "one_of":
         found = figures(class_metrics(truth.argmax(axis=1), answers))
         names = ["accuracy", "macro_f1", "log_loss", "calibration_error"]
@@ -135,7 +138,7 @@ def _figures(task: Task, truth: np.ndarray, answers: np.ndarray) -> dict[str, fl
     return {f"{task.name}_{name}": found[name] for name in names}
 
 
-def _balance(sounds: LabelledSounds) -> list[list[float]]:
+def balance(sounds: LabelledSounds) -> list[list[float]]:
     """Median of each octave's level, and spread: half of what lies between the 16th and the 84th percentile."""
     low, middle, high = np.nanpercentile(sounds.balances, [16, 50, 84], axis=0)
     return [middle.tolist(), ((high - low) / 2).tolist()]

@@ -1,0 +1,119 @@
+"""A convolutional network on sound files as the next version of ``audio_classifier`` (extra ``deep``).
+
+The same labels and the same artists held back as of the default model, whose features it does not need; its ONNX gives
+the same answers by the same names.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from training.clock import Clock
+from training.datasets.sounds import LabelledSounds
+from training.models.audio.audio_classifier import NAME, balance, task_figures
+from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
+from training.models.audio.tasks import tasks
+from training.models.text.result import TextResult, registered
+from transforms.audio.decode import SUFFIXES, mono
+from transforms.audio.described import LAYOUT
+from transforms.audio.patch import patch
+from transforms.audio.stft import RATE
+from transforms.processes import Died, Processes
+
+FEWEST = 40
+KEPT = 0.2
+"""Share of the artists learned from that choose epoch and temperature."""
+
+
+def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress = silent) -> TextResult:
+    """Train, measure, register.
+
+    Args:
+        home: the data folder, whose tracks are labelled and built.
+        folder: of their sound files, named by track.
+        recipe: how.
+        progress: told after each epoch.
+
+    Raises:
+        InputError: too few labelled tracks lie in the folder, or there is no torch.
+    """
+    clock = Clock(silent, 3)
+    sounds = LabelledSounds.load(home)
+    files = {file.stem: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES}
+    rows = np.array([row for row, track in enumerate(sounds.tracks) if track in files], np.int64)
+    if len(rows) < FEWEST:
+        raise InputError(
+            expected=f"sound files of {FEWEST} labelled tracks in {folder}, each named by its track",
+            found=str(len(rows)),
+            next_command="python -m transforms import audio PATH, with its labels.csv",
+        )
+    with Processes() as processes:
+        found = list(processes.each(_patch, [files[sounds.tracks[row]] for row in rows]))
+    heard = np.array([not isinstance(one, Died | str) for one in found])
+    sounds = sounds.take(rows[heard])
+    patches = np.array([one for one in found if not isinstance(one, Died | str)], np.float32)
+    clock.lap("decoding")
+    asked = tasks(sounds.labels)
+    train, test = sounds.split(seed=recipe.seed)
+    names = np.random.default_rng(recipe.seed).permutation(np.unique(sounds.artists[train]))
+    chosen = np.isin(sounds.artists[train], names[: max(1, round(KEPT * len(names)))])
+    trained = fit(patches, asked, train[~chosen], train[chosen], recipe, progress=progress)
+    clock.lap("fit")
+    answers = _answers(trained.onnx, patches[test])
+    metrics: dict[str, dict[str, float]] = {"mel_cnn": {}, "frequent": {}}
+    for task in asked:
+        told = np.flatnonzero(np.isin(test, task.told))
+        truth = task.targets[test[told]]
+        frequent = np.tile(task.targets[np.intersect1d(train, task.told)].mean(axis=0), (len(told), 1))
+        metrics["mel_cnn"] |= task_figures(task, truth, answers[task.name][told])
+        metrics["frequent"] |= task_figures(task, truth, frequent)
+    metrics["mel_cnn"]["unknown_share"] = float((answers["distance"] > trained.farthest).mean())
+    clock.lap("measured")
+    about = (
+        f"A convolutional network on {patches.shape[1]} mel bands: {int((~chosen).sum()):,} tracks to learn from, "
+        f"{int(chosen.sum()):,} to choose the epoch ({trained.epochs} of {recipe.epochs}) and temperatures by, "
+        f"{len(test):,} by other artists asked about. What was measured serves."
+    )
+    version = registered(
+        home,
+        NAME,
+        about=about,
+        family="audio",
+        files={"model.onnx": trained.onnx, "tonal_balance.json": json.dumps(balance(sounds)).encode()},
+        inputs=[(INPUT, "float32")],
+        outputs=[(f"{task.name}__{name}", "float32") for task in asked for name in task.classes],
+        metrics=metrics,
+        learned_from=[sounds.digest],
+        cutoff=sounds.cutoff,
+        extra={
+            "kind": "mel_cnn",
+            "input": INPUT,
+            "tasks": [[task.name, task.kind, list(task.classes)] for task in asked],
+            "farthest": trained.farthest,
+            "tracks": len(sounds),
+            "layout": LAYOUT,
+        },
+    )
+    return TextResult(NAME, version, about, metrics, clock.seconds)
+
+
+def _patch(file: Path) -> np.ndarray | str:
+    """Of one file, or why there is none; runs in a process of its own."""
+    try:
+        return patch(np.concatenate([np.empty(0, np.float32), *mono(file, RATE)]))
+    except InputError as error:
+        return str(error.found)
+
+
+def _answers(content: bytes, patches: np.ndarray) -> dict[str, np.ndarray]:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    parts = [session.run(None, {INPUT: patches[start : start + 64]}) for start in range(0, len(patches), 64)]
+    names = [one.name for one in session.get_outputs()]
+    return {name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(names)}
