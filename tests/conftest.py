@@ -107,6 +107,19 @@ def own_written(written: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return folder
 
 
+@pytest.fixture(scope="session")
+def sounding(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Songs whose truth is known, analysed, their model trained, promoted and online; made once. Read only."""
+    return _made_once(tmp_path_factory, "sounding", _make_sounding)
+
+
+@pytest.fixture
+def in_sounding(sounding: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The songs, with the environment pointing at them."""
+    monkeypatch.setenv("REFRAIN_HOME", str(sounding.root))
+    return sounding
+
+
 def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Home], None]) -> Home:
     """A data folder that whichever worker comes first makes, while the others wait."""
     shared = _shared_folder(factory)
@@ -191,11 +204,28 @@ def _make_written(folder: Home) -> None:
         materialize(folder, None, say=lambda text: None)
 
 
+def _make_sounding(folder: Home) -> None:
+    from feature_repo.materialize import materialize
+    from training.registry import promote
+    from training.train import train
+    from transforms.build import build
+    from transforms.simulate.sound.run import simulate_sound
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast's and MLflow's own
+        patch.setenv("REFRAIN_HOME", str(folder.root))
+        simulate_sound(folder, songs=144, seconds=6.0, seed=2)
+        build(folder)
+        _apply(folder)
+        promote(folder, train(folder, "audio_classifier").name)
+        materialize(folder, None, say=lambda text: None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the Redis of the worlds that were made once, when all workers are done."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
     factory = getattr(session.config, "_tmp_path_factory", None)
     if factory is not None:
-        for name in ("world", "telemetry", "written"):
+        for name in ("world", "telemetry", "written", "sounding"):
             redis_server.stop(Home(factory.getbasetemp() / name))

@@ -42,7 +42,9 @@ def import_(
     chosen = FORMATS[format_name]
     with progress(f"import {format_name}") as tell:
         home = Home.from_env()
-        report = ingest(home, f"{format_name}:{path.name}", chosen.batches(path, home), progress=tell)
+        report = ingest(
+            home, f"{format_name}:{path.name}", chosen.batches(path, home), progress=tell, slow=chosen.resumes
+        )
     _show(report)
 
 

@@ -20,7 +20,7 @@ FORBIDDEN = (
     "duckdb",
     "training",
 )
-PURE = ("transforms.anomaly", "transforms.candidates", "transforms.text")
+PURE = ("transforms.anomaly", "transforms.audio", "transforms.candidates", "transforms.text")
 """What serving may import of transforms: no data frames in it."""
 
 
@@ -39,8 +39,11 @@ def test_imports_point_at_the_contract() -> None:
         "from inference import AnomalyDetector as A, Observation as O; from datetime import datetime, UTC; "
         "assert A().detect([O('h', datetime.now(UTC), {'cpu': 1})]).detections",
         "from inference import TextAnalyzer as T; assert T.load().analyze(['hello there'])[0].analysis.words == 2",
+        "import io, numpy, soundfile; from inference import AudioAnalysisModel as M; wav = io.BytesIO(); "
+        "soundfile.write(wav, numpy.ones(9_000) / 2, 8_000, format='WAV'); "
+        "assert 'offset' in M.load().analyze(wav.getvalue()).marks",
     ],
-    ids=["in process", "over HTTP", "detecting", "reading"],
+    ids=["in process", "over HTTP", "detecting", "reading", "listening"],
 )
 def test_serving_imports_nothing_of_training(world: Home, work: str) -> None:
     script = (

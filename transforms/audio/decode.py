@@ -78,7 +78,13 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
                 raise undecodable(name, f"{seconds:,.0f} seconds of sound, where {longest:,.0f} are allowed")
             yield Opened(rate, int(file.channels), seconds, file, name, longest)
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError, TypeError) as error:
-        raise undecodable(name, str(getattr(error, "error_string", error))) from error
+        raise undecodable(name, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """What libsndfile says, without the path; of an mp3 that is none it says that there is no file."""
+    told = str(getattr(error, "error_string", error))
+    return "Format not recognised." if told.startswith("File does not exist or is not") else told
 
 
 class Resampler:

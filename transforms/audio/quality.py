@@ -17,6 +17,8 @@ FLOOR = 1e-7
 """Nothing is quieter: -140 dB."""
 HIDDEN = 1e-6
 """Share of the power that may lie above the bandwidth."""
+LOWEST_LOUDNESS_RATE = 8_000
+"""Samples a second; the standard's filters, which lift what lies above 1.7 kHz, are not stable much below."""
 SHORTEST_LOUDNESS = 0.4
 """Seconds, a block of the standard."""
 _BLOCK = 4_096
@@ -70,7 +72,7 @@ def _frame_levels(sound: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _loudness(sound: np.ndarray, rate: int) -> float | None:
-    if len(sound) < SHORTEST_LOUDNESS * rate or sound.shape[1] > 5 or rate < 1_000:
+    if len(sound) < SHORTEST_LOUDNESS * rate or sound.shape[1] > 5 or rate < LOWEST_LOUDNESS_RATE:
         return None
     import pyloudnorm
 

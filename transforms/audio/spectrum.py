@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Peak:
 
     Attributes:
         hertz: between bins, by a parabola.
-        decibels: of its power, the strongest of the sound being 0.
+        decibels: of its power, the strongest peak being 0.
         note: the nearest of equal temperament, such as ``A4``.
     """
 
@@ -131,8 +131,9 @@ def peaks(spectrum: np.ndarray) -> tuple[Peak, ...]:
         before, at, after = levels[place - 1 : place + 2]
         shift = 0.5 * (before - after) / min(before - 2 * at + after, -1e-9)
         hertz = float((place + shift) * RATE / WINDOW)
-        found.append(Peak(hertz, float(at), _note(hertz)))
-    return tuple(found)
+        found.append(Peak(hertz, float(at - 0.25 * (before - after) * shift), _note(hertz)))
+    loudest = max((peak.decibels for peak in found), default=0.0)
+    return tuple(replace(peak, decibels=peak.decibels - loudest) for peak in found)
 
 
 def _note(hertz: float) -> str:

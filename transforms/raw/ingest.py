@@ -20,6 +20,9 @@ from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
 from transforms.text.pii import mask
 
+KEEP_SECONDS = 30.0
+"""After which what a slow source told is stored."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -65,7 +68,9 @@ class Report:
     tables: dict[str, TableReport] = field(default_factory=dict)
 
 
-def ingest(home: Home, source: str, batches: Iterable[Batch], *, progress: Progress = silent) -> Report:
+def ingest(
+    home: Home, source: str, batches: Iterable[Batch], *, progress: Progress = silent, slow: bool = False
+) -> Report:
     """Store the rows of a source in the raw tables.
 
     Memory holds one batch, then one day of one table. A run that is killed and repeated ends in the same tables; so
@@ -76,6 +81,8 @@ def ingest(home: Home, source: str, batches: Iterable[Batch], *, progress: Progr
         source: name of the source, kept with quarantined rows.
         batches: what the importer reads.
         progress: told after each batch.
+        slow: store what was read every ``KEEP_SECONDS``, and not at the end alone, so that little is lost by a source
+            that takes hours and goes on where it was.
 
     Raises:
         InputError: the source broke off; what came before it is stored.
@@ -85,15 +92,18 @@ def ingest(home: Home, source: str, batches: Iterable[Batch], *, progress: Progr
     raw = home.ensure().root / "raw"
     raw.mkdir(exist_ok=True)
     failure: InputError | None = None
+    kept_at = time.monotonic()
     with _lock(raw), _staging(raw) as staging:
         try:
             for number, batch in enumerate(batches):
                 _stage(home, source, batch, staging, number, report)
+                if slow and time.monotonic() - kept_at >= KEEP_SECONDS:
+                    _commit_all(home, staging, report)
+                    kept_at = time.monotonic()
                 progress(batch.done, batch.total, f"{sum(item.read for item in report.tables.values()):,} rows")
         except InputError as error:
             failure = error
-        for name, counts in report.tables.items():
-            _commit(TABLES[name], staging / name, home.raw(name), counts)
+        _commit_all(home, staging, report)
     report.seconds = time.perf_counter() - started
     if failure:
         kept = sum(item.added + item.known for item in report.tables.values())
@@ -138,6 +148,12 @@ def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame)
     name = hashlib.sha256(f"{source}\n{content}".encode()).hexdigest()[:16]
     rows = refused.with_columns(source=pl.lit(source), table=pl.lit(table.name))
     parquet.write_whole(rows, home.quarantine(table.name) / f"{name}.parquet")
+
+
+def _commit_all(home: Home, staging: Path, report: Report) -> None:
+    for name, counts in report.tables.items():
+        _commit(TABLES[name], staging / name, home.raw(name), counts)
+        shutil.rmtree(staging / name, ignore_errors=True)
 
 
 def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) -> None:

@@ -13,7 +13,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.audio import stft, track
 from transforms.audio.decode import mono
-from transforms.features.track_audio import described, timbre
+from transforms.audio.described import described, timbre
 from transforms.importers import FORMATS
 from transforms.raw import TABLES
 from transforms.raw.ingest import ingest

@@ -23,7 +23,7 @@ def fit(inputs: np.ndarray, targets: np.ndarray, kind: Kind) -> tuple[np.ndarray
 
     if kind == "number":
         model = RidgeCV(alphas=PENALTIES).fit(inputs, targets)
-        return model.coef_.T, np.atleast_1d(model.intercept_)
+        return np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_)
     if kind == "one_of":
         return _classes(inputs, targets.argmax(axis=1), targets.shape[1])
     columns = [_classes(inputs, column.astype(np.int64), 2) for column in targets.T]

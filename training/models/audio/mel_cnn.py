@@ -1,4 +1,4 @@
-"""A small convolutional network on mel bands, all tasks at once (extra ``deep``), exported to the contract of ``heads``.
+"""A convolutional network on mel bands, all tasks at once (extra ``deep``), exported to the contract of ``heads``.
 
 Blocks of 3 × 3 convolutions and global pooling, as by Choi, Fazekas, Sandler, Automatic tagging using deep
 convolutional neural networks (ISMIR 2016); bands and times are masked as in SpecAugment (Park et al., 2019).

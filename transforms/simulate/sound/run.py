@@ -83,7 +83,7 @@ def simulate_sound(
     writer.writerows(rows[name] for name in sorted(rows))
     (folder / LABELLED).write_text(told.getvalue())
     batches = itertools.chain(_catalogue(home, wanted), AUDIO.batches(folder, home))
-    return folder, ingest(home, f"sound seed={seed}", batches, progress=progress)
+    return folder, ingest(home, f"sound seed={seed}", batches, progress=progress, slow=True)
 
 
 def _told(file: Path) -> dict[str, tuple[object, ...]]:
