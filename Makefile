@@ -10,7 +10,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast anomalies texts recommend serve stop bench lint lock clean
+.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -87,6 +87,14 @@ texts: setup ## what is written as features: the models of texts trained, promot
 	$(RUN) training run metadata_tagger
 	$(RUN) training promote metadata_tagger
 	$(RUN) training run sequence_model
+	$(RUN) feature_repo materialize
+
+audio: setup ## what songs sound like: composed, analysed, their model trained, promoted, online
+	$(RUN) transforms simulate-sound
+	$(RUN) transforms build
+	$(RUN) feature_repo apply
+	$(RUN) training run audio_classifier
+	$(RUN) training promote audio_classifier
 	$(RUN) feature_repo materialize
 
 recommend: setup ## answers for USER=…

@@ -33,6 +33,7 @@ NAMES = (
     "quality_matching",
     "text_speed",
     "audio",
+    "quality_audio",
     "windows",
     "stream",
 )

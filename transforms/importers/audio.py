@@ -121,33 +121,26 @@ def _of_analysis(found: dict[str, Any], name: str) -> Any:
 
 
 class _Known:
-    """What was analysed before, by content."""
+    """What was analysed before: which content, under which name."""
 
     def __init__(self, home: Home | None) -> None:
-        self._rows: dict[str, dict[str, pl.DataFrame]] = {}
+        self._home = home
         self._names: set[tuple[str, str]] = set()
-        if home is None:
-            return
-        tables = {
-            name: scan(home, name).filter(pl.col("content").is_not_null()).collect()
-            for name in (MEASUREMENTS, ANALYSES)
-        }
-        both = set(tables[MEASUREMENTS]["content"]) & set(tables[ANALYSES]["content"])
-        for name, rows in tables.items():
-            for content, mine in rows.filter(pl.col("content").is_in(list(both))).group_by("content"):
-                self._rows.setdefault(str(content[0]), {})[name] = mine.head(1)
-        pairs = (set(rows.select("track_id", "content").iter_rows()) for rows in tables.values())
-        self._names = set.intersection(*pairs)
+        if home is not None:
+            told = (scan(home, name).select("track_id", "content").drop_nulls() for name in (MEASUREMENTS, ANALYSES))
+            self._names = set.intersection(*(set(rows.collect().iter_rows()) for rows in told))
+        self._first = {content: track for track, content in self._names}
 
     def takes(self, track: str, content: str, at: datetime, *tables: Rows) -> bool:
         """Whether nothing is left to be analysed; what another track has the same of is told of this one, too."""
         if (track, content) in self._names:
             return True
-        if content not in self._rows:
+        if self._home is None or content not in self._first:
             return False
         new = {"track_id": track, "event_timestamp": at, "created_timestamp": at}
+        same = (pl.col("content") == content) & (pl.col("track_id") == self._first[content])
         for rows in tables:
-            before = self._rows[content][rows.table].row(0, named=True)
+            before = scan(self._home, rows.table).filter(same).head(1).collect().row(0, named=True)
             rows.rows.append(tuple((before | new)[name] for name in rows.columns))
         return True
 
