@@ -17,7 +17,8 @@ from transforms.raw import ingest as ingesting
 from transforms.raw.ingest import Report, ingest
 from transforms.raw.read import scan
 from transforms.simulate.sound.run import simulate_sound
-from transforms.simulate.sound.song import MOODS, SCALES, Song, compose
+from transforms.simulate.sound.score import SCALES
+from transforms.simulate.sound.song import MOODS, Song, compose
 from transforms.simulate.sound.style import PATTERNS, STYLES
 from transforms.simulate.sound.timbre import INSTRUMENTS
 from transforms.simulate.world import GENRES
