@@ -16,6 +16,8 @@ from feature_repo.errors import BundleError
 from feature_repo.home import Home
 
 MANIFEST, ALIASES, CHAMPION = "manifest.json", "aliases.json", "champion"
+GOLDEN = "golden.npz"
+"""Questions that a model was asked when it was trained, and its answers; in a bundle that has them."""
 
 
 @dataclass(frozen=True)

@@ -212,8 +212,8 @@ def serve(
 ) -> None:
     """Serve over HTTP; /docs tells more.
 
-    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/audio/analyze, /v1/events;
-    GET /health, /metrics.
+    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/audio/analyze,
+    /v1/features/{service}, /v1/events; GET /v1/models, /health, /metrics. What is promoted meanwhile is taken over.
     """
     import uvicorn
 

@@ -1,9 +1,9 @@
 """``POST /v1/anomalies/detect``."""
 
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
@@ -13,25 +13,24 @@ from inference.anomaly.detector import DETECTORS, AnomalyDetector, Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
 from inference.api.schemas import DetectRequest, DetectResponse
+from inference.swap import Live
 
 
 class Detecting:
-    """The detectors of one application; each is loaded when it is first asked."""
+    """The detectors of one application; each is loaded when it is first asked, and follows promotions."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
-        self._loaded: dict[str, AnomalyDetector] = {}
+        self.lives = {
+            name: Live(partial(kind.load, home=home, remember=True), [kind.name], home, try_out=_try_out)
+            for name, kind in DETECTORS.items()
+        }
         self._alerts = Alerts([sink_of(one) for one in os.environ.get("REFRAIN_ALERTS", "").split()])
         self._delivery = ThreadPoolExecutor(1, thread_name_prefix="alerts")
-        self._lock = threading.Lock()
 
     def detect(self, body: DetectRequest) -> DetectResponse:
         """Score, and tell the sinks what is new."""
-        with self._lock:
-            if body.detector not in self._loaded:
-                self._loaded[body.detector] = DETECTORS[body.detector].load(home=self._home, remember=True)
         seen = [Observation(one.entity, one.at, one.values) for one in body.observations]
-        found = self._loaded[body.detector].detect(seen)
+        found = self.lives[body.detector].get().detect(seen)
         if found.incidents and self._alerts.tell(found.detector, found.incidents, deliver=False):
             self._delivery.submit(self._alerts.deliver)  # an address that is slow must not hold anybody up
         return DetectResponse.model_validate(asdict(found))
@@ -40,8 +39,14 @@ class Detecting:
         """Deliver what can be delivered, and leave the memory of every detector to the next process."""
         self._delivery.shutdown(wait=True, cancel_futures=True)
         self._alerts.deliver()
-        for detector in self._loaded.values():
-            detector.save()
+        for live in self.lives.values():
+            if live.loaded is not None:
+                live.loaded.save()
+
+
+def _try_out(detector: AnomalyDetector) -> None:
+    """It answers, whatever; and forgets."""
+    detector.detect([])
 
 
 def install(app: FastAPI, detecting: Detecting, registry: CollectorRegistry) -> None:

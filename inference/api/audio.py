@@ -12,7 +12,9 @@ from inference.api import errors
 from inference.api.body import whole_body
 from inference.api.schemas import AudioResponse
 from inference.audio.analyzer import AudioAnalysisModel
+from inference.audio.classifier import NAME
 from inference.audio.shown import plain
+from inference.swap import Live
 
 LARGEST_BODY = 50_000_000
 """Bytes."""
@@ -23,21 +25,21 @@ AT_ONCE = 2
 
 
 class Listening:
-    """The analyzer of one application, loaded when it is first asked."""
+    """The analyzer of one application, loaded when it is first asked; ``live`` follows promotions."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
-        self._loaded: AudioAnalysisModel | None = None
-        self._lock, self._turns = threading.Lock(), threading.Semaphore(AT_ONCE)
+        def load() -> AudioAnalysisModel:
+            return AudioAnalysisModel.load(home=home)
+
+        self.live = Live(load, [NAME], home, try_out=AudioAnalysisModel.try_out)
+        self._turns = threading.Semaphore(AT_ONCE)
 
     def analyze(self, content: bytes) -> AudioResponse:
         """Analyse."""
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = AudioAnalysisModel.load(home=self._home)
+        analyzer = self.live.get()
         with self._turns:
-            found = self._loaded.analyze(content, longest=LONGEST_SOUND, largest=LARGEST_BODY)
-        return AudioResponse.model_validate({**plain(found), "note": self._loaded.note})
+            found = analyzer.analyze(content, longest=LONGEST_SOUND, largest=LARGEST_BODY)
+        return AudioResponse.model_validate({**plain(found), "note": analyzer.note})
 
 
 def install(app: FastAPI, listening: Listening, registry: CollectorRegistry) -> None:

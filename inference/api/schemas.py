@@ -12,6 +12,8 @@ from inference.events import MOST_EVENTS
 Metric = Annotated[float, Field(allow_inf_nan=False)] | None
 LONGEST_TEXT, MOST_TEXTS = 1_000_000, 256
 """Characters of a text, of which the first 20,000 are read; texts of a request."""
+MOST_ROWS = 1_000
+"""Of one lookup."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
@@ -23,6 +25,13 @@ class RequestContext(BaseModel):
     device: Identifier | None = Field(default=None, examples=["phone"])
     context: Identifier | None = Field(default=None, examples=["playlist"])
     at: datetime | None = Field(default=None, description="moment of the request; now if left out")
+
+    def request(self) -> dict[str, Any]:
+        """As ``inference.features`` takes it."""
+        told: dict[str, Any] = self.model_dump(exclude_none=True)
+        if self.at:
+            told["request_timestamp"] = told.pop("at").timestamp()
+        return told
 
 
 class RecommendationRequest(BaseModel):
@@ -260,6 +269,44 @@ class Health(BaseModel):
 
     status: str = Field(examples=["ok"])
     model: str = Field(examples=["recommendation:3"])
+
+
+class FeaturesRequest(BaseModel):
+    """Which rows of a feature service, and when and where they are asked for."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"keys": {"user_id": ["u000042"]}, "context": {}}]}
+    )
+
+    keys: dict[Identifier, Annotated[list[Identifier], Field(min_length=1)]] = Field(
+        min_length=1, max_length=16, description="join key → n values, or one that counts for all rows"
+    )
+    context: RequestContext = RequestContext()
+
+
+class FeaturesResponse(BaseModel):
+    """Features by name, a value a row; null where nothing is known."""
+
+    service: str
+    fingerprint: str
+    rows: int
+    values: dict[str, list[Any]] = Field(examples=[{"user_listening__plays_7d": [12]}])
+
+
+class ServedModel(BaseModel):
+    """What answers one kind of request."""
+
+    serves: str = Field(examples=["recommendations"])
+    loaded: bool = Field(description="false if nobody asked yet")
+    versions: dict[str, str] = Field(examples=[{"recommendation": "recommendation:3"}])
+    swapped_at: datetime | None = Field(description="when the last promotion was taken over")
+    refused: str | None = Field(description="why the newest promotion was not taken over; null if it was")
+
+
+class ModelsResponse(BaseModel):
+    """All that serves."""
+
+    models: list[ServedModel]
 
 
 class AnalyzeRequest(BaseModel):

@@ -1,6 +1,5 @@
 """``POST /v1/text/analyze``."""
 
-import threading
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,28 +12,25 @@ from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import whole_body
 from inference.api.schemas import AnalyzedText, AnalyzeRequest, AnalyzeResponse
-from inference.text.analyzer import TextAnalyzer, TextAnswer, label, likeliest
+from inference.swap import Live
+from inference.text.analyzer import MODELS, TextAnalyzer, TextAnswer, label, likeliest
 
 LARGEST_BODY = 4_000_000
 """Bytes."""
 
 
 class Reading:
-    """The analyzer of one application, loaded when it is first asked."""
+    """The analyzer of one application, loaded when it is first asked; ``live`` follows promotions."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
-        self._loaded: TextAnalyzer | None = None
-        self._lock = threading.Lock()
+        self.live = Live(lambda: TextAnalyzer.load(home), MODELS, home, try_out=lambda found: found.analyze(["a song"]))
 
     def analyze(self, body: AnalyzeRequest) -> AnalyzeResponse:
         """Read."""
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = TextAnalyzer.load(self._home)
+        analyzer = self.live.get()
         given = [body.text] if body.text is not None else list(body.texts or ())
-        found = [_told(one, vectors=body.vectors) for one in self._loaded.analyze(given)]
-        return AnalyzeResponse(results=found, models=self._loaded.versions, note=self._loaded.note)
+        found = [_told(one, vectors=body.vectors) for one in analyzer.analyze(given)]
+        return AnalyzeResponse(results=found, models=analyzer.versions, note=analyzer.note)
 
 
 def install(app: FastAPI, reading: Reading, registry: CollectorRegistry) -> None:

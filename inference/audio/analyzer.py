@@ -85,6 +85,20 @@ class AudioAnalysisModel:
         return cls(Classifier(load_bundle(name or NAME, home)))
 
     @property
+    def versions(self) -> dict[str, str]:
+        """The model, if there is one, and its version."""
+        return {NAME: self.classifier.version} if self.classifier else {}
+
+    def try_out(self) -> None:
+        """Ask the model what it was asked in training.
+
+        Raises:
+            BundleError: it answers otherwise.
+        """
+        if self.classifier:
+            self.classifier.try_out()
+
+    @property
     def note(self) -> str | None:
         """What is missing, and how to change that."""
         return None if self.classifier else NOT_PROMOTED

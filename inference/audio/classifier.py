@@ -8,6 +8,7 @@ import numpy as np
 
 from feature_repo.bundle import Bundle
 from feature_repo.errors import BundleError
+from inference import golden
 from transforms.audio.described import LAYOUT
 
 NAME = "audio_classifier"
@@ -62,6 +63,7 @@ class Classifier:
     def __init__(self, bundle: Bundle) -> None:
         import onnxruntime
 
+        self._bundle = bundle
         extra = bundle.manifest["extra"]
         if extra["layout"] != LAYOUT:
             raise BundleError(
@@ -79,6 +81,15 @@ class Classifier:
             bundle.read("model.onnx"), options, providers=["CPUExecutionProvider"]
         )
         self._outputs = [one.name for one in self._session.get_outputs()]
+
+    def try_out(self) -> None:
+        """Ask what was asked in training.
+
+        Raises:
+            BundleError: it answers otherwise.
+        """
+        first = self._outputs[0]
+        golden.check(self._bundle, first, lambda rows: self._session.run([first], {self.eats: rows})[0])
 
     def classify(self, rows: np.ndarray) -> list[Classes]:
         """Of n rows of what it ``eats``: ``transforms.audio.described.vector``, or ``transforms.audio.patch``."""

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from feature_repo.bundle import Bundle
-from feature_repo.errors import InputError, OnlineUnavailable
+from feature_repo.errors import BundleError, InputError, OnlineUnavailable
 from feature_repo.home import Home
+from inference import golden
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
 from inference.recommend import diversify as diversity_of
@@ -278,6 +279,21 @@ class RecommendationEngine:
         """
         self._listener.get({"user_id": [""]})
 
+    def try_out(self) -> None:
+        """Ask what was asked in training, and one question of a stranger.
+
+        Raises:
+            RefrainError: it does not answer as it should.
+        """
+        for name, ranker in self._rankers.items():
+            golden.check(self.bundle, name, ranker.score)
+        if not self.recommend("").items:
+            raise BundleError(
+                expected=f"tracks for anybody from {self.bundle.name_version}",
+                found="none",
+                next_command="python -m training run recommendation",
+            )
+
     def _who(self, user_id: str, request: Mapping[str, Any], wanted: Wishes) -> Listener:
         try:
             return look_up(self._listener, user_id, request, self._fits, wanted.country)
@@ -471,7 +487,7 @@ class RecommendationEngine:
             uuid.uuid4().hex,
             at,
         )
-        if self._log is not None and self._log.wants():
+        if self._log is not None and answer.user_id and self._log.wants():
             self._log.tell(answer)
         return answer
 

@@ -37,4 +37,8 @@ class Ranker:
             },
             {**request, "similar_score": found.similar, "follows_score": found.follows},
         )
-        return self._model.predict(rows.matrix(self._inputs)), rows
+        return self.score(rows.matrix(self._inputs)), rows
+
+    def score(self, inputs: np.ndarray) -> np.ndarray:
+        """(n,) of rows (n, d) float32."""
+        return self._model.predict(inputs)

@@ -19,6 +19,7 @@ from transforms.text.bundles import ServedModels, served_models
 from transforms.text.tags import TaggerModel
 
 TAGGER = "metadata_tagger"
+MODELS = (SENTIMENT, EMOTION, EMBEDDER, TAGGER)
 MOST_TEXTS = 10_000
 """Of one call."""
 TAGS, LIKELY = 5, 0.05
@@ -77,7 +78,7 @@ class TextAnalyzer:
     @property
     def note(self) -> str | None:
         """What is not promoted, and how to change that; None if all is."""
-        missing = [name for name in (SENTIMENT, EMOTION, EMBEDDER, TAGGER) if name not in self.versions]
+        missing = [name for name in MODELS if name not in self.versions]
         if not missing:
             return None
         return f"not promoted: {', '.join(missing)}; python -m training run {missing[0]}, then promote it"

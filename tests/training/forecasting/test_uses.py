@@ -171,7 +171,9 @@ def test_unknown_keys_and_horizons_are_refused(home: Home) -> None:
 
 
 def test_over_http(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference.api.app.RecommendationEngine.load", lambda *_: None)  # no ranker in this world
+    monkeypatch.setattr(
+        "inference.api.recommendations.RecommendationEngine.load", lambda *_: None
+    )  # no ranker in this world
     with TestClient(create_app(home=home)) as client:
         answer = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001", "horizon": 3})
         assert answer.status_code == 200, answer.text

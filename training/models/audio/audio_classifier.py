@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from feature_repo.bundle import GOLDEN
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.sounds import SERVICE, SIMULATE, VIEW, LabelledSounds
 from training.evaluate.classification import class_metrics, label_metrics
+from training.golden import ROWS, golden
 from training.models.audio import heads
 from training.models.audio.onnx_heads import INPUT, to_onnx
 from training.models.audio.tasks import Task, tasks
@@ -56,7 +58,11 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         NAME,
         about=about,
         family="audio",
-        files={"model.onnx": to_onnx(final), "tonal_balance.json": json.dumps(balance(sounds)).encode()},
+        files={
+            "model.onnx": to_onnx(final),
+            GOLDEN: golden({asked[0].name: (sounds.vectors, final.answers(sounds.vectors[:ROWS])[0][asked[0].name])}),
+            "tonal_balance.json": json.dumps(balance(sounds)).encode(),
+        },
         inputs=[(f"{VIEW}__{name}", "float32") for name in EATEN],
         outputs=[(f"{task.name}__{name}", "float32") for task in asked for name in task.classes],
         metrics=metrics,

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feature_repo.bundle import GOLDEN
 from feature_repo.home import Home
 from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
 from training.bundle import BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
+from training.golden import golden
 from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.measured import Measured
@@ -50,7 +52,13 @@ class Learned:
 
 
 def writer(
-    home: Home, learned: Learned, pulled: TrainingSet, found: Measured, split: TimeSplit, page: str
+    home: Home,
+    learned: Learned,
+    pulled: TrainingSet,
+    found: Measured,
+    split: TimeSplit,
+    page: str,
+    asked: Mapping[str, np.ndarray],
 ) -> Callable[[Path, int], BundleManifest]:
     """A function that writes the bundle of a version into a folder.
 
@@ -61,7 +69,9 @@ def writer(
         found: metrics.
         split: of the plays.
         page: the report.
+        asked: some rows that each ranker eats, by ``hybrid`` and ``real_time``: serving asks about them, too.
     """
+    boosters = {"hybrid": learned.hybrid, "real_time": learned.real_time}
     known = learned.known
     kept = np.flatnonzero(known.known)
     numbers = {model: asdict(values) for model, values in found.by_question["at the cutoff"].items()}
@@ -78,6 +88,7 @@ def writer(
             "segments.npz": among_segments(learned.popularity, kept).to_bytes(),
             "catalogue.json": json.dumps(_catalogue(learned, kept)).encode(),
             "outcomes.npz": _outcomes(learned, kept),
+            GOLDEN: golden({name: (rows, np.asarray(boosters[name].predict(rows))) for name, rows in asked.items()}),
             "report.html": page.encode(),
             "README.md": _card(version, pulled, found, split).encode(),
         }

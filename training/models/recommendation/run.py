@@ -26,6 +26,7 @@ from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets import Interactions, TimeSplit, TrainingSet, training_set
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
+from training.golden import ROWS
 from training.models.ensemble import Members, WeightedEnsemble
 from training.models.recommendation import measured, report
 from training.models.recommendation.blend import NdcgLoss
@@ -161,6 +162,10 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         weights,
         _popularity(interactions, final.cutoff, _segments(home, interactions, final.cutoff)),
     )
+    asked = {
+        "hybrid": HYBRID.matrix(hybrid.pulled.data.head(ROWS)),
+        "real_time": REAL_TIME.matrix(real_time.pulled.data.head(ROWS)),
+    }
     metrics = found.by_question["at the cutoff"]
     parameters = _parameters(settings, interactions, split)
     page = report.draw(NAME, found, parameters | {"weights": weights}, learned, moments[-1])
@@ -169,7 +174,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         NAME,
         parameters=parameters,
         metrics=_flat(found),
-        write=writer(home, learned, hybrid.pulled, found, split, page),
+        write=writer(home, learned, hybrid.pulled, found, split, page, asked),
     )
     clock.lap("registration")
     saved = hybrid.pulled.save(home)

@@ -1,0 +1,60 @@
+"""Features over HTTP: those that the Python lookup finds, and errors that say what to do."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from feature_repo.home import Home
+from inference.api.app import create_app
+from inference.features import OnlineFeatures
+
+
+@pytest.fixture(scope="module")
+def client(world: Home) -> Iterator[TestClient]:
+    with TestClient(create_app(home=world)) as found:
+        yield found
+
+
+def test_features_are_those_of_the_lookup(client: TestClient, world: Home) -> None:
+    keys = {"user_id": ["u000007", "u000008", "nobody"]}
+    answer = client.post("/v1/features/listener_v1", json={"keys": keys, "context": {"at": "2026-02-01T12:00:00Z"}})
+    assert answer.status_code == 200
+    told = answer.json()
+    rows = OnlineFeatures("listener_v1", world).get(keys, {"request_timestamp": 1_769_947_200.0})
+    assert told["fingerprint"] == rows.service.fingerprint
+    assert told["rows"] == 3
+    assert set(told["values"]) == set(rows.values)
+    assert told["values"]["user_history__track_ids"][0] == list(rows.values["user_history__track_ids"][0])
+    assert told["values"]["user_profile__birth_year"] == rows.values["user_profile__birth_year"]
+    assert told["values"]["user_taste__vector"][0] == pytest.approx(rows.values["user_taste__vector"][0].tolist())
+    assert told["values"]["user_history__track_ids"][2] is None
+
+
+@pytest.mark.parametrize(
+    ("service", "body", "status"),
+    [
+        ("no_such_v1", {"keys": {"user_id": ["u"]}}, 404),
+        ("listener_v1", {"keys": {}}, 422),
+        ("listener_v1", {"keys": {"user_id": []}}, 422),
+        ("listener_v1", {"keys": {"track_id": ["t"]}}, 422),
+        ("listener_v1", {"keys": {"user_id": ["u"] * 1_001}}, 422),
+        ("listener_v1", {"keys": {"user_id": ["u"]}, "more": 1}, 422),
+        ("track_display_v1", {"keys": {"track_id": ["a", "b"], "artist_id": ["a", "b", "c"]}}, 422),
+    ],
+)
+def test_what_cannot_be_looked_up_is_a_problem(
+    client: TestClient, service: str, body: dict[str, object], status: int
+) -> None:
+    answer = client.post(f"/v1/features/{service}", json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["next"]
+
+
+def test_requests_have_names(client: TestClient) -> None:
+    assert client.get("/health", headers={"x-request-id": "abc-1.2"}).headers["x-request-id"] == "abc-1.2"
+    for strange in ("", "a b", "x" * 65, "ü"):
+        given = client.get("/health", headers={"x-request-id": strange.encode()}).headers["x-request-id"]
+        assert len(given) == 32
+        assert given != strange
