@@ -127,7 +127,7 @@ def test_distance_knows_what_is_like_what_was_learned_from() -> None:
     assert distance.distances(rows + 8 * rows.std(axis=0), middle, white).min() > farthest
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(40, 90))
 def test_any_rows_give_answers(seed: int, count: int) -> None:
     inputs, asked, groups = _rows(count, seed)

@@ -32,15 +32,16 @@ def fit(inputs: np.ndarray, targets: np.ndarray, kind: Kind) -> tuple[np.ndarray
 
 
 def _classes(inputs: np.ndarray, truth: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Classes that no row has get a score that never wins."""
+    """Classes of fewer than two rows, which have no spread, get a score that never wins."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     weights, offsets = np.zeros((inputs.shape[1], count)), np.full(count, -20.0)
-    there = np.unique(truth)
-    if len(there) == 1:
+    there = np.flatnonzero(np.bincount(truth, minlength=count) > 1)
+    if len(there) < 2:
         offsets[there] = 0.0
         return weights, offsets
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(inputs, truth)
+    rows = np.isin(truth, there)
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(inputs[rows], truth[rows])
     if len(there) == 2:
         weights[:, there[1]], offsets[there] = model.coef_[0], [0.0, model.intercept_[0]]
     else:
