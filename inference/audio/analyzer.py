@@ -15,7 +15,7 @@ from inference.models import load_bundle
 from transforms.audio.beats import Beats
 from transforms.audio.described import described, vector
 from transforms.audio.key import Key
-from transforms.audio.listen import Heard, listen
+from transforms.audio.listen import METERED_SECONDS, Heard, listen
 from transforms.audio.patch import patch
 from transforms.audio.spectrum import SpectralAnalysis, analysis
 
@@ -110,6 +110,7 @@ class AudioAnalysisModel:
         within: Path | None = None,
         longest: float = LONGEST,
         largest: int = LARGEST,
+        metered: float = METERED_SECONDS,
         keep: bool = False,
     ) -> AudioAnalysis:
         """Analyse one sound.
@@ -119,6 +120,7 @@ class AudioAnalysisModel:
             within: a folder that the file has to lie in, links resolved.
             longest: seconds that are allowed.
             largest: bytes that are allowed.
+            metered: seconds from the beginning that the meter is told of; the batch's if left out.
             keep: the samples as well, to be drawn.
 
         Raises:
@@ -135,7 +137,7 @@ class AudioAnalysisModel:
             )
         classifier = self.classifier
         eats_sound = classifier is not None and classifier.eats == "mel"
-        heard = listen(source, longest=longest, keep=keep or eats_sound)
+        heard = listen(source, longest=longest, metered=metered, keep=keep or eats_sound)
         features = described(heard.analysis)
         marks = _marks(heard)
         classes = None
