@@ -58,6 +58,7 @@ track_content_v1 = FeatureService(
     features=[
         FEATURE_TABLES["track_catalogue"][["artist_id", "genres", "explicit", "released", "duration_ms"]],
         FEATURE_TABLES["track_text"][["vector", "fit"]],
+        FEATURE_TABLES["track_audio"][["timbre", "chroma"]],
     ],
 )
 

@@ -16,7 +16,8 @@ from scipy import sparse
 
 from feature_repo.home import Home
 from training.datasets import training_set
-from training.datasets.attributes import Attributes, tf_idf
+from training.datasets.attributes import Attributes, tf_idf, unit_rows
+from training.datasets.columns import to_numpy
 from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.contract import FromHistory
@@ -45,7 +46,7 @@ class Described:
 
     Attributes:
         attributes: of tracks (artist, genres, tags) and of users (friends).
-        rows: (tracks, b) by tf-idf, the vector of texts beside it; rows of zeros for tracks unknown at that moment.
+        rows: (tracks, b) by tf-idf, vectors of texts and of sound beside it; zeros for tracks unknown at that moment.
         released: (tracks,) µs since 1970 UTC; NaN where unknown.
         genres: of each track.
     """
@@ -113,7 +114,7 @@ def describe(home: Home, interactions: Interactions, cutoff: int) -> Described:
     ]
     tracks = _table(counts)
     released = pulled["track_catalogue__released"].dt.timestamp("us").cast(pl.Float64).fill_null(np.nan).to_numpy()
-    rows = sparse.csr_array(sparse.hstack([tf_idf(tracks), _texts(pulled)]))
+    rows = sparse.csr_array(sparse.hstack([tf_idf(tracks), _texts(pulled), _sounds(pulled)]))
     rows.eliminate_zeros()
     genres = [list(mine or ()) for mine in pulled["track_catalogue__genres"].to_list()]
     return Described(Attributes(_friends(home, interactions, moment), tracks), rows, released, genres)
@@ -294,6 +295,22 @@ def _texts(pulled: pl.DataFrame) -> sparse.csr_array:
     mine = [vector if fit == newest else None for vector, fit in zip(vectors, pulled["track_text__fit"], strict=True)]
     width = len(next(vector for vector in mine if vector is not None))
     return sparse.csr_array(np.array([vector if vector is not None else [0.0] * width for vector in mine]))
+
+
+def _sounds(pulled: pl.DataFrame) -> sparse.csr_array:
+    """(tracks, d) how they sound, beside how all sound: timbre and pitch classes in standard deviations, length one.
+
+    Rows of zeros for tracks whose sound nobody analysed; without columns if that is all of them.
+    """
+    parts = [to_numpy(pulled[f"track_audio__{name}"]).astype(np.float64) for name in ("timbre", "chroma")]
+    values = np.concatenate(parts, axis=1)
+    heard = ~np.isnan(values).any(axis=1) if values.shape[1] else np.zeros(pulled.height, bool)
+    if heard.sum() < 2:
+        return sparse.csr_array((pulled.height, 0))
+    spread = values[heard].std(axis=0)
+    rows = np.zeros(values.shape)
+    rows[heard] = (values[heard] - values[heard].mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
+    return unit_rows(sparse.csr_array(rows))
 
 
 def _friends(home: Home, interactions: Interactions, moment: datetime) -> sparse.csr_array:

@@ -1,0 +1,60 @@
+"""What tracks sound like is part of what describes them, once it was analysed."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+from feature_repo.home import Home
+from tests.conftest import _apply
+from training.datasets import Interactions
+from training.models.recommendation.knowledge import _sounds, describe
+from transforms.build import build
+from transforms.importers import FORMATS
+from transforms.raw.ingest import ingest
+from transforms.raw.read import scan
+from transforms.simulate.run import simulate
+from transforms.simulate.sound.song import compose
+from transforms.simulate.sound.timbre import RATE
+from transforms.simulate.world import Size
+
+WILD, CALM = ("t000001", "t000002", "t000003"), ("t000011", "t000012", "t000013")
+
+
+def _likeness(rows: np.ndarray, left: tuple[int, ...], right: tuple[int, ...]) -> float:
+    return float(np.mean([rows[a] @ rows[b] for a in left for b in right if a != b]))
+
+
+def test_tracks_that_sound_alike_are_alike(home: Home, tmp_path: Path) -> None:
+    simulate(home, Size(users=20, tracks=100, days=5, plays=500), seed=1)
+    for genre, tracks in (("metal", WILD), ("ambient", CALM)):
+        for number, track in enumerate(tracks):
+            song = compose(genre, 3.0, 50 + number, np.random.default_rng(number))
+            soundfile.write(tmp_path / f"{track}.flac", song.samples, RATE)
+    ingest(home, "audio", FORMATS["audio"].read(tmp_path))
+    build(home)
+    _apply(home)
+    interactions = Interactions.load(home)
+    place = {track: number for number, track in enumerate(interactions.track_ids)}
+    times = scan(home, "audio_analyses").collect()["event_timestamp"].dt.timestamp("us").to_numpy()
+    first, last = times.min(), times.max()
+    before, after = (describe(home, interactions, int(moment)).rows for moment in (first - 1, last + 1))
+    assert after.shape[1] == before.shape[1] + 106  # nobody knew the sound before it was analysed
+    sound = after[:, -106:].toarray()
+    wild, calm = (tuple(place[track] for track in tracks if track in place) for tracks in (WILD, CALM))
+    assert set(np.flatnonzero(np.abs(sound).sum(axis=1))) == {*wild, *calm}
+    assert np.linalg.norm(sound[list(wild + calm)], axis=1) == pytest.approx(1)
+    assert min(_likeness(sound, wild, wild), _likeness(sound, calm, calm)) > _likeness(sound, wild, calm) + 0.3
+
+
+@pytest.mark.parametrize("heard", [0, 1])
+def test_too_few_sounds_tell_nothing(heard: int) -> None:
+    lists = pl.List(pl.Float32)
+    rows = {
+        "track_audio__timbre": [[1.0] * 94] * heard + [None] * 3,
+        "track_audio__chroma": [[1.0] * 12] * heard + [None] * 3,
+    }
+    found = _sounds(pl.DataFrame(rows, schema_overrides=dict.fromkeys(rows, lists)))
+    assert found.shape == (3 + heard, 0)
