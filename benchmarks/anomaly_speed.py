@@ -8,13 +8,12 @@ installed. Memory is that of the state, measured before and after 10,000 more ti
 """
 
 import json
-import os
-import platform
 import time
 from typing import Any
 
 import numpy as np
 
+from benchmarks.surroundings import MACHINE
 from transforms.anomaly.series import SeriesDetector
 
 GOAL = 50_000
@@ -65,7 +64,7 @@ def main() -> None:
         json.dumps(
             {
                 "benchmark": "anomaly_speed",
-                "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+                "machine": MACHINE,
                 "figures": figures,
                 "cases": cases,
             }

@@ -17,19 +17,16 @@ left out.
 
 import argparse
 import json
-import os
-import platform
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.protocols.rendered_songs import f_measure, font, rendered
-from feature_repo.home import REPOSITORY
+from benchmarks.surroundings import DATA, MACHINE
 from transforms.audio import chroma, mel, shape, stft
 from transforms.audio.decode import mono
 from transforms.audio.track import analyze
@@ -37,7 +34,6 @@ from transforms.audio.track import analyze
 SECONDS = 30
 FIRST, PART = 20, 60
 TUNED_ON = 40
-DATA = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
 def recording() -> np.ndarray:
@@ -196,8 +192,7 @@ def main() -> None:
     for name, value in found.items():
         if name != "songs":
             cases.append({"case": about, "metric": name, "value": round(value, 3)})
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "audio", "machine": machine, "cases": cases}))
+    print(json.dumps({"benchmark": "audio", "machine": MACHINE, "cases": cases}))
 
 
 if __name__ == "__main__":

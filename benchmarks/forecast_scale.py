@@ -14,7 +14,6 @@ that back. Seconds are wall time, memory is the peak of the process.
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.surroundings import MACHINE
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from training.models.forecasting.trends import NAME, Settings, forecast, run
@@ -152,7 +152,7 @@ def measure(home: Home, series: int, days: int) -> dict[str, Any]:
     best = min(value for name, value in figures["track"].items() if name.startswith(("seasonal", "mean")))
     return {
         "benchmark": "forecast_scale",
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "seconds": {**{name: round(value, 1) for name, value in result.seconds.items()}, "all": round(seconds, 1)},
         "rows_written": written,
         "mase": figures,

@@ -14,7 +14,6 @@ ready values, MSET of 5,000 each.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from benchmarks.surroundings import MACHINE
 
 FEATURES, DEPTH = 10, 10
 KEYS = 200_000
@@ -210,10 +211,8 @@ def main() -> None:
         )
         grown = found["peak_mb"] - found["before_mb"]
         cases.append({"case": f"{int(size):,} keys × 2 rows", "metric": "peak_mb_over_start", "value": grown})
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    machine = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
     figures = {"engines": engines, "sizes": sizes}
-    print(json.dumps({"benchmark": "materialize", "machine": machine, "cases": cases, "figures": figures}))
+    print(json.dumps({"benchmark": "materialize", "machine": MACHINE, "cases": cases, "figures": figures}))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ robust estimate is each item's mean click rate, drawn to that of all, from the o
 
 import argparse
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.protocols.row import folder
+from benchmarks.surroundings import MACHINE
 from training.evaluate.off_policy import (
     Estimate,
     Impressions,
@@ -97,8 +96,7 @@ def main() -> None:
             case = {"case": f"{wanted} from {logged}", "metric": name, "value": round(found.value, 6)}
             truths = {"really": round(truth.value, 6), "interval": round(found.interval, 6)}
             cases.append({**case, **truths, "relative_error": round(away, 4), "within": bool(within)})
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "off_policy", "machine": machine, "cases": cases}))
+    print(json.dumps({"benchmark": "off_policy", "machine": MACHINE, "cases": cases}))
 
 
 if __name__ == "__main__":

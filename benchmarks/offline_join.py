@@ -15,7 +15,6 @@ The raw joins do less: no tie-break, no order of the spine, no ttl, no checks. T
 
 import argparse
 import json
-import platform
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from benchmarks.surroundings import MACHINE
 
 VIEWS = {"users": ["user_id"], "tracks": ["track_id"], "affinity": ["user_id", "artist_id"]}
 TTL_DAYS = (1, 2, 7)
@@ -396,10 +397,7 @@ def main() -> None:
             results = measure(case, Path(work), 1 if options.quick else options.repeats, say)
             figures[case.name] = {"size": asdict(case), "engines": results}
             lines += goals(case, results)
-    machine = (
-        f"{platform.machine()}, {len(__import__('os').sched_getaffinity(0))} cores, Python {platform.python_version()}"
-    )
-    print(json.dumps({"benchmark": "offline_join", "machine": machine, "cases": lines, "figures": figures}))
+    print(json.dumps({"benchmark": "offline_join", "machine": MACHINE, "cases": lines, "figures": figures}))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ Redis keeps it by default (values above 64 bytes make it a table), and in the co
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.surroundings import MACHINE
 
 VIEWS, FEATURES, USERS = 5, 10, 10_000
 ROWS = (1, 100, 500)
@@ -118,9 +118,7 @@ def main() -> None:
         cases.append(
             {"case": f"{USERS:,} users × {VIEWS} views", "metric": f"{name}_over_strings_memory", "value": value}
         )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    machine = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "online_layout", "machine": machine, "cases": cases, "figures": figures}))
+    print(json.dumps({"benchmark": "online_layout", "machine": MACHINE, "cases": cases, "figures": figures}))
 
 
 if __name__ == "__main__":

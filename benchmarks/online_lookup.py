@@ -16,7 +16,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.surroundings import MACHINE
 
 USERS = 2_000
 ROWS = (1, 10, 100, 500, 1000)
@@ -426,10 +427,8 @@ def main() -> None:
     for metric, goal in (("seconds", 1.0), ("peak_mb", 90.0)):
         line = {"case": case, "metric": metric, "value": first[metric]}
         cases.append({**line, "goal": f"<{goal:g}", "met": first[metric] < goal})
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    machine = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
     figures = {"lookups": figures, "lookups_per_second": busy, "first_lookup": first}
-    print(json.dumps({"benchmark": "online_lookup", "machine": machine, "cases": cases, "figures": figures}))
+    print(json.dumps({"benchmark": "online_lookup", "machine": MACHINE, "cases": cases, "figures": figures}))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ is asked about; beats beside librosa's; and how many of real recordings, of spee
 
 import argparse
 import json
-import os
-import platform
 import re
 import warnings
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feature_repo.home import REPOSITORY
+from benchmarks.surroundings import DATA, MACHINE
 from training.evaluate.classification import class_metrics
 from training.models.audio import heads
 from training.models.audio.audio_classifier import NAME, lightgbm, measured
@@ -34,7 +32,6 @@ from transforms.audio.track import analyze
 from transforms.simulate.sound.song import MOODS, compose
 from transforms.simulate.sound.style import STYLES
 
-DATA = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 SEED, SECONDS, SONGS_AN_ARTIST = 2_024, 12.0, 4
 _LEVEL = ("rms", "harmony", "perceptr", "mfcc1_mean")
 Cases = list[dict[str, Any]]
@@ -232,8 +229,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     cases = [*gtzan(), *moods(), *notes(), *songs(arguments.songs)]
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "quality_audio", "machine": machine, "cases": cases}))
+    print(json.dumps({"benchmark": "quality_audio", "machine": MACHINE, "cases": cases}))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ that is drawn within the jumps (Czado, Gneiting, Held 2009) must lie inside.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -33,7 +32,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feature_repo.home import REPOSITORY, Home
+from benchmarks.surroundings import DATA, MACHINE
+from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
@@ -54,8 +54,7 @@ MARGIN = 0.10
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    arguments.add_argument("--data", type=Path, default=root / "billboard-weekly")
+    arguments.add_argument("--data", type=Path, default=DATA / "billboard-weekly")
     arguments.add_argument("--years", type=int, default=3)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="refrain-charts-") as folder:
@@ -84,7 +83,7 @@ def measure(home: Home, data: Path, years: int) -> dict[str, Any]:
             print(f"{name} {ahead:2} weeks: {json.dumps(one)}", flush=True)
     return {
         "benchmark": "quality_charts",
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "seconds": round(time.perf_counter() - started, 1),
         "figures": figures,
         "cases": cases,

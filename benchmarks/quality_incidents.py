@@ -21,7 +21,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.surroundings import MACHINE
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from training.train import MODELS
@@ -79,7 +79,7 @@ def measure(home: Home, size: TelemetrySize, seed: int) -> dict[str, Any]:
         cases += _cases(name, figures[name])
     return {
         "benchmark": "quality_incidents",
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
         "figures": figures,

@@ -14,8 +14,6 @@ Seasons: hourly 24 and 168, weekly 52; the season of MASE and Naive2 is the comp
 import argparse
 import csv
 import json
-import os
-import platform
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from feature_repo.home import REPOSITORY
+from benchmarks.surroundings import DATA, MACHINE
 from training.evaluate import forecast_metrics, mase, mase_scale, owa, smape
 from training.models.forecasting.backtest import Backtest, backtest, owa_loss
 from training.models.forecasting.blend import Blend, segment_of
@@ -48,8 +46,7 @@ def main() -> None:
     arguments.add_argument("--set", choices=sorted(SETS), default="hourly")
     arguments.add_argument("--data", type=Path, default=None, help="folder with Train/ and Test/")
     given = arguments.parse_args()
-    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    folder = given.data or root / f"m4-{given.set}"
+    folder = given.data or DATA / f"m4-{given.set}"
     print(json.dumps(measure(given.set, folder)))
 
 
@@ -92,7 +89,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     print(f"chosen: {blend.kind}, weights {blend.as_json()['weights']}")
     return {
         "benchmark": f"quality_m4_{name}" if name != "hourly" else "quality_m4",
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "series": len(panel),
         "chosen": blend.as_json(),
         "figures": figures,

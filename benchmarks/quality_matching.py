@@ -14,8 +14,6 @@ part, a cover by somebody else), they must not.
 import argparse
 import hashlib
 import json
-import os
-import platform
 import random
 import time
 from collections.abc import Callable
@@ -24,7 +22,7 @@ from typing import Any
 
 import polars as pl
 
-from feature_repo.home import REPOSITORY
+from benchmarks.surroundings import DATA, MACHINE
 from transforms.catalogue.links import Catalogue, Track
 from transforms.catalogue.match import THRESHOLD
 from transforms.catalogue.spelling import spelled
@@ -38,8 +36,7 @@ SEED = 0
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    arguments.add_argument("--data", type=Path, default=root, help="folder of the public data sets")
+    arguments.add_argument("--data", type=Path, default=DATA, help="folder of the public data sets")
     arguments.add_argument("--show", action="store_true", help="print every pair that is not the same letter by letter")
     given = arguments.parse_args()
     files = sorted((given.data / "spotify-hit-predictor").glob("*.csv"))
@@ -56,7 +53,7 @@ def main() -> None:
         json.dumps(
             {
                 "benchmark": "quality_matching",
-                "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+                "machine": MACHINE,
                 "seconds": round(time.perf_counter() - started, 1),
                 "figures": {"tracks": len(catalogue.tracks), "songs": songs.height},
                 "cases": cases,

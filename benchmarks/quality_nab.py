@@ -18,8 +18,6 @@ the threshold chosen on one half of the series and measured on the other, over t
 import argparse
 import json
 import math
-import os
-import platform
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feature_repo.home import REPOSITORY
+from benchmarks.surroundings import DATA, MACHINE
 from training.evaluate.nab import LOW_FALSE_NEGATIVES, LOW_FALSE_POSITIVES, STANDARD, NabScore, NabSeries, nab_score
 from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.series import DEFAULT_POLICY, SeriesDetector
@@ -88,8 +86,7 @@ def windowed_gaussian(values: np.ndarray, window: int = 6_400, step: int = 100) 
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    arguments.add_argument("--data", type=Path, default=root / "nab")
+    arguments.add_argument("--data", type=Path, default=DATA / "nab")
     given = arguments.parse_args()
     print(json.dumps(measure(load(given.data))))
 
@@ -131,7 +128,7 @@ def measure(corpus: list[Labelled]) -> dict[str, Any]:
     gaussian = figures["windowed_gaussian"]["standard"]["score"]
     return {
         "benchmark": "quality_nab",
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "series": len(corpus),
         "seconds": round(seconds, 1),
         "figures": figures,

@@ -19,8 +19,6 @@ on both sides. It is shown as *random_division*, for warning.
 
 import argparse
 import json
-import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from feature_repo.home import REPOSITORY
+from benchmarks.surroundings import DATA, MACHINE
 from training.models.anomaly.fit_rows import fit_rows
 from training.models.anomaly.supervised import calibrated, fit_head
 from training.models.lightgbm_onnx import OnnxBooster
@@ -62,8 +60,7 @@ Rows = dict[str, np.ndarray]
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    arguments.add_argument("--data", type=Path, default=root / "nsl-kdd-train" / "KDDTrain+_20Percent.txt")
+    arguments.add_argument("--data", type=Path, default=DATA / "nsl-kdd-train" / "KDDTrain+_20Percent.txt")
     given = arguments.parse_args()
     print(json.dumps(measure(*load(given.data))))
 
@@ -100,7 +97,7 @@ def measure(rows: Rows, kinds: np.ndarray) -> dict[str, Any]:
     by_kind = {name[4:]: value for name, value in mean.items() if name.startswith("auc_")}
     return {
         "benchmark": "quality_nsl_kdd",
-        "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "seconds": round(time.perf_counter() - started, 1),
         "figures": {"unsupervised": mean, "spread_of_auc": spread, "supervised": head, "random_division": warning},
         "cases": [

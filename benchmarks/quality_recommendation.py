@@ -9,8 +9,6 @@ several seeds, its means over them are told last.
 
 import argparse
 import json
-import os
-import platform
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocols.row import Row, folder
+from benchmarks.surroundings import MACHINE
 
 PROTOCOLS = ("hetrec", "movielens_time", "movielens_last_out", "cold_artists")
 
@@ -42,8 +41,7 @@ def main() -> None:
         for row in rows[len(rows) - len({row.model for row in rows}) :] if rows[0].seed is not None else ():
             show(row)
         cases += cases_of(protocol.NAME, protocol.GOAL, rows)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "quality_recommendation", "machine": machine, "cases": cases}))
+    print(json.dumps({"benchmark": "quality_recommendation", "machine": MACHINE, "cases": cases}))
 
 
 def means(rows: list[Row]) -> Iterator[Row]:

@@ -21,7 +21,6 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +29,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feature_repo.home import REPOSITORY, Home
+from benchmarks.surroundings import DATA, MACHINE
+from feature_repo.home import Home
 from training.datasets.texts import LabelledTexts, owners, whole_texts
 from training.evaluate.classification import class_metrics
 from transforms.importers.sst2 import LABELS, untokenized
@@ -44,8 +44,7 @@ CHECKED = Path(__file__).with_name("checked_emotions.json")
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    arguments.add_argument("--data", type=Path, default=root, help="folder of the public data sets")
+    arguments.add_argument("--data", type=Path, default=DATA, help="folder of the public data sets")
     arguments.add_argument("--sst2-test", type=Path, help="sentences to ask for once; nothing else is measured")
     arguments.add_argument("--encoder", help="folder of an encoder to fine-tune; nothing else is measured")
     arguments.add_argument("--epochs", type=float, default=2.0, help="of the encoder")
@@ -62,7 +61,7 @@ def main() -> None:
         json.dumps(
             {
                 "benchmark": "quality_text",
-                "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+                "machine": MACHINE,
                 "seconds": round(time.perf_counter() - started, 1),
                 "figures": {},
                 "cases": cases,

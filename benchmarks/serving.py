@@ -21,7 +21,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.surroundings import MACHINE
 from feature_repo.bundle import Bundle
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
@@ -334,8 +334,7 @@ def main() -> None:
         )
         for metric, value in found.items():
             cases.append({"case": f"{tracks:,} tracks", "metric": metric, "value": round(value, 1)})
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "serving", "machine": machine, "cases": cases}))
+    print(json.dumps({"benchmark": "serving", "machine": MACHINE, "cases": cases}))
 
 
 if __name__ == "__main__":

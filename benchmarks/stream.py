@@ -15,7 +15,6 @@ Events as in ``benchmarks.windows``: 20,000 listeners, 50,000 tracks, 5,000 arti
 import argparse
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -24,6 +23,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.surroundings import MACHINE
 
 EVENTS, QUICK_EVENTS = 600_000, 60_000
 RATE = 20_000
@@ -258,7 +259,7 @@ def measure(quick: bool) -> dict[str, Any]:
     ]
     return {
         "benchmark": "stream",
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "cases": [{"case": c, "metric": m, "value": v, "goal": g, "met": met} for c, m, v, g, met in cases],
         "figures": found,
     }

@@ -10,7 +10,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import resource
 import tempfile
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality_text import sst2
-from feature_repo.home import REPOSITORY
+from benchmarks.surroundings import DATA, MACHINE
 
 GOAL_RATE, GOAL_MEGABYTES = 2_000, 60
 TEXTS, BATCH = 5_000, 256
@@ -28,8 +27,7 @@ TEXTS, BATCH = 5_000, 256
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    arguments.add_argument("--data", type=Path, default=root / "sst2", help="folder with train.tsv and dev.tsv")
+    arguments.add_argument("--data", type=Path, default=DATA / "sst2", help="folder with train.tsv and dev.tsv")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -57,7 +55,7 @@ def main() -> None:
         json.dumps(
             {
                 "benchmark": "text_speed",
-                "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
+                "machine": MACHINE,
                 "figures": figures,
                 "cases": cases,
             }

@@ -18,7 +18,6 @@ ours, on top of the year; and the same year with half of the plays, for its memo
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -27,6 +26,8 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from benchmarks.surroundings import MACHINE
 
 DAYS = 365
 EVENTS = 10_000_000
@@ -351,7 +352,7 @@ def measure(quick: bool) -> dict[str, Any]:
     ]
     return {
         "benchmark": "windows",
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": MACHINE,
         "cases": [{"case": c, "metric": m, "value": round(v, 4), "goal": g, "met": met} for c, m, v, g, met in cases],
         "figures": {f"{events:,} plays": whole, f"{events // 10:,} plays": tenth, f"{events // 2:,} plays": half},
     }

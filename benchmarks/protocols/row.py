@@ -1,15 +1,14 @@
 """What a protocol finds of one model."""
 
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.surroundings import DATA
 from feature_repo.errors import InputError
-from feature_repo.home import REPOSITORY
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
 from training.models.recommendation.contract import Fitted
 
@@ -41,7 +40,7 @@ def folder(name: str) -> Path:
     Raises:
         SystemExit: it is not there.
     """
-    path = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data")) / name
+    path = DATA / name
     if not path.is_dir():
         next_command = "REFRAIN_TEST_DATA=folder python -m benchmarks.quality_recommendation"
         raise SystemExit(str(InputError(expected=name, found=f"no folder {path}", next_command=next_command)))
