@@ -1,11 +1,13 @@
 """``POST /v1/audio/analyze``."""
 
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CollectorRegistry, Counter
+from starlette.exceptions import HTTPException
 
 from feature_repo.home import Home
 from inference.api import errors
@@ -22,8 +24,8 @@ LONGEST_SOUND = 20 * 60.0
 """Seconds; a small body can hold days of silence."""
 METERED = 5 * 60.0
 """Seconds that the meter is told of; such a request takes 0.7 GB for ten seconds."""
-AT_ONCE = 2
-"""Sounds that are analysed at the same time; more wait."""
+AT_ONCE, WAITING = 2, 8
+"""Sounds that are analysed at the same time, and that wait for it; whoever comes then is told to come later."""
 
 
 class Listening:
@@ -34,13 +36,28 @@ class Listening:
             return AudioAnalysisModel.load(home=home)
 
         self.live = Live(load, [NAME], home, try_out=AudioAnalysisModel.try_out)
-        self._turns = threading.Semaphore(AT_ONCE)
+        self.turns = CapacityLimiter(AT_ONCE)
+        self._inside = 0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among those that are analysed or wait; of the event loop alone.
+
+        Raises:
+            HTTPException: 503, there is none.
+        """
+        if self._inside >= AT_ONCE + WAITING:
+            raise HTTPException(503, f"{AT_ONCE + WAITING} sounds are waiting already; try again in some seconds")
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
     def analyze(self, content: bytes) -> AudioResponse:
         """Analyse."""
         analyzer = self.live.get()
-        with self._turns:
-            found = analyzer.analyze(content, longest=LONGEST_SOUND, largest=LARGEST_BODY, metered=METERED)
+        found = analyzer.analyze(content, longest=LONGEST_SOUND, largest=LARGEST_BODY, metered=METERED)
         return AudioResponse.model_validate({**plain(found), "note": analyzer.note})
 
 
@@ -61,7 +78,11 @@ def install(app: FastAPI, listening: Listening, registry: CollectorRegistry) -> 
         The body is the file itself (wav, flac, ogg, mp3, aiff), 50 MB and 20 minutes at the most:
         `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`.
         """
+        with listening.place():  # before much is read
+            pass
         content = await whole_body(request, LARGEST_BODY)
-        found = await run_in_threadpool(listening.analyze, content)
+        with listening.place():
+            # threads of its own: sounds that wait must not keep recommendations waiting
+            found = await to_thread.run_sync(listening.analyze, content, limiter=listening.turns)
         heard.labels((found.classes.genre if found.classes else None) or "none").inc()
         return found

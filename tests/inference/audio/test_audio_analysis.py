@@ -4,6 +4,8 @@ import io
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -230,6 +232,42 @@ def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) 
     answer = client.post("/v1/audio/analyze", content=silent.getvalue())
     assert answer.status_code == 422
     assert "20 seconds" in answer.json()["detail"]
+
+
+def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are answered meanwhile: a sound that waits holds no thread of theirs."""
+    begun, ended = threading.Event(), threading.Event()
+    real = AudioAnalysisModel.analyze
+
+    def slow(*given: Any, **named: Any) -> Any:
+        begun.set()
+        ended.wait(30)
+        return real(*given, **named)
+
+    monkeypatch.setattr(AudioAnalysisModel, "analyze", slow)
+    monkeypatch.setattr(route, "WAITING", 3)
+    found: list[int] = []
+    content = _tone(1.0)
+
+    def ask() -> None:
+        found.append(client.post("/v1/audio/analyze", content=content).status_code)
+
+    askers = [threading.Thread(target=ask) for _ in range(12)]
+    for asker in askers:
+        asker.start()
+    try:
+        assert begun.wait(30)
+        end = time.monotonic() + 30
+        while len(found) < 12 - route.AT_ONCE - 3:
+            assert time.monotonic() < end, found
+            time.sleep(0.01)
+        assert set(found) == {503}
+        assert client.get("/openapi.json").status_code == 200
+    finally:
+        ended.set()
+        for asker in askers:
+            asker.join()
+    assert sorted(found) == [200] * 5 + [503] * 7
 
 
 def test_the_command_tells_and_draws(sounding: Home, tmp_path: Path) -> None:
