@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 VERSION = 2
 
 
+class UnknownService(StoreError):
+    """There is no feature service of the name."""
+
+
 @dataclass(frozen=True)
 class View:
     """One feature table as a service reads it.
@@ -210,12 +214,13 @@ def load_service(home: Home, name: str) -> Service:
     """One feature service from the manifest. Imports no Feast.
 
     Raises:
-        StoreError: there is no manifest, it is damaged or of another version, or it has no such service.
+        UnknownService: it has no such service.
+        StoreError: there is no manifest, it is damaged or of another version.
     """
     document = _read(home)
     services = document["services"]
     if name not in services:
-        raise StoreError(
+        raise UnknownService(
             expected=f"a feature service, one of {sorted(services)}",
             found=repr(name),
             next_command="python -m feature_repo manifest  (if it was applied since)",

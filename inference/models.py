@@ -1,5 +1,7 @@
 """Load a promoted model bundle, or say why not."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from feature_repo.bundle import Bundle, open_bundle
@@ -7,25 +9,31 @@ from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 
+if TYPE_CHECKING:
+    import onnxruntime
+
 
 class OnnxModel:
     """An ONNX model with one input and one output of float32."""
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
-        import onnxruntime
-
-        onnxruntime.set_default_logger_severity(3)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self._session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx_session(content, threads)
         self._input = self._session.get_inputs()[0].name
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Scores (n,) of rows (n, d) float32."""
         return np.asarray(self._session.run(None, {self._input: inputs})[0], dtype=np.float32).reshape(-1)
+
+
+def onnx_session(content: bytes, threads: int = 1) -> "onnxruntime.InferenceSession":
+    """A model as a session of ONNX Runtime on the processor, which says nothing but errors."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def load_bundle(name: str, home: Home | None = None) -> Bundle:

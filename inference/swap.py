@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from feature_repo.bundle import ALIASES, name_and_version
-from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 
 T = TypeVar("T")
@@ -141,7 +140,7 @@ class Watcher:
         for name, live in list(self._lives.items()):
             try:
                 swap = live.refresh()
-            except (OSError, RefrainError) as error:  # the folder cannot be read: look again later
+            except OSError as error:  # the folder cannot be read: look again later
                 _log.warning("%s: %s", name, error)
                 continue
             if swap:

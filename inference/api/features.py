@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI
 
-from feature_repo.errors import InputError, StoreError
+from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.manifest import UnknownService
 from inference.api import errors
 from inference.api.schemas import MOST_ROWS, FeaturesRequest, FeaturesResponse
 from inference.features import OnlineFeatures
@@ -33,9 +34,7 @@ class Lookups:
             if service not in self._made:
                 try:
                     self._made[service] = OnlineFeatures(service, self._home)
-                except StoreError as error:
-                    if not error.expected.startswith("a feature service"):
-                        raise
+                except UnknownService as error:
                     raise UnknownKey(
                         expected=error.expected, found=error.found, next_command=error.next_command
                     ) from error

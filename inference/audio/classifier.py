@@ -9,6 +9,7 @@ import numpy as np
 from feature_repo.bundle import Bundle
 from feature_repo.errors import BundleError
 from inference import golden
+from inference.models import onnx_session
 from transforms.audio.described import LAYOUT
 
 NAME = "audio_classifier"
@@ -61,8 +62,6 @@ class Classifier:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        import onnxruntime
-
         self._bundle = bundle
         extra = bundle.manifest["extra"]
         if extra["layout"] != LAYOUT:
@@ -75,11 +74,7 @@ class Classifier:
         self.balance: list[list[float]] = json.loads(bundle.read("tonal_balance.json"))
         self._classes = {name: list(classes) for name, _, classes in extra["tasks"]}
         self._farthest = float(extra["farthest"])
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = 1, 3
-        self._session = onnxruntime.InferenceSession(
-            bundle.read("model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx_session(bundle.read("model.onnx"))
         self._outputs = [one.name for one in self._session.get_outputs()]
 
     def try_out(self) -> None:

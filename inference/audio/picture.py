@@ -57,8 +57,9 @@ def draw(found: AudioAnalysis, path: Path, *, title: str = "") -> Path:
     grid = figure.add_gridspec(4, 3, height_ratios=[1, 1.6, 1, 1.3])
     waveform = figure.add_subplot(grid[0, :])
     _waveform(waveform, found)
-    _spectrogram(figure.add_subplot(grid[1, :], sharex=waveform), found)
-    _chroma(figure.add_subplot(grid[2, :], sharex=waveform), found)
+    frames = _frames(found)
+    _spectrogram(figure.add_subplot(grid[1, :], sharex=waveform), found, frames)
+    _chroma(figure.add_subplot(grid[2, :], sharex=waveform), found, frames)
     _balance(figure.add_subplot(grid[3, 0]), found)
     _classes(figure.add_subplot(grid[3, 1]), found)
     _instruments(figure.add_subplot(grid[3, 2]), found)
@@ -102,8 +103,8 @@ def _frames(found: AudioAnalysis) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros((1, stft.BINS), np.float32)
 
 
-def _spectrogram(axes: Any, found: AudioAnalysis) -> None:
-    levels = mel.decibels(_frames(found) @ mel.bank())
+def _spectrogram(axes: Any, found: AudioAnalysis, frames: np.ndarray) -> None:
+    levels = mel.decibels(frames @ mel.bank())
     loudest = float(levels.max())
     extent = (0.0, max(found.seconds, 1e-3), 0.0, float(mel.BANDS))
     limits = {"vmin": loudest - _RANGE, "vmax": loudest}
@@ -113,8 +114,8 @@ def _spectrogram(axes: Any, found: AudioAnalysis) -> None:
     axes.set(ylabel="Hz (mel)")
 
 
-def _chroma(axes: Any, found: AudioAnalysis) -> None:
-    pitches = chroma.of_power(_frames(found))
+def _chroma(axes: Any, found: AudioAnalysis, frames: np.ndarray) -> None:
+    pitches = chroma.of_power(frames)
     extent = (0.0, max(found.seconds, 1e-3), -0.5, 11.5)
     axes.imshow(pitches.T, origin="lower", aspect="auto", extent=extent, cmap="Blues", interpolation="nearest")
     axes.set_yticks(range(12), CLASSES, fontsize=7)

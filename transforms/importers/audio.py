@@ -147,11 +147,11 @@ class _Known:
 
 def _labels(path: Path) -> Batch:
     """``labels.csv``: track_id, and any of genre, mood, valence, arousal, instruments, event_timestamp."""
-    rows = Rows(LABELS, dict(TABLES[LABELS].columns))
+    rows, at = Rows(LABELS, dict(TABLES[LABELS].columns)), _time(path)
     with path.open(newline="", encoding="utf-8", errors="replace") as handle:
         for line in csv.DictReader(handle):
             try:
-                rows.rows.append(_label(line, _time(path)))
+                rows.rows.append(_label(line, at))
             except (KeyError, ValueError, TypeError, AttributeError) as error:
                 rows.refuse(f"no label: {error}"[:200], str(line))
     return rows.flush(0, 0)

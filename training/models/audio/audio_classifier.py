@@ -5,6 +5,7 @@ fitted to all of them. What lies far from everything that was learned from is ca
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -89,19 +90,34 @@ def measured(
     """Figures of every task, on rows that nothing was learned from, beside LightGBM's and the frequent answer's."""
     model = heads.fit(inputs[train], [task.take(train) for task in asked], groups[train], seed=seed)
     mine, far = model.answers(inputs[test])
-    found: dict[str, dict[str, float]] = {}
+    boosted = {}
     for task in asked:
-        rows = np.intersect1d(test, task.told)
-        at = np.searchsorted(test, rows)
         learn = np.intersect1d(train, task.told)
-        by = {
-            NAME: mine[task.name][at],
-            "lightgbm": lightgbm(inputs[learn], task.take(learn), inputs[rows]),
-            "frequent": np.tile(task.targets[learn].mean(axis=0), (len(rows), 1)),
-        }
-        for who, answers in by.items():
-            found.setdefault(who, {}).update(task_figures(task, task.targets[rows], answers))
+        boosted[task.name] = lightgbm(inputs[learn], task.take(learn), inputs[test])
+    found = compared(asked, train, test, {NAME: mine, "lightgbm": boosted})
     found[NAME]["unknown_share"] = float((far > model.farthest).mean())
+    return found
+
+
+def compared(
+    asked: list[Task], train: np.ndarray, test: np.ndarray, by: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, dict[str, float]]:
+    """Figures of answers, and of the frequent one, on those rows that somebody said something of.
+
+    Args:
+        asked: the tasks, of all n sounds.
+        train: rows that were learned from.
+        test: rows that were asked about.
+        by: who → task → (len(test), k) answers.
+    """
+    found: dict[str, dict[str, float]] = {who: {} for who in (*by, "frequent")}
+    for task in asked:
+        told = np.isin(test, task.told)
+        truth = task.targets[test[told]]
+        frequent = np.tile(task.targets[np.intersect1d(train, task.told)].mean(axis=0), (len(truth), 1))
+        for who, answers in by.items():
+            found[who] |= task_figures(task, truth, answers[task.name][told])
+        found["frequent"] |= task_figures(task, truth, frequent)
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.models.audio import discriminant, distance, kernel_machine, stack
-from training.models.audio.tasks import Kind, Task
+from training.models.audio.tasks import Kind, Task, columns
 
 FOLDS = 5
 MOST = 4_000
@@ -48,21 +48,14 @@ class Heads:
     white: np.ndarray
     farthest: float
 
-    def standardized(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, d)."""
-        return _standardized(inputs, self.centre, self.scale)
-
     def answers(self, inputs: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """By task (n, k) probabilities or numbers; and (n,) how far each is from what was learned from."""
-        rows = self.standardized(inputs)
+        rows = _standardized(inputs, self.centre, self.scale)
         likeness = kernel_machine.kernel(rows, self.support, self.width)
         linear = rows @ self.linear[:-1] + self.linear[-1]
         scores = self.mix[0] * linear + self.mix[1] * (likeness @ self.dual[:-1] + self.dual[-1]) + self.mix[2]
-        found, place = {}, 0
-        for name, kind, classes in self.tasks:
-            mine = scores[:, place : place + len(classes)]
-            place += len(classes)
-            found[name] = answer(mine, kind)
+        parts = columns(classes for _, _, classes in self.tasks)
+        found = {name: answer(scores[:, part], kind) for (name, kind, _), part in zip(self.tasks, parts, strict=True)}
         return found, distance.distances(rows, self.middle, self.white)
 
 
@@ -87,9 +80,9 @@ def fit(inputs: np.ndarray, tasks: Sequence[Task], groups: np.ndarray, *, seed: 
         few = np.sort(rng.permutation(len(inputs))[:MOST])
         inputs, groups, tasks = inputs[few], groups[few], [task.take(few) for task in tasks]
     tasks = list(tasks)
+    known = np.where(np.isnan(inputs).all(axis=0), 0.0, inputs)  # what no row has is 0 for all
     with np.errstate(invalid="ignore"):
-        centre = np.nan_to_num(np.nanmean(np.where(np.isnan(inputs).all(axis=0), 0.0, inputs), axis=0))
-        scale = np.nan_to_num(np.nanstd(np.where(np.isnan(inputs).all(axis=0), 0.0, inputs), axis=0))
+        centre, scale = (np.nan_to_num(of(known, axis=0)) for of in (np.nanmean, np.nanstd))
     scale = np.where(scale > 1e-9, scale, 1.0)
     rows = _standardized(inputs, centre, scale)
     names = rng.permutation(np.unique(groups))

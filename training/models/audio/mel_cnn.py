@@ -16,7 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from training.models.audio import distance
 from training.models.audio.heads import answer
-from training.models.audio.tasks import Task
+from training.models.audio.tasks import Task, columns
 from transforms.audio import mel, patch
 
 INPUT = "mel"
@@ -155,10 +155,9 @@ def _augmented(patches: np.ndarray, crop: int, rng: np.random.Generator) -> np.n
 
 def _loss(torch: Any, scores: Any, tasks: Sequence[Task], rows: np.ndarray) -> Any:
     functional = torch.nn.functional
-    total, place = scores.sum() * 0.0, 0
-    for task in tasks:
-        mine = scores[:, place : place + len(task.classes)]
-        place += len(task.classes)
+    total = scores.sum() * 0.0
+    for task, part in _parts(tasks):
+        mine = scores[:, part]
         told = ~np.isnan(task.targets[rows]).any(axis=1)
         if not told.any():
             continue
@@ -173,6 +172,10 @@ def _loss(torch: Any, scores: Any, tasks: Sequence[Task], rows: np.ndarray) -> A
     return total
 
 
+def _parts(tasks: Sequence[Task]) -> list[tuple[Task, slice]]:
+    return list(zip(tasks, columns(task.classes for task in tasks), strict=True))
+
+
 def _scores(torch: Any, model: Any, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     model.eval()
     with torch.no_grad():
@@ -182,11 +185,10 @@ def _scores(torch: Any, model: Any, patches: np.ndarray) -> tuple[np.ndarray, np
 
 def _temperatures(scores: np.ndarray, tasks: Sequence[Task], rows: np.ndarray) -> np.ndarray:
     """(k,) factor of each score after which the validation rows are likeliest; 1 for numbers."""
-    found, place = [], 0
+    found: list[float] = []
     grid = np.geomspace(0.2, 3.0, 28)
-    for task in tasks:
-        mine, truth = scores[:, place : place + len(task.classes)], task.targets[rows]
-        place += len(task.classes)
+    for task, part in _parts(tasks):
+        mine, truth = scores[:, part], task.targets[rows]
         told = ~np.isnan(truth).any(axis=1)
         best = 1.0
         if task.kind != "number" and told.any():
@@ -216,10 +218,9 @@ def _served(
         def forward(self, patches: Any) -> tuple[Any, ...]:
             scores, seen = self.model(patches)
             scores = scores * self.factor
-            out, place = [], 0
-            for task in tasks:
-                mine = scores[:, place : place + len(task.classes)]
-                place += len(task.classes)
+            out = []
+            for task, part in _parts(tasks):
+                mine = scores[:, part]
                 if task.kind == "one_of":
                     out.append(torch.softmax(mine, dim=1))
                 else:

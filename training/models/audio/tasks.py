@@ -1,5 +1,7 @@
 """What is to be told of a sound, as columns of numbers."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +37,12 @@ class Task:
     def take(self, rows: np.ndarray) -> "Task":
         """Of some of the sounds."""
         return Task(self.name, self.kind, self.classes, self.targets[rows])
+
+
+def columns(classes: Iterable[tuple[str, ...]]) -> list[slice]:
+    """Where the columns of each task lie, among those of all tasks beside each other."""
+    ends = list(itertools.accumulate(map(len, classes), initial=0))
+    return list(itertools.starmap(slice, itertools.pairwise(ends)))
 
 
 def tasks(labels: pl.DataFrame) -> list[Task]:

@@ -14,7 +14,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.sounds import LabelledSounds
-from training.models.audio.audio_classifier import NAME, balance, task_figures
+from training.models.audio.audio_classifier import FEWEST, NAME, balance, compared
 from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
 from training.models.audio.tasks import tasks
 from training.models.text.result import TextResult, registered
@@ -24,7 +24,6 @@ from transforms.audio.patch import patch
 from transforms.audio.stft import RATE
 from transforms.processes import Died, Processes
 
-FEWEST = 40
 KEPT = 0.2
 """Share of the artists learned from that choose epoch and temperature."""
 
@@ -64,13 +63,7 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
     trained = fit(patches, asked, train[~chosen], train[chosen], recipe, progress=progress)
     clock.lap("fit")
     answers = _answers(trained.onnx, patches[test])
-    metrics: dict[str, dict[str, float]] = {"mel_cnn": {}, "frequent": {}}
-    for task in asked:
-        told = np.flatnonzero(np.isin(test, task.told))
-        truth = task.targets[test[told]]
-        frequent = np.tile(task.targets[np.intersect1d(train, task.told)].mean(axis=0), (len(told), 1))
-        metrics["mel_cnn"] |= task_figures(task, truth, answers[task.name][told])
-        metrics["frequent"] |= task_figures(task, truth, frequent)
+    metrics = compared(asked, train, test, {"mel_cnn": answers})
     metrics["mel_cnn"]["unknown_share"] = float((answers["distance"] > trained.farthest).mean())
     clock.lap("measured")
     about = (

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import signal
 
+from transforms.audio.stft import RATE
 from transforms.simulate.sound.style import Style
-from transforms.simulate.sound.timbre import RATE
 
 
 def record(dry: np.ndarray, style: Style, arousal: float, rng: np.random.Generator) -> np.ndarray:

@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
+from transforms.audio.stft import RATE
 from transforms.importers.audio import AUDIO, BETWEEN, LABELLED
 from transforms.processes import Died, Processes
 from transforms.raw import TABLES
@@ -23,7 +24,6 @@ from transforms.raw.ingest import Batch, Report, ingest
 from transforms.raw.read import scan
 from transforms.simulate.sound.song import compose
 from transforms.simulate.sound.style import STYLES
-from transforms.simulate.sound.timbre import RATE
 from transforms.simulate.world import DEFAULT_START
 
 FOLDER = "simulated/sound"
@@ -106,7 +106,7 @@ def _catalogue(home: Home, wanted: list[Wanted]) -> Iterator[Batch]:
 
 
 def _wanted(home: Home, songs: int, seed: int) -> list[Wanted]:
-    """Tracks whose artists have few of them: many artists, so that some can be held back."""
+    """Tracks drawn from the catalogue; without one, four a made-up artist, so that some artists can be held back."""
     rng = np.random.default_rng([seed, 11])
     tracks = scan(home, "tracks").select("track_id", "artist_id", pl.col("genres").list.first(), "released").collect()
     known = tracks.filter(pl.col("genres").is_in(list(STYLES))).unique("track_id").sort("track_id")

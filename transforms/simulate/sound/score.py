@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from transforms.audio.stft import RATE
 from transforms.simulate.sound import timbre
 from transforms.simulate.sound.style import PATTERNS
-from transforms.simulate.sound.timbre import RATE, Voice
+from transforms.simulate.sound.timbre import Voice
 
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 _A4 = 440.0

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.audio.chroma import CLASSES
+from transforms.audio.stft import RATE
 from transforms.simulate.sound import timbre
 from transforms.simulate.sound.recording import record
 from transforms.simulate.sound.score import Score
 from transforms.simulate.sound.style import PROGRESSIONS, STYLES, Style
-from transforms.simulate.sound.timbre import RATE, Voice
+from transforms.simulate.sound.timbre import Voice
 
-TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MOODS = ("calm", "happy", "sad", "tense")
 STEPS = 4
 """Parts of a beat that something may begin at."""
@@ -24,7 +25,7 @@ class Song:
     """What it sounds like, and the truth of it.
 
     Attributes:
-        samples: (n, 2) float32 at ``timbre.RATE``.
+        samples: (n, 2) float32 at ``transforms.audio.stft.RATE``.
         genre: of ``STYLES``.
         valence: 0 (sad) to 1 (happy).
         arousal: 0 (calm) to 1 (wild).
@@ -97,7 +98,7 @@ def compose(genre: str, seconds: float, artist: int, rng: np.random.Generator) -
         60 / float(np.diff(beats).mean()),
         meter,
         beats,
-        TONICS[tonic],
+        CLASSES[tonic],
         mode,
     )
 

@@ -5,10 +5,12 @@ pipe; vibrato bends it. Spectra: Fletcher and Rossing, The Physics of Musical In
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-RATE = 22_050
+from transforms.audio.stft import RATE
+
 INSTRUMENTS = ("bass", "brass", "drums", "flute", "guitar", "organ", "piano", "strings", "synth", "voice")
 _TABLE = 2_048
 _HARMONICS = 24
@@ -54,7 +56,7 @@ _PLAYED = {  # slope, attack, decay, vibrato
 
 def voice(kind: str, rng: np.random.Generator) -> Voice:
     """An instrument of its kind, like no other."""
-    slope, attack, decay, vibrato = _PLAYED.get(kind, (1.0, 0.002, 0.1, 0.0))
+    slope, attack, decay, vibrato = _PLAYED[kind]
     order = np.arange(1, _HARMONICS + 1)
     colour = np.exp(rng.normal(0, 0.35, _HARMONICS))
     if kind == "guitar":  # plucked at a point: harmonics that have a node there are missing
@@ -129,10 +131,16 @@ def _waves(played: Voice, hertz: float, bright: float, rng: np.random.Generator)
     found = []
     for weights in (heights, heights / order**1.5):
         spectrum = np.zeros(_TABLE // 2 + 1, np.complex128)
-        spectrum[1 : count + 1] = weights * np.exp(1j * np.random.default_rng(count).uniform(0, 2 * np.pi, count))
+        spectrum[1 : count + 1] = weights * _phases(count)
         wave = np.fft.irfft(spectrum)
         found.append((wave / max(np.abs(wave).max(), 1e-12)).astype(np.float32))
     return found[0], found[1]
+
+
+@cache
+def _phases(count: int) -> np.ndarray:
+    """(count,) unit numbers, the same for every note: harmonics in step would make one peak."""
+    return np.asarray(np.exp(1j * np.random.default_rng(count).uniform(0, 2 * np.pi, count)))
 
 
 def kick(kit: float, rng: np.random.Generator) -> np.ndarray:
