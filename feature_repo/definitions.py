@@ -8,6 +8,7 @@ from feature_repo.services import (
     audio_anomaly_v1,
     audio_classifier_v1,
     chart_run_v1,
+    experiment_metrics_v1,
     listener_v1,
     metadata_tags_v1,
     performance_anomaly_v1,

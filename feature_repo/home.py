@@ -97,6 +97,36 @@ class Home:
         """Folder of the recommendations that were shown, with ``date=…`` folders."""
         return self.root / "impressions" / f"tenant={self.tenant}"
 
+    @property
+    def keys(self) -> Path:
+        """File of the digests of the API keys."""
+        return self.root / "security" / f"keys-{self.tenant}.json"
+
+    @property
+    def audit_log(self) -> Path:
+        """Folder of the record of who did what, with ``date=…`` folders."""
+        return self.root / "audit_log" / f"tenant={self.tenant}"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of the answers that were logged, with ``route=…/date=…`` folders."""
+        return self.root / "predictions" / f"tenant={self.tenant}"
+
+    @property
+    def exposures(self) -> Path:
+        """Folder of who was shown which variant of an experiment, with ``date=…`` folders."""
+        return self.root / "exposures" / f"tenant={self.tenant}"
+
+    @property
+    def experiments(self) -> Path:
+        """File of the experiments."""
+        return self.root / f"experiments-{self.tenant}.json"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the reports of monitoring and experiments."""
+        return self.root / "reports" / f"tenant={self.tenant}"
+
     def audits(self, service: str) -> Path:
         """Folder of the reports on one feature service's skew between training and serving."""
         return self.root / "audits" / f"tenant={self.tenant}" / service

@@ -150,6 +150,12 @@ user_behavior_v1 = FeatureService(
     ],
 )
 
+experiment_metrics_v1 = FeatureService(
+    name="experiment_metrics_v1",
+    description="What a listener did, by the day: the metrics of experiments, before and after",
+    features=[FEATURE_TABLES["user_listening"], FEATURE_TABLES["user_feedback"]],
+)
+
 FORECASTS: dict[str, FeatureService] = {
     name: FeatureService(name=f"{name}_v1", description=view.description, features=[view])
     for name, view in FORECAST_VIEWS.items()

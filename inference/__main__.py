@@ -1,5 +1,6 @@
 """``python -m inference``: recommend to one listener, forecast, detect, read, listen, or serve over HTTP."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -209,20 +210,25 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535)] = 8_000,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="processes; one that dies is replaced")] = 1,
+    access: Annotated[
+        str, typer.Option(help="keys (needed), open (not), auto (needed as soon as there is one)")
+    ] = "auto",
+    p99: Annotated[float, typer.Option(min=1, help="milliseconds that answers are kept under, by leaving out")] = 100.0,
 ) -> None:
-    """Serve over HTTP; /docs tells more.
+    """Serve over HTTP; /docs tells more, / is a console.
 
     POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/audio/analyze,
-    /v1/features/{service}, /v1/events; GET /v1/models, /health, /metrics. What is promoted meanwhile is taken over.
+    /v1/features/{service}, /v1/events, /v1/feedback; GET /v1/models, /v1/experiments, /health, /metrics. What is
+    promoted meanwhile is taken over. Keys: python -m inference keys create NAME --role predict
     """
-    import uvicorn
+    from inference.serve import serve as run
 
-    from inference.api.app import create_app
+    run(Home.from_env(), host=host, port=port, model=model, workers=workers, access=access, p99=p99)
 
-    application = create_app(model, Home.from_env())
-    say(f"http://{host}:{port}/docs")
-    uvicorn.run(application, host=host, port=port, log_level="warning")
 
+for _name in ("keys", "experiments", "monitor"):
+    app.add_typer(import_module(f"inference.commands.{_name}").app, name=_name)
 
 if __name__ == "__main__":
     app()

@@ -11,6 +11,7 @@ from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import (
     Count,
+    CountIf,
     DecayedSum,
     Distinct,
     First,
@@ -46,6 +47,8 @@ EVERYTHING = {
     "most": Max("ms_played"),
     "spread": Std("ms_played"),
     "skipped": Rate("skipped"),
+    "skips": CountIf("skipped"),
+    "short": CountIf(where=column("ms_played") < 60_000),
     "long": Rate(where=(column("ms_played") >= 200_000) & ~column("skipped").is_missing()),
     "tracks": Distinct("track_id"),
     "top": TopK("artist_id", k=2),

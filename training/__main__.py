@@ -93,8 +93,8 @@ def off_policy() -> None:
 
     Answers are logged where REFRAIN_LOG_IMPRESSIONS is set; a play within an hour that is not broken off is a reward.
     """
-    from training.datasets.impressions import impressions
     from training.evaluate.off_policy import by_exploration
+    from transforms.logged.impressions import impressions
 
     shown = impressions(Home.from_env())
     say(f"{shown.height:,} slots, {shown['explored'].sum():,} explored, {shown['reward'].sum():,.0f} played")
@@ -151,7 +151,7 @@ def audit(
     """
     from training.audit import report
     from training.audit.replay import audit as run
-    from training.audit.served import days_ago
+    from transforms.logged.lookups import days_ago
 
     home = Home.from_env()
     found = run(service, home=home, since=days_ago(days) if days else None, most=rows)
@@ -162,6 +162,26 @@ def audit(
     for failure in failures:
         say(f"FAILED  {failure}")
     raise typer.Exit(1 if failures else 0)
+
+
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(help="as 'python -m inference experiments list' shows it")],
+    always: Annotated[
+        bool, typer.Option("--always", help="decide by intervals that may be looked at at any time")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="where to write the page; in the data folder if left out")] = None,
+) -> None:
+    """What came of an experiment: sizes of the arms, changes of every metric with intervals, guardrails, a verdict."""
+    from feature_repo import experiments
+    from training.experiments import report
+    from training.experiments.analysis import analyse
+
+    home = Home.from_env()
+    found = analyse(home, experiments.one(experiments.read(home), name), always=always)
+    for line in report.lines(found):
+        say(line)
+    say(f"page: {report.write(found, home, html)}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from feature_repo.windowed.platform_load import platform_load
 from feature_repo.windowed.track_popularity import track_popularity
 from feature_repo.windowed.user_artist_affinity import user_artist_affinity
 from feature_repo.windowed.user_behavior import user_behavior
+from feature_repo.windowed.user_feedback import user_feedback
 from feature_repo.windowed.user_history import user_history
 from feature_repo.windowed.user_listening import user_listening
 from feature_repo.windowed.user_session import user_session
@@ -36,6 +37,7 @@ WINDOWED: dict[str, WindowedTable] = {
         track_popularity,
         user_artist_affinity,
         user_behavior,
+        user_feedback,
         user_history,
         user_listening,
         user_session,

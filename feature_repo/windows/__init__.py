@@ -19,7 +19,9 @@ an event without the key, or without the value that is counted, does not count.
 
 from feature_repo.windows.aggregates import (
     Aggregate,
+    Conditional,
     Count,
+    CountIf,
     DecayedSum,
     Distinct,
     First,
@@ -36,8 +38,10 @@ from feature_repo.windows.aggregates import (
 )
 from feature_repo.windows.condition import Column, Condition, column
 from feature_repo.windows.events import (
+    ACTIONS,
     EVENTS,
     EventSource,
+    feedback,
     host_metrics,
     log_lines,
     logins,
@@ -47,11 +51,14 @@ from feature_repo.windows.events import (
 from feature_repo.windows.table import Window, WindowedTable
 
 __all__ = [
+    "ACTIONS",
     "EVENTS",
     "Aggregate",
     "Column",
     "Condition",
+    "Conditional",
     "Count",
+    "CountIf",
     "DecayedSum",
     "Distinct",
     "EventSource",
@@ -69,6 +76,7 @@ __all__ = [
     "Window",
     "WindowedTable",
     "column",
+    "feedback",
     "host_metrics",
     "log_lines",
     "logins",

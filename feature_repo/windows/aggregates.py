@@ -100,12 +100,25 @@ class Std(_OfNumbers):
 
 
 @dataclass(frozen=True)
-class Rate(Aggregate):
-    """Share of the events that fulfil a condition (or have a true ``of``); missing without events."""
+class Conditional(Aggregate):
+    """Of the events that fulfil a condition, or have a true ``of``."""
 
     where: Condition | None = None
     takes = ("Bool",)
     must_read = False
+
+
+@dataclass(frozen=True)
+class CountIf(Conditional):
+    """How many events fulfil a condition (or have a true ``of``). Never missing."""
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Int64")]
+
+
+@dataclass(frozen=True)
+class Rate(Conditional):
+    """Share of the events that fulfil a condition (or have a true ``of``); missing without events."""
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]

@@ -106,5 +106,23 @@ log_lines = EventSource(
 )
 """One line of a log; ``number`` tells lines of one second apart, ``template`` is the line without what varies in it."""
 
-EVENTS = {source.name: source for source in (plays, host_metrics, requests, logins, log_lines)}
+feedback = EventSource(
+    "feedback",
+    columns={
+        "user_id": "String",
+        "track_id": "String",
+        "action": "String",
+        "answer_id": "String",
+        "rating": "Int64",
+        "amount_cents": "Int64",
+    },
+    key=("user_id", "track_id", "action"),
+    ranges={"rating": (1, 5), "amount_cents": (0, 100_000_000)},
+)
+"""What a listener did about something that was shown, one of ``ACTIONS``: ``answer_id`` names the recommendation,
+``track_id`` is empty where no track is meant."""
+
+ACTIONS = ("click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase")
+
+EVENTS = {source.name: source for source in (plays, host_metrics, requests, logins, log_lines, feedback)}
 """Every kind of event, by name."""

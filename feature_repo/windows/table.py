@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from feature_repo.errors import InputError
-from feature_repo.windows.aggregates import Aggregate, Distinct, First, LastN, Rate, TopK
+from feature_repo.windows.aggregates import Aggregate, Conditional, Distinct, First, LastN, TopK
 from feature_repo.windows.condition import OPERATORS, Condition
 from feature_repo.windows.events import EventSource
 
@@ -163,7 +163,7 @@ class WindowedTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the event that are read, sorted."""
-        conditions = [self.where, *(f.where for f in self.features.values() if isinstance(f, Rate))]
+        conditions = [self.where, *(f.where for f in self.of_kind(Conditional).values())]
         read = {name for condition in conditions if condition is not None for name in condition.columns}
         return tuple(sorted(read | set(self.keys) | {f.of for f in self.features.values() if f.of}))
 
@@ -196,7 +196,7 @@ class WindowedTable:
                     f"windows of whole {'days' if window.hop == DAY else 'hours' if window.hop == HOUR else 'hops'}, "
                     "400 days at most",
                 )
-        for condition in (self.where, *(f.where for f in self.features.values() if isinstance(f, Rate))):
+        for condition in (self.where, *(f.where for f in self.of_kind(Conditional).values())):
             self._check_condition(condition)
         for name, feature in self.features.items():
             self._check_feature(name, feature)
@@ -213,8 +213,8 @@ class WindowedTable:
             )
         if feature.of is None and feature.must_read:
             raise self._refused(f"{name} without a column", f"a column of {self.source.name}")
-        if isinstance(feature, Rate) and (feature.of is None) == (feature.where is None):
-            raise self._refused(f"{name}: {feature!r}", "a rate of a column or of a condition")
+        if isinstance(feature, Conditional) and (feature.of is None) == (feature.where is None):
+            raise self._refused(f"{name}: {feature!r}", "a column or a condition")
         if feature.of is not None and self.source.dtype(feature.of) not in feature.takes:
             found = self.source.dtype(feature.of)
             raise self._refused(

@@ -13,6 +13,7 @@ from inference.anomaly.detector import DETECTORS, AnomalyDetector, Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
 from inference.api.schemas import DetectRequest, DetectResponse
+from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 
 
@@ -49,7 +50,7 @@ def _try_out(detector: AnomalyDetector) -> None:
     detector.detect([])
 
 
-def install(app: FastAPI, detecting: Detecting, registry: CollectorRegistry) -> None:
+def install(app: FastAPI, detecting: Detecting, log: PredictionLog, registry: CollectorRegistry) -> None:
     """Add the route."""
     alarms = Counter("refrain_alarms", "Alarms by detector", ["detector"], registry=registry)
 
@@ -62,5 +63,7 @@ def install(app: FastAPI, detecting: Detecting, registry: CollectorRegistry) -> 
         between.
         """
         found = detecting.detect(body)
+        for one in found.detections:
+            log.put("anomalies", found.model, detector=body.detector, score=one.score, alarm=one.alarm)
         alarms.labels(body.detector).inc(sum(one.alarm for one in found.detections))
         return found

@@ -1,40 +1,70 @@
 """The HTTP application: what serves, and the routes that ask it."""
 
-import re
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Counter
 
+from feature_repo.errors import InputError
 from feature_repo.home import Home
-from inference.api import anomalies, audio, errors, events, features, forecasts, models, recommendations, texts
-from inference.api.schemas import Health
-from inference.monitoring.freshness import FreshnessCollector
-from inference.recommend.engine import RecommendationEngine
-from inference.swap import Live
+from inference.api import (
+    anomalies,
+    audio,
+    errors,
+    events,
+    experiments,
+    features,
+    feedback,
+    forecasts,
+    models,
+    operation,
+    recommendations,
+    texts,
+)
+from inference.api.access import Access, Guard
+from inference.api.recommendations import Recommending
+from inference.console import pages
+from inference.experiments.running import Running
+from inference.monitoring.background_log import BackgroundLog
+from inference.monitoring.predictions import PredictionLog
+from inference.recommend.controller import GOAL, Controller
+from inference.security.audit import AuditLog
+from inference.security.keys import KeyRing
+from inference.security.limits import Limiter
+from inference.security.tokens import TokenVerifier
 
-REQUEST_ID = "x-request-id"
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
+"""What ``serve`` tells the processes that it starts."""
 
 
-def create_app(model: str = "recommendation", home: Home | None = None) -> FastAPI:
+def from_env() -> FastAPI:
+    """An application as ``serve`` was told; each of its processes calls this."""
+    return create_app(os.environ.get(MODEL) or "recommendation")
+
+
+def create_app(model: str = "recommendation", home: Home | None = None, *, access: str | None = None) -> FastAPI:
     """An application that serves what is promoted, and what will be.
 
     Args:
         model: the recommender: a name for its champion, ``recommendation:3`` for one that never changes.
         home: the data folder; from the environment if None.
+        access: ``keys``, ``open`` or ``auto`` (see ``inference.api.access``); after ``REFRAIN_ACCESS`` if None.
 
     Raises:
         BundleError: the recommender cannot be served.
         StoreError: the manifest is missing or damaged.
+        InputError: the file of keys is damaged, or a setting is none.
     """
     home = home or Home.from_env()
     registry = CollectorRegistry()
+    guard = _access(home, access or os.environ.get(ACCESS) or "auto")
+    running, log = Running(home), PredictionLog(home)
+    controller = Controller(float(os.environ.get(GOAL_MS) or GOAL * 1e3) / 1e3)
     champions = models.Champions(registry)
-    engine = champions.add("recommendations", recommendations.engine(model, home))
+    recommending = Recommending(model, home, running, controller, log)
+    engine = champions.add("recommendations", recommending.live)
     forecasting, detecting = forecasts.forecasters(home), anomalies.Detecting(home)
     reading, listening = texts.Reading(home), audio.Listening(home)
     champions.add("text", reading.live)
@@ -42,13 +72,20 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
     for kind, lives in (("forecasts", forecasting), ("anomalies", detecting.lives)):
         for name, live in lives.items():
             champions.add(f"{kind}: {name}", live)
+    _counted(registry, guard.audit, running.log, log)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         champions.watcher.start()
+        guard.limiter.start()
+        running.start()
         yield
         champions.watcher.close()
+        guard.limiter.close()
+        running.close()
         detecting.close()
+        for one in (guard.audit, log):
+            one.flush()
 
     app = FastAPI(
         title="Refrain",
@@ -57,53 +94,51 @@ def create_app(model: str = "recommendation", home: Home | None = None) -> FastA
         lifespan=life,
     )
     errors.install(app)
-    _measured(app, registry)
-    recommendations.install(app, engine, registry)
-    forecasts.install(app, forecasting)
-    anomalies.install(app, detecting, registry)
-    texts.install(app, reading, registry)
-    audio.install(app, listening, registry)
+    recommendations.install(app, recommending, controller, registry)
+    forecasts.install(app, forecasting, log)
+    anomalies.install(app, detecting, log, registry)
+    texts.install(app, reading, log, registry)
+    audio.install(app, listening, log, registry)
     features.install(app, features.Lookups(home))
     events.install(app, home, registry)
+    feedback.install(app, home, running, registry)
+    experiments.install(app, home, running)
     models.install(app, champions)
-    registry.register(FreshnessCollector(home))
-    _operation(app, engine, registry)
+    operation.install(app, engine, home, registry)
+    pages.install(
+        app,
+        pages.Console(
+            home,
+            access=guard,
+            champions=champions,
+            recommending=recommending,
+            listening=listening,
+            running=running,
+            controller=controller,
+        ),
+    )
+
+    def observed(route: str, seconds: float) -> None:
+        if route == "/v1/recommendations":
+            controller.observe(seconds)
+
+    app.add_middleware(Guard, access=guard, registry=registry, observed=observed)
+    app.state.access = guard
     return app
 
 
-def _measured(app: FastAPI, registry: CollectorRegistry) -> None:
-    """Count and time every request, and give it a name."""
-    labels = ["route", "status"]
-    requests = Counter("refrain_http_requests", "Requests by route and status", labels, registry=registry)
-    about = "Time to answer, by route"
-    seconds = Histogram("refrain_http_request_seconds", about, ["route"], buckets=BUCKETS, registry=registry)
-
-    @app.middleware("http")
-    async def measure(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        response = await proceed(request)
-        response.headers[REQUEST_ID] = _request_id(request)
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        requests.labels(route, response.status_code).inc()
-        seconds.labels(route).observe(time.perf_counter() - started)
-        return response
+def _access(home: Home, mode: str) -> Access:
+    if mode not in ("keys", "open", "auto"):
+        raise InputError(
+            expected="REFRAIN_ACCESS as keys, open or auto", found=repr(mode), next_command="export REFRAIN_ACCESS=auto"
+        )
+    ring = KeyRing(home)
+    ring.all()  # a damaged file must not open the doors
+    return Access(ring, TokenVerifier.from_env(home), Limiter(home), AuditLog(home), mode)
 
 
-def _request_id(request: Request) -> str:
-    """As the caller named the request, if that is a name; else a new one."""
-    told = request.headers.get(REQUEST_ID, "")
-    return told if re.fullmatch(r"[\w.-]{1,64}", told, re.ASCII) else uuid.uuid4().hex
-
-
-def _operation(app: FastAPI, engine: Live[RecommendationEngine], registry: CollectorRegistry) -> None:
-    @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
-    def health() -> Health:
-        """Whether the recommender is loaded and the online store answers."""
-        serving = engine.get()
-        serving.check()
-        return Health(status="ok", model=serving.bundle.name_version)
-
-    @app.get("/metrics", tags=["operation"], response_class=Response)
-    def metrics() -> Response:
-        """Prometheus metrics."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+def _counted(registry: CollectorRegistry, *logs: BackgroundLog) -> None:
+    """Tell of every line that a log had to leave out."""
+    told = Counter("refrain_log_left_out", "Lines that could not be logged, by log", ["log"], registry=registry)
+    for log in logs:
+        log.on_left_out = told.labels(log.WHAT).inc

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter
@@ -13,10 +14,12 @@ from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import whole_body
 from inference.api.schemas import AudioResponse
-from inference.audio.analyzer import AudioAnalysisModel
+from inference.audio.analyzer import AudioAnalysis, AudioAnalysisModel
 from inference.audio.classifier import NAME
 from inference.audio.shown import plain
+from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
+from transforms.audio.stft import RATE
 
 LARGEST_BODY = 50_000_000
 """Bytes."""
@@ -56,12 +59,20 @@ class Listening:
 
     def analyze(self, content: bytes) -> AudioResponse:
         """Analyse."""
+        return self._analyzed(content)[0]
+
+    def drawn(self, content: bytes) -> tuple[AudioResponse, np.ndarray, int]:
+        """The same, with (n,) samples and how many there are a second."""
+        answer, found = self._analyzed(content, keep=True)
+        return answer, found.mono, RATE
+
+    def _analyzed(self, content: bytes, *, keep: bool = False) -> tuple[AudioResponse, AudioAnalysis]:
         analyzer = self.live.get()
-        found = analyzer.analyze(content, longest=LONGEST_SOUND, largest=LARGEST_BODY, metered=METERED)
-        return AudioResponse.model_validate({**plain(found), "note": analyzer.note})
+        found = analyzer.analyze(content, longest=LONGEST_SOUND, largest=LARGEST_BODY, metered=METERED, keep=keep)
+        return AudioResponse.model_validate({**plain(found), "note": analyzer.note}), found
 
 
-def install(app: FastAPI, listening: Listening, registry: CollectorRegistry) -> None:
+def install(app: FastAPI, listening: Listening, log: PredictionLog, registry: CollectorRegistry) -> None:
     """Add the route."""
     heard = Counter("refrain_sounds", "Sounds analysed, by genre", ["genre"], registry=registry)
     sound: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -84,5 +95,15 @@ def install(app: FastAPI, listening: Listening, registry: CollectorRegistry) -> 
         with listening.place():
             # threads of its own: sounds that wait must not keep recommendations waiting
             found = await to_thread.run_sync(listening.analyze, content, limiter=listening.turns)
+        classes = found.classes
+        log.put(
+            "sounds",
+            found.model or "none",
+            genre=classes.genre if classes else None,
+            mood=classes.mood if classes else None,
+            distance=classes.distance if classes else None,
+            tempo=found.tempo,
+            seconds=found.seconds,
+        )
         heard.labels((found.classes.genre if found.classes else None) or "none").inc()
         return found

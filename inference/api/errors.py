@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem details."""
 
+import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -13,11 +15,21 @@ from inference.api.schemas import Problem
 from inference.forecast.forecaster import UnknownKey
 
 SEE_DOCS = "see /docs for what a request looks like"
+MOST_TOLD = 10
+"""Things that are wrong with one request."""
+_PATH = re.compile(r"(?<![\w/…])/(?:[\w.@+=-]+/)+[\w.@+=-]*")
+_ADDRESS = re.compile(r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b")
+_log = logging.getLogger("refrain.http")
 _TOLD = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"content": _TOLD, "description": "a valid key is needed"},
+    403: {"content": _TOLD, "description": "the key does not have the role"},
+    408: {"content": _TOLD, "description": "the body did not arrive in time"},
     404: {"content": _TOLD, "description": "nothing is known of the key"},
     413: {"content": _TOLD, "description": "the body is too long"},
+    415: {"content": _TOLD, "description": "the body is packed, or of another type"},
     422: {"content": _TOLD, "description": "the request is not what it should be"},
+    429: {"content": _TOLD, "description": "more than the key may ask; Retry-After says when to come again"},
     503: {"content": _TOLD, "description": "the online store does not answer, or a model cannot be served"},
 }
 
@@ -27,7 +39,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(map(_told, error.errors())), SEE_DOCS)
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(map(_invalid, error.errors()[:MOST_TOLD])), SEE_DOCS)
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -35,23 +47,37 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
-        if isinstance(error, UnknownKey):
-            return problem(HTTPStatus.NOT_FOUND, f"expected {error.expected}; found {error.found}", error.next_command)
-        if isinstance(error, InputError):
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"expected {error.expected}; found {error.found}", SEE_DOCS)
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"expected {error.expected}; found {error.found}",
-            error.next_command,
-        )
+        return response(told(error))
 
 
-def problem(status: HTTPStatus, detail: str, next_step: str) -> JSONResponse:
+def told(error: RefrainError) -> Problem:
+    """The problem that stands for an error; where things lie in here is not told."""
+    if isinstance(error, UnknownKey):
+        status, follows = HTTPStatus.NOT_FOUND, error.next_command
+    elif isinstance(error, InputError):
+        status, follows = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS
+    else:
+        status, follows = HTTPStatus.SERVICE_UNAVAILABLE, error.next_command
+        _log.warning("%s", error)
+    detail = f"expected {error.expected}; found {error.found}"
+    return Problem(title=status.phrase, status=status, detail=_public(detail), next=_public(follows))
+
+
+def _public(text: str) -> str:
+    """Without paths and addresses of ours."""
+    return _ADDRESS.sub("…", _PATH.sub("…", text))
+
+
+def problem(status: HTTPStatus, detail: str, next_step: str = SEE_DOCS) -> JSONResponse:
     """One problem as a response."""
-    body = Problem(title=status.phrase, status=status, detail=detail, next=next_step)
-    return JSONResponse(body.model_dump(), status, media_type="application/problem+json")
+    return response(Problem(title=status.phrase, status=status, detail=detail, next=next_step))
 
 
-def _told(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"] if part != "body")
+def response(body: Problem) -> JSONResponse:
+    """A problem as a response."""
+    return JSONResponse(body.model_dump(), body.status, media_type="application/problem+json")
+
+
+def _invalid(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"] if part != "body")[:200]
     return f"{where or 'body'}: {error['msg']}"

@@ -36,7 +36,12 @@ def install(app: FastAPI, champions: Champions) -> None:
     @app.get("/v1/models", responses=errors.RESPONSES, tags=["operation"])
     def models() -> ModelsResponse:
         """What serves: versions, and what became of promotions. What nobody asked for yet is not loaded."""
-        return ModelsResponse(models=[_told(serves, live) for serves, live in sorted(champions.lives.items())])
+        return ModelsResponse(models=served(champions))
+
+
+def served(champions: Champions) -> list[ServedModel]:
+    """All that serves, by name."""
+    return [_told(serves, live) for serves, live in sorted(champions.lives.items())]
 
 
 def _told(serves: str, live: Live[Any]) -> ServedModel:

@@ -1,43 +1,150 @@
-"""``POST /v1/recommendations``."""
+"""``POST /v1/recommendations``, for one listener or many."""
 
+import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from feature_repo.bundle import name_and_version
+from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.schemas import RecommendationRequest, RecommendationResponse
+from inference.api.schemas import (
+    RecommendationBatch,
+    RecommendationRequest,
+    RecommendationResponse,
+    RecommendationResult,
+    RecommendationResults,
+)
+from inference.experiments.running import Assigned, Running
+from inference.monitoring.predictions import PredictionLog
+from inference.recommend.answer import Answer
+from inference.recommend.controller import Controller
 from inference.recommend.engine import RecommendationEngine
 from inference.swap import Live
 
+FAILED = 30.0
+"""Seconds after which a version that an arm names, and that could not be loaded, is tried again."""
 
-def engine(model: str, home: Home) -> Live[RecommendationEngine]:
-    """The engine of one application, which follows promotions; loaded at once.
+
+class Recommending:
+    """The engine of one application, which follows promotions, and those that experiments name. Loaded at once.
+
+    Args:
+        model: the recommender: a name for its champion, ``recommendation:3`` for one that never changes.
+        home: the data folder.
+        running: the experiments.
+        controller: of what an answer may cost.
+        log: of answers.
 
     Raises:
         BundleError: the model cannot be served.
         StoreError: the manifest is missing or damaged.
     """
-    load = partial(RecommendationEngine.load, model, home)
-    live = Live(load, [model], home, try_out=RecommendationEngine.try_out)
-    live.get()
-    return live
+
+    def __init__(self, model: str, home: Home, running: Running, controller: Controller, log: PredictionLog) -> None:
+        self._home, self._running, self._controller, self._log = home, running, controller, log
+        self.live = self._engine(model)
+        self.live.get()
+        self._named: dict[str, Live[RecommendationEngine]] = {}
+        self._failed: dict[str, float] = {}
+
+    def recommend(self, body: RecommendationRequest) -> tuple[Answer, list[Assigned]]:
+        """Answer one listener, as the arms that they are in would have it where they said nothing themselves."""
+        started = time.perf_counter()
+        wishes = body.model_dump(exclude={"user_id", "context", "count"})
+        assigned = self._running.assign(body.user_id)
+        engine, taken = self.live.get(), []
+        for one in assigned:
+            named = self._version(str(one.settings.get("model", "")))
+            if named is None:  # it cannot be loaded: whoever should see it sees what everybody sees, uncounted
+                continue
+            engine = engine if named is True else named  # type: ignore[assignment]
+            wishes |= {name: told for name, told in one.settings.items() if _free(body, name)}
+            taken.append(one)
+        budget = self._controller.budget
+        answer = engine.recommend(body.user_id, body.context.request(), count=body.count, budget=budget, **wishes)
+        if taken:
+            self._running.exposed(body.user_id, taken, answer.answer_id, answer.at)
+        first = answer.items[0] if answer.items else None
+        self._log.put(
+            "recommendations",
+            answer.model,
+            strategy=answer.strategy,
+            known=answer.known,
+            items=len(answer.items),
+            score=first.score if first else None,
+            source=first.source if first else None,
+            explored=sum(item.explored for item in answer.items),
+            milliseconds=round((time.perf_counter() - started) * 1e3, 3),
+        )
+        return answer, taken
+
+    def _engine(self, model: str) -> Live[RecommendationEngine]:
+        load = partial(RecommendationEngine.load, model, self._home)
+        return Live(load, [model], self._home, try_out=RecommendationEngine.try_out)
+
+    def _version(self, model: str) -> RecommendationEngine | bool | None:
+        """The engine of a version; True for the one of everybody, None for one that cannot be loaded."""
+        if not name_and_version(model)[1]:
+            return True
+        if time.monotonic() - self._failed.get(model, -FAILED) < FAILED:
+            return None
+        try:
+            return self._named.setdefault(model, self._engine(model)).get()
+        except RefrainError:
+            self._failed[model] = time.monotonic()
+            return None
 
 
-def install(app: FastAPI, live: Live[RecommendationEngine], registry: CollectorRegistry) -> None:
-    """Add the route."""
+def _free(body: RecommendationRequest, name: str) -> bool:
+    """Whether an arm may choose: it is a wish, and the caller did not say."""
+    return name != "model" and name not in body.model_fields_set
+
+
+def install(app: FastAPI, recommending: Recommending, controller: Controller, registry: CollectorRegistry) -> None:
+    """Add the routes."""
     labels = ["model", "strategy"]
     answers = Counter("refrain_recommendations", "Answers by model and strategy", labels, registry=registry)
+    level = Gauge(
+        "refrain_level", "How much is left out to be in time, 0 for nothing", registry=registry, multiprocess_mode="max"
+    )
+    slowest = Gauge(
+        "refrain_p99_seconds", "Of recommendations, in the last second", registry=registry, multiprocess_mode="max"
+    )
+    shed = Counter("refrain_shed", "Answers at a level above 0", ["level"], registry=registry)
+
+    def answered(body: RecommendationRequest) -> RecommendationResponse:
+        now = controller.level
+        answer, taken = recommending.recommend(body)
+        answers.labels(answer.model, answer.strategy).inc()
+        level.set(now)
+        slowest.set(controller.p99)
+        if now:
+            shed.labels(now).inc()
+        told: Mapping[str, Any] = {**asdict(answer), "experiments": {one.experiment: one.variant for one in taken}}
+        return RecommendationResponse.model_validate(told)
 
     @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"])
     def recommendations(body: RecommendationRequest) -> RecommendationResponse:
         """The best tracks that a listener has not heard, each with a reason.
 
         Their last plays count at once; a stranger gets what people like them play, or what goes with what they pick.
+        ``experiments`` says which arms the listener is in; what the request says itself, no arm changes.
         """
-        wishes = body.model_dump(exclude={"user_id", "context", "count"})
-        answer = live.get().recommend(body.user_id, body.context.request(), count=body.count, **wishes)
-        answers.labels(answer.model, answer.strategy).inc()
-        return RecommendationResponse.model_validate(asdict(answer))
+        return answered(body)
+
+    @app.post("/v1/recommendations/batch", responses=errors.RESPONSES, tags=["recommendation"])
+    def batch(body: RecommendationBatch) -> RecommendationResults:
+        """The same for up to 100 listeners; each gets an answer or a problem of their own."""
+        return RecommendationResults(results=[_one(one) for one in body.requests])
+
+    def _one(body: RecommendationRequest) -> RecommendationResult:
+        try:
+            return RecommendationResult(answer=answered(body))
+        except RefrainError as error:
+            return RecommendationResult(problem=errors.told(error))

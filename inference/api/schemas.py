@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from feature_repo.events import LONGEST_ID
 from feature_repo.windows import EVENTS
@@ -12,9 +12,12 @@ from inference.events import MOST_EVENTS
 Metric = Annotated[float, Field(allow_inf_nan=False)] | None
 LONGEST_TEXT, MOST_TEXTS = 1_000_000, 256
 """Characters of a text, of which the first 20,000 are read; texts of a request."""
+MOST_TOGETHER = 100
+"""Requests of one family in one batch."""
 MOST_ROWS = 1_000
 """Of one lookup."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 
 class RequestContext(BaseModel):
@@ -89,6 +92,19 @@ class RecommendationResponse(BaseModel):
     answer_id: str = Field(description="by which the log of impressions knows it")
     items: list[RecommendedTrack]
     note: str | None = Field(default=None, description="what kept the answer from being as good as it might")
+    experiments: dict[str, str] = Field(
+        default_factory=dict, description="experiment → arm, of those that the listener is in"
+    )
+
+
+class RecommendationBatch(BaseModel):
+    """Several who ask."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"requests": [{"user_id": "u000042", "count": 5}]}]}
+    )
+
+    requests: list[RecommendationRequest] = Field(min_length=1, max_length=MOST_TOGETHER)
 
 
 class ForecastRequest(BaseModel):
@@ -248,6 +264,84 @@ class DetectResponse(BaseModel):
     detections: list[DetectionOut]
     incidents: list[IncidentOut]
     note: str | None = None
+
+
+class Act(BaseModel):
+    """What one listener did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: EventId
+    action: Literal["click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase"]
+    track_id: EventId | None = None
+    answer_id: EventId | None = Field(default=None, description="of the recommendation that it is about")
+    rating: int | None = Field(default=None, ge=1, le=5)
+    amount_cents: int | None = Field(default=None, ge=0, le=100_000_000)
+    at: AwareDatetime | None = Field(default=None, description="when it happened; now if left out")
+
+    @model_validator(mode="after")
+    def _rated(self) -> "Act":
+        if (self.action == "rate") != (self.rating is not None):
+            raise ValueError("`rating` goes with the action `rate`, and with no other")
+        return self
+
+
+class FeedbackRequest(BaseModel):
+    """What listeners did."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"acts": [{"user_id": "u000042", "action": "like", "track_id": "t000007"}]}]},
+    )
+
+    acts: list[Act] = Field(min_length=1, max_length=MOST_EVENTS)
+
+
+class VariantOut(BaseModel):
+    """One arm."""
+
+    name: str
+    weight: float
+    settings: dict[str, Any]
+
+
+class ExperimentOut(BaseModel):
+    """One experiment."""
+
+    name: str
+    state: str = Field(examples=["running"])
+    mode: str = Field(examples=["fixed", "bandit"])
+    layer: str
+    buckets: list[int] = Field(description="first and last + 1 of the 10,000 of its layer")
+    share: float = Field(description="of those listeners who are in")
+    metric: str
+    variants: list[VariantOut]
+    started: datetime | None
+    stopped: datetime | None
+    reason: str = Field(description="why it was stopped")
+
+
+class ExperimentsResponse(BaseModel):
+    """All experiments, and the share of listeners who are in none."""
+
+    holdout: float
+    experiments: list[ExperimentOut]
+
+
+class StartRequest(BaseModel):
+    """How many of its listeners are in."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"share": 0.1}]})
+
+    share: float | None = Field(default=None, ge=0, le=1, description="as before, or as declared, if left out")
+
+
+class StopRequest(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "more skips than is borne"}]})
+
+    reason: str = Field(min_length=1, max_length=200)
 
 
 class RefusedEvent(BaseModel):
@@ -442,3 +536,39 @@ class Problem(BaseModel):
     status: int
     detail: str
     next: str
+
+
+class RecommendationResult(BaseModel):
+    """An answer, or why there is none."""
+
+    answer: RecommendationResponse | None = None
+    problem: Problem | None = None
+
+
+class RecommendationResults(BaseModel):
+    """In the order of the requests."""
+
+    results: list[RecommendationResult]
+
+
+class ForecastBatch(BaseModel):
+    """Several forecasts."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"requests": [{"entity": "track", "id": "t000042"}]}]}
+    )
+
+    requests: list[ForecastRequest] = Field(min_length=1, max_length=MOST_TOGETHER)
+
+
+class ForecastResult(BaseModel):
+    """A forecast, or why there is none."""
+
+    answer: ForecastResponse | None = None
+    problem: Problem | None = None
+
+
+class ForecastResults(BaseModel):
+    """In the order of the requests."""
+
+    results: list[ForecastResult]

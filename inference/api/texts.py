@@ -12,6 +12,7 @@ from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import whole_body
 from inference.api.schemas import AnalyzedText, AnalyzeRequest, AnalyzeResponse
+from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 from inference.text.analyzer import MODELS, TextAnalyzer, TextAnswer, label, likeliest
 
@@ -33,7 +34,7 @@ class Reading:
         return AnalyzeResponse(results=found, models=analyzer.versions, note=analyzer.note)
 
 
-def install(app: FastAPI, reading: Reading, registry: CollectorRegistry) -> None:
+def install(app: FastAPI, reading: Reading, log: PredictionLog, registry: CollectorRegistry) -> None:
     """Add the route."""
     read = Counter("refrain_texts", "Texts read, by language", ["language"], registry=registry)
     schema: dict[str, Any] = AnalyzeRequest.model_json_schema()
@@ -58,6 +59,15 @@ def install(app: FastAPI, reading: Reading, registry: CollectorRegistry) -> None
         found = await run_in_threadpool(reading.analyze, body)
         for one in found.results:
             read.labels(one.language).inc()
+            log.put(
+                "texts",
+                ", ".join(found.models.values()) or "none",
+                language=one.language,
+                words=one.words,
+                sentiment=one.sentiment,
+                positive=one.positive,
+                emotion=one.emotion,
+            )
         return found
 
 

@@ -8,6 +8,7 @@ import queue
 import random
 import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class BackgroundLog:
 
     Attributes:
         left_out: lines that were wanted and not written.
+        on_left_out: called for each of them.
     """
 
     WHAT = "lines"
@@ -39,6 +41,7 @@ class BackgroundLog:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._failed = False
+        self.on_left_out: Callable[[], None] = lambda: None
 
     def line(self, told: Any) -> tuple[Path, dict[str, Any]]:
         """The folder and the line of what was told; runs in the thread."""
@@ -54,12 +57,16 @@ class BackgroundLog:
         try:
             self._waiting.put_nowait(told)
         except queue.Full:
-            self.left_out += 1
+            self._leave_out()
 
     def flush(self) -> None:
         """Wait until everything is written."""
         if self._thread is not None:
             self._waiting.join()
+
+    def _leave_out(self) -> None:
+        self.left_out += 1
+        self.on_left_out()
 
     def _start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -80,7 +87,7 @@ class BackgroundLog:
                 with (folder / self._name).open("ab") as file:
                     file.write(msgspec.json.encode(line, enc_hook=str) + b"\n")
             except Exception as error:  # a log must not bring serving down
-                self.left_out += 1
+                self._leave_out()
                 if not self._failed:
                     logging.getLogger("refrain").warning("%s are not logged: %s", self.WHAT, error)
                 self._failed = True

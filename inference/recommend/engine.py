@@ -2,10 +2,10 @@
 
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +17,16 @@ from inference.features import OnlineFeatures
 from inference.models import load_bundle
 from inference.recommend import diversify as diversity_of
 from inference.recommend import filter as filters
+from inference.recommend.answer import Answer, Recommendation
 from inference.recommend.catalogue import Catalogue
+from inference.recommend.controller import Budget
 from inference.recommend.explore import Slots, explore
 from inference.recommend.impressions import ImpressionLog
 from inference.recommend.listener import STALE_DAYS, Listener, look_up, picked, stranger
 from inference.recommend.rank import Ranker
 from inference.recommend.reasons import first_known, reason, strongest
 from inference.recommend.retrieve import content_profile, retrieve
+from inference.recommend.wishes import Strategy, Wishes
 from transforms.candidates.blend import blended
 from transforms.candidates.cold import evidence
 from transforms.candidates.neighbours import MOST_ASKED
@@ -35,7 +38,6 @@ RECENT = 60
 """Tracks of a history that a reason may name."""
 HELD = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
 """Views that may be answered from memory for ``filter.SECONDS``; what is known of listeners is looked up every time."""
-Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start"]
 
 SOURCES_OF: dict[str, tuple[str, ...]] = {
     "collaborative": ("taste", "similar"),
@@ -45,110 +47,6 @@ SOURCES_OF: dict[str, tuple[str, ...]] = {
     "cold_start": ("similar", "content", "popular", "fresh"),
 }
 """Strategy → sources of its candidates."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What is asked for beside a number of tracks.
-
-    Attributes:
-        exclude_tracks: not these.
-        exclude_artists: nothing by these.
-        explicit: whether explicit tracks may be among them.
-        country: where the listener is; what they once told if None.
-        pick_tracks: what somebody new says they like.
-        pick_artists: likewise.
-        pick_genres: likewise.
-        most_by_artist: tracks of one artist; a third of the list, two at least, if None.
-        diversify: ``mmr`` for tracks unlike each other, ``calibrated`` for genres as the listener plays them, or None.
-        diversity: how much that counts beside the score, 0 to 1.
-        explore: share of the slots that show something new to be learned of, 0 to 1.
-        seed: of what is explored; the clock if None.
-    """
-
-    exclude_tracks: Collection[str] = ()
-    exclude_artists: Collection[str] = ()
-    explicit: bool = True
-    country: str | None = None
-    pick_tracks: Sequence[str] = ()
-    pick_artists: Sequence[str] = ()
-    pick_genres: Sequence[str] = ()
-    most_by_artist: int | None = None
-    diversify: Literal["mmr", "calibrated"] | None = None
-    diversity: float = 0.3
-    explore: float = 0.0
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("diversity", "explore"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(
-                    expected=f"{name} from 0 to 1",
-                    found=repr(getattr(self, name)),
-                    next_command=f"recommend(…, {name}=0.3)",
-                )
-        if self.diversify not in (None, "mmr", "calibrated"):
-            raise InputError(
-                expected="diversify as 'mmr', 'calibrated' or None",
-                found=repr(self.diversify),
-                next_command="recommend(…, diversify='mmr')",
-            )
-        if self.most_by_artist is not None and self.most_by_artist < 1:
-            raise InputError(
-                expected="most_by_artist of 1 or more",
-                found=repr(self.most_by_artist),
-                next_command="recommend(…, exclude_artists=[…])  (to have none of them)",
-            )
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One recommended track.
-
-    Attributes:
-        score: of the model; comparable within one answer only. None where popularity alone answered.
-        source: what found it, one of ``transforms.candidates.pool.SOURCES``, or ``history``.
-        reason: why, in words.
-        propensity: chance that this slot would show it, given those before.
-        explored: whether it is shown to be learned of.
-    """
-
-    track_id: str
-    title: str
-    artist_id: str | None
-    artist_name: str | None
-    score: float | None
-    source: str
-    reason: str
-    propensity: float = 1.0
-    explored: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one listener gets.
-
-    Attributes:
-        user_id: who asked.
-        known: whether anything that they heard is known.
-        model: name and version of the model.
-        items: best first.
-        note: what kept the answer from being as good as it might; None if nothing did.
-        strategy: which of the five models answered.
-        features: feature service → fingerprint, of those that were read.
-        answer_id: by which the log of impressions knows it.
-        at: seconds since 1970 UTC.
-    """
-
-    user_id: str
-    known: bool
-    model: str
-    items: list[Recommendation]
-    note: str | None
-    strategy: str = ""
-    features: dict[str, str] | None = None
-    answer_id: str = ""
-    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -221,7 +119,13 @@ class RecommendationEngine:
         return cls(load_bundle(name, home), home)
 
     def recommend(
-        self, user_id: str, context: Mapping[str, Any] | None = None, *, count: int = 10, **wishes: Any
+        self,
+        user_id: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        count: int = 10,
+        budget: Budget = Budget(),  # noqa: B008 (it cannot be changed)
+        **wishes: Any,
     ) -> Answer:
         """The best tracks that the listener has not heard.
 
@@ -229,6 +133,7 @@ class RecommendationEngine:
             user_id: who asks; somebody unknown gets what people like them play, or what goes with what they pick.
             context: of the request: ``device``, ``context``, ``request_timestamp`` (seconds since 1970 UTC).
             count: how many, 1 to 1,000; fewer come back only if there are no more tracks.
+            budget: what the answer may cost; a note says what was left out.
             wishes: of ``Wishes``.
 
         Raises:
@@ -242,15 +147,21 @@ class RecommendationEngine:
         listener = self._who(user_id, request, wanted)
         strategy, picks = self._strategy(listener, wanted)
         notes = list(listener.notes)
+        if not budget.diversify and (wanted.diversify or wanted.explore):
+            wanted = replace(wanted, diversify=None, explore=0.0)
+            notes.append("the service is busy: neither diversified nor explored")
         unwanted = filters.unwanted(
             self.catalogue, listener.history, [*wanted.exclude_tracks, *wanted.pick_tracks], wanted.exclude_artists
         )
-        pool, told = self._candidates(listener, strategy, wanted, unwanted, picks, count)
+        pool, told = self._candidates(listener, strategy, wanted, unwanted, picks, count, budget.candidates)
         notes += [told] if told else []
         if not len(pool):
             notes.append("nothing is left: every track was heard, excluded or may not be played here")
             return self._answer(listener, strategy, [], notes, {}, at)
-        ordered = self._order(listener, strategy, pool, picks, request)
+        if budget.features or strategy not in self._rankers:
+            ordered = self._order(listener, strategy, pool, picks, request)
+        else:
+            ordered = self._blended(listener, pool, picks, "the service is busy: ordered without features")
         notes += [ordered.note] if ordered.note else []
         rows = self._diversified(listener, pool, ordered, wanted, count)
         slots = self._slots(pool, ordered, rows, wanted)
@@ -304,8 +215,9 @@ class RecommendationEngine:
         """Which model answers, and the places of what was picked."""
         told = (tuple(wanted.pick_tracks), tuple(wanted.pick_artists), tuple(wanted.pick_genres))
         picks = picked(self.catalogue, *told)
-        if self.STRATEGY is not None:
-            return self.STRATEGY, picks
+        chosen = self.STRATEGY or wanted.strategy
+        if chosen is not None:
+            return chosen, picks
         if len(picks) or not listener.known:
             return "cold_start", picks
         return ("real_time" if listener.session or listener.taste is None else "hybrid"), picks
@@ -318,18 +230,19 @@ class RecommendationEngine:
         unwanted: np.ndarray,
         picks: np.ndarray,
         count: int,
+        share: float = 1.0,
     ) -> tuple[Pool, str | None]:
         """What may be recommended; more is looked for where filters leave too little."""
         sources, chosen = SOURCES_OF[strategy], picks if strategy == "cold_start" else None
         at_least, told = count, None
         while True:
-            pool = retrieve(self.catalogue, listener, sources, unwanted, picks=chosen, at_least=at_least)
+            pool = retrieve(self.catalogue, listener, sources, unwanted, picks=chosen, at_least=at_least, share=share)
             kept, told = self._permitted(listener, pool, wanted)
             if told or len(kept) >= count or at_least >= len(self.catalogue):
                 break
             at_least = min(4 * at_least, len(self.catalogue))
         if not len(kept) and strategy in ("collaborative", "content"):  # it knows nothing of them
-            kept, _ = self._candidates(listener, "cold_start", wanted, unwanted, picks, count)
+            kept, _ = self._candidates(listener, "cold_start", wanted, unwanted, picks, count, share)
             told = "; ".join([*([told] if told else []), f"{strategy} knows nothing of this listener: popular tracks"])
         return kept, told
 

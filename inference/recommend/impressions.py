@@ -14,7 +14,7 @@ from feature_repo.home import Home
 from inference.monitoring.background_log import BackgroundLog, share_of
 
 if TYPE_CHECKING:
-    from inference.recommend.engine import Answer
+    from inference.recommend.answer import Answer
 
 
 class ImpressionLog(BackgroundLog):

@@ -19,6 +19,7 @@ def retrieve(
     *,
     picks: np.ndarray | None = None,
     at_least: int = 0,
+    share: float = 1.0,
 ) -> Pool:
     """Tracks worth ranking.
 
@@ -29,6 +30,7 @@ def retrieve(
         unwanted: places that must not be among them.
         picks: places that somebody new says they like, before their history.
         at_least: there will be so many, if there are tracks and ``popular`` is a source.
+        share: of the tracks that each source may bring.
     """
     history = catalogue.places(listener.history)
     asked = history[:MOST_ASKED] if picks is None else np.concatenate([picks, history])[:MOST_ASKED]
@@ -47,7 +49,7 @@ def retrieve(
     similar = catalogue.similar.ask(asked, fading(len(asked), HISTORY_FADES)) if "similar" in sources else None
     session = catalogue.places(listener.session)
     follows = catalogue.follows.ask(session, fading(len(session), SESSION_FADES)) if "follows" in sources else None
-    return pool(found, unwanted, similar=similar, follows=follows, at_least=at_least)
+    return pool(found, unwanted, similar=similar, follows=follows, at_least=at_least, share=share)
 
 
 def content_profile(catalogue: Catalogue, listener: Listener, asked: np.ndarray | None = None) -> np.ndarray | None:

@@ -20,7 +20,7 @@ FORBIDDEN = (
     "duckdb",
     "training",
 )
-PURE = ("transforms.anomaly", "transforms.audio", "transforms.candidates", "transforms.text")
+PURE = ("transforms.anomaly", "transforms.audio", "transforms.candidates", "transforms.svg", "transforms.text")
 """What serving may import of transforms: no data frames in it."""
 
 

@@ -72,7 +72,7 @@ class Median(Aggregate):
         ({"features": {"s": Sum("track_id")}}, r"s over 'track_id' \(String\)"),
         ({"features": {"s": Sum("loudness")}}, "which is not there"),
         ({"features": {"s": Mean()}}, "s without a column"),
-        ({"features": {"r": Rate()}}, "a rate of a column or of a condition"),
+        ({"features": {"r": Rate()}}, "a column or a condition"),
         ({"features": {"d": Distinct("track_id", exact=3)}}, "16 to 65,536"),
         ({"features": {"l": LastN("track_id", n=5_000)}}, "1 to 1,000"),
         ({"features": {"f": DecayedSum(half_life="soon")}}, "'soon'"),

@@ -92,6 +92,8 @@ def aggregate(name: str, suffix: str, feature: Any, used: Sequence[Event]) -> di
             mean = sum(present) / len(present) if present else 0
             variance = sum((value - mean) ** 2 for value in present) / max(len(present), 1)
             return {column: math.sqrt(variance) if present else None}
+        case w.CountIf():
+            return {column: sum(bool(e[feature.of]) if feature.of else feature.where.holds(e) for e in used)}
         case w.Rate():
             true = [bool(event[feature.of]) if feature.of else feature.where.holds(event) for event in used]
             return {column: sum(true) / len(true) if used else None}

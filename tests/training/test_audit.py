@@ -19,10 +19,10 @@ from inference.features import OnlineFeatures
 from inference.monitoring.lookups import LookupLog
 from tests.live import server_of
 from training.__main__ import app
-from training.audit import drift, report
+from training.audit import report
 from training.audit.replay import LATER, OLDER, OTHER, audit, same
-from training.audit.served import served
-from transforms import feature_tables, parquet
+from transforms import drift, feature_tables, parquet
+from transforms.logged.lookups import served
 
 SERVICE = "recommendation_v1"
 

@@ -1,6 +1,5 @@
 """What was served beside what a training set has for the same keys and moments."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,10 +9,9 @@ import polars as pl
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.store import open_store
-from training.audit import drift
-from training.audit.served import EVENT, served
 from training.datasets import training_set
-from transforms import feature_tables
+from transforms import drift, feature_tables
+from transforms.logged.lookups import EVENT, served, trained_on
 
 SAME = 1e-9
 """Relative difference below which two floats are one value; 1e-6 for vectors of 32 bits."""
@@ -115,10 +113,10 @@ def audit(name: str, *, home: Home | None = None, since: datetime | None = None,
         spine = spine.with_columns(request_timestamp=moment)
     final, known = (training_set(name, spine, home=home, as_known=as_known).to_polars() for as_known in (False, True))
     newer = {view.name: _newer(home, view, was) for view in service.views}
-    trained_on, trained = _trained(home, service)
+    name_of_set, trained = trained_on(home, service)
     features = [_feature(service, feature, was, final, known, newer, trained) for feature, _ in service.features]
     first, last = was.select(first=pl.col("event_timestamp").min(), last=pl.col("event_timestamp").max()).row(0)
-    return Audit(name, was.height, first, last, features, trained_on)
+    return Audit(name, was.height, first, last, features, name_of_set)
 
 
 def _feature(
@@ -188,15 +186,3 @@ def _newer(home: Home, view: View, was: pl.DataFrame) -> np.ndarray:
     )
     joined = joined.sort("number").select(pl.col("row").fill_null(-1), pl.col("online").fill_null(-1))
     return np.sign(joined["row"].to_numpy() - joined["online"].to_numpy())
-
-
-def _trained(home: Home, service: Service) -> tuple[str | None, pl.DataFrame | None]:
-    """The newest saved training set of the service."""
-    for folder in sorted(home.training_sets.glob("*/"), key=lambda path: -path.stat().st_mtime):
-        manifest = folder / "manifest.json"
-        if not manifest.is_file():
-            continue
-        told = json.loads(manifest.read_text())
-        if told["feature_service"] == service.name and told["fingerprint"] == service.fingerprint:
-            return folder.name, pl.read_parquet(folder / "data.parquet", glob=False)
-    return None, None

@@ -131,7 +131,7 @@ def by_exploration(shown: "pl.DataFrame") -> dict[str, Estimate]:
     """What slots earned, and what two other policies would have: never to explore, and to explore in every slot.
 
     Args:
-        shown: of ``training.datasets.impressions``. The chance that a slot shows what the ranking has there is what was
+        shown: of ``transforms.logged.impressions``. The chance that a slot shows what the ranking has there is what was
             logged with it where it did; that it explores is 1 less that.
     """
     explored = shown["explored"].to_numpy()

@@ -45,6 +45,7 @@ def pool(
     similar: tuple[np.ndarray, np.ndarray] | None = None,
     follows: tuple[np.ndarray, np.ndarray] | None = None,
     at_least: int = 0,
+    share: float = 1.0,
 ) -> Pool:
     """Put candidates together.
 
@@ -55,6 +56,7 @@ def pool(
         similar: places in ascending order and their scores, by ``Neighbours.ask`` of the history.
         follows: likewise of the last plays.
         at_least: each source may bring so many, if that is more than its limit.
+        share: of its limit that each source may bring.
     """
     ordered = dict(found)
     for name, scored in (("similar", similar), ("follows", follows)):
@@ -65,7 +67,7 @@ def pool(
     for number, name in enumerate(SOURCES):
         if name in ordered:
             rows = ordered[name]
-            rows = rows[~_among(rows, barred)][: max(LIMITS[name], at_least)]
+            rows = rows[~_among(rows, barred)][: max(round(share * LIMITS[name]), at_least)]
             chosen.append(rows)
             source.append(np.full(len(rows), number, np.int8))
     places, first = np.unique(np.concatenate(chosen), return_index=True)

@@ -10,6 +10,7 @@ from transforms.raw.audio_analyses import AUDIO_ANALYSES
 from transforms.raw.audio_labels import AUDIO_LABELS
 from transforms.raw.audio_measurements import AUDIO_MEASUREMENTS
 from transforms.raw.chart_entries import CHART_ENTRIES
+from transforms.raw.feedback import FEEDBACK
 from transforms.raw.friendships import FRIENDSHIPS
 from transforms.raw.host_metrics import HOST_METRICS
 from transforms.raw.incidents import INCIDENTS
@@ -36,6 +37,7 @@ TABLES: dict[str, RawTable] = {
         PLAY_COUNTS,
         FRIENDSHIPS,
         CHART_ENTRIES,
+        FEEDBACK,
         HOST_METRICS,
         REQUESTS,
         LOGINS,

@@ -6,6 +6,7 @@ import polars as pl
 from feature_repo.windows import (
     Aggregate,
     Count,
+    CountIf,
     DecayedSum,
     Distinct,
     First,
@@ -195,6 +196,9 @@ class _Compute:
     def _count(self, name: str, feature: Count, window: Window) -> list[pl.Series]:
         return [pl.Series(self._total("n", window))]
 
+    def _count_if(self, name: str, feature: CountIf, window: Window) -> list[pl.Series]:
+        return [pl.Series(self._total(f"{name}.true", window))]
+
     def _sum(self, name: str, feature: Sum, window: Window) -> list[pl.Series]:
         return [pl.Series(self._total(f"{feature.of}.sum", window))]
 
@@ -287,6 +291,7 @@ class _Compute:
 
 _METHODS: dict[type[Aggregate], str] = {
     Count: "count",
+    CountIf: "count_if",
     DecayedSum: "decayed_sum",
     Distinct: "distinct",
     First: "first",

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from feature_repo.windows import Aggregate, DecayedSum, LastN, Max, Mean, Min, Rate, Std, Sum, WindowedTable
+from feature_repo.windows import Aggregate, Conditional, DecayedSum, LastN, Max, Mean, Min, Std, Sum, WindowedTable
 from feature_repo.windows.table import duration
 from transforms.feature_tables import TYPES
 from transforms.windows.expressions import expression
@@ -149,8 +149,8 @@ def _aggregations(table: WindowedTable, width: int) -> list[pl.Expr]:
     late = created.filter(created > pl.col("at") + width).max().fill_null(0)
     found = [pl.len().cast(pl.Int64).alias("n"), newest.alias("last"), late.alias("late")]
     found += [_part(name, part) for name, wanted in parts(table).items() for part in wanted]
-    for name, rate in table.of_kind(Rate).items():
-        truth = pl.col(rate.of).fill_null(False) if rate.where is None else expression(rate.where)
+    for name, one in table.of_kind(Conditional).items():
+        truth = pl.col(one.of).fill_null(False) if one.where is None else expression(one.where)
         found.append(truth.sum().cast(pl.Int64).alias(f"{name}.true"))
     for name, fading in table.of_kind(DecayedSum).items():
         weight = pl.lit(1.0) if fading.of is None else pl.col(fading.of).fill_null(0).cast(pl.Float64)

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from feature_repo.home import Home
 from inference.api import anomalies, errors
 from inference.api.app import create_app
+from inference.monitoring.predictions import PredictionLog
 
 NOW = datetime(2026, 1, 20, tzinfo=UTC)
 
@@ -31,7 +32,7 @@ def client(
     monkeypatch.setenv("REFRAIN_ALERTS", str(tmp_path / "alerts.jsonl"))
     app = FastAPI()
     errors.install(app)
-    anomalies.install(app, anomalies.Detecting(in_telemetry), registry)
+    anomalies.install(app, anomalies.Detecting(in_telemetry), PredictionLog(in_telemetry), registry)
     with TestClient(app) as found:
         yield found
 

@@ -31,6 +31,7 @@ from inference import (
 from inference.api import audio as route
 from inference.audio import picture
 from inference.audio.shown import plain
+from inference.monitoring.predictions import PredictionLog
 from training.datasets.sounds import LabelledSounds
 from transforms.audio.described import EATEN, WIDTH, vector
 from transforms.raw.read import scan
@@ -197,7 +198,7 @@ def client(in_sounding: Home) -> Iterator[TestClient]:
 
     app = FastAPI()
     errors.install(app)
-    route.install(app, route.Listening(in_sounding), CollectorRegistry())
+    route.install(app, route.Listening(in_sounding), PredictionLog(in_sounding), CollectorRegistry())
     with TestClient(app) as found:
         yield found
 

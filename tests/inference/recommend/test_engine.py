@@ -28,10 +28,12 @@ from inference import (
 )
 from inference.events import EventWriter
 from inference.features import OnlineFeatures, vector_column
-from inference.recommend.engine import SOURCES_OF, Answer, Wishes
-from training.datasets.impressions import impressions
+from inference.recommend.answer import Answer
+from inference.recommend.engine import SOURCES_OF
+from inference.recommend.wishes import Wishes
 from training.registry import CHAMPION, versions
 from transforms import feature_tables
+from transforms.logged.impressions import impressions
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream
 

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from feature_repo.home import Home
 from inference.api import errors, texts
 from inference.api.schemas import MOST_TEXTS
+from inference.monitoring.predictions import PredictionLog
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::P
 def application(home: Home) -> FastAPI:
     app = FastAPI()
     errors.install(app)
-    texts.install(app, texts.Reading(home), CollectorRegistry())
+    texts.install(app, texts.Reading(home), PredictionLog(home), CollectorRegistry())
     return app
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from feature_repo.windows import (
     Aggregate,
     Count,
+    CountIf,
     DecayedSum,
     Distinct,
     First,
@@ -60,6 +61,10 @@ def _part(table: "LiveTable", sums: np.ndarray, name: str) -> np.ndarray:
 
 def _count(table: "LiveTable", name: str, feature: Count, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
     return [pa.array(_part(table, sums, "n"))]
+
+
+def _count_if(table: "LiveTable", name: str, feature: CountIf, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
+    return [pa.array(_part(table, sums, f"{name}.true"))]
 
 
 def _sum(table: "LiveTable", name: str, feature: Sum, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
@@ -138,6 +143,7 @@ def _decayed_sum(table: "LiveTable", name: str, feature: DecayedSum, window: int
 
 _MAKERS: dict[type[Aggregate], Callable[..., list[Any]]] = {
     Count: _count,
+    CountIf: _count_if,
     DecayedSum: _decayed_sum,
     Distinct: _distinct,
     First: _first,

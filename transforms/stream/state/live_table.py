@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from feature_repo.windows import DecayedSum, Distinct, First, Last, LastN, Rate, TopK, WindowedTable
+from feature_repo.windows import Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
 from feature_repo.windows.table import DAY, duration
 from transforms.stream.state.events import Events, holds
 from transforms.stream.state.growing import Growing
@@ -114,7 +114,7 @@ class LiveTable:
     def _parts(self) -> None:
         wanted = [(name, part) for name, kinds in parts_of(self.table).items() for part in kinds]
         sums = ["n", *(f"{n}.{p}" for n, p in wanted if p not in ("min", "max"))]
-        sums += [f"{name}.true" for name in self.table.of_kind(Rate)]
+        sums += [f"{name}.true" for name in self.table.of_kind(Conditional)]
         least, most = ([f"{n}.{p}" for n, p in wanted if p == kind] for kind in ("min", "max"))
         self._counts = len(sums), len(least), len(most)
         self.parts = [*sums, *least, *most]
@@ -147,9 +147,9 @@ class LiveTable:
         if part == "n" and not column:
             return 1
         if part == "true":
-            rate = self.table.features[column]
-            assert isinstance(rate, Rate)
-            return events.numbers[str(rate.of)] if rate.where is None else holds(rate.where, events)
+            one = self.table.features[column]
+            assert isinstance(one, Conditional)
+            return events.numbers[str(one.of)] if one.where is None else holds(one.where, events)
         numbers, there = events.numbers[column], events.there[column]
         if part == "n":
             return there

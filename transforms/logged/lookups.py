@@ -1,17 +1,19 @@
 """Logged online lookups as a table: one row an entity."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import Service
+from feature_repo.manifest import Service, UnknownService, load_service
 from feature_repo.on_demand import REQUEST_FIELDS
 from transforms.feature_tables import TYPES
+from transforms.logged import lines
 from transforms.raw.table import MICROSECONDS_UTC
 
 EVENT = "event:"
@@ -34,21 +36,58 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
     Raises:
         StoreError: nothing was logged.
     """
-    rows: list[dict[str, Any]] = []
-    for line in _newest_first(home, service):
-        if line["fingerprint"] != service.fingerprint:
-            continue
-        if since is not None and line["at"] < since.timestamp() * 1e6:
+    frames: list[pl.DataFrame] = []
+    count = 0
+    for day in lines.days(home.lookups(service.name)):
+        if count >= most or (since is not None and day.name < f"date={since.date()}"):
             break
-        rows += _rows(line)
-        if len(rows) >= most:
-            break
-    if not rows:
+        frames += [_frame(service, _of_service(lines.lines(day), service))]
+        frames += [pl.read_parquet(file, hive_partitioning=False) for file in _packed(day, service)]
+        count = sum(frame.height for frame in frames)
+    rows = pl.concat(frames) if frames else _frame(service, [])
+    if since is not None:
+        rows = rows.filter(pl.col("event_timestamp") >= since)
+    if not rows.height:
         raise StoreError(
             expected=f"logged lookups of {service.name}, as it is now, in {home.lookups(service.name)}",
             found="none",
             next_command="REFRAIN_LOG_LOOKUPS=0.01 python -m inference serve",
         )
+    return rows.sort("event_timestamp", descending=True, maintain_order=True).head(most)
+
+
+def pack(home: Home) -> int:
+    """Make Parquet of the lookups of every service as it is now; returns how many lookups.
+
+    Lookups of an older form of a service, which no reader takes, are kept as the JSON that they were.
+    """
+    count = 0
+    for folder in sorted(home.lookups("any").parent.glob("*")):
+        try:
+            service = load_service(home, folder.name)
+        except UnknownService:
+            continue
+
+        def tables(told: Sequence[dict[str, Any]], service: Service = service) -> dict[str, pl.DataFrame]:
+            rows = _frame(service, _of_service(told, service))
+            others = [json.dumps(line) for line in told if line.get("fingerprint") != service.fingerprint]
+            found = {service.fingerprint: rows, "json": pl.DataFrame({"line": others})}
+            return {name: frame for name, frame in found.items() if frame.height}
+
+        count += lines.pack(folder, tables)
+    return count
+
+
+def _of_service(told: Iterable[dict[str, Any]], service: Service) -> list[dict[str, Any]]:
+    """Rows of the lines that fit the service as it is now."""
+    return [row for line in told if line.get("fingerprint") == service.fingerprint for row in _rows(line)]
+
+
+def _packed(day: Path, service: Service) -> list[Path]:
+    return [file for file in lines.packed(day) if file.name.startswith(f"packed-{service.fingerprint}-")]
+
+
+def _frame(service: Service, rows: list[dict[str, Any]]) -> pl.DataFrame:
     schema = {
         **{key: pl.String() for key in service.join_keys},
         "event_timestamp": pl.Int64(),
@@ -56,7 +95,7 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
         **{name: TYPES[dtype] for name, dtype in service.features},
         **{EVENT + view.name: pl.Int64() for view in service.views},
     }
-    frame = pl.DataFrame(rows[:most], schema=_as_json(schema), orient="row", strict=False)
+    frame = pl.DataFrame(rows, schema=_as_json(schema), orient="row", strict=False)
     times = [name for name, dtype in schema.items() if dtype == MICROSECONDS_UTC]
     return frame.with_columns(
         pl.col("event_timestamp").cast(MICROSECONDS_UTC),
@@ -71,20 +110,6 @@ def _request_type(name: str) -> pl.DataType:
 def _as_json(schema: dict[str, pl.DataType]) -> dict[str, pl.DataType]:
     """Times are texts in JSON; floats in lists have more digits there than they need."""
     return {name: pl.String() if dtype == MICROSECONDS_UTC else dtype for name, dtype in schema.items()}
-
-
-def _newest_first(home: Home, service: Service) -> Iterator[dict[str, Any]]:
-    for day in sorted(home.lookups(service.name).glob("date=*"), reverse=True):
-        lines = [line for file in sorted(day.glob("*.jsonl")) for line in file.read_bytes().splitlines()]
-        found = (_read(line) for line in lines)
-        yield from sorted((line for line in found if line is not None), key=lambda line: -line["at"])
-
-
-def _read(line: bytes) -> dict[str, Any] | None:
-    try:
-        return json.loads(line)
-    except ValueError:  # a process was killed while it wrote
-        return None
 
 
 def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
@@ -104,3 +129,15 @@ def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
 def days_ago(days: float) -> datetime:
     """A moment so many days before now."""
     return datetime.now(UTC) - timedelta(days=days)
+
+
+def trained_on(home: Home, service: Service) -> tuple[str | None, pl.DataFrame | None]:
+    """Name and rows of the newest saved training set of a service; None where there is none of its form."""
+    for folder in sorted(home.training_sets.glob("*/"), key=lambda path: -path.stat().st_mtime):
+        manifest = folder / "manifest.json"
+        if not manifest.is_file():
+            continue
+        told = json.loads(manifest.read_text())
+        if told["feature_service"] == service.name and told["fingerprint"] == service.fingerprint:
+            return folder.name, pl.read_parquet(folder / "data.parquet", glob=False)
+    return None, None

@@ -1,0 +1,39 @@
+"""``/health`` and ``/metrics``."""
+
+import os
+
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from feature_repo.home import Home
+from inference.api import errors
+from inference.api.schemas import Health
+from inference.monitoring.freshness import FreshnessCollector
+from inference.recommend.engine import RecommendationEngine
+from inference.swap import Live
+
+WORKERS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where processes that serve together put their counts; set by ``serve --workers``."""
+
+
+def install(app: FastAPI, engine: Live[RecommendationEngine], home: Home, registry: CollectorRegistry) -> None:
+    """Add the routes."""
+    freshness = FreshnessCollector(home)
+
+    @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
+    def health() -> Health:
+        """Whether the recommender is loaded and the online store answers."""
+        serving = engine.get()
+        serving.check()
+        return Health(status="ok", model=serving.bundle.name_version)
+
+    @app.get("/metrics", tags=["operation"], response_class=Response)
+    def metrics() -> Response:
+        """Prometheus metrics, of all processes that serve together."""
+        told, store = registry, CollectorRegistry()
+        if os.environ.get(WORKERS):
+            told = CollectorRegistry()
+            MultiProcessCollector(told)
+        store.register(freshness)
+        return Response(generate_latest(told) + generate_latest(store), media_type=CONTENT_TYPE_LATEST)

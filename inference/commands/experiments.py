@@ -1,0 +1,89 @@
+"""``python -m inference experiments``: declared, started, ramped up, stopped."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from feature_repo import experiments as declared
+from feature_repo.command_line import command_line, say
+from feature_repo.errors import InputError
+from feature_repo.experiments import METRICS, SETTINGS, Experiment
+from feature_repo.home import Home
+
+app = command_line("Experiments on recommendations; what came of one: python -m training experiment NAME.")
+EXAMPLE = """\
+{"name": "more_new", "metric": "engagement",
+ "variants": [{"name": "control"}, {"name": "explore", "settings": {"explore": 0.2}}],
+ "guardrails": [{"metric": "skip_rate", "worse": "up", "margin": 0.02}]}"""
+
+
+@app.command()
+def declare(
+    file: Annotated[Path | None, typer.Argument(help="JSON of one experiment; '-' for standard input")] = None,
+    example: Annotated[bool, typer.Option("--example", help="print one")] = False,
+) -> None:
+    """Declare an experiment; it does nothing until it is started.
+
+    Experiments of one layer own buckets (0 to 10,000) that must not overlap. --example prints one to start from.
+    """
+    if example or file is None:
+        say(EXAMPLE)
+        say(f"settings of a variant: {', '.join(SETTINGS)}")
+        say(f"metrics: {', '.join(METRICS)}")
+        return
+    if str(file) != "-" and not file.is_file():
+        raise InputError(
+            expected="a file with an experiment",
+            found=str(file),
+            next_command="python -m inference experiments declare --example",
+        )
+    content = typer.get_text_stream("stdin").read().encode() if str(file) == "-" else file.read_bytes()
+    try:
+        experiment = msgspec.json.decode(content, type=Experiment)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            expected="an experiment as JSON",
+            found=str(error),
+            next_command="python -m inference experiments declare --example",
+        ) from error
+    declared.add(Home.from_env(), msgspec.structs.replace(experiment, state="draft", started=None, stopped=None))
+    say(f"{experiment.name} is declared; next: python -m inference experiments start {experiment.name} --share 0.1")
+
+
+@app.command()
+def start(
+    name: str,
+    share: Annotated[float | None, typer.Option(min=0, max=1, help="of its listeners who are in; as declared")] = None,
+) -> None:
+    """Run it, or let more listeners in: who is in stays in, and in the same arm."""
+    found = declared.start(Home.from_env(), name, datetime.now(UTC), share)
+    say(f"{name} runs, for {found.share:.0%} of the listeners of its buckets")
+
+
+@app.command()
+def stop(name: str, reason: Annotated[str, typer.Option(help="for the record")] = "ended") -> None:
+    """End it for good: within two seconds everybody gets what everybody gets."""
+    declared.stop(Home.from_env(), name, datetime.now(UTC), reason)
+    say(f"{name} is stopped; next: python -m training experiment {name}")
+
+
+@app.command()
+def holdout(share: Annotated[float, typer.Argument(min=0, max=0.5)]) -> None:
+    """So many of all listeners are in no experiment."""
+    declared.hold_out(Home.from_env(), share)
+    say(f"{share:.1%} of all listeners are in no experiment")
+
+
+@app.command("list")
+def show() -> None:
+    """All experiments."""
+    found = declared.read(Home.from_env())
+    say(f"holdout {found.holdout:.1%}")
+    say(f"{'name':24}{'state':9}{'layer':16}{'buckets':>14}{'share':>8}  arms")
+    for one in found.experiments.values():
+        arms = ", ".join(f"{arm.name} ×{arm.weight:g}" for arm in one.variants)
+        buckets = f"{one.buckets[0]:,}–{one.buckets[1]:,}"
+        say(f"{one.name:24}{one.state:9}{one.layer:16}{buckets:>14}{one.share:8.0%}  {arms}")

@@ -1,0 +1,303 @@
+"""The routes of the console."""
+
+import re
+import tempfile
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import numpy as np
+from anyio import to_thread
+from fastapi import FastAPI, File, Form, Query, Request, UploadFile
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+
+from feature_repo.errors import RefrainError, StoreError
+from feature_repo.home import Home
+from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.file import read
+from inference.api.access import COOKIE, Access
+from inference.api.audio import LARGEST_BODY, Listening
+from inference.api.models import Champions, served
+from inference.api.recommendations import Recommending
+from inference.api.schemas import RecommendationRequest
+from inference.experiments.running import Running
+from inference.monitoring.freshness import FreshnessReader, span
+from inference.recommend.controller import Controller
+from inference.security.caller import PREDICT, Refused
+from transforms import svg
+
+LINKS = (
+    ("/", "Overview"),
+    ("/console/recommend", "Recommend"),
+    ("/console/sound", "Sound"),
+    ("/console/anomalies", "Anomalies"),
+    ("/console/experiments", "Experiments"),
+)
+HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+KEPT = 8 * 3600
+"""Seconds that a browser keeps the key."""
+MOST_POINTS = 600
+"""Of a waveform."""
+LARGEST_TEXT = 1 << 20
+"""Bytes of observations."""
+REPORT = re.compile(r"(monitor|experiment)-[\w-]{1,64}\.html", re.ASCII)
+
+
+class Console:
+    """Renders pages of one application."""
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        access: Access,
+        champions: Champions,
+        recommending: Recommending,
+        listening: Listening,
+        running: Running,
+        controller: Controller,
+    ) -> None:
+        self.home, self.access, self.champions, self.recommending = home, access, champions, recommending
+        self.listening, self.running, self.controller = listening, running, controller
+        self._templates = Environment(
+            loader=PackageLoader("inference", "console"), autoescape=select_autoescape(), auto_reload=False
+        )
+        self._freshness = FreshnessReader(home)
+
+    def page(
+        self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **told: Any
+    ) -> HTMLResponse:
+        """One page."""
+        known = COOKIE in request.cookies
+        content = self._templates.get_template(name).render(
+            title=title, links=LINKS if name != "login.html" else (), here=request.url.path, known=known, **told
+        )
+        headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer"}
+        return HTMLResponse(content, status, headers)
+
+    def overview(self) -> dict[str, Any]:
+        """What the first page tells."""
+        engine = self.recommending.live.get()
+        unhealthy, freshness = "", None
+        try:
+            engine.check()
+            now = time.time()
+            freshness = [
+                (
+                    one.view,
+                    "never" if one.newest_event is None else span(now - one.newest_event),
+                    "" if one.written_at is None else f"{span(now - one.written_at)} ago",
+                    f"{one.rows_written:,}",
+                )
+                for one in sorted(self._freshness.read(), key=lambda one: one.view)
+            ]
+        except StoreError:
+            unhealthy = "the online store does not answer: answers are made of the bundle alone"
+        reports = self._reports("monitor-")
+        return {
+            "healthy": not unhealthy,
+            "unhealthy": unhealthy,
+            "freshness": freshness,
+            "models": served(self.champions),
+            "level": self.controller.level,
+            "p99": f"{self.controller.p99 * 1e3:.1f}",
+            "goal": f"{self.controller.goal * 1e3:g}",
+            "open": not self.access.closed,
+            "running": sum(one.state == "running" for one in self.running.declared.experiments.values()),
+            "report": reports[-1] if reports else "",
+        }
+
+    def experiments(self) -> dict[str, Any]:
+        """What the page of experiments tells."""
+        found = self.running.declared
+        reports = {name.removeprefix("experiment-").removesuffix(".html") for name in self._reports("experiment-")}
+        return {"holdout": found.holdout, "experiments": list(found.experiments.values()), "reports": reports}
+
+    def report(self, name: str) -> Path | None:
+        """The file of a report; None if there is none of the name."""
+        file = self.home.reports / name
+        return file if REPORT.fullmatch(name) and file.is_file() else None
+
+    def sound(self, content: bytes) -> dict[str, Any]:
+        """What the page of a sound tells."""
+        found, mono, rate = self.listening.drawn(content)
+        return {"found": found, "waveform": Markup(_waveform(mono, rate, found.beats))}
+
+    def _reports(self, start: str) -> list[str]:
+        return sorted(file.name for file in self.home.reports.glob(f"{start}*.html") if REPORT.fullmatch(file.name))
+
+
+def install(app: FastAPI, console: Console) -> None:
+    """Add the pages."""
+    hidden: dict[str, Any] = {"include_in_schema": False, "response_class": HTMLResponse}
+
+    @app.get("/", **hidden)
+    def overview(request: Request) -> Response:
+        return console.page(request, "overview.html", "Overview", **console.overview())
+
+    @app.get("/console/style.css", include_in_schema=False)
+    def style() -> Response:
+        return FileResponse(HERE / "style.css", media_type="text/css", headers={"cache-control": "max-age=3600"})
+
+    _login(app, console, hidden)
+
+    @app.get("/console/recommend", **hidden)
+    def recommend(
+        request: Request,
+        user: Annotated[str, Query(max_length=256)] = "",
+        count: Annotated[int, Query(ge=1, le=50)] = 10,
+        diversify: Annotated[str, Query(pattern="^(|mmr|calibrated)$")] = "",
+    ) -> Response:
+        told: dict[str, Any] = {"user": user, "count": count, "diversify": diversify}
+        status = HTTPStatus.OK
+        if user:
+            started = time.perf_counter()
+            try:
+                wished = {"diversify": diversify} if diversify else {}
+                body = RecommendationRequest.model_validate({"user_id": user, "count": count, **wished})
+                told["answer"], taken = console.recommending.recommend(body)
+                told["arms"] = {one.experiment: one.variant for one in taken}
+                told["milliseconds"] = f"{(time.perf_counter() - started) * 1e3:.0f}"
+            except RefrainError as error:
+                told["problem"], status = _in_words(error), HTTPStatus.UNPROCESSABLE_ENTITY
+        return console.page(request, "recommend.html", "Recommend", status, **told)
+
+    @app.get("/console/sound", **hidden)
+    def sound(request: Request) -> Response:
+        return console.page(request, "sound.html", "Sound")
+
+    @app.post("/console/sound", **hidden)
+    async def analysed(request: Request, file: Annotated[UploadFile, File()]) -> Response:
+        told: dict[str, Any] = {"name": (file.filename or "a sound")[:120]}
+        status = HTTPStatus.OK
+        with console.listening.place():
+            content = await file.read(LARGEST_BODY + 1)
+            try:
+                told |= await to_thread.run_sync(console.sound, content, limiter=console.listening.turns)
+            except RefrainError as error:
+                told["problem"], status = _in_words(error), HTTPStatus.UNPROCESSABLE_ENTITY
+        return console.page(request, "sound.html", "Sound", status, **told)
+
+    @app.get("/console/anomalies", **hidden)
+    def anomalies(request: Request) -> Response:
+        told: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": "untrained", "text": EXAMPLE}
+        return console.page(request, "anomalies.html", "Anomalies", **told)
+
+    @app.post("/console/anomalies", **hidden)
+    async def scored(
+        request: Request,
+        detector: Annotated[str, Form(max_length=40)] = "untrained",
+        text: Annotated[str, Form(max_length=LARGEST_TEXT)] = "",
+        file: Annotated[UploadFile | None, File()] = None,
+    ) -> Response:
+        content = await file.read(LARGEST_TEXT) if file is not None else b""
+        told: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": detector, "text": text[:20_000]}
+        status = HTTPStatus.OK
+        try:
+            told |= await run_in_threadpool(_scored, console.home, detector, content or text.encode())
+        except RefrainError as error:
+            told["problem"], status = _in_words(error), HTTPStatus.UNPROCESSABLE_ENTITY
+        return console.page(request, "anomalies.html", "Anomalies", status, **told)
+
+    @app.get("/console/experiments", **hidden)
+    def experiments(request: Request) -> Response:
+        return console.page(request, "experiments.html", "Experiments", **console.experiments())
+
+    @app.get("/console/reports/{name}", **hidden)
+    def report(request: Request, name: str) -> Response:
+        found = console.report(name)
+        if found is None:
+            told = f"There is no report {quote(name[:80])}."
+            return console.page(request, "experiments.html", "Reports", HTTPStatus.NOT_FOUND, problem=told, holdout=0)
+        return HTMLResponse(found.read_text(encoding="utf-8"), headers={"content-security-policy": POLICY})
+
+
+def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
+    @app.get("/console/login", **hidden)
+    def login(request: Request) -> Response:
+        return console.page(request, "login.html", "Come in")
+
+    @app.post("/console/login", **hidden)
+    async def logged_in(request: Request, key: Annotated[str, Form(max_length=9_000)]) -> Response:
+        shown = key.strip()
+        try:
+            if not shown.isascii():
+                raise Refused("no key")
+            caller = await console.access.caller({b"authorization": f"Bearer {shown}".encode()})
+            allowed = PREDICT in caller.roles
+        except Refused:
+            allowed = False
+        if not allowed:
+            told = "This key is not valid here, or does not have the role predict."
+            return console.page(request, "login.html", "Come in", HTTPStatus.UNAUTHORIZED, problem=told)
+        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, shown, max_age=KEPT, httponly=True, samesite="strict", secure=secure)
+        return answer
+
+    @app.post("/console/logout", **hidden)
+    def logout() -> Response:
+        answer = RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+def _scored(home: Home, name: str, content: bytes) -> dict[str, Any]:
+    """Scores by a detector that forgets them: whoever tries something here changes nothing elsewhere."""
+    kind = DETECTORS.get(name)
+    chosen = AnomalyDetector() if kind is None else kind.load(home=home)
+    with tempfile.NamedTemporaryFile(suffix=".txt") as held:
+        held.write(content)
+        held.flush()
+        observations, _ = read(Path(held.name))
+    found = chosen.detect(observations)
+    alarms = [place for place, one in enumerate(found.detections) if one.alarm]
+    picture = svg.lines("Score", [[one.score for one in found.detections]], marks=alarms)
+    return {"found": found, "observations": f"{len(observations):,}", "scores": Markup(picture)}
+
+
+def _waveform(mono: np.ndarray, rate: int, beats: list[float]) -> str:
+    """The largest and the smallest sample of each column, and a mark a beat."""
+    width, height = svg.WIDTH, svg.HEIGHT
+    pieces = np.array_split(mono, min(MOST_POINTS, max(len(mono), 1)))
+    top = max(float(np.abs(mono).max()) if len(mono) else 0.0, 1e-9)
+    ends = [(float(one.max(initial=0.0)) / top, float(one.min(initial=0.0)) / top) for one in pieces]
+    step = width / max(len(pieces), 1)
+    bars = "".join(
+        f"M{place * step:.1f} {height / 2 * (1 - most):.1f}V{height / 2 * (1 - least) + 0.5:.1f}"
+        for place, (most, least) in enumerate(ends)
+    )
+    seconds = max(len(mono) / rate, 1e-9)
+    marks = "".join(f"M{at / seconds * width:.1f} 0V{height}" for at in beats)
+    label = f"Waveform of {seconds:.1f} seconds with {len(beats)} beats"
+    return (
+        f"<figure><svg viewBox='0 0 {width} {height}' role=img aria-label='{label}'>"
+        f"<path d='{marks}' stroke='#c9a227' stroke-width=1 opacity=.6 />"
+        f"<path d='{bars}' stroke='#3d7ab8' stroke-width=1 /></svg><figcaption>{label}</figcaption></figure>"
+    )
+
+
+def _in_words(error: RefrainError) -> str:
+    return f"Expected {error.expected}; found {error.found}."
+
+
+def _example() -> str:
+    """Two hours of a host that hangs once."""
+    rows = ["timestamp,host,cpu_permille"]
+    for minute in range(120):
+        load = 300 + 80 * np.sin(minute / 9) + 17 * ((minute * 37) % 11 - 5) / 5
+        load = 985 if 90 <= minute < 96 else load
+        rows.append(f"2026-01-05T{10 + minute // 60:02}:{minute % 60:02}:00Z,web-1,{load:.0f}")
+    return "\n".join(rows)
+
+
+EXAMPLE = _example()

@@ -1,0 +1,27 @@
+"""Who was shown which arm, written down at the moment of the decision; ``python -m training experiment`` reads it.
+
+JSON lines in ``data/exposures/tenant=…/date=…/``. All are written, by a thread of its own; those that had to be left
+out (a full disk, a thousand waiting) are counted in ``refrain_exposures_left_out_total``.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from feature_repo.home import Home
+from inference.monitoring.background_log import BackgroundLog
+
+
+class ExposureLog(BackgroundLog):
+    """Writes the exposures of one process."""
+
+    WHAT = "exposures"
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(share=1.0)
+        self._folder = home.exposures
+
+    def line(self, told: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+        """One exposure."""
+        at = datetime.fromtimestamp(told["at"] / 1e6, UTC)
+        return self._folder / f"date={at.date()}", told

@@ -1,0 +1,107 @@
+"""Keeps the 99th percentile of answers under a goal by leaving out what is worth least.
+
+Once a second the newest answers are looked at. Above the goal, the next level is taken; when there was room for three
+seconds (p99 below six tenths of the goal), the level before. Levels leave out diversity and exploring first, then halve
+and quarter the candidates, and only at last rank by the bundle alone, without features. A system whose load is steady
+settles; one that would swing between two levels waits twice as long each time before it tries the better one again.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+GOAL = 0.1
+"""Seconds that one answer in a hundred may take longer than."""
+ROOM = 0.6
+"""Share of the goal below which there is room for more."""
+LEAST = 20
+"""Answers without which nothing is decided."""
+PATIENCE, LONGEST_PATIENCE = 3, 96
+"""Seconds of room before a better level is tried."""
+NEWEST = 2_000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an answer may cost.
+
+    Attributes:
+        diversify: whether wishes for diversity and exploring are heard.
+        candidates: share of the usual number of candidates.
+        features: whether features are looked up to rank by.
+    """
+
+    diversify: bool = True
+    candidates: float = 1.0
+    features: bool = True
+
+
+LEVELS = (
+    Budget(),
+    Budget(diversify=False),
+    Budget(diversify=False, candidates=0.5),
+    Budget(diversify=False, candidates=0.25),
+    Budget(diversify=False, candidates=0.25, features=False),
+)
+
+
+class Controller:
+    """Chooses the level. Safe to share between threads; nobody waits for it.
+
+    Args:
+        goal: seconds.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, goal: float = GOAL, clock: Callable[[], float] = time.monotonic) -> None:
+        self.goal, self._clock = goal, clock
+        self._times: deque[tuple[float, float]] = deque(maxlen=NEWEST)
+        self._lock = threading.Lock()
+        self._next = clock() + 1.0
+        self._room, self._patience = 0, PATIENCE
+        self._tried = -1e9
+        self.level = 0
+        self.p99 = 0.0
+        """Seconds, when it was last looked at."""
+
+    @property
+    def budget(self) -> Budget:
+        """Of the level."""
+        return LEVELS[self.level]
+
+    def observe(self, seconds: float) -> None:
+        """One answer took so long."""
+        now = self._clock()
+        self._times.append((now, seconds))
+        if now >= self._next and self._lock.acquire(blocking=False):
+            try:
+                if now >= self._next:
+                    self._next = now + 1.0
+                    self._decide(now)
+            finally:
+                self._lock.release()
+
+    def _decide(self, now: float) -> None:
+        newest = [seconds for at, seconds in list(self._times) if at > now - 1.0]
+        if len(newest) < LEAST:
+            return
+        self.p99 = float(np.percentile(newest, 99))
+        if self.p99 > self.goal:
+            if self.level < len(LEVELS) - 1:
+                if now - self._tried < 2 * PATIENCE:  # the better level was too much, again
+                    self._patience = min(2 * self._patience, LONGEST_PATIENCE)
+                self.level += 1
+            self._room = 0
+        elif self.p99 < ROOM * self.goal and self.level:
+            self._room += 1
+            if self._room >= self._patience:
+                self.level -= 1
+                self._room, self._tried = 0, now
+        else:
+            self._room = 0
+            if not self.level:
+                self._patience = PATIENCE

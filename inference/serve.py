@@ -1,0 +1,77 @@
+"""Processes that serve: one, or several that share a port."""
+
+import ipaddress
+import os
+import tempfile
+
+from feature_repo.command_line import say
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
+from inference.api.operation import WORKERS
+from inference.security.keys import KeyRing
+from inference.security.tokens import TokenVerifier
+
+PATIENCE = 30
+"""Seconds that requests have to end when a process is told to."""
+
+
+def serve(
+    home: Home,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8_000,
+    model: str = "recommendation",
+    workers: int = 1,
+    access: str = "auto",
+    p99: float = 100.0,
+) -> None:
+    """Serve until told to stop; what is asked by then is still answered.
+
+    Args:
+        home: the data folder.
+        host: address to listen on; beyond this machine, keys are needed.
+        port: likewise.
+        model: the recommender.
+        workers: processes.
+        access: ``keys``, ``open`` or ``auto``.
+        p99: milliseconds that recommendations are kept under.
+
+    Raises:
+        InputError: the whole network would be let in without a key.
+        BundleError: the recommender cannot be served.
+        StoreError: the manifest is missing or damaged.
+    """
+    import uvicorn
+
+    if access != "open" and not _is_here(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
+        raise InputError(
+            expected=f"a key, to listen on {host}",
+            found="none: anybody who reaches this machine would be let in",
+            next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
+        )
+    os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
+    say(f"http://{host}:{port}/  (console), http://{host}:{port}/docs")
+    settings = {
+        "host": host,
+        "port": port,
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": PATIENCE,
+    }
+    if workers == 1:
+        uvicorn.run(create_app(model, home), **settings)  # type: ignore[arg-type]
+        return
+    with tempfile.TemporaryDirectory(prefix="refrain-metrics-") as counts:
+        os.environ[WORKERS] = counts
+        uvicorn.run("inference.api.app:from_env", factory=True, workers=workers, **settings)  # type: ignore[arg-type]
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,112 @@
+"""An analysis as lines for a terminal, and as one page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from feature_repo.home import Home
+from training.experiments.analysis import Analysis, Comparison
+from training.experiments.fixed import Effect
+from transforms import svg
+
+
+def lines(found: Analysis) -> Iterator[str]:
+    """For a terminal."""
+    one, measured = found.experiment, found.measured
+    sizes = ", ".join(f"{arm} {count:,}" for arm, count in measured.sizes.items())
+    yield f"{one.name} ({one.state}, {one.mode}): {sizes}; sizes {found.ratio.verdict}, p {found.ratio.p_value:.2g}"
+    if measured.mixed:
+        yield f"{measured.mixed:,} listeners saw more than one arm and are left out"
+    if measured.waiting:
+        yield f"{measured.waiting:,} listeners have not had their seven days yet"
+    yield f"{'metric':16}{'arm':16}{'control':>12}{'arm':>12}{'change':>9}  {'95 %':22}{'p':>9}  verdict"
+    for row in found.comparisons:
+        effect = row.adjusted or row.effect
+        interval = f"{effect.relative_low:+.1%} to {effect.relative_high:+.1%}"
+        yield (
+            f"{row.metric:16}{row.variant:16}{row.effect.control:12.4g}{row.effect.treated:12.4g}"
+            f"{effect.relative:+9.1%}  {interval:22}{row.p_adjusted:9.2g}  {row.verdict}"
+            + (f" ({row.role})" if row.role else "")
+        )
+    if found.needed is not None:
+        yield f"to find a change of 2 % of {one.metric}: {found.needed:,} listeners in each arm"
+    yield found.verdict
+
+
+def write(found: Analysis, home: Home, path: Path | None = None) -> Path:
+    """Write the page, whole or not at all; returns its path."""
+    path = path or home.reports / f"experiment-{found.experiment.name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.tmp")
+    partial.write_text(page(found), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def page(found: Analysis) -> str:
+    """One page that needs nothing else."""
+    one, measured = found.experiment, found.measured
+    sizes = [
+        [arm, f"{count:,}", f"{expected:,.0f}"]
+        for (arm, count), expected in zip(measured.sizes.items(), found.ratio.expected, strict=True)
+    ]
+    pictures = []
+    for arm in dict.fromkeys(row.variant for row in found.comparisons):
+        rows = [(row.metric, *_relative(row)) for row in found.comparisons if row.variant == arm]
+        pictures.append(svg.intervals(f"{arm} beside {one.variants[0].name}: relative change, 95 %", rows))
+    needed = "" if found.needed is None else f"{found.needed:,} listeners in each arm find a change of 2 %. "
+    body = [
+        f"<p><strong>{svg.escape(found.verdict)}</strong></p>",
+        f"<p>{svg.escape(one.state)}, {svg.escape(one.mode)}; decided by {svg.escape(one.metric)}. {needed}</p>",
+        "<h2>Sizes</h2>",
+        svg.table(["arm", "listeners", "expected"], sizes, numbers=(1, 2)),
+        f"<p>p {found.ratio.p_value:.2g}: {found.ratio.verdict}. {measured.mixed:,} saw more than one arm and are left "
+        f"out; of {measured.waiting:,} the seven days have not passed.</p>",
+        "<h2>Changes</h2>",
+        *pictures,
+        svg.table(
+            ["metric", "arm", "listeners", "control", "arm's mean", "change", "95 %", "variance gone", "p", "verdict"],
+            [_row(row) for row in found.comparisons],
+            numbers=(2, 3, 4, 5, 7, 8),
+        ),
+        "<h2>At any time</h2>",
+        "<p>Intervals that hold at all times at once: whoever looks every day decides by these.</p>",
+        svg.table(
+            ["metric", "arm", "difference", "95 % at any time", "p"],
+            [
+                [
+                    row.metric,
+                    row.variant,
+                    f"{row.always.difference:+.4g}",
+                    f"{row.always.low:+.4g} to {row.always.high:+.4g}",
+                    f"{row.always.p_value:.2g}",
+                ]
+                for row in found.comparisons
+            ],
+            numbers=(2, 4),
+        ),
+        "<p class=note>Welch's test on one number a listener, CUPED where something was known before, Holm over the "
+        "arms of a metric, Fieller's interval of the relative change. A guardrail is kept where the interval leaves "
+        "out changes for the worse beyond its margin.</p>",
+    ]
+    return svg.page(f"Experiment {one.name}", "".join(body))
+
+
+def _relative(row: Comparison) -> tuple[float, float, float]:
+    effect: Effect = row.adjusted or row.effect
+    return effect.relative_low, effect.relative, effect.relative_high
+
+
+def _row(row: Comparison) -> list[object]:
+    effect = row.adjusted or row.effect
+    return [
+        row.metric + (f" ({row.role})" if row.role else ""),
+        row.variant,
+        f"{row.control_count:,} / {row.count:,}",
+        f"{row.effect.control:.4g}",
+        f"{row.effect.treated:.4g}",
+        f"{effect.relative:+.2%}",
+        f"{effect.relative_low:+.2%} to {effect.relative_high:+.2%}",
+        f"{row.removed:.0%}",
+        f"{row.p_adjusted:.2g}",
+        row.verdict,
+    ]

@@ -1,0 +1,28 @@
+"""What listeners did about what was shown to them."""
+
+import dataframely as dy
+import polars as pl
+
+from feature_repo.windows import ACTIONS, feedback
+from transforms.raw.table import RawTable, Timed, key_column
+
+
+class Feedback(Timed):
+    """One row per act; ``track_id`` is empty where no track is meant, as of a subscription."""
+
+    user_id = key_column()
+    track_id = dy.String(nullable=False)
+    action = key_column()
+    answer_id = dy.String(nullable=True)
+    rating = dy.Int64(nullable=True, min=feedback.ranges["rating"][0], max=feedback.ranges["rating"][1])
+    amount_cents = dy.Int64(
+        nullable=True, min=feedback.ranges["amount_cents"][0], max=feedback.ranges["amount_cents"][1]
+    )
+
+    @dy.rule()
+    def unknown_action(cls) -> pl.Expr:
+        """One of those that somebody counts."""
+        return pl.col("action").is_in(ACTIONS)
+
+
+FEEDBACK = RawTable("feedback", Feedback, key=("user_id", "track_id", "action", "event_timestamp"))
