@@ -8,7 +8,7 @@ from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
-from inference.api.operation import WORKERS
+from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
 
@@ -64,7 +64,7 @@ def serve(
         uvicorn.run(create_app(model, home), **settings)  # type: ignore[arg-type]
         return
     with tempfile.TemporaryDirectory(prefix="refrain-metrics-") as counts:
-        os.environ[WORKERS] = counts
+        os.environ |= {WORKERS: str(workers), COUNTS: counts}
         uvicorn.run("inference.api.app:from_env", factory=True, workers=workers, **settings)  # type: ignore[arg-type]
 
 

@@ -10,9 +10,11 @@ BINS = 10
 SMALLEST = 1e-4
 """Share that stands for an empty bin."""
 MOVED, DRIFTED = 0.1, 0.25
-"""PSI, beyond what chance alone makes of samples of such sizes."""
+"""PSI, where it is more than chance makes of samples of such sizes."""
 MISSING, NEW = 0.05, 0.01
 """Change of the share of missing values, and share of values never seen before, that are worth telling."""
+MOST_KINDS = 20
+"""Different values up to which numbers are compared as kinds, and the kinds of texts that are told apart."""
 VERDICTS = ("stable", "moved", "drifted")
 
 
@@ -52,39 +54,42 @@ class Drift:
 def compare(name: str, before: Sequence[Any], after: Sequence[Any]) -> Drift:
     """Two samples of one thing: numbers and truths, or texts; None where missing.
 
-    The index of two samples of one distribution is not 0: with n and m values in b bins it is (b − 1)(1/n + 1/m) on
-    average (B. Yurdakul, Statistical Properties of Population Stability Index, 2018). Only what lies beyond twice that
-    counts.
+    Missing values are compared by themselves, the index is that of the others; numbers of few kinds are compared as
+    kinds. The index of two samples of one distribution is not 0: times nm / (n + m) it is chi-squared with one less
+    than bins degrees of freedom (B. Yurdakul, Statistical Properties of Population Stability Index, 2018). What one
+    sample in a thousand would have by chance does not count.
     """
-    some = [value for value in (*before, *after) if value is not None]
-    is_text = any(isinstance(value, str) for value in some)
     missing = [_missing(values) for values in (before, after)]
+    was, now = ([value for value in values if not _is_missing(value)] for values in (before, after))
+    kinds = set(was)
+    is_text = any(isinstance(value, str) for value in (*was, *now))
     new: dict[str, int] = {}
     distance: tuple[float | None, float | None] = (None, None)
-    if is_text:
-        was, now = ([None if value is None else str(value) for value in values] for values in (before, after))
-        known = set(was)
-        index, bins = psi_of_texts(was, now), len(known) + 1
-        for text in now:
-            if text is not None and text not in known:
-                new[text] = new.get(text, 0) + 1
+    if not is_text:
+        numbers = [np.array(values, np.float64) for values in (was, now)]
+        distance = ks(*numbers), wasserstein(*numbers)
+    if is_text or len(kinds) <= MOST_KINDS:
+        index, bins = psi_of_texts(list(map(str, was)), list(map(str, now))), min(len(kinds), MOST_KINDS) + 1
     else:
-        first, second = (np.array([np.nan if v is None else float(v) for v in values]) for values in (before, after))
-        index, bins = psi(first, second), min(BINS, len(np.unique(first[~np.isnan(first)])) or 1) + 1
-        distance = ks(first, second), wasserstein(first, second)
-    chance = (min(bins, 21) - 1) * (1 / max(len(before), 1) + 1 / max(len(after), 1))
+        index, bins = psi(*numbers), BINS
+    if is_text:
+        for value in now:
+            if value not in kinds:
+                new[str(value)] = new.get(str(value), 0) + 1
+    chance = (bins - 1) * (1 / max(len(was), 1) + 1 / max(len(now), 1))
+    beyond = _chi_squared(bins - 1) * chance / max(bins - 1, 1)
+    if not was or not now:
+        index = 0.0
     reasons = []
-    beyond = index - 2 * chance
-    if beyond > MOVED:
+    if index > max(MOVED, beyond):
         reasons.append(f"PSI {index:.2f}, by chance {chance:.2f}")
     gap = missing[1] - missing[0]
     if abs(gap) > MISSING:
         reasons.append(f"missing {missing[0]:.1%} → {missing[1]:.1%}")
-    share = sum(new.values()) / max(len(after), 1)
+    share = sum(new.values()) / max(len(now), 1)
     if share > NEW:
         reasons.append(f"{share:.1%} never seen before")
-    level = 2 if beyond > DRIFTED or abs(gap) > 4 * MISSING else 1 if reasons else 0
-    most = dict(sorted(new.items(), key=lambda item: -item[1])[:5])
+    level = 2 if index > max(DRIFTED, beyond) or abs(gap) > 4 * MISSING else 1 if reasons else 0
     return Drift(
         name=name,
         before=len(before),
@@ -95,15 +100,25 @@ def compare(name: str, before: Sequence[Any], after: Sequence[Any]) -> Drift:
         wasserstein=distance[1],
         missing_before=missing[0],
         missing_after=missing[1],
-        new=most,
+        new=dict(sorted(new.items(), key=lambda item: -item[1])[:5]),
         verdict=VERDICTS[level],
         reasons=tuple(reasons),
     )
 
 
+def _chi_squared(degrees: int) -> float:
+    """What one value in a thousand exceeds (E. B. Wilson and M. M. Hilferty, 1931)."""
+    if degrees < 1:
+        return 0.0
+    return float(degrees * (1 - 2 / (9 * degrees) + 3.09 * np.sqrt(2 / (9 * degrees))) ** 3)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and bool(np.isnan(value)))
+
+
 def _missing(values: Sequence[Any]) -> float:
-    gone = sum(value is None or (isinstance(value, float) and np.isnan(value)) for value in values)
-    return gone / max(len(values), 1)
+    return sum(map(_is_missing, values)) / max(len(values), 1)
 
 
 def wasserstein(expected: np.ndarray, found: np.ndarray) -> float:
@@ -135,7 +150,7 @@ def psi(expected: np.ndarray, found: np.ndarray) -> float:
     return _index(_shares(expected, edges), _shares(found, edges))
 
 
-def psi_of_texts(expected: list[str | None], found: list[str | None], most: int = 20) -> float:
+def psi_of_texts(expected: Sequence[str | None], found: Sequence[str | None], most: int = MOST_KINDS) -> float:
     """The same for texts: the most frequent ones of ``expected``, and all others together."""
     counts: dict[str | None, int] = {}
     for text in expected:
@@ -164,7 +179,7 @@ def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.append(counts, missing.sum()) / max(len(values), 1)
 
 
-def _share(texts: list[str | None], kind: str | None) -> float:
+def _share(texts: Sequence[str | None], kind: str | None) -> float:
     return texts.count(kind) / max(len(texts), 1)
 
 

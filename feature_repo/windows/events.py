@@ -120,7 +120,9 @@ feedback = EventSource(
     ranges={"rating": (1, 5), "amount_cents": (0, 100_000_000)},
 )
 """What a listener did about something that was shown, one of ``ACTIONS``: ``answer_id`` names the recommendation,
-``track_id`` is empty where no track is meant."""
+``track_id`` is ``NO_TRACK`` where none is meant."""
+
+NO_TRACK = "-"
 
 ACTIONS = ("click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase")
 

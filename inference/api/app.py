@@ -123,7 +123,7 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
             controller.observe(seconds)
 
     app.add_middleware(Guard, access=guard, registry=registry, observed=observed)
-    app.state.access = guard
+    app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
     return app
 
 

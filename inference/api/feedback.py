@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
 from feature_repo.home import Home
+from feature_repo.windows.events import NO_TRACK
 from inference.api import errors
 from inference.api.schemas import EventsResponse, FeedbackRequest, RefusedEvent
 from inference.events import EventWriter
@@ -29,7 +30,7 @@ def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegis
         now = datetime.now(UTC)
         events: list[dict[str, Any]] = []
         for act in body.acts:
-            event = act.model_dump(exclude={"at"}, exclude_none=True) | {"track_id": act.track_id or ""}
+            event = act.model_dump(exclude={"at"}, exclude_none=True) | {"track_id": act.track_id or NO_TRACK}
             events.append(event | {"event_timestamp": (act.at or now).isoformat()})
         taken = writer.write(json.dumps({"kind": "feedback", "events": events}).encode())
         refused = {place for place, _ in taken.refused}

@@ -13,8 +13,8 @@ from inference.monitoring.freshness import FreshnessCollector
 from inference.recommend.engine import RecommendationEngine
 from inference.swap import Live
 
-WORKERS = "PROMETHEUS_MULTIPROC_DIR"
-"""Where processes that serve together put their counts; set by ``serve --workers``."""
+WORKERS, COUNTS = "REFRAIN_WORKERS", "PROMETHEUS_MULTIPROC_DIR"
+"""How many processes serve together, and where they put their counts; set by ``serve --workers``."""
 
 
 def install(app: FastAPI, engine: Live[RecommendationEngine], home: Home, registry: CollectorRegistry) -> None:

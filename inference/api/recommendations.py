@@ -1,11 +1,12 @@
 """``POST /v1/recommendations``, for one listener or many."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -27,6 +28,8 @@ from inference.recommend.controller import Controller
 from inference.recommend.engine import RecommendationEngine
 from inference.swap import Live
 
+T = TypeVar("T")
+R = TypeVar("R")
 FAILED = 30.0
 """Seconds after which a version that an arm names, and that could not be loaded, is tried again."""
 
@@ -50,12 +53,13 @@ class Recommending:
         self._home, self._running, self._controller, self._log = home, running, controller, log
         self.live = self._engine(model)
         self.live.get()
+        self._turns = CapacityLimiter(controller.turns)
         self._named: dict[str, Live[RecommendationEngine]] = {}
         self._failed: dict[str, float] = {}
 
     def recommend(self, body: RecommendationRequest) -> tuple[Answer, list[Assigned]]:
         """Answer one listener, as the arms that they are in would have it where they said nothing themselves."""
-        started = time.perf_counter()
+        started, began = time.perf_counter(), time.thread_time()
         wishes = body.model_dump(exclude={"user_id", "context", "count"})
         assigned = self._running.assign(body.user_id)
         engine, taken = self.live.get(), []
@@ -82,7 +86,14 @@ class Recommending:
             explored=sum(item.explored for item in answer.items),
             milliseconds=round((time.perf_counter() - started) * 1e3, 3),
         )
+        self._controller.worked(time.perf_counter() - started, time.thread_time() - began)
         return answer, taken
+
+    async def in_turn(self, work: Callable[[T], R], told: T) -> R:
+        """Do it in a thread, when it is its turn; of the event loop alone."""
+        if self._turns.total_tokens != self._controller.turns:
+            self._turns.total_tokens = self._controller.turns
+        return await to_thread.run_sync(work, told, limiter=self._turns)
 
     def _engine(self, model: str) -> Live[RecommendationEngine]:
         load = partial(RecommendationEngine.load, model, self._home)
@@ -130,18 +141,18 @@ def install(app: FastAPI, recommending: Recommending, controller: Controller, re
         return RecommendationResponse.model_validate(told)
 
     @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"])
-    def recommendations(body: RecommendationRequest) -> RecommendationResponse:
+    async def recommendations(body: RecommendationRequest) -> RecommendationResponse:
         """The best tracks that a listener has not heard, each with a reason.
 
         Their last plays count at once; a stranger gets what people like them play, or what goes with what they pick.
         ``experiments`` says which arms the listener is in; what the request says itself, no arm changes.
         """
-        return answered(body)
+        return await recommending.in_turn(answered, body)
 
     @app.post("/v1/recommendations/batch", responses=errors.RESPONSES, tags=["recommendation"])
-    def batch(body: RecommendationBatch) -> RecommendationResults:
+    async def batch(body: RecommendationBatch) -> RecommendationResults:
         """The same for up to 100 listeners; each gets an answer or a problem of their own."""
-        return RecommendationResults(results=[_one(one) for one in body.requests])
+        return RecommendationResults(results=[await recommending.in_turn(_one, one) for one in body.requests])
 
     def _one(body: RecommendationRequest) -> RecommendationResult:
         try:

@@ -4,8 +4,13 @@ Once a second the newest answers are looked at. Above the goal, the next level i
 seconds (p99 below six tenths of the goal), the level before. Levels leave out diversity and exploring first, then halve
 and quarter the candidates, and only at last rank by the bundle alone, without features. A system whose load is steady
 settles; one that would swing between two levels waits twice as long each time before it tries the better one again.
+
+It also chooses how many answers are computed at once. An answer is work for the processor, so that more of them than
+there are cores only disturb each other (in Python, by a third); where answers wait for a slow online store instead,
+more are let in.
 """
 
+import os
 import threading
 import time
 from collections import deque
@@ -23,6 +28,9 @@ LEAST = 20
 PATIENCE, LONGEST_PATIENCE = 3, 96
 """Seconds of room before a better level is tried."""
 NEWEST = 2_000
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+FEWEST_TURNS, MOST_TURNS = max(CORES, 2), 32
+"""Answers that are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,14 @@ class Controller:
     def __init__(self, goal: float = GOAL, clock: Callable[[], float] = time.monotonic) -> None:
         self.goal, self._clock = goal, clock
         self._times: deque[tuple[float, float]] = deque(maxlen=NEWEST)
+        self._works: deque[tuple[float, float]] = deque(maxlen=100)
         self._lock = threading.Lock()
         self._next = clock() + 1.0
         self._room, self._patience = 0, PATIENCE
         self._tried = -1e9
         self.level = 0
+        self.turns = FEWEST_TURNS
+        """Answers to be computed at once."""
         self.p99 = 0.0
         """Seconds, when it was last looked at."""
 
@@ -73,8 +84,12 @@ class Controller:
         """Of the level."""
         return LEVELS[self.level]
 
+    def worked(self, seconds: float, busy: float) -> None:
+        """One answer was computed within so many seconds, in which its thread was busy for so many."""
+        self._works.append((seconds, busy))
+
     def observe(self, seconds: float) -> None:
-        """One answer took so long."""
+        """One answer took so long, with all that it waited for."""
         now = self._clock()
         self._times.append((now, seconds))
         if now >= self._next and self._lock.acquire(blocking=False):
@@ -86,6 +101,7 @@ class Controller:
                 self._lock.release()
 
     def _decide(self, now: float) -> None:
+        self._decide_turns()
         newest = [seconds for at, seconds in list(self._times) if at > now - 1.0]
         if len(newest) < LEAST:
             return
@@ -105,3 +121,15 @@ class Controller:
             self._room = 0
             if not self.level:
                 self._patience = PATIENCE
+
+    def _decide_turns(self) -> None:
+        """More where answers take longer than disturbing each other explains, fewer where that explains it all."""
+        works = list(self._works)
+        self._works.clear()
+        if len(works) < LEAST // 2:
+            return
+        seconds, busy = np.median(works, axis=0)
+        if seconds > 3 * self.turns * busy:
+            self.turns = min(2 * self.turns, MOST_TURNS)
+        elif seconds < 1.5 * self.turns * busy:
+            self.turns = max(self.turns // 2, FEWEST_TURNS)

@@ -5,6 +5,7 @@ strings, so that no line break of theirs makes a line. Bodies and secrets are ne
 """
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,5 +59,5 @@ def cell(value: Any) -> str:
     >>> cell("=1+1"), cell("u1"), cell(None)
     ("'=1+1", 'u1', '')
     """
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    text = "" if value is None else re.sub(r"[\r\n\t]", " ", str(value)).lstrip()
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

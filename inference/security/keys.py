@@ -168,9 +168,12 @@ class KeyRing:
         if found is None:
             raise Refused("no key")
         self._look()
-        key = self._keys.get(found[1])
-        same = hmac.compare_digest(_digest(text), _NOBODY if key is None else key.digest)
-        if key is None or not same:
+        key = self._found(text, found[1])
+        if key is None:  # one that was made a moment ago?
+            self._look(now=True)
+            key = self._found(text, found[1])
+        if key is None:
+            key = self._keys.get(found[1])
             raise Refused("unknown key" if key is None else "wrong secret", found[1])
         state = key.state(self._now())
         if state != "valid":
@@ -187,12 +190,17 @@ class KeyRing:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    def _look(self) -> None:
+    def _found(self, text: str, id: str) -> Key | None:
+        key = self._keys.get(id)
+        same = hmac.compare_digest(_digest(text), _NOBODY if key is None else key.digest)
+        return key if same else None
+
+    def _look(self, *, now: bool = False) -> None:
         """Read the file again if it changed; of a damaged one, what was read before goes on."""
-        if time.monotonic() - self._looked < LOOKED_AT:
+        if not now and time.monotonic() - self._looked < LOOKED_AT:
             return
         with self._lock:
-            if time.monotonic() - self._looked < LOOKED_AT:
+            if not now and time.monotonic() - self._looked < LOOKED_AT:
                 return
             self._looked = time.monotonic()
             try:

@@ -8,10 +8,10 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class Feedback(Timed):
-    """One row per act; ``track_id`` is empty where no track is meant, as of a subscription."""
+    """One row per act; ``track_id`` is ``NO_TRACK`` where none is meant, as of a subscription."""
 
     user_id = key_column()
-    track_id = dy.String(nullable=False)
+    track_id = key_column()
     action = key_column()
     answer_id = dy.String(nullable=True)
     rating = dy.Int64(nullable=True, min=feedback.ranges["rating"][0], max=feedback.ranges["rating"][1])

@@ -1,0 +1,120 @@
+"""The controller of latency: leaves out what is worth least first, and takes it back."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from feature_repo.home import Home
+from inference import RecommendationEngine
+from inference.recommend.controller import FEWEST_TURNS, LEVELS, MOST_TURNS, Budget, Controller
+
+
+class _Service:
+    """A service whose answers take so long at each level; a second of it is a hundred answers."""
+
+    def __init__(self, seconds: list[float], goal: float = 0.1) -> None:
+        self.now, self.seconds = 0.0, seconds
+        self.controller = Controller(goal, lambda: self.now)
+
+    def run(self, seconds: int) -> list[int]:
+        levels = []
+        for _ in range(seconds):
+            for _ in range(100):
+                self.now += 0.01
+                self.controller.observe(self.seconds[self.controller.level])
+            levels.append(self.controller.level)
+        return levels
+
+
+def test_in_time_nothing_is_left_out() -> None:
+    assert set(_Service([0.02] * 5).run(30)) == {0}
+
+
+def test_too_slow_goes_down_until_it_is_in_time_and_stays() -> None:
+    service = _Service([0.3, 0.2, 0.08, 0.06, 0.03])
+    levels = service.run(60)
+    assert levels[:3] == [1, 2, 2] or levels[:3] == [0, 1, 2]
+    assert set(levels[5:]) == {2}
+
+
+def test_with_room_again_everything_comes_back() -> None:
+    service = _Service([0.3] * 4 + [0.2])
+    assert service.run(10)[-1] == len(LEVELS) - 1
+    service.seconds = [0.01] * 5
+    assert service.run(30)[-1] == 0
+
+
+def test_it_does_not_swing() -> None:
+    """Level 1 has room enough to try level 0 again, where it is too slow: it tries less and less often."""
+    service = _Service([0.15, 0.04, 0.03, 0.02, 0.01])
+    levels = service.run(300)
+    tries = [place for place in range(1, 300) if (levels[place - 1], levels[place]) == (1, 0)]
+    assert len(tries) <= 8
+    assert tries[-1] - tries[-2] > 3 * (tries[1] - tries[0])
+
+
+def test_few_answers_decide_nothing() -> None:
+    service = _Service([9.0] * 5)
+    for _ in range(10):
+        service.now += 1
+        service.controller.observe(9.0)
+    assert service.controller.level == 0
+
+
+def test_levels_leave_out_diversity_before_ranking() -> None:
+    assert LEVELS[0] == Budget()
+    for better, worse in itertools.pairwise(LEVELS):
+        assert (worse.diversify, worse.candidates, worse.features) < (
+            better.diversify,
+            better.candidates,
+            better.features,
+        )
+    assert [level.features for level in LEVELS] == [True] * 4 + [False]
+
+
+def test_turns_follow_what_answers_wait_for() -> None:
+    service = _Service([0.05] * 5)
+    controller = service.controller
+    for _ in range(8):  # 200 ms for 5 ms of work: they wait for something
+        for _ in range(20):
+            controller.worked(0.2, 0.005)
+        service.run(1)
+    assert controller.turns == 16  # at 16 together, 5 ms of work each is most of 200 ms
+    for _ in range(8):  # a core each: they only disturb each other
+        for _ in range(20):
+            controller.worked(0.005 * controller.turns, 0.005)
+        service.run(1)
+    assert controller.turns == FEWEST_TURNS
+    for _ in range(10):
+        for _ in range(20):
+            controller.worked(5.0, 0.001)
+        service.run(1)
+    assert controller.turns == MOST_TURNS
+
+
+@pytest.mark.parametrize("level", range(len(LEVELS)))
+def test_an_answer_at_every_level(in_world: Home, level: int) -> None:
+    engine = RecommendationEngine.load("recommendation", in_world)
+    wishes = {"diversify": "mmr", "explore": 0.5}
+    answer = engine.recommend("u000007", count=10, budget=LEVELS[level], **wishes)
+    assert len(answer.items) == 10
+    assert ("neither diversified nor explored" in (answer.note or "")) == (level > 0)
+    assert ("without features" in (answer.note or "")) == (level == len(LEVELS) - 1)
+    assert any(item.explored for item in answer.items) == (level == 0)
+
+
+def test_fewer_candidates_are_ranked(in_world: Home) -> None:
+    engine = RecommendationEngine.load("recommendation", in_world)
+    sizes: list[int] = []
+    order = engine._order
+
+    def counted(listener, strategy, pool, *more):  # type: ignore[no-untyped-def]
+        sizes.append(len(pool))
+        return order(listener, strategy, pool, *more)
+
+    engine._order = counted  # type: ignore[method-assign]
+    for budget in LEVELS[1:4]:
+        engine.recommend("u000007", count=5, budget=budget)
+    assert sizes[0] > sizes[1] > sizes[2] >= 5
+    assert np.isfinite(sizes).all()

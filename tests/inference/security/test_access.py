@@ -1,0 +1,306 @@
+"""Who gets in over HTTP, with which role, how often; and what is written down of it."""
+
+import asyncio
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from inference.__main__ import app as command
+from inference.api import access
+from inference.api.access import ANYBODY, OPEN, RULES, role_of
+from inference.api.app import create_app
+from inference.security.audit import acts, cell
+from inference.security.caller import ROLES, Limits
+from inference.security.keys import KeyRing
+from inference.serve import serve
+
+ASK = {"user_id": "u000007", "count": 1}
+
+
+@pytest.fixture
+def client(own_world: Home) -> Iterator[TestClient]:
+    with TestClient(create_app(home=own_world), raise_server_exceptions=False) as found:
+        yield found
+
+
+def _key(home: Home, *roles: str, limits: Limits = Limits()) -> dict[str, str]:  # noqa: B008
+    text, _ = KeyRing(home).create("test", roles, limits=limits)
+    return {"authorization": f"Bearer {text}"}
+
+
+def _closed(client: TestClient) -> None:
+    client.app.state.access._closed = True  # type: ignore[attr-defined]
+
+
+def test_every_route_asks_for_what_it_should(client: TestClient) -> None:
+    """A new route must be thought of: what stands in no rule needs a key, and is on this list."""
+    known = {"/v1/models", "/metrics", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
+    for route in client.app.routes:  # type: ignore[attr-defined]
+        path = route.path
+        role = role_of("POST" if isinstance(route, APIRoute) and "POST" in route.methods else "GET", path)
+        assert role != ANYBODY or path in known or path == "/v1/experiments", path
+        assert role != OPEN or path in ("/health", "/console/login", "/console/style.css"), path
+    assert {role for _, _, role in RULES} - {OPEN, ANYBODY} == set(ROLES)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "role"),
+    [
+        ("POST", "/v1/features/listener_v1", "read_features"),
+        ("POST", "/v1/features/listener_v1/", "read_features"),
+        ("POST", "/v1/featuresque", ANYBODY),
+        ("GET", "/v1/experiments", ANYBODY),
+        ("POST", "/v1/experiments/x/stop", "administer"),
+        ("DELETE", "/v1/experiments", "administer"),
+        ("HEAD", "/v1/experiments", "administer"),
+        ("GET", "/console/reports/x", "predict"),
+        ("GET", "/healthz", ANYBODY),
+    ],
+)
+def test_roles_of_paths(method: str, path: str, role: str) -> None:
+    assert role_of(method, path) == role
+
+
+def test_without_keys_everybody_is_served_and_nobody_administers(client: TestClient) -> None:
+    assert client.post("/v1/recommendations", json=ASK).status_code == 200
+    assert client.post("/v1/experiments/x/stop", json={"reason": "x"}).status_code == 403
+
+
+def test_the_first_key_closes_the_doors(client: TestClient, own_world: Home) -> None:
+    headers = _key(own_world, "predict")
+    time.sleep(1.1)
+    refused = client.post("/v1/recommendations", json=ASK)
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert refused.json()["next"].startswith("python -m inference keys create")
+    assert client.post("/v1/recommendations", json=ASK, headers=headers).status_code == 200
+    assert (
+        client.post("/v1/recommendations", json=ASK, headers={"x-api-key": headers["authorization"][7:]}).status_code
+        == 200
+    )
+    own_world.keys.unlink()  # whoever removes the file opens nothing
+    time.sleep(1.1)
+    assert client.post("/v1/recommendations", json=ASK).status_code == 401
+    assert client.post("/v1/recommendations", json=ASK, headers=headers).status_code == 401
+    assert client.get("/health").status_code == 200
+
+
+def test_a_role_opens_its_routes_alone(client: TestClient, own_world: Home) -> None:
+    asked = {
+        "predict": ("/v1/recommendations", ASK),
+        "read_features": ("/v1/features/listener_v1", {"keys": {"user_id": ["u000007"]}}),
+        "send_events": ("/v1/feedback", {"acts": [{"user_id": "u000007", "action": "like", "track_id": "t000001"}]}),
+        "administer": ("/v1/experiments/none/stop", {"reason": "x"}),
+    }
+    headers = {role: _key(own_world, role) for role in asked}
+    _closed(client)
+    for role, header in headers.items():
+        for other, (path, body) in asked.items():
+            status = client.post(path, json=body, headers=header).status_code
+            assert (status != 403) == (role == other), (role, path, status)
+            assert status != 401
+
+
+def test_all_that_is_refused_looks_alike_and_is_written_down(client: TestClient, own_world: Home) -> None:
+    ring = KeyRing(own_world)
+    revoked, key = ring.create("old", ["predict"])
+    ring.revoke(key.id)
+    _closed(client)
+    shown = [revoked, revoked[:-1] + "!", "rf_00000000_" + "A" * 43, "", "nonsense", "rf_" + "x" * 9_000]
+    answers = [
+        client.post("/v1/recommendations", json=ASK, headers={"authorization": f"Bearer {one}"}) for one in shown
+    ]
+    assert {one.status_code for one in answers} == {401}
+    assert len({one.content for one in answers}) == 1
+    client.app.state.access.audit.flush()  # type: ignore[attr-defined]
+    told = [act for act in acts(own_world) if act["act"] == "refused"]
+    assert {act["reason"] for act in told} >= {"revoked key", "no key", "unknown key"}
+    assert {act["key"] for act in told if act["reason"] == "revoked key"} == {key.id}
+    assert all(act["path"] == "/v1/recommendations" and act["request_id"] for act in told)
+    content = b"".join(file.read_bytes() for file in own_world.audit_log.rglob("*.jsonl"))
+    assert revoked[12:].encode() not in content
+
+
+def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
+    rated, quota = (
+        _key(own_world, "predict", limits=Limits(0.5, 3)),
+        _key(own_world, "predict", limits=Limits(99, 99, 2)),
+    )
+    _closed(client)
+    answers = [client.post("/v1/recommendations", json=ASK, headers=rated) for _ in range(5)]
+    assert [one.status_code for one in answers] == [200, 200, 200, 429, 429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 3
+    answers = [client.post("/v1/recommendations", json=ASK, headers=quota) for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert "a day" in answers[-1].json()["detail"]
+    text = client.get("/metrics", headers=_key(own_world, "predict")).text
+    assert 'refrain_refusals_total{reason="rate"} 2.0' in text
+    assert 'refrain_refusals_total{reason="quota"} 1.0' in text
+
+
+def test_reads_of_features_and_acts_of_administrators_are_written_down(client: TestClient, own_world: Home) -> None:
+    headers = _key(own_world, "read_features", "administer")
+    client.post("/v1/features/listener_v1", json={"keys": {"user_id": ["u000007"]}}, headers=headers)
+    client.post("/v1/experiments/none/stop", json={"reason": "x"}, headers={**headers, "x-request-id": "mine"})
+    client.app.state.access.audit.flush()  # type: ignore[attr-defined]
+    found = [act["act"] for act in acts(own_world)]
+    assert found == ["features", "administer"]
+    assert [act["request_id"] for act in acts(own_world)][1] == "mine"
+
+
+def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: Home) -> None:
+    _closed(client)
+    client.post('/v1/x%0A{"act":"forged"}', json={})
+    client.post("/v1/x%0D%0A=cmd()", json={}, headers={"authorization": "Bearer a\tb"})
+    client.app.state.access.audit.flush()  # type: ignore[attr-defined]
+    lines = [line for file in own_world.audit_log.rglob("*.jsonl") for line in file.read_bytes().splitlines()]
+    assert [json.loads(line)["act"] for line in lines] == ["refused", "refused"]
+    done = CliRunner().invoke(command, ["keys", "log", "--csv"], env={"REFRAIN_HOME": str(own_world.root)})
+    rows = list(csv.reader(io.StringIO(done.output)))
+    assert len(rows) == 3
+    assert not any(told.startswith(("=", "+", "-", "@")) for row in rows for told in row)
+
+
+def test_a_cell_is_no_formula() -> None:
+    for told in ("=1+1", "+1", "-1", "@SUM(A1)"):
+        assert cell(told) == f"'{told}"
+    assert cell("\t=1") == cell("\r\n=1") == cell("  =1") == "'=1"
+    assert cell("a\r\n=1") == "a  =1"
+    assert cell("u000042") == "u000042"
+
+
+def test_an_answer_carries_a_name_that_is_no_header(client: TestClient) -> None:
+    for told in ("a\r\nx-evil: 1", "x" * 65, "a b", "é", ""):
+        answer = client.get("/health", headers={"x-request-id": told.encode("latin-1")})
+        assert answer.headers["x-request-id"] != told
+        assert "x-evil" not in answer.headers
+    answer = client.get("/health", headers={"x-request-id": "abc.1-2_3"})
+    assert answer.headers["x-request-id"] == "abc.1-2_3"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_of_another_site_changes_nothing(client: TestClient) -> None:
+    answer = client.post("/v1/recommendations", json=ASK, headers={"sec-fetch-site": "cross-site"})
+    assert answer.status_code == 403
+    assert client.get("/health", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-encoding": "gzip"}, 415),
+        ({"content-length": "1048577"}, 413),
+        ({"content-length": "9" * 40}, 413),
+    ],
+)
+def test_a_body_that_is_packed_or_too_long_is_not_read(
+    client: TestClient, headers: dict[str, str], status: int
+) -> None:
+    answer = client.post("/v1/recommendations", content=b"{}", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
+    read = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(64):
+            read.append(number)
+            yield b" " * 65_536
+
+    answer = client.post("/v1/recommendations", content=pieces(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "SLOWEST_BODY", 0.2)
+    app = create_app(home=own_world)
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        await asyncio.sleep(0.15)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/recommendations", "raw_path": b"", "query_string": b"",
+        "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http",
+        "http_version": "1.1", "root_path": "", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    started = time.monotonic()
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert time.monotonic() - started < 5
+
+
+def test_who_comes_when_all_places_are_taken_comes_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MOST_INSIDE", 0)
+    answer = client.get("/health")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_what_goes_wrong_inside_tells_nothing(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from inference.recommend.engine import RecommendationEngine
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret of /etc/passwd")
+
+    monkeypatch.setattr(RecommendationEngine, "recommend", broken)
+    answer = client.post("/v1/recommendations", json=ASK)
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+    assert answer.headers["x-request-id"] in answer.json()["detail"]
+
+
+def test_errors_do_not_say_where_things_lie(own_world: Home) -> None:
+    client = TestClient(create_app(home=own_world))
+    answer = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001"})
+    assert answer.status_code == 503
+    assert str(own_world.root) not in answer.text
+    assert "/tmp" not in answer.text
+
+
+def test_beyond_this_machine_a_key_is_needed(own_world: Home) -> None:
+    with pytest.raises(InputError, match="keys create"):
+        serve(own_world, host="0.0.0.0")
+    with pytest.raises(InputError, match="keys, open or auto"):
+        create_app(home=own_world, access="maybe")
+
+
+def test_a_damaged_file_of_keys_does_not_open_the_doors(own_world: Home) -> None:
+    own_world.keys.parent.mkdir(parents=True)
+    own_world.keys.write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        create_app(home=own_world)
+
+
+def test_the_commands(own_world: Home, tmp_path: Path) -> None:
+    runner, env = CliRunner(), {"REFRAIN_HOME": str(own_world.root)}
+    made = runner.invoke(command, ["keys", "create", "web player", "--role", "predict", "--days", "30"], env=env)
+    assert made.exit_code == 0, made.output
+    text = next(line for line in made.output.splitlines() if line.startswith("rf_"))
+    assert KeyRing(own_world).caller(text).roles == {"predict"}
+    listed = runner.invoke(command, ["keys", "list"], env=env).output
+    assert "web player" in listed
+    assert "valid" in listed
+    assert text not in listed
+    assert runner.invoke(command, ["keys", "revoke", text[3:11]], env=env).exit_code == 0
+    assert "revoked" in runner.invoke(command, ["keys", "list"], env=env).output
+    log = runner.invoke(command, ["keys", "log"], env=env).output
+    assert "key created" in log
+    assert "key revoked" in log
+    assert runner.invoke(command, ["keys", "create", "x", "--role", "king"], env=env).exit_code == 1

@@ -1,0 +1,149 @@
+"""Tokens of an identity provider: signed by its keys, for us, in time."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from inference.security import tokens
+from inference.security.caller import Refused
+from inference.security.tokens import TokenVerifier
+
+ISSUER, AUDIENCE = "https://id.example", "refrain"
+
+
+@pytest.fixture(scope="module")
+def private() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+
+
+def _jwks(path: Path, **keys: Any) -> Path:
+    told = []
+    for name, key in keys.items():
+        kind = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.OKPAlgorithm
+        told.append({**json.loads(kind.to_jwk(key.public_key())), "kid": name, "use": "sig"})
+    path.write_text(json.dumps({"keys": told}))
+    return path
+
+
+def _claims(**changed: Any) -> dict[str, Any]:
+    now = int(time.time())
+    told = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": now + 60, "roles": ["predict", "king"]}
+    return {name: value for name, value in (told | changed).items() if value is not None}
+
+
+@pytest.fixture
+def verifier(tmp_path: Path, private: rsa.RSAPrivateKey) -> TokenVerifier:
+    return TokenVerifier(Home(tmp_path), ISSUER, AUDIENCE, str(_jwks(tmp_path / "jwks.json", one=private)))
+
+
+def _token(key: Any, algorithm: str = "RS256", kid: str | None = "one", **changed: Any) -> str:
+    return jwt.encode(_claims(**changed), key, algorithm, headers={"kid": kid} if kid else None)
+
+
+def test_a_good_token(verifier: TokenVerifier, private: rsa.RSAPrivateKey) -> None:
+    caller = verifier.caller(_token(private))
+    assert (caller.id, caller.name, caller.tenant) == ("oidc:alice", "alice", "default")
+    assert caller.roles == {"predict"}  # roles that nobody knows open nothing
+    assert verifier.caller(_token(private, roles="predict send_events")).roles == {"predict", "send_events"}
+    assert verifier.caller(_token(private, roles=None)).roles == frozenset()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": 1},
+        {"exp": None},
+        {"iss": "https://other.example"},
+        {"iss": None},
+        {"aud": "other"},
+        {"aud": None},
+        {"sub": None},
+        {"nbf": int(time.time()) + 3_600},
+        {"tenant": "acme"},
+        {"kid": "two"},
+        {"kid": None},
+    ],
+    ids=str,
+)
+def test_a_token_that_is_not_for_us_is_refused(
+    verifier: TokenVerifier, private: rsa.RSAPrivateKey, changed: dict[str, Any]
+) -> None:
+    with pytest.raises(Refused):
+        verifier.caller(_token(private, **changed))
+
+
+def test_a_token_that_somebody_else_signed_is_refused(verifier: TokenVerifier, private: rsa.RSAPrivateKey) -> None:
+    other = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    with pytest.raises(Refused):
+        verifier.caller(_token(other))
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    parts = [jwt.utils.base64url_encode(json.dumps(one).encode()) for one in ({"alg": "none", "kid": "one"}, _claims())]
+    unsigned = b".".join([*parts, b""]).decode()
+    confused = _by_hand({"alg": "HS256", "kid": "one"}, public)
+    for token in (unsigned, confused, "", "a.b.c", "x" * 9_000, _token(private)[:-4] + "AAAA"):
+        with pytest.raises(Refused):
+            verifier.caller(token)
+
+
+def _by_hand(header: dict[str, str], secret: bytes) -> str:
+    """The public key taken for a shared secret: what a verifier that trusts the header falls for."""
+    import hashlib
+    import hmac
+
+    signed = b".".join(jwt.utils.base64url_encode(json.dumps(one).encode()) for one in (header, _claims()))
+    mac = hmac.new(secret, signed, hashlib.sha256).digest()
+    return (signed + b"." + jwt.utils.base64url_encode(mac)).decode()
+
+
+def test_another_kind_of_key(tmp_path: Path) -> None:
+    private = Ed25519PrivateKey.generate()
+    verifier = TokenVerifier(Home(tmp_path), ISSUER, AUDIENCE, str(_jwks(tmp_path / "jwks.json", one=private)))
+    assert verifier.caller(_token(private, "EdDSA")).name == "alice"
+
+
+def test_a_key_that_is_new_is_found_and_nobody_makes_us_ask_often(
+    tmp_path: Path, private: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    content = tokens._content
+    monkeypatch.setattr(tokens, "_content", lambda where: reads.append(where) or content(where))
+    path = _jwks(tmp_path / "jwks.json", one=private)
+    verifier = TokenVerifier(Home(tmp_path), ISSUER, AUDIENCE, str(path))
+    verifier.caller(_token(private))
+    for _ in range(50):
+        with pytest.raises(Refused, match="unknown key"):
+            verifier.caller(_token(private, kid="guessed"))
+    assert len(reads) == 1
+    second = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    _jwks(path, one=private, two=second)
+    monkeypatch.setattr(tokens, "AGAIN", 0.0)
+    assert verifier.caller(_token(second, kid="two"))
+    path.write_text("nothing")
+    monkeypatch.setattr(tokens, "OLD", 0.0)
+    assert verifier.caller(_token(second, kid="two"))  # what was read before goes on
+
+
+def test_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: rsa.RSAPrivateKey) -> None:
+    assert TokenVerifier.from_env(Home(tmp_path)) is None
+    monkeypatch.setenv("REFRAIN_OIDC_ISSUER", ISSUER)
+    with pytest.raises(InputError, match="REFRAIN_OIDC_AUDIENCE"):
+        TokenVerifier.from_env(Home(tmp_path))
+    monkeypatch.setenv("REFRAIN_OIDC_AUDIENCE", AUDIENCE)
+    monkeypatch.setenv("REFRAIN_OIDC_KEYS", "http://id.example/keys")
+    with pytest.raises(InputError, match="https"):
+        TokenVerifier.from_env(Home(tmp_path))
+    monkeypatch.setenv("REFRAIN_OIDC_KEYS", str(_jwks(tmp_path / "jwks.json", one=private)))
+    found = TokenVerifier.from_env(Home(tmp_path))
+    assert found is not None
+    assert found.caller(_token(private)).name == "alice"

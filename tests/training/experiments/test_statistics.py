@@ -1,0 +1,175 @@
+"""The statistics of experiments: against libraries, against simulation, and against what was published."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from training.experiments import cuped, fixed, sequential
+from training.experiments.metrics import linearised
+from training.experiments.power import listeners
+from training.experiments.sample_ratio import sample_ratio
+
+
+@pytest.fixture(scope="module")
+def cookie_cats(real_data: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Arm → metric → one number a player."""
+    file = real_data / "cookie-cats-ab" / "cookie_cats.csv"
+    if not file.is_file():
+        pytest.skip(f"no {file}")
+    with file.open() as handle:
+        rows = list(csv.DictReader(handle))
+    return {
+        arm: {
+            metric: np.array([float(row[metric] == "TRUE") for row in rows if row["version"] == arm])
+            for metric in ("retention_1", "retention_7")
+        }
+        for arm in ("gate_30", "gate_40")
+    }
+
+
+def test_cookie_cats_as_it_was_published(cookie_cats: dict[str, dict[str, np.ndarray]]) -> None:
+    """44,700 against 45,489 players; retention .4482/.4423 after a day, .1902/.1820 after seven."""
+    one, other = cookie_cats["gate_30"], cookie_cats["gate_40"]
+    sizes = [len(one["retention_1"]), len(other["retention_1"])]
+    assert sizes == [44_700, 45_489]
+    ratio = sample_ratio(sizes, [1, 1])
+    assert ratio.p_value == pytest.approx(0.0086, abs=0.0001)
+    assert ratio.verdict == "suspicious"
+    day = fixed.compare(one["retention_1"], other["retention_1"])
+    assert (round(day.control, 4), round(day.treated, 4)) == (0.4482, 0.4423)
+    assert day.p_value == pytest.approx(0.0744, abs=0.001)
+    week = fixed.compare(one["retention_7"], other["retention_7"])
+    assert (round(week.control, 4), round(week.treated, 4)) == (0.1902, 0.1820)
+    assert week.p_value == pytest.approx(0.0016, abs=0.0001)
+    assert week.relative_low < week.relative < week.relative_high < 0
+    always = sequential.compare(one["retention_7"], other["retention_7"], tuned=sum(sizes))
+    assert always.low < week.low < week.high < always.high
+
+
+@pytest.mark.parametrize("sizes", [(500, 500), (400, 900)])
+def test_shares_agree_with_the_library(sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    one, other = (rng.random(size) < chance for size, chance in zip(sizes, (0.3, 0.37), strict=True))
+    found = fixed.compare(one.astype(float), other.astype(float))
+    low, high = confint_proportions_2indep(
+        other.sum(), len(other), one.sum(), len(one), method="wald", compare="diff", correction=False
+    )
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-4)
+
+
+def test_the_relative_interval_holds_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    held = 0
+    for _ in range(600):
+        one, other = rng.exponential(2.0, 400), rng.exponential(2.2, 500)
+        found = fixed.compare(one, other)
+        held += found.relative_low <= 0.1 <= found.relative_high
+    assert 0.93 <= held / 600 <= 0.97
+
+
+def test_a_control_that_may_be_zero_has_no_relative_interval() -> None:
+    rng = np.random.default_rng(3)
+    found = fixed.compare(rng.normal(0, 1, 50), rng.normal(1, 1, 50))
+    assert np.isnan(found.relative_low)
+    assert found.p_value < 0.01
+
+
+def test_constant_values_are_no_error() -> None:
+    with np.errstate(all="ignore"):
+        found = fixed.compare(np.zeros(40), np.zeros(40))
+    assert (found.p_value, found.difference) == (1.0, 0.0)
+    same = sequential.compare(np.ones(40), np.ones(40))
+    assert (same.low, same.high, same.p_value) == (0.0, 0.0, 1.0)
+
+
+def test_looking_every_day_finds_nothing_that_is_not_there() -> None:
+    """Of experiments without an effect, looked at 60 times, Welch's test errs in a quarter and more."""
+    rng = np.random.default_rng(4)
+    wrong = {"fixed": 0, "sequential": 0}
+    for _ in range(200):
+        one, other = rng.normal(10, 3, 3_000), rng.normal(10, 3, 3_000)
+        looks = range(50, 3_001, 50)
+        wrong["sequential"] += any(
+            not (found.low <= 0 <= found.high)
+            for found in (sequential.compare(one[:n], other[:n], tuned=3_000) for n in looks)
+        )
+        wrong["fixed"] += any(stats.ttest_ind(one[:n], other[:n]).pvalue < 0.05 for n in looks)
+    assert wrong["sequential"] <= 0.05 * 200 + 5
+    assert wrong["fixed"] > 0.2 * 200
+
+
+def test_the_sequence_is_the_papers() -> None:
+    """Its width where it is tuned: 1.4 to 1.6 times a fixed interval's (figure 2 of the paper)."""
+    parameter = sequential.rho(5_000, 0.05)
+    width = sequential.half_width(1.0, 5_000, 0.05, parameter)
+    ratio = width / (1.96 / np.sqrt(5_000))
+    assert 1.35 < ratio < 1.65
+    for other in (0.3, 3):
+        assert sequential.half_width(1.0, 5_000, 0.05, other * parameter) > width
+
+
+def test_the_p_value_is_where_the_interval_reaches_zero() -> None:
+    rng = np.random.default_rng(5)
+    one, other = rng.normal(0, 1, 900), rng.normal(0.2, 1, 900)
+    found = sequential.compare(one, other)
+    assert 0 < found.p_value < 1
+    count = 1_800
+    deviation = np.sqrt(count * (one.var(ddof=1) / 900 + other.var(ddof=1) / 900))
+    parameter = sequential.rho(sequential.TUNED, 0.05)
+    assert sequential.half_width(deviation, count, found.p_value, parameter) == pytest.approx(abs(found.difference))
+
+
+def test_what_was_known_takes_variance_out_and_no_effect() -> None:
+    rng = np.random.default_rng(6)
+    effects, plain = [], []
+    for _ in range(200):
+        before = [rng.gamma(2, 3, 400) for _ in range(2)]
+        values = [0.8 * x + rng.normal(0, 1, 400) + shift for x, shift in zip(before, (0.0, 0.5), strict=True)]
+        before[1][::9] = np.nan
+        adjusted, removed = cuped.adjusted(values, before)
+        assert removed > 0.5
+        effects.append(adjusted[1].mean() - adjusted[0].mean())
+        plain.append(values[1].mean() - values[0].mean())
+    assert np.mean(effects) == pytest.approx(0.5, abs=0.03)
+    assert np.std(effects) < 0.75 * np.std(plain)
+
+
+@pytest.mark.parametrize("before", [np.full(50, np.nan), np.zeros(50)])
+def test_where_nothing_was_known_nothing_changes(before: np.ndarray) -> None:
+    values = [np.arange(50.0), np.arange(50.0) + 1]
+    adjusted, removed = cuped.adjusted(values, [before, before])
+    assert removed == 0
+    for one, other in zip(values, adjusted, strict=True):
+        assert (one == other).all()
+
+
+def test_a_ratio_has_the_spread_of_a_ratio() -> None:
+    """Against the spread over many samples of listeners."""
+    rng = np.random.default_rng(7)
+    ratios, spreads = [], []
+    for _ in range(500):
+        shown = rng.integers(1, 40, 300)
+        taken = rng.binomial(shown, rng.beta(2, 8, 300))
+        values = linearised(taken, shown)
+        assert values.mean() == pytest.approx(taken.sum() / shown.sum())
+        ratios.append(values.mean())
+        spreads.append(values.std(ddof=1) / np.sqrt(300))
+    assert np.mean(spreads) == pytest.approx(np.std(ratios), rel=0.1)
+
+
+def test_sizes_that_chance_does_not_make() -> None:
+    assert sample_ratio([5_000, 5_060], [1, 1]).verdict == "matches"
+    assert sample_ratio([5_000, 5_400], [1, 1]).verdict == "mismatch"
+    assert sample_ratio([1_000, 9_050], [1, 9]).verdict == "matches"
+    assert sample_ratio([0, 0], [1, 1]).verdict == "matches"
+
+
+def test_listeners_that_are_needed_find_what_they_should() -> None:
+    count = listeners(10.0, 5.0, 0.05)
+    rng = np.random.default_rng(8)
+    found = [fixed.compare(rng.normal(10, 5, count), rng.normal(10.5, 5, count)).p_value < 0.05 for _ in range(300)]
+    assert 0.74 <= np.mean(found) <= 0.86
