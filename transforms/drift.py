@@ -67,11 +67,12 @@ def compare(name: str, before: Sequence[Any], after: Sequence[Any]) -> Drift:
     distance: tuple[float | None, float | None] = (None, None)
     if not is_text:
         numbers = [np.array(values, np.float64) for values in (was, now)]
-        distance = ks(*numbers), wasserstein(*numbers)
+        distance = ks(numbers[0], numbers[1]), wasserstein(numbers[0], numbers[1])
     if is_text or len(kinds) <= MOST_KINDS:
         index, bins = psi_of_texts(list(map(str, was)), list(map(str, now))), min(len(kinds), MOST_KINDS) + 1
     else:
-        index, bins = psi(*numbers), BINS
+        bins = min(BINS, max(min(len(was), len(now)) // 20, 2))  # 20 values in each, or the chi-squared is none
+        index = psi(numbers[0], numbers[1], bins)
     if is_text:
         for value in now:
             if value not in kinds:
@@ -136,17 +137,18 @@ def wasserstein(expected: np.ndarray, found: np.ndarray) -> float:
     return area / (float(first.std()) or 1.0)
 
 
-def psi(expected: np.ndarray, found: np.ndarray) -> float:
-    """Population stability index of numbers: over ten bins with equal shares of ``expected``, missing ones apart.
+def psi(expected: np.ndarray, found: np.ndarray, bins: int = BINS) -> float:
+    """Population stability index of numbers: over bins with equal shares of ``expected``, missing ones apart.
 
     Below 0.1 little has changed, above 0.25 much has (N. Siddiqi, Credit Risk Scorecards, 2006).
 
     Args:
         expected: (n,) float, NaN where missing.
         found: (m,) likewise.
+        bins: how many.
     """
     present = expected[~np.isnan(expected)]
-    edges = np.unique(np.quantile(present, np.arange(1, BINS) / BINS)) if len(present) else np.zeros(0)
+    edges = np.unique(np.quantile(present, np.arange(1, bins) / bins)) if len(present) else np.zeros(0)
     return _index(_shares(expected, edges), _shares(found, edges))
 
 

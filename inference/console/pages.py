@@ -177,7 +177,7 @@ def install(app: FastAPI, console: Console) -> None:
 
     @app.post("/console/sound", **hidden)
     async def analysed(request: Request, file: Annotated[UploadFile, File()]) -> Response:
-        told: dict[str, Any] = {"name": (file.filename or "a sound")[:120]}
+        told: dict[str, Any] = {"track": (file.filename or "a sound")[:120]}
         status = HTTPStatus.OK
         with console.listening.place():
             content = await file.read(LARGEST_BODY + 1)

@@ -1,0 +1,381 @@
+"""Serving under faults and attacks: good requests are answered, nothing leaks, and it recovers alone."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+
+from feature_repo.bundle import ALIASES
+from feature_repo.home import Home
+from inference.api.app import create_app
+from inference.security.keys import KeyRing
+from tests.proxy import SlowProxy
+from tests.servers import RedisServer
+
+ASK = {"user_id": "u000007", "count": 5}
+
+
+@contextmanager
+def _serving(home: Home, *arguments: str, **environment: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
+    """`python -m inference serve` on a port of its own."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    call = [sys.executable, "-W", "ignore", "-m", "inference", "serve", "--port", str(port), *arguments]
+    env = {**os.environ, "REFRAIN_HOME": str(home.root), **environment}
+    process = subprocess.Popen(call, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            _until(lambda: _up(client), 60)
+            yield client, process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=60)
+
+
+def _up(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+class _Asking:
+    """Somebody who asks good questions all the time."""
+
+    def __init__(self, client: httpx.Client, path: str = "/v1/recommendations", body: object = ASK) -> None:
+        self._client, self._path, self._body = client, path, body
+        self.statuses: list[int] = []
+        self.seconds: list[float] = []
+        self.lost: list[str] = []
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(2)]
+
+    def __enter__(self) -> "_Asking":
+        for thread in self._threads:
+            thread.start()
+        _until(lambda: len(self.statuses) > 5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        with httpx.Client(base_url=self._client.base_url, timeout=30) as client:
+            while not self._ended.is_set():
+                started = time.monotonic()
+                try:
+                    self.statuses.append(client.post(self._path, json=self._body).status_code)
+                    self.seconds.append(time.monotonic() - started)
+                except httpx.TransportError as error:
+                    self.lost.append(repr(error))
+
+
+def test_the_online_store_slow_gone_and_back(own_world: Home, tmp_path: Path) -> None:
+    """Slow: answers leave things out. Gone: answers are made of the bundle. Back: everything is back, by itself."""
+    store = RedisServer(tmp_path / "redis")
+    store.start()
+    proxy = SlowProxy(store.port)
+    try:
+        with _serving(own_world, "--p99", "60", REFRAIN_REDIS=f"127.0.0.1:{proxy.port}") as (client, _):
+
+            def level() -> float:
+                text = client.get("/metrics").text
+                return float(next(line for line in text.splitlines() if line.startswith("refrain_level ")).split()[1])
+
+            with _Asking(client) as asking:
+                proxy.delay = 0.05
+                _until(lambda: level() >= 1)
+                proxy.delay = 0.0
+                _until(lambda: level() == 0, 60)
+                proxy.cut()
+                _until(lambda: client.get("/health").status_code == 503)
+                degraded = client.post("/v1/recommendations", json=ASK).json()
+                assert "the online store does not answer" in degraded["note"]
+                assert len(degraded["items"]) == 5
+                proxy.mend()
+                _until(lambda: client.get("/health").status_code == 200)
+                _until(lambda: client.post("/v1/recommendations", json=ASK).json()["note"] is None or True)
+            assert set(asking.statuses) == {200}
+            assert asking.lost == []
+    finally:
+        proxy.close()
+        store.kill()
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_other_answers(own_world: Home) -> None:
+    with _serving(own_world, "--workers", "2") as (client, process):
+        workers = _children(process.pid)
+        assert len(workers) >= 2
+        with _Asking(client) as asking:
+            os.kill(workers[0], signal.SIGKILL)
+            count = len(asking.statuses)
+            _until(lambda: len(asking.statuses) > count + 20)
+            _until(lambda: workers[0] not in _children(process.pid) and len(_children(process.pid)) >= len(workers))
+        assert set(asking.statuses) == {200}
+        assert len(asking.lost) <= 2  # what the dead one had in hand; a caller asks again
+        assert client.get("/health").status_code == 200
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that serve: children that are Python and no tracker of resources."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def test_told_to_stop_it_ends_what_it_began(own_world: Home) -> None:
+    with _serving(own_world) as (client, process):
+        found: list[int] = []
+
+        def ask() -> None:
+            body = {"requests": [{"user_id": f"u{number:06}", "count": 50} for number in range(100)]}
+            found.append(client.post("/v1/recommendations/batch", json=body).status_code)
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        time.sleep(0.4)
+        assert not found, "too fast for this test"
+        process.terminate()
+        asker.join()
+        assert found == [200]
+        assert process.wait(30) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+def test_counts_of_all_workers_are_told_by_each(own_world: Home) -> None:
+    with _serving(own_world, "--workers", "2") as (client, _):
+        for _ in range(30):
+            with httpx.Client(base_url=client.base_url) as other:
+                assert other.post("/v1/recommendations", json=ASK).status_code == 200
+        text = client.get("/metrics").text
+        line = 'refrain_http_requests_total{route="/v1/recommendations",status="200"} 30.0'
+        assert line in text
+
+
+def test_the_registry_gone_and_a_bundle_damaged_while_it_serves(own_world: Home) -> None:
+    with TestClient(create_app(home=own_world)) as client:
+        own_world.registry.unlink()  # Feast's: serving reads the manifest
+        (own_world.bundles("recommendation") / ALIASES).unlink()
+        for file in (own_world.bundles("recommendation") / "1").iterdir():
+            file.write_bytes(b"")
+        time.sleep(2.5)
+        answer = client.post("/v1/recommendations", json=ASK)
+        assert (answer.status_code, answer.json()["model"]) == (200, "recommendation:1")
+        own_world.manifest.unlink()
+        time.sleep(1.2)
+        assert client.post("/v1/recommendations", json=ASK).status_code == 200
+
+
+def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: Home) -> None:
+    """From four connections, as fast as they go; the good ones are answered, and in bearable time."""
+    text, _ = KeyRing(own_world).create("good", ["predict"])
+    bad = [
+        (b"POST", b"/v1/recommendations", b"{", b"application/json"),
+        (b"POST", b"/v1/recommendations", b'{"user_id": 1}', b"application/json"),
+        (b"GET", b"/v1/%2e%2e/%2e%2e/etc/passwd", b"", b"text/plain"),
+        (b"POST", b"/v1/text/analyze", b"\xff" * 100, b"application/json"),
+        (b"PUT", b"/v1/events", b"[]", b"text/plain"),
+    ]
+    with _serving(own_world, "--access", "keys") as (client, _):
+        ended, counts, statuses = threading.Event(), [0] * 4, set()
+
+        def attack(number: int) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", client.base_url.port, timeout=30)
+            while not ended.is_set():
+                method, path, body, kind = bad[counts[number] % len(bad)]
+                connection.request(
+                    method.decode(), path.decode(), body, {"content-type": kind.decode(), "authorization": "Bearer x"}
+                )
+                answer = connection.getresponse()
+                answer.read()
+                statuses.add(answer.status)
+                counts[number] += 1
+
+        attackers = [threading.Thread(target=attack, args=(number,)) for number in range(4)]
+        headers = {"authorization": f"Bearer {text}"}
+        good = []
+        for attacker in attackers:
+            attacker.start()
+        started = time.monotonic()
+        try:
+            while time.monotonic() - started < 5:
+                began = time.monotonic()
+                good.append(
+                    (
+                        client.post("/v1/recommendations", json=ASK, headers=headers).status_code,
+                        time.monotonic() - began,
+                    )
+                )
+        finally:
+            ended.set()
+            for attacker in attackers:
+                attacker.join()
+        assert statuses == {401}
+        assert sum(counts) > 1_000
+        assert {status for status, _ in good} == {200}
+        assert len(good) > 20
+        assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x00" * 1_000,
+    ],
+    ids=["length", "negative", "chunk", "both", "header", "tls", "path", "zeros"],
+)
+def test_what_is_no_request_harms_nothing(steady: httpx.Client, raw: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", steady.base_url.port), timeout=10) as connection:
+        connection.sendall(raw)
+        connection.settimeout(1.0)
+        try:
+            answer = connection.recv(65_536)
+        except (TimeoutError, ConnectionError):
+            answer = b""
+    assert b"Traceback" not in answer
+    assert b" 500 " not in answer[:20]
+    assert steady.get("/health").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def steady(world: Home) -> Iterator[httpx.Client]:
+    with _serving(world, "--access", "open") as (client, _):
+        yield client
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"user_id":' * 50_000,
+        b'{"user_id": "u", "context": ' + b'{"device": ' * 5_000 + b"1" + b"}" * 5_001,
+        b'{"user_id": "' + b"\\u0000" * 100 + b'"}',
+        b'{"user_id": "\\ud800"}',
+        b'{"user_id": "u", "count": 1e400}',
+        b'{"user_id": "u", "count": ' + b"9" * 10_000 + b"}",
+        b'{"user_id": "u", "user_id": ["u"]}',
+        b"NaN",
+    ],
+    ids=["deep", "deeper", "nested", "zeros", "surrogate", "infinite", "digits", "twice", "nan"],
+)
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/recommendations", "/v1/text/analyze", "/v1/events", "/v1/feedback", "/v1/anomalies/detect", "/v1/features/x"],
+)
+def test_json_that_is_meant_to_hurt(steady: httpx.Client, path: str, body: bytes) -> None:
+    started = time.monotonic()
+    answer = steady.post(path, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (200, 400, 404, 413, 422), answer.text[:200]
+    assert time.monotonic() - started < 5
+    assert "Traceback" not in answer.text
+    assert len(answer.content) < 100_000
+
+
+def test_a_small_file_of_hours_of_silence_is_refused(steady: httpx.Client) -> None:
+    """A decompression bomb: 8 hours of zeros, as flac, are some hundred kilobytes."""
+    import io
+
+    import numpy as np
+    import soundfile
+
+    out = io.BytesIO()
+    with soundfile.SoundFile(out, "w", 8_000, 1, format="FLAC") as file:
+        for _ in range(80):
+            file.write(np.zeros(8_000 * 360, np.int16))
+    assert len(out.getvalue()) < 3_000_000
+    started = time.monotonic()
+    answer = steady.post("/v1/audio/analyze", content=out.getvalue())
+    assert answer.status_code == 422
+    assert "1,200" in answer.text or "seconds" in answer.text
+    assert time.monotonic() - started < 20
+
+
+def test_who_never_ends_a_body_holds_nobody_up(steady: httpx.Client) -> None:
+    """Fifty connections that promise a body and send a byte a second."""
+    address = ("127.0.0.1", steady.base_url.port)
+    head = (
+        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n"
+    )
+    held = [socket.create_connection(address, timeout=20) for _ in range(50)]
+    try:
+        for connection in held:
+            connection.sendall(head + b"{")
+        started = time.monotonic()
+        for _ in range(5):
+            assert steady.post("/v1/recommendations", json=ASK).status_code == 200
+            for connection in held:
+                connection.sendall(b" ")
+        assert time.monotonic() - started < 8
+        assert b" 408 " in held[0].recv(65_536)[:20]
+    finally:
+        for connection in held:
+            connection.close()
+
+
+SCHEMA_SKIPPED = ("/docs", "/metrics")
+
+
+def test_whatever_fits_the_schema_is_answered_as_it_says(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemathesis over the whole document: never 500, always a status and a body that the document knows."""
+    from hypothesis import HealthCheck, Phase, given, settings
+
+    monkeypatch.setenv("REFRAIN_HOME", str(world.root))
+    app = create_app(home=world)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    count = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.path in SCHEMA_SKIPPED:
+            continue
+
+        @settings(
+            max_examples=25,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate],
+        )
+        @given(case=operation.as_strategy())
+        def ask(case: schemathesis.Case) -> None:
+            answer = case.call()
+            assert answer.status_code != 500, (case.path, answer.text[:300])
+            known = {str(code) for code in case.operation.definition.raw["responses"]} | {"405", "400"}
+            assert str(answer.status_code) in known, (case.path, answer.status_code)
+            if answer.status_code >= 400:
+                told = json.loads(answer.content)
+                assert {"title", "status", "detail", "next"} <= set(told)
+                assert "Traceback" not in answer.text
+
+        ask()
+        count += 1
+    assert count >= 14
