@@ -22,6 +22,8 @@ NAMES = (
     "quality_recommendation",
     "off_policy",
     "serving",
+    "serving_load",
+    "quality_experiments",
     "quality_m4",
     "quality_charts",
     "forecast_scale",

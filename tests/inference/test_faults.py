@@ -26,6 +26,7 @@ from tests.proxy import SlowProxy
 from tests.servers import RedisServer
 
 ASK = {"user_id": "u000007", "count": 5}
+POST = b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\n"
 
 
 @contextmanager
@@ -212,6 +213,7 @@ def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: H
                 answer.read()
                 statuses.add(answer.status)
                 counts[number] += 1
+            connection.close()
 
         attackers = [threading.Thread(target=attack, args=(number,)) for number in range(4)]
         headers = {"authorization": f"Bearer {text}"}
@@ -221,20 +223,14 @@ def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: H
         started = time.monotonic()
         try:
             while time.monotonic() - started < 5:
-                began = time.monotonic()
-                good.append(
-                    (
-                        client.post("/v1/recommendations", json=ASK, headers=headers).status_code,
-                        time.monotonic() - began,
-                    )
-                )
+                good.append(client.post("/v1/recommendations", json=ASK, headers=headers).status_code)
         finally:
             ended.set()
             for attacker in attackers:
                 attacker.join()
         assert statuses == {401}
         assert sum(counts) > 1_000
-        assert {status for status, _ in good} == {200}
+        assert set(good) == {200}
         assert len(good) > 20
         assert client.get("/health").status_code == 200
 
@@ -242,10 +238,10 @@ def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: H
 @pytest.mark.parametrize(
     "raw",
     [
-        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
-        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
-        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Content-Length: abc\r\n\r\n",
+        POST + b"Content-Length: -1\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -322,9 +318,7 @@ def test_a_small_file_of_hours_of_silence_is_refused(steady: httpx.Client) -> No
 def test_who_never_ends_a_body_holds_nobody_up(steady: httpx.Client) -> None:
     """Fifty connections that promise a body and send a byte a second."""
     address = ("127.0.0.1", steady.base_url.port)
-    head = (
-        b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n"
-    )
+    head = POST + b"Content-Type: application/json\r\nContent-Length: 900\r\n\r\n"
     held = [socket.create_connection(address, timeout=20) for _ in range(50)]
     try:
         for connection in held:
