@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import DATA, MACHINE, judged
 from training.experiments import cuped, fixed, sequential
 from training.experiments.power import listeners
 from training.experiments.sample_ratio import sample_ratio
@@ -102,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     arms, rounds = cookie_cats()
     cases = [*published(arms), *simulated(rounds, options.experiments)]
-    print(json.dumps({"benchmark": "quality_experiments", "machine": MACHINE, "cases": cases}))
+    print(json.dumps({"benchmark": "quality_experiments", "machine": MACHINE, "cases": judged(cases)}))
 
 
 if __name__ == "__main__":

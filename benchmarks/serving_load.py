@@ -36,7 +36,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.surroundings import MACHINE
+from benchmarks.surroundings import MACHINE, judged
 from feature_repo import experiments
 from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.experiments import Experiment, Variant
@@ -125,7 +125,19 @@ def serving(
 ) -> Iterator[tuple[int, int, float]]:
     """A server: its port, its process, and the seconds that it took to answer."""
     port, started = free_port(), time.perf_counter()
-    own = [sys.executable, "-W", "ignore", "-m", "inference", "serve", "--port", str(port), *arguments]
+    own = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "inference",
+        "serve",
+        "--access",
+        "open",
+        "--port",
+        str(port),
+        *arguments,
+    ]
     given = [sys.executable, "-W", "ignore", *(call or []), str(port)]
     environment = {**os.environ, "REFRAIN_HOME": str(home.root), **more}
     process = subprocess.Popen(
@@ -178,7 +190,7 @@ def load(home: Home, seconds: float) -> list[dict[str, Any]]:
                 cases += _told(name, found, told_level)
                 time.sleep(8)  # everything comes back
             megabytes = memory(pid)
-            cases.append({"case": f"{workers} workers", "metric": "MB a worker", "value": round(megabytes)})
+            cases.append({"case": f"{workers} worker{'s' if workers > 1 else ''}", "metric": "MB a worker", "value": round(megabytes)})
             print(f"{workers} workers: {megabytes:.0f} MB a worker")
             if workers == 1:
                 cases.append({"case": "cold start", "metric": "seconds", "value": round(started, 2), "goal": "<= 2"})
@@ -198,10 +210,11 @@ def _told(name: str, found: Told, at: int) -> list[dict[str, Any]]:
 
 def overhead(home: Home, rounds: int, seconds: float) -> list[dict[str, Any]]:
     """What the checks cost: both servers up, asked in turns."""
-    key, _ = KeyRing(home).create("bench", ["predict"], limits=Limits(1e6, 1_000_000, 10**9))
+    ring, name_of_it = KeyRing(home), f"bench_{int(time.time())}"
+    key, made = ring.create("bench", ["predict"], days=1, limits=Limits(1e6, 1_000_000, 10**9))
     arms = (Variant("control"), Variant("other", settings={"most_by_artist": 4}))
-    experiments.add(home, Experiment("bench", arms))
-    experiments.start(home, "bench", datetime.now(UTC))
+    experiments.add(home, Experiment(name_of_it, arms, layer=name_of_it))
+    experiments.start(home, name_of_it, datetime.now(UTC))
     logs = {"REFRAIN_LOG_PREDICTIONS": "1", "REFRAIN_LOG_IMPRESSIONS": "1"}
     spent: dict[str, list[float]] = {"bare": [], "whole": []}
     with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
@@ -212,15 +225,14 @@ def overhead(home: Home, rounds: int, seconds: float) -> list[dict[str, Any]]:
             serving(home, call=[script.name], **empty) as (bare, _, _),
             serving(home, "--access", "keys", **logs) as (whole, _, _),
         ):
-            # the bare application reads no experiment: its file is put aside while that starts to look
             for _ in range(rounds + 1):
                 for name, port, shown in (("bare", bare, ""), ("whole", whole, key)):
                     spent[name].append(wrk(port, 1, seconds, key=shown).p50)
     medians = {name: statistics.median(values[1:]) for name, values in spent.items()}
     share = medians["whole"] / medians["bare"] - 1
     print(f"p50 of one connection: bare {medians['bare']:.2f} ms, whole {medians['whole']:.2f} ms: {share:+.1%}")
-    experiments.stop(home, "bench", datetime.now(UTC), "measured")
-    home.keys.unlink()
+    experiments.stop(home, name_of_it, datetime.now(UTC), "measured")
+    ring.revoke(made.id)
     return [
         {"case": "bare", "metric": "p50", "value": round(medians["bare"], 2)},
         {"case": "key, limits, logs, experiment", "metric": "p50", "value": round(medians["whole"], 2)},
@@ -353,7 +365,7 @@ def main() -> None:
         finally:
             if options.home is None:
                 redis_server.stop(home)
-    print(json.dumps({"benchmark": "serving_load", "machine": MACHINE, "cases": cases}))
+    print(json.dumps({"benchmark": "serving_load", "machine": MACHINE, "cases": judged(cases)}))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -24,8 +24,6 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 
 BUCKETS = 10_000
-SETTINGS = ("model", "strategy", "diversify", "diversity", "explore", "most_by_artist")
-"""What a variant may change of a recommendation."""
 METRICS: dict[str, str] = {
     "engagement": "user_listening__listening_ms_7d",
     "plays": "user_listening__plays_7d",
@@ -292,12 +290,39 @@ def _check_one(experiment: Experiment) -> None:
         unknown = sorted(set(variant.settings) - set(SETTINGS))
         if unknown:
             raise _Problem(f"settings among {', '.join(SETTINGS)} {named}", repr(unknown[0]))
-        model = variant.settings.get("model", "recommendation")
-        if not isinstance(model, str) or not re.fullmatch(r"recommendation(:\d{1,6})?", model):
-            raise _Problem(f"model as recommendation or recommendation:VERSION {named}", repr(model))
+        for setting, value in variant.settings.items():
+            expected, holds = _ALLOWED[setting]
+            if not holds(value):
+                raise _Problem(f"{setting} as {expected} {named}", repr(value))
     for metric in (experiment.metric, *(rail.metric for rail in experiment.guardrails)):
         if metric not in METRICS:
             raise _Problem(f"metrics among {', '.join(METRICS)} {named}", repr(metric))
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "model": (
+        "recommendation or recommendation:VERSION",
+        lambda value: isinstance(value, str) and bool(re.fullmatch(r"recommendation(:\d{1,6})?", value)),
+    ),
+    "strategy": (
+        "collaborative, content, hybrid, real_time or cold_start",
+        lambda value: value in ("collaborative", "content", "hybrid", "real_time", "cold_start"),
+    ),
+    "diversify": ("mmr, calibrated or null", lambda value: value in ("mmr", "calibrated", None)),
+    "diversity": ("a number from 0 to 1", _is_share),
+    "explore": ("a number from 0 to 1", _is_share),
+    "most_by_artist": (
+        "a whole number from 1 to 500",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 500,
+    ),
+}
+"""Setting → what it may be: a declaration that is wrong must not reach a request."""
+SETTINGS = tuple(_ALLOWED)
+"""What a variant may change of a recommendation."""
 
 
 def _wrong(expected: str, found: str) -> InputError:

@@ -15,6 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -102,6 +103,23 @@ class Access:
         return self.ring.caller(text)
 
 
+def charge(request: Request, more: int) -> None:
+    """Count a batch as the requests that it holds.
+
+    Args:
+        request: that was let in.
+        more: requests beside the one that it was counted as.
+
+    Raises:
+        HTTPException: 429, that is more than the key may ask.
+    """
+    caller, access = request.scope["state"]["caller"], request.app.state.access
+    verdict = access.limiter.take(caller, more)
+    if not verdict.allowed:
+        wait = {"retry-after": _seconds(verdict.wait)}
+        raise HTTPException(429, f"a batch counts as its {more + 1} requests: more than this key may ask", wait)
+
+
 def shown(headers: dict[bytes, bytes]) -> str:
     """The key that a request shows: ``Authorization: Bearer``, ``X-API-Key``, or the console's cookie."""
     bearer = headers.get(b"authorization", b"").decode("latin-1")
@@ -150,8 +168,8 @@ class Guard:
         about = "Time to answer, by route"
         self._seconds = Histogram("refrain_http_request_seconds", about, ["route"], buckets=BUCKETS, registry=registry)
         self._refused = Counter("refrain_refusals", "Requests not let in, by reason", ["reason"], registry=registry)
-        gauge = Gauge("refrain_http_inside", "Requests being answered", registry=registry, multiprocess_mode="livesum")
-        gauge.set_function(lambda: self._inside)
+        about = "Requests being answered"
+        self._gauge = Gauge("refrain_http_inside", about, registry=registry, multiprocess_mode="livesum")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
@@ -173,6 +191,7 @@ class Guard:
             await send(message)
 
         self._inside += 1
+        self._gauge.inc()
         try:
             answer = self._unfit(scope, headers) or await self._not_let_in(scope, headers, name)
             if answer is not None:
@@ -189,6 +208,7 @@ class Guard:
                 await errors.problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, sending)
         finally:
             self._inside -= 1
+            self._gauge.dec()
             route = getattr(scope.get("route"), "path", "unknown")
             seconds = time.perf_counter() - started
             self._requests.labels(route, status).inc()
@@ -266,8 +286,12 @@ def _unknown(path: str) -> Response:
 
 def _later(status: HTTPStatus, detail: str, wait: float) -> Response:
     answer = errors.problem(status, detail, f"the same again in {wait:.1f} s")
-    answer.headers["retry-after"] = str(max(1, int(wait + 0.999)))
+    answer.headers["retry-after"] = _seconds(wait)
     return answer
+
+
+def _seconds(wait: float) -> str:
+    return str(max(1, int(wait + 0.999)))
 
 
 def _request_id(told: bytes) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
@@ -28,8 +29,10 @@ from inference.api.recommendations import Recommending
 from inference.console import pages
 from inference.experiments.running import Running
 from inference.monitoring.background_log import BackgroundLog
+from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
 from inference.recommend.controller import GOAL, Controller
+from inference.recommend.impressions import ImpressionLog
 from inference.security.audit import AuditLog
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
@@ -72,7 +75,8 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     for kind, lives in (("forecasts", forecasting), ("anomalies", detecting.lives)):
         for name, live in lives.items():
             champions.add(f"{kind}: {name}", live)
-    _counted(registry, guard.audit, running.log, log)
+    shown, looked_up = ImpressionLog.from_env(home), LookupLog.from_env(home)  # those that the engines write to
+    _counted(registry, guard.audit, running.log, log, *(one for one in (shown, looked_up) if one is not None))
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -122,6 +126,7 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         if route == "/v1/recommendations":
             controller.observe(seconds)
 
+    _documented(app)
     app.add_middleware(Guard, access=guard, registry=registry, observed=observed)
     app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
     return app
@@ -135,6 +140,22 @@ def _access(home: Home, mode: str) -> Access:
     ring = KeyRing(home)
     ring.all()  # a damaged file must not open the doors
     return Access(ring, TokenVerifier.from_env(home), Limiter(home), AuditLog(home), mode)
+
+
+def _documented(app: FastAPI) -> None:
+    """Say in the OpenAPI document how a key is shown, and that without any key none is needed."""
+    made = app.openapi
+
+    def document() -> dict[str, Any]:
+        told = made()
+        told["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+        told["security"] = [{"bearer": []}, {"header": []}, {}]
+        return told
+
+    app.openapi = document  # type: ignore[method-assign]
 
 
 def _counted(registry: CollectorRegistry, *logs: BackgroundLog) -> None:

@@ -43,7 +43,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
-        return problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
+        answer = problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:

@@ -3,11 +3,12 @@
 from dataclasses import asdict
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.access import charge
 from inference.api.schemas import ForecastBatch, ForecastRequest, ForecastResponse, ForecastResult, ForecastResults
 from inference.forecast.forecaster import TARGETS, Forecaster, target_of
 from inference.monitoring.predictions import PredictionLog
@@ -42,13 +43,14 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
         return forecast(body)
 
     @app.post("/v1/forecasts/batch", responses=errors.RESPONSES, tags=["forecasting"])
-    def batch(body: ForecastBatch) -> ForecastResults:
-        """The same for up to 100 keys; each gets a forecast or a problem of its own."""
+    def batch(request: Request, body: ForecastBatch) -> ForecastResults:
+        """The same for up to 100 keys; each gets a forecast or a problem of its own, and counts as a request."""
+        charge(request, len(body.requests) - 1)
 
-        def one(request: ForecastRequest) -> ForecastResult:
+        def one(asked: ForecastRequest) -> ForecastResult:
             try:
-                return ForecastResult(answer=forecast(request))
+                return ForecastResult(answer=forecast(asked))
             except RefrainError as error:
                 return ForecastResult(problem=errors.told(error))
 
-        return ForecastResults(results=[one(request) for request in body.requests])
+        return ForecastResults(results=[one(asked) for asked in body.requests])

@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from feature_repo.bundle import name_and_version
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.access import charge
 from inference.api.schemas import (
     RecommendationBatch,
     RecommendationRequest,
@@ -150,8 +151,9 @@ def install(app: FastAPI, recommending: Recommending, controller: Controller, re
         return await recommending.in_turn(answered, body)
 
     @app.post("/v1/recommendations/batch", responses=errors.RESPONSES, tags=["recommendation"])
-    async def batch(body: RecommendationBatch) -> RecommendationResults:
-        """The same for up to 100 listeners; each gets an answer or a problem of their own."""
+    async def batch(request: Request, body: RecommendationBatch) -> RecommendationResults:
+        """The same for up to 100 listeners; each gets an answer or a problem of their own, and counts as a request."""
+        charge(request, len(body.requests) - 1)
         return RecommendationResults(results=[await recommending.in_turn(_one, one) for one in body.requests])
 
     def _one(body: RecommendationRequest) -> RecommendationResult:

@@ -66,20 +66,20 @@ class _Account:
         self.used, self.day_ends = 0, now + 86_400.0
         self.taken, self.asked = 0, now
 
-    def take(self, now: float) -> Verdict:
-        """One request."""
+    def take(self, now: float, count: int) -> Verdict:
+        """So many requests, all or none."""
         limits, self.asked = self.limits, now
         if now >= self.day_ends:  # told anew by Redis soon
             self.used, self.day_ends = 0, now + 86_400.0
-        if limits.per_day is not None and self.used >= limits.per_day:
+        if limits.per_day is not None and self.used + count > limits.per_day:
             return Verdict(False, self.day_ends - now, "quota")
         self.tokens = min(float(limits.burst), self.tokens + (now - self.at) * limits.per_second)
         self.at = now
-        if self.tokens < 1:
-            return Verdict(False, (1 - self.tokens) / limits.per_second, "rate")
-        self.tokens -= 1
-        self.used += 1
-        self.taken += 1
+        if self.tokens < min(count, limits.burst):  # more than a burst at once is paid back later
+            return Verdict(False, (min(count, limits.burst) - self.tokens) / limits.per_second, "rate")
+        self.tokens -= count
+        self.used += count
+        self.taken += count
         return Verdict(True)
 
 
@@ -112,9 +112,9 @@ class Limiter:
             self._thread.join()
         self.tell()
 
-    def take(self, caller: Caller) -> Verdict:
-        """Whether one more request of a caller may go on; counts it if so."""
-        if caller.limits is None:
+    def take(self, caller: Caller, count: int = 1) -> Verdict:
+        """Whether so many more requests of a caller may go on; counts them if so."""
+        if caller.limits is None or count < 1:
             return Verdict(True)
         now = self._clock()
         with self._lock:
@@ -122,7 +122,7 @@ class Limiter:
             if account is None:
                 account = self._accounts[caller.id] = _Account(caller.limits, now)
             account.limits = caller.limits
-            return account.take(now)
+            return account.take(now, count)
 
     def tell(self) -> None:
         """Tell Redis what was let in, and hear what all processes let in."""

@@ -12,6 +12,7 @@ from feature_repo import experiments
 from feature_repo.experiments import Experiment, Variant
 from feature_repo.home import Home
 from inference.api.app import create_app
+from inference.security.caller import Limits
 from inference.security.keys import KeyRing
 from tests.live import server_of
 from transforms.logged import flat
@@ -51,6 +52,18 @@ def test_a_batch_of_forecasts_has_problems_of_its_own(client: TestClient) -> Non
     answer = client.post("/v1/forecasts/batch", json={"requests": asked})
     assert answer.status_code == 200
     assert [one["problem"]["status"] for one in answer.json()["results"]] == [503, 503]  # nothing is promoted
+
+
+def test_a_batch_counts_as_its_requests(client: TestClient, own_world: Home) -> None:
+    text, _ = KeyRing(own_world).create("x", ["predict"], limits=Limits(1.0, 10))
+    headers = {"authorization": f"Bearer {text}"}
+    asked = [{"user_id": f"u{number:06}", "count": 1} for number in range(6)]
+    first, second = (
+        client.post("/v1/recommendations/batch", json={"requests": asked}, headers=headers) for _ in range(2)
+    )
+    assert first.status_code == 200
+    assert (second.status_code, second.json()["status"]) == (429, 429)
+    assert int(second.headers["retry-after"]) >= 1
 
 
 def test_feedback_is_an_event_and_reaches_the_features(client: TestClient, own_world: Home) -> None:
