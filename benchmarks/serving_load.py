@@ -125,20 +125,9 @@ def serving(
 ) -> Iterator[tuple[int, int, float]]:
     """A server: its port, its process, and the seconds that it took to answer."""
     port, started = free_port(), time.perf_counter()
-    own = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "inference",
-        "serve",
-        "--access",
-        "open",
-        "--port",
-        str(port),
-        *arguments,
-    ]
-    given = [sys.executable, "-W", "ignore", *(call or []), str(port)]
+    python = [sys.executable, "-W", "ignore"]
+    own = [*python, "-m", "inference", "serve", "--access", "open", "--port", str(port), *arguments]
+    given = [*python, *(call or []), str(port)]
     environment = {**os.environ, "REFRAIN_HOME": str(home.root), **more}
     process = subprocess.Popen(
         given if call else own, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -190,7 +179,13 @@ def load(home: Home, seconds: float) -> list[dict[str, Any]]:
                 cases += _told(name, found, told_level)
                 time.sleep(8)  # everything comes back
             megabytes = memory(pid)
-            cases.append({"case": f"{workers} worker{'s' if workers > 1 else ''}", "metric": "MB a worker", "value": round(megabytes)})
+            cases.append(
+                {
+                    "case": f"{workers} worker{'s' if workers > 1 else ''}",
+                    "metric": "MB a worker",
+                    "value": round(megabytes),
+                }
+            )
             print(f"{workers} workers: {megabytes:.0f} MB a worker")
             if workers == 1:
                 cases.append({"case": "cold start", "metric": "seconds", "value": round(started, 2), "goal": "<= 2"})

@@ -21,6 +21,7 @@ def judged(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
         goal = case.get("goal")
         if goal is not None and "met" not in case:
             sign, _, number = goal.rpartition(" ")
-            case = {**case, "met": bool(told[sign or "=="](case["value"], float(number)))}
-        found.append(case)
+            found.append({**case, "met": bool(told[sign or "=="](case["value"], float(number)))})
+        else:
+            found.append(case)
     return found
