@@ -106,6 +106,7 @@ def anomalies(
     from inference.anomaly.detector import DETECTORS, AnomalyDetector
     from inference.anomaly.file import read
     from inference.anomaly.sinks import Alerts, sink_of
+    from transforms import svg
 
     if detector not in (*DETECTORS, "none"):
         raise InputError(
@@ -131,7 +132,7 @@ def anomalies(
     if found.note:
         say(found.note)
     if plot:
-        say(f"page: {page.write(plot, page.page(observations, found, found.incidents))}")
+        say(f"page: {svg.write(plot, page.page(observations, found, found.incidents))}")
     if alerts.sinks:
         alerts.tell(found.detector, found.incidents)
         say(f"told: {len(found.incidents)}" + (f"; {alerts.waiting} could not be delivered" if alerts.waiting else ""))

@@ -4,9 +4,11 @@ import ipaddress
 import os
 import tempfile
 
+from feature_repo.bundle import open_bundle
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.manifest import load_address
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
 from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
@@ -50,6 +52,8 @@ def serve(
             found="none: anybody who reaches this machine would be let in",
             next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
         )
+    open_bundle(model, home)  # what is wrong is told once, not by every process that tries
+    load_address(home)
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
     say(f"http://{host}:{port}/  (console), http://{host}:{port}/docs")
     settings = {

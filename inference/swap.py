@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from feature_repo.bundle import ALIASES, name_and_version
 from feature_repo.home import Home
+from inference.ticker import Ticker
 
 T = TypeVar("T")
 SECONDS = 2.0
@@ -121,19 +122,16 @@ class Watcher:
     """
 
     def __init__(self, lives: dict[str, Live], told: Callable[[str, Swap], None], seconds: float = SECONDS) -> None:
-        self._lives, self._told, self._seconds = lives, told, seconds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="swap", daemon=True)
+        self._lives, self._told = lives, told
+        self._ticker = Ticker("swap", seconds, self._looked)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._ticker.start()
 
     def close(self) -> None:
         """End."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._ticker.close()
 
     def look(self) -> None:
         """Once, now."""
@@ -146,9 +144,8 @@ class Watcher:
             if swap:
                 self._told(name, swap)
 
-    def _watch(self) -> None:
-        while not self._ended.wait(self._seconds):
-            started = time.monotonic()
-            self.look()
-            # a model that takes long to load must not keep a core busy
-            self._ended.wait(min(time.monotonic() - started, 30.0))
+    def _looked(self) -> float:
+        """Look; a model that takes long to load must not keep a core busy."""
+        started = time.monotonic()
+        self.look()
+        return min(time.monotonic() - started, 30.0)

@@ -4,18 +4,19 @@ import contextlib
 import socket
 import threading
 import time
+from pathlib import Path
 
 
 class SlowProxy:
     """Passes bytes on, each piece ``delay`` seconds late on its way there.
 
     Args:
-        port: of the server.
+        target: port of the server on loopback, or the path of its socket.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, target: int | Path) -> None:
         self.delay = 0.0
-        self._target, self._is_cut = port, False
+        self._target, self._is_cut = target, False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._held: set[socket.socket] = set()
@@ -48,13 +49,20 @@ class SlowProxy:
                 _close(client)
                 continue
             try:
-                server = socket.create_connection(("127.0.0.1", self._target))
+                server = self._connect()
             except OSError:
                 _close(client)
                 continue
             self._held |= {client, server}
             threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(str(self._target))
+        return server
 
     def _pass_on(self, source: socket.socket, target: socket.socket, slowly: bool) -> None:
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ Every picture carries its meaning as a label, so that a screen reader tells it, 
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,15 @@ def page(title: str, body: str) -> str:
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
         f"<title>{told}</title><style>{PAGE}</style></head><body><h1>{told}</h1>{body}</body></html>\n"
     )
+
+
+def write(path: Path, content: str) -> Path:
+    """Write a page, whole or not at all; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.tmp")
+    partial.write_text(content, encoding="utf-8")
+    partial.replace(path)
+    return path
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[int] = ()) -> str:

@@ -3,7 +3,6 @@
 import html
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,15 +40,6 @@ def page(observations: Sequence[Observation], found: Detections, incidents: Sequ
         f"<p>{len(observations):,} observations. Shaded: from the first to the last alarm; dots are alarms.</p>"
         f"{''.join(told)}{more}</html>\n"
     )
-
-
-def write(path: Path, content: str) -> Path:
-    """Write a page, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.tmp")
-    partial.write_text(content, encoding="utf-8")
-    partial.replace(path)
-    return path
 
 
 def _incident(incident: ToldIncident, observations: Sequence[Observation], found: Detections) -> str:

@@ -66,7 +66,7 @@ def log(
     as_csv: Annotated[bool, typer.Option("--csv", help="as a table for a spreadsheet")] = False,
 ) -> None:
     """Who did what: refusals, reads of features, acts of administrators, keys made and revoked."""
-    names = ("at", "act", "key", "reason", "method", "path", "address", "request_id")
+    names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten")
     found = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
     if as_csv:
         table = csv.writer(sys.stdout)

@@ -8,7 +8,6 @@ logged; each arm keeps one in a hundred, so that nothing is ever given up.
 
 import logging
 import queue
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.packed.server import open_server, persistent, raised
+from inference.ticker import Ticker
 
 REWARDING = ("click", "like", "subscribe", "purchase")
 DRAWS, LEAST = 2_000, 0.01
@@ -62,20 +62,17 @@ class Bandit:
         self._waiting: queue.Queue[tuple[str, str, str]] = queue.Queue(WAITING)
         self._known: dict[str, dict[str, np.ndarray]] = {}
         self._arms: dict[str, tuple[str, ...]] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._often, name="bandit", daemon=True)
+        self._ticker = Ticker("bandit", SECONDS, self.exchange)
         self.left_out = 0
         """Answers and rewards that were not counted."""
 
     def start(self) -> None:
         """Begin to count."""
-        self._thread.start()
+        self._ticker.start()
 
     def close(self) -> None:
         """End, with everything counted."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._ticker.close()
         self.exchange()
 
     def chances(self, experiment: str, arms: tuple[str, ...]) -> np.ndarray:
@@ -146,10 +143,3 @@ class Bandit:
 
     def _counts(self, experiment: str) -> bytes:
         return f"{self._project}:bandit:{experiment}".encode()
-
-    def _often(self) -> None:
-        while not self._ended.wait(SECONDS):
-            try:
-                self.exchange()
-            except Exception:  # whatever it is, the next time may be better
-                _log.exception("a bandit does not count")

@@ -34,11 +34,7 @@ def lines(found: Watched) -> Iterator[str]:
 def write(found: Watched, home: Home, path: Path | None = None) -> Path:
     """Write the page, whole or not at all; returns its path."""
     path = path or home.reports / f"monitor-{found.at:%Y%m%dT%H%M%S}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.tmp")
-    partial.write_text(page(found), encoding="utf-8")
-    partial.replace(path)
-    return path
+    return svg.write(path, page(found))
 
 
 def page(found: Watched) -> str:

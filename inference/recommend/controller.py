@@ -1,9 +1,10 @@
 """Keeps the 99th percentile of answers under a goal by leaving out what is worth least.
 
-Once a second the newest answers are looked at. Above the goal, the next level is taken; when there was room for three
-seconds (p99 below six tenths of the goal), the level before. Levels leave out diversity and exploring first, then halve
-and quarter the candidates, and only at last rank by the bundle alone, without features. A system whose load is steady
-settles; one that would swing between two levels waits twice as long each time before it tries the better one again.
+Once a second the newest answers are looked at (of the last second; where few are asked for, of the last ten). Above the
+goal, the next level is taken; when there was room for three seconds (p99 below six tenths of the goal), the level
+before. Levels leave out diversity and exploring first, then halve and quarter the candidates, and only at last rank by
+the bundle alone, without features. A system whose load is steady settles; one that would swing between two levels waits
+twice as long each time before it tries the better one again.
 
 It also chooses how many answers are computed at once. An answer is work for the processor, so that more of them than
 there are cores only disturb each other (in Python, by a third); where answers wait for a slow online store instead,
@@ -23,8 +24,8 @@ GOAL = 0.1
 """Seconds that one answer in a hundred may take longer than."""
 ROOM = 0.6
 """Share of the goal below which there is room for more."""
-LEAST = 20
-"""Answers without which nothing is decided."""
+LEAST, LONGEST_LOOK = 20, 10.0
+"""Answers without which nothing is decided, and seconds that are looked back for them."""
 PATIENCE, LONGEST_PATIENCE = 3, 96
 """Seconds of room before a better level is tried."""
 NEWEST = 2_000
@@ -72,7 +73,7 @@ class Controller:
         self._lock = threading.Lock()
         self._next = clock() + 1.0
         self._room, self._patience = 0, PATIENCE
-        self._tried = -1e9
+        self._tried = self._changed = -1e9
         self.level = 0
         self.turns = FEWEST_TURNS
         """Answers to be computed at once."""
@@ -102,7 +103,7 @@ class Controller:
 
     def _decide(self, now: float) -> None:
         self._decide_turns()
-        newest = [seconds for at, seconds in list(self._times) if at > now - 1.0]
+        newest = self._newest(now)
         if len(newest) < LEAST:
             return
         self.p99 = float(np.percentile(newest, 99))
@@ -111,16 +112,26 @@ class Controller:
                 if now - self._tried < 2 * PATIENCE:  # the better level was too much, again
                     self._patience = min(2 * self._patience, LONGEST_PATIENCE)
                 self.level += 1
+                self._changed = now
             self._room = 0
         elif self.p99 < ROOM * self.goal and self.level:
             self._room += 1
             if self._room >= self._patience:
                 self.level -= 1
-                self._room, self._tried = 0, now
+                self._room, self._tried, self._changed = 0, now, now
         else:
             self._room = 0
             if not self.level:
                 self._patience = PATIENCE
+
+    def _newest(self, now: float) -> list[float]:
+        """Of the last second; where those are too few, of the last ten, but none from before the level changed."""
+        times = list(self._times)
+        newest = [seconds for at, seconds in times if at > now - 1.0]
+        if len(newest) >= LEAST:
+            return newest
+        since = max(self._changed, now - LONGEST_LOOK)
+        return [seconds for at, seconds in times if at > since]
 
     def _decide_turns(self) -> None:
         """More where answers take longer than disturbing each other explains, fewer where that explains it all."""

@@ -6,6 +6,7 @@ strings, so that no line break of theirs makes a line. Bodies and secrets are ne
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from inference.monitoring.background_log import BackgroundLog
 
 LONGEST = 200
 """Characters of one field."""
+MOST_REFUSALS = 20
+"""Refusals that are written a second; of the others the next line tells how many: an attack must not fill the disk."""
 
 
 class AuditLog(BackgroundLog):
@@ -26,6 +29,7 @@ class AuditLog(BackgroundLog):
     def __init__(self, home: Home) -> None:
         super().__init__(share=1.0)
         self._folder = home.audit_log
+        self._second, self._refusals, self._unwritten = 0, 0, 0
 
     def put(self, act: str, **told: Any) -> None:
         """Write down an act, soon; never waits.
@@ -34,6 +38,16 @@ class AuditLog(BackgroundLog):
             act: what was done, such as ``refused``, ``features``, ``administer``, ``key created``.
             told: who, from where, and what else there is to know.
         """
+        if act == "refused":
+            second = int(time.monotonic())
+            if second != self._second:
+                self._second, self._refusals = second, 0
+            self._refusals += 1
+            if self._refusals > MOST_REFUSALS:
+                self._unwritten += 1
+                return
+        if self._unwritten:
+            told["unwritten"], self._unwritten = self._unwritten, 0
         self.tell((datetime.now(UTC), act, told))
 
     def line(self, told: Any) -> tuple[Path, dict[str, Any]]:

@@ -18,6 +18,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.packed.server import Server, open_server, persistent, raised
 from inference.security.caller import Caller, Limits
+from inference.ticker import Ticker
 
 SECONDS = 0.1
 """Between two tellings."""
@@ -96,20 +97,17 @@ class Limiter:
         self._server: Server = open_server(home, load_address(home), PATIENCE)
         self._accounts: dict[str, _Account] = {}
         self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._tell_often, name="limits", daemon=True)
+        self._ticker = Ticker("limits", SECONDS, self.tell)
         self.shared = True
         """Whether Redis answered when it was last told."""
 
     def start(self) -> None:
         """Begin to tell Redis."""
-        self._thread.start()
+        self._ticker.start()
 
     def close(self) -> None:
         """End."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._ticker.close()
         self.tell()
 
     def take(self, caller: Caller, count: int = 1) -> Verdict:
@@ -152,10 +150,3 @@ class Limiter:
                 one.taken -= taken  # let in meanwhile: not told yet
                 one.tokens, one.at = float(tokens) - one.taken, now
                 one.used, one.day_ends = int(used) + one.taken, now + float(left)
-
-    def _tell_often(self) -> None:
-        while not self._ended.wait(SECONDS):
-            try:
-                self.tell()
-            except Exception:  # whatever it is, the next time may be better
-                _log.exception("limits are not told")

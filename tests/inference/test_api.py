@@ -1,10 +1,7 @@
 """The HTTP API on a real server over loopback."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,25 +12,14 @@ from fastapi.testclient import TestClient
 from feature_repo.home import Home
 from inference.api.app import create_app
 from tests.servers import RedisServer
+from tests.serving import serving
 
 
 @pytest.fixture(scope="module")
 def server(world: Home) -> Iterator[httpx.Client]:
     """`python -m inference serve` in a process of its own."""
-    script = (
-        "import socket, uvicorn; from inference.api.app import create_app; app = create_app(); "
-        "s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); "
-        "uvicorn.Server(uvicorn.Config(app, log_level='error')).run(sockets=[s])"
-    )
-    environment = {**os.environ, "REFRAIN_HOME": str(world.root)}
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        with httpx.Client(base_url=f"http://127.0.0.1:{int(process.stdout.readline())}", timeout=30) as client:
-            yield client
-    finally:
-        process.terminate()
-        process.communicate()
+    with serving(world) as (client, _):
+        yield client
 
 
 def test_a_recommendation(server: httpx.Client) -> None:

@@ -1,10 +1,7 @@
 """The console in a real browser: usable on a phone, by keyboard and by ear, and nothing is asked of anybody else."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import soundfile
 
 from feature_repo.home import Home
 from inference.console.pages import LINKS
+from tests.serving import serving
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: make setup")
 BROWSER, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
@@ -26,19 +24,8 @@ PHONE, DESK = (390, 844), (1280, 900)
 @pytest.fixture(scope="module")
 def address(world: Home) -> Iterator[str]:
     """A server of its own process."""
-    script = (
-        "import socket, uvicorn; from inference.api.app import create_app; app = create_app(); "
-        "s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); "
-        "uvicorn.Server(uvicorn.Config(app, log_level='error')).run(sockets=[s])"
-    )
-    environment = {**os.environ, "REFRAIN_HOME": str(world.root)}
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.terminate()
-        process.communicate()
+    with serving(world) as (client, _):
+        yield str(client.base_url).rstrip("/")
 
 
 @pytest.fixture(scope="module")

@@ -56,10 +56,24 @@ def test_it_does_not_swing() -> None:
 
 def test_few_answers_decide_nothing() -> None:
     service = _Service([9.0] * 5)
-    for _ in range(10):
+    for _ in range(30):
         service.now += 1
         service.controller.observe(9.0)
     assert service.controller.level == 0
+
+
+def test_few_answers_a_second_decide_more_slowly() -> None:
+    """Five a second: twenty are there after four seconds, and again four seconds after each change."""
+    service = _Service([0.3, 0.3, 0.05, 0.05, 0.05])
+    levels = []
+    for _ in range(100):
+        for _ in range(5):
+            service.now += 0.2
+            service.controller.observe(service.seconds[service.controller.level])
+        levels.append(service.controller.level)
+    assert levels.index(1) in range(3, 6)
+    assert levels.index(2) in range(7, 11)
+    assert max(levels) == 2
 
 
 def test_levels_leave_out_diversity_before_ranking() -> None:

@@ -13,13 +13,13 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from feature_repo.errors import InputError
+from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.__main__ import app as command
 from inference.api import access
 from inference.api.access import ANYBODY, OPEN, RULES, role_of
 from inference.api.app import create_app
-from inference.security.audit import acts, cell
+from inference.security.audit import MOST_REFUSALS, AuditLog, acts, cell
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 from inference.serve import serve
@@ -170,6 +170,19 @@ def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: H
     assert not any(told.startswith(("=", "+", "-", "@")) for row in rows for told in row)
 
 
+def test_an_attack_does_not_fill_the_disk(tmp_path: Path) -> None:
+    """Of five thousand refusals at once some are written, and how many were not."""
+    log = AuditLog(Home(tmp_path))
+    for number in range(5_000):
+        log.put("refused", path=f"/{number}")
+    log.put("administer")
+    log.flush()
+    found = list(acts(Home(tmp_path)))
+    assert MOST_REFUSALS < len(found) < 10 * MOST_REFUSALS
+    assert sum(act.get("unwritten", 0) + (act["act"] == "refused") for act in found) == 5_000
+    assert found[-1]["act"] == "administer"
+
+
 def test_a_cell_is_no_formula() -> None:
     for told in ("=1+1", "+1", "-1", "@SUM(A1)"):
         assert cell(told) == f"'{told}"
@@ -277,6 +290,8 @@ def test_errors_do_not_say_where_things_lie(own_world: Home) -> None:
 def test_beyond_this_machine_a_key_is_needed(own_world: Home) -> None:
     with pytest.raises(InputError, match="keys create"):
         serve(own_world, host="0.0.0.0")
+    with pytest.raises(BundleError, match="a bundle in"):
+        serve(own_world, model="recommendation:9", workers=2)
     with pytest.raises(InputError, match="keys, open or auto"):
         create_app(home=own_world, access="maybe")
 
