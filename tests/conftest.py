@@ -66,7 +66,8 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     Its Feast registry still names the files of the original.
     """
     folder = Home(tmp_path / "world")
-    shutil.copytree(world.root, folder.root, ignore=shutil.ignore_patterns("redis.*", "start.lock"))
+    ignored = shutil.ignore_patterns("redis.*", "start.lock", "audit_log")
+    shutil.copytree(world.root, folder.root, ignore=ignored)
     monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
     yield folder
     redis_server.stop(folder)
