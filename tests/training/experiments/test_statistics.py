@@ -27,6 +27,7 @@ def cookie_cats(real_data: Path) -> dict[str, dict[str, np.ndarray]]:
             metric: np.array([float(row[metric] == "TRUE") for row in rows if row["version"] == arm])
             for metric in ("retention_1", "retention_7")
         }
+        | {"rounds": np.array([min(float(row["sum_gamerounds"]), 1_000) for row in rows if row["version"] == arm])}
         for arm in ("gate_30", "gate_40")
     }
 
@@ -48,6 +49,22 @@ def test_cookie_cats_as_it_was_published(cookie_cats: dict[str, dict[str, np.nda
     assert week.relative_low < week.relative < week.relative_high < 0
     always = sequential.compare(one["retention_7"], other["retention_7"], tuned=sum(sizes))
     assert always.low < week.low < week.high < always.high
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "p_value", "digits"),
+    [
+        ("retention_1", -0.012392439449445217, 0.0005820998747623016, 0.07440786052349997, 5),
+        ("retention_7", -0.013281552418885545, -0.0031210442115262808, 0.0015558255737072547, 5),
+        ("rounds", -1.373259353253136, 1.1603974016728422, 0.8692071756754725, 12),
+    ],
+)
+def test_it_says_what_spotify_confidence_says(
+    cookie_cats: dict[str, dict[str, np.ndarray]], metric: str, low: float, high: float, p_value: float, digits: int
+) -> None:
+    """Figures of spotify-confidence 4.1.0 (ZTest for shares, which takes the normal for the t; StudentsTTest)."""
+    found = fixed.compare(cookie_cats["gate_30"][metric], cookie_cats["gate_40"][metric])
+    assert (found.low, found.high, found.p_value) == pytest.approx((low, high, p_value), abs=10**-digits)
 
 
 @pytest.mark.parametrize("sizes", [(500, 500), (400, 900)])
