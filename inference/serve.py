@@ -52,9 +52,12 @@ def serve(
             found="none: anybody who reaches this machine would be let in",
             next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
         )
-    open_bundle(model, home)  # what is wrong is told once, not by every process that tries
-    load_address(home)
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
+    if workers == 1:
+        application = create_app(model, home)
+    else:  # what is wrong is told once, not by every process that tries
+        open_bundle(model, home)
+        load_address(home)
     say(f"http://{host}:{port}/  (console), http://{host}:{port}/docs")
     settings = {
         "host": host,
@@ -65,7 +68,7 @@ def serve(
         "timeout_graceful_shutdown": PATIENCE,
     }
     if workers == 1:
-        uvicorn.run(create_app(model, home), **settings)  # type: ignore[arg-type]
+        uvicorn.run(application, **settings)  # type: ignore[arg-type]
         return
     with tempfile.TemporaryDirectory(prefix="refrain-metrics-") as counts:
         os.environ |= {WORKERS: str(workers), COUNTS: counts}

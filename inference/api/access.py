@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.api import errors
+from inference.api import audio, errors, texts
 from inference.security.audit import AuditLog
 from inference.security.caller import ADMINISTER, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
 from inference.security.keys import KeyRing
@@ -48,7 +48,14 @@ RULES: tuple[tuple[str, str, str], ...] = (
 ANONYMOUS = Caller("anonymous", "anonymous", "default", frozenset(ROLES) - {ADMINISTER}, limits=None)
 """Whoever asks where no key was ever made; nobody administers without one."""
 
-LONGEST_BODY, LONGEST_OF = 1 << 20, {"/v1/audio": 50_000_000, "/v1/text": 4_000_000, "/console": 50_500_000}
+LONGEST_BODY, LONGEST_OF = (
+    1 << 20,
+    {
+        "/v1/audio": audio.LARGEST_BODY,
+        "/v1/text": texts.LARGEST_BODY,
+        "/console": audio.LARGEST_BODY + 500_000,  # what a form adds to its file
+    },
+)
 """Bytes of a body; by start of the path where that differs."""
 SLOWEST_BODY = 10.0
 """Seconds that a body may take to arrive; a megabyte more gives it one more second."""

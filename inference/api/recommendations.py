@@ -65,10 +65,12 @@ class Recommending:
         assigned = self._running.assign(body.user_id)
         engine, taken = self.live.get(), []
         for one in assigned:
-            named = self._version(str(one.settings.get("model", "")))
-            if named is None:  # it cannot be loaded: whoever should see it sees what everybody sees, uncounted
-                continue
-            engine = engine if named is True else named  # type: ignore[assignment]
+            version = str(one.settings.get("model", ""))
+            if name_and_version(version)[1]:
+                named = self._version(version)
+                if named is None:  # whoever should see it sees what everybody sees, uncounted
+                    continue
+                engine = named
             wishes |= {name: told for name, told in one.settings.items() if _free(body, name)}
             taken.append(one)
         budget = self._controller.budget
@@ -100,14 +102,14 @@ class Recommending:
         load = partial(RecommendationEngine.load, model, self._home)
         return Live(load, [model], self._home, try_out=RecommendationEngine.try_out)
 
-    def _version(self, model: str) -> RecommendationEngine | bool | None:
-        """The engine of a version; True for the one of everybody, None for one that cannot be loaded."""
-        if not name_and_version(model)[1]:
-            return True
+    def _version(self, model: str) -> RecommendationEngine | None:
+        """The engine of a version; None for one that cannot be loaded."""
         if time.monotonic() - self._failed.get(model, -FAILED) < FAILED:
             return None
+        if model not in self._named:
+            self._named.setdefault(model, self._engine(model))
         try:
-            return self._named.setdefault(model, self._engine(model)).get()
+            return self._named[model].get()
         except RefrainError:
             self._failed[model] = time.monotonic()
             return None

@@ -26,7 +26,7 @@ from inference.api.models import Champions, served
 from inference.api.recommendations import Recommending
 from inference.api.schemas import RecommendationRequest
 from inference.experiments.running import Running
-from inference.monitoring.freshness import FreshnessReader, span
+from inference.monitoring.freshness import FreshnessReader, cells
 from inference.recommend.controller import Controller
 from inference.security.caller import PREDICT, Refused
 from transforms import svg
@@ -90,16 +90,7 @@ class Console:
         unhealthy, freshness = "", None
         try:
             engine.check()
-            now = time.time()
-            freshness = [
-                (
-                    one.view,
-                    "never" if one.newest_event is None else span(now - one.newest_event),
-                    "" if one.written_at is None else f"{span(now - one.written_at)} ago",
-                    f"{one.rows_written:,}",
-                )
-                for one in sorted(self._freshness.read(), key=lambda one: one.view)
-            ]
+            freshness = cells(self._freshness.read(), time.time())
         except StoreError:
             unhealthy = "the online store does not answer: answers are made of the bundle alone"
         reports = self._reports("monitor-")

@@ -78,6 +78,19 @@ def table(found: list[Freshness], now: float) -> list[str]:
     return lines
 
 
+def cells(found: list[Freshness], now: float) -> list[list[str]]:
+    """For a page: name, age of the newest event, time since the last write, and rows of each view, by name."""
+    return [
+        [
+            one.view,
+            "never" if one.newest_event is None else span(now - one.newest_event),
+            "" if one.written_at is None else f"{span(now - one.written_at)} ago",
+            f"{one.rows_written:,}",
+        ]
+        for one in sorted(found, key=lambda one: one.view)
+    ]
+
+
 def span(seconds: float) -> str:
     """In the largest unit that gives at least two.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from feature_repo.home import Home
-from inference.monitoring.freshness import span
+from inference.monitoring.freshness import cells
 from inference.monitoring.watch import Compared, Watched
 from transforms import svg
 from transforms.drift import Drift
@@ -132,14 +132,5 @@ def _latency(found: Watched) -> str:
 def _freshness(found: Watched) -> str:
     if found.freshness is None:
         return "<p class=bad>The online store does not answer.</p>"
-    now = found.at.timestamp()
-    rows = [
-        [
-            one.view,
-            "never" if one.newest_event is None else span(now - one.newest_event),
-            "" if one.written_at is None else f"{span(now - one.written_at)} ago",
-            f"{one.rows_written:,}",
-        ]
-        for one in sorted(found.freshness, key=lambda one: one.view)
-    ]
+    rows = cells(found.freshness, found.at.timestamp())
     return svg.table(["view", "age", "written", "rows"], rows, numbers=(1, 2, 3))

@@ -1,6 +1,5 @@
 """What was recommended, with which chance, and whether it was played: logged answers joined with plays."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.logged import lines
 from transforms.raw.read import scan
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -55,12 +55,8 @@ def impressions(home: Home, *, within: timedelta = ATTRIBUTED) -> pl.DataFrame:
 
 
 def _slots(folder: Path) -> Iterator[dict[str, Any]]:
-    for file in sorted(folder.glob("date=*/*.jsonl")):
-        for line in file.read_bytes().splitlines():
-            try:
-                told = json.loads(line)
-            except ValueError:  # a process was killed while it wrote
-                continue
+    for day in lines.days(folder):
+        for told in lines.lines(day):
             for position, slot in enumerate(told["slots"]):
                 yield {
                     "answer_id": told["answer_id"],
