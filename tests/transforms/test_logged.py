@@ -12,6 +12,7 @@ from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
+from tests.serving import until
 from transforms import parquet
 from transforms.logged import flat, lines, lookups
 
@@ -78,12 +79,15 @@ def test_lines_that_come_meanwhile_are_kept(tmp_path: Path) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        packed = 0
         for _ in range(4):
-            flat.pack(home)
+            until(lambda before=told: told > before + 5)
+            packed += flat.pack(home) > 0
     finally:
         ended.set()
         writer.join()
     rows = flat.predictions(home, "texts")
+    assert packed == 4
     assert sorted(rows["number"]) == list(range(told))
 
 

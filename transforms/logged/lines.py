@@ -1,13 +1,13 @@
 """Folders of logs: JSON lines as they were written, and Parquet that they were packed into.
 
 A log is a folder of ``date=…`` folders. Packing first takes the name of a file away from its writer (the next line
-begins a new one), then writes the rows whole, then removes the lines. It may be killed at any moment: the next run
+begins a new one), then writes its rows whole, then removes the lines. It may be killed at any moment: the next run
 packs the same lines into a file of the same name.
 """
 
-import hashlib
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,18 +50,18 @@ def pack(folder: Path, rows_of: Callable[[Sequence[dict[str, Any]]], dict[str, p
     count = 0
     for day in days(folder):
         for file in day.glob(f"*{LINES}"):
-            file.rename(file.with_suffix(TAKEN))
+            # the writer goes on under the old name: the new one is this piece's alone
+            file.rename(file.with_name(f"{file.stem}-{uuid.uuid4().hex[:8]}{TAKEN}"))
         taken = sorted(day.glob(f"*{TAKEN}"))
         if not taken:
             continue
         time.sleep(SETTLES)
-        name = hashlib.sha256("/".join(file.name for file in taken).encode()).hexdigest()[:16]
-        told = [line for file in taken for line in _of(file)]
-        for kind, rows in rows_of(told).items():
-            parquet.write_whole(rows, day / f"packed-{kind}-{name}.parquet")
         for file in taken:
+            told = list(_of(file))
+            for kind, rows in rows_of(told).items():
+                parquet.write_whole(rows, day / f"packed-{kind}-{file.stem}.parquet")
             file.unlink()
-        count += len(told)
+            count += len(told)
     return count
 
 
