@@ -66,7 +66,7 @@ materialize: setup ## feature tables → online store
 	$(RUN) feature_repo materialize
 
 forecast: setup ## what comes next: trends trained, promoted, written back as features, online
-	$(RUN) training run trends
+	$(RUN) training run trend_forecaster
 	$(RUN) training promote trend_forecaster
 	$(RUN) training forecast
 	$(RUN) feature_repo materialize

@@ -180,7 +180,7 @@ def songs(count: int) -> Cases:
     asked = tasks(pl.DataFrame(labels, schema=schema, orient="row").with_columns(pl.col("mood").cast(pl.String)))
     names = np.random.default_rng(0).permutation(np.unique(groups))
     test = np.isin(groups, names[: len(names) // 4])
-    figures = measured(inputs, asked, groups, np.flatnonzero(~test), np.flatnonzero(test))
+    figures, _ = measured(inputs, asked, groups, np.flatnonzero(~test), np.flatnonzero(test))
     for who, values in figures.items():
         shown = "ours" if who == NAME else who
         cases += [

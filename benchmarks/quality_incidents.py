@@ -25,14 +25,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from benchmarks.surroundings import MACHINE
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from training.train import MODELS
+from training.models.find import named
 from transforms.build import build
 from transforms.simulate.telemetry.run import simulate_telemetry
 from transforms.simulate.telemetry.schedule import TelemetrySize
@@ -68,8 +67,8 @@ def measure(home: Home, size: TelemetrySize, seed: int) -> dict[str, Any]:
     print(f"simulated and built in {time.perf_counter() - started:.0f} s", flush=True)
     figures: dict[str, Any] = {}
     cases: list[dict[str, Any]] = []
-    for name in (name for name in MODELS if name.endswith("_anomalies")):
-        result = import_module(MODELS[name]).run(home)
+    for model in named("anomaly"):
+        name, result = model.name.replace("_anomaly_detector", "_anomalies"), model.run(home)
         for line in result.lines():
             print(line, flush=True)
         figures[name] = {

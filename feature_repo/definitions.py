@@ -17,6 +17,7 @@ from feature_repo.services import (
     recommendation_v1,
     security_anomaly_v1,
     session_v1,
+    skip_v1,
     system_anomaly_v1,
     taste_vectors_v1,
     track_audio_v1,

@@ -132,6 +132,11 @@ class Home:
         return self.root / "audits" / f"tenant={self.tenant}" / service
 
     @property
+    def pipeline(self) -> Path:
+        """Folder of what the lifecycle has done: stages, decisions, deployments, searches."""
+        return self.root / "pipeline" / f"tenant={self.tenant}"
+
+    @property
     def training_sets(self) -> Path:
         """Folder of saved training sets."""
         return self.root / "training_sets" / f"tenant={self.tenant}"

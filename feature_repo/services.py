@@ -150,6 +150,23 @@ user_behavior_v1 = FeatureService(
     ],
 )
 
+skip_v1 = FeatureService(
+    name="skip_v1",
+    description="A play that begins: who listens, to what, and what goes on; for whether it is broken off",
+    tags={"predicts": "skipped"},
+    features=[
+        ON_DEMAND_VIEWS["request_context"],
+        FEATURE_TABLES["user_session"][[f"{name}_{window}" for name in ("plays", "skip_rate") for window in ("1h", "1d")]],
+        FEATURE_TABLES["user_listening"],
+        FEATURE_TABLES["user_history"][["distinct_tracks"]],
+        FEATURE_TABLES["track_popularity"],
+        FEATURE_TABLES["artist_popularity"],
+        FEATURE_TABLES["user_artist_affinity"],
+        FEATURE_TABLES["track_catalogue"][["duration_ms", "explicit"]],
+        FEATURE_TABLES["user_profile"],
+    ],
+)
+
 experiment_metrics_v1 = FeatureService(
     name="experiment_metrics_v1",
     description="What a listener did, by the day: the metrics of experiments, before and after",

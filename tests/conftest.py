@@ -180,8 +180,9 @@ def _make_telemetry(folder: Home) -> None:
         simulate_telemetry(folder, size, seed=5)
         build(folder)
         _apply(folder)
-        for family in ("system_anomalies", "security_anomalies", "audio_quality_anomalies"):
-            promote(folder, train(folder, family).name)
+        for family in ("system_anomaly_detector", "security_anomaly_detector", "audio_quality_anomaly_detector"):
+            train(folder, family)
+            promote(folder, family)
         materialize(folder, None, say=lambda text: None)
 
 
@@ -199,9 +200,11 @@ def _make_written(folder: Home) -> None:
         simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
         _apply(folder)
         for name in ("sentiment_model", "emotion_model", "text_embedder"):
-            promote(folder, train(folder, name).name)
+            train(folder, name)
+            promote(folder, name)
         build(folder)
-        promote(folder, train(folder, "metadata_tagger").name)
+        train(folder, "metadata_tagger")
+        promote(folder, "metadata_tagger")
         materialize(folder, None, say=lambda text: None)
 
 
@@ -218,7 +221,8 @@ def _make_sounding(folder: Home) -> None:
         simulate_sound(folder, songs=144, seconds=6.0, seed=2)
         build(folder)
         _apply(folder)
-        promote(folder, train(folder, "audio_classifier").name)
+        train(folder, "audio_classifier")
+        promote(folder, "audio_classifier")
         materialize(folder, None, say=lambda text: None)
 
 

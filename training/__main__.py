@@ -1,4 +1,4 @@
-"""``python -m training``: train a family, list what is registered, promote what shall serve."""
+"""``python -m training``: train, compare and promote models; deep ones, forecasts, audits and experiments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,28 +7,12 @@ import typer
 
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.home import Home
+from training.commands import lifecycle, models, search
 
-app = command_line("Feature services to models. Order of work: run, list, promote.")
-
-
-@app.command()
-def run(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="recommendation; trends, charts, user_behavior or capacity; system_, performance_, user_behavior_, "
-            "security_ or audio_quality_anomalies; sentiment_model, emotion_model, text_embedder, metadata_tagger or "
-            "sequence_model"
-        ),
-    ],
-) -> None:
-    """Train on the data folder's features, measure on the last days or weeks, register as challenger."""
-    from training.train import train
-
-    with progress(f"train {name}") as tell:
-        result = train(Home.from_env(), name, progress=tell)
-    for line in result.lines():
-        say(line)
+app = command_line("Feature services to models. Order of work: run, compare, promote; lifecycle does it all.")
+models.install(app)
+lifecycle.install(app)
+search.install(app)
 
 
 @app.command("fine-tune")
@@ -100,40 +84,6 @@ def off_policy() -> None:
     say(f"{shown.height:,} slots, {shown['explored'].sum():,} explored, {shown['reward'].sum():,.0f} played")
     for name, found in by_exploration(shown).items():
         say(f"{name:24}{found.value:9.4f} ± {found.interval:.4f}  (as good as {found.effective:,.0f} slots)")
-
-
-@app.command("list")
-def list_() -> None:
-    """Registered bundles, newest first."""
-    from training.registry import versions
-
-    found = versions(Home.from_env())
-    if not found:
-        say("nothing is registered. Next: python -m training run recommendation")
-    for item in found:
-        shown = {"test_ndcg_at_10_hybrid": "test NDCG@10", "test_mase_track/reconciled": "test MASE of tracks"}
-        told = ", ".join(f"{text} {item.metrics[key]:.4f}" for key, text in shown.items() if key in item.metrics)
-        say(
-            f"{item.name} {item.version:<4} {', '.join(item.aliases):22} {item.created:%Y-%m-%d %H:%M}  {told}"
-            f"{'' if item.present else '  (bundle folder gone; promote fetches it)'}"
-        )
-
-
-@app.command()
-def promote(
-    name: Annotated[str, typer.Argument(help="recommendation")],
-    version: Annotated[int | None, typer.Argument(help="the challenger if left out")] = None,
-) -> None:
-    """Make a version the champion. A running server takes it at its next start."""
-    from training import registry
-
-    chosen = registry.promote(Home.from_env(), name, version)
-    then = "feature_repo materialize"
-    if name.endswith("_forecaster"):
-        then = "training forecast"
-    elif name in ("sentiment_model", "emotion_model", "text_embedder"):  # features are made by them
-        then = "transforms build"
-    say(f"{name} {chosen} is champion. Next: python -m {then}")
 
 
 @app.command()

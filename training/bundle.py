@@ -68,6 +68,16 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, A
     return complete
 
 
+def amend(folder: Path, files: Mapping[str, bytes]) -> BundleManifest:
+    """Add files to a bundle that is not registered yet; the manifest is written anew."""
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    told = json.loads((folder / MANIFEST).read_text())
+    told["files"] |= {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    (folder / MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
+    return BundleManifest(**told)
+
+
 def read_champion(home: Home, name: str) -> tuple[Path, BundleManifest]:
     """Folder and manifest of the promoted version of a model, for work in batches.
 

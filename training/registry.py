@@ -1,6 +1,8 @@
 """MLflow on SQLite in the data folder: runs, registered bundles, and the aliases that say which one serves.
 
-Serving reads no MLflow: ``promote`` also writes ``aliases.json`` beside the bundles.
+A bundle is registered when it passes the checks of every bundle (``training.checks``), with the decision whether it may
+serve (``training.validation.gates``). Serving reads no MLflow: ``promote`` also writes ``aliases.json`` beside the
+bundles, and ``promotions.jsonl``, which ``rollback`` goes back by.
 """
 
 import json
@@ -9,21 +11,35 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
-from feature_repo.errors import BundleError
+from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
-from training.bundle import BundleManifest
+from training.bundle import BundleManifest, amend
+from training.models.base import Gates
+from training.validation.evidence import EVIDENCE, Evidence
+from training.validation.gates import Check, Decision, decide
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHALLENGER = "challenger"
+CHALLENGER, SHADOW = "challenger", "shadow"
+DECISION = "decision.json"
+"""Of a bundle: the gates it was put to."""
+PROMOTIONS = "promotions.jsonl"
+"""Beside the versions of a model: which was champion since when, and why."""
+LINEAGE = "lineage.json"
+"""Of a bundle: key of the run, and manifests of the training sets, with digests of what these were pulled from."""
+RUN: ContextVar[Mapping[str, Any]] = ContextVar("RUN", default=MappingProxyType({}))
+"""What whoever runs a model says of the run: its ``key``, and ``rows`` of the raw tables; kept with its lineage."""
 REPORT = "report.html"
 """Of a bundle that has one: the run links it."""
 _ARTIFACT = "bundle"
@@ -39,6 +55,7 @@ class Version:
     created: datetime
     metrics: dict[str, float]
     present: bool
+    may_serve: bool | None = None
 
 
 def client(home: Home) -> "MlflowClient":
@@ -52,7 +69,27 @@ def client(home: Home) -> "MlflowClient":
     warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")  # MLflow's own
     home.ensure().mlflow.mkdir(exist_ok=True)
     address = f"sqlite:///{home.mlflow / 'mlflow.db'}"
-    return MlflowClient(tracking_uri=address, registry_uri=address)
+    with _reachable(home):
+        return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+@contextmanager
+def _reachable(home: Home) -> Iterator[None]:
+    """An MLflow that cannot be reached is one clear error."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        told = str(error).partition("\n")[0]
+        if not any(word in str(error).lower() for word in ("locked", "disk", "malformed", "not a database", "unable")):
+            raise
+        raise StoreError(
+            expected=f"MLflow's database {home.mlflow / 'mlflow.db'}, free to be written",
+            found=told[:200],
+            next_command="stop what else writes it (lsof mlflow.db), or bring it back; then the same again",
+        ) from error
 
 
 def register(
@@ -62,6 +99,10 @@ def register(
     parameters: dict[str, Any],
     metrics: dict[str, float],
     write: Callable[[Path, int], BundleManifest],
+    evidence: Evidence | None = None,
+    data: Sequence[Check] = (),
+    gates: Gates | None = None,
+    lineage: Sequence[Mapping[str, Any]] = (),
 ) -> int:
     """Log a run with its bundle, register the bundle as the next version and give it the alias ``challenger``.
 
@@ -71,10 +112,35 @@ def register(
         parameters: of the run.
         metrics: of the run.
         write: puts the bundle of a given version number into a given folder.
+        evidence: of its test, unit by unit; without it a person must say that it may serve.
+        data: what was found of its training set.
+        gates: that it is put to; the usual ones if None.
+        lineage: manifests of the training sets that it learned from.
 
     Returns:
         The version.
+
+    Raises:
+        BundleError: the bundle fails a check; nothing is registered.
+        StoreError: MLflow cannot be reached.
     """
+    with _reachable(home):
+        return _registered(home, name, parameters, metrics, write, evidence, data, gates or Gates(), lineage)
+
+
+def _registered(
+    home: Home,
+    name: str,
+    parameters: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    write: Callable[[Path, int], BundleManifest],
+    evidence: Evidence | None,
+    data: Sequence[Check],
+    gates: Gates,
+    lineage: Sequence[Mapping[str, Any]],
+) -> int:
+    from training.checks import check_bundle
+
     mlflow = client(home)
     experiment = mlflow.get_experiment_by_name(name)
     experiment_id = (
@@ -93,7 +159,12 @@ def register(
         home.bundles(name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=".writing-") as scratch:
             folder = Path(scratch) / _ARTIFACT
-            write(folder, version)
+            manifest = write(folder, version)
+            decision = _decided(home, name, evidence, data, gates)
+            _complete(home, folder, manifest, evidence, decision, lineage)
+            check_bundle(folder, home)
+            for key, told in _tags(manifest, decision, lineage).items():
+                mlflow.set_tag(run.info.run_id, key, told)
             mlflow.log_artifacts(run.info.run_id, str(folder), _ARTIFACT)
             if (folder / REPORT).is_file():
                 link = f"{run.info.artifact_uri}/{_ARTIFACT}/{REPORT}"
@@ -109,6 +180,94 @@ def register(
         raise
     mlflow.set_terminated(run.info.run_id)
     return int(registered.version)
+
+
+def _decided(home: Home, name: str, evidence: Evidence | None, data: Sequence[Check], gates: Gates) -> Decision:
+    """Beside the champion, if there is one whose evidence is there."""
+    version = champion_of(home, name)
+    theirs = evidence_of(home, name, version) if version else None
+    return decide(evidence, gates, champion=theirs, version=version or 0, data=data)
+
+
+def _complete(
+    home: Home,
+    folder: Path,
+    manifest: BundleManifest,
+    evidence: Evidence | None,
+    decision: Decision,
+    lineage: Sequence[Mapping[str, Any]],
+) -> None:
+    """What every bundle has besides: evidence, decision, lineage and its card."""
+    from training.card import CARD, draw
+
+    told = {**RUN.get(), "training_sets": list(lineage)}
+    files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(told, indent=1).encode()}
+    if evidence is not None:
+        files[EVIDENCE] = evidence.to_bytes()
+    files[CARD] = draw(folder, manifest, evidence, decision, lineage, home).encode()
+    amend(folder, files)
+
+
+def _tags(manifest: BundleManifest, decision: Decision, lineage: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What a run says of where it came from."""
+    return {
+        "family": manifest.family,
+        "feature_service": manifest.feature_service,
+        "fingerprint": manifest.fingerprint,
+        "training_set": manifest.training_set,
+        "cutoff": manifest.cutoff,
+        "code_revision": manifest.code_revision,
+        "may_serve": str(decision.may_serve).lower(),
+        "reasons": "; ".join(decision.reasons)[:4_000],
+        "key": str(RUN.get().get("key", "")),
+        "lineage": json.dumps([one.get("sources") for one in lineage])[:4_000],
+    }
+
+
+def champion_of(home: Home, name: str) -> int | None:
+    """Version that serves; None if none does."""
+    try:
+        return int(json.loads((home.bundles(name) / ALIASES).read_text())[CHAMPION])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def challenger_of(home: Home, name: str) -> int | None:
+    """The version that was registered last; None if none was."""
+    return next((item.version for item in versions(home) if item.name == name and CHALLENGER in item.aliases), None)
+
+
+def evidence_of(home: Home, name: str, version: int) -> Evidence | None:
+    """What a version kept of its test; None where nothing is."""
+    try:
+        return Evidence.from_bytes((home.bundles(name) / str(version) / EVIDENCE).read_bytes())
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
+    """Key of the run, rows of raw tables and training sets of a version; empty for one that kept none."""
+    try:
+        return dict(json.loads((home.bundles(name) / str(version) / LINEAGE).read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def trained_with(home: Home, name: str, key: str) -> int | None:
+    """The version that a run with a key registered; None if none did."""
+    if not home.bundles(name).is_dir():
+        return None
+    registered = {item.version for item in versions(home) if item.name == name}
+    numbers = sorted((int(path.name) for path in home.bundles(name).iterdir() if path.name.isdigit()), reverse=True)
+    for number in numbers:
+        if number in registered and lineage_of(home, name, number).get("key") == key:
+            return number
+    return None
+
+
+def decision_of(home: Home, name: str, version: int) -> Decision | None:
+    """What was decided on a version; None for one that was registered without."""
+    return Decision.read(home.bundles(name) / str(version) / DECISION)
 
 
 def _create_registered_model(mlflow: "MlflowClient", name: str) -> list[int]:
@@ -127,6 +286,7 @@ def versions(home: Home) -> list[Version]:
         for item in mlflow.search_model_versions(f"name = '{model.name}'"):
             number = int(item.version)
             run = mlflow.get_run(str(item.run_id))
+            decision = decision_of(home, model.name, number)
             found.append(
                 Version(
                     name=model.name,
@@ -135,18 +295,23 @@ def versions(home: Home) -> list[Version]:
                     created=datetime.fromtimestamp(item.creation_timestamp / 1_000, UTC),
                     metrics=dict(run.data.metrics),
                     present=(home.bundles(model.name) / str(number) / MANIFEST).is_file(),
+                    may_serve=None if decision is None else decision.may_serve,
                 )
             )
     return sorted(found, key=lambda item: (item.name, -item.version))
 
 
-def promote(home: Home, name: str, version: int | None = None) -> int:
+def promote(
+    home: Home, name: str, version: int | None = None, *, alias: str = CHAMPION, reason: str = "by hand"
+) -> int:
     """Make a version the champion: the one that serves.
 
     Args:
         home: the data folder.
         name: of the model.
         version: the challenger's if None.
+        alias: that it gets: ``champion``, ``challenger`` or ``shadow``.
+        reason: kept with the promotion.
 
     Returns:
         The version.
@@ -156,7 +321,7 @@ def promote(home: Home, name: str, version: int | None = None) -> int:
     """
     mlflow = client(home)
     known = [item for item in versions(home) if item.name == name]
-    chosen = version or next((item.version for item in known if CHALLENGER in item.aliases), None)
+    chosen = version or challenger_of(home, name)
     if chosen not in [item.version for item in known]:
         raise BundleError(
             expected=f"a version of {name!r}, one of {[item.version for item in known]}",
@@ -165,12 +330,50 @@ def promote(home: Home, name: str, version: int | None = None) -> int:
         )
     assert chosen is not None
     _restore(mlflow, home, name, chosen)
-    mlflow.set_registered_model_alias(name, CHAMPION, str(chosen))
+    mlflow.set_registered_model_alias(name, alias, str(chosen))
+    if alias != CHAMPION:
+        return chosen
+    before = champion_of(home, name)
     folder = home.bundles(name)
     partial = folder / f".aliases.{os.getpid()}.tmp"
     partial.write_text(json.dumps({CHAMPION: chosen}) + "\n")
     partial.replace(folder / ALIASES)
+    if before != chosen:
+        told = {"version": chosen, "before": before, "at": datetime.now(UTC).isoformat(), "reason": reason}
+        with (folder / PROMOTIONS).open("a") as file:
+            file.write(json.dumps(told) + "\n")
     return chosen
+
+
+def promotions(home: Home, name: str) -> list[dict[str, Any]]:
+    """Which version was champion since when, and why; the newest last."""
+    try:
+        return [json.loads(line) for line in (home.bundles(name) / PROMOTIONS).read_text().splitlines() if line]
+    except FileNotFoundError:
+        return []
+
+
+def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> int:
+    """Make the version champion again that was it before; returns it.
+
+    Raises:
+        BundleError: none was.
+    """
+    now = champion_of(home, name)
+    # a rollback undoes a promotion: going back twice goes back two
+    undone: list[int] = []
+    for told in promotions(home, name):
+        if undone and told["version"] == undone[-1]:
+            undone.pop()
+        elif told["before"] is not None:
+            undone.append(int(told["before"]))
+    if now is None or not undone:
+        raise BundleError(
+            expected=f"a champion of {name!r} before the one that serves",
+            found="none",
+            next_command=f"python -m training promote {name} VERSION  (python -m training list shows what there is)",
+        )
+    return promote(home, name, undone[-1], reason=reason)
 
 
 def _restore(mlflow: "MlflowClient", home: Home, name: str, version: int) -> None:

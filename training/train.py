@@ -1,51 +1,35 @@
-"""Train a family, or one of its models, by name; and let its champions forecast."""
+"""Train models by name, and let the champions of forecasters speak."""
 
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Any
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
-
-MODELS: dict[str, str] = {
-    "recommendation": "training.models.recommendation.run",
-    "trends": "training.models.forecasting.trends",
-    "charts": "training.models.forecasting.chart_forecaster",
-    "user_behavior": "training.models.forecasting.user_behavior",
-    "capacity": "training.models.forecasting.capacity",
-    "sentiment_model": "training.models.text.sentiment_model",
-    "emotion_model": "training.models.text.emotion_model",
-    "text_embedder": "training.models.text.text_embedder",
-    "sequence_model": "training.models.text.sequence_model",
-    "metadata_tagger": "training.models.text.metadata_tagger",
-    "audio_classifier": "training.models.audio.audio_classifier",
-    "system_anomalies": "training.models.anomaly.system_anomaly_detector",
-    "performance_anomalies": "training.models.anomaly.performance_anomaly_detector",
-    "user_behavior_anomalies": "training.models.anomaly.user_behavior_anomaly_detector",
-    "security_anomalies": "training.models.anomaly.security_anomaly_detector",
-    "audio_quality_anomalies": "training.models.anomaly.audio_quality_anomaly_detector",
-}
-"""Name → module whose ``run(home, progress=…)`` trains, measures and registers it."""
-
-FORECASTERS = ("trends", "charts", "user_behavior", "capacity")
-"""Those that also have ``forecast(home)``."""
+from training.models.base import FamilyModel, Result
+from training.models.find import models
 
 
-def train(home: Home, name: str, *, progress: Progress = silent) -> Any:
+def train(home: Home, name: str, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent) -> Result:
     """Train, measure and register a model.
+
+    Args:
+        home: the data folder.
+        name: of the model.
+        parameters: that differ from the defaults.
+        progress: told of each stage.
 
     Raises:
         InputError: there is no such model.
     """
-    if name not in MODELS:
+    known = models()
+    if name not in known:
         raise InputError(
-            expected=f"what to train, one of {sorted(MODELS)}",
+            expected=f"what to train, one of {sorted(known)}",
             found=repr(name),
             next_command="python -m training run --help",
         )
-    run: Callable[..., Any] = import_module(MODELS[name]).run
-    return run(home, progress=progress)
+    return known[name].run(home, parameters=parameters, progress=progress)
 
 
 def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
@@ -56,16 +40,17 @@ def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
     """
     written: dict[str, int] = {}
     missing: list[BundleError] = []
-    for number, name in enumerate(FORECASTERS):
+    speaking = [model for model in models().values() if isinstance(model, FamilyModel) and model.forecast]
+    for number, model in enumerate(speaking):
         try:
-            written |= import_module(MODELS[name]).forecast(home)
+            written |= model.forecast(home)  # type: ignore[misc]
         except BundleError as error:
             missing.append(error)
-        progress(number + 1, len(FORECASTERS), name)
-    if len(missing) == len(FORECASTERS):
+        progress(number + 1, len(speaking), model.name)
+    if len(missing) == len(speaking):
         raise BundleError(
             expected="a promoted forecaster",
             found="none",
-            next_command="python -m training run trends && python -m training promote trend_forecaster",
+            next_command="python -m training run trend_forecaster && python -m training promote trend_forecaster",
         )
     return written

@@ -47,26 +47,30 @@ def incident_metrics(
         entity_weeks: how long nothing was wrong, times with how many.
         aftermath: microseconds after an incident in which an alarm is still about it.
     """
-    delays: dict[str, list[float]] = {kind: [] for kind in truth["kind"].unique().sort()}
+    every, false_incidents = delays(told, truth, aftermath)
+    false = false_incidents / max(entity_weeks, 1e-9)
+    kinds = truth["kind"].to_numpy()
+    found = {kind: every[kinds == kind] for kind in truth["kind"].unique().sort()}
+    return {kind: _metrics(some, false, entity_weeks) for kind, some in {**found, "all": every}.items()}
+
+
+def delays(told: Sequence[Incident], truth: pl.DataFrame, aftermath: int = AFTERMATH) -> tuple[np.ndarray, int]:
+    """(n,) microseconds from the start of each true incident to the first alarm, inf if there was none; and how many
+    of the told ones were about none of them."""
+    found = []
     by_entity: dict[str, list[Incident]] = {}
     for incident in told:
         by_entity.setdefault(incident.entity, []).append(incident)
     explained: set[int] = set()
-    for entity, kind, start, end in truth.select("entity_id", "kind", "start", "end").iter_rows():
+    for entity, start, end in truth.select("entity_id", "start", "end").iter_rows():
         first = np.inf
         for incident in by_entity.get(entity, ()):
             if incident.end >= start and incident.start <= end + aftermath:
                 explained.add(id(incident))
                 # an incident that was open before has spoken already
                 first = min(first, max(incident.start - start, 0))
-        delays[kind].append(first)
-    false = sum(id(incident) not in explained for incident in told) / max(entity_weeks, 1e-9)
-    every = [delay for of_kind in delays.values() for delay in of_kind]
-    return {
-        kind: _metrics(np.array(found, np.float64), false, entity_weeks)
-        for kind, found in {**delays, "all": every}.items()
-        if found or kind == "all"
-    }
+        found.append(first)
+    return np.array(found, np.float64), sum(id(incident) not in explained for incident in told)
 
 
 def quiet_weeks(truth: pl.DataFrame, span: tuple[int, int], entities: int, aftermath: int = AFTERMATH) -> float:

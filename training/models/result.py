@@ -1,4 +1,4 @@
-"""What training a model of texts found, and its bundle."""
+"""What training a model found, and the bundle of a model of texts or sounds."""
 
 import hashlib
 import math
@@ -11,10 +11,11 @@ from typing import Any
 from feature_repo.home import Home
 from training.bundle import BundleManifest, write_bundle
 from training.registry import register
+from training.validation.evidence import Evidence
 
 
 @dataclass(frozen=True)
-class TextResult:
+class TrainedResult:
     """Of one run.
 
     Attributes:
@@ -73,6 +74,7 @@ def registered(
     service: str = "",
     fingerprint: str = "",
     family: str = "text",
+    evidence: Evidence | None = None,
 ) -> int:
     """Register a bundle as the next version; returns it.
 
@@ -90,6 +92,7 @@ def registered(
         service: that it eats; empty if it makes features of raw texts.
         fingerprint: of the service.
         family: of the model.
+        evidence: of the test, unit by unit.
     """
     moment = datetime.fromtimestamp(cutoff / 1e6, UTC).isoformat()
     digest = hashlib.sha256("\n".join(learned_from).encode(errors="surrogatepass")).hexdigest()
@@ -117,7 +120,7 @@ def registered(
     told = {f"test_{figure}_{who}": value for who, values in metrics.items() for figure, value in values.items()}
     known = {name: value for name, value in told.items() if not math.isnan(value)}
     parameters = {"learned_from": len(learned_from), "cutoff": moment}
-    return register(home, name, parameters=parameters, metrics=known, write=write)
+    return register(home, name, parameters=parameters, metrics=known, write=write, evidence=evidence)
 
 
 def figures(metrics: Any) -> dict[str, float]:

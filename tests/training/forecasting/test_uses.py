@@ -35,7 +35,8 @@ from training.datasets.series import history, last_full_day
 from training.models.forecasting import capacity, chart_forecaster, trends, user_behavior
 from training.models.forecasting.chart_runs import SERVICE, ChartRuns, matrix
 from training.registry import promote
-from training.train import MODELS, forecast, train
+from training.models.find import models
+from training.train import forecast, train
 from transforms import feature_tables
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan
@@ -289,7 +290,7 @@ def test_places_are_distributions(home: Home) -> None:
 def test_too_little_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     with pytest.raises(InputError, match="what to train"):
         train(home, "fortune_telling")
-    assert set(MODELS) >= {"recommendation", "trends", "charts", "user_behavior", "capacity"}
+    assert set(models()) >= {"recommendation", "trend_forecaster", "chart_forecaster", "user_behavior_forecaster"}
     with pytest.raises(InputError, match=r"at least \d+ days of plays for forecasts of 20 days"):
         trends.run(home, trends.Settings(horizon=20))
     with pytest.raises(InputError, match="days of plays for a week by the hour"):

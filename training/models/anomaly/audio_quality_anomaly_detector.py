@@ -6,6 +6,7 @@ from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
+from training.models.base import FamilyModel
 
 AUDIO_QUALITY = Detector(
     name="audio_quality_anomaly_detector",
@@ -20,3 +21,13 @@ AUDIO_QUALITY = Detector(
 def run(home: Home, *, progress: Progress = silent) -> AnomalyResult:
     """Fit, measure and register; see ``training.models.anomaly.run``."""
     return run_detector(home, AUDIO_QUALITY, progress=progress)
+
+
+MODEL = FamilyModel(
+    name=AUDIO_QUALITY.name,
+    family="anomaly",
+    about=AUDIO_QUALITY.about,
+    services=(AUDIO_QUALITY.service,),
+    raw=("incidents", "audio_measurements"),
+    program=run,
+)

@@ -6,6 +6,7 @@ from training.datasets.telemetry import endpoint_points, moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
+from training.models.base import FamilyModel
 
 PERFORMANCE = Detector(
     name="performance_anomaly_detector",
@@ -20,3 +21,13 @@ PERFORMANCE = Detector(
 def run(home: Home, *, progress: Progress = silent) -> AnomalyResult:
     """Fit, measure and register; see ``training.models.anomaly.run``."""
     return run_detector(home, PERFORMANCE, progress=progress)
+
+
+MODEL = FamilyModel(
+    name=PERFORMANCE.name,
+    family="anomaly",
+    about=PERFORMANCE.about,
+    services=(PERFORMANCE.service,),
+    raw=("incidents", "requests"),
+    program=run,
+)

@@ -20,7 +20,7 @@ from training.clock import Clock
 from training.datasets import training_set
 from training.datasets.columns import to_numpy
 from training.datasets.telemetry import incidents
-from training.evaluate.incidents import WEEK, IncidentMetrics, incident_metrics, quiet_weeks
+from training.evaluate.incidents import WEEK, IncidentMetrics, delays, incident_metrics, quiet_weeks
 from training.models.anomaly.detector import Detector, metrics_of
 from training.models.anomaly.fit_rows import fit_rows
 from training.models.anomaly.result import AnomalyResult, card
@@ -28,9 +28,10 @@ from training.models.anomaly.supervised import FEWEST, calibrated, fit_head
 from training.models.anomaly.threshold import alarms, choose
 from training.models.lightgbm_onnx import OnnxBooster
 from training.registry import register
+from training.validation.evidence import OURS, Evidence
 from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.calibration import Calibration, both
-from transforms.anomaly.incidents import merge
+from transforms.anomaly.incidents import Incident, merge
 from transforms.anomaly.rows import RowDetector
 from transforms.anomaly.series import DEFAULT_POLICY, SeriesDetector
 
@@ -127,6 +128,8 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
     metrics = _measured(detector, [scored, alone, *series.values()], policies, truth, spine, tested)
     plain = chosen(alone, detector.policy, BUDGET * weeks, NEAREST, heavy=True)
     baseline = _measured(detector, [alone], [plain], truth, spine, tested)
+    told, within = _told(detector, [scored, alone, *series.values()], policies, truth, tested)
+    evidence = _evidence(detector, within, told, _told(detector, [alone], [plain], truth, tested)[0])
     clock.lap("test")
 
     extra: dict[str, Any] = {
@@ -148,7 +151,7 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         },
     }
     files = {"rows.npz": rows.to_bytes()} | ({"head.onnx": head[0]} if head else {})
-    version = _register(home, detector, files, rows, pulled.manifest, metrics, baseline, extra, fit_end)
+    version = _register(home, detector, files, rows, pulled.manifest, metrics, baseline, extra, fit_end, evidence)
     clock.lap("registration")
     return AnomalyResult(detector.name, version, spine.height, metrics, baseline, clock.seconds)
 
@@ -266,16 +269,38 @@ def _measured(
     spine: pl.DataFrame,
     span: tuple[int, int],
 ) -> dict[str, IncidentMetrics]:
+    told, within = _told(detector, parts, policies, truth, span)
+    weeks = _entity_weeks(detector, spine, span)
+    if detector.every_entity:
+        weeks = quiet_weeks(truth, span, spine[detector.key].n_unique(), detector.aftermath)
+    return incident_metrics(told, within, weeks, detector.aftermath)
+
+
+def _told(
+    detector: Detector, parts: list[_Scored], policies: list[AlarmPolicy], truth: pl.DataFrame, span: tuple[int, int]
+) -> tuple[list[Incident], pl.DataFrame]:
+    """Incidents that alarms were merged to, and the true ones that began within the span."""
     spoken = [
         alarm
         for part, policy in zip(parts, policies, strict=True)
         for alarm in alarms(policy, *_arrays(part.between(*span)))
     ]
     within = truth.filter((pl.col("start") >= span[0]) & (pl.col("start") < span[1]))
-    weeks = _entity_weeks(detector, spine, span)
-    if detector.every_entity:
-        weeks = quiet_weeks(truth, span, spine[detector.key].n_unique(), detector.aftermath)
-    return incident_metrics(merge(spoken, detector.gap), within, weeks, detector.aftermath)
+    return merge(spoken, detector.gap), within
+
+
+def _evidence(detector: Detector, within: pl.DataFrame, told: list[Incident], plain: list[Incident]) -> Evidence | None:
+    """Whether each true incident was found, by the detector and by the largest deviation alone; by kind."""
+    if not within.height:
+        return None
+    found = {
+        who: np.isfinite(delays(incidents, within, detector.aftermath)[0]).astype(float)
+        for who, incidents in ((OURS, told), ("largest_deviation", plain))
+    }
+    names = [
+        f"{entity}|{kind}|{start}" for entity, kind, start in within.select("entity_id", "kind", "start").iter_rows()
+    ]
+    return Evidence.of("found", names, found, higher_is_better=True, segments={"kind": within["kind"].to_list()})
 
 
 def _register(
@@ -288,6 +313,7 @@ def _register(
     baseline: Mapping[str, IncidentMetrics],
     extra: dict[str, Any],
     cutoff: int,
+    evidence: Evidence | None,
 ) -> int:
     figures = {
         f"{kind}/{who}": {name: float(value) for name, value in asdict(one).items() if np.isfinite(value)}
@@ -317,4 +343,12 @@ def _register(
         )
 
     logged = {f"test_{name}_{what}": value for what, one in figures.items() for name, value in one.items()}
-    return register(home, detector.name, parameters={"budget": BUDGET, **extra["policy"]}, metrics=logged, write=write)
+    return register(
+        home,
+        detector.name,
+        parameters={"budget": BUDGET, **extra["policy"]},
+        metrics=logged,
+        write=write,
+        evidence=evidence,
+        lineage=[pulled],
+    )

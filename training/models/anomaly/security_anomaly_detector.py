@@ -6,6 +6,7 @@ from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
+from training.models.base import FamilyModel
 from transforms.anomaly.incidents import MINUTE
 
 SECURITY = Detector(
@@ -21,3 +22,13 @@ SECURITY = Detector(
 def run(home: Home, *, progress: Progress = silent) -> AnomalyResult:
     """Fit, measure and register; see ``training.models.anomaly.run``."""
     return run_detector(home, SECURITY, progress=progress)
+
+
+MODEL = FamilyModel(
+    name=SECURITY.name,
+    family="anomaly",
+    about=SECURITY.about,
+    services=(SECURITY.service,),
+    raw=("incidents", "logins", "requests"),
+    program=run,
+)

@@ -6,6 +6,7 @@ from training.datasets.telemetry import host_points, moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
+from training.models.base import FamilyModel
 
 SYSTEM = Detector(
     name="system_anomaly_detector",
@@ -20,3 +21,13 @@ SYSTEM = Detector(
 def run(home: Home, *, progress: Progress = silent) -> AnomalyResult:
     """Fit, measure and register; see ``training.models.anomaly.run``."""
     return run_detector(home, SYSTEM, progress=progress)
+
+
+MODEL = FamilyModel(
+    name=SYSTEM.name,
+    family="anomaly",
+    about=SYSTEM.about,
+    services=(SYSTEM.service,),
+    raw=("incidents", "host_metrics"),
+    program=run,
+)

@@ -6,6 +6,7 @@ from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
+from training.models.base import FamilyModel
 from transforms.anomaly.incidents import MINUTE
 
 DAY = 1_440 * MINUTE
@@ -24,3 +25,13 @@ USER_BEHAVIOR = Detector(
 def run(home: Home, *, progress: Progress = silent) -> AnomalyResult:
     """Fit, measure and register; see ``training.models.anomaly.run``."""
     return run_detector(home, USER_BEHAVIOR, progress=progress)
+
+
+MODEL = FamilyModel(
+    name=USER_BEHAVIOR.name,
+    family="anomaly",
+    about=USER_BEHAVIOR.about,
+    services=(USER_BEHAVIOR.service,),
+    raw=("incidents", "plays", "logins"),
+    program=run,
+)

@@ -21,14 +21,16 @@ from training.golden import ROWS, golden
 from training.models.audio import heads
 from training.models.audio.onnx_heads import INPUT, to_onnx
 from training.models.audio.tasks import Task, tasks
-from training.models.text.result import TextResult, figures, registered
+from training.models.base import FamilyModel
+from training.models.result import TrainedResult, figures, registered
+from training.validation.evidence import OURS, Evidence, digest
 from transforms.audio.described import EATEN, LAYOUT
 
 NAME = "audio_classifier"
 FEWEST = 40
 
 
-def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
     """Fit, measure beside LightGBM and what is most frequent, register.
 
     Raises:
@@ -45,7 +47,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         )
     train, test = sounds.split(seed=seed)
     clock.lap("features")
-    metrics = measured(sounds.vectors, asked, sounds.artists, train, test, seed=seed)
+    metrics, by = measured(sounds.vectors, asked, sounds.artists, train, test, seed=seed)
     clock.lap("measured")
     final = heads.fit(sounds.vectors, asked, sounds.artists, seed=seed)
     clock.lap("fit")
@@ -79,24 +81,27 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         },
         service=SERVICE,
         fingerprint=sounds.fingerprint,
+        evidence=evidence(sounds, asked[0], train, test, by),
     )
     clock.lap("registration")
-    return TextResult(NAME, version, about, metrics, clock.seconds)
+    return TrainedResult(NAME, version, about, metrics, clock.seconds)
 
 
 def measured(
     inputs: np.ndarray, asked: list[Task], groups: np.ndarray, train: np.ndarray, test: np.ndarray, *, seed: int = 0
-) -> dict[str, dict[str, float]]:
-    """Figures of every task, on rows that nothing was learned from, beside LightGBM's and the frequent answer's."""
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, np.ndarray]]]:
+    """Figures of every task, on rows that nothing was learned from, beside LightGBM's and the frequent answer's; and
+    who → task → answers."""
     model = heads.fit(inputs[train], [task.take(train) for task in asked], groups[train], seed=seed)
     mine, far = model.answers(inputs[test])
     boosted = {}
     for task in asked:
         learn = np.intersect1d(train, task.told)
         boosted[task.name] = lightgbm(inputs[learn], task.take(learn), inputs[test])
-    found = compared(asked, train, test, {NAME: mine, "lightgbm": boosted})
+    by = {NAME: mine, "lightgbm": boosted}
+    found = compared(asked, train, test, by)
     found[NAME]["unknown_share"] = float((far > model.farthest).mean())
-    return found
+    return found, by
 
 
 def compared(
@@ -119,6 +124,26 @@ def compared(
             found[who] |= task_figures(task, truth, answers[task.name][told])
         found["frequent"] |= task_figures(task, truth, frequent)
     return found
+
+
+def evidence(
+    sounds: LabelledSounds,
+    task: Task,
+    train: np.ndarray,
+    test: np.ndarray,
+    by: Mapping[str, Mapping[str, np.ndarray]],
+) -> Evidence:
+    """Of the first task, track by track, those of one artist together; the first of ``by`` is the model."""
+    told = np.isin(test, task.told)
+    truth = task.targets[test[told]]
+    frequent = np.tile(task.targets[np.intersect1d(train, task.told)].mean(axis=0), (len(truth), 1))
+    names = dict(zip(by, (OURS, *list(by)[1:]), strict=True))
+    answers = {names[who]: given[task.name][told] for who, given in by.items()} | {"frequent": frequent}
+    tracks, artists = (np.asarray(of)[test[told]] for of in (sounds.tracks, sounds.artists))
+    if task.kind == "one_of":
+        return Evidence.of_classes(tracks.tolist(), truth.argmax(axis=1), answers, clusters=artists)
+    errors = {who: ((given - truth) ** 2).mean(axis=1) for who, given in answers.items()}
+    return Evidence.of("squared_error", [digest(track) for track in tracks.tolist()], errors, clusters=artists)
 
 
 def lightgbm(inputs: np.ndarray, task: Task, asked: np.ndarray) -> np.ndarray:
@@ -164,3 +189,13 @@ def balance(sounds: LabelledSounds) -> list[list[float]]:
     """Median of each octave's level, and spread: half of what lies between the 16th and the 84th percentile."""
     low, middle, high = np.nanpercentile(sounds.balances, [16, 50, 84], axis=0)
     return [middle.tolist(), ((high - low) / 2).tolist()]
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="audio",
+    about="Genre, mood and instruments of a track, from how it sounds.",
+    services=(SERVICE,),
+    raw=("audio_labels", "tracks"),
+    program=run,
+)

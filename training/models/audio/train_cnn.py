@@ -14,10 +14,10 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.sounds import LabelledSounds
-from training.models.audio.audio_classifier import FEWEST, NAME, balance, compared
+from training.models.audio.audio_classifier import FEWEST, NAME, balance, compared, evidence
 from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
 from training.models.audio.tasks import tasks
-from training.models.text.result import TextResult, registered
+from training.models.result import TrainedResult, registered
 from transforms.audio.decode import SUFFIXES, mono
 from transforms.audio.described import LAYOUT
 from transforms.audio.patch import patch
@@ -28,7 +28,7 @@ KEPT = 0.2
 """Share of the artists learned from that choose epoch and temperature."""
 
 
-def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress = silent) -> TextResult:
+def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress = silent) -> TrainedResult:
     """Train, measure, register.
 
     Args:
@@ -90,8 +90,9 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
             "tracks": len(sounds),
             "layout": LAYOUT,
         },
+        evidence=evidence(sounds, asked[0], train, test, {"mel_cnn": answers}),
     )
-    return TextResult(NAME, version, about, metrics, clock.seconds)
+    return TrainedResult(NAME, version, about, metrics, clock.seconds)
 
 
 def _patch(file: Path) -> np.ndarray | str:

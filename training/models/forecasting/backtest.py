@@ -12,6 +12,7 @@ from training.evaluate import ForecastMetrics, forecast_metrics, mase_scale, sma
 from training.models.ensemble import Members
 from training.models.ensemble.weighted import Loss
 from training.models.forecasting.panel import Panel
+from training.validation.evidence import OURS, Evidence
 
 
 class Forecaster(Protocol):
@@ -75,6 +76,26 @@ class Backtest:
         return forecast_metrics(
             self.truth.reshape(-1, steps), forecast.reshape(-1, steps), self.scale.reshape(-1), flat
         )
+
+    def evidence(self, said: np.ndarray, panel: Panel, baselines: Sequence[str]) -> Evidence:
+        """Mean absolute scaled error of each series at each origin, beside those of some forecasters.
+
+        Args:
+            said: (o, n, h) by the model.
+            panel: whose names and time the series have.
+            baselines: forecasters of this backtest.
+        """
+        some = self.measurable
+        count = np.maximum(some.sum(axis=2), 1)
+
+        def errors(values: np.ndarray) -> np.ndarray:
+            wrong = np.where(some, np.abs(values - self.truth), 0.0).sum(axis=2) / count
+            return np.where(some.any(axis=2), wrong / self.scale, np.nan).reshape(-1)
+
+        moments = [panel.end - (panel.steps - int(steps)) * panel.step for steps in self.origins]
+        names = [f"{name}@{moment:%Y-%m-%dT%H}" for moment in moments for name in panel.ids]
+        values = {OURS: errors(said), **{name: errors(self.forecasts[name]) for name in baselines}}
+        return Evidence.of("scaled_error", names, values, clusters=[*panel.ids] * len(moments))
 
     def only(self, chosen: np.ndarray) -> "Backtest":
         """Some of the series."""

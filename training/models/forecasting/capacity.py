@@ -18,6 +18,7 @@ from training.clock import Clock
 from training.datasets import all_keys, training_set
 from training.datasets.series import HOUR, history, last_full_day
 from training.evaluate import mase_scale
+from training.models.base import FamilyModel
 from training.models.forecasting import report
 from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend
@@ -116,6 +117,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         parameters={**asdict(settings), "hours": panel.steps, "blend": blend.kind},
         about="Plays of everybody an hour, a week ahead; intervals from the errors on validation.",
         extra={"settings": asdict(settings), "blend": blend.as_json(), "conformal": conformal.as_json()},
+        evidence=test.evidence(said, panel, [SeasonalNaive().name, SeasonalMean().name]),
     )
     shown = [
         report.Shown(
@@ -174,3 +176,14 @@ def _quantiles(conformal: ConformalQuantiles, said: np.ndarray, scale: np.ndarra
     """Level → (n, horizon)."""
     made = conformal.quantiles(said.reshape(-1, 1), np.repeat(scale, said.shape[1]))
     return {level: values.reshape(said.shape) for level, values in made.items()}
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="forecasting",
+    about="The load of the whole service by the hour, a week ahead.",
+    services=(SERVICE,),
+    writes=(VIEW,),
+    program=run,
+    forecast=forecast,
+)

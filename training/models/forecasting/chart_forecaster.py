@@ -21,12 +21,14 @@ from training.clock import Clock
 from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
 from training.evaluate import forecast_metrics, probability_metrics
+from training.models.base import FamilyModel
 from training.models.forecasting import report
 from training.models.forecasting.chart_runs import INPUTS, SERVICE, ChartRuns, charting
 from training.models.forecasting.place_distribution import PlaceDistribution
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.written import QUANTILES, write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
+from training.validation.evidence import OURS, Evidence, together
 from transforms.features.chart_grid import DAY, ChartGrid
 from transforms.features.track_chart import AHEAD
 
@@ -62,6 +64,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     extra: dict[str, Any] = {"settings": asdict(settings), "charts": {}}
     shown: list[report.Shown | report.Reliability] = []
     rows, pulled, cutoff = 0, {}, 0
+    evidence: list[Evidence] = []
     for name, grid in charts.items():
         weeks = grid.places.shape[1]
         test = weeks - YEAR if weeks > 3 * YEAR else weeks - weeks // 4
@@ -73,6 +76,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         honest = ChartRuns(grid.size, settings.trees).fit(data, test - 1)
         fresh = data.filter(pl.col("week") >= test)
         metrics |= measure(name, honest, fresh)
+        evidence.append(places_evidence(name, honest, fresh))
         shown += reliabilities(name, honest, fresh)
         final = ChartRuns(grid.size, settings.trees).fit(data, weeks - 1)
         extra["charts"][name] = {str(ahead): model.constants() for ahead, model in final.places.items()}
@@ -91,6 +95,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         parameters={**asdict(settings), "charts": ", ".join(charts)},
         about=_ABOUT,
         extra=extra,
+        evidence=together(evidence),
     )
     page = report.write(home, NAME, version, metrics, {"settings": asdict(settings)}, shown)
     clock.lap("registration")
@@ -129,6 +134,24 @@ def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[
                 "seasonal_naive": probability_metrics(truth[some] > 0, (year_ago[some] < off).astype(float)),
             }
     return found
+
+
+def places_evidence(chart: str, model: ChartRuns, rows: pl.DataFrame) -> Evidence:
+    """How many places off, of the titles that are on the chart, beside the last place; those of a title together."""
+    units, clusters, errors = [], [], {OURS: [], "last_value": []}  # type: ignore[var-annotated]
+    for ahead in model.ahead:
+        known = rows.filter(pl.col(f"rank_{ahead}w").is_not_null() & (pl.col("rank") > 0))
+        if not known.height:
+            continue
+        truth, off = known[f"rank_{ahead}w"].to_numpy(), model.size + 1
+        place = np.where(truth > 0, truth, off)
+        errors[OURS].append(np.abs(model.predict(known, ahead).quantile(0.5) - place))
+        errors["last_value"].append(np.abs(known["rank"].to_numpy() - place))
+        titles, weeks = known["track_id"].to_list(), known["event_timestamp"].dt.date().to_list()
+        units += [f"{chart}|{title}|{week}|{ahead}w" for title, week in zip(titles, weeks, strict=True)]
+        clusters += titles
+    values = {who: np.concatenate(told) if told else np.empty(0) for who, told in errors.items()}
+    return Evidence.of("places_off", units, values, clusters=clusters)
 
 
 def reliabilities(chart: str, model: ChartRuns, rows: pl.DataFrame) -> list[report.Shown | report.Reliability]:
@@ -213,4 +236,16 @@ _ABOUT = (
     "Weekly charts: the chance that a title is on the chart in 1, 4 and 13 weeks, and its place if it is, for every "
     "title that was on it within two years. Intervals are those of the place if it is on the chart. A title that never "
     "was on a chart is not forecast."
+)
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="forecasting",
+    about="Places on weekly charts in 1, 4 and 13 weeks.",
+    services=(SERVICE,),
+    raw=("chart_entries",),
+    writes=(VIEW,),
+    program=run,
+    forecast=forecast,
 )

@@ -10,6 +10,7 @@ from feature_repo.home import Home
 from training.bundle import BundleManifest, write_bundle
 from training.evaluate import ForecastMetrics, ProbabilityMetrics
 from training.registry import register
+from training.validation.evidence import Evidence
 
 Metrics = ForecastMetrics | ProbabilityMetrics
 
@@ -98,6 +99,7 @@ def register_forecaster(
     parameters: dict[str, Any],
     about: str,
     extra: dict[str, Any],
+    evidence: Evidence | None = None,
 ) -> int:
     """Register a bundle of the family; returns its version.
 
@@ -112,6 +114,7 @@ def register_forecaster(
         parameters: of the run.
         about: what it does and where it ends, for the card.
         extra: what forecasting with it needs.
+        evidence: of the test, unit by unit.
     """
     figures = flat(metrics)
 
@@ -138,4 +141,4 @@ def register_forecaster(
         for what, numbers in figures.items()
         for metric, value in numbers.items()
     }
-    return register(home, name, parameters=parameters, metrics=logged, write=write)
+    return register(home, name, parameters=parameters, metrics=logged, write=write, evidence=evidence, lineage=[pulled])

@@ -28,6 +28,7 @@ from training.clock import Clock
 from training.datasets import all_keys, training_set
 from training.datasets.series import DAY, history, last_full_day
 from training.evaluate import forecast_metrics, mase_scale
+from training.models.base import FamilyModel
 from training.models.forecasting import calendar, report
 from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend
@@ -42,8 +43,11 @@ from training.models.forecasting.result import ForecastResult, Metrics, register
 from training.models.forecasting.statistical import INTERMITTENT, THETA
 from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
+from training.validation.evidence import Evidence
 
 NAME, SERVICE = "trend_forecaster", "track_trend_v1"
+MOST_UNITS = 2_000
+"""Tracks whose errors are kept as evidence."""
 VIEWS = {
     "track": "track_streams_forecast",
     "artist": "artist_streams_forecast",
@@ -300,6 +304,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         parameters={**asdict(settings), "nodes": len(panel), "days": panel.steps, "trust": reconciler.trust},
         about=_ABOUT,
         extra=extra,
+        evidence=_evidence(world, test, blends, reconciler),
     )
     page = report.write(home, NAME, version, metrics, {key: extra[key] for key in ("blends", "reconciler")}, shown)
     clock.lap("registration")
@@ -413,6 +418,18 @@ def measure(
     return metrics, shown
 
 
+def _evidence(world: World, test: Backtest, blends: Mapping[str, Blend], reconciler: Reconciler) -> Evidence:
+    """Of tracks, the ones that were played most if they are many."""
+    said = reconciler.of(world.hierarchy, _ensemble(world, test, blends), test.scale)
+    tracks = np.arange(len(world.panel))[world.hierarchy.levels["track"]]
+    played = np.nan_to_num(world.panel.values[tracks][:, -28:]).sum(axis=1)
+    chosen = np.sort(tracks[np.argsort(-played, kind="stable")[:MOST_UNITS]])
+    panel = replace(
+        world.panel, ids=[world.panel.ids[node] for node in chosen.tolist()], values=world.panel.values[chosen]
+    )
+    return test.only(chosen).evidence(said[:, chosen], panel, ["seasonal_naive", "mean_28d"])
+
+
 def new_tracks(world: World, test: Backtest, said: np.ndarray) -> dict[str, Metrics]:
     """Tracks that came out lately and nobody had played at a test origin: from their likes, beside the plain ways.
 
@@ -490,4 +507,17 @@ _ABOUT = (
     "Plays a day of tracks, artists, genres and all together: an ensemble chosen on validation, reconciled so that "
     "tracks add up to artists, genres and the total; intervals from its errors. Tracks that nobody has played yet are "
     "forecast from how tracks of their artist began."
+)
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="forecasting",
+    about="Plays of tracks, artists, genres and of everybody, day by day, four weeks ahead.",
+    services=(
+        SERVICE,
+        "track_plays_v1",
+    ),
+    program=run,
+    forecast=forecast,
 )

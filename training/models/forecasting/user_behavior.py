@@ -21,12 +21,14 @@ from training.clock import Clock
 from training.datasets import TrainingSet, training_set
 from training.datasets.series import history, last_full_day
 from training.evaluate import forecast_metrics, probability_metrics
+from training.models.base import FamilyModel
 from training.models.ensemble import Members, WeightedEnsemble
 from training.models.forecasting import report
 from training.models.forecasting.conformal import LEVELS, quantiles
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
+from training.validation.evidence import OURS, Evidence
 
 NAME, SERVICE, VIEW = "user_behavior_forecaster", "user_behavior_v1", "user_activity_forecast"
 WINDOW = 28
@@ -266,9 +268,10 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     clock.lap("test")
     final = _fitted(listeners, rows, test, settings)
     clock.lap("fit")
-    version = _register(home, settings, listeners, pulled, metrics, final)
     tested = rows.filter(pl.col("back").is_in(test))
     left = listeners.ahead(tested, settings.churn_days) == 0
+    evidence = _evidence(listeners, tested, model, learned, settings)
+    version = _register(home, settings, listeners, pulled, metrics, final, evidence)
     shown = [report.Reliability(f"no play in {settings.churn_days} days", left, model.chance(listeners.matrix(tested)))]
     page = report.write(home, NAME, version, metrics, asdict(settings), shown)
     clock.lap("registration")
@@ -302,6 +305,25 @@ def measure(
             "base_rate": probability_metrics(left, np.full(len(left), left_before.mean())),
         },
     }
+
+
+def _evidence(
+    listeners: Listeners, rows: pl.DataFrame, model: Model, learned: pl.DataFrame, settings: Settings
+) -> Evidence:
+    """Brier score of the chance of having left, listener by listener at each origin, beside the rate of all."""
+    left = (listeners.ahead(rows, settings.churn_days) == 0).astype(float)
+    chance = model.chance(listeners.matrix(rows))
+    rate = float((listeners.ahead(learned, settings.churn_days) == 0).mean())
+    names = [f"{user}@{at}" for user, at in rows.select("user_id", pl.col("event_timestamp").dt.date()).iter_rows()]
+    return Evidence.of(
+        "brier",
+        names,
+        {OURS: (chance - left) ** 2, "base_rate": (rate - left) ** 2},
+        clusters=rows["user_id"].to_list(),
+        segments={"plan": rows["user_profile__plan"].to_list()},
+        outcome=left,
+        chance=chance,
+    )
 
 
 def forecast(home: Home) -> dict[str, int]:
@@ -348,6 +370,7 @@ def _register(
     pulled: TrainingSet,
     metrics: dict[str, dict[str, Metrics]],
     model: Model,
+    evidence: Evidence,
 ) -> int:
     return register_forecaster(
         home,
@@ -365,6 +388,7 @@ def _register(
             "platt": model.platt,
             "weights": model.weights,
         },
+        evidence=evidence,
     )
 
 
@@ -389,3 +413,17 @@ def _train(inputs: np.ndarray, target: np.ndarray, objective: str, settings: Set
 def _logit(chance: np.ndarray) -> np.ndarray:
     clipped = np.clip(chance, 1e-6, 1 - 1e-6)
     return np.log(clipped / (1 - clipped))
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="forecasting",
+    about="What a listener plays next week, and whether they have left.",
+    services=(
+        SERVICE,
+        "user_plays_v1",
+    ),
+    writes=(VIEW,),
+    program=run,
+    forecast=forecast,
+)

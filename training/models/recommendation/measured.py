@@ -7,9 +7,11 @@ import numpy as np
 
 from training.datasets.interactions import Interactions
 from training.evaluate import Catalogue, RankingMetrics, by_segment, rank_all, ranking_metrics
+from training.evaluate.ranking import ndcg
 from training.models.recommendation.candidates import Query, best
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.popularity import Popularity
+from training.validation.evidence import OURS, Evidence
 from transforms.candidates.blend import blended
 from transforms.candidates.cold import SegmentPopularity, evidence, profile_of
 from transforms.candidates.neighbours import HISTORY_FADES, fading
@@ -29,11 +31,12 @@ class Measured:
     Attributes:
         by_question: question → model → metrics.
         segments: segment → metrics, of the hybrid at the cutoff.
-        lists: of the hybrid at the cutoff, for a reader to look at.
+        evidence: NDCG@10 at the cutoff, listener by listener.
     """
 
     by_question: dict[str, dict[str, RankingMetrics]]
     segments: dict[str, RankingMetrics] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
 
 def collaborative(known: Knowledge, query: Query, weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -58,8 +61,8 @@ def at_cutoff(
     asked: Sequence[Query],
     hybrid: Sequence[np.ndarray],
     weights: Mapping[str, float],
-) -> tuple[dict[str, RankingMetrics], dict[str, RankingMetrics]]:
-    """Full lists over all tracks, heard ones left out: every model, and the hybrid by segment.
+) -> tuple[dict[str, RankingMetrics], dict[str, RankingMetrics], Evidence]:
+    """Full lists over all tracks, heard ones left out: every model, the hybrid by segment, and its evidence.
 
     Args:
         interactions: all plays.
@@ -81,7 +84,23 @@ def at_cutoff(
         lists["popularity"][number] = rank_all(always, query.seen, DEPTH)
     relevant, catalogue = _relevant(asked), _catalogue(interactions, known, asked)
     metrics = {name: ranking_metrics(ranked, relevant, catalogue) for name, ranked in lists.items()}
-    return metrics, by_segment(lists["hybrid"], relevant, catalogue.history, catalogue.listeners)
+    told = _evidence(interactions, asked, lists, relevant)
+    return metrics, by_segment(lists["hybrid"], relevant, catalogue.history, catalogue.listeners), told
+
+
+def _evidence(
+    interactions: Interactions, asked: Sequence[Query], lists: Lists, relevant: Mapping[int, np.ndarray]
+) -> Evidence:
+    """Of listeners who played something new, beside popularity and the vectors alone; by how much they had heard."""
+    some = [number for number, tracks in relevant.items() if len(tracks)]
+    gains = {
+        who: np.array([ndcg(lists[name][number], relevant[number]) for number in some])
+        for who, name in ((OURS, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
+    }
+    heard = [len(asked[number].seen) for number in some]
+    size = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard]
+    users = [interactions.user_ids[asked[number].user] for number in some]
+    return Evidence.of("ndcg_at_10", users, gains, higher_is_better=True, segments={"listening": size})
 
 
 def in_session(

@@ -27,6 +27,7 @@ from training.clock import Clock
 from training.datasets import Interactions, TimeSplit, TrainingSet, training_set
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
 from training.golden import ROWS
+from training.models.base import FamilyModel
 from training.models.ensemble import Members, WeightedEnsemble
 from training.models.recommendation import measured, report
 from training.models.recommendation.blend import NdcgLoss
@@ -175,6 +176,8 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         parameters=parameters,
         metrics=_flat(found),
         write=writer(home, learned, hybrid.pulled, found, split, page, asked),
+        evidence=found.evidence,
+        lineage=[hybrid.pulled.manifest, real_time.pulled.manifest],
     )
     clock.lap("registration")
     saved = hybrid.pulled.save(home)
@@ -335,7 +338,9 @@ def _measure(
     end: int,
 ) -> measured.Measured:
     known = test.known
-    metrics, by_segment = measured.at_cutoff(interactions, known, test.asked, hybrid.scores, weights["collaborative"])
+    metrics, by_segment, told_apart = measured.at_cutoff(
+        interactions, known, test.asked, hybrid.scores, weights["collaborative"]
+    )
     questions = {"at the cutoff": metrics}
     if test.sessions:
         bounds = np.cumsum([len(query.pool) for query in test.sessions])[:-1]
@@ -345,7 +350,8 @@ def _measure(
     popularity = _popularity(interactions, known.cutoff, told)
     questions |= measured.new_listeners(interactions, known, popularity, told, end, weights["cold_start"])
     cold = measured.new_tracks(interactions, known, end)
-    return measured.Measured(questions | ({"new tracks, among themselves": cold} if cold else {}), by_segment)
+    every = questions | ({"new tracks, among themselves": cold} if cold else {})
+    return measured.Measured(every, by_segment, told_apart)
 
 
 def _flat(found: measured.Measured) -> dict[str, float]:
@@ -378,3 +384,28 @@ def _parameters(settings: Settings, interactions: Interactions, split: TimeSplit
         "tracks": tracks,
         **{f"split_{name}": iso(moment) for name, moment in asdict(split).items()},
     }
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="recommendation",
+    about="What might this listener want to hear that they have not heard?",
+    services=(
+        HYBRID.service,
+        REAL_TIME.service,
+        SEGMENT_SERVICE,
+        "track_content_v1",
+    ),
+    raw=(
+        "plays",
+        "tracks",
+    ),
+    writes=(
+        "user_taste",
+        "track_taste",
+        "artist_taste",
+        "user_content",
+        "track_content",
+    ),
+    program=run,
+)

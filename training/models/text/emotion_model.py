@@ -13,9 +13,11 @@ from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.texts import LabelledTexts, owners, split
 from training.evaluate.classification import class_metrics
+from training.models.base import FamilyModel
+from training.models.result import TrainedResult, figures, registered
 from training.models.text.emotion_words import seeds
 from training.models.text.linear_stack import MemberRecipe, Recipe, by_length, fit
-from training.models.text.result import TextResult, figures, registered
+from training.validation.evidence import OURS, Evidence
 from transforms.text.analysis import EMOTION
 from transforms.text.linear import LinearText, Member
 from transforms.text.tfidf import Tfidf
@@ -67,7 +69,7 @@ def naming() -> LinearText:
     return LinearText(CLASSES, (space,), (Member(0, True, table, bias),), np.eye(len(CLASSES)), np.zeros(len(CLASSES)))
 
 
-def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
     """Fit, measure beside words that name emotions and the most frequent class, register.
 
     Raises:
@@ -89,11 +91,12 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
     model = fit_emotion([texts.tokens[row] for row in parts.train], labels[parts.train])
     truth = labels[parts.test]
     share = np.bincount(labels[parts.train], minlength=len(CLASSES)) / len(parts.train)
-    metrics = {
-        "emotion_model": figures(class_metrics(truth, model.predict(test.tokens))),
-        "words_that_name_one": figures(class_metrics(truth, naming().predict(test.tokens))),
-        "most_frequent_class": figures(class_metrics(truth, np.tile(share, (len(test), 1)))),
+    answers = {
+        OURS: model.predict(test.tokens),
+        "words_that_name_one": naming().predict(test.tokens),
+        "most_frequent_class": np.tile(share, (len(test), 1)),
     }
+    metrics = {EMOTION if who == OURS else who: figures(class_metrics(truth, told)) for who, told in answers.items()}
     clock.lap("measured")
     final = fit_emotion(list(texts.tokens), labels)
     clock.lap("fit")
@@ -111,6 +114,17 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         learned_from=texts.texts,
         cutoff=int(texts.times[-1]),
         extra={"kind": "linear", "classes": CLASSES, "languages": LANGUAGES},
+        evidence=Evidence.of_classes(test.texts, truth, answers),
     )
     clock.lap("registration")
-    return TextResult(EMOTION, version, about, metrics, clock.seconds)
+    return TrainedResult(EMOTION, version, about, metrics, clock.seconds)
+
+
+MODEL = FamilyModel(
+    name=EMOTION,
+    family="text",
+    about="Which emotion speaks from a text.",
+    raw=("texts", "text_labels"),
+    feeds=("track_text", "artist_text"),
+    program=run,
+)

@@ -15,9 +15,10 @@ from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.texts import LabelledTexts, split
 from training.evaluate.classification import class_metrics
+from training.models.result import TrainedResult, figures, registered
 from training.models.text import lexicons
 from training.models.text.encoder import EncoderRecipe, fit
-from training.models.text.result import TextResult, figures, registered
+from training.validation.evidence import OURS, Evidence
 from transforms.text.analysis import EMOTION, SENTIMENT
 from transforms.text.encoder import predictor
 
@@ -26,7 +27,7 @@ TASKS = {"sentiment": SENTIMENT, "emotion": EMOTION}
 
 def fine_tune(
     home: Home, task: str, recipe: EncoderRecipe, *, languages: tuple[str, ...] = ("en",), progress: Progress = silent
-) -> TextResult:
+) -> TrainedResult:
     """Fine-tune, measure, register.
 
     Args:
@@ -71,9 +72,9 @@ def fine_tune(
     }
     served = predictor({"name": TASKS[task], "version": 0, "extra": extra}, files.__getitem__)
     share = np.bincount(train.labels, minlength=len(texts.classes)) / len(train)
+    answers = {OURS: served(test.texts, test.tokens), "more_frequent_class": np.tile(share, (len(test), 1))}
     metrics = {
-        "encoder": figures(class_metrics(test.labels, served(test.texts, test.tokens))),
-        "more_frequent_class": figures(class_metrics(test.labels, np.tile(share, (len(test), 1)))),
+        "encoder" if who == OURS else who: figures(class_metrics(test.labels, told)) for who, told in answers.items()
     }
     clock.lap("measured")
     about = (
@@ -93,5 +94,6 @@ def fine_tune(
         learned_from=train.texts,
         cutoff=int(texts.times[parts.train[-1]]),
         extra=extra,
+        evidence=Evidence.of_classes(test.texts, test.labels, answers),
     )
-    return TextResult(TASKS[task], version, about, metrics, clock.seconds)
+    return TrainedResult(TASKS[task], version, about, metrics, clock.seconds)

@@ -5,6 +5,7 @@ two moments, and what is to be told is which tags listeners gave by a later one;
 text is tagged from the vector that the same embedder gives it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +20,9 @@ from training.clock import Clock
 from training.datasets import training_set
 from training.datasets.columns import to_numpy
 from training.evaluate.classification import label_metrics
-from training.models.text.result import TextResult, figures, registered
+from training.models.base import FamilyModel
+from training.models.result import TrainedResult, figures, registered
+from training.validation.evidence import OURS, Evidence
 from transforms.raw.read import scan
 from transforms.text.analysis import EMBEDDER
 from transforms.text.tags import TaggerModel
@@ -36,11 +39,13 @@ class _Asked:
     """Artists at one moment.
 
     Attributes:
+        artists: (n,) who.
         vectors: (n, d) what is eaten.
         before: (n, l) whether a tag had been given before it.
         after: (n, l) whether it was given by the end of the period.
     """
 
+    artists: np.ndarray
     vectors: np.ndarray
     before: np.ndarray
     after: np.ndarray
@@ -51,7 +56,7 @@ class _Asked:
         return self.after & ~self.before
 
 
-def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
     """Fit, measure beside the most frequent tags and what goes together, register.
 
     Raises:
@@ -75,7 +80,8 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
     clock.lap("features")
     model = _fit(train.vectors, train.before | train.after, vocabulary, fit)
     clock.lap("fit")
-    metrics = _measured(model, train, test)
+    truth, answers = _answers(model, train, test)
+    metrics = {who: figures(label_metrics(truth, told)) for who, told in answers.items()}
     final, _, fit = _asked(home, tags, vocabulary, end, end)
     served = _fit(final.vectors, final.before | final.after, vocabulary, fit)
     clock.lap("measured")
@@ -100,13 +106,24 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         extra={"fit": fit},
         service=SERVICE,
         fingerprint=fingerprint,
+        evidence=_evidence(test.artists[test.new.any(axis=1)], truth, answers),
     )
     clock.lap("registration")
-    return TextResult(NAME, version, about, metrics, clock.seconds)
+    return TrainedResult(NAME, version, about, metrics, clock.seconds)
 
 
 def _normal(tags: pl.DataFrame) -> pl.DataFrame:
     return tags.with_columns(pl.col("tag").str.to_lowercase().str.strip_chars())
+
+
+def _evidence(artists: np.ndarray, truth: np.ndarray, answers: Mapping[str, np.ndarray]) -> Evidence:
+    """Share of the three most probable tags of each artist that it got."""
+    rows = np.arange(len(truth))[:, None]
+    hits = {
+        who: truth[rows, np.argsort(-told, axis=1, kind="stable")[:, :3]].mean(axis=1) for who, told in answers.items()
+    }
+    told = {OURS if who == NAME else who: found for who, found in hits.items()}
+    return Evidence.of("precision_at_3", artists, told, higher_is_better=True)
 
 
 def _vocabulary(tags: pl.DataFrame) -> list[str]:
@@ -139,7 +156,8 @@ def _asked(home: Home, tags: pl.DataFrame, vocabulary: list[str], at, until) -> 
             if artist in artists and tag in numbers:
                 table[period, artists[artist], numbers[tag]] = True
     parts = [np.asarray(to_numpy(rows[f"artist_text__{name}"]).tolist(), np.float64) for name in ("vector", "topics")]
-    return _Asked(np.concatenate(parts, axis=1), *table), str(pulled.manifest["fingerprint"]), int(fits[0])
+    names = np.array(list(artists), dtype=np.str_)
+    return _Asked(names, np.concatenate(parts, axis=1), *table), str(pulled.manifest["fingerprint"]), int(fits[0])
 
 
 def _fit(vectors: np.ndarray, labels: np.ndarray, vocabulary: list[str], fit: int) -> TaggerModel:
@@ -158,8 +176,8 @@ def _fit(vectors: np.ndarray, labels: np.ndarray, vocabulary: list[str], fit: in
     return TaggerModel(tuple(vocabulary), weights, bias, fit)
 
 
-def _measured(model: TaggerModel, train: _Asked, test: _Asked) -> dict[str, dict[str, float]]:
-    """On artists that got something new; what they had already is asked of nobody."""
+def _answers(model: TaggerModel, train: _Asked, test: _Asked) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Of artists that got something new: (n, l) what, and who → (n, l) chances; what they had is asked of nobody."""
     asked = test.new.any(axis=1)
     truth, had = test.new[asked], test.before[asked]
     given = (train.before | train.after).astype(float)
@@ -171,4 +189,14 @@ def _measured(model: TaggerModel, train: _Asked, test: _Asked) -> dict[str, dict
         "goes_together": had.astype(float) @ together / count,
         "most_frequent": share,
     }
-    return {name: figures(label_metrics(truth, np.where(had, 0.0, found))) for name, found in answers.items()}
+    return truth, {name: np.where(had, 0.0, found) for name, found in answers.items()}
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="text",
+    about="Which tags an artist will be given.",
+    services=(SERVICE,),
+    raw=("tags",),
+    program=run,
+)

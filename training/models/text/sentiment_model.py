@@ -14,9 +14,11 @@ from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.texts import LabelledTexts, owners, split
 from training.evaluate.classification import class_metrics
+from training.models.base import FamilyModel
+from training.models.result import TrainedResult, figures, registered
 from training.models.text import lexicons
 from training.models.text.linear_stack import DEFAULT, Recipe, by_length, fit
-from training.models.text.result import TextResult, figures, registered
+from training.validation.evidence import OURS, Evidence
 from transforms.text.analysis import SENTIMENT
 from transforms.text.linear import LinearText
 
@@ -56,7 +58,7 @@ def vader(texts: list[str] | tuple[str, ...]) -> np.ndarray:
     return np.column_stack([1 - yes, yes])
 
 
-def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult:
+def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
     """Fit, measure beside VADER and the more frequent class, register.
 
     Raises:
@@ -75,10 +77,13 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
     clock.lap("texts")
     model = fit_sentiment(list(train.tokens), train.labels)
     share = np.bincount(train.labels, minlength=2) / len(train)
+    answers = {
+        OURS: model.predict(test.tokens),
+        "vader": vader(test.texts),
+        "more_frequent_class": np.tile(share, (len(test), 1)),
+    }
     metrics = {
-        "sentiment_model": figures(class_metrics(test.labels, model.predict(test.tokens))),
-        "vader": figures(class_metrics(test.labels, vader(test.texts))),
-        "more_frequent_class": figures(class_metrics(test.labels, np.tile(share, (len(test), 1)))),
+        SENTIMENT if who == OURS else who: figures(class_metrics(test.labels, told)) for who, told in answers.items()
     }
     clock.lap("measured")
     final = fit_sentiment(list(texts.tokens), texts.labels)
@@ -100,6 +105,17 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TextResult
         learned_from=texts.texts,
         cutoff=int(texts.times[-1]),
         extra={"kind": "linear", "classes": CLASSES, "languages": LANGUAGES},
+        evidence=Evidence.of_classes(test.texts, test.labels, answers),
     )
     clock.lap("registration")
-    return TextResult(SENTIMENT, version, about, metrics, clock.seconds)
+    return TrainedResult(SENTIMENT, version, about, metrics, clock.seconds)
+
+
+MODEL = FamilyModel(
+    name=SENTIMENT,
+    family="text",
+    about="Whether a text is well or ill disposed.",
+    raw=("texts", "text_labels"),
+    feeds=("track_text", "artist_text"),
+    program=run,
+)

@@ -17,12 +17,16 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.evaluate.generation import BleuMetrics, bleu
+from training.models.base import FamilyModel
+from training.models.result import TrainedResult, registered
 from training.models.text.kneser_ney import END, UNKNOWN, KneserNey
-from training.models.text.result import TextResult, registered
+from training.validation.evidence import OURS, Evidence, digest
 from transforms.raw.read import scan
 from transforms.text.words import words
 
 NAME = "sequence_model"
+MOST_UNITS = 2_000
+"""Sequences of the test that are kept as evidence."""
 ORDERS = (2, 3, 4)
 PAUSE = 30 * 60
 """Seconds without a play after which a session is over."""
@@ -116,6 +120,16 @@ def perplexities(sequences: Sequences, model: KneserNey) -> dict[str, float]:
     }
 
 
+def _evidence(sequences: Sequences, model: KneserNey) -> Evidence:
+    """Log perplexity of each of the first test sequences, beside that of how often items are."""
+    some = sequences.test[:MOST_UNITS]
+    plain = KneserNey(1, sequences.fewest).fit(sequences.train)
+    told = {
+        who: np.log([one.perplexity([told]) for told in some]) for who, one in ((OURS, model), ("how_often", plain))
+    }
+    return Evidence.of("log_perplexity", [digest("|".join(told)) for told in some], told)
+
+
 def _laplace(sequences: Sequences) -> float:
     known = KneserNey(1, sequences.fewest).fit(sequences.train).vocabulary
     pairs: dict[tuple[str, str], int] = {}
@@ -164,7 +178,7 @@ def written(sequences: Sequences, model: KneserNey) -> dict[str, BleuMetrics]:
     return {name: bleu([", ".join(line) for line in lines], truth) for name, lines in answers.items()}
 
 
-def run(home: Home, *, progress: Progress = silent) -> TextResult:
+def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
     """Fit to sessions, titles and tag lines, as far as there are any; measure; register.
 
     Raises:
@@ -187,9 +201,10 @@ def run(home: Home, *, progress: Progress = silent) -> TextResult:
     clock.lap("sequences")
     metrics: dict[str, dict[str, float]] = {}
     files: dict[str, bytes] = {}
-    told = []
+    told, evidence = [], None
     for one in kinds:
         model = chosen(one)
+        evidence = evidence or _evidence(one, model)
         for who, value in perplexities(one, model).items():
             metrics[f"{one.kind}/{who}"] = {"perplexity": value, "rows": float(len(one.test))}
         told.append(f"{len(one.train):,} {one.kind.replace('_', ' ')} (order {model.order})")
@@ -217,6 +232,20 @@ def run(home: Home, *, progress: Progress = silent) -> TextResult:
         learned_from=[" ".join(line) for one in kinds for line in one.train],
         cutoff=round(newest.timestamp() * 1e6) if newest is not None else 0,  # type: ignore[union-attr]
         extra={"kind": "kneser_ney"},
+        evidence=evidence,
     )
     clock.lap("registration")
-    return TextResult(NAME, version, about, metrics, clock.seconds)
+    return TrainedResult(NAME, version, about, metrics, clock.seconds)
+
+
+MODEL = FamilyModel(
+    name=NAME,
+    family="text",
+    about="What comes next: in a session, a title, a line of tags.",
+    raw=(
+        "plays",
+        "tracks",
+        "tags",
+    ),
+    program=run,
+)

@@ -6,7 +6,7 @@ of the other half among all artists.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -16,8 +16,10 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
+from training.models.base import FamilyModel
+from training.models.result import TrainedResult, registered
 from training.models.text import latent
-from training.models.text.result import TextResult, registered
+from training.validation.evidence import OURS, Evidence
 from transforms.raw.read import scan
 from transforms.text.analysis import EMBEDDER
 from transforms.text.latent import LatentText
@@ -59,7 +61,7 @@ def halves(tags: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return tags.filter(mask), tags.filter(~mask)
 
 
-def run(home: Home, *, until: datetime | None = None, progress: Progress = silent, seed: int = 0) -> TextResult:
+def run(home: Home, *, until: datetime | None = None, progress: Progress = silent, seed: int = 0) -> TrainedResult:
     """Fit, measure beside the words themselves, register.
 
     Args:
@@ -81,7 +83,8 @@ def run(home: Home, *, until: datetime | None = None, progress: Progress = silen
             next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
         )
     clock.lap("texts")
-    metrics = measured(home, tags, seed, until)
+    artists, ranks = asked_artists(home, tags, seed, until)
+    metrics = {who: _figures(told) for who, told in ranks.items()}
     clock.lap("measured")
     final = latent.fit([words(text) for text in everything], seed=seed)
     clock.lap("fit")
@@ -100,9 +103,19 @@ def run(home: Home, *, until: datetime | None = None, progress: Progress = silen
         learned_from=everything,
         cutoff=_newest(home, tags, until),
         extra={"fit": final.fit, "topics": [final.topic_words(topic) for topic in range(len(final.topics))]},
+        evidence=_evidence(artists, ranks),
     )
     clock.lap("registration")
-    return TextResult(EMBEDDER, version, about, metrics, clock.seconds)
+    return TrainedResult(EMBEDDER, version, about, metrics, clock.seconds)
+
+
+def _evidence(artists: Sequence[str], ranks: Mapping[str, np.ndarray]) -> Evidence | None:
+    """Reciprocal ranks; chance has them in any order, so that of each artist is the mean."""
+    if not artists:
+        return None
+    told = {OURS if who == EMBEDDER else who: 1 / rank for who, rank in ranks.items()}
+    told["chance"] = np.full(len(artists), told["chance"].mean())
+    return Evidence.of("reciprocal_rank", artists, told, higher_is_better=True)
 
 
 def _newest(home: Home, tags: pl.DataFrame, until: datetime | None) -> int:
@@ -113,6 +126,13 @@ def _newest(home: Home, tags: pl.DataFrame, until: datetime | None) -> int:
 
 def measured(home: Home, tags: pl.DataFrame, seed: int, until: datetime | None = None) -> dict[str, dict[str, float]]:
     """Recall@10 and mean reciprocal rank of the embedder and of words; empty where too few artists have tags."""
+    return {who: _figures(told) for who, told in asked_artists(home, tags, seed, until)[1].items()}
+
+
+def asked_artists(
+    home: Home, tags: pl.DataFrame, seed: int, until: datetime | None = None
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Artists with enough tags, and who → (n,) rank of each one's own tags; none where these are too few."""
     ours, theirs = halves(tags)
     several = pl.col("tag").n_unique() >= FEWEST_TAGS
     both = [
@@ -120,21 +140,17 @@ def measured(home: Home, tags: pl.DataFrame, seed: int, until: datetime | None =
     ]
     artists = sorted(both[0] & both[1])
     if len(artists) < 20:
-        return {}
+        return [], {}
     if len(artists) > MOST_ASKED:
         artists = np.random.default_rng(seed).choice(artists, MOST_ASKED, replace=False).tolist()
     learned = latent.fit([words(text) for text in corpus(home, ours, until)], seed=seed)
     questions, answers = tag_texts(ours), tag_texts(theirs)
     asked = [words(questions[artist]) for artist in artists]
     told = [words(answers[artist]) for artist in artists]
-    return {
-        "text_embedder": _found(learned.vectors(asked) @ learned.vectors(told).T),
-        "words_alone": _found(_words_alone(learned, asked, told)),
-        "chance": {
-            "recall_at_10": 10 / len(artists),
-            "mean_reciprocal_rank": float(np.mean(1 / np.arange(1, len(artists) + 1))),
-            "rows": len(artists),
-        },
+    return artists, {
+        EMBEDDER: _ranks(learned.vectors(asked) @ learned.vectors(told).T),
+        "words_alone": _ranks(_words_alone(learned, asked, told)),
+        "chance": np.arange(1.0, len(artists) + 1),
     }
 
 
@@ -146,11 +162,29 @@ def _words_alone(learned: LatentText, asked: Sequence[list[str]], told: Sequence
     return np.asarray((first @ second.T).todense())
 
 
-def _found(likeness: np.ndarray) -> dict[str, float]:
+def _ranks(likeness: np.ndarray) -> np.ndarray:
     own = np.diag(likeness)[:, None]
-    rank = 1 + (likeness > own).sum(axis=1) + ((likeness == own).sum(axis=1) - 1) / 2
+    return np.asarray(1 + (likeness > own).sum(axis=1) + ((likeness == own).sum(axis=1) - 1) / 2)
+
+
+def _figures(rank: np.ndarray) -> dict[str, float]:
     return {
         "recall_at_10": float((rank <= 10).mean()),
         "mean_reciprocal_rank": float((1 / rank).mean()),
         "rows": len(rank),
     }
+
+
+MODEL = FamilyModel(
+    name=EMBEDDER,
+    family="text",
+    about="Where a text lies among all texts.",
+    raw=(
+        "texts",
+        "tracks",
+        "artists",
+        "tags",
+    ),
+    feeds=("track_text", "artist_text"),
+    program=run,
+)

@@ -1,0 +1,43 @@
+"""What every bundle must be, whatever its family: checked before it is registered, and for all models by the tests.
+
+One check a file, each a function of a bundle and the data folder that raises ``BundleError`` with what is wrong.
+``tests/training/checks`` puts broken bundles to each of them.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from feature_repo.bundle import Bundle
+from feature_repo.home import Home
+from training.checks.answers import answers_as_trained, answers_one_by_one
+from training.checks.files import files_are_whole
+from training.checks.onnx_models import onnx_models_load
+from training.checks.service import service_is_applied
+from training.checks.telling import manifest_tells_all
+
+CHECKS: tuple[Callable[[Bundle, Home], None], ...] = (
+    manifest_tells_all,
+    files_are_whole,
+    service_is_applied,
+    onnx_models_load,
+    answers_as_trained,
+    answers_one_by_one,
+)
+
+
+def check_bundle(folder: Path, home: Home) -> None:
+    """Put the bundle in a folder to all checks.
+
+    Raises:
+        BundleError: it fails one.
+    """
+    import json
+
+    from feature_repo.bundle import MANIFEST
+
+    bundle = Bundle(folder, json.loads((folder / MANIFEST).read_text()))
+    for check in CHECKS:
+        check(bundle, home)
+
+
+__all__ = ["CHECKS", "check_bundle"]

@@ -1,0 +1,27 @@
+"""The feature service of a bundle is there, as it was when the model was trained."""
+
+from feature_repo.bundle import Bundle
+from feature_repo.errors import BundleError
+from feature_repo.home import Home
+from feature_repo.manifest import load_service
+
+
+def service_is_applied(bundle: Bundle, home: Home) -> None:
+    """It has the same fingerprint; and every input is one of its features, where the names say so."""
+    name, service = str(bundle.manifest["name"]), str(bundle.manifest["feature_service"])
+    if not service:
+        return
+    applied = load_service(home, service)
+    if applied.fingerprint != bundle.manifest["fingerprint"]:
+        raise BundleError(
+            expected=f"{service} as it was when {name} was trained, {bundle.manifest['fingerprint']}",
+            found=f"another one is applied, {applied.fingerprint}",
+            next_command=f"python -m feature_repo apply && python -m training run {name}",
+        )
+    strange = [one for one, _ in bundle.manifest["inputs"] if "__" in one and one not in dict(applied.features)]
+    if strange:
+        raise BundleError(
+            expected=f"inputs of {name} that are features of {service}",
+            found=repr(strange[0]),
+            next_command=f"add it to {service} in feature_repo/services.py, then: python -m feature_repo apply",
+        )

@@ -1,0 +1,1 @@
+"""Commands of ``python -m training``, a file each for what belongs together."""

@@ -1,0 +1,159 @@
+"""Train, list, compare, promote, roll back."""
+
+from typing import Annotated
+
+import typer
+
+from feature_repo.command_line import progress, say
+from feature_repo.home import Home
+
+Name = Annotated[str, typer.Argument(help="as 'python -m training list --all' shows it")]
+
+
+def install(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command("list")(list_)
+    app.command()(compare)
+    app.command()(promote)
+    app.command()(rollback)
+
+
+def run(
+    what: Annotated[str, typer.Argument(help="a model, a family of models, or all; 'list --all' shows them")],
+    again: Annotated[bool, typer.Option("--again", help="train even where nothing has changed")] = False,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="parameter of one model, such as learner=xgboost or trees=300")
+    ] = None,
+) -> None:
+    """Train on the data folder's features, measure on the last of them, put to the gates, register as challenger.
+
+    What is made of the same code and data as a registered version is not trained again.
+    """
+    from feature_repo.errors import InputError
+    from training.models.find import named
+    from training.pipeline.models import run_model
+
+    home, chosen = Home.from_env(), named(what)
+    if len(chosen) > 1:
+        if setting:
+            raise InputError(
+                expected="--set for one model", found=f"{len(chosen)} models", next_command="name one of them"
+            )
+        _show_all(home, chosen, again)
+        return
+    with progress(f"train {what}") as tell:
+        outcome = run_model(home, chosen[0], parameters=_settings(setting or []), again=again, progress=tell)
+    for line in outcome.lines:
+        say(line)
+    if outcome.cached:
+        say(f"{what} {outcome.version} is of the same code and data. To train in any case: --again")
+    for check in outcome.decision.checks if outcome.decision else ():
+        say(f"{'passed' if check.passed else 'FAILED' if check.binding else 'note':7}{check.name}: {check.told}")
+
+
+def list_(
+    every: Annotated[bool, typer.Option("--all", help="models that can be trained, too")] = False,
+) -> None:
+    """Registered bundles, newest first."""
+    from training.models.find import models
+    from training.registry import versions
+
+    home = Home.from_env()
+    found = versions(home)
+    if every:
+        for model in models().values():
+            say(f"{model.family:16}{model.name:34}{model.about}")
+    if not found:
+        say("nothing is registered. Next: python -m training run recommendation")
+    for item in found:
+        shown = {"test_ndcg_at_10_hybrid": "test NDCG@10", "test_mase_track/reconciled": "test MASE of tracks"}
+        told = ", ".join(f"{text} {item.metrics[key]:.4f}" for key, text in shown.items() if key in item.metrics)
+        serve = {True: "may serve", False: "failed a gate", None: ""}[item.may_serve]
+        say(
+            f"{item.name} {item.version:<4} {', '.join(item.aliases):22} {item.created:%Y-%m-%d %H:%M}  "
+            f"{serve:14}{told}{'' if item.present else '  (bundle folder gone; promote fetches it)'}"
+        )
+
+
+def compare(
+    name: Name,
+    first: Annotated[int | None, typer.Argument(help="version; the challenger if left out")] = None,
+    second: Annotated[int | None, typer.Argument(help="version; the champion if left out")] = None,
+) -> None:
+    """Two versions on what both were asked about, with intervals; segments; gates."""
+    from training.compare import compare as run_it
+
+    for line in run_it(Home.from_env(), name, first, second):
+        say(line)
+
+
+def promote(
+    name: Name,
+    version: Annotated[int | None, typer.Argument(help="the challenger if left out")] = None,
+    alias: Annotated[str, typer.Option("--as", help="champion, challenger or shadow")] = "champion",
+    anyway: Annotated[bool, typer.Option("--anyway", help="although it failed a gate")] = False,
+) -> None:
+    """Make a version the champion. Running servers take it within a second; one that failed a gate needs --anyway."""
+    from feature_repo.errors import BundleError
+    from training import registry
+
+    home = Home.from_env()
+    chosen = version or registry.challenger_of(home, name)
+    decision = None if chosen is None else registry.decision_of(home, name, chosen)
+    if alias == "champion" and decision is not None and not decision.may_serve and not anyway:
+        raise BundleError(
+            expected=f"a version of {name} that passed its gates",
+            found=f"{chosen} failed {'; '.join(decision.reasons)}",
+            next_command=f"python -m training compare {name} {chosen}, or: promote {name} {chosen} --anyway",
+        )
+    reason = "by hand, although it failed a gate" if decision and not decision.may_serve else "by hand"
+    taken = registry.promote(home, name, version, alias=alias, reason=reason)
+    then = "feature_repo materialize"
+    if name.endswith("_forecaster"):
+        then = "training forecast"
+    elif name in ("sentiment_model", "emotion_model", "text_embedder"):  # features are made by them
+        then = "transforms build"
+    say(f"{name} {taken} is {alias}." + (f" Next: python -m {then}" if alias == "champion" else ""))
+
+
+def rollback(name: Name) -> None:
+    """Make the version champion again that was it before."""
+    from training import registry
+
+    home = Home.from_env()
+    before = registry.champion_of(home, name)
+    say(f"{name} {registry.rollback(home, name)} is champion again, in place of {before}")
+
+
+def _show_all(home: Home, chosen: list, again: bool) -> None:  # type: ignore[type-arg]
+    from rich.console import Console
+
+    from training.pipeline.models import run_models
+    from training.pipeline.table import table
+
+    with progress("train") as tell:
+        outcomes = run_models(home, chosen, again=again, progress=tell)
+    console = Console(width=max(140, Console().width))
+    console.print(table(outcomes))
+    trained = [one for one in outcomes if one.version is not None]
+    say(f"{len(trained)} of {len(outcomes)} models are registered; python -m training compare NAME shows the gates")
+
+
+def _settings(told: list[str]) -> dict[str, object]:
+    import json
+
+    from feature_repo.errors import InputError
+
+    found: dict[str, object] = {}
+    for pair in told:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(
+                expected="--set NAME=VALUE", found=repr(pair), next_command="python -m training run --help"
+            )
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

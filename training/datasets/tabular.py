@@ -1,0 +1,131 @@
+"""Rows of a feature service with their labels, as arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from training.datasets.columns import to_numpy
+from training.datasets.point_in_time import training_set
+
+LABEL = "label"
+
+
+@dataclass(frozen=True)
+class TabularSet:
+    """A pulled training set, in order of time.
+
+    Attributes:
+        features: ``view__feature`` → (n,) float64 with NaN, objects with None, or (n, d) vectors.
+        labels: (n,) float64, NaN where missing.
+        times: (n,) microseconds.
+        units: (n,) names of rows: their keys and time.
+        clusters: (n,) whose each is.
+        segments: division → (n,) texts.
+        pulled: manifest of the training set.
+        folder: where it is kept.
+    """
+
+    features: Mapping[str, np.ndarray]
+    labels: np.ndarray
+    times: np.ndarray
+    units: np.ndarray
+    clusters: np.ndarray
+    segments: Mapping[str, np.ndarray]
+    pulled: Mapping[str, Any]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, places: np.ndarray) -> "TabularSet":
+        """Some rows."""
+        return replace(
+            self,
+            features={name: values[places] for name, values in self.features.items()},
+            labels=self.labels[places],
+            times=self.times[places],
+            units=self.units[places],
+            clusters=self.clusters[places],
+            segments={name: values[places] for name, values in self.segments.items()},
+        )
+
+    @classmethod
+    def pull(
+        cls,
+        home: Home,
+        service: str,
+        rows: pl.DataFrame,
+        *,
+        cluster: str,
+        segments: Sequence[str] = (),
+        without: Sequence[str] = (),
+        most: int | None = None,
+        seed: int = 0,
+    ) -> "TabularSet":
+        """Pull the features of labelled rows, each as of its time, and keep the set.
+
+        Args:
+            home: the data folder.
+            service: whose features.
+            rows: the service's join keys, ``event_timestamp``, ``label`` and whatever else divides rows.
+            cluster: column of what belongs together.
+            segments: columns of rows, or features, that rows are divided by.
+            without: features that are left out.
+            most: rows, drawn at random.
+            seed: of the draw.
+
+        Raises:
+            InputError: there is no label.
+        """
+        if LABEL not in rows.columns:
+            raise InputError(
+                expected=f"labels: a column {LABEL!r} beside keys and event_timestamp",
+                found=f"{rows.columns}",
+                next_command=f"rename the label's column in the model's rows() to {LABEL!r}",
+            )
+        if most is not None and rows.height > most:
+            rows = rows.sample(most, seed=seed)
+        spine = rows.sort("event_timestamp", *sorted(set(rows.columns) - {"event_timestamp"}))
+        pulled = training_set(service, spine, home=home)
+        data = pulled.data
+        folder = pulled.save(home)
+        return cls.read(folder, data, pulled.manifest, cluster=cluster, segments=segments, without=without)
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        data: pl.DataFrame,
+        manifest: Mapping[str, Any],
+        *,
+        cluster: str,
+        segments: Sequence[str] = (),
+        without: Sequence[str] = (),
+    ) -> "TabularSet":
+        """Of a set that was pulled before."""
+        names = [name for name in data.columns if "__" in name and name not in without]
+        keys = [name for name in data.columns if "__" not in name and name not in (LABEL, "event_timestamp")]
+        times = data["event_timestamp"].dt.timestamp("us").to_numpy()
+        named = data.select(pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="|"))
+        units = np.array([f"{name}@{at}" for name, at in zip(named.to_series().to_list(), times.tolist(), strict=True)])
+        divisions = {name.partition("__")[2] or name: _texts(data[name]) for name in segments if name in data.columns}
+        return cls(
+            {name: to_numpy(data[name]) for name in names},
+            data[LABEL].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            times,
+            units,
+            _texts(data[cluster]),
+            divisions,
+            manifest,
+            folder,
+        )
+
+
+def _texts(column: pl.Series) -> np.ndarray:
+    return np.array(column.cast(pl.String).fill_null("").to_list(), dtype=np.str_)

@@ -1,0 +1,129 @@
+"""Kubernetes manifests beside the container's folder: a rolling deployment that is ready before the old one goes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from feature_repo.home import Home
+from training.deployment.container import build_context
+
+PORT = 8000
+USER = 10001
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """Attributes:
+    folder: to write: ``image`` to build, ``manifests`` to apply.
+    """
+
+    folder: Path
+
+    def deploy(self, home: Home, champions: dict[str, str]) -> str:
+        """Write both.
+
+        Raises:
+            StoreError: nothing is promoted or applied.
+        """
+        build_context(home, champions, self.folder / "image")
+        place = self.folder / "manifests"
+        place.mkdir(parents=True, exist_ok=True)
+        for manifest in manifests(home.tenant, champions):
+            # YAML is JSON's superset, so that kubectl takes it as it is
+            (place / f"{manifest['kind'].lower()}.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        tag = image(champions)
+        return f"docker build -t {tag} '{self.folder / 'image'}' && kubectl apply -f '{place}'"
+
+
+def image(champions: dict[str, str]) -> str:
+    """Name and tag: the same champions give the same tag."""
+    return f"refrain:{hashlib.sha256(json.dumps(champions, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list[dict[str, Any]]:
+    """Deployment, service, disruption budget and autoscaler of the serving processes.
+
+    Two secrets must be there: ``<name>`` with the address of Redis as ``redis``, and ``<name>-keys`` with the file of
+    the digests of the API keys.
+
+    Args:
+        tenant: whose.
+        champions: model → aliases; the image's tag follows from them.
+        replicas: of the serving process, at the least.
+    """
+    name = f"refrain-{tenant.replace('_', '-')}"
+    labels = {"app.kubernetes.io/name": "refrain", "app.kubernetes.io/instance": name}
+    told = {"name": name, "labels": labels}
+    asked = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5}
+    container = {
+        "name": "serve",
+        "image": image(champions),
+        "ports": [{"name": "http", "containerPort": PORT}],
+        "env": [
+            {"name": "REFRAIN_TENANT", "value": tenant},
+            {"name": "REFRAIN_REDIS", "valueFrom": {"secretKeyRef": {"name": name, "key": "redis"}}},
+        ],
+        "volumeMounts": [{"name": "keys", "mountPath": "/srv/refrain/security", "readOnly": True}],
+        "startupProbe": {**asked, "failureThreshold": 30},
+        "readinessProbe": asked,
+        "livenessProbe": {**asked, "periodSeconds": 15},
+        "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        # the endpoints forget a pod before it stops listening
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
+    }
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": told,
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": labels},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "containers": [container],
+                        "volumes": [{"name": "keys", "secret": {"secretName": f"{name}-keys"}}],
+                        "terminationGracePeriodSeconds": 30,
+                    },
+                },
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": told,
+            "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
+        },
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": told,
+            "spec": {"minAvailable": 1, "selector": {"matchLabels": labels}},
+        },
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": told,
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+                "minReplicas": replicas,
+                "maxReplicas": 5 * replicas,
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
+                    }
+                ],
+            },
+        },
+    ]

@@ -1,0 +1,92 @@
+"""Random forests of scikit-learn (Breiman 2001); contributions are Shapley values by sampling.
+
+scikit-learn's trees send a missing value where it served best; its ONNX converter does not know that, so that missing
+values are set far below all others before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from training.estimators.base import Kind
+from training.estimators.shapley import log_odds, shapley
+from training.estimators.sklearn_onnx import to_onnx
+
+if TYPE_CHECKING:
+    import optuna
+
+BELOW = -1e9
+"""Stands for missing."""
+BACKGROUND = 64
+
+
+class Forest:
+    """Learns with many trees of drawn rows."""
+
+    name: ClassVar[str] = "forest"
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"trees": 100, "least_rows": 20, "columns": 0.5})
+
+    def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
+        """Parameters to try."""
+        return {
+            "trees": trial.suggest_int("trees", 40, 200, log=True),
+            "least_rows": trial.suggest_int("least_rows", 5, 200, log=True),
+            "columns": trial.suggest_float("columns", 0.2, 1.0),
+        }
+
+    def fit(
+        self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
+    ) -> "ForestFitted":
+        """Learn answers (n,) of rows (n, d)."""
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+
+        told = {**self.defaults, **parameters}
+        grown = RandomForestClassifier if kind == "binary" else RandomForestRegressor
+        trees = grown(
+            n_estimators=int(told["trees"]),
+            min_samples_leaf=int(told["least_rows"]),
+            max_features=float(told["columns"]),
+            random_state=seed,
+            n_jobs=1,
+        )
+        filler = SimpleImputer(strategy="constant", fill_value=BELOW, keep_empty_features=True)
+        rows = np.asarray(inputs, np.float32)
+        whole = make_pipeline(filler, trees).fit(rows, answers)
+        drawn = np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND]
+        return ForestFitted(whole, kind, rows[drawn])
+
+
+@dataclass(frozen=True)
+class ForestFitted:
+    """A pipeline of scikit-learn.
+
+    Attributes:
+        pipeline: filling and trees.
+        kind: of answer.
+        background: (m, d) rows that contributions are told against.
+    """
+
+    pipeline: Any
+    kind: Kind
+    background: np.ndarray
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """(n,) chances of yes, or numbers."""
+        rows = np.asarray(inputs, np.float32)
+        if self.kind == "binary":
+            return np.asarray(self.pipeline.predict_proba(rows)[:, 1], np.float64)
+        return np.asarray(self.pipeline.predict(rows), np.float64)
+
+    def to_onnx(self) -> bytes:
+        """For serving."""
+        return to_onnx(self.pipeline, self.background.shape[1])
+
+    def contributions(self, inputs: np.ndarray) -> np.ndarray:
+        """(n, d + 1) in log-odds or units of the answer."""
+        told = (lambda rows: log_odds(self.predict(rows))) if self.kind == "binary" else self.predict
+        return shapley(told, inputs, self.background)

@@ -1,0 +1,82 @@
+"""A registered model of rows, read from its bundle: as it serves."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feature_repo.bundle import open_bundle
+from feature_repo.errors import BundleError
+from feature_repo.home import Home
+from training.datasets.tabular import TabularSet
+from training.estimators.lightgbm_trees import LightGbmFitted
+from training.estimators.shapley import log_odds, shapley
+from training.estimators.xgboost_trees import XgBoostFitted
+from training.models.lightgbm_onnx import OnnxBooster
+from training.models.tabular import BACKGROUND, NATIVE, ONNX
+from transforms.tabular.layout import Layout
+
+NATIVES: dict[str, Any] = {"lightgbm": LightGbmFitted, "xgboost": XgBoostFitted}
+
+
+@dataclass(frozen=True)
+class ServedTabular:
+    """Of one version.
+
+    Attributes:
+        folder: of its bundle.
+        extra: of its manifest.
+        cutoff: ISO 8601; nothing later was known to it.
+        layout: of its inputs.
+        onnx: the model.
+    """
+
+    folder: Path
+    extra: dict[str, Any]
+    cutoff: str
+    layout: Layout
+    onnx: OnnxBooster
+
+    @classmethod
+    def load(cls, home: Home, name: str) -> "ServedTabular":
+        """The champion, or a named version such as ``skip_model:3``.
+
+        Raises:
+            BundleError: there is none, it is damaged, or it is no model of rows.
+        """
+        bundle = open_bundle(name, home)
+        extra = dict(bundle.manifest["extra"])
+        if extra.get("kind") != "tabular":
+            raise BundleError(
+                expected="a model of rows, which has one matrix of inputs",
+                found=f"{bundle.name_version}, of the family {bundle.manifest['family']}",
+                next_command=f"open '{bundle.folder / 'card.html'}'",
+            )
+        layout = Layout.from_json(extra["layout"])
+        return cls(bundle.folder, extra, str(bundle.manifest["cutoff"]), layout, OnnxBooster(bundle.read(ONNX)))
+
+    def predict(self, rows: TabularSet) -> np.ndarray:
+        """(n,) chances or numbers."""
+        return self.onnx.predict(self.layout.matrix(rows.features))
+
+    def background(self) -> dict[str, np.ndarray]:
+        """Rows of the test: ``inputs`` (m, d), ``labels`` (m,), ``contributions`` (m, d + 1), features by name."""
+        with np.load(io.BytesIO((self.folder / BACKGROUND).read_bytes()), allow_pickle=False) as told:
+            return {name: told[name] for name in told.files}
+
+    def contributions(self, inputs: np.ndarray) -> np.ndarray:
+        """(n, d + 1) of rows: the learner's own where it has them, by sampling elsewhere.
+
+        In log-odds for chances; the last column is what is said without knowing anything.
+        """
+        native = NATIVES.get(str(self.extra["learner"]))
+        if native is not None:
+            return np.asarray(native.from_native((self.folder / NATIVE).read_text()).contributions(inputs))
+
+        def answer(rows: np.ndarray) -> np.ndarray:
+            told = self.onnx.predict(rows)
+            return log_odds(told) if self.extra["answer"] == "binary" else told
+
+        return shapley(answer, inputs, self.background()["inputs"])

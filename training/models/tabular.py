@@ -1,0 +1,355 @@
+"""A model of rows: a feature service, a label, and whichever learner tells it best.
+
+The file of such a model says what its rows and labels are (``rows``), and when a label is known (``horizon``). The
+engine pulls the features as of each row, looks at the set, learns from the past and asks about the last rows, beside
+baselines; fits what serves to all rows; and registers it with its evidence.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from feature_repo.bundle import GOLDEN
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import BundleError, InputError
+from feature_repo.home import Home
+from training.bundle import BundleManifest, read_champion, write_bundle
+from training.clock import Clock
+from training.datasets.tabular import TabularSet
+from training.estimators import LEARNERS, Fitted
+from training.estimators.base import Kind
+from training.evaluate.probabilities import probability_metrics
+from training.golden import golden
+from training.models.base import Model
+from training.models.result import TrainedResult, table
+from training.registry import register
+from training.validation import training_data
+from training.validation.cross_validation import Fold, forward, last
+from training.validation.evidence import OURS, Evidence
+from training.validation.gates import Check
+from transforms.tabular.layout import Layout
+
+ONNX = "model.onnx"
+NATIVE = "native"
+"""The learner's own file, where it has one that is text: contributions are told from it."""
+BACKGROUND = "background.npz"
+"""Rows of the test that a model is explained by: its inputs, labels, and what each column contributed."""
+SHOWN = 1_000
+FOREST_SHOWN = 60
+"""Rows that are explained; fewer where contributions are sampled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabularModel(Model):
+    """One model of rows.
+
+    Attributes:
+        rows: keys of the service, ``event_timestamp``, ``label``, and what divides rows, of everything that happened.
+        kind: of label: ``binary`` for 0 and 1, ``number`` for any.
+        cluster: column of what belongs together, such as the listener.
+        horizon: after a row's time, until its label is known.
+        learner: one of ``training.estimators.LEARNERS``.
+        parameters: of the learner, that differ from its defaults.
+        segments: columns that the test is divided by.
+        without: features that the model does not eat.
+        most_rows: drawn at random.
+        test: share of the rows, the last.
+        folds: periods of the past that a search asks about.
+        seed: of draws and learners.
+    """
+
+    rows: Callable[[Home], pl.DataFrame]
+    kind: Kind
+    cluster: str
+    horizon: timedelta
+    learner: str = "lightgbm"
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    segments: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    most_rows: int = 60_000
+    test: float = 0.2
+    folds: int = 3
+    seed: int = 0
+
+    @property
+    def service(self) -> str:
+        """The one that it eats."""
+        return self.services[0]
+
+    @property
+    def metric(self) -> str:
+        """Of a row; lower is better."""
+        return "log_loss" if self.kind == "binary" else "absolute_error"
+
+    def pull(self, home: Home) -> TabularSet:
+        """All rows with their features.
+
+        Raises:
+            InputError: there is nothing to learn from; ``training.validation.training_data`` says when.
+            StoreError: features are not built or not applied.
+        """
+        pulled = self.pull_rows(home, self.rows(home), most=self.most_rows)
+        now = int(datetime.now(UTC).timestamp() * 1e6)
+        training_data.refuse(self.name, pulled.labels, pulled.times, now, self.kind)
+        training_data.refuse_empty(self.name, pulled.features)
+        return pulled
+
+    def pull_rows(self, home: Home, rows: pl.DataFrame, most: int | None = None) -> TabularSet:
+        """Some rows with their features, looked at by nobody."""
+        return TabularSet.pull(
+            home,
+            self.service,
+            rows,
+            cluster=self.cluster,
+            segments=self.segments,
+            without=self.without,
+            most=most,
+            seed=self.seed,
+        )
+
+    def split(self, rows: TabularSet) -> Fold:
+        """Places of what is learned from, and of the last rows, which the test asks about.
+
+        Raises:
+            InputError: nothing lies long enough before the test.
+        """
+        learned, asked = last(rows.times, self.horizon_us, self.test)
+        if len(learned) < training_data.FEWEST or len(np.unique(rows.labels[learned])) < 2:
+            raise InputError(
+                expected=f"rows of {self.name} whose label was known before the last {self.test:.0%} of them began",
+                found=f"{len(learned):,}, {len(np.unique(rows.labels[learned]))} different labels",
+                next_command="python -m transforms import FORMAT PATH  (events over more days)",
+            )
+        return learned, asked
+
+    def periods(self, rows: TabularSet) -> list[Fold]:
+        """Folds within rows that a search may look at."""
+        return [
+            fold
+            for fold in forward(rows.times, self.horizon_us, self.folds)
+            if len(np.unique(rows.labels[fold[0]])) > 1 and len(np.unique(rows.labels[fold[1]])) > 1
+        ]
+
+    @property
+    def horizon_us(self) -> int:
+        """Microseconds until a label is known."""
+        return self.horizon // timedelta(microseconds=1)
+
+    def fit(self, rows: TabularSet, layout: Layout, learner: str, parameters: Mapping[str, Any]) -> Fitted:
+        """A learner on rows."""
+        return LEARNERS[learner].fit(layout.matrix(rows.features), rows.labels, self.kind, parameters, self.seed)
+
+    def loss(self, answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """(n,) of each row."""
+        if self.kind == "number":
+            return np.abs(answers - labels)
+        safe = np.clip(answers, 1e-6, 1 - 1e-6)
+        return -np.where(labels > 0, np.log(safe), np.log1p(-safe))
+
+    def choice(self, parameters: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+        """Learner and parameters of a run.
+
+        Raises:
+            InputError: there is no such learner or parameter.
+        """
+        told = dict(parameters or {})
+        learner = str(told.pop("learner", self.learner))
+        if learner not in LEARNERS:
+            raise InputError(
+                expected=f"a learner, one of {sorted(LEARNERS)}",
+                found=repr(learner),
+                next_command=f"python -m training run {self.name}",
+            )
+        mine = dict(self.parameters) if learner == self.learner else {}
+        strange = sorted(set(told) - set(LEARNERS[learner].defaults))
+        if strange:
+            raise InputError(
+                expected=f"parameters of {learner}: {sorted(LEARNERS[learner].defaults)}",
+                found=", ".join(strange),
+                next_command=f"python -m training run {self.name}",
+            )
+        return learner, {**LEARNERS[learner].defaults, **mine, **told}
+
+    def run(
+        self, home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent
+    ) -> "TrainedResult":
+        """Train, measure and register; see the module's docstring.
+
+        Raises:
+            InputError: nothing can be learned from the rows.
+            StoreError: features are not built or not applied.
+        """
+        clock = Clock(progress, 5)
+        learner, chosen = self.choice(parameters)
+        rows = self.pull(home)
+        learned, asked = self.split(rows)
+        train, test = rows.take(learned), rows.take(asked)
+        clock.lap("training set")
+        layout = Layout.fit(train.features)
+        data = training_data.looked_at(
+            {name: train.features[name] for name in layout.names},
+            train.labels,
+            self.kind,
+            self.gates,
+            self._before(home),
+            seed=self.seed,
+        )
+        clock.lap("looked at")
+        fitted = self.fit(train, layout, learner, chosen)
+        clock.lap("fit")
+        evidence, metrics = self._measured(train, test, layout, fitted, learner)
+        clock.lap("test")
+        final = self.fit(rows, layout, learner, chosen)
+        files = self._files(final, fitted, test, layout, learner)
+        about = (
+            f"{self.about} {len(train):,} rows to learn from, {len(test):,} later ones asked about, by {learner}; what "
+            f"serves was fitted to all {len(rows):,}."
+        )
+        version = self._register(home, rows, files, about, layout, learner, chosen, evidence, metrics, data)
+        clock.lap("registration")
+        return TrainedResult(self.name, version, about, metrics, clock.seconds)
+
+    def _before(self, home: Home) -> dict[str, np.ndarray] | None:
+        """Features of the champion's training set, of those rows that are kept beside it."""
+        try:
+            folder, _ = read_champion(home, self.name)
+            with np.load(folder / BACKGROUND, allow_pickle=False) as told:
+                return {name.partition("/")[2]: told[name] for name in told.files if name.startswith("features/")}
+        except (BundleError, OSError):
+            return None
+
+    def _measured(
+        self, train: TabularSet, test: TabularSet, layout: Layout, fitted: Fitted, learner: str
+    ) -> tuple[Evidence, dict[str, dict[str, float]]]:
+        """The test by rows, and the figures of the model and its baselines."""
+        inputs = layout.matrix(test.features)
+        plain = float(train.labels.mean() if self.kind == "binary" else np.median(train.labels))
+        answers = {OURS: fitted.predict(inputs), "constant": np.full(len(test), plain)}
+        if learner != "linear":
+            answers["linear"] = self.fit(train, layout, "linear", {}).predict(inputs)
+        evidence = Evidence.of(
+            self.metric,
+            test.units,
+            {who: self.loss(told, test.labels) for who, told in answers.items()},
+            clusters=test.clusters,
+            segments=test.segments,
+            outcome=test.labels if self.kind == "binary" else None,
+            chance=answers[OURS] if self.kind == "binary" else None,
+        )
+        measure = _chances if self.kind == "binary" else _numbers
+        return evidence, {
+            self.name if who == OURS else who: measure(test.labels, told) for who, told in answers.items()
+        }
+
+    def _files(self, final: Fitted, fitted: Fitted, test: TabularSet, layout: Layout, learner: str) -> dict[str, bytes]:
+        inputs = layout.matrix(test.features)
+        shown = np.random.default_rng(self.seed).permutation(len(test))[:SHOWN]
+        told = np.sort(shown[: FOREST_SHOWN if learner == "forest" else SHOWN])
+        native = getattr(final, "native", None)
+        return {
+            ONNX: final.to_onnx(),
+            GOLDEN: golden({self.name: (inputs, final.predict(inputs))}),
+            BACKGROUND: _saved(
+                {
+                    "inputs": inputs[told],
+                    "labels": test.labels[told],
+                    "contributions": fitted.contributions(inputs[told]),
+                    **{f"features/{name}": _kept(test.features[name][shown]) for name in layout.names},
+                }
+            ),
+            **({NATIVE: native().encode()} if native else {}),
+        }
+
+    def _register(
+        self,
+        home: Home,
+        rows: TabularSet,
+        files: Mapping[str, bytes],
+        about: str,
+        layout: Layout,
+        learner: str,
+        chosen: Mapping[str, Any],
+        evidence: Evidence,
+        metrics: Mapping[str, Mapping[str, float]],
+        data: list[Check],
+    ) -> int:
+        cutoff = datetime.fromtimestamp(int(rows.times[-1]) / 1e6, UTC).isoformat()
+
+        def write(folder: Path, version: int) -> BundleManifest:
+            card = "\n".join([f"# {self.name} {version}", "", about, "", "```", *table(metrics), "```", ""])
+            return write_bundle(
+                folder,
+                {**files, "README.md": card.encode()},
+                {
+                    "name": self.name,
+                    "version": version,
+                    "family": self.family,
+                    "feature_service": self.service,
+                    "fingerprint": rows.pulled["fingerprint"],
+                    "inputs": [(name, "float64") for name in layout.names],
+                    "outputs": [("chance" if self.kind == "binary" else "number", "float32")],
+                    "metrics": {who: dict(told) for who, told in metrics.items()},
+                    "training_set": rows.pulled["digest"],
+                    "cutoff": cutoff,
+                    "extra": {
+                        "kind": "tabular",
+                        "answer": self.kind,
+                        "learner": learner,
+                        "parameters": dict(chosen),
+                        "layout": layout.as_json(),
+                        "columns": layout.outputs,
+                        "rows": len(rows),
+                        "horizon_seconds": self.horizon.total_seconds(),
+                        "seed": self.seed,
+                    },
+                },
+            )
+
+        flat = {f"test_{name}_{who}": value for who, told in metrics.items() for name, value in told.items()}
+        return register(
+            home,
+            self.name,
+            parameters={"learner": learner, **chosen, "rows": len(rows), "seed": self.seed},
+            metrics={name: value for name, value in flat.items() if np.isfinite(value)},
+            write=write,
+            evidence=evidence,
+            data=data,
+            gates=self.gates,
+            lineage=[rows.pulled],
+        )
+
+
+def _chances(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    told = asdict(probability_metrics(labels, answers))
+    return {name: float(told[name]) for name in ("log_loss", "roc_auc", "average_precision", "calibration_error")}
+
+
+def _numbers(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    error = answers - labels
+    spread = float(((labels - labels.mean()) ** 2).sum())
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "r_squared": 1 - float((error**2).sum()) / spread if spread else float("nan"),
+    }
+
+
+def _saved(arrays: Mapping[str, np.ndarray]) -> bytes:
+    import io
+
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def _kept(values: np.ndarray) -> np.ndarray:
+    """As an array that is no pickle."""
+    if values.dtype == object:
+        return np.array(["" if value is None else str(value) for value in values.tolist()], dtype=np.str_)
+    return values

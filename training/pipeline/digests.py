@@ -1,0 +1,87 @@
+"""What a stage reads, as one key: the same content and the same code give the same key, whenever they were written."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from feature_repo.home import REPOSITORY, Home
+from transforms import parquet
+
+CODE = ("feature_repo", "transforms", "training")
+
+
+class Digests:
+    """Of files of a data folder. Those of files that have not changed since are kept, by size and time.
+
+    Args:
+        home: the data folder.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._path = home.pipeline / "digests.json"
+        self._known: dict[str, tuple[int, int, str]] = {}
+        try:
+            self._known = {name: tuple(told) for name, told in json.loads(self._path.read_text()).items()}
+        except (OSError, ValueError):
+            self._known = {}
+
+    def raw(self, table: str) -> str:
+        """Of one raw table."""
+        return self._folder(self._home.raw(table))
+
+    def view(self, view: str) -> str:
+        """Of one feature view's table."""
+        return self._folder(self._home.features(view))
+
+    def files(self, paths: Iterable[Path]) -> str:
+        """Of some files, by name and content."""
+        total = hashlib.sha256()
+        for path in sorted(paths):
+            total.update(f"{path.name} {self._file(path)}\n".encode())
+        return total.hexdigest()
+
+    def save(self) -> None:
+        """Keep what was found for the next run."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(f".{os.getpid()}.tmp")
+        partial.write_text(json.dumps(self._known))
+        partial.replace(self._path)
+
+    def _folder(self, folder: Path) -> str:
+        total = hashlib.sha256()
+        for path in sorted(folder.rglob(parquet.PART)):
+            total.update(f"{path.relative_to(folder)} {self._file(path)}\n".encode())
+        return total.hexdigest()
+
+    def _file(self, path: Path) -> str:
+        told = path.stat()
+        known = self._known.get(str(path))
+        if known is None or known[:2] != (told.st_size, told.st_mtime_ns):
+            known = (told.st_size, told.st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+            self._known[str(path)] = known
+        return known[2]
+
+
+def code(packages: Iterable[str] = CODE) -> str:
+    """Of the code of some packages: what a model is also made of."""
+    total = hashlib.sha256()
+    for package in packages:
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            total.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def key(**parts: Any) -> str:
+    """One digest of named parts."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def rows(home: Home, table: str) -> int:
+    """Rows of a raw table, as its files say."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(path).num_rows for path in home.raw(table).rglob(parquet.PART))

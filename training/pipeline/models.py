@@ -1,0 +1,155 @@
+"""Train a model, a family or all, each only where something that it is made of has changed."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError, RefrainError, StoreError
+from feature_repo.home import Home
+from feature_repo.manifest import load_service
+from feature_repo.store import open_store
+from training.models.base import Model
+from training.pipeline.digests import Digests, code, key, rows
+from training.registry import CHALLENGER, RUN, decision_of, evidence_of, promote, trained_with
+from training.validation.bootstrap import Interval
+from training.validation.gates import Decision
+
+PULLS = ("training set", "features")
+"""Stages in which models pull their training sets."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one model.
+
+    Attributes:
+        model: which.
+        version: registered; None if it was not trained.
+        cached: whether an earlier run had trained it of the same.
+        seconds: that it took.
+        stages: seconds by stage, of this run.
+        metric: what was measured.
+        figure: of the model on test.
+        gain: over each baseline.
+        decision: whether it may serve.
+        error: why it was not trained.
+        lines: what the run told.
+    """
+
+    model: Model
+    version: int | None = None
+    cached: bool = False
+    seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+    metric: str = ""
+    figure: Interval | None = None
+    gain: Mapping[str, Interval] = field(default_factory=dict)
+    decision: Decision | None = None
+    error: RefrainError | None = None
+    lines: tuple[str, ...] = ()
+
+    @property
+    def pull(self) -> float:
+        """Seconds in which the training set was pulled."""
+        return sum(seconds for stage, seconds in self.stages.items() if stage.endswith(PULLS))
+
+
+def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str, Any] | None = None) -> str:
+    """Of everything that a model is made of: code, parameters, feature service, its tables and raw tables.
+
+    Views that training writes itself are left out, as they follow from the rest.
+    """
+    services = {name: load_service(home, name) for name in model.services}
+    views = {view.name for service in services.values() for view in service.views} - set(model.writes)
+    return key(
+        model=model.name,
+        parameters=dict(parameters or {}),
+        code=code(),
+        services={name: service.fingerprint for name, service in services.items()},
+        views={name: digests.view(name) for name in sorted(views)},
+        raw={name: digests.raw(name) for name in sorted(model.raw)},
+    )
+
+
+def run_model(
+    home: Home,
+    model: Model,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    again: bool = False,
+    digests: Digests | None = None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Train, measure, check, decide on and register one model, unless a version of the same is there.
+
+    Args:
+        home: the data folder.
+        model: which.
+        parameters: that differ from its defaults.
+        again: train in any case.
+        digests: of the data folder's files.
+        progress: told of its stages.
+
+    Raises:
+        RefrainError: it cannot be trained; nothing is registered.
+    """
+    started = time.perf_counter()
+    digests = digests or Digests(home)
+    made_of = run_key(home, model, digests, parameters)
+    digests.save()
+    version = None if again else trained_with(home, model.name, made_of)
+    stages: Mapping[str, float] = {}
+    lines: tuple[str, ...] = ()
+    cached = version is not None
+    if version is not None:
+        promote(home, model.name, version, alias=CHALLENGER)
+    else:
+        open_store(home)  # Feast takes seconds to import, whoever pulls first
+        token = RUN.set({"key": made_of, "rows": {table: rows(home, table) for table in model.raw}})
+        try:
+            result = model.run(home, parameters=parameters, progress=progress)
+        finally:
+            RUN.reset(token)
+        version, stages, lines = result.version, result.seconds, tuple(result.lines())
+    evidence = evidence_of(home, model.name, version)
+    return Outcome(
+        model,
+        version,
+        cached,
+        time.perf_counter() - started,
+        stages,
+        evidence.metric if evidence else "",
+        evidence.figure() if evidence else None,
+        {who: evidence.gain(who) for who in evidence.baselines} if evidence else {},
+        decision_of(home, model.name, version),
+        lines=lines,
+    )
+
+
+def run_models(
+    home: Home, models: Sequence[Model], *, again: bool = False, progress: Progress = silent
+) -> list[Outcome]:
+    """Each in order, those that feed others first; one whose data are not there is told, and the others go on."""
+    outcomes = []
+    digests = Digests(home)
+    ordered = in_order(models)
+    for place, model in enumerate(ordered):
+        progress(place, len(ordered), model.name)
+
+        def tell(done: float, total: float, note: str = "", *, place: int = place, name: str = model.name) -> None:
+            progress(place + done / max(total, 1), len(ordered), f"{name}: {note}")
+
+        try:
+            outcomes.append(run_model(home, model, again=again, digests=digests, progress=tell))
+        except (InputError, StoreError) as error:
+            outcomes.append(Outcome(model, error=error))
+        progress(place + 1, len(ordered), model.name)
+    return outcomes
+
+
+def in_order(models: Sequence[Model]) -> list[Model]:
+    """Models whose champions make features come before those that eat them; else as they are given."""
+    feeders = [model for model in models if model.feeds]
+    return [*feeders, *(model for model in models if not model.feeds)]

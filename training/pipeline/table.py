@@ -1,0 +1,37 @@
+"""What a run of many models found, as a table."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from training.pipeline.models import Outcome
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def table(outcomes: Sequence[Outcome]) -> "Table":
+    """A row a model: version, figure on test with its interval, gain over the best baseline, seconds, decision."""
+    from rich.table import Table
+
+    shown = Table(title="Models", title_justify="left")
+    for heading in ("model", "version", "figure on test", "over the best baseline", "seconds", "pull", "may serve"):
+        shown.add_column(heading, justify="right" if heading in ("version", "seconds", "pull") else "left")
+    for outcome in outcomes:
+        shown.add_row(*_cells(outcome))
+    return shown
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    if outcome.error is not None:
+        told = f"needs {outcome.error.expected}: found {outcome.error.found}"
+        return outcome.model.name, "–", told, f"Next: {outcome.error.next_command}", "", "", "–"
+    figure, best = outcome.figure, min(outcome.gain.items(), key=lambda item: item[1].mean, default=None)
+    return (
+        outcome.model.name,
+        str(outcome.version),
+        f"{outcome.metric} {figure.mean:.4f} ({figure.low:.4f} to {figure.high:.4f})" if figure else "",
+        f"{best[1].mean:+.4f} ({best[1].low:+.4f} to {best[1].high:+.4f}) {best[0]}" if best else "",
+        "as before" if outcome.cached else f"{outcome.seconds:.1f}",
+        "" if outcome.cached else f"{outcome.pull:.1f}",
+        "yes" if outcome.decision and outcome.decision.may_serve else "no",
+    )
