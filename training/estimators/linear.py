@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from training.estimators.base import Kind
-from training.estimators.sklearn_onnx import to_onnx
+from training.estimators.linear_onnx import weighted_sum
 
 if TYPE_CHECKING:
     import optuna
@@ -68,8 +68,15 @@ class LinearFitted:
         return np.asarray(self.pipeline.predict(rows), np.float64).reshape(-1)
 
     def to_onnx(self) -> bytes:
-        """For serving."""
-        return to_onnx(self.pipeline, self.width)
+        """For serving: the pipeline as one weighted sum; the converter knows no indicators of missing values."""
+        filler, scaler, top = (step for _, step in self.pipeline.steps)
+        weights = np.ravel(top.coef_) / scaler.scale_
+        absent = np.zeros(self.width)
+        absent[filler.indicator_.features_] = weights[self.width :]
+        bias = float(np.ravel(top.intercept_)[0] - scaler.mean_ @ weights)
+        return weighted_sum(
+            np.nan_to_num(filler.statistics_), weights[: self.width], absent, bias, self.kind == "binary"
+        )
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
         """(n, d + 1) in log-odds or units of the answer; a column's own and what its being missing says are one."""

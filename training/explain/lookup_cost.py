@@ -50,7 +50,9 @@ def lookup_cost(home: Home, service: str, keys: pl.DataFrame) -> dict[str, Cost]
             started = time.perf_counter()
             store.get_online_features(features=features, entity_rows=rows)
             spent.append(1_000 * (time.perf_counter() - started))
-        names = [name for batch in server.scan(entity_key.prefix(home.project, view.name) + b"*") for name in batch][:ROWS]
+        names = [name for batch in server.scan(entity_key.prefix(home.project, view.name) + b"*") for name in batch][
+            :ROWS
+        ]
         sizes = [len(value) for value in server.send([("GET", name) for name in names], names) if value]
         found[view.name] = Cost(float(np.median(spent)), float(np.median(sizes)) if sizes else 0.0)
     return dict(sorted(found.items(), key=lambda item: -item[1].milliseconds))

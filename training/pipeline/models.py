@@ -1,8 +1,11 @@
 """Train a model, a family or all, each only where something that it is made of has changed."""
 
+import hashlib
+import inspect
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from feature_repo.command_line import Progress, silent
@@ -64,13 +67,23 @@ def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str,
     services = {name: load_service(home, name) for name in model.services}
     views = {view.name for service in services.values() for view in service.views} - set(model.writes)
     return key(
-        model=model.name,
+        model=_declared(model),
         parameters=dict(parameters or {}),
         code=code(),
         services={name: service.fingerprint for name, service in services.items()},
         views={name: digests.view(name) for name in sorted(views)},
         raw={name: digests.raw(name) for name in sorted(model.raw)},
     )
+
+
+def _declared(model: Model) -> dict[str, str]:
+    """What its file says: values as they are, functions by the file that they stand in, which need not be ours."""
+    told = {}
+    for part in fields(model):
+        value = getattr(model, part.name)
+        source = inspect.getsourcefile(value) if inspect.isfunction(value) else None
+        told[part.name] = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else repr(value)
+    return told
 
 
 def run_model(

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from training.models.base import Model
@@ -20,6 +18,7 @@ from training.pipeline.digests import rows as rows_of
 from training.pipeline.models import Outcome, run_model
 from training.registry import champion_of, evidence_of, lineage_of, promote
 from training.validation.bootstrap import interval
+from training.validation.training_data import listed
 from transforms.drift import VERDICTS, compare
 from transforms.raw.read import scan
 
@@ -175,7 +174,7 @@ def _rows(home: Home, model: TabularModel, version: int, policy: Policy) -> list
     background = served.background()
     moved = []
     for name in served.layout.names:
-        drift = compare(name, _listed(background[f"features/{name}"]), _listed(recent.features[name]))
+        drift = compare(name, listed(background[f"features/{name}"]), listed(recent.features[name]))
         if drift.verdict == VERDICTS[-1]:
             moved.append(name)
     share = len(moved) / max(len(served.layout.names), 1)
@@ -189,9 +188,3 @@ def _rows(home: Home, model: TabularModel, version: int, policy: Policy) -> list
         told_now = f"{model.metric} {now.mean:.4f} ({now.low:.4f} to {now.high:.4f}) since, {then:.4f} on its test"
         found.append(("decay", decayed, told_now))
     return found
-
-
-def _listed(values: np.ndarray) -> list[object]:
-    if values.dtype.kind in "OU":
-        return [value or None for value in values.tolist()]
-    return [None if np.isnan(value) else value for value in values.tolist()]

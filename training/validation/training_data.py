@@ -170,16 +170,17 @@ def _drift(features: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray],
     moved = []
     for name, values in features.items():
         if name in before:
-            drift = compare(name, _listed(before[name]), _listed(values[some]))
+            drift = compare(name, listed(before[name]), listed(values[some]))
             if drift.verdict == VERDICTS[-1]:
                 moved.append(f"{name} ({'; '.join(drift.reasons)})")
     told = f"drifted since the champion's training set: {', '.join(moved)}" if moved else "as the champion's"
     return Check("drift", not moved, told, binding=False)
 
 
-def _listed(values: np.ndarray) -> list[object]:
-    if values.dtype == object:
-        return list(values)
+def listed(values: np.ndarray) -> list[object]:
+    """Values with None where one is missing: NaN, or the empty text that stands for it in a bundle."""
+    if values.dtype.kind in "OU":
+        return [value or None for value in values.tolist()]
     return [None if np.isnan(value) else float(value) for value in values]
 
 

@@ -32,10 +32,10 @@ from tests import charts
 from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
 from training.datasets.series import history, last_full_day
+from training.models.find import models
 from training.models.forecasting import capacity, chart_forecaster, trends, user_behavior
 from training.models.forecasting.chart_runs import SERVICE, ChartRuns, matrix
 from training.registry import promote
-from training.models.find import models
 from training.train import forecast, train
 from transforms import feature_tables
 from transforms.raw.ingest import Batch, ingest

@@ -1,0 +1,117 @@
+"""The checks of every bundle: all that the tests train pass, and each broken one fails the check that is for it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feature_repo.bundle import GOLDEN, MANIFEST, Bundle
+from feature_repo.errors import BundleError, StoreError
+from feature_repo.home import Home
+from training.bundle import amend
+from training.checks import CHECKS, check_bundle
+from training.registry import DECISION, champion_of, decision_of, evidence_of
+from training.validation.evidence import EVIDENCE, OURS
+
+
+def _bundles(home: Home) -> list[Path]:
+    return sorted(path.parent for path in home.bundles("any").parent.glob(f"*/*/{MANIFEST}"))
+
+
+@pytest.mark.parametrize("world_of", ["world", "telemetry", "written", "sounding"])
+def test_every_model_that_the_tests_train_passes(world_of: str, request: pytest.FixtureRequest) -> None:
+    home = request.getfixturevalue(world_of)
+    found = _bundles(home)
+    assert found
+    for folder in found:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        bundle = Bundle(folder, manifest)
+        for check in CHECKS:
+            if check.__name__ != "files_are_whole":  # pages of forecasters are written afterwards
+                check(bundle, home)
+        assert {DECISION, "card.html", "lineage.json"} <= set(manifest["files"])
+        assert decision_of(home, manifest["name"], manifest["version"]) is not None
+        evidence = evidence_of(home, manifest["name"], manifest["version"])
+        if manifest["name"] not in ("text_embedder",):  # too few artists have tags in the small world
+            assert evidence is not None, manifest["name"]
+            assert np.isfinite(evidence.figure(OURS).mean)
+            assert evidence.baselines
+        assert champion_of(home, manifest["name"])
+
+
+@pytest.fixture
+def bundle(world: Home, tmp_path: Path) -> tuple[Path, Home]:
+    """A copy of a bundle that a test may break."""
+    folder = tmp_path / "1"
+    shutil.copytree(world.bundles("recommendation") / "1", folder)
+    return folder, world
+
+
+def _manifest(folder: Path, change: Callable[[dict], None]) -> None:
+    told = json.loads((folder / MANIFEST).read_text())
+    change(told)
+    (folder / MANIFEST).write_text(json.dumps(told))
+
+
+def _golden(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -> None:
+    import io
+
+    with np.load(folder / GOLDEN) as file:
+        told = {name: file[name] for name in file.files}
+    change(told)
+    out = io.BytesIO()
+    np.savez(out, **told)
+    amend(folder, {GOLDEN: out.getvalue()})
+
+
+def _off(told: dict[str, np.ndarray]) -> None:
+    told["hybrid__outputs"] = told["hybrid__outputs"] + 0.1
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "tampered": (lambda folder: (folder / "hybrid.onnx").write_bytes(b"another"), "hybrid.onnx as its manifest has it"),
+    "lost": (lambda folder: (folder / "hybrid.onnx").unlink(), "hybrid.onnx"),
+    "smuggled": (lambda folder: (folder / "more.bin").write_bytes(b"more"), "not in the manifest"),
+    "pickle": (lambda folder: amend(folder, {"model.pkl": b"\x80\x04K\x01."}), "is a pickle"),
+    "no model": (lambda folder: amend(folder, {"hybrid.onnx": b"nothing"}), "an ONNX model in hybrid.onnx"),
+    "other answers": (lambda folder: _golden(folder, _off), "answers of hybrid as when it was trained"),
+    "no outputs": (lambda folder: _manifest(folder, lambda told: told.update(outputs=[])), "outputs"),
+    "twice": (
+        lambda folder: _manifest(folder, lambda told: told.update(inputs=[*told["inputs"], told["inputs"][0]])),
+        "named once",
+    ),
+    "infinite": (
+        lambda folder: _manifest(folder, lambda told: told["metrics"].update(odd={"loss": float("inf")})),
+        "figures that are numbers",
+    ),
+    "no cutoff": (lambda folder: _manifest(folder, lambda told: told.update(cutoff="soon")), "a cutoff as ISO 8601"),
+    "another service": (
+        lambda folder: _manifest(folder, lambda told: told.update(fingerprint="other")),
+        "as it was when recommendation was trained",
+    ),
+    "service gone": (
+        lambda folder: _manifest(folder, lambda told: told.update(feature_service="gone_v1")),
+        "gone_v1",
+    ),
+    "strange input": (
+        lambda folder: _manifest(folder, lambda told: told["inputs"].append(["user_listening__gone", "float32"])),
+        "inputs of recommendation that are features",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_bundle_fails_the_check_that_is_for_it(bundle: tuple[Path, Home], how: str) -> None:
+    folder, home = bundle
+    (folder / "report.html").read_bytes()
+    check_bundle(folder, home)
+    break_it, told = BROKEN[how]
+    break_it(folder)
+    with pytest.raises((BundleError, StoreError)) as error:
+        check_bundle(folder, home)
+    assert told in str(error.value)
+    assert "python -m" in error.value.next_command
+    assert EVIDENCE in json.loads((folder / MANIFEST).read_text())["files"]

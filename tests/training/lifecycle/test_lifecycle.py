@@ -1,0 +1,259 @@
+"""One file is a model: it is found, trained, checked, decided on, registered, compared, rolled back, explained."""
+
+import json
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.errors import BundleError, InputError, RefrainError, StoreError
+from feature_repo.home import Home
+from training import registry
+from training.compare import compare
+from training.explain.explained import explain
+from training.models.base import Model
+from training.models.find import PACKAGES, models, named
+from training.models.served import ServedTabular
+from training.models.tabular import TabularModel
+from training.pipeline import triggers
+from training.pipeline.models import run_key, run_model, run_models
+from training.pipeline.table import table
+from training.tuning.search import search
+from training.validation.evidence import OURS
+
+
+def test_one_file_is_a_model(own_model: Model, own_world: Home) -> None:
+    outcome = run_model(own_world, own_model)
+    assert outcome.version == 1
+    assert not outcome.cached
+    assert outcome.figure is not None
+    assert outcome.pull < max(outcome.seconds, 1)
+    again = run_model(own_world, own_model)
+    assert (again.version, again.cached) == (1, True)
+    assert again.figure == outcome.figure
+    evidence = registry.evidence_of(own_world, "own_model", 1)
+    assert evidence is not None
+    assert set(evidence.values) == {OURS, "constant", "linear"}
+    assert set(evidence.segments) == {"context"}
+    told = registry.lineage_of(own_world, "own_model", 1)
+    assert told["training_sets"][0]["feature_service"] == "skip_v1"
+    assert told["rows"]["plays"] > 0
+    run = registry.client(own_world).search_runs(
+        [registry.client(own_world).get_experiment_by_name("own_model").experiment_id]
+    )[0]
+    assert run.data.tags["training_set"] == told["training_sets"][0]["digest"]
+
+    # served as trained, features in any order
+    served = ServedTabular.load(own_world, "own_model:1")
+    assert isinstance(own_model, TabularModel)
+    rows = own_model.pull(own_world)
+    learner, parameters = own_model.choice(None)
+    native = own_model.fit(rows, served.layout, learner, parameters).predict(served.layout.matrix(rows.features))
+    np.testing.assert_allclose(served.predict(rows), native, atol=1e-5)
+    backwards = replace(rows, features=dict(reversed(rows.features.items())))
+    np.testing.assert_array_equal(served.predict(backwards), served.predict(rows))
+    gone = {name: values for name, values in rows.features.items() if name != served.layout.names[3]}
+    with pytest.raises(InputError, match=served.layout.names[3]):
+        served.layout.matrix(gone)
+
+
+def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Model, own_world: Home) -> None:
+    run_model(own_world, own_model)
+    second = run_model(own_world, own_model, parameters={"trees": 5})
+    assert second.version == 2
+    registry.promote(own_world, "own_model", 1)
+    registry.promote(own_world, "own_model", 2, reason="better")
+    lines = "\n".join(compare(own_world, "own_model", 2, 1))
+    assert "that both were asked about" in lines
+    assert registry.rollback(own_world, "own_model") == 1
+    assert registry.champion_of(own_world, "own_model") == 1
+    assert [told["version"] for told in registry.promotions(own_world, "own_model")] == [1, 2, 1]
+    with pytest.raises(BundleError, match="before the one that serves"):
+        registry.rollback(own_world, "own_model")
+    assert registry.promote(own_world, "own_model", 2, alias=registry.SHADOW) == 2
+    assert registry.champion_of(own_world, "own_model") == 1
+
+    # what changed is trained again, and beside the champion
+    third = run_model(own_world, own_model, parameters={"learner": "linear"})
+    assert third.decision is not None
+    assert third.decision.champion == 1
+    assert any(check.name == "drift" for check in third.decision.checks)
+
+    told_why = explain(own_world, "own_model", rows=2)
+    assert sum(told_why.importance.values()) == pytest.approx(1)
+    assert "track_popularity" in told_why.worth
+    assert told_why.cost.keys() <= told_why.worth.keys()
+    assert max(cost.row_bytes for cost in told_why.cost.values()) > 0
+    assert len(told_why.rows) == 2
+    assert told_why.page.is_file()
+    assert "\n".join(told_why.lines())
+
+
+def test_names_are_unique_and_packages_exist(own_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = tmp_path / "models" / "somebodys_models" / "second.py"
+    second.write_text((second.parent / "own_model.py").read_text())
+    from training.models import find
+
+    find._found.cache_clear()
+    with pytest.raises(InputError, match="a second 'own_model'"):
+        models()
+    monkeypatch.setenv(PACKAGES, "nobodys_models")
+    with pytest.raises(InputError, match="nobodys_models"):
+        models()
+    monkeypatch.delenv(PACKAGES)
+    with pytest.raises(InputError, match="a model, one of"):
+        named("fortune_telling")
+    assert {model.family for model in named("all")} >= {"recommendation", "text", "audio", "anomaly", "forecasting"}
+
+
+@pytest.mark.parametrize(
+    "dies", ["create_run", "log_artifacts", "create_model_version", "set_registered_model_alias", "set_terminated"]
+)
+def test_killed_anywhere_and_repeated_it_ends_the_same(
+    own_model: Model, own_world: Home, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    from mlflow import MlflowClient
+
+    class Killed(BaseException):
+        pass
+
+    def die(*arguments: Any, **named: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, dies, die)
+        with pytest.raises(Killed):
+            run_model(own_world, own_model)
+    outcome = run_model(own_world, own_model)
+    assert outcome.version == 1
+    assert registry.challenger_of(own_world, "own_model") == 1
+    assert [path.name for path in own_world.bundles("own_model").iterdir()] == ["1"]
+    assert run_model(own_world, own_model).cached
+
+
+def test_the_key_follows_what_the_model_is_made_of(own_model: Model, own_world: Home) -> None:
+    from training.pipeline.digests import Digests
+
+    before = run_key(own_world, own_model, Digests(own_world))
+    assert run_key(own_world, own_model, Digests(own_world), {"trees": 7}) != before
+    part = next(own_world.features("track_popularity").rglob("*.parquet"))
+    pl.read_parquet(part).head(1).write_parquet(part)
+    assert run_key(own_world, own_model, Digests(own_world)) != before
+
+
+def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: Model, own_world: Home) -> None:
+    outcomes = run_models(own_world, [*named("audio"), own_model])
+    told = {one.model.name: one for one in outcomes}
+    assert told["own_model"].version == 1
+    error = told["audio_classifier"].error
+    assert error is not None
+    assert "python -m" in error.next_command
+    assert table(outcomes).row_count == 2
+
+
+def _with(model: Model, **changes: Any) -> TabularModel:
+    assert isinstance(model, TabularModel)
+    return replace(model, **changes)
+
+
+def test_a_gone_or_changed_feature_service_is_an_error(own_model: Model, own_world: Home) -> None:
+    with pytest.raises(RefrainError, match="gone_v9"):
+        run_model(own_world, _with(own_model, services=("gone_v9",)))
+    document = json.loads(own_world.manifest.read_text())
+    document["services"]["skip_v1"]["fingerprint"] = "another"
+    own_world.manifest.write_text(json.dumps(document))
+    with pytest.raises(BundleError, match="skip_v1 as it was when own_model was trained"):
+        run_model(own_world, own_model)
+    assert registry.challenger_of(own_world, "own_model") is None
+    assert not any(path.name.isdigit() for path in own_world.bundles("own_model").iterdir())
+
+
+def test_rows_without_a_label_column_are_an_error(own_model: Model, own_world: Home) -> None:
+    assert isinstance(own_model, TabularModel)
+    rows = own_model.rows
+    with pytest.raises(InputError, match="a column 'label'"):
+        run_model(own_world, _with(own_model, rows=lambda home: rows(home).drop("label")))
+    with pytest.raises(InputError, match="at least 50 labelled rows"):
+        run_model(own_world, _with(own_model, rows=lambda home: rows(home).head(10)))
+    with pytest.raises(InputError, match="of both classes"):
+        run_model(own_world, _with(own_model, rows=lambda home: rows(home).with_columns(label=pl.lit(1))))
+    with pytest.raises(InputError, match="a learner, one of"):
+        run_model(own_world, own_model, parameters={"learner": "magic"})
+    with pytest.raises(InputError, match="parameters of lightgbm"):
+        run_model(own_world, own_model, parameters={"magic": 1})
+    assert registry.versions(own_world)[0].name == "recommendation"
+
+
+def test_a_full_disk_leaves_nothing_half_registered(
+    own_model: Model, own_world: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from training import bundle
+
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bundle.Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            run_model(own_world, own_model)
+    assert registry.challenger_of(own_world, "own_model") is None
+    assert not any(own_world.bundles("own_model").iterdir())
+    assert run_model(own_world, own_model).version == 1
+
+
+def test_an_mlflow_that_is_gone_is_one_clear_error(own_model: Model, own_world: Home) -> None:
+    (own_world.mlflow / "mlflow.db").write_bytes(b"this is no database, and has never been one" * 100)
+    with pytest.raises(StoreError) as error:
+        run_model(own_world, own_model)
+    assert "MLflow's database" in str(error.value)
+    assert not own_world.bundles("own_model").is_dir() or not any(own_world.bundles("own_model").iterdir())
+
+
+def test_a_locked_mlflow_is_one_clear_error(own_model: Model, own_world: Home) -> None:
+    holder = sqlite3.connect(own_world.mlflow / "mlflow.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(StoreError) as error:
+            run_model(own_world, own_model)
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
+    assert "MLflow's database" in str(error.value)
+    assert run_model(own_world, own_model).version == 1
+
+
+def test_a_search_beats_the_default_or_says_that_it_does_not(own_model: Model, own_world: Home) -> None:
+    found = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
+    assert found.trials >= 1
+    assert (found.version is None) == (found.gain.mean <= 0 or (found.learner == "lightgbm" and found.trials == 1))
+    more = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
+    assert more.trials > found.trials  # it goes on with what was tried
+    assert more.validation <= found.validation
+    with pytest.raises(InputError, match="a model of rows"):
+        search(own_world, "recommendation", minutes=0.05)
+
+
+def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_world: Home) -> None:
+    assert triggers.watch(own_world, [own_model]) == []
+    run_model(own_world, own_model)
+    registry.promote(own_world, "own_model", 1)
+    calm, policy = (
+        triggers.watch(own_world, [own_model], triggers.Policy(days=1e9, growth=1e9))[0],
+        triggers.Policy(days=0),
+    )
+    assert not calm.due
+    watched = triggers.retrain(own_world, [own_model], policy)
+    assert watched[0].due
+    assert "schedule" in watched[0].reasons[0]
+    assert triggers.decisions(own_world)[-1]["came"] == "promoted 1"  # nothing had changed: the same version
+    # a worse challenger does not replace the champion
+    worse = _with(own_model, parameters={"trees": 1, "learning_rate": 0.001})
+    triggers.retrain(own_world, [worse], policy)
+    assert "may not serve" in str(triggers.decisions(own_world)[-1]["came"])
+    assert registry.champion_of(own_world, "own_model") == 1
