@@ -1,7 +1,5 @@
 """The console in a real browser: usable on a phone, by keyboard and by ear, and nothing is asked of anybody else."""
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,11 @@ import soundfile
 
 from feature_repo.home import Home
 from inference.console.pages import LINKS
+from tests.browser import BROWSER, DESK, DRIVER, NONE, PHONE, asked, chromium, complaints, sized, unreadable
 from tests.serving import serving
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: make setup")
-BROWSER, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="no browser: apt-get install chromium chromium-driver")
-
-PHONE, DESK = (390, 844), (1280, 900)
+pytest.importorskip("selenium", reason="no selenium: make setup")
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NONE)
 
 
 @pytest.fixture(scope="module")
@@ -30,66 +26,19 @@ def address(world: Home) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium without a screen; what it asks for is written down."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for told in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"):
-        options.add_argument(told)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
-    finally:
-        driver.quit()
-
-
-def _size(browser: Any, size: tuple[int, int]) -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE},
-    )
-
-
-def _asked(browser: Any) -> set[str]:
-    """Addresses that pages asked for."""
-    told = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = {one["params"]["request"]["url"] for one in told if one["method"] == "Network.requestWillBeSent"}
-    return {url for url in urls if not url.startswith(("data:", "chrome", "about:"))}
-
-
-# relative luminance and contrast of the Web Content Accessibility Guidelines 2.1
-CONTRAST = """
-const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
-const light = ([r, g, b]) => { const f = [r, g, b].map(linear);
-  return .2126 * f[0] + .7152 * f[1] + .0722 * f[2] };
-const rgb = text => text.match(/[\\d.]+/g).map(Number);
-const behind = node => { for (; node; node = node.parentElement) {
-  const told = rgb(getComputedStyle(node).backgroundColor);
-  if (told.length < 4 || told[3] > 0) return told } return [255, 255, 255] };
-return [...document.querySelectorAll('p, td, th, a, li, label, h1, h2, span, code, figcaption, button')]
-  .filter(node => node.innerText && node.offsetParent)
-  .map(node => { const a = light(rgb(getComputedStyle(node).color)), b = light(behind(node));
-    return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), node.outerHTML.slice(0, 80)] })
-  .filter(([ratio]) => ratio < 4.5)
-"""
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_every_page_can_be_read(browser: Any, address: str, size: tuple[int, int], dark: bool) -> None:
-    _size(browser, size)
-    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+    sized(browser, size, dark)
     for path in (*(path for path, _ in LINKS), "/console/recommend?user=u000007&count=5", "/console/login"):
         browser.get(address + path)
-        wide = browser.execute_script("return [document.scrollingElement.scrollWidth, innerWidth]")
-        assert wide[0] <= wide[1], (path, wide)
-        assert browser.execute_script(CONTRAST) == [], path
-        told = [one for one in browser.get_log("browser") if one["level"] in ("WARNING", "SEVERE")]
-        assert told == [], path
-    assert all(url.startswith(address) for url in _asked(browser))
+        assert unreadable(browser) == [], path
+        assert complaints(browser) == [], path
+    assert all(url.startswith(address) for url in asked(browser))
 
 
 def test_every_control_has_a_name(browser: Any, address: str) -> None:
@@ -117,7 +66,7 @@ def test_by_keyboard(browser: Any, address: str) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
-    _size(browser, DESK)
+    sized(browser, DESK)
     browser.get(address + "/console/recommend")
     page = browser.find_element(By.TAG_NAME, "body")
     page.send_keys(Keys.TAB)
@@ -147,4 +96,4 @@ def test_a_sound_and_a_score(browser: Any, address: str, tmp_path: Path) -> None
     browser.find_element(By.CSS_SELECTOR, "main button").click()
     assert "1 incident" in browser.find_element(By.TAG_NAME, "h2").text
     assert browser.find_elements(By.CSS_SELECTOR, "svg circle")
-    assert all(url.startswith(address) for url in _asked(browser))
+    assert all(url.startswith(address) for url in asked(browser))

@@ -1,0 +1,51 @@
+"""A model's card in a real browser: on a phone and a desk, by day and by night, and nothing is asked of anybody."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feature_repo.home import Home
+from tests.browser import BROWSER, DESK, DRIVER, NONE, PHONE, asked, chromium, complaints, sized, unreadable
+from training.models.base import Model
+from training.pipeline.models import run_model
+
+pytest.importorskip("selenium", reason="no selenium: make setup")
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NONE)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+def _read(browser: Any, card: Path, headings: set[str]) -> None:
+    for size in (PHONE, DESK):
+        for dark in (False, True):
+            sized(browser, size, dark)
+            browser.get(card.as_uri())
+            assert unreadable(browser) == []
+            assert complaints(browser) == []
+    told = browser.execute_script("return [...document.querySelectorAll('h2')].map(node => node.innerText)")
+    assert headings <= set(told)
+    assert all(url == card.as_uri() for url in asked(browser))
+
+
+COMMON = {"Gates", "How good it is", "Data", "About, and its limits", "Where it came from"}
+
+
+def test_the_card_of_a_family(browser: Any, world: Home) -> None:
+    _read(browser, world.bundles("recommendation") / "1" / "card.html", COMMON | {"For whom"})
+
+
+def test_the_card_of_a_model_of_rows(browser: Any, own_model: Model, own_world: Home) -> None:
+    run_model(own_world, own_model)
+    more = {"For whom", "Do its chances mean what they say?", "What moves its answers"}
+    _read(browser, own_world.bundles("own_model") / "1" / "card.html", COMMON | more)
+    from selenium.webdriver.common.by import By
+
+    text = browser.find_element(By.TAG_NAME, "body").text
+    assert "95 % intervals by bootstrap" in text
+    assert "skip_rate" in text

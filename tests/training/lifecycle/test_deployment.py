@@ -1,0 +1,86 @@
+"""Where champions answer: a running server, a folder that an image is built from, manifests that Kubernetes takes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import InputError, StoreError
+from feature_repo.home import Home
+from tests.serving import serving
+from training.deployment import local, target
+from training.deployment.kubernetes import image, manifests
+
+kubernetes_validate = pytest.importorskip("kubernetes_validate")
+CHAMPIONS = {"recommendation": '{"champion": 1}\n'}
+
+
+@pytest.mark.parametrize("tenant", ["default", "north_wind"])
+def test_kubernetes_takes_the_manifests(tenant: str) -> None:
+    made = manifests(tenant, CHAMPIONS)
+    assert [one["kind"] for one in made] == ["Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"]
+    for manifest in made:
+        kubernetes_validate.validate(manifest, "1.31", strict=True)
+    broken = json.loads(json.dumps(made[0]))
+    broken["spec"]["replicas"] = "two"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, "1.31", strict=True)
+    labels = made[0]["spec"]["template"]["metadata"]["labels"]
+    assert made[1]["spec"]["selector"] == labels == made[0]["spec"]["selector"]["matchLabels"]
+    assert made[0]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert image(CHAMPIONS) == image(dict(CHAMPIONS))
+    assert image(CHAMPIONS) != image({"recommendation": '{"champion": 2}\n'})
+
+
+def test_the_folder_of_an_image_serves_by_itself(world: Home, tmp_path: Path) -> None:
+    where = target(f"kubernetes:{tmp_path / 'out'}", world)
+    assert where is not None
+    told = where.deploy(world, CHAMPIONS)
+    assert "kubectl apply" in told
+    context = tmp_path / "out" / "image"
+    assert not list(context.rglob("*.parquet"))  # nobody's data
+    assert not (context / "training").exists()
+    script = (
+        "import inference, json; from fastapi.testclient import TestClient; from inference.api.app import create_app; "
+        "from inference.models import load_bundle; from feature_repo.home import Home; "
+        "print(inference.__file__, load_bundle('recommendation', Home.from_env()).name_version, "
+        "TestClient(create_app()).get('/v1/models').status_code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(context), "REFRAIN_HOME": str(context / "home")}
+    call = [sys.executable, "-c", script]
+    done = subprocess.run(call, cwd=context, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    file, version, status = done.stdout.split()
+    assert (Path(file).is_relative_to(context), version, status) == (True, "recommendation:1", "200")
+    # again: replaced whole
+    (context / "old").write_text("of before")
+    where.deploy(world, CHAMPIONS)
+    assert not (context / "old").exists()
+
+
+def test_nothing_promoted_is_an_error(world: Home, tmp_path: Path) -> None:
+    where = target(f"container:{tmp_path / 'out'}", world)
+    assert where is not None
+    with pytest.raises(StoreError, match="promoted models"):
+        where.deploy(world, {})
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="a deployment target"):
+        target("moon", world)
+    assert target(None, world) is None
+
+
+def test_a_server_is_waited_for(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(world) as (client, _):
+        url = str(client.base_url).rstrip("/")
+        client.post("/v1/recommendations", json={"user_id": "u000007"})
+        where = target(f"local:{url}", world)
+        assert where is not None
+        assert "recommendation:1" in where.deploy(world, CHAMPIONS)
+        monkeypatch.setattr(local, "PATIENCE", 0.3)
+        with pytest.raises(StoreError, match="another version of recommendation"):
+            where.deploy(world, {"recommendation": '{"champion": 7}'})
+    with pytest.raises(StoreError, match="to answer with the champions"):
+        where.deploy(world, CHAMPIONS)
