@@ -10,7 +10,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench lint lock clean
+.PHONY: help setup demo test test-keras simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -40,6 +40,10 @@ demo: setup ## everything below on a simulated world, or on SOURCE=movielens DAT
 
 test: setup .venv/.installed-spark .venv/.installed-deep ## the whole test-suite
 	.venv/bin/python -m pytest
+
+test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole suite leaves out
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-keras.lock
+	KERAS_BACKEND=torch .venv/bin/python -m pytest -n 0 tests/training/lifecycle/test_deep_learners.py
 
 simulate: setup ## raw events of a seeded world
 	$(RUN) transforms simulate
@@ -120,6 +124,7 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 	echo 'transformers>=5' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
+	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
 
 clean: ## remove the virtual environment and all data
 	@if [ -x .venv/bin/python ]; then .venv/bin/python -m feature_repo redis stop; fi

@@ -1,19 +1,49 @@
 """Ways to learn an answer from rows of numbers: one file each, all alike.
 
-``LEARNERS`` names them. A learner has ``name``, ``defaults`` and ``suggest`` (what a search may try), and
-``fit(inputs, answers, kind, parameters, seed)``, which gives a ``Fitted``: ``predict`` says a chance for ``binary`` and
-a number for ``number``, ``to_onnx`` the same model for serving, ``contributions`` how much each column moved an answer.
-Inputs are (n, d) float32, NaN for missing.
+``LEARNERS`` names those that are always there, ``OPTIONAL`` those of extras; ``learner`` gives one by name. It has
+``name``, ``defaults`` and ``suggest`` (what a search may try), and ``fit(inputs, answers, kind, parameters, seed)``,
+which gives a ``Fitted``: ``predict`` says a chance for ``binary`` and a number for ``number``, ``to_onnx`` the same
+model for serving, ``contributions`` how much each column moved an answer. Inputs are (n, d) float32, NaN for missing.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
+
+from feature_repo.errors import InputError
 from training.estimators.base import Fitted, Learner
 from training.estimators.forest import Forest
 from training.estimators.lightgbm_trees import LightGbmTrees
 from training.estimators.linear import Linear
 from training.estimators.xgboost_trees import XgBoostTrees
 
-LEARNERS: dict[str, Learner] = {
-    learner.name: learner for learner in (LightGbmTrees(), XgBoostTrees(), Forest(), Linear())
-}
+LEARNERS: dict[str, Learner] = {one.name: one for one in (LightGbmTrees(), XgBoostTrees(), Forest(), Linear())}
+OPTIONAL = {"torch": ("torch_mlp", "TorchMlp", "deep"), "keras": ("keras_mlp", "KerasMlp", "keras")}
+"""Name, which is also that of the package it needs → module, class, extra."""
 
-__all__ = ["LEARNERS", "Fitted", "Learner"]
+
+def learner(name: str) -> Learner:
+    """A learner by its name.
+
+    Raises:
+        InputError: there is none, or its extra is not installed.
+    """
+    if name in LEARNERS:
+        return LEARNERS[name]
+    if name not in OPTIONAL:
+        raise InputError(
+            expected=f"a learner, one of {sorted({*LEARNERS, *OPTIONAL})}",
+            found=repr(name),
+            next_command="python -m training run NAME --set learner=lightgbm",
+        )
+    module, found, extra = OPTIONAL[name]
+    if find_spec(name) is None:
+        raise InputError(
+            expected=f"the extra {extra}, which the learner {name} needs",
+            found=f"no package {name}",
+            next_command=f"pip install 'refrain[{extra}]'",
+        )
+    made: Learner = getattr(import_module(f"training.estimators.{module}"), found)()
+    return made
+
+
+__all__ = ["LEARNERS", "OPTIONAL", "Fitted", "Learner", "learner"]

@@ -22,7 +22,8 @@ from feature_repo.home import Home
 from training.bundle import BundleManifest, read_champion, write_bundle
 from training.clock import Clock
 from training.datasets.tabular import TabularSet
-from training.estimators import LEARNERS, Fitted
+from training.estimators import Fitted
+from training.estimators import learner as find_learner
 from training.estimators.base import Kind
 from training.evaluate.probabilities import probability_metrics
 from training.golden import golden
@@ -40,9 +41,10 @@ NATIVE = "native"
 """The learner's own file, where it has one that is text: contributions are told from it."""
 BACKGROUND = "background.npz"
 """Rows of the test that a model is explained by: its inputs, labels, and what each column contributed."""
-SHOWN = 1_000
-FOREST_SHOWN = 60
+SHOWN, SAMPLED_SHOWN = 1_000, 60
 """Rows that are explained; fewer where contributions are sampled."""
+EXACT = ("lightgbm", "xgboost", "linear")
+"""Learners that tell their contributions without sampling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ class TabularModel(Model):
         kind: of label: ``binary`` for 0 and 1, ``number`` for any.
         cluster: column of what belongs together, such as the listener.
         horizon: after a row's time, until its label is known.
-        learner: one of ``training.estimators.LEARNERS``.
+        learner: one of ``training.estimators``.
         parameters: of the learner, that differ from its defaults.
         segments: columns that the test is divided by.
         without: features that the model does not eat.
@@ -143,7 +145,7 @@ class TabularModel(Model):
 
     def fit(self, rows: TabularSet, layout: Layout, learner: str, parameters: Mapping[str, Any]) -> Fitted:
         """A learner on rows."""
-        return LEARNERS[learner].fit(layout.matrix(rows.features), rows.labels, self.kind, parameters, self.seed)
+        return find_learner(learner).fit(layout.matrix(rows.features), rows.labels, self.kind, parameters, self.seed)
 
     def loss(self, answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """(n,) of each row."""
@@ -160,21 +162,16 @@ class TabularModel(Model):
         """
         told = dict(parameters or {})
         learner = str(told.pop("learner", self.learner))
-        if learner not in LEARNERS:
-            raise InputError(
-                expected=f"a learner, one of {sorted(LEARNERS)}",
-                found=repr(learner),
-                next_command=f"python -m training run {self.name}",
-            )
+        way = find_learner(learner)
         mine = dict(self.parameters) if learner == self.learner else {}
-        strange = sorted(set(told) - set(LEARNERS[learner].defaults))
+        strange = sorted(set(told) - set(way.defaults))
         if strange:
             raise InputError(
-                expected=f"parameters of {learner}: {sorted(LEARNERS[learner].defaults)}",
+                expected=f"parameters of {learner}: {sorted(way.defaults)}",
                 found=", ".join(strange),
                 next_command=f"python -m training run {self.name}",
             )
-        return learner, {**LEARNERS[learner].defaults, **mine, **told}
+        return learner, {**way.defaults, **mine, **told}
 
     def run(
         self, home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent
@@ -250,7 +247,7 @@ class TabularModel(Model):
     def _files(self, final: Fitted, fitted: Fitted, test: TabularSet, layout: Layout, learner: str) -> dict[str, bytes]:
         inputs = layout.matrix(test.features)
         shown = np.random.default_rng(self.seed).permutation(len(test))[:SHOWN]
-        told = np.sort(shown[: FOREST_SHOWN if learner == "forest" else SHOWN])
+        told = np.sort(shown[: SHOWN if learner in EXACT else SAMPLED_SHOWN])
         native = getattr(final, "native", None)
         return {
             ONNX: final.to_onnx(),

@@ -20,6 +20,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.estimators import LEARNERS
+from training.estimators import learner as find_learner
 from training.models.find import models
 from training.models.tabular import TabularModel
 from training.pipeline.digests import key
@@ -201,11 +202,12 @@ def _work(folder: Path, among: Sequence[str], name: str, deadline: float, number
 
     def objective(trial: optuna.Trial) -> float:
         learner = trial.suggest_categorical("learner", sorted(among))
-        parameters = LEARNERS[learner].suggest(_Prefixed(trial, f"{learner}_"))  # type: ignore[arg-type]
+        way = find_learner(learner)
+        parameters = way.suggest(_Prefixed(trial, f"{learner}_"))  # type: ignore[arg-type]
         losses, spent = [], 0.0
         for place, (seen, answers, asked, truth) in enumerate(parts):
             began = time.perf_counter()
-            fitted = LEARNERS[learner].fit(seen, answers, model.kind, parameters, model.seed)
+            fitted = way.fit(seen, answers, model.kind, parameters, model.seed)
             losses.append(float(model.loss(fitted.predict(asked), truth).mean()))
             spent += time.perf_counter() - began
             if place + 1 < len(parts):
