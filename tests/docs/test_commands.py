@@ -70,7 +70,7 @@ def test_help_teaches(package: str) -> None:
         (["transforms", "import", "vinyl", "x"], "Expected  a format, one of"),
         (["transforms", "import", "movielens", "absent"], "Found     nothing at absent"),
         (["transforms", "build"], "Next      python -m transforms simulate"),
-        (["training", "run", "weather"], "Expected  what to train, one of"),
+        (["training", "run", "weather"], "Expected  a model, one of"),
         (["training", "run", "recommendation"], "Next      python -m transforms simulate"),
         (["inference", "recommend", "u1"], "Next      python -m training run recommendation"),
         (["feature_repo", "materialize"], "Next      python -m transforms build"),

@@ -64,7 +64,8 @@ def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str,
 
     Views that training writes itself are left out, as they follow from the rest.
     """
-    services = {name: load_service(home, name) for name in model.services}
+    # without a contract the model itself says what is missing first
+    services = {name: load_service(home, name) for name in model.services} if home.manifest.is_file() else {}
     views = {view.name for service in services.values() for view in service.views} - set(model.writes)
     return key(
         model=_declared(model),
@@ -119,7 +120,8 @@ def run_model(
     if version is not None:
         promote(home, model.name, version, alias=CHALLENGER)
     else:
-        open_store(home)  # Feast takes seconds to import, whoever pulls first
+        if home.manifest.is_file():
+            open_store(home)  # Feast takes seconds to import, whoever pulls first
         token = RUN.set({"key": made_of, "rows": {table: rows(home, table) for table in model.raw}})
         try:
             result = model.run(home, parameters=parameters, progress=progress)
