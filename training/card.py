@@ -105,9 +105,9 @@ def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
     names = list(dict.fromkeys(name for told in manifest.metrics.values() for name in told))
     few = names[:8]
     if few:
-        rows = [(who, *(_number(told.get(name)) for name in few)) for who, told in manifest.metrics.items()]
+        every = [(who, *(_number(told.get(name)) for name in few)) for who, told in manifest.metrics.items()]
         found += "<h3>All figures of the test</h3>"
-        found += svg.table(["who", *(name.replace("_", " ") for name in few)], rows, numbers=range(1, len(few) + 1))
+        found += svg.table(["who", *(name.replace("_", " ") for name in few)], every, numbers=range(1, len(few) + 1))
     return found
 
 

@@ -5,11 +5,13 @@ serve (``training.validation.gates``). Serving reads no MLflow: ``promote`` also
 bundles, and ``promotions.jsonl``, which ``rollback`` goes back by.
 """
 
+import fcntl
 import json
 import logging
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,6 +76,15 @@ def client(home: Home) -> "MlflowClient":
 
 
 @contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """One process registers at a time: versions are counted up, and SQLite takes one writer."""
+    home.ensure().mlflow.mkdir(exist_ok=True)
+    with (home.mlflow / ".registering").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _reachable(home: Home) -> Iterator[None]:
     """An MLflow that cannot be reached is one clear error."""
     from mlflow.exceptions import MlflowException
@@ -114,7 +125,7 @@ def register(
         write: puts the bundle of a given version number into a given folder.
         evidence: of its test, unit by unit; without it a person must say that it may serve.
         data: what was found of its training set.
-        gates: that it is put to; the usual ones if None.
+        gates: that it is put to; those that the model declares if None.
         lineage: manifests of the training sets that it learned from.
 
     Returns:
@@ -124,8 +135,8 @@ def register(
         BundleError: the bundle fails a check; nothing is registered.
         StoreError: MLflow cannot be reached.
     """
-    with _reachable(home):
-        return _registered(home, name, parameters, metrics, write, evidence, data, gates or Gates(), lineage)
+    with _reachable(home), _alone(home):
+        return _registered(home, name, parameters, metrics, write, evidence, data, gates or _gates(name), lineage)
 
 
 def _registered(
@@ -182,6 +193,14 @@ def _registered(
     return int(registered.version)
 
 
+def _gates(name: str) -> Gates:
+    """What the model of that name declares; the usual ones if nothing does."""
+    from training.models.find import models
+
+    model = models().get(name)
+    return Gates() if model is None else model.gates
+
+
 def _decided(home: Home, name: str, evidence: Evidence | None, data: Sequence[Check], gates: Gates) -> Decision:
     """Beside the champion, if there is one whose evidence is there."""
     version = champion_of(home, name)
@@ -200,7 +219,9 @@ def _complete(
     """What every bundle has besides: evidence, decision, lineage and its card."""
     from training.card import CARD, draw
 
-    told = {**RUN.get(), "training_sets": list(lineage)}
+    began = RUN.get().get("began")
+    took = {} if began is None else {"seconds": round(time.time() - began, 1)}
+    told = {**RUN.get(), **took, "training_sets": list(lineage)}
     files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(told, indent=1).encode()}
     if evidence is not None:
         files[EVIDENCE] = evidence.to_bytes()

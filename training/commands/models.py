@@ -22,6 +22,7 @@ def install(app: typer.Typer) -> None:
 def run(
     what: Annotated[str, typer.Argument(help="a model, a family of models, or all; 'list --all' shows them")],
     again: Annotated[bool, typer.Option("--again", help="train even where nothing has changed")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="models at a time")] = 2,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="parameter of one model, such as learner=xgboost or trees=300")
     ] = None,
@@ -40,7 +41,7 @@ def run(
             raise InputError(
                 expected="--set for one model", found=f"{len(chosen)} models", next_command="name one of them"
             )
-        _show_all(home, chosen, again)
+        _show_all(home, chosen, again, jobs)
         return
     with progress(f"train {what}") as tell:
         outcome = run_model(home, chosen[0], parameters=_settings(setting or []), again=again, progress=tell)
@@ -126,14 +127,14 @@ def rollback(name: Name) -> None:
     say(f"{name} {registry.rollback(home, name)} is champion again, in place of {before}")
 
 
-def _show_all(home: Home, chosen: list, again: bool) -> None:  # type: ignore[type-arg]
+def _show_all(home: Home, chosen: list, again: bool, jobs: int) -> None:  # type: ignore[type-arg]
     from rich.console import Console
 
     from training.pipeline.models import run_models
     from training.pipeline.table import table
 
     with progress("train") as tell:
-        outcomes = run_models(home, chosen, again=again, progress=tell)
+        outcomes = run_models(home, chosen, again=again, jobs=jobs, progress=tell)
     console = Console(width=max(140, Console().width))
     console.print(table(outcomes))
     trained = [one for one in outcomes if one.version is not None]

@@ -1,7 +1,7 @@
 """What a learner and what it learned look like."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -32,8 +32,8 @@ class Fitted(Protocol):
 class Learner(Protocol):
     """A way to learn."""
 
-    name: str
-    defaults: Mapping[str, Any]
+    name: ClassVar[str]
+    defaults: ClassVar[Mapping[str, Any]]
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Parameters that a search tries."""

@@ -1,5 +1,7 @@
 """A weighted sum as ONNX: columns with their fill, and what a missing one says."""
 
+from typing import Any
+
 import numpy as np
 
 from training.estimators.base import INPUT
@@ -23,7 +25,7 @@ def weighted_sum(fill: np.ndarray, weights: np.ndarray, absent: np.ndarray, bias
         "absent": absent.astype(np.float64)[:, None],
         "bias": np.array([bias], np.float64),
     }
-    steps = [
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
         ("IsNaN", [INPUT], "missing", {}),
         ("Cast", [INPUT], "wide", {"to": TensorProto.DOUBLE}),
         ("Where", ["missing", "fill", "wide"], "filled", {}),

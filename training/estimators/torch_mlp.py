@@ -97,7 +97,7 @@ class NetworkFitted:
             torch.onnx.export(
                 self.network,
                 (torch.zeros(2, self.background.shape[1]),),
-                out,
+                out,  # type: ignore[arg-type]
                 input_names=[INPUT],
                 output_names=["answer"],
                 dynamic_axes={INPUT: {0: "n"}, "answer": {0: "n"}},

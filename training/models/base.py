@@ -37,6 +37,7 @@ class Gates:
         margin: it may be worse than the champion by so much of the champion's figure, at the lower end of the 95 %
             interval of the difference, where it is no worse on average.
         baseline: whom it must beat on average, one of the baselines that were measured beside it; any if None.
+        ties: whether it is enough to be as good as the baseline, as where both find all that there was to find.
         leak: of a feature alone: the area under the ROC curve (or the correlation of ranks) above which it is taken
             for the label in disguise.
         missing: share of a training set's rows that a feature may lack.
@@ -46,6 +47,7 @@ class Gates:
 
     margin: float = 0.05
     baseline: str | None = None
+    ties: bool = False
     leak: float = 0.98
     missing: float = 0.95
     calibration: float | None = 0.1

@@ -5,6 +5,7 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 
 from feature_repo.errors import InputError
 from training.models.base import Model
@@ -62,7 +63,7 @@ def _found(packages: tuple[str, ...]) -> tuple[tuple[str, Model], ...]:
     return tuple(sorted(found.items(), key=lambda item: (item[1].family, item[0])))
 
 
-def _modules(package: str) -> list[object]:
+def _modules(package: str) -> list[ModuleType]:
     try:
         root = import_module(package)
     except ImportError as error:

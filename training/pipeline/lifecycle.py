@@ -148,7 +148,7 @@ class MLPipeline:
             return
         kind, _, path = self.data_source.partition(":")
         if kind == "simulate":
-            calls = [("transforms", name) for name in SIMULATED]
+            calls: list[tuple[str, ...]] = [("transforms", name) for name in SIMULATED]
         elif path:
             calls = [("transforms", "import", kind, path)]
         else:
@@ -158,12 +158,8 @@ class MLPipeline:
                 next_command="python -m transforms import --help",
             )
         there = any(home.root.glob("raw/*/*/**/*.parquet"))
-        seen = key(source=self.data_source, files=_listing(Path(path)) if path else "seeded", there=there)
-        stages.run("ingest", seen if there else "", lambda: _commands(home, calls))
-        # the key of the next run: as it is now that events are there
-        stages.note(
-            "ingest", key(source=self.data_source, files=_listing(Path(path)) if path else "seeded", there=True)
-        )
+        made_of = key(source=self.data_source, files=_listing(Path(path)) if path else "seeded")
+        stages.run("ingest", made_of, lambda: _commands(home, calls), always=not there)
 
     def _features(self, home: Home, stages: Stages, step: Callable[[str], None]) -> None:
         """Build, apply: each a command of its own, as a person would type it."""

@@ -4,18 +4,29 @@ import hashlib
 import inspect
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, fields
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import InputError, RefrainError, StoreError
+from feature_repo.errors import BundleError, InputError, RefrainError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.store import open_store
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, rows
-from training.registry import CHALLENGER, RUN, decision_of, evidence_of, promote, trained_with
+from training.registry import (
+    CHALLENGER,
+    RUN,
+    challenger_of,
+    decision_of,
+    evidence_of,
+    lineage_of,
+    promote,
+    trained_with,
+)
 from training.validation.bootstrap import Interval
 from training.validation.gates import Decision
 
@@ -122,7 +133,8 @@ def run_model(
     else:
         if home.manifest.is_file():
             open_store(home)  # Feast takes seconds to import, whoever pulls first
-        token = RUN.set({"key": made_of, "rows": {table: rows(home, table) for table in model.raw}})
+        of_run = {"key": made_of, "rows": {table: rows(home, table) for table in model.raw}, "began": time.time()}
+        token = RUN.set(of_run)
         try:
             result = model.run(home, parameters=parameters, progress=progress)
         finally:
@@ -144,24 +156,67 @@ def run_model(
 
 
 def run_models(
-    home: Home, models: Sequence[Model], *, again: bool = False, progress: Progress = silent
+    home: Home, models: Sequence[Model], *, again: bool = False, jobs: int = 1, progress: Progress = silent
 ) -> list[Outcome]:
-    """Each in order, those that feed others first; one whose data are not there is told, and the others go on."""
+    """Each in order, those that feed others first; one whose data are not there is told, and the others go on.
+
+    Args:
+        home: the data folder.
+        models: which.
+        again: train in any case.
+        jobs: processes; with more than one, each model has one of its own.
+        progress: told which are at work.
+    """
+    ordered = in_order(models)
+    if jobs > 1 and len(ordered) > 1:
+        return _in_processes(home, ordered, again, jobs, progress)
     outcomes = []
     digests = Digests(home)
-    ordered = in_order(models)
     for place, model in enumerate(ordered):
         progress(place, len(ordered), model.name)
 
         def tell(done: float, total: float, note: str = "", *, place: int = place, name: str = model.name) -> None:
             progress(place + done / max(total, 1), len(ordered), f"{name}: {note}")
 
-        try:
-            outcomes.append(run_model(home, model, again=again, digests=digests, progress=tell))
-        except (InputError, StoreError) as error:
-            outcomes.append(Outcome(model, error=error))
+        outcomes.append(_outcome(home, model, again, digests, tell))
         progress(place + 1, len(ordered), model.name)
     return outcomes
+
+
+def _outcome(
+    home: Home, model: Model, again: bool, digests: Digests | None = None, progress: Progress = silent
+) -> Outcome:
+    """Of one model, or why there is none."""
+    try:
+        return run_model(home, model, again=again, digests=digests, progress=progress)
+    except (InputError, StoreError, BundleError) as error:
+        return Outcome(model, error=error)
+
+
+def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, progress: Progress) -> list[Outcome]:
+    """The longest of the last run first, so that no process is left with one at the end."""
+    seconds = {model.name: _took(home, model) for model in ordered}
+    found: dict[str, Outcome] = {}
+    for part in ([one for one in ordered if one.feeds], [one for one in ordered if not one.feeds]):
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+            started = {
+                pool.submit(_outcome, home, model, again): model.name
+                for model in sorted(part, key=lambda one: -seconds[one.name])
+            }
+            waiting = set(started)
+            while waiting:
+                running = [started[one] for one in waiting if one.running()]
+                progress(len(found), len(ordered), ", ".join(running[:jobs]))
+                done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                for one in done:
+                    found[started[one]] = one.result()
+    return [found[model.name] for model in ordered]
+
+
+def _took(home: Home, model: Model) -> float:
+    """Seconds of the newest version's run; many for one that never was."""
+    newest = challenger_of(home, model.name)
+    return float(lineage_of(home, model.name, newest).get("seconds", 60.0)) if newest else 60.0
 
 
 def in_order(models: Sequence[Model]) -> list[Model]:

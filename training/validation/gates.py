@@ -107,7 +107,8 @@ def _better_than_baseline(evidence: Evidence, gates: Gates) -> Check:
     if not gains:
         return Check("baseline", True, "there is none", binding=False)
     told = "; ".join(f"{_said(gain)} better than {who}" for who, gain in gains.items())
-    return Check("baseline", any(gain.mean > 0 for gain in gains.values()), told)
+    passed = any(gain.mean > 0 or (gates.ties and gain.mean == 0) for gain in gains.values())
+    return Check("baseline", passed, told)
 
 
 def _simpler(evidence: Evidence) -> Check:

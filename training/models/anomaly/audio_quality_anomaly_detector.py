@@ -6,7 +6,7 @@ from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 
 AUDIO_QUALITY = Detector(
     name="audio_quality_anomaly_detector",
@@ -29,5 +29,6 @@ MODEL = FamilyModel(
     about=AUDIO_QUALITY.about,
     services=(AUDIO_QUALITY.service,),
     raw=("incidents", "audio_measurements"),
+    gates=Gates(ties=True),
     program=run,
 )

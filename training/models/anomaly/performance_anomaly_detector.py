@@ -6,7 +6,7 @@ from training.datasets.telemetry import endpoint_points, moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 
 PERFORMANCE = Detector(
     name="performance_anomaly_detector",
@@ -29,5 +29,6 @@ MODEL = FamilyModel(
     about=PERFORMANCE.about,
     services=(PERFORMANCE.service,),
     raw=("incidents", "requests"),
+    gates=Gates(ties=True),
     program=run,
 )

@@ -6,7 +6,7 @@ from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from transforms.anomaly.incidents import MINUTE
 
 SECURITY = Detector(
@@ -30,5 +30,6 @@ MODEL = FamilyModel(
     about=SECURITY.about,
     services=(SECURITY.service,),
     raw=("incidents", "logins", "requests"),
+    gates=Gates(ties=True),
     program=run,
 )

@@ -6,7 +6,7 @@ from training.datasets.telemetry import host_points, moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 
 SYSTEM = Detector(
     name="system_anomaly_detector",
@@ -29,5 +29,6 @@ MODEL = FamilyModel(
     about=SYSTEM.about,
     services=(SYSTEM.service,),
     raw=("incidents", "host_metrics"),
+    gates=Gates(ties=True),
     program=run,
 )

@@ -6,7 +6,7 @@ from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import run as run_detector
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from transforms.anomaly.incidents import MINUTE
 
 DAY = 1_440 * MINUTE
@@ -33,5 +33,6 @@ MODEL = FamilyModel(
     about=USER_BEHAVIOR.about,
     services=(USER_BEHAVIOR.service,),
     raw=("incidents", "plays", "logins"),
+    gates=Gates(ties=True),
     program=run,
 )

@@ -25,7 +25,7 @@ def rows(home: Home) -> pl.DataFrame:
         .collect()
     )
     first, last = days["day"].min(), days["day"].max()
-    midnights = pl.datetime_range(first + EVERY, last - GONE + timedelta(days=1), EVERY, eager=True, time_unit="us")  # type: ignore[operator]
+    midnights = pl.datetime_range(first + EVERY, last - GONE + timedelta(days=1), EVERY, eager=True, time_unit="us")  # type: ignore[operator,call-overload]
     asked = midnights.alias("event_timestamp").to_frame()
     # the last day of each listener before a midnight, and when they came back
     pairs = asked.join_where(

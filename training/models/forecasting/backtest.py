@@ -14,6 +14,9 @@ from training.models.ensemble.weighted import Loss
 from training.models.forecasting.panel import Panel
 from training.validation.evidence import OURS, Evidence
 
+FEW = 20
+"""Series below which intervals are over origins."""
+
 
 class Forecaster(Protocol):
     """See ``training.models.forecasting``."""
@@ -95,7 +98,8 @@ class Backtest:
         moments = [panel.end - (panel.steps - int(steps)) * panel.step for steps in self.origins]
         names = [f"{name}@{moment:%Y-%m-%dT%H}" for moment in moments for name in panel.ids]
         values = {OURS: errors(said), **{name: errors(self.forecasts[name]) for name in baselines}}
-        return Evidence.of("scaled_error", names, values, clusters=[*panel.ids] * len(moments))
+        series = [*panel.ids] * len(moments)  # of few series, each origin has to speak for itself
+        return Evidence.of("scaled_error", names, values, clusters=series if len(panel.ids) >= FEW else ())
 
     def only(self, chosen: np.ndarray) -> "Backtest":
         """Some of the series."""
