@@ -23,6 +23,7 @@ NAMES = (
     "off_policy",
     "serving",
     "serving_load",
+    "lifecycle",
     "quality_experiments",
     "quality_m4",
     "quality_charts",

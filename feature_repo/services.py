@@ -156,7 +156,9 @@ skip_v1 = FeatureService(
     tags={"predicts": "skipped"},
     features=[
         ON_DEMAND_VIEWS["request_context"],
-        FEATURE_TABLES["user_session"][[f"{name}_{window}" for name in ("plays", "skip_rate") for window in ("1h", "1d")]],
+        FEATURE_TABLES["user_session"][
+            [f"{name}_{window}" for name in ("plays", "skip_rate") for window in ("1h", "1d")]
+        ],
         FEATURE_TABLES["user_listening"],
         FEATURE_TABLES["user_history"][["distinct_tracks"]],
         FEATURE_TABLES["track_popularity"],

@@ -1,8 +1,8 @@
 """Entity keys to answers.
 
 ``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast``, ``anomaly``,
-``text`` and ``audio`` answer, ``api`` serves the answers over HTTP. A serving process imports no Feast, pandas, MLflow,
-LightGBM or scikit-learn.
+``text``, ``audio`` and ``rows`` answer, ``api`` serves the answers over HTTP. A serving process imports no Feast,
+pandas, MLflow, LightGBM or scikit-learn.
 
 >>> from inference import RecommendationEngine                                     # doctest: +SKIP
 >>> RecommendationEngine.load("recommendation").recommend("u000042", count=10)     # doctest: +SKIP
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         HybridRecommendationModel,
         RealTimeRecommendationModel,
     )
+    from inference.rows import RowModel
     from inference.text.analyzer import EmotionModel, MetadataTagger, SentimentModel, TextAnalyzer, TextEmbedder
 
 _WHERE = {
@@ -64,6 +65,7 @@ _WHERE = {
     "PerformanceAnomalyDetector": "anomaly.detector",
     "RealTimeRecommendationModel": "recommend.models",
     "RecommendationEngine": "recommend.engine",
+    "RowModel": "rows",
     "SecurityAnomalyDetector": "anomaly.detector",
     "SentimentModel": "text.analyzer",
     "SpectralAnalysisModel": "audio.models",
@@ -96,6 +98,7 @@ __all__ = [
     "PerformanceAnomalyDetector",
     "RealTimeRecommendationModel",
     "RecommendationEngine",
+    "RowModel",
     "SecurityAnomalyDetector",
     "SentimentModel",
     "SpectralAnalysisModel",

@@ -21,6 +21,7 @@ from inference.api import (
     forecasts,
     models,
     operation,
+    predictions,
     recommendations,
     texts,
 )
@@ -104,6 +105,7 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     texts.install(app, reading, log, registry)
     audio.install(app, listening, log, registry)
     features.install(app, features.Lookups(home))
+    predictions.install(app, predictions.Predicting(home, champions), log)
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)

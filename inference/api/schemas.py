@@ -387,6 +387,15 @@ class FeaturesResponse(BaseModel):
     values: dict[str, list[Any]] = Field(examples=[{"user_listening__plays_7d": [12]}])
 
 
+class PredictionsResponse(BaseModel):
+    """What a model of rows says, a value a row."""
+
+    model: str = Field(examples=["churn_model:3"])
+    kind: Literal["binary", "number"] = Field(description="chances of yes, or numbers")
+    values: list[float]
+    known: list[bool] = Field(description="false where nothing at all was known of the row")
+
+
 class ServedModel(BaseModel):
     """What answers one kind of request."""
 

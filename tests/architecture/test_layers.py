@@ -20,7 +20,7 @@ FORBIDDEN = (
     "duckdb",
     "training",
 )
-PURE = ("transforms.anomaly", "transforms.audio", "transforms.candidates", "transforms.svg", "transforms.text")
+PURE = tuple(f"transforms.{name}" for name in ("anomaly", "audio", "candidates", "svg", "tabular", "text"))
 """What serving may import of transforms: no data frames in it."""
 
 
