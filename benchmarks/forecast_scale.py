@@ -4,9 +4,9 @@ Protocol: made-up plays a day of 50,000 tracks of 5,000 artists over 365 days (s
 week, a year, trends, releases, days without any play) are written as the feature tables that the batch run would
 write; that is set-up and not counted. Then ``training.models.forecasting.trends.run`` does all of its work, as
 ``python -m training run trend_forecaster`` does: histories and features of every origin pulled through Feast, global
-models trained for a validation origin, a test origin and for serving, ensembles chosen, 55,000 nodes reconciled, intervals,
-the test measured, a bundle registered. Then ``forecast`` speaks for every track, artist, genre and the total and writes
-that back. Seconds are wall time, memory is the peak of the process.
+models trained for a validation origin, a test origin and for serving, ensembles chosen, 55,000 nodes reconciled,
+intervals, the test measured, a bundle registered. Then ``forecast`` speaks for every track, artist, genre and the total
+and writes that back. Seconds are wall time, memory is the peak of the process.
 
     python -m benchmarks.forecast_scale [--series 50000] [--days 365]
 """

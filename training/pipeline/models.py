@@ -4,7 +4,8 @@ import hashlib
 import inspect
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, fields
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +28,7 @@ from training.registry import (
     promote,
     trained_with,
 )
+from training.threads import one_thread_each
 from training.validation.bootstrap import Interval
 from training.validation.gates import Decision
 
@@ -196,21 +198,35 @@ def _outcome(
 def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, progress: Progress) -> list[Outcome]:
     """The longest of the last run first, so that no process is left with one at the end."""
     seconds = {model.name: _took(home, model) for model in ordered}
-    found: dict[str, Outcome] = {}
-    for part in ([one for one in ordered if one.feeds], [one for one in ordered if not one.feeds]):
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-            started = {
-                pool.submit(_outcome, home, model, again): model.name
-                for model in sorted(part, key=lambda one: -seconds[one.name])
-            }
-            waiting = set(started)
-            while waiting:
-                running = [started[one] for one in waiting if one.running()]
-                progress(len(found), len(ordered), ", ".join(running[:jobs]))
-                done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                for one in done:
-                    found[started[one]] = one.result()
+    with one_thread_each():  # processes take over what this one's environment says
+        found: dict[str, Outcome] = {}
+        for part in ([one for one in ordered if one.feeds], [one for one in ordered if not one.feeds]):
+            with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+                started = {
+                    pool.submit(_outcome, home, model, again): model.name
+                    for model in sorted(part, key=lambda one: -seconds[one.name])
+                }
+                waiting = set(started)
+                while waiting:
+                    running = [started[one] for one in waiting if one.running()]
+                    progress(len(found), len(ordered), ", ".join(running[:jobs]))
+                    done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                    for one in done:
+                        found[started[one]] = _result(one, next(m for m in part if m.name == started[one]))
     return [found[model.name] for model in ordered]
+
+
+def _result(ended: "Future[Outcome]", model: Model) -> Outcome:
+    """What a process found, or that it died of it."""
+    try:
+        return ended.result()
+    except BrokenProcessPool:
+        error = StoreError(
+            expected=f"a process that trains {model.name} to its end",
+            found="one was killed, as where memory runs out",
+            next_command=f"python -m training run {model.name}",
+        )
+        return Outcome(model, error=error)
 
 
 def _took(home: Home, model: Model) -> float:

@@ -23,6 +23,7 @@ from training.models.audio.onnx_heads import INPUT, to_onnx
 from training.models.audio.tasks import Task, tasks
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
+from training.threads import threads
 from training.validation.evidence import OURS, Evidence, digest
 from transforms.audio.described import EATEN, LAYOUT
 
@@ -158,7 +159,7 @@ def lightgbm(inputs: np.ndarray, task: Task, asked: np.ndarray) -> np.ndarray:
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
         "verbose": -1,
-        "num_threads": 2,
+        "num_threads": threads(),
         "seed": 0,
     }
     if task.kind == "one_of":

@@ -15,6 +15,7 @@ import numpy as np
 from training.models.forecasting import lags
 from training.models.forecasting.panel import Panel
 from training.models.lightgbm_onnx import OnnxBooster
+from training.threads import threads
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM: busy waiting makes fits ten times slower
 
@@ -58,7 +59,7 @@ class GlobalLightGBM:
     known: Known | None = None
     known_names: tuple[str, ...] = ()
     seed: int = 0
-    threads: int = 2
+    threads: int = field(default_factory=threads)
     booster: "lightgbm.Booster | OnnxBooster | None" = field(default=None, compare=False)
 
     def inputs(self, panel: Panel, horizon: int) -> tuple[np.ndarray, lags.Lagged]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.models.forecasting.conformal import quantiles
+from training.threads import threads
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM: busy waiting makes fits ten times slower
 
@@ -39,7 +40,7 @@ class PlaceDistribution:
     trees: int = 200
     leaves: int = 31
     seed: int = 0
-    threads: int = 2
+    threads: int = field(default_factory=threads)
     on: "lightgbm.Booster | None" = None
     middle: "lightgbm.Booster | None" = None
     spread: "lightgbm.Booster | None" = None

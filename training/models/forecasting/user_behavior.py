@@ -28,6 +28,7 @@ from training.models.forecasting.conformal import LEVELS, quantiles
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
+from training.threads import threads
 from training.validation.evidence import OURS, Evidence
 
 NAME, SERVICE, VIEW = "user_behavior_forecaster", "user_behavior_v1", "user_activity_forecast"
@@ -401,7 +402,7 @@ def _train(inputs: np.ndarray, target: np.ndarray, objective: str, settings: Set
         "num_leaves": 15,
         "min_data_in_leaf": 50 if len(target) > 5_000 else 10,
         "feature_fraction": 0.7,
-        "num_threads": 2,
+        "num_threads": threads(),
         "seed": settings.seed,
         "deterministic": True,
         "force_row_wise": True,
