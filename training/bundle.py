@@ -15,6 +15,9 @@ from typing import Any
 from feature_repo.bundle import MANIFEST, open_bundle
 from feature_repo.home import REPOSITORY, Home
 
+BACKGROUND = "background.npz"
+"""Of a bundle: rows of the test that it is explained by: ``inputs``, and what each column contributed."""
+
 
 @dataclass(frozen=True)
 class BundleManifest:

@@ -6,14 +6,16 @@ M. Mitchell et al., Model Cards for Model Reporting, 2019.
 """
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from feature_repo.bundle import MANIFEST
 from feature_repo.home import Home
-from training.bundle import BundleManifest
+from training.bundle import BACKGROUND, BundleManifest
 from training.validation.bootstrap import Interval
 from training.validation.evidence import OURS, Evidence
 from training.validation.gates import Check, Decision
@@ -149,13 +151,9 @@ def _importance(folder: Path) -> str:
 
 def importance(folder: Path) -> dict[str, float]:
     """Feature → share of all contributions, largest first; empty for a bundle that keeps none."""
-    import json
-
-    from feature_repo.bundle import MANIFEST
-
     try:
-        with np.load(io.BytesIO((folder / "background.npz").read_bytes()), allow_pickle=False) as told:
-            contributions = np.abs(told["contributions"][:, :-1]).mean(axis=0)
+        with np.load(io.BytesIO((folder / BACKGROUND).read_bytes()), allow_pickle=False) as told:
+            contributions = np.abs(told["contributions"][:, :-1]).sum(axis=0)
         columns = json.loads((folder / MANIFEST).read_text())["extra"]["columns"]
     except (OSError, KeyError):
         return {}

@@ -291,6 +291,30 @@ def decision_of(home: Home, name: str, version: int) -> Decision | None:
     return Decision.read(home.bundles(name) / str(version) / DECISION)
 
 
+def decide_again(home: Home, name: str, version: int) -> Decision | None:
+    """The decision on a version beside the champion of now, where that was another when it was registered."""
+    known, now = decision_of(home, name, version), champion_of(home, name)
+    if known is None or now in (None, known.champion, version):
+        return known
+    data = [check for check in known.checks if check.of_data]
+    theirs = evidence_of(home, name, now) if now else None
+    return decide(evidence_of(home, name, version), _gates(name), champion=theirs, version=now or 0, data=data)
+
+
+def promote_by_itself(home: Home, name: str, version: int, decision: Decision | None, reason: str) -> str:
+    """Promote a version if it passed its gates and nobody went back from it; what was done, in words."""
+    now = champion_of(home, name)
+    if now == version:
+        return f"kept {version}: it was trained of the same code and data"
+    if decision is None or not decision.may_serve:
+        told = "; ".join(decision.reasons) if decision else "nothing was decided"
+        return f"kept {now}: version {version} may not serve: {told}"
+    if version in rolled_back(home, name):
+        return f"kept {now}: somebody went back from version {version}"
+    promote(home, name, version, reason=reason)
+    return f"promoted {version}"
+
+
 def _create_registered_model(mlflow: "MlflowClient", name: str) -> list[int]:
     """Versions of the model so far, its entry made if there is none."""
     if not mlflow.search_registered_models(f"name = '{name}'"):
@@ -323,7 +347,13 @@ def versions(home: Home) -> list[Version]:
 
 
 def promote(
-    home: Home, name: str, version: int | None = None, *, alias: str = CHAMPION, reason: str = "by hand"
+    home: Home,
+    name: str,
+    version: int | None = None,
+    *,
+    alias: str = CHAMPION,
+    reason: str = "by hand",
+    undoes: int | None = None,
 ) -> int:
     """Make a version the champion: the one that serves.
 
@@ -333,6 +363,7 @@ def promote(
         version: the challenger's if None.
         alias: that it gets: ``champion``, ``challenger`` or ``shadow``.
         reason: kept with the promotion.
+        undoes: version that is rolled back by this.
 
     Returns:
         The version.
@@ -361,6 +392,7 @@ def promote(
     partial.replace(folder / ALIASES)
     if before != chosen:
         told = {"version": chosen, "before": before, "at": datetime.now(UTC).isoformat(), "reason": reason}
+        told |= {} if undoes is None else {"undoes": undoes}
         with (folder / PROMOTIONS).open("a") as file:
             file.write(json.dumps(told) + "\n")
     return chosen
@@ -372,6 +404,16 @@ def promotions(home: Home, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (home.bundles(name) / PROMOTIONS).read_text().splitlines() if line]
     except FileNotFoundError:
         return []
+
+
+def rolled_back(home: Home, name: str) -> set[int]:
+    """Versions that somebody went back from, and did not promote by hand since: nothing promotes them by itself."""
+    found: set[int] = set()
+    for told in promotions(home, name):
+        found.discard(told["version"])
+        if "undoes" in told:
+            found.add(int(told["undoes"]))
+    return found
 
 
 def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> int:
@@ -394,7 +436,7 @@ def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> i
             found="none",
             next_command=f"python -m training promote {name} VERSION  (python -m training list shows what there is)",
         )
-    return promote(home, name, undone[-1], reason=reason)
+    return promote(home, name, undone[-1], reason=reason, undoes=now)
 
 
 def _restore(mlflow: "MlflowClient", home: Home, name: str, version: int) -> None:

@@ -75,4 +75,4 @@ def test_a_failed_registration_leaves_no_version(own_world: Home) -> None:
         registry.register(own_world, "recommendation", parameters={}, metrics={}, write=fail)  # type: ignore[arg-type]
     assert registry.versions(own_world) == before
     left = {path.name for path in own_world.bundles("recommendation").iterdir()}
-    assert left == {"1", "aliases.json"}
+    assert left == {"1", "aliases.json", "promotions.jsonl"}

@@ -4,10 +4,11 @@ One check a file, each a function of a bundle and the data folder that raises ``
 ``tests/training/checks`` puts broken bundles to each of them.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
-from feature_repo.bundle import Bundle
+from feature_repo.bundle import MANIFEST, Bundle
 from feature_repo.home import Home
 from training.checks.answers import answers_as_trained, answers_one_by_one
 from training.checks.files import files_are_whole
@@ -31,10 +32,6 @@ def check_bundle(folder: Path, home: Home) -> None:
     Raises:
         BundleError: it fails one.
     """
-    import json
-
-    from feature_repo.bundle import MANIFEST
-
     bundle = Bundle(folder, json.loads((folder / MANIFEST).read_text()))
     for check in CHECKS:
         check(bundle, home)

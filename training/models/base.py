@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
 from feature_repo.home import Home
 
 
@@ -102,5 +103,15 @@ class FamilyModel(Model):
     forecast: Callable[[Home], dict[str, int]] | None = None
 
     def run(self, home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent) -> Result:
-        """Train, measure and register."""
-        return self.program(home, progress=progress, **(parameters or {}))
+        """Train, measure and register.
+
+        Raises:
+            InputError: parameters are given, which it takes none of: it chooses on validation.
+        """
+        if parameters:
+            raise InputError(
+                expected=f"no parameters for {self.name}, which chooses for itself on validation",
+                found=", ".join(parameters),
+                next_command=f"python -m training run {self.name}",
+            )
+        return self.program(home, progress=progress)

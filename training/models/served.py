@@ -10,12 +10,13 @@ import numpy as np
 from feature_repo.bundle import open_bundle
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
+from training.bundle import BACKGROUND
 from training.datasets.tabular import TabularSet
 from training.estimators.lightgbm_trees import LightGbmFitted
 from training.estimators.shapley import log_odds, shapley
 from training.estimators.xgboost_trees import XgBoostFitted
 from training.models.lightgbm_onnx import OnnxBooster
-from training.models.tabular import BACKGROUND, NATIVE, ONNX
+from training.models.tabular import NATIVE, ONNX
 from transforms.tabular.layout import Layout
 
 NATIVES: dict[str, Any] = {"lightgbm": LightGbmFitted, "xgboost": XgBoostFitted}

@@ -19,7 +19,7 @@ from feature_repo.bundle import GOLDEN
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
-from training.bundle import BundleManifest, read_champion, write_bundle
+from training.bundle import BACKGROUND, BundleManifest, read_champion, write_bundle
 from training.clock import Clock
 from training.datasets.tabular import TabularSet
 from training.estimators import Fitted
@@ -39,8 +39,6 @@ from transforms.tabular.layout import Layout
 ONNX = "model.onnx"
 NATIVE = "native"
 """The learner's own file, where it has one that is text: contributions are told from it."""
-BACKGROUND = "background.npz"
-"""Rows of the test that a model is explained by: its inputs, labels, and what each column contributed."""
 SHOWN, SAMPLED_SHOWN = 1_000, 60
 """Rows that are explained; fewer where contributions are sampled."""
 EXACT = ("lightgbm", "xgboost", "linear")

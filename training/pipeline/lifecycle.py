@@ -116,12 +116,12 @@ class MLPipeline:
             step(f"train {model.name}")
             outcome = self._train(home, stages, model, again)
             outcomes.append(outcome)
-            if auto_deploy and outcome.version is not None and outcome.decision and outcome.decision.may_serve:
-                version, before = outcome.version, registry.champion_of(home, model.name)
-                if before != version:
-                    registry.promote(home, model.name, version, reason=f"{experiment_name}: passed its gates")
-                    fed = fed or bool(model.feeds)
-                deployed[model.name] = version
+            if auto_deploy and outcome.version is not None:
+                why = f"{experiment_name}: passed its gates"
+                told = registry.promote_by_itself(home, model.name, outcome.version, outcome.decision, why)
+                fed = fed or (bool(model.feeds) and told.startswith("promoted"))
+                if registry.champion_of(home, model.name) == outcome.version:
+                    deployed[model.name] = outcome.version
         if fed:
             self._features(home, stages, step)
         step("deploy")

@@ -22,7 +22,7 @@ from training.registry import (
     CHALLENGER,
     RUN,
     challenger_of,
-    decision_of,
+    decide_again,
     evidence_of,
     lineage_of,
     promote,
@@ -152,7 +152,7 @@ def run_model(
         evidence.metric if evidence else "",
         evidence.figure() if evidence else None,
         {who: evidence.gain(who) for who in evidence.baselines} if evidence else {},
-        decision_of(home, model.name, version),
+        decide_again(home, model.name, version),
         lines=lines,
     )
 

@@ -16,7 +16,7 @@ from training.models.served import ServedTabular
 from training.models.tabular import TabularModel
 from training.pipeline.digests import rows as rows_of
 from training.pipeline.models import Outcome, run_model
-from training.registry import champion_of, evidence_of, lineage_of, promote
+from training.registry import champion_of, evidence_of, lineage_of, promote_by_itself
 from training.validation.bootstrap import interval
 from training.validation.training_data import listed
 from transforms.drift import VERDICTS, compare
@@ -117,11 +117,8 @@ def _again(home: Home, model: Model, watched: Watched) -> str:
         outcome: Outcome = run_model(home, model)
     except RefrainError as error:
         return f"kept {watched.version}: {error.expected}; found {error.found}"
-    if outcome.decision is None or not outcome.decision.may_serve or outcome.version is None:
-        reasons = outcome.decision.reasons if outcome.decision else ["nothing was decided"]
-        return f"kept {watched.version}: version {outcome.version} may not serve: {'; '.join(reasons)}"
-    promote(home, model.name, outcome.version, reason=f"trained again: {'; '.join(watched.reasons)}")
-    return f"promoted {outcome.version}"
+    reason = f"trained again: {'; '.join(watched.reasons)}"
+    return promote_by_itself(home, model.name, outcome.version or 0, outcome.decision, reason)
 
 
 def _watched(home: Home, model: Model, version: int, policy: Policy) -> Watched:

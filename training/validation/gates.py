@@ -8,7 +8,7 @@ from pathlib import Path
 from training.evaluate.probabilities import calibration_error
 from training.models.base import Gates
 from training.validation.bootstrap import Interval
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import Evidence
 
 FEWEST = 30
 """Units that two versions must both have been asked about, to be compared on these."""
@@ -23,12 +23,14 @@ class Check:
         passed: whether it lets the version through.
         told: what was found, in words.
         binding: whether the version may not serve where it failed; else it is told alone.
+        of_data: whether it is about the training set, and so the same whatever it is compared with.
     """
 
     name: str
     passed: bool
     told: str
     binding: bool = True
+    of_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,3 @@ def _said(one: Interval) -> str:
 
 def _plain(one: Interval) -> str:
     return f"{one.mean:.4f} ({one.low:.4f} to {one.high:.4f})"
-
-
-__all__ = ["FEWEST", "OURS", "Check", "Decision", "decide"]

@@ -120,8 +120,14 @@ def looked_at(
             f"alone they tell the label: {', '.join(leaks)}"
             if leaks
             else f"{worst[1]} tells most alone, {worst[0]:.3f}",
+            of_data=True,
         ),
-        Check("missing values", not missing, ", ".join(missing) or f"none is missing in over {gates.missing:.0%}"),
+        Check(
+            "missing values",
+            not missing,
+            ", ".join(missing) or f"none is missing in over {gates.missing:.0%}",
+            of_data=True,
+        ),
     ]
     if before is not None:
         found.append(_drift(features, before, drawn))
@@ -174,7 +180,7 @@ def _drift(features: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray],
             if drift.verdict == VERDICTS[-1]:
                 moved.append(f"{name} ({'; '.join(drift.reasons)})")
     told = f"drifted since the champion's training set: {', '.join(moved)}" if moved else "as the champion's"
-    return Check("drift", not moved, told, binding=False)
+    return Check("drift", not moved, told, binding=False, of_data=True)
 
 
 def listed(values: np.ndarray) -> list[object]:

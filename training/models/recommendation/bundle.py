@@ -14,7 +14,7 @@ from feature_repo.bundle import GOLDEN
 from feature_repo.home import Home
 from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
-from training.bundle import BundleManifest, write_bundle
+from training.bundle import BACKGROUND, BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
 from training.golden import golden
 from training.models.lightgbm_onnx import to_onnx
@@ -59,6 +59,7 @@ def writer(
     split: TimeSplit,
     page: str,
     asked: Mapping[str, np.ndarray],
+    shown: np.ndarray,
 ) -> Callable[[Path, int], BundleManifest]:
     """A function that writes the bundle of a version into a folder.
 
@@ -70,6 +71,7 @@ def writer(
         split: of the plays.
         page: the report.
         asked: some rows that each ranker eats, by ``hybrid`` and ``real_time``: serving asks about them, too.
+        shown: (n, d) rows of the test that the hybrid ranker is explained by.
     """
     boosters = {"hybrid": learned.hybrid, "real_time": learned.real_time}
     known = learned.known
@@ -89,6 +91,7 @@ def writer(
             "catalogue.json": json.dumps(_catalogue(learned, kept)).encode(),
             "outcomes.npz": _outcomes(learned, kept),
             GOLDEN: golden({name: (rows, np.asarray(boosters[name].predict(rows))) for name, rows in asked.items()}),
+            BACKGROUND: _background(learned.hybrid, shown),
             "report.html": page.encode(),
             "README.md": _card(version, pulled, found, split).encode(),
         }
@@ -107,6 +110,7 @@ def writer(
                 "training_set": pulled.manifest["digest"],
                 "cutoff": iso(known.cutoff),
                 "extra": {
+                    "columns": list(HYBRID.inputs),
                     "taste_fit": known.taste_fit,
                     "content_fit": known.content_fit,
                     "weights": learned.weights,
@@ -120,6 +124,14 @@ def writer(
         )
 
     return write
+
+
+def _background(booster: "lightgbm.Booster", shown: np.ndarray) -> bytes:
+    """Rows, and what each column contributed to their scores (LightGBM's TreeSHAP)."""
+    told = booster.predict(shown, pred_contrib=True) if len(shown) else np.zeros((0, shown.shape[1] + 1))
+    out = io.BytesIO()
+    np.savez_compressed(out, inputs=shown, contributions=np.asarray(told))
+    return out.getvalue()
 
 
 def index(vectors: np.ndarray) -> bytes:

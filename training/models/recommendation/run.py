@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     import lightgbm
 
 SEGMENT_SERVICE = "user_segment_v1"
+EXPLAINED = 500
+"""Rows of the test that the ranker is explained by."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         NAME,
         parameters=parameters,
         metrics=_flat(found),
-        write=writer(home, learned, hybrid.pulled, found, split, page, asked),
+        write=writer(home, learned, hybrid.pulled, found, split, page, asked, HYBRID.matrix(_some(hybrid.test))),
         evidence=found.evidence,
         lineage=[hybrid.pulled.manifest, real_time.pulled.manifest],
     )
@@ -183,6 +185,11 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     saved = hybrid.pulled.save(home)
     path = home.bundles(NAME) / str(version) / "report.html"
     return Result(version, metrics, found, split, hybrid.pulled.data.height, saved, path, clock.seconds)
+
+
+def _some(rows: pl.DataFrame) -> pl.DataFrame:
+    """As many as explain a ranker."""
+    return rows.sample(min(rows.height, EXPLAINED), seed=0)
 
 
 def choose_vectors(home: Home, interactions: Interactions, split: TimeSplit, settings: Settings) -> IALS:
