@@ -69,11 +69,9 @@ def _summary(manifest: BundleManifest, decision: Decision) -> str:
 def _gates(decision: Decision) -> str:
     rows = [
         (
-            svg.Html(
-                f"<span class={'good' if one.passed else 'bad' if one.binding else 'note'}>{_verdict(one)}</span>"
-            ),
+            svg.Html("<span class={}>{}</span>".format(*_verdict(one))),
             one.name,
-            one.told,
+            svg.Html(f"<span style='white-space: normal'>{svg.escape(one.told)}</span>"),
         )
         for one in decision.checks
     ]

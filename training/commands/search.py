@@ -22,6 +22,7 @@ def tune(
     learner: Annotated[
         list[str] | None, typer.Option(help="among which to search: lightgbm, xgboost, forest, linear; all if left out")
     ] = None,
+    without: Annotated[str, typer.Option(help="features or views to leave out, commas between them")] = "",
 ) -> None:
     """Search learners and their parameters on past periods; train the best; say whether it beats the default on test.
 
@@ -30,7 +31,15 @@ def tune(
     from training.tuning.search import search
 
     with progress(f"tune {name}") as tell:
-        found = search(Home.from_env(), name, minutes=minutes, jobs=jobs, learners=tuple(learner or ()), progress=tell)
+        found = search(
+            Home.from_env(),
+            name,
+            minutes=minutes,
+            jobs=jobs,
+            learners=tuple(learner or ()),
+            without=tuple(filter(None, without.split(","))),
+            progress=tell,
+        )
     for line in found.lines():
         say(line)
 

@@ -76,7 +76,7 @@ class TabularSet:
             rows: the service's join keys, ``event_timestamp``, ``label`` and whatever else divides rows.
             cluster: column of what belongs together.
             segments: columns of rows, or features, that rows are divided by.
-            without: features that are left out.
+            without: features, or whole views, that are left out.
             most: rows, drawn at random.
             seed: of the draw.
 
@@ -109,7 +109,8 @@ class TabularSet:
         without: Sequence[str] = (),
     ) -> "TabularSet":
         """Of a set that was pulled before."""
-        names = [name for name in data.columns if "__" in name and name not in without]
+        left_out = set(without)
+        names = [name for name in data.columns if "__" in name and not left_out & {name, name.partition("__")[0]}]
         keys = [name for name in data.columns if "__" not in name and name not in (LABEL, "event_timestamp")]
         times = data["event_timestamp"].dt.timestamp("us").to_numpy()
         named = data.select(pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="|"))

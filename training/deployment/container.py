@@ -9,9 +9,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_repo.bundle import ALIASES
+from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
+from training.bundle import BACKGROUND
+from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference")
 DOCKERFILE = """\
@@ -73,6 +75,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         version = str(json.loads(aliases)["champion"])
         target = inside.bundles(name)
         shutil.copytree(home.bundles(name) / version, target / version)
+        _without_people(target / version)
         (target / ALIASES).write_text(aliases)
     (partial / "Dockerfile").write_text(DOCKERFILE.format(tenant=home.tenant))
     (partial / ".dockerignore").write_text("**/__pycache__\n")
@@ -83,3 +86,12 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _without_people(folder: Path) -> None:
+    """Take out of a bundle what serving does not read and is of listeners: rows of the test, and what came of each."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for name in (EVIDENCE, BACKGROUND):
+        if manifest["files"].pop(name, None) is not None:
+            (folder / name).unlink()
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")

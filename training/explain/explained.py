@@ -11,7 +11,6 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.card import importance
-from training.datasets.tabular import TabularSet
 from training.explain.ablation import ablation
 from training.explain.dependence import partial_dependence
 from training.explain.lookup_cost import Cost, lookup_cost
@@ -88,6 +87,7 @@ def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent
             found="none",
             next_command="python -m training list --all",
         )
+    model = model.leaving_out(served.extra["without"])
     kept, columns = served.background(), served.layout.outputs
     weighed = importance(served.folder)
     strongest = np.argsort(-np.abs(kept["contributions"][:, :-1]).mean(axis=0))[:SHOWN]
@@ -95,8 +95,7 @@ def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent
         columns[place]: partial_dependence(served.onnx.predict, kept["inputs"], int(place)) for place in strongest
     }
     asked = model.rows(home)
-    pulled = _rows(home, model)
-    worth = ablation(model, pulled, served.extra["learner"], served.extra["parameters"], progress)
+    worth = ablation(model, model.pull(home), served.extra["learner"], served.extra["parameters"], progress)
     cost = lookup_cost(home, model.service, asked)
     parts = served.contributions(kept["inputs"][:rows]) if rows else np.empty((0, 1))
     told = []
@@ -107,10 +106,6 @@ def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent
     found = Explained(plain, weighed, dependence, worth, cost, told, page)
     svg.write(page, _page(found))
     return found
-
-
-def _rows(home: Home, model: TabularModel) -> TabularSet:
-    return model.pull(home)
 
 
 def _page(found: Explained) -> str:

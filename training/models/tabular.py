@@ -5,8 +5,8 @@ engine pulls the features as of each row, looks at the set, learns from the past
 baselines; fits what serves to all rows; and registers it with its evidence.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ from training.models.base import Model
 from training.models.result import TrainedResult, table
 from training.registry import register
 from training.validation import training_data
-from training.validation.cross_validation import Fold, forward, last
+from training.validation.cross_validation import Fold, forward, grouped, last
 from training.validation.evidence import OURS, Evidence
 from training.validation.gates import Check
 from transforms.tabular.layout import Layout
@@ -41,6 +41,8 @@ NATIVE = "native"
 """The learner's own file, where it has one that is text: contributions are told from it."""
 SHOWN, SAMPLED_SHOWN = 1_000, 60
 """Rows that are explained; fewer where contributions are sampled."""
+KEPT = 2_000
+"""Rows of the training set whose features are kept, for the next one to be compared with."""
 EXACT = ("lightgbm", "xgboost", "linear")
 """Learners that tell their contributions without sampling."""
 
@@ -53,11 +55,12 @@ class TabularModel(Model):
         rows: keys of the service, ``event_timestamp``, ``label``, and what divides rows, of everything that happened.
         kind: of label: ``binary`` for 0 and 1, ``number`` for any.
         cluster: column of what belongs together, such as the listener.
-        horizon: after a row's time, until its label is known.
+        horizon: after a row's time, until its label is known; None where time says nothing of the label, so that
+            clusters are told apart instead.
         learner: one of ``training.estimators``.
         parameters: of the learner, that differ from its defaults.
         segments: columns that the test is divided by.
-        without: features that the model does not eat.
+        without: features, or whole views, that the model does not eat.
         most_rows: drawn at random.
         test: share of the rows, the last.
         folds: periods of the past that a search asks about.
@@ -67,7 +70,7 @@ class TabularModel(Model):
     rows: Callable[[Home], pl.DataFrame]
     kind: Kind
     cluster: str
-    horizon: timedelta
+    horizon: timedelta | None
     learner: str = "lightgbm"
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     segments: tuple[str, ...] = ()
@@ -119,7 +122,10 @@ class TabularModel(Model):
         Raises:
             InputError: nothing lies long enough before the test.
         """
-        learned, asked = last(rows.times, self.horizon_us, self.test)
+        if self.horizon is None:
+            learned, asked = next(grouped(rows.clusters, round(1 / self.test), seed=self.seed))
+        else:
+            learned, asked = last(rows.times, _microseconds(self.horizon), self.test)
         if len(learned) < training_data.FEWEST or len(np.unique(rows.labels[learned])) < 2:
             raise InputError(
                 expected=f"rows of {self.name} whose label was known before the last {self.test:.0%} of them began",
@@ -130,16 +136,20 @@ class TabularModel(Model):
 
     def periods(self, rows: TabularSet) -> list[Fold]:
         """Folds within rows that a search may look at."""
+        if self.horizon is None:
+            folds = grouped(rows.clusters, self.folds, seed=self.seed)
+        else:
+            folds = forward(rows.times, _microseconds(self.horizon), self.folds)
         return [
             fold
-            for fold in forward(rows.times, self.horizon_us, self.folds)
+            for fold in folds
             if len(np.unique(rows.labels[fold[0]])) > 1 and len(np.unique(rows.labels[fold[1]])) > 1
         ]
 
-    @property
-    def horizon_us(self) -> int:
-        """Microseconds until a label is known."""
-        return self.horizon // timedelta(microseconds=1)
+    def leaving_out(self, names: Sequence[str] | str) -> "TabularModel":
+        """The same without some features or views; a text has commas between them."""
+        told = names.split(",") if isinstance(names, str) else names
+        return replace(self, without=tuple(dict.fromkeys((*self.without, *told))))
 
     def fit(self, rows: TabularSet, layout: Layout, learner: str, parameters: Mapping[str, Any]) -> Fitted:
         """A learner on rows."""
@@ -180,6 +190,9 @@ class TabularModel(Model):
             InputError: nothing can be learned from the rows.
             StoreError: features are not built or not applied.
         """
+        if parameters and "without" in parameters:
+            rest = {name: value for name, value in parameters.items() if name != "without"}
+            return self.leaving_out(parameters["without"]).run(home, parameters=rest, progress=progress)
         clock = Clock(progress, 5)
         learner, chosen = self.choice(parameters)
         rows = self.pull(home)
@@ -188,8 +201,8 @@ class TabularModel(Model):
         clock.lap("training set")
         layout = Layout.fit(train.features)
         data = training_data.looked_at(
-            {name: train.features[name] for name in layout.names},
-            train.labels,
+            {name: rows.features[name] for name in layout.names},
+            rows.labels,
             self.kind,
             self.gates,
             self._before(home),
@@ -201,9 +214,10 @@ class TabularModel(Model):
         evidence, metrics = self._measured(train, test, layout, fitted, learner)
         clock.lap("test")
         final = self.fit(rows, layout, learner, chosen)
-        files = self._files(final, fitted, test, layout, learner)
+        files = self._files(final, fitted, rows, test, layout, learner)
+        later = "later ones" if self.horizon is not None else f"of other {self.cluster}s"
         about = (
-            f"{self.about} {len(train):,} rows to learn from, {len(test):,} later ones asked about, by {learner}; what "
+            f"{self.about} {len(train):,} rows to learn from, {len(test):,} {later} asked about, by {learner}; what "
             f"serves was fitted to all {len(rows):,}."
         )
         version = self._register(home, rows, files, about, layout, learner, chosen, evidence, metrics, data)
@@ -242,10 +256,13 @@ class TabularModel(Model):
             self.name if who == OURS else who: measure(test.labels, told) for who, told in answers.items()
         }
 
-    def _files(self, final: Fitted, fitted: Fitted, test: TabularSet, layout: Layout, learner: str) -> dict[str, bytes]:
+    def _files(
+        self, final: Fitted, fitted: Fitted, rows: TabularSet, test: TabularSet, layout: Layout, learner: str
+    ) -> dict[str, bytes]:
         inputs = layout.matrix(test.features)
-        shown = np.random.default_rng(self.seed).permutation(len(test))[:SHOWN]
-        told = np.sort(shown[: SHOWN if learner in EXACT else SAMPLED_SHOWN])
+        rng = np.random.default_rng(self.seed)
+        told = np.sort(rng.permutation(len(test))[: SHOWN if learner in EXACT else SAMPLED_SHOWN])
+        kept = rng.permutation(len(rows))[:KEPT]
         native = getattr(final, "native", None)
         return {
             ONNX: final.to_onnx(),
@@ -255,7 +272,7 @@ class TabularModel(Model):
                     "inputs": inputs[told],
                     "labels": test.labels[told],
                     "contributions": fitted.contributions(inputs[told]),
-                    **{f"features/{name}": _kept(test.features[name][shown]) for name in layout.names},
+                    **{f"features/{name}": _kept(rows.features[name][kept]) for name in layout.names},
                 }
             ),
             **({NATIVE: native().encode()} if native else {}),
@@ -300,7 +317,8 @@ class TabularModel(Model):
                         "layout": layout.as_json(),
                         "columns": layout.outputs,
                         "rows": len(rows),
-                        "horizon_seconds": self.horizon.total_seconds(),
+                        "horizon_seconds": None if self.horizon is None else self.horizon.total_seconds(),
+                        "without": list(self.without),
                         "seed": self.seed,
                     },
                 },
@@ -318,6 +336,10 @@ class TabularModel(Model):
             gates=self.gates,
             lineage=[rows.pulled],
         )
+
+
+def _microseconds(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
 
 
 def _chances(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:

@@ -167,6 +167,7 @@ def _rows(home: Home, model: TabularModel, version: int, policy: Policy) -> list
     fresh = told.filter(told["event_timestamp"] > datetime.fromisoformat(served.cutoff)).sort("event_timestamp")
     if fresh.height < FEWEST:
         return [("drift", False, f"{fresh.height} labelled rows since its cutoff, too few to tell drift and decay")]
+    model = model.leaving_out(served.extra["without"])
     recent = model.pull_rows(home, fresh.tail(RECENT))
     background = served.background()
     moved = []

@@ -84,6 +84,7 @@ def search(
     minutes: float = 5.0,
     jobs: int = 2,
     learners: Sequence[str] = (),
+    without: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Found:
     """Search for so many minutes, register the best if it beats the default on test.
@@ -94,13 +95,14 @@ def search(
         minutes: to search.
         jobs: processes.
         learners: among which; all if empty.
+        without: features or views that the model does not eat.
         progress: told of seconds.
 
     Raises:
         InputError: it is no model of rows, there is no such learner, or there are too few past periods.
     """
     started = time.perf_counter()
-    model = _model(name)
+    model = _model(name).leaving_out(without)
     among = tuple(learners) or tuple(LEARNERS)
     for learner in among:
         model.choice({"learner": learner})
@@ -272,9 +274,9 @@ def _conclude(
         fitted = model.fit(train, layout, kind, told)
         losses[who] = model.loss(fitted.predict(layout.matrix(test.features)), test.labels)
     gain = interval(losses["default"] - losses["best"], test.clusters)
-    version = None
+    version, left_out = None, {"without": list(model.without)} if model.without else {}
     if gain.mean > 0 and (learner, parameters) != (default_learner, default):
-        version = run_model(home, model, parameters={"learner": learner, **parameters}).version
+        version = run_model(home, model, parameters={"learner": learner, **parameters, **left_out}).version
     spent = sum(float(one.user_attrs.get(FIT, 0.0)) for one in trials)
     whole = sum(one.duration.total_seconds() for one in trials if one.duration)
     found = Found(

@@ -26,7 +26,7 @@ class Evidence:
     Attributes:
         metric: what was measured, such as ``log_loss``.
         higher_is_better: its direction.
-        units: (n,) names of what was asked about, the same ones in the next run's test if it is asked again.
+        units: (n,) digests of what was asked about, the same ones in the next run's test if it is asked again.
         values: who → (n,) figure of each unit; ``OURS``, and the baselines. NaN where there is none.
         clusters: (n,) what belongs together and is resampled as one, such as the listener of a row; the units if empty.
         segments: name of a division, such as ``plan`` → (n,) segment of each unit; empty for unknown.
@@ -56,13 +56,13 @@ class Evidence:
         outcome: np.ndarray | None = None,
         chance: np.ndarray | None = None,
     ) -> "Evidence":
-        """Of anything that names and numbers can be made of."""
+        """Of anything that names and numbers can be made of; names, which may be of people, are kept as digests."""
         return cls(
             metric,
             higher_is_better,
-            _texts(units),
+            _digests(units),
             {who: np.asarray(told, np.float64) for who, told in values.items()},
-            _texts(clusters),
+            _digests(clusters),
             {name: _texts(told) for name, told in (segments or {}).items()},
             np.empty(0) if outcome is None else np.asarray(outcome, np.float64),
             np.empty(0) if chance is None else np.asarray(chance, np.float64),
@@ -77,9 +77,9 @@ class Evidence:
         *,
         clusters: Sequence[object] | np.ndarray = (),
     ) -> "Evidence":
-        """Log loss of chances (n, k) of classes (n,), by whom; what was asked about is told by its digest alone."""
+        """Log loss of chances (n, k) of classes (n,), by whom, for some texts."""
         losses = {who: -np.log(np.clip(told[np.arange(len(truth)), truth], 1e-7, 1.0)) for who, told in chances.items()}
-        return cls.of("log_loss", [digest(one) for one in asked], losses, clusters=clusters)
+        return cls.of("log_loss", asked, losses, clusters=clusters)
 
     @property
     def grouped(self) -> np.ndarray:
@@ -176,6 +176,10 @@ def together(parts: Sequence[Evidence]) -> Evidence | None:
 def digest(text: str) -> str:
     """A name for what a test asked about that does not give it away."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def _digests(names: Sequence[object] | np.ndarray) -> np.ndarray:
+    return np.array([digest(str(name)) for name in names], dtype=np.str_)
 
 
 def _texts(values: Sequence[object] | np.ndarray) -> np.ndarray:

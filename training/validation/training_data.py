@@ -69,19 +69,28 @@ def refuse(name: str, labels: np.ndarray, times: np.ndarray, now: int, kind: Kin
 
 
 def refuse_empty(name: str, features: Mapping[str, np.ndarray]) -> None:
-    """A feature that is missing in every row.
+    """Features that are missing in every row.
 
     Raises:
-        InputError: there is one.
+        InputError: there are some.
     """
-    for feature, values in features.items():
-        if not (~_missing(values)).any():
-            view = feature.partition("__")[0]
-            raise InputError(
-                expected=f"values of {feature} in the training set of {name}",
-                found=f"none in {len(values):,} rows",
-                next_command=f"python -m transforms build && python -m feature_repo apply  (is {view} built?)",
-            )
+    empty = [feature for feature, values in features.items() if not (~_missing(values)).any()]
+    if empty:
+        raise InputError(
+            expected=f"values of {', '.join(empty)} in the training set of {name}",
+            found=f"none in {len(features[empty[0]]):,} rows",
+            next_command=f"python -m training run {name} --set without={','.join(_named(empty, features))}",
+        )
+
+
+def _named(empty: list[str], features: Mapping[str, np.ndarray]) -> list[str]:
+    """By view where all of a view is empty."""
+    told = []
+    for feature in empty:
+        view = feature.partition("__")[0]
+        whole = all(other in empty for other in features if other.partition("__")[0] == view)
+        told.append(view if whole else feature)
+    return list(dict.fromkeys(told))
 
 
 def looked_at(
@@ -191,6 +200,8 @@ def listed(values: np.ndarray) -> list[object]:
 
 
 def _missing(values: np.ndarray) -> np.ndarray:
+    if values.ndim > 1:
+        return np.isnan(values).all(axis=1) if values.shape[1] else np.ones(len(values), bool)
     if values.dtype == object:
         return np.array([value is None for value in values.tolist()], bool)
     return np.isnan(values.astype(float))

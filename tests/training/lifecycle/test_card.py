@@ -49,3 +49,8 @@ def test_the_card_of_a_model_of_rows(browser: Any, own_model: Model, own_world: 
     text = browser.find_element(By.TAG_NAME, "body").text
     assert "95 % intervals by bootstrap" in text
     assert "skip_rate" in text
+    cells = browser.execute_script(
+        "return [...document.querySelectorAll('td:first-child span')].map(one => one.innerText)"
+    )
+    assert set(cells) <= {"passed", "failed", "note"}
+    assert "passed" in cells

@@ -84,7 +84,7 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
     third = run_model(own_world, own_model, parameters={"learner": "linear"})
     assert third.decision is not None
     assert third.decision.champion == 1
-    assert any(check.name == "drift" for check in third.decision.checks)
+    assert [check.passed for check in third.decision.checks if check.name == "drift"] == [True]  # of the same data
 
     told_why = explain(own_world, "own_model", rows=2)
     assert sum(told_why.importance.values()) == pytest.approx(1)
@@ -260,3 +260,17 @@ def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_wo
     triggers.retrain(own_world, [worse], policy)
     assert "may not serve" in str(triggers.decisions(own_world)[-1]["came"])
     assert registry.champion_of(own_world, "own_model") == 1
+
+
+def test_features_are_left_out_and_listeners_told_apart(own_model: Model, own_world: Home) -> None:
+    apart = _with(own_model, horizon=None, name="apart_model")
+    outcome = run_model(own_world, apart, parameters={"without": "user_profile,track_catalogue__explicit"})
+    served = ServedTabular.load(own_world, "apart_model:1")
+    assert not [name for name in served.layout.names if name.startswith("user_profile__")]
+    assert "track_catalogue__explicit" not in served.layout.names
+    assert "track_catalogue__duration_ms" in served.layout.names
+    assert "of other user_ids asked about" in outcome.lines[0]
+    rows = apart.leaving_out(served.extra["without"]).pull(own_world)
+    learned, asked = apart.split(rows)
+    assert not set(rows.clusters[learned]) & set(rows.clusters[asked])
+    assert len(apart.periods(rows.take(learned))) == 3

@@ -193,5 +193,7 @@ def test_labels_that_teach_nothing_are_an_error(labels: np.ndarray, times: np.nd
 
 
 def test_a_feature_that_is_nowhere_is_an_error() -> None:
-    with pytest.raises(InputError, match="values of view__gone"):
-        training_data.refuse_empty("m", {"view__there": np.ones(5), "view__gone": np.full(5, np.nan)})
+    nothing = np.full(5, np.nan)
+    with pytest.raises(InputError, match="values of view__gone, other__all") as error:
+        training_data.refuse_empty("m", {"view__there": np.ones(5), "view__gone": nothing, "other__all": nothing})
+    assert error.value.next_command == "python -m training run m --set without=view__gone,other"
