@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -72,7 +71,7 @@ class TabularModel(Model):
     cluster: str
     horizon: timedelta | None
     learner: str = "lightgbm"
-    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     most_rows: int = 60_000

@@ -158,6 +158,15 @@ def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: 
     assert table(outcomes).row_count == 2
 
 
+def test_models_in_processes_of_their_own_are_the_same(own_model: Model, own_world: Home) -> None:
+    outcomes = run_models(own_world, [*named("audio"), own_model], jobs=2)
+    assert [one.model.name for one in outcomes] == ["audio_classifier", "own_model"]
+    assert outcomes[0].error is not None
+    assert outcomes[1].version == 1
+    assert outcomes[1].figure is not None
+    assert run_model(own_world, own_model).cached
+
+
 def _with(model: Model, **changes: Any) -> TabularModel:
     assert isinstance(model, TabularModel)
     return replace(model, **changes)
