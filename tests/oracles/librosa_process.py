@@ -1,15 +1,18 @@
-"""librosa, asked in a process of its own.
+"""librosa, asked in a process of its own, one at a time.
 
-Its functions are compiled by numba when they are first called. That has brought a process down which had other
-compilers and thread pools loaded; so it happens where nothing else is, and once more if it was killed.
+numba compiles its functions when they are first called and keeps what came out beside librosa's own files. Two
+processes that do so at once leave files that do not fit each other, and whoever loads these dies of a segmentation
+fault.
 """
 
+import fcntl
 import importlib
 import multiprocessing
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ class Librosa:
     """Calls functions of librosa by their names, such as ``feature.mfcc``."""
 
     def __init__(self) -> None:
-        self._pool = self._started()
+        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
     def __call__(self, name: str, *arguments: Any, **named: Any) -> Any:
         """What the function says."""
@@ -34,25 +37,19 @@ class Librosa:
         self._pool.shutdown()
 
     def _run(self, function: Any, *arguments: Any) -> Any:
-        try:
-            return self._pool.submit(function, *arguments).result()
-        except BrokenProcessPool:
-            self._pool = self._started()
-            return self._pool.submit(function, *arguments).result()
-
-    @staticmethod
-    def _started() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        return self._pool.submit(function, *arguments).result()
 
 
 @contextmanager
 def librosa_process() -> Iterator[Librosa]:
-    """A process, ended afterwards."""
-    asked = Librosa()
-    try:
-        yield asked
-    finally:
-        asked.close()
+    """A process, ended afterwards; whoever comes meanwhile waits."""
+    with (Path(sys.prefix) / ".librosa.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        asked = Librosa()
+        try:
+            yield asked
+        finally:
+            asked.close()
 
 
 def _call(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:

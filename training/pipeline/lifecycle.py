@@ -15,7 +15,7 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from training import registry
 from training.deployment import Target, target
-from training.models.base import Model
+from training.models.base import FamilyModel, Model
 from training.models.find import named
 from training.pipeline import triggers
 from training.pipeline.digests import Digests, code, key
@@ -198,12 +198,17 @@ class MLPipeline:
     @staticmethod
     def _deploy(home: Home, stages: Stages, where: Target | None) -> None:
         champions, digests = _champions(home), Digests(home)
-        tables = {folder.name: digests.view(folder.name) for folder in sorted((home.root / "features").glob("*"))}
+        every = named("all")
+        written = {view for model in every for view in model.writes}  # these follow from the champions
+        folders = sorted(path for path in (home.root / "features").glob("*") if path.name not in written)
+        tables = {folder.name: digests.view(folder.name) for folder in folders}
         digests.save()
+        speaks = any(model.name in champions for model in every if isinstance(model, FamilyModel) and model.forecast)
+        calls = [*([("training", "forecast")] if speaks else []), ("feature_repo", "materialize")]
         made_of = key(champions=champions, tables=tables, target=str(where), code=code(("feature_repo",)))
 
         def work() -> str:
-            told = _commands(home, [("feature_repo", "materialize")])
+            told = _commands(home, calls)
             return told if where is None else f"{told}; {where.deploy(home, champions)}"
 
         stages.run("deploy", made_of, work)

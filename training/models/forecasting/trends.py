@@ -518,6 +518,7 @@ MODEL = FamilyModel(
         SERVICE,
         "track_plays_v1",
     ),
+    writes=tuple(VIEWS.values()),
     program=run,
     forecast=forecast,
 )
