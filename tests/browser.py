@@ -40,6 +40,7 @@ def chromium(profile: Path) -> Iterator[Any]:
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    driver.implicitly_wait(10)  # an answer to a form takes its time
     try:
         yield driver
     finally:

@@ -11,7 +11,7 @@ import soundfile
 from feature_repo.home import Home
 from inference.console.pages import LINKS
 from tests.browser import BROWSER, DESK, DRIVER, NONE, PHONE, asked, chromium, complaints, sized, unreadable
-from tests.serving import serving
+from tests.serving import serving, until
 
 pytest.importorskip("selenium", reason="no selenium: make setup")
 pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NONE)
@@ -78,7 +78,7 @@ def test_by_keyboard(browser: Any, address: str) -> None:
     field = browser.switch_to.active_element
     assert field.get_attribute("name") == "user"
     field.send_keys("u000007", Keys.ENTER)
-    assert len(browser.find_elements(By.CSS_SELECTOR, "ol.tracks li")) == 10
+    until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "ol.tracks li")) == 10)
 
 
 def test_a_sound_and_a_score(browser: Any, address: str, tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_a_sound_and_a_score(browser: Any, address: str, tmp_path: Path) -> None
     browser.get(address + "/console/sound")
     browser.find_element(By.NAME, "file").send_keys(str(song))
     browser.find_element(By.CSS_SELECTOR, "main button").click()
-    assert browser.find_element(By.TAG_NAME, "figcaption").text.startswith("Waveform of 4.0 seconds with")
+    until(lambda: "Waveform of 4.0 seconds with" in browser.page_source)
     assert "a minute" in browser.find_element(By.TAG_NAME, "main").text
     browser.get(address + "/console/anomalies")
     browser.find_element(By.CSS_SELECTOR, "main button").click()
-    assert "1 incident" in browser.find_element(By.TAG_NAME, "h2").text
+    until(lambda: "1 incident" in browser.page_source)
     assert browser.find_elements(By.CSS_SELECTOR, "svg circle")
     assert all(url.startswith(address) for url in asked(browser))
