@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from feature_repo.bundle import MANIFEST
-from feature_repo.home import Home
 from training.bundle import BACKGROUND, BundleManifest
 from training.validation.bootstrap import Interval
 from training.validation.evidence import OURS, Evidence
@@ -32,7 +31,6 @@ def draw(
     evidence: Evidence | None,
     decision: Decision,
     lineage: Sequence[Mapping[str, Any]],
-    home: Home,
 ) -> str:
     """The page of a bundle that is about to be registered.
 
@@ -42,7 +40,6 @@ def draw(
         evidence: of its test, if any was kept.
         decision: whether it may serve.
         lineage: manifests of its training sets.
-        home: the data folder.
     """
     parts = [
         _summary(manifest, decision),
@@ -80,9 +77,7 @@ def _gates(decision: Decision) -> str:
 
 def _verdict(check: Check) -> tuple[str, str]:
     """Style and word."""
-    if check.passed:
-        return "good", "passed"
-    return ("bad", "failed") if check.binding else ("note", "note")
+    return {"passed": "good", "FAILED": "bad", "note": "note"}[check.verdict], check.verdict.lower()
 
 
 def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:

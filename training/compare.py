@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from training.registry import CHALLENGER, champion_of, decision_of, evidence_of, versions
-from training.validation.bootstrap import Interval
+from training.registry import challenger_of, champion_of, decision_of, evidence_of
 from training.validation.evidence import OURS, Evidence
 
 
@@ -21,31 +20,30 @@ def compare(home: Home, name: str, first: int | None = None, second: int | None 
     Raises:
         BundleError: there is no such version, or it kept nothing of its test.
     """
-    known = {item.version: item for item in versions(home) if item.name == name}
-    one = first or next((item.version for item in known.values() if CHALLENGER in item.aliases), None)
+    one = first or challenger_of(home, name)
     other = second or champion_of(home, name)
     if one is None:
         raise BundleError(
             expected=f"a challenger of {name!r}", found="none", next_command=f"python -m training run {name}"
         )
     mine = _evidence(home, name, one)
-    yield f"{name} {one}: {mine.metric} {_plain(mine.figure())}"
+    yield f"{name} {one}: {mine.metric} {mine.figure()}"
     for who in mine.baselines:
-        yield f"  {_signed(mine.gain(who))} better than {who}"
+        yield f"  {mine.gain(who).signed} better than {who}"
     if other is not None and other != one:
         theirs = _evidence(home, name, other)
-        yield f"{name} {other}: {theirs.metric} {_plain(theirs.figure())}"
+        yield f"{name} {other}: {theirs.metric} {theirs.figure()}"
         gain = mine.gain_over(theirs)
         if gain is None:
             yield "  they were asked about different things"
         else:
-            yield f"  {one} is {_signed(gain)} better on the {gain.units:,} that both were asked about"
+            yield f"  {one} is {gain.signed} better on the {gain.units:,} that both were asked about"
     for division in mine.segments:
         for segment, figure in mine.by_segment(division).items():
-            yield f"  {division} {segment:16} {_plain(figure)} of {figure.units:,}"
+            yield f"  {division} {segment:16} {figure} of {figure.units:,}"
     decision = decision_of(home, name, one)
     for check in decision.checks if decision else ():
-        yield f"  {'passed' if check.passed else 'FAILED' if check.binding else 'note':7} {check.name}: {check.told}"
+        yield f"  {check.verdict:7} {check.name}: {check.told}"
 
 
 def _evidence(home: Home, name: str, version: int) -> Evidence:
@@ -57,11 +55,3 @@ def _evidence(home: Home, name: str, version: int) -> Evidence:
             next_command=f"python -m training run {name} --again",
         )
     return found
-
-
-def _plain(one: Interval) -> str:
-    return f"{one.mean:.4f} ({one.low:.4f} to {one.high:.4f})"
-
-
-def _signed(one: Interval) -> str:
-    return f"{one.mean:+.4f} ({one.low:+.4f} to {one.high:+.4f})"

@@ -225,7 +225,7 @@ def _complete(
     files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(told, indent=1).encode()}
     if evidence is not None:
         files[EVIDENCE] = evidence.to_bytes()
-    files[CARD] = draw(folder, manifest, evidence, decision, lineage, home).encode()
+    files[CARD] = draw(folder, manifest, evidence, decision, lineage).encode()
     amend(folder, files)
 
 
@@ -255,7 +255,8 @@ def champion_of(home: Home, name: str) -> int | None:
 
 def challenger_of(home: Home, name: str) -> int | None:
     """The version that was registered last; None if none was."""
-    return next((item.version for item in versions(home) if item.name == name and CHALLENGER in item.aliases), None)
+    found = client(home).search_registered_models(f"name = '{name}'")
+    return next((int(at) for model in found for alias, at in model.aliases.items() if alias == CHALLENGER), None)
 
 
 def evidence_of(home: Home, name: str, version: int) -> Evidence | None:
@@ -278,7 +279,7 @@ def trained_with(home: Home, name: str, key: str) -> int | None:
     """The version that a run with a key registered; None if none did."""
     if not home.bundles(name).is_dir():
         return None
-    registered = {item.version for item in versions(home) if item.name == name}
+    registered = set(_numbers(client(home), name))
     numbers = sorted((int(path.name) for path in home.bundles(name).iterdir() if path.name.isdigit()), reverse=True)
     for number in numbers:
         if number in registered and lineage_of(home, name, number).get("key") == key:
@@ -319,7 +320,12 @@ def _create_registered_model(mlflow: "MlflowClient", name: str) -> list[int]:
     """Versions of the model so far, its entry made if there is none."""
     if not mlflow.search_registered_models(f"name = '{name}'"):
         mlflow.create_registered_model(name)
-    return [int(item.version) for item in mlflow.search_model_versions(f"name = '{name}'")]
+    return _numbers(mlflow, name)
+
+
+def _numbers(mlflow: "MlflowClient", name: str) -> list[int]:
+    """Versions of one model, newest first, without their runs."""
+    return sorted((int(item.version) for item in mlflow.search_model_versions(f"name = '{name}'")), reverse=True)
 
 
 def versions(home: Home) -> list[Version]:
@@ -372,11 +378,11 @@ def promote(
         BundleError: there is no such version.
     """
     mlflow = client(home)
-    known = [item for item in versions(home) if item.name == name]
+    known = _numbers(mlflow, name)
     chosen = version or challenger_of(home, name)
-    if chosen not in [item.version for item in known]:
+    if chosen not in known:
         raise BundleError(
-            expected=f"a version of {name!r}, one of {[item.version for item in known]}",
+            expected=f"a version of {name!r}, one of {known}",
             found=str(version or "no challenger"),
             next_command=f"python -m training run {name}  (python -m training list shows what there is)",
         )

@@ -50,7 +50,7 @@ def run(
     if outcome.cached:
         say(f"{what} {outcome.version} is of the same code and data. To train in any case: --again")
     for check in outcome.decision.checks if outcome.decision else ():
-        say(f"{'passed' if check.passed else 'FAILED' if check.binding else 'note':7}{check.name}: {check.told}")
+        say(f"{check.verdict:7}{check.name}: {check.told}")
 
 
 def list_(

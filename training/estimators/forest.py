@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from training.estimators.base import Kind
-from training.estimators.shapley import log_odds, shapley
+from training.estimators.shapley import sampled
 from training.estimators.sklearn_onnx import to_onnx
 
 if TYPE_CHECKING:
@@ -88,5 +88,4 @@ class ForestFitted:
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
         """(n, d + 1) in log-odds or units of the answer."""
-        told = (lambda rows: log_odds(self.predict(rows))) if self.kind == "binary" else self.predict
-        return shapley(told, inputs, self.background)
+        return sampled(self.predict, self.kind, inputs, self.background)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from training.estimators.base import Kind
+
 ORDERS = 16
 CHUNK = 100_000
 
@@ -48,6 +50,18 @@ def shapley(
             found[row, order] += np.diff(told[number]) / len(chosen)
         found[row, -1] = told[:, 0].mean()
     return found
+
+
+def sampled(
+    predict: Callable[[np.ndarray], np.ndarray], kind: Kind, inputs: np.ndarray, background: np.ndarray
+) -> np.ndarray:
+    """``shapley`` of a model's answers, in log-odds where these are chances."""
+
+    def answer(rows: np.ndarray) -> np.ndarray:
+        told = predict(rows)
+        return log_odds(told) if kind == "binary" else told
+
+    return shapley(answer, inputs, background)
 
 
 def log_odds(chance: np.ndarray) -> np.ndarray:

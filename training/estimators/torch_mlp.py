@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from training.estimators.base import INPUT, Kind
-from training.estimators.shapley import log_odds, shapley
+from training.estimators.shapley import sampled
 
 if TYPE_CHECKING:
     import optuna
@@ -108,8 +108,7 @@ class NetworkFitted:
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
         """(n, d + 1) in log-odds or units of the answer."""
-        told = (lambda rows: log_odds(self.predict(rows))) if self.kind == "binary" else self.predict
-        return shapley(told, inputs, self.background)
+        return sampled(self.predict, self.kind, inputs, self.background)
 
 
 def standard(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from feature_repo.home import Home
 from training.bundle import BACKGROUND
 from training.datasets.tabular import TabularSet
 from training.estimators.lightgbm_trees import LightGbmFitted
-from training.estimators.shapley import log_odds, shapley
+from training.estimators.shapley import sampled
 from training.estimators.xgboost_trees import XgBoostFitted
 from training.models.lightgbm_onnx import OnnxBooster
 from training.models.tabular import NATIVE, ONNX
@@ -75,9 +75,4 @@ class ServedTabular:
         native = NATIVES.get(str(self.extra["learner"]))
         if native is not None:
             return np.asarray(native.from_native((self.folder / NATIVE).read_text()).contributions(inputs))
-
-        def answer(rows: np.ndarray) -> np.ndarray:
-            told = self.onnx.predict(rows)
-            return log_odds(told) if self.extra["answer"] == "binary" else told
-
-        return shapley(answer, inputs, self.background()["inputs"])
+        return sampled(self.onnx.predict, self.extra["answer"], inputs, self.background()["inputs"])

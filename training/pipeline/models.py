@@ -199,21 +199,35 @@ def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, 
     """The longest of the last run first, so that no process is left with one at the end."""
     seconds = {model.name: _took(home, model) for model in ordered}
     with one_thread_each():  # processes take over what this one's environment says
-        found: dict[str, Outcome] = {}
-        for part in ([one for one in ordered if one.feeds], [one for one in ordered if not one.feeds]):
+        found = {} if again else _as_before(home, ordered)
+        left = [model for model in ordered if model.name not in found]
+        for part in ([one for one in left if one.feeds], [one for one in left if not one.feeds]):
             with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
                 started = {
-                    pool.submit(_outcome, home, model, again): model.name
+                    pool.submit(_outcome, home, model, again): model
                     for model in sorted(part, key=lambda one: -seconds[one.name])
                 }
                 waiting = set(started)
                 while waiting:
-                    running = [started[one] for one in waiting if one.running()]
+                    running = [started[one].name for one in waiting if one.running()]
                     progress(len(found), len(ordered), ", ".join(running[:jobs]))
                     done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                     for one in done:
-                        found[started[one]] = _result(one, next(m for m in part if m.name == started[one]))
+                        found[started[one].name] = _result(one, started[one])
     return [found[model.name] for model in ordered]
+
+
+def _as_before(home: Home, models: Sequence[Model]) -> dict[str, Outcome]:
+    """Of those that are registered of the same code and data: no process needs to start for them."""
+    digests, found = Digests(home), {}
+    for model in models:
+        try:
+            made_of = run_key(home, model, digests)
+        except StoreError:  # such as a service that is gone: the run itself will tell
+            continue
+        if trained_with(home, model.name, made_of) is not None:
+            found[model.name] = _outcome(home, model, False, digests)
+    return found
 
 
 def _result(ended: "Future[Outcome]", model: Model) -> Outcome:

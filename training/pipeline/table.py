@@ -29,8 +29,8 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
     return (
         outcome.model.name,
         str(outcome.version),
-        f"{outcome.metric} {figure.mean:.4f} ({figure.low:.4f} to {figure.high:.4f})" if figure else "",
-        f"{best[1].mean:+.4f} ({best[1].low:+.4f} to {best[1].high:+.4f}) {best[0]}" if best else "",
+        f"{outcome.metric} {figure}" if figure else "",
+        f"{best[1].signed} {best[0]}" if best else "",
         "as before" if outcome.cached else f"{outcome.seconds:.1f}",
         "" if outcome.cached else f"{outcome.pull:.1f}",
         "yes" if outcome.decision and outcome.decision.may_serve else "no",

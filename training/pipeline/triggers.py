@@ -183,6 +183,6 @@ def _rows(home: Home, model: TabularModel, version: int, policy: Policy) -> list
         then = evidence.figure().mean
         now = interval(model.loss(served.predict(recent), recent.labels), recent.clusters)
         decayed = now.low > then * (1 + policy.decay)
-        told_now = f"{model.metric} {now.mean:.4f} ({now.low:.4f} to {now.high:.4f}) since, {then:.4f} on its test"
+        told_now = f"{model.metric} {now} since, {then:.4f} on its test"
         found.append(("decay", decayed, told_now))
     return found

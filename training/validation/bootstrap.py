@@ -29,6 +29,14 @@ class Interval:
     units: int
     clusters: int
 
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} ({self.low:.4f} to {self.high:.4f})"
+
+    @property
+    def signed(self) -> str:
+        """As a difference."""
+        return f"{self.mean:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
+
 
 def interval(values: np.ndarray, clusters: np.ndarray | None = None, *, draws: int = DRAWS, seed: int = 0) -> Interval:
     """Of the mean of values (n,); NaN is left out.

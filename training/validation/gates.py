@@ -7,7 +7,6 @@ from pathlib import Path
 
 from training.evaluate.probabilities import calibration_error
 from training.models.base import Gates
-from training.validation.bootstrap import Interval
 from training.validation.evidence import Evidence
 
 FEWEST = 30
@@ -31,6 +30,11 @@ class Check:
     told: str
     binding: bool = True
     of_data: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """``passed``, ``FAILED``, or ``note`` where it is told alone."""
+        return "passed" if self.passed else "FAILED" if self.binding else "note"
 
 
 @dataclass(frozen=True)
@@ -108,14 +112,14 @@ def _better_than_baseline(evidence: Evidence, gates: Gates) -> Check:
     gains = {who: evidence.gain(who) for who in names if who}
     if not gains:
         return Check("baseline", True, "there is none", binding=False)
-    told = "; ".join(f"{_said(gain)} better than {who}" for who, gain in gains.items())
+    told = "; ".join(f"{gain.signed} better than {who}" for who, gain in gains.items())
     passed = any(gain.mean > 0 or (gates.ties and gain.mean == 0) for gain in gains.values())
     return Check("baseline", passed, told)
 
 
 def _simpler(evidence: Evidence) -> Check:
     """Told alone: a baseline that is surely better asks for a person, or a search."""
-    ahead = [f"{who} ({_said(gain)})" for who in evidence.baselines if (gain := evidence.gain(who)).high < 0]
+    ahead = [f"{who} ({gain.signed})" for who in evidence.baselines if (gain := evidence.gain(who)).high < 0]
     told = f"surely better than it: {', '.join(ahead)}" if ahead else "no baseline is surely better"
     return Check("simpler models", not ahead, told, binding=False)
 
@@ -128,12 +132,12 @@ def _no_worse_than_champion(evidence: Evidence, champion: Evidence | None, versi
     allowed = gates.margin * abs(theirs.mean)
     gain = evidence.gain_over(champion)
     if gain is not None and gain.units >= FEWEST:
-        told = f"{_said(gain)} better than version {version} on the {gain.units:,} that both were asked about"
+        told = f"{gain.signed} better than version {version} on the {gain.units:,} that both were asked about"
         return Check(name, gain.mean >= 0 and gain.low >= -allowed, f"{told}; {-allowed:.4f} goes")
     mine = evidence.figure()
     sign = 1 if evidence.higher_is_better else -1
     apart = sign * (mine.mean - theirs.mean)
-    told = f"{apart:+.4f} better than version {version}, on other units: {_plain(mine)} beside {_plain(theirs)}"
+    told = f"{apart:+.4f} better than version {version}, on other units: {mine} beside {theirs}"
     return Check(name, apart >= 0, told)
 
 
@@ -144,19 +148,11 @@ def _segments(evidence: Evidence, gates: Gates) -> list[Check]:
     found = []
     for division in evidence.segments:
         behind = [
-            f"{name} {_plain(one)}"
+            f"{name} {one}"
             for name, one in evidence.by_segment(division).items()
             if sign * (whole.mean - one.mean) > gates.segment * abs(whole.mean)
             and sign * (whole.mean - (one.high if sign > 0 else one.low)) > 0
         ]
-        told = f"behind {_plain(whole)} over all: {', '.join(behind)}" if behind else "none is far behind"
+        told = f"behind {whole} over all: {', '.join(behind)}" if behind else "none is far behind"
         found.append(Check(f"segments of {division}", not behind, told, binding=False))
     return found
-
-
-def _said(one: Interval) -> str:
-    return f"{one.mean:+.4f} ({one.low:+.4f} to {one.high:+.4f})"
-
-
-def _plain(one: Interval) -> str:
-    return f"{one.mean:.4f} ({one.low:.4f} to {one.high:.4f})"
