@@ -49,7 +49,7 @@ def movielens(real_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A small simulated world, built, applied, trained, promoted and online; made once for all workers. Read only."""
-    return _made_once(tmp_path_factory, "world", _make_world)
+    return made_once(tmp_path_factory, "world", _make_world)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture(scope="session")
 def telemetry(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A small simulated service, its detectors trained, promoted and online; made once for all workers. Read only."""
-    return _made_once(tmp_path_factory, "telemetry", _make_telemetry)
+    return made_once(tmp_path_factory, "telemetry", _make_telemetry)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def in_telemetry(telemetry: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A small world whose models of texts are trained, promoted, built with and online; made once. Read only."""
-    return _made_once(tmp_path_factory, "written", _make_written)
+    return made_once(tmp_path_factory, "written", _make_written)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def own_written(written: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(scope="session")
 def sounding(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Songs whose truth is known, analysed, their model trained, promoted and online; made once. Read only."""
-    return _made_once(tmp_path_factory, "sounding", _make_sounding)
+    return made_once(tmp_path_factory, "sounding", _make_sounding)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def in_sounding(sounding: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     return sounding
 
 
-def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Home], None]) -> Home:
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Home], None]) -> Home:
     """A data folder that whichever worker comes first makes, while the others wait."""
     shared = _shared_folder(factory)
     folder = Home(shared / name)
@@ -139,7 +139,7 @@ def _shared_folder(factory: pytest.TempPathFactory) -> Path:
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
-def _apply(folder: Home) -> None:
+def apply(folder: Home) -> None:
     """In a process of its own: definitions read the data folder's place when they are imported."""
     environment = {**os.environ, "REFRAIN_HOME": str(folder.root)}
     call = [sys.executable, "-m", "feature_repo", "apply"]
@@ -159,7 +159,7 @@ def _make_world(folder: Home) -> None:
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
         build(folder)
-        _apply(folder)
+        apply(folder)
         run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
         promote(folder, "recommendation")
         materialize(folder, None, say=lambda text: None)
@@ -179,7 +179,7 @@ def _make_telemetry(folder: Home) -> None:
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate_telemetry(folder, size, seed=5)
         build(folder)
-        _apply(folder)
+        apply(folder)
         for family in ("system_anomaly_detector", "security_anomaly_detector", "audio_quality_anomaly_detector"):
             train(folder, family)
             promote(folder, family)
@@ -198,7 +198,7 @@ def _make_written(folder: Home) -> None:
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
-        _apply(folder)
+        apply(folder)
         for name in ("sentiment_model", "emotion_model", "text_embedder"):
             train(folder, name)
             promote(folder, name)
@@ -220,7 +220,7 @@ def _make_sounding(folder: Home) -> None:
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate_sound(folder, songs=144, seconds=6.0, seed=2)
         build(folder)
-        _apply(folder)
+        apply(folder)
         train(folder, "audio_classifier")
         promote(folder, "audio_classifier")
         materialize(folder, None, say=lambda text: None)

@@ -17,6 +17,8 @@ from feature_repo.home import REPOSITORY, Home
 
 BACKGROUND = "background.npz"
 """Of a bundle: rows of the test that it is explained by: ``inputs``, and what each column contributed."""
+SAMPLE = "training_sets.npz"
+"""Of a bundle: features of some rows of what it learned from (``training.datasets.sample``)."""
 
 
 @dataclass(frozen=True)

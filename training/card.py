@@ -5,16 +5,14 @@ chances mean what they say, what moves its answers, whether it may serve and why
 M. Mitchell et al., Model Cards for Model Reporting, 2019.
 """
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from feature_repo.bundle import MANIFEST
-from training.bundle import BACKGROUND, BundleManifest
+from training.background import Background
+from training.bundle import BundleManifest
 from training.validation.bootstrap import Interval
 from training.validation.evidence import OURS, Evidence
 from training.validation.gates import Check, Decision
@@ -132,31 +130,14 @@ def _calibration(evidence: Evidence) -> str:
 
 
 def _importance(folder: Path) -> str:
-    found = importance(folder)
-    if not found:
+    background = Background.read(folder)
+    if background is None:
         return ""
-    rows = [(name, f"{share:.1%}") for name, share in list(found.items())[:MOST_FEATURES]]
+    rows = [(name, f"{share:.1%}") for name, share in list(background.importance.items())[:MOST_FEATURES]]
     return (
         "<h2>What moves its answers</h2><p>Mean size of each feature's contribution to rows of the test, as shares of "
         "all.</p>" + svg.table(["feature", "share"], rows, numbers=(1,))
     )
-
-
-def importance(folder: Path) -> dict[str, float]:
-    """Feature → share of all contributions, largest first; empty for a bundle that keeps none."""
-    try:
-        with np.load(io.BytesIO((folder / BACKGROUND).read_bytes()), allow_pickle=False) as told:
-            contributions = np.abs(told["contributions"][:, :-1]).sum(axis=0)
-        columns = json.loads((folder / MANIFEST).read_text())["extra"]["columns"]
-    except (OSError, KeyError):
-        return {}
-    by_feature: dict[str, float] = {}
-    for column, size in zip(columns, contributions.tolist(), strict=True):
-        feature = column.partition("=")[0]
-        by_feature[feature] = by_feature.get(feature, 0.0) + size
-    total = sum(by_feature.values()) or 1.0
-    ordered = sorted(by_feature.items(), key=lambda item: -item[1])
-    return {name: size / total for name, size in ordered}
 
 
 def _data(manifest: BundleManifest, lineage: Sequence[Mapping[str, Any]]) -> str:

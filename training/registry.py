@@ -22,13 +22,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
-from training.bundle import BundleManifest, amend
+from training.bundle import SAMPLE, BundleManifest, amend
+from training.datasets.sample import Sample, kept, read
 from training.models.base import Gates
 from training.validation.evidence import EVIDENCE, Evidence
-from training.validation.gates import Check, Decision, decide
+from training.validation.gates import Decision, decide
+from training.validation.training_data import looked_at
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,7 +45,8 @@ PROMOTIONS = "promotions.jsonl"
 LINEAGE = "lineage.json"
 """Of a bundle: key of the run, and manifests of the training sets, with digests of what these were pulled from."""
 RUN: ContextVar[Mapping[str, Any]] = ContextVar("RUN", default=MappingProxyType({}))
-"""What whoever runs a model says of the run: its ``key``, and ``rows`` of the raw tables; kept with its lineage."""
+"""What whoever runs a model says of the run: its ``key`` and ``parameters``, ``rows`` of the raw tables; kept with its
+lineage."""
 REPORT = "report.html"
 """Of a bundle that has one: the run links it."""
 _ARTIFACT = "bundle"
@@ -111,9 +116,8 @@ def register(
     metrics: dict[str, float],
     write: Callable[[Path, int], BundleManifest],
     evidence: Evidence | None = None,
-    data: Sequence[Check] = (),
     gates: Gates | None = None,
-    lineage: Sequence[Mapping[str, Any]] = (),
+    training_sets: Sequence[Sample] = (),
 ) -> int:
     """Log a run with its bundle, register the bundle as the next version and give it the alias ``challenger``.
 
@@ -124,9 +128,8 @@ def register(
         metrics: of the run.
         write: puts the bundle of a given version number into a given folder.
         evidence: of its test, unit by unit; without it a person must say that it may serve.
-        data: what was found of its training set.
         gates: that it is put to; those that the model declares if None.
-        lineage: manifests of the training sets that it learned from.
+        training_sets: that it learned from.
 
     Returns:
         The version.
@@ -136,7 +139,7 @@ def register(
         StoreError: MLflow cannot be reached.
     """
     with _reachable(home), _alone(home):
-        return _registered(home, name, parameters, metrics, write, evidence, data, gates or _gates(name), lineage)
+        return _registered(home, name, parameters, metrics, write, evidence, gates or _gates(name), training_sets)
 
 
 def _registered(
@@ -146,9 +149,8 @@ def _registered(
     metrics: Mapping[str, float],
     write: Callable[[Path, int], BundleManifest],
     evidence: Evidence | None,
-    data: Sequence[Check],
     gates: Gates,
-    lineage: Sequence[Mapping[str, Any]],
+    training_sets: Sequence[Sample],
 ) -> int:
     from training.checks import check_bundle
 
@@ -171,10 +173,10 @@ def _registered(
         with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=".writing-") as scratch:
             folder = Path(scratch) / _ARTIFACT
             manifest = write(folder, version)
-            decision = _decided(home, name, evidence, data, gates)
-            _complete(home, folder, manifest, evidence, decision, lineage)
+            decision = _decided(home, name, evidence, gates, training_sets)
+            _complete(folder, manifest, evidence, decision, training_sets)
             check_bundle(folder, home)
-            for key, told in _tags(manifest, decision, lineage).items():
+            for key, told in _tags(manifest, decision, training_sets).items():
                 mlflow.set_tag(run.info.run_id, key, told)
             mlflow.log_artifacts(run.info.run_id, str(folder), _ARTIFACT)
             if (folder / REPORT).is_file():
@@ -201,35 +203,40 @@ def _gates(name: str) -> Gates:
     return Gates() if model is None else model.gates
 
 
-def _decided(home: Home, name: str, evidence: Evidence | None, data: Sequence[Check], gates: Gates) -> Decision:
+def _decided(
+    home: Home, name: str, evidence: Evidence | None, gates: Gates, training_sets: Sequence[Sample]
+) -> Decision:
     """Beside the champion, if there is one whose evidence is there."""
     version = champion_of(home, name)
     theirs = evidence_of(home, name, version) if version else None
+    data = looked_at(training_sets, gates, learned_from(home, name, version) if version else None)
     return decide(evidence, gates, champion=theirs, version=version or 0, data=data)
 
 
 def _complete(
-    home: Home,
     folder: Path,
     manifest: BundleManifest,
     evidence: Evidence | None,
     decision: Decision,
-    lineage: Sequence[Mapping[str, Any]],
+    training_sets: Sequence[Sample],
 ) -> None:
-    """What every bundle has besides: evidence, decision, lineage and its card."""
+    """What every bundle has besides: evidence, decision, lineage, some rows of its training sets, and its card."""
     from training.card import CARD, draw
 
     began = RUN.get().get("began")
     took = {} if began is None else {"seconds": round(time.time() - began, 1)}
-    told = {**RUN.get(), **took, "training_sets": list(lineage)}
+    lineage = [dict(one.manifest) for one in training_sets]
+    told = {**RUN.get(), **took, "training_sets": lineage}
     files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(told, indent=1).encode()}
     if evidence is not None:
         files[EVIDENCE] = evidence.to_bytes()
+    if training_sets:
+        files[SAMPLE] = kept(training_sets)
     files[CARD] = draw(folder, manifest, evidence, decision, lineage).encode()
     amend(folder, files)
 
 
-def _tags(manifest: BundleManifest, decision: Decision, lineage: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _tags(manifest: BundleManifest, decision: Decision, training_sets: Sequence[Sample]) -> dict[str, str]:
     """What a run says of where it came from."""
     return {
         "family": manifest.family,
@@ -241,7 +248,7 @@ def _tags(manifest: BundleManifest, decision: Decision, lineage: Sequence[Mappin
         "may_serve": str(decision.may_serve).lower(),
         "reasons": "; ".join(decision.reasons)[:4_000],
         "key": str(RUN.get().get("key", "")),
-        "lineage": json.dumps([one.get("sources") for one in lineage])[:4_000],
+        "lineage": json.dumps([one.manifest.get("sources") for one in training_sets])[:4_000],
     }
 
 
@@ -273,6 +280,14 @@ def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
         return dict(json.loads((home.bundles(name) / str(version) / LINEAGE).read_text()))
     except (OSError, ValueError):
         return {}
+
+
+def learned_from(home: Home, name: str, version: int) -> dict[str, dict[str, np.ndarray]] | None:
+    """Service → feature → values in some rows of what a version learned from; None where nothing is kept."""
+    try:
+        return read((home.bundles(name) / str(version) / SAMPLE).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def trained_with(home: Home, name: str, key: str) -> int | None:

@@ -6,6 +6,7 @@
 
 from training.datasets.interactions import Interactions
 from training.datasets.point_in_time import TrainingSet, all_keys, repeat, training_set
+from training.datasets.sample import Sample
 from training.datasets.splits import TimeSplit
 
-__all__ = ["Interactions", "TimeSplit", "TrainingSet", "all_keys", "repeat", "training_set"]
+__all__ = ["Interactions", "Sample", "TimeSplit", "TrainingSet", "all_keys", "repeat", "training_set"]

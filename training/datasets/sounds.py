@@ -7,7 +7,7 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from training.datasets import training_set
+from training.datasets import Sample, training_set
 from training.datasets.columns import to_numpy
 from transforms.audio.described import EATEN, WIDTH, vector
 from transforms.raw.read import scan
@@ -29,8 +29,7 @@ class LabelledSounds:
         artists: (n,) number of the artist; a track whose artist nobody knows is one of its own.
         balances: (n, 9) of ``transforms.audio.spectrum.tonal_balance``.
         cutoff: microseconds; nothing was said later.
-        fingerprint: of the feature service.
-        digest: of the training set.
+        pulled: the training set.
     """
 
     tracks: tuple[str, ...]
@@ -39,8 +38,7 @@ class LabelledSounds:
     artists: np.ndarray
     balances: np.ndarray
     cutoff: int
-    fingerprint: str
-    digest: str
+    pulled: Sample
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -76,8 +74,7 @@ class LabelledSounds:
             np.unique(owners.to_numpy(), return_inverse=True)[1],
             to_numpy(rows[f"{VIEW}__tonal_balance"]),
             int(rows["event_timestamp"].dt.timestamp("us").max()),  # type: ignore[arg-type]
-            str(pulled.manifest["fingerprint"]),
-            str(pulled.manifest["digest"]),
+            Sample.of(pulled),
         )
 
     def take(self, rows: np.ndarray) -> "LabelledSounds":
@@ -89,8 +86,7 @@ class LabelledSounds:
             self.artists[rows],
             self.balances[rows],
             self.cutoff,
-            self.fingerprint,
-            self.digest,
+            self.pulled,
         )
 
     def split(self, *, share: float = 0.25, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
-from training.bundle import BACKGROUND
+from training.bundle import BACKGROUND, SAMPLE
 from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference")
@@ -91,7 +91,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
 def _without_people(folder: Path) -> None:
     """Take out of a bundle what serving does not read and is of listeners: rows of the test, and what came of each."""
     manifest = json.loads((folder / MANIFEST).read_text())
-    for name in (EVIDENCE, BACKGROUND):
+    for name in (EVIDENCE, BACKGROUND, SAMPLE):
         if manifest["files"].pop(name, None) is not None:
             (folder / name).unlink()
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")

@@ -1,17 +1,18 @@
 """What each feature view of a service costs online: time of a call for a hundred rows, and bytes of a row."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from feature_repo.home import Home
-from feature_repo.manifest import load_address, load_service
+from feature_repo.manifest import View, load_address, load_service
 from feature_repo.packed import entity_key
 from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from feature_repo.store import open_store
+from transforms import feature_tables
 
 ROWS, CALLS = 100, 7
 
@@ -29,21 +30,18 @@ class Cost:
     row_bytes: float
 
 
-def lookup_cost(home: Home, service: str, keys: pl.DataFrame) -> dict[str, Cost]:
+def lookup_cost(home: Home, services: Sequence[str]) -> dict[str, Cost]:
     """View → cost, dearest first; on-demand views are computed, not looked up.
 
     Args:
         home: the data folder.
-        service: feature service.
-        keys: rows with its join keys.
+        services: feature services; each view is asked for the newest entities of its table.
     """
     store, server = open_store(home), open_server(home, load_address(home), WRITE_TIMEOUT)
-    some = keys.head(ROWS)
+    views = {view.name: view for service in services for view in load_service(home, service).views}
     found = {}
-    for view in load_service(home, service).views:
-        rows: list[dict[str, Any]] = (
-            some.select(sorted(view.join_keys)).to_dicts() if view.join_keys else [{}] * len(some)
-        )
+    for view in views.values():
+        rows = _entities(home, view)
         features = [f"{view.name}:{name}" for name, _ in view.features]
         spent = []
         for _ in range(CALLS):
@@ -56,3 +54,14 @@ def lookup_cost(home: Home, service: str, keys: pl.DataFrame) -> dict[str, Cost]
         sizes = [len(value) for value in server.send([("GET", name) for name in names], names) if value]
         found[view.name] = Cost(float(np.median(spent)), float(np.median(sizes)) if sizes else 0.0)
     return dict(sorted(found.items(), key=lambda item: -item[1].milliseconds))
+
+
+def _entities(home: Home, view: View) -> list[dict[str, Any]]:
+    """So many rows of keys, the newest ones again where there are fewer; nobody's where the table is empty."""
+    keys = sorted(view.join_keys)
+    newest = feature_tables.scan(home, view.name).select(*keys, "event_timestamp").tail(50 * ROWS).collect()
+    rows = (
+        newest.sort("event_timestamp", descending=True).select(keys).unique(maintain_order=True).head(ROWS).to_dicts()
+    )
+    nobody = dict.fromkeys(keys, "nobody")
+    return [rows[place % len(rows)] if rows else nobody for place in range(ROWS)]

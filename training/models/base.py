@@ -6,13 +6,16 @@ Nothing else names it: ``find`` looks for it, ``training.checks`` puts every bun
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import numpy as np
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from training.models.problem import Problem
 
 
 class Result(Protocol):
@@ -55,6 +58,22 @@ class Gates:
     segment: float = 0.5
 
 
+@dataclass(frozen=True)
+class Fresh:
+    """What has come since a version's cutoff.
+
+    Attributes:
+        features: service → ``view__feature`` → (n,) values in some rows.
+        values: (m,) of the metric that the version's evidence has, of each unit whose answer is known by now; empty
+            where that is not asked.
+        clusters: (m,) what is resampled as one.
+    """
+
+    features: Mapping[str, Mapping[str, np.ndarray]]
+    values: np.ndarray = field(default_factory=lambda: np.empty(0))
+    clusters: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model(ABC):
     """One model of one family.
@@ -89,29 +108,119 @@ class Model(ABC):
             progress: told of each stage.
         """
 
+    def refuse(self, parameters: Mapping[str, Any] | None, known: Iterable[str] = ()) -> None:
+        """Parameters that there are not.
+
+        Raises:
+            InputError: there are some.
+        """
+        strange = sorted(set(parameters or {}) - set(known))
+        if strange:
+            expected = f"parameters among {', '.join(known)}" if known else "no parameters"
+            raise InputError(
+                expected=f"{expected} for {self.name}, which chooses all else for itself on validation",
+                found=", ".join(strange),
+                next_command=f"python -m training run {self.name}",
+            )
+
+    def fresh(self, home: Home, version: int) -> Fresh | None:
+        """What has come since a version's cutoff, asked of that version; None where the model does not say.
+
+        Args:
+            home: the data folder.
+            version: registered.
+        """
+        return None
+
+    @property
+    def searchable(self) -> bool:
+        """Whether it has parameters to search, and so a ``problem``."""
+        return False
+
+    def problem(
+        self,
+        home: Home,
+        *,
+        learners: Sequence[str] = (),
+        without: Sequence[str] = (),
+        progress: Progress = silent,
+    ) -> Problem:
+        """What it learns from, pulled once.
+
+        Args:
+            home: the data folder.
+            learners: among which to search, where there is a choice; all if empty.
+            without: features or views that it does not eat, where that can be said.
+            progress: told of the pull.
+
+        Raises:
+            InputError: it has nothing to search, or there is too little to learn from.
+        """
+        raise InputError(
+            expected=f"parameters of {self.name} to search",
+            found="none: it chooses for itself on validation",
+            next_command=f"python -m training run {self.name}",
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyModel(Model):
     """A model whose family has a way of its own.
 
     Attributes:
-        program: ``program(home, progress=…)`` trains, measures and registers.
+        program: ``program(home, progress=…)`` trains, measures and registers; where there are parameters, it takes
+            ``parameters=…``, too.
+        parameters: that a run takes, and what they are by default.
+        asks: ``asks(home, progress=…)`` pulls what a search of these parameters asks about.
+        since: ``since(home, version)`` says what has come since a version's cutoff.
         forecast: lets the champion speak from the end of the data on; rows written, by view.
     """
 
     program: Callable[..., Result]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    asks: Callable[..., Problem] | None = None
+    since: Callable[[Home, int], Fresh | None] | None = None
     forecast: Callable[[Home], dict[str, int]] | None = None
 
     def run(self, home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent) -> Result:
         """Train, measure and register.
 
         Raises:
-            InputError: parameters are given, which it takes none of: it chooses on validation.
+            InputError: there are no such parameters.
         """
+        self.refuse(parameters, self.parameters)
         if parameters:
-            raise InputError(
-                expected=f"no parameters for {self.name}, which chooses for itself on validation",
-                found=", ".join(parameters),
-                next_command=f"python -m training run {self.name}",
-            )
+            return self.program(home, parameters=parameters, progress=progress)
         return self.program(home, progress=progress)
+
+    def fresh(self, home: Home, version: int) -> Fresh | None:
+        """As its family says."""
+        return None if self.since is None else self.since(home, version)
+
+    @property
+    def searchable(self) -> bool:
+        """Whether its family says what a search asks about."""
+        return self.asks is not None
+
+    def problem(
+        self,
+        home: Home,
+        *,
+        learners: Sequence[str] = (),
+        without: Sequence[str] = (),
+        progress: Progress = silent,
+    ) -> Problem:
+        """What it learns from, pulled once.
+
+        Raises:
+            InputError: it has nothing to search, or learners or features are to be chosen, which it does by itself.
+        """
+        if self.asks is None:
+            return super().problem(home)
+        if learners or without:
+            raise InputError(
+                expected=f"parameters of {self.name} to search, which are {', '.join(self.parameters)}",
+                found=f"a choice of {', '.join((*learners, *without))}",
+                next_command=f"python -m training tune {self.name}",
+            )
+        return self.asks(home, progress=progress)

@@ -10,6 +10,7 @@ from typing import Any
 
 from feature_repo.home import Home
 from training.bundle import BundleManifest, write_bundle
+from training.datasets.sample import Sample
 from training.registry import register
 from training.validation.evidence import Evidence
 
@@ -71,8 +72,7 @@ def registered(
     cutoff: int,
     extra: Mapping[str, Any],
     inputs: Sequence[tuple[str, str]] = (("text", "string"),),
-    service: str = "",
-    fingerprint: str = "",
+    training_sets: Sequence[Sample] = (),
     family: str = "text",
     evidence: Evidence | None = None,
 ) -> int:
@@ -89,8 +89,7 @@ def registered(
         cutoff: microseconds; nothing later was known.
         extra: what loading needs.
         inputs: name and type of each.
-        service: that it eats; empty if it makes features of raw texts.
-        fingerprint: of the service.
+        training_sets: that were pulled, the first of the service that it eats; none if it makes features of raw texts.
         family: of the model.
         evidence: of the test, unit by unit.
     """
@@ -106,8 +105,8 @@ def registered(
                 "name": name,
                 "version": version,
                 "family": family,
-                "feature_service": service,
-                "fingerprint": fingerprint,
+                "feature_service": training_sets[0].service if training_sets else "",
+                "fingerprint": training_sets[0].manifest["fingerprint"] if training_sets else "",
                 "inputs": list(inputs),
                 "outputs": list(outputs),
                 "metrics": {who: dict(values) for who, values in metrics.items()},
@@ -120,7 +119,15 @@ def registered(
     told = {f"test_{figure}_{who}": value for who, values in metrics.items() for figure, value in values.items()}
     known = {name: value for name, value in told.items() if not math.isnan(value)}
     parameters = {"learned_from": len(learned_from), "cutoff": moment}
-    return register(home, name, parameters=parameters, metrics=known, write=write, evidence=evidence)
+    return register(
+        home,
+        name,
+        parameters=parameters,
+        metrics=known,
+        write=write,
+        evidence=evidence,
+        training_sets=training_sets,
+    )
 
 
 def figures(metrics: Any) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """A registered model of rows, read from its bundle: as it serves."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from feature_repo.bundle import open_bundle
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from training.bundle import BACKGROUND
+from training.background import Background
 from training.datasets.tabular import TabularSet
 from training.estimators.lightgbm_trees import LightGbmFitted
 from training.estimators.shapley import sampled
@@ -62,11 +61,6 @@ class ServedTabular:
         """(n,) chances or numbers."""
         return self.onnx.predict(self.layout.matrix(rows.features))
 
-    def background(self) -> dict[str, np.ndarray]:
-        """Rows of the test: ``inputs`` (m, d), ``labels`` (m,), ``contributions`` (m, d + 1), features by name."""
-        with np.load(io.BytesIO((self.folder / BACKGROUND).read_bytes()), allow_pickle=False) as told:
-            return {name: told[name] for name in told.files}
-
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
         """(n, d + 1) of rows: the learner's own where it has them, by sampling elsewhere.
 
@@ -75,4 +69,6 @@ class ServedTabular:
         native = NATIVES.get(str(self.extra["learner"]))
         if native is not None:
             return np.asarray(native.from_native((self.folder / NATIVE).read_text()).contributions(inputs))
-        return sampled(self.onnx.predict, self.extra["answer"], inputs, self.background()["inputs"])
+        background = Background.read(self.folder)
+        rows = inputs if background is None else background.inputs
+        return sampled(self.onnx.predict, self.extra["answer"], inputs, rows)

@@ -16,23 +16,25 @@ import polars as pl
 
 from feature_repo.bundle import GOLDEN
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import BundleError, InputError
+from feature_repo.errors import InputError
 from feature_repo.home import Home
-from training.bundle import BACKGROUND, BundleManifest, read_champion, write_bundle
+from training.background import background
+from training.bundle import BACKGROUND, BundleManifest, write_bundle
 from training.clock import Clock
+from training.datasets.sample import LOOKED_AT, Sample
 from training.datasets.tabular import TabularSet
-from training.estimators import Fitted
+from training.estimators import LEARNERS, Fitted
 from training.estimators import learner as find_learner
 from training.estimators.base import Kind
 from training.evaluate.probabilities import probability_metrics
 from training.golden import golden
-from training.models.base import Model
+from training.models.base import Fresh, Model
 from training.models.result import TrainedResult, table
+from training.models.tabular_problem import TabularProblem, losses
 from training.registry import register
 from training.validation import training_data
 from training.validation.cross_validation import Fold, forward, grouped, last
 from training.validation.evidence import OURS, Evidence
-from training.validation.gates import Check
 from transforms.tabular.layout import Layout
 
 ONNX = "model.onnx"
@@ -40,8 +42,8 @@ NATIVE = "native"
 """The learner's own file, where it has one that is text: contributions are told from it."""
 SHOWN, SAMPLED_SHOWN = 1_000, 60
 """Rows that are explained; fewer where contributions are sampled."""
-KEPT = 2_000
-"""Rows of the training set whose features are kept, for the next one to be compared with."""
+RECENT = 2_000
+"""Rows since a cutoff that are asked about; the newest."""
 EXACT = ("lightgbm", "xgboost", "linear")
 """Learners that tell their contributions without sampling."""
 
@@ -154,12 +156,60 @@ class TabularModel(Model):
         """A learner on rows."""
         return find_learner(learner).fit(layout.matrix(rows.features), rows.labels, self.kind, parameters, self.seed)
 
-    def loss(self, answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(n,) of each row."""
-        if self.kind == "number":
-            return np.abs(answers - labels)
-        safe = np.clip(answers, 1e-6, 1 - 1e-6)
-        return -np.where(labels > 0, np.log(safe), np.log1p(-safe))
+    def fresh(self, home: Home, version: int) -> Fresh:
+        """Its newest labelled rows after a version's cutoff, and how the version answers them."""
+        from training.models.served import ServedTabular
+
+        served = ServedTabular.load(home, f"{self.name}:{version}")
+        told = self.rows(home)
+        came = told.filter(told["event_timestamp"] > datetime.fromisoformat(served.cutoff)).sort("event_timestamp")
+        if came.is_empty():
+            return Fresh({})
+        recent = self.leaving_out(served.extra["without"]).pull_rows(home, came.tail(RECENT))
+        values = losses(self.kind, served.predict(recent), recent.labels)
+        return Fresh({self.service: recent.features}, values, recent.clusters)
+
+    @property
+    def searchable(self) -> bool:
+        """Always: learners and their parameters."""
+        return True
+
+    def problem(
+        self,
+        home: Home,
+        *,
+        learners: Sequence[str] = (),
+        without: Sequence[str] = (),
+        progress: Progress = silent,
+    ) -> TabularProblem:
+        """Its rows, pulled once.
+
+        Raises:
+            InputError: nothing can be learned from the rows, or there is no such learner.
+        """
+        if without:
+            return self.leaving_out(without).problem(home, learners=learners, progress=progress)
+        among = tuple(learners) or tuple(LEARNERS)
+        for learner in among:
+            self.choice({"learner": learner})
+        rows = self.pull(home)
+        learned, asked = self.split(rows)
+        train = rows.take(learned)
+        layout = Layout.fit(train.features)
+        return TabularProblem(
+            self.kind,
+            layout.matrix(rows.features),
+            tuple(layout.outputs),
+            rows.labels,
+            rows.clusters,
+            learned,
+            asked,
+            tuple(self.periods(train)),
+            among,
+            self.choice(None),
+            self.without,
+            self.seed,
+        )
 
     def choice(self, parameters: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
         """Learner and parameters of a run.
@@ -192,22 +242,13 @@ class TabularModel(Model):
         if parameters and "without" in parameters:
             rest = {name: value for name, value in parameters.items() if name != "without"}
             return self.leaving_out(parameters["without"]).run(home, parameters=rest, progress=progress)
-        clock = Clock(progress, 5)
+        clock = Clock(progress, 4)
         learner, chosen = self.choice(parameters)
         rows = self.pull(home)
         learned, asked = self.split(rows)
         train, test = rows.take(learned), rows.take(asked)
         clock.lap("training set")
         layout = Layout.fit(train.features)
-        data = training_data.looked_at(
-            {name: rows.features[name] for name in layout.names},
-            rows.labels,
-            self.kind,
-            self.gates,
-            self._before(home),
-            seed=self.seed,
-        )
-        clock.lap("looked at")
         fitted = self.fit(train, layout, learner, chosen)
         clock.lap("fit")
         evidence, metrics = self._measured(train, test, layout, fitted, learner)
@@ -219,18 +260,15 @@ class TabularModel(Model):
             f"{self.about} {len(train):,} rows to learn from, {len(test):,} {later} asked about, by {learner}; what "
             f"serves was fitted to all {len(rows):,}."
         )
-        version = self._register(home, rows, files, about, layout, learner, chosen, evidence, metrics, data)
+        version = self._register(home, rows, files, about, layout, learner, chosen, evidence, metrics)
         clock.lap("registration")
         return TrainedResult(self.name, version, about, metrics, clock.seconds)
 
-    def _before(self, home: Home) -> dict[str, np.ndarray] | None:
-        """Features of the champion's training set, of those rows that are kept beside it."""
-        try:
-            folder, _ = read_champion(home, self.name)
-            with np.load(folder / BACKGROUND, allow_pickle=False) as told:
-                return {name.partition("/")[2]: told[name] for name in told.files if name.startswith("features/")}
-        except (BundleError, OSError):
-            return None
+    def _sample(self, rows: TabularSet, layout: Layout) -> Sample:
+        """Of the training set, to be looked at."""
+        drawn = np.sort(np.random.default_rng(self.seed).permutation(len(rows))[:LOOKED_AT])
+        features = {name: rows.features[name][drawn] for name in layout.names}
+        return Sample(rows.pulled, features, rows.labels[drawn], self.kind, chosen=True)
 
     def _measured(
         self, train: TabularSet, test: TabularSet, layout: Layout, fitted: Fitted, learner: str
@@ -244,7 +282,7 @@ class TabularModel(Model):
         evidence = Evidence.of(
             self.metric,
             test.units,
-            {who: self.loss(told, test.labels) for who, told in answers.items()},
+            {who: losses(self.kind, told, test.labels) for who, told in answers.items()},
             clusters=test.clusters,
             segments=test.segments,
             outcome=test.labels if self.kind == "binary" else None,
@@ -261,19 +299,11 @@ class TabularModel(Model):
         inputs = layout.matrix(test.features)
         rng = np.random.default_rng(self.seed)
         told = np.sort(rng.permutation(len(test))[: SHOWN if learner in EXACT else SAMPLED_SHOWN])
-        kept = rng.permutation(len(rows))[:KEPT]
         native = getattr(final, "native", None)
         return {
             ONNX: final.to_onnx(),
             GOLDEN: golden({self.name: (inputs, final.predict(inputs))}),
-            BACKGROUND: _saved(
-                {
-                    "inputs": inputs[told],
-                    "labels": test.labels[told],
-                    "contributions": fitted.contributions(inputs[told]),
-                    **{f"features/{name}": _kept(rows.features[name][kept]) for name in layout.names},
-                }
-            ),
+            BACKGROUND: background(inputs[told], fitted.contributions(inputs[told])),
             **({NATIVE: native().encode()} if native else {}),
         }
 
@@ -288,7 +318,6 @@ class TabularModel(Model):
         chosen: Mapping[str, Any],
         evidence: Evidence,
         metrics: Mapping[str, Mapping[str, float]],
-        data: list[Check],
     ) -> int:
         cutoff = datetime.fromtimestamp(int(rows.times[-1]) / 1e6, UTC).isoformat()
 
@@ -331,9 +360,8 @@ class TabularModel(Model):
             metrics={name: value for name, value in flat.items() if np.isfinite(value)},
             write=write,
             evidence=evidence,
-            data=data,
             gates=self.gates,
-            lineage=[rows.pulled],
+            training_sets=[self._sample(rows, layout)],
         )
 
 
@@ -354,18 +382,3 @@ def _numbers(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
         "rmse": float(np.sqrt((error**2).mean())),
         "r_squared": 1 - float((error**2).sum()) / spread if spread else float("nan"),
     }
-
-
-def _saved(arrays: Mapping[str, np.ndarray]) -> bytes:
-    import io
-
-    out = io.BytesIO()
-    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    return out.getvalue()
-
-
-def _kept(values: np.ndarray) -> np.ndarray:
-    """As an array that is no pickle."""
-    if values.dtype == object:
-        return np.array(["" if value is None else str(value) for value in values.tolist()], dtype=np.str_)
-    return values

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ class Digests:
         return known[2]
 
 
-def code(packages: Iterable[str] = CODE) -> str:
+@cache
+def code(packages: tuple[str, ...] = CODE) -> str:
     """Of the code of some packages: what a model is also made of."""
     total = hashlib.sha256()
     for package in packages:

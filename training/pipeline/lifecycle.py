@@ -11,7 +11,7 @@ from typing import Any
 
 from feature_repo.bundle import ALIASES
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import InputError, StoreError
+from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from training import registry
 from training.deployment import Target, target
@@ -182,7 +182,7 @@ class MLPipeline:
         def work() -> str:
             try:
                 outcome = run_model(home, model, again=again)
-            except (InputError, StoreError) as error:
+            except (InputError, StoreError, BundleError) as error:
                 outcome = Outcome(model, error=error)
             found.append(outcome)
             if outcome.error is not None:

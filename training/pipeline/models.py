@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -92,12 +92,14 @@ def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str,
 
 def _declared(model: Model) -> dict[str, str]:
     """What its file says: values as they are, functions by the file that they stand in, which need not be ours."""
-    told = {}
-    for part in fields(model):
-        value = getattr(model, part.name)
-        source = inspect.getsourcefile(value) if inspect.isfunction(value) else None
-        told[part.name] = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else repr(value)
-    return told
+    return {part.name: _told(getattr(model, part.name)) for part in fields(model)}
+
+
+def _told(value: Any) -> str:
+    if is_dataclass(value):
+        return repr({part.name: _told(getattr(value, part.name)) for part in fields(value)})
+    source = inspect.getsourcefile(value) if inspect.isfunction(value) else None
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else repr(value)
 
 
 def run_model(
@@ -135,7 +137,12 @@ def run_model(
     else:
         if home.manifest.is_file():
             open_store(home)  # Feast takes seconds to import, whoever pulls first
-        of_run = {"key": made_of, "rows": {table: rows(home, table) for table in model.raw}, "began": time.time()}
+        of_run = {
+            "key": made_of,
+            "parameters": dict(parameters or {}),
+            "rows": {table: rows(home, table) for table in model.raw},
+            "began": time.time(),
+        }
         token = RUN.set(of_run)
         try:
             result = model.run(home, parameters=parameters, progress=progress)

@@ -12,20 +12,16 @@ from datetime import UTC, datetime
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from training.models.base import Model
-from training.models.served import ServedTabular
-from training.models.tabular import TabularModel
 from training.pipeline.digests import rows as rows_of
 from training.pipeline.models import Outcome, run_model
-from training.registry import champion_of, evidence_of, lineage_of, promote_by_itself
+from training.registry import champion_of, evidence_of, learned_from, lineage_of, promote_by_itself
 from training.validation.bootstrap import interval
-from training.validation.training_data import listed
-from transforms.drift import VERDICTS, compare
+from training.validation.training_data import drifted
 from transforms.raw.read import scan
 
 DECISIONS = "retraining.jsonl"
-RECENT = 2_000
-"""Rows since the cutoff that drift and decay are looked for in; the newest."""
 FEWEST = 100
+"""Rows since the cutoff that drift and decay are told by."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +119,8 @@ def _again(home: Home, model: Model, watched: Watched) -> str:
 
 def _watched(home: Home, model: Model, version: int, policy: Policy) -> Watched:
     reasons, found = [], []
-    for name, limit, told in (*_age(home, model, version, policy), *_volume(home, model, version, policy)):
-        found.append(told)
-        if limit:
-            reasons.append(f"{name}: {told}")
-    if isinstance(model, TabularModel):
-        for name, limit, told in _rows(home, model, version, policy):
+    for look in (_age, _volume, _since):
+        for name, limit, told in look(home, model, version, policy):
             found.append(told)
             if limit:
                 reasons.append(f"{name}: {told}")
@@ -160,29 +152,27 @@ def _volume(home: Home, model: Model, version: int, policy: Policy) -> list[tupl
     return found
 
 
-def _rows(home: Home, model: TabularModel, version: int, policy: Policy) -> list[tuple[str, bool, str]]:
-    """Drift of the features, and decay of the figure, on labelled rows after the cutoff."""
-    served = ServedTabular.load(home, f"{model.name}:{version}")
-    told = model.rows(home)
-    fresh = told.filter(told["event_timestamp"] > datetime.fromisoformat(served.cutoff)).sort("event_timestamp")
-    if fresh.height < FEWEST:
-        return [("drift", False, f"{fresh.height} labelled rows since its cutoff, too few to tell drift and decay")]
-    model = model.leaving_out(served.extra["without"])
-    recent = model.pull_rows(home, fresh.tail(RECENT))
-    background = served.background()
-    moved = []
-    for name in served.layout.names:
-        drift = compare(name, listed(background[f"features/{name}"]), listed(recent.features[name]))
-        if drift.verdict == VERDICTS[-1]:
-            moved.append(name)
-    share = len(moved) / max(len(served.layout.names), 1)
-    names = f": {', '.join(moved[:5])}" if moved else ""
-    found = [("drift", share > policy.drifted, f"{share:.0%} of the features drifted, {policy.drifted:.0%} go{names}")]
+def _since(home: Home, model: Model, version: int, policy: Policy) -> list[tuple[str, bool, str]]:
+    """Drift of the features, and decay of the figure, on what came after the cutoff."""
+    fresh = model.fresh(home, version)
+    if fresh is None:
+        return []
+    before = learned_from(home, model.name, version) or {}
+    pairs = [(before[service], now) for service, now in fresh.features.items() if service in before]
+    asked = sum(len(before.keys() & now.keys()) for before, now in pairs)
+    fewest = min((len(values) for _, now in pairs for values in now.values()), default=0)
+    found = []
+    if fewest < FEWEST:
+        found.append(("drift", False, f"{fewest} rows since its cutoff, too few to tell drift"))
+    else:
+        moved = [name for before, now in pairs for name in drifted(before, now)]
+        share, names = len(moved) / max(asked, 1), f": {', '.join(moved[:5])}" if moved else ""
+        told = f"{share:.0%} of the features drifted, {policy.drifted:.0%} go{names}"
+        found.append(("drift", share > policy.drifted, told))
     evidence = evidence_of(home, model.name, version)
-    if evidence is not None:
-        then = evidence.figure().mean
-        now = interval(model.loss(served.predict(recent), recent.labels), recent.clusters)
-        decayed = now.low > then * (1 + policy.decay)
-        told_now = f"{model.metric} {now} since, {then:.4f} on its test"
-        found.append(("decay", decayed, told_now))
+    if evidence is not None and len(fresh.values) >= FEWEST:
+        then, now = evidence.figure().mean, interval(fresh.values, fresh.clusters)
+        worse = then - now.high if evidence.higher_is_better else now.low - then
+        told = f"{evidence.metric} {now} since, {then:.4f} on its test"
+        found.append(("decay", worse > policy.decay * abs(then), told))
     return found

@@ -3,11 +3,12 @@
 What makes learning pointless is an error with the next command; what a person should know is a ``Check``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from feature_repo.errors import InputError
+from training.datasets.sample import Sample
 from training.estimators.base import Kind
 from training.models.base import Gates
 from training.validation.gates import Check
@@ -15,8 +16,8 @@ from transforms.drift import VERDICTS, compare
 
 FEWEST = 50
 """Rows with a label."""
-PROBED = 20_000
-"""Rows that each feature alone is asked about."""
+COMPARED = 2_000
+"""Rows that drift is told by."""
 
 
 def refuse(name: str, labels: np.ndarray, times: np.ndarray, now: int, kind: Kind) -> None:
@@ -94,53 +95,39 @@ def _named(empty: list[str], features: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def looked_at(
-    features: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    kind: Kind,
-    gates: Gates,
-    before: Mapping[str, np.ndarray] | None = None,
-    *,
-    seed: int = 0,
+    samples: Sequence[Sample], gates: Gates, before: Mapping[str, Mapping[str, np.ndarray]] | None = None
 ) -> list[Check]:
-    """Leaks, missing values, and how far it is from the training set before.
+    """Leaks, missing values, and how far the training sets of a model are from those before.
 
     Args:
-        features: name → (n,) numbers with NaN, or objects with None.
-        labels: (n,).
-        kind: of label.
+        samples: of the sets.
         gates: what is borne.
-        before: a sample of the champion's training set, likewise; None where there is none.
-        seed: of the rows that are probed.
+        before: service → feature → values, of what the champion learned from; None where there is none.
     """
-    drawn = np.random.default_rng(seed).permutation(len(labels))[:PROBED]
-    leaks, missing, worst = [], [], (0.0, "no feature")
-    for name, values in features.items():
-        share = float(_missing(values).mean())
-        if share > gates.missing:
-            missing.append(f"{name} in {share:.1%}")
-        alone = tells(values[drawn], labels[drawn], kind)
-        worst = max(worst, (alone, name))
-        if alone > gates.leak:
-            leaks.append(f"{name} ({alone:.3f})")
-    found = [
-        Check(
-            "leak",
-            not leaks,
-            f"alone they tell the label: {', '.join(leaks)}"
-            if leaks
-            else f"{worst[1]} tells most alone, {worst[0]:.3f}",
-            of_data=True,
-        ),
-        Check(
-            "missing values",
-            not missing,
-            ", ".join(missing) or f"none is missing in over {gates.missing:.0%}",
-            of_data=True,
-        ),
-    ]
-    if before is not None:
-        found.append(_drift(features, before, drawn))
+    found = []
+    for sample in samples:
+        of = f" of {sample.service}" if len(samples) > 1 else ""
+        if len(sample.labels):
+            found.append(_leak(f"leak{of}", sample, gates))
+        found.append(_missing_values(f"missing values{of}", sample, gates))
+        if before is not None and sample.service in before:
+            found.append(_drift(f"drift{of}", sample.features, before[sample.service]))
     return found
+
+
+def _leak(name: str, sample: Sample, gates: Gates) -> Check:
+    alone = {of: tells(values, sample.labels, sample.kind) for of, values in sample.features.items()}
+    leaks = [f"{of} ({told:.3f})" for of, told in alone.items() if told > gates.leak]
+    most = max(alone, key=lambda of: alone[of], default=None)
+    told = "there is no feature" if most is None else f"{most} tells most alone, {alone[most]:.3f}"
+    return Check(name, not leaks, f"alone they tell the label: {', '.join(leaks)}" if leaks else told, of_data=True)
+
+
+def _missing_values(name: str, sample: Sample, gates: Gates) -> Check:
+    shares = {of: float(_missing(values).mean()) for of, values in sample.features.items() if len(values)}
+    missing = [f"{of} in {share:.1%}" for of, share in shares.items() if share > gates.missing]
+    told = ", ".join(missing) or f"none is missing in over {gates.missing:.0%}"
+    return Check(name, not missing, told, binding=sample.chosen, of_data=True)
 
 
 def tells(values: np.ndarray, labels: np.ndarray, kind: Kind) -> float:
@@ -180,19 +167,26 @@ def _by_kind(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return found
 
 
-def _drift(features: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray], drawn: np.ndarray) -> Check:
-    some = drawn[:2_000]
-    moved = []
-    for name, values in features.items():
+def _drift(name: str, features: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray]) -> Check:
+    moved = drifted(before, features)
+    told = ", ".join(f"{feature} ({reason})" for feature, reason in moved.items())
+    told = f"drifted since the champion's training set: {told}" if moved else "as the champion's"
+    return Check(name, not moved, told, binding=False, of_data=True)
+
+
+def drifted(before: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray], *, seed: int = 0) -> dict[str, str]:
+    """Feature → why its values are others than before; of those that both have, some rows."""
+    found = {}
+    for name, values in now.items():
         if name in before:
-            drift = compare(name, listed(before[name]), listed(values[some]))
+            some = values[np.random.default_rng(seed).permutation(len(values))[:COMPARED]]
+            drift = compare(name, _listed(before[name]), _listed(some))
             if drift.verdict == VERDICTS[-1]:
-                moved.append(f"{name} ({'; '.join(drift.reasons)})")
-    told = f"drifted since the champion's training set: {', '.join(moved)}" if moved else "as the champion's"
-    return Check("drift", not moved, told, binding=False, of_data=True)
+                found[name] = "; ".join(drift.reasons)
+    return found
 
 
-def listed(values: np.ndarray) -> list[object]:
+def _listed(values: np.ndarray) -> list[object]:
     """Values with None where one is missing: NaN, or the empty text that stands for it in a bundle."""
     if values.dtype.kind in "OU":
         return [value or None for value in values.tolist()]

@@ -120,10 +120,10 @@ def test_nothing_is_fitted_on_what_comes_later_or_on_incidents(
         seen["fit"], seen["held"] = rows["place"], others["place"]
         return fit(rows, others, **more)
 
-    columns = running._columns
+    columns = running.columns
     monkeypatch.setattr(running, "fit_rows", noted)
     monkeypatch.setattr(
-        running, "_columns", lambda data, keys: {**columns(data, keys), "place": np.arange(data.height, dtype=float)}
+        running, "columns", lambda data, keys: {**columns(data, keys), "place": np.arange(data.height, dtype=float)}
     )
     monkeypatch.setattr(running, "_register", lambda *more: 1)
     spine = AUDIO_QUALITY.moments(in_telemetry)

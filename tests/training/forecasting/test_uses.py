@@ -33,8 +33,10 @@ from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
 from training.datasets.series import history, last_full_day
 from training.models.find import models
-from training.models.forecasting import capacity, chart_forecaster, trends, user_behavior
+from training.models.forecasting import capacity, chart_forecaster, trends
 from training.models.forecasting.chart_runs import SERVICE, ChartRuns, matrix
+from training.models.forecasting.user_behavior import run as user_behavior
+from training.models.forecasting.user_behavior.rows import Settings as Activity
 from training.registry import promote
 from training.train import forecast, train
 from transforms import feature_tables
@@ -64,7 +66,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, di
         results = {
             "trends": trends.run(home, TRENDS),
             "charts": chart_forecaster.run(home, chart_forecaster.Settings(trees=30)),
-            "user_behavior": user_behavior.run(home, user_behavior.Settings(trees=30)),
+            "user_behavior": user_behavior.run(home, Activity(trees=30)),
             "capacity": capacity.run(home, capacity.Settings(rolling=2, trees=20)),
         }
         with pytest.raises(BundleError, match="a promoted forecaster"):

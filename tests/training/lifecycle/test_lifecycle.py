@@ -243,12 +243,14 @@ def test_a_locked_mlflow_is_one_clear_error(own_model: Model, own_world: Home) -
 def test_a_search_beats_the_default_or_says_that_it_does_not(own_model: Model, own_world: Home) -> None:
     found = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
     assert found.trials >= 1
-    assert (found.version is None) == (found.gain.mean <= 0 or (found.learner == "lightgbm" and found.trials == 1))
+    assert (found.version is None) == (
+        found.gain.mean <= 0 or (found.parameters["learner"] == "lightgbm" and found.trials == 1)
+    )
     more = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
     assert more.trials > found.trials  # it goes on with what was tried
     assert more.validation <= found.validation
-    with pytest.raises(InputError, match="a model of rows"):
-        search(own_world, "recommendation", minutes=0.05)
+    with pytest.raises(InputError, match="has parameters to search"):
+        search(own_world, "capacity_forecaster", minutes=0.05)
 
 
 def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_world: Home) -> None:

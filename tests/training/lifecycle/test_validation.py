@@ -6,12 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
+from training.datasets import Sample, sample
+from training.datasets.sample import read
 from training.models.base import Gates
 from training.validation import training_data
 from training.validation.bootstrap import interval
 from training.validation.cross_validation import forward, grouped, last
 from training.validation.evidence import OURS, Evidence, together
-from training.validation.gates import Decision, decide
+from training.validation.gates import Check, Decision, decide
 
 TIMES = st.lists(st.integers(0, 1_000), min_size=5, max_size=80).map(lambda told: np.array(told, np.int64))
 
@@ -148,28 +150,38 @@ def _features(count: int = 800, seed: int = 0) -> tuple[dict[str, np.ndarray], n
     return {"v__noise": rng.normal(size=count), "v__kind": kinds}, labels
 
 
+def _looked_at(
+    features: dict[str, np.ndarray], labels: np.ndarray, before: dict[str, dict[str, np.ndarray]] | None = None
+) -> list[Check]:
+    return training_data.looked_at([Sample({"feature_service": "v1"}, features, labels)], Gates(), before)
+
+
 def test_a_feature_that_is_the_label_in_disguise_is_found() -> None:
     features, labels = _features()
-    plain = training_data.looked_at(features, labels, "binary", Gates())
+    plain = _looked_at(features, labels)
     assert all(check.passed for check in plain)
     told = training_data.tells(features["v__kind"], labels, "binary")
     assert told < 0.6  # a kind's mean must not be told by the row's own label
     disguised = features | {"v__after": labels * 3 + np.random.default_rng(1).normal(0, 0.1, len(labels))}
-    leak = training_data.looked_at(disguised, labels, "binary", Gates())[0]
+    leak = _looked_at(disguised, labels)[0]
     assert not leak.passed
     assert "v__after" in leak.told
     texts = features | {"v__word": np.where(labels > 0, "yes", "no").astype(object)}
-    assert not training_data.looked_at(texts, labels, "binary", Gates())[0].passed
+    assert not _looked_at(texts, labels)[0].passed
 
 
 def test_drift_and_missing_values_are_told() -> None:
     features, labels = _features()
     moved = {"v__noise": features["v__noise"] + 3, "v__kind": features["v__kind"].copy()}
-    drift = training_data.looked_at(moved, labels, "binary", Gates(), before=features)[-1]
+    kept = read(sample.kept([Sample({"feature_service": "v1"}, features)]))
+    drift = _looked_at(moved, labels, kept)[-1]
     assert not drift.passed
     assert "v__noise" in drift.told
     moved["v__noise"][:790] = np.nan
-    assert not training_data.looked_at(moved, labels, "binary", Gates())[1].passed
+    missing = _looked_at(moved, labels)[1]
+    assert not missing.passed
+    assert not missing.binding  # only a model whose features can be left out by name is stopped
+    assert len(_looked_at(moved, np.empty(0))) == 1  # without labels nobody looks for a leak
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from feature_repo.home import Home
-from tests.conftest import _apply
+from tests.conftest import apply
 from training.datasets import Interactions
 from training.models.recommendation.knowledge import _sounds, describe
 from transforms.audio.stft import RATE
@@ -35,7 +35,7 @@ def test_tracks_that_sound_alike_are_alike(home: Home, tmp_path: Path) -> None:
             soundfile.write(tmp_path / f"{track}.flac", song.samples, RATE)
     ingest(home, "audio", FORMATS["audio"].read(tmp_path))
     build(home)
-    _apply(home)
+    apply(home)
     interactions = Interactions.load(home)
     place = {track: number for number, track in enumerate(interactions.track_ids)}
     times = scan(home, "audio_analyses").collect()["event_timestamp"].dt.timestamp("us").to_numpy()

@@ -17,7 +17,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
-from training.datasets import training_set
+from training.datasets import Sample, training_set
 from training.datasets.columns import to_numpy
 from training.datasets.telemetry import incidents
 from training.evaluate.incidents import WEEK, IncidentMetrics, delays, incident_metrics, quiet_weeks
@@ -93,7 +93,7 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
     fit_end, test_start = (int(span[0] + share * (span[1] - span[0])) for share in (FIT, CALIBRATE))
     normal = ~_labelled(truth, entities, times, detector.aftermath)
     pulled = training_set(detector.service, spine, home=home)
-    features = _columns(pulled.data, [detector.key, "event_timestamp"])
+    features = columns(pulled.data, [detector.key, "event_timestamp"])
     clock.lap("features")
 
     rng = np.random.default_rng(seed)
@@ -151,12 +151,12 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         },
     }
     files = {"rows.npz": rows.to_bytes()} | ({"head.onnx": head[0]} if head else {})
-    version = _register(home, detector, files, rows, pulled.manifest, metrics, baseline, extra, fit_end, evidence)
+    version = _register(home, detector, files, rows, Sample.of(pulled), metrics, baseline, extra, fit_end, evidence)
     clock.lap("registration")
     return AnomalyResult(detector.name, version, spine.height, metrics, baseline, clock.seconds)
 
 
-def _columns(data: pl.DataFrame, keys: list[str]) -> dict[str, np.ndarray]:
+def columns(data: pl.DataFrame, keys: list[str]) -> dict[str, np.ndarray]:
     """Features as the row detector takes them; lists say nothing to it."""
     return {
         column.name: to_numpy(column)
@@ -308,7 +308,7 @@ def _register(
     detector: Detector,
     files: dict[str, bytes],
     rows: RowDetector,
-    pulled: Mapping[str, Any],
+    pulled: Sample,
     metrics: Mapping[str, IncidentMetrics],
     baseline: Mapping[str, IncidentMetrics],
     extra: dict[str, Any],
@@ -331,12 +331,12 @@ def _register(
                 "name": detector.name,
                 "version": version,
                 "family": "anomaly",
-                "feature_service": pulled["feature_service"],
-                "fingerprint": pulled["fingerprint"],
+                "feature_service": pulled.service,
+                "fingerprint": pulled.manifest["fingerprint"],
                 "inputs": [(name, "float64") for name in rows.columns.names],
                 "outputs": [("p_value", "float64")],
                 "metrics": figures,
-                "training_set": pulled["digest"],
+                "training_set": pulled.manifest["digest"],
                 "cutoff": moment,
                 "extra": extra,
             },
@@ -350,5 +350,5 @@ def _register(
         metrics=logged,
         write=write,
         evidence=evidence,
-        lineage=[pulled],
+        training_sets=[pulled],
     )

@@ -1,12 +1,8 @@
 """Broken hosts: each metric against its own past, minute by minute, and all of them together."""
 
-from feature_repo.command_line import Progress, silent
-from feature_repo.home import Home
 from training.datasets.telemetry import host_points, moments
 from training.models.anomaly.detector import Detector
-from training.models.anomaly.result import AnomalyResult
-from training.models.anomaly.run import run as run_detector
-from training.models.base import FamilyModel, Gates
+from training.models.anomaly.model import DetectorModel
 
 SYSTEM = Detector(
     name="system_anomaly_detector",
@@ -17,18 +13,4 @@ SYSTEM = Detector(
     points=host_points,
 )
 
-
-def run(home: Home, *, progress: Progress = silent) -> AnomalyResult:
-    """Fit, measure and register; see ``training.models.anomaly.run``."""
-    return run_detector(home, SYSTEM, progress=progress)
-
-
-MODEL = FamilyModel(
-    name=SYSTEM.name,
-    family="anomaly",
-    about=SYSTEM.about,
-    services=(SYSTEM.service,),
-    raw=("incidents", "host_metrics"),
-    gates=Gates(ties=True),
-    program=run,
-)
+MODEL = DetectorModel.of(SYSTEM, raw=("incidents", "host_metrics"))

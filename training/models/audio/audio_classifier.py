@@ -70,7 +70,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         inputs=[(f"{VIEW}__{name}", "float32") for name in EATEN],
         outputs=[(f"{task.name}__{name}", "float32") for task in asked for name in task.classes],
         metrics=metrics,
-        learned_from=[sounds.digest],
+        learned_from=[sounds.pulled.manifest["digest"]],
         cutoff=sounds.cutoff,
         extra={
             "kind": "heads",
@@ -80,8 +80,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
             "tracks": len(sounds),
             "layout": LAYOUT,
         },
-        service=SERVICE,
-        fingerprint=sounds.fingerprint,
+        training_sets=[sounds.pulled],
         evidence=evidence(sounds, asked[0], train, test, by),
     )
     clock.lap("registration")

@@ -80,7 +80,7 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
         inputs=[(INPUT, "float32")],
         outputs=[(f"{task.name}__{name}", "float32") for task in asked for name in task.classes],
         metrics=metrics,
-        learned_from=[sounds.digest],
+        learned_from=[sounds.pulled.manifest["digest"]],
         cutoff=sounds.cutoff,
         extra={
             "kind": "mel_cnn",

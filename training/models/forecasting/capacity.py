@@ -15,7 +15,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.bundle import read_champion
 from training.clock import Clock
-from training.datasets import all_keys, training_set
+from training.datasets import Sample, all_keys, training_set
 from training.datasets.series import HOUR, history, last_full_day
 from training.evaluate import mase_scale
 from training.models.base import FamilyModel
@@ -111,7 +111,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         NAME,
         files={f"{one.name}.onnx": to_onnx(one.booster) for one in learned},
         metrics=metrics,
-        pulled=pulled.manifest,
+        pulled=Sample.of(pulled),
         inputs=learned[0].names(panel) if learned else [],
         cutoff=panel.end.isoformat(),
         parameters={**asdict(settings), "hours": panel.steps, "blend": blend.kind},

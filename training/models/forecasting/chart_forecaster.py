@@ -18,7 +18,7 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from training.bundle import read_champion
 from training.clock import Clock
-from training.datasets import training_set
+from training.datasets import Sample, training_set
 from training.datasets.chart_weeks import grids, spine
 from training.evaluate import forecast_metrics, probability_metrics
 from training.models.base import FamilyModel
@@ -63,7 +63,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     files: dict[str, bytes] = {}
     extra: dict[str, Any] = {"settings": asdict(settings), "charts": {}}
     shown: list[report.Shown | report.Reliability] = []
-    rows, pulled, cutoff = 0, {}, 0
+    rows, pulled, cutoff = 0, Sample({}, {}), 0
     evidence: list[Evidence] = []
     for name, grid in charts.items():
         weeks = grid.places.shape[1]
@@ -71,7 +71,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         oldest = max(weeks - settings.years * YEAR, 0)
         recent = max(test - YEAR - max(AHEAD), oldest)
         found = training_set(SERVICE, spine(grid, [*range(oldest, recent, 2), *range(recent, weeks)], AHEAD), home=home)
-        data, pulled, rows = found.data, found.manifest, rows + found.data.height
+        data, pulled, rows = found.data, Sample.of(found), rows + found.data.height
         clock.lap(f"{name} features")
         honest = ChartRuns(grid.size, settings.trees).fit(data, test - 1)
         fresh = data.filter(pl.col("week") >= test)

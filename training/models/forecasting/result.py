@@ -8,6 +8,7 @@ from typing import Any
 
 from feature_repo.home import Home
 from training.bundle import BundleManifest, write_bundle
+from training.datasets import Sample
 from training.evaluate import ForecastMetrics, ProbabilityMetrics
 from training.registry import register
 from training.validation.evidence import Evidence
@@ -93,7 +94,7 @@ def register_forecaster(
     *,
     files: Mapping[str, bytes],
     metrics: Mapping[str, Mapping[str, Metrics]],
-    pulled: Mapping[str, Any],
+    pulled: Sample,
     inputs: list[str],
     cutoff: str,
     parameters: dict[str, Any],
@@ -108,7 +109,7 @@ def register_forecaster(
         name: of the model.
         files: content by name.
         metrics: on test.
-        pulled: manifest of the training set.
+        pulled: the training set.
         inputs: columns of its models, in order.
         cutoff: ISO 8601.
         parameters: of the run.
@@ -125,12 +126,12 @@ def register_forecaster(
             "name": name,
             "version": version,
             "family": "forecasting",
-            "feature_service": pulled["feature_service"],
-            "fingerprint": pulled["fingerprint"],
+            "feature_service": pulled.service,
+            "fingerprint": pulled.manifest["fingerprint"],
             "inputs": [(column, "float32") for column in inputs],
             "outputs": [("score", "float32")],
             "metrics": figures,
-            "training_set": pulled["digest"],
+            "training_set": pulled.manifest["digest"],
             "cutoff": cutoff,
             "extra": extra,
         }
@@ -141,4 +142,6 @@ def register_forecaster(
         for what, numbers in figures.items()
         for metric, value in numbers.items()
     }
-    return register(home, name, parameters=parameters, metrics=logged, write=write, evidence=evidence, lineage=[pulled])
+    return register(
+        home, name, parameters=parameters, metrics=logged, write=write, evidence=evidence, training_sets=[pulled]
+    )

@@ -25,7 +25,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.bundle import read_champion
 from training.clock import Clock
-from training.datasets import all_keys, training_set
+from training.datasets import Sample, all_keys, training_set
 from training.datasets.series import DAY, history, last_full_day
 from training.evaluate import forecast_metrics, mase_scale
 from training.models.base import FamilyModel
@@ -172,7 +172,7 @@ class Known:
         self._level = np.zeros(len(world.panel), np.float32)
         for number, part in enumerate(world.hierarchy.levels.values()):
             self._level[part] = number
-        self.pulled: dict[str, Any] = {}
+        self.pulled = Sample({}, {})
         self.rows = 0
 
     @property
@@ -192,7 +192,7 @@ class Known:
         spine = moments.join(tracks, how="cross").with_columns(platform_id=pl.lit(world.home.tenant))
         found = training_set(SERVICE, spine, home=world.home)
         self.rows += spine.height
-        self.pulled = found.manifest
+        self.pulled = Sample.of(found)
         for number, end in enumerate(ends):
             self._at[end] = _of_tracks(found.data[number * len(world.tracks) : (number + 1) * len(world.tracks)])
 

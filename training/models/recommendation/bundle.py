@@ -14,6 +14,7 @@ from feature_repo.bundle import GOLDEN
 from feature_repo.home import Home
 from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
+from training.background import background
 from training.bundle import BACKGROUND, BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
 from training.golden import golden
@@ -129,9 +130,7 @@ def writer(
 def _background(booster: "lightgbm.Booster", shown: np.ndarray) -> bytes:
     """Rows, and what each column contributed to their scores (LightGBM's TreeSHAP)."""
     told = booster.predict(shown, pred_contrib=True) if len(shown) else np.zeros((0, shown.shape[1] + 1))
-    out = io.BytesIO()
-    np.savez_compressed(out, inputs=shown, contributions=np.asarray(told))
-    return out.getvalue()
+    return background(shown, np.asarray(told), "hybrid.onnx")
 
 
 def index(vectors: np.ndarray) -> bytes:

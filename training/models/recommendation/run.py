@@ -24,7 +24,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.datasets import Interactions, TimeSplit, TrainingSet, training_set
+from training.datasets import Interactions, Sample, TimeSplit, TrainingSet, training_set
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
 from training.golden import ROWS
 from training.models.base import FamilyModel
@@ -36,6 +36,7 @@ from training.models.recommendation.candidates import Query, at_cutoff, fewer_ne
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import POPULAR_DAYS, Knowledge, describe, learn
 from training.models.recommendation.measured import PICKS
+from training.models.recommendation.problem import PARAMETERS, Asked, RankerProblem
 from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranked, Ranker
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 from training.registry import register
@@ -132,14 +133,27 @@ class Fitted:
     scores: list[np.ndarray]
 
 
-def run(home: Home, settings: Settings | None = None, *, progress: Progress = silent) -> Result:
+def run(
+    home: Home,
+    settings: Settings | None = None,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> Result:
     """Train, measure and register. See the module's docstring.
+
+    Args:
+        home: the data folder.
+        settings: what differs from the defaults.
+        parameters: of both rankers, by name, likewise.
+        progress: told of each stage.
 
     Raises:
         InputError: too few plays, or nobody with both a past and a future.
         StoreError: features are not built or not applied.
     """
     settings = settings or Settings()
+    settings = replace(settings, ranker=replace(settings.ranker, **(parameters or {})))
     clock = Clock(progress, 7)
     interactions = Interactions.load(home)
     split = TimeSplit.by_share(interactions.time)
@@ -179,12 +193,44 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         metrics=_flat(found),
         write=writer(home, learned, hybrid.pulled, found, split, page, asked, HYBRID.matrix(_some(hybrid.test))),
         evidence=found.evidence,
-        lineage=[hybrid.pulled.manifest, real_time.pulled.manifest],
+        training_sets=[Sample.of(hybrid.pulled), Sample.of(real_time.pulled)],
     )
     clock.lap("registration")
     saved = hybrid.pulled.save(home)
     path = home.bundles(NAME) / str(version) / "report.html"
     return Result(version, metrics, found, split, hybrid.pulled.data.height, saved, path, clock.seconds)
+
+
+def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
+    """What the hybrid ranker learns from and is asked about: everything of a run until its first fit.
+
+    Raises:
+        InputError: too few plays, or nobody with both a past and a future.
+        StoreError: features are not built or not applied.
+    """
+    clock, settings = Clock(progress, 3), Settings()
+    interactions = Interactions.load(home)
+    split = TimeSplit.by_share(interactions.time)
+    settings = replace(settings, ials=choose_vectors(home, interactions, split, settings))
+    clock.lap("vectors chosen")
+    moments, _ = _moments(home, interactions, split, settings, clock)
+    asked = [moment.asked for moment in moments]
+    _, parts = _pulled(home, interactions, HYBRID, asked)
+    clock.lap("training set")
+    users = interactions.user_ids
+    return RankerProblem(
+        HYBRID,
+        tuple(
+            Asked(
+                HYBRID.groups(rows),
+                np.array([len(query.relevant) for query in queries if len(query.pool)]),
+                np.array([users[query.user] for query in queries if len(query.pool)]),
+            )
+            for queries, rows in zip(asked, parts, strict=True)
+            if rows.height
+        ),
+        settings.ranker,
+    )
 
 
 def _some(rows: pl.DataFrame) -> pl.DataFrame:
@@ -250,18 +296,25 @@ def _ranker(
     home: Home, interactions: Interactions, settings: Settings, ranked: Ranked, asked: list[list[Query]]
 ) -> Fitted:
     """Fit on all but the last two moments, stop by the last but one, score the last."""
-    spines = [spine(interactions, part, home.tenant, context=ranked is REAL_TIME) for part in asked]
-    pulled = training_set(ranked.service, pl.concat(spines), home=home)
-    ends = np.cumsum([part.height for part in spines])
-    *train, validation, test = (
-        pulled.data[int(end) - part.height : int(end)] for part, end in zip(spines, ends, strict=True)
-    )
+    pulled, parts = _pulled(home, interactions, ranked, asked)
+    *train, validation, test = parts
     learnable = [ranked.groups(rows) for rows in train if rows.height]
     held_out = ranked.groups(validation) if validation.height else learnable[-1]
     booster = settings.ranker.fit(ranked, learnable or [held_out], held_out)
     scores = np.asarray(booster.predict(ranked.matrix(test))) if test.height else np.empty(0)
     bounds = np.cumsum([len(query.pool) for query in asked[-1]])[:-1]
     return Fitted(booster, pulled, test, np.split(scores, bounds) if asked[-1] else [])
+
+
+def _pulled(
+    home: Home, interactions: Interactions, ranked: Ranked, asked: list[list[Query]]
+) -> tuple[TrainingSet, list[pl.DataFrame]]:
+    """Features of all candidates; all of them, and the rows of each moment."""
+    spines = [spine(interactions, part, home.tenant, context=ranked is REAL_TIME) for part in asked]
+    pulled = training_set(ranked.service, pl.concat(spines), home=home)
+    ends = np.cumsum([part.height for part in spines])
+    rows = [pulled.data[int(end) - part.height : int(end)] for part, end in zip(spines, ends, strict=True)]
+    return pulled, rows
 
 
 def _learned_weights(
@@ -415,4 +468,6 @@ MODEL = FamilyModel(
         "track_content",
     ),
     program=run,
+    parameters={name: getattr(Ranker(), name) for name in PARAMETERS},
+    asks=problem,
 )

@@ -4,6 +4,9 @@ Learned from labelled texts and from words that name an emotion (``emotion_words
 little is labelled. The newest whole texts are held back and asked about once.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from feature_repo.command_line import Progress, silent
@@ -17,6 +20,7 @@ from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
 from training.models.text.emotion_words import seeds
 from training.models.text.linear_stack import MemberRecipe, Recipe, by_length, fit
+from training.models.text.problem import TextProblem, parameters_of, recipe_with
 from training.validation.evidence import OURS, Evidence
 from transforms.text.analysis import EMOTION
 from transforms.text.linear import LinearText, Member
@@ -38,12 +42,12 @@ TELLING = 4.0
 LANGUAGES = ("en",)
 
 
-def fit_emotion(tokens: list[list[str]], labels: np.ndarray) -> LinearText:
+def fit_emotion(tokens: list[list[str]], labels: np.ndarray, recipe: Recipe = RECIPE) -> LinearText:
     """Fit to words and labels (n,), numbers of ``CLASSES``.
 
     With fewer texts of a class than there are folds, the words that name emotions speak alone (``naming``).
     """
-    if np.bincount(labels, minlength=len(CLASSES)).min() < RECIPE.folds:
+    if np.bincount(labels, minlength=len(CLASSES)).min() < recipe.folds:
         return naming()
     told = [(words(text), CLASSES.index(emotion)) for text, emotion in seeds()]
     weights = by_length(tokens)
@@ -52,7 +56,7 @@ def fit_emotion(tokens: list[list[str]], labels: np.ndarray) -> LinearText:
         np.concatenate([labels, [label for _, label in told]]).astype(np.int64),
         CLASSES,
         [*owners(tokens), *([np.empty(0, np.int64)] * len(told))],
-        recipe=RECIPE,
+        recipe=recipe,
         weights=np.concatenate([weights, np.full(len(told), SEED_WEIGHT)]),
     )
 
@@ -69,13 +73,12 @@ def naming() -> LinearText:
     return LinearText(CLASSES, (space,), (Member(0, True, table, bias),), np.eye(len(CLASSES)), np.zeros(len(CLASSES)))
 
 
-def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
-    """Fit, measure beside words that name emotions and the most frequent class, register.
+def load(home: Home) -> tuple[LabelledTexts, np.ndarray]:
+    """What is learned from, and (n,) numbers of ``CLASSES``.
 
     Raises:
         InputError: there are no labelled texts, or labels that are no emotions.
     """
-    clock = Clock(progress, 4)
     texts = LabelledTexts.load(home, "emotion")
     strange = sorted(set(texts.classes) - set(CLASSES))
     if strange:
@@ -84,11 +87,33 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
             found=", ".join(strange[:5]),
             next_command="python -m transforms import texts PATH",
         )
-    labels = np.array([CLASSES.index(texts.classes[label]) for label in texts.labels], np.int64)
+    return texts, np.array([CLASSES.index(texts.classes[label]) for label in texts.labels], np.int64)
+
+
+def problem(home: Home, *, progress: Progress = silent) -> TextProblem:
+    """What a search of its strengths asks about.
+
+    Raises:
+        InputError: as ``load`` does.
+    """
+    return TextProblem.of(*load(home), RECIPE, fit_emotion)
+
+
+def run(
+    home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent, seed: int = 0
+) -> TrainedResult:
+    """Fit, measure beside words that name emotions and the most frequent class, register.
+
+    Raises:
+        InputError: as ``load`` does.
+    """
+    clock = Clock(progress, 4)
+    recipe = recipe_with(RECIPE, parameters or {})
+    texts, labels = load(home)
     parts = split(texts, seed=seed)
     test = texts.take(parts.test)
     clock.lap("texts")
-    model = fit_emotion([texts.tokens[row] for row in parts.train], labels[parts.train])
+    model = fit_emotion([texts.tokens[row] for row in parts.train], labels[parts.train], recipe)
     truth = labels[parts.test]
     share = np.bincount(labels[parts.train], minlength=len(CLASSES)) / len(parts.train)
     answers = {
@@ -98,7 +123,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     }
     metrics = {EMOTION if who == OURS else who: figures(class_metrics(truth, told)) for who, told in answers.items()}
     clock.lap("measured")
-    final = fit_emotion(list(texts.tokens), labels)
+    final = fit_emotion(list(texts.tokens), labels, recipe)
     clock.lap("fit")
     about = (
         f"Emotion. {len(parts.train):,} texts to learn from, {len(test):,} whole texts asked about, told apart by "
@@ -127,4 +152,6 @@ MODEL = FamilyModel(
     raw=("texts", "text_labels"),
     feeds=("track_text", "artist_text"),
     program=run,
+    parameters=parameters_of(RECIPE),
+    asks=problem,
 )

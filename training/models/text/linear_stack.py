@@ -24,6 +24,11 @@ class MemberRecipe:
     present: bool
     strength: float
 
+    @property
+    def name(self) -> str:
+        """Of the member, among those of its recipe."""
+        return f"{self.analyzer}_present" if self.present else self.analyzer
+
 
 @dataclass(frozen=True)
 class Recipe:

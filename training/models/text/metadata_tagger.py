@@ -17,7 +17,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.datasets import training_set
+from training.datasets import Sample, training_set
 from training.datasets.columns import to_numpy
 from training.evaluate.classification import label_metrics
 from training.models.base import FamilyModel
@@ -75,7 +75,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
             next_command="python -m transforms simulate  (or: python -m transforms import lastfm PATH)",
         )
     learn, ask, end = moments
-    train, fingerprint, fit = _asked(home, tags, vocabulary, learn, ask)
+    train, pulled, fit = _asked(home, tags, vocabulary, learn, ask)
     test, _, _ = _asked(home, tags, vocabulary, ask, end)
     clock.lap("features")
     model = _fit(train.vectors, train.before | train.after, vocabulary, fit)
@@ -104,8 +104,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         learned_from=vocabulary,
         cutoff=round(end.timestamp() * 1e6),
         extra={"fit": fit},
-        service=SERVICE,
-        fingerprint=fingerprint,
+        training_sets=[pulled],
         evidence=_evidence(test.artists[test.new.any(axis=1)], truth, answers),
     )
     clock.lap("registration")
@@ -132,7 +131,7 @@ def _vocabulary(tags: pl.DataFrame) -> list[str]:
     return sorted(common.head(MOST_TAGS)["tag"].to_list())
 
 
-def _asked(home: Home, tags: pl.DataFrame, vocabulary: list[str], at, until) -> tuple[_Asked, str, int]:  # type: ignore[no-untyped-def]
+def _asked(home: Home, tags: pl.DataFrame, vocabulary: list[str], at, until) -> tuple[_Asked, Sample, int]:  # type: ignore[no-untyped-def]
     """Artists with writing at a moment, and their tags before and after it."""
     known = tags.filter(pl.col("event_timestamp") < at).select("artist_id").unique().sort("artist_id")
     spine = known.with_columns(pl.lit(at).dt.cast_time_unit("us").alias("event_timestamp"))
@@ -157,7 +156,7 @@ def _asked(home: Home, tags: pl.DataFrame, vocabulary: list[str], at, until) -> 
                 table[period, artists[artist], numbers[tag]] = True
     parts = [np.asarray(to_numpy(rows[f"artist_text__{name}"]).tolist(), np.float64) for name in ("vector", "topics")]
     names = np.array(list(artists), dtype=np.str_)
-    return _Asked(names, np.concatenate(parts, axis=1), *table), str(pulled.manifest["fingerprint"]), int(fits[0])
+    return _Asked(names, np.concatenate(parts, axis=1), *table), Sample.of(pulled), int(fits[0])
 
 
 def _fit(vectors: np.ndarray, labels: np.ndarray, vocabulary: list[str], fit: int) -> TaggerModel:

@@ -5,6 +5,8 @@ held back and asked about once; what serves is then fitted to all of them.
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
 from training.models.text import lexicons
 from training.models.text.linear_stack import DEFAULT, Recipe, by_length, fit
+from training.models.text.problem import TextProblem, parameters_of, recipe_with
 from training.validation.evidence import OURS, Evidence
 from transforms.text.analysis import SENTIMENT
 from transforms.text.linear import LinearText
@@ -58,13 +61,12 @@ def vader(texts: list[str] | tuple[str, ...]) -> np.ndarray:
     return np.column_stack([1 - yes, yes])
 
 
-def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
-    """Fit, measure beside VADER and the more frequent class, register.
+def load(home: Home) -> LabelledTexts:
+    """What is learned from.
 
     Raises:
         InputError: there are no labelled texts, too few of them, or labels other than positive and negative.
     """
-    clock = Clock(progress, 4)
     texts = LabelledTexts.load(home, "sentiment")
     if texts.classes != CLASSES or len(texts) < FEWEST:
         raise InputError(
@@ -72,10 +74,39 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
             found=f"{len(texts)} labelled {', '.join(texts.classes)}",
             next_command="python -m transforms import texts PATH",
         )
+    return texts
+
+
+def fit_with(tokens: list[list[str]], labels: np.ndarray, recipe: Recipe) -> LinearText:
+    """With the lexicon's words."""
+    return fit_sentiment(tokens, labels, recipe=recipe)
+
+
+def problem(home: Home, *, progress: Progress = silent) -> TextProblem:
+    """What a search of its strengths asks about.
+
+    Raises:
+        InputError: as ``load`` does.
+    """
+    texts = load(home)
+    return TextProblem.of(texts, texts.labels, DEFAULT, fit_with)
+
+
+def run(
+    home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent, seed: int = 0
+) -> TrainedResult:
+    """Fit, measure beside VADER and the more frequent class, register.
+
+    Raises:
+        InputError: as ``load`` does.
+    """
+    clock = Clock(progress, 4)
+    recipe = recipe_with(DEFAULT, parameters or {})
+    texts = load(home)
     parts = split(texts, seed=seed)
     train, test = texts.take(parts.train), texts.take(parts.test)
     clock.lap("texts")
-    model = fit_sentiment(list(train.tokens), train.labels)
+    model = fit_sentiment(list(train.tokens), train.labels, recipe=recipe)
     share = np.bincount(train.labels, minlength=2) / len(train)
     answers = {
         OURS: model.predict(test.tokens),
@@ -86,7 +117,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         SENTIMENT if who == OURS else who: figures(class_metrics(test.labels, told)) for who, told in answers.items()
     }
     clock.lap("measured")
-    final = fit_sentiment(list(texts.tokens), texts.labels)
+    final = fit_sentiment(list(texts.tokens), texts.labels, recipe=recipe)
     clock.lap("fit")
     about = (
         f"Sentiment. {len(train):,} texts to learn from, {len(test):,} whole texts asked about, told apart by "
@@ -118,4 +149,6 @@ MODEL = FamilyModel(
     raw=("texts", "text_labels"),
     feeds=("track_text", "artist_text"),
     program=run,
+    parameters=parameters_of(DEFAULT),
+    asks=problem,
 )

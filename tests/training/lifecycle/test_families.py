@@ -1,0 +1,202 @@
+"""Families on the same engine as models of rows: searched, explained, looked at, watched."""
+
+import json
+import pickle
+import shutil
+import warnings
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+
+from feature_repo.bundle import open_bundle
+from feature_repo.errors import BundleError, InputError
+from feature_repo.home import Home
+from tests.conftest import apply, made_once
+from training import registry
+from training.background import Background
+from training.explain.explained import explain
+from training.models.base import Model
+from training.models.find import models
+from training.models.problem import Problem
+from training.models.recommendation.problem import RankerProblem, ndcg_of_groups
+from training.models.recommendation.ranker import HYBRID
+from training.pipeline import triggers
+from training.pipeline.models import run_model
+from training.tuning.search import search
+
+LASTING = ("churn_model", "user_behavior_forecaster")
+"""Need more days than the small world has."""
+SEARCHED = sorted(name for name, model in models().items() if model.searchable)
+ALIKE = ("user_behavior_forecaster", "sentiment_model", "emotion_model", "skip_model")
+"""Whose run measures what the problem's test measures, unit by unit."""
+
+
+@pytest.fixture(scope="session")
+def long_world(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Seventy days of few listeners, built and applied; made once for all workers. Read only."""
+    from transforms.build import build
+    from transforms.simulate.run import simulate
+    from transforms.simulate.world import Size
+
+    def make(home: Home) -> None:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Feast's own
+            patch.setenv("REFRAIN_HOME", str(home.root))
+            simulate(home, Size(users=110, tracks=150, days=70, plays=24_000), seed=6)
+            build(home)
+            apply(home)
+
+    return made_once(tmp_path_factory, "long", make)
+
+
+@pytest.fixture
+def long(long_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A copy of it that a test may change."""
+    home = Home(tmp_path / "long")
+    shutil.copytree(long_world.root, home.root)
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    return home
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest) -> Home:
+    """The world that has enough of what a model needs."""
+    return request.getfixturevalue("long" if request.node.callspec.params["name"] in LASTING else "own_world")
+
+
+def test_four_families_can_be_searched() -> None:
+    assert {models()[name].family for name in SEARCHED} == {"behavior", "forecasting", "recommendation", "text"}
+
+
+@pytest.mark.parametrize("name", sorted({*SEARCHED} - {"recommendation"}))
+def test_a_problem_is_the_same_however_often_it_is_pulled(name: str, home: Home) -> None:
+    model = models()[name]
+    problem = model.problem(home)
+    assert joblib.hash(problem) == joblib.hash(model.problem(home))  # so a search goes on with what it tried
+    _is_sound(problem, problem.default)
+    again, _ = problem.test({})  # what is not told is the default
+    np.testing.assert_array_equal(again, problem.test(problem.default)[0])
+
+
+def test_a_ranker_is_searched_listener_by_listener(own_world: Home) -> None:
+    problem = models()["recommendation"].problem(own_world)
+    _is_sound(problem, {**problem.default, "most_trees": 20})
+    assert isinstance(problem, RankerProblem)
+    test = problem.moments[-1]
+    perfect = ndcg_of_groups(test.groups.labels.astype(float), test.groups, test.wanted)
+    found = np.add.reduceat(test.groups.labels, np.cumsum([0, *test.groups.sizes[:-1]]))
+    np.testing.assert_allclose(perfect[found == test.wanted], 1)  # all that was played was a candidate
+    assert (perfect[found < np.minimum(test.wanted, 10)] < 1).all()
+
+
+def _is_sound(problem: Problem, parameters: dict[str, Any]) -> None:
+    """Finite losses of each unit, a fold to search on, the same from a file; views that matter to them."""
+    assert problem.folds
+    losses, grouped = problem.test(parameters)
+    assert np.isfinite(losses).all()
+    assert len(losses) == len(grouped) > 10
+    loss = problem.loss(0, parameters)
+    assert np.isfinite(loss)
+    copy = pickle.loads(pickle.dumps(problem))
+    assert joblib.hash(copy) == joblib.hash(problem)
+    assert copy.loss(0, parameters) == loss
+    for view in problem.views[:1]:
+        assert (problem.test(parameters, without=(view,))[0] != losses).any()
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_a_search_and_a_run_measure_the_same(name: str, home: Home) -> None:
+    outcome = run_model(home, models()[name])
+    problem = models()[name].problem(home)
+    assert outcome.figure is not None
+    assert problem.test(problem.default)[0].mean() == pytest.approx(outcome.figure.mean, rel=1e-6)
+
+
+def test_parameters_reach_the_models_of_a_family(long: Home) -> None:
+    model = models()["user_behavior_forecaster"]
+    first, second = run_model(long, model), run_model(long, model, parameters={"trees": 3, "leaves": 2})
+    assert (first.version, second.version) == (1, 2)
+    assert first.figure is not None
+    assert second.figure is not None
+    assert first.figure.mean != second.figure.mean
+    assert registry.lineage_of(long, model.name, 2)["parameters"] == {"trees": 3, "leaves": 2}
+    with pytest.raises(InputError, match="parameters among trees"):
+        run_model(long, model, parameters={"magic": 1})
+    with pytest.raises(InputError, match="no parameters"):
+        run_model(long, models()["system_anomaly_detector"], parameters={"magic": 1})
+    with pytest.raises(InputError, match="a choice of lightgbm"):
+        search(long, model.name, minutes=0.05, learners=("lightgbm",))
+
+
+def test_a_family_is_searched(own_world: Home) -> None:
+    found = search(own_world, "sentiment_model", minutes=0.1, jobs=1)
+    assert found.trials >= 1
+    assert "fewest" in found.parameters
+    assert (found.version is None) == (found.gain.mean <= 0 or found.trials == 1)
+
+
+def test_a_family_is_explained(long: Home) -> None:
+    run_model(long, models()["user_behavior_forecaster"])
+    told = explain(long, "user_behavior_forecaster:1")
+    assert sum(told.importance.values()) == pytest.approx(1)
+    assert told.worth.keys() == {"user_listening", "user_history", "user_profile"}
+    assert told.worth.keys() <= told.cost.keys()
+    assert len(told.dependence) == 6
+    assert len(told.rows) == 3
+    assert told.page.is_file()
+    run_model(long, models()["sentiment_model"])
+    with pytest.raises(InputError, match="makes its own of raw data"):
+        explain(long, "sentiment_model:1")
+    with pytest.raises(BundleError):
+        explain(long, "recommendation")
+
+
+def test_a_ranker_keeps_what_moved_it(world: Home) -> None:
+    kept = Background.read(open_bundle("recommendation", world).folder)
+    assert kept is not None
+    assert kept.model == "hybrid.onnx"
+    assert set(kept.importance) == set(HYBRID.inputs)
+
+
+def _earlier(home: Home, model: Model, days: int) -> None:
+    """As if a version had been trained so many days before."""
+    path = home.bundles(model.name) / "1" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["cutoff"] = (datetime.fromisoformat(manifest["cutoff"]) - timedelta(days=days)).isoformat()
+    path.write_text(json.dumps(manifest))
+
+
+def test_a_family_is_looked_at_and_watched(long: Home) -> None:
+    model = models()["user_behavior_forecaster"]
+    outcome = run_model(long, model)
+    assert outcome.decision is not None
+    told = {check.name: check for check in outcome.decision.checks}
+    assert told["leak"].passed
+    assert not told["missing values"].binding
+    registry.promote(long, model.name, 1)
+    again = run_model(long, model, again=True)
+    assert again.decision is not None
+    assert "as the champion's" in {check.name: check for check in again.decision.checks}["drift"].told
+    _earlier(long, model, 40)
+    watched = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=1.0, decay=1e9))[0]
+    assert not watched.due
+    assert any("features drifted" in found for found in watched.found)
+    assert any(found.startswith("brier") for found in watched.found)
+    strict = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=-1.0, decay=-1e9))[0]
+    assert [reason.partition(":")[0] for reason in strict.reasons] == ["drift", "decay"]
+
+
+def test_a_detector_is_watched_by_the_rows_that_came_since(in_telemetry: Home) -> None:
+    model = models()["system_anomaly_detector"]
+    champion = registry.champion_of(in_telemetry, model.name)
+    assert champion is not None
+    fresh = model.fresh(in_telemetry, champion)
+    assert fresh is not None
+    before = registry.learned_from(in_telemetry, model.name, champion)
+    assert before is not None
+    assert before.keys() == fresh.features.keys() == {"system_anomaly_v1"}
+    assert before["system_anomaly_v1"].keys() <= fresh.features["system_anomaly_v1"].keys()

@@ -1,0 +1,67 @@
+"""What a bundle keeps to be explained by: rows of its test, and what each column contributed to their answers."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from feature_repo.bundle import MANIFEST
+from training.bundle import BACKGROUND
+
+MODEL = "model.onnx"
+"""Whose answers are meant, where the rows do not say."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """Of one bundle.
+
+    Attributes:
+        columns: (d,) names.
+        inputs: (n, d) rows of the test.
+        contributions: (n, d + 1) of each column; the last is what is said without any.
+        model: file of the bundle that answers them.
+    """
+
+    columns: tuple[str, ...]
+    inputs: np.ndarray
+    contributions: np.ndarray
+    model: str
+
+    @classmethod
+    def read(cls, folder: Path) -> "Background | None":
+        """What a bundle keeps; None where that is nothing."""
+        try:
+            with np.load(io.BytesIO((folder / BACKGROUND).read_bytes()), allow_pickle=False) as told:
+                inputs, contributions, model = told["inputs"], told["contributions"], str(told["model"][0])
+            columns = json.loads((folder / MANIFEST).read_text())["extra"]["columns"]
+        except (OSError, KeyError):
+            return None
+        return cls(tuple(columns), inputs, contributions, model) if len(inputs) else None
+
+    @property
+    def importance(self) -> dict[str, float]:
+        """Feature → share of all contributions, largest first; the columns of one text count together."""
+        by_feature: dict[str, float] = {}
+        sizes = np.abs(self.contributions[:, :-1]).sum(axis=0)
+        for column, size in zip(self.columns, sizes.tolist(), strict=True):
+            feature = column.partition("=")[0]
+            by_feature[feature] = by_feature.get(feature, 0.0) + size
+        total = sum(by_feature.values()) or 1.0
+        ordered = sorted(by_feature.items(), key=lambda item: -item[1])
+        return {name: size / total for name, size in ordered}
+
+
+def background(inputs: np.ndarray, contributions: np.ndarray, model: str = MODEL) -> bytes:
+    """A file of a bundle.
+
+    Args:
+        inputs: (n, d) rows of the test.
+        contributions: (n, d + 1) of each column.
+        model: file of the bundle that answers them; the columns are ``columns`` of its manifest's ``extra``.
+    """
+    out = io.BytesIO()
+    np.savez_compressed(out, inputs=inputs, contributions=contributions, model=np.array([model]))
+    return out.getvalue()

@@ -1,0 +1,180 @@
+"""Listeners at origins: who is known, what is known of them, what they did next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from feature_repo.home import Home
+from training.datasets.series import history, last_full_day
+
+WINDOW = 28
+_NUMBERS = (
+    *(f"user_listening__{name}_{window}" for name in ("plays", "skip_rate") for window in ("1d", "7d", "28d")),
+    "user_listening__distinct_tracks_28d",
+    "user_listening__distinct_artists_28d",
+    "user_listening__listening_ms_28d",
+    "user_history__distinct_tracks",
+)
+VIEWS = {
+    "user_listening": tuple(name.partition("__")[2] for name in _NUMBERS if name.startswith("user_listening__")),
+    "user_history": tuple(name.partition("__")[2] for name in _NUMBERS if name.startswith("user_history__")),
+    "user_profile": ("plan_free", "plan_premium", "plan_family", "age"),
+}
+"""Feature view → its columns among the inputs."""
+PLANS = ("free", "premium", "family")
+INPUTS = (
+    *(f"plays_{day}d_ago" for day in range(1, 15)),
+    "plays_week_1",
+    "plays_week_2",
+    "plays_week_3",
+    "plays_week_4",
+    "active_days_28d",
+    "idle_days",
+    "trend",
+    "known_days",
+    "weekday",
+    *(name.partition("__")[2] for name in _NUMBERS),
+    *(f"plan_{name}" for name in PLANS),
+    "age",
+)
+"""Columns of a row, in order."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run may vary.
+
+    Attributes:
+        active_days: that plays are forecast for.
+        churn_days: without any play that count as having left.
+        stride: days between origins.
+        test: origins to measure on, the newest.
+        calibration: origins before those.
+        trees: of each model.
+        learning_rate: shrinkage of each tree.
+        leaves: of a tree.
+        least_rows: in a leaf; 10 where there are few rows.
+        columns: share of the columns that a tree sees.
+        seed: of LightGBM.
+    """
+
+    active_days: int = 7
+    churn_days: int = 14
+    stride: int = 3
+    test: int = 2
+    calibration: int = 2
+    trees: int = 150
+    learning_rate: float = 0.05
+    leaves: int = 15
+    least_rows: int = 50
+    columns: float = 0.7
+    seed: int = 0
+
+    @property
+    def longest(self) -> int:
+        """Days until everything that is asked at an origin is known."""
+        return max(self.churn_days, self.active_days)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Days before the end at which listeners are asked about, the newest first.
+
+    Attributes:
+        test: to measure on.
+        calibration: to calibrate intervals and chance on; their futures end before the first of the test.
+        train: to learn from.
+    """
+
+    test: list[int]
+    calibration: list[int]
+    train: list[int]
+
+    @classmethod
+    def of(cls, backs: list[int], settings: Settings) -> "Origins | None":
+        """The newest of some origins as test; None where nothing is left to learn from."""
+        test = backs[: settings.test]
+        rest = [back for back in backs if back >= max(test, default=0) + settings.longest]
+        calibration, train = rest[: settings.calibration], rest[settings.calibration :]
+        return cls(test, calibration, train) if train else None
+
+    @property
+    def rest(self) -> list[int]:
+        """All before the test."""
+        return [*self.calibration, *self.train]
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Histories of all listeners.
+
+    Attributes:
+        ids: (n,).
+        values: (n, t) plays a day, NaN before the first.
+        end: the midnight after the last day.
+    """
+
+    ids: list[str]
+    values: np.ndarray
+    end: datetime
+
+    @classmethod
+    def load(cls, home: Home) -> "Listeners":
+        """Pulled through Feast."""
+        end = last_full_day(home)
+        return cls(*history(home, "user_plays_v1", "user_listening__plays_1d", "user_id", end=end), end)
+
+    def spine(self, backs: list[int]) -> pl.DataFrame:
+        """Every listener known at each origin, so many days before the end."""
+        pieces = []
+        for back in backs:
+            stop = self.values.shape[1] - back
+            rows = np.flatnonzero(np.isfinite(self.values[:, stop - 1]))
+            pieces.append(
+                pl.DataFrame(
+                    {
+                        "user_id": pl.Series([self.ids[row] for row in rows.tolist()], dtype=pl.String),
+                        "row": rows,
+                        "back": pl.repeat(back, len(rows), dtype=pl.Int64, eager=True),
+                    }
+                )
+            )
+        moment = pl.lit(self.end) - pl.duration(days=pl.col("back"))
+        return pl.concat(pieces).with_columns(event_timestamp=moment.cast(pl.Datetime("us", "UTC")))
+
+    def origins(self, settings: Settings) -> list[int]:
+        """Days before the end, the newest whose answers are known first."""
+        return list(range(settings.longest, self.values.shape[1] - 7, settings.stride))
+
+    def matrix(self, rows: pl.DataFrame) -> np.ndarray:
+        """(m, len(INPUTS)) float32 from a pulled spine; NaN for what is not known."""
+        stop = self.values.shape[1] - rows["back"].to_numpy()
+        padded = np.pad(self.values, ((0, 0), (WINDOW, 0)), constant_values=np.nan)
+        days = padded[rows["row"].to_numpy()[:, None], stop[:, None] + WINDOW - 1 - np.arange(WINDOW)]  # newest first
+        plays = np.nan_to_num(days)
+        weeks = plays.reshape(len(plays), 4, 7).sum(axis=2)
+        played = plays > 0
+        idle = np.where(played.any(axis=1), played.argmax(axis=1), WINDOW)
+        birth = rows["user_profile__birth_year"].cast(pl.Float64).to_numpy()
+        columns = [
+            *days[:, :14].T,
+            *weeks.T,
+            played.sum(axis=1),
+            idle,
+            np.log1p(weeks[:, 0]) - np.log1p(weeks[:, 1]),
+            np.isfinite(days).sum(axis=1),
+            rows["event_timestamp"].dt.weekday().to_numpy(),
+            *(rows[name].cast(pl.Float64).to_numpy() for name in _NUMBERS),
+            *((rows["user_profile__plan"] == plan).cast(pl.Float64).to_numpy() for plan in PLANS),
+            rows["event_timestamp"].dt.year().to_numpy() - birth,
+        ]
+        return np.column_stack(columns).astype(np.float32)
+
+    def ahead(self, rows: pl.DataFrame, days: int) -> np.ndarray:
+        """(m,) plays in the days after each origin."""
+        stop = self.values.shape[1] - rows["back"].to_numpy()
+        totals = np.pad(np.nan_to_num(self.values).cumsum(axis=1), ((0, 0), (1, 0)))
+        row = rows["row"].to_numpy()
+        return totals[row, stop + days] - totals[row, stop]
