@@ -98,6 +98,8 @@ def promote(
     """Make a version the champion. Running servers take it within a second; one that failed a gate needs --anyway."""
     from feature_repo.errors import BundleError
     from training import registry
+    from training.models.base import FamilyModel
+    from training.models.find import models
 
     home = Home.from_env()
     chosen = version or registry.challenger_of(home, name)
@@ -110,10 +112,10 @@ def promote(
         )
     reason = "by hand, although it failed a gate" if decision and not decision.may_serve else "by hand"
     taken = registry.promote(home, name, version, alias=alias, reason=reason)
-    then = "feature_repo materialize"
-    if name.endswith("_forecaster"):
+    model, then = models().get(name), "feature_repo materialize"
+    if isinstance(model, FamilyModel) and model.forecast:
         then = "training forecast"
-    elif name in ("sentiment_model", "emotion_model", "text_embedder"):  # features are made by them
+    elif model is not None and model.feeds:
         then = "transforms build"
     say(f"{name} {taken} is {alias}." + (f" Next: python -m {then}" if alias == "champion" else ""))
 

@@ -16,15 +16,18 @@ def install(app: typer.Typer) -> None:
 
 
 def tune(
-    name: Annotated[str, typer.Argument(help="a model of rows: skip_model, churn_model, or one of yours")],
+    name: Annotated[
+        str, typer.Argument(help="a model of rows, or one whose family says what to search; an error names them")
+    ],
     minutes: Annotated[float, typer.Option(min=0.05, help="to search")] = 5.0,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 2,
     learner: Annotated[
-        list[str] | None, typer.Option(help="among which to search: lightgbm, xgboost, forest, linear; all if left out")
+        list[str] | None,
+        typer.Option(help="of a model of rows, among which to search: lightgbm, xgboost, forest, linear; all"),
     ] = None,
-    without: Annotated[str, typer.Option(help="features or views to leave out, commas between them")] = "",
+    without: Annotated[str, typer.Option(help="of a model of rows, features or views to leave out, with commas")] = "",
 ) -> None:
-    """Search learners and their parameters on past periods; train the best; say whether it beats the default on test.
+    """Search parameters on past periods; train the best; say whether it beats the default on test.
 
     The search is kept: the same command goes on with it.
     """
@@ -45,7 +48,7 @@ def tune(
 
 
 def explain(
-    name: Annotated[str, typer.Argument(help="a model of rows; NAME:VERSION for one that is no champion")],
+    name: Annotated[str, typer.Argument(help="a model; NAME:VERSION for one that is no champion")],
     rows: Annotated[int, typer.Option(min=0, help="of the test to explain one by one")] = 3,
 ) -> None:
     """What moves the answers: contributions, partial dependence, the worth of each feature view and what it costs."""

@@ -10,6 +10,47 @@ from training.models.ensemble import Members, WeightedEnsemble
 from training.models.forecasting.conformal import LEVELS, quantiles
 from training.models.forecasting.user_behavior.rows import INPUTS, Settings
 from training.threads import threads
+from training.validation.cross_validation import grouped
+
+FOLDS = 3
+"""Parts of the listeners, each of which is left out once."""
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Of having left.
+
+    Attributes:
+        booster: says it.
+        platt: how it is brought in line with frequencies: slope and constant in log-odds (J. Platt, 1999).
+    """
+
+    booster: Any
+    platt: tuple[float, float]
+
+    @classmethod
+    def fit(cls, inputs: np.ndarray, left: np.ndarray, users: np.ndarray, settings: Settings) -> "Chance":
+        """Learn from all rows (m, d), brought in line by what is said of listeners that were left out.
+
+        Not by the newest origins: these may lie in a week in which many left at once.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        booster = _train(inputs, left, "binary", settings)
+        said = np.full(len(left), np.nan)
+        for learned, asked in grouped(users, FOLDS, seed=settings.seed):
+            if 0 < left[learned].sum() < len(learned):
+                said[asked] = _train(inputs[learned], left[learned], "binary", settings).predict(inputs[asked])
+        told = np.isfinite(said)
+        if len(np.unique(left[told])) < 2:
+            return cls(booster, (1.0, 0.0))
+        fitted = LogisticRegression(C=1e6).fit(_logit(said[told])[:, None], left[told])
+        return cls(booster, (float(fitted.coef_[0, 0]), float(fitted.intercept_[0])))
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """(m,) of rows (m, d)."""
+        slope, constant = self.platt
+        return 1 / (1 + np.exp(-(slope * _logit(np.asarray(self.booster.predict(inputs))) + constant)))
 
 
 @dataclass
@@ -19,18 +60,16 @@ class Model:
     Attributes:
         plays: booster of log(1 + plays).
         spread: of how far off that is.
-        churn: of the chance of no play.
+        churn: the chance of no play.
         errors: quantiles of the errors, in units of the spread.
-        platt: how chances are brought in line with frequencies.
         weights: of the boosted model beside last week and the mean of four weeks.
         active_days: that plays are forecast for.
     """
 
     plays: Any
     spread: Any
-    churn: Any
+    churn: "Chance"
     errors: np.ndarray
-    platt: tuple[float, float]
     weights: dict[str, float]
     active_days: int = 7
 
@@ -41,20 +80,22 @@ class Model:
         plays: np.ndarray,
         left: np.ndarray,
         back: np.ndarray,
+        users: np.ndarray,
         fresh: list[int],
         settings: Settings,
     ) -> "Model":
-        """Learn from rows of origins ``back`` (m,) days before the end; those of ``fresh`` calibrate."""
-        from sklearn.linear_model import LogisticRegression
+        """Learn from rows of origins ``back`` (m,) days before the end.
 
+        Those of ``fresh`` say how wide the intervals are.
+        """
         new = np.isin(back, fresh)
         old = ~new
         target = np.log1p(plays)
         boosted = _train(inputs[old], target[old], "l1", settings)
         distance = np.abs(target[old] - boosted.predict(inputs[old]))
         spread = _train(inputs[old], np.log(distance + 0.05), "l2", settings)
-        churn = _train(inputs[old], left[old], "binary", settings)
-        model = cls(boosted, spread, churn, np.zeros(0), (1.0, 0.0), {"boosted": 1.0}, settings.active_days)
+        churn = Chance.fit(inputs, left, users, settings)
+        model = cls(boosted, spread, churn, np.zeros(0), {"boosted": 1.0}, settings.active_days)
         said = model.members(inputs[new])
         until = settings.active_days - int(back[old].min())
         members = Members.out_of_time(
@@ -66,9 +107,6 @@ class Model:
         model.weights = WeightedEnsemble().fit(members).weights
         middle, size = model.middle(inputs[new])
         model.errors = quantiles((target[new] - middle) / size, LEVELS)
-        if 0 < left[new].sum() < new.sum():
-            fitted = LogisticRegression(C=1e6).fit(_logit(churn.predict(inputs[new]))[:, None], left[new])
-            model.platt = (float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
         return model
 
     def middle(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,11 +124,6 @@ class Model:
             "last_week": np.log1p(days * weeks[:, 0]),
             "mean_4_weeks": np.log1p(days * weeks.mean(axis=1)),
         }
-
-    def chance(self, inputs: np.ndarray) -> np.ndarray:
-        """(m,) of having left."""
-        slope, constant = self.platt
-        return 1 / (1 + np.exp(-(slope * _logit(np.asarray(self.churn.predict(inputs))) + constant)))
 
     def quantiles(self, inputs: np.ndarray) -> dict[float, np.ndarray]:
         """Level → (m, 1) plays."""

@@ -2,47 +2,45 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.models.forecasting.user_behavior.model import Model, Settings
-from training.models.forecasting.user_behavior.rows import INPUTS, VIEWS, Origins
+from training.models.forecasting.user_behavior.model import FOLDS, Chance
+from training.models.forecasting.user_behavior.rows import INPUTS, VIEWS, Settings
 from training.models.problem import Problem
+from training.validation.cross_validation import Fold, grouped
 
 if TYPE_CHECKING:
     import optuna
 
 PARAMETERS = ("trees", "learning_rate", "leaves", "least_rows", "columns")
 """Of the settings, that a run may be given."""
-MOST = 3
-"""Periods that a search asks about."""
 
 
 @dataclass(frozen=True)
 class BehaviorProblem(Problem):
-    """Brier score of the chance of having left.
+    """Brier score of the chance of having left; a search leaves listeners out of the origins before the test.
 
     Attributes:
         inputs: (n, ``len(INPUTS)``) float32.
-        plays: (n,) of the coming days.
         left: (n,) 0 or 1.
-        backs: (n,) days from a row's origin to the end.
         users: (n,) whose each is.
+        tested: (n,) whether its origin is in the test.
         settings: as they are declared.
     """
 
     inputs: np.ndarray
-    plays: np.ndarray
     left: np.ndarray
-    backs: np.ndarray
     users: np.ndarray
+    tested: np.ndarray
     settings: Settings
 
     @property
     def folds(self) -> int:
-        """Pairs of origins before the test that have enough before them."""
-        return len(self._periods) - 1
+        """Parts of the listeners."""
+        return len(self._parts)
 
     @property
     def default(self) -> dict[str, Any]:
@@ -66,32 +64,27 @@ class BehaviorProblem(Problem):
         }
 
     def loss(self, fold: int, parameters: dict[str, Any]) -> float:
-        """Mean over the listeners of a period, the oldest first."""
-        return float(self._losses(self._periods[-1 - fold], parameters, ())[0].mean())
+        """Mean over a part of the listeners."""
+        return float(self._losses(*self._parts[fold], self.inputs, parameters).mean())
 
     def test(self, parameters: dict[str, Any], without: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Listener by listener at each origin."""
-        return self._losses(self._periods[0], parameters, without)
+        """Listener by listener at each origin of the test."""
+        inputs = self.inputs
+        if without:
+            inputs = inputs.copy()
+            inputs[:, [INPUTS.index(name) for view in without for name in VIEWS[view]]] = np.nan
+        learned, asked = np.flatnonzero(~self.tested), np.flatnonzero(self.tested)
+        return self._losses(learned, asked, inputs, parameters), self.users[asked]
 
-    @property
-    def _periods(self) -> list[Origins]:
-        """The test, and the origins before it, so many at a time."""
-        found: list[Origins] = []
-        backs: list[int] = np.unique(self.backs).tolist()
-        while len(found) <= MOST and (period := Origins.of(backs, self.settings)) is not None:
-            found.append(period)
-            backs = period.rest
-        return found
+    @cached_property
+    def _parts(self) -> list[Fold]:
+        """Rows before the test, of some listeners to learn from and of the others to ask about."""
+        before = np.flatnonzero(~self.tested)
+        return [(before[one], before[two]) for one, two in grouped(self.users[before], FOLDS, seed=self.settings.seed)]
 
     def _losses(
-        self, period: Origins, parameters: dict[str, Any], without: Sequence[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, learned: np.ndarray, asked: np.ndarray, inputs: np.ndarray, parameters: dict[str, Any]
+    ) -> np.ndarray:
         settings = replace(self.settings, **parameters)
-        gone = [INPUTS.index(name) for view in without for name in VIEWS[view]]
-        inputs = self.inputs.copy() if gone else self.inputs
-        inputs[:, gone] = np.nan
-        learned = np.isin(self.backs, [*period.calibration, *period.train])
-        seen, plays, left, backs = (one[learned] for one in (inputs, self.plays, self.left, self.backs))
-        model = Model.fit(seen, plays, left, backs, period.calibration, settings)
-        asked = np.isin(self.backs, period.test)
-        return (model.chance(inputs[asked]) - self.left[asked]) ** 2, self.users[asked]
+        chance = Chance.fit(inputs[learned], self.left[learned], self.users[learned], settings)
+        return (chance(inputs[asked]) - self.left[asked]) ** 2

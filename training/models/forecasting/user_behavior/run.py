@@ -3,7 +3,8 @@
 Origins a few days apart; at each, every listener known by then with the features of ``user_behavior_v1`` and their
 plays of the last four weeks, day by day, pulled through Feast. Three boosted models: plays in the next 7
 days (the median, of log(1 + plays)), how far off that is, and the chance of no play in the next 14 days (churn). The
-newest origins are test; those before calibrate intervals and chance; the models learn from the rest.
+newest origins are test; those before say how wide intervals are; plays are learned from the rest, the chance from all
+before the test, brought in line by listeners that were left out.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from training.evaluate import forecast_metrics, probability_metrics
 from training.models.base import FamilyModel, Fresh
 from training.models.forecasting import report
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
-from training.models.forecasting.user_behavior.model import Model
+from training.models.forecasting.user_behavior.model import Chance, Model
 from training.models.forecasting.user_behavior.problem import PARAMETERS, BehaviorProblem
 from training.models.forecasting.user_behavior.rows import INPUTS, WINDOW, Listeners, Origins, Settings
 from training.models.forecasting.written import write
@@ -72,9 +73,9 @@ def run(
     evidence = _evidence(listeners, tested, model, learned, settings)
     sample = Sample.of(pulled, listeners.ahead(rows, settings.churn_days) == 0)
     shown_rows = listeners.matrix(tested)[:SHOWN]
-    moved = background(shown_rows, np.asarray(model.churn.predict(shown_rows, pred_contrib=True)), "churn.onnx")
+    moved = background(shown_rows, np.asarray(model.churn.booster.predict(shown_rows, pred_contrib=True)), "churn.onnx")
     version = _register(home, settings, listeners, sample, metrics, final, evidence, moved)
-    shown = [report.Reliability(f"no play in {settings.churn_days} days", left, model.chance(listeners.matrix(tested)))]
+    shown = [report.Reliability(f"no play in {settings.churn_days} days", left, model.churn(listeners.matrix(tested)))]
     page = report.write(home, NAME, version, metrics, asdict(settings), shown)
     clock.lap("registration")
     return ForecastResult(NAME, version, rows.height, metrics, clock.seconds, page)
@@ -104,14 +105,13 @@ def problem(home: Home, *, progress: Progress = silent) -> BehaviorProblem:
         InputError: too few days.
     """
     settings = Settings()
-    listeners, _, pulled = _pulled(home, settings)
+    listeners, origins, pulled = _pulled(home, settings)
     rows = pulled.data
     return BehaviorProblem(
         listeners.matrix(rows),
-        listeners.ahead(rows, settings.active_days),
         (listeners.ahead(rows, settings.churn_days) == 0).astype(np.float64),
-        rows["back"].to_numpy(),
         np.array(rows["user_id"].to_list()),
+        rows["back"].is_in(origins.test).to_numpy(),
         settings,
     )
 
@@ -128,7 +128,7 @@ def since(home: Home, version: int) -> Fresh:
     rows = training_set(SERVICE, listeners.spine(backs), home=home).data
     left = listeners.ahead(rows, settings.churn_days) == 0
     features = {column.name: to_numpy(column) for column in rows.select(pl.selectors.contains("__"))}
-    brier = (model.chance(listeners.matrix(rows)) - left) ** 2
+    brier = (model.churn(listeners.matrix(rows)) - left) ** 2
     return Fresh({SERVICE: features}, brier, np.array(rows["user_id"].to_list()))
 
 
@@ -154,7 +154,7 @@ def measure(
             "mean_4_weeks": forecast_metrics(plays, month, scale),
         },
         f"no play in {settings.churn_days} days": {
-            "user_behavior": probability_metrics(left, model.chance(inputs)),
+            "user_behavior": probability_metrics(left, model.churn(inputs)),
             "rate_by_idle_days": probability_metrics(left, rate[idle]),
             "base_rate": probability_metrics(left, np.full(len(left), left_before.mean())),
         },
@@ -166,7 +166,7 @@ def _evidence(
 ) -> Evidence:
     """Brier score of the chance of having left, listener by listener at each origin, beside the rate of all."""
     left = (listeners.ahead(rows, settings.churn_days) == 0).astype(float)
-    chance = model.chance(listeners.matrix(rows))
+    chance = model.churn(listeners.matrix(rows))
     rate = float((listeners.ahead(learned, settings.churn_days) == 0).mean())
     names = [f"{user}@{at}" for user, at in rows.select("user_id", pl.col("event_timestamp").dt.date()).iter_rows()]
     return Evidence.of(
@@ -200,7 +200,7 @@ def forecast(home: Home) -> dict[str, int]:
         steps=[1],
         mean=made[0.5],
         quantiles=made,
-        chance=model.chance(inputs)[:, None],
+        chance=model.churn(inputs)[:, None],
         model=f"{NAME}:{manifest['version']}",
     )
     return {VIEW: written}
@@ -211,14 +211,16 @@ def _served(home: Home, version: int | None = None) -> tuple[Model, Mapping[str,
     bundle = open_bundle(NAME if version is None else f"{NAME}:{version}", home)
     plays, spread, churn = (OnnxBooster(bundle.read(f"{part}.onnx")) for part in ("plays", "spread", "churn"))
     extra = bundle.manifest["extra"]
-    constants = (np.array(extra["errors"]), tuple(extra["platt"]), extra["weights"], extra["settings"]["active_days"])
-    return Model(plays, spread, churn, *constants), bundle.manifest
+    chance = Chance(churn, tuple(extra["platt"]))
+    constants = (np.array(extra["errors"]), extra["weights"], extra["settings"]["active_days"])
+    return Model(plays, spread, chance, *constants), bundle.manifest
 
 
 def _fitted(listeners: Listeners, rows: pl.DataFrame, fresh: list[int], settings: Settings) -> Model:
     plays = listeners.ahead(rows, settings.active_days)
     left = (listeners.ahead(rows, settings.churn_days) == 0).astype(np.float64)
-    return Model.fit(listeners.matrix(rows), plays, left, rows["back"].to_numpy(), fresh, settings)
+    users = np.array(rows["user_id"].to_list())
+    return Model.fit(listeners.matrix(rows), plays, left, rows["back"].to_numpy(), users, fresh, settings)
 
 
 def _register(
@@ -236,7 +238,9 @@ def _register(
         NAME,
         files={
             BACKGROUND: moved,
-            **{f"{part}.onnx": to_onnx(getattr(model, part)) for part in ("plays", "spread", "churn")},
+            "plays.onnx": to_onnx(model.plays),
+            "spread.onnx": to_onnx(model.spread),
+            "churn.onnx": to_onnx(model.churn.booster),
         },
         metrics=metrics,
         pulled=pulled,
@@ -248,7 +252,7 @@ def _register(
             "settings": asdict(settings),
             "columns": list(INPUTS),
             "errors": model.errors.tolist(),
-            "platt": model.platt,
+            "platt": model.churn.platt,
             "weights": model.weights,
         },
         evidence=evidence,
