@@ -19,7 +19,9 @@ PULL = """
 import sys, warnings
 warnings.simplefilter("ignore")
 from training.datasets import training_set
-training_set("recommendation_v1", sys.argv[1], as_known=sys.argv[3] == "known").to_parquet(sys.argv[2])
+for name in ("always", "known"):
+    pulled = training_set("recommendation_v1", sys.argv[1], as_known=name == "known")
+    pulled.to_parquet(f"{sys.argv[2]}/{name}.parquet")
 """
 
 
@@ -41,8 +43,7 @@ def test_spark_equals_embedded(own_world: Home, world: Home, tmp_path: Path) -> 
     environment = {**os.environ, "REFRAIN_PROFILE": "spark", "REFRAIN_HOME": str(own_world.root)}
     for call in (
         ["-m", "feature_repo", "apply"],
-        ["-c", PULL, str(tmp_path / "spine.parquet"), str(tmp_path / "always.parquet"), "always"],
-        ["-c", PULL, str(tmp_path / "spine.parquet"), str(tmp_path / "known.parquet"), "known"],
+        ["-c", PULL, str(tmp_path / "spine.parquet"), str(tmp_path)],
     ):
         call = [sys.executable, "-W", "ignore", *call]  # noqa: PLW2901
         done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)

@@ -55,7 +55,7 @@ def lifecycle(
 
 def retrain(
     what: Annotated[str, typer.Argument(help="a model, a family, or all")] = "all",
-    days: Annotated[float, typer.Option(min=0, help="of events since the champion's cutoff")] = 7.0,
+    days: Annotated[float, typer.Option(min=0, help="of events since the champion was trained")] = 7.0,
     growth: Annotated[float, typer.Option(min=0, help="of a raw table since it was trained, as a share")] = 0.1,
     drifted: Annotated[float, typer.Option(min=0, help="share of the features that may have drifted")] = 0.2,
     decay: Annotated[float, typer.Option(min=0, help="of the figure on what came since, as a share")] = 0.1,

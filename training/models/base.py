@@ -6,8 +6,10 @@ Nothing else names it: ``find`` looks for it, ``training.checks`` puts every bun
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -108,20 +110,33 @@ class Model(ABC):
             progress: told of each stage.
         """
 
-    def refuse(self, parameters: Mapping[str, Any] | None, known: Iterable[str] = ()) -> None:
-        """Parameters that there are not.
+    def refuse(self, parameters: Mapping[str, Any] | None, defaults: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Parameters that there are not, and values that they cannot have.
+
+        Args:
+            parameters: that are given.
+            defaults: of all that there are; where one is a number, a positive one is asked for.
 
         Raises:
             InputError: there are some.
         """
-        strange = sorted(set(parameters or {}) - set(known))
+        told = dict(parameters or {})
+        strange = sorted(set(told) - set(defaults))
         if strange:
-            expected = f"parameters among {', '.join(known)}" if known else "no parameters"
+            known = f"parameters of {self.name}, which are {', '.join(defaults)}"
             raise InputError(
-                expected=f"{expected} for {self.name}, which chooses all else for itself on validation",
+                expected=known if defaults else f"no parameters for {self.name}, which chooses by itself on validation",
                 found=", ".join(strange),
                 next_command=f"python -m training run {self.name}",
             )
+        for name, value in told.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+            if isinstance(defaults[name], int | float) and not (number and (value > 0 or value == defaults[name])):
+                raise InputError(
+                    expected=f"a positive number for {name} of {self.name}, such as {defaults[name]}",
+                    found=repr(value),
+                    next_command=f"python -m training run {self.name} --set {name}={defaults[name]}",
+                )
 
     def fresh(self, home: Home, version: int) -> Fresh | None:
         """What has come since a version's cutoff, asked of that version; None where the model does not say.

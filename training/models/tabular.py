@@ -221,13 +221,7 @@ class TabularModel(Model):
         learner = str(told.pop("learner", self.learner))
         way = find_learner(learner)
         mine = dict(self.parameters) if learner == self.learner else {}
-        strange = sorted(set(told) - set(way.defaults))
-        if strange:
-            raise InputError(
-                expected=f"parameters of {learner}: {sorted(way.defaults)}",
-                found=", ".join(strange),
-                next_command=f"python -m training run {self.name}",
-            )
+        self.refuse(told, way.defaults)
         return learner, {**way.defaults, **mine, **told}
 
     def run(

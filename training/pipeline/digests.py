@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from feature_repo.home import REPOSITORY, Home
 from transforms import parquet
+from transforms.raw.read import scan
 
 CODE = ("feature_repo", "transforms", "training")
 
@@ -87,3 +89,9 @@ def rows(home: Home, table: str) -> int:
     import pyarrow.parquet as pq
 
     return sum(pq.read_metadata(path).num_rows for path in home.raw(table).rglob(parquet.PART))
+
+
+def newest_event(home: Home, tables: Iterable[str]) -> datetime | None:
+    """Time of the newest event of some raw tables; None if they are empty."""
+    found = [scan(home, table).select("event_timestamp").max().collect().item() for table in tables]
+    return max((time for time in found if time is not None), default=None)

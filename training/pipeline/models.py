@@ -17,7 +17,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.store import open_store
 from training.models.base import Model
-from training.pipeline.digests import Digests, code, key, rows
+from training.pipeline.digests import Digests, code, key, newest_event, rows
 from training.registry import (
     CHALLENGER,
     RUN,
@@ -137,10 +137,12 @@ def run_model(
     else:
         if home.manifest.is_file():
             open_store(home)  # Feast takes seconds to import, whoever pulls first
+        newest = newest_event(home, model.raw)
         of_run = {
             "key": made_of,
             "parameters": dict(parameters or {}),
             "rows": {table: rows(home, table) for table in model.raw},
+            "newest": newest and newest.isoformat(),
             "began": time.time(),
         }
         token = RUN.set(of_run)

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from training.models.base import Model
+from training.pipeline.digests import newest_event
 from training.pipeline.digests import rows as rows_of
 from training.pipeline.models import Outcome, run_model
 from training.registry import champion_of, evidence_of, learned_from, lineage_of, promote_by_itself
 from training.validation.bootstrap import interval
 from training.validation.training_data import drifted
-from transforms.raw.read import scan
 
 DECISIONS = "retraining.jsonl"
 FEWEST = 100
@@ -29,7 +29,7 @@ class Policy:
     """What is borne.
 
     Attributes:
-        days: of events since the champion's cutoff.
+        days: of events since the champion was trained.
         growth: of the rows of a raw table since it was trained, as a share.
         drifted: share of its features that may have drifted.
         decay: of its figure on what came since, as a share, at the better end of the 95 % interval.
@@ -128,18 +128,15 @@ def _watched(home: Home, model: Model, version: int, policy: Policy) -> Watched:
 
 
 def _age(home: Home, model: Model, version: int, policy: Policy) -> list[tuple[str, bool, str]]:
-    """Days from the champion's cutoff to the newest event of its raw tables."""
-    newest = None
-    for table in model.raw:
-        column = scan(home, table).select("event_timestamp").max().collect().item()
-        newest = column if newest is None or (column is not None and column > newest) else newest
-    told = json.loads((home.bundles(model.name) / str(version) / "manifest.json").read_text())["cutoff"]
-    if newest is None:
+    """Days from the newest event when the champion was trained to the newest of now.
+
+    Its cutoff is no measure: labels are known days after it, or the newest part of the data is its test.
+    """
+    before, now = lineage_of(home, model.name, version).get("newest"), newest_event(home, model.raw)
+    if now is None or before is None:
         return []
-    cutoff = datetime.fromisoformat(told)
-    cutoff = cutoff if cutoff.tzinfo else cutoff.replace(tzinfo=UTC)
-    days = (newest - cutoff).total_seconds() / 86_400
-    return [("schedule", days > policy.days, f"{days:.1f} days of events since its cutoff, {policy.days:g} go")]
+    days = (now - datetime.fromisoformat(before)).total_seconds() / 86_400
+    return [("schedule", days > policy.days, f"{days:.1f} days of events since it was trained, {policy.days:g} go")]
 
 
 def _volume(home: Home, model: Model, version: int, policy: Policy) -> list[tuple[str, bool, str]]:

@@ -124,8 +124,11 @@ def test_parameters_reach_the_models_of_a_family(long: Home) -> None:
     assert second.figure is not None
     assert first.figure.mean != second.figure.mean
     assert registry.lineage_of(long, model.name, 2)["parameters"] == {"trees": 3, "leaves": 2}
-    with pytest.raises(InputError, match="parameters among trees"):
+    with pytest.raises(InputError, match="which are trees"):
         run_model(long, model, parameters={"magic": 1})
+    for wrong in ("many", -3, True, float("nan")):
+        with pytest.raises(InputError, match="a positive number for trees"):
+            run_model(long, model, parameters={"trees": wrong})
     with pytest.raises(InputError, match="no parameters"):
         run_model(long, models()["system_anomaly_detector"], parameters={"magic": 1})
     with pytest.raises(InputError, match="a choice of lightgbm"):
@@ -188,6 +191,15 @@ def test_a_family_is_looked_at_and_watched(long: Home) -> None:
     assert any(found.startswith("brier") for found in watched.found)
     strict = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=-1.0, decay=-1e9))[0]
     assert [reason.partition(":")[0] for reason in strict.reasons] == ["drift", "decay"]
+
+
+def test_a_model_whose_labels_come_late_is_not_due_when_it_was_just_trained(long: Home) -> None:
+    model = models()["churn_model"]
+    run_model(long, model)
+    registry.promote(long, model.name, 1)
+    watched = triggers.watch(long, [model])[0]  # its newest label is of two weeks before the newest play
+    assert not watched.due
+    assert any(found.startswith("0.0 days of events") for found in watched.found)
 
 
 def test_a_detector_is_watched_by_the_rows_that_came_since(in_telemetry: Home) -> None:

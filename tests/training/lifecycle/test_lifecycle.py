@@ -195,7 +195,7 @@ def test_rows_without_a_label_column_are_an_error(own_model: Model, own_world: H
         run_model(own_world, _with(own_model, rows=lambda home: rows(home).with_columns(label=pl.lit(1))))
     with pytest.raises(InputError, match="a learner, one of"):
         run_model(own_world, own_model, parameters={"learner": "magic"})
-    with pytest.raises(InputError, match="parameters of lightgbm"):
+    with pytest.raises(InputError, match="parameters of own_model, which are trees"):
         run_model(own_world, own_model, parameters={"magic": 1})
     assert registry.versions(own_world)[0].name == "recommendation"
 
@@ -259,7 +259,7 @@ def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_wo
     registry.promote(own_world, "own_model", 1)
     calm, policy = (
         triggers.watch(own_world, [own_model], triggers.Policy(days=1e9, growth=1e9))[0],
-        triggers.Policy(days=0),
+        triggers.Policy(days=-1),
     )
     assert not calm.due
     watched = triggers.retrain(own_world, [own_model], policy)
