@@ -12,7 +12,7 @@ from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector, Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
-from inference.api.schemas import DetectRequest, DetectResponse
+from inference.api.schemas.anomalies import DetectRequest, DetectResponse
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 

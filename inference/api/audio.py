@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import whole_body
-from inference.api.schemas import AudioResponse
+from inference.api.schemas.audio import AudioResponse
 from inference.audio.analyzer import AudioAnalysis, AudioAnalysisModel
 from inference.audio.classifier import NAME
 from inference.audio.shown import plain

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from feature_repo.errors import InputError, RefrainError
-from inference.api.schemas import Problem
+from inference.api.schemas.common import Problem
 from inference.forecast.forecaster import UnknownKey
 
 SEE_DOCS = "see /docs for what a request looks like"

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import whole_body
-from inference.api.schemas import EVENTS_REQUEST, EventsResponse, RefusedEvent
+from inference.api.schemas.events import EVENTS_REQUEST, EventsResponse, RefusedEvent
 from inference.events import LARGEST_BODY, EventWriter
 
 

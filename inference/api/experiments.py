@@ -9,7 +9,7 @@ from feature_repo import experiments as declared
 from feature_repo.experiments import Experiment
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.schemas import ExperimentOut, ExperimentsResponse, StartRequest, StopRequest, VariantOut
+from inference.api.schemas.experiments import ExperimentOut, ExperimentsResponse, StartRequest, StopRequest, VariantOut
 from inference.experiments.running import Running
 from inference.forecast.forecaster import UnknownKey
 

@@ -11,7 +11,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import UnknownService
 from inference.api import errors
-from inference.api.schemas import MOST_ROWS, FeaturesRequest, FeaturesResponse
+from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, FeaturesResponse
 from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 from feature_repo.home import Home
 from feature_repo.windows.events import NO_TRACK
 from inference.api import errors
-from inference.api.schemas import EventsResponse, FeedbackRequest, RefusedEvent
+from inference.api.schemas.events import EventsResponse, FeedbackRequest, RefusedEvent
 from inference.events import EventWriter
 from inference.experiments.running import Running
 

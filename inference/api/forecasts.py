@@ -9,7 +9,13 @@ from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.access import charge
-from inference.api.schemas import ForecastBatch, ForecastRequest, ForecastResponse, ForecastResult, ForecastResults
+from inference.api.schemas.forecasts import (
+    ForecastBatch,
+    ForecastRequest,
+    ForecastResponse,
+    ForecastResult,
+    ForecastResults,
+)
 from inference.forecast.forecaster import TARGETS, Forecaster, target_of
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
 from inference.api import errors
-from inference.api.schemas import ModelsResponse, ServedModel
+from inference.api.schemas.models import ModelsResponse, ServedModel
 from inference.swap import Live, Swap, Watcher
 
 

@@ -8,7 +8,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.schemas import Health
+from inference.api.schemas.models import Health
 from inference.monitoring.freshness import FreshnessCollector
 from inference.recommend.engine import RecommendationEngine
 from inference.swap import Live

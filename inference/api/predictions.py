@@ -10,7 +10,7 @@ from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.models import Champions
-from inference.api.schemas import MOST_ROWS, FeaturesRequest, PredictionsResponse
+from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, PredictionsResponse
 from inference.forecast.forecaster import UnknownKey
 from inference.monitoring.predictions import PredictionLog
 from inference.rows import RowModel

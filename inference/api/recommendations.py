@@ -15,7 +15,7 @@ from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.access import charge
-from inference.api.schemas import (
+from inference.api.schemas.recommendations import (
     RecommendationBatch,
     RecommendationRequest,
     RecommendationResponse,

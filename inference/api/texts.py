@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import whole_body
-from inference.api.schemas import AnalyzedText, AnalyzeRequest, AnalyzeResponse
+from inference.api.schemas.texts import AnalyzedText, AnalyzeRequest, AnalyzeResponse
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 from inference.text.analyzer import MODELS, TextAnalyzer, TextAnswer, label, likeliest

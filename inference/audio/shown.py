@@ -54,7 +54,7 @@ def line_of_json(found: AudioAnalysis) -> str:
 
 
 def plain(found: AudioAnalysis) -> dict[str, Any]:
-    """As of ``inference.api.schemas.AudioResponse``."""
+    """As of ``inference.api.schemas.audio.AudioResponse``."""
     beats, spectrum, classes = found.beats, found.spectrum, found.classes
     return {
         "seconds": found.seconds,

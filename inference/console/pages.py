@@ -24,7 +24,7 @@ from inference.api.access import COOKIE, Access
 from inference.api.audio import LARGEST_BODY, Listening
 from inference.api.models import Champions, served
 from inference.api.recommendations import Recommending
-from inference.api.schemas import RecommendationRequest
+from inference.api.schemas.recommendations import RecommendationRequest
 from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
 from inference.recommend.controller import Controller

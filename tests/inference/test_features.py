@@ -22,9 +22,9 @@ from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import Address, Server, get, open_server
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
-from inference import features
 from inference import held as held_rows
 from inference.features import OnlineFeatures
+from inference.features import lookup as lookups
 from tests.servers import RedisServer
 
 KEYS = {"user_id": ["u000007", "nobody", None, "u000007", "u000042"], "track_id": ["t000001"], "artist_id": ["a00001"]}
@@ -154,7 +154,7 @@ def test_rows_older_than_the_ttl_are_missing(own: Home) -> None:
 
 
 def test_a_changed_manifest_and_schema_are_followed(own: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "MANIFEST_SECONDS", 0.0)
+    monkeypatch.setattr(lookups, "MANIFEST_SECONDS", 0.0)
     lookup = OnlineFeatures("s", own)
     assert lookup.get({"user_id": ["a"]}).values["plays__n"] == [1]
     wider = Schema.of("plays", [("n", "Int64"), ("more", "Float64"), ("share", "Float64")])

@@ -16,6 +16,7 @@ from feature_repo.errors import BundleError, InputError, RefrainError, StoreErro
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.store import open_store
+from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, rows
 from training.registry import (
@@ -204,16 +205,23 @@ def _outcome(
         return Outcome(model, error=error)
 
 
+def _outcome_of(home: Home, what: Model | str, again: bool) -> Outcome:
+    """In a process of its own, which finds a model by its name: what it declares need not be fit to be sent."""
+    return _outcome(home, find.models()[what] if isinstance(what, str) else what, again)
+
+
 def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, progress: Progress) -> list[Outcome]:
     """The longest of the last run first, so that no process is left with one at the end."""
     seconds = {model.name: _took(home, model) for model in ordered}
+    known = find.models()
+    sent = {model.name: model.name if known.get(model.name) is model else model for model in ordered}
     with one_thread_each():  # processes take over what this one's environment says
         found = {} if again else _as_before(home, ordered)
         left = [model for model in ordered if model.name not in found]
         for part in ([one for one in left if one.feeds], [one for one in left if not one.feeds]):
             with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
                 started = {
-                    pool.submit(_outcome, home, model, again): model
+                    pool.submit(_outcome_of, home, sent[model.name], again): model
                     for model in sorted(part, key=lambda one: -seconds[one.name])
                 }
                 waiting = set(started)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from feature_repo.home import Home
 from inference.api import errors, texts
-from inference.api.schemas import MOST_TEXTS
+from inference.api.schemas.texts import MOST_TEXTS
 from inference.monitoring.predictions import PredictionLog
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")

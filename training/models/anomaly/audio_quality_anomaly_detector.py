@@ -1,6 +1,5 @@
 """Bad masters: clipped, silent, one-sided, noisy, or dull."""
 
-from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel
 
@@ -9,7 +8,7 @@ AUDIO_QUALITY = Detector(
     about="Masters that measure unlike the others.",
     service="audio_anomaly_v1",
     key="track_id",
-    moments=lambda home: moments(home, ["audio_measurements"], "track_id"),
+    tables=("audio_measurements",),
     every_entity=False,
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from feature_repo.home import Home
+from training.datasets.telemetry import moments
 from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.incidents import MINUTE
 
@@ -21,7 +22,7 @@ class Detector:
         about: one line.
         service: feature service of its rows.
         key: join key of whom it is about.
-        moments: spine of the rows that it looks at: the key and ``event_timestamp``.
+        tables: raw tables whose events it looks at the entity after.
         points: metrics that come one by one: the key, ``event_timestamp``, and a column each; None if there are none.
         policy: of rows; its threshold is chosen.
         aftermath: microseconds after an incident in which an alarm is still about it: its windows have to run empty.
@@ -34,12 +35,16 @@ class Detector:
     about: str
     service: str
     key: str
-    moments: Callable[[Home], pl.DataFrame]
+    tables: tuple[str, ...]
     points: Callable[[Home], pl.DataFrame] | None = None
     policy: AlarmPolicy = POLICY
     aftermath: int = 60 * MINUTE
     gap: int = 30 * MINUTE
     every_entity: bool = True
+
+    def moments(self, home: Home) -> pl.DataFrame:
+        """Spine of the rows that it looks at: the key and ``event_timestamp``."""
+        return moments(home, self.tables, self.key)
 
 
 def metrics_of(points: pl.DataFrame, key: str) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """Slow, failing or silent endpoints: traffic, latency and errors by the minute, and all of them together."""
 
-from training.datasets.telemetry import endpoint_points, moments
+from training.datasets.telemetry import endpoint_points
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel
 
@@ -9,7 +9,7 @@ PERFORMANCE = Detector(
     about="Endpoints that answer more slowly, fail more often, or are asked less than they should be.",
     service="performance_anomaly_v1",
     key="endpoint",
-    moments=lambda home: moments(home, ["requests"], "endpoint"),
+    tables=("requests",),
     points=endpoint_points,
 )
 

@@ -1,6 +1,5 @@
 """Addresses that no listener comes from: passwords that are tried, catalogues that are copied."""
 
-from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel
 from transforms.anomaly.incidents import MINUTE
@@ -10,7 +9,7 @@ SECURITY = Detector(
     about="Client addresses that log in or ask unlike others.",
     service="security_anomaly_v1",
     key="client_ip",
-    moments=lambda home: moments(home, ["logins", "requests"], "client_ip"),
+    tables=("logins", "requests"),
     gap=60 * MINUTE,
 )
 

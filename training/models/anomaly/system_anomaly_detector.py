@@ -1,6 +1,6 @@
 """Broken hosts: each metric against its own past, minute by minute, and all of them together."""
 
-from training.datasets.telemetry import host_points, moments
+from training.datasets.telemetry import host_points
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel
 
@@ -9,7 +9,7 @@ SYSTEM = Detector(
     about="Hosts whose processor, memory, disk, network or connections are not what they should be.",
     service="system_anomaly_v1",
     key="host_id",
-    moments=lambda home: moments(home, ["host_metrics"], "host_id"),
+    tables=("host_metrics",),
     points=host_points,
 )
 

@@ -1,6 +1,5 @@
 """Accounts that no single person uses: bots that play for money, and accounts that several share."""
 
-from training.datasets.telemetry import moments
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel
 from transforms.anomaly.incidents import MINUTE
@@ -12,7 +11,7 @@ USER_BEHAVIOR = Detector(
     about="Accounts that listen or log in unlike themselves and unlike others.",
     service="user_anomaly_v1",
     key="user_id",
-    moments=lambda home: moments(home, ["plays", "logins"], "user_id"),
+    tables=("plays", "logins"),
     aftermath=DAY,
     gap=240 * MINUTE,
 )

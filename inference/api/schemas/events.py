@@ -1,0 +1,100 @@
+"""Events, and what listeners did: what comes in and what goes out."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from feature_repo.events import LONGEST_ID
+from feature_repo.windows import EVENTS
+from inference.events import MOST_EVENTS
+
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
+
+
+def _event_schema() -> dict[str, Any]:
+    """JSON schema of ``POST /v1/events``, from the declarations of the sources."""
+    types = {"String": "string", "Int64": "integer", "Bool": "boolean"}
+    of_kinds = {}
+    for kind, source in EVENTS.items():
+        properties: dict[str, Any] = {
+            "event_timestamp": {"type": "string", "format": "date-time"},
+            "created_timestamp": {"type": "string", "format": "date-time"},
+        }
+        for name, dtype in source.columns.items():
+            properties[name] = {"type": types[dtype]} | ({"maxLength": LONGEST_ID} if dtype == "String" else {})
+            if name in source.ranges:
+                properties[name] |= dict(zip(("minimum", "maximum"), source.ranges[name], strict=True))
+        of_kinds[kind] = {"type": "object", "required": ["event_timestamp", *source.key], "properties": properties}
+    return {
+        "type": "object",
+        "required": ["kind", "events"],
+        "additionalProperties": False,
+        "properties": {
+            "kind": {"type": "string", "enum": list(of_kinds)},
+            "events": {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": list(of_kinds.values())}},
+        },
+        "examples": [
+            {
+                "kind": "plays",
+                "events": [
+                    {
+                        "user_id": "u000042",
+                        "track_id": "t000007",
+                        "artist_id": "a00003",
+                        "event_timestamp": "2026-03-01T21:04:05Z",
+                        "ms_played": 187000,
+                        "skipped": False,
+                        "device": "phone",
+                    }
+                ],
+            }
+        ],
+    }
+
+
+EVENTS_REQUEST = _event_schema()
+
+
+class Act(BaseModel):
+    """What one listener did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: EventId
+    action: Literal["click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase"]
+    track_id: EventId | None = None
+    answer_id: EventId | None = Field(default=None, description="of the recommendation that it is about")
+    rating: int | None = Field(default=None, ge=1, le=5)
+    amount_cents: int | None = Field(default=None, ge=0, le=100_000_000)
+    at: AwareDatetime | None = Field(default=None, description="when it happened; now if left out")
+
+    @model_validator(mode="after")
+    def _rated(self) -> "Act":
+        if (self.action == "rate") != (self.rating is not None):
+            raise ValueError("`rating` goes with the action `rate`, and with no other")
+        return self
+
+
+class FeedbackRequest(BaseModel):
+    """What listeners did."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"acts": [{"user_id": "u000042", "action": "like", "track_id": "t000007"}]}]},
+    )
+
+    acts: list[Act] = Field(min_length=1, max_length=MOST_EVENTS)
+
+
+class RefusedEvent(BaseModel):
+    """An event that was not taken."""
+
+    place: int = Field(description="in the list, from 0")
+    reason: str = Field(examples=["user_id: expected str, got int"])
+
+
+class EventsResponse(BaseModel):
+    """What became of some events."""
+
+    accepted: int = Field(description="events that are in the stream now")
+    refused: list[RefusedEvent]

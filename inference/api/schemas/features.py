@@ -1,0 +1,41 @@
+"""Features and predictions by rows of keys: what comes in and what goes out."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from inference.api.schemas.common import Identifier, RequestContext
+
+MOST_ROWS = 1_000
+"""Of one lookup."""
+
+
+class FeaturesRequest(BaseModel):
+    """Which rows of a feature service, and when and where they are asked for."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"keys": {"user_id": ["u000042"]}, "context": {}}]}
+    )
+
+    keys: dict[Identifier, Annotated[list[Identifier], Field(min_length=1)]] = Field(
+        min_length=1, max_length=16, description="join key → n values, or one that counts for all rows"
+    )
+    context: RequestContext = RequestContext()
+
+
+class FeaturesResponse(BaseModel):
+    """Features by name, a value a row; null where nothing is known."""
+
+    service: str
+    fingerprint: str
+    rows: int
+    values: dict[str, list[Any]] = Field(examples=[{"user_listening__plays_7d": [12]}])
+
+
+class PredictionsResponse(BaseModel):
+    """What a model of rows says, a value a row."""
+
+    model: str = Field(examples=["churn_model:3"])
+    kind: Literal["binary", "number"] = Field(description="chances of yes, or numbers")
+    values: list[float]
+    known: list[bool] = Field(description="false where nothing at all was known of the row")
