@@ -159,7 +159,7 @@ def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: 
 
 
 def test_models_in_processes_of_their_own_are_the_same(own_model: Model, own_world: Home) -> None:
-    without_data = [*named("audio"), *named("anomaly")]
+    without_data = [*named("audio"), *named("system_anomaly_detector")]
     outcomes = run_models(own_world, [*without_data, own_model], jobs=2)
     assert [one.model for one in outcomes] == [*without_data, own_model]
     for outcome in outcomes[:-1]:
