@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import warnings
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from feature_repo.bundle import open_bundle
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
+from feature_repo.stores import redis_server
 from tests.conftest import apply, made_once
 from training import registry
 from training.background import Background
@@ -54,12 +56,13 @@ def long_world(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture
-def long(long_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def long(long_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A copy of it that a test may change."""
     home = Home(tmp_path / "long")
     shutil.copytree(long_world.root, home.root)
     monkeypatch.setenv("REFRAIN_HOME", str(home.root))
-    return home
+    yield home
+    redis_server.stop(home)
 
 
 @pytest.fixture
