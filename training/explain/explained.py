@@ -122,7 +122,7 @@ def _worth(home: Home, model: Model, bundle: Bundle, progress: Progress) -> dict
     parameters = dict(lineage_of(home, model.name, int(bundle.manifest["version"])).get("parameters", {}))
     without = parameters.pop("without", ())
     left_out = tuple(without.split(",")) if isinstance(without, str) else tuple(without)
-    return ablation(model.problem(home, without=left_out, progress=progress), parameters, progress)
+    return ablation(model.narrowed(without=left_out).problem(home, progress=progress), parameters, progress)
 
 
 def _answers(

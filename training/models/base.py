@@ -152,20 +152,25 @@ class Model(ABC):
         """Whether it has parameters to search, and so a ``problem``."""
         return False
 
-    def problem(
-        self,
-        home: Home,
-        *,
-        learners: Sequence[str] = (),
-        without: Sequence[str] = (),
-        progress: Progress = silent,
-    ) -> Problem:
+    def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] = ()) -> "Model":
+        """The same with a choice of learners to search among, and without some features or views.
+
+        Raises:
+            InputError: it does not let anybody choose these, or there is no such learner.
+        """
+        if learners or without:
+            raise InputError(
+                expected=f"{self.name} as it is: it chooses its learners and features by itself",
+                found=f"a choice of {', '.join((*learners, *without))}",
+                next_command=f"python -m training tune {self.name}",
+            )
+        return self
+
+    def problem(self, home: Home, *, progress: Progress = silent) -> Problem:
         """What it learns from, pulled once.
 
         Args:
             home: the data folder.
-            learners: among which to search, where there is a choice; all if empty.
-            without: features or views that it does not eat, where that can be said.
             progress: told of the pull.
 
         Raises:
@@ -217,25 +222,10 @@ class FamilyModel(Model):
         """Whether its family says what a search asks about."""
         return self.asks is not None
 
-    def problem(
-        self,
-        home: Home,
-        *,
-        learners: Sequence[str] = (),
-        without: Sequence[str] = (),
-        progress: Progress = silent,
-    ) -> Problem:
+    def problem(self, home: Home, *, progress: Progress = silent) -> Problem:
         """What it learns from, pulled once.
 
         Raises:
-            InputError: it has nothing to search, or learners or features are to be chosen, which it does by itself.
+            InputError: it has nothing to search, or there is too little to learn from.
         """
-        if self.asks is None:
-            return super().problem(home)
-        if learners or without:
-            raise InputError(
-                expected=f"parameters of {self.name} to search, which are {', '.join(self.parameters)}",
-                found=f"a choice of {', '.join((*learners, *without))}",
-                next_command=f"python -m training tune {self.name}",
-            )
-        return self.asks(home, progress=progress)
+        return super().problem(home) if self.asks is None else self.asks(home, progress=progress)

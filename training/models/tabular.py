@@ -61,6 +61,7 @@ class TabularModel(Model):
         learner: one of ``training.estimators``.
         parameters: of the learner, that differ from its defaults.
         segments: columns that the test is divided by.
+        searched: learners that a search tries.
         without: features, or whole views, that the model does not eat.
         most_rows: drawn at random.
         test: share of the rows, the last.
@@ -75,6 +76,7 @@ class TabularModel(Model):
     learner: str = "lightgbm"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
+    searched: tuple[str, ...] = tuple(LEARNERS)
     without: tuple[str, ...] = ()
     most_rows: int = 60_000
     test: float = 0.2
@@ -174,24 +176,22 @@ class TabularModel(Model):
         """Always: learners and their parameters."""
         return True
 
-    def problem(
-        self,
-        home: Home,
-        *,
-        learners: Sequence[str] = (),
-        without: Sequence[str] = (),
-        progress: Progress = silent,
-    ) -> TabularProblem:
+    def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] = ()) -> "TabularModel":
+        """The same with a choice of learners to search among, and without some features or views.
+
+        Raises:
+            InputError: there is no such learner.
+        """
+        for learner in learners:
+            find_learner(learner)
+        return replace(self.leaving_out(without), searched=tuple(learners) or self.searched)
+
+    def problem(self, home: Home, *, progress: Progress = silent) -> TabularProblem:
         """Its rows, pulled once.
 
         Raises:
-            InputError: nothing can be learned from the rows, or there is no such learner.
+            InputError: nothing can be learned from the rows.
         """
-        if without:
-            return self.leaving_out(without).problem(home, learners=learners, progress=progress)
-        among = tuple(learners) or tuple(LEARNERS)
-        for learner in among:
-            self.choice({"learner": learner})
         rows = self.pull(home)
         learned, asked = self.split(rows)
         train = rows.take(learned)
@@ -205,7 +205,7 @@ class TabularModel(Model):
             learned,
             asked,
             tuple(self.periods(train)),
-            among,
+            self.searched,
             self.choice(None),
             self.without,
             self.seed,

@@ -102,7 +102,7 @@ def search(
     import joblib
 
     model = _model(name)
-    problem = model.problem(home, learners=learners, without=without, progress=progress)
+    problem = model.narrowed(learners=learners, without=without).problem(home, progress=progress)
     if not problem.folds:
         raise InputError(
             expected=f"past periods of {name} with both answers, to search on",
