@@ -143,7 +143,7 @@ def test_a_detector_that_cannot_look_up_says_so_and_goes_on(
     monkeypatch.setenv("REFRAIN_REDIS", "")
     detector = SystemAnomalyDetector.load()
     assert detector._lookup is not None
-    monkeypatch.setattr("inference.features.get", _gone)
+    monkeypatch.setattr("inference.features.lookup.get", _gone)
     found = detector.detect([Observation("host-00", datetime.now(UTC), {"cpu_permille": 300})])
     assert found.note is not None
     assert "could not be looked up" in found.note
