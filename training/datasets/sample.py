@@ -39,11 +39,11 @@ class Sample:
         data = pulled.data
         if labels is None and "label" in data.columns:
             labels = data["label"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        drawn = np.sort(np.random.default_rng(seed).permutation(data.height)[:LOOKED_AT])
+        places = drawn(data.height, LOOKED_AT, seed)
         some = data.select(
             name for name, dtype in data.schema.items() if "__" in name and not isinstance(dtype, pl.List)
-        )[drawn]
-        told = np.empty(0) if labels is None else np.asarray(labels, np.float64)[drawn]
+        )[places]
+        told = np.empty(0) if labels is None else np.asarray(labels, np.float64)[places]
         return cls(pulled.manifest, {column.name: to_numpy(column) for column in some}, told)
 
     @property
@@ -52,14 +52,19 @@ class Sample:
         return str(self.manifest["feature_service"])
 
 
+def drawn(count: int, most: int, seed: int = 0) -> np.ndarray:
+    """Places of so many of some rows at the most, at random, in order."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
 def kept(samples: Sequence[Sample], *, seed: int = 0) -> bytes:
     """Features of some rows of each, without keys and labels, as a file of a bundle that is no pickle."""
     told: dict[str, np.ndarray] = {}
     for sample in samples:
         count = len(next(iter(sample.features.values()), ()))
-        drawn = np.sort(np.random.default_rng(seed).permutation(count)[:KEPT])
+        places = drawn(count, KEPT, seed)
         for name, values in sample.features.items():
-            told[f"{sample.service}/{name}"] = _plain(values[drawn])
+            told[f"{sample.service}/{name}"] = _plain(values[places])
     out = io.BytesIO()
     np.savez_compressed(out, **told)  # type: ignore[arg-type]
     return out.getvalue()

@@ -120,9 +120,8 @@ def _worth(home: Home, model: Model, bundle: Bundle, progress: Progress) -> dict
     if not model.searchable or not model.services:
         return {}
     parameters = dict(lineage_of(home, model.name, int(bundle.manifest["version"])).get("parameters", {}))
-    without = parameters.pop("without", ())
-    left_out = tuple(without.split(",")) if isinstance(without, str) else tuple(without)
-    return ablation(model.narrowed(without=left_out).problem(home, progress=progress), parameters, progress)
+    narrowed = model.narrowed(without=parameters.pop("without", ()))
+    return ablation(narrowed.problem(home, progress=progress), parameters, progress)
 
 
 def _answers(

@@ -152,7 +152,7 @@ class Model(ABC):
         """Whether it has parameters to search, and so a ``problem``."""
         return False
 
-    def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] = ()) -> "Model":
+    def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] | str = ()) -> "Model":
         """The same with a choice of learners to search among, and without some features or views.
 
         Raises:

@@ -21,7 +21,7 @@ from feature_repo.home import Home
 from training.background import background
 from training.bundle import BACKGROUND, BundleManifest, write_bundle
 from training.clock import Clock
-from training.datasets.sample import LOOKED_AT, Sample
+from training.datasets.sample import LOOKED_AT, Sample, drawn
 from training.datasets.tabular import TabularSet
 from training.estimators import LEARNERS, Fitted
 from training.estimators import learner as find_learner
@@ -176,7 +176,7 @@ class TabularModel(Model):
         """Always: learners and their parameters."""
         return True
 
-    def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] = ()) -> "TabularModel":
+    def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] | str = ()) -> "TabularModel":
         """The same with a choice of learners to search among, and without some features or views.
 
         Raises:
@@ -260,9 +260,9 @@ class TabularModel(Model):
 
     def _sample(self, rows: TabularSet, layout: Layout) -> Sample:
         """Of the training set, to be looked at."""
-        drawn = np.sort(np.random.default_rng(self.seed).permutation(len(rows))[:LOOKED_AT])
-        features = {name: rows.features[name][drawn] for name in layout.names}
-        return Sample(rows.pulled, features, rows.labels[drawn], self.kind, chosen=True)
+        places = drawn(len(rows), LOOKED_AT, self.seed)
+        features = {name: rows.features[name][places] for name in layout.names}
+        return Sample(rows.pulled, features, rows.labels[places], self.kind, chosen=True)
 
     def _measured(
         self, train: TabularSet, test: TabularSet, layout: Layout, fitted: Fitted, learner: str

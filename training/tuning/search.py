@@ -211,7 +211,7 @@ def _conclude(home: Home, model: Model, problem: Problem, study: "optuna.Study",
     parameters, default = best.user_attrs[CHOICE], problem.default
     own = [one for one in complete if one.user_attrs[CHOICE] == default]
     theirs, clusters = problem.test(default)
-    mine, _ = problem.test(parameters)
+    mine = theirs if parameters == default else problem.test(parameters)[0]
     gain = interval(theirs - mine, clusters)
     version = None
     if gain.mean > 0 and parameters != default:

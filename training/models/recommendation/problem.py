@@ -1,7 +1,7 @@
 """What the ranker learns from, pulled once: its search, and the worth of the feature views that it eats."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,8 +56,7 @@ class RankerProblem(Problem):
     @property
     def default(self) -> dict[str, Any]:
         """As it is declared."""
-        told = asdict(self.ranker)
-        return {name: told[name] for name in PARAMETERS}
+        return {name: getattr(self.ranker, name) for name in PARAMETERS}
 
     @property
     def views(self) -> tuple[str, ...]:

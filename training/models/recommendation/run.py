@@ -155,11 +155,7 @@ def run(
     settings = settings or Settings()
     settings = replace(settings, ranker=replace(settings.ranker, **(parameters or {})))
     clock = Clock(progress, 7)
-    interactions = Interactions.load(home)
-    split = TimeSplit.by_share(interactions.time)
-    settings = replace(settings, ials=choose_vectors(home, interactions, split, settings))
-    clock.lap("vectors chosen")
-    moments, final = _moments(home, interactions, split, settings, clock)
+    interactions, split, settings, moments, final = _prepared(home, settings, clock)
     hybrid = _ranker(home, interactions, settings, HYBRID, [moment.asked for moment in moments])
     clock.lap("hybrid")
     real_time = _ranker(home, interactions, settings, REAL_TIME, [moment.sessions for moment in moments])
@@ -208,12 +204,8 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
         InputError: too few plays, or nobody with both a past and a future.
         StoreError: features are not built or not applied.
     """
-    clock, settings = Clock(progress, 3), Settings()
-    interactions = Interactions.load(home)
-    split = TimeSplit.by_share(interactions.time)
-    settings = replace(settings, ials=choose_vectors(home, interactions, split, settings))
-    clock.lap("vectors chosen")
-    moments, _ = _moments(home, interactions, split, settings, clock)
+    clock = Clock(progress, 3)
+    interactions, _, settings, moments, _ = _prepared(home, Settings(), clock)
     asked = [moment.asked for moment in moments]
     _, parts = _pulled(home, interactions, HYBRID, asked)
     clock.lap("training set")
@@ -236,6 +228,17 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
 def _some(rows: pl.DataFrame) -> pl.DataFrame:
     """As many as explain a ranker."""
     return rows.sample(min(rows.height, EXPLAINED), seed=0)
+
+
+def _prepared(
+    home: Home, settings: Settings, clock: Clock
+) -> tuple[Interactions, TimeSplit, Settings, list[Moment], Knowledge]:
+    """All plays and their split, settings with the vectors chosen, all moments, and what is known at the end."""
+    interactions = Interactions.load(home)
+    split = TimeSplit.by_share(interactions.time)
+    settings = replace(settings, ials=choose_vectors(home, interactions, split, settings))
+    clock.lap("vectors chosen")
+    return interactions, split, settings, *_moments(home, interactions, split, settings, clock)
 
 
 def choose_vectors(home: Home, interactions: Interactions, split: TimeSplit, settings: Settings) -> IALS:

@@ -1,7 +1,7 @@
 """Rows of listeners at origins, pulled once: the search of the boosted models, and the worth of feature views."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,7 @@ class BehaviorProblem(Problem):
     @property
     def default(self) -> dict[str, Any]:
         """As they are declared."""
-        told = asdict(self.settings)
-        return {name: told[name] for name in PARAMETERS}
+        return {name: getattr(self.settings, name) for name in PARAMETERS}
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -178,3 +178,7 @@ class Listeners:
         totals = np.pad(np.nan_to_num(self.values).cumsum(axis=1), ((0, 0), (1, 0)))
         row = rows["row"].to_numpy()
         return totals[row, stop + days] - totals[row, stop]
+
+    def left(self, rows: pl.DataFrame, settings: Settings) -> np.ndarray:
+        """(m,) 1 for no play in the days after an origin that count as having left, else 0."""
+        return (self.ahead(rows, settings.churn_days) == 0).astype(np.float64)

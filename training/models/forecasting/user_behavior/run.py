@@ -69,9 +69,9 @@ def run(
     clock.lap("test")
     final = _fitted(listeners, rows, origins.test, settings)
     clock.lap("fit")
-    left = listeners.ahead(tested, settings.churn_days) == 0
+    left = listeners.left(tested, settings)
     evidence = _evidence(listeners, tested, model, learned, settings)
-    sample = Sample.of(pulled, listeners.ahead(rows, settings.churn_days) == 0)
+    sample = Sample.of(pulled, listeners.left(rows, settings))
     shown_rows = listeners.matrix(tested)[:SHOWN]
     moved = background(shown_rows, np.asarray(model.churn.booster.predict(shown_rows, pred_contrib=True)), "churn.onnx")
     version = _register(home, settings, listeners, sample, metrics, final, evidence, moved)
@@ -109,7 +109,7 @@ def problem(home: Home, *, progress: Progress = silent) -> BehaviorProblem:
     rows = pulled.data
     return BehaviorProblem(
         listeners.matrix(rows),
-        (listeners.ahead(rows, settings.churn_days) == 0).astype(np.float64),
+        listeners.left(rows, settings),
         np.array(rows["user_id"].to_list()),
         rows["back"].is_in(origins.test).to_numpy(),
         settings,
@@ -126,7 +126,7 @@ def since(home: Home, version: int) -> Fresh:
     if not backs:
         return Fresh({})
     rows = training_set(SERVICE, listeners.spine(backs), home=home).data
-    left = listeners.ahead(rows, settings.churn_days) == 0
+    left = listeners.left(rows, settings)
     features = {column.name: to_numpy(column) for column in rows.select(pl.selectors.contains("__"))}
     brier = (model.churn(listeners.matrix(rows)) - left) ** 2
     return Fresh({SERVICE: features}, brier, np.array(rows["user_id"].to_list()))
@@ -142,9 +142,9 @@ def measure(
     month = inputs[:, [INPUTS.index(f"plays_week_{number}") for number in (1, 2, 3, 4)]].mean(axis=1, keepdims=True)
     scale = np.full(len(plays), max(float(np.abs(week - plays).mean()), 1e-9))
     made = model.quantiles(inputs)
-    left = listeners.ahead(rows, settings.churn_days) == 0
+    left = listeners.left(rows, settings)
     idle, idle_before = (listeners.matrix(one)[:, INPUTS.index("idle_days")].astype(int) for one in (rows, learned))
-    left_before = listeners.ahead(learned, settings.churn_days) == 0
+    left_before = listeners.left(learned, settings)
     count = np.bincount(idle_before, minlength=WINDOW + 1)
     rate = (np.bincount(idle_before, weights=left_before, minlength=WINDOW + 1) + left_before.mean()) / (count + 1)
     return {
@@ -165,9 +165,9 @@ def _evidence(
     listeners: Listeners, rows: pl.DataFrame, model: Model, learned: pl.DataFrame, settings: Settings
 ) -> Evidence:
     """Brier score of the chance of having left, listener by listener at each origin, beside the rate of all."""
-    left = (listeners.ahead(rows, settings.churn_days) == 0).astype(float)
+    left = listeners.left(rows, settings)
     chance = model.churn(listeners.matrix(rows))
-    rate = float((listeners.ahead(learned, settings.churn_days) == 0).mean())
+    rate = float(listeners.left(learned, settings).mean())
     names = [f"{user}@{at}" for user, at in rows.select("user_id", pl.col("event_timestamp").dt.date()).iter_rows()]
     return Evidence.of(
         "brier",
@@ -218,7 +218,7 @@ def _served(home: Home, version: int | None = None) -> tuple[Model, Mapping[str,
 
 def _fitted(listeners: Listeners, rows: pl.DataFrame, fresh: list[int], settings: Settings) -> Model:
     plays = listeners.ahead(rows, settings.active_days)
-    left = (listeners.ahead(rows, settings.churn_days) == 0).astype(np.float64)
+    left = listeners.left(rows, settings)
     users = np.array(rows["user_id"].to_list())
     return Model.fit(listeners.matrix(rows), plays, left, rows["back"].to_numpy(), users, fresh, settings)
 
