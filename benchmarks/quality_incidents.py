@@ -1,6 +1,6 @@
 """How many incidents of a simulated service the five detectors find, how soon, and how often they are wrong.
 
-Protocol: four weeks of a service (``transforms.simulate.telemetry``) with the seed 12, which was not looked at while
+Protocol: four weeks of a service (``transforms.simulate.telemetry``) with the seed 31, which was not looked at while
 the detectors were made: 8 hosts, 5 endpoints with about 200 requests a minute together, 200 accounts, 100 masters a
 day. The first 17 days are without incidents; then 20 of each kind happen, some mild, some strong. Everything goes the
 usual way: raw tables, features, Feast, ``python -m training run …_anomalies``. What is normal is fitted on the first
@@ -11,10 +11,14 @@ measured on, once.
 is still going on counts too. *False* are incidents that overlap none of their entity (with an hour of aftermath, a day
 for accounts, whose features look back a day); entities and weeks are those without any.
 
+*At best* (``benchmarks.incident_limits``) is what could be found within five minutes by one who knows what the
+simulator draws, where that is less than everything: accounts of which nothing was recorded so soon, and a leak that is
+still no larger than the noise.
+
 *Largest deviation* is what one would write first: standard deviations of the farthest feature, with a threshold for as
 many false incidents, on the same rows.
 
-    python -m benchmarks.quality_incidents [--seed 12] [--quick]
+    python -m benchmarks.quality_incidents [--seed 31] [--quick]
 """
 
 import argparse
@@ -28,6 +32,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import incident_limits
 from benchmarks.surroundings import MACHINE
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
@@ -44,7 +49,7 @@ SOON, FALSE = 0.9, 1.0
 def main() -> None:
     """Print progress, then one line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seed", type=int, default=12)
+    arguments.add_argument("--seed", type=int, default=31)
     arguments.add_argument("--quick", action="store_true", help="a small service, to see that all works")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="refrain-incidents-") as folder:
@@ -75,6 +80,7 @@ def measure(home: Home, size: TelemetrySize, seed: int) -> dict[str, Any]:
             who: {kind: _plain(vars(one)) for kind, one in by_kind.items()}
             for who, by_kind in (("detector", result.metrics), ("largest_deviation", result.baseline))
         }
+        figures[name]["at_best"] = incident_limits.at_best(home, size, seed, model.detector)
         cases += _cases(name, figures[name])
     return {
         "benchmark": "quality_incidents",
@@ -99,6 +105,7 @@ def _cases(name: str, figures: dict[str, Any]) -> list[dict[str, Any]]:
             {"case": case, "metric": "found", "value": one["found"]},
             {"case": case, "metric": "median_minutes", "value": one["delay"]},
             {"case": case, "metric": "found_within_5_minutes_largest_deviation", "value": plain["soon"]},
+            {"case": case, "metric": "found_within_5_minutes_at_best", "value": figures["at_best"][kind]},
         ]
     false = figures["detector"]["all"]["false_a_week"]
     cases.append(

@@ -20,9 +20,11 @@ from inference.features import OnlineFeatures
 from inference.models import OnnxModel, load_bundle
 from transforms.anomaly.alarms import SILENT, AlarmPolicy
 from transforms.anomaly.calibration import Calibration, both, either, fisher
+from transforms.anomaly.counts import CountDetector
 from transforms.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog
+from transforms.anomaly.many import ManySeries, SeriesScores
 from transforms.anomaly.rows import RowDetector
-from transforms.anomaly.series import CHANNELS, SeriesDetector, SeriesScores, SeriesSettings
+from transforms.anomaly.series import CHANNELS, SeriesDetector
 
 CAUSES = 5
 """Causes that are told of one alarm."""
@@ -135,16 +137,13 @@ class AnomalyDetector:
         """
         self.bundle, self._home = bundle, home
         extra = bundle.manifest["extra"] if bundle else {}
-        told = extra.get("series")
         self._rows = RowDetector.from_bytes(bundle.read("rows.npz")) if bundle else None
         self._head = _head(bundle) if bundle else None
         self._policies = [AlarmPolicy(**extra[name]) for name in ("policy", "deviation") if name in extra]
-        self._scales = {name: Calibration.from_json(one) for name, one in told["calibration"].items()} if told else {}
-        self._takes_metrics = bundle is None or told is not None
-        self._series = (
-            SeriesDetector(SeriesSettings(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"])
-            if told
-            else SeriesDetector()
+        self._looks = (
+            {name: _Look.of(kind, extra[name]) for name, kind in LOOKS.items() if extra.get(name)}
+            if bundle
+            else {"series": _Look(SeriesDetector(), {})}
         )
         self._key = str(extra.get("key", "host_id"))
         self._incidents = IncidentLog(int(extra.get("gap", 30 * MINUTE)))
@@ -203,20 +202,23 @@ class AnomalyDetector:
 
     def _score_metrics(self, seen: Sequence[Observation], times: list[int]) -> list["_Found"]:
         """Of each observation, what its metrics say by their own past."""
-        names, when, numbers, owner = [], [], [], []
-        features = set(self._rows.columns.names) if self._rows else set()
-        for place, one in enumerate(seen if self._takes_metrics else ()):
-            for metric, value in one.values.items():
-                if metric not in features:
-                    names.append(f"{one.entity}/{metric}")
-                    when.append(times[place])
-                    numbers.append(_number(metric, value))
-                    owner.append(place)
-        told = self._series.replay(names, np.array(when, np.int64), np.array(numbers, np.float64))
         found = [_Found() for _ in seen]
-        for row, place in enumerate(owner):
-            metric = names[row].rpartition("/")[2]
-            _take(found[place], metric, told, row, self._scales.get(metric))
+        features = set(self._rows.columns.names) if self._rows else set()
+        given = [
+            (place, metric, _number(metric, value))
+            for place, one in enumerate(seen if self._looks else ())
+            for metric, value in one.values.items()
+            if metric not in features
+        ]
+        for look in self._looks.values():
+            mine = [one for one in given if look.asks(one[1])]
+            told = look.detector.replay(
+                [f"{seen[place].entity}/{metric}" for place, metric, _ in mine],
+                np.array([times[place] for place, _, _ in mine], np.int64),
+                np.array([value for _, _, value in mine], np.float64),
+            )
+            for row, (place, metric, _) in enumerate(mine):
+                _take(found[place], metric, told, row, look.scales.get(metric))
         return found
 
     def _features(
@@ -284,8 +286,8 @@ class AnomalyDetector:
         np.savez(
             packed,
             allow_pickle=False,
-            series=np.frombuffer(self._series.snapshot(), np.uint8),
             told=np.frombuffer(json.dumps(told).encode(), np.uint8),
+            **{name: np.frombuffer(look.detector.snapshot(), np.uint8) for name, look in self._looks.items()},
         )
         return packed.getvalue()
 
@@ -297,7 +299,8 @@ class AnomalyDetector:
         """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as found:
-                series, told = found["series"].tobytes(), json.loads(found["told"].tobytes())
+                kept, told = dict(found), json.loads(found["told"].tobytes())
+            detectors = {name: LOOKS[name].restore(kept[name].tobytes()) for name in self._looks if name in kept}
             states = {entity: [(float(b), int(s)) for b, s in pairs] for entity, pairs in told["states"].items()}
             incidents = [Incident(**one) for one in told["incidents"]]
         except Exception as error:
@@ -306,7 +309,8 @@ class AnomalyDetector:
                 found=type(error).__name__,
                 next_command="remove it; the detector then learns from the start",
             ) from error
-        self._series = SeriesDetector.restore(series)
+        for name, detector in detectors.items():
+            self._looks[name].detector = detector
         self._states = states
         self._incidents.resume(incidents)
 
@@ -373,14 +377,50 @@ DETECTORS: dict[str, type[AnomalyDetector]] = {
 """Target → its detector."""
 
 
+LOOKS: dict[str, type[ManySeries[Any]]] = {"series": SeriesDetector, "counts": CountDetector}
+"""Ways of looking at metrics by their own past; as their bundles call them."""
+
+
+@dataclass
+class _Look:
+    """One way of looking at metrics.
+
+    Attributes:
+        detector: with its memory.
+        scales: metric → what its scores are worth; without any, all are asked for.
+    """
+
+    detector: ManySeries[Any]
+    scales: dict[str, Calibration]
+
+    @classmethod
+    def of(cls, kind: type[ManySeries[Any]], told: Mapping[str, Any]) -> "_Look":
+        """As it lies in a bundle's manifest."""
+        detector = kind(kind.SETTINGS(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"])
+        return cls(detector, {name: Calibration.from_json(one) for name, one in told["calibration"].items()})
+
+    def asks(self, metric: str) -> bool:
+        """Whether it can say something of a metric: any number is a series, but not every one a count."""
+        return isinstance(self.detector, SeriesDetector) or metric in self.scales
+
+
 @dataclass
 class _Found:
-    """What one source says of an observation."""
+    """What one source says of an observation.
+
+    Attributes:
+        p_value: the lowest of its looks; NaN if there was none.
+        alarm: whether any of them raised one.
+        causes: feature or metric → how much it counts.
+        verdict: see ``Detection``.
+        looks: how many chances of being unusual there were.
+    """
 
     p_value: float = float("nan")
     alarm: bool = False
     causes: dict[str, float] = field(default_factory=dict)
     verdict: str = ""
+    looks: int = 0
 
 
 def told_incident(incident: Incident) -> ToldIncident:
@@ -396,15 +436,15 @@ def _take(found: _Found, metric: str, told: SeriesScores, row: int, scale: Calib
     score = told.score[row]
     if np.isnan(score):
         return
-    found.causes[metric] = max(float(score), 0.0)
     p_value = float(scale.p_value(np.array([score]))[0]) if scale else float(fisher(score, len(CHANNELS)))
+    found.causes[metric] = max(found.causes.get(metric, 0.0), -float(np.log10(p_value)))
     found.p_value = float(np.fmin(found.p_value, p_value))
+    found.looks += 1
     found.alarm |= bool(told.alarm[row])
 
 
 def _joined(one: Observation, metrics: _Found, row: _Found) -> Detection:
-    count = max(len(metrics.causes), 1)
-    of_metrics = min(metrics.p_value * count, 1.0)  # NaN stays NaN
+    of_metrics = min(metrics.p_value * max(metrics.looks, 1), 1.0)  # NaN stays NaN
     p_value = float(either(np.array([of_metrics]), np.array([row.p_value]))[0])
     alarm = metrics.alarm or row.alarm
     causes: dict[str, float] = {}

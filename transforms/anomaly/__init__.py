@@ -4,7 +4,8 @@ Two kinds of scores, and what becomes of them:
 
 ``series`` scores numbers as they come, one at a time, and learns as it goes: ``regression`` (what was to be expected),
 ``profile`` (what is usual at this time of day), ``novelty`` (have the last values ever looked like this), each turned
-by ``tail`` into how rare it is.
+by ``tail`` into how rare it is. ``counts`` asks of numbers of events whether fewer or more came than usual. ``many``
+is what both have in common: places in arrays, values in order, alarms, snapshots.
 
 ``rows`` scores whole feature rows by what was fitted to normal ones: ``columns`` (numbers and words to one scale),
 ``pca`` and ``isolation_forest``, averaged by rank.

@@ -15,14 +15,14 @@ def part_of(times: np.ndarray) -> np.ndarray:
     return (times % _DAY) * PARTS // _DAY
 
 
-def usual(means: np.ndarray, seen: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def usual(means: np.ndarray, seen: np.ndarray, part: np.ndarray, known: int = KNOWN) -> tuple[np.ndarray, np.ndarray]:
     """(n,) mean of each series' part, and whether it is known, from (n, PARTS) means and numbers seen."""
     rows = np.arange(len(part))
-    return means[rows, part], seen[rows, part] >= KNOWN
+    return means[rows, part], seen[rows, part] >= known
 
 
-def learn(means: np.ndarray, seen: np.ndarray, part: np.ndarray, values: np.ndarray) -> None:
+def learn(means: np.ndarray, seen: np.ndarray, part: np.ndarray, values: np.ndarray, memory: int = MEMORY) -> None:
     """Take one value (n,) into each series' part, in place."""
     rows = np.arange(len(part))
-    seen[rows, part] = np.minimum(seen[rows, part] + 1, MEMORY)
+    seen[rows, part] = np.minimum(seen[rows, part] + 1, memory)
     means[rows, part] += (values - means[rows, part]) / seen[rows, part]

@@ -15,7 +15,8 @@ from inference import AnomalyDetector, Observation, SystemAnomalyDetector
 from inference.anomaly.detector import DETECTORS, Detection
 from training.datasets import training_set
 from training.datasets.columns import to_numpy
-from training.datasets.telemetry import incidents, moments
+from training.datasets.telemetry import ENDPOINT_METRICS, endpoint_points, incidents, moments
+from training.train import train
 from transforms.anomaly.rows import RowDetector
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -90,7 +91,7 @@ def test_the_quick_start_names_a_version(in_telemetry: Home, name: str) -> None:
 
 def test_what_is_not_promoted_says_how(in_telemetry: Home) -> None:
     with pytest.raises(BundleError, match="training run"):
-        DETECTORS["performance"].load()
+        DETECTORS["user_behavior"].load()
     with pytest.raises(BundleError):
         AnomalyDetector.load("system_anomaly_detector_v9.0")
 
@@ -180,6 +181,28 @@ def test_simulated_incidents_are_found_by_what_is_served(in_telemetry: Home) -> 
     assert len(found) < 20
 
 
+def test_requests_that_do_not_come_are_noticed_by_what_is_served(in_telemetry: Home) -> None:
+    """Metrics by the minute through a bundle as training wrote it: every drop of traffic, and its cause."""
+    train(in_telemetry, "performance_anomaly_detector")
+    drops = incidents(in_telemetry, "endpoint").filter(pl.col("kind") == "traffic_drop")
+    points = endpoint_points(in_telemetry)
+    two_days = 2 * 86_400_000_000
+    points = points.filter(pl.col("event_timestamp").dt.timestamp("us") > drops["start"].min() - two_days)
+    seen = [
+        Observation(row["endpoint"], row["event_timestamp"], {name: row[name] for name in ENDPOINT_METRICS})
+        for row in points.iter_rows(named=True)
+    ]
+    detector = AnomalyDetector.load("performance_anomaly_detector:1", in_telemetry)
+    before = detector.detect(seen[: len(seen) // 2])
+    again = AnomalyDetector.load("performance_anomaly_detector:1", in_telemetry)
+    again.restore(detector.snapshot())
+    after = again.detect(seen[len(seen) // 2 :])
+    assert detector.detect(seen[len(seen) // 2 :]) == after
+    told = [one for one in (*before.detections, *after.detections) if one.alarm and "requests" in one.causes]
+    for entity, start, end in drops.select("entity_id", "start", "end").iter_rows():
+        assert any(one.entity == entity and start <= one.at.timestamp() * 1e6 <= end for one in told)
+
+
 @pytest.mark.parametrize("value", ["many", [1], True])
 def test_what_is_no_number_is_an_error_that_names_it(value: object) -> None:
     with pytest.raises(InputError, match="cpu"):
@@ -207,5 +230,5 @@ def test_detecting_is_safe_between_threads() -> None:
     detector = AnomalyDetector()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: detector.detect(minutes(40, name)), [f"h{number}" for number in range(12)]))
-    assert len(detector._series) == 24
+    assert len(detector._looks["series"].detector) == 24
     assert time.monotonic() > 0

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from feature_repo.errors import InputError
 from transforms.anomaly.alarms import AlarmPolicy
-from transforms.anomaly.series import CHANNELS, SeriesDetector, SeriesScores, SeriesSettings
+from transforms.anomaly.many import SeriesScores
+from transforms.anomaly.series import CHANNELS, SeriesDetector, SeriesSettings
 
 MINUTE = 60_000_000
 SMALL = SeriesSettings(windows=20)

@@ -10,7 +10,10 @@ from training.datasets.telemetry import moments
 from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.incidents import MINUTE
 
-POLICY = AlarmPolicy(threshold=3.0, quiet=5, raised=0.25, half_life=100.0)
+POLICY = AlarmPolicy(threshold=3.0, quiet=5, raised=0.0)
+"""Of rows. An alarm makes the next one no harder: how rare a row is was told by all entities' rows, and whoever was
+attacked yesterday is not to be deaf today.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Detector:
         key: join key of whom it is about.
         tables: raw tables whose events it looks at the entity after.
         points: metrics that come one by one: the key, ``event_timestamp``, and a column each; None if there are none.
+        counts: those of the metrics that count events, such as requests a minute.
         policy: of rows; its threshold is chosen.
         aftermath: microseconds after an incident in which an alarm is still about it: its windows have to run empty.
         gap: alarms of one entity no more than so many microseconds apart are one incident.
@@ -37,6 +41,7 @@ class Detector:
     key: str
     tables: tuple[str, ...]
     points: Callable[[Home], pl.DataFrame] | None = None
+    counts: tuple[str, ...] = ()
     policy: AlarmPolicy = POLICY
     aftermath: int = 60 * MINUTE
     gap: int = 30 * MINUTE

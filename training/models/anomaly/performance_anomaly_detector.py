@@ -11,6 +11,7 @@ PERFORMANCE = Detector(
     key="endpoint",
     tables=("requests",),
     points=endpoint_points,
+    counts=("requests",),
 )
 
 MODEL = DetectorModel.of(PERFORMANCE, raw=("incidents", "requests"))

@@ -4,7 +4,7 @@ The span of its rows is cut by time: what is normal is fitted on the first ``FIT
 ``CALIBRATE``, and measured on the rest, once. Rows within labelled incidents are never taken for normal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,11 @@ from training.registry import register
 from training.validation.evidence import OURS, Evidence
 from transforms.anomaly.alarms import AlarmPolicy
 from transforms.anomaly.calibration import Calibration, both
+from transforms.anomaly.counts import CountDetector
 from transforms.anomaly.incidents import Incident, merge
+from transforms.anomaly.many import ManySeries
 from transforms.anomaly.rows import RowDetector
-from transforms.anomaly.series import DEFAULT_POLICY, SeriesDetector
+from transforms.anomaly.series import SeriesDetector
 
 FIT, CALIBRATE = 0.45, 0.6
 MOST_FIT = 30_000
@@ -70,6 +72,32 @@ class _Scored:
     def between(self, low: int, high: int, normal: bool = False) -> "_Scored":
         inside = (self.times >= low) & (self.times < high) & (self.normal if normal else True)
         return _Scored(*(array[inside] for array in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one way of looking at metrics says.
+
+    Attributes:
+        scored: metric → scores of it for every entity.
+        scales: metric → their calibration.
+        policy: when scores become alarms; the thresholds are chosen.
+        settings: of the way.
+    """
+
+    scored: dict[str, _Scored]
+    scales: dict[str, Calibration]
+    policy: AlarmPolicy
+    settings: dict[str, Any]
+
+    def as_json(self, thresholds: Mapping[str, float]) -> dict[str, Any]:
+        """For a bundle's manifest."""
+        return {
+            "settings": self.settings,
+            "policy": asdict(self.policy),
+            "thresholds": dict(thresholds),
+            "calibration": {metric: one.as_json() for metric, one in self.scales.items()},
+        }
 
 
 def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: int = 0) -> AnomalyResult:
@@ -109,11 +137,12 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
     alone = _Scored(numbers, entities, times, deviation, normal)
     clock.lap("rows")
 
-    series, p_series, settings = _series(home, detector, truth, fit_end, test_start)
+    looks = _looks(home, detector, truth, fit_end, test_start)
+    metrics_seen = [(look, one) for look in looks.values() for one in look.scored.values()]
     clock.lap("series")
 
     weeks = _entity_weeks(detector, spine, (fit_end, test_start))
-    allowed = BUDGET * weeks / (3 if series else 2)
+    allowed = BUDGET * weeks / (3 if metrics_seen else 2)
 
     def chosen(part: _Scored, policy: AlarmPolicy, most: float, lowest: float, heavy: bool = False) -> AlarmPolicy:
         held_back = _arrays(part.between(fit_end, test_start, normal=True))
@@ -122,13 +151,14 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
     policies = [
         chosen(scored, detector.policy, allowed, LOWEST if detector.every_entity else RARE),
         chosen(alone, detector.policy, allowed, NEAREST, heavy=True),
-        *(chosen(one, DEFAULT_POLICY, allowed / len(series), DEFAULT_POLICY.threshold) for one in series.values()),
+        *(chosen(one, look.policy, allowed / len(metrics_seen), look.policy.threshold) for look, one in metrics_seen),
     ]
+    parts = [scored, alone, *(one for _, one in metrics_seen)]
     tested = (test_start, span[1])
-    metrics = _measured(detector, [scored, alone, *series.values()], policies, truth, spine, tested)
+    metrics = _measured(detector, parts, policies, truth, spine, tested)
     plain = chosen(alone, detector.policy, BUDGET * weeks, NEAREST, heavy=True)
     baseline = _measured(detector, [alone], [plain], truth, spine, tested)
-    told, within = _told(detector, [scored, alone, *series.values()], policies, truth, tested)
+    told, within = _told(detector, parts, policies, truth, tested)
     evidence = _evidence(detector, within, told, _told(detector, [alone], [plain], truth, tested)[0])
     clock.lap("test")
 
@@ -141,15 +171,10 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         "budget": BUDGET,
         "false_alarm_rate": float(10 ** -policies[0].threshold),
         "head": None if head is None else head[1].as_json(),
-        "series": None
-        if not series
-        else {
-            "settings": settings,
-            "policy": asdict(DEFAULT_POLICY),
-            "thresholds": {name: one.threshold for name, one in zip(series, policies[2:], strict=True)},
-            "calibration": {name: one.as_json() for name, one in p_series.items()},
-        },
     }
+    thresholds = iter(policies[2:])
+    for name, look in looks.items():
+        extra[name] = look.as_json({metric: next(thresholds).threshold for metric in look.scored})
     files = {"rows.npz": rows.to_bytes()} | ({"head.onnx": head[0]} if head else {})
     version = _register(home, detector, files, rows, Sample.of(pulled), metrics, baseline, extra, fit_end, evidence)
     clock.lap("registration")
@@ -226,34 +251,40 @@ def _scores(
     return -np.log10(p_values), deviation
 
 
-def _series(
-    home: Home, detector: Detector, truth: pl.DataFrame, fit_end: int, test_start: int
-) -> tuple[dict[str, _Scored], dict[str, Calibration], dict[str, Any]]:
-    """Metric → scores of it for every entity, in one pass through time; and metric → their calibration."""
+def _looks(home: Home, detector: Detector, truth: pl.DataFrame, fit_end: int, test_start: int) -> dict[str, _Look]:
+    """What metrics say by their own past: each way of looking at them, in one pass through time."""
     if detector.points is None:
-        return {}, {}, {}
+        return {}
     points = detector.points(home)
-    metrics = metrics_of(points, detector.key)
+    ways: dict[str, tuple[ManySeries[Any], Sequence[str]]] = {
+        "series": (SeriesDetector(), metrics_of(points, detector.key)),
+        "counts": (CountDetector(), detector.counts),
+    }
     owners = points[detector.key].to_numpy()
     at = points["event_timestamp"].dt.timestamp("us").to_numpy()
     names = np.array([f"{owner}/" for owner in owners], object)
-    scoring = SeriesDetector()
-    values = points.select(pl.col(metric).cast(pl.Float64).fill_null(np.nan) for metric in metrics).to_numpy()
-    found = scoring.replay(
-        np.concatenate([names + metric for metric in metrics]).tolist(),
-        np.tile(at, len(metrics)),
-        values.T.reshape(-1),
-    )
     normal = ~_labelled(truth, owners, at, detector.aftermath)
     numbers = _numbers(owners)
-    scored = {
-        metric: _Scored(numbers, owners, at, found.score[number * len(at) : (number + 1) * len(at)], normal)
-        for number, metric in enumerate(metrics)
-    }
-    scales = {
-        metric: Calibration.fit(one.between(fit_end, test_start, normal=True).scores) for metric, one in scored.items()
-    }
-    return scored, scales, asdict(scoring.settings)
+    found: dict[str, _Look] = {}
+    for way, (scoring, metrics) in ways.items():
+        if not metrics:
+            continue
+        values = points.select(pl.col(metric).cast(pl.Float64).fill_null(np.nan) for metric in metrics).to_numpy()
+        told = scoring.replay(
+            np.concatenate([names + metric for metric in metrics]).tolist(),
+            np.tile(at, len(metrics)),
+            values.T.reshape(-1),
+        )
+        scored = {
+            metric: _Scored(numbers, owners, at, score, normal)
+            for metric, score in zip(metrics, told.score.reshape(len(metrics), -1), strict=True)
+        }
+        scales = {
+            metric: Calibration.fit(one.between(fit_end, test_start, normal=True).scores)
+            for metric, one in scored.items()
+        }
+        found[way] = _Look(scored, scales, scoring.policy, asdict(scoring.settings))
+    return found
 
 
 def _entity_weeks(detector: Detector, spine: pl.DataFrame, span: tuple[int, int]) -> float:

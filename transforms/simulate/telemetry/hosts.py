@@ -8,7 +8,7 @@ import polars as pl
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.simulate.telemetry.schedule import DAY, MINUTE, Event, TelemetrySize, names
 
-_LEVEL = {
+LEVEL = {
     "cpu_permille": 280.0,
     "memory_permille": 520.0,
     "disk_permille": 430.0,
@@ -18,7 +18,9 @@ _LEVEL = {
     "connections": 420.0,
 }
 _RHYTHM = {"cpu_permille": 0.45, "memory_permille": 0.06, "network_in": 0.55, "network_out": 0.55, "connections": 0.5}
-_NOISE = {"cpu_permille": 0.09, "memory_permille": 0.01, "disk_permille": 0.001, "disk_io": 0.25}
+NOISE = {"cpu_permille": 0.09, "memory_permille": 0.01, "disk_permille": 0.001, "disk_io": 0.25}
+KEPT = 0.8
+"""Of the noise, from one minute to the next."""
 JOB_MINUTES = 12
 
 
@@ -38,12 +40,12 @@ def host_metrics(
     times = size.begin + day * DAY + np.arange(1_440) * MINUTE
     rhythm = day_rhythm(times)
     frames = []
-    busy = 0.8 + 0.4 * (np.arange(len(hosts)) % 5) / 4
+    busy = busyness(len(hosts))
     values: dict[str, np.ndarray] = {}
-    for name, level in _LEVEL.items():
+    for name, level in LEVEL.items():
         noise = _remembering(carried, name, len(hosts), rng)
         wave = 1 + _RHYTHM.get(name, 0.0) * rhythm
-        values[name] = level * busy[:, None] * wave * np.exp(_NOISE.get(name, 0.12) * noise)
+        values[name] = level * busy[:, None] * wave * np.exp(NOISE.get(name, 0.12) * noise)
     _nightly_job(values, rng, len(hosts))
     for number, host in enumerate(hosts):
         mine = {name: value[number] for name, value in values.items()}
@@ -66,6 +68,11 @@ def host_metrics(
     return rows.with_columns(created_timestamp=pl.col("event_timestamp") + pl.duration(seconds=2))
 
 
+def busyness(hosts: int) -> np.ndarray:
+    """(hosts,) how much each has to do, 0.8 to 1.2."""
+    return 0.8 + 0.4 * (np.arange(hosts) % 5) / 4
+
+
 def day_rhythm(times: np.ndarray) -> np.ndarray:
     """-1 at four in the morning to 1 in the evening, less at weekends."""
     hours = (times % DAY) / 3_600_000_000
@@ -78,11 +85,11 @@ def _remembering(carried: dict[str, np.ndarray], name: str, hosts: int, rng: np.
     drawn = rng.normal(0, 1, (hosts, 1_440)) + np.where(
         rng.random((hosts, 1_440)) < 0.001, rng.exponential(3, (hosts, 1_440)), 0
     )
-    kept, share = 0.8, np.sqrt(1 - 0.8**2)
+    share = np.sqrt(1 - KEPT**2)
     noise = np.empty((hosts, 1_440))
     state = carried.get(name, np.zeros(hosts))
     for minute in range(1_440):
-        state = kept * state + share * drawn[:, minute]
+        state = KEPT * state + share * drawn[:, minute]
         noise[:, minute] = state
     carried[name] = state
     return noise
@@ -104,5 +111,9 @@ def _break(mine: dict[str, np.ndarray], event: Event, times: np.ndarray, rng: np
         mine["cpu_permille"][inside] = 930 + 40 * event.strength + rng.normal(0, 12, inside.sum())
         mine["connections"][inside] *= 1.4 + event.strength
     if event.kind == "leak":
-        room = 985 - mine["memory_permille"][inside]
-        mine["memory_permille"][inside] += room * share[inside] ** (1.2 - 0.4 * event.strength)
+        mine["memory_permille"][inside] += leaked(mine["memory_permille"][inside], share[inside], event.strength)
+
+
+def leaked(memory: np.ndarray, share: np.ndarray, strength: float) -> np.ndarray:
+    """(n,) permille that a leak has taken beside what is in use (n,), after shares (n,) of its time."""
+    return (985 - memory) * share ** (1.2 - 0.4 * strength)
