@@ -32,7 +32,7 @@ def at_best(home: Home, size: TelemetrySize, seed: int, detector: Detector) -> d
     if "leak" in best:
         leaks = [event for event in draw_schedule(size, np.random.default_rng(seed)) if event.kind == "leak"]
         best["leak"] = float(np.mean([_power(event, size) for event in leaks]))
-    return {kind: round(share, 3) for kind, share in sorted(best.items())} | {"all": float("nan")}
+    return {kind: round(share, 3) for kind, share in sorted(best.items())}
 
 
 def _recorded(spine: pl.DataFrame, key: str, truth: pl.DataFrame) -> dict[str, float]:

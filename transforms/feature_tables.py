@@ -51,8 +51,13 @@ def schema(view: "FeatureView") -> dict[str, pl.DataType]:
     return {**keys, **times, **features}
 
 
-def conform(view: "FeatureView", rows: pl.DataFrame) -> pl.DataFrame:
+def conform(view: "FeatureView", rows: pl.DataFrame, *, in_order: bool = False) -> pl.DataFrame:
     """The rows in the order and types of the view's schema, sorted by key, time and created time.
+
+    Args:
+        view: whose schema.
+        rows: of its table.
+        in_order: whether they are sorted already.
 
     Raises:
         StoreError: a column is missing or of a type that does not fit, a key or time is null, or a row stands twice.
@@ -68,7 +73,7 @@ def conform(view: "FeatureView", rows: pl.DataFrame) -> pl.DataFrame:
     identity = [*view.join_keys, "event_timestamp", "created_timestamp"]
     if any(typed[name].null_count() for name in identity):
         raise _mismatch(view, f"a null in {identity}")
-    ordered = typed.sort(identity)
+    ordered = typed if in_order else typed.sort(identity)
     same_as_before = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in identity)
     if ordered.select(same_as_before.any()).item():
         raise _mismatch(view, f"two rows with the same {identity}")

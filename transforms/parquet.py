@@ -96,4 +96,9 @@ def sweep(folder: Path) -> None:
 
 def dates(folder: Path, name: str = PART) -> dict[str, Path]:
     """File of each ``date=…`` partition, oldest first."""
-    return {path.parent.name.removeprefix("date="): path for path in sorted(folder.glob(f"date=*/{name}"))}
+    try:
+        days = sorted(one.name for one in os.scandir(folder) if one.name.startswith("date="))
+    except FileNotFoundError:
+        return {}
+    paths = {day.removeprefix("date="): folder / day / name for day in days}
+    return {day: path for day, path in paths.items() if path.exists()}

@@ -31,7 +31,7 @@ from transforms.stream.state.live_table import Additions, LiveTable, Texts
 from transforms.stream.state.sums import INT
 from transforms.windows.calendar import date_of
 from transforms.windows.known_tiles import KnownTiles
-from transforms.windows.tiles import Tiles
+from transforms.windows.tiles import Tiles, distinct_alone
 
 RECENT = 2 * DAY
 """Within it live tables need single events, for their windows move in steps shorter than tiles in Parquet are wide."""
@@ -164,7 +164,11 @@ def _keys(live: LiveTable, frame: pl.DataFrame) -> np.ndarray:
 
 
 def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
-    at, n, first, last = (frame[column].to_numpy() for column in ("at", "n", "first", "last"))
+    at = frame["at"].to_numpy()
+    if distinct_alone(live.table, name):  # that it was there is all that counts
+        n, first, last = np.ones(len(at), np.int64), at, at
+    else:
+        n, first, last = (frame[column].to_numpy() for column in ("n", "first", "last"))
     return Texts(_keys(live, frame), live.words(name).codes(frame["value"].to_list()), at, n, first, last)
 
 

@@ -114,8 +114,7 @@ class _Run:
         needs = [(day, {*self.used[day].tiles, *self.used[day].events}) for day in stale]
         with parquet.behind() as behind:
             for chunk in chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else calendar.CHUNK_EVENTS):
-                made = feature_tables.conform(self.view, self._rows(chunk))
-                parts = by_day(made, pl.col("event_timestamp").dt.timestamp("us"))
+                parts = by_day(self._rows(chunk), pl.col("event_timestamp").dt.timestamp("us"))
                 behind(partial(self._write, {day: wanted[day] for day in chunk}, parts))
                 done += len(chunk)
                 progress(len(stale) / 2 + done / 2, max(len(stale), 1), self.table.name)
@@ -130,6 +129,7 @@ class _Run:
             versions.write(self.home, self.view, of_day, date=str(day), inputs=fingerprint, code=code)
 
     def _rows(self, chunk: list[date]) -> pl.DataFrame:
+        """The rows of some days, as the view has them."""
         first = micros(chunk[0])
         stop = min(micros(chunk[-1]) + DAY, micros(self.horizon) + 1)
         used = _Used(
@@ -150,10 +150,10 @@ class _Run:
         together = {name: pl.concat([part[name].select(sets[0][name].columns) for part in sets]) for name in sets[0]}
         groups = -(-max(frame.height for frame in together.values()) // (2 * calendar.CHUNK_EVENTS))
         if groups <= 1:
-            return rows.rows(self.table, together, first, stop, since)
+            return feature_tables.conform(self.view, rows.rows(self.table, together, first, stop, since), in_order=True)
         group = pl.struct(self.table.keys).hash() % groups
         pieces = (
             rows.rows(self.table, {n: f.filter(group == number) for n, f in together.items()}, first, stop, since)
             for number in range(groups)
         )
-        return pl.concat(pieces)
+        return feature_tables.conform(self.view, pl.concat(pieces))

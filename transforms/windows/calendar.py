@@ -8,9 +8,11 @@ import polars as pl
 from feature_repo.windows.table import DAY
 from transforms.raw.days import RawDays
 
-CHUNK_DAYS = 62
-CHUNK_EVENTS = 4_000_000
-"""A chunk of work ends at so many days or events, whichever comes first."""
+CHUNK_DAYS = 400
+CHUNK_EVENTS = 2_500_000
+"""A chunk of work needs so many days or events at the most, whichever comes first: memory does not grow with the years,
+nor with how much is played a day.
+"""
 
 ONE_DAY = timedelta(days=1)
 

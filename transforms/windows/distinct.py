@@ -123,6 +123,6 @@ def _up_to(places: np.ndarray, codes: np.ndarray, rows: Rows) -> np.ndarray:
     """
     if not len(rows):
         return np.zeros(0, np.int64)
-    up_to = np.cumsum(np.bincount(np.searchsorted(rows.place, places), minlength=len(rows) + 1)[:-1])
+    up_to = np.cumsum(np.bincount(rows.before(places), minlength=len(rows) + 1)[:-1])
     of_keys_before = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=int(rows.code[-1]) + 1))])
     return up_to - of_keys_before[rows.code]

@@ -68,6 +68,11 @@ class Items:
         """(n,) sorted."""
         return self.grid.place(self.code, self.at)
 
+    @cached_property
+    def before(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Tells how many tiles lie before each of some places."""
+        return counted_below(self.place, self.grid)
+
     def __len__(self) -> int:
         return len(self.code)
 
@@ -95,27 +100,49 @@ class Rows:
         """(n,) moments T, microseconds."""
         return (self.place & ((1 << self.grid.bits) - 1)) * self.grid.unit + self.grid.base
 
+    @cached_property
+    def before(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Tells how many rows lie before each of some places."""
+        return counted_below(self.place, self.grid)
+
     def __len__(self) -> int:
         return len(self.place)
 
     def ranges(self, items: Items, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """First tile of each row's window, and the one after its last."""
-        before = self._remember((id(items), "before"), lambda: np.searchsorted(items.place, self.place))
+        before = self._remember((id(items), "before"), lambda: items.before(self.place))
         return self._remember((id(items), window.name), lambda: self._first(items, window)), before
 
     def _first(self, items: Items, window: Window) -> np.ndarray:
         if window.is_lifetime:
-            return np.searchsorted(items.place, self.code << self.grid.bits)
+            return items.before(self.code << self.grid.bits)
         if window.hop == self.grid.unit:
             start = np.maximum(self.place - window.width // window.hop, self.code << self.grid.bits)
         else:
             start = self.grid.place(self.code, window.start(self.at))
-        return np.searchsorted(items.place, start)
+        return items.before(start)
 
     def _remember(self, name: tuple, find: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._ranges:
             self._ranges[name] = find()
         return self._ranges[name]
+
+
+CELLS = 8
+"""A table of all places is made where it has no more cells than this for each that is taken."""
+
+
+def counted_below(ordered: np.ndarray, grid: Grid) -> Callable[[np.ndarray], np.ndarray]:
+    """Tells how many of some places (ascending) are smaller than each of others.
+
+    Looked up in a table of all places, where keys are active often enough that it stays small; else by binary search.
+    """
+    cells = ((int(ordered[-1]) >> grid.bits) + 1) << grid.bits if len(ordered) else 0
+    if cells > CELLS * len(ordered):
+        return lambda places: np.searchsorted(ordered, places)
+    below = np.zeros(cells + 1, np.int64)
+    np.cumsum(np.bincount(ordered, minlength=cells), out=below[1:])
+    return lambda places: below[np.minimum(places, cells)]
 
 
 def begins(*columns: np.ndarray) -> np.ndarray:
@@ -174,19 +201,35 @@ def in_order(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
 
     If they fit they are packed into one integer: sorting those is faster than sorting places by several columns.
     """
-    bits = [int(column.max(initial=0)).bit_length() for column in columns]
+    bits = _bits(columns)
     if sum(bits) > 63:
         order = np.lexsort(columns[::-1])
         return tuple(column[order] for column in columns)
-    packed = np.zeros(len(columns[0]), np.int64)
-    for column, width in zip(columns, bits, strict=True):
-        packed = (packed << width) | column
-    packed = pl.Series(packed).sort().to_numpy()
+    packed = pl.Series(_packed(columns, bits)).sort().to_numpy()
     out = []
     for width in reversed(bits):
         out.append(packed & ((1 << width) - 1))
         packed = packed >> width
     return tuple(out[::-1])
+
+
+def order_of(*columns: np.ndarray) -> np.ndarray:
+    """(n,) places of rows of non-negative integers in the order of the first column, then the second, and so on."""
+    bits = _bits(columns)
+    if sum(bits) > 63:
+        return np.lexsort(columns[::-1])
+    return pl.Series(_packed(columns, bits)).arg_sort().to_numpy()
+
+
+def _bits(columns: tuple[np.ndarray, ...]) -> list[int]:
+    return [int(column.max(initial=0)).bit_length() for column in columns]
+
+
+def _packed(columns: tuple[np.ndarray, ...], bits: list[int]) -> np.ndarray:
+    packed = np.zeros(len(columns[0]), np.int64)
+    for column, width in zip(columns, bits, strict=True):
+        packed = (packed << width) | column
+    return packed
 
 
 def codes_of(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:

@@ -5,8 +5,10 @@ import inspect
 import shutil
 from datetime import date
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import polars.selectors as cs
 
@@ -17,7 +19,8 @@ from feature_repo.windows.table import DAY, HOUR
 from transforms import feature_tables, parquet
 from transforms.raw.days import RawDays
 from transforms.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k
-from transforms.windows.calendar import by_day, chunks, micros
+from transforms.windows.calendar import chunks, date_of, micros
+from transforms.windows.items import begins, order_of
 
 
 @cache
@@ -42,6 +45,14 @@ def _in_codes(events: pl.DataFrame) -> pl.DataFrame:
     texts = [name for name, dtype in events.schema.items() if dtype == pl.String]
     words = {name: events[name].unique().drop_nulls().sort() for name in texts}
     return events.with_columns(pl.col(name).cast(pl.Enum(words[name])) for name in texts)
+
+
+def _numbers(values: pl.Series) -> np.ndarray:
+    """(n,) integers from 0 in the order of the values."""
+    if isinstance(values.dtype, pl.Enum):
+        return values.to_physical().to_numpy().astype(np.int64)
+    found = values.to_numpy()
+    return found - found.min(initial=0)
 
 
 def _in_texts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -90,7 +101,7 @@ class KnownTiles:
         with parquet.behind() as behind:
             for chunk in chunks([(day, {day}) for day in stale], self.days):
                 made = tiles.tiles(self.table, _in_codes(self.events(chunk)), self.width)
-                parts = {name: by_day(_in_texts(frame.sort(self._order(frame)))) for name, frame in made.items()}
+                parts = {name: self._by_day(frame) for name, frame in made.items()}
                 behind(partial(self._write, chunk, parts))
                 done += len(chunk)
                 progress(done / 2, max(len(stale), 1), self.table.name)
@@ -102,8 +113,14 @@ class KnownTiles:
                 path = self.folder / f"date={day}" / f"{name}.parquet"
                 parquet.write_whole(rows_of_day, path, metadata={feature_tables.INPUTS: self.fingerprints[day]})
 
-    def _order(self, frame: pl.DataFrame) -> list[str]:
-        return [*self.table.keys, "at", *(name for name in ("value", "last") if name in frame.columns)]
+    def _by_day(self, frame: pl.DataFrame) -> dict[date, pl.DataFrame]:
+        """Tiles of each day, in the order of key, time and value."""
+        columns = [*self.table.keys, "at", *(name for name in ("value", "last") if name in frame.columns)]
+        day = (frame["at"] // DAY).to_numpy()
+        order = order_of(day - day.min(initial=0), *(_numbers(frame[name]) for name in columns))
+        in_order, day = _in_texts(frame[order]), day[order]
+        edges = [*np.flatnonzero(begins(day)).tolist(), len(day)] if len(day) else []
+        return {date_of(int(day[low]) * DAY): in_order[low:high] for low, high in pairwise(edges)}
 
     def events(self, days: list[date]) -> pl.DataFrame:
         """The events of some days that count, see ``tiles.counted``."""

@@ -48,8 +48,8 @@ def rows(table: WindowedTable, tiles: Tiles, first: int, stop: int, since: int |
         since: tiles before this count, but a row is never due to them: they sum up the past.
 
     Returns:
-        One row for each key and moment at which an event came into a window or left one: the keys,
-        ``event_timestamp``, ``created_timestamp`` and the table's columns.
+        One row for each key and moment at which an event came into a window or left one, in the order of both: the
+        keys, ``event_timestamp``, ``created_timestamp`` and the table's columns.
     """
     words, codes = _keys(table, tiles)
     times = tiles["sums"]["at"]
@@ -180,6 +180,8 @@ class _Compute:
     def late(self) -> np.ndarray:
         """(rows,) newest created time of the events that came late to the row's longest window; 0 without any."""
         late = np.flatnonzero(self._sums.columns["late"])
+        if not len(late):
+            return np.zeros(len(self._rows), np.int64)
         longest = max(self._table.spans, key=lambda window: (window.is_lifetime, window.width))
         if self._table.remembers:
             longest = Window("lifetime", 0, longest.hop)

@@ -5,7 +5,8 @@ A tile set is a few frames, by name:
 - ``sums``: one row per key and tile with ``n`` events, the newest one's time ``last``, ``late`` (the newest created
   time after the tile's end, 0 if there is none), and per number column ``c`` what is needed of ``c.n``, ``c.sum``,
   ``c.squares``, ``c.min``, ``c.max``; per rate ``name.true``; per fading sum ``name.mass`` as of ``last``.
-- ``values.c``: one row per key, tile and value of a text column: ``n``, times ``first`` and ``last``.
+- ``values.c``: one row per key, tile and value of a text column; where more than the number of different ones is asked
+  for: ``n``, times ``first`` and ``last``.
 - ``events.c``: one row per event with its value and time (``last``), for sequences with repeats; the newest of a tile.
 
 All have the keys and ``at``, the tile's beginning in microseconds since 1970.
@@ -15,7 +16,19 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from feature_repo.windows import Aggregate, Conditional, DecayedSum, LastN, Max, Mean, Min, Std, Sum, WindowedTable
+from feature_repo.windows import (
+    Aggregate,
+    Conditional,
+    DecayedSum,
+    Distinct,
+    LastN,
+    Max,
+    Mean,
+    Min,
+    Std,
+    Sum,
+    WindowedTable,
+)
 from feature_repo.windows.table import duration
 from transforms.feature_tables import TYPES
 from transforms.windows.expressions import expression
@@ -90,15 +103,29 @@ def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, p
     found = {"sums": sums}
     for name in table.valued:
         present = placed.drop_nulls(name).with_columns(value=pl.col(name))
-        found[f"values.{name}"] = present.group_by(*keys, "value").agg(
-            n=pl.len().cast(pl.Int64), first=pl.col("time").min(), last=pl.col("time").max()
-        )
+        told = _ALONE if distinct_alone(table, name) else _TOLD
+        found[f"values.{name}"] = present.group_by(*keys, "value").agg(told)
     for name, longest in sequences(table).items():
         found[f"events.{name}"] = newest_of(
             placed.drop_nulls(name).select(*keys, value=pl.col(name), last=pl.col("time")), keys, longest
         )
     frames = pl.collect_all(list(found.values()))
     return dict(zip(found, frames, strict=True))
+
+
+_ALONE: list[pl.Expr] = []
+_TOLD = [
+    pl.len().cast(pl.Int64).alias("n"),
+    pl.col("time").min().alias("first"),
+    pl.col("time").max().alias("last"),
+]
+"""What is kept of a value, beside that it was there."""
+
+
+def distinct_alone(table: WindowedTable, column: str) -> bool:
+    """Whether of a text column only the number of different values is asked for."""
+    asked = {type(feature) for feature in table.features.values() if feature.of == column}
+    return asked == {Distinct}
 
 
 def sequences(table: WindowedTable) -> dict[str, int]:
@@ -127,9 +154,9 @@ def merged(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, pl.Dat
             aggregations = [_merged(table, column) for column in columns]
             found[name] = together.group_by(keys).agg(aggregations)
         elif name.startswith("values."):
-            found[name] = together.group_by(*keys, "value").agg(
-                pl.col("n").sum(), pl.col("first").min(), pl.col("last").max()
-            )
+            told = [pl.col("n").sum(), pl.col("first").min(), pl.col("last").max()]
+            alone = distinct_alone(table, name.removeprefix("values."))
+            found[name] = together.group_by(*keys, "value").agg(_ALONE if alone else told)
         else:
             longest = sequences(table)[name.removeprefix("events.")]
             found[name] = newest_of(together.drop("at"), keys, longest)
