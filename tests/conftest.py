@@ -180,9 +180,9 @@ def _make_telemetry(folder: Home) -> None:
         simulate_telemetry(folder, size, seed=5)
         build(folder)
         apply(folder)
-        for family in ("system_anomaly_detector", "security_anomaly_detector", "audio_quality_anomaly_detector"):
-            train(folder, family)
-            promote(folder, family)
+        for target in ("system", "performance", "security", "audio_quality"):
+            train(folder, f"{target}_anomaly_detector")
+            promote(folder, f"{target}_anomaly_detector")
         materialize(folder, None, say=lambda text: None)
 
 

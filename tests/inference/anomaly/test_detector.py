@@ -16,7 +16,6 @@ from inference.anomaly.detector import DETECTORS, Detection
 from training.datasets import training_set
 from training.datasets.columns import to_numpy
 from training.datasets.telemetry import ENDPOINT_METRICS, endpoint_points, incidents, moments
-from training.train import train
 from transforms.anomaly.rows import RowDetector
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -183,7 +182,6 @@ def test_simulated_incidents_are_found_by_what_is_served(in_telemetry: Home) -> 
 
 def test_requests_that_do_not_come_are_noticed_by_what_is_served(in_telemetry: Home) -> None:
     """Metrics by the minute through a bundle as training wrote it: every drop of traffic, and its cause."""
-    train(in_telemetry, "performance_anomaly_detector")
     drops = incidents(in_telemetry, "endpoint").filter(pl.col("kind") == "traffic_drop")
     points = endpoint_points(in_telemetry)
     two_days = 2 * 86_400_000_000
@@ -192,9 +190,9 @@ def test_requests_that_do_not_come_are_noticed_by_what_is_served(in_telemetry: H
         Observation(row["endpoint"], row["event_timestamp"], {name: row[name] for name in ENDPOINT_METRICS})
         for row in points.iter_rows(named=True)
     ]
-    detector = AnomalyDetector.load("performance_anomaly_detector:1", in_telemetry)
+    detector = DETECTORS["performance"].load()
     before = detector.detect(seen[: len(seen) // 2])
-    again = AnomalyDetector.load("performance_anomaly_detector:1", in_telemetry)
+    again = DETECTORS["performance"].load()
     again.restore(detector.snapshot())
     after = again.detect(seen[len(seen) // 2 :])
     assert detector.detect(seen[len(seen) // 2 :]) == after

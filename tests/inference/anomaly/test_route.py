@@ -106,7 +106,7 @@ def test_far_times_are_answered_or_refused(client: TestClient) -> None:
 
 
 def test_a_detector_that_is_not_promoted_is_unavailable_with_the_next_command(client: TestClient) -> None:
-    found = client.post("/v1/anomalies/detect", json=body() | {"detector": "performance"})
+    found = client.post("/v1/anomalies/detect", json=body() | {"detector": "user_behavior"})
     assert found.status_code == 503
     assert "training run" in found.json()["next"]
 
