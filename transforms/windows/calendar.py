@@ -41,10 +41,9 @@ def chunks(needs: list[tuple[date, set[date]]], days: RawDays, most: int | None 
         yield chunk
 
 
-def by_day(frame: pl.DataFrame, at: pl.Expr | None = None) -> dict[date, pl.DataFrame]:
+def by_day(frame: pl.DataFrame, at: pl.Expr) -> dict[date, pl.DataFrame]:
     """Rows of each day, by their time ``at`` in microseconds."""
-    number = (pl.col("at") if at is None else at) // DAY
-    parts = frame.with_columns(_day=number).partition_by("_day", as_dict=True, include_key=False)
+    parts = frame.with_columns(_day=at // DAY).partition_by("_day", as_dict=True, include_key=False)
     return {date_of(int(day) * DAY): part for (day,), part in parts.items()}
 
 

@@ -42,6 +42,12 @@ _PARTS: dict[type[Aggregate], tuple[str, ...]] = {
     Min: ("min",),
     Max: ("max",),
 }
+_TOLD = [
+    pl.len().cast(pl.Int64).alias("n"),
+    pl.col("time").min().alias("first"),
+    pl.col("time").max().alias("last"),
+]
+"""Of a value, beside that it was there."""
 _MERGE = {
     "n": "sum",
     "sum": "sum",
@@ -103,23 +109,13 @@ def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, p
     found = {"sums": sums}
     for name in table.valued:
         present = placed.drop_nulls(name).with_columns(value=pl.col(name))
-        told = _ALONE if distinct_alone(table, name) else _TOLD
-        found[f"values.{name}"] = present.group_by(*keys, "value").agg(told)
+        found[f"values.{name}"] = present.group_by(*keys, "value").agg([] if distinct_alone(table, name) else _TOLD)
     for name, longest in sequences(table).items():
         found[f"events.{name}"] = newest_of(
             placed.drop_nulls(name).select(*keys, value=pl.col(name), last=pl.col("time")), keys, longest
         )
     frames = pl.collect_all(list(found.values()))
     return dict(zip(found, frames, strict=True))
-
-
-_ALONE: list[pl.Expr] = []
-_TOLD = [
-    pl.len().cast(pl.Int64).alias("n"),
-    pl.col("time").min().alias("first"),
-    pl.col("time").max().alias("last"),
-]
-"""What is kept of a value, beside that it was there."""
 
 
 def distinct_alone(table: WindowedTable, column: str) -> bool:
@@ -156,7 +152,7 @@ def merged(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, pl.Dat
         elif name.startswith("values."):
             told = [pl.col("n").sum(), pl.col("first").min(), pl.col("last").max()]
             alone = distinct_alone(table, name.removeprefix("values."))
-            found[name] = together.group_by(*keys, "value").agg(_ALONE if alone else told)
+            found[name] = together.group_by(*keys, "value").agg([] if alone else told)
         else:
             longest = sequences(table)[name.removeprefix("events.")]
             found[name] = newest_of(together.drop("at"), keys, longest)
