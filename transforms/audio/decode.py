@@ -69,7 +69,7 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
 
     name = name or (source.name if isinstance(source, Path) else "the sound")
     try:
-        with soundfile.SoundFile(source if isinstance(source, Path) else io.BytesIO(source)) as file:
+        with soundfile.SoundFile(source if isinstance(source, Path) else _Held(source)) as file:
             rate = int(file.samplerate)
             if not RATES[0] <= rate <= RATES[1]:
                 raise undecodable(name, f"{rate:,} samples a second")
@@ -79,6 +79,20 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
             yield Opened(rate, int(file.channels), seconds, file, name, longest)
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError, TypeError) as error:
         raise undecodable(name, _reason(error)) from error
+
+
+class _Held(io.BytesIO):
+    """Bytes as a file that stays where it is when a damaged header points before its beginning.
+
+    libsndfile asks where it is after each seek; an error would be lost within its callback, and only be printed.
+    """
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go there, if there is such a place."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return self.tell()
 
 
 def _reason(error: Exception) -> str:

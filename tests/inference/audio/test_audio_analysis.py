@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import soundfile
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from feature_repo.errors import BundleError, InputError
@@ -177,6 +177,14 @@ def test_a_small_file_that_unpacks_to_days_is_refused_at_once(home: Home) -> Non
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.integers(0, 600), st.sampled_from(["FLAC", "OGG", "WAV", "MP3", "AIFF"]))
+@example(
+    bytes.fromhex(
+        "ff0000010100ff0000ff3d0100ff00ff0000000001ff1f00ff01ff00ff01"
+        "3c00f10101000000ff7a01ff9e00ffffffe500cdff00ffe400019f190000"
+    ),
+    40,
+    "AIFF",
+)  # a chunk that ends before the file begins
 def test_damaged_uploads_are_told_or_refused(noise: bytes, at: int, kind: str) -> None:
     raw = bytearray(_tone(0.3, kind=kind))
     raw[at : at + len(noise)] = noise
