@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from feature_repo.errors import InputError
 from feature_repo.packed import checksum
-from feature_repo.packed.schema import CHECKSUM_BYTES, FIXED, HEADER, UNKNOWN_TIME, Column, Schema
+from feature_repo.packed.schema import CHECKSUM_BYTES, FIXED, HEADER, UNKNOWN_TIME, Column, Group, Schema
 
 _ARROW = {
     "Float64": pa.float64(),
@@ -30,12 +30,15 @@ def arrow_type(column: Column) -> pa.DataType:
     return pa.list_(one) if column.element and column.kind != "message" else one
 
 
-def encode(schema: Schema, columns: Mapping[str, pa.Array], event: pa.Array, created: pa.Array | None) -> list[bytes]:
+def encode(
+    schema: Schema, columns: Mapping[str | tuple[str, ...], pa.Array], event: pa.Array, created: pa.Array | None
+) -> list[bytes]:
     """Pack rows.
 
     Args:
         schema: of the view.
-        columns: name → (rows,) values; a column that is not there is null in every row.
+        columns: name → (rows,) values; or names of columns of one type → (names × rows,) values, column by column,
+            which takes less time where rows are few. A column that is not there is null in every row.
         event: (rows,) event times, without nulls.
         created: (rows,) created times; None if the view has none.
 
@@ -51,20 +54,24 @@ def encode(schema: Schema, columns: Mapping[str, pa.Array], event: pa.Array, cre
     header["tag"] = schema.tag
     header["event"] = microseconds(event)
     header["created"] = UNKNOWN_TIME if created is None else microseconds(created)
-    is_null = np.zeros((rows, len(schema.columns)), bool)
-    variable: list[pa.Array] = []
-    ends = np.zeros((rows, len(schema.variable)), np.int64)
-    for place, column in enumerate(schema.columns):
-        given = columns.get(column.name)
-        values = _as_type(schema, column, pa.nulls(rows) if given is None else given)
-        if values.null_count:
-            is_null[:, place] = values.is_null().to_numpy(zero_copy_only=False)
+    is_null = np.ones((rows, len(schema.columns)), bool)
+    variable: list[pa.Array] = [_sliced(np.zeros(rows, np.int64), b"")] * len(schema.variable)
+    ends = np.zeros((rows, len(variable)), np.int64)
+    for name, given in columns.items():
+        group = schema.group(name if isinstance(name, tuple) else (name,))
+        if group is None:
+            continue
+        count, column = len(group.columns), group.columns[0]
+        values = _as_type(schema, column, given)
+        nulls = values.is_null().to_numpy(zero_copy_only=False) if values.null_count else np.zeros(count * rows, bool)
+        is_null[:, group.nulls] = nulls.reshape(count, rows).T
         if column.is_fixed:
-            _fill(schema, column, values, fixed)
+            _fill(schema, group, values, fixed)
         else:
-            packed = _bytes(schema, column, values)
-            ends[:, len(variable)] = pc.binary_length(packed).to_numpy(zero_copy_only=False)
-            variable.append(packed)
+            packed = _large(_bytes(schema, column, values))
+            ends[:, group.places] = _lengths_of(packed).reshape(count, rows).T
+            for number, place in enumerate(group.places):
+                variable[place] = packed.slice(number * rows, rows)
     if variable:
         np.cumsum(ends, axis=1, out=ends)
         if ends.max(initial=0) >= 1 << 32:
@@ -77,10 +84,10 @@ def encode(schema: Schema, columns: Mapping[str, pa.Array], event: pa.Array, cre
         return _fixed_size(np.hstack([fixed, sums])).to_pylist()
     padding = -ends[:, -1] % checksum.WORD
     empty = pa.scalar(b"", pa.large_binary())
-    parts = (_fixed_size(fixed), *(_large(part) for part in variable), _sliced(padding, bytes(int(padding.sum()))))
+    parts = (_fixed_size(fixed), *variable, _sliced(padding, bytes(int(padding.sum()))))
     body = pc.binary_join_element_wise(*parts, empty)
-    words = np.frombuffer(b"".join(body.to_pylist()), "<u4")
-    lengths = pc.binary_length(body).to_numpy(zero_copy_only=False).astype(np.int64) // checksum.WORD
+    words = np.frombuffer(_texts(body)[1], "<u4")
+    lengths = _lengths_of(body) // checksum.WORD
     sums = checksum.of_pieces(words, lengths).astype("<u4").view(np.uint8).reshape(rows, CHECKSUM_BYTES)
     return pc.binary_join_element_wise(body, _fixed_size(sums), empty).to_pylist()
 
@@ -115,28 +122,23 @@ def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray)
         raise _unfit(schema, column, str(error).splitlines()[0], f"values of type {column.dtype}") from error
 
 
-def _fill(schema: Schema, column: Column, values: pa.Array, fixed: np.ndarray) -> None:
-    """Write a column of fixed width to its place in each row."""
-    place = schema.places[column.name]
-    width = np.dtype(place.region).itemsize
-    target = np.ndarray(
-        (len(values), place.width),
-        place.region,
-        fixed,
-        place.offset + place.start * width,
-        (schema.fixed_bytes, width),
-    )
+def _fill(schema: Schema, group: Group, values: pa.Array, fixed: np.ndarray) -> None:
+    """Write columns of fixed width to their places in each row."""
+    column, place, count = group.columns[0], schema.places[group.columns[0].name], len(group.columns)
+    rows, width = len(fixed), np.dtype(place.region).itemsize
+    target = np.ndarray((rows, group.width), place.region, fixed, place.offset, (schema.fixed_bytes, width))
     if column.kind == "number":
-        target[:, 0] = _numbers(values)
+        target[:, group.places] = _numbers(values).reshape(count, rows).T
         return
     present = values.drop_null()
     lengths = pc.list_value_length(present)
     if len(present) and pc.any(pc.not_equal(lengths, column.length)).as_py():
         found = f"one of length {pc.max(pc.if_else(pc.not_equal(lengths, column.length), lengths, None)).as_py()}"
         raise _unfit(schema, column, found, f"vectors of length {column.length}")
-    target[values.is_valid().to_numpy(zero_copy_only=False)] = (
-        _numbers(present.flatten()).reshape(-1, column.length) if len(present) else np.empty((0, column.length))
-    )
+    vectors = np.zeros((count * rows, column.length), place.region)
+    vectors[values.is_valid().to_numpy(zero_copy_only=False)] = _numbers(present.flatten()).reshape(-1, column.length)
+    for number, start in enumerate(group.places):
+        target[:, start : start + column.length] = vectors[number * rows : (number + 1) * rows]
 
 
 def _numbers(values: pa.Array) -> np.ndarray:
@@ -174,6 +176,17 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     return pc.if_else(values.is_valid(), joined, empty) if values.null_count else joined
 
 
+def _lengths_of(values: pa.Array) -> np.ndarray:
+    """(rows,) bytes of texts or blobs, none missing."""
+    return np.diff(_offsets(values))
+
+
+def _offsets(values: pa.Array) -> np.ndarray:
+    """(rows + 1,) where each text or blob begins, and where the last one ends."""
+    width = np.int64 if pa.types.is_large_binary(values.type) or pa.types.is_large_string(values.type) else np.int32
+    return np.frombuffer(values.buffers()[1], width)[values.offset : values.offset + len(values) + 1].astype(np.int64)
+
+
 def _lengths(lists: pa.ListArray) -> np.ndarray:
     """(rows,) elements, 0 for a missing list."""
     if lists.null_count:
@@ -185,11 +198,9 @@ def _texts(values: pa.Array) -> tuple[np.ndarray, pa.Buffer | bytes]:
     """Where each text or blob ends, and all of them one after the other; without missing ones."""
     if not len(values):
         return np.zeros(0, np.int64), b""
-    _, offsets, data = values.buffers()
-    width = np.int64 if pa.types.is_large_binary(values.type) or pa.types.is_large_string(values.type) else np.int32
-    all_offsets = np.frombuffer(offsets, width)[values.offset : values.offset + len(values) + 1].astype(np.int64)
-    ends = all_offsets[1:] - all_offsets[0]
-    return ends, data.slice(int(all_offsets[0]), int(ends[-1])) if data is not None else b""
+    offsets, data = _offsets(values), values.buffers()[2]
+    ends = offsets[1:] - offsets[0]
+    return ends, data.slice(int(offsets[0]), int(ends[-1])) if data is not None else b""
 
 
 def _sliced(sizes: np.ndarray, data: bytes | memoryview | pa.Buffer) -> pa.Array:

@@ -105,6 +105,23 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Columns of one type.
+
+    Attributes:
+        columns: one at least.
+        nulls: the null bit of each.
+        places: of each, in elements from the beginning of its region; the number among those of any length otherwise.
+        width: of the region, in elements.
+    """
+
+    columns: tuple[Column, ...]
+    nulls: list[int]
+    places: list[int]
+    width: int
+
+
+@dataclass(frozen=True)
 class Schema:
     """The columns of a view, in their order, and what follows from them.
 
@@ -179,6 +196,25 @@ class Schema:
     def places(self) -> dict[str, Place]:
         """Fixed column → where it lies."""
         return self._layout[0]
+
+    def group(self, names: tuple[str, ...]) -> Group | None:
+        """Columns of one type; None where the view does not have the first of these names."""
+        if names not in self._groups:
+            there = names[0] in self.index
+            self._groups[names] = self._grouped([self.columns[self.index[name]] for name in names]) if there else None
+        return self._groups[names]
+
+    def _grouped(self, columns: list[Column]) -> Group:
+        nulls = [self.index[column.name] for column in columns]
+        if not columns[0].is_fixed:
+            return Group(tuple(columns), nulls, [self.variable.index(column) for column in columns], 0)
+        places = [self.places[column.name] for column in columns]
+        in_region = [place for place in self.places.values() if place.region == places[0].region]
+        return Group(tuple(columns), nulls, [p.start for p in places], sum(place.width for place in in_region))
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, ...], Group | None]:
+        return {}
 
     @property
     def ends(self) -> int:

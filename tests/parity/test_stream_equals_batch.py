@@ -64,7 +64,7 @@ def test_movielens_day_by_day(batch: Home, home: Home, monkeypatch: pytest.Monke
     push = Pusher.push
 
     def noted(pusher: Pusher, rows: LiveRows) -> int:
-        frame = pl.DataFrame({**rows.keys, "at": rows.event, **rows.columns})
+        frame = pl.DataFrame({**rows.keys, "at": rows.event, **rows.single})
         pushed[pusher.view].append(frame.with_columns(step=pl.lit(source.step)))
         return push(pusher, rows)
 

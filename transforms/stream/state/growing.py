@@ -1,4 +1,4 @@
-"""Arrays that grow at their last axis as codes are handed out."""
+"""Arrays that grow as codes are handed out."""
 
 from typing import Any
 
@@ -6,25 +6,23 @@ import numpy as np
 
 
 class Growing:
-    """An array whose last axis is as long as it was ever asked for; what is new is filled.
+    """An array whose first axis is as long as it was ever asked for; what is new is filled.
 
     Args:
         dtype: of the elements.
-        fill: what stands where nothing was put yet.
-        shape: of the other axes.
-        tail: of axes behind the growing one.
+        fill: what stands where nothing was put yet: a number, or an array that is repeated.
+        tail: the other axes.
     """
 
-    def __init__(self, dtype: Any, fill: Any = 0, shape: tuple[int, ...] = (), tail: tuple[int, ...] = ()) -> None:
-        self._fill, self._axis = fill, len(shape)
-        self._array = np.full((*shape, 1024, *tail), fill, dtype)
+    def __init__(self, dtype: Any, fill: Any = 0, tail: tuple[int, ...] = ()) -> None:
+        self._fill = fill
+        self._array = np.full((1024, *tail), fill, dtype)
 
     def values(self, length: int) -> np.ndarray:
         """A view of the first so many elements."""
-        have = self._array.shape[self._axis]
+        have = len(self._array)
         if length > have:
-            more = list(self._array.shape)
-            more[self._axis] = max(length, have * 2) - have
-            rest = np.full(more, self._fill, self._array.dtype)
-            self._array = np.concatenate([self._array, rest], axis=self._axis)
-        return self._array[(slice(None),) * self._axis + (slice(length),)]
+            grown = np.empty((max(length, have * 2), *self._array.shape[1:]), self._array.dtype)
+            grown[:have], grown[have:] = self._array, self._fill
+            self._array = grown
+        return self._array[:length]

@@ -1,11 +1,12 @@
 """What has come within each hop, so that it can be taken away when it leaves a window."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 MERGE = 32
-"""Pieces of one tile that are put together."""
+"""New pieces of one tile that are put together."""
 
 Together = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Makes rows of the same index one: (n,) in any order and (n, parts) → (m,) sorted, without repeats, and (m, parts)."""
@@ -22,13 +23,24 @@ class HopTiles:
     def __init__(self, hop: int, together: Together) -> None:
         self.hop, self._together = hop, together
         self._pieces: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        self._fresh: Counter[int] = Counter()
 
     def put(self, at: int, index: np.ndarray, rows: np.ndarray) -> None:
         """Add to the tile that holds a moment; the index is sorted and without repeats."""
-        pieces = self._pieces.setdefault(at - at % self.hop, [])
+        at -= at % self.hop
+        pieces = self._pieces.setdefault(at, [])
         pieces.append((index, rows))
-        if len(pieces) >= MERGE:
-            pieces[:] = [self._merged(pieces)]
+        self._fresh[at] += 1
+        if self._fresh[at] < MERGE:
+            return
+        # with those before that are not much larger, so that a row is put together a few times, however many come
+        start = len(pieces) - MERGE
+        size = sum(len(index) for index, _ in pieces[start:])
+        while start and len(pieces[start - 1][0]) < 2 * size:
+            start -= 1
+            size += len(pieces[start][0])
+        pieces[start:] = [self._merged(pieces[start:])]
+        self._fresh[at] = 0
 
     def between(self, first: float, stop: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Beginning, index (sorted) and rows of the tiles that begin in a span, oldest first."""
@@ -36,12 +48,13 @@ class HopTiles:
             pieces = self._pieces[at]
             if len(pieces) > 1:
                 pieces[:] = [self._merged(pieces)]
+                self._fresh[at] = 0
             yield at, *pieces[0]
 
     def drop(self, before: float) -> None:
         """Forget what begins before a moment."""
         for at in [at for at in self._pieces if at < before]:
-            del self._pieces[at]
+            del self._pieces[at], self._fresh[at]
 
     def _merged(self, pieces: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         return self._together(
@@ -60,24 +73,22 @@ class ByHop:
     def __init__(self, hops: list[int], together: Together) -> None:
         self._of_window = hops
         self._tiles = {hop: HopTiles(hop, together) for hop in sorted({hop for hop in hops if hop})}
+        self._windows = {hop: [window for window, mine in enumerate(hops) if mine == hop] for hop in self._tiles}
 
-    def put(self, at: int, index: np.ndarray, rows: np.ndarray, starts: list[float]) -> None:
+    def put(self, at: int, index: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> None:
         """Keep what windows that begin at ``starts`` will have to give back."""
         for hop, tiles in self._tiles.items():
-            if at >= self._oldest(hop, starts):
+            if at >= starts[self._windows[hop]].min():
                 tiles.put(at, index, rows)
 
     def of(self, window: int) -> HopTiles:
         """The tiles of a window that ends."""
         return self._tiles[self._of_window[window]]
 
-    def drop(self, starts: list[float]) -> None:
+    def drop(self, starts: np.ndarray) -> None:
         """Forget what no window holds any more."""
         for hop, tiles in self._tiles.items():
-            tiles.drop(self._oldest(hop, starts))
-
-    def _oldest(self, hop: int, starts: list[float]) -> float:
-        return min(start for start, mine in zip(starts, self._of_window, strict=True) if mine == hop)
+            tiles.drop(starts[self._windows[hop]].min())
 
 
 def looked_up(index: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

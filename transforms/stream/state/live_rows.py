@@ -1,6 +1,7 @@
 """Columns of a live table's rows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,114 +35,141 @@ if TYPE_CHECKING:
     from transforms.stream.state.live_table import LiveTable
 
 
-def columns(table: "LiveTable", keys: np.ndarray) -> dict[str, pa.Array]:
-    """Column → (n,) values of some keys (sorted, without repeats)."""
-    found: dict[str, pa.Array] = {}
-    sums = [table.sums(number, keys) for number in range(len(table.table.spans))]
+@dataclass
+class _Asked:
+    """What a column is made of.
+
+    Attributes:
+        table: whose.
+        keys: (n,) sorted, without repeats.
+        name: of the feature.
+        feature: its declaration.
+        windows: (w,) numbers of its windows.
+        sums: (parts, w, n) of the keys.
+    """
+
+    table: "LiveTable"
+    keys: np.ndarray
+    name: str
+    feature: Any
+    windows: list[int]
+    sums: np.ndarray
+
+    def part(self, name: str) -> np.ndarray:
+        """(w·n,) window by window."""
+        return self.sums[self.table.place[name]].ravel()
+
+    @property
+    def of(self) -> str:
+        """The column that is read."""
+        return str(self.feature.of)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """(w,) first moments."""
+        return self.table.starts[self.windows]
+
+    @property
+    def words(self) -> Words:
+        """Texts of the column that is read."""
+        return self.table.words(self.of)
+
+
+def columns(table: "LiveTable", keys: np.ndarray) -> dict[tuple[str, ...], pa.Array]:
+    """Columns of one feature → (columns · n,) values of some keys (sorted, without repeats), column by column."""
+    found: dict[tuple[str, ...], pa.Array] = {}
+    sums = np.ascontiguousarray(table.sums(keys).transpose(2, 1, 0))
     for name, feature in table.table.features.items():
-        make = _MAKERS[type(feature)]
-        if feature.of_the_moment:
-            fields = feature.fields(name, "", "String")
-            found.update(_named(fields, make(table, name, feature, 0, None, keys)))
-            continue
-        for window in table.table.windows_of(feature):
-            number = table.table.windows.index(window.name)
-            fields = feature.fields(name, window.suffix, "String")
-            found.update(_named(fields, make(table, name, feature, number, sums[number], keys)))
+        windows = table.windows.get(name, [])
+        mine = sums if len(windows) == sums.shape[1] else sums[:, windows]
+        suffixes = ("",) if feature.of_the_moment else [window.suffix for window in table.table.windows_of(feature)]
+        fields = zip(*(feature.fields(name, suffix, "String") for suffix in suffixes), strict=True)
+        made = _MAKERS[type(feature)](_Asked(table, keys, name, feature, windows, mine))
+        for group, values in zip(fields, made, strict=True):
+            found[tuple(column for column, _ in group)] = values
     return found
 
 
-def _named(fields: list[tuple[str, str]], made: list[pa.Array]) -> dict[str, pa.Array]:
-    return {column: values for (column, _), values in zip(fields, made, strict=True)}
+def _count(asked: _Asked) -> list[pa.Array]:
+    return [pa.array(asked.part("n"))]
 
 
-def _part(table: "LiveTable", sums: np.ndarray, name: str) -> np.ndarray:
-    return np.ascontiguousarray(sums[:, table.place[name]])
+def _count_if(asked: _Asked) -> list[pa.Array]:
+    return [pa.array(asked.part(f"{asked.name}.true"))]
 
 
-def _count(table: "LiveTable", name: str, feature: Count, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    return [pa.array(_part(table, sums, "n"))]
+def _sum(asked: _Asked) -> list[pa.Array]:
+    return [pa.array(asked.part(f"{asked.of}.sum"))]
 
 
-def _count_if(table: "LiveTable", name: str, feature: CountIf, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    return [pa.array(_part(table, sums, f"{name}.true"))]
+def _mean(asked: _Asked) -> list[pa.Array]:
+    n = asked.part(f"{asked.of}.n")
+    return [_where(n > 0, asked.part(f"{asked.of}.sum") / np.maximum(n, 1))]
 
 
-def _sum(table: "LiveTable", name: str, feature: Sum, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    return [pa.array(_part(table, sums, f"{feature.of}.sum"))]
+def _rate(asked: _Asked) -> list[pa.Array]:
+    n = asked.part("n")
+    return [_where(n > 0, asked.part(f"{asked.name}.true") / np.maximum(n, 1))]
 
 
-def _mean(table: "LiveTable", name: str, feature: Mean, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    n = _part(table, sums, f"{feature.of}.n")
-    return [_where(n > 0, _part(table, sums, f"{feature.of}.sum") / np.maximum(n, 1))]
-
-
-def _rate(table: "LiveTable", name: str, feature: Rate, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    n = _part(table, sums, "n")
-    return [_where(n > 0, _part(table, sums, f"{name}.true") / np.maximum(n, 1))]
-
-
-def _std(table: "LiveTable", name: str, feature: Std, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    n, total, squares = (_part(table, sums, f"{feature.of}.{part}") for part in ("n", "sum", "squares"))
+def _std(asked: _Asked) -> list[pa.Array]:
+    n, total, squares = (asked.part(f"{asked.of}.{part}") for part in ("n", "sum", "squares"))
     return [_where(n > 0, deviation(n, total, squares))]
 
 
-def _min(table: "LiveTable", name: str, feature: Min, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    least = _part(table, sums, f"{feature.of}.min")
+def _min(asked: _Asked) -> list[pa.Array]:
+    least = asked.part(f"{asked.of}.min")
     return [_where(least != INT.max, least)]
 
 
-def _max(table: "LiveTable", name: str, feature: Max, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    most = _part(table, sums, f"{feature.of}.max")
+def _max(asked: _Asked) -> list[pa.Array]:
+    most = asked.part(f"{asked.of}.max")
     return [_where(most != INT.min, most)]
 
 
-def _distinct(
-    table: "LiveTable", name: str, feature: Distinct, window: int, sums: np.ndarray, keys: np.ndarray
-) -> list:
-    return [pa.array(table.values[str(feature.of)].distinct(window, keys, feature.exact))]
+def _distinct(asked: _Asked) -> list[pa.Array]:
+    count = asked.table.values[asked.of].distinct(asked.keys, asked.feature.exact)
+    return [pa.array(count[:, asked.windows].T.ravel())]
 
 
-def _top_k(table: "LiveTable", name: str, feature: TopK, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    lists = table.top(name, table.table.windows[window]).read(keys)
-    return _lists(lists, table.words(str(feature.of)))
+def _top_k(asked: _Asked) -> list[pa.Array]:
+    return _lists(asked.table.top[asked.name].read(asked.keys), asked.words)
 
 
-def _first(table: "LiveTable", name: str, feature: First, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    codes = table.oldest[str(feature.of)].read(window, keys, table.start(window))
-    return [_texts(codes, table.words(str(feature.of)))]
+def _first(asked: _Asked) -> list[pa.Array]:
+    oldest = asked.table.oldest[asked.of]
+    codes = [oldest.read(window, asked.keys, asked.table.starts[window]) for window in asked.windows]
+    return [_texts(np.concatenate(codes), asked.words)]
 
 
-def _last(table: "LiveTable", name: str, feature: Last, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    lists = table.newest[str(feature.of)].read(keys, table.start(window), 1)
-    codes = np.full(len(keys), -1)
+def _last(asked: _Asked) -> list[pa.Array]:
+    lists = asked.table.newest[asked.of].read(asked.keys, asked.starts, 1)
+    codes = np.full(len(lists.length), -1)
     codes[lists.length > 0] = lists.values
-    return [_texts(codes, table.words(str(feature.of)))]
+    return [_texts(codes, asked.words)]
 
 
-def _last_n(table: "LiveTable", name: str, feature: LastN, window: int, sums: np.ndarray, keys: np.ndarray) -> list:
-    of, start = str(feature.of), table.start(window)
+def _last_n(asked: _Asked) -> list[pa.Array]:
+    feature, table = asked.feature, asked.table
     if feature.distinct:
-        lists = newest_distinct(table.values[of], keys, start, feature.n)
+        lists = newest_distinct(table.values[asked.of], asked.keys, asked.starts, feature.n)
     else:
-        lists = table.newest[of].read(keys, start, feature.n)
-    made = _lists(lists, table.words(of))
+        lists = table.newest[asked.of].read(asked.keys, asked.starts, feature.n)
+    made = _lists(lists, asked.words)
     return made if feature.times else made[:1]
 
 
-def _time_since_last(
-    table: "LiveTable", name: str, feature: TimeSinceLast, window: int, sums: None, keys: np.ndarray
-) -> list:
-    last = table.last(keys)
+def _time_since_last(asked: _Asked) -> list[pa.Array]:
+    last = asked.table.last(asked.keys)
     return [_where(last != NEVER, last)]
 
 
-def _decayed_sum(table: "LiveTable", name: str, feature: DecayedSum, window: int, sums: None, keys: np.ndarray) -> list:
-    last = table.last(keys)
-    return [_where(last != NEVER, table.mass(name, keys)), _where(last != NEVER, last)]
+def _decayed_sum(asked: _Asked) -> list[pa.Array]:
+    last = asked.table.last(asked.keys)
+    return [_where(last != NEVER, asked.table.mass(asked.name, asked.keys)), _where(last != NEVER, last)]
 
 
-_MAKERS: dict[type[Aggregate], Callable[..., list[Any]]] = {
+_MAKERS: dict[type[Aggregate], Callable[[_Asked], list[pa.Array]]] = {
     Count: _count,
     CountIf: _count_if,
     DecayedSum: _decayed_sum,

@@ -79,13 +79,20 @@ class LiveTable:
     Args:
         table: the declaration.
         words: column of the source → its texts.
+
+    Attributes:
+        parts: what is summed up of each key and window.
+        place: part → where it stands.
+        values: column → its texts by key.
+        windows: feature → numbers of its windows; none of those that know no windows.
+        starts: (windows,) first moment of each now.
     """
 
     def __init__(self, table: WindowedTable, words: Mapping[str, Words]) -> None:
         self.table, self.clock = table, 0
         self.keys = Keys(table, words)
         self._words = words
-        self._starts: list[float] = [-np.inf] * len(table.spans)
+        self.starts = np.full(len(table.spans), INT.min)
         hops = [0 if window.is_lifetime else window.hop for window in table.spans]
         self.base = min((hop for hop in hops if hop), default=DAY)
         self._parts()
@@ -93,11 +100,13 @@ class LiveTable:
         counted = {f.of for f in table.of_kind(Distinct, TopK).values()}
         counted |= {f.of for f in table.of_kind(LastN).values() if f.distinct}
         self.values = {str(name): Values(hops, words[str(name)]) for name in sorted(counted)}
-        self._top = {
-            (name, window.name): MostFrequent(self.values[f.of], number, f.k)
-            for name, f in table.of_kind(TopK).items()
-            for number, window in enumerate(table.spans)
-            if window in table.windows_of(f)
+        self.windows = {
+            name: [table.windows.index(window.name) for window in table.windows_of(f)]
+            for name, f in table.features.items()
+            if not f.of_the_moment
+        }
+        self.top = {
+            name: MostFrequent(self.values[f.of], self.windows[name], f.k) for name, f in table.of_kind(TopK).items()
         }
         longest: dict[str, int] = {}
         for feature in table.features.values():
@@ -168,7 +177,7 @@ class LiveTable:
             return
         top = int(came.key.max()) + 1
         for at, index, rows in self._by_hop(self._sums, came.at, came.key, came.sums):
-            self._sums.add(at, index, rows, self._starts)
+            self._sums.add(at, index, rows, self.starts)
         for name, texts in came.texts.items():
             self._add_texts(name, texts)
         for name, texts in came.sequence.items():
@@ -212,18 +221,19 @@ class LiveTable:
             for number in np.unique(hop).tolist():
                 some = hop == number
                 index, rows = oldest.together(texts.key[some], np.column_stack([texts.first, texts.value])[some])
-                oldest.add(number * self.base, index, rows, self._starts)
+                oldest.add(number * self.base, index, rows, self.starts)
         if name not in self.values:
             return
         values = self.values[name]
         slots = values.slots(texts.key, texts.value)
         values.saw(slots, texts.last)
         for at, index, n in self._by_hop(values.counts, texts.at, slots, texts.n[:, None]):
-            values.add(at, index, n[:, 0], self._starts)
-            for (feature, window), top in self._top.items():
-                number = self.table.windows.index(window)
-                if self.table.features[feature].of == name and at >= self._starts[number]:
-                    top.grew(index)
+            values.add(at, index, n[:, 0], self.starts)
+            for top in self._tops(name):
+                top.grew(index)
+
+    def _tops(self, column: str) -> list[MostFrequent]:
+        return [top for name, top in self.top.items() if self.table.features[name].of == column]
 
     def _add_fading(self, came: Additions, top: int) -> None:
         before = self._last.values(top)[came.key].copy()
@@ -248,13 +258,15 @@ class LiveTable:
         if clock <= self.clock:
             return
         self.clock = clock
+        moved = False
         for number, window in enumerate(self.table.spans):
             if window.is_lifetime:
                 continue
-            since, start = self._starts[number], window.start(clock)
+            since, start = self.starts[number], window.start(clock)
             if start <= since:
                 continue
-            self._starts[number] = start
+            moved = True
+            self.starts[number] = start
             for at, index, _ in self._sums.leave(number, since, start):
                 top = int(index[-1]) + 1
                 moments = self._moment.values(top)
@@ -262,14 +274,11 @@ class LiveTable:
                 self._due.values(top)[index] = True
             for name, values in self.values.items():
                 fewer = values.leave(number, since, start)
-                for (feature, mine), most in self._top.items():
-                    if mine == window.name and self.table.features[feature].of == name and len(fewer):
-                        most.fell(fewer)
-        self._sums.drop(self._starts)
-        for values in self.values.values():
-            values.drop(self._starts)
-        for oldest in self.oldest.values():
-            oldest.drop(self._starts)
+                for top_k in self._tops(name) if len(fewer) else ():
+                    top_k.fell(number, fewer)
+        if moved:
+            for part in (self._sums, *self.values.values(), *self.oldest.values()):
+                part.drop(self.starts)
 
     # What is due
 
@@ -293,17 +302,9 @@ class LiveTable:
         """Texts of a column."""
         return self._words[column]
 
-    def start(self, window: int) -> float:
-        """First moment of a window now."""
-        return self._starts[window]
-
-    def sums(self, window: int, keys: np.ndarray) -> np.ndarray:
-        """(n, parts) of a window."""
-        return self._sums.read(window, keys)
-
-    def top(self, name: str, window: str) -> MostFrequent:
-        """The most frequent texts of a feature."""
-        return self._top[name, window]
+    def sums(self, keys: np.ndarray) -> np.ndarray:
+        """(n, windows, parts) of some keys."""
+        return self._sums.read(keys)
 
     def last(self, keys: np.ndarray) -> np.ndarray:
         """(n,) time of the newest event ever, ``NEVER`` without any."""
@@ -322,10 +323,20 @@ class LiveRows:
         keys: join key → (n,) texts.
         event: (n,) moments, microseconds.
         created: (n,) when they could be known.
-        columns: feature column → (n,) values.
+        columns: columns of one feature, one for each window → (their number × n,) values, one column after the other.
     """
 
     keys: dict[str, pa.Array]
     event: np.ndarray
     created: np.ndarray
-    columns: dict[str, pa.Array]
+    columns: dict[tuple[str, ...], pa.Array]
+
+    @property
+    def single(self) -> dict[str, pa.Array]:
+        """Column → (n,) values."""
+        rows = len(self.event)
+        return {
+            name: values.slice(place * rows, rows)
+            for names, values in self.columns.items()
+            for place, name in enumerate(names)
+        }

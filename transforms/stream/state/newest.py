@@ -55,19 +55,23 @@ class Newest:
             rows[there] = found
             kept[keys] = rows
 
-    def read(self, keys: np.ndarray, start: float, n: int) -> Lists:
-        """Texts and times of some keys, n at the most, from ``start`` on."""
+    def read(self, keys: np.ndarray, starts: np.ndarray, n: int) -> Lists:
+        """Texts and times of some keys, n at the most, from each of ``starts`` on: all lists of the first, then on."""
         top = int(keys.max(initial=-1)) + 1
         times, values = self._time.values(top)[keys, :n], self._value.values(top)[keys, :n]
-        there = (times != NEVER) & (times >= start)
-        return Lists(there.sum(axis=1), values[there], times[there])
+        there = (times != NEVER) & (times >= starts[:, None, None])
+        lists = np.broadcast_to(values, there.shape)[there], np.broadcast_to(times, there.shape)[there]
+        return Lists(there.sum(axis=2).ravel(), *lists)
 
 
-def newest_distinct(values: Values, keys: np.ndarray, start: float, n: int) -> Lists:
-    """Texts and times of some keys (sorted, without repeats), each text once, where it was last."""
+def newest_distinct(values: Values, keys: np.ndarray, starts: np.ndarray, n: int) -> Lists:
+    """The same of some keys (sorted, without repeats), each text once, where it was last."""
     slots, owner = values.of_keys(keys)
-    some = values.last[slots] >= start
-    slots, owner = slots[some], owner[some]
     value, last = values.value[slots], values.last[slots]
     order = np.lexsort((values.words.ranks[value], -last, owner))
-    return first_of_each(owner[order], (value[order], last[order]), len(keys), n)
+    value, last, owner = value[order], last[order], owner[order]
+    found = []
+    for start in starts:
+        some = last >= start
+        found.append(first_of_each(owner[some], (value[some], last[some]), len(keys), n))
+    return Lists.concat(found)

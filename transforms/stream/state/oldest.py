@@ -21,8 +21,7 @@ class Oldest:
     def __init__(self, hops: list[int], words: Words) -> None:
         self._words, self._hops = words, hops
         self._tiles = ByHop(hops, self.together)
-        self._ever = Growing(np.int64, 0, tail=(2,))
-        self._known = 0
+        self._ever = Growing(np.int64, np.array([LATE, -1]), tail=(2,))
 
     def together(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The oldest of each index; a row is a time and a text."""
@@ -31,10 +30,10 @@ class Oldest:
         first = begins(index) if len(index) else np.zeros(0, bool)
         return index[first], rows[first]
 
-    def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: list[float]) -> None:
+    def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> None:
         """Times and texts of some keys (sorted, without repeats) within one hop."""
         if 0 in self._hops and len(index):
-            ever = self._since_ever(int(index[-1]) + 1)
+            ever = self._ever.values(int(index[-1]) + 1)
             before = ever[index, 0] != LATE
             both = np.concatenate([index, index[before]]), np.concatenate([rows, ever[index[before]]])
             found, oldest = self.together(*both)
@@ -44,7 +43,7 @@ class Oldest:
     def read(self, window: int, keys: np.ndarray, start: float) -> np.ndarray:
         """(n,) codes of the texts, −1 without any."""
         if not self._hops[window]:
-            ever = self._since_ever(int(keys.max(initial=-1)) + 1)[keys]
+            ever = self._ever.values(int(keys.max(initial=-1)) + 1)[keys]
             return np.where(ever[:, 0] == LATE, -1, ever[:, 1])
         found = np.full(len(keys), -1)
         for _, index, rows in self._tiles.of(window).between(start, np.inf):
@@ -55,13 +54,6 @@ class Oldest:
             found[missing[there]] = rows[place[there], 1]
         return found
 
-    def drop(self, starts: list[float]) -> None:
+    def drop(self, starts: np.ndarray) -> None:
         """Forget what no window holds any more."""
         self._tiles.drop(starts)
-
-    def _since_ever(self, length: int) -> np.ndarray:
-        known = max(length, self._known)
-        values = self._ever.values(known)
-        values[self._known :] = (LATE, -1)
-        self._known = known
-        return values

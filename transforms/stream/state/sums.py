@@ -12,6 +12,8 @@ INT = np.iinfo(np.int64)
 class Sums:
     """Integers that are added when events come and taken away when their hop leaves.
 
+    The windows of a key lie side by side, so that an event changes them all at once.
+
     Args:
         hops: of each window, 0 for one that never ends.
         sums: how many numbers of an event are added up.
@@ -24,8 +26,7 @@ class Sums:
         self._tiles = ByHop(hops, self.together)
         fill = [0] * sums + [INT.max] * least + [INT.min] * most
         self._nothing = np.array(fill, np.int64)
-        self._now = [Growing(np.int64, 0, tail=(len(fill),)) for _ in hops]
-        self._known = [0] * len(hops)
+        self._now = Growing(np.int64, self._nothing, tail=(len(hops), len(fill)))
 
     def together(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the same index made one."""
@@ -45,31 +46,32 @@ class Sums:
         ]
         return index[first], np.hstack(made)
 
-    def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: list[float]) -> None:
+    def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> None:
         """What came within one hop.
 
         Args:
             at: a moment in it.
             index: (n,) sorted, without repeats.
             rows: (n, parts).
-            starts: first moment of each window.
+            starts: (windows,) first moment of each.
         """
-        top = int(index[-1]) + 1 if len(index) else 0
-        for window, start in enumerate(starts):
-            if at >= start:
-                now = self._values(window, top)
-                if self._cut == rows.shape[1]:
-                    now[index] += rows
-                else:
-                    now[index] = self._joined(now[index], rows)
+        if len(index):
+            now, inside = self.all(int(index[-1]) + 1), at >= starts
+            if inside.all():
+                now[index] = self._joined(now[index], rows[:, None])
+            else:
+                some = index[:, None], np.flatnonzero(inside)
+                now[some] = self._joined(now[some], rows[:, None])
         self._tiles.put(at, index, rows, starts)
 
     def _joined(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        if self._cut == one.shape[-1]:
+            return one + other
         out = np.empty_like(one)
-        np.add(one[:, : self._cut], other[:, : self._cut], out=out[:, : self._cut])
+        np.add(one[..., : self._cut], other[..., : self._cut], out=out[..., : self._cut])
         least, most = slice(self._cut, self._cut_most), slice(self._cut_most, None)
-        np.minimum(one[:, least], other[:, least], out=out[:, least])
-        np.maximum(one[:, most], other[:, most], out=out[:, most])
+        np.minimum(one[..., least], other[..., least], out=out[..., least])
+        np.maximum(one[..., most], other[..., most], out=out[..., most])
         return out
 
     def leave(self, window: int, since: float, start: float) -> list[tuple[int, np.ndarray, np.ndarray]]:
@@ -81,7 +83,7 @@ class Sums:
         gone = list(self._tiles.of(window).between(since, start))
         doubtful = []
         for _, index, rows in gone:
-            now = self._values(window, int(index[-1]) + 1)
+            now = self.all(int(index[-1]) + 1)[:, window]
             now[index, : self._cut] -= rows[:, : self._cut]
             if self._cut < rows.shape[1]:
                 doubtful.append(index[(now[index, self._cut :] == rows[:, self._cut :]).any(axis=1)])
@@ -90,25 +92,21 @@ class Sums:
         return gone
 
     def _find_extremes(self, window: int, index: np.ndarray, start: float) -> None:
-        now = self._values(window, int(index[-1]) + 1 if len(index) else 0)
+        now = self.all(int(index[-1]) + 1 if len(index) else 0)[:, window]
         found = np.tile(self._nothing, (len(index), 1))
         for _, mine, rows in self._tiles.of(window).between(start, np.inf):
             place, there = looked_up(mine, index)
             found[there] = self._joined(found[there], rows[place[there]])
         now[index, self._cut :] = found[:, self._cut :]
 
-    def drop(self, starts: list[float]) -> None:
+    def drop(self, starts: np.ndarray) -> None:
         """Forget what no window holds any more."""
         self._tiles.drop(starts)
 
-    def read(self, window: int, index: np.ndarray) -> np.ndarray:
-        """(n, parts) of some indices."""
-        return self._values(window, int(index.max(initial=-1)) + 1)[index]
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """(n, windows, parts) of some indices."""
+        return self.all(int(index.max(initial=-1)) + 1)[index]
 
-    def _values(self, window: int, length: int) -> np.ndarray:
-        known = max(self._known[window], length)
-        values = self._now[window].values(known)
-        if known > self._known[window]:
-            values[self._known[window] :] = self._nothing
-            self._known[window] = known
-        return values
+    def all(self, length: int) -> np.ndarray:
+        """(length, windows, parts) of the first indices."""
+        return self._now.values(length)

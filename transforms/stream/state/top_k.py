@@ -1,72 +1,94 @@
-"""The most frequent texts of each key in one window, kept as counts change."""
+"""The most frequent texts of each key in each window, kept as counts change."""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
-from transforms.windows.lists import Lists, first_of_each
+from transforms.windows.lists import Lists
+
+ALIKE = 8
+"""Keys are sorted together if the longest has at most so many times the texts of the shortest."""
 
 
 class TopK:
     """The k first texts of each key: the most frequent, equals in the order of their letters.
 
     A count that grows can bring its own text among the first, no other; so those are compared with the first ones
-    alone. After one of the first ones became fewer, all texts of its key are looked at when it is next asked for.
+    alone, in all windows at once. After one of the first ones became fewer, all texts of its key are looked at when it
+    is next asked for.
 
     Args:
         values: whose counts.
-        window: number of the window.
+        windows: numbers of the windows, some of the values'.
         k: how many.
     """
 
-    def __init__(self, values: Values, window: int, k: int) -> None:
-        self._values, self._window, self._k = values, window, k
-        self._first = Growing(np.int64, -1, tail=(k,))
+    def __init__(self, values: Values, windows: Sequence[int], k: int) -> None:
+        self._values, self._windows, self._k = values, np.array(windows), k
+        self._first = Growing(np.int64, -1, tail=(len(windows), k))
         self._doubtful = Growing(np.bool_, False)
+        self._came = Growing(np.bool_, False)
 
     def grew(self, slots: np.ndarray) -> None:
         """Slots, without repeats, that were counted more often."""
-        keys, owner = np.unique(self._values.key[slots], return_inverse=True)
-        top = int(keys.max(initial=-1)) + 1
-        first = self._first.values(top)[keys]
-        # what is among the first already is compared once, as a slot that grew
-        order = np.argsort(owner, kind="stable")
-        again = np.isin(first, slots)
-        kept = (first >= 0) & ~again
-        place = np.flatnonzero(kept.ravel())
-        all_owner = np.concatenate([place // self._k, owner[order]])
-        self._put(keys, all_owner, np.concatenate([first.ravel()[place], slots[order]]))
+        keys, owner, many = np.unique(self._values.key[slots], return_inverse=True, return_counts=True)
+        self._compare(keys, slots[np.argsort(owner, kind="stable")], many)
 
-    def fell(self, slots: np.ndarray) -> None:
-        """Slots that were counted less often."""
+    def fell(self, window: int, slots: np.ndarray) -> None:
+        """Slots that were counted less often in a window."""
         keys = self._values.key[slots]
         top = int(keys.max(initial=-1)) + 1
-        among = (self._first.values(top)[keys] == slots[:, None]).any(axis=1)
+        mine = np.flatnonzero(self._windows == window)
+        among = (self._first.values(top)[:, mine][keys] == slots[:, None, None]).any(axis=(1, 2))
         self._doubtful.values(top)[keys[among]] = True
 
     def read(self, keys: np.ndarray) -> Lists:
-        """Texts and counts of some keys, sorted and without repeats."""
+        """Texts and counts of some keys, sorted and without repeats: all lists of the first window, then on."""
         top = int(keys.max(initial=-1)) + 1
         doubtful = self._doubtful.values(top)
         again = keys[doubtful[keys]]
         if len(again):
             slots, owner = self._values.of_keys(again)
             self._first.values(top)[again] = -1
-            self._put(again, owner, slots)
+            self._compare(again, slots[np.argsort(owner, kind="stable")], np.bincount(owner, minlength=len(again)))
             doubtful[again] = False
-        first = self._first.values(top)[keys]
+        first = self._first.values(top)[keys].swapaxes(0, 1)
         there = first >= 0
-        slots = first[there]
-        counts = self._values.counts.read(self._window, slots)[:, 0]
-        return Lists(there.sum(axis=1), self._values.value[slots], counts)
+        slots, length = first[there], there.sum(axis=2)
+        windows = np.repeat(self._windows, length.sum(axis=1))
+        return Lists(length.ravel(), self._values.value[slots], self._values.n[slots, windows])
 
-    def _put(self, keys: np.ndarray, owner: np.ndarray, slots: np.ndarray) -> None:
-        counts = self._values.counts.read(self._window, slots)[:, 0]
-        some = counts > 0
-        owner, slots, counts = owner[some], slots[some], counts[some]
+    def _compare(self, keys: np.ndarray, slots: np.ndarray, many: np.ndarray) -> None:
+        """Put the first ones of some keys anew, of those before and these: so many of each key, one key's together."""
+        firsts, came = self._first.values(int(keys.max(initial=-1)) + 1), self._came.values(len(self._values))
+        came[slots] = True
+        begin = np.cumsum(many) - many
+        for some in _alike(many):
+            width = int(many[some].max())
+            place = np.arange(width)
+            there = place < many[some, None]
+            fresh = np.where(there, slots[np.where(there, begin[some, None] + place, 0)], -1)
+            before = firsts[keys[some]]
+            before[came[before]] = -1  # it stands among these
+            of_all = np.broadcast_to(fresh[:, None], (len(some), len(self._windows), width))
+            firsts[keys[some]] = self._best(np.concatenate([before, of_all], axis=2))
+        came[slots] = False
+
+    def _best(self, slots: np.ndarray) -> np.ndarray:
+        """(keys, windows, k) of (keys, windows, n) slots, −1 for none."""
+        counts = np.where(slots < 0, 0, self._values.n[slots, self._windows[:, None]])
         ranks = self._values.words.ranks[self._values.value[slots]]
-        order = np.lexsort((ranks, -counts, owner))
-        lists = first_of_each(owner[order], (slots[order], counts[order]), len(keys), self._k)
-        first = np.full((len(keys), self._k), -1)
-        first[np.arange(self._k) < lists.length[:, None]] = lists.values
-        self._first.values(int(keys.max(initial=-1)) + 1)[keys] = first
+        order = np.lexsort((ranks, -counts))[..., : self._k]
+        best = np.take_along_axis(slots, order, axis=2)
+        return np.where(np.take_along_axis(counts, order, axis=2) > 0, best, -1)
+
+
+def _alike(many: np.ndarray) -> Iterator[np.ndarray]:
+    """Places of keys with numbers that are not too different, so that their rectangles hold little air."""
+    if not len(many):
+        return
+    step = (np.log2(np.maximum(many, 1)) / np.log2(ALIKE)).astype(np.int64)
+    for one in np.unique(step):
+        yield np.flatnonzero(step == one)

@@ -25,7 +25,7 @@ class Values:
         self._slots: dict[int, int] = {}
         self._key, self._value = Growing(np.int64), Growing(np.int64)
         self._last = Growing(np.int64, np.iinfo(np.int64).min)
-        self._distinct = [Growing(np.int64) for _ in hops]
+        self._distinct = Growing(np.int64, tail=(len(hops),))
         self._crowded: list[dict[int, np.ndarray]] = [{} for _ in hops]
         self._order, self._sorted = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
@@ -66,16 +66,20 @@ class Values:
             self._value.values(len(known))[before:] = pairs & 0xFFFFFFFF
         return np.array(found, np.int64)
 
+    @property
+    def n(self) -> np.ndarray:
+        """(slots, windows) how often."""
+        return self.counts.all(len(self))[:, :, 0]
+
     def saw(self, slots: np.ndarray, last: np.ndarray) -> None:
         """Pairs, and when."""
         np.maximum.at(self.last, slots, last)
 
-    def add(self, at: int, slots: np.ndarray, n: np.ndarray, starts: list[float]) -> None:
+    def add(self, at: int, slots: np.ndarray, n: np.ndarray, starts: np.ndarray) -> None:
         """Pairs that came within one hop, sorted and without repeats, and how often."""
-        for window, start in enumerate(starts):
-            if at >= start:
-                before = self.counts.read(window, slots)[:, 0]
-                self._changed(window, slots[before == 0], 1)
+        fresh = (self.n[slots] == 0) & (at >= starts)
+        some = np.flatnonzero(fresh.any(axis=1))
+        self._changed(slots[some], fresh[some].astype(np.int64))
         self.counts.add(at, slots, n[:, None], starts)
 
     def leave(self, window: int, since: float, start: float) -> np.ndarray:
@@ -84,26 +88,30 @@ class Values:
         if not gone:
             return np.zeros(0, np.int64)
         fewer = np.unique(np.concatenate(gone))
-        self._changed(window, fewer[self.counts.read(window, fewer)[:, 0] == 0], -1)
+        none = fewer[self.n[fewer, window] == 0]
+        by = np.zeros((len(none), self._distinct.values(0).shape[1]), np.int64)
+        by[:, window] = -1
+        self._changed(none, by)
         return fewer
 
-    def _changed(self, window: int, slots: np.ndarray, by: int) -> None:
-        key = self.key[slots]
-        top = int(key.max(initial=-1)) + 1
-        np.add.at(self._distinct[window].values(top), key, by)
-        crowded = self._crowded[window]
-        if crowded:
-            for one in set(key.tolist()) & crowded.keys():
-                levels = self.words.levels[self.value[slots[key == one]]]
-                crowded[one] += by * np.bincount(levels, minlength=_HASH_BITS)
+    def _changed(self, slots: np.ndarray, by: np.ndarray) -> None:
+        """Slots that are among the distinct ones of a window from now on, or are not any more: (n, windows) 1 or −1."""
+        key, windows = self.key[slots], by.shape[1]
+        distinct = self._distinct.values(int(key.max(initial=-1)) + 1).reshape(-1)
+        np.add.at(distinct, ((key * windows)[:, None] + np.arange(windows)).ravel(), by.ravel())
+        for window, crowded in enumerate(self._crowded):
+            for one in set(key.tolist()) & crowded.keys() if crowded else ():
+                mine = key == one
+                levels = self.words.levels[self.value[slots[mine]]]
+                np.add.at(crowded[one], levels, by[mine, window])
 
-    def distinct(self, window: int, key: np.ndarray, exact: int) -> np.ndarray:
-        """(n,) how many texts; beyond ``exact`` by adaptive sampling."""
-        count = self._distinct[window].values(int(key.max(initial=-1)) + 1)[key].copy()
-        for place in np.flatnonzero(count > exact).tolist():
+    def distinct(self, key: np.ndarray, exact: int) -> np.ndarray:
+        """(n, windows) how many texts; beyond ``exact`` by adaptive sampling."""
+        count = self._distinct.values(int(key.max(initial=-1)) + 1)[key]
+        for place, window in np.argwhere(count > exact).tolist():
             at_least = np.cumsum(self._levels_of(window, int(key[place]))[::-1])[::-1]
             zeros = int(np.argmax(at_least <= exact))
-            count[place] = at_least[zeros] << zeros
+            count[place, window] = at_least[zeros] << zeros
         return count
 
     def _levels_of(self, window: int, key: int) -> np.ndarray:
@@ -111,7 +119,7 @@ class Values:
         crowded = self._crowded[window]
         if key not in crowded:
             mine, _ = self.of_keys(np.array([key]))
-            there = mine[self.counts.read(window, mine)[:, 0] > 0]
+            there = mine[self.n[mine, window] > 0]
             crowded[key] = np.bincount(self.words.levels[self.value[there]], minlength=_HASH_BITS)
         return crowded[key]
 
@@ -126,6 +134,6 @@ class Values:
         mine = np.flatnonzero(there)
         return np.concatenate([self._order[place], mine + done]), np.concatenate([owner, where[mine]])
 
-    def drop(self, starts: list[float]) -> None:
+    def drop(self, starts: np.ndarray) -> None:
         """Forget what no window holds any more."""
         self.counts.drop(starts)
