@@ -21,6 +21,9 @@ _ARROW = {
 }
 
 
+_EMPTY = pa.scalar(b"", pa.large_binary())
+
+
 @cache
 def arrow_type(column: Column) -> pa.DataType:
     """What a column is brought to before it is packed."""
@@ -54,17 +57,19 @@ def encode(
     header["tag"] = schema.tag
     header["event"] = microseconds(event)
     header["created"] = UNKNOWN_TIME if created is None else microseconds(created)
-    is_null = np.ones((rows, len(schema.columns)), bool)
-    variable: list[pa.Array] = [_sliced(np.zeros(rows, np.int64), b"")] * len(schema.variable)
+    is_null = np.zeros((rows, len(schema.columns)), bool)
+    variable: list[pa.Array] = [_EMPTY] * len(schema.variable)
     ends = np.zeros((rows, len(variable)), np.int64)
-    for name, given in columns.items():
-        group = schema.group(name if isinstance(name, tuple) else (name,))
+    given = {name if isinstance(name, tuple) else (name,): values for name, values in columns.items()}
+    missing = set(schema.index).difference(*given)
+    for names, told in [*given.items(), *(((name,), pa.nulls(rows)) for name in missing)]:
+        group = schema.group(names)
         if group is None:
             continue
         count, column = len(group.columns), group.columns[0]
-        values = _as_type(schema, column, given)
-        nulls = values.is_null().to_numpy(zero_copy_only=False) if values.null_count else np.zeros(count * rows, bool)
-        is_null[:, group.nulls] = nulls.reshape(count, rows).T
+        values = _as_type(schema, column, told)
+        if values.null_count:
+            is_null[:, group.nulls] = values.is_null().to_numpy(zero_copy_only=False).reshape(count, rows).T
         if column.is_fixed:
             _fill(schema, group, values, fixed)
         else:
@@ -83,20 +88,20 @@ def encode(
         sums = checksum.of_rows(fixed.view("<u4")).astype("<u4").view(np.uint8).reshape(rows, CHECKSUM_BYTES)
         return _fixed_size(np.hstack([fixed, sums])).to_pylist()
     padding = -ends[:, -1] % checksum.WORD
-    empty = pa.scalar(b"", pa.large_binary())
     parts = (_fixed_size(fixed), *variable, _sliced(padding, bytes(int(padding.sum()))))
-    body = pc.binary_join_element_wise(*parts, empty)
+    body = pc.binary_join_element_wise(*parts, _EMPTY)
     words = np.frombuffer(_texts(body)[1], "<u4")
     lengths = _lengths_of(body) // checksum.WORD
     sums = checksum.of_pieces(words, lengths).astype("<u4").view(np.uint8).reshape(rows, CHECKSUM_BYTES)
-    return pc.binary_join_element_wise(body, _fixed_size(sums), empty).to_pylist()
+    return pc.binary_join_element_wise(body, _fixed_size(sums), _EMPTY).to_pylist()
 
 
 def microseconds(times: pa.Array) -> np.ndarray:
     """(rows,) since 1970; times without a zone are UTC, missing ones the lowest integer."""
     zoned = times.type if pa.types.is_timestamp(times.type) else pa.timestamp("us")
-    since = times.cast(pa.timestamp("us", zoned.tz), safe=False).cast(pa.int64())
-    return since.fill_null(UNKNOWN_TIME).to_numpy(zero_copy_only=False)
+    since = times.cast(pa.timestamp("us", zoned.tz), safe=False) if zoned.unit != "us" else times
+    since = since.view(pa.int64())
+    return (since.fill_null(UNKNOWN_TIME) if since.null_count else since).to_numpy(zero_copy_only=False)
 
 
 def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -171,9 +176,8 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     starts = np.repeat(total[rows_end - lengths], lengths)
     heads = _sliced(lengths * 4, (ends - starts).astype("<u4").tobytes())
     counts = _fixed_size(lengths.astype("<u4").view(np.uint8).reshape(-1, 4))
-    empty = pa.scalar(b"", pa.large_binary())
-    joined = pc.binary_join_element_wise(counts, heads, data, empty)
-    return pc.if_else(values.is_valid(), joined, empty) if values.null_count else joined
+    joined = pc.binary_join_element_wise(counts, heads, data, _EMPTY)
+    return pc.if_else(values.is_valid(), joined, _EMPTY) if values.null_count else joined
 
 
 def _lengths_of(values: pa.Array) -> np.ndarray:
@@ -205,14 +209,19 @@ def _texts(values: pa.Array) -> tuple[np.ndarray, pa.Buffer | bytes]:
 
 def _sliced(sizes: np.ndarray, data: bytes | memoryview | pa.Buffer) -> pa.Array:
     """One buffer cut into pieces."""
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return _cut(offsets, data)
+
+
+def _cut(offsets: np.ndarray, data: bytes | memoryview | pa.Buffer) -> pa.Array:
     buffer = data if isinstance(data, pa.Buffer) else pa.py_buffer(data)
-    return pa.Array.from_buffers(pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), buffer])
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), buffer])
 
 
 def _fixed_size(rows: np.ndarray) -> pa.Array:
     """(rows, width) bytes as binary."""
-    return _sliced(np.full(len(rows), rows.shape[1], np.int64), np.ascontiguousarray(rows).data)
+    return _cut(np.arange(len(rows) + 1) * rows.shape[1], np.ascontiguousarray(rows).data)
 
 
 def _large(values: pa.Array) -> pa.Array:
@@ -240,7 +249,7 @@ def names(prefix: bytes, keys: list[pa.Array]) -> pa.Array:
         if place < len(keys) - 1:
             parts += [_large(pc.binary_length(raw).cast(pa.string())), pa.scalar(b":", pa.large_binary())]
         parts.append(raw)
-    parts += [pa.scalar(b"}", pa.large_binary()), pa.scalar(b"", pa.large_binary())]
+    parts += [pa.scalar(b"}", pa.large_binary()), _EMPTY]
     return pc.binary_join_element_wise(*parts)
 
 

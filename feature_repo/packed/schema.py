@@ -205,6 +205,8 @@ class Schema:
         return self._groups[names]
 
     def _grouped(self, columns: list[Column]) -> Group:
+        if len({(column.dtype, column.length) for column in columns}) > 1:
+            raise ValueError(f"columns of one type, not {columns}")
         nulls = [self.index[column.name] for column in columns]
         if not columns[0].is_fixed:
             return Group(tuple(columns), nulls, [self.variable.index(column) for column in columns], 0)

@@ -76,18 +76,18 @@ class _Asked:
 
 
 def columns(table: "LiveTable", keys: np.ndarray) -> dict[tuple[str, ...], pa.Array]:
-    """Columns of one feature → (columns · n,) values of some keys (sorted, without repeats), column by column."""
-    found: dict[tuple[str, ...], pa.Array] = {}
+    """Columns of one type → (columns · n,) values of some keys (sorted, without repeats), column by column."""
     sums = np.ascontiguousarray(table.sums(keys).transpose(2, 1, 0))
+    by_type: dict[pa.DataType, tuple[list[str], list[pa.Array]]] = {}
     for name, feature in table.table.features.items():
         windows = table.windows.get(name, [])
         mine = sums if len(windows) == sums.shape[1] else sums[:, windows]
-        suffixes = ("",) if feature.of_the_moment else [window.suffix for window in table.table.windows_of(feature)]
-        fields = zip(*(feature.fields(name, suffix, "String") for suffix in suffixes), strict=True)
         made = _MAKERS[type(feature)](_Asked(table, keys, name, feature, windows, mine))
-        for group, values in zip(fields, made, strict=True):
-            found[tuple(column for column, _ in group)] = values
-    return found
+        for names, values in zip(table.names[name], made, strict=True):
+            all_names, arrays = by_type.setdefault(values.type, ([], []))
+            all_names.extend(names)
+            arrays.append(values)
+    return {tuple(names): pa.concat_arrays(arrays) for names, arrays in by_type.values()}
 
 
 def _count(asked: _Asked) -> list[pa.Array]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from feature_repo.windows import Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
+from feature_repo.windows import Aggregate, Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
 from feature_repo.windows.table import DAY, duration
 from transforms.stream.state.events import Events, holds
 from transforms.stream.state.growing import Growing
@@ -85,6 +85,7 @@ class LiveTable:
         place: part → where it stands.
         values: column → its texts by key.
         windows: feature → numbers of its windows; none of those that know no windows.
+        names: feature → for each of its kinds of column the name of that of each window.
         starts: (windows,) first moment of each now.
     """
 
@@ -105,6 +106,7 @@ class LiveTable:
             for name, f in table.features.items()
             if not f.of_the_moment
         }
+        self.names = {name: self._names(name, f) for name, f in table.features.items()}
         self.top = {
             name: MostFrequent(self.values[f.of], self.windows[name], f.k) for name, f in table.of_kind(TopK).items()
         }
@@ -119,6 +121,10 @@ class LiveTable:
         self._mass = {name: Growing(np.float64) for name in table.of_kind(DecayedSum)}
         self._moment, self._created = Growing(np.int64), Growing(np.int64)
         self._due = Growing(np.bool_, False)
+
+    def _names(self, name: str, feature: Aggregate) -> list[list[str]]:
+        fields = [feature.fields(name, window.suffix, "String") for window in self.table.windows_of(feature)]
+        return [[column for column, _ in group] for group in zip(*fields, strict=True)]
 
     def _parts(self) -> None:
         wanted = [(name, part) for name, kinds in parts_of(self.table).items() for part in kinds]
@@ -323,7 +329,7 @@ class LiveRows:
         keys: join key → (n,) texts.
         event: (n,) moments, microseconds.
         created: (n,) when they could be known.
-        columns: columns of one feature, one for each window → (their number × n,) values, one column after the other.
+        columns: columns of one type → (their number × n,) values, one column after the other.
     """
 
     keys: dict[str, pa.Array]
