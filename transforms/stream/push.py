@@ -32,14 +32,14 @@ class Pusher:
         self, home: Home, server: Server, table: WindowedTable, pool: Executor, patience: float = 60.0
     ) -> None:
         self._pool = pool
-        self._under_way: Future[int] | None = None
+        self.under_way: Future[int] | None = None
         self.view = table.name
         self._schema = Schema.of(table.name, table.fields)
         self._prefix = entity_key.prefix(home.project, table.name)
         self._writer = Writer(server, home.project, self._schema, patience=patience)
 
     def push(self, rows: LiveRows) -> int:
-        """Pack rows, and hand them to Redis while the caller goes on; ``wait`` ends that.
+        """Pack rows, and hand them to Redis while the caller goes on, until ``under_way`` is done.
 
         Returns:
             How many rows there were.
@@ -47,23 +47,14 @@ class Pusher:
         Raises:
             OnlineUnavailable: the online store did not take those before.
         """
-        self.wait()
+        if self.under_way is not None:
+            self.under_way.result()
         if not len(rows.event):
             return 0
         keys = names(self._prefix, [rows.keys[key] for key in sorted(rows.keys)]).to_pylist()
         values = encode(self._schema, rows.columns, _times(rows.event), _times(rows.created))
-        self._under_way = self._pool.submit(self._writer.write, keys, values)
+        self.under_way = self._pool.submit(self._writer.write, keys, values)
         return len(keys)
-
-    def wait(self) -> None:
-        """Until Redis has what was pushed.
-
-        Raises:
-            OnlineUnavailable: it does not take it; the same again is safe.
-        """
-        if self._under_way is not None:
-            under_way, self._under_way = self._under_way, None
-            under_way.result()
 
 
 def _times(micros: np.ndarray) -> pa.Array:

@@ -6,13 +6,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from feature_repo.command_line import say as say_on_screen
 from feature_repo.events import AHEAD, Names
 from feature_repo.home import Home
-from feature_repo.packed.server import WRITE_TIMEOUT, Address, open_server
+from feature_repo.packed.server import WRITE_TIMEOUT, Address, Command, open_server
 from feature_repo.windows import EVENTS
 from feature_repo.windows.table import HOUR
 from transforms import feature_tables
@@ -87,7 +88,8 @@ class Reader:
         self.log = Log(server, Names(home.project))
         self._make_source, self._server = source, server
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, "push")
+        self._pool, self._ends = ThreadPoolExecutor(WRITES_AT_ONCE, "push"), ThreadPoolExecutor(1, "commit")
+        self._ending: Future[None] | None = None
         self._clock = 0
 
     def stop(self, *_: object) -> None:
@@ -104,7 +106,7 @@ class Reader:
         self.log.take(self._say)
         source = self._make_source(self.log)
         self._say(f"reading {source.name}; Ctrl-C ends")
-        with _told_to_stop(self.stop):
+        with self._pool, self._ends, _told_to_stop(self.stop):
             self._load()
             while not self._stopping.is_set():
                 try:
@@ -114,15 +116,17 @@ class Reader:
                     self._say("Redis has forgotten the last batches: loading the state again")
                     self._load()
                     source.restart()
+            with suppress(Lost):  # the next reader reads again what was not acknowledged
+                self._wait_for_end()
         self.log.leave()
-        self._pool.shutdown()
         return self.report
 
     # One step
 
     def _step(self, source: Source) -> bool:
-        """Read, count, push, commit. Returns whether there may be more."""
+        """Read, count, push, and have the batch committed. Returns whether there may be more."""
         if self._has_been_built():
+            self._wait_for_end()
             self._load()
         batch = source.read(self.settings.batch, 0.0 if self._is_busy else self._wait)
         accepted = self._accept(batch.told, batch.arrived)
@@ -135,10 +139,13 @@ class Reader:
                 state.take(state.coder.events(part.time, part.created, part.columns))
             state.advance(self._clock)
         self._push()
-        self.log.clock = self._clock
+        self._wait_for_end()
         if batch.told:
-            self._commit(accepted, batch.taken)
+            self._ending = self._ends.submit(self._end, accepted, batch.taken, self._clock, self._writes())
         else:
+            for write in self._writes():
+                write.result()
+            self.log.clock = self._clock
             self.log.keep()
         idle = batch.ends or (self.settings.until_idle and not batch.told)
         return not idle or self._is_busy
@@ -171,17 +178,34 @@ class Reader:
             for live, keys, more in state.due(ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE):
                 self.report.rows += self._pushers[live.table.name].push(live.rows(keys))
                 self._has_due |= more
-        for pusher in self._pushers.values():
-            pusher.wait()
 
-    def _commit(self, accepted: dict[str, Accepted], taken: list) -> None:
+    def _writes(self) -> list[Future[int]]:
+        return [pusher.under_way for pusher in self._pushers.values() if pusher.under_way is not None]
+
+    def _end(
+        self, accepted: dict[str, Accepted], taken: list[Command], clock: int, writes: list[Future[int]]
+    ) -> None:
+        """Commit a batch when its rows are online, while the next one is read and counted."""
         counts: Counter[str] = Counter()
         for part in accepted.values():
             counts.update(part.counts)
         rows = {kind: frame for kind, part in accepted.items() if (frame := part.to_log()) is not None}
+        for write in writes:
+            write.result()
+        self.log.clock = clock
         self.log.commit(rows, [dead for part in accepted.values() for dead in part.dead], counts, taken)
         self.report.counts.update(counts)
         self.report.batches += 1
+
+    def _wait_for_end(self) -> None:
+        """Until the batch before is committed.
+
+        Raises:
+            Lost, StoreError, OnlineUnavailable: it could not be, see ``Log.commit``.
+        """
+        ending, self._ending = self._ending, None
+        if ending is not None:
+            ending.result()
 
     # The state
 

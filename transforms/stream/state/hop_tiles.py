@@ -1,12 +1,15 @@
 """What has come within each hop, so that it can be taken away when it leaves a window."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import numpy as np
 
 MERGE = 32
 """New pieces of one tile that are put together."""
+
+_TURNS = count(step=5)
+"""Tiles that began together are not put together at the same time, for nothing else is done meanwhile."""
 
 Together = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Makes rows of the same index one: (n,) in any order and (n, parts) → (m,) sorted, without repeats, and (m, parts)."""
@@ -23,24 +26,25 @@ class HopTiles:
     def __init__(self, hop: int, together: Together) -> None:
         self.hop, self._together = hop, together
         self._pieces: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-        self._fresh: Counter[int] = Counter()
+        self._fresh: dict[int, int] = {}
+        self._turn = next(_TURNS) % MERGE
 
     def put(self, at: int, index: np.ndarray, rows: np.ndarray) -> None:
         """Add to the tile that holds a moment; the index is sorted and without repeats."""
         at -= at % self.hop
         pieces = self._pieces.setdefault(at, [])
         pieces.append((index, rows))
-        self._fresh[at] += 1
-        if self._fresh[at] < MERGE:
+        fresh = self._fresh.get(at, self._turn) + 1
+        self._fresh[at] = fresh % MERGE
+        if fresh < MERGE:
             return
         # with those before that are not much larger, so that a row is put together a few times, however many come
-        start = len(pieces) - MERGE
+        start = max(len(pieces) - MERGE, 0)
         size = sum(len(index) for index, _ in pieces[start:])
         while start and len(pieces[start - 1][0]) < 2 * size:
             start -= 1
             size += len(pieces[start][0])
         pieces[start:] = [self._merged(pieces[start:])]
-        self._fresh[at] = 0
 
     def between(self, first: float, stop: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Beginning, index (sorted) and rows of the tiles that begin in a span, oldest first."""
@@ -48,7 +52,6 @@ class HopTiles:
             pieces = self._pieces[at]
             if len(pieces) > 1:
                 pieces[:] = [self._merged(pieces)]
-                self._fresh[at] = 0
             yield at, *pieces[0]
 
     def drop(self, before: float) -> None:

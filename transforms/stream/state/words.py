@@ -9,8 +9,10 @@ import pyarrow as pa
 from transforms.stream.state.growing import Growing
 from transforms.windows.distinct import levels
 
-_SPACE = 1 << 40
-"""Ranks stay below this, so that one fits beside a count in 64 bits."""
+_SPACE, _STEP = 1 << 62, 1 << 24
+"""Ranks stay below the one, and a new one lies at most the other above the one before: names that are counted up come
+in ascending order, and halving what is left each time would soon leave nothing.
+"""
 
 
 class Words:
@@ -64,13 +66,13 @@ class Words:
         if high - low < 2:
             self._rank_anew()
             return
-        self._ranks.values(len(self._sorted))[self._codes[text]] = (low + high) // 2
+        self._ranks.values(len(self._sorted))[self._codes[text]] = low + min((high - low) // 2, _STEP)
 
     def _rank_of(self, place: int) -> int:
         return int(self._ranks.values(len(self._sorted))[self._codes[self._sorted[place]]])
 
     def _rank_anew(self) -> None:
-        self._sorted = sorted(self.texts)
+        self._sorted = sorted([*self._sorted, *self.texts[len(self._sorted) :]])
         order = np.fromiter((self._codes[text] for text in self._sorted), np.int64, len(self._sorted))
         step = _SPACE // (len(order) + 1)
         self._ranks.values(len(order))[order] = np.arange(1, len(order) + 1) * step
