@@ -54,10 +54,11 @@ def are_sound(raw: bytes, rows: int) -> bool:
 
 def of_pieces(words: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """(pieces,) checksums of pieces that lie one after the other, each of so many words, one at the least."""
-    starts = np.cumsum(lengths) - lengths
-    within = np.arange(len(words)) - np.repeat(starts, lengths)
-    factors = multipliers(int(lengths.max(initial=0)) + 1)
-    sums = np.add.reduceat(words * factors[within + 1], starts) if len(starts) else np.empty(0, np.uint64)
+    if not len(lengths):
+        return np.empty(0, np.uint32)
+    factors = multipliers(int(lengths.max()) + 1)
+    of_words = np.concatenate([factors[1:after] for after in (lengths + 1).tolist()])
+    sums = np.add.reduceat(words * of_words, np.cumsum(lengths) - lengths)
     return _high(sums + factors[0] * lengths.astype(np.uint64))
 
 

@@ -166,8 +166,8 @@ class Server(Protocol):
 class OneServer:
     """One Redis, found anew after every failure: embedded, at an address, or the master that Sentinel names.
 
-    A command alone goes through a connection that stays open, without redis-py's care for each call (which takes as
-    long as the answer to a small one): ``persistent`` asks again should the connection have broken meanwhile.
+    Commands go through a connection that stays open, without redis-py's care for each call (which takes as long as the
+    answer to a small one): ``persistent`` asks again should the connection have broken meanwhile.
     redis-py closes all connections of a client that nobody holds, so whoever uses one holds its client, too.
     """
 
@@ -191,16 +191,11 @@ class OneServer:
         return [range(start, min(start + most, len(keys))) for start in range(0, len(keys), most)]
 
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
-        """One round trip."""
-        if len(commands) == 1:
-            return [self._alone(commands[0])]
-        client = self.client
-        pipe = client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        return pipe.execute(raise_on_error=False)
+        """One round trip; the error of a command alone is raised."""
+        answers = self._answers(commands)
+        return raised(answers) if len(commands) == 1 else answers
 
-    def _alone(self, command: Command) -> Any:
+    def _answers(self, commands: Sequence[Command]) -> list[Any]:
         if self._process != os.getpid():  # sockets of the process that we were forked from
             self._free, self._process, self._client = deque(), os.getpid(), None
         try:
@@ -208,17 +203,19 @@ class OneServer:
         except IndexError:
             client = self.client
             connection = client.connection_pool.get_connection()
+        answers: list[Any] = []
         try:
-            connection.send_command(*command)
-            answer = connection.read_response()
-        except redis.ResponseError:
-            self._free.append((client, connection))
-            raise
+            connection.send_packed_command(connection.pack_commands(commands))
+            for _ in commands:
+                try:
+                    answers.append(connection.read_response())
+                except redis.ResponseError as error:
+                    answers.append(error)
         except BaseException:
             connection.disconnect()
             raise
         self._free.append((client, connection))
-        return answer
+        return answers
 
     def everywhere(self, *command: Any) -> None:
         """On the one there is."""

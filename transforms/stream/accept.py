@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any
 
-import polars as pl
+import pyarrow as pa
 
 from feature_repo import events
 from feature_repo.windows import EventSource
 from feature_repo.windows.table import DAY, MINUTE
-from transforms.feature_tables import TYPES
-from transforms.raw.table import MICROSECONDS_UTC
+
+_MOMENT = pa.timestamp("us", "UTC")
+_TYPES = {"String": pa.string(), "Int64": pa.int64(), "Bool": pa.bool_()}
 
 FLOOD = 1_000
 """Events of one key that count within a minute: more is no listener."""
@@ -55,23 +56,17 @@ class Accepted:
     dead: list[Dead] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def to_log(self) -> pl.DataFrame | None:
+    def to_log(self) -> pa.Table | None:
         """All that the batch run should know, as rows of the raw table; None if there is nothing."""
         names = list(self.source.columns)
-        rows = [*zip(self.time, self.created, *(self.columns[name] for name in names), strict=True), *self.left]
-        return _frame(self.source, rows) if rows else None
-
-
-def _frame(source: EventSource, rows: Sequence[tuple]) -> pl.DataFrame:
-    schema = {
-        "event_timestamp": pl.Int64(),
-        "created_timestamp": pl.Int64(),
-        **{name: TYPES[dtype] for name, dtype in source.columns.items()},
-    }
-    columns = zip(*rows, strict=True)
-    made = {name: pl.Series(name, column, schema[name]) for name, column in zip(schema, columns, strict=True)}
-    times = pl.col("event_timestamp", "created_timestamp").cast(MICROSECONDS_UTC)
-    return pl.DataFrame(made).with_columns(times)
+        columns = [self.time, self.created, *(self.columns[name] for name in names)]
+        if self.left:
+            columns = [[*column, *more] for column, more in zip(columns, zip(*self.left, strict=True), strict=True)]
+        if not columns[0]:
+            return None
+        times = [pa.array(column, pa.int64()).view(_MOMENT) for column in columns[:2]]
+        told = [pa.array(column, _TYPES[self.source.columns[name]]) for name, column in zip(names, columns[2:], strict=True)]
+        return pa.table([*times, *told], ["event_timestamp", "created_timestamp", *names])
 
 
 class Gate:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from feature_repo.errors import StoreError
 from feature_repo.events import Names
@@ -124,7 +125,7 @@ class Log:
 
     def commit(
         self,
-        accepted: Mapping[str, pl.DataFrame],
+        accepted: Mapping[str, pa.Table],
         dead: Sequence[Dead],
         counts: Mapping[str, int],
         taken: Sequence[Command],
@@ -223,10 +224,11 @@ class Log:
         return False
 
 
-def _block(rows: pl.DataFrame) -> bytes:
-    out = io.BytesIO()
-    rows.write_ipc(out, compression="lz4")
-    return out.getvalue()
+def _block(rows: pa.Table) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_file(out, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
+        file.write(rows)
+    return out.getvalue().to_pybytes()
 
 
 def _sort(reason: str) -> str:

@@ -148,7 +148,9 @@ def counted_below(ordered: np.ndarray, grid: Grid) -> Callable[[np.ndarray], np.
 def begins(*columns: np.ndarray) -> np.ndarray:
     """(n,) whether a row differs from the one before it in any of the columns; the first one does."""
     out = np.ones(len(columns[0]), bool)
-    out[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    np.not_equal(columns[0][1:], columns[0][:-1], out=out[1:])
+    for column in columns[1:]:
+        out[1:] |= column[1:] != column[:-1]
     return out
 
 

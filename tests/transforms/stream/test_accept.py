@@ -35,7 +35,7 @@ def test_each_event_counts_once() -> None:
     assert accept(told(), told(), told(track_id="other"), told(-1), gate=gate).counts["accepted"] == 3
     again = accept(told(), told(-1, device="tv"), told(1), gate=gate)
     assert (again.counts["duplicate"], again.counts["amended"], again.counts["accepted"]) == (1, 1, 1)
-    assert again.to_log().height == 2  # what was told in other words is the batch run's to settle
+    assert again.to_log().num_rows == 2  # what was told in other words is the batch run's to settle
     assert again.columns["device"] == [None]
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
+from transforms.windows.items import begins
 from transforms.windows.lists import Lists, first_of_each
 
 NEVER = np.iinfo(np.int64).min
@@ -26,10 +27,12 @@ class Newest:
         """Events in any order."""
         if not len(key):
             return
-        keys, owner, many = np.unique(key, return_inverse=True, return_counts=True)
-        top = int(keys[-1]) + 1
+        order = np.argsort(key, kind="stable")
+        key, value, time = key[order], value[order], time[order]
+        top = int(key[-1]) + 1
         times, values = self._time.values(top), self._value.values(top)
-        simple = (many[owner] == 1) & (time > times[key, 0])
+        first = begins(key)
+        simple = first & np.append(first[1:], True) & (time > times[key, 0])
         if simple.any():
             some = key[simple]
             for kept, new in ((times, time), (values, value)):
@@ -40,7 +43,9 @@ class Newest:
             self._merge(key[~simple], value[~simple], time[~simple])
 
     def _merge(self, key: np.ndarray, value: np.ndarray, time: np.ndarray) -> None:
-        keys, owner = np.unique(key, return_inverse=True)
+        """Events in the order of their keys."""
+        first = begins(key)
+        keys, owner = key[first], np.cumsum(first) - 1
         top = int(keys[-1]) + 1
         times, values = self._time.values(top), self._value.values(top)
         before = np.flatnonzero((times[keys] != NEVER).ravel())

@@ -6,6 +6,7 @@ import numpy as np
 
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
+from transforms.windows.items import begins
 from transforms.windows.lists import Lists
 
 ALIKE = 8
@@ -33,8 +34,10 @@ class TopK:
 
     def grew(self, slots: np.ndarray) -> None:
         """Slots, without repeats, that were counted more often."""
-        keys, owner, many = np.unique(self._values.key[slots], return_inverse=True, return_counts=True)
-        self._compare(keys, slots[np.argsort(owner, kind="stable")], many)
+        key = self._values.key[slots]
+        order = np.argsort(key, kind="stable")
+        first = np.flatnonzero(begins(key[order]))
+        self._compare(key[order[first]], slots[order], np.diff(first, append=len(key)))
 
     def fell(self, window: int, slots: np.ndarray) -> None:
         """Slots that were counted less often in a window."""
@@ -81,13 +84,16 @@ class TopK:
         counts = np.where(slots < 0, 0, self._values.n[slots, self._windows[:, None]])
         ranks = self._values.words.ranks[self._values.value[slots]]
         order = np.lexsort((ranks, -counts))[..., : self._k]
-        best = np.take_along_axis(slots, order, axis=2)
-        return np.where(np.take_along_axis(counts, order, axis=2) > 0, best, -1)
+        order += (np.arange(slots[..., 0].size) * slots.shape[2]).reshape(*slots.shape[:2], 1)
+        return np.where(counts.ravel()[order] > 0, slots.ravel()[order], -1)
 
 
 def _alike(many: np.ndarray) -> Iterator[np.ndarray]:
     """Places of keys with numbers that are not too different, so that their rectangles hold little air."""
     if not len(many):
+        return
+    if many.max() <= ALIKE:
+        yield np.arange(len(many))
         return
     step = (np.log2(np.maximum(many, 1)) / np.log2(ALIKE)).astype(np.int64)
     for one in np.unique(step):

@@ -9,6 +9,8 @@ import pyarrow as pa
 from transforms.stream.state.growing import Growing
 from transforms.windows.distinct import levels
 
+_MOST_BYTES = np.iinfo(np.int32).max
+
 _SPACE, _STEP = 1 << 62, 1 << 24
 """Ranks stay below the one, and a new one lies at most the other above the one before: names that are counted up come
 in ascending order, and halving what is left each time would soon leave nothing.
@@ -29,7 +31,8 @@ class Words:
         self._ranks, self._levels = Growing(np.int64), Growing(np.int64)
         self._sorted: list[str] = []
         self._levelled = 0
-        self._arrow = pa.array([], pa.string())
+        self._bytes, self._ends = Growing(np.uint8), Growing(np.int32)
+        self._in_arrow = 0
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -79,11 +82,21 @@ class Words:
 
     @property
     def arrow(self) -> pa.Array:
-        """(words,) the texts."""
-        known = len(self._arrow)
-        if known < len(self.texts):
-            self._arrow = pa.concat_arrays([self._arrow, pa.array(self.texts[known:], pa.string())])
-        return self._arrow
+        """(words,) the texts; less than 2 GiB in all."""
+        known, words = self._in_arrow, len(self.texts)
+        if known < words:
+            fresh = [text.encode() for text in self.texts[known:]]
+            begin = int(self._ends.values(known + 1)[known])
+            ends = begin + np.cumsum([len(one) for one in fresh])
+            if ends[-1] > _MOST_BYTES:
+                raise OverflowError(f"{ends[-1]:,} bytes of texts in one column of the stream, {_MOST_BYTES:,} at the most")
+            self._ends.values(words + 1)[known + 1 :] = ends
+            self._bytes.values(int(ends[-1]))[begin:] = np.frombuffer(b"".join(fresh), np.uint8)
+            self._in_arrow = words
+        ends = self._ends.values(words + 1)
+        # what is there never changes, so that arrays of before stay as they are
+        buffers = [None, pa.py_buffer(ends), pa.py_buffer(self._bytes.values(int(ends[-1])))]
+        return pa.Array.from_buffers(pa.string(), words, buffers)
 
     @property
     def levels(self) -> np.ndarray:
