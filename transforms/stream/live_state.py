@@ -50,16 +50,21 @@ class LiveState:
 
         Tables that still have much to count are finished by further calls, see ``is_behind``.
         """
+        for _ in self._advance(clock):
+            pass
+
+    def _advance(self, clock: int) -> Iterator[LiveTable]:
+        """One table after the other; each that has counted all there is."""
         self.clock = max(self.clock, clock)
         for unit, waiting in self._waiting.items():
             self._count_what_is_over(unit, waiting)
         for live in self.tables:
-            edge = self.clock - self.clock % live.table.unit
             to_count = self._to_count[live.table.name]
             if to_count:
-                self._count_some(live, to_count, edge)
+                self._count_some(live, to_count)
             if not to_count:
-                live.advance(edge)
+                live.advance(self.clock - self.clock % live.table.unit)
+                yield live
 
     def _count_what_is_over(self, unit: int, waiting: list[Events]) -> None:
         edge = self.clock - self.clock % unit
@@ -79,7 +84,7 @@ class LiveState:
                 if live.table.unit == unit:
                     self._to_count[live.table.name].extend(over)
 
-    def _count_some(self, live: LiveTable, to_count: list[Events], edge: int) -> None:
+    def _count_some(self, live: LiveTable, to_count: list[Events]) -> None:
         together = Events.concat(to_count)
         most = len(together) if live.table.is_live else AT_ONCE
         some, rest = together.keep(slice(0, most)), together.keep(slice(most, None))
@@ -91,11 +96,12 @@ class LiveState:
         """Whether some table has more to count."""
         return any(self._to_count.values())
 
-    def due(self, most: int, most_live: int) -> Iterator[tuple[LiveTable, np.ndarray, bool]]:
-        """Tables, keys with new rows, and whether there may be more; of tables of events ``most_live`` at the most."""
-        for live in self.tables:
-            if not self._to_count[live.table.name]:
-                limit = most_live if live.table.is_live else most
-                keys = live.due(limit)
-                if len(keys):
-                    yield live, keys, len(keys) == limit
+    def due(self, clock: int, most: int, most_live: int) -> Iterator[tuple[LiveTable, np.ndarray, bool]]:
+        """The same, and of each table at once, so that its rows need not wait for the next one, keys with new rows, and
+        whether there may be more; of tables of events ``most_live`` at the most.
+        """
+        for live in self._advance(clock):
+            limit = most_live if live.table.is_live else most
+            keys = live.due(limit)
+            if len(keys):
+                yield live, keys, len(keys) == limit

@@ -137,7 +137,6 @@ class Reader:
             part = accepted[kind]
             if part.time:
                 state.take(state.coder.events(part.time, part.created, part.columns))
-            state.advance(self._clock)
         self._push()
         self._wait_for_end()
         if batch.told:
@@ -175,7 +174,7 @@ class Reader:
     def _push(self) -> None:
         self._has_due = False
         for state in self._states.values():
-            for live, keys, more in state.due(ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE):
+            for live, keys, more in state.due(self._clock, ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE):
                 self.report.rows += self._pushers[live.table.name].push(live.rows(keys))
                 self._has_due |= more
 
