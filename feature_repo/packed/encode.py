@@ -22,6 +22,7 @@ _ARROW = {
 
 
 _EMPTY = pa.scalar(b"", pa.large_binary())
+_ZERO = np.zeros(1, np.int64)
 
 
 @cache
@@ -170,10 +171,11 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     if inside.null_count:
         raise _unfit(schema, column, "a list with a missing element", "lists without missing elements")
     ends, texts = _texts(inside)
-    total = np.concatenate([[0], ends])
-    rows_end = np.cumsum(lengths)
-    data = _sliced(np.diff(total[np.concatenate([[0], rows_end])]), texts)
-    starts = np.repeat(total[rows_end - lengths], lengths)
+    rows_end = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=rows_end[1:])
+    cuts = np.concatenate([_ZERO, ends])[rows_end]
+    data = _cut(cuts, texts)
+    starts = np.repeat(cuts[:-1], lengths)
     heads = _sliced(lengths * 4, (ends - starts).astype("<u4").tobytes())
     counts = _fixed_size(lengths.astype("<u4").view(np.uint8).reshape(-1, 4))
     joined = pc.binary_join_element_wise(counts, heads, data, _EMPTY)
@@ -182,7 +184,8 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
 
 def _lengths_of(values: pa.Array) -> np.ndarray:
     """(rows,) bytes of texts or blobs, none missing."""
-    return np.diff(_offsets(values))
+    offsets = _offsets(values)
+    return offsets[1:] - offsets[:-1]
 
 
 def _offsets(values: pa.Array) -> np.ndarray:
@@ -195,7 +198,8 @@ def _lengths(lists: pa.ListArray) -> np.ndarray:
     """(rows,) elements, 0 for a missing list."""
     if lists.null_count:
         return pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.diff(lists.offsets.to_numpy()).astype(np.int64)
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return offsets[1:] - offsets[:-1]
 
 
 def _texts(values: pa.Array) -> tuple[np.ndarray, pa.Buffer | bytes]:

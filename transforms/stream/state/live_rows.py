@@ -197,6 +197,7 @@ def _texts(codes: np.ndarray, words: Words) -> pa.Array:
 
 
 def _lists(lists: Lists, words: Words) -> list[pa.Array]:
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lists.length)]).astype(np.int32))
+    offsets = np.zeros(len(lists.length) + 1, np.int32)
+    np.cumsum(lists.length, out=offsets[1:])
     texts = words.arrow.take(pa.array(lists.values))
-    return [pa.ListArray.from_arrays(offsets, array) for array in (texts, pa.array(lists.beside))]
+    return [pa.ListArray.from_arrays(pa.array(offsets), array) for array in (texts, pa.array(lists.beside))]

@@ -65,8 +65,8 @@ class Newest:
         top = int(keys.max(initial=-1)) + 1
         times, values = self._time.values(top)[keys, :n], self._value.values(top)[keys, :n]
         there = (times != NEVER) & (times >= starts[:, None, None])
-        lists = np.broadcast_to(values, there.shape)[there], np.broadcast_to(times, there.shape)[there]
-        return Lists(there.sum(axis=2).ravel(), *lists)
+        place = np.flatnonzero(there) % times.size
+        return Lists(there.sum(axis=2).ravel(), values.ravel()[place], times.ravel()[place])
 
 
 def newest_distinct(values: Values, keys: np.ndarray, starts: np.ndarray, n: int) -> Lists:

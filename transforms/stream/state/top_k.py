@@ -37,7 +37,7 @@ class TopK:
         key = self._values.key[slots]
         order = np.argsort(key, kind="stable")
         first = np.flatnonzero(begins(key[order]))
-        self._compare(key[order[first]], slots[order], np.diff(first, append=len(key)))
+        self._compare(key[order[first]], slots[order], np.append(first[1:], len(key)) - first)
 
     def fell(self, window: int, slots: np.ndarray) -> None:
         """Slots that were counted less often in a window."""
@@ -75,8 +75,9 @@ class TopK:
             fresh = np.where(there, slots[np.where(there, begin[some, None] + place, 0)], -1)
             before = firsts[keys[some]]
             before[came[before]] = -1  # it stands among these
-            of_all = np.broadcast_to(fresh[:, None], (len(some), len(self._windows), width))
-            firsts[keys[some]] = self._best(np.concatenate([before, of_all], axis=2))
+            candidates = np.empty((len(some), len(self._windows), self._k + width), np.int64)
+            candidates[..., : self._k], candidates[..., self._k :] = before, fresh[:, None]
+            firsts[keys[some]] = self._best(candidates)
         came[slots] = False
 
     def _best(self, slots: np.ndarray) -> np.ndarray:
