@@ -11,7 +11,8 @@ from transforms.raw.days import RawDays
 CHUNK_DAYS = 400
 CHUNK_EVENTS = 2_500_000
 """A chunk of work needs so many days or events at the most, whichever comes first: memory does not grow with the years,
-nor with how much is played a day.
+nor with how much is played a day. Where what windows reach back to is most of the events already, a chunk has as many
+of its own beside, so that nothing is read over and over.
 """
 
 ONE_DAY = timedelta(days=1)
@@ -31,8 +32,8 @@ def chunks(needs: list[tuple[date, set[date]]], days: RawDays, most: int | None 
     for day, used in needs:
         grown = loaded | used
         far = bool(chunk) and (day - chunk[-1]).days > CHUNK_DAYS
-        own = sum(days.rows.get(one, 0) for one in (*chunk, day))
-        full = len(chunk) >= CHUNK_DAYS or own > most or sum(days.rows[one] for one in grown) > CHUNK_EVENTS
+        own, all_of_them = sum(days.rows.get(one, 0) for one in (*chunk, day)), sum(days.rows[one] for one in grown)
+        full = len(chunk) >= CHUNK_DAYS or own > most or (all_of_them > CHUNK_EVENTS and 2 * own > all_of_them)
         if chunk and (far or full):
             yield chunk
             chunk, grown = [], set(used)
