@@ -13,13 +13,13 @@ from polars.exceptions import ComputeError
 from feature_repo.errors import StoreError
 
 PART = "part-0.parquet"
-_PARTIAL = ".partial-"
+PARTIAL = ".partial-"
 
 
 def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
     """Write a file that appears under its name only when complete; equal rows give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
         rows.write_parquet(partial, compression="zstd", compression_level=1, metadata=metadata, mkdir=False)
         partial.replace(path)
@@ -90,7 +90,7 @@ def digest(path: Path) -> str:
 
 def sweep(folder: Path) -> None:
     """Remove what killed writers left."""
-    for partial in folder.rglob(f"{_PARTIAL}*"):
+    for partial in folder.rglob(f"{PARTIAL}*"):
         partial.unlink(missing_ok=True)
 
 

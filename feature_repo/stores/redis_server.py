@@ -26,8 +26,8 @@ from feature_repo.home import Home
 LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes
 START_SECONDS = 60.0
 REWRITE_FROM = "512mb"
-"""The log of writes is rewritten from this size on. A stream of 10,000 events a second writes 30 MB a second; Redis' own
-64 MB would have a child of it write all values anew every two seconds.
+"""The log of writes is rewritten from this size on. A stream of 10,000 events a second adds 30 MB a second to it; with
+Redis' own 64 MB a child would write all values anew every two seconds.
 """
 
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -51,7 +53,11 @@ class RawDays:
 
     def between(self, first: date, last: date) -> list[date]:
         """Days with events from ``first`` up to, but without, ``last``."""
-        return [day for day in self.paths if first <= day < last]
+        return self._days[bisect_left(self._days, first) : bisect_left(self._days, last)]
+
+    @cached_property
+    def _days(self) -> list[date]:
+        return sorted(self.paths)
 
     def load(self, days: Iterable[date], columns: list[str]) -> pl.DataFrame:
         """The events of some days: some columns, and both times."""

@@ -65,7 +65,9 @@ class Accepted:
         if not columns[0]:
             return None
         times = [pa.array(column, pa.int64()).view(_MOMENT) for column in columns[:2]]
-        told = [pa.array(column, _TYPES[self.source.columns[name]]) for name, column in zip(names, columns[2:], strict=True)]
+        told = [
+            pa.array(column, _TYPES[self.source.columns[name]]) for name, column in zip(names, columns[2:], strict=True)
+        ]
         return pa.table([*times, *told], ["event_timestamp", "created_timestamp", *names])
 
 

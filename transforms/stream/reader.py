@@ -181,9 +181,7 @@ class Reader:
     def _writes(self) -> list[Future[int]]:
         return [pusher.under_way for pusher in self._pushers.values() if pusher.under_way is not None]
 
-    def _end(
-        self, accepted: dict[str, Accepted], taken: list[Command], clock: int, writes: list[Future[int]]
-    ) -> None:
+    def _end(self, accepted: dict[str, Accepted], taken: list[Command], clock: int, writes: list[Future[int]]) -> None:
         """Commit a batch when its rows are online, while the next one is read and counted."""
         counts: Counter[str] = Counter()
         for part in accepted.values():

@@ -23,7 +23,8 @@ from transforms.raw.days import RawDays
 from transforms.report import ViewReport
 from transforms.windows import calendar, rows, tiles, versions
 from transforms.windows.calendar import ONE_DAY, by_day, chunks, date_of, micros
-from transforms.windows.known_tiles import KnownTiles, digest, inputs_of
+from transforms.windows.known_files import KnownFiles
+from transforms.windows.known_tiles import KnownTiles, digest
 
 if TYPE_CHECKING:
     from feast import FeatureView
@@ -48,10 +49,7 @@ def backfill(
     run = _Run(home, table, view, days)
     run.tiles.update(progress)
     rebuilt, removed = run.write_rows(progress)
-    files = list(parquet.dates(home.features(table.name)).values())
-    total = (
-        pl.scan_parquet(files, hive_partitioning=False, glob=False).select(pl.len()).collect().item() if files else 0
-    )
+    total = sum(file.rows for file in run.files.look().values())
     return ViewReport(total, len(run.wanted), rebuilt, removed, time.perf_counter() - started)
 
 
@@ -67,9 +65,11 @@ class _Run:
     def __init__(self, home: Home, table: WindowedTable, view: "FeatureView", days: RawDays) -> None:
         self.home, self.table, self.view, self.days = home, table, view, days
         self.tiles = KnownTiles(home, table, days)
+        self.files = KnownFiles(home.features(table.name), parquet.PART)
         self.horizon = max(days.paths) + ONE_DAY
         self.wanted = self._wanted()
         self.used = {day: self._used(day) for day in self.wanted}
+        self.told = {day: f"{day} {fingerprint}" for day, fingerprint in self.tiles.fingerprints.items()}
 
     # Rows
 
@@ -96,19 +96,17 @@ class _Run:
 
     def _fingerprint(self, day: date) -> str:
         used = self.used[day]
-        known = [f"{one} {self.tiles.fingerprints[one]}" for one in (*used.tiles, *used.events)]
+        known = [self.told[one] for one in (*used.tiles, *used.events)]
         ends = "the end" if day == self.horizon and self.table.unit < DAY else ""
         return digest(self.tiles.code, self.tiles.chain_before(day) if self.table.remembers else "", ends, *known)
 
     def write_rows(self, progress: Progress) -> tuple[list[date], int]:
-        folder = self.home.features(self.table.name)
-        present = parquet.dates(folder)
-        orphans = [path for day, path in present.items() if date.fromisoformat(day) not in set(self.wanted)]
-        wanted = {day: self._fingerprint(day) for day in self.wanted}
+        known, wanted = self.files.look(), {day: self._fingerprint(day) for day in self.wanted}
+        orphans = known.keys() - {str(day) for day in wanted}
         stale = [
             day
             for day, fingerprint in wanted.items()
-            if inputs_of(folder / f"date={day}" / parquet.PART) != fingerprint
+            if (file := known.get(str(day))) is None or file.inputs != fingerprint
         ]
         done = 0
         needs = [(day, {*self.used[day].tiles, *self.used[day].events}) for day in stale]
@@ -118,8 +116,8 @@ class _Run:
                 behind(partial(self._write, {day: wanted[day] for day in chunk}, parts))
                 done += len(chunk)
                 progress(len(stale) / 2 + done / 2, max(len(stale), 1), self.table.name)
-        for path in orphans:
-            shutil.rmtree(path.parent)
+        for orphan in orphans:
+            shutil.rmtree(self.home.features(self.table.name) / f"date={orphan}")
         return stale, len(orphans)
 
     def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:

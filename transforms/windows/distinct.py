@@ -2,8 +2,9 @@
 
 A value is in the window at T while one of its tiles is; it comes in with the first tile after a gap and goes out when
 the last one before such a gap leaves. Each coming and going is one change; the sum of the changes up to T is the
-number. Beyond ``exact`` values the same is done for those values alone whose hash ends in one zero, two, …
-(adaptive sampling, see ``feature_repo.windows.aggregates``).
+number. Where T is the same for all rows, as when a day is added, a look at each value's newest tile is enough. Beyond
+``exact`` values the same is done for those values alone whose hash ends in one zero, two, … (adaptive sampling, see
+``feature_repo.windows.aggregates``).
 """
 
 import zlib
@@ -56,6 +57,11 @@ class Valued:
         return cls(code, value, number * grid.unit + grid.base, grid)
 
     @cached_property
+    def number(self) -> np.ndarray:
+        """(n,) of the unit of time."""
+        return (self.at - self.grid.base) // self.grid.unit
+
+    @cached_property
     def place(self) -> np.ndarray:
         """(n,) of key and beginning."""
         return self.grid.place(self.code, self.at)
@@ -76,7 +82,7 @@ def distinct(valued: Valued, rows: Rows, window: Window, exact: int, levels_of: 
         exact: beyond so many the number is an estimate.
         levels_of: gives ``levels`` of all texts, if they are needed.
     """
-    changes = _Changes(valued, window)
+    changes = _Changes(valued, window) if rows.moment is None else _Inside(valued, window, rows.moment)
     count = changes.at(rows)
     crowded = count > exact
     if not crowded.any():
@@ -88,6 +94,25 @@ def distinct(valued: Valued, rows: Rows, window: Window, exact: int, levels_of: 
         estimate = np.where(crowded, count << zeros, estimate)
         crowded &= count > exact
     return estimate
+
+
+class _Inside:
+    """Values whose newest tile before one moment is still in the window then."""
+
+    def __init__(self, valued: Valued, window: Window, moment: int) -> None:
+        self._code, number, grid = valued.code, valued.number, valued.grid
+        before = number < moment
+        newest = before.copy()
+        newest[:-1] &= ~(valued.again & before[1:])
+        self._places = np.flatnonzero(newest)
+        if not window.is_lifetime:
+            leaves = (window.leaves(valued.at[self._places]) - grid.base) // grid.unit
+            self._places = self._places[leaves > moment]
+
+    def at(self, rows: Rows, some: np.ndarray | None = None) -> np.ndarray:
+        """(rows,) number of values of which ``some`` says that they count; all if None."""
+        places = self._places if some is None else self._places[some[self._places]]
+        return np.bincount(self._code[places], minlength=int(rows.code[-1]) + 1)[rows.code]
 
 
 class _Changes:

@@ -101,6 +101,12 @@ class Rows:
         return (self.place & ((1 << self.grid.bits) - 1)) * self.grid.unit + self.grid.base
 
     @cached_property
+    def moment(self) -> int | None:
+        """The time of all rows as it stands in their places; None if they have more than one: a day's run has one."""
+        times = self.place & ((1 << self.grid.bits) - 1)
+        return int(times[0]) if len(times) and (times == times[0]).all() else None
+
+    @cached_property
     def before(self) -> Callable[[np.ndarray], np.ndarray]:
         """Tells how many rows lie before each of some places."""
         return counted_below(self.place, self.grid)
@@ -129,20 +135,23 @@ class Rows:
 
 
 CELLS = 8
-"""A table of all places is made where it has no more cells than this for each that is taken."""
+"""A table of all places is made where it has no more cells than this for each that is known, or asked for at once."""
 
 
 def counted_below(ordered: np.ndarray, grid: Grid) -> Callable[[np.ndarray], np.ndarray]:
     """Tells how many of some places (ascending) are smaller than each of others.
 
-    Looked up in a table of all places, where keys are active often enough that it stays small; else by binary search.
+    Looked up in a table of all places, where it stays small beside what is asked or known; else by binary search.
     """
     cells = ((int(ordered[-1]) >> grid.bits) + 1) << grid.bits if len(ordered) else 0
-    if cells > CELLS * len(ordered):
-        return lambda places: np.searchsorted(ordered, places)
-    below = np.zeros(cells + 1, np.int64)
-    np.cumsum(np.bincount(ordered, minlength=cells), out=below[1:])
-    return lambda places: below[np.minimum(places, cells)]
+    below: list[np.ndarray] = []
+
+    def count(places: np.ndarray) -> np.ndarray:
+        if not below and cells <= CELLS * max(len(ordered), len(places)):
+            below.append(running(np.bincount(ordered, minlength=cells)))
+        return below[0][np.minimum(places, cells)] if below else np.searchsorted(ordered, places)
+
+    return count
 
 
 def begins(*columns: np.ndarray) -> np.ndarray:
@@ -236,6 +245,22 @@ def _packed(columns: tuple[np.ndarray, ...], bits: list[int]) -> np.ndarray:
 
 def codes_of(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
     """Distinct texts in the order of their letters, and each series as places in it."""
-    words = pl.concat([series.unique() for series in frames]).unique().sort()
+    runs = [_runs(series) for series in frames]
+    words = pl.concat([texts.unique() for texts, _ in runs]).unique().sort()
     dtype = pl.Enum(words)
-    return words, [series.cast(dtype).to_physical().to_numpy().astype(np.int64) for series in frames]
+    found = []
+    for texts, length in runs:
+        codes = texts.cast(dtype).to_physical().to_numpy().astype(np.int64)
+        found.append(codes if length is None else np.repeat(codes, length))
+    return words, found
+
+
+def _runs(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
+    """The first of each run of equal texts, and how long it is, where that makes them half as many; else all of them.
+
+    The keys of a day's tiles are sorted, so that each one's stand together.
+    """
+    first = np.flatnonzero((texts != texts.shift(1)).fill_null(True).to_numpy())
+    if 2 * len(first) > len(texts):
+        return texts, None
+    return texts.gather(first), np.append(first[1:], len(texts)) - first

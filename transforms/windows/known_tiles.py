@@ -6,7 +6,6 @@ import shutil
 from datetime import date
 from functools import cache, partial
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,7 @@ from transforms.raw.days import RawDays
 from transforms.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k
 from transforms.windows.calendar import chunks, date_of, micros
 from transforms.windows.items import begins, order_of
+from transforms.windows.known_files import KnownFiles
 
 
 @cache
@@ -33,11 +33,6 @@ def _code() -> str:
 def digest(*words: str) -> str:
     """Of some texts together."""
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
-
-
-def inputs_of(path: Path) -> str | None:
-    """Fingerprint of what a file was computed from; None if there is none."""
-    return parquet.metadata(path).get(feature_tables.INPUTS)
 
 
 def _in_codes(events: pl.DataFrame) -> pl.DataFrame:
@@ -89,13 +84,13 @@ class KnownTiles:
 
     def update(self, progress: Progress = silent) -> None:
         """Make the tiles of days that changed, and remove those of days that are gone."""
-        for name, path in parquet.dates(self.folder, "sums.parquet").items():
-            if date.fromisoformat(name) not in self.fingerprints:
-                shutil.rmtree(path.parent)
+        known = KnownFiles(self.folder, "sums.parquet").look()
+        for day in known.keys() - {str(day) for day in self.fingerprints}:
+            shutil.rmtree(self.folder / f"date={day}")
         stale = [
             day
             for day, fingerprint in self.fingerprints.items()
-            if inputs_of(self.folder / f"date={day}" / "sums.parquet") != fingerprint
+            if (file := known.get(str(day))) is None or file.inputs != fingerprint
         ]
         done = 0
         with parquet.behind() as behind:
@@ -141,7 +136,7 @@ class KnownTiles:
         """Everything before a month, summed up; kept in a file of its own."""
         folder = self.folder / f"before={month:%Y-%m}"
         fingerprint = self.chain_before(month)
-        if inputs_of(folder / "sums.parquet") == fingerprint:
+        if parquet.metadata(folder / "sums.parquet").get(feature_tables.INPUTS) == fingerprint:
             return {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in self._nothing}
         months = sorted({day.replace(day=1) for day in self.days.paths if day < month})
         if not months:

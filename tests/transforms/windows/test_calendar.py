@@ -1,4 +1,4 @@
-"""Days that are done together: as many as memory allows, and where a lot is played at least as many as are looked back."""
+"""Days that are done together: as many as memory allows, and no fewer than are looked back to, if a lot is played."""
 
 from datetime import date, timedelta
 

@@ -89,7 +89,9 @@ class Words:
             begin = int(self._ends.values(known + 1)[known])
             ends = begin + np.cumsum([len(one) for one in fresh])
             if ends[-1] > _MOST_BYTES:
-                raise OverflowError(f"{ends[-1]:,} bytes of texts in one column of the stream, {_MOST_BYTES:,} at the most")
+                raise OverflowError(
+                    f"{ends[-1]:,} bytes of texts in one column of the stream, {_MOST_BYTES:,} at the most"
+                )
             self._ends.values(words + 1)[known + 1 :] = ends
             self._bytes.values(int(ends[-1]))[begin:] = np.frombuffer(b"".join(fresh), np.uint8)
             self._in_arrow = words
