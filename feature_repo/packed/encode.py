@@ -21,6 +21,9 @@ _ARROW = {
 }
 
 
+Columns = Mapping[str, pa.Array] | Mapping[tuple[str, ...], pa.Array]
+"""By name, or by the names of several of one type."""
+
 _EMPTY = pa.scalar(b"", pa.large_binary())
 _ZERO = np.zeros(1, np.int64)
 
@@ -34,9 +37,7 @@ def arrow_type(column: Column) -> pa.DataType:
     return pa.list_(one) if column.element and column.kind != "message" else one
 
 
-def encode(
-    schema: Schema, columns: Mapping[str | tuple[str, ...], pa.Array], event: pa.Array, created: pa.Array | None
-) -> list[bytes]:
+def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array | None) -> list[bytes]:
     """Pack rows.
 
     Args:

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from polars.testing import assert_frame_equal
 
 from feature_repo.windows import Distinct, TopK, WindowedTable, plays
 from tests.oracles import windows as oracle
@@ -165,3 +166,35 @@ def test_the_two_ways_to_the_most_frequent_agree(monkeypatch: pytest.MonkeyPatch
         at = oracle.micros(row["event_timestamp"])
         expected = oracle.values(table, events, {"user_id": row["user_id"]}, at)
         assert {name: row[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("name", ["daily", "hourly", "live", "daily_lifetime"])
+@settings(max_examples=10, deadline=None)
+@given(events=play_lists())
+def test_rows_of_one_moment_are_those_among_all(name: str, events: list[dict[str, Any]]) -> None:
+    alone_and_among_all(TABLES_TESTED[name], events, most=8)
+
+
+def test_estimates_of_one_moment_are_those_among_all() -> None:
+    table = WindowedTable("crowd", "", plays, ("user_id",), ("1d", "7d"), {"tracks": Distinct("track_id", exact=16)})
+    events = [
+        {
+            "user_id": f"u{number % 3}",
+            "track_id": f"t{number * 7919 % 700}",
+            "artist_id": None,
+            "event_timestamp": START + timedelta(minutes=5 * number),
+            "created_timestamp": START + timedelta(minutes=5 * number),
+        }
+        for number in range(3_000)
+    ]
+    alone_and_among_all(table, events, most=20)
+
+
+def alone_and_among_all(table: WindowedTable, events: list[dict[str, Any]], most: int) -> None:
+    told = tiles(table, counted(table, frame(events), "default"), table.unit)
+    together = compute(table, told, oracle.micros(START), oracle.micros(START + (DAYS + 450) * DAY))
+    of_moments = together.partition_by("event_timestamp", as_dict=True)
+    for (moment,), rows in list(of_moments.items())[:: max(len(of_moments) // most, 1)]:
+        at = oracle.micros(moment)
+        so_far = {name: part.filter(pl.col("at") < at) for name, part in told.items()}
+        assert_frame_equal(compute(table, so_far, at, at + table.unit), rows)

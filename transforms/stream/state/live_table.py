@@ -283,7 +283,8 @@ class LiveTable:
                 for top_k in self._tops(name) if len(fewer) else ():
                     top_k.fell(number, fewer)
         if moved:
-            for part in (self._sums, *self.values.values(), *self.oldest.values()):
+            parts: list[Sums | Values | Oldest] = [self._sums, *self.values.values(), *self.oldest.values()]
+            for part in parts:
                 part.drop(self.starts)
 
     # What is due
