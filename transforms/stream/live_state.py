@@ -97,8 +97,9 @@ class LiveState:
         return any(self._to_count.values())
 
     def due(self, clock: int, most: int, most_live: int) -> Iterator[tuple[LiveTable, np.ndarray, bool]]:
-        """The same, and of each table at once, so that its rows need not wait for the next one, keys with new rows, and
-        whether there may be more; of tables of events ``most_live`` at the most.
+        """Let time pass as ``advance`` does, and give each table as soon as it has counted, so that its rows need not
+        wait for the next one: with keys that have new rows, and whether there may be more; of tables of events
+        ``most_live`` at the most.
         """
         for live in self._advance(clock):
             limit = most_live if live.table.is_live else most

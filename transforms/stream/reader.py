@@ -147,7 +147,10 @@ class Reader:
             self.log.clock = self._clock
             self.log.keep()
         idle = batch.ends or (self.settings.until_idle and not batch.told)
-        return not idle or self._is_busy
+        if idle and not self._is_busy:
+            self._wait_for_end()  # nothing is read after it, so that the last batch must be there
+            return False
+        return True
 
     @property
     def _is_busy(self) -> bool:
@@ -231,8 +234,8 @@ class Reader:
         self._looked_at = time.monotonic()
         self.report.loads += 1
         gc.collect()
-        gc.freeze()  # the collector need not look through the state again and again,
-        gc.set_threshold(10_000, 20, 1_000)  # and hardly ever through what was added to it: 16 ms each time
+        gc.freeze()  # the collector need not look through the state again and again
+        gc.set_threshold(10_000, 20, 1_000)  # nor often through what is added to it, which takes 16 ms each time
         self._say(f"state of {len(self._pushers)} tables in {time.perf_counter() - started:.1f} s")
 
     def _has_been_built(self) -> bool:

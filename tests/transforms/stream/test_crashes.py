@@ -5,6 +5,8 @@ import random
 import signal
 import threading
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from feature_repo.packed.server import Address
 from feature_repo.stores import redis_server
 from feature_repo.windows.table import DAY
 from tests.live import clock_of, server_of, start_reader
+from tests.live import told as told_as_json
 from tests.transforms.stream.test_reader import check, read, send, shuffled
 from tests.windowed import plays_of_a_small_world
 from transforms.raw import ingest as ingest_module
@@ -23,7 +26,7 @@ from transforms.stream import hand_over, reader
 from transforms.stream import log as log_module
 from transforms.stream.log import Log
 from transforms.stream.push import Pusher
-from transforms.stream.sources import Stream
+from transforms.stream.sources import Lines, Stream
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +180,27 @@ def test_redis_forgets_the_last_batches(
     reader.Reader(home, Address.from_env(), Stream, settings, say=loads.append).run()
     assert sum("forgotten" in line for line in loads) == 1
     check(home, clock_of(world[:300]))
+
+
+def test_redis_forgets_while_the_last_batch_of_a_file_is_committed(
+    home: Home, world: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "plays.jsonl"
+    told.write_bytes(b"\n".join(told_as_json(world[:100])))
+    commit, calls = Log.commit, []
+
+    def forgetful(log: Log, *arguments: Any) -> None:
+        if not calls:
+            log.ask("HINCRBY", log.names.reader, "batches", -1)
+        calls.append(1)
+        commit(log, *arguments)
+
+    monkeypatch.setattr(Log, "commit", forgetful)
+    settings = reader.Settings(follows="events", lateness=30 * DAY)
+    source = partial(Lines, path=told, kind="plays")
+    reader.Reader(home, Address.from_env(), source, settings, say=lambda text: None).run()
+    assert accepted(home) == 100
+    check(home, clock_of(world[:100]))
 
 
 def test_two_batch_runs_at_once_take_everything(
