@@ -1,16 +1,20 @@
 """Parquet files that are whole or not there."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 from polars.exceptions import ComputeError
 
 from feature_repo.errors import StoreError
+
+T = TypeVar("T")
 
 PART = "part-0.parquet"
 PARTIAL = ".partial-"
@@ -96,9 +100,48 @@ def sweep(folder: Path) -> None:
 
 def dates(folder: Path, name: str = PART) -> dict[str, Path]:
     """File of each ``date=…`` partition, oldest first."""
+    return {day: Path(path) for day, path in _of_dates(folder, name).items() if os.path.exists(path)}  # noqa: PTH110
+
+
+def remembered(folder: Path, look: Callable[[Path], T], name: str = PART) -> dict[str, T]:
+    """What a look at the file of each ``date=…`` partition finds, oldest first.
+
+    A file is looked at once, and again when its size or time of change is another: a year of files tells in
+    milliseconds that nothing is new.
+
+    Args:
+        folder: of the partitions; what was found is kept in a file beside them.
+        look: gives what JSON can hold.
+        name: of the files.
+    """
+    memory = folder / f".known-{name.removesuffix('.parquet')}.json"
+    before, now = _in_memory(memory), {}
+    for day, path in _of_dates(folder, name).items():
+        try:
+            stat = os.stat(path)  # noqa: PTH116  # a path object a file takes as long again
+        except FileNotFoundError:
+            continue
+        state = before.get(day)
+        if state is None or state[:2] != [stat.st_size, stat.st_mtime_ns]:
+            state = [stat.st_size, stat.st_mtime_ns, look(Path(path))]
+        now[day] = state
+    if now != before:
+        partial = folder / f"{PARTIAL}{os.getpid()}-{memory.name}"  # swept like other halves
+        partial.write_text(json.dumps(now))
+        partial.replace(memory)
+    return {day: found for day, (_, _, found) in now.items()}
+
+
+def _of_dates(folder: Path, name: str) -> dict[str, str]:
     try:
         days = sorted(one.name for one in os.scandir(folder) if one.name.startswith("date="))
     except FileNotFoundError:
         return {}
-    paths = {day.removeprefix("date="): folder / day / name for day in days}
-    return {day: path for day, path in paths.items() if path.exists()}
+    return {day.removeprefix("date="): f"{folder}/{day}/{name}" for day in days}
+
+
+def _in_memory(memory: Path) -> dict[str, list]:
+    try:
+        return json.loads(memory.read_text())
+    except (OSError, ValueError):
+        return {}

@@ -1,7 +1,5 @@
 """The days of a raw table of events: their files, and what they hold."""
 
-import json
-import os
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +13,6 @@ import pyarrow.parquet as pq
 from feature_repo.home import Home
 from transforms import parquet
 from transforms.raw.read import scan
-
-_KNOWN = ".digests.json"
 
 
 @dataclass(frozen=True)
@@ -38,17 +34,11 @@ class RawDays:
         """
         scan(home, table)
         folder = home.raw(table)
-        paths = {date.fromisoformat(day): path for day, path in parquet.dates(folder).items()}
-        known = _read(folder / _KNOWN)
-        found = {str(day): _state(path, known.get(str(day))) for day, path in paths.items()}
-        if found != known and found:
-            partial = folder / f".partial-{os.getpid()}-digests.json"  # swept like other halves
-            partial.write_text(json.dumps(found))
-            partial.replace(folder / _KNOWN)
+        found = {date.fromisoformat(day): told for day, told in parquet.remembered(folder, _opened).items()}
         return cls(
-            paths,
-            {day: found[str(day)]["rows"] for day in paths},
-            {day: found[str(day)]["digest"] for day in paths},
+            {day: folder / f"date={day}" / parquet.PART for day in found},
+            {day: rows for day, (rows, _) in found.items()},
+            {day: digest for day, (_, digest) in found.items()},
         )
 
     def between(self, first: date, last: date) -> list[date]:
@@ -67,16 +57,5 @@ class RawDays:
         return frame.select(*columns, "event_timestamp", "created_timestamp").collect()
 
 
-def _state(path: Path, known: dict | None) -> dict:
-    stat = path.stat()
-    seen = {"size": stat.st_size, "changed": stat.st_mtime_ns}
-    if known and {name: known[name] for name in seen} == seen:
-        return known
-    return {**seen, "rows": pq.read_metadata(path).num_rows, "digest": parquet.digest(path)}
-
-
-def _read(path: Path) -> dict[str, dict]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
+def _opened(path: Path) -> tuple[int, str]:
+    return pq.read_metadata(path).num_rows, parquet.digest(path)

@@ -23,7 +23,7 @@ from transforms.raw.days import RawDays
 from transforms.report import ViewReport
 from transforms.windows import calendar, rows, tiles, versions
 from transforms.windows.calendar import ONE_DAY, by_day, chunks, date_of, micros
-from transforms.windows.known_files import KnownFiles
+from transforms.windows.known_files import KnownFile, known_files
 from transforms.windows.known_tiles import KnownTiles, digest
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def backfill(
     run = _Run(home, table, view, days)
     run.tiles.update(progress)
     rebuilt, removed = run.write_rows(progress)
-    total = sum(file.rows for file in run.files.look().values())
+    total = sum(file.rows for file in run.known().values())
     return ViewReport(total, len(run.wanted), rebuilt, removed, time.perf_counter() - started)
 
 
@@ -65,11 +65,14 @@ class _Run:
     def __init__(self, home: Home, table: WindowedTable, view: "FeatureView", days: RawDays) -> None:
         self.home, self.table, self.view, self.days = home, table, view, days
         self.tiles = KnownTiles(home, table, days)
-        self.files = KnownFiles(home.features(table.name), parquet.PART)
         self.horizon = max(days.paths) + ONE_DAY
         self.wanted = self._wanted()
         self.used = {day: self._used(day) for day in self.wanted}
         self.told = {day: f"{day} {fingerprint}" for day, fingerprint in self.tiles.fingerprints.items()}
+
+    def known(self) -> dict[str, KnownFile]:
+        """Date → the rows that are there."""
+        return known_files(self.home.features(self.table.name), parquet.PART)
 
     # Rows
 
@@ -101,7 +104,7 @@ class _Run:
         return digest(self.tiles.code, self.tiles.chain_before(day) if self.table.remembers else "", ends, *known)
 
     def write_rows(self, progress: Progress) -> tuple[list[date], int]:
-        known, wanted = self.files.look(), {day: self._fingerprint(day) for day in self.wanted}
+        known, wanted = self.known(), {day: self._fingerprint(day) for day in self.wanted}
         orphans = known.keys() - {str(day) for day in wanted}
         stale = [
             day

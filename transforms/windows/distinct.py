@@ -9,7 +9,7 @@ number. Where T is the same for all rows, as when a day is added, a look at each
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -41,35 +41,44 @@ class Valued:
     Attributes:
         code: (n,) of the key.
         value: (n,) of the text.
-        at: (n,) beginning, microseconds.
+        number: (n,) of the unit of time that the tile begins with, counted from the grid's base.
         grid: of the places.
     """
 
     code: np.ndarray
     value: np.ndarray
-    at: np.ndarray
+    number: np.ndarray
     grid: Grid
+    _newest: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, code: np.ndarray, value: np.ndarray, at: np.ndarray, grid: Grid) -> "Valued":
         """From tiles in any order."""
-        code, value, number = in_order(code, value, (at - grid.base) // grid.unit)
-        return cls(code, value, number * grid.unit + grid.base, grid)
+        return cls(*in_order(code, value, (at - grid.base) // grid.unit), grid)
 
     @cached_property
-    def number(self) -> np.ndarray:
-        """(n,) of the unit of time."""
-        return (self.at - self.grid.base) // self.grid.unit
+    def at(self) -> np.ndarray:
+        """(n,) beginning, microseconds."""
+        return self.number * self.grid.unit + self.grid.base
 
     @cached_property
     def place(self) -> np.ndarray:
         """(n,) of key and beginning."""
-        return self.grid.place(self.code, self.at)
+        return (self.code << self.grid.bits) + self.number
 
     @cached_property
     def again(self) -> np.ndarray:
         """(n − 1,) whether the next tile is of the same key and text."""
         return ~begins(self.code, self.value)[1:]
+
+    def newest(self, moment: int) -> np.ndarray:
+        """Places of the newest tile of each key and text that begins before a moment, which is counted as they are."""
+        if moment not in self._newest:
+            before = self.number < moment
+            newest = before.copy()
+            newest[:-1] &= ~(self.again & before[1:])
+            self._newest[moment] = np.flatnonzero(newest)
+        return self._newest[moment]
 
 
 def distinct(valued: Valued, rows: Rows, window: Window, exact: int, levels_of: Callable[[], np.ndarray]) -> np.ndarray:
@@ -100,14 +109,10 @@ class _Inside:
     """Values whose newest tile before one moment is still in the window then."""
 
     def __init__(self, valued: Valued, window: Window, moment: int) -> None:
-        self._code, number, grid = valued.code, valued.number, valued.grid
-        before = number < moment
-        newest = before.copy()
-        newest[:-1] &= ~(valued.again & before[1:])
-        self._places = np.flatnonzero(newest)
+        self._code, self._places, grid = valued.code, valued.newest(moment), valued.grid
         if not window.is_lifetime:
-            leaves = (window.leaves(valued.at[self._places]) - grid.base) // grid.unit
-            self._places = self._places[leaves > moment]
+            start = (window.start(moment * grid.unit + grid.base) - grid.base) // grid.unit
+            self._places = self._places[valued.number[self._places] >= start]
 
     def at(self, rows: Rows, some: np.ndarray | None = None) -> np.ndarray:
         """(rows,) number of values of which ``some`` says that they count; all if None."""

@@ -163,6 +163,16 @@ def begins(*columns: np.ndarray) -> np.ndarray:
     return out
 
 
+def runs(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Place at which each run of rows that are equal in all columns begins, and how many rows it has."""
+    first = np.flatnonzero(begins(*columns))
+    length = np.empty_like(first)
+    if len(first):
+        np.subtract(first[1:], first[:-1], out=length[:-1])
+        length[-1] = len(columns[0]) - first[-1]
+    return first, length
+
+
 def running(values: np.ndarray) -> np.ndarray:
     """(n + 1,) sums of the first 0, 1, … n values: a sum over a range is the difference of two."""
     out = np.zeros(len(values) + 1, values.dtype)
@@ -216,7 +226,8 @@ def in_order(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
     if sum(bits) > 63:
         order = np.lexsort(columns[::-1])
         return tuple(column[order] for column in columns)
-    packed = pl.Series(_packed(columns, bits)).sort().to_numpy()
+    packed = _packed(columns, bits)
+    packed.sort()
     out = []
     for width in reversed(bits):
         out.append(packed & ((1 << width) - 1))
@@ -245,17 +256,22 @@ def _packed(columns: tuple[np.ndarray, ...], bits: list[int]) -> np.ndarray:
 
 def codes_of(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
     """Distinct texts in the order of their letters, and each series as places in it."""
-    runs = [_runs(series) for series in frames]
-    words = pl.concat([texts.unique() for texts, _ in runs]).unique().sort()
-    dtype = pl.Enum(words)
-    found = []
-    for texts, length in runs:
-        codes = texts.cast(dtype).to_physical().to_numpy().astype(np.int64)
-        found.append(codes if length is None else np.repeat(codes, length))
-    return words, found
+    parts = [_of_runs(series) for series in frames]
+    together = pl.concat([texts for texts, _ in parts], rechunk=True).to_arrow(compat_level=pl.CompatLevel.newest())
+    coded = together.dictionary_encode()
+    words = pl.Series(pl.from_arrow(coded.dictionary), dtype=pl.String)
+    order = words.arg_sort().to_numpy()
+    rank = np.empty(len(words), np.int64)
+    rank[order] = np.arange(len(words))
+    ranked = rank[coded.indices.to_numpy()]
+    pieces = np.split(ranked, np.cumsum([len(texts) for texts, _ in parts])[:-1])
+    found = [
+        codes if length is None else np.repeat(codes, length) for codes, (_, length) in zip(pieces, parts, strict=True)
+    ]
+    return words.gather(order), found
 
 
-def _runs(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
+def _of_runs(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
     """The first of each run of equal texts, and how long it is, where that makes them half as many; else all of them.
 
     The keys of a day's tiles are sorted, so that each one's stand together.
@@ -263,4 +279,4 @@ def _runs(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
     first = np.flatnonzero((texts != texts.shift(1)).fill_null(True).to_numpy())
     if 2 * len(first) > len(texts):
         return texts, None
-    return texts.gather(first), np.append(first[1:], len(texts)) - first
+    return texts.gather(first), np.diff(first, append=len(texts))

@@ -5,7 +5,6 @@ import inspect
 import shutil
 from datetime import date
 from functools import cache, partial
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -19,8 +18,8 @@ from transforms import feature_tables, parquet
 from transforms.raw.days import RawDays
 from transforms.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k
 from transforms.windows.calendar import chunks, date_of, micros
-from transforms.windows.items import begins, order_of
-from transforms.windows.known_files import KnownFiles
+from transforms.windows.items import order_of, runs
+from transforms.windows.known_files import known_files
 
 
 @cache
@@ -84,7 +83,7 @@ class KnownTiles:
 
     def update(self, progress: Progress = silent) -> None:
         """Make the tiles of days that changed, and remove those of days that are gone."""
-        known = KnownFiles(self.folder, "sums.parquet").look()
+        known = known_files(self.folder, "sums.parquet")
         for day in known.keys() - {str(day) for day in self.fingerprints}:
             shutil.rmtree(self.folder / f"date={day}")
         stale = [
@@ -114,8 +113,11 @@ class KnownTiles:
         day = (frame["at"] // DAY).to_numpy()
         order = order_of(day - day.min(initial=0), *(_numbers(frame[name]) for name in columns))
         in_order, day = _in_texts(frame[order]), day[order]
-        edges = [*np.flatnonzero(begins(day)).tolist(), len(day)] if len(day) else []
-        return {date_of(int(day[low]) * DAY): in_order[low:high] for low, high in pairwise(edges)}
+        first, length = runs(day)
+        return {
+            date_of(int(day[place]) * DAY): in_order.slice(place, rows_of_day)
+            for place, rows_of_day in zip(first.tolist(), length.tolist(), strict=True)
+        }
 
     def events(self, days: list[date]) -> pl.DataFrame:
         """The events of some days that count, see ``tiles.counted``."""

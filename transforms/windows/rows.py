@@ -156,7 +156,8 @@ def _moments(table: WindowedTable, sums: Items, grid: Grid, first: int, stop: in
     ):
         inside = (when >= first) & (when < stop)
         places.append(grid.place(code[inside], when[inside]))
-    together = pl.Series(np.concatenate(places)).sort().to_numpy()
+    together = np.concatenate(places)
+    together.sort()
     return Rows(together[begins(together)], grid)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from feature_repo.windows import Aggregate, Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
 from feature_repo.windows.table import DAY, duration
 from transforms.stream.state.events import Events, holds
+from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.keys import Keys
 from transforms.stream.state.newest import NEVER, Newest
@@ -18,7 +19,6 @@ from transforms.stream.state.sums import INT, Sums
 from transforms.stream.state.top_k import TopK as MostFrequent
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
-from transforms.windows.items import begins
 from transforms.windows.tiles import parts as parts_of
 
 
@@ -41,6 +41,11 @@ class Texts:
     n: np.ndarray
     first: np.ndarray
     last: np.ndarray
+
+    @cached_property
+    def by_key(self) -> Grouped:
+        """Which of them belong together."""
+        return Grouped.by(self.key)
 
 
 @dataclass
@@ -68,6 +73,11 @@ class Additions:
     texts: Mapping[str, Texts] = field(default_factory=dict)
     sequence: Mapping[str, Texts] = field(default_factory=dict)
     due: bool = True
+
+    @cached_property
+    def by_key(self) -> Grouped:
+        """Which of them belong together."""
+        return Grouped.by(self.key)
 
 
 class LiveTable:
@@ -154,9 +164,11 @@ class LiveTable:
             name: np.ones(len(events)) if f.of is None else events.numbers[f.of].astype(np.float64)
             for name, f in table.of_kind(DecayedSum).items()
         }
-        texts = {name: self._told(events, key, name) for name in {*self.values, *self.oldest}}
-        sequence = {name: self._told(events, key, name) for name in self.newest}
-        return Additions(key, time, time, events.created, sums, masses, texts, sequence)
+        came = Additions(key, time, time, events.created, sums, masses)
+        told = {name: self._told(events, came, name) for name in {*self.values, *self.oldest, *self.newest}}
+        came.texts = {name: told[name] for name in {*self.values, *self.oldest}}
+        came.sequence = {name: told[name] for name in self.newest}
+        return came
 
     def _part(self, events: Events, column: str, part: str) -> np.ndarray | int:
         if part == "n" and not column:
@@ -172,27 +184,36 @@ class LiveTable:
             return numbers * numbers
         return numbers if part == "sum" else np.where(there, numbers, INT.max if part == "min" else INT.min)
 
-    def _told(self, events: Events, key: np.ndarray, name: str) -> Texts:
-        some = events.texts[name] >= 0
-        time = events.time[some]
-        return Texts(key[some], events.texts[name][some], time, np.ones(len(time), np.int64), time, time)
+    def _told(self, events: Events, came: Additions, name: str) -> Texts:
+        value, time = events.texts[name], events.time
+        there = value >= 0
+        if there.all():
+            texts = Texts(came.key, value, time, np.ones(len(time), np.int64), time, time)
+            texts.by_key = came.by_key
+            return texts
+        time = time[there]
+        return Texts(came.key[there], value[there], time, np.ones(len(time), np.int64), time, time)
 
     def add(self, came: Additions) -> None:
         """Count what came."""
         if not len(came.key):
             return
-        top = int(came.key.max()) + 1
-        for at, index, rows in self._by_hop(self._sums, came.at, came.key, came.sums):
-            self._sums.add(at, index, rows, self.starts)
+        by_key = came.by_key
+        for at, some in self._hops(came.at):
+            mine = by_key if some is None else Grouped.by(came.key[some])
+            rows = came.sums if some is None else came.sums[some]
+            self._sums.add(at, mine.index, self._sums.one_each(mine, rows), self.starts)
         for name, texts in came.texts.items():
             self._add_texts(name, texts)
         for name, texts in came.sequence.items():
-            self.newest[name].add(texts.key, texts.value, texts.last)
-        self._add_fading(came, top)
+            self.newest[name].add(texts.by_key, texts.value, texts.last)
+        self._add_fading(came)
         if came.due:
-            np.maximum.at(self._moment.values(top), came.key, self._moments(came.last))
-            np.maximum.at(self._created.values(top), came.key, came.created)
-            self._due.values(top)[came.key] = True
+            keys, top = by_key.index, int(by_key.index[-1]) + 1
+            for kept, told in ((self._moment, self._moments(came.last)), (self._created, came.created)):
+                values = kept.values(top)
+                values[keys] = np.maximum(values[keys], by_key.largest(told))
+            self._due.values(top)[keys] = True
 
     def _moments(self, last: np.ndarray) -> np.ndarray:
         """(n,) newest moment up to now at which a row is due to an event: it came, or it left a window."""
@@ -203,59 +224,48 @@ class LiveTable:
                 found = np.where(leaves <= self.clock, np.maximum(found, leaves), found)
         return found
 
-    def _by_hop(
-        self, sums: Sums, at: np.ndarray, index: np.ndarray, rows: np.ndarray
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Rows of one hop after the other, each index once."""
+    def _hops(self, at: np.ndarray) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Beginning of each hop, and places of what came within it; None for all."""
         hop = at // self.base
-        first = int(hop.min()) if len(hop) else 0
-        if not len(hop) or first == int(hop.max()):
-            if len(hop):
-                yield first * self.base, *sums.together(index, rows)
+        if not len(hop):
             return
-        width = int(index.max()) + 1
-        together, rows = sums.together((hop - first) * width + index, rows)
-        number = together // width
-        edges = [*np.flatnonzero(begins(number)).tolist(), len(number)]
-        for start, stop in pairwise(edges):
-            yield (int(number[start]) + first) * self.base, together[start:stop] % width, rows[start:stop]
+        if (hop == hop[0]).all():
+            yield int(hop[0]) * self.base, None
+            return
+        hops = Grouped.by(hop)
+        for number, first, length in zip(hops.index.tolist(), hops.first.tolist(), hops.length.tolist(), strict=True):
+            yield number * self.base, hops.order[first : first + length]
 
     def _add_texts(self, name: str, texts: Texts) -> None:
         if name in self.oldest:
-            oldest = self.oldest[name]
-            hop = texts.at // self.base
-            for number in np.unique(hop).tolist():
-                some = hop == number
-                index, rows = oldest.together(texts.key[some], np.column_stack([texts.first, texts.value])[some])
-                oldest.add(number * self.base, index, rows, self.starts)
+            oldest, rows = self.oldest[name], np.column_stack([texts.first, texts.value])
+            for at, some in self._hops(texts.at):
+                mine = slice(None) if some is None else some
+                oldest.add(at, *oldest.together(texts.key[mine], rows[mine]))
         if name not in self.values:
             return
-        values = self.values[name]
-        slots = values.slots(texts.key, texts.value)
-        values.saw(slots, texts.last)
-        for at, index, n in self._by_hop(values.counts, texts.at, slots, texts.n[:, None]):
-            values.add(at, index, n[:, 0], self.starts)
+        columns = texts.key, texts.value, texts.n, texts.last
+        for at, some in self._hops(texts.at):
+            mine = columns if some is None else [column[some] for column in columns]
+            slots = self.values[name].add(at, *mine, self.starts)
             for top in self._tops(name):
-                top.grew(index)
+                top.grew(slots)
 
     def _tops(self, column: str) -> list[MostFrequent]:
         return [top for name, top in self.top.items() if self.table.features[name].of == column]
 
-    def _add_fading(self, came: Additions, top: int) -> None:
-        before = self._last.values(top)[came.key].copy()
-        np.maximum.at(self._last.values(top), came.key, came.last)
-        if not self._mass:
-            return
-        now = self._last.values(top)[came.key]
-        keys, one = np.unique(came.key, return_index=True)
+    def _add_fading(self, came: Additions) -> None:
+        keys, top = came.by_key.index, int(came.by_key.index[-1]) + 1
+        last = self._last.values(top)
+        before = last[keys]
+        now = last[keys] = np.maximum(before, came.by_key.largest(came.last))
         for name, mass in self._mass.items():
             feature = self.table.features[name]
             assert isinstance(feature, DecayedSum)
             half_life = duration(feature.half_life)
             values = mass.values(top)
-            passed = np.where(before[one] == NEVER, 0, now[one] - before[one])
-            values[keys] *= np.exp2(-passed / half_life)
-            np.add.at(values, came.key, came.masses[name] * np.exp2((came.last - now) / half_life))
+            values[keys] *= np.exp2(-np.where(before == NEVER, 0, now - before) / half_life)
+            np.add.at(values, came.key, came.masses[name] * np.exp2((came.last - last[came.key]) / half_life))
 
     # Time
 

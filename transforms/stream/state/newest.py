@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
-from transforms.windows.items import begins
 from transforms.windows.lists import Lists, first_of_each
 
 NEVER = np.iinfo(np.int64).min
@@ -23,29 +23,28 @@ class Newest:
         self._words, self._n = words, n
         self._time, self._value = Growing(np.int64, NEVER, tail=(n,)), Growing(np.int64, -1, tail=(n,))
 
-    def add(self, key: np.ndarray, value: np.ndarray, time: np.ndarray) -> None:
-        """Events in any order."""
-        if not len(key):
+    def add(self, by_key: Grouped, value: np.ndarray, time: np.ndarray) -> None:
+        """Events in any order, and how they belong to keys."""
+        if not len(value):
             return
-        order = np.argsort(key, kind="stable")
-        key, value, time = key[order], value[order], time[order]
-        top = int(key[-1]) + 1
+        keys, value, time = by_key.index, value[by_key.order], time[by_key.order]
+        top = int(keys[-1]) + 1
         times, values = self._time.values(top), self._value.values(top)
-        first = begins(key)
-        simple = first & np.append(first[1:], True) & (time > times[key, 0])
+        simple = (by_key.length == 1) & (time[by_key.first] > times[keys, 0])
         if simple.any():
-            some = key[simple]
+            some, place = keys[simple], by_key.first[simple]
             for kept, new in ((times, time), (values, value)):
                 rows = np.empty((len(some), self._n), np.int64)
-                rows[:, 0], rows[:, 1:] = new[simple], kept[some, :-1]
+                rows[:, 0], rows[:, 1:] = new[place], kept[some, :-1]
                 kept[some] = rows
         if not simple.all():
-            self._merge(key[~simple], value[~simple], time[~simple])
+            rest = ~simple
+            mine = np.repeat(rest, by_key.length)
+            self._merge(keys[rest], by_key.length[rest], value[mine], time[mine])
 
-    def _merge(self, key: np.ndarray, value: np.ndarray, time: np.ndarray) -> None:
-        """Events in the order of their keys."""
-        first = begins(key)
-        keys, owner = key[first], np.cumsum(first) - 1
+    def _merge(self, keys: np.ndarray, length: np.ndarray, value: np.ndarray, time: np.ndarray) -> None:
+        """So many events of each key, one key's together."""
+        owner = np.repeat(np.arange(len(keys)), length)
         top = int(keys[-1]) + 1
         times, values = self._time.values(top), self._value.values(top)
         before = np.flatnonzero((times[keys] != NEVER).ravel())

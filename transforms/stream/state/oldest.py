@@ -20,25 +20,29 @@ class Oldest:
 
     def __init__(self, hops: list[int], words: Words) -> None:
         self._words, self._hops = words, hops
-        self._tiles = ByHop(hops, self.together)
-        self._ever = Growing(np.int64, np.array([LATE, -1]), tail=(2,))
+        self.nothing = np.array([LATE, -1])
+        self._tiles = ByHop(hops, self)
+        self._ever = Growing(np.int64, self.nothing, tail=(2,))
 
     def together(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The oldest of each index; a row is a time and a text."""
         order = np.lexsort((self._words.ranks[rows[:, 1]], rows[:, 0], index))
         index, rows = index[order], rows[order]
-        first = begins(index) if len(index) else np.zeros(0, bool)
+        first = begins(index)
         return index[first], rows[first]
 
-    def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> None:
+    def joined(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """(…, 2) the older row of two each."""
+        rank = self._words.ranks
+        later = (one[..., 0] == LATE) | ((other[..., 0] == one[..., 0]) & (rank[other[..., 1]] < rank[one[..., 1]]))
+        return np.where((later | (other[..., 0] < one[..., 0]))[..., None], other, one)
+
+    def add(self, at: int, index: np.ndarray, rows: np.ndarray) -> None:
         """Times and texts of some keys (sorted, without repeats) within one hop."""
         if 0 in self._hops and len(index):
             ever = self._ever.values(int(index[-1]) + 1)
-            before = ever[index, 0] != LATE
-            both = np.concatenate([index, index[before]]), np.concatenate([rows, ever[index[before]]])
-            found, oldest = self.together(*both)
-            ever[found] = oldest
-        self._tiles.put(at, index, rows, starts)
+            ever[index] = self.joined(ever[index], rows)
+        self._tiles.put(at, index, rows)
 
     def read(self, window: int, keys: np.ndarray, start: float) -> np.ndarray:
         """(n,) codes of the texts, −1 without any."""

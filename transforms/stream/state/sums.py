@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.hop_tiles import ByHop, looked_up
-from transforms.windows.items import begins
 
 INT = np.iinfo(np.int64)
 
@@ -23,48 +23,50 @@ class Sums:
 
     def __init__(self, hops: list[int], sums: int, least: int = 0, most: int = 0) -> None:
         self._cut, self._cut_most = sums, sums + least
-        self._tiles = ByHop(hops, self.together)
-        fill = [0] * sums + [INT.max] * least + [INT.min] * most
-        self._nothing = np.array(fill, np.int64)
-        self._now = Growing(np.int64, self._nothing, tail=(len(hops), len(fill)))
+        self.nothing = np.array([0] * sums + [INT.max] * least + [INT.min] * most)
+        self._tiles = ByHop(hops, self)
+        self._now = Growing(np.int64, self.nothing, tail=(len(hops), len(self.nothing)))
 
     def together(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the same index made one."""
-        order = np.argsort(index, kind="stable")
-        index, rows = index[order], rows[order]
-        first = np.flatnonzero(begins(index)) if len(index) else np.zeros(0, np.int64)
-        if len(first) == len(index):
-            return index, rows
-        made = [
-            of.reduceat(rows[:, some], first, axis=0)
-            for of, some in (
-                (np.add, slice(self._cut)),
-                (np.minimum, slice(self._cut, self._cut_most)),
-                (np.maximum, slice(self._cut_most, None)),
-            )
-            if rows[:, some].shape[1]
-        ]
-        return index[first], np.hstack(made)
+        """Rows of the same index made one; (m,) sorted, without repeats, and (m, parts)."""
+        grouped = Grouped.by(index)
+        return grouped.index, self.one_each(grouped, rows)
+
+    def one_each(self, grouped: Grouped, rows: np.ndarray) -> np.ndarray:
+        """(m, parts) of (n, parts)."""
+        if self._cut == rows.shape[1]:
+            return grouped.added(rows)
+        rows = rows[grouped.order]
+        out = np.empty((len(grouped.index), rows.shape[1]), np.int64)
+        for of, some in (
+            (np.add, slice(self._cut)),
+            (np.minimum, slice(self._cut, self._cut_most)),
+            (np.maximum, slice(self._cut_most, None)),
+        ):
+            if out[:, some].shape[1]:
+                of.reduceat(rows[:, some], grouped.first, axis=0, out=out[:, some])
+        return out
 
     def add(self, at: int, index: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> None:
         """What came within one hop.
 
         Args:
             at: a moment in it.
-            index: (n,) sorted, without repeats.
+            index: (n,) without repeats.
             rows: (n, parts).
             starts: (windows,) first moment of each.
         """
         if len(index):
-            now, inside = self.all(int(index[-1]) + 1), at >= starts
+            now, inside = self.all(int(index.max()) + 1), at >= starts
             if inside.all():
-                now[index] = self._joined(now[index], rows[:, None])
+                now[index] = self.joined(now[index], rows[:, None])
             else:
                 some = index[:, None], np.flatnonzero(inside)
-                now[some] = self._joined(now[some], rows[:, None])
-        self._tiles.put(at, index, rows, starts)
+                now[some] = self.joined(now[some], rows[:, None])
+        self._tiles.put(at, index, rows)
 
-    def _joined(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    def joined(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """(…, parts) of two rows each, one."""
         if self._cut == one.shape[-1]:
             return one + other
         out = np.empty_like(one)
@@ -93,10 +95,10 @@ class Sums:
 
     def _find_extremes(self, window: int, index: np.ndarray, start: float) -> None:
         now = self.all(int(index[-1]) + 1 if len(index) else 0)[:, window]
-        found = np.tile(self._nothing, (len(index), 1))
+        found = np.tile(self.nothing, (len(index), 1))
         for _, mine, rows in self._tiles.of(window).between(start, np.inf):
             place, there = looked_up(mine, index)
-            found[there] = self._joined(found[there], rows[place[there]])
+            found[there] = self.joined(found[there], rows[place[there]])
         now[index, self._cut :] = found[:, self._cut :]
 
     def drop(self, starts: np.ndarray) -> None:

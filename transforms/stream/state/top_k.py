@@ -6,7 +6,7 @@ import numpy as np
 
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
-from transforms.windows.items import begins
+from transforms.windows.items import runs
 from transforms.windows.lists import Lists
 
 ALIKE = 8
@@ -33,11 +33,10 @@ class TopK:
         self._came = Growing(np.bool_, False)
 
     def grew(self, slots: np.ndarray) -> None:
-        """Slots, without repeats, that were counted more often."""
+        """Slots, without repeats and in the order of their keys, that were counted more often."""
         key = self._values.key[slots]
-        order = np.argsort(key, kind="stable")
-        first = np.flatnonzero(begins(key[order]))
-        self._compare(key[order[first]], slots[order], np.append(first[1:], len(key)) - first)
+        first, length = runs(key)
+        self._compare(key[first], slots, length)
 
     def fell(self, window: int, slots: np.ndarray) -> None:
         """Slots that were counted less often in a window."""

@@ -1,7 +1,10 @@
 """Which texts each key has in each window, and how often: for distinct counts, the most frequent, and the newest."""
 
+from itertools import repeat
+
 import numpy as np
 
+from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.hop_tiles import looked_up
 from transforms.stream.state.sums import Sums
@@ -47,40 +50,48 @@ class Values:
         """(slots,) when it was last, microseconds."""
         return self._last.values(len(self))
 
-    def slots(self, key: np.ndarray, value: np.ndarray) -> np.ndarray:
-        """(n,) numbers of pairs, new ones included."""
-        known = self._slots
-        packed = ((key << 32) | value).tolist()
-        found = list(map(known.get, packed))
-        if None in found:
-            before = len(known)
-            fresh: list[int] = []
-            for place, slot in enumerate(found):
-                if slot is None:
-                    pair = packed[place]
-                    found[place] = known.setdefault(pair, len(known))
-                    if found[place] == before + len(fresh):
-                        fresh.append(pair)
-            pairs = np.array(fresh, np.int64)
-            self._key.values(len(known))[before:] = pairs >> 32
-            self._value.values(len(known))[before:] = pairs & 0xFFFFFFFF
-        return np.array(found, np.int64)
-
     @property
     def n(self) -> np.ndarray:
         """(slots, windows) how often."""
         return self.counts.all(len(self))[:, :, 0]
 
-    def saw(self, slots: np.ndarray, last: np.ndarray) -> None:
-        """Pairs, and when."""
-        np.maximum.at(self.last, slots, last)
+    def add(
+        self, at: int, key: np.ndarray, value: np.ndarray, n: np.ndarray, last: np.ndarray, starts: np.ndarray
+    ) -> np.ndarray:
+        """Texts that came within one hop.
 
-    def add(self, at: int, slots: np.ndarray, n: np.ndarray, starts: np.ndarray) -> None:
-        """Pairs that came within one hop, sorted and without repeats, and how often."""
+        Args:
+            at: a moment in it.
+            key: (n,) whose.
+            value: (n,) codes.
+            n: (n,) how often.
+            last: (n,) when last.
+            starts: (windows,) first moment of each.
+
+        Returns:
+            Their slots, without repeats, in the order of the keys.
+        """
+        pairs = Grouped.by((key << 32) | value)
+        slots = self._slots_of(pairs.index)
+        newest = self.last
+        newest[slots] = np.maximum(newest[slots], pairs.largest(last))
         fresh = (self.n[slots] == 0) & (at >= starts)
         some = np.flatnonzero(fresh.any(axis=1))
         self._changed(slots[some], fresh[some].astype(np.int64))
-        self.counts.add(at, slots, n[:, None], starts)
+        self.counts.add(at, slots, pairs.added(n)[:, None], starts)
+        return slots
+
+    def _slots_of(self, pairs: np.ndarray) -> np.ndarray:
+        """(n,) of pairs without repeats, new ones included."""
+        known = self._slots
+        slots = np.array(list(map(known.get, pairs.tolist(), repeat(-1))), np.int64)
+        new = np.flatnonzero(slots < 0)
+        if len(new):
+            before, fresh = len(known), pairs[new]
+            slots[new] = np.arange(before, before + len(new))
+            known.update(zip(fresh.tolist(), range(before, before + len(new)), strict=True))
+            self.key[before:], self.value[before:] = fresh >> 32, fresh & 0xFFFFFFFF
+        return slots
 
     def leave(self, window: int, since: float, start: float) -> np.ndarray:
         """Take away what begins from ``since`` up to ``start``. Returns the slots that became fewer."""
