@@ -14,7 +14,7 @@ import msgspec
 
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.packed.server import Server, persistent, raised
-from feature_repo.windows import EVENTS, EventSource
+from feature_repo.windows import EVENTS
 
 LONGEST_ID = 256
 LARGEST = 64 * 1024
@@ -27,7 +27,7 @@ AHEAD = timedelta(minutes=5)
 """A clock that is a little fast is forgiven."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_AHEAD = AHEAD // timedelta(microseconds=1)
 _DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Bool": bool}
 
 
@@ -79,8 +79,9 @@ class Refused(Exception):
 
 
 @cache
-def decoder(source: EventSource) -> msgspec.json.Decoder:
-    """For the JSON of one event of a kind; what is told beyond its columns is ignored."""
+def decoder(kind: str) -> msgspec.json.Decoder:
+    """For the JSON of one event of a known kind; what is told beyond its columns is ignored."""
+    source = EVENTS[kind]
     fields: list[tuple] = [("event_timestamp", datetime)]
     optional: list[tuple] = [("created_timestamp", datetime | None, None)]
     for name, dtype in source.columns.items():
@@ -116,13 +117,12 @@ def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
     Raises:
         Refused: why not.
     """
-    source = EVENTS.get(kind)
-    if source is None:
+    if kind not in EVENTS:
         raise Refused(f"unknown kind {kind[:40]!r}, not one of {sorted(EVENTS)}")
     if len(payload) > LARGEST:
         raise Refused(f"larger than {LARGEST:,} bytes")
     try:
-        told = decoder(source).decode(payload)
+        told = decoder(kind).decode(payload)
     except msgspec.ValidationError as error:
         raise Refused(_in_words(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -130,7 +130,7 @@ def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
     time = micros(told.event_timestamp)
     if time < 0:
         raise Refused("event_timestamp before 1970")
-    if time > now + AHEAD // _MICROSECOND:
+    if time > now + _AHEAD:
         raise Refused("event_timestamp in the future")
     created = None if told.created_timestamp is None else micros(told.created_timestamp)
     if created is not None and created < time:
@@ -140,7 +140,8 @@ def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970; without a zone it is UTC."""
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def append(server: Server, names: Names, events: Sequence[tuple[str, bytes]]) -> None:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -150,6 +151,10 @@ class Server(Protocol):
         """Answers of commands that go out together; each is sent to where its key lies. Errors stand in the answers."""
         ...
 
+    def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
+        """What ``send`` does, in two steps: the commands go out, and what comes back waits for the answers."""
+        ...
+
     def everywhere(self, *command: Any) -> None:
         """A command without a key, on every node that holds data."""
         ...
@@ -192,10 +197,11 @@ class OneServer:
 
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
         """One round trip; the error of a command alone is raised."""
-        answers = self._answers(commands)
+        answers = self.begin(commands, keys)()
         return raised(answers) if len(commands) == 1 else answers
 
-    def _answers(self, commands: Sequence[Command]) -> list[Any]:
+    def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
+        """On a connection that is nobody else's until the answers are there."""
         if self._process != os.getpid():  # sockets of the process that we were forked from
             self._free, self._process, self._client = deque(), os.getpid(), None
         try:
@@ -203,19 +209,21 @@ class OneServer:
         except IndexError:
             client = self.client
             connection = client.connection_pool.get_connection()
-        answers: list[Any] = []
-        try:
+        with _closed_if_broken(connection):
             connection.send_packed_command(connection.pack_commands(commands))
-            for _ in commands:
-                try:
-                    answers.append(connection.read_response())
-                except redis.ResponseError as error:
-                    answers.append(error)
-        except BaseException:
-            connection.disconnect()
-            raise
-        self._free.append((client, connection))
-        return answers
+
+        def finish() -> list[Any]:
+            answers: list[Any] = []
+            with _closed_if_broken(connection):
+                for _ in commands:
+                    try:
+                        answers.append(connection.read_response())
+                    except redis.ResponseError as error:
+                        answers.append(error)
+            self._free.append((client, connection))
+            return answers
+
+        return finish
 
     def everywhere(self, *command: Any) -> None:
         """On the one there is."""
@@ -232,6 +240,16 @@ class OneServer:
         while free:
             with contextlib.suppress(IndexError):  # another thread took it
                 free.pop()[1].disconnect()
+
+
+@contextmanager
+def _closed_if_broken(connection: Any) -> Iterator[None]:
+    """Answers may be under way that nobody will read."""
+    try:
+        yield
+    except BaseException:
+        connection.disconnect()
+        raise
 
 
 class ClusterServer:
@@ -295,6 +313,10 @@ class ClusterServer:
             if isinstance(answer, moved):
                 answers[place] = client.execute_command(*commands[place])
         return answers
+
+    def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
+        """All when the answers are wanted: what has moved meanwhile has to be asked again in any case."""
+        return partial(self.send, commands, keys)
 
     def everywhere(self, *command: Any) -> None:
         """On every primary."""
@@ -422,6 +444,34 @@ def persistent(server: Server, ask: Callable[[], T], *, tries: int, patience: fl
             if patience:
                 time.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, 2.0)
+
+
+def begun(
+    server: Server, commands: Sequence[Command], keys: Sequence[bytes], again: Callable[[], list[Any]]
+) -> Callable[[], list[Any]]:
+    """Send commands, without waiting for their answers. For what may be done twice only.
+
+    Args:
+        server: that is asked.
+        commands: of which each has a key.
+        keys: those.
+        again: asks the same once more, as ``persistent`` does, should anything fail.
+
+    Returns:
+        What waits for the answers.
+    """
+    try:
+        finish = server.begin(commands, keys)
+    except REDIS_ERRORS:
+        return again
+
+    def answers() -> list[Any]:
+        try:
+            return raised(finish())
+        except REDIS_ERRORS:
+            return again()
+
+    return answers
 
 
 def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes | None]:

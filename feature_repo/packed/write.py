@@ -7,7 +7,7 @@ neither newer nor older replaces the old one: writing the same again changes not
 import hashlib
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -15,7 +15,7 @@ import redis
 
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
-from feature_repo.packed.server import Command, Server, persistent, raised
+from feature_repo.packed.server import Command, Server, begun, persistent, raised
 
 KEYS_A_SCRIPT = 250
 """Keys of one script call: Redis does nothing else meanwhile, for about half a millisecond."""
@@ -105,10 +105,22 @@ class Writer:
             written += persistent(self._server, trip, tries=1, patience=self._patience)
         return written
 
+    def begin(self, keys: Sequence[bytes], values: Sequence[bytes]) -> Callable[[], int]:
+        """What ``write`` does, without waiting where there is no need to: what comes back waits, and tells how many."""
+        if not self._is_announced or len(keys) > ROWS_A_TRIP:
+            written = self.write(keys, values)
+            return lambda: written
+        answers = begun(self._server, *self._commands(keys, values), lambda: [0, self.write(keys, values), 0])
+        return lambda: sum(answers()[1:-1])
+
     def _trip(self, keys: Sequence[bytes], values: Sequence[bytes]) -> int:
         if not self._is_announced:
             self._send([self._announcement], [self._schemas])
             self._is_announced = True
+        return sum(self._send(*self._commands(keys, values))[1:-1])
+
+    def _commands(self, keys: Sequence[bytes], values: Sequence[bytes]) -> tuple[list[Command], list[bytes]]:
+        """For the rows between one for their schema and one for the view's status; and a key of each."""
         groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
         commands: list[Command] = [
             ("EVALSHA", _SHA, len(group), *(keys[i] for i in group), self._ttl, *(values[i] for i in group))
@@ -117,8 +129,7 @@ class Writer:
         newest = max((struct.unpack_from("<q", value, 8)[0] for value in values), default=UNKNOWN_TIME)
         status = ("EVALSHA", _STATUS_SHA, 1, self._status, newest, round(time.time() * 1_000_000), len(keys))
         where = [self._schemas, *(keys[group[0]] for group in groups), self._status]
-        _, *counts, _ = self._send([self._announcement, *commands, status], where)
-        return sum(counts)
+        return [self._announcement, *commands, status], where
 
     def _send(self, commands: list[Command], keys: list[bytes]) -> list[int]:
         for attempt in (1, 2):

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -19,8 +19,7 @@ FLOOD = 1_000
 """Events of one key that count within a minute: more is no listener."""
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """One event as it was told: its kind, and its JSON."""
 
     kind: str
@@ -107,11 +106,12 @@ class Gate:
             arrived: created time of events that tell none; None for the time of the event itself.
         """
         out = Accepted(self.source)
-        count, good, lateness = out.counts, [], self.lateness
-        values_of, key_of, who = attrgetter(*self._names), self._key, self._who
+        count, good, lateness, flood = out.counts, [], self.lateness, self.flood
+        values_of, key_of, who, parse = attrgetter(*self._names), self._key, self._who, events.parse
+        day = minute = -1
         for one in told:
             try:
-                event, time, created = events.parse(one.kind, one.payload, now)
+                event, time, created = parse(one.kind, one.payload, now)
             except events.Refused as error:
                 out.dead.append(Dead(str(error), one))
                 continue
@@ -123,7 +123,10 @@ class Gate:
                 out.left.append((time, known_at, *values))
                 count["late"] += 1
                 continue
-            known, identity, how = self._known[time // DAY], (time, key_of(values)), hash(values)
+            if time // MINUTE != minute:
+                minute, day = time // MINUTE, time // DAY
+                many, known = self._many[minute], self._known[day]
+            identity, how = (time, key_of(values)), hash(values)
             before = known.get(identity)
             if before is not None:
                 if before == how:
@@ -132,12 +135,12 @@ class Gate:
                     out.left.append((time, known_at, *values))
                     count["amended"] += 1
                 continue
-            many = self._many[time // MINUTE]
-            if many[values[who]] >= self.flood:
-                why = f"flood: more than {self.flood:,} events of one {self.source.key[0]} a minute"
+            often = many.get(values[who], 0)
+            if often >= flood:
+                why = f"flood: more than {flood:,} events of one {self.source.key[0]} a minute"
                 out.dead.append(Dead(why, one))
                 continue
-            many[values[who]] += 1
+            many[values[who]] = often + 1
             known[identity] = how
             good.append((time, known_at, *values))
         columns = list(zip(*good, strict=True)) or [()] * (len(self._names) + 2)

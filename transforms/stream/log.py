@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from feature_repo.errors import StoreError
 from feature_repo.events import Names
-from feature_repo.packed.server import Command, Server, persistent, raised
+from feature_repo.packed.server import Command, Server, begun, persistent, raised
 from transforms.stream.accept import Dead
 
 LEASE_SECONDS = 15
@@ -121,7 +121,7 @@ class Log:
             StoreError: another one has taken over.
         """
         if time.monotonic() - self._held_at > LEASE_SECONDS / 3:
-            self._transact(self._batches, [])
+            self._transact(self._batches, [])()
 
     def commit(
         self,
@@ -129,8 +129,8 @@ class Log:
         dead: Sequence[Dead],
         counts: Mapping[str, int],
         taken: Sequence[Command],
-    ) -> None:
-        """End a batch, as one transaction; the same again after a failure is safe.
+    ) -> Callable[[], None]:
+        """End a batch, as one transaction: it is sent. The same again after a failure is safe.
 
         Args:
             accepted: kind → rows for the batch run.
@@ -138,10 +138,12 @@ class Log:
             counts: name → how many more.
             taken: commands by which the source knows that they were read.
 
-        Raises:
-            Lost: load the state again.
-            StoreError: another reader has taken over.
-            OnlineUnavailable: Redis does not take it.
+        Returns:
+            What waits until it is done, to be called before the next one is sent. It raises:
+
+            - Lost: load the state again;
+            - StoreError: another reader has taken over;
+            - OnlineUnavailable: Redis does not take it.
         """
         commands: list[Command] = [("RPUSH", self.names.log(kind), _block(rows)) for kind, rows in accepted.items()]
         for one in dead:
@@ -149,13 +151,17 @@ class Log:
             commands.append(("XADD", self.names.dead, "MAXLEN", "~", DEAD_LETTERS, "*", *told))
             commands.append(("HINCRBY", self.names.counts, f"refused: {_sort(one.reason)}", 1))
         commands += [("HINCRBY", self.names.counts, name, by) for name, by in counts.items() if by]
-        self._transact(self._batches + 1, [*commands, *taken])
-        self._batches += 1
+        return self._transact(self._batches + 1, [*commands, *taken])
 
-    def _transact(self, number: int, commands: Sequence[Command]) -> None:
+    def _transact(self, number: int, commands: Sequence[Command]) -> Callable[[], None]:
         words = [word for command in commands for word in (len(command), *command)]
         keys = (self.names.lease, self.names.reader)
-        answer = self.ask("EVAL", _COMMIT, len(keys), *keys, self._me, LEASE_SECONDS * 1000, number, self.clock, *words)
+        told = (self._me, LEASE_SECONDS * 1000, number, self.clock, *words)
+        command = ("EVAL", _COMMIT, len(keys), *keys, *told)
+        answers = begun(self._server, [command], [self.names.stream], lambda: [self.ask(*command)])
+        return lambda: self._transacted(number, answers()[0])
+
+    def _transacted(self, number: int, answer: bytes) -> None:
         if answer == b"fenced":
             raise StoreError(
                 expected="to be the only reader of this stream",
@@ -164,6 +170,7 @@ class Log:
             )
         if answer == b"lost":
             raise Lost
+        self._batches = number
         self._held_at = time.monotonic()
 
     # What the batch run takes

@@ -1,6 +1,7 @@
 """Rows of live tables into the online store."""
 
-from concurrent.futures import Executor, Future
+from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,9 @@ from feature_repo.packed.write import Writer
 from feature_repo.windows import WindowedTable
 from transforms.stream.state.live_table import LiveRows
 
+SENT_AT_ONCE = 1_000
+"""Rows that a connection takes before the server has read them; more are written by a thread, which may wait."""
+
 _MOMENT = pa.timestamp("us", "UTC")
 
 
@@ -24,7 +28,7 @@ class Pusher:
         home: whose project.
         server: the online store.
         table: the declaration.
-        pool: does the waiting for Redis.
+        pool: writes many rows.
         patience: seconds for which a write is tried again while the server is away.
     """
 
@@ -32,14 +36,14 @@ class Pusher:
         self, home: Home, server: Server, table: WindowedTable, pool: Executor, patience: float = 60.0
     ) -> None:
         self._pool = pool
-        self.under_way: Future[int] | None = None
+        self._under_way: Callable[[], int] | None = None
         self.view = table.name
         self._schema = Schema.of(table.name, table.fields)
         self._prefix = entity_key.prefix(home.project, table.name)
         self._writer = Writer(server, home.project, self._schema, patience=patience)
 
     def push(self, rows: LiveRows) -> int:
-        """Pack rows, and hand them to Redis while the caller goes on, until ``under_way`` is done.
+        """Pack rows, and send them to Redis, which writes them while the caller goes on.
 
         Returns:
             How many rows there were.
@@ -47,14 +51,26 @@ class Pusher:
         Raises:
             OnlineUnavailable: the online store did not take those before.
         """
-        if self.under_way is not None:
-            self.under_way.result()
+        self.finish()
         if not len(rows.event):
             return 0
         keys = names(self._prefix, [rows.keys[key] for key in sorted(rows.keys)]).to_pylist()
         values = encode(self._schema, rows.columns, _times(rows.event), _times(rows.created))
-        self.under_way = self._pool.submit(self._writer.write, keys, values)
+        if len(keys) <= SENT_AT_ONCE:
+            self._under_way = self._writer.begin(keys, values)
+        else:
+            self._under_way = self._pool.submit(self._writer.write, keys, values).result
         return len(keys)
+
+    def finish(self) -> None:
+        """Wait until what was pushed last is online.
+
+        Raises:
+            OnlineUnavailable: the online store does not take it.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way()
 
 
 def _times(micros: np.ndarray) -> pa.Array:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE = 5_000, 50_000
 """Rows of one table of hours or days, and of one of events, that are pushed before new events are looked at."""
 
 WRITES_AT_ONCE = 2
-"""Redis works on the rows of one table while those of the next are made."""
+"""Of many rows: Redis works on those of one table while those of the next are made."""
 
 LOOK_SECONDS = 1.0
 """How often the end of a batch run is looked for."""
@@ -51,6 +51,21 @@ class Settings:
     batch: int = 10_000
     flood: int = 1_000
     until_idle: bool = False
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A batch whose rows were sent: when they are online, it can be committed.
+
+    Attributes:
+        accepted: kind → what became of the events.
+        taken: commands by which the source knows that they were read.
+        clock: moment for which the rows were pushed.
+    """
+
+    accepted: dict[str, Accepted]
+    taken: list[Command]
+    clock: int
 
 
 @dataclass
@@ -88,8 +103,10 @@ class Reader:
         self.log = Log(server, Names(home.project))
         self._make_source, self._server = source, server
         self._stopping = threading.Event()
-        self._pool, self._ends = ThreadPoolExecutor(WRITES_AT_ONCE, "push"), ThreadPoolExecutor(1, "commit")
-        self._ending: Future[None] | None = None
+        self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, "push")
+        self._pushers: dict[str, Pusher] = {}
+        self._pushed: Pushed | None = None
+        self._committing: tuple[Callable[[], None], Counter[str]] | None = None
         self._clock = 0
 
     def stop(self, *_: object) -> None:
@@ -106,7 +123,7 @@ class Reader:
         self.log.take(self._say)
         source = self._make_source(self.log)
         self._say(f"reading {source.name}; Ctrl-C ends")
-        with self._pool, self._ends, _told_to_stop(self.stop):
+        with self._pool, _told_to_stop(self.stop):
             self._load()
             while not self._stopping.is_set():
                 try:
@@ -117,18 +134,27 @@ class Reader:
                     self._load()
                     source.restart()
             with suppress(Lost):  # the next reader reads again what was not acknowledged
-                self._wait_for_end()
+                self._commit()
+                self._wait_for_commit()
         self.log.leave()
         return self.report
 
     # One step
 
     def _step(self, source: Source) -> bool:
-        """Read, count, push, and have the batch committed. Returns whether there may be more."""
+        """Read, count and push; commit the batch before, whose rows are online meanwhile. Returns whether there may be
+        more.
+
+        Nothing is waited for that Redis can do while something else is done, and all of it by one thread: threads would
+        take turns at the interpreter's lock, and each turn lets an event wait.
+        """
         if self._has_been_built():
-            self._wait_for_end()
+            self._commit()
+            self._wait_for_commit()
             self._load()
-        batch = source.read(self.settings.batch, 0.0 if self._is_busy else self._wait)
+        wait = 0.0 if self._is_busy or self._pushed is not None else self._wait
+        batch = source.read(self.settings.batch, wait)
+        self._commit()
         accepted = self._accept(batch.told, batch.arrived)
         self._clock = max(self._clock, *(max(part.time, default=0) + 1 for part in accepted.values()))
         if self.settings.follows == "wall":
@@ -138,17 +164,17 @@ class Reader:
             if part.time:
                 state.take(state.coder.events(part.time, part.created, part.columns))
         self._push()
-        self._wait_for_end()
+        self._wait_for_commit()
         if batch.told:
-            self._ending = self._ends.submit(self._end, accepted, batch.taken, self._clock, self._writes())
+            self._pushed = Pushed(accepted, batch.taken, self._clock)
         else:
-            for write in self._writes():
-                write.result()
+            self._wait_for_rows()
             self.log.clock = self._clock
             self.log.keep()
-        idle = batch.ends or (self.settings.until_idle and not batch.told)
+        idle = batch.ends or (self.settings.until_idle and not batch.told and wait > 0)
         if idle and not self._is_busy:
-            self._wait_for_end()  # nothing is read after it, so that the last batch must be there
+            self._commit()
+            self._wait_for_commit()  # nothing is read after it, so that the last batch must be there
             return False
         return True
 
@@ -163,9 +189,12 @@ class Reader:
 
     def _accept(self, told: list[Told], arrived: float | None) -> dict[str, Accepted]:
         by_kind: dict[str, list[Told]] = {kind: [] for kind in self._gates}
-        first = next(iter(by_kind))
-        for one in told:
-            by_kind.get(one.kind, by_kind[first]).append(one)  # an unknown kind is refused by any gate
+        first = next(iter(by_kind))  # an unknown kind is refused by any gate
+        if len({one.kind for one in told}) == 1:
+            by_kind[told[0].kind if told[0].kind in by_kind else first] = told
+        else:
+            for one in told:
+                by_kind.get(one.kind, by_kind[first]).append(one)
         wall, now = self.settings.follows == "wall", _now()
         return {
             kind: self._gates[kind].accept(
@@ -181,37 +210,43 @@ class Reader:
                 self.report.rows += self._pushers[live.table.name].push(live.rows(keys))
                 self._has_due |= more
 
-    def _writes(self) -> list[Future[int]]:
-        return [pusher.under_way for pusher in self._pushers.values() if pusher.under_way is not None]
+    def _wait_for_rows(self) -> None:
+        for pusher in self._pushers.values():
+            pusher.finish()
 
-    def _end(self, accepted: dict[str, Accepted], taken: list[Command], clock: int, writes: list[Future[int]]) -> None:
-        """Commit a batch when its rows are online, while the next one is read and counted."""
+    def _commit(self) -> None:
+        """Have what was pushed committed, if anything was, now that its rows are online."""
+        pushed, self._pushed = self._pushed, None
+        if pushed is None:
+            return
+        self._wait_for_rows()
         counts: Counter[str] = Counter()
-        for part in accepted.values():
+        for part in pushed.accepted.values():
             counts.update(part.counts)
-        rows = {kind: frame for kind, part in accepted.items() if (frame := part.to_log()) is not None}
-        for write in writes:
-            write.result()
-        self.log.clock = clock
-        self.log.commit(rows, [dead for part in accepted.values() for dead in part.dead], counts, taken)
-        self.report.counts.update(counts)
-        self.report.batches += 1
+        rows = {kind: frame for kind, part in pushed.accepted.items() if (frame := part.to_log()) is not None}
+        dead = [one for part in pushed.accepted.values() for one in part.dead]
+        self.log.clock = pushed.clock
+        self._committing = self.log.commit(rows, dead, counts, pushed.taken), counts
 
-    def _wait_for_end(self) -> None:
-        """Until the batch before is committed.
+    def _wait_for_commit(self) -> None:
+        """Until the last commit is done.
 
         Raises:
             Lost, StoreError, OnlineUnavailable: it could not be, see ``Log.commit``.
         """
-        ending, self._ending = self._ending, None
-        if ending is not None:
-            ending.result()
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            wait, counts = committing
+            wait()
+            self.report.counts.update(counts)
+            self.report.batches += 1
 
     # The state
 
     def _load(self) -> None:
         """Take the state from what the batch run and the log have."""
         started = time.perf_counter()
+        self._wait_for_rows()
         self._built = feature_tables.built_at(self.home)
         self.log.take(self._say)
         wall = self.settings.follows == "wall"

@@ -5,6 +5,8 @@ import select
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,11 +109,8 @@ class Stream:
             self._after = entries[-1][0]
         if len(entries) == most and not again:
             self._ahead = self._pool.submit(self._log.ask_once, *call, *new)
-        told = [
-            Told(fields[place].decode(errors="replace"), fields[place + 1])
-            for _, fields in entries
-            for place in range(0, len(fields or ()), 2)
-        ]
+        flat = list(chain.from_iterable(fields for _, fields in entries if fields))
+        told = list(map(Told, map(_kind, flat[::2]), flat[1::2]))
         ids = [entry[0] for entry in entries]
         taken: list[Command] = [
             ("XACK", name, GROUP, *ids[start : start + ACKNOWLEDGED]) for start in range(0, len(ids), ACKNOWLEDGED)
@@ -120,6 +119,11 @@ class Stream:
             taken.append(("XTRIM", name, "MINID", "~", ids[-1]))
         arrived = int(ids[0].split(b"-")[0]) / 1000 if ids else None
         return Batch(told, taken, arrived=arrived)
+
+
+@lru_cache
+def _kind(told: bytes) -> str:
+    return told.decode(errors="replace")
 
 
 class Lines:

@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def dies(patch: pytest.MonkeyPatch, owner: Any, name: str, calls: int, *, after:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Log, "commit"), (Pusher, "push"), (Stream, "read"), (Log, "_transact")],
+    [(Log, "commit"), (Log, "_transacted"), (Pusher, "push"), (Pusher, "finish"), (Stream, "read")],
     ids=lambda one: str(one)[-9:],
 )
 def test_it_dies_between_any_two_steps(
@@ -167,13 +168,13 @@ def test_redis_forgets_the_last_batches(
     loads: list[str] = []
     commit, calls = Log.commit, []
 
-    def forgetful(log: Log, *arguments: Any) -> None:
+    def forgetful(log: Log, *arguments: Any) -> Callable[[], None]:
         calls.append(1)
         if len(calls) == 4:  # once
             log.ask("HINCRBY", log.names.reader, "batches", -1)
             log.ask("RPOP", log.names.log("plays"))
             send(home, world[:150])
-        commit(log, *arguments)
+        return commit(log, *arguments)
 
     monkeypatch.setattr(Log, "commit", forgetful)
     settings = reader.Settings(follows="events", until_idle=True, batch=50, lateness=30 * DAY)
@@ -189,11 +190,11 @@ def test_redis_forgets_while_the_last_batch_of_a_file_is_committed(
     told.write_bytes(b"\n".join(told_as_json(world[:100])))
     commit, calls = Log.commit, []
 
-    def forgetful(log: Log, *arguments: Any) -> None:
+    def forgetful(log: Log, *arguments: Any) -> Callable[[], None]:
         if not calls:
             log.ask("HINCRBY", log.names.reader, "batches", -1)
         calls.append(1)
-        commit(log, *arguments)
+        return commit(log, *arguments)
 
     monkeypatch.setattr(Log, "commit", forgetful)
     settings = reader.Settings(follows="events", lateness=30 * DAY)

@@ -153,8 +153,8 @@ def test_one_reader_at_a_time(home: Home) -> None:
     log.ask("DEL", log.names.lease)
     other.take(waited.append)
     with pytest.raises(StoreError, match="taken over"):
-        log.commit({}, [], {}, [])
-    other.commit({}, [], {"accepted": 1}, [])
+        log.commit({}, [], {}, [])()
+    other.commit({}, [], {"accepted": 1}, [])()
     assert log.ask("HGET", log.names.counts, "accepted") == b"1"
     other.leave()
     log.take(lambda text: None)

@@ -81,8 +81,11 @@ class Coder:
             if dtype == "String":
                 texts[name] = self.words[name].codes(told)
                 continue
-            there[name] = np.fromiter((value is not None for value in told), bool, len(told))
-            numbers[name] = np.fromiter((value or 0 for value in told), np.int64, len(told))
+            if None in told:
+                there[name] = np.array([value is not None for value in told])
+                numbers[name] = np.array([value or 0 for value in told], np.int64)
+            else:
+                there[name], numbers[name] = np.ones(len(told), bool), np.array(told, np.int64)
         texts |= {name: np.zeros(len(times), np.int64) for name in self.source.shared}
         return Events(times, np.array(created, np.int64), texts, numbers, there, self.words)
 

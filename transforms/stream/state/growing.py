@@ -26,3 +26,7 @@ class Growing:
             grown[:have], grown[have:] = self._array, self._fill
             self._array = grown
         return self._array[:length]
+
+    def upto(self, index: np.ndarray) -> np.ndarray:
+        """A view that holds some places, given in ascending order."""
+        return self.values(int(index[-1]) + 1 if len(index) else 0)

@@ -209,11 +209,11 @@ class LiveTable:
             self.newest[name].add(texts.by_key, texts.value, texts.last)
         self._add_fading(came)
         if came.due:
-            keys, top = by_key.index, int(by_key.index[-1]) + 1
+            keys = by_key.index
             for kept, told in ((self._moment, self._moments(came.last)), (self._created, came.created)):
-                values = kept.values(top)
+                values = kept.upto(keys)
                 values[keys] = np.maximum(values[keys], by_key.largest(told))
-            self._due.values(top)[keys] = True
+            self._due.upto(keys)[keys] = True
 
     def _moments(self, last: np.ndarray) -> np.ndarray:
         """(n,) newest moment up to now at which a row is due to an event: it came, or it left a window."""
@@ -255,15 +255,15 @@ class LiveTable:
         return [top for name, top in self.top.items() if self.table.features[name].of == column]
 
     def _add_fading(self, came: Additions) -> None:
-        keys, top = came.by_key.index, int(came.by_key.index[-1]) + 1
-        last = self._last.values(top)
+        keys = came.by_key.index
+        last = self._last.upto(keys)
         before = last[keys]
         now = last[keys] = np.maximum(before, came.by_key.largest(came.last))
         for name, mass in self._mass.items():
             feature = self.table.features[name]
             assert isinstance(feature, DecayedSum)
             half_life = duration(feature.half_life)
-            values = mass.values(top)
+            values = mass.upto(keys)
             values[keys] *= np.exp2(-np.where(before == NEVER, 0, now - before) / half_life)
             np.add.at(values, came.key, came.masses[name] * np.exp2((came.last - last[came.key]) / half_life))
 
@@ -284,10 +284,9 @@ class LiveTable:
             moved = True
             self.starts[number] = start
             for at, index, _ in self._sums.leave(number, since, start):
-                top = int(index[-1]) + 1
-                moments = self._moment.values(top)
+                moments = self._moment.upto(index)
                 moments[index] = np.maximum(moments[index], at + window.hop + window.width)
-                self._due.values(top)[index] = True
+                self._due.upto(index)[index] = True
             for name, values in self.values.items():
                 fewer = values.leave(number, since, start)
                 for top_k in self._tops(name) if len(fewer) else ():
@@ -310,9 +309,8 @@ class LiveTable:
         """The newest row of each of some keys (sorted, without repeats)."""
         from transforms.stream.state.live_rows import columns
 
-        top = int(keys.max(initial=-1)) + 1
-        moment = self._moment.values(top)[keys]
-        created = np.maximum(moment, self._created.values(top)[keys])
+        moment = self._moment.upto(keys)[keys]
+        created = np.maximum(moment, self._created.upto(keys)[keys])
         return LiveRows(self.keys.texts(keys), moment, created, columns(self, keys))
 
     def words(self, column: str) -> Words:
@@ -320,16 +318,16 @@ class LiveTable:
         return self._words[column]
 
     def sums(self, keys: np.ndarray) -> np.ndarray:
-        """(n, windows, parts) of some keys."""
+        """(n, windows, parts) of some keys, sorted."""
         return self._sums.read(keys)
 
     def last(self, keys: np.ndarray) -> np.ndarray:
-        """(n,) time of the newest event ever, ``NEVER`` without any."""
-        return self._last.values(int(keys.max(initial=-1)) + 1)[keys]
+        """(n,) time of the newest event ever of some keys (sorted), ``NEVER`` without any."""
+        return self._last.upto(keys)[keys]
 
     def mass(self, name: str, keys: np.ndarray) -> np.ndarray:
-        """(n,) a fading sum as of ``last``."""
-        return self._mass[name].values(int(keys.max(initial=-1)) + 1)[keys]
+        """(n,) a fading sum as of ``last`` of some keys, sorted."""
+        return self._mass[name].upto(keys)[keys]
 
 
 @dataclass

@@ -28,8 +28,7 @@ class Newest:
         if not len(value):
             return
         keys, value, time = by_key.index, value[by_key.order], time[by_key.order]
-        top = int(keys[-1]) + 1
-        times, values = self._time.values(top), self._value.values(top)
+        times, values = self._time.upto(keys), self._value.upto(keys)
         simple = (by_key.length == 1) & (time[by_key.first] > times[keys, 0])
         if simple.any():
             some, place = keys[simple], by_key.first[simple]
@@ -45,8 +44,7 @@ class Newest:
     def _merge(self, keys: np.ndarray, length: np.ndarray, value: np.ndarray, time: np.ndarray) -> None:
         """So many events of each key, one key's together."""
         owner = np.repeat(np.arange(len(keys)), length)
-        top = int(keys[-1]) + 1
-        times, values = self._time.values(top), self._value.values(top)
+        times, values = self._time.upto(keys), self._value.upto(keys)
         before = np.flatnonzero((times[keys] != NEVER).ravel())
         owner = np.concatenate([before // self._n, owner])
         time = np.concatenate([times[keys].ravel()[before], time])
@@ -60,9 +58,8 @@ class Newest:
             kept[keys] = rows
 
     def read(self, keys: np.ndarray, starts: np.ndarray, n: int) -> Lists:
-        """Texts and times of some keys, n at the most, from each of ``starts`` on: all lists of the first, then on."""
-        top = int(keys.max(initial=-1)) + 1
-        times, values = self._time.values(top)[keys, :n], self._value.values(top)[keys, :n]
+        """Texts and times of some keys (sorted), n at the most: a list a key from the first of ``starts`` on, then on."""
+        times, values = self._time.upto(keys)[keys, :n], self._value.upto(keys)[keys, :n]
         there = (times != NEVER) & (times >= starts[:, None, None])
         place = np.flatnonzero(there) % times.size
         return Lists(there.sum(axis=2).ravel(), values.ravel()[place], times.ravel()[place])

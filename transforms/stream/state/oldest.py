@@ -40,14 +40,14 @@ class Oldest:
     def add(self, at: int, index: np.ndarray, rows: np.ndarray) -> None:
         """Times and texts of some keys (sorted, without repeats) within one hop."""
         if 0 in self._hops and len(index):
-            ever = self._ever.values(int(index[-1]) + 1)
+            ever = self._ever.upto(index)
             ever[index] = self.joined(ever[index], rows)
         self._tiles.put(at, index, rows)
 
     def read(self, window: int, keys: np.ndarray, start: float) -> np.ndarray:
         """(n,) codes of the texts, −1 without any."""
         if not self._hops[window]:
-            ever = self._ever.values(int(keys.max(initial=-1)) + 1)[keys]
+            ever = self._ever.upto(keys)[keys]
             return np.where(ever[:, 0] == LATE, -1, ever[:, 1])
         found = np.full(len(keys), -1)
         for _, index, rows in self._tiles.of(window).between(start, np.inf):

@@ -106,8 +106,8 @@ class Sums:
         self._tiles.drop(starts)
 
     def read(self, index: np.ndarray) -> np.ndarray:
-        """(n, windows, parts) of some indices."""
-        return self.all(int(index.max(initial=-1)) + 1)[index]
+        """(n, windows, parts) of some indices, sorted."""
+        return self._now.upto(index)[index]
 
     def all(self, length: int) -> np.ndarray:
         """(length, windows, parts) of the first indices."""

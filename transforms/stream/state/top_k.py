@@ -48,23 +48,22 @@ class TopK:
 
     def read(self, keys: np.ndarray) -> Lists:
         """Texts and counts of some keys, sorted and without repeats: all lists of the first window, then on."""
-        top = int(keys.max(initial=-1)) + 1
-        doubtful = self._doubtful.values(top)
+        doubtful = self._doubtful.upto(keys)
         again = keys[doubtful[keys]]
         if len(again):
             slots, owner = self._values.of_keys(again)
-            self._first.values(top)[again] = -1
+            self._first.upto(again)[again] = -1
             self._compare(again, slots[np.argsort(owner, kind="stable")], np.bincount(owner, minlength=len(again)))
             doubtful[again] = False
-        first = self._first.values(top)[keys].swapaxes(0, 1)
+        first = self._first.upto(keys)[keys].swapaxes(0, 1)
         there = first >= 0
         slots, length = first[there], there.sum(axis=2)
         windows = np.repeat(self._windows, length.sum(axis=1))
         return Lists(length.ravel(), self._values.value[slots], self._values.n[slots, windows])
 
     def _compare(self, keys: np.ndarray, slots: np.ndarray, many: np.ndarray) -> None:
-        """Put the first ones of some keys anew, of those before and these: so many of each key, one key's together."""
-        firsts, came = self._first.values(int(keys.max(initial=-1)) + 1), self._came.values(len(self._values))
+        """Put the first ones of some keys (sorted) anew, of those before and these, each one's together."""
+        firsts, came = self._first.upto(keys), self._came.values(len(self._values))
         came[slots] = True
         begin = np.cumsum(many) - many
         for some in _alike(many):

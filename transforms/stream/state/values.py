@@ -117,8 +117,8 @@ class Values:
                 np.add.at(crowded[one], levels, by[mine, window])
 
     def distinct(self, key: np.ndarray, exact: int) -> np.ndarray:
-        """(n, windows) how many texts; beyond ``exact`` by adaptive sampling."""
-        count = self._distinct.values(int(key.max(initial=-1)) + 1)[key]
+        """(n, windows) how many texts of some keys (sorted); beyond ``exact`` by adaptive sampling."""
+        count = self._distinct.upto(key)[key]
         for place, window in np.argwhere(count > exact).tolist():
             at_least = np.cumsum(self._levels_of(window, int(key[place]))[::-1])[::-1]
             zeros = int(np.argmax(at_least <= exact))

@@ -30,9 +30,10 @@ class Words:
         self._codes: dict[str | None, int] = {None: -1}
         self._ranks, self._levels = Growing(np.int64), Growing(np.int64)
         self._sorted: list[str] = []
+        self._rank_of_sorted: list[int] = []
         self._levelled = 0
         self._bytes, self._ends = Growing(np.uint8), Growing(np.int32)
-        self._in_arrow = 0
+        self._arrow: pa.Array = pa.array([], pa.string())
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -63,42 +64,40 @@ class Words:
 
     def _rank(self, text: str) -> None:
         place = bisect.bisect(self._sorted, text)
-        low = self._rank_of(place - 1) if place else 0
-        high = self._rank_of(place) if place < len(self._sorted) else _SPACE
+        low = self._rank_of_sorted[place - 1] if place else 0
+        high = self._rank_of_sorted[place] if place < len(self._sorted) else _SPACE
         self._sorted.insert(place, text)
         if high - low < 2:
             self._rank_anew()
             return
-        self._ranks.values(len(self._sorted))[self._codes[text]] = low + min((high - low) // 2, _STEP)
-
-    def _rank_of(self, place: int) -> int:
-        return int(self._ranks.values(len(self._sorted))[self._codes[self._sorted[place]]])
+        rank = low + min((high - low) // 2, _STEP)
+        self._rank_of_sorted.insert(place, rank)
+        self._ranks.values(len(self._sorted))[self._codes[text]] = rank
 
     def _rank_anew(self) -> None:
         self._sorted = sorted([*self._sorted, *self.texts[len(self._sorted) :]])
         order = np.fromiter((self._codes[text] for text in self._sorted), np.int64, len(self._sorted))
-        step = _SPACE // (len(order) + 1)
-        self._ranks.values(len(order))[order] = np.arange(1, len(order) + 1) * step
+        ranks = np.arange(1, len(order) + 1) * (_SPACE // (len(order) + 1))
+        self._ranks.values(len(order))[order] = ranks
+        self._rank_of_sorted = ranks.tolist()
 
     @property
     def arrow(self) -> pa.Array:
         """(words,) the texts; less than 2 GiB in all."""
-        known, words = self._in_arrow, len(self.texts)
-        if known < words:
-            fresh = [text.encode() for text in self.texts[known:]]
-            begin = int(self._ends.values(known + 1)[known])
-            ends = begin + np.cumsum([len(one) for one in fresh])
-            if ends[-1] > _MOST_BYTES:
-                raise OverflowError(
-                    f"{ends[-1]:,} bytes of texts in one column of the stream, {_MOST_BYTES:,} at the most"
-                )
-            self._ends.values(words + 1)[known + 1 :] = ends
-            self._bytes.values(int(ends[-1]))[begin:] = np.frombuffer(b"".join(fresh), np.uint8)
-            self._in_arrow = words
-        ends = self._ends.values(words + 1)
+        known, words = len(self._arrow), len(self.texts)
+        if known == words:
+            return self._arrow
+        fresh = [text.encode() for text in self.texts[known:]]
+        begin = int(self._ends.values(known + 1)[known])
+        ends = begin + np.cumsum([len(one) for one in fresh])
+        if ends[-1] > _MOST_BYTES:
+            raise OverflowError(f"{ends[-1]:,} bytes of texts in one column of the stream, {_MOST_BYTES:,} at the most")
+        self._ends.values(words + 1)[known + 1 :] = ends
+        self._bytes.values(int(ends[-1]))[begin:] = np.frombuffer(b"".join(fresh), np.uint8)
         # what is there never changes, so that arrays of before stay as they are
-        buffers = [None, pa.py_buffer(ends), pa.py_buffer(self._bytes.values(int(ends[-1])))]
-        return pa.Array.from_buffers(pa.string(), words, buffers)
+        buffers = [self._ends.values(words + 1), self._bytes.values(int(ends[-1]))]
+        self._arrow = pa.Array.from_buffers(pa.string(), words, [None, *map(pa.py_buffer, buffers)])
+        return self._arrow
 
     @property
     def levels(self) -> np.ndarray:
