@@ -268,15 +268,18 @@ class Reader:
         self._has_due = True
         self._looked_at = time.monotonic()
         self.report.loads += 1
+        gc.unfreeze()
         gc.collect()
-        gc.freeze()  # the collector need not look through the state again and again
-        gc.set_threshold(10_000, 20, 1_000)  # nor often through what is added to it, which takes 16 ms each time
+        gc.freeze()
         self._say(f"state of {len(self._pushers)} tables in {time.perf_counter() - started:.1f} s")
 
     def _has_been_built(self) -> bool:
+        """Looked for once a second, as is garbage."""
         if time.monotonic() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = time.monotonic()
+        gc.collect(0)
+        gc.freeze()  # what is kept: else it is looked through again and again, for 35 ms each time
         return feature_tables.built_at(self.home) != self._built
 
 

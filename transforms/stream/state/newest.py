@@ -58,7 +58,7 @@ class Newest:
             kept[keys] = rows
 
     def read(self, keys: np.ndarray, starts: np.ndarray, n: int) -> Lists:
-        """Texts and times of some keys (sorted), n at the most: a list a key from the first of ``starts`` on, then on."""
+        """Texts and times of some keys (sorted), n at the most, from each of ``starts`` on, start by start."""
         times, values = self._time.upto(keys)[keys, :n], self._value.upto(keys)[keys, :n]
         there = (times != NEVER) & (times >= starts[:, None, None])
         place = np.flatnonzero(there) % times.size

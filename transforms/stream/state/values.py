@@ -11,6 +11,9 @@ from transforms.stream.state.sums import Sums
 from transforms.stream.state.words import Words
 from transforms.windows.items import expanded
 
+FEW = 4096
+"""Slots that are looked through for those of some keys; more are put in the order of the keys first."""
+
 _HASH_BITS = 65
 
 
@@ -137,8 +140,10 @@ class Values:
     def of_keys(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All slots of some keys (sorted, without repeats), and the place of each one's key among them."""
         done = len(self._order)
-        if len(self) - done > 4096 + done // 4:
-            self._order = np.argsort(self.key, kind="stable")
+        if len(self) - done > FEW:
+            fresh = np.argsort(self.key[done:], kind="stable") + done
+            place = np.searchsorted(self._sorted, self.key[fresh], side="right")
+            self._order = np.insert(self._order, place, fresh)
             self._sorted, done = self.key[self._order], len(self)
         place, owner = expanded(np.searchsorted(self._sorted, keys), np.searchsorted(self._sorted, keys, side="right"))
         where, there = looked_up(keys, self.key[done:])
