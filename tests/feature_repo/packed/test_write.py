@@ -24,7 +24,7 @@ from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import Address, Server, get
 from feature_repo.packed.write import Writer
 from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
-from tests.servers import RedisServer
+from tests.servers import RedisServer, wait_for
 
 
 def online(server: Server, keys: list[str]) -> dict[str, Any]:
@@ -106,6 +106,36 @@ def test_a_server_that_lost_everything_is_written_again_with_its_schema(
     redis_server.client().flushall()  # which leaves scripts and connections
     assert writer.write(*rows([("c", 1, 1, 3)])) == 1
     assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA
+
+
+def test_what_is_begun_is_written_while_something_else_is_done(server: Server, redis_server: RedisServer) -> None:
+    writer = Writer(server, "p", SCHEMA)
+    first = writer.begin(*rows([("a", 5, 1, 1)]))
+    waits = [writer.begin(*rows([("a", event, 1, event), ("b", event, 1, event)])) for event in (6, 4, 7)]
+    wait_for(lambda: online(server, ["a", "b"]) == {"a": (7, 7), "b": (7, 7)})
+    assert [first(), *(wait() for wait in waits)] == [1, 2, 0, 2]
+
+
+@pytest.mark.parametrize("lost", ["connection", "everything", "script"])
+def test_what_was_begun_and_failed_is_written_again(server: Server, redis_server: RedisServer, lost: str) -> None:
+    writer = Writer(server, "p", SCHEMA)
+    writer.write(*rows([("a", 1, 1, 1)]))
+    client = redis_server.client()
+    if lost == "script":
+        client.script_flush()
+    else:
+        client.client_pause(10_000, all=False)  # writes alone
+    wait = writer.begin(*rows([("a", 2, 1, 2), ("b", 2, 1, 2)]))
+    if lost == "connection":
+        client.client_kill_filter(_type="normal", skipme=True)
+        client.client_unpause()
+    elif lost == "everything":
+        redis_server.kill()
+        unsent = writer.begin(*rows([("c", 2, 1, 3)]))
+        redis_server.start()  # it keeps nothing
+        assert unsent() == 1
+    assert wait() == 2
+    assert online(server, ["a", "b"]) == {"a": (2, 2), "b": (2, 2)}
 
 
 def test_what_was_written_is_noted(server: Server) -> None:

@@ -85,7 +85,7 @@ class HopTiles:
     def _settle(self, stop: float) -> None:
         """Close what begins before a moment, after what it is made of."""
         if self._made_of is not None:
-            self._made_of._settle(stop)
+            self._made_of._settle(stop if stop == np.inf else stop + -stop % self.hop)
         if self._open is not None and self._open < stop:
             self._close()
 

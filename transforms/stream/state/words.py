@@ -16,6 +16,9 @@ _SPACE, _STEP = 1 << 62, 1 << 24
 in ascending order, and halving what is left each time would soon leave nothing.
 """
 
+RECENT = 2_000
+"""Texts that are kept beside the sorted ones."""
+
 
 class Words:
     """Codes of texts; a missing text is −1.
@@ -30,7 +33,7 @@ class Words:
         self._codes: dict[str | None, int] = {None: -1}
         self._ranks, self._levels = Growing(np.int64), Growing(np.int64)
         self._sorted: list[str] = []
-        self._rank_of_sorted: list[int] = []
+        self._recent: list[str] = []  # sorted, too: in a short list room is made faster
         self._levelled = 0
         self._bytes, self._ends = Growing(np.uint8), Growing(np.int32)
         self._arrow: pa.Array = pa.array([], pa.string())
@@ -54,32 +57,31 @@ class Words:
     @property
     def ranks(self) -> np.ndarray:
         """(words,) numbers in the order of the letters, with room for words to come; they may change when one does."""
-        fresh = self.texts[len(self._sorted) :]
-        if len(fresh) > 64 + len(self._sorted) // 64:
-            self._rank_anew()
-        else:
-            for text in fresh:
-                self._rank(text)
-        return self._ranks.values(len(self.texts))
+        fresh = self.texts[len(self._sorted) + len(self._recent) :]
+        ranks = self._ranks.values(len(self.texts))
+        if len(fresh) > 64 + len(self.texts) // 64 or not all(self._rank(text, ranks) for text in fresh):
+            self._rank_anew(ranks)
+        elif len(self._recent) > RECENT:
+            self._sorted, self._recent = sorted(self._sorted + self._recent), []
+        return ranks
 
-    def _rank(self, text: str) -> None:
-        place = bisect.bisect(self._sorted, text)
-        low = self._rank_of_sorted[place - 1] if place else 0
-        high = self._rank_of_sorted[place] if place < len(self._sorted) else _SPACE
-        self._sorted.insert(place, text)
-        if high - low < 2:
-            self._rank_anew()
-            return
-        rank = low + min((high - low) // 2, _STEP)
-        self._rank_of_sorted.insert(place, rank)
-        self._ranks.values(len(self._sorted))[self._codes[text]] = rank
+    def _rank(self, text: str, ranks: np.ndarray) -> bool:
+        """Give a text a rank between those of its neighbours, unless there is no room."""
+        low, high = 0, _SPACE
+        for known in (self._sorted, self._recent):
+            place = bisect.bisect(known, text)
+            if place:
+                low = max(low, int(ranks[self._codes[known[place - 1]]]))
+            if place < len(known):
+                high = min(high, int(ranks[self._codes[known[place]]]))
+        self._recent.insert(place, text)
+        ranks[self._codes[text]] = low + min((high - low) // 2, _STEP)
+        return high - low > 1
 
-    def _rank_anew(self) -> None:
-        self._sorted = sorted([*self._sorted, *self.texts[len(self._sorted) :]])
+    def _rank_anew(self, ranks: np.ndarray) -> None:
+        self._sorted, self._recent = sorted(self.texts), []
         order = np.fromiter((self._codes[text] for text in self._sorted), np.int64, len(self._sorted))
-        ranks = np.arange(1, len(order) + 1) * (_SPACE // (len(order) + 1))
-        self._ranks.values(len(order))[order] = ranks
-        self._rank_of_sorted = ranks.tolist()
+        ranks[order] = np.arange(1, len(order) + 1) * (_SPACE // (len(order) + 1))
 
     @property
     def arrow(self) -> pa.Array:
