@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import repeat
 
 import redis
 
@@ -22,6 +23,9 @@ KEYS_A_SCRIPT = 250
 
 ROWS_A_TRIP = 10_000
 """Rows that are under way at once."""
+
+_EVENT = struct.Struct("<q")
+"""A value's event time."""
 
 _NEWEST_WINS = """
 local call, unpack = redis.call, struct.unpack
@@ -123,10 +127,10 @@ class Writer:
         """For the rows between one for their schema and one for the view's status; and a key of each."""
         groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
         commands: list[Command] = [
-            ("EVALSHA", _SHA, len(group), *(keys[i] for i in group), self._ttl, *(values[i] for i in group))
+            ("EVALSHA", _SHA, len(group), *map(keys.__getitem__, group), self._ttl, *map(values.__getitem__, group))
             for group in groups
         ]
-        newest = max((struct.unpack_from("<q", value, 8)[0] for value in values), default=UNKNOWN_TIME)
+        (newest,) = max(map(_EVENT.unpack_from, values, repeat(8)), default=(UNKNOWN_TIME,))
         status = ("EVALSHA", _STATUS_SHA, 1, self._status, newest, round(time.time() * 1_000_000), len(keys))
         where = [self._schemas, *(keys[group[0]] for group in groups), self._status]
         return [self._announcement, *commands, status], where

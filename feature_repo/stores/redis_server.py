@@ -8,6 +8,7 @@ its data. Imports no Feast.
 import fcntl
 import hashlib
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -29,6 +30,9 @@ REWRITE_FROM = "512mb"
 """The log of writes is rewritten from this size on. A stream of 10,000 events a second adds 30 MB a second to it; with
 Redis' own 64 MB a child would write all values anew every two seconds.
 """
+
+SENT_BYTES = 1 << 21
+"""Room of a connection for what the server has not read yet; the system may allow less."""
 
 
 def ensure(home: Home, timeout: float = 30.0) -> redis.Redis:
@@ -83,8 +87,18 @@ def socket_path(home: Home) -> Path:
     return Path(tempfile.gettempdir()) / f"refrain-{digest}.sock"
 
 
+class _Connection(redis.UnixDomainSocketConnection):
+    """With room for what a batch of events writes, so that its sender need not wait until the server reads it."""
+
+    def _connect(self) -> socket.socket:
+        connected = super()._connect()
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
+        return connected
+
+
 def _client(home: Home, timeout: float = 30.0) -> redis.Redis:
-    return redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=timeout, retry=_at_once())
+    arguments = {"path": str(socket_path(home)), "socket_timeout": timeout, "retry": _at_once()}
+    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=_Connection, **arguments))
 
 
 def _at_once() -> Retry:

@@ -26,7 +26,7 @@ class LiveState:
 
     def __init__(self, source: EventSource, tables: Sequence[WindowedTable], tenant: str) -> None:
         self.coder = Coder(source, tenant)
-        self.tables = [LiveTable(table, self.coder.words) for table in tables]
+        self.tables = [LiveTable(table, self.coder.words, self.coder.pairs) for table in tables]
         self.clock = 0
         self._waiting: dict[int, list[Events]] = {live.table.unit: [] for live in self.tables}
         self._to_count: dict[str, list[Events]] = {live.table.name: [] for live in self.tables}
@@ -86,9 +86,11 @@ class LiveState:
 
     def _count_some(self, live: LiveTable, to_count: list[Events]) -> None:
         together = Events.concat(to_count)
-        most = len(together) if live.table.is_live else AT_ONCE
-        some, rest = together.keep(slice(0, most)), together.keep(slice(most, None))
-        to_count[:] = [rest] if len(rest) else []
+        if live.table.is_live or len(together) <= AT_ONCE:
+            some, rest = together, []
+        else:
+            some, rest = together.keep(slice(0, AT_ONCE)), [together.keep(slice(AT_ONCE, None))]
+        to_count[:] = rest
         live.add(live.of_events(some))
 
     @property

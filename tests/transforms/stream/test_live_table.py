@@ -102,7 +102,7 @@ def test_ties_are_settled_by_letters(name: str, events: list[dict[str, Any]], da
 def replay(name: str, events: list[dict[str, Any]], data: st.DataObject) -> None:
     table = TABLES_TESTED[name]
     coder = Coder(plays, "default")
-    live = LiveTable(table, coder.words)
+    live = LiveTable(table, coder.words, coder.pairs)
     online, told, clock = Online(live), [], 0
     waiting: list[dict[str, Any]] = []
     order = data.draw(st.permutations(events))

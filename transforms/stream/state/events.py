@@ -1,14 +1,16 @@
 """Events of one source as columns of numbers, and conditions on them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from feature_repo.windows import Condition, EventSource
 from feature_repo.windows.condition import OPERATORS
+from transforms.stream.state.pairs import Pairs
 from transforms.stream.state.words import Words
 
 
@@ -23,6 +25,7 @@ class Events:
         numbers: column → (n,) integers, 0 where missing; truths are 0 or 1.
         there: column of numbers → (n,) whether it was told.
         words: column of texts → what the codes stand for.
+        pairs: two columns of texts → the numbers of their pairs.
     """
 
     time: np.ndarray
@@ -31,6 +34,8 @@ class Events:
     numbers: Mapping[str, np.ndarray]
     there: Mapping[str, np.ndarray]
     words: Mapping[str, Words]
+    pairs: Mapping[frozenset[str], Pairs]
+    _numbers: dict[frozenset[str], np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -40,7 +45,13 @@ class Events:
         texts, numbers, there = (
             {name: column[some] for name, column in group.items()} for group in (self.texts, self.numbers, self.there)
         )
-        return Events(self.time[some], self.created[some], texts, numbers, there, self.words)
+        return Events(self.time[some], self.created[some], texts, numbers, there, self.words, self.pairs)
+
+    def numbers_of(self, columns: frozenset[str]) -> np.ndarray:
+        """(n,) numbers of the pairs of two columns of which no text is missing; several tables ask for the same."""
+        if columns not in self._numbers:
+            self._numbers[columns] = self.pairs[columns].numbers(*(self.texts[name] for name in sorted(columns)))
+        return self._numbers[columns]
 
     @classmethod
     def concat(cls, pieces: "Sequence[Events]") -> "Events":
@@ -55,7 +66,7 @@ class Events:
             }
             for group in ("texts", "numbers", "there")
         )
-        return cls(time, created, texts, numbers, there, pieces[0].words)
+        return cls(time, created, texts, numbers, there, pieces[0].words, pieces[0].pairs)
 
 
 class Coder:
@@ -69,6 +80,7 @@ class Coder:
     def __init__(self, source: EventSource, tenant: str) -> None:
         self.source = source
         self.words = {name: Words() for name in (*source.columns, *source.shared) if source.dtype(name) == "String"}
+        self.pairs = {frozenset(both): Pairs() for both in combinations(self.words, 2)}
         for name in source.shared:
             self.words[name].codes([tenant])
 
@@ -87,7 +99,7 @@ class Coder:
             else:
                 there[name], numbers[name] = np.ones(len(told), bool), np.array(told, np.int64)
         texts |= {name: np.zeros(len(times), np.int64) for name in self.source.shared}
-        return Events(times, np.array(created, np.int64), texts, numbers, there, self.words)
+        return Events(times, np.array(created, np.int64), texts, numbers, there, self.words, self.pairs)
 
 
 def holds(condition: Condition, events: Events) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Arrays that grow as codes are handed out."""
 
+import math
+import mmap
 from typing import Any
 
 import numpy as np
@@ -7,12 +9,14 @@ import numpy as np
 AHEAD = 1024
 """Elements that are filled at once."""
 
+TIMES = 8
+"""How much longer an array becomes when it is full. Memory that nobody touches is not there yet, so that length costs
+nothing; to copy what was there does, and nothing else is done meanwhile.
+"""
+
 
 class Growing:
-    """An array whose first axis is as long as it was ever asked for; what is new is filled.
-
-    Memory is taken twice as much each time, and filled as it is asked for: to fill it all would be most of the work,
-    and would come at once.
+    """An array whose first axis is as long as it was ever asked for; what is new is filled, as it is asked for.
 
     Args:
         dtype: of the elements.
@@ -38,8 +42,13 @@ class Growing:
     def _grow(self, length: int) -> None:
         have, filled = len(self._array), self._filled
         if length > have:
-            grown = np.empty((max(length, have * 2), *self._array.shape[1:]), self._array.dtype)
+            grown = _untouched((max(length, have * TIMES), *self._array.shape[1:]), self._array.dtype)
             grown[:filled] = self._array[:filled]
             self._array = grown
         self._filled = min(length + AHEAD, len(self._array))
         self._array[filled : self._filled] = self._fill
+
+
+def _untouched(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Memory from the system page by page: numpy would ask for huge pages, and each takes milliseconds to be made."""
+    return np.frombuffer(mmap.mmap(-1, math.prod(shape) * dtype.itemsize), dtype).reshape(shape)

@@ -15,6 +15,7 @@ from transforms.stream.state.growing import Growing
 from transforms.stream.state.keys import Keys
 from transforms.stream.state.newest import NEVER, Newest
 from transforms.stream.state.oldest import Oldest
+from transforms.stream.state.pairs import Pairs
 from transforms.stream.state.sums import INT, Sums
 from transforms.stream.state.top_k import TopK as MostFrequent
 from transforms.stream.state.values import Values
@@ -33,6 +34,7 @@ class Texts:
         n: (n,) how often.
         first: (n,) when first, microseconds.
         last: (n,) when last.
+        pair: (n,) numbers of keys and texts, see ``Values.pairs``; None if nobody knows them yet.
     """
 
     key: np.ndarray
@@ -41,6 +43,7 @@ class Texts:
     n: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    pair: np.ndarray | None = None
 
     @cached_property
     def by_key(self) -> Grouped:
@@ -89,6 +92,7 @@ class LiveTable:
     Args:
         table: the declaration.
         words: column of the source → its texts.
+        pairs: two of them → the numbers of their pairs, which other tables use, too.
 
     Attributes:
         parts: what is summed up of each key and window.
@@ -99,7 +103,7 @@ class LiveTable:
         starts: (windows,) first moment of each now.
     """
 
-    def __init__(self, table: WindowedTable, words: Mapping[str, Words]) -> None:
+    def __init__(self, table: WindowedTable, words: Mapping[str, Words], pairs: Mapping[frozenset[str], Pairs]) -> None:
         self.table, self.clock = table, 0
         self.keys = Keys(table, words)
         self._words = words
@@ -110,7 +114,10 @@ class LiveTable:
         self._sums = Sums(hops, *self._counts)
         counted = {f.of for f in table.of_kind(Distinct, TopK).values()}
         counted |= {f.of for f in table.of_kind(LastN).values() if f.distinct}
-        self.values = {str(name): Values(hops, words[str(name)]) for name in sorted(counted)}
+        self.values = {
+            name: Values(hops, words[name], pairs.get(self._columns(name), Pairs()))
+            for name in sorted(map(str, counted))
+        }
         self.windows = {
             name: [table.windows.index(window.name) for window in table.windows_of(f)]
             for name, f in table.features.items()
@@ -188,7 +195,9 @@ class LiveTable:
         value, time = events.texts[name], events.time
         there = value >= 0
         if there.all():
-            texts = Texts(came.key, value, time, np.ones(len(time), np.int64), time, time)
+            columns = self._columns(name)
+            pair = events.numbers_of(columns) if name in self.values and columns in events.pairs else None
+            texts = Texts(came.key, value, time, np.ones(len(time), np.int64), time, time, pair)
             texts.by_key = came.by_key
             return texts
         time = time[there]
@@ -244,12 +253,25 @@ class LiveTable:
                 oldest.add(at, *oldest.together(texts.key[mine], rows[mine]))
         if name not in self.values:
             return
-        columns = texts.key, texts.value, texts.n, texts.last
+        values = self.values[name]
+        pair = texts.pair
+        if pair is None:
+            pair = self._pairs_of(name, texts)
+        columns = texts.key, texts.value, pair, texts.n, texts.last
         for at, some in self._hops(texts.at):
             mine = columns if some is None else [column[some] for column in columns]
-            slots = self.values[name].add(at, *mine, self.starts)
+            slots = values.add(at, *mine, self.starts)
             for top in self._tops(name):
                 top.grew(slots)
+
+    def _columns(self, name: str) -> frozenset[str]:
+        """The columns whose pairs are those of keys and texts of a column; none where a key is several columns."""
+        return frozenset([*self.table.keys, name] if len(self.table.keys) == 1 else [])
+
+    def _pairs_of(self, name: str, texts: Texts) -> np.ndarray:
+        both = [texts.key, texts.value]
+        is_swapped = len(self.table.keys) == 1 and name < self.table.keys[0]
+        return self.values[name].pairs.numbers(*(both[::-1] if is_swapped else both))
 
     def _tops(self, column: str) -> list[MostFrequent]:
         return [top for name, top in self.top.items() if self.table.features[name].of == column]

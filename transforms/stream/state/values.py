@@ -1,12 +1,11 @@
 """Which texts each key has in each window, and how often: for distinct counts, the most frequent, and the newest."""
 
-from itertools import repeat
-
 import numpy as np
 
 from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.hop_tiles import looked_up
+from transforms.stream.state.pairs import Pairs
 from transforms.stream.state.sums import Sums
 from transforms.stream.state.words import Words
 from transforms.windows.items import expanded
@@ -18,17 +17,18 @@ _HASH_BITS = 65
 
 
 class Values:
-    """Pairs of a key and a text, each with a number of its own (its slot).
+    """Pairs of a key and a text, each with a place of its own (its slot).
 
     Args:
         hops: of each window, 0 for one that never ends.
         words: the texts.
+        pairs: numbers of the pairs of keys and texts; others may have them, too.
     """
 
-    def __init__(self, hops: list[int], words: Words) -> None:
-        self.words = words
+    def __init__(self, hops: list[int], words: Words, pairs: Pairs) -> None:
+        self.words, self.pairs = words, pairs
         self.counts = Sums(hops, 1)
-        self._slots: dict[int, int] = {}
+        self._slot, self._count = Growing(np.int64, -1), 0
         self._key, self._value = Growing(np.int64), Growing(np.int64)
         self._last = Growing(np.int64, np.iinfo(np.int64).min)
         self._distinct = Growing(np.int64, tail=(len(hops),))
@@ -36,7 +36,7 @@ class Values:
         self._order, self._sorted = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return self._count
 
     @property
     def key(self) -> np.ndarray:
@@ -59,7 +59,14 @@ class Values:
         return self.counts.all(len(self))[:, :, 0]
 
     def add(
-        self, at: int, key: np.ndarray, value: np.ndarray, n: np.ndarray, last: np.ndarray, starts: np.ndarray
+        self,
+        at: int,
+        key: np.ndarray,
+        value: np.ndarray,
+        pair: np.ndarray,
+        n: np.ndarray,
+        last: np.ndarray,
+        starts: np.ndarray,
     ) -> np.ndarray:
         """Texts that came within one hop.
 
@@ -67,6 +74,7 @@ class Values:
             at: a moment in it.
             key: (n,) whose.
             value: (n,) codes.
+            pair: (n,) numbers of both.
             n: (n,) how often.
             last: (n,) when last.
             starts: (windows,) first moment of each.
@@ -75,7 +83,7 @@ class Values:
             Their slots, without repeats, in the order of the keys.
         """
         pairs = Grouped.by((key << 32) | value)
-        slots = self._slots_of(pairs.index)
+        slots = self._slots_of(pairs.index, pair[pairs.order[pairs.first]])
         newest = self.last
         newest[slots] = np.maximum(newest[slots], pairs.largest(last))
         fresh = (self.n[slots] == 0) & (at >= starts)
@@ -84,15 +92,15 @@ class Values:
         self.counts.add(at, slots, pairs.added(n)[:, None], starts)
         return slots
 
-    def _slots_of(self, pairs: np.ndarray) -> np.ndarray:
-        """(n,) of pairs without repeats, new ones included."""
-        known = self._slots
-        slots = np.array(list(map(known.get, pairs.tolist(), repeat(-1))), np.int64)
+    def _slots_of(self, pairs: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """(n,) of pairs without repeats, new ones included; as keys and texts, and by their numbers."""
+        slot = self._slot.values(len(self.pairs))
+        slots = slot[numbers]
         new = np.flatnonzero(slots < 0)
         if len(new):
-            before, fresh = len(known), pairs[new]
-            slots[new] = np.arange(before, before + len(new))
-            known.update(zip(fresh.tolist(), range(before, before + len(new)), strict=True))
+            before, fresh = self._count, pairs[new]
+            self._count += len(new)
+            slots[new] = slot[numbers[new]] = np.arange(before, self._count)
             self.key[before:], self.value[before:] = fresh >> 32, fresh & 0xFFFFFFFF
         return slots
 
