@@ -88,16 +88,16 @@ def decoder(kind: str) -> msgspec.json.Decoder:
         if dtype == "String":
             # who or what may not be empty; other texts may
             least = 1 if name in source.key else 0
-            kind: Any = Annotated[str, msgspec.Meta(min_length=least, max_length=LONGEST_ID)]
+            wanted: Any = Annotated[str, msgspec.Meta(min_length=least, max_length=LONGEST_ID)]
         elif name in source.ranges:
             low, high = source.ranges[name]
-            kind = Annotated[int, msgspec.Meta(ge=low, le=high)]
+            wanted = Annotated[int, msgspec.Meta(ge=low, le=high)]
         else:
-            kind = _DTYPES[dtype]
+            wanted = _DTYPES[dtype]
         if name in source.key:
-            fields.append((name, kind))
+            fields.append((name, wanted))
         else:
-            optional.append((name, kind | None, None))
+            optional.append((name, wanted | None, None))
     told = msgspec.defstruct(f"{source.name}_event", [*fields, *optional], gc=False)
     return msgspec.json.Decoder(told)
 

@@ -11,14 +11,18 @@ from feature_repo.errors import InputError
 from feature_repo.packed import checksum
 from feature_repo.packed.schema import CHECKSUM_BYTES, FIXED, HEADER, UNKNOWN_TIME, Column, Group, Schema
 
-_ARROW = {
+MOMENT = pa.timestamp("us", "UTC")
+"""What times are, in packed values as in tables."""
+
+ARROW = {
     "Float64": pa.float64(),
     "Int64": pa.int64(),
-    "UnixTimestamp": pa.timestamp("us", "UTC"),
+    "UnixTimestamp": MOMENT,
     "Float32": pa.float32(),
     "Int32": pa.int32(),
     "Bool": pa.bool_(),
 }
+"""Arrow's types for those of Feast that have a fixed width."""
 
 
 Columns = Mapping[str, pa.Array] | Mapping[tuple[str, ...], pa.Array]
@@ -33,7 +37,7 @@ def arrow_type(column: Column) -> pa.DataType:
     """What a column is brought to before it is packed."""
     inner = column.element if column.element and column.kind != "message" else column.dtype
     texts = column.kind in ("text", "texts")
-    one = _ARROW.get(inner) or (pa.string() if texts else pa.binary())
+    one = ARROW.get(inner) or (pa.string() if texts else pa.binary())
     return pa.list_(one) if column.element and column.kind != "message" else one
 
 

@@ -98,8 +98,8 @@ class _Connection(redis.UnixDomainSocketConnection):
 
 
 def _client(home: Home, timeout: float = 30.0) -> redis.Redis:
-    arguments = {"path": str(socket_path(home)), "socket_timeout": timeout, "retry": _at_once()}
-    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=_Connection, **arguments))
+    arguments: dict[str, Any] = {"path": str(socket_path(home)), "socket_timeout": timeout, "retry": _at_once()}
+    return redis.Redis.from_pool(redis.ConnectionPool(_Connection, **arguments))
 
 
 def _at_once() -> Retry:

@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from feature_repo import events
+from feature_repo.packed.encode import ARROW, MOMENT
 from feature_repo.windows import EventSource
 from feature_repo.windows.table import DAY, MINUTE
-
-_MOMENT = pa.timestamp("us", "UTC")
-_TYPES = {"String": pa.string(), "Int64": pa.int64(), "Bool": pa.bool_()}
 
 FLOOD = 1_000
 """Events of one key that count within a minute: more is no listener."""
@@ -63,9 +61,10 @@ class Accepted:
             columns = [[*column, *more] for column, more in zip(columns, zip(*self.left, strict=True), strict=True)]
         if not columns[0]:
             return None
-        times = [pa.array(column, pa.int64()).view(_MOMENT) for column in columns[:2]]
+        times = [pa.array(column, pa.int64()).view(MOMENT) for column in columns[:2]]
         told = [
-            pa.array(column, _TYPES[self.source.columns[name]]) for name, column in zip(names, columns[2:], strict=True)
+            pa.array(column, ARROW.get(self.source.columns[name], pa.string()))
+            for name, column in zip(names, columns[2:], strict=True)
         ]
         return pa.table([*times, *told], ["event_timestamp", "created_timestamp", *names])
 

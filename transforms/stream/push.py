@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.encode import encode, names
+from feature_repo.packed.encode import MOMENT, encode, names
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
@@ -17,8 +17,6 @@ from transforms.stream.state.live_table import LiveRows
 
 SENT_AT_ONCE = 1_000
 """Rows that a connection takes before the server has read them; more are written by a thread, which may wait."""
-
-_MOMENT = pa.timestamp("us", "UTC")
 
 
 class Pusher:
@@ -74,4 +72,4 @@ class Pusher:
 
 
 def _times(micros: np.ndarray) -> pa.Array:
-    return pa.array(micros).view(_MOMENT)
+    return pa.array(micros).view(MOMENT)

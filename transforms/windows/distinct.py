@@ -54,7 +54,8 @@ class Valued:
     @classmethod
     def of(cls, code: np.ndarray, value: np.ndarray, at: np.ndarray, grid: Grid) -> "Valued":
         """From tiles in any order."""
-        return cls(*in_order(code, value, (at - grid.base) // grid.unit), grid)
+        code, value, number = in_order(code, value, (at - grid.base) // grid.unit)
+        return cls(code, value, number, grid)
 
     @cached_property
     def at(self) -> np.ndarray:

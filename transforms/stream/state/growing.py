@@ -51,4 +51,5 @@ class Growing:
 
 def _untouched(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Memory from the system page by page: numpy would ask for huge pages, and each takes milliseconds to be made."""
-    return np.frombuffer(mmap.mmap(-1, math.prod(shape) * dtype.itemsize), dtype).reshape(shape)
+    count = math.prod(shape)
+    return np.frombuffer(mmap.mmap(-1, max(count * dtype.itemsize, 1)), dtype, count).reshape(shape)

@@ -249,8 +249,8 @@ class LiveTable:
         if name in self.oldest:
             oldest, rows = self.oldest[name], np.column_stack([texts.first, texts.value])
             for at, some in self._hops(texts.at):
-                mine = slice(None) if some is None else some
-                oldest.add(at, *oldest.together(texts.key[mine], rows[mine]))
+                part = slice(None) if some is None else some
+                oldest.add(at, *oldest.together(texts.key[part], rows[part]))
         if name not in self.values:
             return
         values = self.values[name]
@@ -259,8 +259,8 @@ class LiveTable:
             pair = self._pairs_of(name, texts)
         columns = texts.key, texts.value, pair, texts.n, texts.last
         for at, some in self._hops(texts.at):
-            mine = columns if some is None else [column[some] for column in columns]
-            slots = values.add(at, *mine, self.starts)
+            key, value, number, n, last = columns if some is None else [column[some] for column in columns]
+            slots = values.add(at, key, value, number, n, last, self.starts)
             for top in self._tops(name):
                 top.grew(slots)
 
