@@ -209,21 +209,27 @@ class OneServer:
         except IndexError:
             client = self.client
             connection = client.connection_pool.get_connection()
-        with _closed_if_broken(connection):
+        try:
             connection.send_packed_command(connection.pack_commands(commands))
+        except BaseException:
+            connection.disconnect()
+            raise
+        return partial(self._finish, client, connection, len(commands))
 
-        def finish() -> list[Any]:
-            answers: list[Any] = []
-            with _closed_if_broken(connection):
-                for _ in commands:
-                    try:
-                        answers.append(connection.read_response())
-                    except redis.ResponseError as error:
-                        answers.append(error)
-            self._free.append((client, connection))
-            return answers
-
-        return finish
+    def _finish(self, client: redis.Redis, connection: Any, count: int) -> list[Any]:
+        """So many answers; errors are among them."""
+        answers: list[Any] = []
+        try:
+            for _ in range(count):
+                try:
+                    answers.append(connection.read_response())
+                except redis.ResponseError as error:
+                    answers.append(error)
+        except BaseException:
+            connection.disconnect()  # answers may be under way that nobody will read
+            raise
+        self._free.append((client, connection))
+        return answers
 
     def everywhere(self, *command: Any) -> None:
         """On the one there is."""
@@ -240,16 +246,6 @@ class OneServer:
         while free:
             with contextlib.suppress(IndexError):  # another thread took it
                 free.pop()[1].disconnect()
-
-
-@contextmanager
-def _closed_if_broken(connection: Any) -> Iterator[None]:
-    """Answers may be under way that nobody will read."""
-    try:
-        yield
-    except BaseException:
-        connection.disconnect()
-        raise
 
 
 class ClusterServer:
