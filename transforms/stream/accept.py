@@ -107,7 +107,7 @@ class Gate:
         out = Accepted(self.source)
         count, good, lateness, flood = out.counts, [], self.lateness, self.flood
         values_of, key_of, who, parse = attrgetter(*self._names), self._key, self._who, events.parse
-        day = minute = -1
+        minute = -1
         for one in told:
             try:
                 event, time, created = parse(one.kind, one.payload, now)
@@ -123,8 +123,8 @@ class Gate:
                 count["late"] += 1
                 continue
             if time // MINUTE != minute:
-                minute, day = time // MINUTE, time // DAY
-                many, known = self._many[minute], self._known[day]
+                minute = time // MINUTE
+                many, known = self._many[minute], self._known[time // DAY]
             identity, how = (time, key_of(values)), hash(values)
             before = known.get(identity)
             if before is not None:

@@ -1,7 +1,6 @@
 """Rows by what they belong to."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -31,11 +30,6 @@ class Grouped:
         ordered = index[order]
         first, length = runs(ordered)
         return cls(ordered[first], order, first, length)
-
-    @cached_property
-    def owner(self) -> np.ndarray:
-        """(n,) places in ``index``, in the order of the rows."""
-        return np.repeat(np.arange(len(self.index)), self.length)
 
     def added(self, rows: np.ndarray) -> np.ndarray:
         """(m, …) sums of integers."""
