@@ -111,7 +111,8 @@ class Resampler:
 
     def add(self, block: np.ndarray) -> np.ndarray:
         """(m,) float32 of the next block."""
-        piece = np.clip(np.nan_to_num(block.mean(axis=1)), -_LOUDEST, _LOUDEST)
+        finite = np.clip(np.nan_to_num(block), -_LOUDEST, _LOUDEST)  # first: a mean of damage may itself overflow
+        piece = finite.mean(axis=1)
         return piece if self._change is None else np.asarray(self._change.resample_chunk(piece))
 
     def rest(self) -> np.ndarray:

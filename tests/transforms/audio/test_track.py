@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.audio import stft, track
-from transforms.audio.decode import mono
+from transforms.audio.decode import Resampler, mono
 from transforms.audio.described import described, timbre
 from transforms.importers import FORMATS
 from transforms.raw import TABLES
@@ -84,6 +84,15 @@ def test_what_is_no_sound_is_told(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "nan.wav", damaged, stft.RATE, subtype="FLOAT")
     told = described(track.analyze(mono(tmp_path / "nan.wav", stft.RATE)))
     assert np.isfinite(told["level"])
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [(0x7F800001, 0), (0x7F800000, 0xFF800000), (0x7F7FFFFF, 0x7F7FFFFF)], ids=["nan", "inf", "max"]
+)
+def test_samples_that_cannot_be_added_are_sound(left: int, right: int) -> None:
+    """A signalling NaN, two infinities that cancel, and two numbers whose sum overflows."""
+    block = np.tile(np.array([left, right], np.uint32), (8, 1)).view(np.float32)
+    assert np.isfinite(Resampler(stft.RATE, stft.RATE).add(block)).all()
 
 
 @settings(max_examples=60, deadline=None)
