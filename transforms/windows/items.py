@@ -166,11 +166,16 @@ def begins(*columns: np.ndarray) -> np.ndarray:
 def runs(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place at which each run of rows that are equal in all columns begins, and how many rows it has."""
     first = np.flatnonzero(begins(*columns))
+    return first, _lengths(first, len(columns[0]))
+
+
+def _lengths(first: np.ndarray, count: int) -> np.ndarray:
+    """How many of so many rows each run has, from the places at which they begin."""
     length = np.empty_like(first)
     if len(first):
         np.subtract(first[1:], first[:-1], out=length[:-1])
-        length[-1] = len(columns[0]) - first[-1]
-    return first, length
+        length[-1] = count - first[-1]
+    return length
 
 
 def running(values: np.ndarray) -> np.ndarray:
@@ -254,6 +259,10 @@ def _packed(columns: tuple[np.ndarray, ...], bits: list[int]) -> np.ndarray:
     return packed
 
 
+SAMPLE = 10_000
+"""Rows that tell whether equal texts stand together."""
+
+
 def codes_of(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
     """Distinct texts in the order of their letters, and each series as places in it."""
     parts = [_of_runs(series) for series in frames]
@@ -272,11 +281,15 @@ def codes_of(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
 
 
 def _of_runs(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
-    """The first of each run of equal texts, and how long it is, where that makes them half as many; else all of them.
+    """The first of each run of equal texts, and how long it is, where that halves those looked at; else all of them.
 
     The keys of a day's tiles are sorted, so that each one's stand together.
     """
-    first = np.flatnonzero((texts != texts.shift(1)).fill_null(True).to_numpy())
-    if 2 * len(first) > len(texts):
+    if 2 * len(_begins_of(texts.head(SAMPLE))) > min(len(texts), SAMPLE):
         return texts, None
-    return texts.gather(first), np.diff(first, append=len(texts))
+    first = _begins_of(texts)
+    return texts.gather(first), _lengths(first, len(texts))
+
+
+def _begins_of(texts: pl.Series) -> np.ndarray:
+    return np.flatnonzero((texts != texts.shift(1)).fill_null(True).to_numpy())

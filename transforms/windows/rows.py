@@ -1,5 +1,8 @@
 """Rows of a windowed table from tiles."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
@@ -51,45 +54,64 @@ def rows(table: WindowedTable, tiles: Tiles, first: int, stop: int, since: int |
         One row for each key and moment at which an event came into a window or left one, in the order of both: the
         keys, ``event_timestamp``, ``created_timestamp`` and the table's columns.
     """
-    words, codes = _keys(table, tiles)
+    words, coded = _coded(table, tiles)
     times = tiles["sums"]["at"]
     earliest = int(times.min()) if len(times) else first  # type: ignore[arg-type]
     grid = Grid.over(table, min(earliest, first), stop + table.reach)
-    keys = max((int(code.max(initial=-1)) for code in codes.values()), default=-1) + 1
+    keys = max((int(code.max(initial=-1)) for code in coded.keys.values()), default=-1) + 1
+    unpacked = None
     if keys > grid.most_keys:
-        codes, unpacked = _dense(codes)
+        coded.keys, unpacked = _dense(coded.keys)
         keys = len(unpacked)
-    else:
-        unpacked = None
     pieces = []
     for low in range(0, max(keys, 1), grid.most_keys):
-        chosen = {name: (code >= low) & (code < low + grid.most_keys) for name, code in codes.items()}
-        some = (
-            {name: frame.filter(pl.Series(chosen[name])) for name, frame in tiles.items()}
-            if keys > grid.most_keys
-            else tiles
-        )
-        mine = {name: code[chosen[name]] - low for name, code in codes.items()} if keys > grid.most_keys else codes
-        piece, code = _rows(table, some, mine, grid, first, stop, -1 if since is None else since)
+        some = coded if keys <= grid.most_keys else coded.between(low, low + grid.most_keys)
+        piece, code = _rows(table, some, grid, first, stop, -1 if since is None else since)
         code = code + low if unpacked is None else unpacked[code + low]
         pieces.append(_with_keys(table, words, code, piece))
     return pl.concat(pieces)
 
 
-def _keys(table: WindowedTable, tiles: Tiles) -> tuple[list[pl.Series], dict[str, np.ndarray]]:
-    """Texts of each key, and the combined code of each tile of each frame."""
-    words, parts = [], []
-    for key in table.keys:
-        texts, codes = codes_of([frame[key] for frame in tiles.values()])
-        words.append(texts)
-        parts.append(codes)
+@dataclass
+class _Coded:
+    """Tiles whose texts are places among all texts of their kind, in the order of the letters.
+
+    Attributes:
+        tiles: the frames.
+        keys: frame → (n,) codes of its keys, all of a table's together as one.
+        values: frame → the texts of its values, and (n,) which; of the frames that have some.
+    """
+
+    tiles: Tiles
+    keys: dict[str, np.ndarray]
+    values: dict[str, tuple[pl.Series, np.ndarray]]
+
+    def between(self, low: int, stop: int) -> "_Coded":
+        """The tiles of the keys low ≤ code < stop, which are counted from low."""
+        chosen = {name: (code >= low) & (code < stop) for name, code in self.keys.items()}
+        return _Coded(
+            {name: frame.filter(pl.Series(chosen[name])) for name, frame in self.tiles.items()},
+            {name: code[chosen[name]] - low for name, code in self.keys.items()},
+            {name: (texts, value[chosen[name]]) for name, (texts, value) in self.values.items()},
+        )
+
+
+def _coded(table: WindowedTable, tiles: Tiles) -> tuple[list[pl.Series], _Coded]:
+    """Texts of each key, and the tiles in codes. Columns are coded side by side."""
+    columns = [[frame[key] for frame in tiles.values()] for key in table.keys]
+    valued = [name for name, frame in tiles.items() if "value" in frame.columns]
+    columns += [[tiles[name]["value"]] for name in valued]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        found = list(pool.map(codes_of, columns))
+    by_key, by_value = found[: len(table.keys)], found[len(table.keys) :]
     combined = {}
     for place, name in enumerate(tiles):
-        code = parts[0][place]
-        for texts, codes in zip(words[1:], parts[1:], strict=True):
+        code = by_key[0][1][place]
+        for texts, codes in by_key[1:]:
             code = code * max(len(texts), 1) + codes[place]
         combined[name] = code
-    return words, combined
+    values = {name: (texts, codes[0]) for name, (texts, codes) in zip(valued, by_value, strict=True)}
+    return [texts for texts, _ in by_key], _Coded(tiles, combined, values)
 
 
 def _dense(codes: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -108,17 +130,11 @@ def _with_keys(table: WindowedTable, words: list[pl.Series], code: np.ndarray, p
 
 
 def _rows(
-    table: WindowedTable,
-    tiles: Tiles,
-    codes: dict[str, np.ndarray],
-    grid: Grid,
-    first: int,
-    stop: int,
-    since: int,
+    table: WindowedTable, coded: _Coded, grid: Grid, first: int, stop: int, since: int
 ) -> tuple[pl.DataFrame, np.ndarray]:
-    sums = _items(tiles["sums"], codes["sums"], grid, [])
+    sums = _items(coded.tiles["sums"], coded.keys["sums"], grid, [])
     wanted = _moments(table, sums, grid, first, stop, since)
-    compute = _Compute(table, tiles, codes, sums, wanted)
+    compute = _Compute(table, coded, sums, wanted)
     columns: dict[str, pl.Series] = {}
     for name, feature in table.features.items():
         for window in table.windows_of(feature):
@@ -164,11 +180,8 @@ def _moments(table: WindowedTable, sums: Items, grid: Grid, first: int, stop: in
 class _Compute:
     """Values of one feature after the other; what several need is computed once."""
 
-    def __init__(
-        self, table: WindowedTable, tiles: Tiles, codes: dict[str, np.ndarray], sums: Items, rows: Rows
-    ) -> None:
-        self._table, self._tiles, self._codes, self._sums, self._rows = table, tiles, codes, sums, rows
-        self._words: dict[str, tuple[pl.Series, np.ndarray]] = {}
+    def __init__(self, table: WindowedTable, coded: _Coded, sums: Items, rows: Rows) -> None:
+        self._table, self._coded, self._sums, self._rows = table, coded, sums, rows
         self._known: dict[str, Items] = {}
         self._valued: dict[str, Valued] = {}
         self._totals: dict[str, np.ndarray] = {}
@@ -225,31 +238,24 @@ class _Compute:
         found = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
         return [_where(found != empty, found)]
 
-    def _coded(self, name: str) -> tuple[pl.Series, np.ndarray]:
-        """Texts of a frame's values, and their codes."""
-        if name not in self._words:
-            words, (value,) = codes_of([self._tiles[name]["value"]])
-            self._words[name] = words, value
-        return self._words[name]
-
     def _values(self, name: str, order: list[str]) -> tuple[Items, pl.Series]:
         """Tiles of the values of a column, and the texts that their codes stand for."""
-        words, value = self._coded(name)
+        words, value = self._coded.values[name]
         if name not in self._known:
-            coded = self._tiles[name].with_columns(value=pl.Series(value))
-            self._known[name] = _items(coded, self._codes[name], self._rows.grid, order)
+            frame = self._coded.tiles[name].with_columns(value=pl.Series(value))
+            self._known[name] = _items(frame, self._coded.keys[name], self._rows.grid, order)
         return self._known[name], words
 
     def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
         of = f"values.{feature.of}"
-        _, value = self._coded(of)
         if of not in self._valued:
-            self._valued[of] = Valued.of(self._codes[of], value, self._tiles[of]["at"].to_numpy(), self._rows.grid)
+            code, (_, value) = self._coded.keys[of], self._coded.values[of]
+            self._valued[of] = Valued.of(code, value, self._coded.tiles[of]["at"].to_numpy(), self._rows.grid)
         return [pl.Series(distinct(self._valued[of], self._rows, window, feature.exact, lambda: self._levels_of(of)))]
 
     def _levels_of(self, name: str) -> np.ndarray:
         if name not in self._levels:
-            self._levels[name] = levels(self._coded(name)[0].to_list())
+            self._levels[name] = levels(self._coded.values[name][0].to_list())
         return self._levels[name]
 
     def _top_k(self, name: str, feature: TopK, window: Window) -> list[pl.Series]:
