@@ -53,13 +53,18 @@ def are_sound(raw: bytes, rows: int) -> bool:
 
 
 def of_pieces(words: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """(pieces,) checksums of pieces that lie one after the other, each of so many words, one at the least."""
+    """(pieces,) checksums of pieces that lie one after the other, each of so many words.
+
+    The last word of each, where its checksum stands or will stand, does not count; there is one more at the least.
+    """
     if not len(lengths):
         return np.empty(0, np.uint32)
     factors = multipliers(int(lengths.max()) + 1)
     of_words = np.concatenate([factors[1:after] for after in (lengths + 1).tolist()])
-    sums = np.add.reduceat(words * of_words, np.cumsum(lengths) - lengths)
-    return _high(sums + factors[0] * lengths.astype(np.uint64))
+    stops = np.cumsum(lengths)
+    of_words[stops - 1] = 0
+    sums = np.add.reduceat(words * of_words, stops - lengths)
+    return _high(sums + factors[0] * (lengths - 1).astype(np.uint64))
 
 
 def first_damaged(values: Sequence[bytes]) -> int | None:
@@ -75,9 +80,7 @@ def first_damaged(values: Sequence[bytes]) -> int | None:
         rows = words.reshape(len(values), counts[0])
         wrong = of_rows(rows[:, :-1]) != rows[:, -1]
     else:
-        body = np.ones(len(words), bool)
-        body[last] = False
-        wrong = of_pieces(words[body], counts - 1) != words[last]
+        wrong = of_pieces(words, counts) != words[last]
     return int(wrong.argmax()) if wrong.any() else None
 
 

@@ -58,6 +58,8 @@ def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array 
         InputError: a value does not fit its type, a list has a missing text in it, or a vector another length.
     """
     rows = len(event)
+    if not rows:
+        return []
     fixed = np.zeros((rows, schema.fixed_bytes), np.uint8)
     header = np.ndarray(rows, HEADER, fixed, 0, (schema.fixed_bytes,))
     header["tag"] = schema.tag
@@ -85,7 +87,7 @@ def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array 
                 variable[place] = packed.slice(number * rows, rows)
     if variable:
         np.cumsum(ends, axis=1, out=ends)
-        if ends.max(initial=0) >= 1 << 32:
+        if ends.max() >= 1 << 32:
             raise _unfit(schema, schema.variable[-1], f"{ends.max()} bytes in one row", "less than 4 GiB in a row")
         np.ndarray((rows, len(variable)), "<u4", fixed, schema.ends, (schema.fixed_bytes, 4))[:] = ends
     bits = np.packbits(is_null, axis=1, bitorder="little")
@@ -94,12 +96,13 @@ def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array 
         sums = checksum.of_rows(fixed.view("<u4")).astype("<u4").view(np.uint8).reshape(rows, CHECKSUM_BYTES)
         return _fixed_size(np.hstack([fixed, sums])).to_pylist()
     padding = -ends[:, -1] % checksum.WORD
-    parts = (_fixed_size(fixed), *variable, _sliced(padding, bytes(int(padding.sum()))))
-    body = pc.binary_join_element_wise(*parts, _EMPTY)
-    words = np.frombuffer(_texts(body)[1], "<u4")
-    lengths = _lengths_of(body) // checksum.WORD
-    sums = checksum.of_pieces(words, lengths).astype("<u4").view(np.uint8).reshape(rows, CHECKSUM_BYTES)
-    return pc.binary_join_element_wise(body, _fixed_size(sums), _EMPTY).to_pylist()
+    tail = padding + CHECKSUM_BYTES
+    parts = (_fixed_size(fixed), *variable, _sliced(tail, bytes(int(tail.sum()))))
+    whole = pc.binary_join_element_wise(*parts, _EMPTY)
+    words = np.frombuffer(whole.buffers()[2], "<u4")  # made just now and seen by nobody, so that it can be written to
+    offsets = _offsets(whole) // checksum.WORD
+    words[offsets[1:] - 1] = checksum.of_pieces(words, offsets[1:] - offsets[:-1])
+    return whole.to_pylist()
 
 
 def microseconds(times: pa.Array) -> np.ndarray:
@@ -166,7 +169,7 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     if column.kind in ("text", "blob", "message"):
         return values.cast(pa.binary()).fill_null(b"")
     lengths = _lengths(values)
-    inside = values.flatten()  # of the present rows, in order
+    inside = _inside(values)
     if column.kind == "numbers":
         kept = np.dtype(FIXED[column.element or ""])
         if inside.null_count and kept.kind != "f":
@@ -205,6 +208,14 @@ def _lengths(lists: pa.ListArray) -> np.ndarray:
         return pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     offsets = lists.offsets.to_numpy().astype(np.int64)
     return offsets[1:] - offsets[:-1]
+
+
+def _inside(lists: pa.ListArray) -> pa.Array:
+    """Elements of the lists that are there, in order."""
+    if lists.null_count:
+        return lists.flatten()
+    first, stop = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
+    return lists.values.slice(first, stop - first)  # as it lies; ``flatten`` copies
 
 
 def _texts(values: pa.Array) -> tuple[np.ndarray, pa.Buffer | bytes]:

@@ -64,8 +64,9 @@ def test_movielens_day_by_day(batch: Home, home: Home, monkeypatch: pytest.Monke
     push = Pusher.push
 
     def noted(pusher: Pusher, rows: LiveRows) -> int:
-        frame = pl.DataFrame({**rows.keys, "at": rows.event, **rows.single})
-        pushed[pusher.view].append(frame.with_columns(step=pl.lit(source.step)))
+        keys = pusher.live.keys.texts(rows.codes)
+        frame = pl.DataFrame({**keys, "at": rows.event, **rows.single})
+        pushed[pusher.live.table.name].append(frame.with_columns(step=pl.lit(source.step)))
         return push(pusher, rows)
 
     monkeypatch.setattr(Pusher, "push", noted)

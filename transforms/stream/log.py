@@ -231,9 +231,12 @@ class Log:
         return False
 
 
+_BLOCK = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)  # to hand out a few kilobytes takes longer
+
+
 def _block(rows: pa.Table) -> bytes:
     out = pa.BufferOutputStream()
-    with pa.ipc.new_file(out, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
+    with pa.ipc.new_file(out, rows.schema, options=_BLOCK) as file:
         file.write(rows)
     return out.getvalue().to_pybytes()
 

@@ -8,12 +8,11 @@ import pyarrow as pa
 
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.encode import MOMENT, encode, names
+from feature_repo.packed.encode import MOMENT, encode
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
-from feature_repo.windows import WindowedTable
-from transforms.stream.state.live_table import LiveRows
+from transforms.stream.state.live_table import LiveRows, LiveTable
 
 SENT_AT_ONCE = 1_000
 """Rows that a connection takes before the server has read them; more are written by a thread, which may wait."""
@@ -25,19 +24,19 @@ class Pusher:
     Args:
         home: whose project.
         server: the online store.
-        table: the declaration.
+        live: the table, whose keys its rows have.
         pool: writes many rows.
         patience: seconds for which a write is tried again while the server is away.
     """
 
     def __init__(
-        self, home: Home, server: Server, table: WindowedTable, pool: Executor, patience: float = 60.0
+        self, home: Home, server: Server, live: LiveTable, pool: Executor, patience: float = 60.0
     ) -> None:
-        self._pool = pool
+        self.live, self._pool = live, pool
         self._under_way: Callable[[], int] | None = None
-        self.view = table.name
-        self._schema = Schema.of(table.name, table.fields)
-        self._prefix = entity_key.prefix(home.project, table.name)
+        self._names: list[bytes | None] = []
+        self._schema = Schema.of(live.table.name, live.table.fields)
+        self._prefix = entity_key.prefix(home.project, live.table.name)
         self._writer = Writer(server, home.project, self._schema, patience=patience)
 
     def push(self, rows: LiveRows) -> int:
@@ -52,13 +51,25 @@ class Pusher:
         self.finish()
         if not len(rows.event):
             return 0
-        keys = names(self._prefix, [rows.keys[key] for key in sorted(rows.keys)]).to_pylist()
+        keys = self._names_of(rows.codes)
         values = encode(self._schema, rows.columns, _times(rows.event), _times(rows.created))
         if len(keys) <= SENT_AT_ONCE:
             self._under_way = self._writer.begin(keys, values)
         else:
             self._under_way = self._pool.submit(self._writer.write, keys, values).result
         return len(keys)
+
+    def _names_of(self, codes: np.ndarray) -> list[bytes]:
+        """Full names of keys, sorted; each is made once."""
+        known, wanted = self._names, codes.tolist()
+        known.extend([None] * (wanted[-1] + 1 - len(known)))
+        fresh = [code for code in wanted if known[code] is None]
+        if fresh:
+            texts = self.live.keys.texts(np.array(fresh))
+            parts = zip(*(map(entity_key.part, texts[key]) for key in sorted(texts)), strict=True)
+            for code, mine in zip(fresh, parts, strict=True):
+                known[code] = b"%b%b}" % (self._prefix, entity_key.entity(mine))
+        return [known[code] for code in wanted]  # type: ignore[misc]
 
     def finish(self) -> None:
         """Wait until what was pushed last is online.

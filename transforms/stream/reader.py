@@ -261,7 +261,7 @@ class Reader:
         }
         self._clock = max(self._clock, *(state.clock for state in self._states.values()))
         self._pushers = {
-            live.table.name: Pusher(self.home, self._server, live.table, self._pool)
+            live.table.name: Pusher(self.home, self._server, live, self._pool)
             for state in self._states.values()
             for live in state.tables
         }

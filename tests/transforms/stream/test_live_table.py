@@ -30,7 +30,7 @@ class Online:
 
     def update(self) -> None:
         rows = self.live.rows(self.live.due())
-        keys = list(zip(*(texts.to_pylist() for texts in rows.keys.values()), strict=True))
+        keys = list(zip(*self.live.keys.texts(rows.codes).values(), strict=True))
         columns = {name: values.to_pylist() for name, values in rows.single.items()}
         for place, key in enumerate(keys):
             found = {name: values[place] for name, values in columns.items()}

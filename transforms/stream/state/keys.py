@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pyarrow as pa
 
 from feature_repo.windows import WindowedTable
 from transforms.stream.state.growing import Growing
@@ -45,12 +44,10 @@ class Keys:
             self._parts.values(len(known))[before:] = np.array(fresh, np.int64)
         return np.array(found, np.int64)
 
-    def texts(self, codes: np.ndarray) -> dict[str, pa.Array]:
+    def texts(self, codes: np.ndarray) -> dict[str, list[str]]:
         """Join key → (n,) texts."""
-        if len(self._words) == 1:
-            return {self._names[0]: self._words[0].arrow.take(pa.array(codes))}
-        parts = self._parts.values(len(self))[codes]
+        parts = self._parts.values(len(self))[codes] if len(self._words) > 1 else codes[:, None]
         return {
-            name: words.arrow.take(pa.array(parts[:, place]))
-            for place, (name, words) in enumerate(zip(self._names, self._words, strict=True))
+            name: [words.texts[code] for code in column]
+            for name, words, column in zip(self._names, self._words, parts.T.tolist(), strict=True)
         }

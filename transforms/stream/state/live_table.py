@@ -333,7 +333,7 @@ class LiveTable:
 
         moment = self._moment.upto(keys)[keys]
         created = np.maximum(moment, self._created.upto(keys)[keys])
-        return LiveRows(self.keys.texts(keys), moment, created, columns(self, keys))
+        return LiveRows(keys, moment, created, columns(self, keys))
 
     def words(self, column: str) -> Words:
         """Texts of a column."""
@@ -357,13 +357,13 @@ class LiveRows:
     """Rows of a table.
 
     Attributes:
-        keys: join key → (n,) texts.
+        codes: (n,) of their keys, sorted.
         event: (n,) moments, microseconds.
         created: (n,) when they could be known.
         columns: columns of one type → (their number × n,) values, one column after the other.
     """
 
-    keys: dict[str, pa.Array]
+    codes: np.ndarray
     event: np.ndarray
     created: np.ndarray
     columns: dict[tuple[str, ...], pa.Array]
