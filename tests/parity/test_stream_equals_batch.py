@@ -1,5 +1,6 @@
 """MovieLens 100k as a stream, day by day, gives the tables that the batch run gives."""
 
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,10 @@ class Days:
     def restart(self) -> None:
         raise AssertionError("nothing went wrong")
 
-    def read(self, most: int, wait: float) -> Batch:
+    def begin(self, most: int, wait: float) -> Callable[[], Batch]:
+        return lambda: self._read(wait)
+
+    def _read(self, wait: float) -> Batch:
         if self.step + 1 == len(self.days) or wait == 0.0:  # at the end, or there are rows to push before the next day
             return Batch(ends=self.step + 1 == len(self.days))
         self.step += 1

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from feature_repo.errors import StoreError
 from feature_repo.events import Names
-from feature_repo.packed.server import Command, Server, begun, persistent, raised
+from feature_repo.packed.server import REDIS_ERRORS, Command, Server, begun, persistent, raised
 from transforms.stream.accept import Dead
 
 LEASE_SECONDS = 15
@@ -203,13 +203,17 @@ class Log:
         """
         return persistent(self._server, partial(self._send, command), tries=2, patience=self._patience)
 
-    def ask_once(self, *command: Any) -> Any:
-        """One command that must not be asked twice.
+    def begin_once(self, *command: Any) -> Callable[[], Any]:
+        """One command that must not be asked twice: it is sent.
 
-        Raises:
-            OnlineUnavailable: the server is away, or was in the middle.
+        Returns:
+            What waits for the answer. It raises OnlineUnavailable where the server is away, or was in the middle.
         """
-        return persistent(self._server, partial(self._send, command), tries=1)
+        try:
+            finish = self._server.begin([command], [self.names.stream])
+        except REDIS_ERRORS as error:
+            finish = partial(raised, [error])
+        return lambda: persistent(self._server, lambda: raised(finish())[0], tries=1)
 
     def _send(self, command: Command) -> Any:
         return raised(self._server.send([command], [self.names.stream]))[0]

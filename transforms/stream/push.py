@@ -29,9 +29,7 @@ class Pusher:
         patience: seconds for which a write is tried again while the server is away.
     """
 
-    def __init__(
-        self, home: Home, server: Server, live: LiveTable, pool: Executor, patience: float = 60.0
-    ) -> None:
+    def __init__(self, home: Home, server: Server, live: LiveTable, pool: Executor, patience: float = 60.0) -> None:
         self.live, self._pool = live, pool
         self._under_way: Callable[[], int] | None = None
         self._names: list[bytes | None] = []

@@ -153,8 +153,9 @@ class Reader:
             self._wait_for_commit()
             self._load()
         wait = 0.0 if self._is_busy or self._pushed is not None else self._wait
-        batch = source.read(self.settings.batch, wait)
-        self._commit()
+        events = source.begin(self.settings.batch, wait)
+        self._commit()  # while Redis looks for events
+        batch = events()
         accepted = self._accept(batch.told, batch.arrived)
         self._clock = max(self._clock, *(max(part.time, default=0) + 1 for part in accepted.values()))
         if self.settings.follows == "wall":

@@ -3,9 +3,10 @@
 import os
 import select
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,10 @@ from transforms.stream.log import Log
 
 GROUP, READER = "features", "reader"
 """Consumer group and consumer: one reader at a time, see ``log.Log.take``."""
+
+_READ = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT")
+
+_READ = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT")
 
 ACKNOWLEDGED = 1_000
 """Entries of one command: a script can't pass on many more words."""
@@ -47,8 +52,8 @@ class Source(Protocol):
 
     name: str
 
-    def read(self, most: int, wait: float) -> Batch:
-        """The next events, so many at the most; waits so many seconds for the first."""
+    def begin(self, most: int, wait: float) -> Callable[[], Batch]:
+        """Ask for the next events, so many at the most; what comes back waits for the first, so many seconds."""
         ...
 
     def restart(self) -> None:
@@ -67,8 +72,7 @@ class Stream:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._after: bytes | str = "0"
-        self._pool = ThreadPoolExecutor(1, "read")
-        self._ahead: Future[Any] | None = None
+        self._ahead: Callable[[], Any] | None = None
         self._make()
 
     def _make(self) -> None:
@@ -80,35 +84,43 @@ class Stream:
 
     def restart(self) -> None:
         """First what was given to us and not acknowledged."""
-        if self._ahead is not None:
-            self._ahead.exception()
-            self._ahead = None
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            with suppress(OnlineUnavailable):
+                ahead()  # else it might give us some after we have asked for those that it gave us
         self._after = "0"
         self._make()
 
-    def read(self, most: int, wait: float) -> Batch:
+    def begin(self, most: int, wait: float) -> Callable[[], Batch]:
         """What waits; what was not acknowledged comes first."""
-        name = self._log.names.stream
-        call = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT", most)
-        new = ("BLOCK", max(round(wait * 1000), 1), "STREAMS", name, ">")
-        again = self._after != ">"
-        if again:
-            answer = self._log.ask(*call, "STREAMS", name, self._after)
-        else:
-            ahead, self._ahead = self._ahead, None
-            try:
-                answer = ahead.result() if ahead else self._log.ask_once(*call, *new)
-            except OnlineUnavailable:  # it may have given us some that never arrived
-                self.restart()
-                return self.read(most, wait)
+        if self._after != ">":
+            return partial(self._again, most, wait)
+        ahead, self._ahead = self._ahead, None
+        return partial(self._new, ahead or self._ask_for_new(most, wait), most, wait)
+
+    def _again(self, most: int, wait: float) -> Batch:
+        answer = self._log.ask(*_READ, most, "STREAMS", self._log.names.stream, self._after)
         entries = answer[0][1] if answer else []
-        if again:
-            if not entries:
-                self._after = ">"
-                return self.read(most, wait)
-            self._after = entries[-1][0]
-        if len(entries) == most and not again:
-            self._ahead = self._pool.submit(self._log.ask_once, *call, *new)
+        self._after = entries[-1][0] if entries else ">"
+        return self._batch(entries) if entries else self.begin(most, wait)()
+
+    def _new(self, answer: Callable[[], Any], most: int, wait: float) -> Batch:
+        try:
+            found = answer()
+        except OnlineUnavailable:  # it may have given us some that never arrived
+            self.restart()
+            return self.begin(most, wait)()
+        entries = found[0][1] if found else []
+        if len(entries) == most:
+            self._ahead = self._ask_for_new(most, wait)
+        return self._batch(entries)
+
+    def _ask_for_new(self, most: int, wait: float) -> Callable[[], Any]:
+        block = max(round(wait * 1000), 1)
+        return self._log.begin_once(*_READ, most, "BLOCK", block, "STREAMS", self._log.names.stream, ">")
+
+    def _batch(self, entries: list[Any]) -> Batch:
+        name = self._log.names.stream
         flat = list(chain.from_iterable(fields for _, fields in entries if fields))
         told = list(map(Told, map(_kind, flat[::2]), flat[1::2]))
         ids = [entry[0] for entry in entries]
@@ -148,8 +160,11 @@ class Lines:
             os.close(self._open)
             self._open, self._rest, self._ended = None, b"", False
 
-    def read(self, most: int, wait: float) -> Batch:
+    def begin(self, most: int, wait: float) -> Callable[[], Batch]:
         """The next lines; of standard input those that are there, after the first."""
+        return partial(self._read, most, wait)
+
+    def _read(self, most: int, wait: float) -> Batch:
         if self._open is None:
             self._open = self._opened()
         lines = self._lines(most)

@@ -125,7 +125,14 @@ def dies(patch: pytest.MonkeyPatch, owner: Any, name: str, calls: int, *, after:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Log, "commit"), (Log, "_transacted"), (Pusher, "push"), (Pusher, "finish"), (Stream, "read")],
+    [
+        (Log, "commit"),
+        (Log, "_transacted"),
+        (Pusher, "push"),
+        (Pusher, "finish"),
+        (Stream, "begin"),
+        (Stream, "_batch"),
+    ],
     ids=lambda one: str(one)[-9:],
 )
 def test_it_dies_between_any_two_steps(
