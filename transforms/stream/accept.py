@@ -48,7 +48,7 @@ class Accepted:
     source: EventSource
     time: list[int] = field(default_factory=list)
     created: list[int] = field(default_factory=list)
-    columns: dict[str, list[Any]] = field(default_factory=dict)
+    columns: dict[str, Sequence[Any]] = field(default_factory=dict)
     left: list[tuple] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -105,17 +105,19 @@ class Gate:
             arrived: created time of events that tell none; None for the time of the event itself.
         """
         out = Accepted(self.source)
-        count, good, lateness, flood = out.counts, [], self.lateness, self.flood
+        count, lateness, flood = out.counts, self.lateness, self.flood
+        times, created, rows = [], [], []
         values_of, key_of, who, parse = attrgetter(*self._names), self._key, self._who, events.parse
-        minute = -1
+        first, minute = arrived or 0, -1
         for one in told:
             try:
-                event, time, created = parse(one.kind, one.payload, now)
+                event, time, known_at = parse(one.kind, one.payload, now)
             except events.Refused as error:
                 out.dead.append(Dead(str(error), one))
                 continue
             values = values_of(event)
-            known_at = created if created is not None else max(time, arrived or 0)
+            if known_at is None:
+                known_at = time if time > first else first
             if time >= clock:
                 clock = time + 1
             elif time < clock - lateness:
@@ -141,11 +143,13 @@ class Gate:
                 continue
             many[values[who]] = often + 1
             known[identity] = how
-            good.append((time, known_at, *values))
-        columns = list(zip(*good, strict=True)) or [()] * (len(self._names) + 2)
-        out.time, out.created = list(columns[0]), list(columns[1])
-        out.columns = dict(zip(self._names, map(list, columns[2:]), strict=True))
-        count["accepted"] += len(good)
+            times.append(time)
+            created.append(known_at)
+            rows.append(values)
+        out.time, out.created = times, created
+        columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
+        out.columns = dict(zip(self._names, columns, strict=True))
+        count["accepted"] += len(rows)
         count["refused"] += len(out.dead)
         self._forget(clock - lateness)
         return out

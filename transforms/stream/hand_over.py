@@ -27,7 +27,8 @@ from transforms.raw.ingest import Batch, ingest
 from transforms.stream.accept import Gate
 from transforms.stream.live_state import LiveState
 from transforms.stream.log import Log
-from transforms.stream.state.live_table import Additions, LiveTable, Texts
+from transforms.stream.state.additions import Additions, Texts
+from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.sums import INT
 from transforms.windows.calendar import date_of
 from transforms.windows.known_tiles import KnownTiles
@@ -166,10 +167,10 @@ def _keys(live: LiveTable, frame: pl.DataFrame) -> np.ndarray:
 def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
     at = frame["at"].to_numpy()
     if distinct_alone(live.table, name):  # that it was there is all that counts
-        n, first, last = np.ones(len(at), np.int64), at, at
+        n, first, last = None, at, at
     else:
         n, first, last = (frame[column].to_numpy() for column in ("n", "first", "last"))
-    return Texts(_keys(live, frame), live.words(name).codes(frame["value"].to_list()), at, n, first, last)
+    return Texts(_keys(live, frame), live.words(name).codes(frame["value"].to_list()), at, first, last, n)
 
 
 def _newest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
@@ -179,4 +180,4 @@ def _newest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
         return _texts(live, tiles[f"values.{name}"], name)
     last = frame["last"].to_numpy()
     value = live.words(name).codes(frame["value"].to_list())
-    return Texts(_keys(live, frame), value, frame["at"].to_numpy(), np.ones(len(last), np.int64), last, last)
+    return Texts(_keys(live, frame), value, frame["at"].to_numpy(), last, last)

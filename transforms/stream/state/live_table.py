@@ -1,14 +1,15 @@
 """One windowed table, kept up to date event by event."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 
 from feature_repo.windows import Aggregate, Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
 from feature_repo.windows.table import DAY, duration
+from transforms.stream.state.additions import Additions, Texts
 from transforms.stream.state.events import Events, holds
 from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
@@ -21,66 +22,6 @@ from transforms.stream.state.top_k import TopK as MostFrequent
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
 from transforms.windows.tiles import parts as parts_of
-
-
-@dataclass
-class Texts:
-    """Texts of one column that came: one row an event, or a tile.
-
-    Attributes:
-        key: (n,) whose.
-        value: (n,) codes, none missing.
-        at: (n,) a moment of the hop.
-        n: (n,) how often.
-        first: (n,) when first, microseconds.
-        last: (n,) when last.
-        pair: (n,) numbers of keys and texts, see ``Values.pairs``; None if nobody knows them yet.
-    """
-
-    key: np.ndarray
-    value: np.ndarray
-    at: np.ndarray
-    n: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    pair: np.ndarray | None = None
-
-    @cached_property
-    def by_key(self) -> Grouped:
-        """Which of them belong together."""
-        return Grouped.by(self.key)
-
-
-@dataclass
-class Additions:
-    """What came: one row an event, or a tile of the batch run.
-
-    Attributes:
-        key: (n,) codes.
-        at: (n,) a moment of the hop that it counts in.
-        last: (n,) time of the newest event, microseconds.
-        created: (n,) when it was known; 0 for at once.
-        sums: (n, parts) in the order of ``LiveTable.parts``.
-        masses: fading sum → (n,) as of ``last``.
-        texts: column → its texts.
-        sequence: column → its texts as single events.
-        due: whether rows are due to it.
-    """
-
-    key: np.ndarray
-    at: np.ndarray
-    last: np.ndarray
-    created: np.ndarray
-    sums: np.ndarray
-    masses: Mapping[str, np.ndarray] = field(default_factory=dict)
-    texts: Mapping[str, Texts] = field(default_factory=dict)
-    sequence: Mapping[str, Texts] = field(default_factory=dict)
-    due: bool = True
-
-    @cached_property
-    def by_key(self) -> Grouped:
-        """Which of them belong together."""
-        return Grouped.by(self.key)
 
 
 class LiveTable:
@@ -105,6 +46,7 @@ class LiveTable:
 
     def __init__(self, table: WindowedTable, words: Mapping[str, Words], pairs: Mapping[frozenset[str], Pairs]) -> None:
         self.table, self.clock = table, 0
+        self._key_name = ",".join(table.keys)
         self.keys = Keys(table, words)
         self._words = words
         self.starts = np.full(len(table.spans), INT.min)
@@ -157,7 +99,7 @@ class LiveTable:
     def of_events(self, events: Events) -> Additions:
         """The events that count, as additions."""
         table = self.table
-        some = np.logical_and.reduce([events.texts[key] >= 0 for key in table.keys])
+        some = reduce(np.logical_and, (events.texts[key] >= 0 for key in table.keys))
         if table.where is not None:
             some &= holds(table.where, events)
         if not some.all():
@@ -197,23 +139,23 @@ class LiveTable:
         if there.all():
             columns = self._columns(name)
             pair = events.numbers_of(columns) if name in self.values and columns in events.pairs else None
-            texts = Texts(came.key, value, time, np.ones(len(time), np.int64), time, time, pair)
+            texts = Texts(came.key, value, time, time, time, pair=pair)
             texts.by_key = came.by_key
             return texts
         time = time[there]
-        return Texts(came.key[there], value[there], time, np.ones(len(time), np.int64), time, time)
+        return Texts(came.key[there], value[there], time, time, time)
 
     def add(self, came: Additions) -> None:
         """Count what came."""
         if not len(came.key):
             return
-        by_key = came.by_key
-        for at, some in self._hops(came.at):
+        by_key, hops = came.by_key, self._hops(came.at)
+        for at, some in hops:
             mine = by_key if some is None else Grouped.by(came.key[some])
             rows = came.sums if some is None else came.sums[some]
             self._sums.add(at, mine.index, self._sums.one_each(mine, rows), self.starts)
         for name, texts in came.texts.items():
-            self._add_texts(name, texts)
+            self._add_texts(name, texts, hops if texts.at is came.at else self._hops(texts.at))
         for name, texts in came.sequence.items():
             self.newest[name].add(texts.by_key, texts.value, texts.last)
         self._add_fading(came)
@@ -226,52 +168,40 @@ class LiveTable:
 
     def _moments(self, last: np.ndarray) -> np.ndarray:
         """(n,) newest moment up to now at which a row is due to an event: it came, or it left a window."""
-        found = last - last % self.table.unit + self.table.unit
+        found, earliest = last - last % self.table.unit + self.table.unit, int(last.min())
         for window in self.table.spans:
-            if not window.is_lifetime:
+            if not window.is_lifetime and window.leaves(earliest) <= self.clock:
                 leaves = window.leaves(last)
                 found = np.where(leaves <= self.clock, np.maximum(found, leaves), found)
         return found
 
-    def _hops(self, at: np.ndarray) -> Iterator[tuple[int, np.ndarray | None]]:
+    def _hops(self, at: np.ndarray) -> list[tuple[int, np.ndarray | None]]:
         """Beginning of each hop, and places of what came within it; None for all."""
         hop = at // self.base
         if not len(hop):
-            return
+            return []
         if (hop == hop[0]).all():
-            yield int(hop[0]) * self.base, None
-            return
+            return [(int(hop[0]) * self.base, None)]
         hops = Grouped.by(hop)
-        for number, first, length in zip(hops.index.tolist(), hops.first.tolist(), hops.length.tolist(), strict=True):
-            yield number * self.base, hops.order[first : first + length]
+        begin, first, length = (part.tolist() for part in (hops.index * self.base, hops.first, hops.length))
+        return [(at, hops.order[a : a + n]) for at, a, n in zip(begin, first, length, strict=True)]
 
-    def _add_texts(self, name: str, texts: Texts) -> None:
-        if name in self.oldest:
-            oldest, rows = self.oldest[name], np.column_stack([texts.first, texts.value])
-            for at, some in self._hops(texts.at):
-                part = slice(None) if some is None else some
-                oldest.add(at, *oldest.together(texts.key[part], rows[part]))
-        if name not in self.values:
-            return
-        values = self.values[name]
-        pair = texts.pair
-        if pair is None:
-            pair = self._pairs_of(name, texts)
-        columns = texts.key, texts.value, pair, texts.n, texts.last
-        for at, some in self._hops(texts.at):
-            key, value, number, n, last = columns if some is None else [column[some] for column in columns]
-            slots = values.add(at, key, value, number, n, last, self.starts)
-            for top in self._tops(name):
-                top.grew(slots)
+    def _add_texts(self, name: str, texts: Texts, hops: list[tuple[int, np.ndarray | None]]) -> None:
+        oldest, values = self.oldest.get(name), self.values.get(name)
+        if values is not None and texts.pair is None:
+            texts.pair = values.pairs.of_columns({self._key_name: texts.key, name: texts.value})
+        for at, some in hops:
+            mine = texts.keep(some)
+            if oldest is not None:
+                oldest.add(at, *oldest.together(mine.key, np.column_stack([mine.first, mine.value])))
+            if values is not None:
+                slots = values.add(at, mine, self.starts)
+                for top in self._tops(name):
+                    top.grew(slots)
 
     def _columns(self, name: str) -> frozenset[str]:
         """The columns whose pairs are those of keys and texts of a column; none where a key is several columns."""
         return frozenset([*self.table.keys, name] if len(self.table.keys) == 1 else [])
-
-    def _pairs_of(self, name: str, texts: Texts) -> np.ndarray:
-        both = [texts.key, texts.value]
-        is_swapped = len(self.table.keys) == 1 and name < self.table.keys[0]
-        return self.values[name].pairs.numbers(*(both[::-1] if is_swapped else both))
 
     def _tops(self, column: str) -> list[MostFrequent]:
         return [top for name, top in self.top.items() if self.table.features[name].of == column]

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from transforms.stream.state.additions import Texts
 from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.hop_tiles import looked_up
-from transforms.stream.state.pairs import Pairs
+from transforms.stream.state.pairs import Pairs, packed
 from transforms.stream.state.sums import Sums
 from transforms.stream.state.words import Words
 from transforms.windows.items import expanded
@@ -58,38 +59,27 @@ class Values:
         """(slots, windows) how often."""
         return self.counts.all(len(self))[:, :, 0]
 
-    def add(
-        self,
-        at: int,
-        key: np.ndarray,
-        value: np.ndarray,
-        pair: np.ndarray,
-        n: np.ndarray,
-        last: np.ndarray,
-        starts: np.ndarray,
-    ) -> np.ndarray:
+    def add(self, at: int, came: Texts, starts: np.ndarray) -> np.ndarray:
         """Texts that came within one hop.
 
         Args:
             at: a moment in it.
-            key: (n,) whose.
-            value: (n,) codes.
-            pair: (n,) numbers of both.
-            n: (n,) how often.
-            last: (n,) when last.
+            came: which, their pairs numbered.
             starts: (windows,) first moment of each.
 
         Returns:
             Their slots, without repeats, in the order of the keys.
         """
-        pairs = Grouped.by((key << 32) | value)
-        slots = self._slots_of(pairs.index, pair[pairs.order[pairs.first]])
+        assert came.pair is not None
+        pairs = Grouped.by(packed(came.key, came.value))
+        slots = self._slots_of(pairs.index, came.pair[pairs.order[pairs.first]])
         newest = self.last
-        newest[slots] = np.maximum(newest[slots], pairs.largest(last))
+        newest[slots] = np.maximum(newest[slots], pairs.largest(came.last))
         fresh = (self.n[slots] == 0) & (at >= starts)
         some = np.flatnonzero(fresh.any(axis=1))
         self._changed(slots[some], fresh[some].astype(np.int64))
-        self.counts.add(at, slots, pairs.added(n)[:, None], starts)
+        often = pairs.length if came.n is None else pairs.added(came.n)
+        self.counts.add(at, slots, often[:, None], starts)
         return slots
 
     def _slots_of(self, pairs: np.ndarray, numbers: np.ndarray) -> np.ndarray:
