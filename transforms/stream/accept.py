@@ -11,10 +11,13 @@ import pyarrow as pa
 from feature_repo import events
 from feature_repo.packed.encode import ARROW, MOMENT
 from feature_repo.windows import EventSource
-from feature_repo.windows.table import DAY, MINUTE
+from feature_repo.windows.table import MINUTE
 
 FLOOD = 1_000
 """Events of one key that count within a minute: more is no listener."""
+
+SPAN = MINUTE // 12
+"""Microseconds of events that are remembered together."""
 
 
 class Told(NamedTuple):
@@ -84,15 +87,18 @@ class Gate:
         self._who = self._names.index(source.key[0])
         self._key = itemgetter(*(self._names.index(name) for name in source.key))
         self._known: dict[int, dict[tuple, int]] = defaultdict(dict)
-        """Day → what was told → digest of how."""
+        """Span → what was told → digest of how: many small ones, for one that is full is copied, and nothing else is
+        done meanwhile.
+        """
         self._many: dict[int, Counter[Any]] = defaultdict(Counter)
         """Minute → key → how often."""
+        self._forgotten = -1
 
     def remember(self, rows: Iterable[tuple]) -> None:
         """Events that count already: time, created time and columns."""
         for row in rows:
             time, _, *values = row
-            self._known[time // DAY][(time, self._key(values))] = hash(tuple(values))
+            self._known[time // SPAN][(time, self._key(values))] = hash(tuple(values))
             self._many[time // MINUTE][values[self._who]] += 1
 
     def accept(self, told: Sequence[Told], clock: int, now: int, *, arrived: int | None) -> Accepted:
@@ -108,7 +114,7 @@ class Gate:
         count, lateness, flood = out.counts, self.lateness, self.flood
         times, created, rows = [], [], []
         values_of, key_of, who, parse = attrgetter(*self._names), self._key, self._who, events.parse
-        first, minute = arrived or 0, -1
+        first, span = arrived or 0, -1
         for one in told:
             try:
                 event, time, known_at = parse(one.kind, one.payload, now)
@@ -124,9 +130,9 @@ class Gate:
                 out.left.append((time, known_at, *values))
                 count["late"] += 1
                 continue
-            if time // MINUTE != minute:
-                minute = time // MINUTE
-                many, known = self._many[minute], self._known[time // DAY]
+            if time // SPAN != span:
+                span = time // SPAN
+                many, known = self._many[time // MINUTE], self._known[span]
             identity, how = (time, key_of(values)), hash(values)
             before = known.get(identity)
             if before is not None:
@@ -155,6 +161,9 @@ class Gate:
         return out
 
     def _forget(self, before: int) -> None:
-        for kept, unit in ((self._known, DAY), (self._many, MINUTE)):
+        if before // MINUTE == self._forgotten:
+            return
+        self._forgotten = before // MINUTE
+        for kept, unit in ((self._known, SPAN), (self._many, MINUTE)):
             for old in [number for number in kept if (number + 1) * unit < before]:
                 del kept[old]

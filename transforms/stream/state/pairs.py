@@ -5,6 +5,9 @@ from itertools import repeat
 
 import numpy as np
 
+PARTS = 64
+"""Dictionaries that pairs are spread over: one that is full is copied, and nothing else is done meanwhile."""
+
 
 class Pairs:
     """Pairs of codes below 2³¹, numbered as they come.
@@ -15,17 +18,20 @@ class Pairs:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, int] = {}
+        self._known: list[dict[int, int]] = [{} for _ in range(PARTS)]
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._known)
+        return self._count
 
     def numbers(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """(n,) of pairs, new ones included."""
-        known, pairs = self._known, packed(first, second).tolist()
-        found = np.array(list(map(known.get, pairs, repeat(-1))), np.int64)
+        parts = list(map(self._known.__getitem__, ((first ^ second) & (PARTS - 1)).tolist()))
+        pairs = packed(first, second).tolist()
+        found = np.array(list(map(dict.get, parts, pairs, repeat(-1))), np.int64)
         for place in np.flatnonzero(found < 0).tolist():
-            found[place] = known.setdefault(pairs[place], len(known))
+            found[place] = number = parts[place].setdefault(pairs[place], self._count)
+            self._count += number == self._count
         return found
 
     def of_columns(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -3,16 +3,12 @@
 import numpy as np
 
 from transforms.stream.state.additions import Texts
+from transforms.stream.state.by_key import ByKey
 from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
-from transforms.stream.state.hop_tiles import looked_up
 from transforms.stream.state.pairs import Pairs, packed
 from transforms.stream.state.sums import Sums
 from transforms.stream.state.words import Words
-from transforms.windows.items import expanded
-
-FEW = 4096
-"""Slots that are looked through for those of some keys; more are put in the order of the keys first."""
 
 _HASH_BITS = 65
 
@@ -34,7 +30,7 @@ class Values:
         self._last = Growing(np.int64, np.iinfo(np.int64).min)
         self._distinct = Growing(np.int64, tail=(len(hops),))
         self._crowded: list[dict[int, np.ndarray]] = [{} for _ in hops]
-        self._order, self._sorted = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._by_key = ByKey()
 
     def __len__(self) -> int:
         return self._count
@@ -137,16 +133,7 @@ class Values:
 
     def of_keys(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All slots of some keys (sorted, without repeats), and the place of each one's key among them."""
-        done = len(self._order)
-        if len(self) - done > FEW:
-            fresh = np.argsort(self.key[done:], kind="stable") + done
-            place = np.searchsorted(self._sorted, self.key[fresh], side="right")
-            self._order = np.insert(self._order, place, fresh)
-            self._sorted, done = self.key[self._order], len(self)
-        place, owner = expanded(np.searchsorted(self._sorted, keys), np.searchsorted(self._sorted, keys, side="right"))
-        where, there = looked_up(keys, self.key[done:])
-        mine = np.flatnonzero(there)
-        return np.concatenate([self._order[place], mine + done]), np.concatenate([owner, where[mine]])
+        return self._by_key.of(keys, self.key)
 
     def drop(self, starts: np.ndarray) -> None:
         """Forget what no window holds any more."""

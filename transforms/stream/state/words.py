@@ -17,7 +17,7 @@ in ascending order, and halving what is left each time would soon leave nothing.
 """
 
 RECENT = 2_000
-"""Texts that are kept beside the sorted ones."""
+"""Texts of the last run."""
 
 
 class Words:
@@ -32,8 +32,8 @@ class Words:
         self.texts: list[str] = []
         self._codes: dict[str | None, int] = {None: -1}
         self._ranks, self._levels = Growing(np.int64), Growing(np.int64)
-        self._sorted: list[str] = []
-        self._recent: list[str] = []  # sorted, too: in a short list room is made faster
+        self._runs: list[list[str]] = [[]]  # each sorted; the last one is short, where room is made faster
+        self._ranked = 0
         self._levelled = 0
         self._bytes, self._ends = Growing(np.uint8), Growing(np.int32)
         self._arrow: pa.Array = pa.array([], pa.string())
@@ -57,30 +57,35 @@ class Words:
     @property
     def ranks(self) -> np.ndarray:
         """(words,) numbers in the order of the letters, with room for words to come; they may change when one does."""
-        fresh = self.texts[len(self._sorted) + len(self._recent) :]
+        fresh = self.texts[self._ranked :]
         ranks = self._ranks.values(len(self.texts))
+        self._ranked = len(self.texts)
         if len(fresh) > 64 + len(self.texts) // 64 or not all(self._rank(text, ranks) for text in fresh):
             self._rank_anew(ranks)
-        elif len(self._recent) > RECENT:
-            self._sorted, self._recent = sorted(self._sorted + self._recent), []
+        elif len(self._runs[-1]) > RECENT:
+            run = self._runs.pop()
+            while self._runs and len(self._runs[-1]) <= len(run):  # as in ``by_key``
+                run = sorted(self._runs.pop() + run)
+            self._runs += [run, []]
         return ranks
 
     def _rank(self, text: str, ranks: np.ndarray) -> bool:
         """Give a text a rank between those of its neighbours, unless there is no room."""
         low, high = 0, _SPACE
-        for known in (self._sorted, self._recent):
+        for known in self._runs:
             place = bisect.bisect(known, text)
             if place:
                 low = max(low, int(ranks[self._codes[known[place - 1]]]))
             if place < len(known):
                 high = min(high, int(ranks[self._codes[known[place]]]))
-        self._recent.insert(place, text)
+        known.insert(place, text)
         ranks[self._codes[text]] = low + min((high - low) // 2, _STEP)
         return high - low > 1
 
     def _rank_anew(self, ranks: np.ndarray) -> None:
-        self._sorted, self._recent = sorted(self.texts), []
-        order = np.fromiter((self._codes[text] for text in self._sorted), np.int64, len(self._sorted))
+        run = sorted(self.texts)
+        self._runs = [run, []]
+        order = np.fromiter((self._codes[text] for text in run), np.int64, len(run))
         ranks[order] = np.arange(1, len(order) + 1) * (_SPACE // (len(order) + 1))
 
     @property
