@@ -2,6 +2,7 @@
 
 import math
 import mmap
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,15 @@ import numpy as np
 AHEAD = 1024
 """Elements that are filled at once."""
 
-TIMES = 8
-"""How much longer an array becomes when it is full. Memory that nobody touches is not there yet, so that length costs
-nothing; to copy what was there does, and nothing else is done meanwhile.
+ROOM, TIMES = 1 << 24, 8
+"""Elements for which there is room once the first ones are full, and how much more when that is full, too.
+
+Memory that nobody touches is not there yet, so that room costs addresses only; to copy what was there takes time, and
+nothing else is done meanwhile.
 """
+
+_NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
+"""Linux' MAP_NORESERVE, which Python does not name: the room may be more than there is of memory."""
 
 
 class Growing:
@@ -42,7 +48,8 @@ class Growing:
     def _grow(self, length: int) -> None:
         have, filled = len(self._array), self._filled
         if length > have:
-            grown = _untouched((max(length, have * TIMES), *self._array.shape[1:]), self._array.dtype)
+            room = max(ROOM if have < ROOM else have * TIMES, length)
+            grown = _untouched((room, *self._array.shape[1:]), self._array.dtype)
             grown[:filled] = self._array[:filled]
             self._array = grown
         self._filled = min(length + AHEAD, len(self._array))
@@ -52,4 +59,5 @@ class Growing:
 def _untouched(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Memory from the system page by page: numpy would ask for huge pages, and each takes milliseconds to be made."""
     count = math.prod(shape)
-    return np.frombuffer(mmap.mmap(-1, max(count * dtype.itemsize, 1)), dtype, count).reshape(shape)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+    return np.frombuffer(mmap.mmap(-1, max(count * dtype.itemsize, 1), flags=flags), dtype, count).reshape(shape)
