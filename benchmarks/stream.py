@@ -121,7 +121,7 @@ def reader(root: Path, until_idle: bool) -> None:
     os.sched_setaffinity(0, {0})
     declare()
     from feature_repo.home import Home
-    from feature_repo.packed.server import Address
+    from feature_repo.packed.address import Address
     from transforms.stream.reader import Reader, Settings
     from transforms.stream.sources import Stream
 
@@ -147,7 +147,8 @@ def throughput(root: Path, count: int) -> dict[str, Any]:
     """Events wait, then are read."""
     from feature_repo.events import Names, append
     from feature_repo.home import Home
-    from feature_repo.packed.server import WRITE_TIMEOUT, Address, open_server
+    from feature_repo.packed.address import Address
+    from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 
     home = Home(root)
     server, names = open_server(home, Address.from_env(), WRITE_TIMEOUT), Names(home.project)
@@ -173,7 +174,8 @@ def latency(root: Path, rate: int, seconds: int) -> dict[str, Any]:
     from feature_repo.events import Names, append
     from feature_repo.home import Home
     from feature_repo.packed import entity_key
-    from feature_repo.packed.server import WRITE_TIMEOUT, Address, open_server
+    from feature_repo.packed.address import Address
+    from feature_repo.packed.server import WRITE_TIMEOUT, open_server
     from feature_repo.stores import redis_server
 
     home = Home(root)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView

@@ -13,9 +13,10 @@ import polars as pl
 
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.packed import entity_key
+from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
 from feature_repo.packed.schema import Schema
-from feature_repo.packed.server import WRITE_TIMEOUT, Address, Server, get, open_server
+from feature_repo.packed.server import WRITE_TIMEOUT, Server, get, open_server
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import WindowedTable, plays
 from tests.oracles.windows import micros

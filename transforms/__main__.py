@@ -159,7 +159,7 @@ def stream(
     Events come by `python -m transforms send`, by POST /v1/events of the serving side, or by XADD. What is malformed,
     absurd or a flood is put aside, see `python -m transforms stream-status`.
     """
-    from feature_repo.packed.server import Address
+    from feature_repo.packed.address import Address
     from feature_repo.windows.table import duration
     from transforms.stream.log import Log
     from transforms.stream.reader import Reader, Settings

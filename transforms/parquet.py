@@ -98,9 +98,9 @@ def sweep(folder: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def dates(folder: Path, name: str = PART) -> dict[str, Path]:
-    """File of each ``date=…`` partition, oldest first."""
-    return {day: Path(path) for day, path in _of_dates(folder, name).items() if os.path.exists(path)}  # noqa: PTH110
+def has_dates(folder: Path, name: str = PART) -> bool:
+    """Whether there is a file of any ``date=…`` partition."""
+    return any(os.path.exists(path) for path in _of_dates(folder, name).values())  # noqa: PTH110
 
 
 def remembered(folder: Path, look: Callable[[Path], T], name: str = PART) -> dict[str, T]:

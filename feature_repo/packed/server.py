@@ -1,11 +1,4 @@
-"""The Redis that holds the packed values: the embedded one, one server, a master behind Sentinel, or a cluster.
-
-``REFRAIN_REDIS`` names it as Feast's connection strings do, ``host:port[,host:port…][,option=value…]``; without it the
-embedded server of the data folder answers. Options: ``redis_type`` (``redis``, ``redis_cluster``,
-``redis_sentinel``), ``sentinel_master``, ``db``, ``username``, ``password``, ``ssl``, ``ssl_ca_certs``,
-``ssl_certfile``, ``ssl_keyfile``. Secrets better come from ``REFRAIN_REDIS_PASSWORD`` or from the file that
-``REFRAIN_REDIS_PASSWORD_FILE`` names.
-"""
+"""The Redis that holds the packed values: the embedded one, one server, a master behind Sentinel, or a cluster."""
 
 import contextlib
 import os
@@ -15,17 +8,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from feature_repo.errors import InputError, OnlineUnavailable
+from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
+from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
 
 T = TypeVar("T")
@@ -36,12 +28,6 @@ Command = tuple[Any, ...]
 READ_TIMEOUT, WRITE_TIMEOUT = 1.0, 30.0
 """Seconds that one answer may take."""
 
-KINDS = ("redis", "redis_cluster", "redis_sentinel")
-_SECRETS = ("password", "sentinel_password")
-_OPTIONS = {
-    *("redis_type", "sentinel_master", "db", "username", "ssl", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
-    *("ssl_cert_reqs", "unix_socket_path", *_SECRETS),
-}
 REDIS_ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
 """Everything that redis-py raises."""
 
@@ -51,93 +37,6 @@ _PASSING = (
 )
 _PASSING_WORDS = ("LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN")
 """Errors after which the same again, on a new connection, may do better. A script's errors are words in a text."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the online store is.
-
-    Attributes:
-        nodes: host and port of the server, or of some nodes of the cluster, or of the sentinels; none is embedded.
-        options: by name, all texts.
-    """
-
-    nodes: tuple[tuple[str, int], ...] = ()
-    options: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, text: str, **defaults: str) -> "Address":
-        """From a connection string; its own options win over the defaults.
-
-        Raises:
-            InputError: it is not one.
-        """
-        nodes: list[tuple[str, int]] = []
-        options = dict(defaults)
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            name, is_option, value = part.partition("=")
-            if is_option:
-                options[name] = value
-                continue
-            host, colon, port = part.rpartition(":")
-            if not colon or not port.isdigit():
-                raise _bad_address(f"{part!r} among the hosts")
-            nodes.append((host.strip("[]"), int(port)))
-        unknown = sorted(set(options) - _OPTIONS)
-        if unknown or options.get("redis_type", "redis") not in KINDS:
-            raise _bad_address(f"the option {unknown[0]!r}" if unknown else f"redis_type={options['redis_type']}")
-        if options.get("redis_type") == "redis_sentinel" and not options.get("sentinel_master"):
-            raise _bad_address("redis_sentinel without sentinel_master")
-        return cls(tuple(nodes), options)
-
-    @classmethod
-    def from_env(cls, **defaults: str) -> "Address":
-        """From ``REFRAIN_REDIS``; embedded if it is not set."""
-        text = os.environ.get("REFRAIN_REDIS", "")
-        return cls.parse(text, **defaults) if text else cls()
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the server is that of the data folder."""
-        return not self.nodes and "unix_socket_path" not in self.options
-
-    @property
-    def kind(self) -> str:
-        """One of ``KINDS``."""
-        return self.options.get("redis_type", "redis")
-
-    def public(self) -> dict[str, str]:
-        """The options that may be written into a manifest: no secrets, no hosts."""
-        return {name: value for name, value in self.options.items() if name not in {*_SECRETS, "unix_socket_path"}}
-
-    def __str__(self) -> str:
-        where = ",".join(f"{host}:{port}" for host, port in self.nodes) or self.options.get("unix_socket_path", "")
-        return where or "the embedded Redis"
-
-    def arguments(self, timeout: float) -> dict[str, Any]:
-        """For redis-py's clients."""
-        own = {name: value for name, value in self.options.items() if name not in ("redis_type", "sentinel_master")}
-        own.pop("sentinel_password", None)
-        own.setdefault("password", _password() or "")
-        typed: dict[str, Any] = {name: value for name, value in own.items() if value}
-        if "db" in typed:
-            typed["db"] = int(typed["db"])
-        if "ssl" in typed:
-            typed["ssl"] = typed["ssl"].lower() == "true"
-        return typed | {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-
-
-def _password() -> str | None:
-    named = os.environ.get("REFRAIN_REDIS_PASSWORD_FILE")
-    return Path(named).read_text().strip() if named else os.environ.get("REFRAIN_REDIS_PASSWORD")
-
-
-def _bad_address(found: str) -> InputError:
-    return InputError(
-        expected="REFRAIN_REDIS as host:port[,host:port][,option=value]",
-        found=found,
-        next_command="export REFRAIN_REDIS=localhost:6379,redis_type=redis",
-    )
 
 
 class Server(Protocol):

@@ -26,6 +26,7 @@ from redis import asyncio as redis_asyncio
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
+from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
 from feature_repo.packed.encode import encode
 from feature_repo.packed.erase import erase_view
@@ -36,7 +37,6 @@ from feature_repo.packed.server import (
     READ_TIMEOUT,
     REDIS_ERRORS,
     WRITE_TIMEOUT,
-    Address,
     Server,
     get,
     open_server,

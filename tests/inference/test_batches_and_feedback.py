@@ -78,7 +78,7 @@ def test_feedback_is_an_event_and_reaches_the_features(client: TestClient, own_w
     client.post("/v1/feedback", json={"acts": acts})  # again: each counts once
     settings = Settings(follows="events", until_idle=True)
     from feature_repo.events import Names
-    from feature_repo.packed.server import Address
+    from feature_repo.packed.address import Address
 
     Reader(own_world, Address.from_env(), Stream, settings, say=lambda text: None).run()
     archive(own_world, Log(server_of(own_world), Names(own_world.project)))

@@ -17,9 +17,10 @@ from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_service
 from feature_repo.packed import entity_key
+from feature_repo.packed.address import Address
 from feature_repo.packed.encode import encode
 from feature_repo.packed.schema import Schema
-from feature_repo.packed.server import Address, Server, get, open_server
+from feature_repo.packed.server import Server, get, open_server
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
 from inference import held as held_rows

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from feature_repo.home import Home
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
 from tests.live import told
 from transforms import feature_tables

@@ -8,7 +8,7 @@ import pytest
 
 from feature_repo.events import Names, append
 from feature_repo.home import Home
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import EVENTS
 from tests.live import assert_same, batch, online, server_of

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from inference.features import OnlineFeatures
 from inference.monitoring.lookups import LookupLog
 from tests.live import server_of

@@ -33,7 +33,7 @@ def plays(home: Home) -> pl.LazyFrame:
     Raises:
         StoreError: there are none, or a file is damaged.
     """
-    if not parquet.dates(home.raw("plays")):
+    if not parquet.has_dates(home.raw("plays")):
         raise StoreError(
             expected=f"plays in {home.raw('plays')}",
             found="none",

@@ -17,7 +17,8 @@ from feature_repo.errors import OnlineUnavailable
 from feature_repo.events import Names
 from feature_repo.events import micros as micros_of
 from feature_repo.home import Home
-from feature_repo.packed.server import WRITE_TIMEOUT, Address, open_server
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import EVENTS, DecayedSum
 from feature_repo.windows.table import DAY
@@ -97,7 +98,7 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | 
         source = EVENTS[kind]
         tables = [table for table in WINDOWED.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
-        if parquet.dates(home.raw(kind)):
+        if parquet.has_dates(home.raw(kind)):
             _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, latest)
         else:
             state.advance(clock)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from feature_repo.command_line import say as say_on_screen
 from feature_repo.events import AHEAD, Names
 from feature_repo.home import Home
-from feature_repo.packed.server import WRITE_TIMEOUT, Address, Command, open_server
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import WRITE_TIMEOUT, Command, open_server
 from feature_repo.windows import EVENTS
 from feature_repo.windows.table import HOUR
 from transforms import feature_tables

@@ -10,7 +10,8 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.events import Names, Refused, append, parse
 from feature_repo.home import Home
-from feature_repo.packed.server import WRITE_TIMEOUT, Address, Server, open_server
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
 
 AT_ONCE = 1_000
 

@@ -2,7 +2,8 @@
 
 from feature_repo.events import Names
 from feature_repo.home import Home
-from feature_repo.packed.server import READ_TIMEOUT, Address, open_server
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import READ_TIMEOUT, open_server
 from transforms.stream.log import Log
 from transforms.stream.sources import GROUP
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from feature_repo.home import Home
-from feature_repo.packed.server import Address, Server, open_server
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import Server, open_server
 from tests.servers import RedisServer, one_redis
 
 

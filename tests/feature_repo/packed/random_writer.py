@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
+from feature_repo.packed.address import Address
 from feature_repo.packed.encode import encode
 from feature_repo.packed.schema import Schema
-from feature_repo.packed.server import Address, open_server
+from feature_repo.packed.server import open_server
 from feature_repo.packed.write import Writer
 
 SCHEMA = Schema.of("plays", [("n", "Int64"), ("who", "String")])

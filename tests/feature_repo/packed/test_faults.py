@@ -11,8 +11,9 @@ import pytest
 
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import REPOSITORY, Home
+from feature_repo.packed.address import Address
 from feature_repo.packed.schema import damaged
-from feature_repo.packed.server import Address, OneServer, Server, get, open_server
+from feature_repo.packed.server import OneServer, Server, get, open_server
 from feature_repo.packed.write import Writer
 from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
 from tests.servers import HOST, RedisServer, free_port, one_redis

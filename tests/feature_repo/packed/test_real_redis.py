@@ -13,7 +13,8 @@ import redis
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.server import Address, ClusterServer, get, open_server
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import ClusterServer, get, open_server
 from feature_repo.packed.write import Writer
 from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
 from tests.servers import (

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY
 from feature_repo.packed import entity_key
+from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
 from feature_repo.packed.encode import names
 from feature_repo.packed.freshness import freshness
 from feature_repo.packed.schemas import KnownSchemas
-from feature_repo.packed.server import Address, Server, get
+from feature_repo.packed.server import Server, get
 from feature_repo.packed.write import Writer
 from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
 from tests.servers import RedisServer, wait_for

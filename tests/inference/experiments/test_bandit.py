@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feature_repo.home import Home
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from inference.experiments import bandit
 from inference.experiments.bandit import LEAST, Bandit, chances
 from tests.servers import RedisServer

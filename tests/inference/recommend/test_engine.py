@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 
 from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import Home
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
 from inference import (
     ColdStartModel,

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from feature_repo.home import Home
-from feature_repo.packed.server import Address, open_server
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import open_server
 from inference.security import limits
 from inference.security.caller import Caller, Limits
 from inference.security.limits import Limiter

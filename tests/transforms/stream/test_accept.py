@@ -36,7 +36,7 @@ def test_each_event_counts_once() -> None:
     again = accept(told(), told(-1, device="tv"), told(1), gate=gate)
     assert (again.counts["duplicate"], again.counts["amended"], again.counts["accepted"]) == (1, 1, 1)
     assert again.to_log().num_rows == 2  # what was told in other words is the batch run's to settle
-    assert again.columns["device"] == [None]
+    assert again.columns["device"] == (None,)
 
 
 def test_late_is_measured_from_the_newest_event_before() -> None:

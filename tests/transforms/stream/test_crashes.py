@@ -15,7 +15,7 @@ import pytest
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.events import Names
 from feature_repo.home import Home
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
 from feature_repo.windows.table import DAY
 from tests.live import clock_of, server_of, start_reader

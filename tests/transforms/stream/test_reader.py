@@ -10,7 +10,7 @@ import pytest
 from feature_repo.errors import StoreError
 from feature_repo.events import Names, append
 from feature_repo.home import Home
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
 from tests.live import assert_same, batch, clock_of, online, server_of, told
 from tests.windowed import plays_of_a_small_world

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from feature_repo.errors import InputError
 from feature_repo.events import Names
 from feature_repo.home import Home
-from feature_repo.packed.server import Address
+from feature_repo.packed.address import Address
 from tests.live import clock_of, server_of, start_reader, told
 from tests.transforms.stream.test_reader import check
 from tests.windowed import plays_of_a_small_world
