@@ -66,7 +66,7 @@ class Pusher:
             texts = self.live.keys.texts(np.array(fresh))
             parts = zip(*(map(entity_key.part, texts[key]) for key in sorted(texts)), strict=True)
             for code, mine in zip(fresh, parts, strict=True):
-                known[code] = b"%b%b}" % (self._prefix, entity_key.entity(mine))
+                known[code] = self._prefix + entity_key.entity(mine) + b"}"
         return [known[code] for code in wanted]  # type: ignore[misc]
 
     def finish(self) -> None:

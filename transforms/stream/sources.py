@@ -21,8 +21,6 @@ GROUP, READER = "features", "reader"
 
 _READ = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT")
 
-_READ = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT")
-
 ACKNOWLEDGED = 1_000
 """Entries of one command: a script can't pass on many more words."""
 

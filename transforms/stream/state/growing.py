@@ -48,8 +48,11 @@ class Growing:
     def _grow(self, length: int) -> None:
         have, filled = len(self._array), self._filled
         if length > have:
-            room = max(ROOM if have < ROOM else have * TIMES, length)
-            grown = _untouched((room, *self._array.shape[1:]), self._array.dtype)
+            room, tail = max(ROOM if have < ROOM else have * TIMES, length), self._array.shape[1:]
+            try:
+                grown = _untouched((room, *tail), self._array.dtype)
+            except OSError:  # addresses are limited, too: ulimit -v, or an overcommit that is
+                grown = _untouched((length * 2, *tail), self._array.dtype)
             grown[:filled] = self._array[:filled]
             self._array = grown
         self._filled = min(length + AHEAD, len(self._array))
