@@ -16,5 +16,6 @@ def test_each_pair_has_a_number_of_its_own(batches: list[list[tuple[int, int]]])
         first, second = (np.array([pair[place] for pair in batch], np.int64) for place in (0, 1))
         expected = [known.setdefault(pair, len(known)) for pair in batch]
         assert pairs.numbers(first, second).tolist() == expected
-        assert pairs.of_columns({"b": second, "a": first}).tolist() == expected
+        assert pairs.of_columns(("b", second), ("a", first)).tolist() == expected
+        assert pairs.of_columns(("a", first), ("a", second)).tolist() == expected
         assert len(pairs) == len(known)

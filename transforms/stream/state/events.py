@@ -50,7 +50,7 @@ class Events:
     def numbers_of(self, columns: frozenset[str]) -> np.ndarray:
         """(n,) numbers of the pairs of two columns of which no text is missing; several tables ask for the same."""
         if columns not in self._numbers:
-            self._numbers[columns] = self.pairs[columns].of_columns({name: self.texts[name] for name in columns})
+            self._numbers[columns] = self.pairs[columns].of_columns(*((name, self.texts[name]) for name in columns))
         return self._numbers[columns]
 
     @classmethod

@@ -189,7 +189,7 @@ class LiveTable:
     def _add_texts(self, name: str, texts: Texts, hops: list[tuple[int, np.ndarray | None]]) -> None:
         oldest, values = self.oldest.get(name), self.values.get(name)
         if values is not None and texts.pair is None:
-            texts.pair = values.pairs.of_columns({self._key_name: texts.key, name: texts.value})
+            texts.pair = values.pairs.of_columns((self._key_name, texts.key), (name, texts.value))
         for at, some in hops:
             mine = texts.keep(some)
             if oldest is not None:

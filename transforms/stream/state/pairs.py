@@ -1,7 +1,7 @@
 """Pairs of codes as numbers."""
 
-from collections.abc import Mapping
 from itertools import repeat
+from operator import itemgetter
 
 import numpy as np
 
@@ -34,9 +34,9 @@ class Pairs:
             self._count += number == self._count
         return found
 
-    def of_columns(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The same of two columns by their names, in whatever order they are given."""
-        first, second = (columns[name] for name in sorted(columns))
+    def of_columns(self, *columns: tuple[str, np.ndarray]) -> np.ndarray:
+        """The same of two columns with their names, in whatever order they are given."""
+        (_, first), (_, second) = sorted(columns, key=itemgetter(0))
         return self.numbers(first, second)
 
 
