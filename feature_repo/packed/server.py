@@ -147,6 +147,10 @@ class OneServer:
                 free.pop()[1].disconnect()
 
 
+_Waiting = tuple[Any, Any, list[int]]
+"""A pool, a connection of it that answers are under way on, and the places of their commands."""
+
+
 class ClusterServer:
     """A Redis Cluster: commands are sent to all nodes at once, then all answers are read."""
 
@@ -177,19 +181,30 @@ class ClusterServer:
 
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
         """One round trip to each node; what has moved meanwhile is asked again where it is now."""
+        return self.begin(commands, keys)()
+
+    def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
+        """On connections that are nobody else's until the answers are there."""
         client = self.client
         by_node: dict[str, tuple[Any, list[int]]] = {}
         for place, key in enumerate(keys):
             node = client.nodes_manager.get_node_from_slot(redis.crc.key_slot(key))
             by_node.setdefault(node.name, (node, []))[1].append(place)
-        answers: list[Any] = [None] * len(commands)
-        waiting = []
+        waiting: list[_Waiting] = []
         try:
             for node, places in by_node.values():
                 pool = client.get_redis_connection(node).connection_pool
                 connection = pool.get_connection()
                 waiting.append((pool, connection, places))
                 connection.send_packed_command(connection.pack_commands([commands[place] for place in places]))
+        except BaseException:
+            _let_go(waiting)
+            raise
+        return partial(self._finish, client, commands, waiting)
+
+    def _finish(self, client: redis.RedisCluster, commands: Sequence[Command], waiting: list[_Waiting]) -> list[Any]:
+        answers: list[Any] = [None] * len(commands)
+        try:
             for _, connection, places in waiting:
                 for place in places:
                     try:
@@ -197,21 +212,15 @@ class ClusterServer:
                     except redis.ResponseError as error:
                         answers[place] = error
         except BaseException:
-            for _, connection, _ in waiting:
-                connection.disconnect()  # answers may be under way that nobody will read
+            _let_go(waiting)
             raise
-        finally:
-            for pool, connection, _ in waiting:
-                pool.release(connection)
+        for pool, connection, _ in waiting:
+            pool.release(connection)
         moved = (redis.exceptions.MovedError, redis.exceptions.AskError, redis.exceptions.TryAgainError)
         for place, answer in enumerate(answers):
             if isinstance(answer, moved):
                 answers[place] = client.execute_command(*commands[place])
         return answers
-
-    def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
-        """All when the answers are wanted: what has moved meanwhile has to be asked again in any case."""
-        return partial(self.send, commands, keys)
 
     def everywhere(self, *command: Any) -> None:
         """On every primary."""
@@ -225,6 +234,13 @@ class ClusterServer:
     def reconnect(self) -> None:
         """The next command asks for the slots again. Other threads finish on the connections that they have."""
         self._client = None
+
+
+def _let_go(waiting: list[_Waiting]) -> None:
+    """Of connections on which answers may be under way that nobody will read."""
+    for pool, connection, _ in waiting:
+        connection.disconnect()
+        pool.release(connection)
 
 
 def _scan(client: redis.Redis, pattern: bytes) -> Iterator[list[bytes]]:

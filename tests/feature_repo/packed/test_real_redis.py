@@ -156,6 +156,17 @@ def test_one_entity_lies_in_one_slot(home: Home, cluster: list[RedisServer]) -> 
         assert len(slots) == 1, entity
 
 
+def test_what_is_begun_is_written_while_something_else_is_done(home: Home, cluster: list[RedisServer]) -> None:
+    server = open_server(home, clustered(cluster), timeout=5.0)
+    writer = Writer(server, "p", SCHEMA)
+    names = [f"begun{n}" for n in range(60)]
+    assert writer.begin(*rows([(name, 1, 1, 1) for name in names]))() == 60  # the first one announces, and waits
+    waits = [writer.begin(*rows([(name, event, 1, event) for name in names])) for event in (3, 2, 4)]
+    keys, newest = rows([(name, 4, 1, 4) for name in names])
+    wait_for(lambda: get(server, keys) == newest)
+    assert [wait() for wait in waits][-1] == 60
+
+
 def test_slots_that_move_are_followed(home: Home, cluster: list[RedisServer]) -> None:
     server = open_server(home, clustered(cluster), timeout=5.0)
     writer = Writer(server, "p", SCHEMA)
