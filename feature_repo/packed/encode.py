@@ -168,8 +168,7 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     """(rows,) binary: what a column of any length keeps of each row; nothing for a missing one."""
     if column.kind in ("text", "blob", "message"):
         return values.cast(pa.binary()).fill_null(b"")
-    lengths = _lengths(values)
-    inside = _inside(values)
+    lengths, inside = _lists(values)
     if column.kind == "numbers":
         kept = np.dtype(FIXED[column.element or ""])
         if inside.null_count and kept.kind != "f":
@@ -202,20 +201,14 @@ def _offsets(values: pa.Array) -> np.ndarray:
     return np.frombuffer(values.buffers()[1], width)[values.offset : values.offset + len(values) + 1].astype(np.int64)
 
 
-def _lengths(lists: pa.ListArray) -> np.ndarray:
-    """(rows,) elements, 0 for a missing list."""
-    if lists.null_count:
-        return pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    offsets = lists.offsets.to_numpy().astype(np.int64)
-    return offsets[1:] - offsets[:-1]
-
-
-def _inside(lists: pa.ListArray) -> pa.Array:
-    """Elements of the lists that are there, in order."""
-    if lists.null_count:
-        return lists.flatten()
-    first, stop = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
-    return lists.values.slice(first, stop - first)  # as it lies; ``flatten`` copies
+def _lists(values: pa.ListArray) -> tuple[np.ndarray, pa.Array]:
+    """(rows,) elements of each list, 0 for a missing one; and all of them, one after the other."""
+    if values.null_count:
+        lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+        return lengths, values.flatten()
+    offsets = values.offsets.to_numpy().astype(np.int64)
+    inside = values.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))  # as they lie; ``flatten`` copies
+    return offsets[1:] - offsets[:-1], inside
 
 
 def _texts(values: pa.Array) -> tuple[np.ndarray, pa.Buffer | bytes]:

@@ -117,13 +117,8 @@ class OneServer:
 
     def _finish(self, client: redis.Redis, connection: Any, count: int) -> list[Any]:
         """So many answers; errors are among them."""
-        answers: list[Any] = []
         try:
-            for _ in range(count):
-                try:
-                    answers.append(connection.read_response())
-                except redis.ResponseError as error:
-                    answers.append(error)
+            answers = [_answer(connection) for _ in range(count)]
         except BaseException:
             connection.disconnect()  # answers may be under way that nobody will read
             raise
@@ -207,10 +202,7 @@ class ClusterServer:
         try:
             for _, connection, places in waiting:
                 for place in places:
-                    try:
-                        answers[place] = connection.read_response()
-                    except redis.ResponseError as error:
-                        answers[place] = error
+                    answers[place] = _answer(connection)
         except BaseException:
             _let_go(waiting)
             raise
@@ -234,6 +226,14 @@ class ClusterServer:
     def reconnect(self) -> None:
         """The next command asks for the slots again. Other threads finish on the connections that they have."""
         self._client = None
+
+
+def _answer(connection: Any) -> Any:
+    """The next one that comes; an error is one, too."""
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
 
 
 def _let_go(waiting: list[_Waiting]) -> None:
