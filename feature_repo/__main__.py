@@ -63,7 +63,7 @@ def lint(
 def materialize(
     until: Annotated[
         str | None,
-        typer.Argument(help="Values as of this time, ISO 8601, UTC [default: the newest feature row]"),
+        typer.Argument(help="Values as of this time, ISO 8601, UTC [default: now]"),
     ] = None,
 ) -> None:
     """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
@@ -71,8 +71,8 @@ def materialize(
     What is online and newer stays. Stopped half-way, the same again goes on where it was. To bring online just what
     is new since the last time, use `feast materialize-incremental`.
     """
+    from feature_repo.clock import parse_time
     from feature_repo.materialize import materialize as run
-    from feature_repo.materialize import parse_time
 
     home = Home.from_env()
     run(home, parse_time(until) if until else None, say=say)

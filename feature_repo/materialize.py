@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
@@ -17,23 +18,6 @@ from feature_repo.packed.freshness import freshness
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, persistent
 
 BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
-
-
-def parse_time(text: str) -> datetime:
-    """An ISO 8601 time; without a zone it is UTC.
-
-    Raises:
-        InputError: it is not one.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            expected="a time such as 2026-03-02T00:00:00",
-            found=repr(text),
-            next_command="python -m feature_repo materialize 2026-03-02T00:00:00",
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def newest_feature(home: Home) -> datetime:
@@ -61,7 +45,9 @@ def newest_feature(home: Home) -> datetime:
     return newest.astimezone(UTC)
 
 
-def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None]) -> datetime:
+def materialize(
+    home: Home, until: datetime | None, *, say: Callable[[str], None], now: datetime | None = None
+) -> datetime:
     """Write the newest value at or before ``until`` of every feature into the online store.
 
     What is online already and newer stays. A run that was stopped half-way is continued by the next one with the same
@@ -69,8 +55,9 @@ def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None
 
     Args:
         home: the data folder.
-        until: moment of the values; the newest feature row's if None.
+        until: moment of the values, now if None; one that has not come yet is now.
         say: told each view's result, and the whole.
+        now: ``clock.now()`` if None.
 
     Returns:
         The moment of the values.
@@ -81,7 +68,11 @@ def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None
     """
     from feature_repo.store import open_store
 
-    until = until or newest_feature(home)
+    now = now or clock.now()
+    newest_feature(home)
+    if until is None and (hint := clock.hint(home)):
+        say(hint)
+    until = min(until or now, now)
     store = open_store(home)
     names = sorted(view.name for view in store.list_batch_feature_views())
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)

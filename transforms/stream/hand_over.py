@@ -8,7 +8,7 @@ all, the log what is not in them yet, and the state is always both together.
 
 import fcntl
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
@@ -79,7 +79,9 @@ def _ingested(home: Home, kind: str, frames: list[pl.DataFrame]) -> None:
     ingest(home, "stream", [Batch(kind, pl.concat(frames))])
 
 
-def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | None = None) -> LiveState:
+def load(
+    home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime, latest: int | None = None
+) -> LiveState:
     """The state of all live tables of a source.
 
     Args:
@@ -87,7 +89,8 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | 
         log: of the stream.
         kind: of events.
         gate: told of the events that may come again.
-        clock: the moment now; moved on to the newest event.
+        clock: how far the stream's time has come; moved on to the newest event.
+        now: of the world.
         latest: how far it is moved at the most; what was told to happen later counts at the next load.
 
     Raises:
@@ -99,13 +102,22 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | 
         tables = [table for table in WINDOWED.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
         if parquet.has_dates(home.raw(kind)):
-            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, latest)
+            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, now, latest)
         else:
             state.advance(clock)
     return state
 
 
-def _fill(home: Home, state: LiveState, days: RawDays, gate: Gate, seen: int, clock: int, latest: int | None) -> None:
+def _fill(
+    home: Home,
+    state: LiveState,
+    days: RawDays,
+    gate: Gate,
+    seen: int,
+    clock: int,
+    now: datetime,
+    latest: int | None,
+) -> None:
     """Count all events before ``clock``: most at once, those of a rest of the reader as time passes from its beginning.
 
     So rows are due also to what left windows while nobody read.
@@ -125,7 +137,7 @@ def _fill(home: Home, state: LiveState, days: RawDays, gate: Gate, seen: int, cl
     events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))
     for live in state.tables:
         known = KnownTiles(home, live.table, days)
-        known.update()
+        known.update(now=now)
         live.advance(since - since % live.table.unit)
         for tiles, due in _long_over(live, known, recent):
             live.add(_additions(live, tiles, due))
