@@ -72,12 +72,13 @@ def materialize(
     newest_feature(home)
     if until is None and (hint := clock.hint(home)):
         say(hint)
-    until = min(until or now, now)
+    wanted = min(until or now, now)
     store = open_store(home)
     names = sorted(view.name for view in store.list_batch_feature_views())
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    journal = _Journal(server, store.project, f"{until.isoformat()} {_tables(home)}")
-    done = journal.read()
+    run = f"{wanted.isoformat() if until else 'now'} {_tables(home)}"
+    journal = _Journal(server, store.project, run, wanted)
+    done, until = journal.read()
     if done:
         say(f"going on where the last run was stopped: {len(done)} of {len(names)} views are done")
     for number, name in enumerate(names, start=1):
@@ -108,19 +109,23 @@ def _tables(home: Home) -> str:
 class _Journal:
     """Which views an unfinished run has done. It lies in the online store, so that both are lost together or not."""
 
-    def __init__(self, server: Server, project: str, run: str) -> None:
-        self._server, self._key, self._run = server, entity_key.journal(project), run
+    def __init__(self, server: Server, project: str, run: str, until: datetime) -> None:
+        self._server, self._key, self._run, self._until = server, entity_key.journal(project), run, until
         self._done: list[str] = []
 
-    def read(self) -> list[str]:
-        found = self._send("GET", self._key)
-        entry = json.loads(found) if found else {}
-        self._done = entry["done"] if entry.get("run") == self._run else []
-        return list(self._done)
+    def read(self) -> tuple[list[str], datetime]:
+        """Views that are done, and the moment of the values: that of the run which is gone on with, if there is one."""
+        content = self._send("GET", self._key)
+        entry = json.loads(content) if content else {}
+        if entry.get("run") == self._run:
+            self._done = entry["done"]
+            self._until = clock.parse_time(entry["until"])
+        return list(self._done), self._until
 
     def add(self, view: str) -> None:
         self._done.append(view)
-        self._send("SET", self._key, json.dumps({"run": self._run, "done": self._done}))
+        entry = {"run": self._run, "until": self._until.isoformat(), "done": self._done}
+        self._send("SET", self._key, json.dumps(entry))
 
     def close(self) -> None:
         self._send("DEL", self._key)

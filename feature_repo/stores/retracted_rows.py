@@ -17,11 +17,12 @@ from feature_repo.clock import microseconds
 from feature_repo.events import Names
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.encode import MOMENT, encode, names
-from feature_repo.packed.schema import UNKNOWN_TIME, Schema
+from feature_repo.packed.correct import OnlineRows, correct
+from feature_repo.packed.encode import names
+from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import Server, persistent, raised
-from feature_repo.packed.times import online_times
 from feature_repo.packed.write import Writer
+from feature_repo.stores.protobuf import schema_of
 
 
 def write_retracted(
@@ -55,27 +56,19 @@ def write_retracted(
     if not files or stream_runs(server, config.project):
         return 0
     keys = retractions.keys(files)
-    columns = sorted(view.join_keys)
-    entities = names(
-        entity_key.prefix(config.project, view.name), [keys[key].to_arrow() for key in columns]
-    ).to_pylist()
-    event, created = online_times(server, entities)
-    there = (event != UNKNOWN_TIME) & (event <= microseconds(until))
-    if there.any():
-        rows = keys.filter(pl.Series(there))
-        at = np.flatnonzero(there)
-        values = _as_of(config, registry, view, rows, until)
-        known = np.maximum(created[at] + 1, microseconds(now))
-        packed = encode(
-            Schema.of(view.name, [(f.name, str(f.dtype), f.vector_length or 0) for f in view.features]),
-            {field.name: values[field.name].combine_chunks() for field in view.features},
-            pa.array(event[at]).view(MOMENT),
-            pa.array(known).view(MOMENT),
-        )
-        writer.write([entities[place] for place in at], packed)
-    if not (event > microseconds(until)).any():
+    columns = [keys[key].to_arrow() for key in sorted(view.join_keys)]
+    online = OnlineRows.read(server, names(entity_key.prefix(config.project, view.name), columns).to_pylist())
+    last = microseconds(until)
+    there = np.flatnonzero((online.event != UNKNOWN_TIME) & (online.event <= last))
+    count = 0
+    if len(there):
+        values = _as_of(config, registry, view, keys[there], until)
+        by_name = {field.name: values[field.name].combine_chunks() for field in view.features}
+        rows = online.take(there)
+        count = correct(writer, schema_of(view), rows, by_name, rows.event, microseconds(now))
+    if not (online.event > last).any():
         retractions.forget(files)
-    return int(there.sum())
+    return count
 
 
 def stream_runs(server: Server, project: str) -> bool:

@@ -25,7 +25,7 @@ from transforms.stream.hand_over import load
 from transforms.stream.live_state import LiveState
 from transforms.stream.log import Log, Lost
 from transforms.stream.push import Pusher
-from transforms.stream.retracted import correct
+from transforms.stream.retracted import correct_online
 from transforms.stream.sources import Source
 
 ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE = 5_000, 50_000
@@ -290,7 +290,7 @@ class Reader:
         }
         for state in self._states.values():
             for live in state.tables:
-                self.report.rows += correct(self.home, self._server, live, now)
+                self.report.rows += correct_online(self.home, self._server, live, now)
         self._has_due = True
         self._looked_at = time.monotonic()
         self.report.loads += 1

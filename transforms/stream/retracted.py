@@ -10,16 +10,16 @@ from feature_repo import retractions
 from feature_repo.clock import microseconds
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.encode import MOMENT, encode, names
+from feature_repo.packed.correct import OnlineRows, correct
+from feature_repo.packed.encode import names
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Server
-from feature_repo.packed.times import online_times
 from feature_repo.packed.write import Writer
 from transforms import feature_tables
 from transforms.stream.state.live_table import LiveTable
 
 
-def correct(home: Home, server: Server, live: LiveTable, now: datetime) -> int:
+def correct_online(home: Home, server: Server, live: LiveTable, now: datetime) -> int:
     """Rewrite the rows of one table whose keys have lost events.
 
     A row that is online keeps its moment, unless the stream has a newer one, and is known from now on, so that it wins.
@@ -42,32 +42,24 @@ def correct(home: Home, server: Server, live: LiveTable, now: datetime) -> int:
     if not files:
         return 0
     keys = retractions.keys(files)
-    prefix = entity_key.prefix(home.project, table.name)
-    entities = names(prefix, [keys[key].to_arrow() for key in sorted(table.keys)]).to_pylist()
-    event, created = online_times(server, entities)
-    is_online = event != UNKNOWN_TIME
-    rows = keys.with_columns(
-        entity=pl.Series(entities, dtype=pl.Binary), event=pl.Series(event), created=pl.Series(created)
-    ).filter(pl.Series(is_online))
-    if not rows.is_empty():
+    columns = [keys[key].to_arrow() for key in sorted(table.keys)]
+    online = OnlineRows.read(server, names(entity_key.prefix(home.project, table.name), columns).to_pylist())
+    there = np.flatnonzero(online.event != UNKNOWN_TIME)
+    codes = live.keys.codes([live.words(key).codes(keys[key].gather(there).to_list()) for key in table.keys])
+    there = there[np.argsort(codes)]
+    count = 0
+    if len(there):
         schema = Schema.of(table.name, table.fields)
-        writer = Writer(server, home.project, schema, patience=60.0)
-        codes = live.keys.codes([live.words(key).codes(rows[key].to_list()) for key in table.keys])
-        order = np.argsort(codes)
-        counted = live.rows(codes[order])
+        counted = live.rows(np.sort(codes))
+        by_name = counted.single
         is_counted = counted.event > 0
-        ordered = rows[order]
-        moments = np.maximum(ordered["event"].to_numpy(), counted.event)
-        known = np.maximum(ordered["created"].to_numpy() + 1, microseconds(now))
-        columns = counted.single
         if not is_counted.all():
-            stored = _newest(home, live, ordered, now)
-            mask = pa.array(is_counted)
-            columns = {name: _either(mask, columns[name], stored[name]) for name in columns}
-        packed = encode(schema, columns, pa.array(moments).view(MOMENT), pa.array(known).view(MOMENT))
-        writer.write(ordered["entity"].to_list(), packed)
+            stored = _newest(home, live, keys[there], now)
+            by_name = {name: _either(is_counted, values, stored[name]) for name, values in by_name.items()}
+        writer = Writer(server, home.project, schema, patience=60.0)
+        count = correct(writer, schema, online.take(there), by_name, counted.event, microseconds(now))
     retractions.forget(files)
-    return rows.height
+    return count
 
 
 def _newest(home: Home, live: LiveTable, keys: pl.DataFrame, now: datetime) -> dict[str, pa.Array]:
@@ -85,10 +77,7 @@ def _newest(home: Home, live: LiveTable, keys: pl.DataFrame, now: datetime) -> d
     return {name: beside[name].to_arrow() for name, _ in table.fields}
 
 
-def _either(mask: pa.Array, counted: pa.Array, stored: pa.Array) -> pa.Array:
+def _either(mask: np.ndarray, counted: pa.Array, stored: pa.Array) -> pa.Array:
     """(n,) the first where the mask is true, else the second."""
-    chosen = [
-        one if first else other
-        for first, one, other in zip(mask.to_pylist(), counted.to_pylist(), stored.to_pylist(), strict=True)
-    ]
-    return pa.array(chosen, counted.type)
+    pairs = zip(mask.tolist(), counted.to_pylist(), stored.to_pylist(), strict=True)
+    return pa.array([one if is_counted else other for is_counted, one, other in pairs], counted.type)
