@@ -65,6 +65,9 @@ def materialize(
         str | None,
         typer.Argument(help="Values as of this time, ISO 8601, UTC [default: now]"),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="take out what is online of each view before it is written, newer or not")
+    ] = False,
 ) -> None:
     """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
 
@@ -75,7 +78,25 @@ def materialize(
     from feature_repo.materialize import materialize as run
 
     home = Home.from_env()
-    run(home, parse_time(until) if until else None, say=say)
+    run(home, parse_time(until) if until else None, say=say, anew=anew)
+
+
+@app.command()
+def doctor(
+    sample: Annotated[int, typer.Option(min=1, help="keys of each view that are compared")] = 500,
+) -> None:
+    """Look for what does not agree: values online and in the tables, rows of the future, files, registry, manifest.
+
+    Each finding names the command that mends it; with one that is a fault the exit code is 1. Nothing is changed.
+    """
+    from feature_repo import clock
+    from feature_repo.doctor import examine, lines
+
+    examination = examine(Home.from_env(), clock.now(), sample=sample)
+    for line in lines(examination):
+        say(line)
+    if examination.faults:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.erase import erase_entity
+from feature_repo.packed.erase import erase_entity, erase_view
 from feature_repo.packed.freshness import freshness
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, persistent
 
@@ -46,7 +46,12 @@ def newest_feature(home: Home) -> datetime:
 
 
 def materialize(
-    home: Home, until: datetime | None, *, say: Callable[[str], None], now: datetime | None = None
+    home: Home,
+    until: datetime | None,
+    *,
+    say: Callable[[str], None],
+    now: datetime | None = None,
+    anew: bool = False,
 ) -> datetime:
     """Write the newest value at or before ``until`` of every feature into the online store.
 
@@ -58,6 +63,8 @@ def materialize(
         until: moment of the values, now if None; one that has not come yet is now.
         say: told each view's result, and the whole.
         now: ``clock.now()`` if None.
+        anew: take out what is online of each view before it is written, newer or not, and values of views that are
+            gone; readers find nothing meanwhile.
 
     Returns:
         The moment of the values.
@@ -76,14 +83,18 @@ def materialize(
     store = open_store(home)
     names = sorted(view.name for view in store.list_batch_feature_views())
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    run = f"{wanted.isoformat() if until else 'now'} {_tables(home)}"
+    run = f"{wanted.isoformat() if until else 'now'} {anew} {_tables(home)}"
     journal = _Journal(server, store.project, run, wanted)
     done, until = journal.read()
+    if anew and not done:
+        _erase_unknown(server, store.project, {*names, *(view.name for view in store.list_feature_views())})
     if done:
         say(f"going on where the last run was stopped: {len(done)} of {len(names)} views are done")
     for number, name in enumerate(names, start=1):
         if name in done:
             continue
+        if anew:
+            erase_view(server, store.project, name)
         started, before = time.monotonic(), _rows_written(server, store.project, name)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # Feast's own bars
             store.materialize(start_date=BEGINNING, end_date=until, feature_views=[name])
@@ -93,6 +104,14 @@ def materialize(
     journal.close()
     say(f"online as of {until:%Y-%m-%d %H:%M:%S} UTC: {len(names)} views")
     return until
+
+
+def _erase_unknown(server: Server, project: str, known: set[str]) -> None:
+    """Take out the values of views that the registry does not have."""
+    pattern = entity_key.prefix(project, "").split(b":")[0] + b":*{*"
+    views = {entity_key.view_of(name) for names in server.scan(pattern) for name in names}
+    for view in views - known:
+        erase_view(server, project, view)
 
 
 def _rows_written(server: Server, project: str, view: str) -> int:

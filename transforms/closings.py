@@ -36,13 +36,13 @@ def close(home: Home, view: "FeatureView", now: datetime, *, since: str | None) 
     gone = GoneRows.of(home, view)
     if since is None and gone.is_settled:
         return 0
-    rows_by_date = gone.read()
-    affected = [date for date in rows_by_date if since is None or not gone.is_settled or date == WHOLE or date >= since]
+    rows_of_file = gone.read()
+    first = "" if since is None or not gone.is_settled else since
+    affected = [file for file in rows_of_file if file[0] == WHOLE or file[0] >= first]
     count = 0
     if affected:
-        all_rows = pl.concat(rows_by_date.values())
-        standing = _standing(home, view, all_rows)
-        count = sum(_close(home, view, rows_by_date[date], standing, now, date) for date in affected)
+        standing = _standing(home, view, pl.concat(rows_of_file.values()))
+        count = sum(_close(home, view, rows_of_file[file], standing, now, *file) for file in affected)
     gone.note_settled()
     return count
 
@@ -57,11 +57,11 @@ def _standing(home: Home, view: "FeatureView", gone: pl.DataFrame) -> pl.DataFra
 
 
 def _close(
-    home: Home, view: "FeatureView", gone: pl.DataFrame, standing: pl.DataFrame, now: datetime, date: str
+    home: Home, view: "FeatureView", gone: pl.DataFrame, standing: pl.DataFrame, now: datetime, date: str, part: str
 ) -> int:
     """Closing versions of one file's rows; the file is written if one of them says something new."""
     partition = None if date == WHOLE else date
-    path = feature_tables.file_of(home, view, partition)
+    path = feature_tables.file_of(home, view, partition, part)
     before = parquet.read_whole(path, remedy="python -m transforms build")
     says = gone.sort("event_timestamp").join_asof(
         standing.sort("event_timestamp"),
@@ -76,5 +76,5 @@ def _close(
     metadata = parquet.metadata(path)
     inputs = metadata.get(feature_tables.INPUTS, "")
     more = {name: value for name, value in metadata.items() if name.startswith("refrain.")}
-    feature_tables.write_partition(home, view, after, date=partition, inputs=inputs, more=more)
+    feature_tables.write_partition(home, view, after, date=partition, inputs=inputs, part=part, more=more)
     return after.height - before.height

@@ -33,14 +33,15 @@ class GoneRows:
         """Those of a table."""
         return cls(home.tiles(view.name) / "closed")
 
-    def note(self, rows: pl.DataFrame | None, date: str | None) -> None:
+    def note(self, rows: pl.DataFrame | None, date: str | None, part: str = parquet.PART) -> None:
         """Keep which rows of a file are gone, before the file itself is written.
 
         Args:
             rows: keys and event times; None or none at all if every row is there.
             date: of the file; None for a table of one file.
+            part: name of the file.
         """
-        path = self.folder / f"{date or WHOLE}.parquet"
+        path = self.folder / f"{date or WHOLE}+{part}"
         if rows is None or rows.is_empty():
             path.unlink(missing_ok=True)
             return
@@ -48,14 +49,13 @@ class GoneRows:
         (self.folder / _UNSETTLED).touch()
         parquet.write_whole(rows.sort(rows.columns), path)
 
-    @property
-    def files(self) -> dict[str, Path]:
-        """Date, or ``WHOLE`` → file, oldest first."""
-        return {path.stem: path for path in sorted(self.folder.glob("*.parquet"))}
-
-    def read(self) -> dict[str, pl.DataFrame]:
-        """Date, or ``WHOLE`` → keys and event times."""
-        return {date: pl.read_parquet(path) for date, path in self.files.items()}
+    def read(self) -> dict[tuple[str, str], pl.DataFrame]:
+        """Date, or ``WHOLE``, and name of a file → keys and event times; oldest first."""
+        found = {}
+        for path in sorted(self.folder.glob("*.parquet")):
+            date, _, part = path.name.partition("+")
+            found[date, part] = pl.read_parquet(path)
+        return found
 
     @property
     def is_settled(self) -> bool:

@@ -51,7 +51,14 @@ class Made:
 
 
 def write(
-    home: Home, view: "FeatureView", rows: pl.DataFrame, made: Made, *, date: str | None, has_versions: bool = False
+    home: Home,
+    view: "FeatureView",
+    rows: pl.DataFrame,
+    made: Made,
+    *,
+    date: str | None,
+    part: str = parquet.PART,
+    has_versions: bool = False,
 ) -> None:
     """Write the rows of one file beside those that they correct, and note which are gone, for ``closings`` to close.
 
@@ -61,9 +68,10 @@ def write(
         rows: that conform to the view.
         made: of what.
         date: partition; None for a table of one file.
+        part: name of the file.
         has_versions: the rows tell themselves when each version was known; several may have one key and event time.
     """
-    path = feature_tables.file_of(home, view, date)
+    path = feature_tables.file_of(home, view, date, part)
     metadata = parquet.metadata(path)
     before = _rows_before(path, view) if metadata else None
     gone = None
@@ -77,9 +85,11 @@ def write(
         else:
             rows = corrected(before, rows, view.join_keys, now=made.now, until=int(metadata.get(UNTIL, 0)))
         rows = feature_tables.conform(view, rows)
-    GoneRows.of(home, view).note(gone, date)
+    GoneRows.of(home, view).note(gone, date, part)
     more = {CODE: made.code, UNTIL: str(microseconds(made.now))}
-    feature_tables.write_partition(home, view, rows, date=date, inputs=made.inputs, more=more, conformed=True)
+    feature_tables.write_partition(
+        home, view, rows, date=date, inputs=made.inputs, part=part, more=more, conformed=True
+    )
 
 
 def corrected(
@@ -176,3 +186,21 @@ def _rows_before(path: Path, view: "FeatureView") -> pl.DataFrame | None:
         return None
     times = ("event_timestamp", "created_timestamp")
     return before if {*view.join_keys, *times} <= set(before.columns) else None
+
+
+def replace(
+    home: Home, view: "FeatureView", rows: pl.DataFrame, *, date: str, part: str, inputs: str, now: datetime
+) -> None:
+    """Write what a model says in the place of what one said before, and close what only that one said.
+
+    Args:
+        home: the data folder; the caller holds ``feature_tables.writing``.
+        view: whose table.
+        rows: of one file of it, in any order.
+        date: partition.
+        part: name of the file.
+        inputs: fingerprint of the model and of what it was asked.
+        now: the moment of the run.
+    """
+    made = Made(inputs, code=inputs, now=now)
+    write(home, view, feature_tables.conform(view, rows), made, date=date, part=part, has_versions=True)

@@ -6,7 +6,7 @@ The braces are Redis Cluster's hash tag: all views of one entity lie in one slot
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 _INTEGERS = ("Int32", "Int64", "UnixTimestamp")
 
@@ -14,6 +14,15 @@ _INTEGERS = ("Int32", "Int64", "UnixTimestamp")
 def prefix(project: str, view: str) -> bytes:
     """What comes before the entity. Names are percent-encoded, so that neither ``:`` nor ``{`` is in them."""
     return f"{quote(project, safe='')}:{quote(view, safe='')}:{{".encode()
+
+
+def view_of(name: bytes) -> str:
+    """The view to which a full name belongs.
+
+    >>> view_of(b"shop:user%3Aorders:{u1}")
+    'user:orders'
+    """
+    return unquote(name.split(b":", 2)[1].decode())
 
 
 def schemas(project: str, view: str) -> bytes:
