@@ -111,9 +111,12 @@ def start() -> None:
 
 
 @redis_app.command()
-def stop() -> None:
-    """Stop the server; its data stay in the data folder."""
-    say("Redis stopped" if redis_server.stop(Home.from_env()) else "Redis did not run")
+def stop(
+    orphans: Annotated[bool, typer.Option("--orphans", help="those whose data folder was deleted, wherever")] = False,
+) -> None:
+    """Stop the server; its data stay in the data folder. It is found even if the folder was deleted."""
+    ran = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
+    say("Redis stopped" if ran else "Redis did not run")
 
 
 @redis_app.command()
@@ -129,10 +132,13 @@ def release(
 
 @redis_app.command()
 def status() -> None:
-    """Say whether the server runs."""
+    """Say whether the server runs, and which ones run on though their data folder was deleted."""
     home = Home.from_env()
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")
+    for orphan in redis_server.orphans():
+        found = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
+        say(f"{found}: python -m feature_repo redis stop --orphans")
 
 
 def _mend_registry() -> None:

@@ -45,10 +45,10 @@ def claim(home: Home, config: "RepoConfig") -> None:
         before = owners.get(config.project)
         if before not in (None, owner) and _exists(home, str(before)):
             raise StoreError(
-                expected=f"the keys of the project {config.project!r} in {home.redis} to belong to {_where(home, owner)}",
-                found=f"they belong to {_where(home, str(before))}",
-                next_command="export REFRAIN_HOME=/a/folder/of/its/own, or give the project another name; to take the "
-                f"keys over: python -m feature_repo redis release {config.project}",
+                expected=f"{_where(home, owner)} to own the keys of project {config.project!r} in {home.redis}",
+                found=f"{_where(home, str(before))} owns them",
+                next_command="export REFRAIN_HOME=/a/folder/of/its/own, or give the project another name; "
+                f"to take the keys over: python -m feature_repo redis release {config.project}",
             )
         _write(home, {**owners, config.project: owner})
 
