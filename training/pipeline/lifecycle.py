@@ -11,7 +11,7 @@ from typing import Any
 
 from feature_repo import clock
 from feature_repo.bundle import ALIASES
-from feature_repo.command_line import Progress, silent
+from feature_repo.command_line import PARENT, Progress, silent
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from training import registry
@@ -296,7 +296,12 @@ def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:
     Raises:
         StoreError: one failed; what it said.
     """
-    environment = {**os.environ, "REFRAIN_HOME": str(home.root), "REFRAIN_TENANT": home.tenant}
+    environment = {
+        **os.environ,
+        "REFRAIN_HOME": str(home.root),
+        "REFRAIN_TENANT": home.tenant,
+        PARENT: str(os.getpid()),
+    }
     told = []
     for call in calls:
         command = [sys.executable, "-W", "ignore", "-m", *call]
