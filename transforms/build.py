@@ -101,9 +101,11 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
 
 
 def _something(home: Home) -> None:
-    """Events of any kind."""
+    """Events of any kind, or tables whose events are all gone."""
     others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
-    if not any(next(home.raw(name).rglob(parquet.PART), None) for name in others):
+    if any(next(home.raw(name).rglob(parquet.PART), None) for name in others):
+        return
+    if not any(_has_rows(home, name) for name in WINDOWED):
         plays(home)
 
 

@@ -13,6 +13,7 @@ from datetime import date, datetime
 import numpy as np
 import polars as pl
 
+from feature_repo.clock import microseconds
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.events import Names
 from feature_repo.events import micros as micros_of
@@ -133,14 +134,15 @@ def _fill(
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
     told = told.select(*times, *columns).filter(pl.col("event_timestamp") < clock)
     gate.remember(told.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
-    time, created, *values = (told[name].to_list() for name in told.columns)
+    known = told.with_columns(created_timestamp=pl.max_horizontal("created_timestamp", pl.lit(microseconds(now))))
+    time, created, *values = (known[name].to_list() for name in known.columns)
     events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))
     for live in state.tables:
-        known = KnownTiles(home, live.table, days)
-        known.update(now=now)
+        tiles = KnownTiles(home, live.table, days)
+        tiles.update(now=now)
         live.advance(since - since % live.table.unit)
-        for tiles, due in _long_over(live, known, recent):
-            live.add(_additions(live, tiles, due))
+        for part, due in _long_over(live, tiles, recent):
+            live.add(_additions(live, part, due, microseconds(now)))
     state.resume(events, since)
     state.advance(clock)
 
@@ -154,8 +156,8 @@ def _long_over(live: LiveTable, known: KnownTiles, recent: date) -> Iterator[tup
     yield known.read(known.days.between(first, recent)), True
 
 
-def _additions(live: LiveTable, tiles: Tiles, due: bool) -> Additions:
-    """Tiles of the batch run as what came."""
+def _additions(live: LiveTable, tiles: Tiles, due: bool, now: int) -> Additions:
+    """Tiles of the batch run as what came; known from now on, so that rows win against those that knew less."""
     table, sums = live.table, tiles["sums"]
     masses = {name: sums[f"{name}.mass"].to_numpy() for name in table.of_kind(DecayedSum)}
     nothing = {"min": INT.max, "max": INT.min}
@@ -164,7 +166,7 @@ def _additions(live: LiveTable, tiles: Tiles, due: bool) -> Additions:
         key=_keys(live, sums),
         at=sums["at"].to_numpy(),
         last=sums["last"].to_numpy(),
-        created=sums["late"].to_numpy(),
+        created=np.maximum(sums["late"].to_numpy(), now),
         sums=np.stack(parts, axis=1) if sums.height else np.zeros((0, len(parts)), np.int64),
         masses=masses,
         texts={name: _texts(live, tiles[f"values.{name}"], name) for name in {*live.values, *live.oldest}},

@@ -5,6 +5,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from feature_repo import retractions
 from feature_repo.clock import microseconds
@@ -15,7 +16,6 @@ from feature_repo.packed.encode import names
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
-from transforms import feature_tables
 from transforms.stream.state.live_table import LiveTable
 
 
@@ -23,12 +23,12 @@ def correct_online(home: Home, server: Server, live: LiveTable, now: datetime) -
     """Rewrite the rows of one table whose keys have lost events.
 
     A row that is online keeps its moment, unless the stream has a newer one, and is known from now on, so that it wins.
-    A key of which the stream knows no events has the values of its newest row in the table, or none.
+    A key that has no events any more has no values; one that has old ones alone has those of empty windows.
 
     Args:
         home: whose project.
         server: the online store.
-        live: the table, filled from all events that there are.
+        live: the table, filled from all events that matter now; its tiles are up to date.
         now: when the values become known.
 
     Returns:
@@ -54,30 +54,25 @@ def correct_online(home: Home, server: Server, live: LiveTable, now: datetime) -
         by_name = counted.single
         is_counted = counted.event > 0
         if not is_counted.all():
-            stored = _newest(home, live, keys[there], now)
-            by_name = {name: _either(is_counted, values, stored[name]) for name, values in by_name.items()}
+            nothing = ~(is_counted | _had_events(home, live, keys[there]))
+            by_name = {name: _without(nothing, values) for name, values in by_name.items()}
         writer = Writer(server, home.project, schema, patience=60.0)
         count = correct(writer, schema, online.take(there), by_name, counted.event, microseconds(now))
     retractions.forget(files)
     return count
 
 
-def _newest(home: Home, live: LiveTable, keys: pl.DataFrame, now: datetime) -> dict[str, pa.Array]:
-    """Column -> (n,) values of each key's newest row in the table as of now, missing where it has none."""
-    table = live.table
-    rows = (
-        feature_tables.scan(home, table.name)
-        .filter(pl.col("event_timestamp") <= now)
-        .join(keys.lazy().select(table.keys), on=table.keys, how="semi")
-        .sort("event_timestamp", "created_timestamp")
-        .unique(table.keys, keep="last")
-        .collect()
-    )
-    beside = keys.select(table.keys).join(rows, on=table.keys, how="left", maintain_order="left")
-    return {name: beside[name].to_arrow() for name, _ in table.fields}
+def _had_events(home: Home, live: LiveTable, keys: pl.DataFrame) -> np.ndarray:
+    """(n,) whether there was ever an event of each key."""
+    files = sorted(home.tiles(live.table.name).glob("date=*/sums.parquet"))
+    if not files:
+        return np.zeros(keys.height, bool)
+    tiles = pl.scan_parquet(files, hive_partitioning=False, glob=False).select(live.table.keys)
+    known = tiles.join(keys.lazy(), on=live.table.keys, how="semi").unique().collect()
+    beside = keys.join(known.with_columns(there=True), on=live.table.keys, how="left", maintain_order="left")
+    return beside["there"].fill_null(False).to_numpy()
 
 
-def _either(mask: np.ndarray, counted: pa.Array, stored: pa.Array) -> pa.Array:
-    """(n,) the first where the mask is true, else the second."""
-    pairs = zip(mask.tolist(), counted.to_pylist(), stored.to_pylist(), strict=True)
-    return pa.array([one if is_counted else other for is_counted, one, other in pairs], counted.type)
+def _without(mask: np.ndarray, values: pa.Array) -> pa.Array:
+    """(n,) values, missing where the mask is true."""
+    return pc.if_else(pa.array(mask), pa.scalar(None, values.type), values)
