@@ -144,7 +144,8 @@ class World:
         self._tell_again(lambda event: event | {"artist_id": self.pick(ARTISTS)})
 
     def delete(self) -> None:
-        self._archive()
+        """A day is removed by hand; of events that no build has ever seen nobody could tell that they are gone."""
+        self.build()
         days = sorted(self.home.raw("plays").glob("date=*"))
         if days:
             day = days[self.chance.integers(len(days))]
@@ -245,14 +246,15 @@ class World:
         for key in sorted(self.heard[name]):
             expected = expected_row(table, events, dict(zip(table.keys, key, strict=True)), at - at % table.unit)
             for where, rows in (("offline", offline), ("online", stored)):
-                if where == "online" and is_streamed and key not in rows and self._is_quiet(table, events, key, at):
+                is_empty = not any(value for name, value in rows.get(key, {}).items() if name != "at")
+                if where == "online" and is_streamed and is_empty and self._is_quiet(table, events, key, at):
                     continue
                 self._compare(f"{where} {name} {key}", rows, key, expected)
         return 2 * len(self.heard[name])
 
     def _is_quiet(self, table: WindowedTable, events: list[Event], key: tuple[str, ...], at: int) -> bool:
         own = oracle.of_key(table, events, dict(zip(table.keys, key, strict=True)))
-        return not table.remembers and all(oracle.micros(one["event_timestamp"]) < at - table.reach for one in own)
+        return all(oracle.micros(one["event_timestamp"]) < at - table.reach for one in own)
 
     def _compare(self, where: str, rows: Rows, key: tuple[str, ...], expected: dict[str, Any] | None) -> None:
         row = rows.get(key)
