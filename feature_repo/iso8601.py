@@ -27,7 +27,7 @@ def parse(text: str) -> datetime:
     if match is None or text.endswith("\n"):
         raise ValueError(f"{text[:60]!r} is not {EXAMPLES}")
     day, clock, seconds, fraction, offset = match.groups()
-    local = datetime.strptime(f"{day} {clock or '00:00'}:{seconds or '00'}", "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007
+    local = datetime.strptime(f"{day} {clock or '00:00'}:{seconds or '00'}", "%Y-%m-%d %H:%M:%S")
     local = local.replace(microsecond=int((fraction or "0")[:6].ljust(6, "0")), tzinfo=UTC)
     try:
         return local - timedelta(minutes=offset_minutes(offset))

@@ -4,17 +4,19 @@ The training SDK, the slim lookup, Feast's API on our stores, pushes, ``material
 convert by ``key_value``, so that a key finds the same rows everywhere. Whole columns are converted by
 ``feature_repo.packed.key_columns``, which is tested to say the same. Imports neither Feast nor pandas.
 
-| declared | taken | refused |
-|---|---|---|
-| String | texts as they are written; integers, and numbers that are whole, as decimal digits; UTF-8 bytes; UUIDs | fractions, booleans, times |
-| Int64, Int32 | integers, numbers that are whole, texts of decimal digits (``007`` is 7) | fractions, booleans, what has more bits |
-| Bytes | bytes; texts as UTF-8 | everything else |
-| UnixTimestamp | times and dates (without a zone they are UTC), whole seconds since 1970, ISO 8601 | fractions of a second, booleans |
-| Bool | booleans, ``true`` and ``false`` | everything else |
+- ``String`` takes texts as they are written, whole numbers (7 and 7.0) as decimal digits, UTF-8 bytes and UUIDs; it
+  refuses fractions, booleans and times.
+- ``Int64`` and ``Int32`` take whole numbers and texts of decimal digits (``007`` is 7); they refuse fractions,
+  booleans, other texts and what has more bits.
+- ``Bytes`` takes bytes, and texts as UTF-8.
+- ``UnixTimestamp`` takes times and dates (without a zone they are UTC), whole seconds since 1970 and ISO 8601; it
+  refuses fractions of a second, and booleans.
+- ``Bool`` takes booleans, and the texts ``true`` and ``false``.
 
 A key that is missing (None, NaN, ``pandas.NA``, NaT, an Arrow null) is None and finds nothing. An empty text is a key.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -91,7 +93,7 @@ def key_parts(values: Iterable[Any], dtype: str, key: str = "key") -> list[bytes
             return list(map(str.encode, listed))
         except UnicodeEncodeError:
             pass  # the slow way says which
-    elif types == _ONLY_INTEGERS and dtype == "Int64" and -(2**63) <= min(listed) and max(listed) < 2**63:
+    elif types == _ONLY_INTEGERS and dtype == "Int64" and min(listed) >= -(2**63) and max(listed) < 2**63:
         return [b"%d" % value for value in listed]
     found = (key_value(value, dtype, key) for value in listed)
     return [None if value is None else part(value) for value in found]
@@ -134,31 +136,33 @@ def refusal(key: str, dtype: str, found: str) -> InputError:
 def _plain(value: Any) -> Any:
     """A value in Python's own types, None for every kind of missing."""
     kind = type(value)
-    if value is None or kind.__name__ in _NO_VALUE:
-        return None
     if kind in _PLAIN:
         return value
+    if value is None or kind.__name__ in _NO_VALUE:
+        return None
     if isinstance(value, Enum):
-        return _plain(value.value)
+        value = value.value
     if isinstance(value, np.ndarray) and value.ndim == 0:
-        return _plain(value[()])
-    if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else _numpy_instant(value)
-    if isinstance(value, np.floating):
-        return _float(float(value), value.dtype.itemsize)
-    if isinstance(value, np.generic) and not isinstance(value, np.timedelta64 | str | bytes):
-        return value.item()
+        value = value[()]
+    if isinstance(value, np.generic):
+        return _numpy_plain(value)
     if hasattr(value, "as_py"):
         return _arrow_plain(value)
     if isinstance(value, float):
         return _float(value, 8)
-    if isinstance(value, Decimal):
-        return None if value.is_nan() else value
-    return value
+    return None if isinstance(value, Decimal) and value.is_nan() else value
+
+
+def _numpy_plain(value: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else _numpy_instant(value)
+    if isinstance(value, np.floating):
+        return _float(float(value), value.dtype.itemsize)
+    return value if isinstance(value, np.timedelta64 | str | bytes) else value.item()
 
 
 def _float(value: float, width: int) -> float | None:
-    if value != value:
+    if math.isnan(value):
         return None
     if abs(value) > EXACT.get(width, EXACT[8]) and value.is_integer():
         raise _Refused("a float does not hold every integer of this size; it may be rounded")
@@ -171,9 +175,8 @@ def _arrow_plain(scalar: Any) -> Any:
     width = {"halffloat": 2, "float": 4}.get(str(scalar.type))
     if width:
         return _float(scalar.as_py(), width)
-    unit = getattr(scalar.type, "unit", None)
     if str(scalar.type).startswith("timestamp"):
-        return _instant(scalar.value, _SECONDS_IN[unit])
+        return _instant(scalar.value, _SECONDS_IN[scalar.type.unit])
     return _plain(scalar.as_py())
 
 

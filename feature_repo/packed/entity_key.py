@@ -2,13 +2,15 @@
 
 The braces are Redis Cluster's hash tag: all views of one entity lie in one slot. Where an entity has several keys
 (sorted by name), each but the last is preceded by its length in bytes, so that no two entities share a name. The
-bytes of a key are ``feature_repo.keys.part`` of it.
+bytes of a key are ``part`` of it.
 """
 
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from feature_repo.keys import part as part
+from feature_repo.keys import part
+
+__all__ = ["entity", "journal", "part", "parts", "prefix", "schemas", "status"]
 
 
 def prefix(project: str, view: str) -> bytes:

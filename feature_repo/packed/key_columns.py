@@ -63,31 +63,21 @@ def key_bytes(values: pa.Array | pa.ChunkedArray, dtype: str, key: str = "key") 
 
 def _of_kind(have: pa.DataType, dtype: str) -> Callable[[pa.Array, str, str], pa.Array] | None:
     """What converts a column of a type to a declared type; None where no value of it can be such a key."""
+    return _BY_KIND.get(dtype, _FOR_TEXTS).get(_kind(have))
+
+
+def _kind(have: pa.DataType) -> str:
     kinds = pa.types
-    is_text = kinds.is_string(have) or kinds.is_large_string(have)
-    is_blob = kinds.is_binary(have) or kinds.is_large_binary(have) or kinds.is_fixed_size_binary(have)
-    has_time = kinds.is_timestamp(have) or kinds.is_date(have)
-    if dtype == "Bytes":
-        return _cast if is_text or is_blob else None
-    if dtype == "Bool":
-        return _one_by_one if is_text else None
-    if dtype == "UnixTimestamp":
-        if has_time:
-            return _instants
-        if kinds.is_integer(have) or kinds.is_floating(have):
-            return _seconds
-        return _one_by_one if is_text or kinds.is_decimal(have) else None
-    if kinds.is_integer(have):
-        return _cast
-    if kinds.is_floating(have):
-        return _whole
-    if kinds.is_decimal(have):
-        return _one_by_one
-    if dtype in ("Int64", "Int32"):
-        return _digits if is_text else None
-    if is_text or is_blob:
-        return _cast
-    return _one_by_one if str(have).startswith("extension<arrow.uuid") else None
+    tests = {
+        "text": (kinds.is_string, kinds.is_large_string),
+        "blob": (kinds.is_binary, kinds.is_large_binary, kinds.is_fixed_size_binary),
+        "integer": (kinds.is_integer,),
+        "float": (kinds.is_floating,),
+        "decimal": (kinds.is_decimal,),
+        "time": (kinds.is_timestamp, kinds.is_date),
+        "uuid": (lambda dtype: str(dtype).startswith("extension<arrow.uuid"),),
+    }
+    return next((kind for kind, are in tests.items() if any(is_it(have) for is_it in are)), "other")
 
 
 def _without_views(values: pa.Array) -> pa.Array:
@@ -155,3 +145,30 @@ def _one_by_one(values: pa.Array, dtype: str, key: str) -> pa.Array:
     coded = values.dictionary_encode()
     distinct = pa.array([key_value(value, dtype, key) for value in coded.dictionary], wanted)
     return distinct.take(coded.indices)
+
+
+_Conversion = Callable[[pa.Array, str, str], pa.Array]
+_FOR_TEXTS: dict[str, _Conversion] = {
+    "text": _cast,
+    "blob": _cast,
+    "integer": _cast,
+    "float": _whole,
+    "decimal": _one_by_one,
+    "uuid": _one_by_one,
+}
+_FOR_INTEGERS: dict[str, _Conversion] = {"text": _digits, "integer": _cast, "float": _whole, "decimal": _one_by_one}
+_FOR_TIMES: dict[str, _Conversion] = {
+    "text": _one_by_one,
+    "integer": _seconds,
+    "float": _seconds,
+    "decimal": _one_by_one,
+    "time": _instants,
+}
+_BY_KIND: dict[str, dict[str, _Conversion]] = {
+    "Int64": _FOR_INTEGERS,
+    "Int32": _FOR_INTEGERS,
+    "Bytes": {"text": _cast, "blob": _cast},
+    "UnixTimestamp": _FOR_TIMES,
+    "Bool": {"text": _one_by_one},
+}
+"""Declared type → kind of column → its conversion; what is not there cannot be such a key."""

@@ -1,7 +1,8 @@
-"""One key, however and wherever it is given, finds the same row: training SDK = Feast offline = slim lookup = Feast online."""
+"""One key finds the same row however and wherever given: training SDK = slim lookup = Feast offline and online."""
 
 import asyncio
 import contextlib
+import inspect
 import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -88,7 +89,7 @@ def store(home: Home) -> FeatureStore:
         sources=[views["word"]],
         schema=[Field(name="twice", dtype=t.Int64)],
         udf=twice,
-        udf_string="def twice(inputs):\n    return {'twice': [None if n is None else 2 * n for n in inputs['place']]}\n",
+        udf_string=inspect.getsource(twice),
         mode="python",
     )
     services = [FeatureService(name=f"{key}_v1", features=[view]) for key, view in views.items()]

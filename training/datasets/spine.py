@@ -1,4 +1,4 @@
-"""The spine as the SDK takes it: any table, keys in their declared types, times in UTC; in memory, or in a file that stays there."""
+"""The spine as the SDK takes it: any table, keys in their declared types, times in UTC; in memory or in a file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
