@@ -177,7 +177,10 @@ def _arrow_plain(scalar: Any) -> Any:
         return _float(scalar.as_py(), width)
     if str(scalar.type).startswith("timestamp"):
         return _instant(scalar.value, _SECONDS_IN[scalar.type.unit])
-    return _plain(scalar.as_py())
+    try:
+        return _plain(scalar.as_py())
+    except OverflowError as error:
+        raise _Refused("a date that is not between the years 1 and 9999") from error
 
 
 def _numpy_instant(value: np.datetime64) -> datetime:
@@ -305,7 +308,10 @@ def _listed(values: Iterable[Any]) -> list[Any]:
 
 
 def _shown(value: Any) -> str:
-    return f"{str(value)[:60]!r}" if isinstance(value, str) else f"{str(value)[:60]}"
+    try:
+        return f"{value[:60]!r}" if isinstance(value, str) else str(value)[:60]
+    except (ValueError, OverflowError):  # an Arrow time that Python has no year for
+        return type(value).__name__
 
 
 _TEXTS = {"String", "Uuid", "TimeUuid", "Decimal"}

@@ -41,9 +41,9 @@ def key_column(values: pa.Array | pa.ChunkedArray, dtype: str, key: str = "key")
     wanted, have = _WANTED.get(dtype, pa.string()), whole.type
     if have == wanted and dtype != "UnixTimestamp":
         return whole
-    if pa.types.is_null(have) or (len(whole) and whole.null_count == len(whole)):
-        return pa.nulls(len(whole), wanted)
     convert = _of_kind(have, dtype)
+    if pa.types.is_null(have) or (len(whole) and convert is None and _is_missing(whole)):
+        return pa.nulls(len(whole), wanted)
     if convert is None:
         raise refusal(key, dtype, f"a column of the type {have}")
     return convert(whole, dtype, key)
@@ -59,6 +59,11 @@ def key_bytes(values: pa.Array | pa.ChunkedArray, dtype: str, key: str = "key") 
     if pa.types.is_integer(found.type):
         found = found.cast(pa.string())
     return found.cast(pa.large_binary())
+
+
+def _is_missing(values: pa.Array) -> bool:
+    """Whether nothing is there, so that the type says nothing either."""
+    return bool(pc.all(pc.is_null(values, nan_is_null=True)).as_py())
 
 
 def _of_kind(have: pa.DataType, dtype: str) -> Callable[[pa.Array, str, str], pa.Array] | None:

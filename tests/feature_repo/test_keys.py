@@ -13,7 +13,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo import iso8601
@@ -230,6 +230,7 @@ COLUMNS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(COLUMNS, st.sampled_from(TYPES))
 def test_a_column_is_converted_as_its_values_are(column: tuple[pa.DataType, list[Any]], dtype: str) -> None:
     kind, listed = column
