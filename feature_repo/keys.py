@@ -88,9 +88,11 @@ def key_parts(values: Iterable[Any], dtype: str, key: str = "key") -> list[bytes
     """``key_value`` of many as bytes, as they stand in the names of packed values (``packed.entity_key``)."""
     listed = _listed(values)
     types = set(map(type, listed))
-    if types == _ONLY_TEXT and dtype in _TEXTS:
+    if types <= _TEXT_OR_NONE and dtype in _TEXTS:
         try:
-            return list(map(str.encode, listed))
+            if types == _ONLY_TEXT:
+                return list(map(str.encode, listed))
+            return [None if value is None else value.encode() for value in listed]
         except UnicodeEncodeError:
             pass  # the slow way says which
     elif types == _ONLY_INTEGERS and dtype == "Int64" and min(listed) >= -(2**63) and max(listed) < 2**63:
@@ -304,6 +306,8 @@ def _listed(values: Iterable[Any]) -> list[Any]:
         values = values.to_numpy()
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "UiuObS":
         return values.tolist()
+    if str(getattr(values, "type", "")) in _ARROW_PLAIN:
+        return values.to_pylist()  # type: ignore[attr-defined]
     return list(values)
 
 
@@ -316,6 +320,7 @@ def _shown(value: Any) -> str:
 
 _TEXTS = {"String", "Uuid", "TimeUuid", "Decimal"}
 _PLAIN = {str, int, bool, bytes, UUID}
+_ARROW_PLAIN = {"string", "large_string", "string_view", "int64", "int32"}
 _ONLY_TEXT, _ONLY_INTEGERS, _TEXT_OR_NONE = {str}, {int}, {str, type(None)}
 _CONVERSIONS: dict[str, Callable[[Any], Key]] = {
     **dict.fromkeys(sorted(_TEXTS), _text),
