@@ -14,6 +14,9 @@ from transforms import parquet
 
 TIME = "event_timestamp"
 
+REQUEST_TIMES = [name for name, dtype in REQUEST_FIELDS.items() if dtype == "UnixTimestamp"]
+"""Fields of the request that are times."""
+
 _REQUEST_TEXTS = [name for name, dtype in REQUEST_FIELDS.items() if dtype == "String"]
 _LINES = (".jsonl", ".ndjson")
 
@@ -57,7 +60,7 @@ def unreadable(given: Any, error: Exception) -> InputError:
 def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
     if not path.exists():
         raise InputError(expected="a spine", found=f"no file {path}", next_command=f"ls {path.parent}")
-    texts = [*keys, TIME, *_REQUEST_TEXTS]
+    texts = [*keys, TIME, *_REQUEST_TEXTS, *REQUEST_TIMES]
     try:
         if path.suffix == ".csv":
             return _csv(path, texts)

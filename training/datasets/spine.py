@@ -12,7 +12,7 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.stores.spine import KEY_TYPES, instants, key_series
 from feature_repo.stores.staging import Staging
-from training.datasets.read_spine import TIME, read_spine, unreadable
+from training.datasets.read_spine import REQUEST_TIMES, TIME, read_spine, unreadable
 from transforms import parquet
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -58,7 +58,12 @@ class SpineTable:
             time = _utc(schema[TIME])
             if schema[TIME] == pl.String:
                 time = refused.converted(TIME, partial(instants, time=TIME), MICROSECONDS_UTC)
-            shaped = lazy.with_columns(*converted, time)
+            requests = (
+                refused.converted(name, partial(instants, time=name), MICROSECONDS_UTC)
+                for name in REQUEST_TIMES
+                if schema.get(name) == pl.String
+            )
+            shaped = lazy.with_columns(*converted, time, *requests)
             shaped_schema = dict(shaped.collect_schema())
             if isinstance(rows, pl.DataFrame):
                 spine = cls(shaped.collect(), shaped_schema)
