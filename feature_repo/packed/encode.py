@@ -107,11 +107,18 @@ def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array 
 
 
 def microseconds(times: pa.Array) -> np.ndarray:
-    """(rows,) since 1970; times without a zone are UTC, missing ones the lowest integer."""
-    zoned = times.type if pa.types.is_timestamp(times.type) else pa.timestamp("us")
-    since = times.cast(pa.timestamp("us", zoned.tz), safe=False) if zoned.unit != "us" else times
-    since = since.view(pa.int64())
+    """(rows,) since 1970, rounded down; times without a zone are UTC, missing ones the lowest integer."""
+    since = in_microseconds(times).view(pa.int64())
     return (since.fill_null(UNKNOWN_TIME) if since.null_count else since).to_numpy(zero_copy_only=False)
+
+
+def in_microseconds(times: pa.Array) -> pa.Array:
+    """Times in microseconds: the last one that is not after each, before 1970 as well."""
+    if not pa.types.is_timestamp(times.type) or times.type.unit == "us":
+        return times
+    if times.type.unit == "ns":
+        times = pc.floor_temporal(times, unit="microsecond")
+    return times.cast(pa.timestamp("us", times.type.tz))
 
 
 def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -123,7 +130,7 @@ def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray)
         if pa.types.is_dictionary(whole.type):
             whole = whole.dictionary_decode()
         if pa.types.is_timestamp(whole.type) and pa.types.is_timestamp(wanted):
-            return whole.cast(pa.timestamp("us", whole.type.tz), safe=False).cast(wanted)
+            return in_microseconds(whole).cast(wanted)
         if column.dtype == "UnixTimestamp" and pa.types.is_integer(whole.type):
             return pc.multiply_checked(whole.cast(pa.int64()), 1_000_000).cast(wanted)
         if pa.types.is_fixed_size_list(whole.type):

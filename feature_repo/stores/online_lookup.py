@@ -105,12 +105,16 @@ def columns_of(entity_rows: Any, entity_names: Mapping[str, str]) -> dict[str, l
             raise ValueError("All entity_rows must have the same keys.")
         columns = {name: [row[name] for row in entity_rows] for name in names}
     else:
-        columns = {
-            name: list(values.val) if hasattr(values, "val") else list(values) for name, values in entity_rows.items()
-        }
+        columns = {name: _listed(values) for name, values in entity_rows.items()}
     if len({len(values) for values in columns.values()}) > 1:
         raise ValueError("All entity rows must have the same columns.")
     return {entity_names.get(name, name): values for name, values in columns.items()}
+
+
+def _listed(values: Any) -> list[Any]:
+    if isinstance(values, str | bytes):
+        return [values]
+    return list(values.val) if hasattr(values, "val") else list(values)
 
 
 def entities_of(table: FeatureView, keys: Iterable[EntityKey]) -> list[bytes | None]:

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from feature_repo import iso8601
 from feature_repo.errors import InputError
 from feature_repo.keys import key_parts, key_value, key_values, part
+from feature_repo.packed.encode import microseconds
 from feature_repo.packed.key_columns import key_bytes, key_column
+from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.stores.spine import instants, key_series
 
 TYPES = ("String", "Int64", "Int32", "Bytes", "UnixTimestamp", "Bool")
@@ -277,3 +279,10 @@ def test_digits_beyond_the_microsecond_are_cut_off() -> None:
 def test_keys_are_converted_without_pandas_and_feast() -> None:
     code = "import sys, feature_repo.keys; sys.exit(bool({'pandas', 'feast', 'polars', 'pyarrow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_times_are_cut_off_downwards_before_1970_too() -> None:
+    for zone in (None, "UTC"):
+        times = pa.array([-1, -1000, -1001, 1999, None]).cast(pa.timestamp("ns", zone))
+        assert microseconds(times).tolist() == [-1, -1, -2, 1, UNKNOWN_TIME]
+        assert microseconds(times.cast(pa.timestamp("s", zone), safe=False)).tolist()[3:] == [0, UNKNOWN_TIME]

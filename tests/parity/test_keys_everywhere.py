@@ -261,6 +261,12 @@ def test_a_column_with_gaps_finds_the_same_rows_everywhere(
         assert directly["place"].to_pylist() == expected
 
 
+def test_a_text_alone_is_one_key(home: Home, store: FeatureStore) -> None:
+    for key, expected in (("007", [101]), ("", [102])):
+        assert OnlineFeatures("word_v1", home).get({"word": key}).values["by_word__place"] == expected  # type: ignore[dict-item]
+        assert store.get_online_features(["by_word:place"], {"word": key}).to_dict()["place"] == expected
+
+
 def test_feasts_protobufs_are_converted_too(home: Home, store: FeatureStore) -> None:
     view = store.get_feature_view("by_word")
     values = [Value(string_val="7"), Value(int64_val=7), Value(), Value(double_val=7.0), Value(double_val=float("nan"))]
