@@ -9,6 +9,7 @@ import typer
 
 from feature_repo.command_line import command_line, say
 from feature_repo.home import Home
+from feature_repo.store import contract_lock
 from feature_repo.stores import redis_server
 
 app = command_line("The contract: Feast definitions, the manifest that serving reads, the embedded Redis.")
@@ -19,21 +20,33 @@ app.add_typer(redis_app, name="redis")
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def feast(context: typer.Context) -> None:
     """Plain Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
-    raise typer.Exit(_feast(*context.args))
+    alone = contract_lock(Home.from_env()) if {"apply", "teardown"} & set(context.args) else contextlib.nullcontext()
+    with alone:
+        if "apply" in context.args:
+            _mend_registry()
+        code = _feast(*context.args)
+    raise typer.Exit(code)
 
 
 @app.command()
 def apply() -> None:
-    """`feast apply`, then `manifest`."""
-    code = _feast("apply")
-    if code:
-        raise typer.Exit(code)
-    manifest()
+    """`feast apply`, then `manifest`. Of several at once, one waits for the other."""
+    with contract_lock(Home.from_env()):
+        _mend_registry()
+        code = _feast("apply")
+        if code:
+            raise typer.Exit(code)
+        _compile()
 
 
 @app.command()
 def manifest() -> None:
     """Compile the registry into the manifest that serving reads."""
+    with contract_lock(Home.from_env()):
+        _compile()
+
+
+def _compile() -> None:
     from feature_repo.manifest import compile_manifest
     from feature_repo.store import open_store
 
@@ -63,19 +76,40 @@ def lint(
 def materialize(
     until: Annotated[
         str | None,
-        typer.Argument(help="Values as of this time, ISO 8601, UTC [default: the newest feature row]"),
+        typer.Argument(help="Values as of this time, ISO 8601, UTC [default: now]"),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="take out what is online of each view before it is written, newer or not")
+    ] = False,
 ) -> None:
     """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
 
     What is online and newer stays. Stopped half-way, the same again goes on where it was. To bring online just what
     is new since the last time, use `feast materialize-incremental`.
     """
+    from feature_repo.clock import parse_time
     from feature_repo.materialize import materialize as run
-    from feature_repo.materialize import parse_time
 
     home = Home.from_env()
-    run(home, parse_time(until) if until else None, say=say)
+    run(home, parse_time(until) if until else None, say=say, anew=anew)
+
+
+@app.command()
+def doctor(
+    sample: Annotated[int, typer.Option(min=1, help="keys of each view that are compared")] = 500,
+) -> None:
+    """Look for what does not agree: values online and in the tables, rows of the future, files, registry, manifest.
+
+    Each finding names the command that mends it; with one that is a fault the exit code is 1. Nothing is changed.
+    """
+    from feature_repo import clock
+    from feature_repo.doctor import examine, lines
+
+    examination = examine(Home.from_env(), clock.now(), sample=sample)
+    for line in lines(examination):
+        say(line)
+    if examination.faults:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -98,17 +132,45 @@ def start() -> None:
 
 
 @redis_app.command()
-def stop() -> None:
-    """Stop the server; its data stay in the data folder."""
-    say("Redis stopped" if redis_server.stop(Home.from_env()) else "Redis did not run")
+def stop(
+    orphans: Annotated[bool, typer.Option("--orphans", help="those whose data folder was deleted, wherever")] = False,
+) -> None:
+    """Stop the server; its data stay in the data folder. It is found even if the folder was deleted."""
+    ran = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
+    say("Redis stopped" if ran else "Redis did not run")
+
+
+@redis_app.command()
+def release(
+    project: Annotated[str, typer.Argument(help="name of the Feast project, such as refrain_default")],
+) -> None:
+    """Let another repository own the project's keys in this server, when the one that did is not used any more."""
+    from feature_repo.stores.ownership import release as run
+
+    owned = run(Home.from_env(), project)
+    say(f"the keys of {project} belong to the next repository that opens them" if owned else f"nobody owns {project}")
 
 
 @redis_app.command()
 def status() -> None:
-    """Say whether the server runs."""
+    """Say whether the server runs, and which ones run on though their data folder was deleted."""
     home = Home.from_env()
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")
+    for orphan in redis_server.orphans():
+        found = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
+        say(f"{found}: python -m feature_repo redis stop --orphans")
+
+
+def _mend_registry() -> None:
+    """Without what a teardown of Feast 0.67 left in it, for which every apply would fail."""
+    from feast.repo_config import load_repo_config
+
+    from feature_repo.store import FOLDER, config_file, silence_feast
+    from feature_repo.stores.registry_leftovers import forget_versions
+
+    silence_feast()
+    forget_versions(load_repo_config(FOLDER, config_file(Home.from_env())), of_views_that_are_gone=True)
 
 
 def _feast(*arguments: str) -> int:

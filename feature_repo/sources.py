@@ -16,6 +16,7 @@ from feast.data_source import DataSource
 from feast.types import String
 
 from feature_repo.home import Home
+from feature_repo.stores.source_path import PLACE
 
 WRITTEN_ON_CHANGE = {"rows": "written on change"}
 """Tag of a view whose newest row is true however old it is; such a view needs no ttl."""
@@ -49,10 +50,15 @@ def _pushed(name: str) -> PushSource:
 
 def _source(name: str) -> DataSource:
     """The table's folder, as the offline store of the profile reads it."""
-    path = str(Home.from_env().features(name))
-    times: dict[str, Any] = {"timestamp_field": "event_timestamp", "created_timestamp_column": "created_timestamp"}
+    home = Home.from_env()
+    path = str(home.features(name))
+    options: dict[str, Any] = {
+        "timestamp_field": "event_timestamp",
+        "created_timestamp_column": "created_timestamp",
+        "tags": {PLACE: home.features(name).relative_to(home.root).as_posix()},
+    }
     if os.environ.get("REFRAIN_PROFILE") != "spark":
-        return FileSource(name=f"{name}_table", path=path, file_format=ParquetFormat(), **times)
+        return FileSource(name=f"{name}_table", path=path, file_format=ParquetFormat(), **options)
     from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 
-    return SparkSource(name=f"{name}_spark_table", path=path, file_format="parquet", **times)
+    return SparkSource(name=f"{name}_spark_table", path=path, file_format="parquet", **options)

@@ -1,7 +1,10 @@
 """Feast, opened on a data folder."""
 
+import fcntl
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +48,7 @@ def config_file(home: Home) -> Path:
     config = yaml.safe_load(text)
     config["project"] = home.project
     config["registry"]["path"] = f"sqlite:///{home.registry}"
+    config["offline_store"]["data_folder"] = str(home.root)
     if os.environ.get("REFRAIN_MEMORY_LIMIT") and "AsOf" in config["offline_store"]["type"]:
         config["offline_store"]["memory_limit"] = os.environ["REFRAIN_MEMORY_LIMIT"]
     target = home.ensure().root / f"feature_store-{home.tenant}.yaml"
@@ -54,6 +58,18 @@ def config_file(home: Home) -> Path:
         partial.write_text(rendered)
         partial.replace(target)
     return target
+
+
+@contextmanager
+def contract_lock(home: Home) -> Iterator[None]:
+    """One process at a time changes the registry and the manifest of a data folder; others wait.
+
+    Raises:
+        HomeError: the folder cannot be written.
+    """
+    with (home.ensure().root / ".apply.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def open_store(home: Home) -> "FeatureStore":

@@ -2,13 +2,13 @@
 
 import ipaddress
 import os
-import tempfile
 
 from feature_repo.bundle import open_bundle
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
+from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
 from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
@@ -70,8 +70,8 @@ def serve(
     if workers == 1:
         uvicorn.run(application, **settings)  # type: ignore[arg-type]
         return
-    with tempfile.TemporaryDirectory(prefix="refrain-metrics-") as counts:
-        os.environ |= {WORKERS: str(workers), COUNTS: counts}
+    with temporary_folder() as counts:
+        os.environ |= {WORKERS: str(workers), COUNTS: str(counts)}
         uvicorn.run("inference.api.app:from_env", factory=True, workers=workers, **settings)  # type: ignore[arg-type]
 
 

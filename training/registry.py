@@ -50,6 +50,7 @@ lineage."""
 REPORT = "report.html"
 """Of a bundle that has one: the run links it."""
 _ARTIFACT = "bundle"
+_WRITING = ".writing-"
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,9 @@ def _registered(
         versions = _create_registered_model(mlflow, name)
         version = 1 + max(versions, default=0)
         home.bundles(name).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=".writing-") as scratch:
+        for left in home.bundles(name).glob(f"{_WRITING}*"):  # by one that was killed: one registers at a time
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=_WRITING) as scratch:
             folder = Path(scratch) / _ARTIFACT
             manifest = write(folder, version)
             decision = _decided(home, name, evidence, gates, training_sets)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from feature_repo import clock
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -173,14 +174,21 @@ def stream(
         )
     _known_kind(kind)
 
+    files: list[Lines] = []
+
     def opened(log: Log) -> Source:
-        return Stream(log) if source == "redis" else Lines(log, None if source == "-" else Path(source), kind)
+        if source == "redis":
+            return Stream(log)
+        files.append(Lines(log, None if source == "-" else Path(source), kind))
+        return files[0]
 
     follows = clock or ("wall" if source == "redis" else "events")
     settings = Settings(duration(lateness), follows, batch, flood, until_idle)
     report = Reader(Home.from_env(), Address.from_env(), opened, settings).run()
     told = ", ".join(f"{count:,} {name}" for name, count in sorted(report.counts.items()) if count) or "nothing"
     say(f"{told}; {report.rows:,} rows pushed in {report.batches:,} batches")
+    for remark in (remark for file in files for remark in file.remarks):
+        say(f"  {remark}")
 
 
 @app.command()
@@ -252,6 +260,8 @@ def _show(report: object) -> None:
             say(f"{'':12}{count:>10,} quarantined: {why}")
     rows = sum(counts.read for counts in report.tables.values())
     say(f"{rows:,} rows in {report.seconds:.1f} s → {Home.from_env().root / 'raw'}")
+    if hint := clock.hint(Home.from_env()):
+        say(hint)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,25 @@ bytes of a key are ``part`` of it.
 """
 
 from collections.abc import Sequence
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from feature_repo.keys import part
 
-__all__ = ["entity", "journal", "part", "parts", "prefix", "schemas", "status"]
+__all__ = ["entity", "journal", "part", "parts", "prefix", "schemas", "status", "view_of"]
 
 
 def prefix(project: str, view: str) -> bytes:
     """What comes before the entity. Names are percent-encoded, so that neither ``:`` nor ``{`` is in them."""
     return f"{quote(project, safe='')}:{quote(view, safe='')}:{{".encode()
+
+
+def view_of(name: bytes) -> str:
+    """The view to which a full name belongs.
+
+    >>> view_of(b"shop:user%3Aorders:{u1}")
+    'user:orders'
+    """
+    return unquote(name.split(b":", 2)[1].decode())
 
 
 def schemas(project: str, view: str) -> bytes:

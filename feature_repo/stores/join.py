@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from feature_repo.errors import InputError
 from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.history import History
 from feature_repo.stores.spine import Spine, in_unit, key_codes, key_columns, moments
+from feature_repo.temporary import temporary_folder
 
 FEWEST_ROWS, MOST_ROWS = 10_000, 8_000_000
 """Rows of the spine that are joined at once, at the least and at the most."""
@@ -55,12 +55,12 @@ class Limits:
     @contextlib.contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """DuckDB in memory, in UTC, within the limits: half of the memory is left to what lies outside of it."""
-        with tempfile.TemporaryDirectory(prefix="refrain-", dir=self.temp_directory) as spill, duckdb.connect() as duck:
+        with temporary_folder(self.temp_directory) as spill, duckdb.connect() as duck:
             duck.execute("SET timezone = 'UTC'")
             duck.execute(f"SET memory_limit = '{self.bytes // 2}B'")
             duck.execute(f"SET threads = {self.cores}")
             duck.execute("SET preserve_insertion_order = false")
-            duck.execute("SET temp_directory = ?", [spill])
+            duck.execute("SET temp_directory = ?", [str(spill)])
             yield duck
 
 

@@ -39,6 +39,7 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.stores.history import History, microseconds, open_history
 from feature_repo.stores.join import Join, Limits
 from feature_repo.stores.keys import all_keys
+from feature_repo.stores.source_path import located, view_located
 from feature_repo.stores.spine import open_spine
 
 
@@ -52,6 +53,9 @@ class AsOfOfflineStoreConfig(DuckDBOfflineStoreConfig):
 
     threads: int | None = None
     """Cores that it may use; all if it is not set."""
+
+    data_folder: str | None = None
+    """Folder of the feature tables, see ``source_path``; relative to that of the configuration."""
 
     temp_directory: str | None = None
     """Where it spills; the system's folder for temporary files if it is not set."""
@@ -155,6 +159,7 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         Raises:
             InputError: the table lacks a column of the view.
         """
+        feature_view = view_located(feature_view, config)
         source = feature_view.batch_source
         folder = None if source is None else _local(config, source)
         if source is None or folder is None or not folder.is_dir():
@@ -313,7 +318,7 @@ class SourceRetrievalJob(RetrievalJob):
         newest: bool,
     ) -> None:
         super().__init__()
-        self._config, self._source, self._between, self._newest = config, source, between, newest
+        self._config, self._source, self._between, self._newest = config, located(source, config), between, newest
         self._keys, self._features, self._time, self._created = columns
 
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
@@ -391,6 +396,7 @@ def histories_of(
 
 
 def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> History:
+    view = view_located(view, config)
     projection = view.projection
     if view.batch_source is None:
         raise StoreError(

@@ -49,7 +49,9 @@ from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
 from feature_repo.stores.null_keys import NullKeys
 from feature_repo.stores.online_lookup import Keys, Lookup, columns_of, entities_of, entity_key_of, too_old
+from feature_repo.stores.ownership import claim
 from feature_repo.stores.protobuf import from_values, key_types, moment, schema_of, to_values, unwrapped
+from feature_repo.stores.registry_leftovers import forget_versions
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
@@ -174,7 +176,10 @@ class PackedRedisOnlineStore(OnlineStore):
         options = config.online_store
         slot = (id(options), timeout)
         if slot not in self._servers:
-            server = open_server(Home.from_env(), options.address(), timeout)
+            home, address = Home.from_env(), options.address()
+            if address.is_embedded:
+                claim(home, config)
+            server = open_server(home, address, timeout)
             self._servers[slot] = (options, server)  # the options are kept, so that no others get their number
         return self._servers[slot][1]
 
@@ -317,13 +322,20 @@ class PackedRedisOnlineStore(OnlineStore):
         entities_to_keep: Sequence[Entity],
         partial: bool,
     ) -> None:
-        """Erase the views that are gone; nothing has to be made for those that stay."""
+        """Erase the views that are gone; nothing has to be made for those that stay.
+
+        Raises:
+            StoreError: the embedded server's keys of this project belong to another repository.
+        """
+        if config.online_store.address().is_embedded:
+            claim(Home.from_env(), config)
         for table in tables_to_delete:
             erase_view(self.server(config, config.online_store.write_timeout), config.project, table.name)
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         """Erase all values of this project's views, and nobody else's. The server goes on."""
         self.update(config, tables, [], entities, [], partial=False)
+        forget_versions(config)
 
     async def close(self) -> None:
         """Hang up."""
@@ -370,6 +382,7 @@ class PackedRedisOnlineStore(OnlineStore):
             arguments = address.arguments(options.read_timeout)
             client: Any
             if address.is_embedded:
+                claim(home, config)
                 redis_server.ensure(home)
                 client = redis_asyncio.Redis(unix_socket_path=str(redis_server.socket_path(home)))
             elif address.kind == "redis_cluster":

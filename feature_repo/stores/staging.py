@@ -1,9 +1,9 @@
 """Temporary files that live as long as the object that speaks for them."""
 
 import shutil
-import tempfile
 import weakref
-from pathlib import Path
+
+from feature_repo.temporary import make_folder
 
 
 class Staging:
@@ -14,5 +14,5 @@ class Staging:
     """
 
     def __init__(self, parent: str | None = None) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="refrain-", dir=parent))
+        self.folder = make_folder(parent)
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The embedded Redis: started on demand, shared, stopped, and back with its data after a kill."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,3 +75,55 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(HomeError):
         redis_server.ensure(Home(tmp_path / "file" / "home"))
+
+
+def test_of_a_long_path_the_socket_lies_in_the_folder_all_the_same(tmp_path: Path) -> None:
+    home, other = Home(tmp_path / ("x" * 120)), Home(tmp_path / "link")
+    home.ensure()
+    other.root.symlink_to(home.root)
+    try:
+        first = pid_of(home)
+        assert (home.redis / redis_server.SOCKET).is_socket()
+        assert pid_of(other) == first  # not a second server on the same files
+        (tmp_path / "y").mkdir()
+        assert not redis_server.running(Home(tmp_path / "y" / ("x" * 120)))
+    finally:
+        redis_server.stop(home)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="orphans are found on Linux alone")
+@pytest.mark.parametrize("name", ["short", "x" * 120])
+def test_a_server_whose_folder_was_deleted_is_found_and_stopped(tmp_path: Path, name: str) -> None:
+    home = Home(tmp_path / name)
+    redis_server.ensure(home).set("key", "old")
+    pid = pid_of(home)
+    shutil.rmtree(home.root)
+    assert redis_server.Orphan(pid, home.redis) in redis_server.orphans()
+    assert not redis_server.running(home)
+    assert redis_server.stop(home)
+    assert pid not in [orphan.pid for orphan in redis_server.orphans()]
+    assert not redis_server.stop(home)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="orphans are found on Linux alone")
+@pytest.mark.parametrize("name", ["short", "x" * 120])
+def test_a_folder_made_anew_has_a_server_of_its_own(tmp_path: Path, name: str) -> None:
+    home = Home(tmp_path / name)
+    redis_server.ensure(home).set("key", "old")
+    before = pid_of(home)
+    shutil.rmtree(home.root)
+    try:
+        assert redis_server.ensure(home).get("key") is None
+        assert before not in [orphan.pid for orphan in redis_server.orphans()]
+    finally:
+        redis_server.stop(home)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="servers are found on Linux alone")
+def test_without_its_socket_a_server_is_replaced_and_nothing_is_lost(home: Home) -> None:
+    redis_server.ensure(home).set("key", "value")
+    before = pid_of(home)
+    redis_server.socket_path(home).unlink()
+    assert redis_server.ensure(home).get("key") == b"value"
+    assert pid_of(home) != before
+    assert before not in [pid for pid, _ in redis_server._servers()]

@@ -1,9 +1,15 @@
 """Work in processes: in order, and whoever kills a process is told apart from the others."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from feature_repo.home import REPOSITORY
 from transforms.processes import FEWEST, Died, Processes
 
 
@@ -42,3 +48,45 @@ def test_what_kills_its_process_is_named_and_the_rest_is_done() -> None:
 def test_an_error_is_the_callers() -> None:
     with Processes(2) as processes, pytest.raises(TypeError):
         list(processes.each(square, ["a"] * 10))  # type: ignore[list-item]
+
+
+POOL = """
+import os, sys, time
+from transforms.processes import Processes, worker_pool
+def work(number):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+if __name__ == "__main__":
+    if sys.argv[1] == "each":
+        with Processes(2) as processes:
+            list(processes.each(work, range(20)))
+    else:
+        with worker_pool(2, sys.argv[1]) as pool:
+            [one.result() for one in [pool.submit(work, number) for number in range(2)]]
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+@pytest.mark.parametrize("how", ["each", "spawn", "forkserver"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_processes_end_with_their_parent(tmp_path: Path, how: str, number: signal.Signals) -> None:
+    (tmp_path / "pool.py").write_text(POOL)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
+    call = [sys.executable, str(tmp_path / "pool.py"), how]
+    with subprocess.Popen(
+        call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        children = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.send_signal(number)
+        parent.wait()
+        for child in children:
+            while is_running(child):
+                time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

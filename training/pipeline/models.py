@@ -4,10 +4,9 @@ import hashlib
 import inspect
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, fields, is_dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from training.registry import (
 from training.threads import one_thread_each
 from training.validation.bootstrap import Interval
 from training.validation.gates import Decision
+from transforms.processes import worker_pool
 
 PULLS = ("training set", "features")
 """Stages in which models pull their training sets."""
@@ -219,7 +219,7 @@ def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, 
         found = {} if again else _as_before(home, ordered)
         left = [model for model in ordered if model.name not in found]
         for part in ([one for one in left if one.feeds], [one for one in left if not one.feeds]):
-            with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+            with worker_pool(jobs, tasks_per_child=1) as pool:
                 started = {
                     pool.submit(_outcome_of, home, sent[model.name], again): model
                     for model in sorted(part, key=lambda one: -seconds[one.name])

@@ -24,6 +24,7 @@ from training.models.problem import Problem
 from training.pipeline.models import run_model
 from training.threads import one_thread_each
 from training.validation.bootstrap import Interval, interval
+from transforms.processes import end_with_parent
 
 if TYPE_CHECKING:
     import optuna
@@ -163,6 +164,7 @@ def _study(folder: Path, seed: int = 0) -> "optuna.Study":
 
 def _work(folder: Path, deadline: float, number: int) -> None:
     """One process: trials until the deadline."""
+    end_with_parent()
     import joblib
     import optuna
 

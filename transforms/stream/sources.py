@@ -1,5 +1,6 @@
 """Where events come from: the stream in Redis, a file, or standard input, with one JSON object a line."""
 
+import json
 import os
 import select
 import sys
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from feature_repo.errors import InputError, OnlineUnavailable
 from feature_repo.packed.server import Command
 from transforms.stream.accept import Told
+from transforms.stream.file_place import FilePlace
 from transforms.stream.log import Log
 
 GROUP, READER = "features", "reader"
@@ -139,24 +141,34 @@ def _kind(told: bytes) -> str:
 class Lines:
     """A file, from where it was left, or standard input: one JSON object a line.
 
+    A file is known by its content, whatever it is called: up to where it was read, every byte must be as it was. One
+    that was replaced is read from its beginning; one that was renamed or copied goes on where it was. A last line
+    without a newline is an event if it is a whole JSON object; otherwise somebody is still writing it, and it is left
+    for the next time.
+
     Args:
-        log: that remembers how far a file was read.
+        log: that remembers how far files were read.
         path: of the file; None for standard input.
         kind: of the events.
+
+    Attributes:
+        remarks: what a person may want to know of the file.
     """
 
     def __init__(self, log: Log, path: Path | None, kind: str) -> None:
         self._log, self._path, self._kind = log, path, kind
         self.name = "standard input" if path is None else str(path)
-        self._where = f"read up to: {path.absolute()}" if path else ""
+        self.remarks: list[str] = []
         self._open: int | None = None
-        self._rest, self._ended, self._taken = b"", False, 0
+        self._place: FilePlace | None = None
+        self._rest, self._ended = b"", False
 
     def restart(self) -> None:
         """Back to what was taken; of standard input what was read is gone."""
         if self._open is not None and self._path:
             os.close(self._open)
             self._open, self._rest, self._ended = None, b"", False
+            self.remarks.clear()
 
     def begin(self, most: int, wait: float) -> Callable[[], Batch]:
         """The next lines; of standard input those that are there, after the first."""
@@ -173,16 +185,27 @@ class Lines:
             self._ended = not piece
             self._rest += piece
             lines = self._lines(most)
-        self._taken += sum(len(line) + 1 for line in lines)
-        taken: list[Command] = [("HSET", self._log.names.reader, self._where, self._taken)] if self._path else []
+        taken = self._place.commands() if self._place and lines else []
         told = [Told(self._kind, line) for line in lines if line.strip()]
-        return Batch(told, taken if lines else [], ends=self._ended and not self._rest)
+        return Batch(told, taken, ends=self._ended and not self._rest)
 
     def _lines(self, most: int) -> list[bytes]:
-        *lines, rest = self._rest.split(b"\n", most)
+        before = self._rest
+        *lines, rest = before.split(b"\n", most)
+        unfinished = b""
         if (self._ended or len(rest) > LONGEST_LINE) and b"\n" not in rest and len(lines) < most and rest:
-            lines, rest = [*lines, rest], b""  # the last one, or one without end
+            if self._path is None or len(rest) > LONGEST_LINE or _is_object(rest):
+                lines = [*lines, rest]
+            else:
+                unfinished = rest
+                self.remarks.append(
+                    f"the last line of {self._path} has {len(rest):,} bytes and no end: "
+                    "it is read once its newline is there"
+                )
+            rest = b""
         self._rest = rest
+        if self._place:
+            self._place.move(before[: len(before) - len(rest) - len(unfinished)])
         return lines
 
     def _opened(self) -> int:
@@ -194,9 +217,20 @@ class Lines:
                 found=f"no file {self._path}",
                 next_command="python -m transforms stream --help",
             )
-        found = os.open(self._path, os.O_RDONLY)
-        self._taken = int(self._log.ask("HGET", self._log.names.reader, self._where) or 0)
-        if self._taken > os.fstat(found).st_size:
-            self._taken = 0  # another file by the same name
-        os.lseek(found, self._taken, os.SEEK_SET)
-        return found
+        with self._path.open("rb") as file:
+            self._place = FilePlace.found(self._log, self._path, file)
+            if self._place.replaced:
+                self.remarks.append(
+                    f"{self._path} is not the file that was read under this name before: it was read from its start. "
+                    "If the other one was renamed, stream it under its new name to read its end"
+                )
+            descriptor = os.dup(file.fileno())
+        os.lseek(descriptor, self._place.position, os.SEEK_SET)
+        return descriptor
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -3,15 +3,14 @@
 import os
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 
 from training.models.forecasting.naive import SeasonalNaive
 from training.models.forecasting.panel import Panel
+from transforms.processes import worker_pool
 
 LEAST = 8
 """Steps below which a series is left to the fallback."""
@@ -63,7 +62,7 @@ class Statistical:
         if len(jobs) < _ALONE or cores == 1:
             return _forecast(self.model, jobs, seasons, horizon)
         chunks = [jobs[start :: cores * 4] for start in range(cores * 4)]
-        with ProcessPoolExecutor(cores, mp_context=get_context("forkserver")) as pool:
+        with worker_pool(cores, "forkserver") as pool:
             made = [pool.submit(_forecast, self.model, chunk, seasons, horizon) for chunk in chunks]
             return [pair for one in made for pair in one.result()]
 

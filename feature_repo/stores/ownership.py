@@ -1,0 +1,108 @@
+"""To whom the keys of the embedded Redis belong: one registry for each project name.
+
+The server is chosen by the data folder, and its keys begin with the project's name. Two Feast repositories of one name
+would therefore write over each other's values and erase them with ``feast teardown``. The first that opens the server
+owns its project's keys, until its registry is gone or they are released. A registry inside the data folder is known
+by its place in it, so that a copied or moved folder belongs to itself.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+
+if TYPE_CHECKING:
+    from feast import RepoConfig
+
+OWNERS = "owners.json"
+"""In the folder of the embedded Redis: project → its registry."""
+
+
+def claim(home: Home, config: "RepoConfig") -> None:
+    """Make sure that the keys of a configuration's project are its own.
+
+    Args:
+        home: the data folder of the server.
+        config: of the repository that is about to use it.
+
+    Raises:
+        StoreError: another registry that still exists has a project of the same name in this server.
+        HomeError: the data folder cannot be written.
+    """
+    owner = _owner(home, config)
+    if owner is None or _owners(home).get(config.project) == owner:
+        return
+    home.ensure().redis.mkdir(exist_ok=True)
+    with _lock(home):
+        owners = _owners(home)
+        before = owners.get(config.project)
+        if before not in (None, owner) and _exists(home, str(before)):
+            raise StoreError(
+                expected=f"{_where(home, owner)} to own the keys of project {config.project!r} in {home.redis}",
+                found=f"{_where(home, str(before))} owns them",
+                next_command="export REFRAIN_HOME=/a/folder/of/its/own, or give the project another name; "
+                f"to take the keys over: python -m feature_repo redis release {config.project}",
+            )
+        _write(home, {**owners, config.project: owner})
+
+
+def release(home: Home, project: str) -> bool:
+    """Let the next repository that opens the server own a project's keys. Returns whether somebody owned them."""
+    if not home.redis.is_dir():
+        return False
+    with _lock(home):
+        owners = _owners(home)
+        owner = owners.pop(project, None)
+        _write(home, owners)
+    return owner is not None
+
+
+def _owner(home: Home, config: "RepoConfig") -> str | None:
+    """The registry: its path in the data folder, elsewhere its whole path, or its address without a password."""
+    address = str(config.registry.path or "")
+    if not address or address in ("sqlite://", ":memory:", "sqlite:///:memory:"):
+        return None
+    if address.startswith("sqlite:///"):
+        path = Path(address.removeprefix("sqlite:///"))
+    elif "://" in address:
+        parts = urlsplit(address)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    else:
+        path = Path(config.repo_path or "") / address
+    real, root = Path(os.path.realpath(path)), Path(os.path.realpath(home.root))
+    return real.relative_to(root).as_posix() if real.is_relative_to(root) else str(real)
+
+
+def _exists(home: Home, owner: str) -> bool:
+    return "://" in owner or (home.root / owner).exists()
+
+
+def _where(home: Home, owner: str) -> str:
+    return f"the registry {owner if '://' in owner else home.root / owner}"
+
+
+def _owners(home: Home) -> dict[str, str]:
+    try:
+        return dict(json.loads((home.redis / OWNERS).read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write(home: Home, owners: dict[str, str]) -> None:
+    partial = home.redis / f".{OWNERS}.{os.getpid()}.tmp"
+    partial.write_text(json.dumps(owners, indent=1) + "\n")
+    partial.replace(home.redis / OWNERS)
+
+
+@contextmanager
+def _lock(home: Home) -> Iterator[None]:
+    with (home.redis / "owners.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
