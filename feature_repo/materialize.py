@@ -153,7 +153,7 @@ class _Journal:
         return persistent(self._server, lambda: self._server.send([command], [self._key])[0], tries=2)
 
 
-def forget(home: Home, join_key: str, value: str) -> int:
+def forget(home: Home, join_key: str, value: Any) -> int:
     """Take every row about one entity out of the online store, those of pairs that it is part of, too.
 
     The feature tables keep theirs: a later materialize brings them back.
@@ -162,13 +162,14 @@ def forget(home: Home, join_key: str, value: str) -> int:
         How many rows there were.
 
     Raises:
-        InputError: no view has such a key.
+        InputError: no view has such a key, or the value cannot be one.
         OnlineUnavailable: the online store does not answer.
     """
     from feature_repo.store import open_store
+    from feature_repo.stores.protobuf import key_types
 
     store = open_store(home)
-    views = {view.name: sorted(view.join_keys) for view in store.list_batch_feature_views()}
+    views = {view.name: key_types(view) for view in store.list_batch_feature_views()}
     known = sorted({key for keys in views.values() for key in keys})
     if join_key not in known:
         raise InputError(

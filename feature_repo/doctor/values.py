@@ -22,7 +22,7 @@ from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
 from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
-from feature_repo.stores.protobuf import unwrapped
+from feature_repo.stores.protobuf import key_types, unwrapped
 from feature_repo.stores.retracted_rows import stream_runs
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def compared(
 def _compare(
     store: "FeatureStore", server: Server, view: "FeatureView", now: datetime, sample: int, out: Comparison
 ) -> None:
-    join_keys = [column.name for column in sorted(view.entity_columns, key=lambda column: column.name)]
+    join_keys = list(key_types(view))
     if view.batch_source is None or view.join_keys == []:
         return
     online = _sampled(server, entity_key.prefix(store.project, view.name), sample)

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from feast import BatchFeatureView, FeatureView, RepoConfig, StreamFeatureView, utils
 from feast.data_source import DataSource
-from feast.feature_view import DUMMY_ENTITY_ID
 from feast.infra.common.materialization_job import MaterializationJobStatus, MaterializationTask
 from feast.infra.compute_engines.local.compute import LocalComputeEngine
 from feast.infra.compute_engines.local.job import LocalMaterializationJob
@@ -32,7 +31,7 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode, names
 from feature_repo.packed.schema import Schema
 from feature_repo.stores.online import PackedRedisOnlineStore
-from feature_repo.stores.protobuf import messages, schema_of
+from feature_repo.stores.protobuf import key_types, messages, schema_of
 from feature_repo.stores.retracted_rows import write_retracted
 
 _WRITES_AT_ONCE = 2
@@ -153,8 +152,8 @@ def _packed(config: RepoConfig, view: FeatureView, schema: Schema, table: pa.Tab
     mapped = source.field_mapping or {}
     time = mapped.get(source.timestamp_field, source.timestamp_field)
     created = mapped.get(source.created_timestamp_column, source.created_timestamp_column)
-    join_keys = sorted(column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID)
-    named = names(entity_key.prefix(config.project, view.name), [table[key] for key in join_keys])
+    keys = {name: (dtype, table[name]) for name, dtype in key_types(view).items()}
+    named = names(entity_key.prefix(config.project, view.name), keys)
     if isinstance(named, pa.Scalar):  # no keys: one row
         named = pa.array([named.as_py()] * len(table), pa.large_binary())
     usable = pc.and_(named.is_valid(), table[time].combine_chunks().is_valid())

@@ -16,7 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.history import History
-from feature_repo.stores.spine import Spine, in_unit, key_codes, key_expressions, moments
+from feature_repo.stores.spine import Spine, in_unit, key_codes, key_columns, moments
 from feature_repo.temporary import temporary_folder
 
 FEWEST_ROWS, MOST_ROWS = 10_000, 8_000_000
@@ -88,7 +88,7 @@ class Join:
         """
         names = self.spine.schema.names
         keys = {key for history in self.histories for key in history.keys if key in names}
-        types = _frame(pa.Table.from_batches([], self.spine.schema), sorted(keys)).schema
+        types = _frame(pa.Table.from_batches([], self.spine.schema), sorted(keys))
         for history in self.histories:
             absent = [key for key in history.keys if key not in names]
             if absent:
@@ -97,7 +97,7 @@ class Join:
                     found=f"{names}",
                     next_command=f"rename or add {absent[0]!r} in the spine",
                 )
-            key_expressions(types, history)
+            key_columns(types, history)
             clash = [name for name in history.features if name in names]
             if clash:
                 raise InputError(
@@ -142,9 +142,7 @@ class Join:
         asked: dict[tuple, Future[tuple[pl.DataFrame, Slots]]] = {}
 
         def slots(history: History, unit: str) -> tuple[pl.DataFrame, Slots]:
-            codes, of_row = key_codes(
-                keyed.with_columns(key_expressions(keyed.schema, history)).select(list(history.keys)), len(chunk)
-            )
+            codes, of_row = key_codes(key_columns(keyed, history), len(chunk))
             of_row[when == LOWEST] = -1
             return codes, Slots(of_row, in_unit(when, beyond, unit))
 

@@ -22,7 +22,7 @@ from feature_repo.packed.encode import names
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import Server, persistent, raised
 from feature_repo.packed.write import Writer
-from feature_repo.stores.protobuf import schema_of
+from feature_repo.stores.protobuf import key_types, schema_of
 
 
 def write_retracted(
@@ -56,7 +56,7 @@ def write_retracted(
     if not files or stream_runs(server, config.project):
         return 0
     keys = retractions.keys(files)
-    columns = [keys[key].to_arrow() for key in sorted(view.join_keys)]
+    columns = {key: (dtype, keys[key].to_arrow()) for key, dtype in key_types(view).items()}
     online = OnlineRows.read(server, names(entity_key.prefix(config.project, view.name), columns).to_pylist())
     last = microseconds(until)
     there = np.flatnonzero((online.event != UNKNOWN_TIME) & (online.event <= last))

@@ -42,7 +42,7 @@ def correct_online(home: Home, server: Server, live: LiveTable, now: datetime) -
     if not files:
         return 0
     keys = retractions.keys(files)
-    columns = [keys[key].to_arrow() for key in sorted(table.keys)]
+    columns = {key: ("String", keys[key].to_arrow()) for key in table.keys}
     online = OnlineRows.read(server, names(entity_key.prefix(home.project, table.name), columns).to_pylist())
     there = np.flatnonzero(online.event != UNKNOWN_TIME)
     codes = live.keys.codes([live.words(key).codes(keys[key].gather(there).to_list()) for key in table.keys])

@@ -18,7 +18,7 @@ from feature_repo import clock
 from feature_repo.home import Home
 from training.datasets import training_set
 from training.datasets.attributes import Attributes, tf_idf, unit_rows
-from training.datasets.columns import to_numpy
+from training.datasets.columns import to_matrix
 from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.contract import FromHistory
@@ -300,7 +300,7 @@ def _sounds(pulled: pl.DataFrame) -> sparse.csr_array:
 
     Rows of zeros for tracks whose sound nobody analysed; without columns if that is all of them.
     """
-    parts = [to_numpy(pulled[f"track_audio__{name}"]).astype(np.float64) for name in ("timbre", "chroma")]
+    parts = [to_matrix(pulled[f"track_audio__{name}"]).astype(np.float64) for name in ("timbre", "chroma")]
     values = np.concatenate(parts, axis=1)
     heard = ~np.isnan(values).any(axis=1) if values.shape[1] else np.zeros(pulled.height, bool)
     if heard.sum() < 2:
