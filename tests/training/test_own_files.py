@@ -67,5 +67,3 @@ def test_what_lies_elsewhere_is_never_the_same(home: Home, monkeypatch: pytest.M
     monkeypatch.setattr("training.pipeline.digests.load_sources", lambda home: {"far": None})
     home.manifest.write_text("{}")
     assert Digests(home).view("far") != Digests(home).view("far")
-
-
