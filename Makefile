@@ -1,5 +1,5 @@
 # Targets read like the data flow: events → features → training set → model → answers.
-# Everything happens in .venv and data/; `make clean` removes both. Needs python3 ≥ 3.11 and make.
+# Everything happens in .venv and data/ (or REFRAIN_HOME); `make clean` removes both. Needs python3 ≥ 3.11 and make.
 
 PYTHON ?= python3
 SOURCE ?= simulate
@@ -126,6 +126,6 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	echo 'transformers>=5' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
 
-clean: ## remove the virtual environment and all data
-	@if [ -x .venv/bin/python ]; then .venv/bin/python -m feature_repo redis stop; fi
-	rm -rf .venv data
+clean: ## remove the virtual environment and the data folder (REFRAIN_HOME, or data/)
+	@if [ -x .venv/bin/python ]; then $(RUN) feature_repo clean; else echo "kept $${REFRAIN_HOME:-data}: without .venv nothing knows what is Refrain's in it"; fi
+	rm -rf .venv

@@ -123,6 +123,21 @@ def forget(
     say(f"{run(Home.from_env(), join_key, value):,} rows are gone")
 
 
+@app.command()
+def clean() -> None:
+    """Remove the data folder: what Refrain wrote there, for all tenants. What is not Refrain's stays."""
+    from feature_repo.clean import clean as run
+
+    home = Home.from_env()
+    removed, left = run(home)
+    for path in removed:
+        say(f"removed {path}")
+    for path in left:
+        say(f"kept    {path}: not written by Refrain")
+    if not removed and not left:
+        say(f"nothing to remove at {home.root}")
+
+
 @redis_app.command()
 def start() -> None:
     """Start the server, if it does not run."""

@@ -15,6 +15,7 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.packed.address import Address
+from feature_repo.stores.source_files import is_feature_table, path_of
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -102,6 +103,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
         "project": home.project,
         "online": _online(store),
         "services": {name: services[name].to_json() for name in sorted(services)},
+        "sources": _sources(store),
     }
     partial = home.manifest.with_suffix(f".{os.getpid()}.tmp")
     partial.write_text(json.dumps(document, indent=1) + "\n")
@@ -178,6 +180,11 @@ def _default(text: str) -> float | str:
         return text
 
 
+def _sources(store: "FeatureStore") -> dict[str, str | None]:
+    views = [view for view in store.list_batch_feature_views() if not is_feature_table(view)]
+    return {view.name: path_of(view, store.config) for view in sorted(views, key=lambda view: view.name)}
+
+
 def _online(store: "FeatureStore") -> dict[str, str] | None:
     """How to talk to the online store, without hosts and secrets; None for the embedded one."""
     from feature_repo.stores.online import PackedRedisOnlineStoreConfig
@@ -220,6 +227,17 @@ def load_views(home: Home) -> tuple[str, list[str]]:
     return document["project"], sorted(
         {view["name"] for service in document["services"].values() for view in service["views"]}
     )
+
+
+def load_sources(home: Home) -> dict[str, str | None]:
+    """View → path of its files, for views that are no feature tables of the data folder; None is a remote source.
+
+    Imports no Feast.
+
+    Raises:
+        StoreError: there is no manifest, or it is damaged.
+    """
+    return _read(home).get("sources", {})
 
 
 def load_service(home: Home, name: str) -> Service:

@@ -64,10 +64,7 @@ def in_world(world: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 @pytest.fixture
 def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """A copy of the small world that a test may change, what is online included.
-
-    Its Feast registry still names the files of the original.
-    """
+    """A copy of the small world that a test may change, what is online included."""
     folder = Home(tmp_path / "world")
     ignored = shutil.ignore_patterns("redis.*", "start.lock", "audit_log")
     shutil.copytree(world.root, folder.root, ignore=ignored)

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 import warnings
@@ -29,6 +30,7 @@ from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
 from training.bundle import SAMPLE, BundleManifest, amend
 from training.datasets.sample import Sample, kept, read
+from training.mlflow_paths import ARTIFACTS, DATABASE, bring_home
 from training.models.base import Gates
 from training.validation.evidence import EVIDENCE, Evidence
 from training.validation.gates import Decision, decide
@@ -67,7 +69,7 @@ class Version:
 
 
 def client(home: Home) -> "MlflowClient":
-    """MLflow's client on this data folder."""
+    """MLflow's client on this data folder, wherever it lay when MLflow wrote its paths down."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow import MlflowClient
@@ -76,8 +78,9 @@ def client(home: Home) -> "MlflowClient":
         logging.getLogger(chatty).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")  # MLflow's own
     home.ensure().mlflow.mkdir(exist_ok=True)
-    address = f"sqlite:///{home.mlflow / 'mlflow.db'}"
+    address = f"sqlite:///{home.mlflow / DATABASE}"
     with _reachable(home):
+        bring_home(home)
         return MlflowClient(tracking_uri=address, registry_uri=address)
 
 
@@ -98,12 +101,12 @@ def _reachable(home: Home) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.DatabaseError) as error:
         told = str(error).partition("\n")[0]
         if not any(word in str(error).lower() for word in ("locked", "disk", "malformed", "not a database", "unable")):
             raise
         raise StoreError(
-            expected=f"MLflow's database {home.mlflow / 'mlflow.db'}, free to be written",
+            expected=f"MLflow's database {home.mlflow / DATABASE}, free to be written",
             found=told[:200],
             next_command="stop what else writes it (lsof mlflow.db), or bring it back; then the same again",
         ) from error
@@ -160,7 +163,7 @@ def _registered(
     experiment_id = (
         experiment.experiment_id
         if experiment
-        else mlflow.create_experiment(name, artifact_location=str(home.mlflow / "artifacts" / name))
+        else mlflow.create_experiment(name, artifact_location=str(home.mlflow / ARTIFACTS / name))
     )
     run = mlflow.create_run(experiment_id)
     try:

@@ -196,7 +196,10 @@ def send(
     path: Annotated[Path, typer.Argument(help="a file with one JSON object a line, or '-' for standard input")],
     kind: Annotated[str, typer.Option(help="of the events")] = "plays",
 ) -> None:
-    """Append events to the stream, to be read by `python -m transforms stream`."""
+    """Append events to the stream, to be read by `python -m transforms stream`.
+
+    Lines that are no events are left out and named; it is an error (exit code 1) if no line is an event.
+    """
     from transforms.stream.send import send as run
 
     _known_kind(kind)
@@ -207,6 +210,12 @@ def send(
         say(f"  line {line:,} not sent: {why}")
     if len(refused) > 10:
         say(f"  and {len(refused) - 10:,} more")
+    if refused and not sent:
+        raise InputError(
+            expected=f"events of the kind {kind}, one JSON object a line",
+            found=f"none in {len(refused):,} lines; the first: {refused[0][1]}",
+            next_command="correct them, or name their kind: python -m transforms send --help",
+        )
 
 
 @app.command()
@@ -253,8 +262,8 @@ def _show(report: object) -> None:
     assert isinstance(report, Report)
     for name, counts in report.tables.items():
         say(
-            f"{name:12}{counts.read:>10,} read  {counts.added:>10,} added  {counts.known:>10,} known before  "
-            f"{counts.quarantined:>6,} quarantined"
+            f"{name:12}{counts.read:>10,} read  {counts.added:>10,} added  {counts.duplicates:>8,} duplicates  "
+            f"{counts.known:>10,} stored before  {counts.quarantined:>6,} quarantined"
         )
         for why, count in sorted(counts.reasons.items()):
             say(f"{'':12}{count:>10,} quarantined: {why}")

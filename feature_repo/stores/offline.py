@@ -6,7 +6,7 @@ it extends. How it joins: docs/decisions/005; how fast: docs/offline_store.md.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,12 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         """Every row between two times, both included."""
         columns = join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column
         return SourceRetrievalJob(config, data_source, columns, (start_date, end_date), newest=False)
+
+    def get_table_column_names_and_types_from_data_source(
+        self, config: RepoConfig, data_source: DataSource
+    ) -> Iterable[tuple[str, str]]:
+        """As Feast's, of the files where they lie now; a push is compared with them."""
+        return super().get_table_column_names_and_types_from_data_source(config, located(data_source, config))
 
     @staticmethod
     def offline_write_batch(

@@ -3,6 +3,7 @@
 Named in profiles/spark.yaml as ``feature_repo.stores.spark.LocatedSparkOfflineStore``.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from feast import FeatureView, RepoConfig
@@ -49,6 +50,12 @@ class LocatedSparkOfflineStore(SparkOfflineStore):
         """As Feast's, on the tables of this data folder."""
         source = located(data_source, config)
         return SparkOfflineStore.pull_all_from_table_or_query(config, source, *arguments, **named)
+
+    def get_table_column_names_and_types_from_data_source(
+        self, config: RepoConfig, data_source: DataSource
+    ) -> Iterable[tuple[str, str]]:
+        """As Feast's, of the files where they lie now."""
+        return super().get_table_column_names_and_types_from_data_source(config, located(data_source, config))
 
     @staticmethod
     def offline_write_batch(config: RepoConfig, feature_view: FeatureView, *arguments: Any, **named: Any) -> None:

@@ -161,7 +161,7 @@ class TestListenBrainz:
         assert plays["track_id"].to_list() == ["mb:Björk/Song 0", "mb:abc", "mb:r1"]
         assert plays["artist_id"].to_list() == ["mb:Björk", "mb:Björk", "mb:a1"]
         assert plays["created_timestamp"][0] == datetime.fromtimestamp(1_700_000_060, UTC)
-        assert report.tables["plays"].known == 1
+        assert report.tables["plays"].duplicates == 1
         assert scan(home, "tracks").collect()["duration_ms"].to_list().count(1234) == 1
 
     def test_dumps_and_gzip_folders_are_read(self, home: Home, tmp_path: Path) -> None:

@@ -218,3 +218,22 @@ def test_a_file_of_before_a_column_was_there_has_it_as_null(home: Home) -> None:
     assert scan(home, "tracks").collect()["regions"].to_list() == [None]
     ingest(home, "test", [Batch("tracks", pl.DataFrame({"track_id": ["new"], "event_timestamp": [at]}))])
     assert scan(home, "tracks").collect()["track_id"].sort().to_list() == ["new", "old"]
+
+
+def test_duplicates_of_an_import_are_told_apart_from_what_was_stored_before(home: Home) -> None:
+    twice = [batch(play("a"), play("a"), play("b")), batch(play("b"), play("c"), play("d"), play(None))]
+    first = ingest(home, "a", twice).tables["plays"]
+    assert (first.read, first.added, first.duplicates, first.known, first.quarantined) == (7, 4, 2, 0, 1)
+    again = ingest(home, "a", [*twice, batch(play("e"))]).tables["plays"]
+    assert (again.read, again.added, again.duplicates, again.known, again.quarantined) == (8, 1, 2, 4, 1)
+
+
+def test_duplicates_of_things_that_change_slowly(home: Home) -> None:
+    def user(country: str, hours: float) -> dict[str, object]:
+        return {"user_id": "u", "country": country, "event_timestamp": NOON + timedelta(hours=hours)}
+
+    rows = batch(user("SE", 0), user("SE", 1), user("NO", 2), user("NO", 2), table="users")
+    first = ingest(home, "a", [rows]).tables["users"]
+    assert (first.added, first.duplicates, first.known) == (2, 2, 0)
+    again = ingest(home, "a", [rows]).tables["users"]
+    assert (again.added, again.duplicates, again.known) == (0, 2, 2)

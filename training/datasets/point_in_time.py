@@ -25,6 +25,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.store import open_store
+from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
 from training.datasets.columns import to_numpy
 from training.datasets.spine import SpineTable
 from transforms import feature_tables, parquet
@@ -140,7 +141,7 @@ class TrainingSet:
         return folder
 
     def _pull(self, progress: Progress = silent) -> Iterator[pl.DataFrame]:
-        self._sources = {view.name: _snapshot(self._home, view) for view in self._service.views}
+        self._sources = {view.name: _snapshot(self._store, view) for view in self._service.views}
         spine, features = self._spine.schema, self._service.features
         if self._job is None:
             pulled = _from_any_store(self._store, self._service, self._spine, self._as_known)
@@ -189,7 +190,7 @@ def training_set(
     store = open_store(home)
     service = resolve_service(store, feature_service)
     for view in service.views:
-        _files(home, view)
+        _check_files(store, view)
     rows = SpineTable.of(spine, service.key_types, [name for name, _ in service.features])
     return TrainingSet(store, service, rows, home, as_known)
 
@@ -316,23 +317,26 @@ def _difference(before: Any, after: Any) -> str:
     return f"other feature files now in {changed}"
 
 
-def _files(home: Home, view: View) -> list[Path]:
-    folder = home.features(view.name)
-    files = sorted(folder.rglob("*.parquet"))
-    if not files:
-        raise StoreError(
-            expected=f"a feature table in {folder}", found="none", next_command="python -m transforms build"
-        )
-    return files
+def _check_files(store: "FeatureStore", view: View) -> None:
+    declared = store.get_feature_view(view.name)
+    path = path_of(declared, store.config)
+    if path is None or files_at(path):
+        return
+    if is_feature_table(declared):
+        expected, next_command = "a feature table", "python -m transforms build"
+    else:
+        expected = f"the files of the view {view.name}"
+        next_command = "write them, or correct the path of the view's source and run: python -m feature_repo apply"
+    raise StoreError(expected=f"{expected} in {path}", found="none", next_command=next_command)
 
 
-def _snapshot(home: Home, view: View) -> str:
-    """Digest over all files of one feature table."""
-    folder = home.features(view.name)
-    total = hashlib.sha256()
-    for file in _files(home, view):
-        total.update(f"{file.relative_to(folder)} {parquet.digest(file)}\n".encode())
-    return total.hexdigest()
+def _snapshot(store: "FeatureStore", view: View) -> str:
+    """Digest over all files behind one view; of what is not on this machine, the name alone."""
+    declared = store.get_feature_view(view.name)
+    path = path_of(declared, store.config)
+    if path is None:
+        return f"not digested: {declared.batch_source.name if declared.batch_source else view.name}"
+    return digest_of(path, parquet.digest)
 
 
 def _references(service: Service) -> list[str]:

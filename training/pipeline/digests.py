@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.home import REPOSITORY, Home
+from feature_repo.manifest import load_sources
+from feature_repo.stores.source_files import digest_of
 from transforms import parquet
 from transforms.raw.read import scan
 
@@ -26,6 +29,7 @@ class Digests:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._path = home.pipeline / "digests.json"
+        self._sources = load_sources(home) if home.manifest.is_file() else {}
         self._known: dict[str, tuple[int, int, str]] = {}
         try:
             self._known = {name: tuple(told) for name, told in json.loads(self._path.read_text()).items()}
@@ -37,8 +41,11 @@ class Digests:
         return self._folder(self._home.raw(table))
 
     def view(self, view: str) -> str:
-        """Of one feature view's table."""
-        return self._folder(self._home.features(view))
+        """Of the files behind one feature view; never the same twice where these are not on this machine."""
+        if view not in self._sources:
+            return self._folder(self._home.features(view))
+        path = self._sources[view]
+        return uuid.uuid4().hex if path is None else digest_of(path, self._file)
 
     def files(self, paths: Iterable[Path]) -> str:
         """Of some files, by name and content."""
@@ -64,7 +71,7 @@ class Digests:
         told = path.stat()
         known = self._known.get(str(path))
         if known is None or known[:2] != (told.st_size, told.st_mtime_ns):
-            known = (told.st_size, told.st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+            known = (told.st_size, told.st_mtime_ns, parquet.digest(path))
             self._known[str(path)] = known
         return known[2]
 

@@ -16,6 +16,7 @@ from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from training import registry
 from training.deployment import Target, target
+from training.mlflow_paths import ARTIFACTS
 from training.models.base import FamilyModel, Model
 from training.models.find import named
 from training.pipeline import triggers
@@ -258,7 +259,7 @@ class MLPipeline:
             from mlflow import MlflowClient
 
             clients.append(MlflowClient(tracking_uri=self.model_registry, registry_uri=self.model_registry))
-        places = [str(home.mlflow / "artifacts" / experiment), None]
+        places = [str(home.mlflow / ARTIFACTS / experiment), None]
         runs = [_log(mlflow, place, experiment, self, told) for mlflow, place in zip(clients, places, strict=False)]
         return runs[0]
 

@@ -45,18 +45,26 @@ class Batch:
 
 @dataclass
 class TableReport:
-    """What became of the rows of one table."""
+    """What became of the rows of one table.
+
+    Attributes:
+        read: rows of the source, those that could not be read as rows included.
+        added: rows that the table has more than before.
+        duplicates: rows that say what another row of the same import says.
+        quarantined: rows that were refused, for ``reasons``.
+    """
 
     read: int = 0
     added: int = 0
+    duplicates: int = 0
     quarantined: int = 0
     days_touched: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def known(self) -> int:
-        """Rows that told nothing new: duplicates, or stored before."""
-        return self.read - self.quarantined - self.added
+        """Rows that say nothing that was not stored before this import, but for corrections of it."""
+        return max(self.read - self.quarantined - self.duplicates - self.added, 0)
 
 
 @dataclass
@@ -106,7 +114,7 @@ def ingest(
         _commit_all(home, staging, report)
     report.seconds = time.perf_counter() - started
     if failure:
-        kept = sum(item.added + item.known for item in report.tables.values())
+        kept = sum(item.read - item.quarantined for item in report.tables.values())
         raise InputError(
             expected=failure.expected,
             found=f"{failure.found}; {kept:,} rows that could be read are stored" if kept else failure.found,
@@ -161,6 +169,8 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
         folder = target if table.changes_slowly else target / f"date={part.name}"
         path = folder / parquet.PART
         pieces = [pl.read_ipc(piece) for piece in sorted(part.iterdir())]
+        new = pl.concat(pieces, how="diagonal")
+        counts.duplicates += new.height - _distinct(table, new)
         before = None
         if path.is_file():
             before = parquet.read_whole(path, remedy="python -m transforms import …  (every source of that day)")
@@ -190,6 +200,11 @@ def merge(table: RawTable, rows: pl.DataFrame) -> pl.DataFrame:
         return single.sort(["event_timestamp", *table.key], nulls_last=True)
     state = pl.struct([*table.key, *table.payload])
     return ordered.filter((state != state.shift()).fill_null(True))
+
+
+def _distinct(table: RawTable, rows: pl.DataFrame) -> int:
+    """How many rows are left when the others of the same import are known."""
+    return merge(table, rows).height if table.changes_slowly else rows.n_unique(list(table.key))
 
 
 @contextmanager

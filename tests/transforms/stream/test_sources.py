@@ -88,6 +88,14 @@ def test_the_commands_from_file_to_status(home: Home, world: list[dict[str, Any]
     assert sent.exit_code == 0, sent.output
     assert "500 events sent" in sent.output
     assert "line 501 not sent: object missing required field event_timestamp" in sent.output.replace("`", "")
+    refused = tmp_path / "refused.jsonl"
+    refused.write_text('{"user_id": "u"}\n' * 3)
+    none = run.invoke(app, ["send", str(refused)])
+    assert none.exit_code == 1
+    assert "0 events sent" in none.output
+    assert "none in 3 lines" in none.output
+    refused.write_text("")
+    assert run.invoke(app, ["send", str(refused)]).exit_code == 0
     server, names = server_of(home), Names(home.project)
     server.send([("XADD", names.stream, "*", "likes", b'{"user_id": "u"}')], [b""])
     assert "501 events" in run.invoke(app, ["stream-status"]).output

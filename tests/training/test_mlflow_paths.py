@@ -1,0 +1,57 @@
+"""A copied or moved data folder has runs and artifacts of its own."""
+
+import shutil
+from pathlib import Path
+
+from feature_repo.home import Home
+from training.mlflow_paths import bring_home
+from training.registry import client
+
+
+def log(home: Home, text: str) -> Path:
+    """One run of an experiment, as the registry logs it; the folder of its artifacts."""
+    mlflow = client(home)
+    known = mlflow.get_experiment_by_name("trees")
+    number = (
+        known.experiment_id
+        if known
+        else mlflow.create_experiment("trees", artifact_location=str(home.mlflow / "artifacts" / "trees"))
+    )
+    run = mlflow.create_run(number)
+    mlflow.log_text(run.info.run_id, text, "said.txt")
+    mlflow.set_tag(run.info.run_id, "mlflow.note.content", f"[said]({run.info.artifact_uri}/said.txt)")
+    return Path(mlflow.get_run(run.info.run_id).info.artifact_uri)
+
+
+def test_a_copy_writes_into_itself_and_reads_its_own(tmp_path: Path) -> None:
+    live, copy = Home(tmp_path / "live" / "data"), Home(tmp_path / "copy's" / "data")
+    first = log(live, "first")
+    mlflow = client(live)
+    mlflow.create_experiment("elsewhere", artifact_location="s3://bucket/mlflow/artifacts/elsewhere")
+    before = sorted(live.mlflow.rglob("said.txt"))
+    shutil.copytree(live.root, copy.root)
+    second = log(copy, "second")
+    assert second.is_relative_to(copy.root)
+    assert (second / "said.txt").read_text() == "second"
+    assert sorted(live.mlflow.rglob("said.txt")) == before
+    copied = client(copy)
+    kept = copied.get_run(first.parent.name)
+    assert Path(kept.info.artifact_uri).is_relative_to(copy.root)
+    assert str(copy.root) in kept.data.tags["mlflow.note.content"]
+    assert copied.get_experiment_by_name("elsewhere").artifact_location == "s3://bucket/mlflow/artifacts/elsewhere"
+    assert bring_home(copy) == 0
+    assert Path(client(live).get_run(first.parent.name).info.artifact_uri) == first
+
+
+def test_a_moved_folder_goes_on(tmp_path: Path) -> None:
+    before, after = Home(tmp_path / "before"), Home(tmp_path / "after")
+    first = log(before, "first")
+    before.root.rename(after.root)
+    downloaded = client(after).download_artifacts(first.parent.name, "said.txt", str(tmp_path))
+    assert Path(downloaded).read_text() == "first"
+    assert log(after, "second").is_relative_to(after.root)
+    assert not before.root.exists()
+
+
+def test_an_empty_folder_has_nothing_to_correct(tmp_path: Path) -> None:
+    assert bring_home(Home(tmp_path)) == 0
