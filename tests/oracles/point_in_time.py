@@ -17,10 +17,11 @@ def as_of(
     ttl: timedelta | None = None,
     as_known: bool = False,
 ) -> Row | None:
-    """The newest row of a key at or before a moment; the newest created among rows of one time.
+    """The newest row of a key at or before a moment: newest event, then newest created, then last among the rows.
 
     Args:
-        rows: with the key's columns, ``event_timestamp`` and perhaps ``created_timestamp``.
+        rows: in their order in the files, with the key's columns, ``event_timestamp`` and perhaps
+            ``created_timestamp``, which is older than any time where it is null.
         key: column to value; a null value finds nothing.
         moment: of the question; null finds nothing.
         ttl: rows older than this do not count; no limit if None or zero.
@@ -38,7 +39,7 @@ def as_of(
             created = row["created_timestamp"]
             if created is None or created > moment:
                 continue
-        if best is None or _order(row) > _order(best):
+        if best is None or _order(row) >= _order(best):
             best = row
     return best
 
