@@ -4,6 +4,7 @@ Instants are microseconds, rounded down, whatever unit a file has; categories ar
 """
 
 from functools import lru_cache
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 MICROSECONDS = pl.Datetime("us", "UTC")
 
 _MOST_DIGITS = 38
-_DIGITS = {
+_DIGITS: dict[Any, int] = {
     pl.Int8: 3,
     pl.UInt8: 3,
     pl.Int16: 5,
@@ -49,7 +50,7 @@ _FLAT: dict[pa.DataType, pl.DataType] = {
 }
 
 
-def polars_type(dtype: pa.DataType) -> pl.DataType | None:
+def polars_type(dtype: pa.DataType) -> pl.DataType | None:  # noqa: PLR0911 - one line a type
     """As polars reads a column of Parquet; None where it cannot, or where that is not known for sure."""
     if dtype in _FLAT:
         return _FLAT[dtype]
@@ -74,8 +75,8 @@ def polars_type(dtype: pa.DataType) -> pl.DataType | None:
             return None
         return pl.Array(item, dtype.list_size) if pa.types.is_fixed_size_list(dtype) else pl.List(item)
     if pa.types.is_struct(dtype):
-        fields = {field.name: polars_type(field.type) for field in dtype}
-        return None if None in fields.values() or len(fields) < dtype.num_fields else pl.Struct(fields)
+        fields = {field.name: own for field in dtype if (own := polars_type(field.type)) is not None}
+        return pl.Struct(fields) if len(fields) == dtype.num_fields else None
     return None
 
 
@@ -91,7 +92,7 @@ def _is_known_zone(zone: str | None) -> bool:
     return True
 
 
-def readable(dtype: pa.DataType) -> pa.DataType:
+def readable(dtype: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one line a type
     """The nearest Arrow type that polars takes: zones that it does not know are UTC, which moves no instant."""
     if polars_type(dtype) is not None:
         return dtype
@@ -116,7 +117,7 @@ def readable(dtype: pa.DataType) -> pa.DataType:
     return pa.timestamp("ms") if pa.types.is_date(dtype) else dtype
 
 
-def settled(dtype: pl.DataType) -> pl.DataType:
+def settled(dtype: pl.DataType) -> pl.DataType:  # noqa: PLR0911 - one line a type
     """The type in which a column of one file is used: microseconds for every instant, texts for categories."""
     if isinstance(dtype, pl.Datetime):
         return pl.Datetime("us", dtype.time_zone)
@@ -135,7 +136,7 @@ def settled(dtype: pl.DataType) -> pl.DataType:
     return dtype
 
 
-def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:
+def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:  # noqa: PLR0911 - one line a type
     """The type that holds the values of two settled types; None if there is none.
 
     Integers become the wider of them, integers with floats Float64, decimals as many digits as both need, structs
@@ -145,7 +146,7 @@ def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:
         >>> unified(pl.Int32(), pl.Float32())
         Float64
     """
-    if first == second or second == pl.Null:
+    if second in (first, pl.Null):
         return first
     if first == pl.Null:
         return second
@@ -232,7 +233,7 @@ def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
     return _instance(dtype.inner)
 
 
-def _instance(dtype: "pl.DataType | type[pl.DataType]") -> pl.DataType:
+def _instance(dtype: Any) -> pl.DataType:
     """Polars gives a type's class where an instance would say nothing more."""
     return dtype() if isinstance(dtype, type) else dtype
 

@@ -302,12 +302,7 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
     if "://" in path:
         return None
     place = Path(path)
-    if any(sign in path for sign in "*?["):
-        files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
-    else:
-        files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
-    files = [file for file in files if not file.name.startswith((".", "_"))]
-    files.sort(key=lambda file: file.name.startswith(PUSHED))
+    files = parquet_files_in(place)
     if not files:
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
@@ -315,6 +310,21 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
             next_command="python -m transforms build",
         )
     return [str(file) for file in files]
+
+
+def parquet_files_in(place: Path) -> list[Path]:
+    """The files of a table in the order that numbers their rows: by their paths, those that were pushed after all.
+
+    Args:
+        place: a file, a folder, or a pattern of names.
+    """
+    if any(sign in str(place) for sign in "*?["):
+        files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
+    else:
+        files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
+    return sorted(
+        (file for file in files if not file.name.startswith((".", "_"))), key=lambda file: file.name.startswith(PUSHED)
+    )
 
 
 def _stage(source: "DataSource", view: str, repo_path: Any, target: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 KEY_BYTES = 500
 """Of memory, that are taken for each key while its newest row is looked for, about."""
 
-CODE = "code"
-"""Column of the number of a key."""
+CODE, NEWEST = "code", "newest"
+"""Columns of the number of a key, and of the newest event time of it that counts, in microseconds."""
 
 _ROW = "row"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +62,8 @@ class HistoryReader:
         """Code of the key, event time, created time and number of every row whose key and time can matter.
 
         Args:
-            codes: the distinct join keys under ``key_name`` in the history's types, and their ``CODE``.
+            codes: the distinct join keys under ``key_name`` in the history's types, and their ``CODE``. Where they
+                have a ``NEWEST``, rows of that event time alone can matter.
             until: last event time, in microseconds.
             since: first event time.
 
@@ -71,6 +72,8 @@ class HistoryReader:
         """
         history = self._history
         created_columns = [history.created] if history.created else []
+        # left to itself, polars collects many rows before it chooses; codes of the history's own keys are the fewer
+        build_side: Literal["auto", "force_right"] = "force_right" if NEWEST in codes.columns else "auto"
         for group in self._groups:
             rows = self._scan(group, [*history.keys.values(), history.time, *created_columns], since, until)
             types = group.polars_types()
@@ -81,9 +84,11 @@ class HistoryReader:
                 *(self._instants(column, types).alias("created") for column in created_columns),
             )
             if history.keys:
-                rows = rows.join(codes.lazy(), on=self._key_names(), how="inner")
+                rows = rows.join(codes.lazy(), on=self._key_names(), how="inner", build_side=build_side)
             else:
-                rows = rows.with_columns(pl.lit(0, pl.Int32).alias(CODE))
+                rows = rows.join(codes.lazy(), how="cross")
+            if NEWEST in codes.columns:
+                rows = rows.filter(pl.col("event") == pl.col(NEWEST))
             wanted = rows.select(CODE, "event", _ROW, *(["created"] if created_columns else []))
             for batch in _batches(wanted, in_order=False):
                 known = batch["created"].fill_null(LOWEST).to_numpy() if created_columns else None
@@ -151,12 +156,11 @@ class HistoryReader:
         """
         parts = self.parts(memory)
         for part in range(parts):
-            codes = self._distinct_keys(since, until, part, parts)
-            slots = Slots(np.arange(codes.height, dtype=np.int64), np.full(codes.height, until, dtype=np.int64))
-            newest = Newest(slots)
+            codes = self._newest_times(since, until, part, parts)
+            newest = Newest(Slots(codes[CODE].to_numpy().astype(np.int64), codes[NEWEST].to_numpy()))
             for arrays in self.times(codes, until=until, since=since):
                 newest.offer(*arrays)
-            numbers, _ = newest.result(None if since is None else until - since)
+            numbers, _ = newest.result()
             for _, frame in self.values(numbers, columns, since=since, until=until):
                 yield frame
 
@@ -165,8 +169,7 @@ class HistoryReader:
         for group in self._groups:
             types = group.polars_types()
             scan = self._scan(group, list(dict.fromkeys([*columns.values(), self._history.time])), since, until)
-            event = self._instants(self._history.time, types)
-            is_within = (event <= until) if since is None else event.is_between(since, until)
+            _, is_within = self._event(group, since, until)
             rows = scan.filter(is_within).with_columns(self._typed(columns, types)).select(list(columns))
             yield from _batches(rows, in_order=False)
 
@@ -184,8 +187,7 @@ class HistoryReader:
         """
         for group in self._groups:
             types = group.polars_types()
-            event = self._instants(self._history.time, types)
-            is_within = (event <= until) if since is None else event.is_between(since, until)
+            event, is_within = self._event(group, since, until)
             rows = self._scan(group, [*keys.values(), self._history.time], since, until).filter(is_within)
             rows = rows.select(*self._typed(keys, types), event.alias("first_row")).drop_nulls()
             for batch in _batches(rows, in_order=False):
@@ -206,21 +208,25 @@ class HistoryReader:
     def _hash(self) -> pl.Expr:
         return pl.struct(self._key_names()).hash()
 
-    def _distinct_keys(self, since: int | None, until: int, part: int, parts: int) -> pl.DataFrame:
-        """The keys without a null that have a row in a time range, numbered; those of one part alone."""
-        if not self._history.keys:
-            return pl.DataFrame({CODE: [0]}, schema={CODE: pl.Int32})
+    def _newest_times(self, since: int | None, until: int, part: int, parts: int) -> pl.DataFrame:
+        """The keys without a null that have a row in a time range, their ``CODE`` and ``NEWEST``; of one part alone."""
         names = self._key_names()
-        found = []
+        types = [self._history.types[column] for column in self._history.keys.values()]
+        found = [pl.LazyFrame(schema={**dict(zip(names, types, strict=True)), NEWEST: pl.Int64})]
         for group in self._groups:
+            event, is_within = self._event(group, since, until)
             rows = self._scan(group, [*self._history.keys.values(), self._history.time], since, until)
-            keys = rows.select(self._keys(group.polars_types())).drop_nulls()
-            found.append(keys.filter(self._hash() % parts == part) if parts > 1 else keys)
-        if not found:
-            types = [self._history.types[column] for column in self._history.keys.values()]
-            return pl.DataFrame(schema={**dict(zip(names, types, strict=True)), CODE: pl.Int32})
-        distinct = pl.concat(found).unique().collect(engine="streaming")
+            rows = rows.filter(is_within).select(*self._keys(group.polars_types()), event.alias(NEWEST)).drop_nulls()
+            found.append(rows.filter(self._hash() % parts == part) if parts > 1 else rows)
+        rows = pl.concat(found)
+        times = rows.group_by(names).agg(pl.col(NEWEST).max()) if names else rows.max().drop_nulls()
+        distinct = times.collect(engine="streaming")
         return distinct.with_columns(pl.int_range(distinct.height, dtype=pl.Int32).alias(CODE))
+
+    def _event(self, group: Group, since: int | None, until: int) -> tuple[pl.Expr, pl.Expr]:
+        """The event time in microseconds, and whether it lies between two moments, both included."""
+        event = self._instants(self._history.time, group.polars_types())
+        return event, (event <= until) if since is None else event.is_between(since, until)
 
     def _key_names(self) -> list[str]:
         return [key_name(place) for place in range(len(self._history.keys))]

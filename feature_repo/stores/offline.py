@@ -35,9 +35,10 @@ from feast.utils import make_tzaware
 from pydantic import ByteSize, StrictStr
 
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import InputError, StoreError
+from feature_repo.errors import StoreError
+from feature_repo.stores import pushed
 from feature_repo.stores.column_types import small
-from feature_repo.stores.history import History, microseconds, open_history
+from feature_repo.stores.history import History, microseconds, open_history, parquet_files_in
 from feature_repo.stores.history_reader import END_OF_TIME, HistoryReader
 from feature_repo.stores.join import Join, Limits
 from feature_repo.stores.keys import all_keys
@@ -152,29 +153,21 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         table: pa.Table,
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Append rows to a view's source: to a folder as one more file, to a single file as Feast does it.
+        """Append rows to a view's source, in the view's types: to a folder as one more file, behind those of a file.
 
         Raises:
-            InputError: the table lacks a column of the view.
+            InputError: the table lacks a column of the view, or has a value that does not fit; nothing is written.
         """
         source = feature_view.batch_source
-        folder = None if source is None else _local(config, source)
-        if source is None or folder is None or not folder.is_dir():
-            DuckDBOfflineStore.offline_write_batch(config, feature_view, table, progress)
+        place = None if source is None else _local(config, source)
+        if source is None or place is None or not place.exists():
+            rows = table if source is None else pushed.fitted(feature_view, source, table, [])
+            DuckDBOfflineStore.offline_write_batch(config, feature_view, rows, progress)
             return
-        names = [field.name for field in (*feature_view.entity_columns, *feature_view.features)]
-        renamed = {new: old for old, new in source.field_mapping.items()}
-        needed = [*names, source.timestamp_field, source.created_timestamp_column]
-        absent = [n for n in needed if n and n not in table.column_names and renamed.get(n) not in table.column_names]
-        if absent:
-            raise InputError(
-                expected=f"rows with the columns {absent} of the view {feature_view.name}",
-                found=f"{table.column_names}",
-                next_command="add the columns to what is pushed",
-            )
-        partial, final = (folder / f"{prefix}{uuid.uuid4().hex}.parquet" for prefix in (".", "pushed-"))
-        pq.write_table(table, partial, compression="zstd", coerce_timestamps="us")
-        partial.rename(final)
+        if place.is_dir():
+            pushed.add_file(place, pushed.fitted(feature_view, source, table, parquet_files_in(place)))
+        else:
+            pushed.append(place, pushed.fitted(feature_view, source, table, [place]))
         if progress:
             progress(len(table))
 

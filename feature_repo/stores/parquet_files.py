@@ -200,11 +200,12 @@ class _ArrowRows:
 
     def _frame(self, batch: pa.RecordBatch, wanted: Sequence[str], number: int) -> pl.DataFrame:
         rows = pl.int_range(number, number + len(batch), dtype=pl.UInt32, eager=True).alias(self._row)
-        columns = [_series(batch.column(name), name).cast(self._types[name]) for name in wanted]
+        columns = [series(batch.column(name), name).cast(self._types[name]) for name in wanted]
         return pl.DataFrame([rows, *columns])
 
 
-def _series(values: Any, name: str) -> pl.Series:
+def series(values: Any, name: str) -> pl.Series:
+    """An array of Arrow's as polars has it, whatever its type; see ``readable``."""
     wanted = readable(values.type)
     if isinstance(values, pa.ExtensionArray):
         values = values.storage
