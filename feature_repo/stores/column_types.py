@@ -222,6 +222,8 @@ def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
     if isinstance(have, pl.List | pl.Array) and isinstance(want, pl.List) and _has_struct(want):
         as_list = column if isinstance(have, pl.List) else column.arr.to_list()
         return as_list.list.eval(cast(pl.element(), _inner(have), _inner(want)))
+    if have == pl.String and want == pl.Date:
+        return column.str.to_date("%Y-%m-%d", strict=False)
     return column.cast(want)
 
 

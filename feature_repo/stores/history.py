@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from feature_repo.errors import StoreError
 from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
 from feature_repo.stores.history_reader import HistoryReader
-from feature_repo.stores.parquet_files import State, footer, grouped, in_path, state
+from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
 from feature_repo.stores.staging import Staging
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _columns(
     names = {name for types in schemas.values() for name in types}
     columns = {name: renamed[name] if renamed.get(name) in names else name for name in wanted}
     of_columns = dict.fromkeys(columns.values())
-    in_paths = tuple(c for c in of_columns if any(c not in schemas[file] and in_path(file, c) for file in files))
+    in_paths = tuple(c for c in of_columns if any(c not in schemas[file] and is_in_path(file, c) for file in files))
     absent = sorted(column for column in of_columns if column not in names and column not in in_paths)
     if absent:
         raise StoreError(
@@ -269,6 +269,8 @@ def _one_type(
 def _in_paths(files: Sequence[str], column: str, declared: pl.DataType | None, view: str) -> pl.DataType:
     """The type of a column that stands in the paths: the declared one, which every text has to fit."""
     texts = [text for text in (in_path(file, column) for file in files) if text is not None]
+    if not texts:
+        return declared or pl.Null()
     if declared is None:
         return next((d for d in (pl.Int64(), pl.Date()) if _are_written_as(texts, d)), pl.String())
     fits = pl.Series(texts, dtype=pl.String).cast(declared, strict=False).is_not_null()
@@ -284,7 +286,8 @@ def _in_paths(files: Sequence[str], column: str, declared: pl.DataType | None, v
 
 def _are_written_as(texts: Sequence[str], dtype: pl.DataType) -> bool:
     given = pl.Series(texts, dtype=pl.String)
-    return bool((given.cast(dtype, strict=False).cast(pl.String) == given).fill_null(False).all())
+    there = given.str.to_date("%Y-%m-%d", strict=False) if dtype == pl.Date else given.cast(dtype, strict=False)
+    return bool((there.cast(pl.String) == given).fill_null(False).all())
 
 
 def _where(files: Sequence[str]) -> str:

@@ -253,7 +253,7 @@ class HistoryReader:
         if isinstance(have, pl.Datetime) and have.time_unit == "ms":
             return pl.col(column).to_physical().clip(-_FURTHEST // 1000, _FURTHEST // 1000) * 1000
         if not isinstance(have, pl.Datetime):  # a date, or the text of one in the paths
-            return pl.col(column).cast(pl.Date).cast(pl.Datetime("us")).to_physical()
+            return cast(pl.col(column), have, pl.Date()).cast(pl.Datetime("us")).to_physical()
         return pl.col(column).cast(settled(have)).to_physical().clip(-_FURTHEST, _FURTHEST)
 
     def _scan(self, group: Group, columns: Sequence[str], since: int | None, until: int) -> pl.LazyFrame:

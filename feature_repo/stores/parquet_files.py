@@ -86,11 +86,21 @@ def _columns(schema: pa.Schema) -> Columns:
 
 
 def in_path(file: str, column: str) -> str | None:
-    """The value of a column that stands in the path of a file, ``column=value/``; None if there is none."""
+    """The text of a column that stands in the path of a file, ``column=text/``; None if that is null, or not there."""
+    value = _part(file, column)
+    return None if value in (None, _NULL_IN_PATHS) else unquote(str(value))
+
+
+def is_in_path(file: str, column: str) -> bool:
+    """Whether a column stands in the path of a file; it may be null there."""
+    return _part(file, column) is not None
+
+
+def _part(file: str, column: str) -> str | None:
     for part in reversed(Path(file).parts[:-1]):
         name, sign, value = part.partition("=")
         if sign and unquote(name) == column:
-            return None if value == _NULL_IN_PATHS else unquote(value)
+            return value
     return None
 
 

@@ -276,7 +276,7 @@ def _write(
         files.setdefault(target, []).append(place)
     if not files:
         files[path if layout == "file" else path / "part-000.parquet"] = []
-    fits_ns = -(2**63) // 1000 < stretch[0] and stretch[1] < 2**63 // 1000
+    fits_ns = stretch[0] > -(2**63) // 1000 and stretch[1] < 2**63 // 1000
     for target, places in files.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         table: dict[str, pa.Array] = {}
@@ -332,7 +332,7 @@ def _make_spine(random: np.random.Generator, size: int, known: Sequence[int], fi
     near = np.array(known or [first], dtype=np.int64)[random.integers(0, max(len(known), 1), size)]
     moments = np.clip(near + random.choice([-1, 0, 0, 1, HOUR, -DAY, 3 * DAY], size), YEAR_1, YEAR_9999)
     unit = str(random.choice(["us", "us", "ns", "ms", "s"]))
-    fits_ns = -(2**63) // 1000 < first and last < 2**63 // 1000
+    fits_ns = first > -(2**63) // 1000 and last < 2**63 // 1000
     unit = "us" if unit == "ns" and not fits_ns else unit
     moments = moments // _SCALES[unit] * _SCALES[unit]
     is_null = random.random(size) < _share(random) / 2

@@ -9,7 +9,6 @@ import io
 import shutil
 import uuid
 import warnings
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,7 +22,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob
 
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from feature_repo.stores.offline import AsOfOfflineStore
+from feature_repo.stores.offline import AsOfOfflineStore, SourceRetrievalJob, declared_types
 from tests.oracles.histories import DAY, MadeSpine, MadeView, MadeWorld, make_world
 from tests.proving import Proof
 
@@ -112,6 +111,8 @@ def newest(
         at(since),
         at(until),
     )
+    assert isinstance(job, SourceRetrievalJob)
+    job.declared({columns[name]: dtype for name, dtype in declared_types(made.view).items() if name in columns})
     table = collected(job, int(random.choice([0, 7, 10_000])))
     found = {}
     keys = [plain(table[columns[key]]) for key in made.keys]
@@ -123,7 +124,7 @@ def newest(
     if until == since:  # a ttl of nothing is no limit, so that the oracle is asked otherwise
         expected = {k: None if r is None or r["event_timestamp"] < since else r for k, r in expected.items()}
     known = {key: row for key, row in expected.items() if row is not None}
-    texts = {as_text(key, found): row for key, row in known.items()}
+    texts = {tuple(map(str, key)): row for key, row in known.items()}
     if texts.keys() != found.keys():
         proof.fail(number, f"{made.view.name}: newest rows of {sorted(found)[:5]}, expected {sorted(texts)[:5]}")
     for feature in made.features:
@@ -133,13 +134,6 @@ def newest(
             proof, number, f"{made.view.name}:{feature}, newest", got, [r[feature] for r in texts.values()], [*texts]
         )
     proof.rows += len(found)
-
-
-def as_text(key: tuple, found: Mapping[tuple, int]) -> tuple:
-    """As it stands in the paths, where keys do that: nobody says there what type they have."""
-    plain_text = tuple(map(str, key))
-    padded = tuple(f"00{part}" if isinstance(part, int) and part >= 0 else str(part) for part in key)
-    return plain_text if plain_text in found or padded not in found else padded
 
 
 def collected(job: RetrievalJob, rows: int) -> pa.Table:
