@@ -255,27 +255,8 @@ def _write(
     """Write the files; the rows in the order of the files, and their times as the files can hold them."""
     events, created, is_unknown = times
     created = None if created is None else created.copy()
-    events, size = events.copy(), len(events)
-    files: dict[Path, list[int]] = {}
-    count = 1 if layout == "file" else int(random.integers(1, 6))
-    of_row = np.sort(random.integers(0, count, size)) if size else np.zeros(0, int)
-    for place in range(size):
-        part = f"part-{of_row[place]:03}.parquet"
-        if layout == "file":
-            target = path
-        elif layout == "day":
-            target = path / f"date={_datetime(int(events[place]) // DAY * DAY):%Y-%m-%d}" / part
-        elif in_path:
-            value = columns[in_path][place]
-            text = "__HIVE_DEFAULT_PARTITION__" if value is None else quote(str(value), safe="")
-            if in_path == "number" and value is not None and value >= 0 and of_row[place] % 2:
-                text = f"00{text}"
-            target = path / f"{in_path}={text}" / part
-        else:
-            target = path / (f"pushed-{part}" if of_row[place] % 3 == 2 else part)
-        files.setdefault(target, []).append(place)
-    if not files:
-        files[path if layout == "file" else path / "part-000.parquet"] = []
+    events = events.copy()
+    files = _placed(random, path, layout, in_path, columns, events)
     fits_ns = stretch[0] > -(2**63) // 1000 and stretch[1] < 2**63 // 1000
     for target, places in files.items():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -310,6 +291,38 @@ def _write(
         pq.write_table(pa.table({name: table[name] for name in order}), target, row_group_size=200)
     ordered = sorted(sorted(files), key=lambda file: file.name.startswith("pushed-"))
     return [place for file in ordered for place in files[file]], events, created if created is not None else events
+
+
+def _placed(
+    random: np.random.Generator,
+    path: Path,
+    layout: str,
+    in_path: str | None,
+    columns: Mapping[str, Sequence[Any]],
+    events: np.ndarray,
+) -> dict[Path, list[int]]:
+    """The rows of each file."""
+    files: dict[Path, list[int]] = {}
+    count, size = 1 if layout == "file" else int(random.integers(1, 6)), len(events)
+    parts = np.sort(random.integers(0, count, size)).tolist() if size else []
+    for place, part in enumerate(parts):
+        name = f"part-{part:03}.parquet"
+        if layout == "file":
+            target = path
+        elif layout == "day":
+            target = path / f"date={_datetime(int(events[place]) // DAY * DAY):%Y-%m-%d}" / name
+        elif in_path:
+            target = path / f"{in_path}={_text_in_path(columns[in_path][place], padded=part % 2 == 1)}" / name
+        else:
+            target = path / (f"pushed-{name}" if part % 3 == 2 else name)
+        files.setdefault(target, []).append(place)
+    return files or {path if layout == "file" else path / "part-000.parquet": []}
+
+
+def _text_in_path(value: Any, *, padded: bool) -> str:
+    if value is None:
+        return "__HIVE_DEFAULT_PARTITION__"
+    return f"00{value}" if padded and isinstance(value, int) and value >= 0 else quote(str(value), safe="")
 
 
 def _datetime(microseconds: int) -> datetime:

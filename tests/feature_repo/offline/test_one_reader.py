@@ -82,7 +82,7 @@ def newest(ours: Engine, view: FeatureView, until: datetime = NOON + timedelta(d
         ours.config, source, [key], names, "event_timestamp", source.created_timestamp_column or None, DAY, until
     )
     whole = {row[key]: {name: row[name] for name in names} for row in job.to_arrow().to_pylist()}
-    parts = pa.Table.from_batches(job.batches(2)).to_pylist()  # type: ignore[attr-defined]
+    parts = [row for batch in job.batches(2) for row in batch.to_pylist()]  # type: ignore[attr-defined]
     assert {row[key]: {name: row[name] for name in names} for row in parts} == whole
     return whole
 
@@ -256,8 +256,7 @@ _CHANGES: dict[str, tuple[Any, Any, list]] = {
         pa.array([[2.0, 3.0]], pa.list_(pa.float32(), 2)),
         [[1.0], [2.0, 3.0]],
     ),
-    "map": tuple(pa.array([[("k", n)]], pa.map_(pa.string(), pa.int64())) for n in (1, 2))  # type: ignore[dict-item]
-    + ([[("k", 1)], [("k", 2)]],),
+    "map": (*(pa.array([[("k", n)]], pa.map_(pa.string(), pa.int64())) for n in (1, 2)), [[("k", 1)], [("k", 2)]]),
     "offset then zone": (
         pa.array([DAY], pa.timestamp("us", "+05:30")),
         pa.array([DAY], pa.timestamp("ms", "Asia/Tokyo")),
@@ -495,7 +494,7 @@ def test_a_file_keeps_its_rows_and_other_columns_when_it_grows(ours: Engine, tmp
     }
 
 
-# The engine of proofs finds what it is for.
+# Groups of files.
 
 
 def test_columns_are_read_by_place_whatever_the_groups(tmp_path: Path) -> None:
