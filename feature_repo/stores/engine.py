@@ -30,6 +30,7 @@ from feature_repo.errors import StoreError
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode, names
 from feature_repo.packed.schema import Schema
+from feature_repo.stores.offline import SourceRetrievalJob, declared_types
 from feature_repo.stores.online import PackedRedisOnlineStore
 from feature_repo.stores.protobuf import key_types, messages, schema_of
 from feature_repo.stores.retracted_rows import write_retracted
@@ -135,6 +136,9 @@ def _batches(
         end_date=task.end_time,
     )
     rows = getattr(config.batch_engine, "rows", 10_000)
+    if isinstance(job, SourceRetrievalJob):
+        mapped = {new: old for old, new in (source.field_mapping or {}).items()}
+        job = job.declared({mapped.get(name, name): dtype for name, dtype in declared_types(view).items()})
     if hasattr(job, "batches"):
         found: Iterator[pa.Table] = (pa.Table.from_batches([batch]) for batch in job.batches(rows))
     else:

@@ -12,21 +12,22 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from feature_repo import iso8601
 from feature_repo.errors import InputError
 from feature_repo.keys import conversion, key_values
 from feature_repo.packed.key_columns import key_column
-from feature_repo.stores.as_of import Integers
-from feature_repo.stores.history import CODE, History, comparable, literal
+from feature_repo.stores.as_of import LOWEST, Integers
+from feature_repo.stores.history import History, comparable, literal
+from feature_repo.stores.history_reader import CODE
 from feature_repo.stores.staging import Staging
 
 TIME = "event_timestamp"
 """What the column of the moments is called, unless just one column is a time."""
 
 _EARLIEST = int(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
-_LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
-_NANOSECONDS = (np.iinfo(np.int64).min // 1000, np.iinfo(np.int64).max // 1000)
+_LATEST = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()) * 1_000_000 + 999_999
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Spine:
     def time_range(self) -> tuple[datetime | None, datetime | None]:
         """First and last moment."""
         column = self.table[self.time] if isinstance(self.table, pa.Table) else self._times()
-        microseconds, _, _ = moments(pa.table({self.time: column}), self.time)
-        known = microseconds[microseconds != np.iinfo(np.int64).min]
+        microseconds = moments(pa.table({self.time: column}), self.time)
+        known = microseconds[microseconds != LOWEST]
         if not len(known):
             return None, None
         first, last = (
@@ -184,16 +185,15 @@ def _time_column(schema: pa.Schema) -> str:
     )
 
 
-def moments(chunk: pa.Table, time: str) -> tuple[Integers, Integers, bool]:
-    """The moments of some rows as nanoseconds or microseconds since 1970, UTC.
+def moments(chunk: pa.Table, time: str) -> Integers:
+    """The moments of some rows as microseconds since 1970, UTC, rounded down.
 
     Args:
         chunk: of the spine.
         time: the column: timestamps of any unit, dates, or texts in ISO 8601; without a zone they are UTC.
 
     Returns:
-        Microseconds (rows,), rounded down; the nanoseconds beyond them (rows,); and True if any of those is not
-        zero. A null moment is the lowest integer.
+        (rows,); the lowest integer where the moment is null.
 
     Raises:
         InputError: it is not a time, or not one between the years 1 and 9999.
@@ -203,15 +203,12 @@ def moments(chunk: pa.Table, time: str) -> tuple[Integers, Integers, bool]:
         column = column.cast(pa.timestamp("us") if column.type == pa.date64() else pa.timestamp("s"))
     if not pa.types.is_timestamp(column.type):
         column = _parsed(column, time)
-    unit = column.type.unit
     whole = column.cast(pa.int64())
-    lowest = np.iinfo(np.int64).min
     is_null = whole.is_null().to_numpy()
     values = whole.fill_null(0).to_numpy()
-    beyond = np.zeros(len(values), dtype=np.int64)
-    if unit == "ns":
-        values, beyond = np.divmod(values, 1000)
-    scale = {"s": 1_000_000, "ms": 1000}.get(unit, 1)
+    if column.type.unit == "ns":
+        values = values // 1000
+    scale = {"s": 1_000_000, "ms": 1000}.get(column.type.unit, 1)
     if len(values):
         first, last = int(values.min()) * scale, int(values.max()) * scale
         if first < _EARLIEST or last > _LATEST:
@@ -220,7 +217,7 @@ def moments(chunk: pa.Table, time: str) -> tuple[Integers, Integers, bool]:
                 found=f"{first if first < _EARLIEST else last} microseconds after 1970",
                 next_command=f"check the unit of {time!r}: seconds, milliseconds and microseconds differ by 1000",
             )
-    return np.where(is_null, lowest, values * scale), np.where(is_null, 0, beyond), bool(beyond.any())
+    return np.where(is_null, LOWEST, values * scale)
 
 
 def _parsed(column: pa.ChunkedArray, time: str) -> pa.ChunkedArray:
@@ -274,14 +271,6 @@ def _not_a_time(time: str, found: str) -> InputError:
         found=found,
         next_command=f"write {time!r} in ISO 8601, or cast it to a timestamp in UTC",
     )
-
-
-def in_unit(microseconds: Integers, beyond: Integers, unit: str) -> Integers:
-    """Moments as integers of a unit; times that nanoseconds cannot hold become their first or last."""
-    if unit == "us":
-        return microseconds
-    held = np.clip(microseconds, *_NANOSECONDS) * 1000
-    return held + beyond
 
 
 def key_columns(keys: pl.DataFrame, history: History) -> pl.DataFrame:
@@ -369,19 +358,22 @@ _DECLARED: tuple[tuple[Callable[[pl.DataType], bool], str], ...] = (
 )
 
 
-def key_codes(keys: pl.DataFrame, rows: int) -> tuple[pl.DataFrame, Integers]:
+def key_codes(keys: pl.DataFrame, is_asked: NDArray[np.bool_]) -> tuple[pl.DataFrame, Integers]:
     """Number the distinct keys of a spine in their order.
 
     Args:
         keys: (rows,) the join keys, of which there may be none; a row in which one is null has no key.
-        rows: how many.
+        is_asked: (rows,) false for rows that ask for nothing, having no moment. A key of those alone has no number.
 
     Returns:
-        The distinct keys and their ``CODE``, and the code of each row (rows,), -1 where it has no key.
+        The distinct keys and their ``CODE``, and the code of each row (rows,), -1 where it has no key or asks for
+        nothing.
     """
     if not keys.width:
-        return pl.DataFrame({CODE: [0]}, schema={CODE: pl.Int32}), np.zeros(rows, dtype=np.int64)
-    distinct = keys.unique().drop_nulls().sort(keys.columns)
+        return pl.DataFrame({CODE: [0]}, schema={CODE: pl.Int32}), np.where(is_asked, 0, -1)
+    asked = keys if is_asked.all() else keys.filter(pl.Series(is_asked))
+    distinct = asked.unique().drop_nulls().sort(keys.columns)
     codes = distinct.with_columns(pl.int_range(distinct.height, dtype=pl.Int32).alias(CODE))
     of_row = keys.join(codes, on=keys.columns, how="left", maintain_order="left")[CODE]
-    return codes, of_row.fill_null(-1).to_numpy().astype(np.int64)
+    numbers = of_row.fill_null(-1).to_numpy().astype(np.int64)
+    return codes, np.where(is_asked, numbers, -1)
