@@ -19,6 +19,7 @@ from inference.features.matrix import Matrix, matrix_of
 Keys = tuple[tuple[str, str], ...]
 """Join key and Feast's name of its type, sorted by name."""
 
+_ALONE = (str, bytes)
 _NUMBERS = {"Int64", "Int32", "Float64", "Float32", "Bool", "UnixTimestamp"}
 
 
@@ -43,6 +44,7 @@ class Plan:
     def __init__(self, service: Service, defaults: Mapping[str, float | str], server: Server) -> None:
         self.service = service
         self.groups = list(dict.fromkeys(map(_keys, service.views)))
+        self._keys: Keys = tuple(dict.fromkeys(key for group in self.groups for key in group))
         self.lookups = [
             Lookup(
                 view,
@@ -68,7 +70,7 @@ class Plan:
             InputError: a key is not given or cannot be one of its type, or lengths differ.
         """
         absent = [key for key in self.service.join_keys if key not in keys]
-        lengths = {1 if isinstance(values, str | bytes) else len(values) for values in keys.values()} - {1}
+        lengths = {1 if isinstance(values, _ALONE) else len(values) for values in keys.values()} - {1}
         if absent or len(lengths) > 1:
             raise InputError(
                 expected=f"values of one length (or a single one) for {list(self.service.join_keys)}",
@@ -76,10 +78,7 @@ class Plan:
                 next_command=f"add {absent[0]} to the keys" if absent else "pass lists of one length",
             )
         length = lengths.pop() if lengths else 1
-        columns = {
-            (key, dtype): Column.of(key_parts(keys[key], dtype, key))
-            for key, dtype in dict.fromkeys(key for group in self.groups for key in group)
-        }
+        columns = {(key, dtype): Column.of(key_parts(keys[key], dtype, key)) for key, dtype in self._keys}
         found, places = [], []
         for group in self.groups:
             distinct, place = distinct_entities([columns[key] for key in group], length)
