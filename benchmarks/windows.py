@@ -94,6 +94,7 @@ def ours(root: Path) -> None:
     """The batch run; distinct counts are asked for exactly, as the others give them."""
     from dataclasses import replace
 
+    from feature_repo import clock
     from feature_repo.home import Home
     from feature_repo.windowed import WINDOWED
     from feature_repo.windows import Distinct
@@ -104,12 +105,13 @@ def ours(root: Path) -> None:
     home, views = Home(root), feature_tables.tables()
     started = time.perf_counter()
     days = RawDays.of(home, "plays")
+    now = clock.end_of_data(home) or clock.now()
     for name in TABLES:
         features = {
             label: replace(feature, exact=65_536) if isinstance(feature, Distinct) else feature
             for label, feature in WINDOWED[name].features.items()
         }
-        backfill(home, replace(WINDOWED[name], features=features), views[name], days)
+        backfill(home, replace(WINDOWED[name], features=features), views[name], days, now)
     report(started)
 
 
