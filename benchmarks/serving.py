@@ -33,8 +33,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.surroundings import MACHINE
-from feature_repo.bundle import Bundle
 from feature_repo import clock
+from feature_repo.bundle import Bundle
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
 

@@ -151,8 +151,7 @@ def _texts(home: Home, views: "dict[str, FeatureView]", now: datetime, *, progre
     for name, function in TEXTS.items():
         started = time.perf_counter()
         code = f"{_code(function)} {scored_texts.fingerprint(models)}"
-        parts = f"{_code(function)} {scored_texts.fingerprint(models)} {' '.join(digests)}"
-        fingerprint = hashlib.sha256(parts.encode()).hexdigest()
+        fingerprint = hashlib.sha256(f"{code} {' '.join(digests)}".encode()).hexdigest()
         target = home.features(name) / parquet.PART
         report = reports[name] = ViewReport(days=1)
         if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:

@@ -20,6 +20,7 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.correct import OnlineRows
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
+from feature_repo.stores import redis_server
 from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
 from feature_repo.stores.protobuf import key_types, unwrapped
@@ -170,6 +171,9 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
         view = entity_key.view_of(name)
         if view not in known:
             counts[view] = counts.get(view, 0) + 1
+    for orphan in redis_server.orphans():
+        ran_on = f"process {orphan.pid} runs on, its folder {orphan.folder} was deleted"
+        yield Finding("Redis", ran_on, "python -m feature_repo redis stop --orphans", is_fault=False)
     for view, count in sorted(counts.items()):
         yield Finding(view, f"{count:,} values are online of a view that the registry does not have", ANEW)
 

@@ -21,11 +21,15 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
 from feature_repo.windowed import WINDOWED
-from feature_repo.windows import column
+from feature_repo.windows import EVENTS, column
+from feature_repo.windows.table import HOUR
 from tests.conftest import apply
 from tests.live import assert_same, batch, online, server_of
 from transforms.build import build
 from transforms.raw.ingest import Batch, ingest
+from transforms.stream.accept import Gate
+from transforms.stream.hand_over import load
+from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream
 
@@ -258,6 +262,14 @@ def test_nothing_of_a_reader_runs_ahead_of_the_clock(home: Home) -> None:
     with clock.stopped(moment):
         read(home, follows="wall")
     assert online(home, "user_session") == {}
+    log, gate = Log(server_of(home), Names(home.project)), Gate(EVENTS["plays"], HOUR)
+    later = moment + timedelta(minutes=1)
+    at_load = clock.microseconds(later)
+    state = load(home, log, "plays", gate, at_load, later, at_load)  # as after a build
+    live = next(one for one in state.tables if one.table.name == "user_session")
+    assert not len(live.due())
+    state.advance(clock.microseconds(moment + timedelta(minutes=5)))
+    assert len(live.due()) == 1
     with clock.stopped(moment + timedelta(minutes=5)):
         read(home, follows="wall")
     assert online(home, "user_session")["ann",]["plays_1h"] == 1

@@ -15,7 +15,7 @@ import polars as pl
 
 from feature_repo.clock import microseconds
 from feature_repo.errors import OnlineUnavailable
-from feature_repo.events import Names
+from feature_repo.events import AHEAD, Names
 from feature_repo.events import micros as micros_of
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
@@ -119,7 +119,7 @@ def _fill(
     now: datetime,
     latest: int | None,
 ) -> None:
-    """Count all events before ``clock``: most at once, those of a rest of the reader as time passes from its beginning.
+    """Count the events: most at once, those of a rest of the reader as time passes from its beginning.
 
     So rows are due also to what left windows while nobody read.
     """
@@ -132,10 +132,11 @@ def _fill(
     columns = list(state.coder.source.columns)
     told = days.load(days.between(recent, date.max), columns)
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
-    told = told.select(*times, *columns).filter(pl.col("event_timestamp") < clock)
+    ahead = max(clock, microseconds(now + AHEAD))  # what is a little ahead waits in the state until it is due
+    told = told.select(*times, *columns).filter(pl.col("event_timestamp") < ahead)
     gate.remember(told.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
-    known = told.with_columns(created_timestamp=pl.max_horizontal("created_timestamp", pl.lit(microseconds(now))))
-    time, created, *values = (known[name].to_list() for name in known.columns)
+    told = told.with_columns(created_timestamp=pl.max_horizontal("created_timestamp", pl.lit(microseconds(now))))
+    time, created, *values = (told[name].to_list() for name in told.columns)
     events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))
     for live in state.tables:
         tiles = KnownTiles(home, live.table, days)
