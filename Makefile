@@ -4,13 +4,15 @@
 PYTHON ?= python3
 SOURCE ?= simulate
 DATA ?=
+SEED ?= 1
+MINUTES ?= 10
 USER_ARGUMENT = $(if $(filter command line,$(origin USER)),--user $(USER))
 RUN = .venv/bin/python -W ignore -m
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-keras simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench lint lock clean
+.PHONY: help setup demo test test-keras simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -113,6 +115,9 @@ stop: setup ## stop the embedded Redis; its data stay
 
 bench: setup ## measure quality and speed against the alternatives (REFRAIN_TEST_DATA names the real data)
 	$(RUN) benchmarks
+
+prove: setup ## generated worlds against the oracle: SEED=1 MINUTES=10
+	REFRAIN_PROVE_SEED=$(SEED) REFRAIN_PROVE_MINUTES=$(MINUTES) .venv/bin/python -m pytest tests/prove -n 0 -s --timeout 0
 
 lint: setup ## style, types and import layers
 	.venv/bin/ruff check .

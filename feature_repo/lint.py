@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo.errors import StoreError
@@ -35,10 +36,12 @@ class Finding:
 def lint(store: "FeatureStore") -> list[Finding]:
     """Check everything in the registry.
 
-    Errors are views without a created time (a correction cannot win, nor can anybody ask what was known), times in
-    nanoseconds (engines cut or refuse them), tables that cannot be read, and services with a feature that looks like
-    what they predict (their tag ``predicts``). Warnings are views without a ttl, unless their tag says that rows are
-    written on change, and features that no service uses.
+    Errors are views without a created time (rows of one time tie, a correction cannot win, nor can anybody ask what
+    was known), names that differ by case alone (most engines take one for the other), times in nanoseconds (engines
+    cut or refuse them), tables that cannot be read, and services with a feature that looks like what they predict
+    (their tag ``predicts``). Warnings are views without a ttl, unless their tag says that rows are written on change,
+    columns that have several types in the files of a table, keys in the paths of files, and features that no service
+    uses.
     """
     views, services = store.list_batch_feature_views(), store.list_feature_services()
     findings = [finding for view in views for finding in _of_view(store, view)]
@@ -54,10 +57,12 @@ def _of_view(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
         return
     if not source.created_timestamp_column:
         again = "name the column in the source (created_timestamp_column), then: python -m feature_repo apply"
-        yield Finding("error", view.name, "no created timestamp", again)
+        ties = "no created timestamp (of rows of one key and time the last in the files counts, a correction or not)"
+        yield Finding("error", view.name, ties, again)
     if not view.ttl and not WRITTEN_ON_CHANGE.items() <= view.tags.items():
         tag = ", ".join(f"{name}: {value}" for name, value in WRITTEN_ON_CHANGE.items())
         yield Finding("warning", view.name, "no ttl", f"give it one, or the tag '{tag}' if its newest row stays true")
+    yield from _names(view)
     yield from _of_table(store, view)
 
 
@@ -72,8 +77,30 @@ def _of_table(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
     except StoreError as error:
         yield Finding("error", view.name, f"expected {error.expected}, found {error.found}", error.next_command)
         return
-    if any("ns" in t for c in (history.time, history.created) if c for t in history.types_in_files()[c]):
-        yield Finding("error", view.name, "times in nanoseconds", "write them in microseconds, UTC")
+    types = history.types_in_files()
+    nanoseconds = sorted(column for column, found in types.items() if any("[ns" in dtype for dtype in found))
+    if nanoseconds:
+        found = f"times in nanoseconds ({', '.join(nanoseconds)}; they are rounded down to microseconds)"
+        yield Finding("error", view.name, found, "write them in microseconds, UTC")
+    for column, files in types.items():
+        if len(files) > 1:
+            listed = "; ".join(f"{dtype} in {Path(file).name}" for dtype, file in files.items())
+            again = f"write {column!r} in one type, which is read faster and by every engine"
+            yield Finding("warning", view.name, f"several types of the column {column!r} ({listed})", again)
+    for key in sorted(set(history.keys.values()).intersection(history.in_paths)):
+        found = f"the key {key!r} stands in the paths (engines differ in whether {key}=007 is a text or a number)"
+        yield Finding("warning", view.name, found, f"write {key!r} as a column of the files")
+
+
+def _names(view: "FeatureView") -> Iterator[Finding]:
+    """Names that are one name to engines which do not tell upper from lower case: DuckDB, Spark, most databases."""
+    by_folded: dict[str, list[str]] = {}
+    for field in (*view.entity_columns, *view.features):
+        by_folded.setdefault(field.name.casefold(), []).append(field.name)
+    for names in by_folded.values():
+        if len(names) > 1:
+            found = f"names that differ by case alone ({', '.join(names)})"
+            yield Finding("error", view.name, found, "rename all but one in the view and its table")
 
 
 def _labels(service: "FeatureService") -> Iterator[Finding]:

@@ -95,6 +95,29 @@ class Slots:
         return np.multiply(codes, self._per_key, dtype=np.int64) + ticks
 
 
+class KeySlots:
+    """One slot for each key, where only rows are offered that count for it: nothing has to be sorted.
+
+    Args:
+        moments: (keys,) of the keys 0, 1, 2 ….
+
+    Attributes:
+        codes, moments, is_asked: (keys,) as those of ``Slots``.
+    """
+
+    def __init__(self, moments: Integers) -> None:
+        self.codes = np.arange(len(moments), dtype=np.int64)
+        self.moments = moments
+        self.is_asked = np.ones(len(moments), dtype=bool)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def locate(self, codes: Integers, times: Integers) -> tuple[Integers, Integers]:
+        """The rows in their order, and the slots of their keys; see ``Slots.locate``."""
+        return np.arange(len(codes)), codes
+
+
 class Newest:
     """The newest row of each slot among those offered: latest event, then latest created, then last in the files.
 
@@ -103,7 +126,7 @@ class Newest:
         as_known: a row counts from the moment it was created, not from its event on.
     """
 
-    def __init__(self, slots: Slots, *, as_known: bool = False) -> None:
+    def __init__(self, slots: Slots | KeySlots, *, as_known: bool = False) -> None:
         self._slots, self._as_known = slots, as_known
         self._events = np.full(len(slots), LOWEST, dtype=np.int64)
         self._created = np.full(len(slots), LOWEST, dtype=np.int64)

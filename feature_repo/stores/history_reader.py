@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.stores import parquet_files
-from feature_repo.stores.as_of import LOWEST, Integers, Newest, Slots
+from feature_repo.stores.as_of import LOWEST, Integers, KeySlots, Newest
 from feature_repo.stores.column_types import cast, settled
 from feature_repo.stores.parquet_files import Group
 
@@ -157,7 +157,7 @@ class HistoryReader:
         parts = self.parts(memory)
         for part in range(parts):
             codes = self._newest_times(since, until, part, parts)
-            newest = Newest(Slots(codes[CODE].to_numpy().astype(np.int64), codes[NEWEST].to_numpy()))
+            newest = Newest(KeySlots(codes[NEWEST].to_numpy()))
             for arrays in self.times(codes, until=until, since=since):
                 newest.offer(*arrays)
             numbers, _ = newest.result()

@@ -5,8 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, RepoConfig, ValueType
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
 from feast.types import Int64, String
 from typer.testing import CliRunner
 
@@ -81,6 +82,58 @@ def test_each_fault_is_found(store: FeatureStore, tmp_path: Path) -> None:
         ("error", "unborn", "no created timestamp"),
         ("warning", "lasting", "no ttl"),
         ("warning", "unused", "no service uses plays"),
+    ]
+
+
+def of_table(folder: Path, name: str, features: tuple[str, ...] = ("plays",)) -> FeatureView:
+    source = FileSource(
+        name=f"{name}_source",
+        path=str(folder / name),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created_timestamp",
+    )
+    return FeatureView(
+        name=name,
+        entities=[Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)],
+        ttl=timedelta(days=1),
+        schema=[Field(name="user_id", dtype=String), *(Field(name=feature, dtype=Int64) for feature in features)],
+        source=source,
+    )
+
+
+def test_tables_that_engines_read_differently_are_found(store: FeatureStore, tmp_path: Path) -> None:
+    times = pa.array([at(0)], pa.timestamp("us", "UTC"))
+    row = {"user_id": ["ann"], "event_timestamp": times, "created_timestamp": times, "plays": [1]}
+    by_key = {name: values for name, values in row.items() if name != "user_id"}
+    for file, columns in {
+        "mixed/a.parquet": {**row, "plays": pa.array([1], pa.int32())},
+        "mixed/b.parquet": {**row, "event_timestamp": times.cast(pa.timestamp("ms", "UTC"))},
+        "mixed/c.parquet": {**row, "plays": pa.nulls(1)},
+        "paths/user_id=007/a.parquet": by_key,
+        "cases/a.parquet": {**row, "Plays": [2], "User_ID": [3]},
+        "finer/a.parquet": {**row, "created_timestamp": times.cast(pa.timestamp("ns", "UTC"))},
+    }.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns), tmp_path / file)
+    views = [of_table(tmp_path, name) for name in ("mixed", "paths", "finer")]
+    views.append(of_table(tmp_path, "cases", ("plays", "Plays", "User_ID")))
+    findings = found(store, *views, FeatureService(name="s", features=views))
+    assert findings == [
+        ("error", "cases", "names that differ by case alone (user_id, User_ID)"),
+        ("error", "cases", "names that differ by case alone (plays, Plays)"),
+        ("error", "finer", "times in nanoseconds (created_timestamp; they are rounded down to microseconds)"),
+        ("warning", "mixed", "several types of the column 'plays' (int32 in a.parquet; int64 in b.parquet)"),
+        (
+            "warning",
+            "mixed",
+            "several types of the column 'event_timestamp' (timestamp[us, tz=UTC] in a.parquet; "
+            "timestamp[ms, tz=UTC] in b.parquet)",
+        ),
+        (
+            "warning",
+            "paths",
+            "the key 'user_id' stands in the paths (engines differ in whether user_id=007 is a text or a number)",
+        ),
     ]
 
 
