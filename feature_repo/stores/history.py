@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from feature_repo.errors import StoreError
 from feature_repo.stores.as_of import LOWEST, Integers
+from feature_repo.stores.source_path import remedy
 from feature_repo.stores.staging import Staging
 
 if TYPE_CHECKING:
@@ -457,7 +458,7 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
             found=f"{'an empty folder' if place.is_dir() else 'nothing'} at {path}",
-            next_command="python -m transforms build",
+            next_command=remedy(source),
         )
     return [str(file) for file in files]
 
