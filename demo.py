@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from feature_repo import clock
 from feature_repo.errors import RefrainError
 from feature_repo.home import DEFAULT_ROOT, Home
 
@@ -56,8 +57,13 @@ def stages(source: str, data: str | None) -> list[Stage]:
         if source == "simulate"
         else ("import", "transforms", "import", source, str(data))
     )
+    done = [run(*first)]
+    home = Home.from_env()
+    if clock.hint(home):  # a world that is over: everything as of its end
+        os.environ[clock.NOW] = clock.end_of_data(home).isoformat()
+        console.print(f"From here on it is {os.environ[clock.NOW]}, the end of these data ({clock.NOW}).")
     return [
-        run(*first),
+        *done,
         run("build", "transforms", "build"),
         run("apply", "feature_repo", "apply"),
         run("train", "training", "run", "recommendation"),
@@ -193,12 +199,11 @@ def show_proof(home: Home) -> bool:
     """An online lookup equals the offline value for that moment. Returns whether it does."""
     import polars as pl
 
-    from feature_repo.materialize import newest_feature
     from inference.features import OnlineFeatures
     from training.datasets import training_set
     from transforms.feature_tables import scan
 
-    moment = newest_feature(home)
+    moment = clock.now()
     keys = {
         "user_id": scan(home, "user_listening").select("user_id").unique().sort("user_id").head(PROOF_USERS),
         "track_id": scan(home, "track_catalogue")
@@ -261,6 +266,7 @@ def main() -> None:
     except RefrainError as error:
         raise SystemExit(f"{error}") from error
     prefix = f"REFRAIN_HOME={home.root} " if home.root != DEFAULT_ROOT else ""
+    prefix += f"{clock.NOW}={os.environ[clock.NOW]} " if clock.NOW in os.environ else ""
     console.print(
         f"\nNext: {prefix}make recommend USER=…   {prefix}make serve   {prefix}make stop (the embedded Redis)"
     )

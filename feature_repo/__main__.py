@@ -77,20 +77,23 @@ def lint(
 def materialize(
     until: Annotated[
         str | None,
-        typer.Argument(help="Values as of this time, ISO 8601, UTC [default: the newest feature row]"),
+        typer.Argument(help="Values as of this time, ISO 8601, UTC [default: now]"),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="take out what is online of each view before it is written, newer or not")
+    ] = False,
 ) -> None:
     """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
 
     What is online and newer stays. Stopped half-way, the same again goes on where it was. To bring online just what
     is new since the last time, use `feast materialize-incremental`, which leaves out rows that came late.
     """
+    from feature_repo.clock import parse_time
     from feature_repo.materialize import materialize as run
-    from feature_repo.materialize import parse_time
 
     home, moment = Home.from_env(), parse_time(until) if until else None
     if sys.stderr.isatty():
-        run(home, moment, say=say)
+        run(home, moment, say=say, anew=anew)
         return
     with progress_lines("materialize") as tell:
 
@@ -98,7 +101,25 @@ def materialize(
             say(text)
             tell(0, 0, f"the last: {text.strip()}")
 
-        run(home, moment, say=told)
+        run(home, moment, say=told, anew=anew)
+
+
+@app.command()
+def doctor(
+    sample: Annotated[int, typer.Option(min=1, help="keys of each view that are compared")] = 500,
+) -> None:
+    """Look for what does not agree: values online and in the tables, rows of the future, files, registry, manifest.
+
+    Each finding names the command that mends it; with one that is a fault the exit code is 1. Nothing is changed.
+    """
+    from feature_repo import clock
+    from feature_repo.doctor import examine, lines
+
+    examination = examine(Home.from_env(), clock.now(), sample=sample)
+    for line in lines(examination):
+        say(line)
+    if examination.faults:
+        raise typer.Exit(1)
 
 
 @app.command()

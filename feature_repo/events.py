@@ -4,6 +4,7 @@ Serving appends (``append``); ``python -m transforms stream`` reads. All names s
 project, so that one transaction may span them. Imports no Feast.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -74,6 +75,10 @@ class Names:
         return f"{{{self.project}}}#{what}".encode()
 
 
+_FINER = re.compile(rb'(_timestamp"\s*:\s*"[^"]{19}\.\d{6})\d+')
+"""Digits of a time beyond microseconds, which are cut off; the decoder would round them."""
+
+
 class Refused(Exception):
     """An event that is not what it should be."""
 
@@ -121,6 +126,8 @@ def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
         raise Refused(f"unknown kind {kind[:40]!r}, not one of {sorted(EVENTS)}")
     if len(payload) > LARGEST:
         raise Refused(f"larger than {LARGEST:,} bytes")
+    if _FINER.search(payload):
+        payload = _FINER.sub(rb"\1", payload)
     try:
         told = decoder(kind).decode(payload)
     except msgspec.ValidationError as error:

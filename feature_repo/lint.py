@@ -72,7 +72,7 @@ def _of_table(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
     except StoreError as error:
         yield Finding("error", view.name, f"expected {error.expected}, found {error.found}", error.next_command)
         return
-    if history.unit == "ns":
+    if any("ns" in t for c in (history.time, history.created) if c for t in history.types_in_files()[c]):
         yield Finding("error", view.name, "times in nanoseconds", "write them in microseconds, UTC")
 
 

@@ -20,7 +20,7 @@ from feature_repo.stores.source_files import is_feature_table, path_of
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-VERSION = 2
+VERSION = 3
 
 
 class UnknownService(StoreError):
@@ -33,6 +33,7 @@ class View:
 
     Attributes:
         join_keys: sorted names of the key columns.
+        key_types: Feast's name of the type of each; see ``feature_repo.keys``.
         features: name and Feast type of each column that is read.
         columns: name, Feast type and length (of a vector; else 0) of all columns: what a packed value holds.
         ttl: seconds after which a row does not count any more; 0 is never.
@@ -42,6 +43,7 @@ class View:
 
     name: str
     join_keys: tuple[str, ...]
+    key_types: tuple[str, ...]
     features: tuple[tuple[str, str], ...]
     columns: tuple[tuple[str, str, int], ...] = ()
     ttl: float = 0.0
@@ -70,6 +72,12 @@ class Service:
     def join_keys(self) -> tuple[str, ...]:
         """Sorted names of all key columns that the service asks for."""
         return tuple(sorted({key for view in self.views for key in view.join_keys}))
+
+    @property
+    def key_types(self) -> dict[str, str]:
+        """Feast's name of the type of each key column, sorted by name."""
+        found = {key: dtype for view in self.views for key, dtype in zip(view.join_keys, view.key_types, strict=True)}
+        return dict(sorted(found.items()))
 
     @property
     def request_fields(self) -> tuple[str, ...]:
@@ -149,9 +157,13 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
 
 
 def _view(table: "FeatureView", fields: dict[str, str]) -> View:
+    from feature_repo.stores.protobuf import key_types
+
+    keys = key_types(table)
     return View(
         name=table.name,
-        join_keys=tuple(sorted(table.join_keys)),
+        join_keys=tuple(keys),
+        key_types=tuple(keys.values()),
         features=tuple(fields.items()),
         columns=tuple((field.name, str(field.dtype), field.vector_length or 0) for field in table.features),
         ttl=table.ttl.total_seconds() if table.ttl else 0.0,
@@ -252,6 +264,7 @@ def load_service(home: Home, name: str) -> Service:
             View(
                 name=view["name"],
                 join_keys=tuple(view["join_keys"]),
+                key_types=tuple(view["key_types"]),
                 features=_pairs(view["features"]),
                 columns=_pairs(view["columns"]),
                 ttl=view["ttl"],
@@ -291,4 +304,7 @@ def _read(home: Home) -> dict[str, Any]:
 def _fingerprint(views: tuple[View, ...], on_demand: list[str], features: list[tuple[str, str]]) -> str:
     code = [inspect.getsource(ON_DEMAND[name].module) + ON_DEMAND[name].settings for name in on_demand]
     content = [[(view.name, view.join_keys, view.features) for view in views], code, features]
+    keys = [list(view.key_types) for view in views]
+    if any(dtype != "String" for types in keys for dtype in types):
+        content.append(keys)  # only then, so that services of text keys have the fingerprint that their models know
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

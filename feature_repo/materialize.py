@@ -9,31 +9,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
-from feature_repo.packed.erase import erase_entity
+from feature_repo.packed.erase import erase_entity, erase_view
 from feature_repo.packed.freshness import freshness
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, persistent
 
 BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
-
-
-def parse_time(text: str) -> datetime:
-    """An ISO 8601 time; without a zone it is UTC.
-
-    Raises:
-        InputError: it is not one.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            expected="a time such as 2026-03-02T00:00:00",
-            found=repr(text),
-            next_command="python -m feature_repo materialize 2026-03-02T00:00:00",
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def newest_feature(home: Home) -> datetime:
@@ -61,7 +45,14 @@ def newest_feature(home: Home) -> datetime:
     return newest.astimezone(UTC)
 
 
-def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None]) -> datetime:
+def materialize(
+    home: Home,
+    until: datetime | None,
+    *,
+    say: Callable[[str], None],
+    now: datetime | None = None,
+    anew: bool = False,
+) -> datetime:
     """Write the newest value at or before ``until`` of every feature into the online store.
 
     What is online already and newer stays. A run that was stopped half-way is continued by the next one with the same
@@ -69,8 +60,11 @@ def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None
 
     Args:
         home: the data folder.
-        until: moment of the values; the newest feature row's if None.
+        until: moment of the values, now if None; one that has not come yet is now.
         say: told each view's result, and the whole.
+        now: ``clock.now()`` if None.
+        anew: take out what is online of each view before it is written, newer or not, and values of views that are
+            gone; readers find nothing meanwhile.
 
     Returns:
         The moment of the values.
@@ -81,17 +75,26 @@ def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None
     """
     from feature_repo.store import open_store
 
-    until = until or newest_feature(home)
+    now = now or clock.now()
+    newest_feature(home)
+    if until is None and (hint := clock.hint(home)):
+        say(hint)
+    wanted = min(until or now, now)
     store = open_store(home)
     names = sorted(view.name for view in store.list_batch_feature_views())
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    journal = _Journal(server, store.project, f"{until.isoformat()} {_tables(home)}")
-    done = journal.read()
+    run = f"{wanted.isoformat() if until else 'now'} {anew} {_tables(home)}"
+    journal = _Journal(server, store.project, run, wanted)
+    done, until = journal.read()
+    if anew and not done:
+        _erase_unknown(server, store.project, {*names, *(view.name for view in store.list_feature_views())})
     if done:
         say(f"going on where the last run was stopped: {len(done)} of {len(names)} views are done")
     for number, name in enumerate(names, start=1):
         if name in done:
             continue
+        if anew:
+            erase_view(server, store.project, name)
         started, before = time.monotonic(), _rows_written(server, store.project, name)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # Feast's own bars
             store.materialize(start_date=BEGINNING, end_date=until, feature_views=[name])
@@ -101,6 +104,14 @@ def materialize(home: Home, until: datetime | None, *, say: Callable[[str], None
     journal.close()
     say(f"online as of {until:%Y-%m-%d %H:%M:%S} UTC: {len(names)} views")
     return until
+
+
+def _erase_unknown(server: Server, project: str, known: set[str]) -> None:
+    """Take out the values of views that the registry does not have."""
+    pattern = entity_key.prefix(project, "").split(b":")[0] + b":*{*"
+    views = {entity_key.view_of(name) for names in server.scan(pattern) for name in names}
+    for view in views - known:
+        erase_view(server, project, view)
 
 
 def _rows_written(server: Server, project: str, view: str) -> int:
@@ -117,19 +128,23 @@ def _tables(home: Home) -> str:
 class _Journal:
     """Which views an unfinished run has done. It lies in the online store, so that both are lost together or not."""
 
-    def __init__(self, server: Server, project: str, run: str) -> None:
-        self._server, self._key, self._run = server, entity_key.journal(project), run
+    def __init__(self, server: Server, project: str, run: str, until: datetime) -> None:
+        self._server, self._key, self._run, self._until = server, entity_key.journal(project), run, until
         self._done: list[str] = []
 
-    def read(self) -> list[str]:
-        found = self._send("GET", self._key)
-        entry = json.loads(found) if found else {}
-        self._done = entry["done"] if entry.get("run") == self._run else []
-        return list(self._done)
+    def read(self) -> tuple[list[str], datetime]:
+        """Views that are done, and the moment of the values: that of the run which is gone on with, if there is one."""
+        content = self._send("GET", self._key)
+        entry = json.loads(content) if content else {}
+        if entry.get("run") == self._run:
+            self._done = entry["done"]
+            self._until = clock.parse_time(entry["until"])
+        return list(self._done), self._until
 
     def add(self, view: str) -> None:
         self._done.append(view)
-        self._send("SET", self._key, json.dumps({"run": self._run, "done": self._done}))
+        entry = {"run": self._run, "until": self._until.isoformat(), "done": self._done}
+        self._send("SET", self._key, json.dumps(entry))
 
     def close(self) -> None:
         self._send("DEL", self._key)
@@ -138,7 +153,7 @@ class _Journal:
         return persistent(self._server, lambda: self._server.send([command], [self._key])[0], tries=2)
 
 
-def forget(home: Home, join_key: str, value: str) -> int:
+def forget(home: Home, join_key: str, value: Any) -> int:
     """Take every row about one entity out of the online store, those of pairs that it is part of, too.
 
     The feature tables keep theirs: a later materialize brings them back.
@@ -147,13 +162,14 @@ def forget(home: Home, join_key: str, value: str) -> int:
         How many rows there were.
 
     Raises:
-        InputError: no view has such a key.
+        InputError: no view has such a key, or the value cannot be one.
         OnlineUnavailable: the online store does not answer.
     """
     from feature_repo.store import open_store
+    from feature_repo.stores.protobuf import key_types
 
     store = open_store(home)
-    views = {view.name: sorted(view.join_keys) for view in store.list_batch_feature_views()}
+    views = {view.name: key_types(view) for view in store.list_batch_feature_views()}
     known = sorted({key for keys in views.values() for key in keys})
     if join_key not in known:
         raise InputError(

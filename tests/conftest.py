@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from feature_repo import clock
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
 
@@ -23,6 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """An empty data folder that the environment points at; its Redis is stopped afterwards."""
     folder = Home(tmp_path / "home")
     monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
+    stop_clock(folder, monkeypatch)
     monkeypatch.delenv("REFRAIN_TENANT", raising=False)
     yield folder
     redis_server.stop(folder)
@@ -56,6 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def in_world(world: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """The small world, with the environment pointing at it."""
     monkeypatch.setenv("REFRAIN_HOME", str(world.root))
+    stop_clock(world, monkeypatch)
     return world
 
 
@@ -66,6 +69,7 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     ignored = shutil.ignore_patterns("redis.*", "start.lock", "audit_log")
     shutil.copytree(world.root, folder.root, ignore=ignored)
     monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
+    stop_clock(folder, monkeypatch)
     yield folder
     redis_server.stop(folder)
 
@@ -80,6 +84,7 @@ def telemetry(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def in_telemetry(telemetry: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """The small service, with the environment pointing at it."""
     monkeypatch.setenv("REFRAIN_HOME", str(telemetry.root))
+    stop_clock(telemetry, monkeypatch)
     return telemetry
 
 
@@ -93,6 +98,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def in_written(written: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """The world of texts, with the environment pointing at it."""
     monkeypatch.setenv("REFRAIN_HOME", str(written.root))
+    stop_clock(written, monkeypatch)
     return written
 
 
@@ -102,6 +108,7 @@ def own_written(written: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     folder = Home(tmp_path / "written")
     shutil.copytree(written.root, folder.root, ignore=shutil.ignore_patterns("redis*", "start.lock"))
     monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
+    stop_clock(folder, monkeypatch)
     return folder
 
 
@@ -115,7 +122,15 @@ def sounding(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def in_sounding(sounding: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """The songs, with the environment pointing at them."""
     monkeypatch.setenv("REFRAIN_HOME", str(sounding.root))
+    stop_clock(sounding, monkeypatch)
     return sounding
+
+
+def stop_clock(folder: Home, patch: pytest.MonkeyPatch) -> None:
+    """It is the end of a world's data from here on, or what it was where there are none."""
+    end = clock.end_of_data(folder)
+    if end is not None:
+        patch.setenv(clock.NOW, end.isoformat())
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Home], None]) -> Home:
@@ -155,6 +170,7 @@ def _make_world(folder: Home) -> None:
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
+        stop_clock(folder, patch)
         build(folder)
         apply(folder)
         run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
@@ -175,6 +191,7 @@ def _make_telemetry(folder: Home) -> None:
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate_telemetry(folder, size, seed=5)
+        stop_clock(folder, patch)
         build(folder)
         apply(folder)
         for target in ("system", "performance", "security", "audio_quality"):
@@ -195,6 +212,7 @@ def _make_written(folder: Home) -> None:
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
+        stop_clock(folder, patch)
         apply(folder)
         for name in ("sentiment_model", "emotion_model", "text_embedder"):
             train(folder, name)
@@ -216,6 +234,7 @@ def _make_sounding(folder: Home) -> None:
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
         patch.setenv("REFRAIN_HOME", str(folder.root))
         simulate_sound(folder, songs=144, seconds=6.0, seed=2)
+        stop_clock(folder, patch)
         build(folder)
         apply(folder)
         train(folder, "audio_classifier")

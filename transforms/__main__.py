@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from feature_repo import clock
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -268,6 +269,8 @@ def _show(report: object) -> None:
             say(f"{'':12}{count:>10,} quarantined: {why}")
     rows = sum(counts.read for counts in report.tables.values())
     say(f"{rows:,} rows in {report.seconds:.1f} s → {Home.from_env().root / 'raw'}")
+    if hint := clock.hint(Home.from_env()):
+        say(hint)
 
 
 if __name__ == "__main__":

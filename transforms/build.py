@@ -11,17 +11,18 @@ import inspect
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow.parquet as pq
 
+from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
-from transforms import feature_tables, parquet, scored_texts
+from transforms import closings, feature_tables, parquet, scored_texts, versions
 from transforms.features.artist_chart import artist_chart
 from transforms.features.artist_text import artist_text
 from transforms.features.audio_quality import audio_quality
@@ -34,11 +35,13 @@ from transforms.features.track_chart import track_chart
 from transforms.features.track_identity import track_identity
 from transforms.features.track_text import track_text
 from transforms.features.user_profile import user_profile
+from transforms.gone_rows import WHOLE as WHOLE_TABLE
 from transforms.raw.days import RawDays
 from transforms.raw.read import plays, scan
 from transforms.report import ViewReport
 from transforms.text.bundles import served_models
 from transforms.windows.backfill import backfill
+from transforms.windows.known_files import known_files
 
 if TYPE_CHECKING:
     from feast import FeatureView
@@ -61,11 +64,12 @@ TEXTS = {"track_text": track_text, "artist_text": artist_text}
 """View of what is written in the tables ``WRITTEN`` → the function."""
 
 
-def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
+def build(home: Home, now: datetime | None = None, *, progress: Progress = silent) -> dict[str, ViewReport]:
     """Bring every feature table up to date with the raw tables.
 
     Args:
         home: the data folder.
+        now: rows of later moments are not due; ``clock.now()`` if None.
         progress: told after each chunk of each view.
 
     Returns:
@@ -74,6 +78,7 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
     Raises:
         StoreError: there are no events, or a raw file is damaged.
     """
+    now = now or clock.now()
     _something(home)
     views = feature_tables.tables()
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
@@ -81,14 +86,14 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home):
         for step, (name, table) in enumerate(WINDOWED.items()):
-            if not days[table.source.name].paths:
+            if not days[table.source.name].paths and not _has_rows(home, name):
                 continue
             tell = _nested(progress, step, steps, name)
-            reports[name] = backfill(home, table, views[name], days[table.source.name], progress=tell)
+            reports[name] = backfill(home, table, views[name], days[table.source.name], now, progress=tell)
         for step, (name, (source, function)) in enumerate(WHOLE.items(), start=len(WINDOWED)):
-            reports[name] = _whole(home, views[name], source, function)
+            reports[name] = _whole(home, views[name], source, function, now)
             progress(step + 1, steps, name)
-        reports |= _texts(home, views, progress=_nested(progress, steps - 1, steps, "texts"))
+        reports |= _texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
         for view in views.values():
             feature_tables.write_empty(home, view)
         feature_tables.note_built(home)
@@ -96,13 +101,26 @@ def build(home: Home, *, progress: Progress = silent) -> dict[str, ViewReport]:
 
 
 def _something(home: Home) -> None:
-    """Events of any kind."""
+    """Events of any kind, or tables whose events are all gone."""
     others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
-    if not any(next(home.raw(name).rglob(parquet.PART), None) for name in others):
+    if any(next(home.raw(name).rglob(parquet.PART), None) for name in others):
+        return
+    if not any(_has_rows(home, name) for name in WINDOWED):
         plays(home)
 
 
-def _whole(home: Home, view: "FeatureView", table: str, compute: Callable[[pl.DataFrame], pl.DataFrame]) -> ViewReport:
+def _has_rows(home: Home, name: str) -> bool:
+    """Whether a table has rows, though the events behind them may all be gone."""
+    return any(file.rows for file in known_files(home.features(name), parquet.PART).values())
+
+
+def _whole(
+    home: Home,
+    view: "FeatureView",
+    table: str,
+    compute: Callable[[pl.DataFrame], pl.DataFrame],
+    now: datetime,
+) -> ViewReport:
     """A view that is one file, from a whole raw table."""
     started = time.perf_counter()
     sources = sorted(home.raw(table).rglob(parquet.PART))
@@ -112,13 +130,18 @@ def _whole(home: Home, view: "FeatureView", table: str, compute: Callable[[pl.Da
     report = ViewReport(days=1)
     if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
         rows = compute(scan(home, table).collect())
-        feature_tables.write_partition(home, view, rows, date=None, inputs=fingerprint)
-        report.rebuilt = [datetime.now(UTC).date()]
+        _write_whole(home, view, rows, versions.Made(fingerprint, _code(compute), now))
+        report.rebuilt = [now.date()]
     report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
     return report
 
 
-def _texts(home: Home, views: "dict[str, FeatureView]", *, progress: Progress) -> dict[str, ViewReport]:
+def _write_whole(home: Home, view: "FeatureView", rows: pl.DataFrame, made: versions.Made) -> None:
+    versions.write(home, view, feature_tables.conform(view, rows), made, date=None, has_versions=True)
+    closings.close(home, view, made.now, since=WHOLE_TABLE)
+
+
+def _texts(home: Home, views: "dict[str, FeatureView]", now: datetime, *, progress: Progress) -> dict[str, ViewReport]:
     """Views of what is written, by the promoted models of texts."""
     models = served_models(home)
     digests = [digest for table in WRITTEN for digest in RawDays.of(home, table).digests.values()]
@@ -127,6 +150,7 @@ def _texts(home: Home, views: "dict[str, FeatureView]", *, progress: Progress) -
     written: Written | None = None
     for name, function in TEXTS.items():
         started = time.perf_counter()
+        code = f"{_code(function)} {scored_texts.fingerprint(models)}"
         parts = f"{_code(function)} {scored_texts.fingerprint(models)} {' '.join(digests)}"
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()
         target = home.features(name) / parquet.PART
@@ -135,8 +159,8 @@ def _texts(home: Home, views: "dict[str, FeatureView]", *, progress: Progress) -
             if written is None:
                 rows = gather(*(scan(home, table).collect() for table in WRITTEN))
                 written = Written(rows, scored_texts.scored(home, rows["text"].to_list(), models, progress=progress))
-            feature_tables.write_partition(home, views[name], function(written), date=None, inputs=fingerprint)
-            report.rebuilt = [datetime.now(UTC).date()]
+            _write_whole(home, views[name], function(written), versions.Made(fingerprint, code, now))
+            report.rebuilt = [now.date()]
         report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
     return reports
 

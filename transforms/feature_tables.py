@@ -103,10 +103,15 @@ def write_partition(
         more: metadata of the file.
         conformed: the rows have been through ``conform``.
     """
-    folder = home.features(view.name)
-    path = (folder / f"date={date}" if date else folder) / part
+    path = file_of(home, view, date, part)
     parquet.write_whole(rows if conformed else conform(view, rows), path, metadata={INPUTS: inputs, **(more or {})})
     return path
+
+
+def file_of(home: Home, view: "FeatureView", date: str | None, part: str = parquet.PART) -> Path:
+    """Where the rows of a date lie, or all rows of a table that has no dates."""
+    folder = home.features(view.name)
+    return (folder / f"date={date}" if date else folder) / part
 
 
 def write_empty(home: Home, view: "FeatureView") -> None:

@@ -4,7 +4,8 @@ Each module holds one pure numpy function; this page says what it reads and what
 SDK and the serving process call the same function, so that it cannot mean two things. Imports no Feast.
 
 Columns are arrays of one length n: numbers as float64 with NaN for missing, timestamps as float64 seconds since
-1970 UTC, texts as object arrays with None for missing, vectors as (n, d) float32 with NaN rows for missing.
+1970 UTC, texts as object arrays with None for missing, vectors as (n, d) float32 with NaN rows for missing. Vectors
+of several lengths come one length after the other: a function sees one length, and a row's answer is its own.
 """
 
 import sys
@@ -24,6 +25,7 @@ from feature_repo.on_demand.request_context import request_context
 from feature_repo.on_demand.taste_match import taste_match
 from feature_repo.on_demand.track_age import track_age
 from feature_repo.on_demand.user_deviation import user_deviation
+from feature_repo.vectors import is_ragged, rows_by_length, vector_column
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import moment
 
@@ -59,8 +61,22 @@ class OnDemand:
         return (function.__doc__ or "").split("\n")[0]
 
     def compute(self, columns: Columns) -> dict[str, np.ndarray]:
-        """Run the function on columns named as in ``inputs``' values."""
-        return self.function(**{argument: columns[column] for argument, column in self.inputs.items()})
+        """Run the function on columns named as in ``inputs``' values.
+
+        Vectors of several lengths (``vector_column``) are computed one length after the other, so that the answer of
+        a row does not depend on its neighbours.
+        """
+        given = {argument: columns[column] for argument, column in self.inputs.items()}
+        ragged = [values for values in given.values() if values.dtype == object and is_ragged(values)]
+        if not ragged:
+            return self.function(**given)
+        answer: dict[str, np.ndarray] = {}
+        for rows in rows_by_length(ragged):
+            some = {argument: values[rows] for argument, values in given.items()}
+            some |= {name: vector_column(values) for name, values in some.items() if is_ragged(given[name])}
+            for output, values in self.function(**some).items():
+                answer.setdefault(output, np.empty(len(ragged[0]), values.dtype))[rows] = values
+        return answer
 
 
 REQUEST_FIELDS = {

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from feature_repo.errors import InputError
 from feature_repo.packed import checksum
+from feature_repo.packed.key_columns import key_bytes
 from feature_repo.packed.schema import CHECKSUM_BYTES, FIXED, HEADER, UNKNOWN_TIME, Column, Group, Schema
 
 MOMENT = pa.timestamp("us", "UTC")
@@ -106,11 +107,18 @@ def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array 
 
 
 def microseconds(times: pa.Array) -> np.ndarray:
-    """(rows,) since 1970; times without a zone are UTC, missing ones the lowest integer."""
-    zoned = times.type if pa.types.is_timestamp(times.type) else pa.timestamp("us")
-    since = times.cast(pa.timestamp("us", zoned.tz), safe=False) if zoned.unit != "us" else times
-    since = since.view(pa.int64())
+    """(rows,) since 1970, rounded down; times without a zone are UTC, missing ones the lowest integer."""
+    since = in_microseconds(times).view(pa.int64())
     return (since.fill_null(UNKNOWN_TIME) if since.null_count else since).to_numpy(zero_copy_only=False)
+
+
+def in_microseconds(times: pa.Array) -> pa.Array:
+    """Times in microseconds: the last one that is not after each, before 1970 as well."""
+    if not pa.types.is_timestamp(times.type) or times.type.unit == "us":
+        return times
+    if times.type.unit == "ns":
+        times = pc.floor_temporal(times, unit="microsecond")
+    return times.cast(pa.timestamp("us", times.type.tz))
 
 
 def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -122,7 +130,7 @@ def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray)
         if pa.types.is_dictionary(whole.type):
             whole = whole.dictionary_decode()
         if pa.types.is_timestamp(whole.type) and pa.types.is_timestamp(wanted):
-            return whole.cast(pa.timestamp("us", whole.type.tz), safe=False).cast(wanted)
+            return in_microseconds(whole).cast(wanted)
         if column.dtype == "UnixTimestamp" and pa.types.is_integer(whole.type):
             return pc.multiply_checked(whole.cast(pa.int64()), 1_000_000).cast(wanted)
         if pa.types.is_fixed_size_list(whole.type):
@@ -249,31 +257,21 @@ def _unfit(schema: Schema, column: Column, found: str, expected: str) -> InputEr
     )
 
 
-def names(prefix: bytes, keys: list[pa.Array]) -> pa.Array:
+def names(prefix: bytes, keys: Mapping[str, tuple[str, pa.Array | pa.ChunkedArray]]) -> pa.Array:
     """(rows,) full names of packed values, null where a key is null; see ``entity_key``.
 
     Args:
         prefix: of project and view.
-        keys: (rows,) values of each join key, sorted by the keys' names; none for a view without.
+        keys: join key → Feast's name of its type, and its (rows,) values; none for a view without keys.
+
+    Raises:
+        InputError: a value cannot be a key of its type (``feature_repo.keys``).
     """
     parts: list[pa.Array | pa.Scalar] = [pa.scalar(prefix, pa.large_binary())]
-    for place, key in enumerate(keys):
-        raw = _key_bytes(key)
+    for place, (key, (dtype, values)) in enumerate(sorted(keys.items())):
+        raw = key_bytes(values, dtype, key)
         if place < len(keys) - 1:
             parts += [_large(pc.binary_length(raw).cast(pa.string())), pa.scalar(b":", pa.large_binary())]
         parts.append(raw)
     parts += [pa.scalar(b"}", pa.large_binary()), _EMPTY]
     return pc.binary_join_element_wise(*parts)
-
-
-def _key_bytes(key: pa.Array | pa.ChunkedArray) -> pa.Array:
-    whole = key.combine_chunks() if isinstance(key, pa.ChunkedArray) else key
-    if pa.types.is_dictionary(whole.type):
-        whole = whole.dictionary_decode()
-    if pa.types.is_timestamp(whole.type):
-        whole = pc.floor_temporal(whole, unit="second").cast(pa.timestamp("s", whole.type.tz)).cast(pa.int64())
-    if pa.types.is_boolean(whole.type):
-        whole = whole.cast(pa.uint8())
-    if pa.types.is_integer(whole.type):
-        whole = whole.cast(pa.string())
-    return whole.cast(pa.large_binary())

@@ -1,19 +1,30 @@
 """Names of packed values: ``project:view:{entity}``.
 
 The braces are Redis Cluster's hash tag: all views of one entity lie in one slot. Where an entity has several keys
-(sorted by name), each but the last is preceded by its length in bytes, so that no two entities share a name.
+(sorted by name), each but the last is preceded by its length in bytes, so that no two entities share a name. The
+bytes of a key are ``part`` of it.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Sequence
+from urllib.parse import quote, unquote
 
-_INTEGERS = ("Int32", "Int64", "UnixTimestamp")
+from feature_repo.keys import part
+
+__all__ = ["entity", "journal", "part", "parts", "prefix", "schemas", "status", "view_of"]
 
 
 def prefix(project: str, view: str) -> bytes:
     """What comes before the entity. Names are percent-encoded, so that neither ``:`` nor ``{`` is in them."""
     return f"{quote(project, safe='')}:{quote(view, safe='')}:{{".encode()
+
+
+def view_of(name: bytes) -> str:
+    """The view to which a full name belongs.
+
+    >>> view_of(b"shop:user%3Aorders:{u1}")
+    'user:orders'
+    """
+    return unquote(name.split(b":", 2)[1].decode())
 
 
 def schemas(project: str, view: str) -> bytes:
@@ -29,17 +40,6 @@ def status(project: str, view: str) -> bytes:
 def journal(project: str) -> bytes:
     """Name of the string that says how far an unfinished materialize has come."""
     return f"{quote(project, safe='')}:#materialize".encode()
-
-
-def part(value: Any) -> bytes:
-    """One join key's value: texts as UTF-8, bytes as they are, numbers and booleans as decimal digits."""
-    if type(value) is str:
-        return value.encode()
-    if isinstance(value, bytes | bytearray):
-        return bytes(value)
-    if hasattr(value, "timestamp"):  # a time: whole seconds, as Feast's keys have them
-        return b"%d" % value.timestamp()
-    return b"%d" % value if not isinstance(value, str) else value.encode()
 
 
 def entity(parts: Sequence[bytes]) -> bytes:
@@ -69,8 +69,3 @@ def parts(name: bytes, keys: int) -> list[bytes]:
         found.append(rest[:size])
         name = rest[size:]
     return [*found, name]
-
-
-def texts(values: Iterable[Any]) -> list[bytes | None]:
-    """``part`` of many values; None stays None."""
-    return [value.encode() if type(value) is str else None if value is None else part(value) for value in values]

@@ -1,8 +1,9 @@
 """Taking values out of Redis: those of a view that is gone, or of a person who asks for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from feature_repo.keys import key_parts
 from feature_repo.packed import entity_key
 from feature_repo.packed.server import Server, raised, telling
 
@@ -22,26 +23,31 @@ def erase_view(server: Server, project: str, view: str) -> int:
     return count
 
 
-def erase_entity(server: Server, project: str, views: Mapping[str, Sequence[str]], join_key: str, value: Any) -> int:
+def erase_entity(
+    server: Server, project: str, views: Mapping[str, Mapping[str, str]], join_key: str, value: Any
+) -> int:
     """Take out every row about one entity, in views where it is one key of several, too.
 
     Args:
         server: that holds the values.
         project: Feast's.
-        views: name → sorted join keys.
+        views: name → join key → Feast's name of its type.
         join_key: such as ``user_id``.
-        value: of the key.
+        value: of the key, as ``feature_repo.keys`` takes it; a missing one is nobody's.
 
     Returns:
         How many rows there were.
 
     Raises:
+        InputError: the value cannot be such a key.
         OnlineUnavailable: Redis does not answer.
     """
-    count, wanted = 0, entity_key.part(value)
+    count = 0
     with telling():
-        for view, keys in views.items():
-            if join_key not in keys:
+        for view, types in views.items():
+            keys = sorted(types)
+            (wanted,) = key_parts([value], types[join_key], join_key) if join_key in keys else [None]
+            if wanted is None:
                 continue
             prefix = entity_key.prefix(project, view)
             if len(keys) == 1:

@@ -2,6 +2,7 @@
 
 The comparison and the write are one script inside Redis, so that no other writer comes between them. A value that is
 neither newer nor older replaces the old one: writing the same again changes nothing, and a mended schema gets through.
+A row of the future, written while a clock was wrong, wins against nothing.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from itertools import repeat
 
 import redis
 
+from feature_repo import clock
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Command, Server, begun, persistent, raised
@@ -24,15 +26,18 @@ KEYS_A_SCRIPT = 250
 ROWS_A_TRIP = 10_000
 """Rows that are under way at once."""
 
+FAST_CLOCKS = 300_000_000
+"""Microseconds that another writer's clock may be ahead of ours."""
+
 _EVENT = struct.Struct("<q")
 """A value's event time."""
 
 _NEWEST_WINS = """
 local call, unpack = redis.call, struct.unpack
-local ttl = tonumber(ARGV[1])
+local ttl, latest = tonumber(ARGV[1]), tonumber(ARGV[2])
 local written = 0
 for i = 1, #KEYS do
-  local key, new = KEYS[i], ARGV[i + 1]
+  local key, new = KEYS[i], ARGV[i + 2]
   local old = call('GETRANGE', key, 8, 23)
   local older = false
   if #old == 16 then
@@ -42,6 +47,7 @@ for i = 1, #KEYS do
     elseif el ~= oel then older = el < oel
     elseif ch ~= och then older = ch < och
     else older = cl < ocl end
+    if older and oeh * 4294967296 + oel > latest then older = false end
   end
   if not older then
     if ttl > 0 then
@@ -126,8 +132,17 @@ class Writer:
     def _commands(self, keys: Sequence[bytes], values: Sequence[bytes]) -> tuple[list[Command], list[bytes]]:
         """For the rows between one for their schema and one for the view's status; and a key of each."""
         groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
+        latest = clock.microseconds(clock.now()) + FAST_CLOCKS
         commands: list[Command] = [
-            ("EVALSHA", _SHA, len(group), *map(keys.__getitem__, group), self._ttl, *map(values.__getitem__, group))
+            (
+                "EVALSHA",
+                _SHA,
+                len(group),
+                *map(keys.__getitem__, group),
+                self._ttl,
+                latest,
+                *map(values.__getitem__, group),
+            )
             for group in groups
         ]
         (newest,) = max(map(_EVENT.unpack_from, values, repeat(8)), default=(UNKNOWN_TIME,))

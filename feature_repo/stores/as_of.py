@@ -5,7 +5,7 @@ one slot: the first of its key at or after the time from which the row counts. A
 offered; once all rows were offered, a running maximum within each key carries the best row on to the slots after it.
 Work grows as (slots + rows) · log slots, memory with the slots alone, and the rows may come in any order.
 
-Keys are codes 0, 1, 2 …; moments and times are 64-bit integers of one unit (micro- or nanoseconds since 1970).
+Keys are codes 0, 1, 2 …; moments and times are 64-bit integers (microseconds since 1970).
 """
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 
 LOWEST = np.iinfo(np.int64).min
-NOTHING = np.iinfo(np.int64).max
+_HIGHEST = np.iinfo(np.int64).max
+NO_ROW = -1
 
 
 class Slots:
@@ -76,10 +77,10 @@ class Slots:
         self._ranks: Integers | None = None
         self._step = 1
         most, span = int(keys.max(initial=0)) + 1, int(self._last) - int(self._first)
-        if most * (span + 2) > NOTHING >= span:
+        if most * (span + 2) > _HIGHEST >= span:
             self._step = max(int(np.gcd.reduce(moments - self._first)), 1)
         self._per_key = span // self._step + 2
-        if most * self._per_key > NOTHING:
+        if most * self._per_key > _HIGHEST:
             self._ranks = np.unique(moments)
             self._per_key = len(self._ranks) + 1
 
@@ -95,7 +96,7 @@ class Slots:
 
 
 class Newest:
-    """The newest row of each slot among those offered: latest event, then latest created, then first in the files.
+    """The newest row of each slot among those offered: latest event, then latest created, then last in the files.
 
     Args:
         slots: that are asked for.
@@ -106,7 +107,7 @@ class Newest:
         self._slots, self._as_known = slots, as_known
         self._events = np.full(len(slots), LOWEST, dtype=np.int64)
         self._created = np.full(len(slots), LOWEST, dtype=np.int64)
-        self._rows = np.full(len(slots), NOTHING, dtype=np.int64)
+        self._rows = np.full(len(slots), NO_ROW, dtype=np.int64)
 
     def offer(self, codes: Integers, events: Integers, created: Integers | None, rows: Integers) -> None:
         """Take in some rows of the history, all arguments of shape (rows,).
@@ -115,7 +116,7 @@ class Newest:
             codes: of the keys.
             events: event times.
             created: when each row became known, the lowest integer where that is null; None if no row says.
-            rows: a number for each row, by which the caller finds it again.
+            rows: a number for each row, zero or more, by which the caller finds it again: its place in the files.
         """
         if self._as_known and created is not None:
             known = created != LOWEST
@@ -128,7 +129,7 @@ class Newest:
         if created is not None:
             best = _raise(self._created, slots, created[order], self._rows)
             order, slots = order[best], slots[best]
-        np.minimum.at(self._rows, slots, rows[order])
+        np.maximum.at(self._rows, slots, rows[order])
 
     def result(self, ttl: int | None = None) -> tuple[Integers, Integers]:
         """What each slot sees.
@@ -141,9 +142,9 @@ class Newest:
             sees none.
         """
         size = len(self._slots)
-        offered = np.flatnonzero((self._rows != NOTHING) & self._slots.is_asked)
+        offered = np.flatnonzero((self._rows != NO_ROW) & self._slots.is_asked)
         if self._as_known:  # a row that came in late may be older than one that an earlier slot saw
-            offered = offered[np.lexsort((-self._rows[offered], self._created[offered], self._events[offered]))]
+            offered = offered[np.lexsort((self._rows[offered], self._created[offered], self._events[offered]))]
         ranks = np.full(size, -1, dtype=np.int64)
         ranks[offered] = np.arange(len(offered))
         carried = np.maximum.accumulate(self._slots.codes * (size + 1) + ranks + 1) % (size + 1) - 1
@@ -167,5 +168,5 @@ def _raise(best: Integers, slots: Integers, values: Integers, *below: Integers) 
     after = best[slots]
     risen = slots[after > before]
     for lower in below:
-        lower[risen] = NOTHING if lower is below[-1] else LOWEST
+        lower[risen] = NO_ROW if lower is below[-1] else LOWEST
     return values == after

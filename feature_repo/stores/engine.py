@@ -6,29 +6,34 @@ of Feast's, transformations) and other online stores go to Feast's local engine,
 path from feature_store.yaml.
 """
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast import BatchFeatureView, FeatureView, RepoConfig, StreamFeatureView, utils
 from feast.data_source import DataSource
-from feast.feature_view import DUMMY_ENTITY_ID
 from feast.infra.common.materialization_job import MaterializationJobStatus, MaterializationTask
 from feast.infra.compute_engines.local.compute import LocalComputeEngine
 from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
+from feast.utils import make_tzaware
 from pydantic import StrictStr
 
+from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode, names
 from feature_repo.packed.schema import Schema
+from feature_repo.stores.offline import SourceRetrievalJob, declared_types
 from feature_repo.stores.online import PackedRedisOnlineStore
-from feature_repo.stores.protobuf import messages, schema_of
+from feature_repo.stores.protobuf import key_types, messages, schema_of
+from feature_repo.stores.retracted_rows import write_retracted
 
 _WRITES_AT_ONCE = 2
 """Redis works on one batch while the next is put on the wire; their order does not matter, the newest wins."""
@@ -54,15 +59,23 @@ class PackedComputeEngine(LocalComputeEngine):
         super().__init__(**named)
 
     def _materialize_one(self, registry: BaseRegistry, task: MaterializationTask, **named: Any) -> Any:
-        view = task.feature_view
+        view, now = task.feature_view, clock.now()
+        task = dataclasses.replace(task, end_time=min(make_tzaware(task.end_time), now))  # no row of the future
         if not isinstance(self.online_store, PackedRedisOnlineStore) or not _is_plain(task):
             return super()._materialize_one(registry, task, **named)
         job_id = f"{view.name}-{task.start_time}-{task.end_time}"
         try:
             materialize(self.repo_config, self.offline_store, self.online_store, registry, task)
+            self._correct(registry, task, now)
         except Exception as error:  # Feast raises it again
             return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.ERROR, error=error)
         return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.SUCCEEDED)
+
+    def _correct(self, registry: BaseRegistry, task: MaterializationTask, now: datetime) -> None:
+        """Bring to now what is online of keys that have lost events."""
+        config, view, store = self.repo_config, task.feature_view, cast(PackedRedisOnlineStore, self.online_store)
+        server = store.server(config, config.online_store.write_timeout)
+        write_retracted(config, registry, view, store.writer(config, view), server, task.end_time, now)
 
 
 def materialize(
@@ -123,6 +136,9 @@ def _batches(
         end_date=task.end_time,
     )
     rows = getattr(config.batch_engine, "rows", 10_000)
+    if isinstance(job, SourceRetrievalJob):
+        mapped = {new: old for old, new in (source.field_mapping or {}).items()}
+        job = job.declared({mapped.get(name, name): dtype for name, dtype in declared_types(view).items()})
     if hasattr(job, "batches"):
         found: Iterator[pa.Table] = (pa.Table.from_batches([batch]) for batch in job.batches(rows))
     else:
@@ -140,8 +156,8 @@ def _packed(config: RepoConfig, view: FeatureView, schema: Schema, table: pa.Tab
     mapped = source.field_mapping or {}
     time = mapped.get(source.timestamp_field, source.timestamp_field)
     created = mapped.get(source.created_timestamp_column, source.created_timestamp_column)
-    join_keys = sorted(column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID)
-    named = names(entity_key.prefix(config.project, view.name), [table[key] for key in join_keys])
+    keys = {name: (dtype, table[name]) for name, dtype in key_types(view).items()}
+    named = names(entity_key.prefix(config.project, view.name), keys)
     if isinstance(named, pa.Scalar):  # no keys: one row
         named = pa.array([named.as_py()] * len(table), pa.large_binary())
     usable = pc.and_(named.is_valid(), table[time].combine_chunks().is_valid())

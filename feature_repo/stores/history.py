@@ -1,4 +1,4 @@
-"""The rows behind one feature view, in Parquet: first which row of which file counts is found, then it is read."""
+"""What lies behind one feature view: its Parquet files, their columns, and the types that hold all of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -6,42 +6,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import duckdb
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.errors import StoreError
-from feature_repo.stores.as_of import LOWEST, Integers
+from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
+from feature_repo.stores.history_reader import HistoryReader
+from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
 from feature_repo.stores.source_path import remedy
 from feature_repo.stores.staging import Staging
 
 if TYPE_CHECKING:
     from feast.data_source import DataSource
 
-ROWS_AT_ONCE = 262_144
-"""Rows of a history that are in memory at once, in each of its threads."""
+PUSHED = "pushed-"
+"""How the names of files begin that were pushed. Their rows are the last of a table: a push corrects what was there."""
 
-GROUP_BYTES = 1 << 30
-"""Files are scanned in groups of about this size: polars numbers rows in 32 bits, and no row takes a quarter byte."""
-
-KEY_BYTES = 500
-"""That DuckDB takes for each key while it looks for the newest rows: 260 were measured, and texts may be long."""
-
-_ROW_BITS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NANOSECONDS = (np.iinfo(np.int64).min // 1000, np.iinfo(np.int64).max // 1000)
-_ROW = "refrain_row"
-CODE = "refrain_code"
-"""Column of the number of a key, named so that no column of a user is."""
-
-
-def quoted(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+_READING_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
 
 
 def literal(text: str) -> str:
@@ -49,20 +33,28 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def comparable(dtype: pl.DataType) -> pl.DataType:
+    """The type in which a key is compared."""
+    return settled(dtype)
+
+
 @dataclass(frozen=True)
 class History:
     """Parquet files of one feature view and the columns of them that matter.
 
+    Rows have a total order: the event time, then the created time (null is the oldest), then the place in the files;
+    of two rows the later one is the newer. Times count in microseconds, rounded down.
+
     Attributes:
         view: name, for messages.
         files: in the order that numbers their rows.
-        types: column of the files → type, for the columns that matter.
+        types: column of the files → the type that holds its values in all of them, for the columns that matter.
         keys: join key as the spine calls it → column.
         features: name in the answer → column.
         time: column of the event time.
         created: column of the created time, if there is one.
         ttl: rows older than this do not count; None is no limit.
-        in_paths: whether a column stands in the paths (``country=se/``), not in the files.
+        in_paths: columns that stand in the paths (``country=se/``) of the files that lack them.
     """
 
     view: str
@@ -73,20 +65,21 @@ class History:
     time: str
     created: str | None = None
     ttl: timedelta | None = None
-    in_paths: bool = False
+    in_paths: tuple[str, ...] = ()
     staged: Staging | None = field(default=None, repr=False, compare=False)
 
     @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """Rows are found and read in two passes; that their files were the same in both is checked at the end.
+    def reading(self) -> Iterator[HistoryReader]:
+        """Rows are found and read in several passes; that their files were the same in all is checked at the end.
 
         Raises:
             StoreError: somebody wrote the table meanwhile, or it is not what it was when the question was asked.
         """
         before = self._state()
         try:
-            yield
-        except (pl.exceptions.PolarsError, duckdb.Error, OSError) as error:
+            groups = grouped(self.files, before, list(self.types), self.in_paths)
+            yield HistoryReader(self, groups)
+        except _READING_ERRORS as error:
             raise StoreError(
                 expected=f"readable Parquet files of one schema behind the view {self.view}",
                 found=(str(error).splitlines() or [""])[0],
@@ -99,248 +92,27 @@ class History:
                 next_command="the same again, once the build is done",
             )
 
-    def _state(self) -> list[tuple[int, int, int] | None]:
-        return [_identity(Path(file)) for file in self.files]
+    def _state(self) -> list[State | None]:
+        return [state(file) for file in self.files]
 
-    @property
-    def unit(self) -> str:
-        """``ns`` if the event or created time is in nanoseconds, otherwise ``us``."""
-        columns = (self.time, self.created)
-        return "ns" if any(getattr(self.types[name], "time_unit", "") == "ns" for name in columns if name) else "us"
+    def types_in_files(self) -> dict[str, dict[str, str]]:
+        """Column → its types as the files have them → the first file with each; columns that matter alone.
 
-    def times(
-        self, codes: pl.DataFrame, *, until: int, since: int | None, unit: str
-    ) -> Iterator[tuple[Integers, Integers, Integers | None, Integers]]:
-        """Code of the key, event time, created time and number of every row whose key and time can matter.
-
-        Args:
-            codes: the join keys, under the spine's names and in the types of the files, and their ``CODE``.
-            until: last event time, in ``unit``.
-            since: first event time.
-            unit: ``us`` or ``ns``.
-
-        Yields:
-            Four arrays (rows,), the third None if there is no created time.
+        A column that is null throughout in a file, or that the file lacks, says nothing about it.
         """
-        names = [*self.keys.values(), self.time, *([self.created] if self.created else [])]
-        created = [_integers(self.created, self.types[self.created], unit)] if self.created else []
-        for group, files in enumerate(self._groups()):
-            rows = self._scan(files, names).filter(self._between(since, until, unit))
-            if self.keys:
-                keys = [_comparable(column, self.types[column]) for column in self.keys.values()]
-                rows = rows.with_columns(keys).join(
-                    codes.lazy(), left_on=list(self.keys.values()), right_on=list(self.keys), how="inner"
-                )
-            else:
-                rows = rows.with_columns(pl.lit(0, pl.Int32).alias(CODE))
-            wanted = rows.select(CODE, _integers(self.time, self.types[self.time], unit), _ROW, *created)
-            for batch in _batches(wanted, in_order=False):
-                number = batch[_ROW].to_numpy().astype(np.int64) | (group << _ROW_BITS)
-                known = batch[self.created].fill_null(LOWEST).to_numpy() if self.created else None
-                yield batch[CODE].to_numpy(), batch[self.time].to_numpy(), known, number
-
-    def values(self, rows: Integers, *, since: int | None, until: int, unit: str) -> pl.DataFrame:
-        """The features of some rows.
-
-        Args:
-            rows: (wanted,) numbers of the rows, ascending.
-            since: event time of the oldest of them or before, in ``unit``.
-            until: event time of the newest of them or after.
-            unit: ``us`` or ``ns``.
-
-        Returns:
-            (wanted,) the features under their names in the answer, in the order of the rows.
-        """
-        columns = list(dict.fromkeys(self.features.values()))
-        found = [pl.DataFrame(schema={name: self.types[name] for name in columns})]
-        for group, files in enumerate(self._groups()):
-            wanted = rows[np.searchsorted(rows, group << _ROW_BITS) : np.searchsorted(rows, (group + 1) << _ROW_BITS)]
-            if len(wanted):
-                wanted = wanted & ((1 << _ROW_BITS) - 1)
-                scan = self._scan(files, list(dict.fromkeys([*columns, self.time])))
-                scan = scan.filter(self._between(since, until, unit)).select(_ROW, *columns)
-                for batch in _batches(scan, in_order=True):
-                    there = batch[_ROW].to_numpy()
-                    asked = wanted[slice(*np.searchsorted(wanted, [there[0], int(there[-1]) + 1]))]
-                    found.append(batch[np.searchsorted(there, asked)].drop(_ROW))
-        return pl.concat(found).select(pl.col(column).alias(name) for name, column in self.features.items())
-
-    def newest(self, since: int | None, until: int | None, names: Sequence[str], part: tuple[int, int] = (0, 1)) -> str:
-        """SQL for the rows of the newest time of each key in a time range, in microseconds; see ``untied``.
-
-        Args:
-            since: first event time, in microseconds.
-            until: last event time.
-            names: of the columns wanted.
-            part: of the keys, and of how many parts: (0, 1) is all of them.
-        """
-        number, parts = part
-        keys = ", ".join(quoted(column) for column in self.keys.values())
-        known = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in self.keys.values()) or "true"
-        if parts > 1:
-            known += f" AND hash({keys}) % {parts} = {number}"
-        on = " AND ".join(f"h.{quoted(column)} = n.{quoted(column)}" for column in self.keys.values()) or "true"
-        time = quoted(self.time)
-        return (
-            f"WITH n AS MATERIALIZED (SELECT {f'{keys}, ' if keys else ''}max({time}) AS newest_time FROM {self.table}"
-            f" WHERE {self._sql_between(since, until)} AND {known} {f'GROUP BY {keys}' if keys else ''})"
-            f" SELECT {', '.join(f'h.{quoted(name)}' for name in names)} FROM {self.table} h"
-            f" JOIN n ON {on} AND h.{time} = n.newest_time"
-        )
-
-    def parts(self, duck: duckdb.DuckDBPyConnection, memory: int) -> int:
-        """In how many parts ``newest`` has to be asked for, so that each fits into so many bytes."""
-        if not self.keys:
-            return 1
-        (rows,) = duck.execute(f"SELECT count(*) FROM {self.table}").fetchall()[0]
-        if rows * KEY_BYTES <= memory:
-            return 1
-        keys = ", ".join(quoted(column) for column in self.keys.values())
-        (count,) = duck.execute(f"SELECT approx_count_distinct(hash({keys})) FROM {self.table}").fetchall()[0]
-        return max(-(-count * KEY_BYTES // memory), 1)
-
-    def untied(self, rows: str) -> str:
-        """SQL for one row of each key among those that share the newest time: the one created last."""
-        keys = ", ".join(quoted(column) for column in self.keys.values())
-        created = f"ORDER BY {quoted(self.created)} DESC NULLS LAST" if self.created else ""
-        partition = f"PARTITION BY {keys}" if keys else ""
-        return f"SELECT * FROM ({rows}) QUALIFY row_number() OVER ({partition} {created}) = 1"
-
-    def between(self, since: int | None, until: int | None, names: Sequence[str]) -> str:
-        """SQL for all rows of a time range, in microseconds; ``names`` are the columns wanted."""
-        listed = ", ".join(quoted(name) for name in names)
-        return f"SELECT {listed} FROM {self.table} WHERE {self._sql_between(since, until)}"
-
-    def in_range(self, since: datetime | None, until: datetime | None) -> str:
-        """SQL condition on the event time; both ends count."""
-        first, last = (None if moment is None else microseconds(moment) for moment in (since, until))
-        return self._sql_between(first, last)
-
-    @property
-    def table(self) -> str:
-        """DuckDB's table function over the files; columns are matched by name, those that a file lacks are null."""
-        listed = ", ".join(literal(file) for file in self.files)
-        hive = str(self.in_paths).lower()
-        return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = {hive})"
-
-    def _groups(self) -> Iterator[list[str]]:
-        group: list[str] = []
-        size = 0
-        for file in self.files:
-            here = Path(file).stat().st_size
-            if group and size + here > GROUP_BYTES:
-                yield group
-                group, size = [], 0
-            group.append(file)
-            size += here
-        yield group
-
-    def _scan(self, files: list[str], columns: list[str]) -> pl.LazyFrame:
-        if self.in_paths:
-            scan = pl.scan_parquet(files, glob=False, row_index_name=_ROW, hive_partitioning=True)
-        else:
-            scan = pl.scan_parquet(
-                files,
-                glob=False,
-                row_index_name=_ROW,
-                hive_partitioning=False,
-                schema={column: self.types[column] for column in columns},
-                missing_columns="insert",
-                extra_columns="ignore",
-                cast_options=_CASTS,
-            )
-        return scan.select(_ROW, *columns)
-
-    def _between(self, since: int | None, until: int, unit: str) -> pl.Expr:
-        """A condition on the event time that Parquet statistics can answer; never narrower than asked."""
-        scale = 1000 if unit == "ns" else 1
-        column, dtype = pl.col(self.time), self.types[self.time]
-        condition = column.is_not_null()
-        for moment, is_within in (
-            (-(-until // scale), column.le),
-            (None if since is None else since // scale, column.ge),
-        ):
-            bound = None if moment is None else _bound(moment, dtype)
-            if bound is not None:
-                condition &= is_within(bound)
-        return condition
-
-    def _sql_between(self, since: int | None, until: int | None) -> str:
-        dtype = self.types[self.time]
-        kind = "TIMESTAMPTZ" if getattr(dtype, "time_zone", None) else "TIMESTAMP"
-        column = quoted(self.time)
-        conditions = [f"{column} IS NOT NULL"]
-        if until is not None:
-            conditions.append(f"{column} <= {_sql_moment(until, kind)}")
-        if since is not None:
-            conditions.append(f"{column} >= {_sql_moment(since, kind)}")
-        return " AND ".join(conditions)
-
-
-def _identity(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-_CASTS = pl.ScanCastOptions(
-    integer_cast="upcast", float_cast="upcast", datetime_cast=["nanosecond-downcast", "convert-timezone"]
-)
-"""Files of one table may differ so much."""
-
-
-def _batches(rows: pl.LazyFrame, *, in_order: bool) -> Iterator[pl.DataFrame]:
-    for batch in rows.collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=in_order):
-        if batch.height:
-            yield batch
-
-
-def _integers(column: str, dtype: pl.DataType, unit: str) -> pl.Expr:
-    """A time as 64-bit integers of a unit; what nanoseconds cannot hold becomes their first or last."""
-    time = pl.col(column)
-    if unit == "us":
-        return time.cast(pl.Datetime("us", getattr(dtype, "time_zone", None))).to_physical()
-    if getattr(dtype, "time_unit", None) == "ns":
-        return time.to_physical()
-    micros = time.cast(pl.Datetime("us", getattr(dtype, "time_zone", None))).to_physical()
-    return micros.clip(*_NANOSECONDS) * 1000
-
-
-def _bound(moment: int, dtype: pl.DataType) -> pl.Expr | None:
-    """Microseconds as a literal of a column's type; None where the type cannot hold it."""
-    zone = getattr(dtype, "time_zone", None)
-    try:
-        time = _EPOCH + timedelta(microseconds=moment)
-        there = ZoneInfo(zone) if zone else None
-    except (OverflowError, ZoneInfoNotFoundError):
-        return None
-    if dtype == pl.Date:
-        return pl.lit(time.date())
-    if dtype.time_unit == "ns" and not _NANOSECONDS[0] < moment < _NANOSECONDS[1]:  # type: ignore[attr-defined]
-        return None
-    return pl.lit(time.astimezone(there) if there else time.replace(tzinfo=None))
-
-
-def comparable(dtype: pl.DataType) -> pl.DataType:
-    """The type in which a key is compared."""
-    return pl.String() if isinstance(dtype, pl.Categorical | pl.Enum) else dtype
-
-
-def _comparable(column: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(column) if comparable(dtype) == dtype else pl.col(column).cast(comparable(dtype))
+        found: dict[str, dict[str, str]] = {column: {} for column in self.types}
+        for file, at in zip(self.files, self._state(), strict=True):
+            columns = footer(file, at).columns.types
+            for column, types in found.items():
+                if column in columns and not pa.types.is_null(columns[column]):
+                    types.setdefault(str(columns[column]), file)
+        return found
 
 
 def microseconds(moment: datetime) -> int:
     """Since 1970; a time without a zone is UTC."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _sql_moment(moment: int, kind: str) -> str:
-    text = str(np.datetime64(moment, "us")).replace("T", " ")
-    return f"{kind} '{text}{'+00' if kind == 'TIMESTAMPTZ' else ''}'"
 
 
 def open_history(
@@ -355,6 +127,7 @@ def open_history(
     ttl: timedelta | None,
     repo_path: Any,
     temp_directory: str | None,
+    declared: Mapping[str, pl.DataType] | None = None,
 ) -> History:
     """Look at a view's source and check that it is what the view says.
 
@@ -371,9 +144,12 @@ def open_history(
         ttl: of the view; zero is no limit.
         repo_path: which relative paths start from.
         temp_directory: where a copy goes; the system's if None.
+        declared: name in the view → type, which decides what the text of a column in the paths means. Without it,
+            texts that are written as integers or dates are that.
 
     Raises:
-        StoreError: files are missing or unreadable, lack a column, or have no time where one is declared.
+        StoreError: files are missing or unreadable, lack a column, have no time where one is declared, or have types
+            of one column that no type holds.
     """
     wanted = [*keys.values(), *features.values(), time, *([created] if created else [])]
     files = _parquet_files(source, view, repo_path)
@@ -383,8 +159,10 @@ def open_history(
         target = staged.folder / "rows.parquet"
         _stage(source, view, repo_path, target)
         files = [str(target)]
-    columns, types, in_paths = _columns(files, wanted, renamed, view)
+    columns, types, in_paths = _columns(files, wanted, renamed, declared or {}, view)
     for name in (time, created):
+        if name and types[columns[name]] == pl.Null:  # as a table without rows may have it
+            types[columns[name]] = MICROSECONDS
         if name and not isinstance(types[columns[name]], pl.Datetime | pl.Date):
             raise StoreError(
                 expected=f"a time in the column {columns[name]!r} behind the view {view}",
@@ -406,32 +184,111 @@ def open_history(
 
 
 def _columns(
-    files: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, str], view: str
-) -> tuple[dict[str, str], dict[str, pl.DataType], bool]:
-    """Where each wanted name is: its column, the types of the columns, and whether one stands in the paths."""
-    types: dict[str, pl.DataType] = {}
-    for file in dict.fromkeys([files[-1], files[0], *files]):  # the newest file has the columns that were added last
-        try:
-            types = {**pl.read_parquet_schema(file), **types}
-        except (pl.exceptions.PolarsError, OSError) as error:
+    files: Sequence[str],
+    wanted: Sequence[str],
+    renamed: Mapping[str, str],
+    declared: Mapping[str, pl.DataType],
+    view: str,
+) -> tuple[dict[str, str], dict[str, pl.DataType], tuple[str, ...]]:
+    """Where each wanted name is: its column, the types of the columns, and which of them stand in the paths."""
+    schemas = {file: _types_of(file, view) for file in files}
+    names = {name for types in schemas.values() for name in types}
+    columns = {name: renamed[name] if renamed.get(name) in names else name for name in wanted}
+    of_columns = dict.fromkeys(columns.values())
+    in_paths = tuple(c for c in of_columns if any(c not in schemas[file] and is_in_path(file, c) for file in files))
+    absent = sorted(column for column in of_columns if column not in names and column not in in_paths)
+    if absent:
+        raise StoreError(
+            expected=f"the columns {absent} behind the view {view}",
+            found=f"{sorted(names)} in {_where(files)}",
+            next_command="python -m transforms build, or correct the view and run: python -m feature_repo apply",
+        )
+    names_in_view = {column: name for name, column in columns.items()}
+    types = {}
+    for column in of_columns:
+        first_files: dict[pa.DataType, str] = {}
+        for file, there in schemas.items():
+            if column in there:
+                first_files.setdefault(there[column], file)
+        together = _in_paths(files, column, declared.get(names_in_view[column]), view) if column in in_paths else None
+        types[column] = _one_type(column, first_files, together, view)
+    return columns, types, in_paths
+
+
+def _types_of(file: str, view: str) -> Mapping[str, pa.DataType]:
+    try:
+        found = footer(file, state(file)).columns
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            expected=f"Parquet files behind the view {view}",
+            found=f"{(str(error).splitlines() or [''])[0]} in {file}",
+            next_command="python -m transforms build",
+        ) from error
+    if found.repeated:
+        raise StoreError(
+            expected=f"one column of each name in the files behind the view {view}",
+            found=f"several columns {', '.join(map(repr, found.repeated))} in {file}",
+            next_command="write the file again without the repeated columns",
+        )
+    return found.types
+
+
+def _one_type(
+    column: str, first_files: Mapping[pa.DataType, str], together: pl.DataType | None, view: str
+) -> pl.DataType:
+    """The type that holds a column's values in all files.
+
+    Args:
+        column: name.
+        first_files: each type that the column has → the first file with it.
+        together: of the values in the paths, if there are some.
+        view: name, for the message.
+    """
+    before = (together, "the paths") if together else None
+    for dtype, file in first_files.items():
+        own = polars_type(readable(dtype))
+        if own is None:
             raise StoreError(
-                expected=f"Parquet files behind the view {view}",
-                found=f"{(str(error).splitlines() or [''])[0]} in {file}",
-                next_command="python -m transforms build",
-            ) from error
-        columns = {name: renamed[name] if renamed.get(name) in types else name for name in wanted}
-        if all(column in types for column in columns.values()):
-            return columns, {column: types[column] for column in columns.values()}, False
-    parts = {part.split("=")[0] for part in Path(files[0]).parts[:-1] if "=" in part}
-    absent = sorted({column for column in columns.values() if column not in types})
-    if absent and parts.issuperset(absent):
-        types = dict(pl.scan_parquet(list(files), glob=False, hive_partitioning=True).collect_schema())
-        return columns, {column: types[column] for column in columns.values()}, True
-    raise StoreError(
-        expected=f"the columns {absent} behind the view {view}",
-        found=f"{sorted(types)} in {_where(files)}",
-        next_command="python -m transforms build, or correct the view and run: python -m feature_repo apply",
-    )
+                expected=f"a type of Parquet that can be read in the column {column!r} behind the view {view}",
+                found=f"{dtype} in {file}",
+                next_command="write the column in another type",
+            )
+        wider = settled(own) if together is None else unified(together, settled(own))
+        if wider is None:
+            there, where = before or (None, "")
+            raise StoreError(
+                expected=f"types of the column {column!r} behind the view {view} that hold one another's values",
+                found=f"{there} in {where}, {dtype} in {file}",
+                next_command="write the column in one type in all files",
+            )
+        if before is None or wider != together:
+            before = dtype, file
+        together = wider
+    return together or pl.Null()
+
+
+def _in_paths(files: Sequence[str], column: str, declared: pl.DataType | None, view: str) -> pl.DataType:
+    """The type of a column that stands in the paths: the declared one, which every text has to fit."""
+    texts = [text for text in (in_path(file, column) for file in files) if text is not None]
+    if not texts:
+        return declared or pl.Null()
+    if declared is None:
+        return next((d for d in (pl.Int64(), pl.Date()) if _are_written_as(texts, d)), pl.String())
+    fits = pl.Series(texts, dtype=pl.String).cast(declared, strict=False).is_not_null()
+    if not fits.all():
+        text = texts[fits.arg_min() or 0]
+        raise StoreError(
+            expected=f"{declared} as {column!r} in the paths behind the view {view}",
+            found=f"{column}={text}",
+            next_command="rename the folder, or declare the column as String and run: python -m feature_repo apply",
+        )
+    return declared
+
+
+def _are_written_as(texts: Sequence[str], dtype: pl.DataType) -> bool:
+    given = pl.Series(texts, dtype=pl.String)
+    there = given.str.to_date("%Y-%m-%d", strict=False) if dtype == pl.Date else given.cast(dtype, strict=False)
+    return bool((there.cast(pl.String) == given).fill_null(False).all())
 
 
 def _where(files: Sequence[str]) -> str:
@@ -449,11 +306,7 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
     if "://" in path:
         return None
     place = Path(path)
-    if any(sign in path for sign in "*?["):
-        files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
-    else:
-        files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
-    files = [file for file in files if not file.name.startswith((".", "_"))]
+    files = parquet_files_in(place)
     if not files:
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
@@ -461,6 +314,21 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
             next_command=remedy(source),
         )
     return [str(file) for file in files]
+
+
+def parquet_files_in(place: Path) -> list[Path]:
+    """The files of a table in the order that numbers their rows: by their paths, those that were pushed after all.
+
+    Args:
+        place: a file, a folder, or a pattern of names.
+    """
+    if any(sign in str(place) for sign in "*?["):
+        files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
+    else:
+        files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
+    return sorted(
+        (file for file in files if not file.name.startswith((".", "_"))), key=lambda file: file.name.startswith(PUSHED)
+    )
 
 
 def _stage(source: "DataSource", view: str, repo_path: Any, target: Path) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 
 import duckdb
 import numpy as np
@@ -15,8 +16,10 @@ import pyarrow.parquet as pq
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import LOWEST, Newest, Slots
+from feature_repo.stores.column_types import small
 from feature_repo.stores.history import History
-from feature_repo.stores.spine import Spine, in_unit, key_codes, key_expressions, moments
+from feature_repo.stores.history_reader import key_name
+from feature_repo.stores.spine import Spine, key_codes, key_columns, moments
 from feature_repo.temporary import temporary_folder
 
 FEWEST_ROWS, MOST_ROWS = 10_000, 8_000_000
@@ -88,7 +91,7 @@ class Join:
         """
         names = self.spine.schema.names
         keys = {key for history in self.histories for key in history.keys if key in names}
-        types = _frame(pa.Table.from_batches([], self.spine.schema), sorted(keys)).schema
+        types = _frame(pa.Table.from_batches([], self.spine.schema), sorted(keys))
         for history in self.histories:
             absent = [key for key in history.keys if key not in names]
             if absent:
@@ -97,7 +100,7 @@ class Join:
                     found=f"{names}",
                     next_command=f"rename or add {absent[0]!r} in the spine",
                 )
-            key_expressions(types, history)
+            key_columns(types, history)
             clash = [name for name in history.features if name in names]
             if clash:
                 raise InputError(
@@ -137,71 +140,53 @@ class Join:
 
     def _views(self, chunk: pa.Table) -> Iterator[tuple[History, pa.Table]]:
         """The features of each view for each row of a chunk. Views run side by side, each in a thread of its own."""
-        when, beyond, has_beyond = moments(chunk, self.spine.time)
+        when = moments(chunk, self.spine.time)
         keyed = _frame(chunk, sorted({key for history in self.histories for key in history.keys}))
         asked: dict[tuple, Future[tuple[pl.DataFrame, Slots]]] = {}
 
-        def slots(history: History, unit: str) -> tuple[pl.DataFrame, Slots]:
+        def slots(history: History) -> tuple[pl.DataFrame, Slots]:
+            keys = key_columns(keyed, history)
             codes, of_row = key_codes(
-                keyed.with_columns(key_expressions(keyed.schema, history)).select(list(history.keys)), len(chunk)
+                keys.select(pl.col(key).alias(key_name(place)) for place, key in enumerate(history.keys)),
+                when != LOWEST,
             )
-            of_row[when == LOWEST] = -1
-            return codes, Slots(of_row, in_unit(when, beyond, unit))
+            return codes, Slots(of_row, when)
 
         with ThreadPoolExecutor(max(min(len(self.histories), self.limits.cores), 1)) as pool:
             tasks = []
             for history in self.histories:
-                unit = "ns" if has_beyond else history.unit
                 types = [str(history.types[column]) for column in history.keys.values()]
-                kind = (*history.keys, *types, unit)
+                kind = (*history.keys, *types)
                 if kind not in asked:
-                    asked[kind] = pool.submit(slots, history, unit)
-                tasks.append(pool.submit(self._view, history, asked[kind], unit))
+                    asked[kind] = pool.submit(slots, history)
+                tasks.append(pool.submit(self._view, history, asked[kind]))
             try:
                 for history, task in zip(self.histories, tasks, strict=True):
                     yield history, task.result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _view(self, history: History, asked: "Future[tuple[pl.DataFrame, Slots]]", unit: str) -> pa.Table:
+    def _view(self, history: History, asked: "Future[tuple[pl.DataFrame, Slots]]") -> pa.Table:
         codes, slots = asked.result()
         newest = Newest(slots, as_known=self.as_known)
-        scale = 1000 if unit == "ns" else 1
-        ttl = None if history.ttl is None else round(history.ttl.total_seconds() * 1_000_000) * scale
+        ttl = None if history.ttl is None else history.ttl // timedelta(microseconds=1)
         until, since = 0, None
-        with history.unchanged():
+        with history.reading() as reader:
             if len(slots):
                 until = int(slots.moments.max())
                 since = None if ttl is None else int(slots.moments.min()) - ttl
-                for arrays in history.times(codes, until=until, since=since, unit=unit):
+                for arrays in reader.times(codes, until=until, since=since):
                     newest.offer(*arrays)
             rows, index = newest.result(ttl)
-            values = history.values(rows, since=since, until=until, unit=unit)
+            values = reader.all_values(rows, history.features, since=since, until=until)
         of_slot = np.append(index, -1)  # the last is for rows of the spine without a slot
         of_row = pl.Series(of_slot[slots.of_row], dtype=pl.Int64)
         gathered = values.select(pl.all().gather(pl.lit(of_row.set(of_row < 0, None))))
-        return _small(gathered.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        return small(gathered.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 
 def _frame(table: pa.Table, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(table.select(list(names))) if names else pl.DataFrame()
-
-
-def _small(table: pa.Table) -> pa.Table:
-    """Texts and lists in Arrow's usual types, as every Feast store gives them, unless they hold too much for those."""
-    schema = pa.schema([item.with_type(_small_type(item.type)) for item in table.schema])
-    try:
-        return table.cast(schema)
-    except pa.ArrowInvalid:
-        return table
-
-
-def _small_type(dtype: pa.DataType) -> pa.DataType:
-    if pa.types.is_large_string(dtype) or pa.types.is_dictionary(dtype):
-        return pa.string()
-    if pa.types.is_large_binary(dtype):
-        return pa.binary()
-    return pa.list_(_small_type(dtype.value_type)) if pa.types.is_large_list(dtype) else dtype
 
 
 def _bytes_a_row(history: History) -> float:

@@ -1,11 +1,19 @@
 """A spine that nobody has to bring: all keys that some feature views know, at one moment or on a grid of moments."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from feature_repo.errors import InputError
-from feature_repo.stores.history import History, literal, quoted
+from feature_repo.stores.column_types import small
+from feature_repo.stores.history import History, literal, microseconds
+from feature_repo.stores.history_reader import HistoryReader, key_name
 from feature_repo.stores.join import Limits
+from feature_repo.stores.parquet_files import ROWS_AT_ONCE
 from feature_repo.stores.spine import TIME, Spine, open_spine
 from feature_repo.stores.staging import Staging
 
@@ -40,37 +48,59 @@ def all_keys(
             found=f"{since} to {until}, every {every}",
             next_command="start_date=datetime(2026, 1, 1, tzinfo=UTC), end_date=datetime(2026, 2, 1, tzinfo=UTC)",
         )
+    keys = list(dict.fromkeys(key for history in histories for key in history.keys))
+    names = [key_name(place) for place in range(len(keys))]
+    end = f"TIMESTAMPTZ {literal(until.isoformat())}"
+    listed = ", ".join(f'"{name}"' for name in names)
     staged = Staging(limits.temp_directory)
     target = staged.folder / "keys.parquet"
-    end = f"TIMESTAMPTZ {literal(until.isoformat())}"
-    keys = list(dict.fromkeys(key for history in histories for key in history.keys))
-    listed = ", ".join(quoted(key) for key in keys)
-    if not keys:
-        query = f"SELECT {end} AS {TIME}"
-    else:
-        seen = " UNION ALL BY NAME ".join(
-            _keys(history, None if every else since, until) for history in histories if history.keys
-        )
-        distinct = f"SELECT {listed}, min(first_row) AS first_row FROM ({seen}) GROUP BY {listed}"
-        if every is None or since is None:
-            query = f"SELECT {listed}, {end} AS {TIME} FROM ({distinct}) ORDER BY {listed}"
+    with limits.connection() as duck, contextlib.ExitStack() as opened:
+        seen = []
+        for number, history in enumerate(histories):
+            if history.keys:
+                reader = opened.enter_context(history.reading())
+                first = None if every or since is None else microseconds(since)
+                duck.register(f"view{number}", _first_rows(history, reader, first, microseconds(until), keys))
+                seen.append(f"SELECT * FROM view{number}")
+        if not seen:
+            query = f"SELECT {end} AS {TIME}"
         else:
-            step = f"to_microseconds({every // timedelta(microseconds=1)})"
-            grid = f"SELECT unnest(generate_series(TIMESTAMPTZ {literal(since.isoformat())}, {end}, {step})) AS {TIME}"
-            query = (
-                f"SELECT {listed}, {TIME} FROM ({distinct}) JOIN ({grid}) ON {TIME} >= first_row"
-                f" ORDER BY {listed}, {TIME}"
-            )
-    with limits.connection() as duck:
-        duck.execute(f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet)")
+            distinct = f"SELECT {listed}, min(first_row) AS first_row FROM ({_UNION.join(seen)}) GROUP BY {listed}"
+            if every is None or since is None:
+                query = f"SELECT {listed}, {end} AS {TIME} FROM ({distinct}) ORDER BY {listed}"
+            else:
+                step = f"to_microseconds({every // timedelta(microseconds=1)})"
+                start = f"TIMESTAMPTZ {literal(since.isoformat())}"
+                grid = f"SELECT unnest(generate_series({start}, {end}, {step})) AS {TIME}"
+                query = (
+                    f"SELECT {listed}, {TIME} FROM ({distinct}) JOIN ({grid}) ON epoch_us({TIME}) >= first_row"
+                    f" ORDER BY {listed}, {TIME}"
+                )
+        rows = duck.execute(query).to_arrow_reader(ROWS_AT_ONCE)
+        schema = pa.schema([item.with_name(name) for item, name in zip(rows.schema, [*keys, TIME], strict=True)])
+        with pq.ParquetWriter(target, schema) as writer:
+            for batch in rows:
+                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
     spine = open_spine(target)
     return Spine(spine.table, spine.schema, spine.time, staged)
 
 
-def _keys(history: History, since: datetime | None, until: datetime) -> str:
-    columns = ", ".join(f"{quoted(column)} AS {quoted(key)}" for key, column in history.keys.items())
-    known = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in history.keys.values())
-    names = ", ".join(quoted(column) for column in history.keys.values())
-    first = f"min({quoted(history.time)})::TIMESTAMPTZ AS first_row"
-    where = f"{history.in_range(since, until)} AND {known}"
-    return f"SELECT {columns}, {first} FROM {history.table} WHERE {where} GROUP BY {names}"
+_UNION = " UNION ALL BY NAME "
+
+
+def _first_rows(
+    history: History, reader: HistoryReader, since: int | None, until: int, keys: Sequence[str]
+) -> pa.RecordBatchReader:
+    """Keys of a history and the time of a first row of theirs, in microseconds; some keys more than once.
+
+    Columns are called by the place of the key among ``keys``, so that names which differ by case stay apart.
+    """
+    columns = {key_name(keys.index(key)): column for key, column in history.keys.items()}
+    types = {name: history.types[column] for name, column in columns.items()}
+    schema = small(pl.DataFrame(schema={**types, "first_row": pl.Int64}).to_arrow()).schema
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for frame in reader.first_rows(columns, since=since, until=until):
+            yield from frame.to_arrow().cast(schema).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())

@@ -6,7 +6,7 @@ it extends. How it joins: docs/decisions/005; how fast: docs/offline_store.md.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,11 @@ from feast.utils import make_tzaware
 from pydantic import ByteSize, StrictStr
 
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import InputError, StoreError
-from feature_repo.stores.history import History, microseconds, open_history
+from feature_repo.errors import StoreError
+from feature_repo.stores import pushed
+from feature_repo.stores.column_types import small
+from feature_repo.stores.history import History, microseconds, open_history, parquet_files_in
+from feature_repo.stores.history_reader import END_OF_TIME, HistoryReader
 from feature_repo.stores.join import Join, Limits
 from feature_repo.stores.keys import all_keys
 from feature_repo.stores.source_path import located, view_located
@@ -160,30 +163,22 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         table: pa.Table,
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Append rows to a view's source: to a folder as one more file, to a single file as Feast does it.
+        """Append rows to a view's source, in the view's types: to a folder as one more file, behind those of a file.
 
         Raises:
-            InputError: the table lacks a column of the view.
+            InputError: the table lacks a column of the view, or has a value that does not fit; nothing is written.
         """
         feature_view = view_located(feature_view, config)
         source = feature_view.batch_source
-        folder = None if source is None else _local(config, source)
-        if source is None or folder is None or not folder.is_dir():
-            DuckDBOfflineStore.offline_write_batch(config, feature_view, table, progress)
+        place = None if source is None else _local(config, source)
+        if source is None or place is None or not place.exists():
+            rows = table if source is None else pushed.fitted(feature_view, source, table, [])
+            DuckDBOfflineStore.offline_write_batch(config, feature_view, rows, progress)
             return
-        names = [field.name for field in (*feature_view.entity_columns, *feature_view.features)]
-        renamed = {new: old for old, new in source.field_mapping.items()}
-        needed = [*names, source.timestamp_field, source.created_timestamp_column]
-        absent = [n for n in needed if n and n not in table.column_names and renamed.get(n) not in table.column_names]
-        if absent:
-            raise InputError(
-                expected=f"rows with the columns {absent} of the view {feature_view.name}",
-                found=f"{table.column_names}",
-                next_command="add the columns to what is pushed",
-            )
-        partial, final = (folder / f"{prefix}{uuid.uuid4().hex}.parquet" for prefix in (".", "pushed-"))
-        pq.write_table(table, partial, compression="zstd", coerce_timestamps="us")
-        partial.rename(final)
+        if place.is_dir():
+            pushed.add_file(place, pushed.fitted(feature_view, source, table, parquet_files_in(place)))
+        else:
+            pushed.append(place, pushed.fitted(feature_view, source, table, [place]))
         if progress:
             progress(len(table))
 
@@ -326,16 +321,19 @@ class SourceRetrievalJob(RetrievalJob):
         super().__init__()
         self._config, self._source, self._between, self._newest = config, located(source, config), between, newest
         self._keys, self._features, self._time, self._created = columns
+        self._declared: Mapping[str, pl.DataType] = {}
+
+    def declared(self, types: Mapping[str, pl.DataType]) -> "SourceRetrievalJob":
+        """The same rows where types of columns are known, which decide what stands in the paths of the files."""
+        self._declared = types
+        return self
 
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """The rows, so many at a time. Of more keys than fit into memory a part is looked for after the other."""
-        history, limits = self._history(), self._config.offline_store.limits()
-        with history.unchanged(), limits.connection() as duck:
-            parts = history.parts(duck, limits.bytes // 2) if self._newest else 1
-            for number in range(parts):
-                sql = self._sql(history, (number, parts))
-                sql = history.untied(sql) if self._newest else sql
-                yield from duck.execute(self._with_dummy(sql)).to_arrow_reader(rows)
+        history = self._history()
+        with history.reading() as reader:
+            for frame in _regrouped(self._frames(history, reader), rows):
+                yield from self._arrow(frame).to_batches()
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Keep the rows as a saved dataset."""
@@ -344,24 +342,32 @@ class SourceRetrievalJob(RetrievalJob):
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
         history = self._history()
-        with history.unchanged(), self._config.offline_store.limits().connection() as duck:
-            table = duck.execute(self._with_dummy(self._sql(history))).to_arrow_table()
-            if self._newest and _is_tied(table, self._keys):
-                duck.register("tied", table)
-                table = duck.execute(history.untied("FROM tied")).to_arrow_table()
-        return table
+        with history.reading() as reader:
+            nothing = pl.DataFrame(schema={name: history.types[name] for name in self._columns()})
+            return self._arrow(pl.concat([nothing, *self._frames(history, reader)]))
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return self._to_arrow_internal().to_pandas()
 
-    def _sql(self, history: History, part: tuple[int, int] = (0, 1)) -> str:
-        since, until = (None if moment is None else microseconds(moment) for moment in self._between)
+    def _columns(self) -> dict[str, str]:
         names = [*self._keys, *self._features, self._time, *([self._created] if self._created else [])]
-        return history.newest(since, until, names, part) if self._newest else history.between(since, until, names)
+        return {name: name for name in names}
 
-    def _with_dummy(self, sql: str) -> str:
-        """Feast wants the key of views without one to be there."""
-        return sql if self._keys else f"SELECT *, '{DUMMY_ENTITY_VAL}' AS {DUMMY_ENTITY_ID} FROM ({sql})"
+    def _frames(self, history: History, reader: HistoryReader) -> Iterator[pl.DataFrame]:
+        since, until = (None if moment is None else microseconds(moment) for moment in self._between)
+        until = END_OF_TIME if until is None else until
+        if not self._newest:
+            yield from reader.between(self._columns(), since=since, until=until)
+            return
+        memory = self._config.offline_store.limits().bytes // 2
+        yield from reader.newest(self._columns(), since=since, until=until, memory=memory)
+
+    def _arrow(self, frame: pl.DataFrame) -> pa.Table:
+        """Of Arrow's usual types, in one piece; Feast wants the key of views without one to be there."""
+        table = small(frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
+        if self._keys:
+            return table
+        return table.append_column(DUMMY_ENTITY_ID, pa.array([DUMMY_ENTITY_VAL] * len(table), pa.string()))
 
     def _history(self) -> History:
         """The columns are named as in the files, after Feast's contract."""
@@ -376,12 +382,24 @@ class SourceRetrievalJob(RetrievalJob):
             ttl=None,
             repo_path=self._config.repo_path,
             temp_directory=self._config.offline_store.temp_directory,
+            declared=self._declared,
         )
 
 
-def _is_tied(table: pa.Table, keys: Sequence[str]) -> bool:
-    distinct = pl.DataFrame(table.select(list(keys))).n_unique() if keys else min(len(table), 1)
-    return distinct < len(table)
+def _regrouped(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of so many; the last may have fewer."""
+    pending: list[pl.DataFrame] = []
+    size = 0
+    for frame in frames:
+        pending.append(frame)
+        size += frame.height
+        if size >= rows:
+            whole = pl.concat(pending)
+            full = size - size % rows
+            yield from (whole[start : start + rows] for start in range(0, full, rows))
+            pending, size = [whole[full:]], size - full
+    if size:
+        yield pl.concat(pending)
 
 
 def histories_of(
@@ -426,7 +444,23 @@ def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str],
         ttl=view.ttl,
         repo_path=config.repo_path,
         temp_directory=config.offline_store.temp_directory,
+        declared=declared_types(view),
     )
+
+
+def declared_types(view: FeatureView) -> dict[str, pl.DataType]:
+    """Column of a view → its declared type, of those that a path can hold."""
+    fields = (*view.entity_columns, *view.features)
+    return {field.name: _IN_PATHS[str(field.dtype)] for field in fields if str(field.dtype) in _IN_PATHS}
+
+
+_IN_PATHS = {
+    "String": pl.String(),
+    "Int64": pl.Int64(),
+    "Int32": pl.Int32(),
+    "Float64": pl.Float64(),
+    "Float32": pl.Float32(),
+}
 
 
 def _local(config: RepoConfig, source: DataSource) -> Path | None:

@@ -20,11 +20,13 @@ from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel
+from feast.types import from_value_type
 from pydantic import StrictStr
 from redis import asyncio as redis_asyncio
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.keys import key_values
 from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
@@ -46,9 +48,10 @@ from feature_repo.packed.server import (
 from feature_repo.packed.write import Writer
 from feature_repo.stores import http_errors, redis_server
 from feature_repo.stores.feast_registry import forget_versions, mend_dump
-from feature_repo.stores.online_lookup import Lookup, columns_of, entity_key_of, entity_of, too_old
+from feature_repo.stores.null_keys import NullKeys
+from feature_repo.stores.online_lookup import Keys, Lookup, columns_of, entities_of, entity_key_of, too_old
 from feature_repo.stores.ownership import claim
-from feature_repo.stores.protobuf import from_values, moment, schema_of, to_values, unwrapped
+from feature_repo.stores.protobuf import from_values, key_types, moment, schema_of, to_values, unwrapped
 
 http_errors.install()  # Feast's commands make what is mended here after they have loaded this store
 mend_dump()
@@ -109,7 +112,7 @@ class PackedRedisOnlineStore(OnlineStore):
         self._servers: dict[tuple[int, float], tuple[Any, Server]] = {}
         self._writers: dict[tuple, Writer] = {}
         self._schemas: KnownSchemas | None = None
-        self._views: dict[int, tuple[FeatureView, Schema, bytes, tuple[str, ...]]] = {}
+        self._views: dict[int, tuple[FeatureView, Schema, bytes, Keys]] = {}
         self._async: tuple[Any, Any] | None = None
 
     @property
@@ -128,14 +131,18 @@ class PackedRedisOnlineStore(OnlineStore):
     ) -> None:
         """Write rows that came as protobufs (a push); the newest event of each entity wins.
 
+        A row whose key is missing is left out: nothing could find it.
+
         Raises:
-            InputError: a value does not fit its type.
+            InputError: a value or a key does not fit its type.
             OnlineUnavailable: Redis does not take them; the same again is safe.
         """
+        schema, rows = schema_of(table), len(data)
+        found = self._names(config, table, [key for key, *_ in data])
+        data = [row for row, name in zip(data, found, strict=True) if name is not None]
+        names = [name for name in found if name is not None]
         if not data:
             return
-        schema = schema_of(table)
-        names = self._names(config, table, [key for key, *_ in data])
         columns = {
             column.name: from_values(schema, column, [values.get(column.name) for _, values, *_ in data])
             for column in schema.columns
@@ -144,7 +151,7 @@ class PackedRedisOnlineStore(OnlineStore):
         created = _times([created for *_, created in data])
         self.writer(config, table, schema).write(names, encode(schema, columns, event, created))
         if progress:
-            progress(len(data))
+            progress(rows)
 
     async def online_write_batch_async(
         self,
@@ -194,8 +201,9 @@ class PackedRedisOnlineStore(OnlineStore):
             OnlineUnavailable: Redis does not answer.
             StoreError: what lies there is damaged, or of a schema that nobody knows.
         """
-        found = get(self._reader(config), self._names(config, table, entity_keys))
-        return self._rows(config, table, found, requested_features)
+        names = self._names(config, table, entity_keys)
+        found = get(self._reader(config), [name for name in names if name is not None])
+        return self._rows(config, table, _in_place(names, found), requested_features)
 
     async def online_read_async(
         self,
@@ -205,8 +213,9 @@ class PackedRedisOnlineStore(OnlineStore):
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
         """As ``online_read``."""
-        found = await self._get_async(config, self._names(config, table, entity_keys))
-        return self._rows(config, table, found, requested_features)
+        names = self._names(config, table, entity_keys)
+        found = await self._get_async(config, [name for name in names if name is not None])
+        return self._rows(config, table, _in_place(names, found), requested_features)
 
     def get_online_features(
         self,
@@ -230,7 +239,7 @@ class PackedRedisOnlineStore(OnlineStore):
             return super().get_online_features(
                 config,
                 features,
-                entity_rows,
+                _converted(features, entity_rows, registry, project, full_feature_names),
                 registry,
                 project,
                 full_feature_names,
@@ -254,7 +263,7 @@ class PackedRedisOnlineStore(OnlineStore):
             return await super().get_online_features_async(
                 config,
                 features,
-                entity_rows,
+                _converted(features, entity_rows, registry, project, full_feature_names),
                 registry,
                 project,
                 full_feature_names,
@@ -392,9 +401,10 @@ class PackedRedisOnlineStore(OnlineStore):
             self._async = (loop, client)
         return self._async[1]
 
-    def _names(self, config: RepoConfig, table: FeatureView, keys: Sequence[EntityKey]) -> list[bytes]:
+    def _names(self, config: RepoConfig, table: FeatureView, keys: Sequence[EntityKey]) -> list[bytes | None]:
+        """Names of the values; None for a missing key."""
         prefix = entity_key.prefix(config.project, table.name)
-        return [prefix + entity_of(key) + b"}" for key in keys]
+        return [None if entity is None else prefix + entity + b"}" for entity in entities_of(table, keys)]
 
     def _rows(
         self, config: RepoConfig, table: FeatureView, found: list[bytes | None], requested: list[str] | None
@@ -409,15 +419,23 @@ class PackedRedisOnlineStore(OnlineStore):
             for row, event in enumerate(block.event.tolist())
         ]
 
-    def _read_features_per_fv(self, config: RepoConfig, grouped_refs: list, *rest: Any, **named: Any) -> None:
-        """As Feast does, but with the features of a view in the same order in every process."""
-        super()._read_features_per_fv(config, _sorted(grouped_refs), *rest, **named)
+    def _read_features_per_fv(
+        self, config: RepoConfig, grouped_refs: list, keys: Any, entity_names: Any, response: Any, *rest: Any
+    ) -> None:
+        """As Feast does, but with the features of a view in the same order in every process, and keys may be null."""
+        reading = NullKeys(_sorted(grouped_refs), keys, entity_names)
+        super()._read_features_per_fv(config, reading.grouped, reading.filled, entity_names, response, *rest)
+        reading.blank(response)
 
     async def _read_features_per_fv_async(
-        self, config: RepoConfig, grouped_refs: list, *rest: Any, **named: Any
+        self, config: RepoConfig, grouped_refs: list, keys: Any, entity_names: Any, response: Any, *rest: Any
     ) -> None:
         """As ``_read_features_per_fv``."""
-        await super()._read_features_per_fv_async(config, _sorted(grouped_refs), *rest, **named)
+        reading = NullKeys(_sorted(grouped_refs), keys, entity_names)
+        await super()._read_features_per_fv_async(
+            config, reading.grouped, reading.filled, entity_names, response, *rest
+        )
+        reading.blank(response)
 
     def _lookup(
         self,
@@ -450,7 +468,7 @@ class PackedRedisOnlineStore(OnlineStore):
 
     def _view(
         self, config: RepoConfig, table: FeatureView, entity_names: Mapping[str, str]
-    ) -> tuple[FeatureView, Schema, bytes, tuple[str, ...]]:
+    ) -> tuple[FeatureView, Schema, bytes, Keys]:
         """What a view's lookups need; kept for as long as Feast keeps the same object."""
         known = self._views.get(id(table))
         if known is None or known[0] is not table:
@@ -458,15 +476,42 @@ class PackedRedisOnlineStore(OnlineStore):
                 self._views.clear()
             keys = sorted(entity_names[entity] for entity in table.entities)
             keys = [key for key in keys if key != DUMMY_ENTITY_ID]
-            aliases = table.projection.join_key_map
+            aliases, types = table.projection.join_key_map, key_types(table)
             known = (
                 table,
                 schema_of(table),
                 entity_key.prefix(config.project, table.name),
-                tuple(aliases.get(key, key) for key in keys),
+                tuple((aliases.get(key, key), types.get(key, "String")) for key in keys),
             )
             self._views[id(table)] = known
         return known
+
+
+def _in_place(names: Sequence[bytes | None], found: Sequence[bytes | None]) -> list[bytes | None]:
+    """Values of the names that are there, each at its name's place."""
+    values = iter(found)
+    return [None if name is None else next(values) for name in names]
+
+
+def _converted(
+    features: list[str] | FeatureService,
+    entity_rows: Any,
+    registry: BaseRegistry,
+    project: str,
+    full_feature_names: bool,
+) -> dict[str, list[Any]]:
+    """Entity rows whose keys are what ``feature_repo.keys`` makes of them, for Feast's own code.
+
+    Raises:
+        InputError: a value cannot be a key of its type.
+    """
+    _, _, entity_names, types, *_ = utils._get_cached_request_context(registry, project, features, full_feature_names)
+    columns = columns_of(entity_rows, entity_names)
+    for key, value_type in types.items():
+        if key in columns and key != DUMMY_ENTITY_ID:
+            values = [unwrapped(value) for value in columns[key]]
+            columns[key] = key_values(values, str(from_value_type(value_type)), key)
+    return columns
 
 
 def _times(moments: Sequence[datetime | None]) -> pa.Array:

@@ -1,7 +1,7 @@
 """From Feast's entity rows to the names of packed values, and from what lies under them to Feast's answer."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +12,16 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 from feature_repo.errors import InputError
+from feature_repo.keys import key_parts, key_value, key_values
 from feature_repo.packed import entity_key
 from feature_repo.packed.decode import Block, Mixed, decode
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.stores.online_response import Answer, PackedResponse
-from feature_repo.stores.protobuf import unwrapped
+from feature_repo.stores.protobuf import key_types, unwrapped
+
+Keys = tuple[tuple[str, str], ...]
+"""Join key and Feast's name of its type, sorted as they are in the names of values."""
 
 
 class Lookup:
@@ -25,8 +29,8 @@ class Lookup:
 
     def __init__(self, given: dict[str, list[Any]], types: Mapping[str, Any], rows: int) -> None:
         self._given, self._types, self._rows = given, types, rows
-        self._parts: dict[str, list[bytes | None]] = {}
-        self._entities: dict[tuple[str, ...], tuple[list[bytes], np.ndarray | None]] = {}
+        self._parts: dict[tuple[str, str], list[bytes | None]] = {}
+        self._entities: dict[Keys, tuple[list[bytes], np.ndarray | None]] = {}
         self._views: list[tuple] = []
         self.names: list[bytes] = []
 
@@ -35,10 +39,14 @@ class Lookup:
         table: FeatureView,
         schema: Schema,
         prefix: bytes,
-        keys: tuple[str, ...],
+        keys: Keys,
         wanted: list[tuple[int, str, str]],
     ) -> None:
-        """Ask for some features of a view."""
+        """Ask for some features of a view.
+
+        Raises:
+            InputError: a join key is not given, or a value cannot be such a key.
+        """
         entities, places = self._distinct(table, keys)
         start = len(self.names)
         self.names += [prefix + entity + b"}" for entity in entities]
@@ -52,11 +60,11 @@ class Lookup:
             answers.append(Answer(block, too_old(block, ttl), places, wanted))
         return PackedResponse(self._rows, self._given, self._types, answers)
 
-    def _distinct(self, table: FeatureView, keys: tuple[str, ...]) -> tuple[list[bytes], np.ndarray | None]:
+    def _distinct(self, table: FeatureView, keys: Keys) -> tuple[list[bytes], np.ndarray | None]:
         """Distinct entities, and each row's place among them (-1 for a null key); None if they are the rows."""
         if keys in self._entities:
             return self._entities[keys]
-        absent = [key for key in keys if key not in self._given]
+        absent = [key for key, _ in keys if key not in self._given]
         if absent:
             raise InputError(
                 expected=f"the join key {absent[0]!r} of the view {table.name} in every entity row",
@@ -65,7 +73,7 @@ class Lookup:
             )
         for key in keys:
             if key not in self._parts:
-                self._parts[key] = entity_key.texts(map(unwrapped, self._given[key]))
+                self._parts[key] = self._converted(*key)
         if not keys:
             rows: list[bytes | None] = [b""] * self._rows
         elif len(keys) == 1:
@@ -79,6 +87,15 @@ class Lookup:
         self._entities[keys] = (list(distinct), None if is_same else np.array(places, np.int64))
         return self._entities[keys]
 
+    def _converted(self, key: str, dtype: str) -> list[bytes | None]:
+        """A column of keys as bytes; what the answer repeats of it is converted, too."""
+        values = self._given[key]
+        if Value in set(map(type, values)):
+            values = list(map(unwrapped, values))
+        parts = key_parts(values, dtype, key)
+        self._given[key] = key_values(values, dtype, key)
+        return parts
+
 
 def columns_of(entity_rows: Any, entity_names: Mapping[str, str]) -> dict[str, list[Any]]:
     """Entity rows by column; entity names (which Feast still takes) become join keys."""
@@ -88,35 +105,57 @@ def columns_of(entity_rows: Any, entity_names: Mapping[str, str]) -> dict[str, l
             raise ValueError("All entity_rows must have the same keys.")
         columns = {name: [row[name] for row in entity_rows] for name in names}
     else:
-        columns = {
-            name: list(values.val) if hasattr(values, "val") else list(values) for name, values in entity_rows.items()
-        }
+        columns = {name: _listed(values) for name, values in entity_rows.items()}
     if len({len(values) for values in columns.values()}) > 1:
         raise ValueError("All entity rows must have the same columns.")
     return {entity_names.get(name, name): values for name, values in columns.items()}
 
 
-def entity_of(key: EntityKey) -> bytes:
-    """As in the name of its values."""
-    pairs = sorted(zip(key.join_keys, key.entity_values, strict=True), key=lambda pair: pair[0])
-    return entity_key.entity([entity_key.part(unwrapped(value)) for name, value in pairs if name != DUMMY_ENTITY_ID])
+def _listed(values: Any) -> list[Any]:
+    if isinstance(values, str | bytes):
+        return [values]
+    return list(values.val) if hasattr(values, "val") else list(values)
+
+
+def entities_of(table: FeatureView, keys: Iterable[EntityKey]) -> list[bytes | None]:
+    """Entities as in the names of their values; None where a key is missing.
+
+    Raises:
+        InputError: a value cannot be a key of its type.
+    """
+    types = key_types(table)
+    return [_entity_of(types, key) for key in keys]
+
+
+def _entity_of(types: Mapping[str, str], key: EntityKey) -> bytes | None:
+    parts = []
+    for name, value in sorted(zip(key.join_keys, key.entity_values, strict=True), key=lambda pair: pair[0]):
+        if name == DUMMY_ENTITY_ID:
+            continue
+        converted = key_value(unwrapped(value), types.get(name, "String"), name)
+        if converted is None:
+            return None
+        parts.append(entity_key.part(converted))
+    return entity_key.entity(parts)
 
 
 def entity_key_of(table: FeatureView, entity: bytes) -> EntityKey:
     """Back from the name of a value."""
-    columns = sorted(table.entity_columns, key=lambda column: column.name)
+    types = key_types(table)
     values = []
-    for column, raw in zip(columns, entity_key.parts(entity, len(columns)), strict=True):
-        value, dtype = Value(), str(column.dtype)
+    for dtype, raw in zip(types.values(), entity_key.parts(entity, len(types)), strict=True):
+        value = Value()
         field = {"Int32": "int32_val", "Int64": "int64_val", "UnixTimestamp": "unix_timestamp_val"}.get(dtype)
-        if field:
+        if dtype == "Bool":
+            value.bool_val = raw == b"1"
+        elif field:
             setattr(value, field, int(raw))
         elif dtype == "Bytes":
             value.bytes_val = raw
         else:
             value.string_val = raw.decode()
         values.append(value)
-    return EntityKey(join_keys=[column.name for column in columns], entity_values=values)
+    return EntityKey(join_keys=list(types), entity_values=values)
 
 
 def too_old(block: Block | Mixed, ttl: timedelta | None) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from feast import FeatureView
+from feast.feature_view import DUMMY_ENTITY_ID
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import (
     VALUE_TYPE_TO_PROTO_VALUE_MAP,
@@ -34,6 +35,12 @@ _ONE = {
 def schema_of(table: FeatureView) -> Schema:
     """The packed schema of a view's features."""
     return Schema.of(table.name, [(f.name, str(f.dtype), f.vector_length or 0) for f in table.features])
+
+
+def key_types(table: FeatureView) -> dict[str, str]:
+    """Join key → Feast's name of its type, sorted by name; of a view without keys nothing."""
+    columns = sorted(table.entity_columns, key=lambda column: column.name)
+    return {column.name: str(column.dtype) for column in columns if column.name != DUMMY_ENTITY_ID}
 
 
 def attribute(column: Column) -> str:
@@ -82,7 +89,10 @@ def unwrapped(value: Any) -> Any:
     if not isinstance(value, Value):
         return value
     kind = value.WhichOneof("val")
-    return None if kind is None else getattr(value, kind)
+    if kind is None or kind == "null_val":
+        return None
+    found = getattr(value, kind)
+    return None if kind == "unix_timestamp_val" and found == _NULL_TIME else found
 
 
 def raw_values(block: Block | Mixed, column: Column) -> list[Any]:

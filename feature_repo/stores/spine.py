@@ -1,6 +1,6 @@
 """The spine of a training set, whatever it comes as: its columns, its time, and its rows in order, some at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,18 +12,22 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from feature_repo import iso8601
 from feature_repo.errors import InputError
-from feature_repo.stores.as_of import Integers
-from feature_repo.stores.history import CODE, History, comparable, literal
+from feature_repo.keys import conversion, key_values
+from feature_repo.packed.key_columns import key_column
+from feature_repo.stores.as_of import LOWEST, Integers
+from feature_repo.stores.history import History, comparable, literal
+from feature_repo.stores.history_reader import CODE
 from feature_repo.stores.staging import Staging
 
 TIME = "event_timestamp"
 """What the column of the moments is called, unless just one column is a time."""
 
 _EARLIEST = int(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
-_LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
-_NANOSECONDS = (np.iinfo(np.int64).min // 1000, np.iinfo(np.int64).max // 1000)
+_LATEST = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()) * 1_000_000 + 999_999
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class Spine:
     def time_range(self) -> tuple[datetime | None, datetime | None]:
         """First and last moment."""
         column = self.table[self.time] if isinstance(self.table, pa.Table) else self._times()
-        microseconds, _, _ = moments(pa.table({self.time: column}), self.time)
-        known = microseconds[microseconds != np.iinfo(np.int64).min]
+        microseconds = moments(pa.table({self.time: column}), self.time)
+        known = microseconds[microseconds != LOWEST]
         if not len(known):
             return None, None
         first, last = (
@@ -181,16 +185,15 @@ def _time_column(schema: pa.Schema) -> str:
     )
 
 
-def moments(chunk: pa.Table, time: str) -> tuple[Integers, Integers, bool]:
-    """The moments of some rows as nanoseconds or microseconds since 1970, UTC.
+def moments(chunk: pa.Table, time: str) -> Integers:
+    """The moments of some rows as microseconds since 1970, UTC, rounded down.
 
     Args:
         chunk: of the spine.
         time: the column: timestamps of any unit, dates, or texts in ISO 8601; without a zone they are UTC.
 
     Returns:
-        Microseconds (rows,), rounded down; the nanoseconds beyond them (rows,); and True if any of those is not
-        zero. A null moment is the lowest integer.
+        (rows,); the lowest integer where the moment is null.
 
     Raises:
         InputError: it is not a time, or not one between the years 1 and 9999.
@@ -200,15 +203,12 @@ def moments(chunk: pa.Table, time: str) -> tuple[Integers, Integers, bool]:
         column = column.cast(pa.timestamp("us") if column.type == pa.date64() else pa.timestamp("s"))
     if not pa.types.is_timestamp(column.type):
         column = _parsed(column, time)
-    unit = column.type.unit
     whole = column.cast(pa.int64())
-    lowest = np.iinfo(np.int64).min
     is_null = whole.is_null().to_numpy()
     values = whole.fill_null(0).to_numpy()
-    beyond = np.zeros(len(values), dtype=np.int64)
-    if unit == "ns":
-        values, beyond = np.divmod(values, 1000)
-    scale = {"s": 1_000_000, "ms": 1000}.get(unit, 1)
+    if column.type.unit == "ns":
+        values = values // 1000
+    scale = {"s": 1_000_000, "ms": 1000}.get(column.type.unit, 1)
     if len(values):
         first, last = int(values.min()) * scale, int(values.max()) * scale
         if first < _EARLIEST or last > _LATEST:
@@ -217,96 +217,163 @@ def moments(chunk: pa.Table, time: str) -> tuple[Integers, Integers, bool]:
                 found=f"{first if first < _EARLIEST else last} microseconds after 1970",
                 next_command=f"check the unit of {time!r}: seconds, milliseconds and microseconds differ by 1000",
             )
-    return np.where(is_null, lowest, values * scale), np.where(is_null, 0, beyond), bool(beyond.any())
+    return np.where(is_null, LOWEST, values * scale)
 
 
 def _parsed(column: pa.ChunkedArray, time: str) -> pa.ChunkedArray:
-    import pandas as pd
-
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        try:
-            parsed = pd.to_datetime(pd.Series(column.to_pylist(), dtype=object), utc=True, format="ISO8601")
-            return pa.chunked_array([pa.array(parsed)])
-        except (ValueError, OverflowError) as error:
-            found = str(error).splitlines()[0]
-    elif pa.types.is_null(column.type):
+    if pa.types.is_null(column.type):
         return column.cast(pa.timestamp("us", "UTC"))
-    else:
-        found = f"the type {column.type}"
-    raise InputError(
-        expected=f"times in the spine's column {time!r}",
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        return pa.chunked_array([instants(pl.Series(time, column), time).to_arrow()])
+    raise _not_a_time(time, f"the type {column.type}")
+
+
+def instants(texts: pl.Series, time: str) -> pl.Series:
+    """Texts in ISO 8601 as instants; see ``feature_repo.iso8601``.
+
+    Args:
+        texts: (rows,); without an offset they are UTC.
+        time: name of the column, for messages.
+
+    Returns:
+        (rows,) in microseconds, UTC, what is beyond them cut off; null where the text is null.
+
+    Raises:
+        InputError: a text is not ISO 8601, such as ``03/04/2026``, which may be in March or in April.
+    """
+    parts = texts.str.extract_groups(iso8601.PATTERN).struct.unnest()
+    day, clock, seconds, fraction, offset = parts.get_columns()
+    local = (day + " " + clock.fill_null("00:00") + ":" + seconds.fill_null("00")).str.to_datetime(
+        "%Y-%m-%d %H:%M:%S", time_unit="us", time_zone="UTC", strict=False
+    )
+    micros = fraction.fill_null("0").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64)
+    east = {one: _minutes(one) for one in offset.unique().drop_nulls()}
+    minutes = offset.replace_strict(east, default=None, return_dtype=pl.Int64)
+    known = offset.is_null() | minutes.is_not_null()
+    found = (local.to_physical() + micros - minutes.fill_null(0) * 60_000_000).set(~known, None)
+    found = found.set((found < _EARLIEST) | (found > _LATEST), None)
+    wrong = texts.filter(found.is_null() & texts.is_not_null())
+    if wrong.len():
+        raise _not_a_time(time, f"{wrong[0][:60]!r}")
+    return found.cast(pl.Datetime("us", "UTC")).alias(texts.name)
+
+
+def _minutes(offset: str) -> int | None:
+    try:
+        return iso8601.offset_minutes(offset)
+    except ValueError:
+        return None
+
+
+def _not_a_time(time: str, found: str) -> InputError:
+    return InputError(
+        expected=f"times (timestamps, or texts in {iso8601.EXAMPLES}) in the spine's column {time!r}",
         found=found,
-        next_command=f"cast {time!r} to a timestamp in UTC",
+        next_command=f"write {time!r} in ISO 8601, or cast it to a timestamp in UTC",
     )
 
 
-def in_unit(microseconds: Integers, beyond: Integers, unit: str) -> Integers:
-    """Moments as integers of a unit; times that nanoseconds cannot hold become their first or last."""
-    if unit == "us":
-        return microseconds
-    held = np.clip(microseconds, *_NANOSECONDS) * 1000
-    return held + beyond
-
-
-def key_expressions(schema: Mapping[str, pl.DataType], history: History) -> tuple[pl.Expr, ...]:
-    """Each join key of a spine in the type of the history's column; null where it cannot be equal to any.
+def key_columns(keys: pl.DataFrame, history: History) -> pl.DataFrame:
+    """The join keys of a view, from columns of a spine, in the types of the history's columns.
 
     Args:
-        schema: types of the spine's columns.
+        keys: columns of the spine, those of the view's keys among them.
         history: whose keys are joined.
 
+    Returns:
+        (rows,) the keys of the view; null where a key is missing, or where the history's type cannot hold it.
+
     Raises:
-        InputError: the spine has a key in a type that can never be equal.
+        InputError: a value, or a column's type, cannot be such a key (``feature_repo.keys``).
     """
-    expressions = []
+    columns = []
     for key, column in history.keys.items():
-        expression = _converted(pl.col(key), schema[key], comparable(history.types[column]))
-        if expression is None:
-            raise InputError(
-                expected=f"{key!r} as {history.types[column]} in the spine, as in the view {history.view}",
-                found=f"{schema[key]}",
-                next_command=f"cast the spine's {key!r} to the type of the view's",
-            )
-        expressions.append(expression)
-    return tuple(expressions)
+        wanted = comparable(history.types[column])
+        is_same = keys.schema[key] == wanted and not wanted.is_temporal()
+        columns.append(keys[key] if is_same else _as_stored(keys[key], wanted, key))
+    return pl.DataFrame(columns)
 
 
-def _converted(key: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr | None:
-    if have == want:
-        return key
-    if have == pl.Null:
-        return pl.lit(None, want).alias(key.meta.output_name())
-    if isinstance(have, pl.Categorical | pl.Enum) and want == pl.String:
-        return key.cast(pl.String)
-    if have.is_numeric() and want.is_numeric():
-        there = key.cast(want, strict=False)  # only where nothing is lost on the way
-        return pl.when(there.cast(have, strict=False) == key).then(there)
-    if isinstance(have, pl.Datetime | pl.Date) and isinstance(want, pl.Datetime):
-        time = key.cast(pl.Datetime("ns" if getattr(have, "time_unit", "us") == "ns" else "us", _zone(have)))
-        time = time.dt.replace_time_zone("UTC") if _zone(have) is None else time.dt.convert_time_zone("UTC")
-        there = time.cast(pl.Datetime(want.time_unit, "UTC"))
-        equal = pl.when(there.cast(pl.Datetime("ns", "UTC")) == time.cast(pl.Datetime("ns", "UTC"))).then(there)
-        return equal.dt.convert_time_zone(want.time_zone) if want.time_zone else equal.dt.replace_time_zone(None)
-    return None
+def _as_stored(key: pl.Series, wanted: pl.DataType, name: str) -> pl.Series:
+    """A key in the type of a column of a history; what that type cannot hold is null."""
+    dtype = next((dtype for is_kind, dtype in _DECLARED if is_kind(wanted)), None)
+    if dtype is None:
+        raise InputError(
+            expected=f"a history with the join key {name!r} as text, whole number, bytes, time or boolean",
+            found=f"{wanted}",
+            next_command="write the column as text, and declare its entity so",
+        )
+    converted = key_series(key, dtype, name)
+    if isinstance(wanted, pl.Datetime):
+        there = converted.cast(pl.Datetime(wanted.time_unit, "UTC"), strict=False)
+        there = there.set(there.cast(converted.dtype) != converted, None)
+        return there.dt.convert_time_zone(wanted.time_zone) if wanted.time_zone else there.dt.replace_time_zone(None)
+    if wanted == pl.Date:
+        there = converted.dt.date()
+        return there.set(there.cast(converted.dtype) != converted, None)
+    there = converted.cast(wanted, strict=False)
+    return there.set(there.cast(converted.dtype, strict=False) != converted, None) if wanted.is_numeric() else there
 
 
-def _zone(dtype: pl.DataType) -> str | None:
-    return getattr(dtype, "time_zone", None)
+def key_series(values: pl.Series, dtype: str, key: str) -> pl.Series:
+    """A polars column as keys of a declared type; see ``feature_repo.keys``.
+
+    Args:
+        values: (rows,) of any type.
+        dtype: Feast's name of the entity's type.
+        key: name of the join key, for messages.
+
+    Returns:
+        (rows,) in ``KEY_TYPES[dtype]``; null for a missing key.
+
+    Raises:
+        InputError: a value, or the column's type, cannot be a key of that type.
+    """
+    conversion(dtype, key)
+    wanted = KEY_TYPES.get(dtype, pl.String())
+    if values.dtype == wanted and dtype != "UnixTimestamp":
+        return values
+    if values.dtype == pl.Object:
+        return pl.Series(values.name, key_values(values.to_list(), dtype, key), wanted)
+    whole = values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum) else values
+    converted = pl.Series(values.name, key_column(whole.to_arrow(), dtype, key))
+    return converted if converted.dtype == wanted else converted.cast(wanted)
 
 
-def key_codes(keys: pl.DataFrame, rows: int) -> tuple[pl.DataFrame, Integers]:
+KEY_TYPES: dict[str, pl.DataType] = {
+    "Int64": pl.Int64(),
+    "Int32": pl.Int32(),
+    "Bytes": pl.Binary(),
+    "UnixTimestamp": pl.Datetime("us", "UTC"),
+    "Bool": pl.Boolean(),
+}
+"""Declared type of an entity → how its keys stand in a spine; texts for any other."""
+
+_DECLARED: tuple[tuple[Callable[[pl.DataType], bool], str], ...] = (
+    (lambda dtype: dtype == pl.String, "String"),
+    (lambda dtype: dtype.is_numeric(), "Int64"),
+    (lambda dtype: dtype == pl.Binary, "Bytes"),
+    (lambda dtype: dtype.is_temporal(), "UnixTimestamp"),
+    (lambda dtype: dtype == pl.Boolean, "Bool"),
+)
+
+
+def key_codes(keys: pl.DataFrame, is_asked: NDArray[np.bool_]) -> tuple[pl.DataFrame, Integers]:
     """Number the distinct keys of a spine in their order.
 
     Args:
         keys: (rows,) the join keys, of which there may be none; a row in which one is null has no key.
-        rows: how many.
+        is_asked: (rows,) false for rows that ask for nothing, having no moment. A key of those alone has no number.
 
     Returns:
-        The distinct keys and their ``CODE``, and the code of each row (rows,), -1 where it has no key.
+        The distinct keys and their ``CODE``, and the code of each row (rows,), -1 where it has no key or asks for
+        nothing.
     """
     if not keys.width:
-        return pl.DataFrame({CODE: [0]}, schema={CODE: pl.Int32}), np.zeros(rows, dtype=np.int64)
-    distinct = keys.unique().drop_nulls().sort(keys.columns)
+        return pl.DataFrame({CODE: [0]}, schema={CODE: pl.Int32}), np.where(is_asked, 0, -1)
+    asked = keys if is_asked.all() else keys.filter(pl.Series(is_asked))
+    distinct = asked.unique().drop_nulls().sort(keys.columns)
     codes = distinct.with_columns(pl.int_range(distinct.height, dtype=pl.Int32).alias(CODE))
     of_row = keys.join(codes, on=keys.columns, how="left", maintain_order="left")[CODE]
-    return codes, of_row.fill_null(-1).to_numpy().astype(np.int64)
+    numbers = of_row.fill_null(-1).to_numpy().astype(np.int64)
+    return codes, np.where(is_asked, numbers, -1)

@@ -9,6 +9,6 @@ to.
 """
 
 from inference.features.lookup import OnlineFeatures
-from inference.features.rows import OnlineRows, vector_column
+from inference.features.rows import OnlineRows
 
-__all__ = ["OnlineFeatures", "OnlineRows", "vector_column"]
+__all__ = ["OnlineFeatures", "OnlineRows"]

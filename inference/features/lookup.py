@@ -76,7 +76,9 @@ class OnlineFeatures:
         """Look rows up.
 
         Args:
-            keys: join key to n values; a single value counts for all rows. A null key finds nothing.
+            keys: join key to n values, a list or any array; a single value counts for all rows. Values are converted
+                to the type that the key's entity declares (``feature_repo.keys``). A missing key (None, NaN,
+                ``pandas.NA``, NaT, an Arrow null) finds nothing.
             request: ``request_timestamp`` (seconds since 1970 UTC; now if left out), ``device``, ``context``; what
                 retrieval says of each row, an array (n,): ``similar_score``, ``follows_score``.
             fill: put defaults where values are missing; ``missing`` says where.
@@ -84,7 +86,7 @@ class OnlineFeatures:
                 and marked in ``degraded``.
 
         Raises:
-            InputError: a key of the service is not given, or lengths differ.
+            InputError: a key of the service is not given or cannot be one of its type, or lengths differ.
             OnlineUnavailable: Redis does not answer.
             StoreError: Redis holds something damaged, or of a schema that nobody knows.
         """

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from feature_repo.errors import InputError
+from feature_repo.keys import key_parts
 from feature_repo.manifest import Service, View
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import Schema
@@ -14,6 +15,9 @@ from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import Server
 from inference.features.entities import Column, distinct_entities
 from inference.features.matrix import Matrix, matrix_of
+
+Keys = tuple[tuple[str, str], ...]
+"""Join key and Feast's name of its type, sorted by name."""
 
 _NUMBERS = {"Int64", "Int32", "Float64", "Float32", "Bool", "UnixTimestamp"}
 
@@ -38,12 +42,12 @@ class Plan:
 
     def __init__(self, service: Service, defaults: Mapping[str, float | str], server: Server) -> None:
         self.service = service
-        self.groups = list(dict.fromkeys(view.join_keys for view in service.views))
+        self.groups = list(dict.fromkeys(map(_keys, service.views)))
         self.lookups = [
             Lookup(
                 view,
                 Schema.of(view.name, view.columns),
-                self.groups.index(view.join_keys),
+                self.groups.index(_keys(view)),
                 entity_key.prefix(service.project, view.name),
             )
             for view in service.views
@@ -58,9 +62,13 @@ class Plan:
         self._matrices: dict[tuple[str, ...], Matrix] = {}
 
     def entities(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[list[bytes]], list[np.ndarray | None]]:
-        """Number of rows; per group the distinct entities and the place of each row among them."""
+        """Number of rows; per group the distinct entities and the place of each row among them.
+
+        Raises:
+            InputError: a key is not given or cannot be one of its type, or lengths differ.
+        """
         absent = [key for key in self.service.join_keys if key not in keys]
-        lengths = {len(values) for values in keys.values()} - {1}
+        lengths = {1 if isinstance(values, str | bytes) else len(values) for values in keys.values()} - {1}
         if absent or len(lengths) > 1:
             raise InputError(
                 expected=f"values of one length (or a single one) for {list(self.service.join_keys)}",
@@ -68,7 +76,10 @@ class Plan:
                 next_command=f"add {absent[0]} to the keys" if absent else "pass lists of one length",
             )
         length = lengths.pop() if lengths else 1
-        columns = {key: Column.of(entity_key.texts(keys[key])) for key in self.service.join_keys}
+        columns = {
+            (key, dtype): Column.of(key_parts(keys[key], dtype, key))
+            for key, dtype in dict.fromkeys(key for group in self.groups for key in group)
+        }
         found, places = [], []
         for group in self.groups:
             distinct, place = distinct_entities([columns[key] for key in group], length)
@@ -92,3 +103,7 @@ class Plan:
                 self._matrices.clear()
             found = self._matrices[names] = matrix_of(self, names)
         return found
+
+
+def _keys(view: View) -> Keys:
+    return tuple(zip(view.join_keys, view.key_types, strict=True))

@@ -11,6 +11,7 @@ from feature_repo.manifest import Service
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.packed.decode import Block, Mixed
 from feature_repo.packed.schema import UNKNOWN_TIME
+from feature_repo.vectors import vector_column
 from inference.features.matrix import Gather
 from inference.features.plan import Plan
 
@@ -304,16 +305,3 @@ def _is_missing(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "O":
         return np.array([value is None for value in values], bool)
     return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-
-
-def vector_column(values: Sequence[np.ndarray | None] | np.ndarray) -> np.ndarray:
-    """(n, d) float32; a missing vector, or one of another length than the first, is a row of NaN."""
-    present = [value for value in values if value is not None]
-    width = len(present[0]) if present else 0
-    if present and len(present) == len(values) and all(len(value) == width for value in present):
-        return np.array(present, np.float32)
-    out = np.full((len(values), width), np.nan, np.float32)
-    for row, value in enumerate(values):
-        if value is not None and len(value) == width:
-            out[row] = value
-    return out

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_repo.home import Home
+from feature_repo.keys import key_values
 from inference.monitoring.background_log import BackgroundLog, share_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ class LookupLog(BackgroundLog):
         return self._home.lookups(rows.service.name) / f"date={day}", {
             "at": round(at * 1e6),
             "fingerprint": rows.service.fingerprint,
-            "keys": {name: _repeated(values, len(rows)) for name, values in keys.items()},
+            "keys": {
+                name: _repeated(list(map(_in_json, key_values(keys[name], dtype, name))), len(rows))
+                for name, dtype in rows.service.key_types.items()
+            },
             "request": {name: _of_rows(value) for name, value in request.items()},
             "values": {name: _plain(values) for name, values in rows.values.items()},
             "events": {view: _micros(times) for view, times in rows.event_times.items()},
@@ -68,9 +72,15 @@ def _shared(home: Home, share: float) -> LookupLog:
     return LookupLog(home, share)
 
 
-def _repeated(values: Any, length: int) -> list[Any]:
-    listed = [values] if isinstance(values, str) or not isinstance(values, Sequence) else list(values)
+def _repeated(listed: list[Any], length: int) -> list[Any]:
     return listed * length if len(listed) == 1 else listed
+
+
+def _in_json(key: Any) -> Any:
+    """A converted key in a form that converts back to it."""
+    if isinstance(key, datetime):
+        return key.isoformat()
+    return key.decode(errors="backslashreplace") if isinstance(key, bytes) else key
 
 
 def _of_rows(value: Any) -> Any:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from feature_repo.clock import parse_time
 from feature_repo.errors import HomeError, InputError, StoreError
 from feature_repo.home import DEFAULT_ROOT, Home
 from feature_repo.manifest import load_service
-from feature_repo.materialize import newest_feature, parse_time
+from feature_repo.materialize import newest_feature
 
 
 def test_the_default_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

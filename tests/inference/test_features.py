@@ -96,11 +96,17 @@ def own(home: Home) -> Home:
 def write_manifest(home: Home, ttl: float, columns: Any = SCHEMA.columns) -> None:
     home.ensure()
     listed = [[c.name, c.dtype, c.length] for c in columns]
-    view = {"name": "plays", "join_keys": ["user_id"], "features": [c[:2] for c in listed], "columns": listed}
+    view = {
+        "name": "plays",
+        "join_keys": ["user_id"],
+        "key_types": ["String"],
+        "features": [c[:2] for c in listed],
+        "columns": listed,
+    }
     view |= {"ttl": ttl, "defaults": [["n", 0.0], ["name", "nobody"]]}
     service = {"fingerprint": "f", "views": [view], "on_demand": []}
     service["features"] = [[f"plays__{c[0]}", c[1]] for c in listed]
-    document = {"version": 2, "project": "p", "online": None, "services": {"s": service}}
+    document = {"version": 3, "project": "p", "online": None, "services": {"s": service}}
     partial = home.manifest.with_suffix(".tmp")
     partial.write_text(json.dumps(document))
     partial.replace(home.manifest)

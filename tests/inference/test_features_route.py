@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from feature_repo.home import Home
 from inference.api.app import create_app
+from inference.api.schemas.common import RequestContext
 from inference.features import OnlineFeatures
 
 
@@ -29,6 +30,27 @@ def test_features_are_those_of_the_lookup(client: TestClient, world: Home) -> No
     assert told["values"]["user_profile__birth_year"] == rows.values["user_profile__birth_year"]
     assert told["values"]["user_taste__vector"][0] == pytest.approx(rows.values["user_taste__vector"][0].tolist())
     assert told["values"]["user_history__track_ids"][2] is None
+
+
+def test_keys_are_converted_and_a_null_finds_nothing(client: TestClient) -> None:
+    keys = {"user_id": [None, "", 7, 7.0, "u000007"]}
+    answer = client.post("/v1/features/listener_v1", json={"keys": keys})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["values"]["user_history__track_ids"]
+    assert found[:4] == [None] * 4
+    assert found[4]
+
+
+@pytest.mark.parametrize("wrong", [True, 7.5, 1e300, ["u"], {"u": 1}])
+def test_a_key_that_cannot_be_one_is_a_problem(client: TestClient, wrong: object) -> None:
+    answer = client.post("/v1/features/listener_v1", json={"keys": {"user_id": [wrong]}})
+    assert answer.status_code == 422
+    assert "user_id" in answer.json()["detail"]
+
+
+def test_a_moment_without_an_offset_is_utc() -> None:
+    for text in ("2026-02-01T12:00:00", "2026-02-01T12:00:00Z", "2026-02-01T14:00:00+02:00"):
+        assert RequestContext.model_validate({"at": text}).request() == {"request_timestamp": 1_769_947_200.0}
 
 
 @pytest.mark.parametrize(

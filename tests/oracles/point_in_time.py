@@ -1,28 +1,27 @@
 """What a feature's value is at a moment: loops, no tricks. Every engine is compared with this."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 Row = Mapping[str, Any]
-
-_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 def as_of(
     rows: Sequence[Row],
     key: Mapping[str, Any],
-    moment: datetime | None,
+    moment: datetime | int | None,
     *,
-    ttl: timedelta | None = None,
+    ttl: timedelta | int | None = None,
     as_known: bool = False,
 ) -> Row | None:
-    """The newest row of a key at or before a moment; the newest created among rows of one time.
+    """The newest row of a key at or before a moment: newest event, then newest created, then last among the rows.
 
     Args:
-        rows: with the key's columns, ``event_timestamp`` and perhaps ``created_timestamp``.
+        rows: in their order in the files, with the key's columns, ``event_timestamp`` and perhaps
+            ``created_timestamp``, which is older than any time where it is null.
         key: column to value; a null value finds nothing.
-        moment: of the question; null finds nothing.
+        moment: of the question; null finds nothing. Times are datetimes, or all of them numbers of one unit.
         ttl: rows older than this do not count; no limit if None or zero.
         as_known: rows created after the moment do not count, nor do those of which nobody knows when.
     """
@@ -38,10 +37,11 @@ def as_of(
             created = row["created_timestamp"]
             if created is None or created > moment:
                 continue
-        if best is None or _order(row) > _order(best):
+        if best is None or _order(row) >= _order(best):
             best = row
     return best
 
 
-def _order(row: Row) -> tuple[datetime, datetime]:
-    return row["event_timestamp"], row.get("created_timestamp") or _BEFORE_ALL
+def _order(row: Row) -> tuple:
+    created = row.get("created_timestamp")
+    return row["event_timestamp"], created is not None, row["event_timestamp"] if created is None else created

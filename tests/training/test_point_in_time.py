@@ -106,7 +106,8 @@ def test_as_known_leaves_out_what_was_learned_later(in_world: Home) -> None:
     [
         (spine().drop("user_id"), r"a spine with the columns .*no \['user_id'\]"),
         (spine().drop("event_timestamp"), r"no \['event_timestamp'\]"),
-        (spine().with_columns(event_timestamp=pl.lit("soon")), "a time in every row"),
+        (spine().with_columns(event_timestamp=pl.lit("soon")), "ISO 8601.*found 'soon'"),
+        (spine().with_columns(event_timestamp=pl.lit("03/04/2026")), "ISO 8601.*found '03/04/2026'"),
         (spine().with_columns(event_timestamp=pl.lit(5)), "a time in every row"),
         (spine().with_columns(event_timestamp=pl.lit(None, pl.Datetime("us", "UTC"))), "3 rows without one"),
         (spine().with_columns(user_taste__fit=1), "without the service's own features"),

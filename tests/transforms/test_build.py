@@ -19,13 +19,15 @@ from transforms.simulate.world import Size
 from transforms.windows import calendar, known_tiles
 
 SIZE = Size(users=40, tracks=100, days=33, plays=2_500)
+END = SIZE.start + timedelta(days=SIZE.days)
+ONE_DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("simulated"))
     simulate(home, SIZE, seed=5)
-    build(home)
+    build(home, END)
     return home
 
 
@@ -73,21 +75,21 @@ def test_every_table_has_its_views_schema(built: Home) -> None:
 
 def test_a_second_run_does_nothing(built: Home) -> None:
     before = tables(built)
-    assert not any(report.rebuilt for report in build(built).values())
+    assert not any(report.rebuilt for report in build(built, END).values())
     assert tables(built) == before
 
 
 def test_a_late_event_rebuilds_just_the_days_that_see_it(built: Home, tmp_path: Path) -> None:
     ingest(built, "late", [late_play(2)])
-    reports = build(built)
+    reports = build(built, END)
     day = (SIZE.start + timedelta(days=2)).date()
     rebuilt = reports["user_listening"].rebuilt
-    assert (min(rebuilt), max(rebuilt)) == (day + timedelta(days=1), day + timedelta(days=29))
+    assert (min(rebuilt), max(rebuilt)) == (day + ONE_DAY, day + timedelta(days=29))
     assert len(rebuilt) == 29 < reports["user_listening"].days
     assert not reports["user_profile"].rebuilt
     fresh = Home(tmp_path / "fresh")
     shutil.copytree(built.raw("plays").parent.parent, fresh.root / "raw")
-    build(fresh)
+    build(fresh, END)
     for name in feature_tables.tables():
         assert_frame_equal(newest(built, name), newest(fresh, name))
 
@@ -97,7 +99,7 @@ def test_a_correction_leaves_what_was_known_before(built: Home) -> None:
     before = feature_tables.scan(built, name).collect()
     late = late_play(2)
     ingest(built, "late", [late])
-    build(built)
+    build(built, END)
     after = feature_tables.scan(built, name).collect()
     assert before.join(after, on=before.columns, how="anti", nulls_equal=True).is_empty()
     added = after.join(before, on=after.columns, how="anti", nulls_equal=True)
@@ -111,20 +113,95 @@ def test_a_correction_leaves_what_was_known_before(built: Home) -> None:
 
 def test_a_new_day_leaves_the_old_files_alone(built: Home) -> None:
     ingest(built, "next", [late_play(SIZE.days)])
-    new_day = (SIZE.start + timedelta(days=SIZE.days)).date() + timedelta(days=1)
-    assert [report.rebuilt for name, report in build(built).items() if name == "track_popularity"] == [[new_day]]
+    reports = build(built, END + ONE_DAY)
+    assert reports["track_popularity"].rebuilt == [(END + ONE_DAY).date()]
 
 
-def test_a_day_that_is_gone_takes_its_rows_along(built: Home, tmp_path: Path) -> None:
+def test_a_day_that_is_gone_is_closed(built: Home, tmp_path: Path) -> None:
+    """What its rows said is known as of before, and nobody reads it any more."""
+    before = feature_tables.scan(built, "user_listening").collect()
     for day in sorted(built.raw("plays").glob("date=*"))[-3:]:
         shutil.rmtree(day)
-    assert build(built)["user_history"].removed == 3
+    build(built, END)
     fresh = Home(tmp_path / "fresh")
     shutil.copytree(built.root / "raw", fresh.root / "raw")
-    build(fresh)
-    assert tables(built).keys() == tables(fresh).keys()
+    build(fresh, END)
     for name in feature_tables.tables():
-        assert_frame_equal(*(feature_tables.scan(home, name).collect() for home in (built, fresh)))
+        assert_says_the_same(built, fresh, name)
+    after = feature_tables.scan(built, "user_listening").collect()
+    assert before.join(after, on=before.columns, how="anti", nulls_equal=True).is_empty()
+    assert not any(report.rebuilt for report in build(built, END).values())
+
+
+def assert_says_the_same(home: Home, other: Home, name: str) -> None:
+    """Whoever asks for a key at a moment reads the same from both tables, whatever rows they are made of."""
+    keys = list(feature_tables.tables()[name].join_keys)
+    rows = [newest(one, name).drop("created_timestamp", strict=False) for one in (home, other)]
+    rows = [one.unique([*keys, "event_timestamp"], keep="last").sort("event_timestamp") for one in rows]
+    moments = pl.concat([one.select(*keys, "event_timestamp") for one in rows]).unique().sort("event_timestamp")
+    asked = {"on": "event_timestamp", "by": keys, "check_sortedness": False}
+    answers = [moments.join_asof(one, **asked).sort(*keys, "event_timestamp") for one in rows]
+    assert_frame_equal(*answers)
+
+
+def test_plays_that_move_to_another_key_are_closed(tmp_path: Path) -> None:
+    """Of a key that loses all its events nothing is left to read, of one that loses the newest the rest is."""
+    home = Home(tmp_path / "home")
+
+    def put(artist: str, day: int, created: int, number: int = 0) -> None:
+        at = SIZE.start + timedelta(days=day, hours=5)
+        row = {
+            "user_id": "ann",
+            "track_id": f"song{number}",
+            "artist_id": artist,
+            "event_timestamp": at,
+            "created_timestamp": SIZE.start + timedelta(days=created, hours=6),
+            "ms_played": 200_000,
+            "skipped": False,
+        }
+        ingest(home, "x", [Batch("plays", pl.DataFrame([row]))])
+
+    def says(artist: str, day: int, known: datetime | None = None) -> list[int | None]:
+        rows = feature_tables.scan(home, "user_artist_affinity").filter(pl.col("artist_id") == artist).collect()
+        rows = rows.filter(pl.col("event_timestamp") <= SIZE.start + timedelta(days=day))
+        if known:
+            rows = rows.filter(pl.col("created_timestamp") <= known)
+        return rows.sort("event_timestamp", "created_timestamp").tail(1)["plays_28d"].to_list()
+
+    put("wrong band", 2, 2)
+    put("old band", 1, 1, number=1)
+    put("old band", 3, 3, number=2)
+    now = SIZE.start + timedelta(days=5)
+    build(home, now)
+    assert (says("wrong band", 4), says("old band", 4), says("right band", 4)) == ([1], [2], [])
+    put("right band", 2, 6)
+    put("right band", 3, 6, number=2)
+    later = SIZE.start + timedelta(days=7)
+    build(home, later)
+    assert (says("wrong band", 4), says("old band", 4), says("right band", 4)) == ([None], [1], [2])
+    assert (says("wrong band", 4, now), says("old band", 4, now)) == ([1], [2])
+    put("old band", 0, 8, number=3)  # the row that a closing version repeats has another value now
+    build(home, SIZE.start + timedelta(days=9))
+    assert (says("wrong band", 4), says("old band", 4)) == ([None], [2])
+    put("wrong band", 2, 10)  # and back
+    build(home, SIZE.start + timedelta(days=11))
+    assert says("wrong band", 4) == [1]
+
+
+def test_rows_are_due_by_the_clock(tmp_path: Path) -> None:
+    """Not by the last event: what has left a window while nobody played is gone, and no row is made before its time."""
+    home = Home(tmp_path / "home")
+    ingest(home, "x", [late_play(0)])
+    play = SIZE.start + timedelta(hours=5)
+    build(home, play + timedelta(hours=3))
+    rows = feature_tables.scan(home, "user_listening").collect()
+    assert rows.is_empty(), "the first midnight is not over"
+    build(home, SIZE.start + timedelta(days=40))
+    rows = feature_tables.scan(home, "user_listening").sort("event_timestamp").collect()
+    assert rows["event_timestamp"].to_list() == [SIZE.start + timedelta(days=n) for n in (1, 2, 8, 29)]
+    assert rows["plays_28d"].to_list() == [1, 1, 1, 0]
+    live = feature_tables.scan(home, "user_session").collect()
+    assert live["event_timestamp"].max() < SIZE.start + timedelta(days=40)
 
 
 @pytest.mark.parametrize("killed_after", [0, 1, 40, 170])
@@ -146,8 +223,8 @@ def test_a_killed_run_repeated_ends_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(parquet, "write_whole", dying)
         with pytest.raises(KeyboardInterrupt):
-            build(home)
-    build(home)
+            build(home, END)
+    build(home, END)
     assert tables(home) == tables(simulated)
     assert not list(home.root.rglob(".partial-*"))
 
@@ -156,7 +233,7 @@ def test_torn_feature_files_are_made_again(built: Home) -> None:
     before = tables(built)
     for path in sorted(built.features("user_listening").rglob("*.parquet"))[:2]:
         path.write_bytes(path.read_bytes()[:64])
-    assert len(build(built)["user_listening"].rebuilt) == 2
+    assert len(build(built, END)["user_listening"].rebuilt) == 2
     assert tables(built) == before
 
 
@@ -165,7 +242,7 @@ def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monk
     shutil.copytree(simulated.root / "raw", home.root / "raw")
     monkeypatch.setattr(calendar, "CHUNK_EVENTS", 500)
     monkeypatch.setattr(calendar, "CHUNK_DAYS", 4)
-    build(home)
+    build(home, END)
     for name in feature_tables.tables():
         assert_frame_equal(feature_tables.scan(home, name).collect(), feature_tables.scan(simulated, name).collect())
 
@@ -173,7 +250,7 @@ def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monk
 def test_changed_code_rebuilds_its_tables(built: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tables(built)
     monkeypatch.setattr(known_tiles, "_code", lambda: "other code")
-    reports = build(built)
+    reports = build(built, END)
     assert reports["user_listening"].rebuilt
     assert not reports["user_profile"].rebuilt
     rows = [feature_tables.scan(built, "user_listening").collect().height, before.keys() == tables(built).keys()]
@@ -188,7 +265,7 @@ def test_without_plays_the_next_command_is_told(tmp_path: Path) -> None:
 def test_plays_of_unknown_users_and_tracks_count(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     ingest(home, "x", [late_play(0)])
-    build(home)
+    build(home, END)
     rows = feature_tables.scan(home, "track_popularity").collect()
     assert rows.filter(pl.col("plays_1d") == 1).height == 1
     assert feature_tables.scan(home, "track_catalogue").collect().is_empty()

@@ -60,7 +60,7 @@ class TrainingSet:
 
     @property
     def spine(self) -> pl.DataFrame:
-        """As it was given, keys as text and times in UTC; read whole."""
+        """As it was given, keys in their declared types and times in UTC; read whole."""
         return self._spine.collect()
 
     @property
@@ -173,8 +173,10 @@ def training_set(
 
     Args:
         feature_service: name of a service that was applied.
-        spine: polars (lazy or not), pandas or Arrow table, a Parquet or CSV file, or what ``all_keys`` returns.
-            What is lazy or a file is never held whole.
+        spine: polars (lazy or not), pandas or Arrow table, a mapping of columns, a file of Parquet, CSV or JSON
+            lines, a folder of Parquet, or what ``all_keys`` returns. What is lazy or a file is never held whole.
+            Keys are converted to the types of their entities (``feature_repo.keys``); times that are texts are ISO
+            8601.
         home: the data folder; from the environment if None.
         as_known: use only rows that were created by the spine row's time.
 
@@ -182,7 +184,7 @@ def training_set(
         One row per row of the spine, in its order; read when it is asked for.
 
     Raises:
-        InputError: the spine lacks a column, or its time is not a time.
+        InputError: the spine lacks a column, a key cannot be one of its type, or its time is not a time.
         StoreError: there is no such service, or its tables are not built.
     """
     home = home or Home.from_env()
@@ -190,7 +192,7 @@ def training_set(
     service = resolve_service(store, feature_service)
     for view in service.views:
         _check_files(store, view)
-    rows = SpineTable.of(spine, service.join_keys, [name for name, _ in service.features])
+    rows = SpineTable.of(spine, service.key_types, [name for name, _ in service.features])
     return TrainingSet(store, service, rows, home, as_known)
 
 

@@ -11,28 +11,31 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from training.datasets.point_in_time import all_keys, training_set
 from transforms import feature_tables
+from transforms.raw.read import scan
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def last_full_day(home: Home) -> datetime:
-    """The midnight after the last day that is over: one of whose last hour, or of whose next day, there is an event.
+    """The midnight after the last day that is over: one of whose last hour, or of whose next day, there is a play.
 
     Raises:
         StoreError: there is nothing yet.
     """
-    newest = feature_tables.scan(home, "platform_load").select(pl.col("event_timestamp").max()).collect().item()
+    newest = scan(home, "plays").select(pl.col("event_timestamp").max()).collect().item()
     if newest is None:
         raise StoreError(
-            expected="rows of platform_load",
+            expected="plays",
             found="none",
             next_command="python -m transforms simulate && python -m transforms build",
         )
-    return newest.replace(hour=0, minute=0, second=0, microsecond=0)
+    over = min(newest.replace(minute=0, second=0, microsecond=0) + HOUR, clock.now())
+    return over.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def history(

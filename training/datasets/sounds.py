@@ -8,7 +8,7 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.datasets import Sample, training_set
-from training.datasets.columns import to_numpy
+from training.datasets.columns import to_matrix
 from transforms.audio.described import EATEN, WIDTH, vector
 from transforms.raw.read import scan
 
@@ -72,7 +72,7 @@ class LabelledSounds:
             vectors,
             rows.select("genre", "mood", "valence", "arousal", "instruments"),
             np.unique(owners.to_numpy(), return_inverse=True)[1],
-            to_numpy(rows[f"{VIEW}__tonal_balance"]),
+            to_matrix(rows[f"{VIEW}__tonal_balance"]),
             int(rows["event_timestamp"].dt.timestamp("us").max()),  # type: ignore[arg-type]
             Sample.of(pulled),
         )

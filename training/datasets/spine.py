@@ -1,19 +1,20 @@
-"""The spine as the SDK takes it: any table, keys as text, times in UTC; in memory, or in a file that stays there."""
+"""The spine as the SDK takes it: any table, keys in their declared types, times in UTC; in memory or in a file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from feature_repo.errors import InputError
+from feature_repo.stores.spine import KEY_TYPES, instants, key_series
 from feature_repo.stores.staging import Staging
+from training.datasets.read_spine import REQUEST_TIMES, TIME, read_spine, unreadable
 from transforms import parquet
 from transforms.raw.table import MICROSECONDS_UTC
-
-TIME = "event_timestamp"
 
 
 @dataclass(frozen=True)
@@ -32,33 +33,47 @@ class SpineTable:
     staged: Staging | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, given: Any, keys: Sequence[str], features: Sequence[str]) -> "SpineTable":
+    def of(cls, given: Any, keys: Mapping[str, str], features: Sequence[str]) -> "SpineTable":
         """Check a spine and bring it into shape.
 
         Args:
-            given: polars (lazy or not), pandas or Arrow table, Parquet or CSV file, or a spine of the offline store.
-            keys: join keys that it must have.
+            given: polars (lazy or not), pandas or Arrow table, a mapping of columns, Parquet, CSV or JSON lines in a
+                file, a folder of Parquet, or a spine of the offline store.
+            keys: join keys that it must have, and Feast's names of their types.
             features: names that it must not have.
 
         Raises:
-            InputError: a column is missing or in the way, or the time is not a time.
+            InputError: a column is missing or in the way, a key cannot be one of its type, or the time is not a time.
         """
-        rows = _read(given)
+        rows, refused = read_spine(given, keys), _Refusals()
         lazy = rows.lazy()
-        schema = dict(lazy.collect_schema())
-        _check(schema, keys, features)
-        if schema[TIME] == pl.String:
-            lazy = lazy.with_columns(pl.col(TIME).str.to_datetime(time_zone="UTC", strict=False))
-            schema[TIME] = MICROSECONDS_UTC
-        shaped = lazy.with_columns(*(pl.col(key).cast(pl.String) for key in keys), _utc(schema[TIME]))
-        shaped_schema = dict(shaped.collect_schema())
-        if isinstance(rows, pl.DataFrame):
-            spine = cls(shaped.collect(), shaped_schema)
-        else:
-            staged = Staging()
-            file = staged.folder / "spine.parquet"
-            shaped.sink_parquet(file, compression="zstd", compression_level=1)
-            spine = cls(pl.scan_parquet(file), shaped_schema, file, staged)
+        try:
+            schema = dict(lazy.collect_schema())
+            _check(schema, keys, features)
+            converted = (
+                refused.converted(key, partial(key_series, dtype=dtype, key=key), KEY_TYPES.get(dtype, pl.String()))
+                for key, dtype in keys.items()
+                if schema[key] != KEY_TYPES.get(dtype, pl.String()) or dtype == "UnixTimestamp"
+            )
+            time = _utc(schema[TIME])
+            if schema[TIME] == pl.String:
+                time = refused.converted(TIME, partial(instants, time=TIME), MICROSECONDS_UTC)
+            requests = (
+                refused.converted(name, partial(instants, time=name), MICROSECONDS_UTC)
+                for name in REQUEST_TIMES
+                if schema.get(name) == pl.String
+            )
+            shaped = lazy.with_columns(*converted, time, *requests)
+            shaped_schema = dict(shaped.collect_schema())
+            if isinstance(rows, pl.DataFrame):
+                spine = cls(shaped.collect(), shaped_schema)
+            else:
+                staged = Staging()
+                file = staged.folder / "spine.parquet"
+                shaped.sink_parquet(file, compression="zstd", compression_level=1)
+                spine = cls(pl.scan_parquet(file), shaped_schema, file, staged)
+        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
+            raise refused.first or unreadable(given, error) from error
         missing = spine.rows.lazy().select(pl.col(TIME).null_count()).collect().item()
         if missing:
             raise _not_a_time(f"{missing} rows without one (column type {schema[TIME]})")
@@ -92,7 +107,7 @@ class SpineTable:
         partial.replace(path)
 
 
-def _check(schema: dict[str, pl.DataType], keys: Sequence[str], features: Sequence[str]) -> None:
+def _check(schema: Mapping[str, pl.DataType], keys: Iterable[str], features: Sequence[str]) -> None:
     needed = [*keys, TIME]
     absent = [name for name in needed if name not in schema]
     if absent:
@@ -120,24 +135,21 @@ def _not_a_time(found: str) -> InputError:
     )
 
 
-def _read(given: Any) -> pl.DataFrame | pl.LazyFrame:
-    from feature_repo.stores.spine import Spine
+class _Refusals:
+    """Conversions of lazy columns, and the first error of them: polars makes another of what a conversion raises."""
 
-    if isinstance(given, Spine):
-        return pl.DataFrame(given.table) if given.in_memory else pl.scan_parquet(given.table.files)
-    if isinstance(given, str | Path):
-        path = Path(given)
-        if not path.exists():
-            raise InputError(expected="a spine", found=f"no file {path}", next_command=f"ls {path.parent}")
-        if path.suffix == ".csv":
-            return pl.scan_csv(path, try_parse_dates=True)
-        try:
-            scan = pl.scan_parquet(path)
-            scan.collect_schema()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise parquet.damaged(path, error, "write the spine again") from error
-        return scan
-    return given if isinstance(given, pl.DataFrame | pl.LazyFrame) else pl.DataFrame(given)
+    def __init__(self) -> None:
+        self.first: InputError | None = None
+
+    def converted(self, column: str, convert: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
+        def run(values: pl.Series) -> pl.Series:
+            try:
+                return convert(values)
+            except InputError as error:
+                self.first = self.first or error
+                raise ValueError from error
+
+        return pl.col(column).map_batches(run, return_dtype=dtype, is_elementwise=True)
 
 
 def _utc(dtype: pl.DataType) -> pl.Expr:

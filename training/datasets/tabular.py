@@ -21,7 +21,7 @@ class TabularSet:
     """A pulled training set, in order of time.
 
     Attributes:
-        features: ``view__feature`` → (n,) float64 with NaN, objects with None, or (n, d) vectors.
+        features: ``view__feature`` → (n,) float64 with NaN, or objects with None.
         labels: (n,) float64, NaN where missing.
         times: (n,) microseconds.
         units: (n,) names of rows: their keys and time.
@@ -29,6 +29,8 @@ class TabularSet:
         segments: division → (n,) texts.
         pulled: manifest of the training set.
         folder: where it is kept.
+        lists: features of the service that are lists. A model of rows takes none of them: texts are no numbers, and
+            lists of numbers have as many as there were events, or are vectors that an on-demand function compares.
     """
 
     features: Mapping[str, np.ndarray]
@@ -39,6 +41,7 @@ class TabularSet:
     segments: Mapping[str, np.ndarray]
     pulled: Mapping[str, Any]
     folder: Path
+    lists: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,7 +113,9 @@ class TabularSet:
     ) -> "TabularSet":
         """Of a set that was pulled before."""
         left_out = set(without)
-        names = [name for name in data.columns if "__" in name and not left_out & {name, name.partition("__")[0]}]
+        wanted = [name for name in data.columns if "__" in name and not left_out & {name, name.partition("__")[0]}]
+        lists = tuple(name for name in wanted if data.schema[name].is_nested())
+        names = [name for name in wanted if name not in lists]
         keys = [name for name in data.columns if "__" not in name and name not in (LABEL, "event_timestamp")]
         times = data["event_timestamp"].dt.timestamp("us").to_numpy()
         named = data.select(pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="|"))
@@ -125,6 +130,7 @@ class TabularSet:
             divisions,
             manifest,
             folder,
+            lists,
         )
 
 

@@ -252,7 +252,7 @@ class TabularModel(Model):
         later = "later ones" if self.horizon is not None else f"of other {self.cluster}s"
         about = (
             f"{self.about} {len(train):,} rows to learn from, {len(test):,} {later} asked about, by {learner}; what "
-            f"serves was fitted to all {len(rows):,}."
+            f"serves was fitted to all {len(rows):,}.{_note(rows.lists)}"
         )
         version = self._register(home, rows, files, about, layout, learner, chosen, evidence, metrics)
         clock.lap("registration")
@@ -341,6 +341,7 @@ class TabularModel(Model):
                         "rows": len(rows),
                         "horizon_seconds": None if self.horizon is None else self.horizon.total_seconds(),
                         "without": list(self.without),
+                        "lists": list(rows.lists),
                         "seed": self.seed,
                     },
                 },
@@ -357,6 +358,11 @@ class TabularModel(Model):
             gates=self.gates,
             training_sets=[self._sample(rows, layout)],
         )
+
+
+def _note(lists: Sequence[str]) -> str:
+    """What a report says of features that are lists."""
+    return f" A model of rows takes no lists; left out: {', '.join(lists)}." if lists else ""
 
 
 def _microseconds(span: timedelta) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from feature_repo import clock
 from feature_repo.bundle import ALIASES
 from feature_repo.command_line import PARENT, Progress, silent
 from feature_repo.errors import BundleError, InputError, StoreError
@@ -106,36 +107,42 @@ class MLPipeline:
 
         step("ingest")
         self._ingest(home, stages)
-        self._features(home, stages, step)
-        outcomes: list[Outcome] = []
-        deployed: dict[str, int] = {}
-        fed = False
-        for model in chosen:
-            if fed and not model.feeds:  # what the promoted feeders make is there before anybody eats it
-                self._features(home, stages, step)
-                fed = False
-            step(f"train {model.name}")
-            outcome = self._train(home, stages, model, again)
-            outcomes.append(outcome)
-            if auto_deploy and outcome.version is not None:
-                why = f"{experiment_name}: passed its gates"
-                told = registry.promote_by_itself(home, model.name, outcome.version, outcome.decision, why)
-                fed = fed or (bool(model.feeds) and told.startswith("promoted"))
-                if registry.champion_of(home, model.name) == outcome.version:
-                    deployed[model.name] = outcome.version
-        if fed:
+        with clock.stopped(self._moment(home)):
             self._features(home, stages, step)
-        step("deploy")
-        self._deploy(home, stages, where)
-        watched: tuple[triggers.Watched, ...] = ()
-        if monitoring_enabled:
-            step("monitor")
-            found: list[triggers.Watched] = []
-            stages.run("monitor", "", lambda: _told(found, triggers.watch(home, chosen)), always=True)
-            watched = tuple(found)
-        recorded = self._record(home, experiment_name, stages.done, outcomes, deployed, watched)
-        progress(total, total, "done")
-        return Run(experiment_name, tuple(stages.done), tuple(outcomes), deployed, watched, recorded)
+            outcomes: list[Outcome] = []
+            deployed: dict[str, int] = {}
+            fed = False
+            for model in chosen:
+                if fed and not model.feeds:  # what the promoted feeders make is there before anybody eats it
+                    self._features(home, stages, step)
+                    fed = False
+                step(f"train {model.name}")
+                outcome = self._train(home, stages, model, again)
+                outcomes.append(outcome)
+                if auto_deploy and outcome.version is not None:
+                    why = f"{experiment_name}: passed its gates"
+                    told = registry.promote_by_itself(home, model.name, outcome.version, outcome.decision, why)
+                    fed = fed or (bool(model.feeds) and told.startswith("promoted"))
+                    if registry.champion_of(home, model.name) == outcome.version:
+                        deployed[model.name] = outcome.version
+            if fed:
+                self._features(home, stages, step)
+            step("deploy")
+            self._deploy(home, stages, where)
+            watched: tuple[triggers.Watched, ...] = ()
+            if monitoring_enabled:
+                step("monitor")
+                found: list[triggers.Watched] = []
+                stages.run("monitor", "", lambda: _told(found, triggers.watch(home, chosen)), always=True)
+                watched = tuple(found)
+            recorded = self._record(home, experiment_name, stages.done, outcomes, deployed, watched)
+            progress(total, total, "done")
+            return Run(experiment_name, tuple(stages.done), tuple(outcomes), deployed, watched, recorded)
+
+    def _moment(self, home: Home) -> datetime | None:
+        """The end of a simulated world, where its time stands; None where the clock counts."""
+        is_simulated = self.data_source is not None and self.data_source.partition(":")[0] == "simulate"
+        return clock.end_of_data(home) if is_simulated and clock.hint(home) else None
 
     def _home(self) -> Home:
         if isinstance(self.feature_store, Home):
@@ -169,7 +176,8 @@ class MLPipeline:
         digests.save()
         feeding = {model.name for model in named("all") if model.feeds}
         feeders = {name: text for name, text in _champions(home).items() if name in feeding}
-        made_of = key(raw=raw, code=code(("feature_repo", "transforms")), feeders=feeders)
+        sources = code(("feature_repo", "transforms"))
+        made_of = key(raw=raw, code=sources, feeders=feeders, day=str(clock.now().date()))  # rows fall due by the clock
         step("features")
         stages.run("features", made_of, lambda: _commands(home, [("transforms", "build")]))
         step("apply")
@@ -206,7 +214,8 @@ class MLPipeline:
         digests.save()
         speaks = any(model.name in champions for model in every if isinstance(model, FamilyModel) and model.forecast)
         calls = [*([("training", "forecast")] if speaks else []), ("feature_repo", "materialize")]
-        made_of = key(champions=champions, tables=tables, target=str(where), code=code(("feature_repo",)))
+        sources, day = code(("feature_repo",)), str(clock.now().date())
+        made_of = key(champions=champions, tables=tables, target=str(where), code=sources, day=day)
 
         def work() -> str:
             told = _commands(home, calls)

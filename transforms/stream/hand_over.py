@@ -8,11 +8,12 @@ all, the log what is not in them yet, and the state is always both together.
 
 import fcntl
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
 
+from feature_repo.clock import microseconds
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.events import Names
 from feature_repo.events import micros as micros_of
@@ -79,7 +80,9 @@ def _ingested(home: Home, kind: str, frames: list[pl.DataFrame]) -> None:
     ingest(home, "stream", [Batch(kind, pl.concat(frames))])
 
 
-def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | None = None) -> LiveState:
+def load(
+    home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime, latest: int | None = None
+) -> LiveState:
     """The state of all live tables of a source.
 
     Args:
@@ -87,7 +90,8 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | 
         log: of the stream.
         kind: of events.
         gate: told of the events that may come again.
-        clock: the moment now; moved on to the newest event.
+        clock: how far the stream's time has come; moved on to the newest event.
+        now: of the world.
         latest: how far it is moved at the most; what was told to happen later counts at the next load.
 
     Raises:
@@ -99,13 +103,22 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, latest: int | 
         tables = [table for table in WINDOWED.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
         if parquet.has_dates(home.raw(kind)):
-            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, latest)
+            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, now, latest)
         else:
             state.advance(clock)
     return state
 
 
-def _fill(home: Home, state: LiveState, days: RawDays, gate: Gate, seen: int, clock: int, latest: int | None) -> None:
+def _fill(
+    home: Home,
+    state: LiveState,
+    days: RawDays,
+    gate: Gate,
+    seen: int,
+    clock: int,
+    now: datetime,
+    latest: int | None,
+) -> None:
     """Count all events before ``clock``: most at once, those of a rest of the reader as time passes from its beginning.
 
     So rows are due also to what left windows while nobody read.
@@ -121,14 +134,15 @@ def _fill(home: Home, state: LiveState, days: RawDays, gate: Gate, seen: int, cl
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
     told = told.select(*times, *columns).filter(pl.col("event_timestamp") < clock)
     gate.remember(told.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
-    time, created, *values = (told[name].to_list() for name in told.columns)
+    known = told.with_columns(created_timestamp=pl.max_horizontal("created_timestamp", pl.lit(microseconds(now))))
+    time, created, *values = (known[name].to_list() for name in known.columns)
     events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))
     for live in state.tables:
-        known = KnownTiles(home, live.table, days)
-        known.update()
+        tiles = KnownTiles(home, live.table, days)
+        tiles.update(now=now)
         live.advance(since - since % live.table.unit)
-        for tiles, due in _long_over(live, known, recent):
-            live.add(_additions(live, tiles, due))
+        for part, due in _long_over(live, tiles, recent):
+            live.add(_additions(live, part, due, microseconds(now)))
     state.resume(events, since)
     state.advance(clock)
 
@@ -142,8 +156,8 @@ def _long_over(live: LiveTable, known: KnownTiles, recent: date) -> Iterator[tup
     yield known.read(known.days.between(first, recent)), True
 
 
-def _additions(live: LiveTable, tiles: Tiles, due: bool) -> Additions:
-    """Tiles of the batch run as what came."""
+def _additions(live: LiveTable, tiles: Tiles, due: bool, now: int) -> Additions:
+    """Tiles of the batch run as what came; known from now on, so that rows win against those that knew less."""
     table, sums = live.table, tiles["sums"]
     masses = {name: sums[f"{name}.mass"].to_numpy() for name in table.of_kind(DecayedSum)}
     nothing = {"min": INT.max, "max": INT.min}
@@ -152,7 +166,7 @@ def _additions(live: LiveTable, tiles: Tiles, due: bool) -> Additions:
         key=_keys(live, sums),
         at=sums["at"].to_numpy(),
         last=sums["last"].to_numpy(),
-        created=sums["late"].to_numpy(),
+        created=np.maximum(sums["late"].to_numpy(), now),
         sums=np.stack(parts, axis=1) if sums.height else np.zeros((0, len(parts)), np.int64),
         masses=masses,
         texts={name: _texts(live, tiles[f"values.{name}"], name) for name in {*live.values, *live.oldest}},

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from feature_repo import clock
 from feature_repo.command_line import say as say_on_screen
 from feature_repo.events import AHEAD, Names
 from feature_repo.home import Home
@@ -23,6 +25,7 @@ from transforms.stream.hand_over import load
 from transforms.stream.live_state import LiveState
 from transforms.stream.log import Log, Lost
 from transforms.stream.push import Pusher
+from transforms.stream.retracted import correct_online
 from transforms.stream.sources import Source
 
 ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE = 5_000, 50_000
@@ -30,6 +33,8 @@ ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE = 5_000, 50_000
 
 WRITES_AT_ONCE = 2
 """Of many rows: Redis works on those of one table while those of the next are made."""
+
+_AHEAD = AHEAD // timedelta(microseconds=1)
 
 LOOK_SECONDS = 1.0
 """How often the end of a batch run is looked for."""
@@ -149,7 +154,7 @@ class Reader:
         Nothing is waited for that Redis can do while something else is done, and all of it by one thread: threads would
         take turns at the interpreter's lock, and each turn lets an event wait.
         """
-        if self._has_been_built():
+        if self._has_been_built() or self._is_ahead():
             self._commit()
             self._wait_for_commit()
             self._load()
@@ -158,9 +163,7 @@ class Reader:
         self._commit()  # while Redis looks for events
         batch = events()
         accepted = self._accept(batch.told, batch.arrived)
-        self._clock = max(self._clock, *(max(part.time, default=0) + 1 for part in accepted.values()))
-        if self.settings.follows == "wall":
-            self._clock = max(self._clock, _now())
+        self._clock = self._moved(accepted)
         for kind, state in self._states.items():
             part = accepted[kind]
             if part.time:
@@ -178,6 +181,22 @@ class Reader:
             self._commit()
             self._wait_for_commit()  # nothing is read after it, so that the last batch must be there
             return False
+        return True
+
+    def _moved(self, accepted: dict[str, Accepted]) -> int:
+        """How far time has come: never further than the clock on the wall; what is later waits until it is due."""
+        now = _now()
+        if self.settings.follows == "wall":
+            return max(self._clock, now)
+        newest = max(max(part.time, default=0) + 1 for part in accepted.values())
+        return max(self._clock, min(newest, now))
+
+    def _is_ahead(self) -> bool:
+        """Whether the clock on the wall went back, so that time here has gone too far."""
+        if self.settings.follows != "wall" or self._clock - _now() <= _AHEAD:
+            return False
+        self._say("the clock has gone back: loading the state again")
+        self._clock = 0
         return True
 
     @property
@@ -254,19 +273,24 @@ class Reader:
         wall = self.settings.follows == "wall"
         if wall:
             self._clock = max(self._clock, _now())
-        latest = _now() + int(AHEAD.total_seconds() * 1e6) if wall else None
+        now = clock.now()
+        latest = clock.microseconds(now)
         self._gates = {
             kind: Gate(source, self.settings.lateness, self.settings.flood) for kind, source in EVENTS.items()
         }
         self._states: dict[str, LiveState] = {
-            kind: load(self.home, self.log, kind, gate, self._clock, latest) for kind, gate in self._gates.items()
+            kind: load(self.home, self.log, kind, gate, self._clock, now, latest) for kind, gate in self._gates.items()
         }
         self._clock = max(self._clock, *(state.clock for state in self._states.values()))
+        self.log.clock = min(self.log.clock, self._clock)
         self._pushers = {
             live.table.name: Pusher(self.home, self._server, live, self._pool)
             for state in self._states.values()
             for live in state.tables
         }
+        for state in self._states.values():
+            for live in state.tables:
+                self.report.rows += correct_online(self.home, self._server, live, now)
         self._has_due = True
         self._looked_at = time.monotonic()
         self.report.loads += 1
@@ -286,7 +310,7 @@ class Reader:
 
 
 def _now() -> int:
-    return time.time_ns() // 1000
+    return clock.microseconds(clock.now())
 
 
 class _told_to_stop:

@@ -1,27 +1,29 @@
 """Bring one windowed table up to date: the tiles of days that changed, then the rows that depend on them.
 
-Every file carries a fingerprint of what it was computed from. A run makes anew what no longer fits, removes what no
-day asks for any more, and leaves the rest; it can be killed at any moment and run again. Memory is bounded by a chunk
-of days; where the tiles of the longest window alone are more than that, keys are taken in groups.
+Every file carries a fingerprint of what it was computed from. A run makes anew what no longer fits, closes the rows
+that no event asks for any more, and leaves the rest; it can be killed at any moment and run again. Rows are due by the
+clock: those of moments up to now are made, whenever the last event was. Memory is bounded by a chunk of days; where the
+tiles of the longest window alone are more than that, keys are taken in groups.
 """
 
 import shutil
 import time
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from feature_repo.clock import microseconds
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
-from feature_repo.windows.table import DAY
-from transforms import feature_tables, parquet
+from feature_repo.windows.table import DAY, HOUR
+from transforms import closings, feature_tables, parquet, versions
 from transforms.raw.days import RawDays
 from transforms.report import ViewReport
-from transforms.windows import calendar, rows, tiles, versions
+from transforms.windows import calendar, rows, tiles
 from transforms.windows.calendar import ONE_DAY, by_day, chunks, date_of, micros
 from transforms.windows.known_files import KnownFile, known_files
 from transforms.windows.known_tiles import KnownTiles, digest
@@ -34,7 +36,13 @@ CHUNK_LIVE = 300_000
 
 
 def backfill(
-    home: Home, table: WindowedTable, view: "FeatureView", days: RawDays, *, progress: Progress = silent
+    home: Home,
+    table: WindowedTable,
+    view: "FeatureView",
+    days: RawDays,
+    now: datetime,
+    *,
+    progress: Progress = silent,
 ) -> ViewReport:
     """Tiles and rows of one table.
 
@@ -43,12 +51,14 @@ def backfill(
         table: the declaration.
         view: its Feast view.
         days: the raw table of its source.
+        now: rows of later moments are not due.
         progress: told after each chunk.
     """
     started = time.perf_counter()
-    run = _Run(home, table, view, days)
-    run.tiles.update(progress)
+    run = _Run(home, table, view, days, now)
+    run.tiles.update(progress, now=now)
     rebuilt, removed = run.write_rows(progress)
+    closings.close(home, view, now, since=str(min(rebuilt)) if rebuilt else None)
     total = sum(file.rows for file in run.known().values())
     return ViewReport(total, len(run.wanted), rebuilt, removed, time.perf_counter() - started)
 
@@ -62,10 +72,11 @@ class _Used:
 
 
 class _Run:
-    def __init__(self, home: Home, table: WindowedTable, view: "FeatureView", days: RawDays) -> None:
-        self.home, self.table, self.view, self.days = home, table, view, days
+    def __init__(self, home: Home, table: WindowedTable, view: "FeatureView", days: RawDays, now: datetime) -> None:
+        self.home, self.table, self.view, self.days, self.now = home, table, view, days, now
         self.tiles = KnownTiles(home, table, days)
-        self.horizon = max(days.paths) + ONE_DAY
+        self.end = microseconds(now) - microseconds(now) % table.unit
+        self.today = date_of(self.end)
         self.wanted = self._wanted()
         self.used = {day: self._used(day) for day in self.wanted}
         self.told = {day: f"{day} {fingerprint}" for day, fingerprint in self.tiles.fingerprints.items()}
@@ -77,8 +88,8 @@ class _Run:
     # Rows
 
     def _wanted(self) -> list[date]:
-        """Days at which there may be rows, oldest first."""
-        found: set[date] = set()
+        """Days at which there may be rows, oldest first: of events that come in or leave, and those that have some."""
+        found = {date.fromisoformat(day) for day, file in self.known().items() if file.rows}
         for day in self.days.paths:
             first, last = micros(day), micros(day) + DAY - 1
             moments = [
@@ -87,7 +98,7 @@ class _Run:
             moments += [(w.leaves(first), w.leaves(last)) for w in self.table.spans if not w.is_lifetime]
             for begin, end in moments:
                 found |= {date_of(at) for at in range(begin - begin % DAY, end + 1, DAY)}
-        return sorted(day for day in found if day <= self.horizon)
+        return sorted(day for day in found if day <= self.today)
 
     def _used(self, day: date) -> _Used:
         first = micros(day)
@@ -100,12 +111,17 @@ class _Run:
     def _fingerprint(self, day: date) -> str:
         used = self.used[day]
         known = [self.told[one] for one in (*used.tiles, *used.events)]
-        ends = "the end" if day == self.horizon and self.table.unit < DAY else ""
+        ends = f"up to {self.end - self.end % self._step}" if self.end < micros(day) + DAY - self.table.unit else ""
         return digest(self.tiles.code, self.tiles.chain_before(day) if self.table.remembers else "", ends, *known)
+
+    @property
+    def _step(self) -> int:
+        """Between moments of one day at which rows fall due without an event."""
+        return min((window.hop for window in self.table.spans if not window.is_lifetime), default=HOUR)
 
     def write_rows(self, progress: Progress) -> tuple[list[date], int]:
         known, wanted = self.known(), {day: self._fingerprint(day) for day in self.wanted}
-        orphans = known.keys() - {str(day) for day in wanted}
+        orphans = {day for day, file in known.items() if not file.rows} - {str(day) for day in wanted}
         stale = [
             day
             for day, fingerprint in wanted.items()
@@ -126,13 +142,13 @@ class _Run:
     def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:
         nothing = pl.DataFrame(schema=feature_tables.schema(self.view))
         for day, fingerprint in inputs.items():
-            of_day, code = parts.get(day, nothing), self.tiles.code
-            versions.write(self.home, self.view, of_day, date=str(day), inputs=fingerprint, code=code)
+            made = versions.Made(fingerprint, self.tiles.code, self.now)
+            versions.write(self.home, self.view, parts.get(day, nothing), made, date=str(day))
 
     def _rows(self, chunk: list[date]) -> pl.DataFrame:
         """The rows of some days, as the view has them."""
         first = micros(chunk[0])
-        stop = min(micros(chunk[-1]) + DAY, micros(self.horizon) + 1)
+        stop = min(micros(chunk[-1]) + DAY, self.end + 1)
         used = _Used(
             sorted({day for one in chunk for day in self.used[one].tiles}),
             sorted({day for one in chunk for day in self.used[one].events}),

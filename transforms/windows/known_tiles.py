@@ -3,13 +3,15 @@
 import hashlib
 import inspect
 import shutil
-from datetime import date
+from datetime import date, datetime
 from functools import cache, partial
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
 
+from feature_repo import retractions
+from feature_repo.clock import microseconds
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
@@ -81,10 +83,16 @@ class KnownTiles:
             return self.table.unit
         return min((window.hop for window in self.table.spans if window.width > DAY), default=HOUR)
 
-    def update(self, progress: Progress = silent) -> None:
-        """Make the tiles of days that changed, and remove those of days that are gone."""
+    def update(self, progress: Progress = silent, *, now: datetime) -> None:
+        """Make the tiles of days that changed, remove those of days that are gone, and note keys that lost events.
+
+        Args:
+            progress: told after each chunk.
+            now: the moment of the run.
+        """
         known = known_files(self.folder, "sums.parquet")
         for day in known.keys() - {str(day) for day in self.fingerprints}:
+            self._note_losses(date.fromisoformat(day), self._nothing["sums"], now)
             shutil.rmtree(self.folder / f"date={day}")
         stale = [
             day
@@ -96,16 +104,31 @@ class KnownTiles:
             for chunk in chunks([(day, {day}) for day in stale], self.days):
                 made = tiles.tiles(self.table, _in_codes(self.events(chunk)), self.width)
                 parts = {name: self._by_day(frame) for name, frame in made.items()}
-                behind(partial(self._write, chunk, parts))
+                behind(partial(self._write, chunk, parts, now))
                 done += len(chunk)
                 progress(done / 2, max(len(stale), 1), self.table.name)
 
-    def _write(self, chunk: list[date], parts: dict[str, dict[date, pl.DataFrame]]) -> None:
+    def _write(self, chunk: list[date], parts: dict[str, dict[date, pl.DataFrame]], now: datetime) -> None:
         for day in chunk:
+            self._note_losses(day, parts["sums"].get(day, self._nothing["sums"]), now)
             for name in reversed(parts):  # the sums, which tell that a day is done, come last
                 rows_of_day = parts[name].get(day, self._nothing[name])
                 path = self.folder / f"date={day}" / f"{name}.parquet"
                 parquet.write_whole(rows_of_day, path, metadata={feature_tables.INPUTS: self.fingerprints[day]})
+
+    def _note_losses(self, day: date, sums: pl.DataFrame, now: datetime) -> None:
+        """Note the keys whose newest event of a tile is gone; ``sums`` are the tiles of the day from now on."""
+        path = self.folder / f"date={day}" / "sums.parquet"
+        if not path.is_file():
+            return
+        tile = [*self.table.keys, "at"]
+        try:
+            before = pl.read_parquet(path, columns=[*tile, "last"], glob=False, hive_partitioning=False)
+        except (pl.exceptions.PolarsError, OSError):  # damaged, or of other keys
+            return
+        beside = before.join(sums.select(*tile, pl.col("last").alias("last:now")), on=tile, how="left")
+        lost = beside.filter(pl.col("last:now").is_null() | (pl.col("last:now") < pl.col("last")))
+        retractions.note(self.home, self.table.name, lost.select(self.table.keys), microseconds(now))
 
     def _by_day(self, frame: pl.DataFrame) -> dict[date, pl.DataFrame]:
         """Tiles of each day, in the order of key, time and value."""

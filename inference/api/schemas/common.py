@@ -1,6 +1,6 @@
 """What requests of several routes have in common."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -17,13 +17,16 @@ class RequestContext(BaseModel):
 
     device: Identifier | None = Field(default=None, examples=["phone"])
     context: Identifier | None = Field(default=None, examples=["playlist"])
-    at: datetime | None = Field(default=None, description="moment of the request; now if left out")
+    at: datetime | None = Field(
+        default=None, description="moment of the request, UTC without an offset; now if left out"
+    )
 
     def request(self) -> dict[str, Any]:
         """As ``inference.features`` takes it."""
         told: dict[str, Any] = self.model_dump(exclude_none=True)
         if self.at:
-            told["request_timestamp"] = told.pop("at").timestamp()
+            at = told.pop("at")
+            told["request_timestamp"] = (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
         return told
 
 

@@ -2,12 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from inference.api.schemas.common import Identifier, RequestContext
 
 MOST_ROWS = 1_000
 """Of one lookup."""
+
+
+KeyValue = Annotated[str, StringConstraints(strict=True, max_length=256)] | StrictInt | StrictFloat | StrictBool | None
+"""What ``feature_repo.keys`` converts to the entity's type, or refuses; null finds nothing, an empty text is a key."""
 
 
 class FeaturesRequest(BaseModel):
@@ -17,8 +21,10 @@ class FeaturesRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"keys": {"user_id": ["u000042"]}, "context": {}}]}
     )
 
-    keys: dict[Identifier, Annotated[list[Identifier], Field(min_length=1)]] = Field(
-        min_length=1, max_length=16, description="join key → n values, or one that counts for all rows"
+    keys: dict[Identifier, Annotated[list[KeyValue], Field(min_length=1)]] = Field(
+        min_length=1,
+        max_length=16,
+        description="join key → n values, or one that counts for all rows; null finds nothing",
     )
     context: RequestContext = RequestContext()
 

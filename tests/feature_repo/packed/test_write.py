@@ -189,7 +189,8 @@ def test_many_writers_in_any_order_and_kills(server: Server, redis_server: Redis
 )
 def test_names_of_entities_never_collide(keys: list[tuple[str, int, str]]) -> None:
     columns = [pa.array([key[place] for key in keys]) for place in range(3)]
-    made = names(b"p:v:{", columns).to_pylist()
+    types = ("String", "Int64", "String")
+    made = names(b"p:v:{", dict(zip("abc", zip(types, columns, strict=True), strict=True))).to_pylist()
     by_hand = [b"p:v:{" + entity_key.entity([entity_key.part(value) for value in key]) + b"}" for key in keys]
     assert made == by_hand
     assert len(set(made)) == len(keys)
@@ -201,7 +202,7 @@ def test_names_of_entities_never_collide(keys: list[tuple[str, int, str]]) -> No
 def test_names_of_views_and_projects_never_collide() -> None:
     assert entity_key.prefix("a", "b:{c") == b"a:b%3A%7Bc:{"
     assert not entity_key.prefix("dev_music", "v").startswith(entity_key.prefix("music", "v"))
-    one = names(b"x", [pa.array(["u", None])])
+    one = names(b"x", {"k": ("String", pa.array(["u", None]))})
     assert one.to_pylist() == [b"xu}", None]
     with pytest.raises(ValueError, match="does not have 2 keys"):
         entity_key.parts(b"9:abc", 2)

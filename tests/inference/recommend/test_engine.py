@@ -27,7 +27,7 @@ from inference import (
     RecommendationEngine,
 )
 from inference.events import EventWriter
-from inference.features import OnlineFeatures, vector_column
+from inference.features import OnlineFeatures
 from inference.recommend.answer import Answer
 from inference.recommend.engine import SOURCES_OF
 from inference.recommend.wishes import Wishes
@@ -468,12 +468,6 @@ def test_wrong_keys_are_told(in_world: Home) -> None:
     rows = lookup.get({"user_id": ["u"], "track_id": ["t"], "artist_id": ["a"], "platform_id": ["default"]})
     with pytest.raises(InputError, match="numeric features of the service"):
         rows.matrix(["nothing__there"])
-
-
-def test_columns_mark_what_is_missing() -> None:
-    vectors = [None, np.array([1, 2], np.float32), np.array([3], np.float32)]
-    np.testing.assert_array_equal(vector_column(vectors), [[np.nan] * 2, [1, 2], [np.nan] * 2])
-    assert vector_column([None]).shape == (1, 0)
 
 
 def test_every_strategy_has_sources() -> None:

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
+from feature_repo import clock
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
@@ -61,6 +62,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, di
         patch.setenv("REFRAIN_HOME", str(home.root))
         simulate(home, Size(users=70, tracks=120, days=50, plays=16_000), seed=5)
         ingest(home, "charts", [Batch("chart_entries", charts.entries())])
+        patch.setenv(clock.NOW, clock.end_of_data(home).isoformat())
         build(home)
         subprocess.run([sys.executable, "-m", "feature_repo", "apply"], check=True, capture_output=True)
         results = {

@@ -1,13 +1,14 @@
 """Forecasts written back as features: a row for each series, stamped with the origin."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
+from feature_repo import clock
 from feature_repo.home import Home
-from transforms import feature_tables
+from transforms import closings, feature_tables, versions
 from transforms.raw.table import MICROSECONDS_UTC
 
 QUANTILES = {0.025: "lower_95", 0.1: "lower_80", 0.5: "median", 0.9: "upper_80", 0.975: "upper_95"}
@@ -37,12 +38,13 @@ def write(
     """
     table = feature_tables.tables()[view]
     key = next(iter(table.join_keys))
+    now = clock.now()
     moment = pl.Series([origin]).cast(MICROSECONDS_UTC)
     rows = pl.DataFrame(
         {
             key: pl.Series(list(ids), dtype=pl.String),
             "event_timestamp": pl.repeat(moment[0], len(ids), eager=True).cast(MICROSECONDS_UTC),
-            "created_timestamp": pl.repeat(datetime.now(UTC), len(ids), eager=True).cast(MICROSECONDS_UTC),
+            "created_timestamp": pl.repeat(now, len(ids), eager=True).cast(MICROSECONDS_UTC),
             "origin": pl.repeat(moment.dt.timestamp("us")[0], len(ids), dtype=pl.Int64, eager=True),
             "step": pl.repeat(step // timedelta(microseconds=1), len(ids), dtype=pl.Int64, eager=True),
             "steps": pl.Series([list(steps)] * len(ids), dtype=pl.List(pl.Int64)),
@@ -55,9 +57,9 @@ def write(
     )
     part = f"part-{int(moment.dt.timestamp('us')[0])}.parquet"
     with feature_tables.writing(home):
-        feature_tables.write_partition(
-            home, table, rows, date=str(origin.date()), inputs=f"{model} {origin.isoformat()}", part=part
-        )
+        date, inputs = str(origin.date()), f"{model} {origin.isoformat()} {now.isoformat()}"
+        versions.replace(home, table, rows, date=date, part=part, inputs=inputs, now=now)
+        closings.close(home, table, now, since=date)
     return rows.height
 
 

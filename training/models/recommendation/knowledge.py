@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from feature_repo import clock
 from feature_repo.home import Home
 from training.datasets import training_set
 from training.datasets.attributes import Attributes, tf_idf, unit_rows
-from training.datasets.columns import to_numpy
+from training.datasets.columns import to_matrix
 from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.contract import FromHistory
@@ -27,7 +28,7 @@ from training.models.recommendation.popularity import Popularity
 from training.models.recommendation.rp3beta import RP3Beta
 from training.models.recommendation.transitions import Transitions
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
-from transforms import feature_tables
+from transforms import closings, feature_tables, versions
 from transforms.candidates.neighbours import HISTORY_FADES, MOST_ASKED, Neighbours, fading, largest
 from transforms.raw.read import scan
 from transforms.raw.table import MICROSECONDS_UTC
@@ -241,14 +242,11 @@ def _write_one(home: Home, view: str, key: str, ids: pl.Series, values: np.ndarr
             "fit": pl.repeat(fit, count, dtype=pl.Int64, eager=True),
         }
     )
-    feature_tables.write_partition(
-        home,
-        feature_tables.tables()[view],
-        rows,
-        date=str(datetime.fromtimestamp(cutoff / 1e6, UTC).date()),
-        inputs=hashlib.sha256(f"{view} {fit}".encode()).hexdigest(),
-        part=f"part-{cutoff}.parquet",
-    )
+    table, now = feature_tables.tables()[view], clock.now()
+    date = str(datetime.fromtimestamp(cutoff / 1e6, UTC).date())
+    inputs = hashlib.sha256(f"{view} {fit}".encode()).hexdigest()
+    versions.replace(home, table, rows, date=date, part=f"part-{cutoff}.parquet", inputs=inputs, now=now)
+    closings.close(home, table, now, since=date)
 
 
 def _with_cold(taste: Vectors, described: Described, listeners: np.ndarray) -> Vectors:
@@ -302,7 +300,7 @@ def _sounds(pulled: pl.DataFrame) -> sparse.csr_array:
 
     Rows of zeros for tracks whose sound nobody analysed; without columns if that is all of them.
     """
-    parts = [to_numpy(pulled[f"track_audio__{name}"]).astype(np.float64) for name in ("timbre", "chroma")]
+    parts = [to_matrix(pulled[f"track_audio__{name}"]).astype(np.float64) for name in ("timbre", "chroma")]
     values = np.concatenate(parts, axis=1)
     heard = ~np.isnan(values).any(axis=1) if values.shape[1] else np.zeros(pulled.height, bool)
     if heard.sum() < 2:

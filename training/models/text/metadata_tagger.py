@@ -18,7 +18,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets import Sample, training_set
-from training.datasets.columns import to_numpy
+from training.datasets.columns import to_matrix
 from training.evaluate.classification import label_metrics
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
@@ -154,7 +154,7 @@ def _asked(home: Home, tags: pl.DataFrame, vocabulary: list[str], at, until) -> 
         for artist, tag in part.select("artist_id", "tag").unique().iter_rows():
             if artist in artists and tag in numbers:
                 table[period, artists[artist], numbers[tag]] = True
-    parts = [np.asarray(to_numpy(rows[f"artist_text__{name}"]).tolist(), np.float64) for name in ("vector", "topics")]
+    parts = [to_matrix(rows[f"artist_text__{name}"]).astype(np.float64) for name in ("vector", "topics")]
     names = np.array(list(artists), dtype=np.str_)
     return _Asked(names, np.concatenate(parts, axis=1), *table), Sample.of(pulled), int(fits[0])
 

@@ -1,0 +1,114 @@
+"""What time it is: decided once for a command or a request, and passed down.
+
+``REFRAIN_NOW`` sets it, for worlds that are over: a simulated one, an old data set. Without it the clock of the machine
+counts.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+
+NOW = "REFRAIN_NOW"
+"""Name of the variable that stops the clock."""
+
+QUIET = timedelta(days=2)
+"""Events older than this are no news: a data set or a simulated world, not a service that runs."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now() -> datetime:
+    """The moment at which a command runs, UTC.
+
+    Raises:
+        InputError: ``REFRAIN_NOW`` is no time, or one that has not come yet.
+    """
+    wall = datetime.now(UTC)
+    text = os.environ.get(NOW)
+    if not text:
+        return wall
+    moment = parse_time(text, next_command=f"export {NOW}=2026-03-02T00:00:00, or: unset {NOW}")
+    if moment > wall:
+        raise InputError(
+            expected=f"{NOW} to be a moment that has come",
+            found=f"{moment.isoformat()}, while it is {wall.isoformat(timespec='seconds')}",
+            next_command=f"unset {NOW}",
+        )
+    return moment
+
+
+def end_of_data(home: Home) -> datetime | None:
+    """The midnight after the newest day of which there are raw events; None without any."""
+    days = [path.name.removeprefix("date=") for path in home.root.glob(f"raw/*/tenant={home.tenant}/date=*")]
+    return datetime.fromisoformat(max(days)).replace(tzinfo=UTC) + timedelta(days=1) if days else None
+
+
+def hint(home: Home) -> str:
+    """What to do where the newest events are not of these days; empty where they are, or the clock is stopped."""
+    end = end_of_data(home)
+    if end is None or os.environ.get(NOW) or datetime.now(UTC) - end < QUIET:
+        return ""
+    return (
+        f"The newest events are of {end - timedelta(days=1):%Y-%m-%d}: by now they have left most windows. "
+        f"To work as of then: export {NOW}={end:%Y-%m-%dT%H:%M:%S}"
+    )
+
+
+@contextmanager
+def stopped(moment: datetime | None) -> Iterator[None]:
+    """While this holds, now is a moment, in this process and in those that it starts; None leaves it as it is."""
+    before = os.environ.get(NOW)
+    if moment is not None:
+        os.environ[NOW] = moment.isoformat()
+    try:
+        yield
+    finally:
+        if moment is not None:
+            os.environ.pop(NOW)
+            if before is not None:
+                os.environ[NOW] = before
+
+
+def parse_time(text: str, *, next_command: str = "python -m feature_repo materialize 2026-03-02T00:00:00") -> datetime:
+    """An ISO 8601 time; without a zone it is UTC.
+
+    Args:
+        text: such as ``2026-03-02T00:00:00``.
+        next_command: for the error.
+
+    Raises:
+        InputError: it is not one.
+
+    >>> parse_time("2026-03-02T01:00:00+01:00")
+    datetime.datetime(2026, 3, 2, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            expected="a time such as 2026-03-02T00:00:00", found=repr(text), next_command=next_command
+        ) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970; a time without a zone is UTC.
+
+    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1))
+    1000000
+    """
+    zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return (zoned - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(since: int) -> datetime:
+    """The time so many microseconds after 1970, UTC.
+
+    >>> from_microseconds(1_000_000)
+    datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=datetime.timezone.utc)
+    """
+    return _EPOCH + timedelta(microseconds=since)

@@ -1,0 +1,94 @@
+"""Files, registry and manifest of a data folder: do they belong together?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feature_repo import clock, retractions
+from feature_repo.doctor import Finding
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+from feature_repo.manifest import load_service, resolve_service
+
+if TYPE_CHECKING:
+    from feast import FeatureStore, FeatureView
+
+APPLY = "python -m feature_repo apply"
+BUILD = "python -m transforms build"
+MATERIALIZE = "python -m feature_repo materialize"
+
+
+def findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
+    """What does not agree, views that cannot be read under their names first."""
+    views = store.list_batch_feature_views()
+    for view in views:
+        yield from _of_source(home, store, view)
+    yield from _of_definitions(views)
+    yield from _of_manifest(home, store)
+    yield from _of_builds(home, [view.name for view in views])
+    hint = clock.hint(home)
+    if hint:
+        yield Finding("events", hint.split(" To work")[0].rstrip("."), hint.rsplit(": ", 1)[1], is_fault=False)
+
+
+def _of_source(home: Home, store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
+    from feature_repo.stores.offline import AsOfOfflineStoreConfig, histories_of
+
+    if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
+        return
+    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    try:
+        history = histories_of(store.config, [view], references, False)[0]
+    except StoreError as error:
+        yield Finding(view.name, f"expected {error.expected}, found {error.found}", error.next_command)
+        return
+    table = home.features(view.name)
+    tail = table.relative_to(home.root)
+    for file in history.files[:1]:
+        is_table = tail.as_posix() in Path(file).as_posix()
+        if is_table and not Path(file).is_relative_to(table):
+            yield Finding(view.name, f"its table is read from another data folder: {file}", APPLY)
+
+
+def _of_definitions(views: "list[FeatureView]") -> Iterator[Finding]:
+    """Whether the registry has the definitions of the code."""
+    from feature_repo.views import FEATURE_TABLES
+
+    applied = {view.name: view for view in views}
+    for name, declared in FEATURE_TABLES.items():
+        known = applied.get(name)
+        if known is None:
+            yield Finding(name, "it is declared and not in the registry", APPLY)
+        elif _schema(known) != _schema(declared):
+            yield Finding(name, "the registry has other columns than its declaration", APPLY)
+
+
+def _schema(view: "FeatureView") -> dict[str, str]:
+    return {field.name: str(field.dtype) for field in (*view.entity_columns, *view.features)}
+
+
+def _of_manifest(home: Home, store: "FeatureStore") -> Iterator[Finding]:
+    """Whether serving reads what the registry has."""
+    for service in store.list_feature_services():
+        try:
+            compiled = load_service(home, service.name).fingerprint
+        except StoreError as error:
+            yield Finding("manifest", error.found, error.next_command)
+            return
+        if compiled != resolve_service(store, service.name).fingerprint:
+            yield Finding("manifest", f"it has another {service.name} than the registry", APPLY)
+            return
+
+
+def _of_builds(home: Home, views: list[str]) -> Iterator[Finding]:
+    """Work that was begun or is waiting."""
+    for name in views:
+        closed = home.tiles(name) / "closed"
+        if (closed / ".unsettled").exists():
+            yield Finding(name, "rows that are gone have not been closed: a build was stopped", BUILD)
+        if retractions.noted(home, name):
+            yield Finding(name, "keys that have lost events have not been brought online since", MATERIALIZE)
+    built = home.root / "features" / f".built-{home.tenant}"
+    raw = [path.stat().st_mtime for path in home.root.glob(f"raw/*/tenant={home.tenant}/**/*.parquet")]
+    if raw and (not built.exists() or max(raw) > built.stat().st_mtime):
+        yield Finding("raw tables", "they are newer than the feature tables", BUILD)

@@ -1,0 +1,185 @@
+"""A sample of what is online, beside what the tables say as of now."""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from feast import utils
+
+from feature_repo.clock import from_microseconds, microseconds
+from feature_repo.doctor import Finding
+from feature_repo.errors import StoreError
+from feature_repo.home import Home
+from feature_repo.packed import entity_key
+from feature_repo.packed.correct import OnlineRows
+from feature_repo.packed.schema import UNKNOWN_TIME
+from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
+from feature_repo.stores.online import PackedRedisOnlineStoreConfig
+from feature_repo.stores.online_lookup import entity_key_of
+from feature_repo.stores.protobuf import key_types, unwrapped
+from feature_repo.stores.retracted_rows import stream_runs
+
+if TYPE_CHECKING:
+    from feast import FeatureStore, FeatureView
+
+MATERIALIZE = "python -m feature_repo materialize"
+ANEW = "python -m feature_repo materialize --anew"
+SAME = 1e-9
+"""Relative difference below which two floats are one value."""
+
+
+@dataclass
+class Comparison:
+    """One view.
+
+    Attributes:
+        values: how many were compared.
+        findings: what does not agree.
+    """
+
+    values: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+def compared(
+    home: Home, store: "FeatureStore", views: "list[FeatureView]", now: datetime, sample: int
+) -> Iterator[Comparison]:
+    """Each view in turn; of every view keys that are online, and keys that its table has.
+
+    Raises:
+        OnlineUnavailable: the online store does not answer.
+    """
+    if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
+        return
+    server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
+    for view in views:
+        comparison = Comparison()
+        try:
+            _compare(store, server, view, now, sample, comparison)
+        except StoreError as error:
+            comparison.findings.append(Finding(view.name, error.found, error.next_command))
+        yield comparison
+
+
+def _compare(
+    store: "FeatureStore", server: Server, view: "FeatureView", now: datetime, sample: int, out: Comparison
+) -> None:
+    join_keys = list(key_types(view))
+    if view.batch_source is None or view.join_keys == []:
+        return
+    online = _sampled(server, entity_key.prefix(store.project, view.name), sample)
+    keys = [entity_key_of(view, name) for name in online]
+    columns = {key: [unwrapped(one.entity_values[place]) for one in keys] for place, key in enumerate(join_keys)}
+    stored = _stored_keys(store, view, sample, now)
+    for key in join_keys:
+        columns[key] += stored[key].to_pylist()
+    if not columns[join_keys[0]]:
+        return
+    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    spine = pa.table(
+        {**columns, "event_timestamp": pa.array([now] * len(columns[join_keys[0]]), pa.timestamp("us", "UTC"))}
+    )
+    offline = store.get_historical_features(spine, references).to_arrow()
+    answers = store.get_online_features(references, columns).to_dict()
+    names = [entity_key.prefix(store.project, view.name) + name + b"}" for name in online]
+    rows = OnlineRows.read(server, names)
+    last = microseconds(now)
+    future = int((rows.event > last).sum())
+    if future:
+        newest = from_microseconds(int(rows.event.max()))
+        out.findings.append(
+            Finding(
+                view.name, f"{future} of {len(names)} keys have a row of the future online, up to {newest}", MATERIALIZE
+            )
+        )
+    differing: set[int] = set()
+    for feature in view.features:
+        have, want = answers[feature.name], offline[feature.name].to_pylist()
+        differing |= {place for place, pair in enumerate(zip(have, want, strict=True)) if not same(*pair)}
+        out.values += len(want)
+    differing -= {place for place in differing if place < len(names) and rows.event[place] > last}
+    if differing:
+        out.findings.append(_difference(store, server, view, differing, rows, len(columns[join_keys[0]])))
+
+
+def _difference(
+    store: "FeatureStore", server: Server, view: "FeatureView", differing: set[int], rows: OnlineRows, total: int
+) -> Finding:
+    """Why a view's values differ, as far as it can be seen, and what helps."""
+    found = f"{len(differing)} of {total} keys have other values online than the table has as of now"
+    if stream_runs(server, store.project):
+        return Finding(
+            view.name, f"{found}; the stream is at work and may be ahead", "python -m transforms build", False
+        )
+    written = [place for place in differing if place < len(rows.names) and rows.event[place] != UNKNOWN_TIME]
+    help_comes = MATERIALIZE if len(written) < len(differing) else f"{MATERIALIZE}; where that does not help: {ANEW}"
+    return Finding(view.name, found, help_comes)
+
+
+def _sampled(server: Server, prefix: bytes, most: int) -> list[bytes]:
+    """Entities that are online, chosen by chance, so many at the most."""
+    chance = random.Random(0)
+    chosen: list[bytes] = []
+    for number, name in enumerate(itertools.chain.from_iterable(server.scan(prefix + b"*"))):
+        if number < most:
+            chosen.append(name[len(prefix) : -1])
+        elif (place := chance.randrange(number + 1)) < most:
+            chosen[place] = name[len(prefix) : -1]
+    return chosen
+
+
+def _stored_keys(store: "FeatureStore", view: "FeatureView", most: int, now: datetime) -> dict[str, pa.ChunkedArray]:
+    """Keys that the table has, chosen by chance."""
+    source = view.batch_source
+    assert source is not None
+    entities = [store.get_entity(name) for name in view.entities]
+    join_keys, features, time, created = utils._get_column_names(view, entities)
+    job = store._get_provider().offline_store.pull_latest_from_table_or_query(
+        config=store.config,
+        data_source=source,
+        join_key_columns=join_keys,
+        feature_name_columns=features[:1],
+        timestamp_field=time,
+        created_timestamp_column=created,
+        start_date=datetime(1970, 1, 1, tzinfo=now.tzinfo),
+        end_date=now,
+    )
+    table = job.to_arrow()
+    renamed = utils._run_pyarrow_field_mapping(table, source.field_mapping or {})
+    chosen = np.sort(np.random.default_rng(0).permutation(len(renamed))[:most])
+    return {column.name: renamed.take(chosen)[column.name] for column in view.entity_columns}
+
+
+def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
+    """Values of views that the registry does not have, and servers of folders that are gone."""
+    if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
+        return
+    server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
+    known = {view.name for view in store.list_feature_views()} | {
+        view.name for view in store.list_batch_feature_views()
+    }
+    counts: dict[str, int] = {}
+    pattern = entity_key.prefix(store.project, "").split(b":")[0] + b":*{*"
+    for name in itertools.chain.from_iterable(server.scan(pattern)):
+        view = entity_key.view_of(name)
+        if view not in known:
+            counts[view] = counts.get(view, 0) + 1
+    for view, count in sorted(counts.items()):
+        yield Finding(view, f"{count:,} values are online of a view that the registry does not have", ANEW)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are one, lists and vectors by their elements; a missing number is no number."""
+    if isinstance(one, float | int) and isinstance(other, float | int) and not isinstance(one, bool):
+        if math.isnan(one) or math.isnan(other):
+            return math.isnan(one) and math.isnan(other)
+        return one == other or abs(one - other) <= SAME * max(abs(one), abs(other))
+    if isinstance(one, list | tuple | np.ndarray) and isinstance(other, list | tuple | np.ndarray):
+        return len(one) == len(other) and all(map(same, list(one), list(other)))
+    return bool(one == other)

@@ -1,0 +1,305 @@
+"""The rows of a history, read: which of them count as of some moments, their values, the newest of each key, all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import polars as pl
+
+from feature_repo.stores import parquet_files
+from feature_repo.stores.as_of import LOWEST, Integers, Newest, Slots
+from feature_repo.stores.column_types import cast, settled
+from feature_repo.stores.parquet_files import Group
+
+if TYPE_CHECKING:
+    from feature_repo.stores.history import History
+
+KEY_BYTES = 500
+"""Of memory, that are taken for each key while its newest row is looked for, about."""
+
+CODE, NEWEST = "code", "newest"
+"""Columns of the number of a key, and of the newest event time of it that counts, in microseconds."""
+
+_ROW = "row"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FURTHEST = 1 << 62
+"""Microseconds from 1970, before and after, that no time of a calendar reaches; so that differences fit 64 bits."""
+
+END_OF_TIME = _FURTHEST - 1
+"""Later than any event: the end of a range that has none."""
+
+
+def key_name(place: int) -> str:
+    """Column of a join key while keys are compared: by its place, so that no name of a user is in the way."""
+    return f"key {place}"
+
+
+class HistoryReader:
+    """Reads the files of a history as they were when they were opened.
+
+    Args:
+        history: what is read.
+        groups: its files.
+    """
+
+    def __init__(self, history: "History", groups: Sequence[Group]) -> None:
+        self._history, self._groups = history, [group for group in groups if self._has_times(history, group)]
+
+    @staticmethod
+    def _has_times(history: "History", group: Group) -> bool:
+        return len(group.ends) > 0 and group.ends[-1] > 0 and group.polars_types().get(history.time, pl.Null) != pl.Null
+
+    @property
+    def rows(self) -> int:
+        """Of all files that have times."""
+        return int(sum(group.ends[-1] for group in self._groups))
+
+    def times(
+        self, codes: pl.DataFrame, *, until: int, since: int | None
+    ) -> Iterator[tuple[Integers, Integers, Integers | None, Integers]]:
+        """Code of the key, event time, created time and number of every row whose key and time can matter.
+
+        Args:
+            codes: the distinct join keys under ``key_name`` in the history's types, and their ``CODE``. Where they
+                have a ``NEWEST``, rows of that event time alone can matter.
+            until: last event time, in microseconds.
+            since: first event time.
+
+        Yields:
+            Four arrays (rows,), the third None if there is no created time.
+        """
+        history = self._history
+        created_columns = [history.created] if history.created else []
+        # left to itself, polars collects many rows before it chooses; codes of the history's own keys are the fewer
+        build_side: Literal["auto", "force_right"] = "force_right" if NEWEST in codes.columns else "auto"
+        for group in self._groups:
+            rows = self._scan(group, [*history.keys.values(), history.time, *created_columns], since, until)
+            types = group.polars_types()
+            rows = rows.select(
+                *self._keys(types),
+                pl.col(_row(history)).alias(_ROW),
+                self._instants(history.time, types).alias("event"),
+                *(self._instants(column, types).alias("created") for column in created_columns),
+            )
+            if history.keys:
+                rows = rows.join(codes.lazy(), on=self._key_names(), how="inner", build_side=build_side)
+            else:
+                rows = rows.join(codes.lazy(), how="cross")
+            if NEWEST in codes.columns:
+                rows = rows.filter(pl.col("event") == pl.col(NEWEST))
+            wanted = rows.select(CODE, "event", _ROW, *(["created"] if created_columns else []))
+            for batch in _batches(wanted, in_order=False):
+                known = batch["created"].fill_null(LOWEST).to_numpy() if created_columns else None
+                numbers = group.numbers(batch[_ROW].to_numpy().astype(np.int64))
+                yield batch[CODE].to_numpy(), batch["event"].to_numpy(), known, numbers
+
+    def values(
+        self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int
+    ) -> Iterator[tuple[Integers, pl.DataFrame]]:
+        """Columns of some rows, a part of them at a time.
+
+        Args:
+            numbers: (wanted,) of the rows, ascending.
+            columns: name → column.
+            since: event time of the oldest of the rows or before, in microseconds.
+            until: event time of the newest of them or after.
+
+        Yields:
+            Places in ``numbers`` (part,), and the values of those rows (part,).
+        """
+        of_files = list(dict.fromkeys(columns.values()))
+        for group in self._groups:
+            places, wanted = group.locate(numbers)
+            if not len(wanted):
+                continue
+            row = _row(self._history)
+            scan = self._scan(group, list(dict.fromkeys([*of_files, self._history.time])), since, until)
+            here = [name for name in of_files if name in group.polars_types()]
+            done = 0
+            for batch in _batches(scan.select(row, *here), in_order=True):
+                rows = batch[row].to_numpy()
+                end = int(np.searchsorted(wanted, int(rows[-1]) + 1))
+                if end > done:
+                    found = batch[np.searchsorted(rows, wanted[done:end])]
+                    typed = found.with_columns(self._typed(columns, group.polars_types())).select(list(columns))
+                    yield places[done:end], typed
+                done = end
+
+    def all_values(
+        self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int
+    ) -> pl.DataFrame:
+        """Columns of some rows at once, in the order of the rows; arguments as for ``values``."""
+        schema = {name: self._history.types[column] for name, column in columns.items()}
+        found = [pl.DataFrame(schema=schema)]
+        places = []
+        for some, frame in self.values(numbers, columns, since=since, until=until):
+            places.append(some)
+            found.append(frame)
+        frame, order = pl.concat(found), np.concatenate(places) if places else np.empty(0, np.int64)
+        return frame if np.all(order[1:] > order[:-1]) else frame[np.argsort(order)]
+
+    def newest(
+        self, columns: Mapping[str, str], *, since: int | None, until: int, memory: int
+    ) -> Iterator[pl.DataFrame]:
+        """The newest row of each key between two event times, both included, in microseconds.
+
+        Args:
+            columns: name → column, of what is wanted.
+            since: first event time; the first of all if None.
+            until: last event time.
+            memory: bytes for the keys, about; of more keys than fit a part is looked for after the other.
+
+        Yields:
+            Some rows with the columns, the times in microseconds.
+        """
+        parts = self.parts(memory)
+        for part in range(parts):
+            codes = self._newest_times(since, until, part, parts)
+            newest = Newest(Slots(codes[CODE].to_numpy().astype(np.int64), codes[NEWEST].to_numpy()))
+            for arrays in self.times(codes, until=until, since=since):
+                newest.offer(*arrays)
+            numbers, _ = newest.result()
+            for _, frame in self.values(numbers, columns, since=since, until=until):
+                yield frame
+
+    def between(self, columns: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
+        """All rows between two event times, both included, some at a time; arguments as for ``newest``."""
+        for group in self._groups:
+            types = group.polars_types()
+            scan = self._scan(group, list(dict.fromkeys([*columns.values(), self._history.time])), since, until)
+            _, is_within = self._event(group, since, until)
+            rows = scan.filter(is_within).with_columns(self._typed(columns, types)).select(list(columns))
+            yield from _batches(rows, in_order=False)
+
+    def first_rows(self, keys: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
+        """Keys without a null and the first event time of each in a range, found batch by batch, so that a key may
+        come again.
+
+        Args:
+            keys: name → column.
+            since: first event time, in microseconds; the first of all if None.
+            until: last event time.
+
+        Yields:
+            The keys under their names, and ``first_row`` in microseconds.
+        """
+        for group in self._groups:
+            types = group.polars_types()
+            event, is_within = self._event(group, since, until)
+            rows = self._scan(group, [*keys.values(), self._history.time], since, until).filter(is_within)
+            rows = rows.select(*self._typed(keys, types), event.alias("first_row")).drop_nulls()
+            for batch in _batches(rows, in_order=False):
+                yield batch.group_by(list(keys)).agg(pl.col("first_row").min())
+
+    def parts(self, memory: int) -> int:
+        """In how many parts keys have to be looked for, so that each fits into so many bytes."""
+        if not self._history.keys or self.rows * KEY_BYTES <= memory:
+            return 1
+        hashes = [self._hashes(group) for group in self._groups]
+        count = pl.concat(hashes).select(pl.col("hash").approx_n_unique()).collect(engine="streaming").item()
+        return max(-(-count * KEY_BYTES // memory), 1)
+
+    def _hashes(self, group: Group) -> pl.LazyFrame:
+        scan = group.scan([*self._history.keys.values(), self._history.time], _row(self._history))
+        return scan.select(self._keys(group.polars_types())).select(self._hash().alias("hash"))
+
+    def _hash(self) -> pl.Expr:
+        return pl.struct(self._key_names()).hash()
+
+    def _newest_times(self, since: int | None, until: int, part: int, parts: int) -> pl.DataFrame:
+        """The keys without a null that have a row in a time range, their ``CODE`` and ``NEWEST``; of one part alone."""
+        names = self._key_names()
+        types = [self._history.types[column] for column in self._history.keys.values()]
+        found = [pl.LazyFrame(schema={**dict(zip(names, types, strict=True)), NEWEST: pl.Int64})]
+        for group in self._groups:
+            event, is_within = self._event(group, since, until)
+            rows = self._scan(group, [*self._history.keys.values(), self._history.time], since, until)
+            rows = rows.filter(is_within).select(*self._keys(group.polars_types()), event.alias(NEWEST)).drop_nulls()
+            found.append(rows.filter(self._hash() % parts == part) if parts > 1 else rows)
+        rows = pl.concat(found)
+        times = rows.group_by(names).agg(pl.col(NEWEST).max()) if names else rows.max().drop_nulls()
+        distinct = times.collect(engine="streaming")
+        return distinct.with_columns(pl.int_range(distinct.height, dtype=pl.Int32).alias(CODE))
+
+    def _event(self, group: Group, since: int | None, until: int) -> tuple[pl.Expr, pl.Expr]:
+        """The event time in microseconds, and whether it lies between two moments, both included."""
+        event = self._instants(self._history.time, group.polars_types())
+        return event, (event <= until) if since is None else event.is_between(since, until)
+
+    def _key_names(self) -> list[str]:
+        return [key_name(place) for place in range(len(self._history.keys))]
+
+    def _keys(self, types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+        columns = self._history.keys.values()
+        return [self._as_declared(column, types).alias(key_name(place)) for place, column in enumerate(columns)]
+
+    def _typed(self, columns: Mapping[str, str], types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+        return [self._as_declared(column, types).alias(name) for name, column in columns.items()]
+
+    def _as_declared(self, column: str, types: Mapping[str, pl.DataType]) -> pl.Expr:
+        """A column in the type of the whole table; null throughout where a group of files lacks it."""
+        want = self._history.types[column]
+        if column not in types:
+            return pl.lit(None, want)
+        return cast(pl.col(column), types[column], want)
+
+    def _instants(self, column: str, types: Mapping[str, pl.DataType]) -> pl.Expr:
+        """A time as microseconds since 1970, rounded down."""
+        have = types.get(column, pl.Null())
+        if have == pl.Null:
+            return pl.lit(None, pl.Int64)
+        if isinstance(have, pl.Datetime) and have.time_unit == "ms":
+            return pl.col(column).to_physical().clip(-_FURTHEST // 1000, _FURTHEST // 1000) * 1000
+        if not isinstance(have, pl.Datetime):  # a date, or the text of one in the paths
+            return cast(pl.col(column), have, pl.Date()).cast(pl.Datetime("us")).to_physical()
+        return pl.col(column).cast(settled(have)).to_physical().clip(-_FURTHEST, _FURTHEST)
+
+    def _scan(self, group: Group, columns: Sequence[str], since: int | None, until: int) -> pl.LazyFrame:
+        """Rows of a group whose event time can lie between two moments."""
+        dtype = group.polars_types()[self._history.time]
+        return group.scan(columns, _row(self._history)).filter(_between(self._history.time, dtype, since, until))
+
+
+def _row(history: "History") -> str:
+    """A name for the numbers of rows that no column has."""
+    return _ROW + "_" * max(map(len, history.types))
+
+
+def _batches(rows: pl.LazyFrame, *, in_order: bool) -> Iterator[pl.DataFrame]:
+    for batch in rows.collect_batches(chunk_size=parquet_files.ROWS_AT_ONCE, maintain_order=in_order):
+        if batch.height:
+            yield batch
+
+
+def _between(column: str, dtype: pl.DataType, since: int | None, until: int) -> pl.Expr:
+    """A condition on the event time that Parquet statistics can answer; never narrower than asked."""
+    time = pl.col(column)
+    condition = time.is_not_null()
+    for moment, is_within in ((until + 1, time.le), (since, time.ge)):  # below a microsecond there may be more
+        bound = None if moment is None else _bound(moment, dtype)
+        if bound is not None:
+            condition &= is_within(bound)
+    return condition
+
+
+def _bound(moment: int, dtype: pl.DataType) -> pl.Expr | None:
+    """Microseconds as a literal of a column's type; None where the type cannot hold it."""
+    zone = getattr(dtype, "time_zone", None)
+    try:
+        time = _EPOCH + timedelta(microseconds=moment)
+        there = ZoneInfo(zone) if zone else None
+        if dtype == pl.Date:
+            return pl.lit(time.date())
+        if dtype == pl.String:
+            return None
+        if getattr(dtype, "time_unit", "") == "ns" and not -_NANOSECONDS < moment < _NANOSECONDS:
+            return None
+        return pl.lit(time.astimezone(there) if there else time.replace(tzinfo=None))
+    except (OverflowError, ZoneInfoNotFoundError):
+        return None
+
+
+_NANOSECONDS = np.iinfo(np.int64).max // 1000
+"""Microseconds that nanoseconds in 64 bits can hold."""

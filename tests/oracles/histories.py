@@ -1,0 +1,368 @@
+"""Histories and spines with all that goes wrong at an edge, from random numbers: for proofs against the oracle.
+
+Each view has a history of its own: one or several keys or none, null parts of keys, ties of event and created time,
+null created times, times of any unit and zone down to the nanosecond and out to the years 1 and 9999, one file, a
+folder, days or keys in the paths, files whose columns have other types, lack a feature or hold nothing but nulls,
+names that differ by case or are ours, other names in the files, a ttl. A spine asks at and around these times.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from feast import Entity, FeatureView, Field, FileSource, ValueType
+from feast.types import Array, Bool, Float32, Float64, Int64, String, UnixTimestamp
+
+from tests.oracles.point_in_time import Row, as_of
+
+HOUR, DAY = 3_600_000_000, 86_400_000_000
+YEAR_1, YEAR_9999 = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""First and last microsecond of the calendar, since 1970."""
+
+MARCH_2026 = 1_772_366_400_000_000
+
+_KEYS: dict[str, tuple[Any, list[Any]]] = {
+    "user_id": (String, ["ann", "bob", "007", "7", "", "Ann", "ö ü/x", "a=b", *(f"u{n}" for n in range(300))]),
+    "artist_id": (String, ["1", "11", "111", "x"]),
+    "number": (Int64, [0, 7, -1, 2**62, *range(100, 140)]),
+}
+_NAMES = ["ph", "pH", "User_ID", "row", "code", "newest", "key 0", "event", "a.b", 'q"q', "refrain_row", "sp ace", "ä"]
+_SCALES = {"s": 1_000_000, "ms": 1000, "us": 1, "ns": 1}
+_ZONES = ["UTC", "UTC", "UTC", None, "Asia/Tokyo", "America/New_York", "+05:30", "-03:00"]
+
+
+def _is_whole(values: Sequence[Any]) -> bool:
+    return all(value is None or value == int(value) for value in values)
+
+
+def _list_of(dtype: pa.DataType) -> Callable[[Sequence[Any]], pa.Array]:
+    return lambda values: pa.array(values, dtype)
+
+
+def _dictionary(values: Sequence[Any]) -> pa.Array:
+    return pa.array(values, pa.string()).dictionary_encode()
+
+
+def _decimal(dtype: pa.DataType) -> Callable[[Sequence[Any]], pa.Array]:
+    return lambda values: pa.array([None if v is None else Decimal(str(v)) for v in values], dtype)
+
+
+def _times(unit: str, zone: str | None) -> Callable[[Sequence[Any]], pa.Array]:
+    scale = 1 if unit == "us" else 1_000_000
+    return lambda values: pa.array([None if v is None else v // scale for v in values], pa.int64()).cast(
+        pa.timestamp(unit, zone)
+    )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A type of features: Feast's, values of it, and the ways in which a file may hold them.
+
+    Attributes:
+        without_nulls: where those begin that can hold no null: Arrow does not read its own lists of a fixed size then.
+    """
+
+    dtype: Any
+    values: Sequence[Any]
+    forms: Sequence[Callable[[Sequence[Any]], pa.Array]]
+    without_nulls: int | None = None
+
+
+_KINDS = (
+    _Kind(Int64, range(100), [_list_of(t) for t in (pa.int8(), pa.int32(), pa.int64(), pa.uint8(), pa.float64())]),
+    _Kind(Int64, [2**62 + 1, -(2**62), 5], [_list_of(pa.int64())]),
+    _Kind(
+        Float64,
+        [n / 2 for n in range(-20, 20)],
+        [_list_of(pa.float32()), _list_of(pa.float64()), _decimal(pa.decimal128(6, 1)), _decimal(pa.decimal128(9, 3))],
+    ),
+    _Kind(String, ["", "a", "ä", "x" * 30], [_list_of(pa.string()), _list_of(pa.large_string()), _dictionary]),
+    _Kind(Bool, [True, False], [_list_of(pa.bool_())]),
+    _Kind(
+        Array(Float32),
+        [[0.5, -1.0], [2.0, 3.0]],
+        [_list_of(t) for t in (pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2))],
+        without_nulls=2,
+    ),
+    _Kind(
+        UnixTimestamp,
+        [MARCH_2026 + n * 1_000_000 for n in range(50)],
+        [_times(unit, zone) for unit, zone in (("us", "UTC"), ("s", "UTC"), ("us", "Asia/Tokyo"), ("s", "+05:30"))],
+    ),
+)
+
+
+@dataclass(frozen=True)
+class MadeView:
+    """A view, and its rows as the oracle takes them: times in microseconds, in the order of the files."""
+
+    view: FeatureView
+    keys: tuple[str, ...]
+    features: tuple[str, ...]
+    rows: Mapping[tuple, Sequence[Row]]
+    ttl: int | None
+    path: Path
+
+    def answer(self, key: tuple, moment: int | None, *, as_known: bool = False, ttl: int | None = None) -> Row | None:
+        """By the oracle; among the rows of the key alone, to be quick."""
+        if None in key:
+            return None
+        rows = self.rows.get(key, ())
+        wanted = dict(zip(self.keys, key, strict=True))
+        return as_of(rows, wanted, moment, ttl=self.ttl if ttl is None else ttl, as_known=as_known)
+
+
+@dataclass(frozen=True)
+class MadeSpine:
+    """A spine, and its rows as the oracle takes them."""
+
+    table: pa.Table
+    keys: Mapping[str, Sequence[Any]]
+    moments: Sequence[int | None]
+
+
+@dataclass(frozen=True)
+class MadeWorld:
+    """Entities, views over one stretch of time, and a spine.
+
+    Attributes:
+        first: microsecond of the stretch.
+        last: its last one.
+    """
+
+    entities: Sequence[Entity]
+    views: Sequence[MadeView]
+    spine: MadeSpine
+    first: int
+    last: int
+
+
+def make_world(random: np.random.Generator, folder: Path, *, spine_rows: int) -> MadeWorld:
+    """A world whose tables are written to a folder."""
+    first, last = _stretch(random)
+    made = [_make_view(random, folder, f"v{place}", first, last) for place in range(int(random.integers(1, 4)))]
+    known = [row["event_timestamp"] for view in made for rows in view.rows.values() for row in rows]
+    entities = [
+        Entity(
+            name=f"{key}_entity", join_keys=[key], value_type=ValueType.INT64 if dtype == Int64 else ValueType.STRING
+        )
+        for key, (dtype, _) in _KEYS.items()
+    ]
+    return MadeWorld(entities, made, _make_spine(random, spine_rows, known, first, last), first, last)
+
+
+def _stretch(random: np.random.Generator) -> tuple[int, int]:
+    return [
+        (MARCH_2026, MARCH_2026 + 4 * DAY),
+        (MARCH_2026, MARCH_2026 + 20),
+        (-5 * DAY, 5 * DAY),
+        (YEAR_1, YEAR_1 + 3 * DAY),
+        (YEAR_9999 - 3 * DAY, YEAR_9999),
+        (YEAR_1, YEAR_9999),
+    ][random.choice(6, p=[0.5, 0.15, 0.1, 0.05, 0.1, 0.1])]
+
+
+def _pick(random: np.random.Generator, values: Sequence[Any], size: int, null_share: float = 0.0) -> list[Any]:
+    places, is_null = random.integers(0, len(values), size), random.random(size) < null_share
+    return [None if gone else values[place] for place, gone in zip(places.tolist(), is_null.tolist(), strict=True)]
+
+
+def _share(random: np.random.Generator) -> float:
+    """Of nulls: none, few, many, all."""
+    return float(random.choice([0.0, 0.02, 0.3, 0.9, 1.0], p=[0.5, 0.2, 0.15, 0.1, 0.05]))
+
+
+def _make_view(random: np.random.Generator, folder: Path, name: str, first: int, last: int) -> MadeView:
+    keys = tuple(sorted(random.permutation(sorted(_KEYS))[: random.integers(0, 4)].tolist()))
+    size = int(random.choice([0, 1, 30, 1500], p=[0.03, 0.05, 0.22, 0.7]))
+    few = random.random() < 0.5
+    pools = {key: _KEYS[key][1][: int(random.integers(1, 8))] if few else _KEYS[key][1] for key in keys}
+    size = min(size, 12 * int(np.prod([len(pool) for pool in pools.values()])))  # the oracle looks at each in turn
+    columns: dict[str, list[Any]] = {key: _pick(random, pool, size, _share(random) / 2) for key, pool in pools.items()}
+    steps = int(random.choice([3, 50, 10**9]))
+    step = max((last - first) // steps, 1)
+    events = first + random.integers(0, (last - first) // step + 1, size) * step
+    late = random.choice([0, 1, 7, HOUR, DAY], size)
+    created = np.minimum(events + late, YEAR_9999)
+    is_unknown = random.random(size) < _share(random)
+    has_created = random.random() < 0.75
+    count = int(random.integers(1, 5))
+    names = [str(one) for one in random.permutation(_NAMES)[:count]]
+    kinds = [_KINDS[place] for place in random.integers(0, len(_KINDS), count)]
+    for feature, kind in zip(names, kinds, strict=True):
+        columns[feature] = _pick(random, kind.values, size, _share(random))
+    layout = str(random.choice(["file", "folder", "day", "key"], p=[0.3, 0.4, 0.15, 0.15]))
+    in_path = next((key for key in keys if "" not in columns[key]), None) if layout == "key" and size else None
+    renamed = {
+        n: f"{n} in files" for n in (*keys, *names, "event_timestamp") if n != in_path and random.random() < 0.15
+    }
+    root = folder / name
+    path = root.with_suffix(".parquet") if layout == "file" else root
+    order, events, created = _write(
+        random, path, layout, in_path, columns, dict(zip(names, kinds, strict=True)), keys, renamed,
+        (events, created if has_created else None, is_unknown), (first, last),
+    )  # fmt: skip
+    rows: dict[tuple, list[dict[str, Any]]] = {}
+    for place in order:
+        row = {column: values[place] for column, values in columns.items()}
+        row["event_timestamp"] = int(events[place])
+        if has_created:
+            row["created_timestamp"] = None if is_unknown[place] else int(created[place])
+        rows.setdefault(tuple(row[key] for key in keys), []).append(row)
+    ttl = int(random.choice([0, 1, 30 * HOUR, 400 * DAY], p=[0.6, 0.1, 0.2, 0.1]))
+    source = FileSource(
+        name=f"{name}_source",
+        path=str(path),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created_timestamp" if has_created else "",
+        field_mapping={old: new for new, old in renamed.items()} or None,
+    )
+    view = FeatureView(
+        name=name,
+        entities=[
+            Entity(name=f"{k}_entity", join_keys=[k], value_type=ValueType.INT64 if k == "number" else ValueType.STRING)
+            for k in keys
+        ],
+        schema=[
+            *(Field(name=key, dtype=_KEYS[key][0]) for key in keys),
+            *(Field(name=feature, dtype=kind.dtype) for feature, kind in zip(names, kinds, strict=True)),
+        ],
+        source=source,
+        ttl=timedelta(microseconds=ttl),
+    )
+    return MadeView(view, keys, tuple(names), rows, ttl or None, path)
+
+
+def _write(
+    random: np.random.Generator,
+    path: Path,
+    layout: str,
+    in_path: str | None,
+    columns: Mapping[str, Sequence[Any]],
+    kinds: Mapping[str, _Kind],
+    keys: Sequence[str],
+    renamed: Mapping[str, str],
+    times: tuple[np.ndarray, np.ndarray | None, np.ndarray],
+    stretch: tuple[int, int],
+) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Write the files; the rows in the order of the files, and their times as the files can hold them."""
+    events, created, is_unknown = times
+    created = None if created is None else created.copy()
+    events = events.copy()
+    files = _placed(random, path, layout, in_path, columns, events)
+    fits_ns = stretch[0] > -(2**63) // 1000 and stretch[1] < 2**63 // 1000
+    for target, places in files.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        table: dict[str, pa.Array] = {}
+        zone = str(random.choice([str(zone) for zone in _ZONES]))
+        for name, values in (("event_timestamp", events), ("created_timestamp", created)):
+            if values is None:
+                continue
+            unit = str(random.choice(["us", "us", "ns", "ms", "s"]))
+            unit = "us" if unit == "ns" and not fits_ns else unit
+            values[places] = values[places] // _SCALES[unit] * _SCALES[unit]
+            known = None if name == "event_timestamp" else is_unknown[places]
+            table[renamed.get(name, name)] = _instants(random, values[places], unit, zone, known)
+        for key in keys:
+            if key != in_path:
+                dtype = pa.int64() if key == "number" else pa.string()
+                encoded = pa.array([columns[key][p] for p in places], dtype)
+                is_category = key != "number" and random.random() < 0.3
+                table[renamed.get(key, key)] = encoded.dictionary_encode() if is_category else encoded
+        for feature, kind in kinds.items():
+            values = [columns[feature][p] for p in places]
+            if all(value is None for value in values) and target != next(reversed(files)) and random.random() < 0.5:
+                if random.random() < 0.5:  # a feature that was added later
+                    table[renamed.get(feature, feature)] = pa.nulls(len(places))
+                continue
+            forms = kind.forms if None not in values else kind.forms[: kind.without_nulls]
+            form = forms[random.integers(0, len(forms))]
+            table[renamed.get(feature, feature)] = form(values)
+        if random.random() < 0.2:
+            table["unused"] = pa.array([0] * len(places), pa.int64()).cast(pa.timestamp("us", "+05:30"))
+        order = random.permutation(list(table)).tolist()
+        pq.write_table(pa.table({name: table[name] for name in order}), target, row_group_size=200)
+    ordered = sorted(sorted(files), key=lambda file: file.name.startswith("pushed-"))
+    return [place for file in ordered for place in files[file]], events, created if created is not None else events
+
+
+def _placed(
+    random: np.random.Generator,
+    path: Path,
+    layout: str,
+    in_path: str | None,
+    columns: Mapping[str, Sequence[Any]],
+    events: np.ndarray,
+) -> dict[Path, list[int]]:
+    """The rows of each file."""
+    files: dict[Path, list[int]] = {}
+    count, size = 1 if layout == "file" else int(random.integers(1, 6)), len(events)
+    parts = np.sort(random.integers(0, count, size)).tolist() if size else []
+    for place, part in enumerate(parts):
+        name = f"part-{part:03}.parquet"
+        if layout == "file":
+            target = path
+        elif layout == "day":
+            target = path / f"date={_datetime(int(events[place]) // DAY * DAY):%Y-%m-%d}" / name
+        elif in_path:
+            target = path / f"{in_path}={_text_in_path(columns[in_path][place], padded=part % 2 == 1)}" / name
+        else:
+            target = path / (f"pushed-{name}" if part % 3 == 2 else name)
+        files.setdefault(target, []).append(place)
+    return files or {path if layout == "file" else path / "part-000.parquet": []}
+
+
+def _text_in_path(value: Any, *, padded: bool) -> str:
+    if value is None:
+        return "__HIVE_DEFAULT_PARTITION__"
+    return f"00{value}" if padded and isinstance(value, int) and value >= 0 else quote(str(value), safe="")
+
+
+def _datetime(microseconds: int) -> datetime:
+    return datetime(1, 1, 1) + timedelta(microseconds=microseconds - YEAR_1)
+
+
+def _instants(
+    random: np.random.Generator, values: np.ndarray, unit: str, zone: str, is_null: np.ndarray | None
+) -> pa.Array:
+    whole = values * 1000 + random.integers(0, 1000, len(values)) if unit == "ns" else values // _SCALES[unit]
+    mask = None if is_null is None else np.asarray(is_null, dtype=bool)
+    return pa.array(whole, pa.int64(), mask=mask).cast(pa.timestamp(unit, None if zone == "None" else zone))
+
+
+def _make_spine(random: np.random.Generator, size: int, known: Sequence[int], first: int, last: int) -> MadeSpine:
+    keys = {key: _pick(random, [*pool, "nobody" if dtype == String else 999], size, _share(random) / 3)
+            for key, (dtype, pool) in _KEYS.items()}  # fmt: skip
+    if random.random() < 0.3:  # a few keys many times, so that all moments of their histories are asked
+        keys = {key: _pick(random, pool[:2], size, 0.05) for key, (_, pool) in _KEYS.items()}
+    near = np.array(known or [first], dtype=np.int64)[random.integers(0, max(len(known), 1), size)]
+    moments = np.clip(near + random.choice([-1, 0, 0, 1, HOUR, -DAY, 3 * DAY], size), YEAR_1, YEAR_9999)
+    unit = str(random.choice(["us", "us", "ns", "ms", "s"]))
+    fits_ns = first > -(2**63) // 1000 and last < 2**63 // 1000
+    unit = "us" if unit == "ns" and not fits_ns else unit
+    moments = moments // _SCALES[unit] * _SCALES[unit]
+    is_null = random.random(size) < _share(random) / 2
+    lone = random.random() < 0.5
+    if lone and size:  # keys that stand beside null moments alone: first, last and between those that ask
+        alone = {"aaron", "mia", "zoe"}
+        places = random.integers(0, size, 5)
+        for place in places.tolist():
+            keys["user_id"][place] = sorted(alone)[int(random.integers(0, 3))]
+            is_null[place] = True
+    zone = str(random.choice([str(zone) for zone in _ZONES[:-2]]))
+    table = pa.table(
+        {
+            **{key: pa.array(values, pa.int64() if key == "number" else pa.string()) for key, values in keys.items()},
+            "event_timestamp": _instants(random, moments, unit, zone, is_null),
+            "row of the spine": np.arange(size),
+        }
+    )
+    asked = [None if gone else int(moment) for moment, gone in zip(moments.tolist(), is_null.tolist(), strict=True)]
+    return MadeSpine(table, keys, asked)

@@ -1,0 +1,305 @@
+"""What is gone does not stay online: moved plays, removed days, changed definitions, dropped rows; rows of the future.
+
+After build and materialize, or after build and the stream, what is online is what a training set of that moment has.
+"""
+
+import dataclasses
+import itertools
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from feature_repo import clock, retractions
+from feature_repo.home import Home
+from feature_repo.packed import entity_key
+from feature_repo.packed.address import Address
+from feature_repo.stores import redis_server
+from feature_repo.windowed import WINDOWED
+from feature_repo.windows import column
+from tests.conftest import apply
+from tests.live import assert_same, batch, online, server_of
+from transforms.build import build
+from transforms.raw.ingest import Batch, ingest
+from transforms.stream.reader import Reader, Settings
+from transforms.stream.sources import Stream
+
+ZERO = datetime(2026, 4, 1, tzinfo=UTC)
+PAIR = "user_artist_affinity"
+_numbers = itertools.count()
+
+
+def at(day: float) -> datetime:
+    return ZERO + timedelta(days=day)
+
+
+def put(
+    home: Home, user: str, artist: str, day: float, *, ms: int = 200_000, count: int = 1, late: float = 0.1
+) -> None:
+    """Plays of different songs, a minute apart."""
+    times = [at(day) + timedelta(minutes=minute) for minute in range(count)]
+    rows = {
+        "user_id": [user] * count,
+        "track_id": [f"song{number}" for number in range(count)],
+        "artist_id": [artist] * count,
+        "event_timestamp": times,
+        "created_timestamp": [time + timedelta(days=late) for time in times],
+        "ms_played": [ms] * count,
+        "skipped": [False] * count,
+    }
+    ingest(home, f"test {next(_numbers)}", [Batch("plays", pl.DataFrame(rows))])
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A data folder whose definitions are applied and whose tables are empty but for one play."""
+    home = Home(tmp_path_factory.mktemp("gone") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home.root))
+        put(home, "nobody", "none", 0)
+        build(home, at(1))
+        apply(home)
+        yield home
+    redis_server.stop(home)
+
+
+@pytest.fixture
+def home(applied: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("REFRAIN_HOME", str(applied.root))
+    for name in ("raw", "features", "tiles"):
+        shutil.rmtree(applied.root / name, ignore_errors=True)
+    redis_server.ensure(applied).flushall()
+    return applied
+
+
+def materialize(home: Home, view: str, until: datetime) -> None:
+    from feature_repo.store import open_store
+
+    store = open_store(home)
+    store.materialize(datetime(1970, 1, 2, tzinfo=UTC), until, feature_views=[view])
+
+
+def says(home: Home, view: str, feature: str, keys: dict[str, list[str]], moment: datetime) -> tuple[list, list]:
+    """Values offline as of a moment, and online."""
+    from feature_repo.store import open_store
+
+    store, reference = open_store(home), f"{view}:{feature}"
+    spine = pl.DataFrame(keys).with_columns(event_timestamp=pl.lit(moment, pl.Datetime("us", "UTC")))
+    offline = store.get_historical_features(spine.to_arrow(), [reference]).to_arrow()[feature].to_pylist()
+    return offline, store.get_online_features([reference], keys).to_dict()[feature]
+
+
+def test_plays_that_move_to_another_artist(home: Home) -> None:
+    put(home, "ann", "wrong band", 9, count=10)
+    put(home, "bob", "x", 11.4)
+    build(home, at(11.5))
+    materialize(home, PAIR, at(11.5))
+    keys = {"user_id": ["ann", "ann"], "artist_id": ["wrong band", "right band"]}
+    assert says(home, PAIR, "plays_28d", keys, at(11.5)) == ([10, None], [10, None])
+    put(home, "ann", "right band", 9, count=10, late=2.6)
+    build(home, at(11.8))
+    materialize(home, PAIR, at(11.8))
+    assert says(home, PAIR, "plays_28d", keys, at(11.8)) == ([None, 10], [None, 10])
+
+
+@pytest.mark.usefixtures("monkeypatch")
+def test_a_definition_that_changes_its_condition(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    view, keys = "user_listening", {"user_id": ["ann", "bob", "cat"]}
+    put(home, "ann", "x", 9, count=10)
+    put(home, "ann", "x", 13, ms=5_000)
+    put(home, "cat", "x", 9, ms=5_000, count=3)
+    put(home, "bob", "x", 14)
+    build(home, at(15))
+    materialize(home, view, at(15))
+    assert says(home, view, "plays_28d", keys, at(15)) == ([11, 1, 3],) * 2
+    other = dataclasses.replace(WINDOWED[view], where=column("ms_played") >= 30_000)
+    monkeypatch.setitem(WINDOWED, view, other)
+    build(home, at(15.1))
+    materialize(home, view, at(15.1))
+    assert says(home, view, "plays_28d", keys, at(15.1)) == ([10, 1, None],) * 2
+    monkeypatch.undo()
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    build(home, at(15.2))
+    materialize(home, view, at(15.2))
+    assert says(home, view, "plays_28d", keys, at(15.2)) == ([11, 1, 3],) * 2
+
+
+def test_days_that_are_removed(home: Home) -> None:
+    view, keys = "user_listening", {"user_id": ["ann", "bob"]}
+    put(home, "ann", "x", 1)
+    put(home, "ann", "x", 3)
+    put(home, "bob", "x", 3)
+    build(home, at(5))
+    materialize(home, view, at(5))
+    assert says(home, view, "plays_28d", keys, at(5)) == ([2, 1],) * 2
+    shutil.rmtree(home.raw("plays") / f"date={at(3).date()}")
+    build(home, at(5.1))
+    materialize(home, view, at(5.1))
+    assert says(home, view, "plays_28d", keys, at(5.1)) == ([1, None],) * 2
+    shutil.rmtree(home.raw("plays"))
+    put(home, "else", "y", 40)
+    build(home, at(41))
+    materialize(home, view, at(41))
+    assert says(home, view, "plays_28d", keys, at(41)) == ([None, None],) * 2
+
+
+def test_a_profile_that_is_gone(home: Home) -> None:
+    def users(*rows: tuple[str, float, str]) -> None:
+        frame = pl.DataFrame(
+            [{"user_id": u, "event_timestamp": at(d), "created_timestamp": at(d), "country": c} for u, d, c in rows]
+        )
+        shutil.rmtree(home.raw("users"), ignore_errors=True)
+        ingest(home, "users", [Batch("users", frame)])
+
+    view, keys = "user_profile", {"user_id": ["ann", "bob"]}
+    users(("ann", 1, "SE"), ("ann", 3, "DE"), ("bob", 1, "FR"))
+    build(home, at(4))
+    materialize(home, view, at(4))
+    assert says(home, view, "country", keys, at(4)) == (["DE", "FR"],) * 2
+    users(("ann", 1, "SE"), ("cid", 1, "FR"))
+    build(home, at(5))
+    materialize(home, view, at(5))
+    assert says(home, view, "country", keys, at(5)) == (["SE", None],) * 2
+
+
+def test_no_row_of_the_future_comes_online(home: Home) -> None:
+    """Materialize during the day takes last midnight's row; one that came online too early gives way."""
+    view, keys = "user_listening", {"user_id": ["ann"]}
+    put(home, "ann", "x", 9, count=3)
+    put(home, "ann", "x", 10.2, count=7)
+    build(home, at(11.5))  # by a clock that was a day fast
+    with clock.stopped(at(11.5)):
+        materialize(home, view, at(11.5))
+    assert says(home, view, "plays_28d", keys, at(11.5))[1] == [10]
+    with clock.stopped(at(10.5)):
+        build(home)
+        materialize(home, view, at(12))  # an end that has not come is now
+        assert says(home, view, "plays_28d", keys, clock.now()) == ([3], [3])
+
+
+def read(home: Home, **settings: Any) -> None:
+    chosen = Settings(**{"follows": "events", "until_idle": True, **settings})
+    Reader(home, Address.from_env(), Stream, chosen, say=lambda text: None).run()
+
+
+def check(home: Home, names: tuple[str, ...], moment: datetime) -> None:
+    for name in names:
+        assert_same(WINDOWED[name], online(home, name), batch(home, name, clock.microseconds(moment)))
+
+
+STREAMED = (PAIR, "user_listening", "user_session", "track_popularity", "user_history")
+
+
+def test_the_stream_carries_what_is_gone(home: Home) -> None:
+    put(home, "ann", "wrong band", 9, count=3)
+    put(home, "ann", "old band", 8, count=2)
+    put(home, "bob", "x", 10.9)
+    build(home, at(11))
+    with clock.stopped(at(11)):
+        read(home, follows="wall")
+    check(home, STREAMED, at(11))
+    put(home, "ann", "right band", 9, count=3, late=2.1)
+    shutil.rmtree(home.raw("plays") / f"date={at(10).date()}")
+    build(home, at(11.2))
+    assert retractions.noted(home, PAIR)
+    with clock.stopped(at(11.2)):
+        read(home, follows="wall")
+    assert not retractions.noted(home, PAIR)
+    check(home, STREAMED, at(11.2))
+    row = online(home, PAIR)["ann", "wrong band"]
+    assert row["plays_28d"] is None
+    assert online(home, "user_session")["bob",]["plays_7d"] is None
+
+
+def test_materialize_corrects_what_the_stream_wrote_last(home: Home) -> None:
+    """A row of a moment that no build has seen rests on a play that is gone."""
+    put(home, "ann", "x", 5)
+    build(home, at(6))
+    put(home, "ann", "x", 6.5)
+    with clock.stopped(at(6.6)):
+        read(home, follows="wall")
+    assert online(home, "user_session")["ann",]["plays_7d"] == 2
+    shutil.rmtree(home.raw("plays") / f"date={at(6).date()}")
+    build(home, at(6.7))
+    with clock.stopped(at(6.7)):
+        materialize(home, "user_session", at(6.7))
+    rows, expected = online(home, "user_session"), batch(home, "user_session", clock.microseconds(at(6.7)))
+    for row in (*rows.values(), *expected.values()):
+        del row["at"]  # it keeps the moment that readers have seen
+    assert_same(WINDOWED["user_session"], rows, expected)
+    assert online(home, "user_session")["ann",]["plays_7d"] == 1
+
+
+def test_the_stream_goes_back_with_the_clock(home: Home) -> None:
+    """A reader whose clock was fast by days counts as of now once that is mended."""
+    put(home, "ann", "x", 5)
+    build(home, at(6))
+    with clock.stopped(at(20)):
+        read(home, follows="wall")
+    assert online(home, "user_session")["ann",]["plays_7d"] == 0
+    with clock.stopped(at(6)):
+        read(home, follows="wall")
+    check(home, ("user_session", "user_listening"), at(6))
+    assert online(home, "user_session")["ann",]["plays_7d"] == 1
+
+
+def test_nothing_of_a_reader_runs_ahead_of_the_clock(home: Home) -> None:
+    from feature_repo.events import Names, append
+
+    moment = at(6)
+    event = {"user_id": "ann", "track_id": "s", "artist_id": "x", "ms_played": 1, "skipped": False}
+    line = json.dumps(event | {"event_timestamp": (moment + timedelta(minutes=4)).isoformat()}).encode()
+    append(server_of(home), Names(home.project), [("plays", line)])
+    with clock.stopped(moment):
+        read(home, follows="wall")
+    assert online(home, "user_session") == {}
+    with clock.stopped(moment + timedelta(minutes=5)):
+        read(home, follows="wall")
+    assert online(home, "user_session")["ann",]["plays_1h"] == 1
+
+
+def test_instants_are_cut_off_to_microseconds(home: Home) -> None:
+    from feature_repo.events import parse
+
+    template = '{"user_id": "u", "track_id": "t", "event_timestamp": "2026-04-01T00:00:00.%sZ", "ms_played": 1}'
+    for digits, micros in (("1234567", 123456), ("999999999", 999999), ("1", 100000), ("0000009", 0)):
+        _, time, _ = parse("plays", (template % digits).encode(), clock.microseconds(at(10)))
+        assert time == clock.microseconds(ZERO) + micros
+
+
+def test_a_dropped_view_leaves_the_online_store(home: Home) -> None:
+    from feature_repo.store import open_store
+
+    put(home, "ann", "x", 1)
+    build(home, at(2))
+    materialize(home, "user_history", at(2))
+    names = entity_key.prefix(home.project, "user_history") + b"*"
+    assert list(server_of(home).scan(names)) != [[]]
+    store = open_store(home)
+    store._get_provider().update_infra(home.project, [store.get_feature_view("user_history")], [], [], [], partial=True)
+    assert not any(server_of(home).scan(names))
+
+
+def test_every_table_is_closed_alike(home: Home, tmp_path: Path) -> None:
+    """All windowed tables of plays, after a day has gone: what they say is what they would say without it."""
+    put(home, "ann", "x", 1, count=2)
+    put(home, "ann", "y", 2)
+    build(home, at(4))
+    shutil.rmtree(home.raw("plays") / f"date={at(2).date()}")
+    build(home, at(4.1))
+    fresh = Home(tmp_path / "fresh")
+    shutil.copytree(home.root / "raw", fresh.root / "raw")
+    build(fresh, at(4.1))
+    for name, table in WINDOWED.items():
+        if table.source.name == "plays":
+            found, expected = (batch(one, name, clock.microseconds(at(4.1))) for one in (home, fresh))
+            for row in (*found.values(), *expected.values()):
+                row.pop("at")
+            nothing = {key: row for key, row in found.items() if key not in expected}
+            assert not any(value is not None for row in nothing.values() for value in row.values()), name
+            assert_same(table, {key: found[key] for key in expected}, expected)

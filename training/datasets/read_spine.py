@@ -1,0 +1,131 @@
+"""What a spine comes as, brought to polars without touching its keys."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from feature_repo.errors import InputError
+from feature_repo.keys import key_values
+from feature_repo.on_demand import REQUEST_FIELDS
+from feature_repo.stores.spine import KEY_TYPES
+from transforms import parquet
+
+TIME = "event_timestamp"
+
+REQUEST_TIMES = [name for name, dtype in REQUEST_FIELDS.items() if dtype == "UnixTimestamp"]
+"""Fields of the request that are times."""
+
+_REQUEST_TEXTS = [name for name, dtype in REQUEST_FIELDS.items() if dtype == "String"]
+_LINES = (".jsonl", ".ndjson")
+
+
+def read_spine(given: Any, keys: Mapping[str, str]) -> pl.DataFrame | pl.LazyFrame:
+    """A spine as polars has it; keys and times of files of text stay texts, as they are written.
+
+    Args:
+        given: see ``SpineTable.of``.
+        keys: join key → Feast's name of its type.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read as a table.
+    """
+    from feature_repo.stores.spine import Spine
+
+    if isinstance(given, Spine):
+        return pl.DataFrame(given.table) if given.in_memory else pl.scan_parquet(given.table.files)
+    if isinstance(given, pl.DataFrame | pl.LazyFrame):
+        return given
+    if isinstance(given, str | Path):
+        return _file(Path(given), keys)
+    if isinstance(given, Mapping) or type(given).__module__.startswith("pandas"):
+        return _columns(given, keys)
+    try:
+        return pl.DataFrame(given)
+    except _WRONG as error:
+        raise unreadable(given, error) from error
+
+
+def unreadable(given: Any, error: Exception) -> InputError:
+    """The error for what cannot be read as a table."""
+    what = f"the file {given}" if isinstance(given, str | Path) else f"a {type(given).__name__}"
+    return InputError(
+        expected="a spine: a table with one type in each column",
+        found=f"{(str(error).splitlines() or [type(error).__name__])[0]} in {what}",
+        next_command="mend the column, or write the spine as Parquet: spine.write_parquet('spine.parquet')",
+    )
+
+
+def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
+    if not path.exists():
+        raise InputError(expected="a spine", found=f"no file {path}", next_command=f"ls {path.parent}")
+    texts = [*keys, TIME, *_REQUEST_TEXTS, *REQUEST_TIMES]
+    try:
+        if path.suffix == ".csv":
+            return _csv(path, texts)
+        if path.suffix in _LINES:
+            return _json_lines(path, texts)
+        scan = pl.scan_parquet(path, hive_schema=_in_paths(path, keys))
+        scan.collect_schema()
+    except (*_WRONG, OSError) as error:
+        if path.suffix == ".csv" or path.suffix in _LINES:
+            raise unreadable(path, error) from error
+        raise parquet.damaged(path, error, "write the spine again") from error
+    return scan
+
+
+def _csv(path: Path, texts: list[str]) -> pl.LazyFrame:
+    """Types of the other columns follow from all rows of the file, not from its first ones."""
+    names = pl.scan_csv(path, infer_schema=False).collect_schema().names()
+    twice = [name for name in names if "_duplicated_" in name]
+    if twice:
+        raise InputError(
+            expected=f"columns of different names in {path}",
+            found=f"the column {twice[0].partition('_duplicated_')[0]!r} twice",
+            next_command="rename one of them in the first line",
+        )
+    as_text = {name: pl.String() for name in texts if name in names}
+    return pl.scan_csv(path, infer_schema_length=None, schema_overrides=as_text)
+
+
+def _json_lines(path: Path, texts: list[str]) -> pl.LazyFrame:
+    scan = pl.scan_ndjson(path, infer_schema_length=None)
+    names = scan.collect_schema()
+    as_text = {name: pl.String() for name in texts if name in names and names[name].is_nested()}
+    return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
+
+
+def _in_paths(path: Path, keys: Mapping[str, str]) -> dict[str, pl.DataType] | None:
+    """Keys that stand in the names of folders are texts there: ``user_id=007`` is no number."""
+    if not path.is_dir():
+        return None
+    parts = {part.partition("=")[0] for file in path.rglob("*.parquet") for part in file.parts if "=" in part}
+    return {key: pl.String() for key in keys if key in parts} or None
+
+
+def _columns(given: Any, keys: Mapping[str, str]) -> pl.DataFrame:
+    """A pandas frame or a mapping, column by column; Python objects among the keys are converted one by one."""
+    columns = []
+    for name in given:
+        values = given[name]
+        try:
+            if name in keys and _is_of_objects(values):
+                found = pl.Series(name, key_values(values, keys[name], name), KEY_TYPES.get(keys[name], pl.String()))
+            else:
+                found = pl.Series(name, values, nan_to_null=False)
+        except _WRONG as error:
+            raise unreadable(given, error) from error
+        columns.append(found)
+    try:
+        return pl.DataFrame(columns)
+    except _WRONG as error:
+        raise unreadable(given, error) from error
+
+
+def _is_of_objects(values: Any) -> bool:
+    return isinstance(values, list | tuple) or str(getattr(values, "dtype", "")) == "object"
+
+
+_WRONG = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+"""What polars, and Arrow through it, raise where values do not fit a column."""
