@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from feature_repo.command_line import command_line, say
+from feature_repo.command_line import command_line, progress_lines, say
+from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.store import contract_lock
 from feature_repo.stores import redis_server
@@ -85,13 +86,22 @@ def materialize(
     """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
 
     What is online and newer stays. Stopped half-way, the same again goes on where it was. To bring online just what
-    is new since the last time, use `feast materialize-incremental`.
+    is new since the last time, use `feast materialize-incremental`, which leaves out rows that came late.
     """
     from feature_repo.clock import parse_time
     from feature_repo.materialize import materialize as run
 
-    home = Home.from_env()
-    run(home, parse_time(until) if until else None, say=say, anew=anew)
+    home, moment = Home.from_env(), parse_time(until) if until else None
+    if sys.stderr.isatty():
+        run(home, moment, say=say, anew=anew)
+        return
+    with progress_lines("materialize") as tell:
+
+        def told(text: str) -> None:
+            say(text)
+            tell(0, 0, f"the last: {text.strip()}")
+
+        run(home, moment, say=told, anew=anew)
 
 
 @app.command()
@@ -182,7 +192,7 @@ def _mend_registry() -> None:
     from feast.repo_config import load_repo_config
 
     from feature_repo.store import FOLDER, config_file, silence_feast
-    from feature_repo.stores.registry_leftovers import forget_versions
+    from feature_repo.stores.feast_registry import forget_versions
 
     silence_feast()
     forget_versions(load_repo_config(FOLDER, config_file(Home.from_env())), of_views_that_are_gone=True)
@@ -197,8 +207,17 @@ def _feast(*arguments: str) -> int:
 
     silence_feast()
     sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
-    with contextlib.chdir(FOLDER):
-        result = cli.main(list(arguments), prog_name="feast", standalone_mode=False)
+    try:
+        with contextlib.chdir(FOLDER):
+            result = cli.main(list(arguments), prog_name="feast", standalone_mode=False)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("grpc"):
+            raise
+        raise StoreError(
+            expected=f"gRPC, which `feast {' '.join(arguments[:1])}` of Feast 0.67 needs",
+            found=f"no module {error.name}: it is no part of the default install",
+            next_command="python -m pip install grpcio grpcio-health-checking grpcio-reflection, then the same again",
+        ) from error
     return result if isinstance(result, int) else 0
 
 

@@ -48,7 +48,8 @@ def config_file(home: Home) -> Path:
     config = yaml.safe_load(text)
     config["project"] = home.project
     config["registry"]["path"] = f"sqlite:///{home.registry}"
-    config["offline_store"]["data_folder"] = str(home.root)
+    if config["offline_store"]["type"].startswith("feature_repo."):  # others know no such option
+        config["offline_store"]["data_folder"] = str(home.root)
     if os.environ.get("REFRAIN_MEMORY_LIMIT") and "AsOf" in config["offline_store"]["type"]:
         config["offline_store"]["memory_limit"] = os.environ["REFRAIN_MEMORY_LIMIT"]
     target = home.ensure().root / f"feature_store-{home.tenant}.yaml"

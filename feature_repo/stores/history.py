@@ -15,6 +15,7 @@ from feature_repo.errors import StoreError
 from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
 from feature_repo.stores.history_reader import HistoryReader
 from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
+from feature_repo.stores.source_path import remedy
 from feature_repo.stores.staging import Staging
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
             found=f"{'an empty folder' if place.is_dir() else 'nothing'} at {path}",
-            next_command="python -m transforms build",
+            next_command=remedy(source),
         )
     return [str(file) for file in files]
 

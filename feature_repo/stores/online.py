@@ -47,13 +47,14 @@ from feature_repo.packed.server import (
 )
 from feature_repo.packed.write import Writer
 from feature_repo.stores import http_errors, redis_server
+from feature_repo.stores.feast_registry import forget_versions, mend_dump
 from feature_repo.stores.null_keys import NullKeys
 from feature_repo.stores.online_lookup import Keys, Lookup, columns_of, entities_of, entity_key_of, too_old
 from feature_repo.stores.ownership import claim
 from feature_repo.stores.protobuf import from_values, key_types, moment, schema_of, to_values, unwrapped
-from feature_repo.stores.registry_leftovers import forget_versions
 
-http_errors.install()  # `feast serve` makes its application after it has loaded this store
+http_errors.install()  # Feast's commands make what is mended here after they have loaded this store
+mend_dump()
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 

@@ -9,6 +9,7 @@ Imports no Feast.
 import fcntl
 import hashlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -226,6 +227,9 @@ def _start(home: Home, client: redis.Redis) -> None:
     )
 
 
+_OLD_TITLE = re.compile(r"redis-server unixsocket:\S*(/redis/redis\.sock|/refrain-[0-9a-f]{16}\.sock)\s*$")
+"""Of servers that an older version started."""
+
 _DELETED = " (deleted)"
 """What Linux puts behind the name of a folder that is gone."""
 
@@ -261,7 +265,7 @@ def _end_unreachable(home: Home) -> None:
 
 def _is_ours(process: Path) -> bool:
     command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    return command.startswith((f"{TITLE} ", "redis-server unixsocket:"))
+    return command.startswith(f"{TITLE} ") or _OLD_TITLE.match(command) is not None
 
 
 def _wait_for_end(pid: int) -> None:

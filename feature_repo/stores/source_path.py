@@ -51,6 +51,13 @@ def located(source: Source, config: "RepoConfig") -> Source:
     return moved
 
 
+def remedy(source: "DataSource | None") -> str:
+    """The command that brings the files of a source that are not there."""
+    if source is not None and PLACE in (source.tags or {}):
+        return "python -m transforms build"
+    return "write them, or correct the path of the view's source and run: python -m feature_repo apply"
+
+
 def view_located(view: "FeatureView", config: "RepoConfig") -> "FeatureView":
     """A view whose batch source is ``located``; a copy where that changes it."""
     source = view.batch_source

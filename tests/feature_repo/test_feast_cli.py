@@ -1,5 +1,6 @@
 """Plain `feast` on the definitions: apply, plan, list, materialize-incremental."""
 
+import json
 import os
 import subprocess
 import sys
@@ -70,11 +71,13 @@ def test_another_folder_needs_our_front_door(home: Home) -> None:
     assert "python -m feature_repo feast" in refused.stderr
 
 
-def test_our_front_door_applies_and_compiles_the_manifest(home: Home) -> None:
+def test_our_front_door_applies_and_compiles_the_manifest_twice_at_once(home: Home) -> None:
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
     call = [sys.executable, "-m", "feature_repo", "apply"]
-    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(call, env=environment, **quiet) for _ in range(2)]  # type: ignore[call-overload]
+    errors = [one.communicate()[1] for one in both]
+    assert [one.returncode for one in both] == [0, 0], errors
     assert load_service(home, "recommendation_v1").join_keys == (
         "artist_id",
         "platform_id",
@@ -97,3 +100,28 @@ def test_a_wrong_environment_is_told(home: Home, environment: dict[str, str], to
     assert done.returncode == 1
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_registry_is_dumped_with_on_demand_views(in_world: Home) -> None:
+    dumped = feast(in_world, "registry-dump")
+    assert dumped.returncode == 0, dumped.stderr
+    from feature_repo.on_demand import ON_DEMAND
+
+    found = json.loads(dumped.stdout[dumped.stdout.index("{") :])["onDemandFeatureViews"]
+    assert sorted(view["spec"]["name"] for view in found) == sorted(ON_DEMAND)
+
+
+def test_a_part_of_feast_that_needs_grpc_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from feast.cli import cli
+    from typer.testing import CliRunner
+
+    from feature_repo.__main__ import app
+
+    def start(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'grpc'", name="grpc")
+
+    monkeypatch.setattr(cli.cli, "main", start)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    told = CliRunner().invoke(app, ["feast", "ui"], env={"FEAST_FS_YAML_FILE_PATH": ""})
+    assert told.exit_code == 1
+    assert "pip install grpcio" in told.output

@@ -209,7 +209,7 @@ def test_apply_works_again_after_a_teardown(home: Home) -> None:
 def test_what_an_older_teardown_left_is_forgotten(home: Home) -> None:
     import sqlite3
 
-    from feature_repo.stores.registry_leftovers import forget_versions
+    from feature_repo.stores.feast_registry import forget_versions
 
     store = declare(home)
     assert forget_versions(store.config, of_views_that_are_gone=True) == 0

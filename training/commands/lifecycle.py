@@ -69,7 +69,8 @@ def retrain(
     from training.pipeline import triggers
 
     home, policy = Home.from_env(), triggers.Policy(days, growth, drifted, decay)
-    watched = triggers.retrain(home, named(what), policy, act=not look)
+    with progress("retrain"):
+        watched = triggers.retrain(home, named(what), policy, act=not look)
     came = {told["model"]: told["came"] for told in triggers.decisions(home)}
     if not watched:
         say("no champion. Next: python -m training run NAME && python -m training promote NAME")

@@ -26,6 +26,7 @@ from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.store import open_store
 from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
+from feature_repo.stores.source_path import remedy
 from training.datasets.columns import to_numpy
 from training.datasets.spine import SpineTable
 from transforms import feature_tables, parquet
@@ -322,12 +323,8 @@ def _check_files(store: "FeatureStore", view: View) -> None:
     path = path_of(declared, store.config)
     if path is None or files_at(path):
         return
-    if is_feature_table(declared):
-        expected, next_command = "a feature table", "python -m transforms build"
-    else:
-        expected = f"the files of the view {view.name}"
-        next_command = "write them, or correct the path of the view's source and run: python -m feature_repo apply"
-    raise StoreError(expected=f"{expected} in {path}", found="none", next_command=next_command)
+    expected = "a feature table" if is_feature_table(declared) else f"the files of the view {view.name}"
+    raise StoreError(expected=f"{expected} in {path}", found="none", next_command=remedy(declared.batch_source))
 
 
 def _snapshot(store: "FeatureStore", view: View) -> str:

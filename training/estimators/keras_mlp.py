@@ -4,16 +4,15 @@ The same network as ``torch_mlp``; Keras's own export makes the ONNX model.
 """
 
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from feature_repo.temporary import temporary_folder
 from training.estimators.base import Kind
 from training.estimators.shapley import sampled
 from training.estimators.torch_mlp import BACKGROUND, TorchMlp, standard
@@ -86,9 +85,9 @@ class KerasFitted:
 
     def to_onnx(self) -> bytes:
         """For serving."""
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        with temporary_folder() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter speaks of its successor
-            path = Path(folder) / "model.onnx"
+            path = folder / "model.onnx"
             self.model.export(path, format="onnx", verbose=False)
             return path.read_bytes()
 

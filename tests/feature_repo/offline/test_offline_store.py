@@ -243,7 +243,9 @@ def asked(ours: Engine, folder: Path, question: Question = MANY, spine: Any = No
 def test_a_missing_file_is_told(ours: Engine, tmp_path: Path) -> None:
     views = ours.views(MANY, tmp_path)
     shutil.rmtree(tmp_path / "v")
-    with pytest.raises(StoreError, match="behind the view v.*found nothing at .*next: python -m transforms build"):
+    with pytest.raises(
+        StoreError, match="behind the view v.*found nothing at .*next: write them.*python -m feature_repo apply"
+    ):
         AsOfOfflineStore.get_historical_features(ours.config, views, ["v:plays"], MANY.arrow(), ours.registry, "x")
     (tmp_path / "v").mkdir()
     with pytest.raises(StoreError, match="an empty folder"):

@@ -126,6 +126,7 @@ def test_a_wrong_push_is_a_4xx(client: Any, to: str, change: dict[str, Any]) -> 
     assert 400 <= answer.status_code < 500, answer.text
 
 
+@pytest.mark.filterwarnings("ignore:'HTTP_422_UNPROCESSABLE_ENTITY' is deprecated")  # Feast's own word
 def test_a_push_to_nobody_is_a_4xx(client: Any) -> None:
     assert client.post(PUSH, json={"push_source_name": "absent", "df": ROW, "to": "online"}).status_code == 422
 

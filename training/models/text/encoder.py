@@ -6,7 +6,6 @@ Source of the recipe: Devlin et al. 2019 (AdamW, warm-up, linear decay); tempera
 """
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import numpy as np
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
+from feature_repo.temporary import temporary_folder
 from transforms.text.encoder import LONGEST
 
 
@@ -229,8 +229,8 @@ def _export(torch: Any, model: Any, int8: bool) -> bytes:
 
     ids = torch.ones((2, 8), dtype=torch.long)
     axes = {0: "texts", 1: "length"}
-    with tempfile.TemporaryDirectory() as scratch, _quietly():
-        path = Path(scratch) / "model.onnx"
+    with temporary_folder() as scratch, _quietly():
+        path = scratch / "model.onnx"
         torch.onnx.export(
             Logits().eval(),
             (ids, torch.ones_like(ids)),
