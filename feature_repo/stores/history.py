@@ -160,6 +160,9 @@ def open_history(
         _stage(source, view, repo_path, target)
         files = [str(target)]
     columns, types, in_paths = _columns(files, wanted, renamed, declared or {}, view)
+    for key in keys.values():  # numbers in the files of a text key are its digits, as they are online
+        if (declared or {}).get(key) == pl.String and types[columns[key]].is_integer():
+            types[columns[key]] = pl.String()
     for name in (time, created):
         if name and types[columns[name]] == pl.Null:  # as a table without rows may have it
             types[columns[name]] = MICROSECONDS

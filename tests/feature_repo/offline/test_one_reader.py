@@ -515,3 +515,13 @@ def test_columns_are_read_by_place_whatever_the_groups(tmp_path: Path) -> None:
         assert places.tolist() == numbers.tolist()
         assert rows.tolist() == frame["row"].to_list()
     assert [numbered[place] for place in range(15)] == [n * 10 + m for n in range(6) for m in range(n)]
+
+
+def test_numbers_in_the_files_of_a_text_key_are_its_digits(ours: Engine, tmp_path: Path) -> None:
+    """As they are online, where materialize takes them by the declared type: "007" is another key."""
+    write(tmp_path / "a.parquet", tree_id=[7, 8], n=[70, 80], event_timestamp=days(0, 0))
+    view = view_of(tmp_path / "a.parquet", {"n": Int64})
+    spine = pa.table({"tree_id": ["7", "007", "8"], "event_timestamp": days(1, 1, 1)})
+    assert offline(ours, view, spine)["n"] == [70, None, 80]
+    numbers = pa.table({"tree_id": [7, 8], "event_timestamp": days(1, 1)})
+    assert offline(ours, view, numbers)["n"] == [70, 80]
