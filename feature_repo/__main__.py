@@ -106,6 +106,7 @@ def materialize(
 
 @app.command()
 def doctor(
+    views: Annotated[list[str] | None, typer.Argument(help="views whose values are compared [default: all]")] = None,
     sample: Annotated[int, typer.Option(min=1, help="keys of each view that are compared")] = 500,
 ) -> None:
     """Look for what does not agree: values online and in the tables, rows of the future, files, registry, manifest.
@@ -115,7 +116,7 @@ def doctor(
     from feature_repo import clock
     from feature_repo.doctor import examine, lines
 
-    examination = examine(Home.from_env(), clock.now(), sample=sample)
+    examination = examine(Home.from_env(), clock.now(), sample=sample, views=views)
     for line in lines(examination):
         say(line)
     if examination.faults:

@@ -42,9 +42,17 @@ def now() -> datetime:
 
 
 def end_of_data(home: Home) -> datetime | None:
-    """The midnight after the newest day of which there are raw events; None without any."""
-    days = [path.name.removeprefix("date=") for path in home.root.glob(f"raw/*/tenant={home.tenant}/date=*")]
+    """The midnight after the newest day of which there are events of which windows are made; of anything else where
+    there are none, and None without any.
+    """
+    from feature_repo.windows import EVENTS
+
+    days = [day for kind in EVENTS for day in _days(home, kind)] or _days(home, "*")
     return datetime.fromisoformat(max(days)).replace(tzinfo=UTC) + timedelta(days=1) if days else None
+
+
+def _days(home: Home, table: str) -> list[str]:
+    return [path.name.removeprefix("date=") for path in home.root.glob(f"raw/{table}/tenant={home.tenant}/date=*")]
 
 
 def hint(home: Home) -> str:

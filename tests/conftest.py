@@ -133,6 +133,12 @@ def stop_clock(folder: Home, patch: pytest.MonkeyPatch) -> None:
         patch.setenv(clock.NOW, end.isoformat())
 
 
+@pytest.fixture
+def running_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time goes on, in a world that is over: for events of now. To be asked for after the world."""
+    monkeypatch.delenv(clock.NOW, raising=False)
+
+
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Home], None]) -> Home:
     """A data folder that whichever worker comes first makes, while the others wait."""
     shared = _shared_folder(factory)

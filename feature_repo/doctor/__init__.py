@@ -4,11 +4,11 @@
 as of now. Nothing is changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from feature_repo.errors import RefrainError
+from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
 
 SAMPLE = 500
@@ -54,15 +54,17 @@ class Examination:
         return [finding for finding in self.findings if finding.is_fault]
 
 
-def examine(home: Home, now: datetime, *, sample: int = SAMPLE) -> Examination:
+def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[str] | None = None) -> Examination:
     """Look at a data folder.
 
     Args:
         home: the folder.
         now: the moment as of which online and offline values are compared.
         sample: keys of each view that are compared.
+        views: names of the views whose values are compared; all if None.
 
     Raises:
+        InputError: there is no such view.
         OnlineUnavailable: the online store does not answer.
     """
     from feature_repo.doctor import folder, values
@@ -76,7 +78,15 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE) -> Examination:
         return examination
     examination.findings += folder.findings(home, store)
     unreadable = {finding.where for finding in examination.findings}
-    readable = [view for view in store.list_batch_feature_views() if view.name not in unreadable]
+    known = {view.name: view for view in store.list_batch_feature_views()}
+    unknown = sorted(set(views or ()) - set(known))
+    if unknown:
+        raise InputError(
+            expected=f"views, some of {sorted(known)}",
+            found=f"{unknown}",
+            next_command="python -m feature_repo feast feature-views list",
+        )
+    readable = [view for name, view in known.items() if name not in unreadable and name in (views or known)]
     for result in values.compared(home, store, readable, now, sample):
         examination.views += 1
         examination.values += result.values

@@ -17,6 +17,7 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.encode import MOMENT, encode
 from feature_repo.packed.schema import Schema
 from feature_repo.store import open_store
+from feature_repo.views import FEATURE_TABLES
 from feature_repo.windowed import WINDOWED
 from tests.conftest import apply
 from tests.live import server_of
@@ -25,8 +26,8 @@ from transforms.build import build
 VIEW = "user_listening"
 
 
-def look(home: Home) -> Examination:
-    return examine(home, clock.now(), sample=40)
+def look(home: Home, *views: str) -> Examination:
+    return examine(home, clock.now(), sample=40, views=views or (VIEW, "user_session", "track_catalogue"))
 
 
 def places(examination: Examination) -> set[str]:
@@ -48,7 +49,7 @@ def test_a_folder_is_found_clean_and_what_is_wrong_is_found(own_world: Home) -> 
     apply(own_world)
     build(own_world)
     materialize(own_world, None, say=lambda text: None)
-    clean = look(own_world)
+    clean = look(own_world, *FEATURE_TABLES)
     assert not clean.faults, list(lines(clean))
     assert clean.values > 1_000
     assert list(lines(clean))[-1].endswith("nothing to mend")
@@ -62,7 +63,7 @@ def test_a_folder_is_found_clean_and_what_is_wrong_is_found(own_world: Home) -> 
     put(own_world, VIEW, b"nobody", days=0, plays=77)
     wrong = look(own_world)
     assert "2 of" in next(finding.found for finding in wrong.faults if finding.where == VIEW)
-    command = [sys.executable, "-W", "ignore", "-m", "feature_repo", "doctor", "--sample", "40"]
+    command = [sys.executable, "-W", "ignore", "-m", "feature_repo", "doctor", VIEW, "--sample", "40"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert (done.returncode, "materialize --anew" in done.stdout) == (1, True), done.stdout + done.stderr
     materialize(own_world, None, say=lambda text: None, anew=True)

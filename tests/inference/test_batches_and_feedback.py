@@ -66,7 +66,9 @@ def test_a_batch_counts_as_its_requests(client: TestClient, own_world: Home) -> 
     assert int(second.headers["retry-after"]) >= 1
 
 
-def test_feedback_is_an_event_and_reaches_the_features(client: TestClient, own_world: Home) -> None:
+def test_feedback_is_an_event_and_reaches_the_features(
+    client: TestClient, own_world: Home, running_clock: None
+) -> None:
     at = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     acts = [
         {"user_id": "u000007", "action": "click", "track_id": "t000001", "answer_id": "a1", "at": at},

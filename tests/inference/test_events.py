@@ -31,7 +31,7 @@ def play(minutes_ago: float, **more: Any) -> dict[str, Any]:
     return {"user_id": "u000007", "track_id": "t000001", "event_timestamp": at.isoformat(), "ms_played": 1_000, **more}
 
 
-def test_an_event_is_online_after_it_was_read(own_world: Home, client: TestClient) -> None:
+def test_an_event_is_online_after_it_was_read(own_world: Home, client: TestClient, running_clock: None) -> None:
     new = [play(3, artist_id="a00001"), play(2, track_id="t000002", skipped=True), play(90, track_id="t000003")]
     answer = client.post("/v1/events", json={"kind": "plays", "events": new})
     assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "refused": []})

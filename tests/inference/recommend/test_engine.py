@@ -329,7 +329,7 @@ def test_the_answer_names_the_promoted_version(engine: RecommendationEngine, in_
     assert page.count("<svg") >= 5
 
 
-def test_the_last_plays_change_the_next_answer(own_world: Home) -> None:
+def test_the_last_plays_change_the_next_answer(own_world: Home, running_clock: None) -> None:
     """Events into the stream, and the same engine, nothing trained anew."""
     engine = RecommendationEngine.load("recommendation", own_world)
     before = engine.recommend("u000007", count=10)
