@@ -5,6 +5,7 @@ counts.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,11 @@ def hint(home: Home) -> str:
         f"The newest events are of {end - timedelta(days=1):%Y-%m-%d}: by now they have left most windows. "
         f"To work as of then: export {NOW}={end:%Y-%m-%dT%H:%M:%S}"
     )
+
+
+def seconds() -> float:
+    """Now, as seconds since 1970 UTC: for what is asked many times a second."""
+    return now().timestamp() if os.environ.get(NOW) else time.time()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
 VERSION = 3
+
+
+class RenamedViews(StoreError):
+    """A service has views under other names or join keys, which Feast serves and the slim lookup does not."""
 
 
 class UnknownService(StoreError):
@@ -97,7 +102,10 @@ class Service:
 
 def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
     """Resolve every feature service of the registry and write the manifest, atomically."""
-    services = {item.name: resolve_service(store, item.name) for item in store.list_feature_services()}
+    services = {}
+    for item in store.list_feature_services():
+        with suppress(RenamedViews):
+            services[item.name] = resolve_service(store, item.name)
     document = {
         "version": VERSION,
         "project": home.project,
@@ -128,6 +136,13 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
             found=repr(name),
             next_command="python -m feature_repo apply  (if it is new in services.py)",
         ) from error
+    renamed = [one.name_to_use() for one in service.feature_view_projections if one.join_key_map or one.name_alias]
+    if renamed:
+        raise RenamedViews(
+            expected=f"views under their own names and keys in the service {name}",
+            found=f"{renamed}, with another name or other join keys",
+            next_command="ask Feast: store.get_online_features and get_historical_features; or one service for each",
+        )
     tables = {view.name: view for view in store.list_feature_views()}
     columns: dict[str, dict[str, str]] = {}
     features: list[tuple[str, str]] = []

@@ -6,8 +6,9 @@ import io
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
@@ -17,7 +18,13 @@ from feature_repo.packed.erase import erase_entity, erase_view
 from feature_repo.packed.freshness import freshness
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, persistent
 
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
 BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
+
+LONGEST_REST = timedelta(hours=1)
+"""After which a stopped run is begun anew, for the moment that was now then is no longer."""
 
 
 def newest_feature(home: Home) -> datetime:
@@ -26,23 +33,31 @@ def newest_feature(home: Home) -> datetime:
     Raises:
         StoreError: there are no feature tables.
     """
-    import duckdb
+    import polars as pl
 
-    tables = str(home.features("*") / "**" / "*.parquet")
-    try:
-        query = "select max(event_timestamp) from read_parquet(?, union_by_name = true)"
-        with duckdb.connect() as connection:
-            connection.execute("set timezone = 'UTC'")
-            newest = connection.execute(query, [tables]).fetchall()[0][0]
-    except duckdb.IOException:
-        newest = None
-    if newest is None:
+    schema = {"event_timestamp": pl.Datetime("us", "UTC")}
+    rows = pl.scan_parquet(_tables_with_rows(home), glob=False, schema=schema, extra_columns="ignore")
+    newest: datetime = rows.select(pl.col("event_timestamp").max()).collect().item()
+    return newest
+
+
+def _tables_with_rows(home: Home) -> list[Path]:
+    """Files of feature tables that are not empty.
+
+    Raises:
+        StoreError: there are none.
+    """
+    import pyarrow.parquet as pq
+
+    files = sorted(home.root.glob(f"features/*/tenant={home.tenant}/**/*.parquet"))
+    with_rows = [file for file in files if pq.read_metadata(file).num_rows]
+    if not with_rows:
         raise StoreError(
             expected=f"feature tables in {home.root / 'features'}",
             found="none",
             next_command="python -m transforms build",
         )
-    return newest.astimezone(UTC)
+    return with_rows
 
 
 def materialize(
@@ -76,14 +91,14 @@ def materialize(
     from feature_repo.store import open_store
 
     now = now or clock.now()
-    newest_feature(home)
+    _tables_with_rows(home)
     if until is None and (hint := clock.hint(home)):
         say(hint)
     wanted = min(until or now, now)
     store = open_store(home)
     names = sorted(view.name for view in store.list_batch_feature_views())
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    run = f"{wanted.isoformat() if until else 'now'} {anew} {_tables(home)}"
+    run = f"{wanted.isoformat() if until else 'now'} {anew} {_tables(home, store)}"
     journal = _Journal(server, store.project, run, wanted)
     done, until = journal.read()
     if anew and not done:
@@ -118,10 +133,15 @@ def _rows_written(server: Server, project: str, view: str) -> int:
     return freshness(server, project, [view])[0].rows_written
 
 
-def _tables(home: Home) -> str:
-    """Digest of which feature files there are, and of which size and time."""
-    files = sorted(home.root.glob(f"features/*/tenant={home.tenant}/**/*.parquet"))
-    states = [(str(file), found.st_size, found.st_mtime_ns) for file in files for found in [file.stat()]]
+def _tables(home: Home, store: "FeatureStore") -> str:
+    """Digest of which files there are behind the views, and of which size and time."""
+    from feature_repo.stores.source_files import files_at, path_of
+
+    files = set(home.root.glob(f"features/*/tenant={home.tenant}/**/*.parquet"))
+    for view in store.list_batch_feature_views():
+        path = path_of(view, store.config)
+        files |= set(files_at(path)) if path else set()
+    states = [(str(file), stat.st_size, stat.st_mtime_ns) for file in sorted(files) for stat in [file.stat()]]
     return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
 
@@ -137,8 +157,9 @@ class _Journal:
         content = self._send("GET", self._key)
         entry = json.loads(content) if content else {}
         if entry.get("run") == self._run:
-            self._done = entry["done"]
-            self._until = clock.parse_time(entry["until"])
+            begun = clock.parse_time(entry["until"])
+            if timedelta() <= self._until - begun <= LONGEST_REST:
+                self._done, self._until = entry["done"], begun
         return list(self._done), self._until
 
     def add(self, view: str) -> None:
@@ -178,4 +199,6 @@ def forget(home: Home, join_key: str, value: Any) -> int:
             next_command=f"python -m feature_repo forget {known[0]} VALUE",
         )
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
+    journal = entity_key.journal(store.project)  # what a stopped run has done is no longer done
+    persistent(server, lambda: server.send([("DEL", journal)], [journal])[0], tries=2)
     return erase_entity(server, store.project, views, join_key, value)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from polars.exceptions import ComputeError
 
 from feature_repo.errors import StoreError
@@ -81,9 +83,10 @@ def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
 def metadata(path: Path) -> dict[str, str]:
     """The file's own key-value metadata; empty if it has none, is damaged or is not there."""
     try:
-        return dict(pl.read_parquet_metadata(path))
-    except (ComputeError, OSError):
+        found = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):
         return {}
+    return {name.decode(): text.decode() for name, text in found.items()}
 
 
 def digest(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Files, registry and manifest of a data folder: do they belong together?"""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from feature_repo import clock, retractions
 from feature_repo.doctor import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import load_service, resolve_service
+from feature_repo.manifest import RenamedViews, load_service, resolve_service
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -71,6 +72,10 @@ def _of_manifest(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     """Whether serving reads what the registry has."""
     for service in store.list_feature_services():
         try:
+            resolve_service(store, service.name)
+        except RenamedViews:
+            continue
+        try:
             compiled = load_service(home, service.name).fingerprint
         except StoreError as error:
             yield Finding("manifest", error.found, error.next_command)
@@ -88,7 +93,25 @@ def _of_builds(home: Home, views: list[str]) -> Iterator[Finding]:
             yield Finding(name, "rows that are gone have not been closed: a build was stopped", BUILD)
         if retractions.noted(home, name):
             yield Finding(name, "keys that have lost events have not been brought online since", MATERIALIZE)
+        lost = _lost(home.features(name))
+        if lost:
+            yield Finding(name, f"files of its table are gone: {', '.join(lost[:3])}", BUILD)
+    for folder in sorted(home.root.glob(f"raw/*/tenant={home.tenant}")):
+        lost = _lost(folder)
+        if lost:
+            yield Finding(
+                f"raw {folder.parent.name}", f"days are gone since the last build: {', '.join(lost[:3])}", BUILD
+            )
     built = home.root / "features" / f".built-{home.tenant}"
     raw = [path.stat().st_mtime for path in home.root.glob(f"raw/*/tenant={home.tenant}/**/*.parquet")]
     if raw and (not built.exists() or max(raw) > built.stat().st_mtime):
         yield Finding("raw tables", "they are newer than the feature tables", BUILD)
+
+
+def _lost(folder: Path) -> list[str]:
+    """Days whose file was there at the last build and is not any more."""
+    try:
+        known = json.loads((folder / ".known-part-0.json").read_text())
+    except (OSError, ValueError):
+        return []
+    return [day for day in sorted(known) if not (folder / f"date={day}" / "part-0.parquet").exists()]

@@ -5,7 +5,8 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from feast import utils
 
 from feature_repo.clock import from_microseconds, microseconds
 from feature_repo.doctor import Finding
-from feature_repo.errors import StoreError
+from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.correct import OnlineRows
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
+from feature_repo.packed.write import FAST_CLOCKS
 from feature_repo.stores import redis_server
 from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 MATERIALIZE = "python -m feature_repo materialize"
 ANEW = "python -m feature_repo materialize --anew"
-SAME = 1e-9
-"""Relative difference below which two floats are one value."""
+SAME, NARROW = 1e-9, 1e-6
+"""Relative differences below which two floats are one value, and two of 32 bits."""
 
 
 @dataclass
@@ -65,6 +67,9 @@ def compared(
             _compare(store, server, view, now, sample, comparison)
         except StoreError as error:
             comparison.findings.append(Finding(view.name, error.found, error.next_command))
+        except (pa.ArrowException, InputError) as error:
+            why = f"its keys or values cannot be compared: {(str(error).splitlines() or [''])[0][:200]}"
+            comparison.findings.append(Finding(view.name, why, "python -m feature_repo lint"))
         yield comparison
 
 
@@ -90,19 +95,18 @@ def _compare(
     answers = store.get_online_features(references, columns).to_dict()
     names = [entity_key.prefix(store.project, view.name) + name + b"}" for name in online]
     rows = OnlineRows.read(server, names)
-    last = microseconds(now)
+    last = microseconds(now) + FAST_CLOCKS
     future = int((rows.event > last).sum())
     if future:
         newest = from_microseconds(int(rows.event.max()))
         out.findings.append(
-            Finding(
-                view.name, f"{future} of {len(names)} keys have a row of the future online, up to {newest}", MATERIALIZE
-            )
+            Finding(view.name, f"{future} of {len(names)} keys have a row of the future online, up to {newest}", ANEW)
         )
     differing: set[int] = set()
     for feature in view.features:
         have, want = answers[feature.name], offline[feature.name].to_pylist()
-        differing |= {place for place, pair in enumerate(zip(have, want, strict=True)) if not same(*pair)}
+        narrow = str(feature.dtype) == "Float32"
+        differing |= {n for n, pair in enumerate(zip(have, want, strict=True)) if not same(*pair, narrow=narrow)}
         out.values += len(want)
     differing -= {place for place in differing if place < len(names) and rows.event[place] > last}
     if differing:
@@ -178,12 +182,26 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
         yield Finding(view, f"{count:,} values are online of a view that the registry does not have", ANEW)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are one, lists and vectors by their elements; a missing number is no number."""
-    if isinstance(one, float | int) and isinstance(other, float | int) and not isinstance(one, bool):
-        if math.isnan(one) or math.isnan(other):
-            return math.isnan(one) and math.isnan(other)
-        return one == other or abs(one - other) <= SAME * max(abs(one), abs(other))
-    if isinstance(one, list | tuple | np.ndarray) and isinstance(other, list | tuple | np.ndarray):
-        return len(one) == len(other) and all(map(same, list(one), list(other)))
+def same(one: Any, other: Any, *, narrow: bool = False) -> bool:  # noqa: PLR0911 - one line a kind of value
+    """Whether two values are one: numbers by value (``narrow``: in 32 bits), times by instant, lists, maps and vectors
+    by their elements; a missing number is no number, and a text of a number is that number.
+    """
+    if isinstance(one, datetime) and isinstance(other, datetime | date):
+        return _instant(one) == _instant(other)
+    if isinstance(one, str) and isinstance(other, int | float | Decimal):
+        return one == str(other)
+    if isinstance(one, dict) and isinstance(other, list | tuple | dict):
+        pairs = dict(other)
+        return one.keys() == pairs.keys() and all(same(one[key], pairs[key]) for key in one)
+    if isinstance(one, list | tuple | set | np.ndarray) and isinstance(other, list | tuple | set | np.ndarray):
+        return len(one) == len(other) and all(same(*pair, narrow=narrow) for pair in zip(one, other, strict=True))
+    if isinstance(one, float) and math.isnan(one):
+        return other is None or (isinstance(other, float) and math.isnan(other))
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return one == other or abs(one - other) <= (NARROW if narrow else SAME) * max(abs(one), abs(other))
     return bool(one == other)
+
+
+def _instant(moment: datetime | date) -> datetime:
+    whole = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day)
+    return whole.replace(tzinfo=UTC) if whole.tzinfo is None else whole

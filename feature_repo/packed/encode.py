@@ -114,6 +114,8 @@ def microseconds(times: pa.Array) -> np.ndarray:
 
 def in_microseconds(times: pa.Array) -> pa.Array:
     """Times in microseconds: the last one that is not after each, before 1970 as well."""
+    if pa.types.is_date(times.type):
+        times = times.cast(pa.timestamp("s" if pa.types.is_date32(times.type) else "ms"))
     if not pa.types.is_timestamp(times.type) or times.type.unit == "us":
         return times
     if times.type.unit == "ns":

@@ -6,6 +6,7 @@ Instants are microseconds, rounded down, whatever unit a file has; categories ar
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -242,11 +243,31 @@ def _instance(dtype: Any) -> pl.DataType:
 
 def small(table: pa.Table) -> pa.Table:
     """Texts and lists in Arrow's usual types, as every Feast store gives them, unless they hold too much for those."""
+    for place, item in enumerate(table.schema):
+        if pa.types.is_large_list(item.type) or pa.types.is_list(item.type):
+            table = table.set_column(place, item, _without_offsets(table.column(place)))
     schema = pa.schema([item.with_type(_small_type(item.type)) for item in table.schema])
     try:
         return table.cast(schema)
     except pa.ArrowInvalid:
         return table
+
+
+def _without_offsets(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists that are all empty made anew: polars 2.1 gives them offsets into elements that it leaves out, and Arrow
+    refuses to look at these.
+    """
+    chunks = [
+        type(chunk).from_arrays(
+            pa.array(np.zeros(len(chunk) + 1, np.int64)).cast(chunk.offsets.type),
+            pa.array([], chunk.type.value_type),
+            mask=chunk.is_null(),
+        )
+        if len(chunk) and chunk.offsets[0] == chunk.offsets[-1]
+        else chunk
+        for chunk in lists.chunks
+    ]
+    return pa.chunked_array(chunks, lists.type)
 
 
 def _small_type(dtype: pa.DataType) -> pa.DataType:

@@ -160,9 +160,12 @@ def open_history(
         _stage(source, view, repo_path, target)
         files = [str(target)]
     columns, types, in_paths = _columns(files, wanted, renamed, declared or {}, view)
-    for key in keys.values():  # numbers in the files of a text key are its digits, as they are online
-        if (declared or {}).get(key) == pl.String and types[columns[key]].is_integer():
-            types[columns[key]] = pl.String()
+    for key in keys.values():  # numbers in the files of a text key are its digits, and the reverse, as they are online
+        of_key, there = (declared or {}).get(key), types[columns[key]]
+        if of_key is not None and (
+            (of_key == pl.String and there.is_integer()) or (of_key in (pl.Int64, pl.Int32) and there == pl.String)
+        ):
+            types[columns[key]] = of_key
     for name in (time, created):
         if name and types[columns[name]] == pl.Null:  # as a table without rows may have it
             types[columns[name]] = MICROSECONDS
@@ -325,7 +328,7 @@ def parquet_files_in(place: Path) -> list[Path]:
     Args:
         place: a file, a folder, or a pattern of names.
     """
-    if any(sign in str(place) for sign in "*?["):
+    if not place.exists() and any(sign in str(place) for sign in "*?["):
         files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
     else:
         files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))

@@ -7,7 +7,7 @@ it extends. How it joins: docs/decisions/005; how fast: docs/offline_store.md.
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from feast.saved_dataset import SavedDatasetStorage
 from feast.utils import make_tzaware
 from pydantic import ByteSize, StrictStr
 
+from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import StoreError
 from feature_repo.stores import pushed
@@ -108,7 +109,7 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         histories = histories_of(config, feature_views, feature_refs, full_feature_names)
         if entity_df is None:
-            start, end = kwargs.get("start_date"), kwargs.get("end_date") or datetime.now(UTC)
+            start, end = kwargs.get("start_date"), kwargs.get("end_date") or clock.now()
             spine = all_keys(histories, start and make_tzaware(start), make_tzaware(end), limits=limits)
         else:
             spine = open_spine(entity_df, temp_directory=limits.temp_directory)

@@ -515,8 +515,9 @@ def _converted(
 
 
 def _times(moments: Sequence[datetime | None]) -> pa.Array:
-    """Naive ones are UTC."""
-    zoned = [m.replace(tzinfo=UTC) if m is not None and m.tzinfo is None else m for m in moments]
+    """Naive ones are UTC; those of pandas that are missing are None."""
+    present = [m if m is not None and m == m else None for m in moments]  # noqa: PLR0124 - NaT differs from itself
+    zoned = [m.replace(tzinfo=UTC) if m is not None and m.tzinfo is None else m for m in present]
     return pa.array(zoned, pa.timestamp("us", "UTC"))
 
 

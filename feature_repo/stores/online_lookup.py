@@ -1,6 +1,5 @@
 """From Feast's entity rows to the names of packed values, and from what lies under them to Feast's answer."""
 
-import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from feast.feature_view import DUMMY_ENTITY_ID
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
+from feature_repo import clock
 from feature_repo.errors import InputError
 from feature_repo.keys import key_parts, key_value, key_values
 from feature_repo.packed import entity_key
@@ -162,5 +162,5 @@ def too_old(block: Block | Mixed, ttl: timedelta | None) -> np.ndarray:
     """(rows,) whether a value is there, but older than its view allows."""
     if not ttl:
         return np.zeros(len(block), bool)
-    oldest = (time.time() - ttl.total_seconds()) * 1_000_000
+    oldest = (clock.seconds() - ttl.total_seconds()) * 1_000_000
     return (block.event < oldest) & (block.event != UNKNOWN_TIME)

@@ -178,7 +178,7 @@ class Group:
 
     def _is_as_expected(self, types: Mapping[str, pl.DataType]) -> bool:
         """Whether polars says so, too: it knows some types (dates in milliseconds) by what Arrow does not tell."""
-        found = pl.read_parquet_schema(self.files[0])
+        found = pl.scan_parquet(self.files[0], glob=False).collect_schema()
         return all(found[name] == dtype for name, dtype in types.items())
 
     def _from_path(self, name: str, row: str) -> pl.Expr:

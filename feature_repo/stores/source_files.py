@@ -37,7 +37,7 @@ def files_at(path: str) -> list[Path]:
         path: of a file, of a folder of files, or with ``*``, ``?`` or ``[``.
     """
     place = Path(path)
-    if any(sign in path for sign in "*?["):
+    if not place.exists() and any(sign in path for sign in "*?["):
         found = list(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
     else:
         found = [place] if place.is_file() else list(place.rglob("*"))

@@ -1,12 +1,12 @@
 """What a lookup found: columns, matrices and Python values, each made when it is asked for."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from feature_repo import clock
 from feature_repo.manifest import Service
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.packed.decode import Block, Mixed
@@ -65,7 +65,7 @@ class OnlineRows:
         self.length, self.degraded = length, degraded
         self._plan, self._blocks, self._places, self._request = plan, blocks, places, request
         self._defaults = plan.defaults if fill else {}
-        self._now = time.time()
+        self._now = clock.seconds()
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, np.ndarray] = {}
 

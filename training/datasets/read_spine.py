@@ -66,7 +66,7 @@ def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
             return _csv(path, texts)
         if path.suffix in _LINES:
             return _json_lines(path, texts)
-        scan = pl.scan_parquet(path, hive_schema=_in_paths(path, keys))
+        scan = pl.scan_parquet(path, glob=not path.is_file(), hive_schema=_in_paths(path, keys))
         scan.collect_schema()
     except (*_WRONG, OSError) as error:
         if path.suffix == ".csv" or path.suffix in _LINES:

@@ -71,7 +71,7 @@ class SpineTable:
                 staged = Staging()
                 file = staged.folder / "spine.parquet"
                 shaped.sink_parquet(file, compression="zstd", compression_level=1)
-                spine = cls(pl.scan_parquet(file), shaped_schema, file, staged)
+                spine = cls(pl.scan_parquet(file, glob=False), shaped_schema, file, staged)
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise refused.first or unreadable(given, error) from error
         missing = spine.rows.lazy().select(pl.col(TIME).null_count()).collect().item()

@@ -32,7 +32,8 @@ def measure(samples: np.ndarray, rate: int, seconds: float | None = None) -> dic
         rate: samples a second.
         seconds: of the whole recording, if ``samples`` are a part of it.
     """
-    sound = np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
+    with np.errstate(invalid="ignore"):  # a damaged file may hold NaN that signal
+        sound = np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
     sound = sound.reshape(len(sound), -1)
     peak = float(np.abs(sound).max())
     power = float((sound**2).mean())

@@ -1,0 +1,227 @@
+"""Views over a person's own Parquet: a training set and the online store have the same, whatever the files hold."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from feast import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    PushSource,
+    RepoConfig,
+    ValueType,
+)
+from feast import types as t
+from feast.data_source import PushMode
+
+from feature_repo import clock
+from feature_repo.doctor import values
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from feature_repo.manifest import RenamedViews, compile_manifest, resolve_service
+from feature_repo.materialize import forget
+from feature_repo.stores import redis_server
+from inference.features import OnlineFeatures
+
+NOW = datetime.now(UTC)
+HOUR = timedelta(hours=1)
+K = Entity(name="k", join_keys=["k"], value_type=ValueType.STRING)
+U = Entity(name="u", join_keys=["user_id"], value_type=ValueType.INT64)
+
+
+class Shop:
+    """A Feast store on our stores, and its files."""
+
+    def __init__(self, home: Home) -> None:
+        self.home, self.root = home, home.root
+        plugins = {
+            "offline_store": {"type": "feature_repo.stores.offline.AsOfOfflineStore"},
+            "online_store": {"type": "feature_repo.stores.online.PackedRedisOnlineStore"},
+            "batch_engine": {"type": "feature_repo.stores.engine.PackedComputeEngine"},
+        }
+        registry = str(self.root / "shop.db")
+        self.store = FeatureStore(
+            config=RepoConfig(
+                project=home.project,
+                provider="local",
+                registry=registry,
+                entity_key_serialization_version=3,
+                **plugins,
+            )
+        )
+
+    def put(self, name: str, table: dict[str, Any], file: str = "rows.parquet") -> None:
+        (self.root / name).mkdir(exist_ok=True)
+        pq.write_table(pa.table(table), self.root / name / file)
+
+    def view(
+        self, name: str, entities: list[Entity], dtype: Any, *, push: bool = False, ttl: timedelta = timedelta()
+    ) -> FeatureView:
+        files: Any = FileSource(
+            name=f"{name}_files",
+            path=str(self.root / name),
+            timestamp_field="ts",
+            created_timestamp_column="created",
+        )
+        source = PushSource(name=f"{name}_push", batch_source=files) if push else files
+        found = FeatureView(name=name, entities=entities, schema=[Field(name="x", dtype=dtype)], source=source, ttl=ttl)
+        self.store.apply([*entities, found])
+        return found
+
+    def both(self, view: str, keys: dict[str, list[Any]]) -> tuple[list[Any], list[Any]]:
+        moments = pa.array([clock.now()] * len(next(iter(keys.values()))), pa.timestamp("us", "UTC"))
+        spine = pa.table({**keys, "event_timestamp": moments})
+        offline = self.store.get_historical_features(entity_df=spine, features=[f"{view}:x"]).to_arrow()["x"]
+        return offline.to_pylist(), self.store.get_online_features([f"{view}:x"], keys).to_dict()["x"]
+
+    def materialize(self, *views: str) -> None:
+        self.store.materialize(NOW - timedelta(days=9), clock.now(), feature_views=list(views))
+
+
+def times(*ages: timedelta) -> pa.Array:
+    return pa.array([NOW - age for age in ages], pa.timestamp("us", "UTC"))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    home = Home(tmp_path_factory.mktemp("own") / "data [1]").ensure()  # signs of patterns, in a path that is there
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home.root))
+        patch.delenv(clock.NOW, raising=False)
+        yield Shop(home)
+    redis_server.stop(home)
+
+
+def test_newest_lists_that_are_all_empty(shop: Shop) -> None:
+    for number in range(4):
+        age = timedelta(hours=20 - number)
+        rows = [("a", [1, 2], age), ("b", [3], age), *([("a", [], HOUR), ("b", [], HOUR)] if number == 3 else [])]
+        keys, lists, ages = zip(*rows, strict=True)
+        table = {"k": keys, "x": pa.array(lists, pa.list_(pa.int64())), "ts": times(*ages), "created": times(*ages)}
+        shop.put("empty", {name: list(v) if name == "k" else v for name, v in table.items()}, f"{number}.parquet")
+    shop.view("empty", [K], t.Array(t.Int64))
+    shop.materialize("empty")
+    assert shop.both("empty", {"k": ["a", "b"]}) == ([[], []], [[], []])
+
+
+def test_texts_in_the_files_of_a_number_key(shop: Shop) -> None:
+    ages = HOUR, HOUR
+    shop.put("digits", {"user_id": ["007", "8"], "x": [1, 2], "ts": times(*ages), "created": times(*ages)})
+    shop.view("digits", [U], t.Int64)
+    shop.materialize("digits")
+    assert shop.both("digits", {"user_id": [7, 8]}) == ([1, 2], [1, 2])
+
+
+def test_a_date_as_event_time(shop: Shop) -> None:
+    day = pa.array([(NOW - timedelta(days=2)).date()])
+    shop.put("dated", {"k": ["a"], "x": [1], "ts": day, "created": times(HOUR)})
+    shop.view("dated", [K], t.Int64)
+    shop.materialize("dated")
+    assert shop.both("dated", {"k": ["a"]}) == ([1], [1])
+
+
+def test_a_push_without_a_created_time(shop: Shop) -> None:
+    shop.put("pushed", {"k": ["a"], "x": [1], "ts": times(3 * HOUR), "created": times(3 * HOUR)})
+    shop.view("pushed", [K], t.Int64, push=True)
+    rows = pd.DataFrame({"k": ["a"], "x": [2], "ts": [NOW - HOUR], "created": pd.to_datetime([None], utc=True)})
+    shop.store.push("pushed_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
+    assert shop.both("pushed", {"k": ["a"]}) == ([2], [2])
+
+
+def test_feast_pushes_online_first(shop: Shop) -> None:
+    """What the offline store refuses is online by then, as Feast converts it; the next newer row replaces it."""
+    shop.put("whole", {"k": ["a"], "x": [1], "ts": times(3 * HOUR), "created": times(3 * HOUR)})
+    shop.view("whole", [K], t.Int64, push=True)
+    rows = pd.DataFrame({"k": ["a"], "x": [3.5], "ts": [NOW - HOUR], "created": [NOW - HOUR]})
+    with pytest.raises(InputError, match="nothing was written"):
+        shop.store.push("whole_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
+    assert shop.both("whole", {"k": ["a"]}) == ([1], [3])
+
+
+def test_the_ttl_follows_the_stopped_clock(shop: Shop) -> None:
+    shop.put("brief", {"k": ["a"], "x": [1], "ts": times(timedelta(days=3)), "created": times(timedelta(days=3))})
+    view = shop.view("brief", [K], t.Int64, ttl=2 * HOUR)
+    shop.store.apply([FeatureService(name="brief_v1", features=[view])])
+    compile_manifest(shop.store, shop.home)
+    with clock.stopped(NOW - timedelta(days=3) + HOUR):
+        shop.materialize("brief")
+        assert shop.both("brief", {"k": ["a"]}) == ([1], [1])
+        assert OnlineFeatures("brief_v1", shop.home).get({"k": ["a"]}).values["brief__x"] == [1]
+    assert OnlineFeatures("brief_v1", shop.home).get({"k": ["a"]}).values["brief__x"] == [None]
+
+
+def test_views_under_other_names_are_left_to_feast(shop: Shop) -> None:
+    """The slim lookup would merge them into one; the manifest leaves their service out."""
+    shop.put("known", {"user_id": [1, 2], "x": [10, 20], "ts": times(HOUR, HOUR), "created": times(HOUR, HOUR)})
+    view = shop.view("known", [U], t.Int64)
+    parts = [
+        view.with_name(name).with_join_key_map({"user_id": key}) for name, key in (("left", "lid"), ("right", "rid"))
+    ]
+    shop.store.apply([FeatureService(name="two", features=parts)])
+    shop.materialize("known")
+    assert "two" not in compile_manifest(shop.store, shop.home)
+    with pytest.raises(RenamedViews, match="left"):
+        resolve_service(shop.store, "two")
+    service = shop.store.get_feature_service("two")
+    rows = shop.store.get_online_features(service, {"lid": [1], "rid": [2]}, full_feature_names=True).to_dict()
+    assert (rows["left__x"], rows["right__x"]) == ([10], [20])
+    shop.store.delete_feature_service("two")
+
+
+def test_a_stopped_run_is_gone_on_with_only_where_nothing_changed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from feature_repo import materialize as module
+
+    for name in ("aa", "zz"):
+        shop.put(name, {"k": ["a"], "x": [1], "ts": times(2 * HOUR), "created": times(2 * HOUR)})
+        shop.view(name, [K], t.Int64)
+    monkeypatch.setattr("feature_repo.store.open_store", lambda home: shop.store)
+    monkeypatch.setattr(module, "_tables_with_rows", lambda home: [])
+    real = shop.store.materialize
+
+    def stop_at_zz(**named: Any) -> None:
+        if named["feature_views"] == ["zz"]:
+            raise KeyboardInterrupt
+        real(**named)
+
+    said: list[str] = []
+    for change in ("nothing", "clock", "table"):
+        with monkeypatch.context() as patch:
+            patch.setattr(shop.store, "materialize", stop_at_zz)
+            with pytest.raises(KeyboardInterrupt):
+                module.materialize(shop.home, None, say=said.append)
+        said.clear()
+        now = clock.now() + timedelta(hours=2) if change == "clock" else None
+        if change == "table":
+            shop.put("aa", {"k": ["a"], "x": [2], "ts": times(HOUR), "created": times(HOUR)})
+        module.materialize(shop.home, None, say=said.append, now=now)
+        assert said[0].startswith("going on") == (change == "nothing"), change
+    assert shop.both("aa", {"k": ["a"]}) == ([2], [2])
+    forget(shop.home, "k", "a")
+    module.materialize(shop.home, None, say=said.append)
+    assert shop.both("aa", {"k": ["a"]}) == ([2], [2])
+
+
+def test_the_doctor_is_quiet_about_values_that_are_the_same(shop: Shop) -> None:
+    naive = pa.array([datetime(2026, 1, 1)], pa.timestamp("us"))
+    pairs = pa.array([[("p", 1)]], pa.map_(pa.string(), pa.int64()))
+    kinds = {"naive": (naive, t.UnixTimestamp), "narrow": ([0.1], t.Float32), "text": ([7], t.String)}
+    kinds |= {"map": (pairs, t.Map), "holes": (pa.array([[1.0, None]]), t.Array(t.Float64))}
+    for name, (column, dtype) in kinds.items():
+        shop.put(name, {"k": ["a"], "x": column, "ts": times(HOUR), "created": times(HOUR)})
+        shop.view(name, [K], dtype)
+    shop.materialize(*kinds)
+    views = [shop.store.get_feature_view(name) for name in kinds]
+    for comparison in values.compared(shop.home, shop.store, views, clock.now(), 10):
+        assert not comparison.findings
+        assert comparison.values
+    assert os.environ["REFRAIN_HOME"] == str(Path(shop.root))
