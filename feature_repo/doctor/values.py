@@ -80,11 +80,10 @@ def _compare(
     if view.batch_source is None or view.join_keys == []:
         return
     online = _sampled(server, entity_key.prefix(store.project, view.name), sample)
-    keys = [entity_key_of(view, name) for name in online]
-    columns = {key: [unwrapped(one.entity_values[place]) for one in keys] for place, key in enumerate(join_keys)}
+    rows = [tuple(map(unwrapped, entity_key_of(view, name).entity_values)) for name in online]
     stored = _stored_keys(store, view, sample, now)
-    for key in join_keys:
-        columns[key] += stored[key].to_pylist()
+    rows += set(zip(*(stored[key].to_pylist() for key in join_keys), strict=True)).difference(rows)
+    columns = {key: [row[place] for row in rows] for place, key in enumerate(join_keys)}
     if not columns[join_keys[0]]:
         return
     references = [f"{view.name}:{feature.name}" for feature in view.features]
@@ -94,11 +93,11 @@ def _compare(
     offline = store.get_historical_features(spine, references).to_arrow()
     answers = store.get_online_features(references, columns).to_dict()
     names = [entity_key.prefix(store.project, view.name) + name + b"}" for name in online]
-    rows = OnlineRows.read(server, names)
+    there = OnlineRows.read(server, names)
     last = microseconds(now) + FAST_CLOCKS
-    future = int((rows.event > last).sum())
+    future = int((there.event > last).sum())
     if future:
-        newest = from_microseconds(int(rows.event.max()))
+        newest = from_microseconds(int(there.event.max()))
         out.findings.append(
             Finding(view.name, f"{future} of {len(names)} keys have a row of the future online, up to {newest}", ANEW)
         )
@@ -108,9 +107,9 @@ def _compare(
         narrow = str(feature.dtype) == "Float32"
         differing |= {n for n, pair in enumerate(zip(have, want, strict=True)) if not same(*pair, narrow=narrow)}
         out.values += len(want)
-    differing -= {place for place in differing if place < len(names) and rows.event[place] > last}
+    differing -= {place for place in differing if place < len(names) and there.event[place] > last}
     if differing:
-        out.findings.append(_difference(store, server, view, differing, rows, len(columns[join_keys[0]])))
+        out.findings.append(_difference(store, server, view, differing, there, len(columns[join_keys[0]])))
 
 
 def _difference(

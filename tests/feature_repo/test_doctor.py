@@ -27,7 +27,7 @@ VIEW = "user_listening"
 
 
 def look(home: Home, *views: str) -> Examination:
-    return examine(home, clock.now(), sample=40, views=views or (VIEW, "user_session", "track_catalogue"))
+    return examine(home, clock.now(), sample=400, views=views or (VIEW, "user_session", "track_catalogue"))
 
 
 def places(examination: Examination) -> set[str]:

@@ -90,7 +90,7 @@ def test_feedback_is_an_event_and_reaches_the_features(
     from transforms import feature_tables
     from transforms.build import build
 
-    build(own_world)
+    build(own_world, datetime.now(UTC) + timedelta(days=1))  # the midnight at which the row is due
     found = feature_tables.scan(own_world, "user_feedback").sort("event_timestamp").collect().row(0, named=True)
     assert (found["clicks_7d"], found["subscriptions_7d"], found["revenue_cents_7d"], found["rating_7d"]) == (
         1,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from feature_repo import clock
 from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_service
@@ -79,7 +80,7 @@ def test_ages_are_since_the_row_that_answered(in_world: Home) -> None:
     event = rows.event_times["user_history"][0]
     assert rows.ages(event + 60.0)["user_history"].tolist()[0] == 60.0
     assert np.isnan(rows.ages()["user_history"][1])
-    assert rows.ages()["user_history"][0] == pytest.approx(time.time() - event, abs=60)
+    assert rows.ages()["user_history"][0] == pytest.approx(clock.seconds() - event, abs=60)
 
 
 SCHEMA = Schema.of("plays", [("n", "Int64"), ("share", "Float32"), ("when", "UnixTimestamp"), ("name", "String")])
