@@ -68,7 +68,8 @@ def open_store(engine: str, folder: Path, table: Path) -> Any:
             "materialization": {"pull_latest_features": True, "online_write_batch_size": 10_000},
         },
     }[engine]
-    registry = folder / f"registry-{engine}-{table.stem}.db"
+    home = Path(os.environ["REFRAIN_HOME"])  # registries in the data folder own its Redis together
+    registry = home / f"registry-{engine}-{table.stem}.db"
     config = RepoConfig(
         project="bench", provider="local", registry=str(registry), entity_key_serialization_version=3, **more
     )

@@ -3,7 +3,7 @@
 The server is chosen by the data folder, and its keys begin with the project's name. Two Feast repositories of one name
 would therefore write over each other's values and erase them with ``feast teardown``. The first that opens the server
 owns its project's keys, until its registry is gone or they are released. A registry inside the data folder is known
-by its place in it, so that a copied or moved folder belongs to itself.
+by the folder, so that a copied or moved one belongs to itself.
 """
 
 import fcntl
@@ -20,6 +20,9 @@ from feature_repo.home import Home
 
 if TYPE_CHECKING:
     from feast import RepoConfig
+
+HERE = "."
+"""Owner of keys whose registry lies in the data folder."""
 
 OWNERS = "owners.json"
 """In the folder of the embedded Redis: project → its registry."""
@@ -65,7 +68,9 @@ def release(home: Home, project: str) -> bool:
 
 
 def _owner(home: Home, config: "RepoConfig") -> str | None:
-    """The registry: its path in the data folder, elsewhere its whole path, or its address without a password."""
+    """The data folder itself where the registry lies in it; elsewhere the registry's path, or its address without a
+    password.
+    """
     address = str(config.registry.path or "")
     if not address or address in ("sqlite://", ":memory:", "sqlite:///:memory:"):
         return None
@@ -77,7 +82,7 @@ def _owner(home: Home, config: "RepoConfig") -> str | None:
     else:
         path = Path(config.repo_path or "") / address
     real, root = Path(os.path.realpath(path)), Path(os.path.realpath(home.root))
-    return real.relative_to(root).as_posix() if real.is_relative_to(root) else str(real)
+    return HERE if real.is_relative_to(root) else str(real)
 
 
 def _exists(home: Home, owner: str) -> bool:
@@ -85,7 +90,7 @@ def _exists(home: Home, owner: str) -> bool:
 
 
 def _where(home: Home, owner: str) -> str:
-    return f"the registry {owner if '://' in owner else home.root / owner}"
+    return f"the data folder {home.root}" if owner == HERE else f"the registry {owner}"
 
 
 def _owners(home: Home) -> dict[str, str]:

@@ -181,7 +181,7 @@ def test_a_copied_folder_owns_its_own_server(home: Home, copy: Any) -> None:
     ownership.claim(home, open_configuration(home, home.root / "registry.db"))
     other = copy()
     ownership.claim(other, open_configuration(other, f"sqlite:///{other.root}/registry.db"))
-    assert json.loads((other.redis / ownership.OWNERS).read_text()) == {"orchard": "registry.db"}
+    assert json.loads((other.redis / ownership.OWNERS).read_text()) == {"orchard": "."}
 
 
 def test_a_password_is_not_written_down(home: Home) -> None:
