@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, load_service
@@ -128,7 +129,7 @@ def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
 
 def days_ago(days: float) -> datetime:
     """A moment so many days before now."""
-    return datetime.now(UTC) - timedelta(days=days)
+    return clock.now() - timedelta(days=days)
 
 
 def trained_on(home: Home, service: Service) -> tuple[str | None, pl.DataFrame | None]:

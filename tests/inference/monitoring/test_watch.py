@@ -86,7 +86,7 @@ def test_answers_that_are_late_are_told(tmp_path: Path) -> None:
     assert watch(home, now=NOW, goal=500).alarms == []
 
 
-def test_features_that_were_served_beside_those_that_were_trained_on(own_world: Home) -> None:
+def test_features_that_were_served_beside_those_that_were_trained_on(own_world: Home, running_clock: None) -> None:
     """What was served of strangers alone is missing nearly everything that the ranker was trained on."""
     features = OnlineFeatures("recommendation_v1", own_world)
     log = LookupLog(own_world, 1.0)
