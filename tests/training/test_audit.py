@@ -11,7 +11,6 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
@@ -79,10 +78,10 @@ def test_a_wrong_value_online_is_found_and_sized(own_world: Home, monkeypatch: p
     assert not found["user_listening__skip_rate_28d"].different
 
 
-def test_an_online_store_that_lags_behind_is_told_from_a_wrong_one(own_world: Home) -> None:
+def test_an_online_store_that_lags_behind_is_told_from_a_wrong_one(own_world: Home, running_clock: None) -> None:
     look_up(own_world)
-    later = clock.now() - timedelta(hours=1)
-    for user, created in (("u000007", later), ("u000042", clock.now() + timedelta(days=1))):
+    later = datetime.now(UTC) - timedelta(hours=1)
+    for user, created in (("u000007", later), ("u000042", datetime.now(UTC) + timedelta(days=1))):
         rows = feature_tables.scan(own_world, "user_listening").collect().sort("event_timestamp")
         row = rows.filter(pl.col("user_id") == user).tail(1)
         row = row.with_columns(
