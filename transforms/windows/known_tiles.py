@@ -23,6 +23,9 @@ from transforms.windows.calendar import chunks, date_of, micros
 from transforms.windows.items import order_of, runs
 from transforms.windows.known_files import known_files
 
+CODE = "refrain.code"
+"""Key of a file's metadata: fingerprint of declaration and code."""
+
 
 @cache
 def _code() -> str:
@@ -114,20 +117,29 @@ class KnownTiles:
             for name in reversed(parts):  # the sums, which tell that a day is done, come last
                 rows_of_day = parts[name].get(day, self._nothing[name])
                 path = self.folder / f"date={day}" / f"{name}.parquet"
-                parquet.write_whole(rows_of_day, path, metadata={feature_tables.INPUTS: self.fingerprints[day]})
+                metadata = {feature_tables.INPUTS: self.fingerprints[day], CODE: self.code}
+                parquet.write_whole(rows_of_day, path, metadata=metadata)
 
     def _note_losses(self, day: date, sums: pl.DataFrame, now: datetime) -> None:
-        """Note the keys whose newest event of a tile is gone; ``sums`` are the tiles of the day from now on."""
+        """Note the keys whose newest event of a tile is gone, and of days that are over those that count more or fewer:
+        the stream may have told the world otherwise. ``sums`` are the tiles of the day from now on.
+        """
         path = self.folder / f"date={day}" / "sums.parquet"
         if not path.is_file():
             return
         tile = [*self.table.keys, "at"]
         try:
-            before = pl.read_parquet(path, columns=[*tile, "last"], glob=False, hive_partitioning=False)
+            before = pl.read_parquet(path, columns=[*tile, "last", "n"], glob=False, hive_partitioning=False)
         except (pl.exceptions.PolarsError, OSError):  # damaged, or of other keys
             return
-        beside = before.join(sums.select(*tile, pl.col("last").alias("last:now")), on=tile, how="left")
-        lost = beside.filter(pl.col("last:now").is_null() | (pl.col("last:now") < pl.col("last")))
+        after = sums.select(*tile, pl.col("last").alias("last:now"), pl.col("n").alias("n:now"))
+        is_new = parquet.metadata(path).get(CODE, self.code) != self.code  # another declaration: of every key
+        is_over = is_new or day < now.date()
+        beside = before.join(after, on=tile, how="full" if is_over else "left", coalesce=True)
+        is_other = pl.col("last:now").is_null() | (pl.col("last:now") < pl.col("last"))
+        if is_over:
+            is_other |= pl.col("n").ne_missing(pl.col("n:now"))
+        lost = beside if is_new else beside.filter(is_other)
         retractions.note(self.home, self.table.name, lost.select(self.table.keys), microseconds(now))
 
     def _by_day(self, frame: pl.DataFrame) -> dict[date, pl.DataFrame]:
