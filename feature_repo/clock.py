@@ -117,12 +117,3 @@ def microseconds(moment: datetime) -> int:
     """
     zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return (zoned - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_microseconds(since: int) -> datetime:
-    """The time so many microseconds after 1970, UTC.
-
-    >>> from_microseconds(1_000_000)
-    datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=datetime.timezone.utc)
-    """
-    return _EPOCH + timedelta(microseconds=since)

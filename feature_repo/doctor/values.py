@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from feast import utils
 
-from feature_repo.clock import from_microseconds, microseconds
+from feature_repo.clock import microseconds
 from feature_repo.doctor import Finding
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
@@ -25,7 +25,7 @@ from feature_repo.packed.write import FAST_CLOCKS
 from feature_repo.stores import redis_server
 from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
-from feature_repo.stores.protobuf import key_types, unwrapped
+from feature_repo.stores.protobuf import key_types, moment, unwrapped
 from feature_repo.stores.retracted_rows import stream_runs
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _compare(
     last = microseconds(now) + FAST_CLOCKS
     future = int((there.event > last).sum())
     if future:
-        newest = from_microseconds(int(there.event.max()))
+        newest = moment(int(there.event.max()))
         out.findings.append(
             Finding(view.name, f"{future} of {len(names)} keys have a row of the future online, up to {newest}", ANEW)
         )

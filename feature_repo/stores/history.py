@@ -109,12 +109,6 @@ class History:
         return found
 
 
-def microseconds(moment: datetime) -> int:
-    """Since 1970; a time without a zone is UTC."""
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
 def open_history(
     source: "DataSource",
     *,

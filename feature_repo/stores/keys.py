@@ -8,9 +8,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feature_repo.clock import microseconds
 from feature_repo.errors import InputError
 from feature_repo.stores.column_types import small
-from feature_repo.stores.history import History, literal, microseconds
+from feature_repo.stores.history import History, literal
 from feature_repo.stores.history_reader import HistoryReader, key_name
 from feature_repo.stores.join import Limits
 from feature_repo.stores.parquet_files import ROWS_AT_ONCE

@@ -35,11 +35,12 @@ from feast.utils import make_tzaware
 from pydantic import ByteSize, StrictStr
 
 from feature_repo import clock
+from feature_repo.clock import microseconds
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import StoreError
 from feature_repo.stores import pushed
 from feature_repo.stores.column_types import small
-from feature_repo.stores.history import History, microseconds, open_history, parquet_files_in
+from feature_repo.stores.history import History, open_history, parquet_files_in
 from feature_repo.stores.history_reader import END_OF_TIME, HistoryReader
 from feature_repo.stores.join import Join, Limits
 from feature_repo.stores.keys import all_keys
