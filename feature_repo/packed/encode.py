@@ -76,7 +76,7 @@ def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array 
         if group is None:
             continue
         count, column = len(group.columns), group.columns[0]
-        values = _as_type(schema, column, told)
+        values = as_type(schema.view, column, told)
         if values.null_count:
             is_null[:, group.nulls] = values.is_null().to_numpy(zero_copy_only=False).reshape(count, rows).T
         if column.is_fixed:
@@ -89,7 +89,7 @@ def encode(schema: Schema, columns: Columns, event: pa.Array, created: pa.Array 
     if variable:
         np.cumsum(ends, axis=1, out=ends)
         if ends.max() >= 1 << 32:
-            raise _unfit(schema, schema.variable[-1], f"{ends.max()} bytes in one row", "less than 4 GiB in a row")
+            raise _unfit(schema.view, schema.variable[-1], f"{ends.max()} bytes in one row", "less than 4 GiB in a row")
         np.ndarray((rows, len(variable)), "<u4", fixed, schema.ends, (schema.fixed_bytes, 4))[:] = ends
     bits = np.packbits(is_null, axis=1, bitorder="little")
     fixed[:, schema.nulls : schema.nulls + bits.shape[1]] = bits
@@ -123,7 +123,17 @@ def in_microseconds(times: pa.Array) -> pa.Array:
     return times.cast(pa.timestamp("us", times.type.tz))
 
 
-def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
+def as_type(view: str, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Values in the type that a view declares for them; floats may be rounded, nothing else may change.
+
+    Args:
+        view: name, for messages.
+        column: as it is declared.
+        values: (rows,) of any type.
+
+    Raises:
+        InputError: a value does not fit.
+    """
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     wanted = arrow_type(column)
     if whole.type == wanted:
@@ -135,6 +145,8 @@ def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray)
             return in_microseconds(whole).cast(wanted)
         if column.dtype == "UnixTimestamp" and pa.types.is_integer(whole.type):
             return pc.multiply_checked(whole.cast(pa.int64()), 1_000_000).cast(wanted)
+        if pa.types.is_string(whole.type) and wanted in ARROW.values():  # a training set has the text
+            raise pa.ArrowTypeError("texts")
         if pa.types.is_fixed_size_list(whole.type):
             whole = whole.cast(pa.list_(whole.type.value_type))
         if column.kind in ("numbers", "vector") and pa.types.is_float32(wanted.value_type):
@@ -143,7 +155,7 @@ def _as_type(schema: Schema, column: Column, values: pa.Array | pa.ChunkedArray)
             return whole.cast(wanted, safe=False)
         return whole.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise _unfit(schema, column, str(error).splitlines()[0], f"values of type {column.dtype}") from error
+        raise _unfit(view, column, str(error).splitlines()[0], f"values of type {column.dtype}") from error
 
 
 def _fill(schema: Schema, group: Group, values: pa.Array, fixed: np.ndarray) -> None:
@@ -158,7 +170,7 @@ def _fill(schema: Schema, group: Group, values: pa.Array, fixed: np.ndarray) -> 
     lengths = pc.list_value_length(present)
     if len(present) and pc.any(pc.not_equal(lengths, column.length)).as_py():
         found = f"one of length {pc.max(pc.if_else(pc.not_equal(lengths, column.length), lengths, None)).as_py()}"
-        raise _unfit(schema, column, found, f"vectors of length {column.length}")
+        raise _unfit(schema.view, column, found, f"vectors of length {column.length}")
     vectors = np.zeros((count * rows, column.length), place.region)
     vectors[values.is_valid().to_numpy(zero_copy_only=False)] = _numbers(present.flatten()).reshape(-1, column.length)
     for number, start in enumerate(group.places):
@@ -182,11 +194,11 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     if column.kind == "numbers":
         kept = np.dtype(FIXED[column.element or ""])
         if inside.null_count and kept.kind != "f":
-            raise _unfit(schema, column, "a list with a missing element", "lists without missing elements")
+            raise _unfit(schema.view, column, "a list with a missing element", "lists without missing elements")
         inside = inside.fill_null(np.nan) if inside.null_count else inside
         return _sliced(lengths * kept.itemsize, _numbers(inside).astype(kept, copy=False).tobytes())
     if inside.null_count:
-        raise _unfit(schema, column, "a list with a missing element", "lists without missing elements")
+        raise _unfit(schema.view, column, "a list with a missing element", "lists without missing elements")
     ends, texts = _texts(inside)
     rows_end = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=rows_end[1:])
@@ -251,9 +263,9 @@ def _large(values: pa.Array) -> pa.Array:
     return values if pa.types.is_large_binary(values.type) else values.cast(pa.large_binary())
 
 
-def _unfit(schema: Schema, column: Column, found: str, expected: str) -> InputError:
+def _unfit(view: str, column: Column, found: str, expected: str) -> InputError:
     return InputError(
-        expected=f"{expected} in {schema.view}:{column.name}",
+        expected=f"{expected} in {view}:{column.name}",
         found=found,
         next_command="mend the table's column, or its type in feature_repo/views, then: python -m feature_repo apply",
     )

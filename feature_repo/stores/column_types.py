@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from feature_repo.keys import EXACT
+
 MICROSECONDS = pl.Datetime("us", "UTC")
 
 _MOST_DIGITS = 38
@@ -202,7 +204,7 @@ def _struct(first: pl.Struct, second: pl.Struct) -> pl.DataType | None:
 
 
 def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
-    """A column of one file in the type of the whole table; instants are rounded down.
+    """A column of one file in the type of the whole table; instants are rounded down, whole floats are their digits.
 
     Args:
         column: as it is read.
@@ -223,6 +225,10 @@ def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
     if isinstance(have, pl.List | pl.Array) and isinstance(want, pl.List) and _has_struct(want):
         as_list = column if isinstance(have, pl.List) else column.arr.to_list()
         return as_list.list.eval(cast(pl.element(), _inner(have), _inner(want)))
+    if have.is_float() and want == pl.String:
+        exact = EXACT[4 if have == pl.Float32 else 8]
+        is_whole = (column.abs() <= exact) & (column == column.floor())
+        return pl.when(is_whole).then(column.cast(pl.Int64, strict=False).cast(want))
     if have == pl.String and want == pl.Date:
         return column.str.to_date("%Y-%m-%d", strict=False)
     return column.cast(want)

@@ -30,7 +30,8 @@ from feature_repo.errors import StoreError
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode, names
 from feature_repo.packed.schema import Schema
-from feature_repo.stores.offline import SourceRetrievalJob, declared_types
+from feature_repo.stores.declared import declared_types
+from feature_repo.stores.offline import SourceRetrievalJob
 from feature_repo.stores.online import PackedRedisOnlineStore
 from feature_repo.stores.protobuf import key_types, messages, schema_of
 from feature_repo.stores.retracted_rows import write_retracted

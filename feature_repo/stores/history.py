@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.errors import StoreError
+from feature_repo.packed.schema import Column
 from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
 from feature_repo.stores.history_reader import HistoryReader
 from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
@@ -55,6 +56,7 @@ class History:
         created: column of the created time, if there is one.
         ttl: rows older than this do not count; None is no limit.
         in_paths: columns that stand in the paths (``country=se/``) of the files that lack them.
+        declared: name in the answer → how the view declares the feature; others are given as the files have them.
     """
 
     view: str
@@ -66,6 +68,7 @@ class History:
     created: str | None = None
     ttl: timedelta | None = None
     in_paths: tuple[str, ...] = ()
+    declared: Mapping[str, Column] = field(default_factory=dict)
     staged: Staging | None = field(default=None, repr=False, compare=False)
 
     @contextmanager
@@ -154,12 +157,8 @@ def open_history(
         _stage(source, view, repo_path, target)
         files = [str(target)]
     columns, types, in_paths = _columns(files, wanted, renamed, declared or {}, view)
-    for key in keys.values():  # numbers in the files of a text key are its digits, and the reverse, as they are online
-        of_key, there = (declared or {}).get(key), types[columns[key]]
-        if of_key is not None and (
-            (of_key == pl.String and there.is_integer()) or (of_key in (pl.Int64, pl.Int32) and there == pl.String)
-        ):
-            types[columns[key]] = of_key
+    for key in keys.values():
+        types[columns[key]] = _key_type(types[columns[key]], (declared or {}).get(key))
     for name in (time, created):
         if name and types[columns[name]] == pl.Null:  # as a table without rows may have it
             types[columns[name]] = MICROSECONDS
@@ -181,6 +180,13 @@ def open_history(
         in_paths=in_paths,
         staged=staged,
     )
+
+
+def _key_type(in_files: pl.DataType, declared: pl.DataType | None) -> pl.DataType:
+    """The type in which a key is compared: numbers of a text key are its digits, and the reverse, as online."""
+    digits = declared == pl.String and (in_files.is_integer() or in_files.is_float())
+    texts = declared in (pl.Int64, pl.Int32) and in_files == pl.String
+    return declared if declared is not None and (digits or texts) else in_files
 
 
 def _columns(

@@ -17,6 +17,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.column_types import small
+from feature_repo.stores.declared import as_declared
 from feature_repo.stores.history import History
 from feature_repo.stores.history_reader import key_name
 from feature_repo.stores.spine import Spine, key_codes, key_columns, moments
@@ -182,7 +183,8 @@ class Join:
         of_slot = np.append(index, -1)  # the last is for rows of the spine without a slot
         of_row = pl.Series(of_slot[slots.of_row], dtype=pl.Int64)
         gathered = values.select(pl.all().gather(pl.lit(of_row.set(of_row < 0, None))))
-        return small(gathered.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        table = small(gathered.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        return as_declared(history.view, history.declared, table)
 
 
 def _frame(table: pa.Table, names: Sequence[str]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ Named in feature_store.yaml as ``feature_repo.stores.offline.AsOfOfflineStore``.
 it extends. How it joins: docs/decisions/005; how fast: docs/offline_store.md.
 """
 
+import dataclasses
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -40,6 +41,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import StoreError
 from feature_repo.stores import pushed
 from feature_repo.stores.column_types import small
+from feature_repo.stores.declared import column_of, declared_types
 from feature_repo.stores.history import History, open_history, parquet_files_in
 from feature_repo.stores.history_reader import END_OF_TIME, HistoryReader
 from feature_repo.stores.join import Join, Limits
@@ -435,7 +437,7 @@ def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str],
     ]
     prefix = f"{projection.name_alias or view.name}__" if full_feature_names else ""
     keys = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
-    return open_history(
+    history = open_history(
         view.batch_source,
         view=projection.name_to_use(),
         keys={projection.join_key_map.get(key, key): key for key in keys},
@@ -448,21 +450,8 @@ def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str],
         temp_directory=config.offline_store.temp_directory,
         declared=declared_types(view),
     )
-
-
-def declared_types(view: FeatureView) -> dict[str, pl.DataType]:
-    """Column of a view → its declared type, of those that a path can hold."""
-    fields = (*view.entity_columns, *view.features)
-    return {field.name: _IN_PATHS[str(field.dtype)] for field in fields if str(field.dtype) in _IN_PATHS}
-
-
-_IN_PATHS = {
-    "String": pl.String(),
-    "Int64": pl.Int64(),
-    "Int32": pl.Int32(),
-    "Float64": pl.Float64(),
-    "Float32": pl.Float32(),
-}
+    declared = {f"{prefix}{field.name}": column_of(field) for field in view.features if field.name in asked}
+    return dataclasses.replace(history, declared=declared)
 
 
 def _local(config: RepoConfig, source: DataSource) -> Path | None:

@@ -13,8 +13,8 @@ from feast.data_source import DataSource
 
 from feature_repo.errors import InputError
 from feature_repo.packed.encode import MOMENT, arrow_type
-from feature_repo.packed.schema import Column
 from feature_repo.stores.column_types import cast, polars_type, readable, settled, small, unified
+from feature_repo.stores.declared import column_of
 from feature_repo.stores.history import PUSHED
 from feature_repo.stores.parquet_files import footer, series, state
 
@@ -87,10 +87,7 @@ def append(file: Path, rows: pa.Table) -> None:
 
 def _declared(view: FeatureView) -> dict[str, pa.DataType | None]:
     """Column → Arrow's type for Feast's; None for maps, structs and nested lists, which are taken as they come."""
-    columns = {
-        field.name: Column(field.name, str(field.dtype), getattr(field, "vector_length", 0) or 0)
-        for field in (*view.entity_columns, *view.features)
-    }
+    columns = {field.name: column_of(field) for field in (*view.entity_columns, *view.features)}
     return {name: None if column.kind == "message" else arrow_type(column) for name, column in columns.items()}
 
 

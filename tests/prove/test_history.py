@@ -22,7 +22,8 @@ from feast.infra.offline_stores.offline_store import RetrievalJob
 
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from feature_repo.stores.offline import AsOfOfflineStore, SourceRetrievalJob, declared_types
+from feature_repo.stores.declared import declared_types
+from feature_repo.stores.offline import AsOfOfflineStore, SourceRetrievalJob
 from tests.oracles.histories import DAY, MadeSpine, MadeView, MadeWorld, make_world
 from tests.proving import Proof
 

@@ -10,15 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from feast import Entity, FeatureView, Field, FileSource, ValueType
-from feast.types import FeastType, Float64, Int64, String
+from feast.types import Array, FeastType, Float32, Float64, Int32, Int64, String
 
 from feature_repo.errors import InputError, StoreError
+from feature_repo.packed.decode import decode
+from feature_repo.packed.encode import encode
 from feature_repo.stores import parquet_files
 from feature_repo.stores.as_of import LOWEST
 from feature_repo.stores.column_types import unified
 from feature_repo.stores.join import Limits
 from feature_repo.stores.keys import all_keys
 from feature_repo.stores.offline import AsOfOfflineStore, histories_of
+from feature_repo.stores.protobuf import raw_values, schema_of
 from feature_repo.stores.spine import key_codes, moments
 from tests.feature_repo.offline.engines import Engine, open_engine
 
@@ -525,3 +528,59 @@ def test_numbers_in_the_files_of_a_text_key_are_its_digits(ours: Engine, tmp_pat
     assert offline(ours, view, spine)["n"] == [70, None, 80]
     numbers = pa.table({"tree_id": [7, 8], "event_timestamp": days(1, 1)})
     assert offline(ours, view, numbers)["n"] == [70, 80]
+
+
+@pytest.mark.parametrize("width", [pa.float32(), pa.float64()])
+def test_whole_floats_in_the_files_of_a_text_key_are_its_digits(
+    ours: Engine, tmp_path: Path, width: pa.DataType
+) -> None:
+    """As pandas writes whole numbers of which one is missing."""
+    ids = pa.array([7, None, 8.5, float("nan"), float("inf")], width)
+    write(tmp_path / "a.parquet", tree_id=ids, n=[70, 80, 90, 91, 92], event_timestamp=days(0, 0, 0, 0, 0))
+    view = view_of(tmp_path / "a.parquet", {"n": Int64})
+    spine = pa.table({"tree_id": ["7", "7.0", "8", "8.5", "nan"], "event_timestamp": days(1, 1, 1, 1, 1)})
+    assert offline(ours, view, spine)["n"] == [70, None, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("declared", "in_files", "expected"),
+    [
+        (Float32, pa.array([0.1, None], pa.float64()), [float(np.float32(0.1)), None]),
+        (Float64, pa.array([3, None], pa.int64()), [3.0, None]),
+        (Int32, pa.array([3.0, None], pa.float64()), [3, None]),
+        (String, pa.array([3, None], pa.int64()), ["3", None]),
+        (String, pa.array([2.5, None], pa.float64()), ["2.5", None]),
+        (Float64, pa.array([None, None], pa.null()), [None, None]),
+        (Array(Float32), pa.array([[0.1, 2], None], pa.list_(pa.float64())), [[float(np.float32(0.1)), 2.0], None]),
+        (
+            Array(Float32),
+            pa.array([[0.1, 2], [3, 4]], pa.list_(pa.float64(), 2)),
+            [[float(np.float32(0.1)), 2], [3, 4]],
+        ),
+    ],
+)
+def test_a_feature_has_its_declared_type(
+    ours: Engine, tmp_path: Path, declared: FeastType, in_files: pa.Array, expected: list
+) -> None:
+    """Whatever the files have it in, as it is online, where values are packed in declared types."""
+    path = write(tmp_path / "a.parquet", tree_id=["a", "b"], x=in_files, event_timestamp=days(0, 0))
+    view = view_of(path, {"x": declared})
+    assert offline(ours, view, pa.table({"tree_id": ["a", "b"], "event_timestamp": days(1, 1)}))["x"] == expected
+    schema = schema_of(view)
+    packed = encode(schema, {"x": pq.read_table(path)["x"]}, days(0, 0), None)
+    assert raw_values(decode(packed, schema, lambda _: None), schema.columns[0]) == expected
+
+
+def test_a_value_that_does_not_fit_its_declared_type_is_refused(ours: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", tree_id=["a"], x=[2.5], event_timestamp=days(0))
+    with pytest.raises(InputError, match="Int64 in trees:x"):
+        offline(ours, view_of(path, {"x": Int64}), pa.table({"tree_id": ["a"], "event_timestamp": days(1)}))
+
+
+def test_texts_of_a_number_are_refused_online(ours: Engine, tmp_path: Path) -> None:
+    """A training set has them as the files do, so that nothing else may be online."""
+    path = write(tmp_path / "a.parquet", tree_id=["a"], x=["12"], event_timestamp=days(0))
+    view = view_of(path, {"x": Int64})
+    assert both(ours, view, ["a"]) == [{"x": "12"}]
+    with pytest.raises(InputError, match="Int64 in trees:x"):
+        encode(schema_of(view), {"x": pq.read_table(path)["x"]}, days(0), None)
