@@ -74,7 +74,7 @@ def _close(
     if after.height == before.height:
         return 0
     metadata = parquet.metadata(path)
-    inputs = metadata.get(feature_tables.INPUTS, "")
     more = {name: value for name, value in metadata.items() if name.startswith("refrain.")}
+    inputs = more.pop(feature_tables.INPUTS, "")
     feature_tables.write_partition(home, view, after, date=partition, inputs=inputs, part=part, more=more)
     return after.height - before.height

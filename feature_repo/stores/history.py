@@ -16,6 +16,7 @@ from feature_repo.packed.schema import Column
 from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
 from feature_repo.stores.history_reader import HistoryReader
 from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
+from feature_repo.stores.source_files import files_at
 from feature_repo.stores.source_path import remedy
 from feature_repo.stores.staging import Staging
 
@@ -328,13 +329,8 @@ def parquet_files_in(place: Path) -> list[Path]:
     Args:
         place: a file, a folder, or a pattern of names.
     """
-    if not place.exists() and any(sign in str(place) for sign in "*?["):
-        files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
-    else:
-        files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
-    return sorted(
-        (file for file in files if not file.name.startswith((".", "_"))), key=lambda file: file.name.startswith(PUSHED)
-    )
+    files = [file for file in files_at(str(place)) if file.suffix == ".parquet" or not place.is_dir()]
+    return sorted(files, key=lambda file: file.name.startswith(PUSHED))
 
 
 def _stage(source: "DataSource", view: str, repo_path: Any, target: Path) -> None:

@@ -80,9 +80,7 @@ def _ingested(home: Home, kind: str, frames: list[pl.DataFrame]) -> None:
     ingest(home, "stream", [Batch(kind, pl.concat(frames))])
 
 
-def load(
-    home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime, latest: int | None = None
-) -> LiveState:
+def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime) -> LiveState:
     """The state of all live tables of a source.
 
     Args:
@@ -91,8 +89,7 @@ def load(
         kind: of events.
         gate: told of the events that may come again.
         clock: how far the stream's time has come; moved on to the newest event.
-        now: of the world.
-        latest: how far it is moved at the most; what was told to happen later counts at the next load.
+        now: of the world; what was told to happen later counts at the next load.
 
     Raises:
         OnlineUnavailable: Redis does not answer.
@@ -103,7 +100,7 @@ def load(
         tables = [table for table in WINDOWED.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
         if parquet.has_dates(home.raw(kind)):
-            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, now, latest)
+            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, now)
         else:
             state.advance(clock)
     return state
@@ -117,14 +114,13 @@ def _fill(
     seen: int,
     clock: int,
     now: datetime,
-    latest: int | None,
 ) -> None:
     """Count the events: most at once, those of a rest of the reader as time passes from its beginning.
 
     So rows are due also to what left windows while nobody read.
     """
     newest = days.load([max(days.paths)], [])["event_timestamp"].max()
-    since = min(micros_of(newest) + 1, latest or INT.max)  # type: ignore[arg-type]
+    since = min(micros_of(newest) + 1, microseconds(now))  # type: ignore[arg-type]
     clock = max(clock, since)
     if since - LONGEST_REST < seen < since:
         since = seen

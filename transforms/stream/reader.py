@@ -274,12 +274,11 @@ class Reader:
         if wall:
             self._clock = max(self._clock, _now())
         now = clock.now()
-        latest = clock.microseconds(now)
         self._gates = {
             kind: Gate(source, self.settings.lateness, self.settings.flood) for kind, source in EVENTS.items()
         }
         self._states: dict[str, LiveState] = {
-            kind: load(self.home, self.log, kind, gate, self._clock, now, latest) for kind, gate in self._gates.items()
+            kind: load(self.home, self.log, kind, gate, self._clock, now) for kind, gate in self._gates.items()
         }
         self._clock = max(self._clock, *(state.clock for state in self._states.values()))
         self.log.clock = min(self.log.clock, self._clock)
