@@ -203,8 +203,9 @@ def _struct(first: pl.Struct, second: pl.Struct) -> pl.DataType | None:
     return pl.Struct(fields)
 
 
-def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
-    """A column of one file in the type of the whole table; instants are rounded down, whole floats are their digits.
+def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:  # noqa: PLR0911 - one line a type
+    """A column of one file in the type of the whole table; instants are rounded down, whole floats are their digits,
+    whole numbers of a time seconds since 1970.
 
     Args:
         column: as it is read.
@@ -229,6 +230,8 @@ def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
         exact = EXACT[4 if have == pl.Float32 else 8]
         is_whole = (column.abs() <= exact) & (column == column.floor())
         return pl.when(is_whole).then(column.cast(pl.Int64, strict=False).cast(want))
+    if have.is_integer() and isinstance(want, pl.Datetime):
+        return (column.cast(pl.Int64) * 1_000_000).cast(pl.Datetime("us")).cast(want)
     if have == pl.String and want == pl.Date:
         return column.str.to_date("%Y-%m-%d", strict=False)
     return column.cast(want)

@@ -9,13 +9,15 @@ from feast import FeatureView, Field
 
 from feature_repo.packed.encode import arrow_type, as_type
 from feature_repo.packed.schema import Column
+from feature_repo.stores.column_types import MICROSECONDS
 
-_IN_PATHS: dict[str, pl.DataType] = {
+_COMPARED: dict[str, pl.DataType] = {
     "String": pl.String(),
     "Int64": pl.Int64(),
     "Int32": pl.Int32(),
     "Float64": pl.Float64(),
     "Float32": pl.Float32(),
+    "UnixTimestamp": MICROSECONDS,
 }
 
 
@@ -25,15 +27,16 @@ def column_of(field: Field) -> Column:
 
 
 def declared_types(view: FeatureView) -> dict[str, pl.DataType]:
-    """Column of a view → its declared type, of those that a path can hold."""
+    """Column of a view → its declared type, of those that decide how keys are compared and what a path means."""
     fields = (*view.entity_columns, *view.features)
-    return {field.name: _IN_PATHS[str(field.dtype)] for field in fields if str(field.dtype) in _IN_PATHS}
+    return {field.name: _COMPARED[str(field.dtype)] for field in fields if str(field.dtype) in _COMPARED}
 
 
 def as_declared(view: str, columns: Mapping[str, Column], table: pa.Table) -> pa.Table:
     """Features of a training set in their declared types, as they are online.
 
-    Numbers and booleans become the declared numbers or texts. What cannot become the declared type (a time where a
+    Numbers and booleans become the declared numbers or texts, whole numbers of a declared time are seconds since 1970.
+    What cannot become the declared type (a time where a
     text is declared, say) stays as the files have it; ``materialize`` refuses it.
 
     Args:
@@ -59,6 +62,8 @@ def as_declared(view: str, columns: Mapping[str, Column], table: pa.Table) -> pa
 
 
 def _becomes(have: pa.DataType, want: pa.DataType) -> bool:
+    if pa.types.is_timestamp(want):
+        return pa.types.is_integer(have)  # seconds since 1970
     is_number = any(is_kind(have) for is_kind in _NUMBERS)
     return (is_number or pa.types.is_null(have)) and any(is_kind(want) for is_kind in (*_NUMBERS, pa.types.is_string))
 

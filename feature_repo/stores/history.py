@@ -159,7 +159,8 @@ def open_history(
         files = [str(target)]
     columns, types, in_paths = _columns(files, wanted, renamed, declared or {}, view)
     for key in keys.values():
-        types[columns[key]] = _key_type(types[columns[key]], (declared or {}).get(key))
+        if columns[key] not in in_paths:
+            types[columns[key]] = _key_type(types[columns[key]], (declared or {}).get(key))
     for name in (time, created):
         if name and types[columns[name]] == pl.Null:  # as a table without rows may have it
             types[columns[name]] = MICROSECONDS
@@ -187,7 +188,8 @@ def _key_type(in_files: pl.DataType, declared: pl.DataType | None) -> pl.DataTyp
     """The type in which a key is compared: numbers of a text key are its digits, and the reverse, as online."""
     digits = declared == pl.String and (in_files.is_integer() or in_files.is_float())
     texts = declared in (pl.Int64, pl.Int32) and in_files == pl.String
-    return declared if declared is not None and (digits or texts) else in_files
+    seconds = declared == MICROSECONDS and in_files.is_integer()
+    return declared if declared is not None and (digits or texts or seconds) else in_files
 
 
 def _columns(
@@ -217,7 +219,9 @@ def _columns(
         for file, there in schemas.items():
             if column in there:
                 first_files.setdefault(there[column], file)
-        together = _in_paths(files, column, declared.get(names_in_view[column]), view) if column in in_paths else None
+        of_view = declared.get(names_in_view[column])
+        path_type = None if of_view == MICROSECONDS else of_view  # times in paths are read as they are written
+        together = _in_paths(files, column, path_type, view) if column in in_paths else None
         types[column] = _one_type(column, first_files, together, view)
     return columns, types, in_paths
 

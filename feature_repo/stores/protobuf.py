@@ -112,10 +112,7 @@ def raw_values(block: Block | Mixed, column: Column) -> list[Any]:
 def python_values(block: Block | Mixed, column: Column) -> list[Any]:
     """(rows,) as Feast's ``to_dict`` gives them; timestamps keep their microseconds."""
     if column.kind == "message":
-        return [
-            None if raw is None else feast_value_type_to_python_type(Value.FromString(raw))
-            for raw in block.objects(column.name)
-        ]
+        return [None if raw is None else unpacked(raw) for raw in block.objects(column.name)]
     rows = raw_values(block, column)
     convert = _PYTHON.get(column.element or column.dtype)
     if column.element is None:
@@ -125,6 +122,11 @@ def python_values(block: Block | Mixed, column: Column) -> list[Any]:
         return rows
     convert = convert or (lambda item: item)
     return [None if row is None else container(convert(item) for item in row) for row in rows]
+
+
+def unpacked(raw: bytes) -> Any:
+    """What Feast's Python gives for a serialized ``Value``: a dict, a list of lists …"""
+    return feast_value_type_to_python_type(Value.FromString(raw))
 
 
 def messages(table: FeatureView, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:

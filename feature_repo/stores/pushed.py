@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from feast import FeatureView
+from feast import FeatureView, Field
 from feast.data_source import DataSource
 
 from feature_repo.errors import InputError
@@ -36,22 +37,23 @@ def fitted(view: FeatureView, source: DataSource, table: pa.Table, files: Sequen
     """
     in_files = {new: old for old, new in source.field_mapping.items()}
     times = [source.timestamp_field, *([source.created_timestamp_column] if source.created_timestamp_column else [])]
-    declared = {**_declared(view), **dict.fromkeys(times, MOMENT)}
+    wanted_types = {**declared(view, (*view.entity_columns, *view.features)), **dict.fromkeys(times, MOMENT)}
     given = {in_files.get(name, name): name for name in table.column_names}
-    absent = [name for name in declared if in_files.get(name, name) not in given]
+    absent = [name for name in wanted_types if in_files.get(name, name) not in given]
     if absent:
         raise InputError(
             expected=f"rows with the columns {absent} of the view {view.name}",
             found=f"{table.column_names}",
             next_command="add the columns to what is pushed",
         )
-    wanted = {in_files.get(name, name): dtype for name, dtype in declared.items()}
+    wanted = {in_files.get(name, name): dtype for name, dtype in wanted_types.items()}
     columns = {}
     for column, name in given.items():
         there = [types[column] for file in files for types in [_types(file)] if column in types]
-        dtype = _written_type(wanted.get(column), there, is_time=column in {in_files.get(one, one) for one in times})
+        is_time = column in {in_files.get(one, one) for one in times}
+        dtype = _written_type(wanted.get(column), there, is_time=is_time)
         values = table[name].combine_chunks()
-        columns[column] = values if dtype is None else _converted(view, name, values, dtype)
+        columns[column] = values if dtype is None else converted(view, name, values, dtype, is_time=is_time)
     return pa.table(columns)
 
 
@@ -85,9 +87,11 @@ def append(file: Path, rows: pa.Table) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _declared(view: FeatureView) -> dict[str, pa.DataType | None]:
-    """Column → Arrow's type for Feast's; None for maps, structs and nested lists, which are taken as they come."""
-    columns = {field.name: column_of(field) for field in (*view.entity_columns, *view.features)}
+def declared(view: FeatureView, fields: Sequence[Field]) -> dict[str, pa.DataType | None]:
+    """Name of a field → Arrow's type for Feast's; None for maps, structs and nested lists, which are taken as they
+    come.
+    """
+    columns = {field.name: column_of(field) for field in fields}
     return {name: None if column.kind == "message" else arrow_type(column) for name, column in columns.items()}
 
 
@@ -142,12 +146,26 @@ def _arrow(values: pl.Series, dtype: pa.DataType) -> pa.Array:
     return values.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(dtype)
 
 
-def _converted(view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType) -> pa.Array:
+def converted(view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType, *, is_time: bool = False) -> pa.Array:
+    """A pushed column in a type, where nothing of its values is lost.
+
+    Args:
+        view: for messages.
+        name: of the column.
+        values: (rows,) as they are pushed.
+        dtype: wanted.
+        is_time: whether it is the event or created time, of which numbers are refused; those of a feature are seconds.
+
+    Raises:
+        InputError: a value does not fit.
+    """
     if values.type == dtype:
         return values
     given = series(values, name)
     want = polars_type(readable(dtype)) or pl.Null()
     try:
+        if pa.types.is_timestamp(dtype) and pa.types.is_integer(values.type) and not is_time:
+            return pc.multiply_checked(values.cast(pa.int64()), 1_000_000).cast(dtype)
         fits = _fits(given, want)
         if fits.all():
             return _arrow(_as(given, dtype), dtype)

@@ -46,7 +46,8 @@ class OnlineRows:
         missing: ``view__feature`` → (n,) bool, true where no value was found, it was null, or older than its view's
             ttl; whether or not a default stands in for it.
         values: ``view__feature`` → n Python values, None where missing: int, float, str, bytes, bool, datetime,
-            numpy array (lists of numbers), list.
+            numpy array (lists of numbers), list. Maps, structs and nested lists as Feast gives them, which has to be
+            installed for those; ``columns`` has the bytes of their protobuf ``Value``.
         event_times: view → (n,) seconds since 1970 UTC of the row that answered; NaN where there was none.
         length: n.
         degraded: why this answer is made of defaults alone; None if it is not.
@@ -222,9 +223,20 @@ class OnlineRows:
             ]
             return listed
         listed = list(values) if values.ndim > 1 else values.tolist()
+        if self._is_message(name):
+            from feature_repo.stores.protobuf import unpacked  # Feast, which lookups of other types do without
+
+            return [None if gone or raw is None else unpacked(raw) for raw, gone in zip(listed, absent, strict=True)]
         if absent.any():
             return [None if gone else value for value, gone in zip(listed, absent.tolist(), strict=True)]
         return listed
+
+    def _is_message(self, name: str) -> bool:
+        view, _, feature = name.partition("__")
+        if view not in self._plan.number:
+            return False
+        schema = self._plan.lookups[self._plan.number[view]].schema
+        return schema.columns[schema.index[feature]].kind == "message"
 
     def _event_time(self, view: str) -> np.ndarray:
         number = self._plan.number[view]

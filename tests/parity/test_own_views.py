@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,6 +37,7 @@ from inference.features import OnlineFeatures
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 K = Entity(name="k", join_keys=["k"], value_type=ValueType.STRING)
+AT = Entity(name="at", join_keys=["at"], value_type=ValueType.UNIX_TIMESTAMP)
 U = Entity(name="u", join_keys=["user_id"], value_type=ValueType.INT64)
 
 
@@ -53,7 +55,7 @@ class Shop:
         self.store = FeatureStore(
             config=RepoConfig(
                 project=home.project,
-                provider="local",
+                provider="feature_repo.stores.provider.RefrainProvider",
                 registry=registry,
                 entity_key_serialization_version=3,
                 **plugins,
@@ -138,14 +140,73 @@ def test_a_push_without_a_created_time(shop: Shop) -> None:
     assert shop.both("pushed", {"k": ["a"]}) == ([2], [2])
 
 
-def test_feast_pushes_online_first(shop: Shop) -> None:
-    """What the offline store refuses is online by then, as Feast converts it; the next newer row replaces it."""
+@pytest.mark.parametrize("to", [PushMode.ONLINE, PushMode.OFFLINE, PushMode.ONLINE_AND_OFFLINE])
+@pytest.mark.parametrize("pushed", [3.5, "three", ["three", 4]])
+def test_a_push_that_does_not_fit_comes_nowhere(shop: Shop, to: PushMode, pushed: Any) -> None:
     shop.put("whole", {"k": ["a"], "x": [1], "ts": times(3 * HOUR), "created": times(3 * HOUR)})
     shop.view("whole", [K], t.Int64, push=True)
-    rows = pd.DataFrame({"k": ["a"], "x": [3.5], "ts": [NOW - HOUR], "created": [NOW - HOUR]})
-    with pytest.raises(InputError, match="nothing was written"):
-        shop.store.push("whole_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
-    assert shop.both("whole", {"k": ["a"]}) == ([1], [3])
+    shop.materialize("whole")
+    cells = pushed if isinstance(pushed, list) else [pushed]
+    rows = pd.DataFrame({"k": ["a"] * len(cells), "x": cells, "ts": [NOW - HOUR] * len(cells), "created": NOW - HOUR})
+    with pytest.raises((InputError, pa.ArrowException) if to == PushMode.OFFLINE else InputError):
+        shop.store.push("whole_push", rows, to=to)
+    assert shop.both("whole", {"k": ["a"]}) == ([1], [1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cell", "expected"),
+    [
+        (t.Float64, 3, 3.0),
+        (t.Int64, 3.0, 3),
+        (t.Int64, "12", 12),
+        (t.String, 12, "12"),
+        (t.Float32, 0.1, float(np.float32(0.1))),
+        (t.UnixTimestamp, 1_700_000_000, datetime.fromtimestamp(1_700_000_000, UTC)),
+    ],
+)
+def test_a_push_is_the_same_online_and_offline(shop: Shop, dtype: Any, cell: Any, expected: Any) -> None:
+    name = f"pushed_{dtype}_{type(cell).__name__}".lower()
+    column = pa.nulls(1, pa.timestamp("us", "UTC") if dtype == t.UnixTimestamp else pa.null())
+    shop.put(name, {"k": ["a"], "x": column, "ts": times(3 * HOUR), "created": times(3 * HOUR)})
+    shop.view(name, [K], dtype, push=True)
+    rows = pd.DataFrame({"k": ["a"], "x": [cell], "ts": [NOW - HOUR], "created": [NOW - HOUR]})
+    shop.store.push(f"{name}_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
+    assert shop.both(name, {"k": ["a"]}) == ([expected], [expected])
+
+
+def test_a_push_of_missing_features_alone_comes_online_with_materialize(shop: Shop) -> None:
+    """Feast warns, and writes it to the offline store alone."""
+    shop.put("nothing", {"k": ["a"], "x": [1], "ts": times(3 * HOUR), "created": times(3 * HOUR)})
+    shop.view("nothing", [K], t.Int64, push=True)
+    shop.materialize("nothing")
+    rows = pd.DataFrame({"k": ["a"], "x": [None], "ts": [NOW - HOUR], "created": [NOW - HOUR]})
+    with pytest.warns(UserWarning, match="empty feature columns"):
+        shop.store.push("nothing_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
+    assert shop.both("nothing", {"k": ["a"]}) == ([None], [1])
+    shop.materialize("nothing")
+    assert shop.both("nothing", {"k": ["a"]}) == ([None], [None])
+
+
+def test_seconds_in_the_files_of_a_time(shop: Shop) -> None:
+    seconds = 1_700_000_000
+    moment = datetime.fromtimestamp(seconds, UTC)
+    ages = HOUR, HOUR
+    shop.put("seconds", {"at": [seconds, None], "x": [seconds, None], "ts": times(*ages), "created": times(*ages)})
+    shop.view("seconds", [AT], t.UnixTimestamp)
+    shop.materialize("seconds")
+    assert shop.both("seconds", {"at": [moment]}) == ([moment], [moment])
+
+
+def test_maps_of_a_slim_lookup_are_as_feast_gives_them(shop: Shop) -> None:
+    pairs = pa.array([[("p", "1")]], pa.map_(pa.string(), pa.string()))
+    shop.put("mapped", {"k": ["a"], "x": pairs, "ts": times(HOUR), "created": times(HOUR)})
+    view = shop.view("mapped", [K], t.Map)
+    shop.store.apply([FeatureService(name="mapped_v1", features=[view])])
+    compile_manifest(shop.store, shop.home)
+    shop.materialize("mapped")
+    there = shop.store.get_online_features(["mapped:x"], {"k": ["a", "b"]}).to_dict()["x"]
+    assert there == [{"p": "1"}, None]
+    assert OnlineFeatures("mapped_v1", shop.home).get({"k": ["a", "b"]}).values["mapped__x"] == there
 
 
 def test_the_ttl_follows_the_stopped_clock(shop: Shop) -> None:
