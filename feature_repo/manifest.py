@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 VERSION = 3
 
 
-class RenamedViews(StoreError):
-    """A service has views under other names or join keys, which Feast serves and the slim lookup does not."""
+class LeftToFeast(StoreError):
+    """Feast serves a service, and the slim lookup does not: of renamed views, or with functions of its own."""
 
 
 class UnknownService(StoreError):
@@ -104,7 +104,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
     """Resolve every feature service of the registry and write the manifest, atomically."""
     services = {}
     for item in store.list_feature_services():
-        with suppress(RenamedViews):
+        with suppress(LeftToFeast):
             services[item.name] = resolve_service(store, item.name)
     document = {
         "version": VERSION,
@@ -138,12 +138,21 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
         ) from error
     renamed = [one.name_to_use() for one in service.feature_view_projections if one.join_key_map or one.name_alias]
     if renamed:
-        raise RenamedViews(
+        raise LeftToFeast(
             expected=f"views under their own names and keys in the service {name}",
             found=f"{renamed}, with another name or other join keys",
             next_command="ask Feast: store.get_online_features and get_historical_features; or one service for each",
         )
     tables = {view.name: view for view in store.list_feature_views()}
+    unknown = [
+        one.name for one in service.feature_view_projections if one.name not in ON_DEMAND and one.name not in tables
+    ]
+    if unknown:
+        raise LeftToFeast(
+            expected=f"feature tables and the functions of feature_repo/on_demand in the service {name}",
+            found=f"{unknown}",
+            next_command="ask Feast: store.get_online_features and get_historical_features",
+        )
     columns: dict[str, dict[str, str]] = {}
     features: list[tuple[str, str]] = []
     on_demand: list[str] = []

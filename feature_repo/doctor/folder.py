@@ -9,7 +9,7 @@ from feature_repo import clock, retractions
 from feature_repo.doctor import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import RenamedViews, load_service, resolve_service
+from feature_repo.manifest import LeftToFeast, load_service, resolve_service
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -73,7 +73,7 @@ def _of_manifest(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     for service in store.list_feature_services():
         try:
             resolve_service(store, service.name)
-        except RenamedViews:
+        except LeftToFeast:
             continue
         try:
             compiled = load_service(home, service.name).fingerprint

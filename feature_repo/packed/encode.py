@@ -131,31 +131,111 @@ def as_type(view: str, column: Column, values: pa.Array | pa.ChunkedArray) -> pa
         column: as it is declared.
         values: (rows,) of any type.
 
+    Returns:
+        (rows,) of ``arrow_type(column)``. A missing element of a list of floats is NaN.
+
     Raises:
-        InputError: a value does not fit.
+        InputError: a value does not fit, or no value of that type does (see ``converts``).
     """
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     wanted = arrow_type(column)
-    if whole.type == wanted:
-        return whole
+    if not converts(whole.type, column):
+        raise _unfit(view, column, f"{whole.type}", f"values of type {column.dtype}")
     try:
-        if pa.types.is_dictionary(whole.type):
-            whole = whole.dictionary_decode()
-        if pa.types.is_timestamp(whole.type) and pa.types.is_timestamp(wanted):
-            return in_microseconds(whole).cast(wanted)
-        if column.dtype == "UnixTimestamp" and pa.types.is_integer(whole.type):
-            return pc.multiply_checked(whole.cast(pa.int64()), 1_000_000).cast(wanted)
-        if pa.types.is_string(whole.type) and wanted in ARROW.values():  # a training set has the text
-            raise pa.ArrowTypeError("texts")
-        if pa.types.is_fixed_size_list(whole.type):
-            whole = whole.cast(pa.list_(whole.type.value_type))
-        if column.kind in ("numbers", "vector") and pa.types.is_float32(wanted.value_type):
-            return whole.cast(wanted, safe=False)
-        if wanted in (pa.float32(), pa.float64()):
-            return whole.cast(wanted, safe=False)
-        return whole.cast(wanted)
+        converted = _lists_as(whole, wanted) if pa.types.is_list(wanted) else _scalars_as(whole, wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise _unfit(view, column, str(error).splitlines()[0], f"values of type {column.dtype}") from error
+    pattern = _TEXTS_OF.get(column.element or column.dtype)
+    if pattern:
+        _check_texts(view, column, converted.flatten() if column.element else converted, pattern)
+    return converted
+
+
+def converts(have: pa.DataType, column: Column) -> bool:
+    """Whether values of a type can be had in a column's declared type: numbers as numbers or texts, whole numbers as
+    times (seconds since 1970), texts as bytes, lists element by element. Texts are no numbers, and times no texts.
+    """
+    wanted = arrow_type(column)
+    if is_list(have) and pa.types.is_list(wanted):
+        return _scalar_converts(have.value_type, wanted.value_type)
+    return _scalar_converts(have, wanted)
+
+
+def is_list(dtype: pa.DataType) -> bool:
+    """Whether it is a list of any size."""
+    return pa.types.is_list(dtype) or pa.types.is_large_list(dtype) or pa.types.is_fixed_size_list(dtype)
+
+
+def _scalar_converts(have: pa.DataType, wanted: pa.DataType) -> bool:
+    if pa.types.is_dictionary(have):
+        have = have.value_type
+    if have == wanted or pa.types.is_null(have):
+        return True
+    if pa.types.is_timestamp(wanted):
+        return pa.types.is_timestamp(have) or pa.types.is_date(have) or pa.types.is_integer(have)
+    if pa.types.is_string(wanted):
+        return _is_text(have) or _is_number(have) or pa.types.is_boolean(have)
+    if pa.types.is_binary(wanted):
+        return _is_text(have) or pa.types.is_large_binary(have) or pa.types.is_fixed_size_binary(have)
+    return (_is_number(wanted) or pa.types.is_boolean(wanted)) and (_is_number(have) or pa.types.is_boolean(have))
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype)
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    return pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype)
+
+
+def _scalars_as(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    have = values.type
+    if have == wanted:
+        return values
+    if pa.types.is_timestamp(wanted):
+        if pa.types.is_integer(have):
+            return pc.multiply_checked(values.cast(pa.int64()), 1_000_000).cast(wanted)
+        return in_microseconds(values).cast(wanted)
+    if pa.types.is_floating(wanted):
+        return values.cast(wanted, safe=False)
+    if pa.types.is_boolean(wanted) and _is_number(have):
+        other = pc.invert(pc.is_in(values, pa.array([0, 1]).cast(have)))
+        if pc.any(pc.and_(other, values.is_valid())).as_py():
+            raise pa.ArrowInvalid(f"{values.filter(other).drop_null()[0].as_py()}")
+    return values.cast(wanted)
+
+
+def _lists_as(lists: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Lists whose elements are of another type, or of floats of which one is missing."""
+    if pa.types.is_null(lists.type):
+        return lists.cast(wanted)
+    if pa.types.is_fixed_size_list(lists.type):
+        lists = lists.cast(pa.list_(lists.type.value_type))
+    is_float = pa.types.is_floating(wanted.value_type)
+    if lists.type == wanted and not (is_float and lists.values.null_count):
+        return lists
+    elements = _scalars_as(lists.flatten(), wanted.value_type)
+    if is_float and elements.null_count:
+        elements = elements.fill_null(np.nan)
+    offsets = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum(pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), elements, mask=lists.is_null())
+
+
+_TEXTS_OF = {
+    "Uuid": r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
+    "TimeUuid": r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
+    "Decimal": r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$",
+}
+"""Feast types that are kept as text → what such a text looks like; no reader could make a value of another one."""
+
+
+def _check_texts(view: str, column: Column, texts: pa.Array, pattern: str) -> None:
+    fits = pc.match_substring_regex(texts, pattern)
+    if len(texts) and not pc.all(fits).as_py():
+        raise _unfit(view, column, repr(texts.filter(pc.invert(fits))[0].as_py()), f"values of type {column.dtype}")
 
 
 def _fill(schema: Schema, group: Group, values: pa.Array, fixed: np.ndarray) -> None:

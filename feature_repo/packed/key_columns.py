@@ -145,7 +145,7 @@ def _instants(values: pa.Array, dtype: str, key: str) -> pa.Array:
 def _one_by_one(values: pa.Array, dtype: str, key: str) -> pa.Array:
     """Each distinct value once, by ``key_value`` itself."""
     wanted = _WANTED.get(dtype, pa.string())
-    if isinstance(values.type, pa.ExtensionType):
+    if isinstance(values.type, pa.BaseExtensionType):
         return pa.array([key_value(value, dtype, key) for value in values], wanted)
     coded = values.dictionary_encode()
     distinct = pa.array([key_value(value, dtype, key) for value in coded.dictionary], wanted)

@@ -135,7 +135,7 @@ def settled(dtype: pl.DataType) -> pl.DataType:  # noqa: PLR0911 - one line a ty
     if isinstance(dtype, pl.Array):
         return pl.Array(settled(_inner(dtype)), dtype.size)
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({field.name: settled(_instance(field.dtype)) for field in dtype.fields})
+        return pl.Struct({field.name: settled(instance(field.dtype)) for field in dtype.fields})
     return dtype
 
 
@@ -167,8 +167,8 @@ def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:  # n
     if isinstance(first, pl.Struct) and isinstance(second, pl.Struct):
         return _struct(first, second)
     if isinstance(first, pl.Map) and isinstance(second, pl.Map):
-        key = unified(_instance(first.key), _instance(second.key))
-        item = unified(_instance(first.value), _instance(second.value))
+        key = unified(instance(first.key), instance(second.key))
+        item = unified(instance(first.value), instance(second.value))
         return None if key is None or item is None else pl.Map(key, item)
     return None
 
@@ -193,19 +193,19 @@ def _number(first: pl.DataType, second: pl.DataType) -> pl.DataType:
 
 
 def _struct(first: pl.Struct, second: pl.Struct) -> pl.DataType | None:
-    fields = {field.name: _instance(field.dtype) for field in first.fields}
+    fields = {field.name: instance(field.dtype) for field in first.fields}
     for field in second.fields:
         there = fields.get(field.name)
-        together = _instance(field.dtype) if there is None else unified(there, _instance(field.dtype))
+        together = instance(field.dtype) if there is None else unified(there, instance(field.dtype))
         if together is None:
             return None
         fields[field.name] = together
     return pl.Struct(fields)
 
 
-def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:  # noqa: PLR0911 - one line a type
-    """A column of one file in the type of the whole table; instants are rounded down, whole floats are their digits,
-    whole numbers of a time seconds since 1970.
+def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+    """A column of one file in the type of the whole table; instants are rounded down, and floats that
+    are to be integers have to be whole.
 
     Args:
         column: as it is read.
@@ -215,9 +215,9 @@ def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:  # n
     if have == want:
         return column
     if isinstance(have, pl.Struct) and isinstance(want, pl.Struct):
-        there = {field.name: _instance(field.dtype) for field in have.fields}
+        there = {field.name: instance(field.dtype) for field in have.fields}
         fields = [
-            cast(column.struct.field(field.name), there[field.name], _instance(field.dtype)).alias(field.name)
+            cast(column.struct.field(field.name), there[field.name], instance(field.dtype)).alias(field.name)
             if field.name in there
             else pl.lit(None, field.dtype).alias(field.name)
             for field in want.fields
@@ -226,15 +226,19 @@ def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:  # n
     if isinstance(have, pl.List | pl.Array) and isinstance(want, pl.List) and _has_struct(want):
         as_list = column if isinstance(have, pl.List) else column.arr.to_list()
         return as_list.list.eval(cast(pl.element(), _inner(have), _inner(want)))
-    if have.is_float() and want == pl.String:
-        exact = EXACT[4 if have == pl.Float32 else 8]
-        is_whole = (column.abs() <= exact) & (column == column.floor())
-        return pl.when(is_whole).then(column.cast(pl.Int64, strict=False).cast(want))
-    if have.is_integer() and isinstance(want, pl.Datetime):
-        return (column.cast(pl.Int64) * 1_000_000).cast(pl.Datetime("us")).cast(want)
+    if have.is_float() and want.is_integer():
+        return _whole(column, have, want)
     if have == pl.String and want == pl.Date:
         return column.str.to_date("%Y-%m-%d", strict=False)
     return column.cast(want)
+
+
+def _whole(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+    """Floats as integers; a fraction, or a float that stands for several integers, fails the query by its value."""
+    is_whole = (column.abs() <= EXACT[4 if have == pl.Float32 else 8]) & (column == column.floor())
+    whole = pl.when(is_whole).then(column.cast(want, strict=False))
+    others = pl.when(~is_whole).then(column).cast(pl.String).cast(want)
+    return pl.coalesce(whole, others)
 
 
 def _has_struct(dtype: pl.DataType) -> bool:
@@ -242,10 +246,10 @@ def _has_struct(dtype: pl.DataType) -> bool:
 
 
 def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
-    return _instance(dtype.inner)
+    return instance(dtype.inner)
 
 
-def _instance(dtype: Any) -> pl.DataType:
+def instance(dtype: Any) -> pl.DataType:
     """Polars gives a type's class where an instance would say nothing more."""
     return dtype() if isinstance(dtype, type) else dtype
 

@@ -14,9 +14,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from feast import BatchFeatureView, FeatureView, RepoConfig, StreamFeatureView, utils
-from feast.data_source import DataSource
+from feast import BatchFeatureView, RepoConfig, StreamFeatureView, utils
 from feast.infra.common.materialization_job import MaterializationJobStatus, MaterializationTask
 from feast.infra.compute_engines.local.compute import LocalComputeEngine
 from feast.infra.compute_engines.local.job import LocalMaterializationJob
@@ -26,15 +24,12 @@ from feast.utils import make_tzaware
 from pydantic import StrictStr
 
 from feature_repo import clock
-from feature_repo.errors import StoreError
-from feature_repo.packed import entity_key
-from feature_repo.packed.encode import encode, names
-from feature_repo.packed.schema import Schema
 from feature_repo.stores.declared import declared_types
 from feature_repo.stores.offline import SourceRetrievalJob
 from feature_repo.stores.online import PackedRedisOnlineStore
-from feature_repo.stores.protobuf import key_types, messages, schema_of
+from feature_repo.stores.packed_rows import packed_rows
 from feature_repo.stores.retracted_rows import write_retracted
+from feature_repo.stores.source_path import source_of
 
 _WRITES_AT_ONCE = 2
 """Redis works on one batch while the next is put on the wire; their order does not matter, the newest wins."""
@@ -97,14 +92,13 @@ def materialize(
         OnlineUnavailable: Redis does not take the rows.
     """
     view = task.feature_view
-    schema = schema_of(view)
-    writer = online_store.writer(config, view, schema)
+    writer = online_store.writer(config, view)
     rows = 0
     bar = task.tqdm_builder(0) if task.tqdm_builder else None
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(_WRITES_AT_ONCE) as pool:
         for batch in _batches(config, offline_store, registry, task):
-            keys, values = _packed(config, view, schema, batch)
+            keys, values = packed_rows(config, view, batch)
             if len(pending) >= _WRITES_AT_ONCE:
                 pending.popleft().result()
             pending.append(pool.submit(writer.write, keys, values))
@@ -123,7 +117,7 @@ def _batches(
 ) -> Iterator[pa.Table]:
     """The newest rows, under the names of the view."""
     view = task.feature_view
-    source = _source(view)
+    source = source_of(view)
     entities = [registry.get_entity(name, task.project) for name in view.entities]
     join_keys, features, time, created = utils._get_column_names(view, entities)
     job = offline_store.pull_latest_from_table_or_query(
@@ -149,38 +143,6 @@ def _batches(
         renamed = utils._run_pyarrow_field_mapping(table, source.field_mapping or {})
         if len(renamed):
             yield renamed
-
-
-def _packed(config: RepoConfig, view: FeatureView, schema: Schema, table: pa.Table) -> tuple[list[bytes], list[bytes]]:
-    """Names and values of the rows whose keys and time are there."""
-    source = _source(view)
-    mapped = source.field_mapping or {}
-    time = mapped.get(source.timestamp_field, source.timestamp_field)
-    created = mapped.get(source.created_timestamp_column, source.created_timestamp_column)
-    keys = {name: (dtype, table[name]) for name, dtype in key_types(view).items()}
-    named = names(entity_key.prefix(config.project, view.name), keys)
-    if isinstance(named, pa.Scalar):  # no keys: one row
-        named = pa.array([named.as_py()] * len(table), pa.large_binary())
-    usable = pc.and_(named.is_valid(), table[time].combine_chunks().is_valid())
-    if not pc.all(usable).as_py():
-        named, table = named.filter(usable), table.filter(usable)
-    columns = {
-        column.name: messages(view, column, table[column.name]) if column.kind == "message" else table[column.name]
-        for column in schema.columns
-        if column.name in table.column_names
-    }
-    known = table[created].combine_chunks() if created and created in table.column_names else None
-    return named.to_pylist(), encode(schema, columns, table[time].combine_chunks(), known)
-
-
-def _source(view: FeatureView) -> DataSource:
-    if view.batch_source is None:
-        raise StoreError(
-            expected=f"a batch source behind the view {view.name}",
-            found="none",
-            next_command="give the view a source, then: python -m feature_repo apply",
-        )
-    return view.batch_source
 
 
 def _is_plain(task: MaterializationTask) -> bool:

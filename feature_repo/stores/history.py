@@ -15,6 +15,7 @@ from feature_repo.errors import StoreError
 from feature_repo.packed.schema import Column
 from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
 from feature_repo.stores.history_reader import HistoryReader
+from feature_repo.stores.key_series import KEY_TYPES
 from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
 from feature_repo.stores.source_files import files_at
 from feature_repo.stores.source_path import remedy
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 PUSHED = "pushed-"
 """How the names of files begin that were pushed. Their rows are the last of a table: a push corrects what was there."""
 
+_INTEGERS: dict[str, pl.DataType] = {"Int64": pl.Int64(), "Int32": pl.Int32()}
+_PATH_TYPES: dict[str, pl.DataType] = {
+    "String": pl.String(),
+    **_INTEGERS,
+    "Float64": pl.Float64(),
+    "Float32": pl.Float32(),
+}
+"""Declared types that say what a text in the paths means; for others it is read as it is written."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READING_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
 
@@ -33,11 +43,6 @@ _READING_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.A
 def literal(text: str) -> str:
     """An SQL string."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def comparable(dtype: pl.DataType) -> pl.DataType:
-    """The type in which a key is compared."""
-    return settled(dtype)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class History:
         time: column of the event time.
         created: column of the created time, if there is one.
         ttl: rows older than this do not count; None is no limit.
+        key_types: column of a key → Feast's name of its declared type, if that is known; by it keys are converted.
         in_paths: columns that stand in the paths (``country=se/``) of the files that lack them.
         declared: name in the answer → how the view declares the feature; others are given as the files have them.
     """
@@ -68,6 +74,7 @@ class History:
     time: str
     created: str | None = None
     ttl: timedelta | None = None
+    key_types: Mapping[str, str] = field(default_factory=dict)
     in_paths: tuple[str, ...] = ()
     declared: Mapping[str, Column] = field(default_factory=dict)
     staged: Staging | None = field(default=None, repr=False, compare=False)
@@ -80,21 +87,33 @@ class History:
             StoreError: somebody wrote the table meanwhile, or it is not what it was when the question was asked.
         """
         before = self._state()
+        reader = HistoryReader(self, grouped(self.files, before, list(self.types), self.in_paths))
         try:
-            groups = grouped(self.files, before, list(self.types), self.in_paths)
-            yield HistoryReader(self, groups)
+            yield reader
         except _READING_ERRORS as error:
-            raise StoreError(
-                expected=f"readable Parquet files of one schema behind the view {self.view}",
-                found=(str(error).splitlines() or [""])[0],
-                next_command="the same again; if it fails again: python -m transforms build",
-            ) from error
+            if reader.refusal is not None:
+                raise reader.refusal from error
+            raise self._unreadable(error) from error
         if self._state() != before:
             raise StoreError(
                 expected=f"the files behind the view {self.view} to stay as they are during a retrieval",
                 found="other files than at its start: a build was running",
                 next_command="the same again, once the build is done",
             )
+
+    def _unreadable(self, error: BaseException) -> StoreError:
+        found = (str(error).splitlines() or [""])[0]
+        if isinstance(error, pl.exceptions.InvalidOperationError):  # a value that a cast cannot take
+            return StoreError(
+                expected=f"values of the declared types behind the view {self.view}",
+                found=found,
+                next_command="correct the column, or declare another type and run: python -m feature_repo apply",
+            )
+        return StoreError(
+            expected=f"readable Parquet files of one schema behind the view {self.view}",
+            found=found,
+            next_command="the same again; if it fails again: python -m transforms build",
+        )
 
     def _state(self) -> list[State | None]:
         return [state(file) for file in self.files]
@@ -125,7 +144,7 @@ def open_history(
     ttl: timedelta | None,
     repo_path: Any,
     temp_directory: str | None,
-    declared: Mapping[str, pl.DataType] | None = None,
+    declared: Mapping[str, str] | None = None,
 ) -> History:
     """Look at a view's source and check that it is what the view says.
 
@@ -142,8 +161,9 @@ def open_history(
         ttl: of the view; zero is no limit.
         repo_path: which relative paths start from.
         temp_directory: where a copy goes; the system's if None.
-        declared: name in the view → type, which decides what the text of a column in the paths means. Without it,
-            texts that are written as integers or dates are that.
+        declared: name in the view → Feast's name of its type, which decides how a key is compared and what the text of
+            a column in the paths means. Without it, keys are compared as the files have them, and texts in the paths
+            that are written as integers or dates are that.
 
     Raises:
         StoreError: files are missing or unreadable, lack a column, have no time where one is declared, or have types
@@ -157,17 +177,24 @@ def open_history(
         target = staged.folder / "rows.parquet"
         _stage(source, view, repo_path, target)
         files = [str(target)]
-    columns, types, in_paths = _columns(files, wanted, renamed, declared or {}, view)
-    for key in keys.values():
-        if columns[key] not in in_paths:
-            types[columns[key]] = _key_type(types[columns[key]], (declared or {}).get(key))
-    for name in (time, created):
-        if name and types[columns[name]] == pl.Null:  # as a table without rows may have it
-            types[columns[name]] = MICROSECONDS
-        if name and not isinstance(types[columns[name]], pl.Datetime | pl.Date):
+    declared = declared or {}
+    columns, types, in_paths = _columns(files, wanted, renamed, declared, view)
+    key_types = {columns[key]: declared[key] for key in keys.values() if declared.get(key) in KEY_TYPES}
+    types |= {column: KEY_TYPES[dtype] for column, dtype in key_types.items()}
+    for name in features.values():
+        whole = _INTEGERS.get(declared.get(name, ""))
+        if (
+            whole is not None and types[columns[name]] == pl.Float64
+        ):  # floats of one file would round integers of another
+            types[columns[name]] = whole
+    for moment in (time, created):
+        if moment and types[columns[moment]] == pl.Null:  # as a table without rows may have it
+            types[columns[moment]] = MICROSECONDS
+        if moment and not isinstance(types[columns[moment]], pl.Datetime | pl.Date):
             raise StoreError(
-                expected=f"a time in the column {columns[name]!r} behind the view {view}",
-                found=f"{types[columns[name]]}; the columns: {', '.join(f'{n} {t}' for n, t in sorted(types.items()))}",
+                expected=f"a time in the column {columns[moment]!r} behind the view {view}",
+                found=f"{types[columns[moment]]}; the columns: "
+                + ", ".join(f"{name} {dtype}" for name, dtype in sorted(types.items())),
                 next_command="write the column as a timestamp in microseconds, UTC",
             )
     return History(
@@ -179,24 +206,17 @@ def open_history(
         time=columns[time],
         created=columns[created] if created else None,
         ttl=ttl or None,
+        key_types=key_types,
         in_paths=in_paths,
         staged=staged,
     )
-
-
-def _key_type(in_files: pl.DataType, declared: pl.DataType | None) -> pl.DataType:
-    """The type in which a key is compared: numbers of a text key are its digits, and the reverse, as online."""
-    digits = declared == pl.String and (in_files.is_integer() or in_files.is_float())
-    texts = declared in (pl.Int64, pl.Int32) and in_files == pl.String
-    seconds = declared == MICROSECONDS and in_files.is_integer()
-    return declared if declared is not None and (digits or texts or seconds) else in_files
 
 
 def _columns(
     files: Sequence[str],
     wanted: Sequence[str],
     renamed: Mapping[str, str],
-    declared: Mapping[str, pl.DataType],
+    declared: Mapping[str, str],
     view: str,
 ) -> tuple[dict[str, str], dict[str, pl.DataType], tuple[str, ...]]:
     """Where each wanted name is: its column, the types of the columns, and which of them stand in the paths."""
@@ -219,8 +239,7 @@ def _columns(
         for file, there in schemas.items():
             if column in there:
                 first_files.setdefault(there[column], file)
-        of_view = declared.get(names_in_view[column])
-        path_type = None if of_view == MICROSECONDS else of_view  # times in paths are read as they are written
+        path_type = _PATH_TYPES.get(declared.get(names_in_view[column], ""))
         together = _in_paths(files, column, path_type, view) if column in in_paths else None
         types[column] = _one_type(column, first_files, together, view)
     return columns, types, in_paths

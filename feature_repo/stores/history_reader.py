@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import polars as pl
 
+from feature_repo.errors import InputError
 from feature_repo.stores import parquet_files
 from feature_repo.stores.as_of import LOWEST, Integers, KeySlots, Newest
 from feature_repo.stores.column_types import cast, settled
+from feature_repo.stores.key_series import key_series
 from feature_repo.stores.parquet_files import Group
 
 if TYPE_CHECKING:
@@ -42,10 +44,14 @@ class HistoryReader:
     Args:
         history: what is read.
         groups: its files.
+
+    Attributes:
+        refusal: why a key of the files cannot be one, after a query has failed of it.
     """
 
     def __init__(self, history: "History", groups: Sequence[Group]) -> None:
         self._history, self._groups = history, [group for group in groups if self._has_times(history, group)]
+        self.refusal: InputError | None = None
 
     @staticmethod
     def _has_times(history: "History", group: Group) -> bool:
@@ -78,7 +84,7 @@ class HistoryReader:
             rows = self._scan(group, [*history.keys.values(), history.time, *created_columns], since, until)
             types = group.polars_types()
             rows = rows.select(
-                *self._keys(types),
+                *self._keys(group),
                 pl.col(_row(history)).alias(_ROW),
                 self._instants(history.time, types).alias("event"),
                 *(self._instants(column, types).alias("created") for column in created_columns),
@@ -123,7 +129,7 @@ class HistoryReader:
                 end = int(np.searchsorted(wanted, int(rows[-1]) + 1))
                 if end > done:
                     found = batch[np.searchsorted(rows, wanted[done:end])]
-                    typed = found.with_columns(self._typed(columns, group.polars_types())).select(list(columns))
+                    typed = found.with_columns(self._typed(columns, group)).select(list(columns))
                     yield places[done:end], typed
                 done = end
 
@@ -157,20 +163,21 @@ class HistoryReader:
         parts = self.parts(memory)
         for part in range(parts):
             codes = self._newest_times(since, until, part, parts)
-            newest = Newest(KeySlots(codes[NEWEST].to_numpy()))
-            for arrays in self.times(codes, until=until, since=since):
+            times = codes[NEWEST].to_numpy()
+            newest = Newest(KeySlots(times))
+            oldest = int(times.min(initial=until))  # most of a history is older than this, and is not read again
+            for arrays in self.times(codes, until=until, since=oldest):
                 newest.offer(*arrays)
             numbers, _ = newest.result()
-            for _, frame in self.values(numbers, columns, since=since, until=until):
+            for _, frame in self.values(numbers, columns, since=oldest, until=until):
                 yield frame
 
     def between(self, columns: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
         """All rows between two event times, both included, some at a time; arguments as for ``newest``."""
         for group in self._groups:
-            types = group.polars_types()
             scan = self._scan(group, list(dict.fromkeys([*columns.values(), self._history.time])), since, until)
             _, is_within = self._event(group, since, until)
-            rows = scan.filter(is_within).with_columns(self._typed(columns, types)).select(list(columns))
+            rows = scan.filter(is_within).with_columns(self._typed(columns, group)).select(list(columns))
             yield from _batches(rows, in_order=False)
 
     def first_rows(self, keys: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
@@ -186,10 +193,9 @@ class HistoryReader:
             The keys under their names, and ``first_row`` in microseconds.
         """
         for group in self._groups:
-            types = group.polars_types()
             event, is_within = self._event(group, since, until)
             rows = self._scan(group, [*keys.values(), self._history.time], since, until).filter(is_within)
-            rows = rows.select(*self._typed(keys, types), event.alias("first_row")).drop_nulls()
+            rows = rows.select(*self._typed(keys, group), event.alias("first_row")).drop_nulls()
             for batch in _batches(rows, in_order=False):
                 yield batch.group_by(list(keys)).agg(pl.col("first_row").min())
 
@@ -203,7 +209,7 @@ class HistoryReader:
 
     def _hashes(self, group: Group) -> pl.LazyFrame:
         scan = group.scan([*self._history.keys.values(), self._history.time], _row(self._history))
-        return scan.select(self._keys(group.polars_types())).select(self._hash().alias("hash"))
+        return scan.select(self._keys(group)).select(self._hash().alias("hash"))
 
     def _hash(self) -> pl.Expr:
         return pl.struct(self._key_names()).hash()
@@ -216,7 +222,7 @@ class HistoryReader:
         for group in self._groups:
             event, is_within = self._event(group, since, until)
             rows = self._scan(group, [*self._history.keys.values(), self._history.time], since, until)
-            rows = rows.filter(is_within).select(*self._keys(group.polars_types()), event.alias(NEWEST)).drop_nulls()
+            rows = rows.filter(is_within).select(*self._keys(group), event.alias(NEWEST)).drop_nulls()
             found.append(rows.filter(self._hash() % parts == part) if parts > 1 else rows)
         rows = pl.concat(found)
         times = rows.group_by(names).agg(pl.col(NEWEST).max()) if names else rows.max().drop_nulls()
@@ -231,19 +237,31 @@ class HistoryReader:
     def _key_names(self) -> list[str]:
         return [key_name(place) for place in range(len(self._history.keys))]
 
-    def _keys(self, types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    def _keys(self, group: Group) -> list[pl.Expr]:
         columns = self._history.keys.values()
-        return [self._as_declared(column, types).alias(key_name(place)) for place, column in enumerate(columns)]
+        return [self._as_declared(column, group).alias(key_name(place)) for place, column in enumerate(columns)]
 
-    def _typed(self, columns: Mapping[str, str], types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
-        return [self._as_declared(column, types).alias(name) for name, column in columns.items()]
+    def _typed(self, columns: Mapping[str, str], group: Group) -> list[pl.Expr]:
+        return [self._as_declared(column, group).alias(name) for name, column in columns.items()]
 
-    def _as_declared(self, column: str, types: Mapping[str, pl.DataType]) -> pl.Expr:
+    def _as_declared(self, column: str, group: Group) -> pl.Expr:
         """A column in the type of the whole table; null throughout where a group of files lacks it."""
-        want = self._history.types[column]
+        want, types = self._history.types[column], group.polars_types()
         if column not in types:
             return pl.lit(None, want)
-        return cast(pl.col(column), types[column], want)
+        dtype = self._history.key_types.get(column)
+        if dtype is None or (types[column] == want and dtype != "UnixTimestamp"):
+            return cast(pl.col(column), types[column], want)
+        are_uuids = str(group.types.get(column)).startswith("extension<arrow.uuid")
+
+        def as_keys(values: pl.Series) -> pl.Series:
+            try:
+                return key_series(values, dtype, column, are_uuids=are_uuids)
+            except InputError as error:  # polars would make another error of it
+                self.refusal = error
+                raise pl.exceptions.ComputeError(str(error)) from error
+
+        return pl.col(column).map_batches(as_keys, return_dtype=want, is_elementwise=True)
 
     def _instants(self, column: str, types: Mapping[str, pl.DataType]) -> pl.Expr:
         """A time as microseconds since 1970, rounded down."""

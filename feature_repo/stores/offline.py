@@ -17,7 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from feast import FeatureView, FileSource, OnDemandFeatureView
+from feast import FeatureView, FileSource, OnDemandFeatureView, utils
 from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
 from feast.errors import RequestDataNotFoundInEntityDfException, SavedDatasetLocationAlreadyExists
@@ -38,15 +38,15 @@ from pydantic import ByteSize, StrictStr
 from feature_repo import clock
 from feature_repo.clock import microseconds
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import StoreError
 from feature_repo.stores import pushed
 from feature_repo.stores.column_types import small
-from feature_repo.stores.declared import column_of, declared_types
+from feature_repo.stores.declared import as_declared, column_of, declared_types
 from feature_repo.stores.history import History, open_history, parquet_files_in
 from feature_repo.stores.history_reader import END_OF_TIME, HistoryReader
 from feature_repo.stores.join import Join, Limits
 from feature_repo.stores.keys import all_keys
-from feature_repo.stores.source_path import located, view_located
+from feature_repo.stores.packed_rows import packed_rows
+from feature_repo.stores.source_path import located, source_of, view_located
 from feature_repo.stores.spine import open_spine
 
 
@@ -174,6 +174,9 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         """
         feature_view = view_located(feature_view, config)
         source = feature_view.batch_source
+        if source is not None:  # what could not be brought online is refused here, too
+            rows = utils._run_pyarrow_field_mapping(table, source.field_mapping or {})
+            packed_rows(config, feature_view, pushed.in_view_types(feature_view, rows))
         place = None if source is None else _local(config, source)
         if source is None or place is None or not place.exists():
             rows = table if source is None else pushed.fitted(feature_view, source, table, [])
@@ -227,7 +230,19 @@ class AsOfRetrievalJob(RetrievalJob):
             progress: told after each view of each chunk.
         """
         for table in self._join.tables(rows, progress):
-            yield _Chunk(table, self).to_arrow() if self._on_demand else table
+            yield self._computed(_Chunk(table, self).to_arrow()) if self._on_demand else table
+
+    def to_arrow(self, *args: Any, **named: Any) -> pa.Table:
+        """The whole result, on-demand features included."""
+        return self._computed(super().to_arrow(*args, **named))
+
+    def _computed(self, table: pa.Table) -> pa.Table:
+        """On-demand features in their declared types: pandas makes floats of numbers of which one is missing."""
+        for view in self._on_demand:
+            prefix = f"{view.projection.name_to_use()}__" if self._full_feature_names else ""
+            columns = {f"{prefix}{field.name}": column_of(field) for field in view.features}
+            table = as_declared(view.name, columns, table)
+        return table
 
     def to_parquet(self, path: str | Path, rows: int | None = None, progress: Progress = silent) -> Path:
         """Stream the result into one Parquet file, which appears under its name when it is complete.
@@ -325,10 +340,10 @@ class SourceRetrievalJob(RetrievalJob):
         super().__init__()
         self._config, self._source, self._between, self._newest = config, located(source, config), between, newest
         self._keys, self._features, self._time, self._created = columns
-        self._declared: Mapping[str, pl.DataType] = {}
+        self._declared: Mapping[str, str] = {}
 
-    def declared(self, types: Mapping[str, pl.DataType]) -> "SourceRetrievalJob":
-        """The same rows where types of columns are known, which decide what stands in the paths of the files."""
+    def declared(self, types: Mapping[str, str]) -> "SourceRetrievalJob":
+        """The same rows where types of columns are known (Feast's names), which decide what keys and paths mean."""
         self._declared = types
         return self
 
@@ -426,25 +441,20 @@ def histories_of(
 def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> History:
     view = view_located(view, config)
     projection = view.projection
-    if view.batch_source is None:
-        raise StoreError(
-            expected=f"a batch source behind the view {view.name}",
-            found="none",
-            next_command="give the view a source, then: python -m feature_repo apply",
-        )
+    source = source_of(view)
     asked = [
         feature for name, feature in (ref.split(":", 1) for ref in feature_refs) if name == projection.name_to_use()
     ]
     prefix = f"{projection.name_alias or view.name}__" if full_feature_names else ""
     keys = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
     history = open_history(
-        view.batch_source,
+        source,
         view=projection.name_to_use(),
         keys={projection.join_key_map.get(key, key): key for key in keys},
         features={f"{prefix}{feature}": feature for feature in asked},
-        time=view.batch_source.timestamp_field,
-        created=view.batch_source.created_timestamp_column or None,
-        renamed={new: old for old, new in view.batch_source.field_mapping.items()},
+        time=source.timestamp_field,
+        created=source.created_timestamp_column or None,
+        renamed={new: old for old, new in source.field_mapping.items()},
         ttl=view.ttl,
         repo_path=config.repo_path,
         temp_directory=config.offline_store.temp_directory,

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -136,9 +136,16 @@ def messages(table: FeatureView, column: Column, values: pa.Array | pa.ChunkedAr
     python = values.to_pylist()
     if pa.types.is_map(values.type):
         python = [None if row is None else dict(row) for row in python]
+    if pa.types.is_struct(values.type) and column.dtype.startswith("Map"):
+        python = [None if row is None else present(row) for row in python]
     dtype: FeastType = next(field.dtype for field in table.features if field.name == column.name)
     protos = python_values_to_proto_values(python, dtype.to_value_type())
     return pa.array([proto.SerializeToString() if proto.WhichOneof("val") else None for proto in protos], pa.binary())
+
+
+def present(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A map out of a struct, which has all fields of all rows: those with a value."""
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _json(text: str) -> Any:

@@ -1,14 +1,20 @@
-"""Feast's provider, with pushes in the types of their view: what the offline store would refuse never comes online."""
+"""Feast's provider, whose pushes go the way of ``materialize``: fitted to their view, packed as whole columns, written.
 
+Feast's own way makes pandas and protobufs of them, in which large integers are rounded when one of them is missing,
+fractions of seconds are lost, and keys that are no texts get other names.
+"""
+
+import asyncio
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-from feast import FeatureView
+from feast import FeatureView, utils
 from feast.infra.passthrough_provider import PassthroughProvider
 
-from feature_repo.errors import InputError
 from feature_repo.stores import pushed
+from feature_repo.stores.online import PackedRedisOnlineStore
+from feature_repo.stores.packed_rows import packed_rows
+from feature_repo.stores.source_path import source_of
 
 
 class RefrainProvider(PassthroughProvider):
@@ -23,31 +29,19 @@ class RefrainProvider(PassthroughProvider):
             field_mapping: of an on-demand view.
 
         Raises:
-            InputError: a value does not fit its feature's type; nothing is written.
+            InputError: a column of the view is missing, or a value does not fit its type; nothing is written.
+            OnlineUnavailable: Redis does not take the rows.
         """
-        super().ingest_df(feature_view, _fitted(feature_view, df), field_mapping)
+        store = self.online_store
+        if not (isinstance(feature_view, FeatureView) and isinstance(store, PackedRedisOnlineStore)):
+            super().ingest_df(feature_view, df, field_mapping)
+            return
+        table = pushed.arrow_table(feature_view, df)
+        table = utils._run_pyarrow_field_mapping(table, source_of(feature_view).field_mapping or {})
+        names, values = packed_rows(self.repo_config, feature_view, pushed.in_view_types(feature_view, table))
+        if names:
+            store.writer(self.repo_config, feature_view).write(names, values)
 
     async def ingest_df_async(self, feature_view: Any, df: pd.DataFrame, field_mapping: dict | None = None) -> None:
-        """As ``ingest_df``."""
-        await super().ingest_df_async(feature_view, _fitted(feature_view, df), field_mapping)
-
-
-def _fitted(view: Any, rows: pd.DataFrame) -> pd.DataFrame:
-    if not isinstance(view, FeatureView):
-        return rows
-    fitted = {}
-    for name, dtype in pushed.declared(view, view.features).items():
-        if name not in rows.columns or dtype is None:
-            continue
-        try:
-            given = pa.array(rows[name], from_pandas=True)
-        except pa.ArrowException as error:
-            raise InputError(
-                expected=f"values of one type in the column {name!r} that is pushed to the view {view.name}",
-                found=f"{(str(error).splitlines() or [''])[0]}; nothing was written",
-                next_command=f"convert {name!r} before it is pushed",
-            ) from error
-        values = pushed.converted(view, name, given, dtype)
-        if values is not given:
-            fitted[name] = values.to_pandas(types_mapper=pd.ArrowDtype).set_axis(rows.index)
-    return rows.assign(**fitted)
+        """The same beside the event loop, in a thread."""
+        await asyncio.to_thread(self.ingest_df, feature_view, df, field_mapping)

@@ -5,19 +5,24 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from feast import FeatureView, Field
 from feast.data_source import DataSource
+from feast.feature_view import DUMMY_ENTITY_ID
 
 from feature_repo.errors import InputError
 from feature_repo.packed.encode import MOMENT, arrow_type
-from feature_repo.stores.column_types import cast, polars_type, readable, settled, small, unified
+from feature_repo.packed.key_columns import key_column
+from feature_repo.stores.column_types import cast, instance, polars_type, readable, settled, small, unified
 from feature_repo.stores.declared import column_of
 from feature_repo.stores.history import PUSHED
 from feature_repo.stores.parquet_files import footer, series, state
+from feature_repo.stores.protobuf import present
+from feature_repo.stores.source_path import source_of
 
 
 def fitted(view: FeatureView, source: DataSource, table: pa.Table, files: Sequence[Path]) -> pa.Table:
@@ -37,15 +42,13 @@ def fitted(view: FeatureView, source: DataSource, table: pa.Table, files: Sequen
     """
     in_files = {new: old for old, new in source.field_mapping.items()}
     times = [source.timestamp_field, *([source.created_timestamp_column] if source.created_timestamp_column else [])]
-    wanted_types = {**declared(view, (*view.entity_columns, *view.features)), **dict.fromkeys(times, MOMENT)}
+    wanted_types = {**_declared(view, (*view.entity_columns, *view.features)), **dict.fromkeys(times, MOMENT)}
     given = {in_files.get(name, name): name for name in table.column_names}
     absent = [name for name in wanted_types if in_files.get(name, name) not in given]
     if absent:
-        raise InputError(
-            expected=f"rows with the columns {absent} of the view {view.name}",
-            found=f"{table.column_names}",
-            next_command="add the columns to what is pushed",
-        )
+        raise _absent(view, absent, table)
+    keys = {field.name: str(field.dtype) for field in view.entity_columns}
+    names_in_view = {in_files.get(name, name): name for name in wanted_types}
     wanted = {in_files.get(name, name): dtype for name, dtype in wanted_types.items()}
     columns = {}
     for column, name in given.items():
@@ -53,8 +56,64 @@ def fitted(view: FeatureView, source: DataSource, table: pa.Table, files: Sequen
         is_time = column in {in_files.get(one, one) for one in times}
         dtype = _written_type(wanted.get(column), there, is_time=is_time)
         values = table[name].combine_chunks()
-        columns[column] = values if dtype is None else converted(view, name, values, dtype, is_time=is_time)
+        if names_in_view.get(column) in keys:
+            values = key_column(values, keys[names_in_view[column]], name)
+        columns[column] = values if dtype is None else _converted(view, name, values, dtype, is_time=is_time)
     return pa.table(columns)
+
+
+def arrow_table(view: FeatureView, rows: pd.DataFrame) -> pa.Table:
+    """A pushed frame as an Arrow table.
+
+    Raises:
+        InputError: a column has values of several types.
+    """
+    columns = {}
+    for name in rows.columns:
+        try:
+            columns[name] = pa.array(rows[name], from_pandas=True)
+        except pa.ArrowException as error:
+            raise InputError(
+                expected=f"values of one type in the column {name!r} that is pushed to the view {view.name}",
+                found=f"{(str(error).splitlines() or [''])[0]}; nothing was written",
+                next_command=f"convert {name!r} before it is pushed",
+            ) from error
+    return pa.table(columns)
+
+
+def in_view_types(view: FeatureView, table: pa.Table) -> pa.Table:
+    """Pushed rows with features and times in the types of the view, and keys as they come.
+
+    Args:
+        view: with the declared types.
+        table: the rows, under the names of the view.
+
+    Raises:
+        InputError: the table lacks a column of the view, or has a value that does not fit its type.
+    """
+    keys = [field.name for field in view.entity_columns if field.name != DUMMY_ENTITY_ID]
+    source = source_of(view)
+    time = (source.field_mapping or {}).get(source.timestamp_field, source.timestamp_field)
+    wanted = [*keys, *(feature.name for feature in view.features), time]
+    absent = [name for name in wanted if name not in table.column_names]
+    if absent:
+        raise _absent(view, absent, table)
+    created = (source.field_mapping or {}).get(source.created_timestamp_column, source.created_timestamp_column)
+    times = dict.fromkeys(({time, created} & {*table.column_names}), MOMENT)
+    for name, dtype in {**_declared(view, view.features), **times}.items():
+        place = table.column_names.index(name)
+        values = table.column(place).combine_chunks()
+        if dtype is not None:
+            table = table.set_column(place, name, _converted(view, name, values, dtype, is_time=name in times))
+    return table
+
+
+def _absent(view: FeatureView, names: Sequence[str], table: pa.Table) -> InputError:
+    return InputError(
+        expected=f"rows with the columns {list(names)} of the view {view.name}",
+        found=f"{table.column_names}",
+        next_command="add the columns to what is pushed",
+    )
 
 
 def add_file(folder: Path, rows: pa.Table) -> None:
@@ -87,7 +146,7 @@ def append(file: Path, rows: pa.Table) -> None:
         partial.unlink(missing_ok=True)
 
 
-def declared(view: FeatureView, fields: Sequence[Field]) -> dict[str, pa.DataType | None]:
+def _declared(view: FeatureView, fields: Sequence[Field]) -> dict[str, pa.DataType | None]:
     """Name of a field → Arrow's type for Feast's; None for maps, structs and nested lists, which are taken as they
     come.
     """
@@ -139,14 +198,16 @@ def _in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _as(values: pl.Series, dtype: pa.DataType) -> pl.Series:
     want = polars_type(readable(dtype)) or pl.Null()
-    return pl.DataFrame([values]).select(cast(pl.col(values.name), values.dtype, want))[values.name]
+    return pl.DataFrame([values]).select(cast(pl.col(values.name), values.dtype, want).alias(values.name)).to_series()
 
 
 def _arrow(values: pl.Series, dtype: pa.DataType) -> pa.Array:
     return values.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(dtype)
 
 
-def converted(view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType, *, is_time: bool = False) -> pa.Array:
+def _converted(
+    view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType, *, is_time: bool = False
+) -> pa.Array:
     """A pushed column in a type, where nothing of its values is lost.
 
     Args:
@@ -161,6 +222,9 @@ def converted(view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType
     """
     if values.type == dtype:
         return values
+    if pa.types.is_struct(values.type) and pa.types.is_map(dtype):  # a dict, which Arrow takes for a struct
+        rows = [None if row is None else list(present(row).items()) for row in values.to_pylist()]
+        return pa.array(rows, dtype)
     given = series(values, name)
     want = polars_type(readable(dtype)) or pl.Null()
     try:
@@ -169,7 +233,7 @@ def converted(view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType
         fits = _fits(given, want)
         if fits.all():
             return _arrow(_as(given, dtype), dtype)
-        found = repr(given.filter(~fits)[0])
+        found = repr(given.filter(~fits)[:1].to_list()[0])
     except (pl.exceptions.PolarsError, pa.ArrowException) as error:
         found = (str(error).splitlines() or [""])[0]
     raise InputError(
@@ -179,12 +243,19 @@ def converted(view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType
     )
 
 
-def _fits(given: pl.Series, want: pl.DataType) -> pl.Series:
+def _fits(given: pl.Series, want: pl.DataType) -> pl.Series:  # noqa: PLR0911 - one line a kind
     """(rows,) whether each value can be had in a type without a loss; floats may be rounded to other floats."""
     have = given.dtype
     is_null = given.is_null()
-    if have in (want, pl.Null) or have.is_nested() or (have.is_float() and want.is_float()):
+    if have in (want, pl.Null) or (have.is_float() and want.is_float()):
         return is_null | True
+    if isinstance(have, pl.Struct | pl.Map) and isinstance(want, pl.Struct | pl.Map):
+        return is_null | True
+    if isinstance(have, pl.List | pl.Array) and isinstance(want, pl.List | pl.Array):
+        elements = given.explode(empty_as_null=False).drop_nulls() if given.len() else given
+        return is_null | (have.inner == want.inner or bool(_fits(elements, instance(want.inner)).all()))
+    if have.is_nested() or want.is_nested():
+        return is_null
     if isinstance(have, pl.Categorical | pl.Enum) or (have.is_temporal() and want.is_temporal()):
         return is_null | (settled(have) == want or have.is_temporal())
     texts = (have == pl.String) != (want == pl.String)

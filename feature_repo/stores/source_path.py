@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from feature_repo.errors import StoreError
+
 if TYPE_CHECKING:
     from feast import FeatureView, RepoConfig
     from feast.data_source import DataSource
@@ -56,6 +58,21 @@ def remedy(source: "DataSource | None") -> str:
     if source is not None and PLACE in (source.tags or {}):
         return "python -m transforms build"
     return "write them, or correct the path of the view's source and run: python -m feature_repo apply"
+
+
+def source_of(view: "FeatureView") -> "DataSource":
+    """The batch source of a view.
+
+    Raises:
+        StoreError: it has none.
+    """
+    if view.batch_source is None:
+        raise StoreError(
+            expected=f"a batch source behind the view {view.name}",
+            found="none",
+            next_command="give the view a source, then: python -m feature_repo apply",
+        )
+    return view.batch_source
 
 
 def view_located(view: "FeatureView", config: "RepoConfig") -> "FeatureView":

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from feature_repo import iso8601
 from feature_repo.errors import InputError
-from feature_repo.keys import conversion, key_values
-from feature_repo.packed.key_columns import key_column
 from feature_repo.stores.as_of import LOWEST, Integers
-from feature_repo.stores.history import History, comparable, literal
+from feature_repo.stores.history import History, literal
 from feature_repo.stores.history_reader import CODE
+from feature_repo.stores.key_series import key_series
 from feature_repo.stores.staging import Staging
 
 TIME = "event_timestamp"
@@ -122,7 +121,7 @@ def open_spine(given: Any, *, temp_directory: str | None = None) -> Spine:
         staged = Staging(temp_directory)
         given = _answer(given, staged.folder / "spine.parquet")
     if type(given).__module__.startswith("polars"):
-        given = (given.collect() if hasattr(given, "collect") else given).to_arrow()
+        given = _from_polars(given.collect() if hasattr(given, "collect") else given)
     if type(given).__module__.startswith("pandas"):
         given = _from_pandas(given)
     if isinstance(given, Path):
@@ -133,18 +132,40 @@ def open_spine(given: Any, *, temp_directory: str | None = None) -> Spine:
             found=f"a {type(given).__name__}",
             next_command="spine = pyarrow.table({'user_id': […], 'event_timestamp': […]})",
         )
+    repeated = sorted({name for name in given.schema.names if given.schema.names.count(name) > 1})
+    if repeated:
+        raise InputError(
+            expected="one column of each name in the spine",
+            found=f"several columns {', '.join(map(repr, repeated))}",
+            next_command=f"rename or leave out a column {repeated[0]!r}",
+        )
     return Spine(given, given.schema, _time_column(given.schema), staged)
+
+
+def _from_polars(frame: pl.DataFrame) -> pa.Table:
+    objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
+    table = frame.drop(objects).to_arrow()
+    for name in objects:  # of which polars gives addresses
+        try:
+            table = table.add_column(frame.columns.index(name), name, [pa.array(frame[name].to_list())])
+        except pa.ArrowException as error:
+            raise _no_one_type(error) from error
+    return table
 
 
 def _from_pandas(frame: Any) -> pa.Table:
     try:
         return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InputError(
-            expected="one type in each column of the spine",
-            found=str(error).splitlines()[0],
-            next_command="spine.astype({'user_id': str}), or whatever the column should be",
-        ) from error
+    except (pa.ArrowException, ValueError) as error:  # a ValueError for columns of one name
+        raise _no_one_type(error) from error
+
+
+def _no_one_type(error: Exception) -> InputError:
+    return InputError(
+        expected="columns of different names in the spine, each of one type",
+        found=str(error).splitlines()[0],
+        next_command="spine.astype({'user_id': str}), or whatever the column should be",
+    )
 
 
 def _answer(query: str, target: Path) -> Path:
@@ -288,7 +309,10 @@ def key_columns(keys: pl.DataFrame, history: History) -> pl.DataFrame:
     """
     columns = []
     for key, column in history.keys.items():
-        wanted = comparable(history.types[column])
+        wanted, dtype = history.types[column], history.key_types.get(column)
+        if dtype is not None:
+            columns.append(key_series(keys[key], dtype, key))
+            continue
         is_same = keys.schema[key] == wanted and not wanted.is_temporal()
         columns.append(keys[key] if is_same else _as_stored(keys[key], wanted, key))
     return pl.DataFrame(columns)
@@ -314,40 +338,6 @@ def _as_stored(key: pl.Series, wanted: pl.DataType, name: str) -> pl.Series:
     there = converted.cast(wanted, strict=False)
     return there.set(there.cast(converted.dtype, strict=False) != converted, None) if wanted.is_numeric() else there
 
-
-def key_series(values: pl.Series, dtype: str, key: str) -> pl.Series:
-    """A polars column as keys of a declared type; see ``feature_repo.keys``.
-
-    Args:
-        values: (rows,) of any type.
-        dtype: Feast's name of the entity's type.
-        key: name of the join key, for messages.
-
-    Returns:
-        (rows,) in ``KEY_TYPES[dtype]``; null for a missing key.
-
-    Raises:
-        InputError: a value, or the column's type, cannot be a key of that type.
-    """
-    conversion(dtype, key)
-    wanted = KEY_TYPES.get(dtype, pl.String())
-    if values.dtype == wanted and dtype != "UnixTimestamp":
-        return values
-    if values.dtype == pl.Object:
-        return pl.Series(values.name, key_values(values.to_list(), dtype, key), wanted)
-    whole = values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum) else values
-    converted = pl.Series(values.name, key_column(whole.to_arrow(), dtype, key))
-    return converted if converted.dtype == wanted else converted.cast(wanted)
-
-
-KEY_TYPES: dict[str, pl.DataType] = {
-    "Int64": pl.Int64(),
-    "Int32": pl.Int32(),
-    "Bytes": pl.Binary(),
-    "UnixTimestamp": pl.Datetime("us", "UTC"),
-    "Bool": pl.Boolean(),
-}
-"""Declared type of an entity → how its keys stand in a spine; texts for any other."""
 
 _DECLARED: tuple[tuple[Callable[[pl.DataType], bool], str], ...] = (
     (lambda dtype: dtype == pl.String, "String"),

@@ -53,16 +53,16 @@ def matrix_of(plan: "Plan", names: tuple[str, ...]) -> Matrix:
             found=f"{unknown}",
             next_command="python -m training run recommendation  (the model asks for another service)",
         )
-    computed = [(place, name) for place, name in enumerate(names) if name.partition("__")[0] not in plan.number]
+    computed = [(place, name) for place, name in enumerate(names) if name not in plan.stored]
     parts: dict[tuple, list[tuple[int, int, int]]] = {}
     for target, name in enumerate(names):
-        view, _, feature = name.partition("__")
-        if view not in plan.number:
+        if name not in plan.stored:
             continue
-        schema = plan.lookups[plan.number[view]].schema
+        number, feature = plan.stored[name]
+        schema = plan.lookups[number].schema
         place = schema.places[feature]
         is_time = schema.columns[schema.index[feature]].dtype == "UnixTimestamp"
-        slot = (plan.number[view], place.region, place.offset, is_time)
+        slot = (number, place.region, place.offset, is_time)
         parts.setdefault(slot, []).append((place.start, schema.index[feature], target))
     found = []
     for (number, region, offset, is_time), columns in parts.items():

@@ -55,6 +55,12 @@ class Plan:
             for view in service.views
         ]
         self.number = {view.name: number for number, view in enumerate(service.views)}
+        self.stored = {
+            f"{view.name}__{column[0]}": (number, column[0])
+            for number, view in enumerate(service.views)
+            for column in view.columns
+        }
+        """``view__feature`` → number of the view and the feature: names of views may have ``__`` in them, too."""
         declared = {f"{view.name}__{name}": value for view in service.views for name, value in view.defaults}
         self.defaults = declared | dict(defaults)
         self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMBERS)

@@ -172,7 +172,7 @@ class OnlineRows:
     def _column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Values, with defaults if they are wanted, and where they are missing."""
         if name not in self._stored:
-            if name.partition("__")[0] in self._plan.number:
+            if name in self._plan.stored:
                 values, missing = self._raw_column(name)
             else:
                 values = self._on_demand(name)
@@ -185,8 +185,7 @@ class OnlineRows:
 
     def _raw_column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """A stored feature for each row, and where it is missing."""
-        view, _, feature = name.partition("__")
-        number = self._plan.number[view]
+        number, feature = self._plan.stored[name]
         block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
         column = block.schema.columns[block.schema.index[feature]]
         gone = block.is_null(feature)
@@ -223,20 +222,25 @@ class OnlineRows:
             ]
             return listed
         listed = list(values) if values.ndim > 1 else values.tolist()
-        if self._is_message(name):
-            from feature_repo.stores.protobuf import unpacked  # Feast, which lookups of other types do without
-
-            return [None if gone or raw is None else unpacked(raw) for raw, gone in zip(listed, absent, strict=True)]
+        convert = self._conversion(name)
+        if convert is not None:
+            return [None if gone or raw is None else convert(raw) for raw, gone in zip(listed, absent, strict=True)]
         if absent.any():
             return [None if gone else value for value, gone in zip(listed, absent.tolist(), strict=True)]
         return listed
 
-    def _is_message(self, name: str) -> bool:
-        view, _, feature = name.partition("__")
-        if view not in self._plan.number:
-            return False
-        schema = self._plan.lookups[self._plan.number[view]].schema
-        return schema.columns[schema.index[feature]].kind == "message"
+    def _conversion(self, name: str) -> Callable[[Any], Any] | None:
+        """What makes a Python value of a stored one, where that takes more than numpy does."""
+        if name not in self._plan.stored:
+            return None
+        number, feature = self._plan.stored[name]
+        schema = self._plan.lookups[number].schema
+        column = schema.columns[schema.index[feature]]
+        if column.kind == "message":
+            from feature_repo.stores.protobuf import unpacked  # Feast, which lookups of other types do without
+
+            return unpacked
+        return _moments if column.element == "UnixTimestamp" else None
 
     def _event_time(self, view: str) -> np.ndarray:
         number = self._plan.number[view]
@@ -264,7 +268,7 @@ class OnlineRows:
             return not isinstance(self._request.get(column), np.ndarray | Sequence) or isinstance(
                 self._request.get(column), str
             )
-        number = self._plan.number[column.partition("__")[0]]
+        number, _ = self._plan.stored[column]
         places = self._places[self._plan.lookups[number].group]
         return len(self._blocks[number]) == 1 and places is not None and bool(places.min() == places.max())
 
@@ -289,14 +293,13 @@ class OnlineRows:
             return np.where(missing, np.nan, values.astype(np.float64))
         if values.dtype.kind == "f":
             return values if values.ndim > 1 else values.astype(np.float64)
-        view, _, feature = column.partition("__")
-        schema = self._plan.lookups[self._plan.number[view]].schema
+        number, feature = self._plan.stored[column]
+        schema = self._plan.lookups[number].schema
         return vector_column(values) if schema.columns[schema.index[feature]].kind == "numbers" else values
 
     def _vectors(self, name: str) -> np.ndarray | None:
         """(n, d) of a list of numbers, all of one length and none too old; NaN where missing. None if it is not so."""
-        view, _, feature = name.partition("__")
-        number = self._plan.number[view]
+        number, feature = self._plan.stored[name]
         block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
         column = block.schema.columns[block.schema.index[feature]]
         if column.kind != "numbers" or isinstance(block, Mixed) or self._too_old(number) is not None:
@@ -308,6 +311,11 @@ class OnlineRows:
         if places.min(initial=0) < 0:
             spread[places < 0] = np.nan
         return spread
+
+
+def _moments(since: np.ndarray) -> list[datetime]:
+    """Microseconds since 1970 as times, in UTC."""
+    return [_EPOCH + timedelta(microseconds=micros) for micros in since.tolist()]
 
 
 _NOTHING: dict[str, Any] = {"f": np.nan, "i": 0, "u": 0, "b": False, "M": np.datetime64("NaT"), "O": None}

@@ -22,7 +22,8 @@ from feature_repo.keys import key_parts, key_value, key_values, part
 from feature_repo.packed.encode import microseconds
 from feature_repo.packed.key_columns import key_bytes, key_column
 from feature_repo.packed.schema import UNKNOWN_TIME
-from feature_repo.stores.spine import instants, key_series
+from feature_repo.stores.key_series import key_series
+from feature_repo.stores.spine import instants
 
 TYPES = ("String", "Int64", "Int32", "Bytes", "UnixTimestamp", "Bool")
 NOON = datetime(2026, 4, 3, 12, tzinfo=UTC)

@@ -9,19 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from feast import (
-    Entity,
-    FeatureService,
-    FeatureStore,
-    FeatureView,
-    Field,
-    FileSource,
-    PushSource,
-    RepoConfig,
-    ValueType,
-)
+from feast import FeatureService, ValueType
 from feast import types as t
 from feast.data_source import PushMode
 
@@ -29,69 +18,13 @@ from feature_repo import clock
 from feature_repo.doctor import values
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from feature_repo.manifest import RenamedViews, compile_manifest, resolve_service
+from feature_repo.manifest import LeftToFeast, compile_manifest, resolve_service
 from feature_repo.materialize import forget
 from feature_repo.stores import redis_server
 from inference.features import OnlineFeatures
+from tests.parity.own_views import HOUR, NOW, Shop, entity, times
 
-NOW = datetime.now(UTC)
-HOUR = timedelta(hours=1)
-K = Entity(name="k", join_keys=["k"], value_type=ValueType.STRING)
-AT = Entity(name="at", join_keys=["at"], value_type=ValueType.UNIX_TIMESTAMP)
-U = Entity(name="u", join_keys=["user_id"], value_type=ValueType.INT64)
-
-
-class Shop:
-    """A Feast store on our stores, and its files."""
-
-    def __init__(self, home: Home) -> None:
-        self.home, self.root = home, home.root
-        plugins = {
-            "offline_store": {"type": "feature_repo.stores.offline.AsOfOfflineStore"},
-            "online_store": {"type": "feature_repo.stores.online.PackedRedisOnlineStore"},
-            "batch_engine": {"type": "feature_repo.stores.engine.PackedComputeEngine"},
-        }
-        registry = str(self.root / "shop.db")
-        self.store = FeatureStore(
-            config=RepoConfig(
-                project=home.project,
-                provider="feature_repo.stores.provider.RefrainProvider",
-                registry=registry,
-                entity_key_serialization_version=3,
-                **plugins,
-            )
-        )
-
-    def put(self, name: str, table: dict[str, Any], file: str = "rows.parquet") -> None:
-        (self.root / name).mkdir(exist_ok=True)
-        pq.write_table(pa.table(table), self.root / name / file)
-
-    def view(
-        self, name: str, entities: list[Entity], dtype: Any, *, push: bool = False, ttl: timedelta = timedelta()
-    ) -> FeatureView:
-        files: Any = FileSource(
-            name=f"{name}_files",
-            path=str(self.root / name),
-            timestamp_field="ts",
-            created_timestamp_column="created",
-        )
-        source = PushSource(name=f"{name}_push", batch_source=files) if push else files
-        found = FeatureView(name=name, entities=entities, schema=[Field(name="x", dtype=dtype)], source=source, ttl=ttl)
-        self.store.apply([*entities, found])
-        return found
-
-    def both(self, view: str, keys: dict[str, list[Any]]) -> tuple[list[Any], list[Any]]:
-        moments = pa.array([clock.now()] * len(next(iter(keys.values()))), pa.timestamp("us", "UTC"))
-        spine = pa.table({**keys, "event_timestamp": moments})
-        offline = self.store.get_historical_features(entity_df=spine, features=[f"{view}:x"]).to_arrow()["x"]
-        return offline.to_pylist(), self.store.get_online_features([f"{view}:x"], keys).to_dict()["x"]
-
-    def materialize(self, *views: str) -> None:
-        self.store.materialize(NOW - timedelta(days=9), clock.now(), feature_views=list(views))
-
-
-def times(*ages: timedelta) -> pa.Array:
-    return pa.array([NOW - age for age in ages], pa.timestamp("us", "UTC"))
+K, U, AT = entity("k"), entity("user_id", ValueType.INT64), entity("at", ValueType.UNIX_TIMESTAMP)
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +164,7 @@ def test_views_under_other_names_are_left_to_feast(shop: Shop) -> None:
     shop.store.apply([FeatureService(name="two", features=parts)])
     shop.materialize("known")
     assert "two" not in compile_manifest(shop.store, shop.home)
-    with pytest.raises(RenamedViews, match="left"):
+    with pytest.raises(LeftToFeast, match="left"):
         resolve_service(shop.store, "two")
     service = shop.store.get_feature_service("two")
     rows = shop.store.get_online_features(service, {"lid": [1], "rid": [2]}, full_feature_names=True).to_dict()

@@ -9,7 +9,7 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.keys import key_values
 from feature_repo.on_demand import REQUEST_FIELDS
-from feature_repo.stores.spine import KEY_TYPES
+from feature_repo.stores.key_series import KEY_TYPES
 from transforms import parquet
 
 TIME = "event_timestamp"

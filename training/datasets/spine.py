@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from feature_repo.errors import InputError
-from feature_repo.stores.spine import KEY_TYPES, instants, key_series
+from feature_repo.stores.key_series import KEY_TYPES, key_series
+from feature_repo.stores.spine import instants
 from feature_repo.stores.staging import Staging
 from training.datasets.read_spine import REQUEST_TIMES, TIME, read_spine, unreadable
 from transforms import parquet
