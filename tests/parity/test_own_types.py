@@ -302,3 +302,14 @@ def test_times_beside_a_function_are_whole_seconds(shop: Shop) -> None:
     assert beside["x"][0].replace(microsecond=0) == moment.replace(microsecond=0)
     assert moment - beside["x"][0] < timedelta(seconds=1)
     shop.store.delete_feature_view("year")
+
+
+def test_sets_and_lists_of_lists_are_as_feast_has_them(shop: Shop) -> None:
+    """Feast makes sets of lists, and has no empty list within a list."""
+    shop.put("set", {"k": ["a"], "x": [[3, 1, 3]]})
+    shop.view("set", [K], t.Set(t.Int64))
+    shop.put("nested", {"k": ["a"], "x": [[[1], []]]})
+    shop.view("nested", [K], t.Array(t.Array(t.Int64)))
+    shop.materialize("set", "nested")
+    assert shop.both("set", {"k": ["a"]}) == ([[3, 1, 3]], [{1, 3}])
+    assert shop.both("nested", {"k": ["a"]}) == ([[[1], []]], [[[1], None]])
