@@ -227,13 +227,13 @@ def _lists_as(lists: pa.Array, wanted: pa.DataType) -> pa.Array:
 _TEXTS_OF = {
     "Uuid": r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
     "TimeUuid": r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
-    "Decimal": r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$",
+    "Decimal": r"^(?i)[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?|s?nan[0-9]*)$",
 }
 """Feast types that are kept as text → what such a text looks like; no reader could make a value of another one."""
 
 
 def _check_texts(view: str, column: Column, texts: pa.Array, pattern: str) -> None:
-    fits = pc.match_substring_regex(texts, pattern)
+    fits = pc.match_substring_regex(texts, pattern).fill_null(True)
     if len(texts) and not pc.all(fits).as_py():
         raise _unfit(view, column, repr(texts.filter(pc.invert(fits))[0].as_py()), f"values of type {column.dtype}")
 
