@@ -85,13 +85,15 @@ class History:
 
         Raises:
             StoreError: somebody wrote the table meanwhile, or it is not what it was when the question was asked.
+            InputError: a key of the files cannot be one.
         """
         before = self._state()
-        reader = HistoryReader(self, grouped(self.files, before, list(self.types), self.in_paths))
+        reader = None
         try:
+            reader = HistoryReader(self, grouped(self.files, before, list(self.types), self.in_paths))
             yield reader
         except _READING_ERRORS as error:
-            if reader.refusal is not None:
+            if reader is not None and reader.refusal is not None:
                 raise reader.refusal from error
             raise self._unreadable(error) from error
         if self._state() != before:
