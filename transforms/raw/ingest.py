@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from feature_repo.command_line import Progress, silent
@@ -16,6 +18,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms import parquet
 from transforms.raw import TABLES
+from transforms.raw.left_out import LeftOut, once, same_as_before
 from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
 from transforms.text.pii import mask
@@ -168,15 +171,16 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
     for part in sorted(staged.iterdir()) if staged.is_dir() else ():
         folder = target if table.changes_slowly else target / f"date={part.name}"
         path = folder / parquet.PART
-        pieces = [pl.read_ipc(piece) for piece in sorted(part.iterdir())]
-        new = pl.concat(pieces, how="diagonal")
+        new = pl.concat([pl.read_ipc(piece) for piece in sorted(part.iterdir())], how="diagonal")
         counts.duplicates += new.height - _distinct(table, new)
         before = None
         if path.is_file():
             before = parquet.read_whole(path, remedy="python -m transforms import …  (every source of that day)")
-            pieces.insert(0, before)
+        left_out = LeftOut(table, folder)
+        pieces = [new, left_out.read()] if before is None else [before, new, left_out.read(_earliest(new))]
         # what was stored before a column was there has it as null
-        after = merge(table, pl.concat(pieces, how="diagonal").select(list(table.columns)))
+        after, rest = divide(table, pl.concat(pieces, how="diagonal").select(list(table.columns)))
+        left_out.add(rest)
         known = 0 if before is None else before.height
         if before is None or not after.equals(before):
             parquet.write_whole(after, path)
@@ -184,22 +188,67 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
             counts.days_touched += 1
 
 
-def merge(table: RawTable, rows: pl.DataFrame) -> pl.DataFrame:
-    """Each event, or each change, once, in an order of its own.
+def _earliest(rows: pl.DataFrame) -> datetime:
+    return rows.select(pl.col("event_timestamp").min()).item()
 
-    Of an event told twice in the same words the first telling stays; told in other words, the newest. Of a thing
-    that changes slowly, a row that says what the row before it said is left out.
+
+def merge(table: RawTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """Each event, or each change, once, in an order of its own; see ``divide``."""
+    return divide(table, rows)[0]
+
+
+def divide(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that stand, and those that are left out: a function of the set of rows, however they came together.
+
+    Of an event the words of its newest telling stand, with the time at which they were first told since other words
+    were. Of a thing that changes slowly, a row is left out if the rows before it say the same and one of them was
+    known no later.
+
+    Args:
+        table: of which they are.
+        rows: all that was ever told of their events; of things that change slowly, all since the first new row, and
+            what stood before it.
+
+    Returns:
+        Both in an order of their own, none twice.
     """
-    columns = list(table.columns)
-    others = [name for name in columns if name not in table.key and name not in table.payload]
-    ordered = rows.select(columns).sort([*table.key, *others, *table.payload], nulls_last=True)
-    if not table.changes_slowly:
-        told = ordered.unique([*table.key, *table.payload], keep="first", maintain_order=True)
-        newest = told.sort([*table.key, "created_timestamp", *table.payload], nulls_last=True)
-        single = newest.unique(list(table.key), keep="last", maintain_order=True)
-        return single.sort(["event_timestamp", *table.key], nulls_last=True)
-    state = pl.struct([*table.key, *table.payload])
-    return ordered.filter((state != state.shift()).fill_null(True))
+    return _states(table, rows) if table.changes_slowly else _events(table, rows)
+
+
+def _events(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    moment = "event_timestamp"
+    has_moment = moment in table.key
+    key = [moment, *(name for name in table.key if name != moment)] if has_moment else list(table.key)
+    order = [*key, "created_timestamp", *table.payload, *([] if has_moment else [moment])]
+    tellings = rows.select(list(table.columns)).sort(order, nulls_last=True)
+    rest = tellings.clear()
+    if tellings.select(same_as_before(key).any()).item():
+        tellings = once(tellings)
+        versions = tellings.with_row_index("_row").filter(~same_as_before([*key, *table.payload]))
+        newest = versions.unique(key, keep="last", maintain_order=True)["_row"]
+        tellings, rest = _parted(tellings, newest)
+    return (tellings if has_moment else tellings.sort([moment, *key], nulls_last=True)), rest
+
+
+def _states(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    key, created = list(table.key), pl.col("created_timestamp")
+    times = ["event_timestamp", "created_timestamp"]
+    tellings = once(rows.select(list(table.columns)).sort([*key, *times, *table.payload], nulls_last=True))
+    is_last = ~same_as_before([*key, *times]).shift(-1, fill_value=False)  # of those with the same times
+    states = tellings.with_row_index("_row").filter(is_last)
+    states = states.with_columns(_is_new=~same_as_before([*key, *table.payload]))
+    states = states.with_columns(_run=pl.col("_is_new").cum_sum(), _is_earlier=created < created.shift())
+    if states.select((pl.col("_is_earlier") & ~pl.col("_is_new")).any()).item():
+        states = states.with_columns(_is_earlier=created < created.cum_min().shift().over("_run"))
+        states = states.with_columns(_is_new=pl.col("_is_new") | pl.col("_is_earlier").fill_null(False))
+    return _parted(tellings, states.filter("_is_new")["_row"])
+
+
+def _parted(rows: pl.DataFrame, standing: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows with some numbers, and the others."""
+    mask = np.zeros(rows.height, bool)
+    mask[standing.to_numpy()] = True
+    return rows.filter(pl.Series(mask)), rows.filter(pl.Series(~mask))
 
 
 def _distinct(table: RawTable, rows: pl.DataFrame) -> int:

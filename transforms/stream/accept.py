@@ -43,7 +43,7 @@ class Accepted:
         time: of those that count, microseconds since 1970.
         created: of those.
         columns: of those.
-        left: rows for the batch run alone (too late, or told before in other words): times and columns.
+        left: rows for the batch run alone (too late, or told before otherwise): times and columns.
         dead: refused.
         counts: what became of how many, by name.
     """
@@ -86,19 +86,25 @@ class Gate:
         self._names = list(source.columns)
         self._who = self._names.index(source.key[0])
         self._key = itemgetter(*(self._names.index(name) for name in source.key))
-        self._known: dict[int, dict[tuple, int]] = defaultdict(dict)
-        """Span → what was told → digest of how: many small ones, for one that is full is copied, and nothing else is
-        done meanwhile.
+        self._known: dict[int, dict[tuple, tuple[int, int]]] = defaultdict(dict)
+        """Span → what was told → digest of its words, and created time: many small ones, for one that is full is
+        copied, and nothing else is done meanwhile.
         """
+        self._otherwise: dict[int, set[tuple[tuple, int, int | None]]] = defaultdict(set)
+        """Span → what was told once more, digest of its words, and created time, also as None: for one not told."""
         self._many: dict[int, Counter[Any]] = defaultdict(Counter)
         """Minute → key → how often."""
         self._forgotten = -1
 
     def remember(self, rows: Iterable[tuple]) -> None:
-        """Events that count already: time, created time and columns."""
+        """Events that count already: time, created time and columns; each as it stands, then as it was told else."""
         for row in rows:
-            time, _, *values = row
-            self._known[time // SPAN][(time, self._key(values))] = hash(tuple(values))
+            time, created, *values = row
+            known, identity, words = self._known[time // SPAN], (time, self._key(values)), hash(tuple(values))
+            if identity in known:
+                self._note_otherwise(identity, words, created)
+                continue
+            known[identity] = words, created
             self._many[time // MINUTE][values[self._who]] += 1
 
     def accept(self, told: Sequence[Told], clock: int, now: int, *, arrived: int | None) -> Accepted:
@@ -121,7 +127,7 @@ class Gate:
             except events.Refused as error:
                 out.dead.append(Dead(str(error), one))
                 continue
-            values = values_of(event)
+            values, created_time = values_of(event), known_at
             if known_at is None:
                 known_at = time if time > first else first
             if time >= clock:
@@ -133,12 +139,14 @@ class Gate:
             if time // SPAN != span:
                 span = time // SPAN
                 many, known = self._many[time // MINUTE], self._known[span]
-            identity, how = (time, key_of(values)), hash(values)
+            identity, words = (time, key_of(values)), hash(values)
             before = known.get(identity)
             if before is not None:
-                if before == how:
+                is_same = before[0] == words and created_time in (None, before[1])
+                if is_same or (identity, words, created_time) in self._otherwise[span]:
                     count["duplicate"] += 1
                 else:
+                    self._note_otherwise(identity, words, known_at)
                     out.left.append((time, known_at, *values))
                     count["amended"] += 1
                 continue
@@ -148,7 +156,7 @@ class Gate:
                 out.dead.append(Dead(why, one))
                 continue
             many[values[who]] = often + 1
-            known[identity] = how
+            known[identity] = words, known_at
             times.append(time)
             created.append(known_at)
             rows.append(values)
@@ -160,10 +168,13 @@ class Gate:
         self._forget(clock - lateness)
         return out
 
+    def _note_otherwise(self, identity: tuple, words: int, created: int) -> None:
+        self._otherwise[identity[0] // SPAN] |= {(identity, words, created), (identity, words, None)}
+
     def _forget(self, before: int) -> None:
         if before // MINUTE == self._forgotten:
             return
         self._forgotten = before // MINUTE
-        for kept, unit in ((self._known, SPAN), (self._many, MINUTE)):
+        for kept, unit in ((self._known, SPAN), (self._otherwise, SPAN), (self._many, MINUTE)):
             for old in [number for number in kept if (number + 1) * unit < before]:
                 del kept[old]

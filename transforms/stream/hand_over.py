@@ -24,8 +24,10 @@ from feature_repo.windowed import WINDOWED
 from feature_repo.windows import EVENTS, DecayedSum
 from feature_repo.windows.table import DAY
 from transforms import feature_tables, parquet
+from transforms.raw import TABLES
 from transforms.raw.days import RawDays
 from transforms.raw.ingest import Batch, ingest
+from transforms.raw.left_out import LeftOut
 from transforms.stream.accept import Gate
 from transforms.stream.live_state import LiveState
 from transforms.stream.log import Log
@@ -126,11 +128,14 @@ def _fill(
         since = seen
     recent = date_of(max(min(clock - gate.lateness, since - RECENT), 0))
     columns = list(state.coder.source.columns)
-    told = days.load(days.between(recent, date.max), columns)
+    fresh = days.between(recent, date.max)
+    told = days.load(fresh, columns)
+    left_out = [LeftOut(TABLES[state.coder.source.name], days.paths[day].parent).read() for day in fresh]
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
     ahead = max(clock, microseconds(now + AHEAD))  # what is a little ahead waits in the state until it is due
     told = told.select(*times, *columns).filter(pl.col("event_timestamp") < ahead)
-    gate.remember(told.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
+    for rows in (told, *(rows.select(*times, *columns) for rows in left_out)):
+        gate.remember(rows.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
     told = told.with_columns(created_timestamp=pl.max_horizontal("created_timestamp", pl.lit(microseconds(now))))
     time, created, *values = (told[name].to_list() for name in told.columns)
     events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))

@@ -15,6 +15,7 @@ from feature_repo.windowed import WINDOWED
 from tests.live import assert_same, batch, clock_of, online, server_of, told
 from tests.windowed import plays_of_a_small_world
 from transforms.build import build
+from transforms.raw.read import scan
 from transforms.stream.hand_over import archive
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Report, Settings
@@ -101,6 +102,26 @@ def test_an_event_told_again_in_other_words_waits_for_the_batch_run(home: Home, 
     build(home)
     read(home)
     check(home, clock_of(world))
+
+
+@pytest.mark.parametrize("sizes", [(3,), (1, 1, 1), (2, 1), (1, 2)])
+def test_a_correction_of_the_stream_that_goes_back(
+    home: Home, world: list[dict[str, Any]], sizes: tuple[int, ...]
+) -> None:
+    """In one delivery or in several, and all of it once more."""
+    known = world[0]["created_timestamp"]
+    tellings = [
+        world[0] | {"artist_id": artist, "created_timestamp": known + timedelta(minutes=minute)}
+        for minute, artist in enumerate(("x", "y", "x"))
+    ]
+    ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
+    deliveries = [tellings[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    for some in (*deliveries, tellings):
+        send(home, some)
+        read(home)
+    archive(home, Log(server_of(home), Names(home.project)))
+    stored = scan(home, "plays").select("artist_id", "created_timestamp").collect().rows()
+    assert stored == [("x", known + timedelta(minutes=2))]
 
 
 def test_what_was_imported_and_is_streamed_again_counts_once(home: Home, world: list[dict[str, Any]]) -> None:
