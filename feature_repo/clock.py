@@ -42,6 +42,11 @@ def now() -> datetime:
     return moment
 
 
+def has_come(moment: datetime) -> bool:
+    """Whether a moment is over by the clock of the machine, wherever ``now`` was stopped."""
+    return moment <= datetime.now(UTC)
+
+
 def end_of_data(home: Home) -> datetime | None:
     """The midnight after the newest day of which there are events of which windows are made; of anything else where
     there are none, and None without any.

@@ -85,6 +85,7 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
     steps = len(WINDOWED) + len(WHOLE) + 1
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home):
+        feature_tables.known_from(home, now)  # remembered, should nothing be written
         for step, (name, table) in enumerate(WINDOWED.items()):
             if not days[table.source.name].paths and not _has_rows(home, name):
                 continue

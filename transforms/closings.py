@@ -26,7 +26,7 @@ def close(home: Home, view: "FeatureView", now: datetime, *, since: str | None) 
     Args:
         home: the data folder.
         view: whose table.
-        now: when they become known.
+        now: the moment of the run, from which they are known; see ``feature_tables.known_from``.
         since: earliest date whose rows changed, ``WHOLE`` for a table of one file; None if none did. Closing versions
             before it say what they said.
 
@@ -70,7 +70,7 @@ def _close(
         check_sortedness=False,
     )
     closing = says.with_columns(created_timestamp=pl.col("event_timestamp")).select(before.columns)
-    after = corrected(before, closing, view.join_keys, now=now)
+    after = corrected(before, closing, view.join_keys, now=feature_tables.known_from(home, now))
     if after.height == before.height:
         return 0
     metadata = parquet.metadata(path)

@@ -1,13 +1,16 @@
 """Feature tables on disk: their schemas as the contract declares them, and the only code that writes them."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import parquet
@@ -144,6 +147,30 @@ def built_at(home: Home) -> int:
         return _built(home).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def known_from(home: Home, now: datetime) -> datetime:
+    """The moment from which what a run writes is known: now, or that of an earlier run, if the clock has gone back.
+
+    So a training set as known at a moment that a run has had before stays what it was. A moment that has not come by
+    the clock of the machine was a fault of a clock, and is forgotten.
+
+    Args:
+        home: the data folder; the caller holds ``writing``.
+        now: the moment of the run, which is remembered.
+    """
+    path = home.root / "features" / f".clock-{home.tenant}"
+    try:
+        latest = datetime.fromisoformat(path.read_text())
+    except (FileNotFoundError, ValueError):
+        latest = now
+    if latest > now and clock.has_come(latest):
+        return latest
+    if latest != now or not path.is_file():
+        partial = path.with_name(f"{parquet.PARTIAL}{os.getpid()}-{path.name}")
+        partial.write_text(now.isoformat())
+        partial.replace(path)
+    return now
 
 
 def _built(home: Home) -> Path:

@@ -1,6 +1,7 @@
 """Which rows of feature tables are gone: in ``tiles/<table>/closed/``, a file for each of the table that has some."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,15 +34,26 @@ class GoneRows:
         """Those of a table."""
         return cls(home.tiles(view.name) / "closed")
 
-    def note(self, rows: pl.DataFrame | None, date: str | None, part: str = parquet.PART) -> None:
+    def note(
+        self,
+        rows: pl.DataFrame | None,
+        date: str | None,
+        part: str = parquet.PART,
+        *,
+        end: datetime | None = None,
+    ) -> None:
         """Keep which rows of a file are gone, before the file itself is written.
 
         Args:
             rows: keys and event times; None or none at all if every row is there.
             date: of the file; None for a table of one file.
             part: name of the file.
+            end: rows of later moments were not looked at: those that were noted stay so. None if all were.
         """
         path = self.folder / f"{date or WHOLE}+{part}"
+        if rows is not None and end is not None and path.is_file():
+            noted = pl.read_parquet(path).filter(pl.col("event_timestamp") > end)
+            rows = pl.concat([rows, noted.select(rows.columns)])
         if rows is None or rows.is_empty():
             path.unlink(missing_ok=True)
             return

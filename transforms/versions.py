@@ -5,6 +5,9 @@ stays too, and is closed: its closing version says what its key says without it 
 of before keep what they saw, a training set as known at a moment sees what was known then, and everybody else sees
 the newest version. Changed code or another declaration is another feature: its rows replace the old ones, and rows
 that only the old ones had are closed, for they may be online.
+
+A run looks at the rows that are due by its clock. Later ones, of a run whose clock was ahead of this one's, are neither
+gone nor other: they stay as they are until they are due. Nothing becomes known at a moment that a run has had before.
 """
 
 from dataclasses import dataclass
@@ -42,7 +45,7 @@ class Made:
     Attributes:
         inputs: fingerprint of the data behind them.
         code: fingerprint of declaration and code.
-        now: the moment of the run; rows later than it are not due.
+        now: the moment of the run; rows later than it are not due, and are not looked at.
     """
 
     inputs: str
@@ -70,23 +73,26 @@ def write(
         date: partition; None for a table of one file.
         part: name of the file.
         has_versions: the rows tell themselves when each version was known; several may have one key and event time.
+            They are all there are, of whatever moment.
     """
     path = feature_tables.file_of(home, view, date, part)
     metadata = parquet.metadata(path)
     before = _rows_before(path, view) if metadata else None
     gone = None
+    now, end = feature_tables.known_from(home, made.now), None if has_versions else made.now
     if before is not None:
         identity = [*view.join_keys, "event_timestamp"]
-        gone = before.select(identity).unique().join(rows, on=identity, how="anti")
+        absent = before.select(identity).unique().join(rows, on=identity, how="anti")
+        gone = absent if end is None else absent.filter(pl.col("event_timestamp") <= end)
         if metadata.get(CODE) != made.code:
-            rows = _replaced(before, rows, gone, view.join_keys, now=made.now)
+            rows = _replaced(before, rows, absent, view.join_keys, now=now)
         elif has_versions:
-            rows = _added(before, rows, view.join_keys, now=made.now)
+            rows = _added(before, rows, view.join_keys, now=now)
         else:
-            rows = corrected(before, rows, view.join_keys, now=made.now, until=int(metadata.get(UNTIL, 0)))
+            rows = corrected(before, rows, view.join_keys, now=now, until=int(metadata.get(UNTIL, 0)))
         rows = feature_tables.conform(view, rows)
-    GoneRows.of(home, view).note(gone, date, part)
-    more = {CODE: made.code, UNTIL: str(microseconds(made.now))}
+    GoneRows.of(home, view).note(gone, date, part, end=end)
+    more = {CODE: made.code, UNTIL: str(microseconds(now))}
     feature_tables.write_partition(
         home, view, rows, date=date, inputs=made.inputs, part=part, more=more, conformed=True
     )
@@ -101,7 +107,7 @@ def corrected(
         before: all versions so far; they all stay.
         after: what the rows are now, one version of each.
         keys: join keys.
-        now: the moment of the run.
+        now: from which new versions are known.
         until: rows were made up to this moment before, microseconds since 1970: a later one is new to everybody.
 
     Returns:
@@ -141,17 +147,17 @@ def _beside(after: pl.DataFrame, before: pl.DataFrame, identity: list[str]) -> p
 
 
 def _replaced(
-    before: pl.DataFrame, after: pl.DataFrame, gone: pl.DataFrame, keys: list[str], *, now: datetime
+    before: pl.DataFrame, after: pl.DataFrame, absent: pl.DataFrame, keys: list[str], *, now: datetime
 ) -> pl.DataFrame:
     """Rows of other code: they stand for the old ones, and win against those where these were known later.
 
-    Of rows that are gone the newest version stays until it is closed, in the columns that both have.
+    Of rows that are absent the newest version stays until it is closed or due, in the columns that both have.
     """
     identity = [*keys, "event_timestamp"]
     newest = newest_versions(before, identity)
     types = after.schema
     shared = [name for name in after.columns if before.schema.get(name) == types[name]]
-    staying = newest.join(gone, on=identity, how="semi").select(
+    staying = newest.join(absent, on=identity, how="semi").select(
         *(pl.col(name) if name in shared else pl.lit(None, types[name]).alias(name) for name in after.columns)
     )
     created = newest.select(*identity, pl.col("created_timestamp").alias("created_timestamp:before"))
@@ -174,7 +180,7 @@ def _equal(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def _after(was: pl.Expr, now: datetime) -> pl.Expr:
-    """Now, or right after what was known before, should the clock stand still or have gone back."""
+    """Now, or right after what was known before, should that be no earlier."""
     return pl.max_horizontal(pl.lit(now, pl.Datetime("us", "UTC")), was + MICROSECOND)
 
 
