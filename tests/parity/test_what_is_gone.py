@@ -264,8 +264,7 @@ def test_nothing_of_a_reader_runs_ahead_of_the_clock(home: Home) -> None:
     assert online(home, "user_session") == {}
     log, gate = Log(server_of(home), Names(home.project)), Gate(EVENTS["plays"], HOUR)
     later = moment + timedelta(minutes=1)
-    at_load = clock.microseconds(later)
-    state = load(home, log, "plays", gate, at_load, later, at_load)  # as after a build
+    state = load(home, log, "plays", gate, clock.microseconds(later), later)  # as after a build
     live = next(one for one in state.tables if one.table.name == "user_session")
     assert not len(live.due())
     state.advance(clock.microseconds(moment + timedelta(minutes=5)))
