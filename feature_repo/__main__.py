@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -200,7 +201,7 @@ def _mend_registry() -> None:
 
 
 def _feast(*arguments: str) -> int:
-    """Feast's own command line, in this process, in its repository's folder."""
+    """Feast's own command line, in this process, on its repository's folder."""
     from feature_repo.store import FOLDER, config_file, silence_feast
 
     os.environ["FEAST_FS_YAML_FILE_PATH"] = str(config_file(Home.from_env()))
@@ -209,8 +210,10 @@ def _feast(*arguments: str) -> int:
     silence_feast()
     sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
     try:
-        with contextlib.chdir(FOLDER):
-            result = cli.main(list(arguments), prog_name="feast", standalone_mode=False)
+        with contextlib.chdir(
+            Path.cwd()
+        ):  # Feast leaves it, where it likes to; paths that are given are meant from here
+            result = cli.main(["--chdir", str(FOLDER), *arguments], prog_name="feast", standalone_mode=False)
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("grpc"):
             raise

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from feature_repo.errors import RefrainError
+from feature_repo.home import settle_paths
 
 _DISK_ERRORS = {
     errno.EACCES: "no permission",
@@ -30,6 +31,7 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             _end_with_parent()
+            settle_paths()
             with _ends_in_order():
                 return super().invoke(ctx)
         except RefrainError as error:

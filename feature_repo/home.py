@@ -15,6 +15,26 @@ from feature_repo.errors import HomeError
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ROOT = REPOSITORY / "data"
 
+PATHS = ("REFRAIN_HOME", "REFRAIN_REDIS_PASSWORD_FILE", "REFRAIN_OIDC_KEYS")
+"""Variables that name a file or a folder."""
+
+_FILES_OF_REDIS = re.compile(r"((?:unix_socket_path|ssl_ca_certs|ssl_certfile|ssl_keyfile)=)(?!/)([^,\s]+)")
+
+
+def settle_paths() -> None:
+    """Make the paths in the environment absolute.
+
+    A relative one is meant from the folder in which the process was started, by this process and by those that it
+    starts, wherever they are at work.
+    """
+    for name in PATHS:
+        text = os.environ.get(name)
+        if text and "://" not in text and not os.path.isabs(text):  # noqa: PTH117
+            os.environ[name] = str(Path(text).expanduser().absolute())
+    redis = os.environ.get("REFRAIN_REDIS")
+    if redis:
+        os.environ["REFRAIN_REDIS"] = _FILES_OF_REDIS.sub(lambda found: f"{found[1]}{Path(found[2]).absolute()}", redis)
+
 
 @dataclass(frozen=True)
 class Home:
@@ -27,9 +47,12 @@ class Home:
     root: Path
     tenant: str = "default"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root).expanduser().absolute())
+
     @classmethod
     def from_env(cls) -> "Home":
-        """Read ``REFRAIN_HOME`` and ``REFRAIN_TENANT``.
+        """Read ``REFRAIN_HOME`` and ``REFRAIN_TENANT``; see ``settle_paths``.
 
         Raises:
             HomeError: the tenant's name could not be part of a path and of a Feast project.
@@ -41,7 +64,8 @@ class Home:
                 found=repr(tenant),
                 next_command="export REFRAIN_TENANT=default",
             )
-        return cls(Path(os.environ.get("REFRAIN_HOME") or DEFAULT_ROOT).expanduser().absolute(), tenant)
+        settle_paths()
+        return cls(Path(os.environ.get("REFRAIN_HOME") or DEFAULT_ROOT), tenant)
 
     def raw(self, table: str) -> Path:
         """Folder of one raw table; event tables hold ``date=…`` folders."""

@@ -12,11 +12,15 @@ import yaml
 
 from feature_repo.errors import HomeError, StoreError
 from feature_repo.home import DEFAULT_ROOT, Home
+from feature_repo.urls import sqlite_url
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 FOLDER = Path(__file__).resolve().parent
+
+_DOLLAR = "\ue000"
+"""Stands for a dollar sign that is no variable until the configuration is text: Feast puts in variables there."""
 
 
 def config_file(home: Home) -> Path:
@@ -47,13 +51,13 @@ def config_file(home: Home) -> Path:
         )
     config = yaml.safe_load(text)
     config["project"] = home.project
-    config["registry"]["path"] = f"sqlite:///{home.registry}"
+    config["registry"]["path"] = sqlite_url(home.registry)
     if config["offline_store"]["type"].startswith("feature_repo."):  # others know no such option
-        config["offline_store"]["data_folder"] = str(home.root)
+        config["offline_store"]["data_folder"] = str(home.root).replace("$", _DOLLAR)
     if os.environ.get("REFRAIN_MEMORY_LIMIT") and "AsOf" in config["offline_store"]["type"]:
         config["offline_store"]["memory_limit"] = os.environ["REFRAIN_MEMORY_LIMIT"]
     target = home.ensure().root / f"feature_store-{home.tenant}.yaml"
-    rendered = yaml.safe_dump(config, sort_keys=False)
+    rendered = yaml.safe_dump(config, sort_keys=False).replace("\\uE000", "\\x24")
     if not target.is_file() or target.read_text() != rendered:
         partial = target.with_suffix(f".{os.getpid()}.tmp")
         partial.write_text(rendered)

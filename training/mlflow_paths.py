@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 
 from feature_repo.home import Home
+from feature_repo.urls import file_url
 
 DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
 """In the folder of MLflow."""
@@ -23,7 +24,7 @@ _PLACES = (
 )
 """Tables and columns that hold a path, or a text with one."""
 
-_LOCAL = re.compile(rf"(?:file://)?(?P<folder>/.*)/{ARTIFACTS}/[^/]+")
+_LOCAL = re.compile(rf"(?P<folder>(?P<scheme>file://)?/.*)/{ARTIFACTS}/[^/]+")
 
 
 def bring_home(home: Home) -> int:
@@ -45,12 +46,14 @@ def bring_home(home: Home) -> int:
         if "experiments" not in known:
             return 0
         locations = database.execute("select artifact_location from experiments where artifact_location is not null")
-        found = {matched["folder"] for (location,) in locations if (matched := _LOCAL.fullmatch(location))}
-        old = {folder for folder in found if folder.endswith(f"/{home.mlflow.name}")} - {str(home.mlflow)}
+        found = [matched for (location,) in locations if (matched := _LOCAL.fullmatch(location))]
+        here = file_url(home.mlflow)
+        old = {one["folder"] for one in found if one["folder"].endswith(f"/{home.mlflow.name}")} - {here}
+        old -= {here.removeprefix("file://"), f"file://{here}"}
         changed = 0
         with database:
-            for folder in old:
-                before, after = f"{folder}/{ARTIFACTS}/", f"{home.mlflow}/{ARTIFACTS}/"
+            for folder in sorted(old, key=lambda text: not text.startswith("file:")):  # which hold the others
+                before, after = f"{folder}/{ARTIFACTS}/", f"{here}/{ARTIFACTS}/"
                 for table, column in (place for place in _PLACES if place[0] in known):
                     statement = f"update {table} set {column} = replace({column}, ?, ?) where instr({column}, ?) > 0"
                     changed += database.execute(statement, (before, after, before)).rowcount

@@ -28,6 +28,7 @@ import numpy as np
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
+from feature_repo.urls import file_url, sqlite_url
 from training.bundle import SAMPLE, BundleManifest, amend
 from training.datasets.sample import Sample, kept, read
 from training.mlflow_paths import ARTIFACTS, DATABASE, bring_home
@@ -54,6 +55,9 @@ REPORT = "report.html"
 _ARTIFACT = "bundle"
 _WRITING = ".writing-"
 
+_DRIVER = "sqlite+pysqlite"
+"""SQLite, by a name under which MLflow does not make the folder of an address's text, escaped as it is there."""
+
 
 @dataclass(frozen=True)
 class Version:
@@ -78,7 +82,7 @@ def client(home: Home) -> "MlflowClient":
         logging.getLogger(chatty).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")  # MLflow's own
     home.ensure().mlflow.mkdir(exist_ok=True)
-    address = f"sqlite:///{home.mlflow / DATABASE}"
+    address = sqlite_url(home.mlflow / DATABASE, driver=_DRIVER)
     with _reachable(home):
         bring_home(home)
         return MlflowClient(tracking_uri=address, registry_uri=address)
@@ -163,7 +167,7 @@ def _registered(
     experiment_id = (
         experiment.experiment_id
         if experiment
-        else mlflow.create_experiment(name, artifact_location=str(home.mlflow / ARTIFACTS / name))
+        else mlflow.create_experiment(name, artifact_location=file_url(home.mlflow / ARTIFACTS / name))
     )
     run = mlflow.create_run(experiment_id)
     try:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
+from feature_repo.urls import sqlite_file
 
 if TYPE_CHECKING:
     from feast import RepoConfig
@@ -72,10 +73,13 @@ def _owner(home: Home, config: "RepoConfig") -> str | None:
     password.
     """
     address = str(config.registry.path or "")
-    if not address or address in ("sqlite://", ":memory:", "sqlite:///:memory:"):
+    if address in ("", ":memory:"):
         return None
-    if address.startswith("sqlite:///"):
-        path = Path(address.removeprefix("sqlite:///"))
+    if address.startswith(("sqlite:", "sqlite+")):
+        file = sqlite_file(address)
+        if file is None:
+            return None
+        path = file
     elif "://" in address:
         parts = urlsplit(address)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -96,7 +100,7 @@ def _where(home: Home, owner: str) -> str:
 def _owners(home: Home) -> dict[str, str]:
     try:
         return dict(json.loads((home.redis / OWNERS).read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}
 
 

@@ -80,7 +80,7 @@ def sink_of(text: str) -> Sink:
             found=repr(text),
             next_command="python -m inference anomalies --help",
         )
-    return FileSink(Path(text))
+    return FileSink(Path(text).expanduser().absolute())
 
 
 @dataclass

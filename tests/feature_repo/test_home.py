@@ -1,19 +1,52 @@
 """Where data lie, and what a wrong place gets."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from feature_repo.clock import parse_time
 from feature_repo.errors import HomeError, InputError, StoreError
-from feature_repo.home import DEFAULT_ROOT, Home
+from feature_repo.home import DEFAULT_ROOT, REPOSITORY, Home
 from feature_repo.manifest import load_service
 from feature_repo.materialize import newest_feature
+from feature_repo.store import FOLDER
 
 
 def test_the_default_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REFRAIN_HOME", raising=False)
     assert Home.from_env() == Home(DEFAULT_ROOT, "default")
+
+
+def test_a_relative_folder_is_meant_from_where_the_process_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REFRAIN_HOME", "rel")
+    monkeypatch.setenv("REFRAIN_REDIS_PASSWORD_FILE", "secret")
+    monkeypatch.setenv("REFRAIN_OIDC_KEYS", "https://example.org/keys")
+    monkeypatch.setenv("REFRAIN_REDIS", "db=1,unix_socket_path=run/redis.sock,ssl_ca_certs=/etc/ca.pem")
+    home = Home.from_env()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert home == Home.from_env() == Home(tmp_path / "rel")
+    assert os.environ["REFRAIN_HOME"] == str(tmp_path / "rel")  # for processes that are started from here on
+    assert os.environ["REFRAIN_REDIS_PASSWORD_FILE"] == str(tmp_path / "secret")
+    redis = f"db=1,unix_socket_path={tmp_path / 'run/redis.sock'},ssl_ca_certs=/etc/ca.pem"
+    assert os.environ["REFRAIN_REDIS"] == redis
+    assert os.environ["REFRAIN_OIDC_KEYS"] == "https://example.org/keys"
+    assert Home(Path("rel")).root == tmp_path / "elsewhere" / "rel"
+
+
+def test_apply_in_a_relative_folder_writes_nothing_into_the_source(tmp_path: Path) -> None:
+    environment = {**os.environ, "REFRAIN_HOME": "rel", "PYTHONPATH": str(REPOSITORY)}
+    call = [sys.executable, "-W", "ignore", "-m", "feature_repo", "apply"]
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "rel" / "registry.db").is_file()
+    assert not (FOLDER / "rel").exists()
 
 
 def test_tenants_share_no_path_and_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,5 +89,6 @@ def test_nothing_to_materialize(home: Home) -> None:
 
 def test_times_are_utc_unless_they_say_otherwise() -> None:
     assert parse_time("2026-03-02T00:00:00") == parse_time("2026-03-02T01:00:00+01:00")
-    with pytest.raises(InputError, match="a time such as"):
-        parse_time("yesterday")
+    for wrong in ("yesterday", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"):
+        with pytest.raises(InputError, match="a time such as"):
+            parse_time(wrong)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from feature_repo.home import Home
+from feature_repo.urls import file_url
 from training.mlflow_paths import bring_home
 from training.registry import client
 
@@ -15,7 +16,7 @@ def log(home: Home, text: str) -> Path:
     number = (
         known.experiment_id
         if known
-        else mlflow.create_experiment("trees", artifact_location=str(home.mlflow / "artifacts" / "trees"))
+        else mlflow.create_experiment("trees", artifact_location=file_url(home.mlflow / "artifacts" / "trees"))
     )
     run = mlflow.create_run(number)
     mlflow.log_text(run.info.run_id, text, "said.txt")
@@ -51,6 +52,24 @@ def test_a_moved_folder_goes_on(tmp_path: Path) -> None:
     assert Path(downloaded).read_text() == "first"
     assert log(after, "second").is_relative_to(after.root)
     assert not before.root.exists()
+
+
+def test_signs_of_addresses_in_the_path(tmp_path: Path) -> None:
+    before, after = Home(tmp_path / "50% [a]?#;" / "data"), Home(tmp_path / "b" / "data")
+    for number, home in enumerate((before, after, before)):
+        if number:
+            home.root.parent.mkdir(exist_ok=True)
+            (after if home is before else before).root.rename(home.root)
+        text = str(number)
+        log(home, text)
+        runs = client(home).search_runs([client(home).get_experiment_by_name("trees").experiment_id])
+        assert len(runs) == number + 1
+        for run in runs:
+            downloaded = Path(client(home).download_artifacts(run.info.run_id, "said.txt", str(tmp_path)))
+            assert downloaded.read_text() in ("0", "1", "2")
+        assert len(list(home.mlflow.rglob("said.txt"))) == number + 1
+        assert (home.mlflow / "mlflow.db").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["50% [a]?#;", "b", "said.txt"]
 
 
 def test_an_empty_folder_has_nothing_to_correct(tmp_path: Path) -> None:

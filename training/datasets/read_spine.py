@@ -1,5 +1,6 @@
 """What a spine comes as, brought to polars without touching its keys."""
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def read_spine(given: Any, keys: Mapping[str, str]) -> pl.DataFrame | pl.LazyFra
     from feature_repo.stores.spine import Spine
 
     if isinstance(given, Spine):
-        return pl.DataFrame(given.table) if given.in_memory else pl.scan_parquet(given.table.files)
+        return pl.DataFrame(given.table) if given.in_memory else pl.scan_parquet(given.table.files, glob=False)
     if isinstance(given, pl.DataFrame | pl.LazyFrame):
         return given
     if isinstance(given, str | Path):
@@ -66,7 +67,7 @@ def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
             return _csv(path, texts)
         if path.suffix in _LINES:
             return _json_lines(path, texts)
-        scan = pl.scan_parquet(path, glob=not path.is_file(), hive_schema=_in_paths(path, keys))
+        scan = pl.scan_parquet(path, glob=False, hive_schema=_in_paths(path, keys))
         scan.collect_schema()
     except (*_WRONG, OSError) as error:
         if path.suffix == ".csv" or path.suffix in _LINES:
@@ -77,7 +78,7 @@ def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
 
 def _csv(path: Path, texts: list[str]) -> pl.LazyFrame:
     """Types of the other columns follow from all rows of the file, not from its first ones."""
-    names = pl.scan_csv(path, infer_schema=False).collect_schema().names()
+    names = pl.scan_csv(path, infer_schema=False, glob=False).collect_schema().names()
     twice = [name for name in names if "_duplicated_" in name]
     if twice:
         raise InputError(
@@ -86,14 +87,15 @@ def _csv(path: Path, texts: list[str]) -> pl.LazyFrame:
             next_command="rename one of them in the first line",
         )
     as_text = {name: pl.String() for name in texts if name in names}
-    return pl.scan_csv(path, infer_schema_length=None, schema_overrides=as_text)
+    return pl.scan_csv(path, infer_schema_length=None, schema_overrides=as_text, glob=False)
 
 
 def _json_lines(path: Path, texts: list[str]) -> pl.LazyFrame:
-    scan = pl.scan_ndjson(path, infer_schema_length=None)
+    literal = glob.escape(str(path))  # polars takes every path of JSON lines as a pattern
+    scan = pl.scan_ndjson(literal, infer_schema_length=None)
     names = scan.collect_schema()
     as_text = {name: pl.String() for name in texts if name in names and names[name].is_nested()}
-    return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
+    return pl.scan_ndjson(literal, infer_schema_length=None, schema_overrides=as_text)
 
 
 def _in_paths(path: Path, keys: Mapping[str, str]) -> dict[str, pl.DataType] | None:

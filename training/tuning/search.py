@@ -18,6 +18,7 @@ import numpy as np
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.urls import sqlite_url
 from training.models.base import Model
 from training.models.find import models
 from training.models.problem import Problem
@@ -151,7 +152,7 @@ def _study(folder: Path, seed: int = 0) -> "optuna.Study":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / STUDY}", engine_kwargs={"connect_args": {"timeout": 60}})
+    storage = optuna.storages.RDBStorage(sqlite_url(folder / STUDY), engine_kwargs={"connect_args": {"timeout": 60}})
     return optuna.create_study(
         study_name="search",
         storage=storage,

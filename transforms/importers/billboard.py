@@ -70,7 +70,11 @@ def _chart(file: Path) -> str | None:
 
 def _table(chart: str, file: Path) -> pl.DataFrame:
     try:
-        told = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema=False)
+        told = (
+            pl.read_parquet(file, glob=False)
+            if file.suffix == ".parquet"
+            else pl.read_csv(file, infer_schema=False, glob=False)
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BILLBOARD.mismatch(f"{file}: {str(error).splitlines()[0]}") from error
     told = told.rename({old: new for old, new in _NAMES.items() if old in told.columns})
