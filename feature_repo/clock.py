@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from feature_repo.days import days_in
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 
@@ -19,6 +20,12 @@ NOW = "REFRAIN_NOW"
 QUIET = timedelta(days=2)
 """Events older than this are no news: a data set or a simulated world, not a service that runs."""
 
+BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
+"""The first moment of which there are values."""
+
+LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+"""The last moment that there is."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,13 +33,14 @@ def now() -> datetime:
     """The moment at which a command runs, UTC.
 
     Raises:
-        InputError: ``REFRAIN_NOW`` is no time, or one that has not come yet.
+        InputError: ``REFRAIN_NOW`` is no time, one before ``BEGINNING``, or one that has not come yet.
     """
     wall = datetime.now(UTC)
     text = os.environ.get(NOW)
     if not text:
         return wall
-    moment = parse_time(text, next_command=f"export {NOW}=2026-03-02T00:00:00, or: unset {NOW}")
+    advice = f"export {NOW}=2026-03-02T00:00:00, or: unset {NOW}"
+    moment = not_before_beginning(parse_time(text, next_command=advice), NOW, next_command=advice)
     if moment > wall:
         raise InputError(
             expected=f"{NOW} to be a moment that has come",
@@ -58,7 +66,8 @@ def end_of_data(home: Home) -> datetime | None:
 
 
 def _days(home: Home, table: str) -> list[str]:
-    return [path.name.removeprefix("date=") for path in home.root.glob(f"raw/{table}/tenant={home.tenant}/date=*")]
+    folders = home.root.glob(f"raw/{table}/tenant={home.tenant}")
+    return [day for folder in folders for day in days_in(folder)]
 
 
 def hint(home: Home) -> str:
@@ -93,7 +102,7 @@ def stopped(moment: datetime | None) -> Iterator[None]:
 
 
 def parse_time(text: str, *, next_command: str = "python -m feature_repo materialize 2026-03-02T00:00:00") -> datetime:
-    """An ISO 8601 time; without a zone it is UTC.
+    """An ISO 8601 time between the years 1 and 9999 in UTC; without a zone it is UTC.
 
     Args:
         text: such as ``2026-03-02T00:00:00``.
@@ -107,11 +116,33 @@ def parse_time(text: str, *, next_command: str = "python -m feature_repo materia
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InputError(
-            expected="a time such as 2026-03-02T00:00:00", found=repr(text), next_command=next_command
+            expected="a time such as 2026-03-02T00:00:00, between the years 1 and 9999 in UTC",
+            found=repr(text),
+            next_command=next_command,
         ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def not_before_beginning(moment: datetime, what: str, *, next_command: str) -> datetime:
+    """The moment.
+
+    Args:
+        moment: in UTC.
+        what: it is, for the error.
+        next_command: for the error.
+
+    Raises:
+        InputError: it is before there were values.
+    """
+    if moment < BEGINNING:
+        raise InputError(
+            expected=f"{what} to be at or after {BEGINNING.isoformat()}",
+            found=moment.isoformat(),
+            next_command=next_command,
+        )
+    return moment
 
 
 def microseconds(moment: datetime) -> int:

@@ -4,6 +4,7 @@ Serving appends (``append``); ``python -m transforms stream`` reads. All names s
 project, so that one transaction may span them. Imports no Feast.
 """
 
+import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from feature_repo import clock
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.packed.server import Server, persistent, raised
 from feature_repo.windows import EVENTS
@@ -28,6 +30,7 @@ AHEAD = timedelta(minutes=5)
 """A clock that is a little fast is forgiven."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = clock.microseconds(clock.LAST)
 _AHEAD = AHEAD // timedelta(microseconds=1)
 _DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Bool": bool}
 
@@ -74,6 +77,9 @@ class Names:
     def _name(self, what: str) -> bytes:
         return f"{{{self.project}}}#{what}".encode()
 
+
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+"""With which some programs begin a file of UTF-8: no part of what is told."""
 
 _FINER = re.compile(rb'(_timestamp"\s*:\s*"[^"]{19}\.\d{6})\d+')
 """Digits of a time beyond microseconds, which are cut off; the decoder would round them."""
@@ -126,6 +132,7 @@ def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
         raise Refused(f"unknown kind {kind[:40]!r}, not one of {sorted(EVENTS)}")
     if len(payload) > LARGEST:
         raise Refused(f"larger than {LARGEST:,} bytes")
+    payload = payload.removeprefix(BYTE_ORDER_MARK)
     if _FINER.search(payload):
         payload = _FINER.sub(rb"\1", payload)
     try:
@@ -142,6 +149,8 @@ def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
     created = None if told.created_timestamp is None else micros(told.created_timestamp)
     if created is not None and created < time:
         raise Refused("created_timestamp before event_timestamp")
+    if created is not None and created > _LAST:
+        raise Refused("created_timestamp after the year 9999")
     return told, time, created
 
 

@@ -6,11 +6,12 @@ import io
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_repo import clock
+from feature_repo.days import files_in
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
@@ -20,8 +21,6 @@ from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, persi
 
 if TYPE_CHECKING:
     from feast import FeatureStore
-
-BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
 
 LONGEST_REST = timedelta(hours=1)
 """After which a stopped run is begun anew, for the moment that was now then is no longer."""
@@ -49,7 +48,7 @@ def _tables_with_rows(home: Home) -> list[Path]:
     """
     import pyarrow.parquet as pq
 
-    files = sorted(home.root.glob(f"features/*/tenant={home.tenant}/**/*.parquet"))
+    files = _feature_files(home)
     with_rows = [file for file in files if pq.read_metadata(file).num_rows]
     if not with_rows:
         raise StoreError(
@@ -58,6 +57,10 @@ def _tables_with_rows(home: Home) -> list[Path]:
             next_command="python -m transforms build",
         )
     return with_rows
+
+
+def _feature_files(home: Home) -> list[Path]:
+    return [file for folder in sorted(home.root.glob(f"features/*/tenant={home.tenant}")) for file in files_in(folder)]
 
 
 def materialize(
@@ -85,16 +88,18 @@ def materialize(
         The moment of the values.
 
     Raises:
+        InputError: it is a moment before there were values.
         StoreError: there are no tables, or they are damaged.
         OnlineUnavailable: the online store does not take the rows.
     """
     from feature_repo.store import open_store
 
     now = now or clock.now()
+    advice = "python -m feature_repo materialize 2026-03-02T00:00:00"
+    wanted = clock.not_before_beginning(min(until or now, now), "the moment of the values", next_command=advice)
     _tables_with_rows(home)
     if until is None and (hint := clock.hint(home)):
         say(hint)
-    wanted = min(until or now, now)
     store = open_store(home)
     names = sorted(view.name for view in store.list_batch_feature_views())
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
@@ -112,7 +117,7 @@ def materialize(
             erase_view(server, store.project, name)
         started, before = time.monotonic(), _rows_written(server, store.project, name)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # Feast's own bars
-            store.materialize(start_date=BEGINNING, end_date=until, feature_views=[name])
+            store.materialize(start_date=clock.BEGINNING, end_date=until, feature_views=[name])
         rows = _rows_written(server, store.project, name) - before
         journal.add(name)
         say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started:.1f} s")
@@ -135,12 +140,12 @@ def _rows_written(server: Server, project: str, view: str) -> int:
 
 def _tables(home: Home, store: "FeatureStore") -> str:
     """Digest of which files there are behind the views, and of which size and time."""
-    from feature_repo.stores.source_files import files_at, path_of
+    from feature_repo.stores.source_files import files_at, is_feature_table, path_of
 
-    files = set(home.root.glob(f"features/*/tenant={home.tenant}/**/*.parquet"))
+    files = set(_feature_files(home))
     for view in store.list_batch_feature_views():
         path = path_of(view, store.config)
-        files |= set(files_at(path)) if path else set()
+        files |= set(files_at(path, is_table=is_feature_table(view))) if path else set()
     states = [(str(file), stat.st_size, stat.st_mtime_ns) for file in sorted(files) for stat in [file.stat()]]
     return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 

@@ -6,10 +6,12 @@ materialize, writes what they say now and forgets them.
 """
 
 import os
+import shlex
 from pathlib import Path
 
 import polars as pl
 
+from feature_repo.errors import StoreError
 from feature_repo.home import Home
 
 
@@ -39,14 +41,29 @@ def noted(home: Home, table: str) -> list[Path]:
 
 
 def keys(files: list[Path]) -> pl.DataFrame:
-    """The distinct keys of some files, one at least."""
-    return pl.concat([pl.read_parquet(path) for path in files]).unique().sort(pl.all())
+    """The distinct keys of some files, one at least.
+
+    Raises:
+        StoreError: a file is damaged; which keys it held is not known any more.
+    """
+    return pl.concat([_read(path) for path in files]).unique().sort(pl.all())
 
 
 def forget(files: list[Path]) -> None:
     """What these files name is online as it is now."""
     for path in files:
         path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StoreError(
+            expected=f"a whole Parquet file at {path}",
+            found=(str(error).splitlines() or ["nothing"])[0],
+            next_command=f"rm {shlex.quote(str(path))} && python -m feature_repo materialize --anew",
+        ) from error
 
 
 def _folder(home: Home, table: str) -> Path:

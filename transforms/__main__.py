@@ -62,17 +62,32 @@ def simulate(
     from transforms.simulate.run import simulate as run
     from transforms.simulate.world import Size
 
-    try:
-        first = datetime.strptime(start, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise InputError(
-            expected="a day such as 2026-01-01",
-            found=repr(start),
-            next_command="python -m transforms simulate",
-        ) from error
+    first = _first_day(start, days)
     with progress("simulate") as tell:
         report = run(Home.from_env(), Size(users, tracks, days, plays, first), seed, progress=tell)
     _show(report)
+
+
+def _first_day(text: str, days: int) -> datetime:
+    """Midnight of the first day of a simulated world, whose catalogue is older.
+
+    Raises:
+        InputError: it is no day, or one of which nothing may be told: before there were times, or in the future.
+    """
+    from transforms.simulate.world import OLDEST
+
+    earliest = clock.BEGINNING + OLDEST
+    try:
+        first = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        first = None
+    if first is None or not earliest <= first <= datetime.now(UTC):
+        raise InputError(
+            expected=f"a day such as 2026-01-01, from {earliest:%Y-%m-%d} to today",
+            found=repr(text),
+            next_command=f"python -m transforms simulate --days {days}",
+        )
+    return first
 
 
 @app.command("simulate-telemetry")
@@ -183,7 +198,8 @@ def stream(
         return files[0]
 
     follows = clock or ("wall" if source == "redis" else "events")
-    settings = Settings(duration(lateness), follows, batch, flood, until_idle)
+    late = duration(lateness, next_command="python -m transforms stream --lateness 6h")
+    settings = Settings(late, follows, batch, flood, until_idle)
     report = Reader(Home.from_env(), Address.from_env(), opened, settings).run()
     told = ", ".join(f"{count:,} {name}" for name, count in sorted(report.counts.items()) if count) or "nothing"
     say(f"{told}; {report.rows:,} rows pushed in {report.batches:,} batches")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo.clock import microseconds
+from feature_repo.clock import LAST, microseconds
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import feature_tables, parquet
@@ -120,7 +120,7 @@ def corrected(
     is_late = pl.col("created_timestamp") > pl.coalesce(was, at)
     created = pl.when(is_new | is_late).then("created_timestamp").otherwise(_after(was, now))
     known = beside.filter(was.is_null() | pl.col("is_other")).with_columns(created_timestamp=created)
-    return pl.concat([before.select(after.columns), known.select(after.columns)], how="vertical_relaxed")
+    return _stacked(before, known.select(after.columns), [*keys, "event_timestamp"])
 
 
 def _added(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], *, now: datetime) -> pl.DataFrame:
@@ -133,7 +133,16 @@ def _added(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], *, now: d
     beside = _beside(newest_versions(after, identity), together, identity)
     created = _after(pl.col("created_timestamp:before"), now)
     again = beside.filter("is_other").with_columns(created_timestamp=created)
-    return pl.concat([together, again.select(after.columns)], how="vertical_relaxed")
+    return _stacked(together, again.select(after.columns), identity)
+
+
+def _stacked(before: pl.DataFrame, more: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
+    """Versions with more of them; one that is known at the last moment, which none can follow, gives way to another."""
+    before = before.select(more.columns)
+    last = more.filter(pl.col("created_timestamp") >= LAST)
+    if last.height:
+        before = before.join(last, on=[*identity, "created_timestamp"], how="anti", maintain_order="left")
+    return pl.concat([before, more], how="vertical_relaxed")
 
 
 def _beside(after: pl.DataFrame, before: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
@@ -164,7 +173,7 @@ def _replaced(
     latest = newest_versions(after, identity).join(created, on=identity, how="inner")
     was = pl.col("created_timestamp:before")
     again = latest.filter(was > pl.col("created_timestamp")).with_columns(created_timestamp=_after(was, now))
-    return pl.concat([after, again.select(after.columns), staying], how="vertical_relaxed")
+    return pl.concat([_stacked(after, again.select(after.columns), identity), staying], how="vertical_relaxed")
 
 
 def newest_versions(rows: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
@@ -180,8 +189,10 @@ def _equal(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def _after(was: pl.Expr, now: datetime) -> pl.Expr:
-    """Now, or right after what was known before, should that be no earlier."""
-    return pl.max_horizontal(pl.lit(now, pl.Datetime("us", "UTC")), was + MICROSECOND)
+    """Now, or right after what was known before, should that be no earlier; at ``LAST`` if that is over."""
+    time = pl.Datetime("us", "UTC")
+    after = pl.min_horizontal(was + MICROSECOND, pl.lit(LAST, time))
+    return pl.max_horizontal(pl.lit(now, time), after)
 
 
 def _rows_before(path: Path, view: "FeatureView") -> pl.DataFrame | None:

@@ -1,11 +1,13 @@
 """Files, registry and manifest of a data folder: do they belong together?"""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo import clock, retractions
+from feature_repo.days import files_in, strangers_in
 from feature_repo.doctor import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
@@ -13,6 +15,12 @@ from feature_repo.manifest import LeftToFeast, load_service, resolve_service
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
+
+_BESIDE_DAYS = {"raw": (), "features": (), "tiles": ("before=", "closed", "retracted")}
+"""Rooms of tables, and how folders begin that lie beside the days of a table there."""
+
+_WITHOUT_DAYS = ("text_scores",)
+"""Tables that have other folders than days."""
 
 APPLY = "python -m feature_repo apply"
 BUILD = "python -m transforms build"
@@ -96,6 +104,7 @@ def _of_builds(home: Home, views: list[str]) -> Iterator[Finding]:
         lost = _lost(home.features(name))
         if lost:
             yield Finding(name, f"files of its table are gone: {', '.join(lost[:3])}", BUILD)
+    yield from _of_strangers(home)
     for folder in sorted(home.root.glob(f"raw/*/tenant={home.tenant}")):
         lost = _lost(folder)
         if lost:
@@ -103,9 +112,22 @@ def _of_builds(home: Home, views: list[str]) -> Iterator[Finding]:
                 f"raw {folder.parent.name}", f"days are gone since the last build: {', '.join(lost[:3])}", BUILD
             )
     built = home.root / "features" / f".built-{home.tenant}"
-    raw = [path.stat().st_mtime for path in home.root.glob(f"raw/*/tenant={home.tenant}/**/*.parquet")]
+    folders = home.root.glob(f"raw/*/tenant={home.tenant}")
+    raw = [path.stat().st_mtime for folder in folders for path in files_in(folder)]
     if raw and (not built.exists() or max(raw) > built.stat().st_mtime):
         yield Finding("raw tables", "they are newer than the feature tables", BUILD)
+
+
+def _of_strangers(home: Home) -> Iterator[Finding]:
+    """What lies beside the days of tables and is read by nobody."""
+    for room, known in _BESIDE_DAYS.items():
+        for folder in sorted(home.root.glob(f"{room}/*/tenant={home.tenant}")):
+            name = folder.parent.name
+            if name in _WITHOUT_DAYS:
+                continue
+            for path in (path for path in strangers_in(folder) if not path.name.startswith(known)):
+                found = f"{path} is no day (a folder date=YYYY-MM-DD) and is not read"
+                yield Finding(f"{room} {name}", found, f"mv {shlex.quote(str(path))} /elsewhere", is_fault=False)
 
 
 def _lost(folder: Path) -> list[str]:
@@ -113,5 +135,7 @@ def _lost(folder: Path) -> list[str]:
     try:
         known = json.loads((folder / ".known-part-0.json").read_text())
     except (OSError, ValueError):
+        return []
+    if not isinstance(known, dict):
         return []
     return [day for day in sorted(known) if not (folder / f"date={day}" / "part-0.parquet").exists()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from feature_repo.clock import LAST, microseconds
 from feature_repo.packed.encode import MOMENT, encode
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Server, get
@@ -75,7 +76,7 @@ def correct(
     as_they_are = encode(schema, columns, _times(event), _times(rows.created))
     other = [place for place, value in enumerate(as_they_are) if value != rows.values[place]]
     if other:
-        known = np.maximum(rows.created + 1, now)
+        known = np.maximum(np.minimum(rows.created + 1, microseconds(LAST)), now)
         packed = encode(schema, columns, _times(event), _times(known))
         writer.write([rows.names[place] for place in other], [packed[place] for place in other])
     return len(other)

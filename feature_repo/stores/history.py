@@ -18,7 +18,7 @@ from feature_repo.stores.history_reader import HistoryReader
 from feature_repo.stores.key_series import KEY_TYPES
 from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
 from feature_repo.stores.source_files import files_at
-from feature_repo.stores.source_path import remedy
+from feature_repo.stores.source_path import PLACE, remedy
 from feature_repo.stores.staging import Staging
 
 if TYPE_CHECKING:
@@ -338,7 +338,7 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
     if "://" in path:
         return None
     place = Path(path)
-    files = parquet_files_in(place)
+    files = parquet_files_in(place, source)
     if not files:
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
@@ -348,13 +348,15 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
     return [str(file) for file in files]
 
 
-def parquet_files_in(place: Path) -> list[Path]:
+def parquet_files_in(place: Path, source: "DataSource") -> list[Path]:
     """The files of a table in the order that numbers their rows: by their paths, those that were pushed after all.
 
     Args:
         place: a file, a folder, or a pattern of names.
+        source: that means it.
     """
-    files = [file for file in files_at(str(place)) if file.suffix == ".parquet" or not place.is_dir()]
+    there = files_at(str(place), is_table=PLACE in (source.tags or {}))
+    files = [file for file in there if file.suffix == ".parquet" or not place.is_dir()]
     return sorted(files, key=lambda file: file.name.startswith(PUSHED))
 
 

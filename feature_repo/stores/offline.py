@@ -183,7 +183,7 @@ class AsOfOfflineStore(DuckDBOfflineStore):
             DuckDBOfflineStore.offline_write_batch(config, feature_view, rows, progress)
             return
         if place.is_dir():
-            pushed.add_file(place, pushed.fitted(feature_view, source, table, parquet_files_in(place)))
+            pushed.add_file(place, pushed.fitted(feature_view, source, table, parquet_files_in(place, source)))
         else:
             pushed.append(place, pushed.fitted(feature_view, source, table, [place]))
         if progress:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feature_repo.days import files_in
 from feature_repo.stores.source_path import PLACE, located
 
 if TYPE_CHECKING:
@@ -30,29 +31,34 @@ def path_of(view: "FeatureView", config: "RepoConfig") -> str | None:
     return None if "://" in path else path
 
 
-def files_at(path: str) -> list[Path]:
+def files_at(path: str, *, is_table: bool = False) -> list[Path]:
     """The files that a source's path means, in the order of their names; hidden ones are left out.
 
     Args:
         path: of a file, of a folder of files, or with ``*``, ``?`` or ``[``.
+        is_table: whether it is the folder of a feature table, of whose folders the days alone count.
     """
     place = Path(path)
+    if is_table and place.is_dir():
+        return files_in(place)
     if not place.exists() and any(sign in path for sign in "*?["):
-        found = list(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
+        there = next(folder for folder in place.parents if folder.exists())  # its signs are none of the pattern
+        found = list(there.glob(str(place.relative_to(there))))
     else:
         found = [place] if place.is_file() else list(place.rglob("*"))
     return sorted(file for file in found if file.is_file() and not file.name.startswith((".", "_")))
 
 
-def digest_of(path: str, digest: Callable[[Path], str]) -> str:
+def digest_of(path: str, digest: Callable[[Path], str], *, is_table: bool = False) -> str:
     """One digest of all files of a source, by their names below it and their content.
 
     Args:
         path: as for ``files_at``.
         digest: of one file.
+        is_table: as for ``files_at``.
     """
     place, total = Path(path), hashlib.sha256()
-    for file in files_at(path):
+    for file in files_at(path, is_table=is_table):
         name = file.relative_to(place) if place.is_dir() else file.name
         total.update(f"{name} {digest(file)}\n".encode())
     return total.hexdigest()

@@ -24,8 +24,12 @@ _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 LONGEST = 400 * DAY
 
 
-def duration(text: str) -> int:
+def duration(text: str, *, next_command: str = "mend the declaration in feature_repo/windowed") -> int:
     """Microseconds of "5m", "1h" or "28d".
+
+    Args:
+        text: minutes, hours or days.
+        next_command: for the error.
 
     Raises:
         InputError: it is none of these.
@@ -35,7 +39,7 @@ def duration(text: str) -> int:
         raise InputError(
             expected='a duration such as "5m", "1h" or "28d"',
             found=repr(text),
-            next_command="mend the declaration in feature_repo/windowed",
+            next_command=next_command,
         )
     return int(match[1]) * _UNITS[match[2]]
 

@@ -20,11 +20,28 @@ def test_now_is_the_clock_or_what_is_set(monkeypatch: pytest.MonkeyPatch) -> Non
     assert clock.now() == datetime(2026, 3, 2, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("wrong", ["yesterday", "2999-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "yesterday",
+        "2999-01-01T00:00:00",
+        "1970-01-01T12:00:00",
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+    ],
+)
 def test_a_time_that_is_none_or_has_not_come_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setenv(clock.NOW, wrong)
     with pytest.raises(InputError, match=clock.NOW):
         clock.now()
+
+
+def test_what_is_no_day_does_not_end_the_data(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for name in ("date=2026-03-01", "date=2026-04-10.bak", "date=x"):
+        (home.raw("plays") / name).mkdir(parents=True)
+    (home.raw("plays") / "date=2026-05-01").touch()
+    assert clock.end_of_data(home) == datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def test_old_data_come_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

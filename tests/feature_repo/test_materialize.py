@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from feature_repo.errors import InputError
+from feature_repo import retractions
+from feature_repo.errors import InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.materialize import forget, materialize
 from feature_repo.stores import redis_server
@@ -64,6 +66,22 @@ def test_another_moment_or_other_tables_start_anew(own_world: Home, monkeypatch:
             os.utime(file, (1, 1))
         materialize(own_world, until - timedelta(days=1) if change == "until" else until, say=said.append)
         assert not said[0].startswith("going on"), change
+
+
+def test_a_moment_before_there_were_values(in_world: Home) -> None:
+    for moment in (datetime(1970, 1, 1, 12, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)):
+        with pytest.raises(InputError, match="moment of the values to be at or after 1970-01-02.*next: python -m"):
+            materialize(in_world, moment, say=lambda text: None)
+
+
+def test_damaged_keys_that_lost_events_are_named(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    retractions.note(home, "user_listening", pl.DataFrame({"user_id": ["u"]}), 1)
+    files = retractions.noted(home, "user_listening")
+    assert retractions.keys(files)["user_id"].to_list() == ["u"]
+    files[0].write_bytes(b"PAR1 half PAR1")
+    with pytest.raises(StoreError, match=f"{files[0].name}.*next: rm .* && python -m feature_repo materialize --anew"):
+        retractions.keys(files)
 
 
 def test_a_listener_is_taken_out_of_every_view(own_world: Home) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from feature_repo.home import Home
+from transforms.__main__ import app
 from transforms.raw.read import scan
 from transforms.simulate.run import simulate
 from transforms.simulate.world import GENRES, Size
@@ -31,6 +33,14 @@ def test_the_same_seed_gives_the_same_bytes(simulated: Home, tmp_path: Path) -> 
     simulate(other, SIZE, seed=12)
     assert files(again) == files(simulated)
     assert files(other) != files(simulated)
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1970-01-01", "2999-01-01", "soon", "2026-02-30"])
+def test_a_first_day_of_which_nothing_can_be_told(home: Home, day: str) -> None:
+    done = CliRunner().invoke(app, ["simulate", "--users", "1", "--tracks", "100", "--plays", "1", "--start", day])
+    assert done.exit_code == 1, done.output
+    assert "from 1979-12-31 to today" in done.output
+    assert not home.root.exists()
 
 
 def test_it_is_as_large_as_asked(simulated: Home) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import dataframely as dy
 import polars as pl
+
+from feature_repo.clock import LAST
 
 MICROSECONDS_UTC = pl.Datetime("us", "UTC")
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -37,6 +40,11 @@ class Timed(dy.Schema):
         """Nothing is learned before it happens."""
         return pl.col("created_timestamp") >= pl.col("event_timestamp")
 
+    @dy.rule()
+    def created_timestamp_after_the_year_9999(cls) -> pl.Expr:
+        """There is no such time."""
+        return pl.col("created_timestamp") <= LAST
+
 
 @dataclass(frozen=True)
 class RawTable:
@@ -56,10 +64,15 @@ class RawTable:
     changes_slowly: bool = False
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, pl.DataType]:
         """Name and polars type of every column, in order."""
         return dict(self.schema.create_empty().schema)
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Columns without which a row is none."""
+        return frozenset(name for name, column in self.schema.columns().items() if not column.nullable)
 
     @property
     def payload(self) -> list[str]:

@@ -53,6 +53,10 @@ FADING = 14
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+OLDEST = timedelta(days=3_650)
+"""So long before its first day the artists of a world were there."""
+
+
 @dataclass(frozen=True)
 class Size:
     """How large the world is."""
@@ -222,7 +226,7 @@ def _artists(size: Size, rng: np.random.Generator) -> pl.DataFrame:
         {
             "artist_id": [f"a{number:05}" for number in range(size.artists)],
             "name": _names(size.artists, rng),
-            "event_timestamp": [size.start - timedelta(days=3_650)] * size.artists,
+            "event_timestamp": [size.start - OLDEST] * size.artists,
         }
     )
 

@@ -1,6 +1,7 @@
 """What is online of keys that have lost events, brought to what the stream counts now."""
 
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 
 from feature_repo import retractions
 from feature_repo.clock import microseconds
+from feature_repo.days import days_in
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.correct import OnlineRows, correct
@@ -64,7 +66,8 @@ def correct_online(home: Home, server: Server, live: LiveTable, now: datetime) -
 
 def _had_events(home: Home, live: LiveTable, keys: pl.DataFrame) -> np.ndarray:
     """(n,) whether there was ever an event of each key."""
-    files = sorted(home.tiles(live.table.name).glob("date=*/sums.parquet"))
+    files = [Path(day) / "sums.parquet" for day in days_in(home.tiles(live.table.name)).values()]
+    files = [file for file in files if file.is_file()]
     if not files:
         return np.zeros(keys.height, bool)
     tiles = pl.scan_parquet(files, hive_partitioning=False, glob=False).select(live.table.keys)

@@ -12,6 +12,7 @@ from feature_repo.events import Names, Refused, append, parse
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
+from transforms.stream.json_lines import check_lines
 
 AT_ONCE = 1_000
 
@@ -29,7 +30,7 @@ def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> t
         How many were sent, and the number and reason of each line that was not.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there is no such file, or it is no file of lines.
         OnlineUnavailable: Redis does not take them; sending again is safe.
     """
     server, names = open_server(home, Address.from_env(), WRITE_TIMEOUT), Names(home.project)
@@ -41,6 +42,7 @@ def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> t
             found=f"no file {path}",
             next_command="python -m transforms send --help",
         )
+    check_lines(path, "send")
     with path.open("rb") as lines:
         return _send(server, names, kind, lines, progress, path.stat().st_size)
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from feature_repo.errors import InputError, OnlineUnavailable
+from feature_repo.events import BYTE_ORDER_MARK
 from feature_repo.packed.server import Command
 from transforms.stream.accept import Told
 from transforms.stream.file_place import FilePlace
+from transforms.stream.json_lines import check_lines
 from transforms.stream.log import Log
 
 GROUP, READER = "features", "reader"
@@ -217,6 +219,7 @@ class Lines:
                 found=f"no file {self._path}",
                 next_command="python -m transforms stream --help",
             )
+        check_lines(self._path, "stream")
         with self._path.open("rb") as file:
             self._place = FilePlace.found(self._log, self._path, file)
             if self._place.replaced:
@@ -231,6 +234,6 @@ class Lines:
 
 def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(json.loads(line.removeprefix(BYTE_ORDER_MARK)), dict)
     except ValueError:
         return False

@@ -55,6 +55,13 @@ def test_a_flood_is_put_aside_and_the_rest_goes_on() -> None:
     assert {dead.reason for dead in found.dead} == {"flood: more than 10 events of one user_id a minute"}
 
 
+def test_nothing_is_known_after_the_last_moment() -> None:
+    last = "9999-12-31T23:59:59.999999"
+    assert parse("plays", told(created_timestamp=last).payload, NOW)[2] == 253_402_300_799_999_999
+    with pytest.raises(Refused, match="created_timestamp after the year 9999"):
+        parse("plays", told(created_timestamp=f"{last}-05:00").payload, NOW)
+
+
 @pytest.mark.parametrize(
     ("kind", "payload", "reason"),
     [
