@@ -210,9 +210,7 @@ def _feast(*arguments: str) -> int:
     silence_feast()
     sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
     try:
-        with contextlib.chdir(
-            Path.cwd()
-        ):  # Feast leaves it, where it likes to; paths that are given are meant from here
+        with contextlib.chdir(Path.cwd()):  # Feast leaves it; paths that are given are meant from here
             result = cli.main(["--chdir", str(FOLDER), *arguments], prog_name="feast", standalone_mode=False)
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("grpc"):

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
+from feature_repo.days import files_in
 from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
 from transforms import closings, feature_tables, parquet, scored_texts, versions
@@ -36,8 +37,9 @@ from transforms.features.track_identity import track_identity
 from transforms.features.track_text import track_text
 from transforms.features.user_profile import user_profile
 from transforms.gone_rows import WHOLE as WHOLE_TABLE
+from transforms.raw import TABLES
 from transforms.raw.days import RawDays
-from transforms.raw.read import plays, scan
+from transforms.raw.read import damage_named, files, plays, scan
 from transforms.report import ViewReport
 from transforms.text.bundles import served_models
 from transforms.windows.backfill import backfill
@@ -84,7 +86,7 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
     steps = len(WINDOWED) + len(WHOLE) + 1
     reports: dict[str, ViewReport] = {}
-    with feature_tables.writing(home):
+    with feature_tables.writing(home), damage_named(home):
         feature_tables.known_from(home, now)  # remembered, should nothing be written
         for step, (name, table) in enumerate(WINDOWED.items()):
             if not days[table.source.name].paths and not _has_rows(home, name):
@@ -104,7 +106,7 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
 def _something(home: Home) -> None:
     """Events of any kind, or tables whose events are all gone."""
     others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
-    if any(next(home.raw(name).rglob(parquet.PART), None) for name in others):
+    if any(files(home, name) for name in others):
         return
     if not any(_has_rows(home, name) for name in WINDOWED):
         plays(home)
@@ -124,9 +126,8 @@ def _whole(
 ) -> ViewReport:
     """A view that is one file, from a whole raw table."""
     started = time.perf_counter()
-    sources = sorted(home.raw(table).rglob(parquet.PART))
     target = home.features(view.name) / parquet.PART
-    digests = list(RawDays.of(home, table).digests.values()) or [parquet.digest(source) for source in sources]
+    digests = _digests(home, table)
     fingerprint = hashlib.sha256(f"{_code(compute)} {' '.join(digests) or 'none'}".encode()).hexdigest()
     report = ViewReport(days=1)
     if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
@@ -145,8 +146,8 @@ def _write_whole(home: Home, view: "FeatureView", rows: pl.DataFrame, made: vers
 def _texts(home: Home, views: "dict[str, FeatureView]", now: datetime, *, progress: Progress) -> dict[str, ViewReport]:
     """Views of what is written, by the promoted models of texts."""
     models = served_models(home)
-    digests = [digest for table in WRITTEN for digest in RawDays.of(home, table).digests.values()]
-    digests += [parquet.digest(path) for table in WRITTEN for path in sorted(home.raw(table).glob(parquet.PART))]
+    in_order = sorted(WRITTEN, key=lambda table: TABLES[table].changes_slowly)
+    digests = [digest for table in in_order for digest in _digests(home, table)]
     reports: dict[str, ViewReport] = {}
     written: Written | None = None
     for name, function in TEXTS.items():
@@ -165,8 +166,15 @@ def _texts(home: Home, views: "dict[str, FeatureView]", now: datetime, *, progre
     return reports
 
 
+def _digests(home: Home, table: str) -> list[str]:
+    """Of the files of a raw table; those of days are remembered."""
+    if TABLES[table].changes_slowly:
+        return [parquet.digest(path) for path in files(home, table)]
+    return list(RawDays.of(home, table).digests.values())
+
+
 def _rows(folder: Path) -> int:
-    return sum(pq.read_metadata(path).num_rows for path in folder.rglob(parquet.PART))
+    return sum(pq.read_metadata(path).num_rows for path in files_in(folder) if path.name == parquet.PART)
 
 
 def _code(compute: Callable[..., pl.DataFrame]) -> str:

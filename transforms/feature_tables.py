@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo import clock
+from feature_repo.days import files_in
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import parquet
@@ -119,7 +120,7 @@ def file_of(home: Home, view: "FeatureView", date: str | None, part: str = parqu
 
 def write_empty(home: Home, view: "FeatureView") -> None:
     """Give a table without any file its columns, so that every engine can read it."""
-    if not any(home.features(view.name).rglob("*.parquet")):
+    if not files_in(home.features(view.name)):
         nothing = pl.DataFrame(schema=schema(view))
         write_partition(home, view, nothing, date=EMPTY_DATE, inputs="")
 
@@ -183,7 +184,7 @@ def scan(home: Home, name: str) -> pl.LazyFrame:
     Raises:
         StoreError: it has not been built.
     """
-    files = sorted(home.features(name).rglob("*.parquet"))
+    files = files_in(home.features(name))
     if not files:
         raise StoreError(
             expected=f"a feature table in {home.features(name)}",

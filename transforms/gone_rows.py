@@ -66,7 +66,7 @@ class GoneRows:
         found = {}
         for path in sorted(self.folder.glob("*.parquet")):
             date, _, part = path.name.partition("+")
-            found[date, part] = pl.read_parquet(path)
+            found[date, part] = parquet.read_whole(path, remedy="python -m transforms build")
         return found
 
     @property

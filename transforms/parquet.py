@@ -3,20 +3,25 @@
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from polars.exceptions import ComputeError
 
+from feature_repo.days import days_in
 from feature_repo.errors import StoreError
 
-T = TypeVar("T")
+Kinds = tuple[type | UnionType, ...]
+
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What polars raises at a file that is cut short, damaged, or no Parquet."""
 
 PART = "part-0.parquet"
 PARTIAL = ".partial-"
@@ -59,14 +64,14 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
     Args:
         path: the file.
         columns: names to read, all if None.
-        remedy: the command that makes the file anew, for the error.
+        remedy: the command that makes the file anew, for the error; empty where nothing does.
 
     Raises:
         StoreError: it is cut short or not Parquet.
     """
     try:
         return pl.read_parquet(path, columns=columns, hive_partitioning=False, glob=False)
-    except (ComputeError, OSError) as error:
+    except UNREADABLE as error:
         raise damaged(path, error, remedy) from error
 
 
@@ -76,8 +81,13 @@ def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
     return StoreError(
         expected=f"a whole Parquet file at {path}",
         found=first_line or "nothing",
-        next_command=f"rm '{path}' && {remedy}",
+        next_command=f"{removal(path)} && {remedy}" if remedy else removal(path),
     )
+
+
+def removal(path: Path) -> str:
+    """The command that removes a file, whatever signs are in its path."""
+    return f"rm {shlex.quote(str(path))}"
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -106,7 +116,7 @@ def has_dates(folder: Path, name: str = PART) -> bool:
     return any(os.path.exists(path) for path in _of_dates(folder, name).values())  # noqa: PTH110
 
 
-def remembered(folder: Path, look: Callable[[Path], T], name: str = PART) -> dict[str, T]:
+def remembered(folder: Path, look: Callable[[Path], tuple], kinds: Kinds, name: str = PART) -> dict[str, list]:
     """What a look at the file of each ``date=…`` partition finds, oldest first.
 
     A file is looked at once, and again when its size or time of change is another: a year of files tells in
@@ -115,10 +125,11 @@ def remembered(folder: Path, look: Callable[[Path], T], name: str = PART) -> dic
     Args:
         folder: of the partitions; what was found is kept in a file beside them.
         look: gives what JSON can hold.
+        kinds: types of what it gives, one by one.
         name: of the files.
     """
     memory = folder / f".known-{name.removesuffix('.parquet')}.json"
-    before, now = _in_memory(memory), {}
+    before, now = _in_memory(memory, kinds), {}
     for day, path in _of_dates(folder, name).items():
         try:
             stat = os.stat(path)  # noqa: PTH116  # a path object a file takes as long again
@@ -126,7 +137,7 @@ def remembered(folder: Path, look: Callable[[Path], T], name: str = PART) -> dic
             continue
         state = before.get(day)
         if state is None or state[:2] != [stat.st_size, stat.st_mtime_ns]:
-            state = [stat.st_size, stat.st_mtime_ns, look(Path(path))]
+            state = [stat.st_size, stat.st_mtime_ns, list(look(Path(path)))]
         now[day] = state
     if now != before:
         partial = folder / f"{PARTIAL}{os.getpid()}-{memory.name}"  # swept like other halves
@@ -136,15 +147,18 @@ def remembered(folder: Path, look: Callable[[Path], T], name: str = PART) -> dic
 
 
 def _of_dates(folder: Path, name: str) -> dict[str, str]:
-    try:
-        days = sorted(one.name for one in os.scandir(folder) if one.name.startswith("date="))
-    except FileNotFoundError:
-        return {}
-    return {day.removeprefix("date="): f"{folder}/{day}/{name}" for day in days}
+    return {day: f"{place}/{name}" for day, place in days_in(folder).items()}
 
 
-def _in_memory(memory: Path) -> dict[str, list]:
+def _in_memory(memory: Path, kinds: Kinds) -> dict[str, list]:
+    """What was found before; what is not of that form is looked at again."""
     try:
-        return json.loads(memory.read_text())
+        states = json.loads(memory.read_text())
     except (OSError, ValueError):
         return {}
+    whole = states.items() if isinstance(states, dict) else ()
+    return {day: state for day, state in whole if _are(state, (int, int, list)) and _are(state[2], kinds)}
+
+
+def _are(values: Any, kinds: Kinds) -> bool:
+    return isinstance(values, list) and len(values) == len(kinds) and all(map(isinstance, values, kinds))

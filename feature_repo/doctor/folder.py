@@ -16,7 +16,7 @@ from feature_repo.manifest import LeftToFeast, load_service, resolve_service
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-_BESIDE_DAYS = {"raw": (), "features": (), "tiles": ("before=", "closed", "retracted")}
+_BESIDE_DAYS = {"raw": ("month=",), "features": (), "tiles": ("before=", "closed", "retracted")}
 """Rooms of tables, and how folders begin that lie beside the days of a table there."""
 
 _WITHOUT_DAYS = ("text_scores",)

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from feature_repo import clock
+from feature_repo.doctor import folder as folder_of_doctor
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import feature_tables, parquet
@@ -227,6 +229,49 @@ def test_a_killed_run_repeated_ends_the_same(
     build(home, END)
     assert tables(home) == tables(simulated)
     assert not list(home.root.rglob(".partial-*"))
+
+
+def test_backups_beside_the_days_change_nothing(built: Home) -> None:
+    before, rows = tables(built), feature_tables.scan(built, "user_listening").collect()
+    for folder in (built.raw("plays"), built.features("user_listening"), built.tiles("user_listening")):
+        day = sorted(folder.glob("date=*"))[-1]
+        for name in (f"{day.name}.bak", "date=__HIVE_DEFAULT_PARTITION__", "backup"):
+            shutil.copytree(day, folder / name)
+        (folder / "date=2026-05-01").touch()
+    assert not any(report.rebuilt for report in build(built, END).values())
+    assert feature_tables.scan(built, "user_listening").collect().equals(rows)
+    assert clock.end_of_data(built) == END
+    ingest(built, "late", [late_play(2)])
+    assert build(built, END)["user_listening"].rebuilt
+    assert before.keys() < tables(built).keys()
+    found = [finding for finding in folder_of_doctor._of_strangers(built) if finding.where == "raw plays"]
+    assert len(found) == 4
+    assert not any(finding.is_fault for finding in found)
+
+
+@pytest.mark.parametrize("table", ["plays", "users"])
+def test_a_damaged_raw_file_is_named(built: Home, table: str) -> None:
+    path = sorted(built.raw(table).rglob("part-0.parquet"))[-1]
+    spoil(path)
+    with pytest.raises(StoreError, match=f"{path.name}.*next: rm .*{path.parent.name}.*transforms import"):
+        build(built, END)
+
+
+def test_damaged_tiles_are_named(built: Home) -> None:
+    tile = sorted(built.tiles("user_listening").rglob("sums.parquet"))[-1]
+    spoil(tile)
+    shutil.rmtree(built.features("user_listening"))
+    with pytest.raises(StoreError, match=f"next: rm -r .*{tile.parent.name} && python -m transforms build"):
+        build(built, END)
+    shutil.rmtree(tile.parent)
+    build(built, END)
+
+
+def spoil(path: Path) -> None:
+    """Bytes in the middle; the footer stays."""
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) // 3] = b"\xff" * (len(content) // 3 - 4)
+    path.write_bytes(content)
 
 
 def test_torn_feature_files_are_made_again(built: Home) -> None:

@@ -1,5 +1,7 @@
 """The raw tables hold each event once, whatever happened on the way in."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from feature_repo.errors import HomeError, InputError, StoreError
 from feature_repo.home import Home
 from transforms import parquet
 from transforms.raw import TABLES
+from transforms.raw.days import RawDays
 from transforms.raw.ingest import Batch, ingest, merge
 from transforms.raw.read import plays as read_plays
 from transforms.raw.read import scan
@@ -155,6 +158,74 @@ def test_a_torn_raw_file_is_named_with_the_way_out(home: Home) -> None:
     path.unlink()
     ingest(home, "a", [batch(play())])
     assert read_plays(home).collect().height == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (pl.col("ms_played").cast(pl.Int32), None),
+        (pl.col("event_timestamp").dt.cast_time_unit("ms"), None),
+        (pl.col("event_timestamp").dt.convert_time_zone("Europe/Berlin").dt.cast_time_unit("ns"), None),
+        (pl.col("created_timestamp").dt.replace_time_zone(None), None),
+        (pl.col("user_id").cast(pl.Categorical), None),
+        (pl.lit(1).alias("more"), None),
+        (pl.lit(None).alias("ms_played"), None),
+        (pl.col("ms_played").cast(pl.String), "ms_played as String in .*part-0.parquet"),
+        (pl.col("ms_played").cast(pl.UInt64), "ms_played as UInt64"),
+        (pl.col("ms_played").cast(pl.Float64), "ms_played as Float64"),
+    ],
+)
+def test_a_file_of_another_tool_is_read_where_nothing_is_lost(home: Home, change: pl.Expr, found: str | None) -> None:
+    ingest(home, "a", [batch(play(ms_played=1), play("v", hours=48, ms_played=3), play("w", hours=96, ms_played=5))])
+    before = scan(home, "plays").collect()
+    path = home.raw("plays") / "date=2026-01-07" / "part-0.parquet"
+    pl.read_parquet(path, hive_partitioning=False).with_columns(change).write_parquet(path)
+    if found is not None:
+        with pytest.raises(StoreError, match=f"{found}.*next: .*rm .*import"):
+            scan(home, "plays")
+        with pytest.raises(StoreError, match=found):
+            RawDays.of(home, "plays")
+        with pytest.raises(StoreError, match=found):
+            ingest(home, "a", [batch(play("z", hours=48))])
+        return
+    after = scan(home, "plays").collect()
+    assert after.drop("ms_played").equals(before.drop("ms_played"))
+    days = RawDays.of(home, "plays")
+    assert days.load(days.paths, ["user_id", "ms_played"]).select(after.columns[:1]).height == 3
+    again = ingest(home, "a", [batch(play("z", hours=48, ms_played=7))])
+    assert again.tables["plays"].added == 1
+    assert scan(home, "plays").collect().height == 4
+
+
+def test_a_file_without_a_column_that_it_needs_is_named(home: Home) -> None:
+    ingest(home, "a", [batch(play())])
+    path = home.raw("plays") / "date=2026-01-05" / "part-0.parquet"
+    pl.read_parquet(path, hive_partitioning=False).drop("user_id").write_parquet(path)
+    with pytest.raises(StoreError, match="no column user_id in .*part-0.parquet"):
+        read_plays(home)
+
+
+def test_what_is_no_day_is_read_by_nobody(home: Home) -> None:
+    ingest(home, "a", [batch(play())])
+    day = home.raw("plays") / "date=2026-01-05"
+    for name in ("date=2026-01-05.bak", "backup", "date=__HIVE_DEFAULT_PARTITION__", "date=2026-01-05/old"):
+        shutil.copytree(day, home.raw("plays") / name, ignore=shutil.ignore_patterns("old"))
+    shutil.copy(day / "part-0.parquet", home.raw("plays"))
+    (home.raw("plays") / "date=2026-05-01").touch()
+    assert read_plays(home).collect().height == 1
+    assert list(RawDays.of(home, "plays").paths) == [NOON.date()]
+
+
+@pytest.mark.parametrize("told", ["[]", "null", '"x"', '{"2026-01-05": 1}', '{"2026-01-05": [1, 2, null]}', "{"])
+def test_a_damaged_cache_is_none(home: Home, told: str) -> None:
+    ingest(home, "a", [batch(play())])
+    whole = RawDays.of(home, "plays")
+    (home.raw("plays") / ".known-part-0.json").write_text(told)
+    assert RawDays.of(home, "plays") == whole
+    stat = whole.paths[NOON.date()].stat()
+    state = {"2026-01-05": [stat.st_size, stat.st_mtime_ns, None]}
+    (home.raw("plays") / ".known-part-0.json").write_text(json.dumps(state))
+    assert RawDays.of(home, "plays") == whole
 
 
 def test_what_a_killed_writer_left_is_swept(home: Home) -> None:

@@ -321,7 +321,7 @@ def _difference(before: Any, after: Any) -> str:
 def _check_files(store: "FeatureStore", view: View) -> None:
     declared = store.get_feature_view(view.name)
     path = path_of(declared, store.config)
-    if path is None or files_at(path):
+    if path is None or files_at(path, is_table=is_feature_table(declared)):
         return
     expected = "a feature table" if is_feature_table(declared) else f"the files of the view {view.name}"
     raise StoreError(expected=f"{expected} in {path}", found="none", next_command=remedy(declared.batch_source))
@@ -333,7 +333,7 @@ def _snapshot(store: "FeatureStore", view: View) -> str:
     path = path_of(declared, store.config)
     if path is None:
         return f"not digested: {declared.batch_source.name if declared.batch_source else view.name}"
-    return digest_of(path, parquet.digest)
+    return digest_of(path, parquet.digest, is_table=is_feature_table(declared))
 
 
 def _references(service: Service) -> list[str]:

@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from feature_repo.days import files_in
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_sources
 from feature_repo.stores.source_files import digest_of
 from transforms import parquet
-from transforms.raw.read import scan
+from transforms.raw.read import files, scan
 
 CODE = ("feature_repo", "transforms", "training")
 
@@ -32,8 +33,9 @@ class Digests:
         self._sources = load_sources(home) if home.manifest.is_file() else {}
         self._known: dict[str, tuple[int, int, str]] = {}
         try:
-            self._known = {name: tuple(told) for name, told in json.loads(self._path.read_text()).items()}
-        except (OSError, ValueError):
+            known = json.loads(self._path.read_text())
+            self._known = {name: (int(size), int(at), str(told)) for name, (size, at, told) in known.items()}
+        except (OSError, ValueError, TypeError, AttributeError):  # it saves time alone
             self._known = {}
 
     def raw(self, table: str) -> str:
@@ -63,7 +65,7 @@ class Digests:
 
     def _folder(self, folder: Path) -> str:
         total = hashlib.sha256()
-        for path in sorted(folder.rglob(parquet.PART)):
+        for path in (file for file in files_in(folder) if file.name == parquet.PART):
             total.update(f"{path.relative_to(folder)} {self._file(path)}\n".encode())
         return total.hexdigest()
 
@@ -95,7 +97,7 @@ def rows(home: Home, table: str) -> int:
     """Rows of a raw table, as its files say."""
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(path).num_rows for path in home.raw(table).rglob(parquet.PART))
+    return sum(pq.read_metadata(path).num_rows for path in files(home, table))
 
 
 def newest_event(home: Home, tables: Iterable[str]) -> datetime | None:

@@ -12,6 +12,7 @@ from typing import Any
 from feature_repo import clock
 from feature_repo.bundle import ALIASES
 from feature_repo.command_line import PARENT, Progress, silent
+from feature_repo.days import files_in
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from training import registry
@@ -149,7 +150,7 @@ class MLPipeline:
             return self.feature_store
         if self.feature_store is None:
             return Home.from_env()
-        return Home(Path(self.feature_store).expanduser().absolute(), Home.from_env().tenant)
+        return Home(Path(self.feature_store), Home.from_env().tenant)
 
     def _ingest(self, home: Home, stages: Stages) -> None:
         if self.data_source is None:
@@ -158,14 +159,14 @@ class MLPipeline:
         if kind == "simulate":
             calls: list[tuple[str, ...]] = [("transforms", name) for name in SIMULATED]
         elif path:
-            calls = [("transforms", "import", kind, path)]
+            calls = [("transforms", "import", kind, str(Path(path).expanduser().absolute()))]
         else:
             raise InputError(
                 expected="a data source: simulate, or FORMAT:PATH such as movielens:/data/ml-100k",
                 found=repr(self.data_source),
                 next_command="python -m transforms import --help",
             )
-        there = any(home.root.glob("raw/*/*/**/*.parquet"))
+        there = any(files_in(folder) for folder in home.root.glob("raw/*/*"))
         made_of = key(source=self.data_source, files=_listing(Path(path)) if path else "seeded")
         stages.run("ingest", made_of, lambda: _commands(home, calls), always=not there)
 

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,10 +42,10 @@ class Stages:
         self._path = home.pipeline / "stages.json"
         self._again, self._say = again, say
         self.done: list[Stage] = []
-        try:
-            self._known: dict[str, dict[str, Any]] = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            self._known = {}
+        self._known: dict[str, dict[str, Any]] = {}
+        with suppress(OSError, ValueError, AttributeError):  # damaged, it has nothing to say
+            known = json.loads(self._path.read_text()).items()
+            self._known = {name: one for name, one in known if isinstance(one, dict) and {"key", "told"} <= one.keys()}
 
     def run(self, name: str, key: str, work: Callable[[], str], *, always: bool = False) -> Stage:
         """Do the work of a stage, unless it was done with the same key.

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.home import Home
+from transforms import parquet
 from transforms.logged import lines
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -47,7 +48,7 @@ def _read(folder: Path, since: datetime | None) -> pl.DataFrame:
     for day in lines.days(folder):
         if since is not None and day.name < f"date={since.date()}":
             break
-        found += [pl.read_parquet(file, hive_partitioning=False) for file in lines.packed(day)]
+        found += [parquet.read_whole(file, remedy="") for file in lines.packed(day)]
         told = list(lines.lines(day))
         found += [_frame(told)] if told else []
     if not found:

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.days import days_in
 from transforms import parquet
 
 LINES, TAKEN = ".jsonl", ".packing"
@@ -23,7 +24,7 @@ SETTLES = 0.2
 
 def days(folder: Path) -> list[Path]:
     """The folders of days, newest first."""
-    return sorted(folder.glob("date=*"), reverse=True)
+    return [Path(day) for day in reversed(days_in(folder).values())]
 
 
 def lines(day: Path) -> Iterator[dict[str, Any]]:

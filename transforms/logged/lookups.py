@@ -13,6 +13,7 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, load_service
 from feature_repo.on_demand import REQUEST_FIELDS
+from transforms import parquet
 from transforms.feature_tables import TYPES
 from transforms.logged import lines
 from transforms.raw.table import MICROSECONDS_UTC
@@ -43,7 +44,7 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
         if count >= most or (since is not None and day.name < f"date={since.date()}"):
             break
         frames += [_frame(service, _of_service(lines.lines(day), service))]
-        frames += [pl.read_parquet(file, hive_partitioning=False) for file in _packed(day, service)]
+        frames += [parquet.read_whole(file, remedy="") for file in _packed(day, service)]
         count = sum(frame.height for frame in frames)
     rows = pl.concat(frames) if frames else _frame(service, [])
     if since is not None:

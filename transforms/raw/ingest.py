@@ -19,6 +19,7 @@ from feature_repo.home import Home
 from transforms import parquet
 from transforms.raw import TABLES
 from transforms.raw.left_out import LeftOut, once, same_as_before
+from transforms.raw.read import REMEDY, scan_files
 from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
 from transforms.text.pii import mask
@@ -171,11 +172,9 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
     for part in sorted(staged.iterdir()) if staged.is_dir() else ():
         folder = target if table.changes_slowly else target / f"date={part.name}"
         path = folder / parquet.PART
-        new = pl.concat([pl.read_ipc(piece) for piece in sorted(part.iterdir())], how="diagonal")
+        new = pl.concat([pl.scan_ipc(piece, glob=False).collect() for piece in sorted(part.iterdir())], how="diagonal")
         counts.duplicates += new.height - _distinct(table, new)
-        before = None
-        if path.is_file():
-            before = parquet.read_whole(path, remedy="python -m transforms import …  (every source of that day)")
+        before = _stored(table, path) if path.is_file() else None
         left_out = LeftOut(table, folder)
         pieces = [new, left_out.read()] if before is None else [before, new, left_out.read(_earliest(new))]
         # what was stored before a column was there has it as null
@@ -190,6 +189,13 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
 
 def _earliest(rows: pl.DataFrame) -> datetime:
     return rows.select(pl.col("event_timestamp").min()).item()
+
+
+def _stored(table: RawTable, path: Path) -> pl.DataFrame:
+    try:
+        return scan_files(table, [path]).collect()
+    except parquet.UNREADABLE as error:
+        raise parquet.damaged(path, error, REMEDY) from error
 
 
 def merge(table: RawTable, rows: pl.DataFrame) -> pl.DataFrame:

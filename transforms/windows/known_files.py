@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,9 +21,12 @@ class KnownFile:
     rows: int
 
 
+_KINDS = (str | NoneType, int)
+
+
 def known_files(folder: Path, name: str) -> dict[str, KnownFile]:
     """Date → the file of a name in each ``date=…`` folder of a table, oldest first; a file is opened when it is new."""
-    return {day: KnownFile(*told) for day, told in parquet.remembered(folder, _opened, name).items()}
+    return {day: KnownFile(*told) for day, told in parquet.remembered(folder, _opened, _KINDS, name).items()}
 
 
 def _opened(path: Path) -> tuple[str | None, int]:

@@ -2,9 +2,11 @@
 
 import hashlib
 import inspect
+import shlex
 import shutil
 from datetime import date, datetime
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,7 @@ import polars.selectors as cs
 from feature_repo import retractions
 from feature_repo.clock import microseconds
 from feature_repo.command_line import Progress, silent
+from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
 from feature_repo.windows.table import DAY, HOUR
@@ -52,6 +55,27 @@ def _numbers(values: pl.Series) -> np.ndarray:
         return values.to_physical().to_numpy().astype(np.int64)
     found = values.to_numpy()
     return found - found.min(initial=0)
+
+
+def _read(paths: list[Path]) -> pl.DataFrame:
+    """Files of tiles together.
+
+    Raises:
+        StoreError: one is damaged; its folder is made anew once it is gone.
+    """
+    try:
+        return pl.read_parquet(paths, hive_partitioning=False, glob=False)
+    except parquet.UNREADABLE as error:
+        for path in paths:
+            try:
+                pl.read_parquet(path, hive_partitioning=False, glob=False)
+            except parquet.UNREADABLE as this:
+                raise StoreError(
+                    expected=f"whole tiles at {path}",
+                    found=(str(this).splitlines() or ["nothing"])[0],
+                    next_command=f"rm -r {shlex.quote(str(path.parent))} && python -m transforms build",
+                ) from error
+        raise
 
 
 def _in_texts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -164,9 +188,7 @@ class KnownTiles:
         found = {}
         for name, none in self._nothing.items():
             paths = [self.folder / f"date={day}" / f"{name}.parquet" for day in days]
-            found[name] = (
-                pl.read_parquet(paths, hive_partitioning=False, glob=False).select(none.columns) if paths else none
-            )
+            found[name] = _read(paths).select(none.columns) if paths else none
         return found
 
     def past(self, month: date) -> dict[str, pl.DataFrame]:
@@ -174,7 +196,7 @@ class KnownTiles:
         folder = self.folder / f"before={month:%Y-%m}"
         fingerprint = self.chain_before(month)
         if parquet.metadata(folder / "sums.parquet").get(feature_tables.INPUTS) == fingerprint:
-            return {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in self._nothing}
+            return {name: _read([folder / f"{name}.parquet"]) for name in self._nothing}
         months = sorted({day.replace(day=1) for day in self.days.paths if day < month})
         if not months:
             return self._nothing

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from transforms.raw import TABLES
 from transforms.raw.days import RawDays
 from transforms.windows import calendar
 from transforms.windows.calendar import chunks
@@ -17,7 +18,7 @@ def looked_back(day: date) -> set[date]:
 
 
 def done_together(plays_a_day: int, most: int | None = None) -> list[list[date]]:
-    days = RawDays({}, dict.fromkeys(YEAR, plays_a_day), {})
+    days = RawDays({}, dict.fromkeys(YEAR, plays_a_day), {}, TABLES["plays"])
     return list(chunks([(day, looked_back(day)) for day in YEAR], days, most))
 
 
