@@ -13,7 +13,7 @@ from feature_repo.stores import parquet_files
 from feature_repo.stores.as_of import LOWEST, Integers, KeySlots, Newest
 from feature_repo.stores.column_types import cast, settled
 from feature_repo.stores.key_series import key_series
-from feature_repo.stores.parquet_files import Group
+from feature_repo.stores.parquet_files import Group, footer, state
 
 if TYPE_CHECKING:
     from feature_repo.stores.history import History
@@ -57,6 +57,17 @@ class HistoryReader:
     def _has_times(history: "History", group: Group) -> bool:
         return len(group.ends) > 0 and group.ends[-1] > 0 and group.polars_types().get(history.time, pl.Null) != pl.Null
 
+    def _groups_since(self, since: int | None) -> Iterator[Group]:
+        """The groups without the files whose rows are all older, as far as these say so."""
+        for group in self._groups:
+            if since is None:
+                yield group
+                continue
+            latest = [footer(file, state(file)).latest.get(self._history.time, END_OF_TIME) for file in group.files]
+            kept = np.array(latest) >= since
+            if kept.any():
+                yield group.part(kept)
+
     @property
     def rows(self) -> int:
         """Of all files that have times."""
@@ -80,7 +91,7 @@ class HistoryReader:
         created_columns = [history.created] if history.created else []
         # left to itself, polars collects many rows before it chooses; codes of the history's own keys are the fewer
         build_side: Literal["auto", "force_right"] = "force_right" if NEWEST in codes.columns else "auto"
-        for group in self._groups:
+        for group in self._groups_since(since):
             rows = self._scan(group, [*history.keys.values(), history.time, *created_columns], since, until)
             types = group.polars_types()
             rows = rows.select(
@@ -116,7 +127,7 @@ class HistoryReader:
             Places in ``numbers`` (part,), and the values of those rows (part,).
         """
         of_files = list(dict.fromkeys(columns.values()))
-        for group in self._groups:
+        for group in self._groups_since(since):
             places, wanted = group.locate(numbers)
             if not len(wanted):
                 continue

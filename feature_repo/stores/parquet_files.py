@@ -1,7 +1,8 @@
 """Parquet files as one table: what their footers say, and a lazy scan of those that are alike."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from feature_repo.stores.as_of import Integers
@@ -45,10 +47,17 @@ class Columns:
 
 @dataclass(frozen=True)
 class Footer:
-    """What the end of a Parquet file says: its columns and the number of its rows."""
+    """What the end of a Parquet file says.
+
+    Attributes:
+        columns: of the file.
+        rows: their number.
+        latest: time column → its newest value in microseconds, rounded down; of those of which the file says so.
+    """
 
     columns: Columns
     rows: int
+    latest: Mapping[str, int]
 
 
 def state(file: str) -> State | None:
@@ -75,7 +84,29 @@ def footer(file: str, at: State | None) -> Footer:
 @lru_cache(maxsize=65_536)
 def _footer(file: str, at: State) -> Footer:
     found = pq.read_metadata(file)
-    return Footer(_columns(found.schema.to_arrow_schema().remove_metadata()), found.num_rows)
+    columns = _columns(found.schema.to_arrow_schema().remove_metadata())
+    return Footer(columns, found.num_rows, _latest(found, columns.types))
+
+
+def _latest(found: pq.FileMetaData, types: Mapping[str, pa.DataType]) -> dict[str, int]:
+    places = [place for place in range(found.num_columns) if found.schema.column(place).path in types]
+    times = [place for place in places if pa.types.is_timestamp(types[found.schema.column(place).path])]
+    latest: dict[str, int] = {}
+    for place in times:
+        name = found.schema.column(place).path
+        chunks = [found.row_group(number).column(place) for number in range(found.num_row_groups)]
+        if not all(chunk.is_stats_set and chunk.physical_type == "INT64" for chunk in chunks):
+            continue
+        newest = [chunk.statistics.max_raw for chunk in chunks if chunk.statistics.has_min_max]
+        if len(newest) == len(chunks) > 0:  # a column that is null throughout a row group has none
+            unit = re.search(r"timeUnit=(\w+)", str(found.schema.column(place).logical_type))
+            if unit:
+                scale, divisor = _IN_MICROSECONDS[unit[1]]
+                latest[name] = max(newest) * scale // divisor
+    return latest
+
+
+_IN_MICROSECONDS = {"milliseconds": (1000, 1), "microseconds": (1, 1), "nanoseconds": (1, 1000)}
 
 
 @lru_cache(maxsize=4096)
@@ -147,6 +178,23 @@ class Group:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         rows = [numbers[places] - self.starts[file] + self.ends[file] - sizes[file] for file, places in spans]
         return np.concatenate([places for _, places in spans]), np.concatenate(rows)
+
+    def part(self, kept: NDArray[np.bool_]) -> "Group":
+        """Some of the files alone; their rows have the same numbers in the table.
+
+        Args:
+            kept: (files,) which.
+        """
+        if kept.all():
+            return self
+        sizes, places = np.diff(self.ends, prepend=0)[kept], np.flatnonzero(kept).tolist()
+        return replace(
+            self,
+            files=tuple(self.files[place] for place in places),
+            starts=self.starts[kept],
+            ends=np.cumsum(sizes),
+            paths={name: [texts[place] for place in places] for name, texts in self.paths.items()},
+        )
 
     def polars_types(self) -> dict[str, pl.DataType]:
         """Of the columns as ``scan`` gives them; those in the paths are texts."""

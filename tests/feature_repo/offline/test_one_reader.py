@@ -588,3 +588,22 @@ def test_texts_of_a_number_are_refused_online(ours: Engine, tmp_path: Path) -> N
     assert both(ours, view, ["a"]) == [{"x": "12"}]
     with pytest.raises(InputError, match="Int64 in trees:x"):
         encode(schema_of(view), {"x": pq.read_table(path)["x"]}, days(0), None)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_files_that_are_older_throughout_are_not_read_again(ours: Engine, tmp_path: Path, unit: str) -> None:
+    """The newest row of each key is looked for twice, the second time where it can be."""
+    for number in range(3):
+        write(
+            tmp_path / "v" / f"{number}.parquet", tree_id=["oak"], x=[number], event_timestamp=days(number, unit=unit)
+        )
+    view = view_of(tmp_path / "v", {"x": Int64})
+    assert both(ours, view, ["oak"]) == [{"x": 2}]
+    (history,) = histories_of(ours.config, [view], ["trees:x"], False)
+    last = int((DAY + timedelta(days=2)).timestamp()) * 1_000_000
+    with history.reading() as reader:
+        kept = [group.files for group in reader._groups_since(last)]
+        assert [Path(file).name for files in kept for file in files] == ["2.parquet"]
+        assert [list(rows["x"]) for _, rows in reader.values(np.array([2]), {"x": "x"}, since=last, until=last)] == [
+            [2]
+        ]
