@@ -313,3 +313,13 @@ def test_sets_and_lists_of_lists_are_as_feast_has_them(shop: Shop) -> None:
     shop.materialize("set", "nested")
     assert shop.both("set", {"k": ["a"]}) == ([[3, 1, 3]], [{1, 3}])
     assert shop.both("nested", {"k": ["a"]}) == ([[[1], []]], [[[1], None]])
+
+
+def test_times_within_a_struct_are_whole_seconds(shop: Shop) -> None:
+    """As they are in Feast's protobufs."""
+    moment = datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)
+    rows = pa.array([{"at": moment}], pa.struct([("at", pa.timestamp("us", "UTC"))]))
+    shop.put("inner", {"k": ["a"], "x": rows})
+    shop.view("inner", [K], t.Struct({"at": t.UnixTimestamp}))
+    shop.materialize("inner")
+    assert shop.both("inner", {"k": ["a"]}) == ([{"at": moment}], [{"at": moment.replace(microsecond=0)}])
