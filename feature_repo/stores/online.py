@@ -46,7 +46,7 @@ from feature_repo.packed.server import (
     unavailable,
 )
 from feature_repo.packed.write import Writer
-from feature_repo.stores import http_errors, redis_server
+from feature_repo.stores import http_errors, push_online, redis_server
 from feature_repo.stores.feast_registry import forget_versions, mend_dump
 from feature_repo.stores.null_keys import NullKeys
 from feature_repo.stores.online_lookup import Keys, Lookup, columns_of, entities_of, entity_key_of, too_old
@@ -528,3 +528,6 @@ def _is_plain(table: Any) -> bool:
 
 def _sorted(grouped: list) -> list:
     return [(table, sorted(features)) for table, features in grouped]
+
+
+push_online.install(PackedRedisOnlineStore)

@@ -23,6 +23,7 @@ from feature_repo.stores.history import PUSHED
 from feature_repo.stores.parquet_files import footer, series, state
 from feature_repo.stores.protobuf import present
 from feature_repo.stores.source_path import source_of
+from feature_repo.stores.spine import instants
 
 
 def fitted(view: FeatureView, source: DataSource, table: pa.Table, files: Sequence[Path]) -> pa.Table:
@@ -103,6 +104,8 @@ def in_view_types(view: FeatureView, table: pa.Table) -> pa.Table:
     for name, dtype in {**_declared(view, view.features), **times}.items():
         place = table.column_names.index(name)
         values = table.column(place).combine_chunks()
+        if name in times and (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):  # as in JSON
+            values = instants(pl.Series(name, values), name).to_arrow()
         if dtype is not None:
             table = table.set_column(place, name, _converted(view, name, values, dtype, is_time=name in times))
     return table

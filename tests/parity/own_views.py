@@ -33,7 +33,7 @@ class Shop:
         self.store = FeatureStore(
             config=RepoConfig(
                 project=home.project,
-                provider="feature_repo.stores.provider.RefrainProvider",
+                provider="local",
                 registry=registry,
                 entity_key_serialization_version=3,
                 **plugins,

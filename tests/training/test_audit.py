@@ -89,8 +89,8 @@ def test_an_online_store_that_lags_behind_is_told_from_a_wrong_one(own_world: Ho
             pl.lit(created).dt.cast_time_unit("us").alias("created_timestamp"),
             plays_28d=pl.col("plays_28d") + 1,
         )
-        folder = own_world.features("user_listening") / f"date={user}"
-        parquet.write_whole(row.select(rows.columns), folder / parquet.PART)
+        folder = own_world.features("user_listening") / f"date={later:%Y-%m-%d}"
+        parquet.write_whole(row.select(rows.columns), folder / f"{user}.parquet")
     found = {one.name: one for one in _audit_of(own_world).features}
     assert found["user_listening__plays_28d"].causes == {OLDER: 60, LATER: 60}
 

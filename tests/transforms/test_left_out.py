@@ -225,3 +225,16 @@ def test_a_snapshot_that_says_nothing_new_leaves_the_table_alone(home: Home) -> 
     left_out = LeftOut(TABLES["users"], home.raw("users"))
     assert left_out.read().height == 7 * len(KEYS)
     assert left_out.read(day(30))["event_timestamp"].min() == day(32)
+
+
+def test_what_somebody_removed_stays_removed(home: Home) -> None:
+    put(home, "plays", play("x", 1), play("y", 2), play("x", 1, "bob"), play("y", 2, "bob"))
+    put(home, "users", state("SE", 1, 1), state("SE", 2, 2), state("SE", 1, 1, "bob"), state("SE", 2, 2, "bob"))
+    for path in home.root.glob("raw/*/**/part-0.parquet"):
+        pl.read_parquet(path, glob=False, hive_partitioning=False).filter(pl.col("user_id") != "ann").write_parquet(
+            path
+        )
+    put(home, "plays", play("z", 3, "bob"))
+    put(home, "users", state("NO", 1.5, 3, "bob"))
+    assert stand(home, "plays", "user_id", "artist_id") == [("bob", "z")]
+    assert stand(home, "users", "user_id", "country") == [("bob", country) for country in ("SE", "NO", "SE")]

@@ -176,7 +176,9 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
         counts.duplicates += new.height - _distinct(table, new)
         before = _stored(table, path) if path.is_file() else None
         left_out = LeftOut(table, folder)
-        pieces = [new, left_out.read()] if before is None else [before, new, left_out.read(_earliest(new))]
+        pieces = [new] if before is None else [before, new]
+        together = pl.concat(pieces, how="diagonal")
+        pieces = [together, left_out.read_of(together, None if before is None else _earliest(new))]
         # what was stored before a column was there has it as null
         after, rest = divide(table, pl.concat(pieces, how="diagonal").select(list(table.columns)))
         left_out.add(rest)

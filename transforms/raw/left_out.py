@@ -49,6 +49,18 @@ class LeftOut:
             return rows
         return rows.filter(pl.col("event_timestamp") >= since)
 
+    def read_of(self, rows: pl.DataFrame, since: datetime | None = None) -> pl.DataFrame:
+        """What ``read`` gives of the events and things that some rows are of. What somebody removed from the table
+        stays removed, such as a person who asked for it.
+
+        Args:
+            rows: those that stand, and new ones.
+            since: as for ``read``.
+        """
+        key = list(self.table.key)
+        left_out = self.read(since)
+        return left_out.join(rows.select(key), on=key, how="semi") if left_out.height else left_out
+
     def add(self, rows: pl.DataFrame) -> None:
         """Keep rows beside those that are there, each once. None is ever taken away: what stands now was left out
         before, and a run that is killed in the middle has lost nothing.

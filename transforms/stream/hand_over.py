@@ -130,7 +130,8 @@ def _fill(
     columns = list(state.coder.source.columns)
     fresh = days.between(recent, date.max)
     told = days.load(fresh, columns)
-    left_out = [LeftOut(TABLES[state.coder.source.name], days.paths[day].parent).read() for day in fresh]
+    table = TABLES[state.coder.source.name]
+    left_out = [LeftOut(table, days.paths[day].parent).read_of(told) for day in fresh]
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
     ahead = max(clock, microseconds(now + AHEAD))  # what is a little ahead waits in the state until it is due
     told = told.select(*times, *columns).filter(pl.col("event_timestamp") < ahead)

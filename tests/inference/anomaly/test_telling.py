@@ -96,7 +96,7 @@ def test_waiting_notices_are_bounded() -> None:
 
 def test_sinks_by_name() -> None:
     assert isinstance(sink_of("https://example.org/hook"), WebhookSink)
-    assert sink_of("alerts.jsonl") == FileSink(Path("alerts.jsonl"))
+    assert sink_of("alerts.jsonl") == FileSink(Path("alerts.jsonl").absolute())
     with pytest.raises(InputError, match="http"):
         sink_of("ftp://example.org")
 
