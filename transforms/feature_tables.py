@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -168,7 +169,8 @@ def known_from(home: Home, now: datetime) -> datetime:
     if latest > now and clock.has_come(latest):
         return latest
     if latest != now or not path.is_file():
-        partial = path.with_name(f"{parquet.PARTIAL}{os.getpid()}-{path.name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{parquet.PARTIAL}{os.getpid()}-{threading.get_ident()}-{path.name}")
         partial.write_text(now.isoformat())
         partial.replace(path)
     return now
