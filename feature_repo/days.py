@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 _NAME = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
@@ -54,6 +55,7 @@ def _files(place: str) -> Iterator[Path]:
     yield from (Path(place) / name for name in names if not name.startswith((".", "_")))
 
 
+@lru_cache(maxsize=65_536)
 def _day(name: str) -> str | None:
     matched = _NAME.fullmatch(name)
     if matched is None:

@@ -157,8 +157,10 @@ def _in_memory(memory: Path, kinds: Kinds) -> dict[str, list]:
     except (OSError, ValueError):
         return {}
     whole = states.items() if isinstance(states, dict) else ()
-    return {day: state for day, state in whole if _are(state, (int, int, list)) and _are(state[2], kinds)}
+    return {day: state for day, state in whole if _is_state(state, kinds)}
 
 
-def _are(values: Any, kinds: Kinds) -> bool:
-    return isinstance(values, list) and len(values) == len(kinds) and all(map(isinstance, values, kinds))
+def _is_state(state: Any, kinds: Kinds) -> bool:
+    if not isinstance(state, list) or [*map(type, state)] != [int, int, list] or len(state[2]) != len(kinds):
+        return False
+    return all(map(isinstance, state[2], kinds))

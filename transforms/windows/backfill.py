@@ -77,6 +77,7 @@ class _Run:
         self.tiles = KnownTiles(home, table, days)
         self.end = microseconds(now) - microseconds(now) % table.unit
         self.today = date_of(self.end)
+        self.before = self.known()
         self.wanted = self._wanted()
         self.used = {day: self._used(day) for day in self.wanted}
         self.told = {day: f"{day} {fingerprint}" for day, fingerprint in self.tiles.fingerprints.items()}
@@ -89,7 +90,7 @@ class _Run:
 
     def _wanted(self) -> list[date]:
         """Days at which there may be rows, oldest first: of events that come in or leave, and those that have some."""
-        found = {date.fromisoformat(day) for day, file in self.known().items() if file.rows}
+        found = {date.fromisoformat(day) for day, file in self.before.items() if file.rows}
         for day in self.days.paths:
             first, last = micros(day), micros(day) + DAY - 1
             moments = [
@@ -120,12 +121,12 @@ class _Run:
         return min((window.hop for window in self.table.spans if not window.is_lifetime), default=HOUR)
 
     def write_rows(self, progress: Progress) -> tuple[list[date], int]:
-        known, wanted = self.known(), {day: self._fingerprint(day) for day in self.wanted}
-        orphans = {day for day, file in known.items() if not file.rows} - {str(day) for day in wanted}
+        wanted = {day: self._fingerprint(day) for day in self.wanted}
+        orphans = {day for day, file in self.before.items() if not file.rows} - {str(day) for day in wanted}
         stale = [
             day
             for day, fingerprint in wanted.items()
-            if (file := known.get(str(day))) is None or file.inputs != fingerprint
+            if (file := self.before.get(str(day))) is None or file.inputs != fingerprint
         ]
         done = 0
         needs = [(day, {*self.used[day].tiles, *self.used[day].events}) for day in stale]
