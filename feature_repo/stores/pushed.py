@@ -3,7 +3,9 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -70,9 +72,12 @@ def arrow_table(view: FeatureView, rows: pd.DataFrame) -> pa.Table:
         InputError: a column has values of several types.
     """
     columns = {}
+    texts = {field.name: column_of(field).kind in ("text", "texts") for field in view.features}
     for name in rows.columns:
+        is_text = texts.get(str(name), False) and rows[name].dtype == object  # of any number of digits
         try:
-            columns[name] = pa.array(rows[name], from_pandas=True)
+            column = rows[name].map(_as_text) if is_text else rows[name]
+            columns[name] = pa.array(column, from_pandas=True)
         except pa.ArrowException as error:
             raise InputError(
                 expected=f"values of one type in the column {name!r} that is pushed to the view {view.name}",
@@ -80,6 +85,13 @@ def arrow_table(view: FeatureView, rows: pd.DataFrame) -> pa.Table:
                 next_command=f"convert {name!r} before it is pushed",
             ) from error
     return pa.table(columns)
+
+
+def _as_text(value: Any) -> Any:
+    """Decimals and UUIDs as they are written; anything else as it is."""
+    if isinstance(value, list | tuple | set):
+        return [_as_text(item) for item in value]
+    return str(value) if isinstance(value, Decimal | uuid.UUID) else value
 
 
 def in_view_types(view: FeatureView, table: pa.Table) -> pa.Table:
