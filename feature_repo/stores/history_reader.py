@@ -74,7 +74,7 @@ class HistoryReader:
         return int(sum(group.ends[-1] for group in self._groups))
 
     def times(
-        self, codes: pl.DataFrame, *, until: int, since: int | None
+        self, codes: pl.DataFrame, *, until: int, since: int | None, oldest: int | None = None
     ) -> Iterator[tuple[Integers, Integers, Integers | None, Integers]]:
         """Code of the key, event time, created time and number of every row whose key and time can matter.
 
@@ -83,6 +83,7 @@ class HistoryReader:
                 have a ``NEWEST``, rows of that event time alone can matter.
             until: last event time, in microseconds.
             since: first event time.
+            oldest: files whose rows are all older need not be read; ``since`` if None.
 
         Yields:
             Four arrays (rows,), the third None if there is no created time.
@@ -91,7 +92,7 @@ class HistoryReader:
         created_columns = [history.created] if history.created else []
         # left to itself, polars collects many rows before it chooses; codes of the history's own keys are the fewer
         build_side: Literal["auto", "force_right"] = "force_right" if NEWEST in codes.columns else "auto"
-        for group in self._groups_since(since):
+        for group in self._groups_since(since if oldest is None else oldest):
             rows = self._scan(group, [*history.keys.values(), history.time, *created_columns], since, until)
             types = group.polars_types()
             rows = rows.select(
@@ -113,7 +114,7 @@ class HistoryReader:
                 yield batch[CODE].to_numpy(), batch["event"].to_numpy(), known, numbers
 
     def values(
-        self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int
+        self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int, oldest: int | None = None
     ) -> Iterator[tuple[Integers, pl.DataFrame]]:
         """Columns of some rows, a part of them at a time.
 
@@ -122,12 +123,13 @@ class HistoryReader:
             columns: name → column.
             since: event time of the oldest of the rows or before, in microseconds.
             until: event time of the newest of them or after.
+            oldest: as for ``times``.
 
         Yields:
             Places in ``numbers`` (part,), and the values of those rows (part,).
         """
         of_files = list(dict.fromkeys(columns.values()))
-        for group in self._groups_since(since):
+        for group in self._groups_since(since if oldest is None else oldest):
             places, wanted = group.locate(numbers)
             if not len(wanted):
                 continue
@@ -177,10 +179,10 @@ class HistoryReader:
             times = codes[NEWEST].to_numpy()
             newest = Newest(KeySlots(times))
             oldest = int(times.min(initial=until))  # most of a history is older than this, and is not read again
-            for arrays in self.times(codes, until=until, since=oldest):
+            for arrays in self.times(codes, until=until, since=since, oldest=oldest):
                 newest.offer(*arrays)
             numbers, _ = newest.result()
-            for _, frame in self.values(numbers, columns, since=oldest, until=until):
+            for _, frame in self.values(numbers, columns, since=since, until=until, oldest=oldest):
                 yield frame
 
     def between(self, columns: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
