@@ -123,6 +123,11 @@ def in_microseconds(times: pa.Array) -> pa.Array:
     return times.cast(pa.timestamp("us", times.type.tz))
 
 
+def from_seconds(numbers: pa.Array) -> pa.Array:
+    """Whole seconds since 1970 as ``MOMENT``; an ``ArrowInvalid`` where one is beyond it."""
+    return pc.multiply_checked(numbers.cast(pa.int64()), 1_000_000).cast(MOMENT)
+
+
 def as_type(view: str, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Values in the type that a view declares for them; floats may be rounded, nothing else may change.
 
@@ -174,13 +179,14 @@ def _scalar_converts(have: pa.DataType, wanted: pa.DataType) -> bool:
     if pa.types.is_timestamp(wanted):
         return pa.types.is_timestamp(have) or pa.types.is_date(have) or pa.types.is_integer(have)
     if pa.types.is_string(wanted):
-        return _is_text(have) or _is_number(have) or pa.types.is_boolean(have)
+        return is_text(have) or _is_number(have) or pa.types.is_boolean(have)
     if pa.types.is_binary(wanted):
-        return _is_text(have) or pa.types.is_large_binary(have) or pa.types.is_fixed_size_binary(have)
+        return is_text(have) or pa.types.is_large_binary(have) or pa.types.is_fixed_size_binary(have)
     return (_is_number(wanted) or pa.types.is_boolean(wanted)) and (_is_number(have) or pa.types.is_boolean(have))
 
 
-def _is_text(dtype: pa.DataType) -> bool:
+def is_text(dtype: pa.DataType) -> bool:
+    """Whether it is text, however it lies in memory."""
     return pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype)
 
 
@@ -196,7 +202,7 @@ def _scalars_as(values: pa.Array, wanted: pa.DataType) -> pa.Array:
         return values
     if pa.types.is_timestamp(wanted):
         if pa.types.is_integer(have):
-            return pc.multiply_checked(values.cast(pa.int64()), 1_000_000).cast(wanted)
+            return from_seconds(values).cast(wanted)
         return in_microseconds(values).cast(wanted)
     if pa.types.is_floating(wanted):
         return values.cast(wanted, safe=False)
@@ -271,14 +277,11 @@ def _bytes(schema: Schema, column: Column, values: pa.Array) -> pa.Array:
     if column.kind in ("text", "blob", "message"):
         return values.cast(pa.binary()).fill_null(b"")
     lengths, inside = _lists(values)
-    if column.kind == "numbers":
-        kept = np.dtype(FIXED[column.element or ""])
-        if inside.null_count and kept.kind != "f":
-            raise _unfit(schema.view, column, "a list with a missing element", "lists without missing elements")
-        inside = inside.fill_null(np.nan) if inside.null_count else inside
-        return _sliced(lengths * kept.itemsize, _numbers(inside).astype(kept, copy=False).tobytes())
     if inside.null_count:
         raise _unfit(schema.view, column, "a list with a missing element", "lists without missing elements")
+    if column.kind == "numbers":
+        dtype = np.dtype(FIXED[column.element or ""])
+        return _sliced(lengths * dtype.itemsize, _numbers(inside).astype(dtype, copy=False).tobytes())
     ends, texts = _texts(inside)
     rows_end = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=rows_end[1:])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,6 @@ _PATH_TYPES: dict[str, pl.DataType] = {
 }
 """Declared types that say what a text in the paths means; for others it is read as it is written."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READING_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
 
 
@@ -185,9 +184,7 @@ def open_history(
     types |= {column: KEY_TYPES[dtype] for column, dtype in key_types.items()}
     for name in features.values():
         whole = _INTEGERS.get(declared.get(name, ""))
-        if (
-            whole is not None and types[columns[name]] == pl.Float64
-        ):  # floats of one file would round integers of another
+        if whole is not None and types[columns[name]] == pl.Float64:  # which would round the integers of other files
             types[columns[name]] = whole
     for moment in (time, created):
         if moment and types[columns[moment]] == pl.Null:  # as a table without rows may have it

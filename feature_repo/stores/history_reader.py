@@ -13,7 +13,7 @@ from feature_repo.stores import parquet_files
 from feature_repo.stores.as_of import LOWEST, Integers, KeySlots, Newest
 from feature_repo.stores.column_types import cast, settled
 from feature_repo.stores.key_series import key_series
-from feature_repo.stores.parquet_files import Group, footer, state
+from feature_repo.stores.parquet_files import Group
 
 if TYPE_CHECKING:
     from feature_repo.stores.history import History
@@ -63,10 +63,10 @@ class HistoryReader:
             if since is None:
                 yield group
                 continue
-            latest = [footer(file, state(file)).latest.get(self._history.time, END_OF_TIME) for file in group.files]
-            kept = np.array(latest) >= since
-            if kept.any():
-                yield group.part(kept)
+            latest = group.latest.get(self._history.time)
+            recent = np.ones(len(group.files), bool) if latest is None else latest >= since
+            if recent.any():
+                yield group.part(recent)
 
     @property
     def rows(self) -> int:
@@ -74,7 +74,7 @@ class HistoryReader:
         return int(sum(group.ends[-1] for group in self._groups))
 
     def times(
-        self, codes: pl.DataFrame, *, until: int, since: int | None, oldest: int | None = None
+        self, codes: pl.DataFrame, *, until: int, since: int | None
     ) -> Iterator[tuple[Integers, Integers, Integers | None, Integers]]:
         """Code of the key, event time, created time and number of every row whose key and time can matter.
 
@@ -83,7 +83,6 @@ class HistoryReader:
                 have a ``NEWEST``, rows of that event time alone can matter.
             until: last event time, in microseconds.
             since: first event time.
-            oldest: files whose rows are all older need not be read; ``since`` if None.
 
         Yields:
             Four arrays (rows,), the third None if there is no created time.
@@ -92,7 +91,7 @@ class HistoryReader:
         created_columns = [history.created] if history.created else []
         # left to itself, polars collects many rows before it chooses; codes of the history's own keys are the fewer
         build_side: Literal["auto", "force_right"] = "force_right" if NEWEST in codes.columns else "auto"
-        for group in self._groups_since(since if oldest is None else oldest):
+        for group in self._groups_since(since):
             rows = self._scan(group, [*history.keys.values(), history.time, *created_columns], since, until)
             types = group.polars_types()
             rows = rows.select(
@@ -114,7 +113,7 @@ class HistoryReader:
                 yield batch[CODE].to_numpy(), batch["event"].to_numpy(), known, numbers
 
     def values(
-        self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int, oldest: int | None = None
+        self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int
     ) -> Iterator[tuple[Integers, pl.DataFrame]]:
         """Columns of some rows, a part of them at a time.
 
@@ -123,13 +122,12 @@ class HistoryReader:
             columns: name → column.
             since: event time of the oldest of the rows or before, in microseconds.
             until: event time of the newest of them or after.
-            oldest: as for ``times``.
 
         Yields:
             Places in ``numbers`` (part,), and the values of those rows (part,).
         """
         of_files = list(dict.fromkeys(columns.values()))
-        for group in self._groups_since(since if oldest is None else oldest):
+        for group in self._groups_since(since):
             places, wanted = group.locate(numbers)
             if not len(wanted):
                 continue
@@ -179,10 +177,11 @@ class HistoryReader:
             times = codes[NEWEST].to_numpy()
             newest = Newest(KeySlots(times))
             oldest = int(times.min(initial=until))  # most of a history is older than this, and is not read again
-            for arrays in self.times(codes, until=until, since=since, oldest=oldest):
+            recent = HistoryReader(self._history, list(self._groups_since(oldest)))
+            for arrays in recent.times(codes, until=until, since=since):
                 newest.offer(*arrays)
             numbers, _ = newest.result()
-            for _, frame in self.values(numbers, columns, since=since, until=until, oldest=oldest):
+            for _, frame in recent.values(numbers, columns, since=since, until=until):
                 yield frame
 
     def between(self, columns: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:

@@ -24,6 +24,8 @@ GROUP_ROWS = 1 << 31
 ROWS_AT_ONCE = 262_144
 """Rows of a table that are in memory at once, in each of its threads."""
 
+_UNKNOWN = np.iinfo(np.int64).max
+
 _NULL_IN_PATHS = "__HIVE_DEFAULT_PARTITION__"
 
 State = tuple[int, int, int]
@@ -146,6 +148,8 @@ class Group:
         ends: (files,) rows of the group up to each file's end.
         is_readable: whether polars can read the files.
         paths: column → its text in the path of each file.
+        latest: time column → (files,) its newest value in each, in microseconds; the largest integer where that is
+            unknown.
     """
 
     files: tuple[str, ...]
@@ -154,6 +158,7 @@ class Group:
     ends: Integers
     is_readable: bool
     paths: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    latest: Mapping[str, Integers] = field(default_factory=dict)
 
     def numbers(self, rows: Integers) -> Integers:
         """(rows,) numbers in the table of rows of the group."""
@@ -179,21 +184,22 @@ class Group:
         rows = [numbers[places] - self.starts[file] + self.ends[file] - sizes[file] for file, places in spans]
         return np.concatenate([places for _, places in spans]), np.concatenate(rows)
 
-    def part(self, kept: NDArray[np.bool_]) -> "Group":
+    def part(self, mask: NDArray[np.bool_]) -> "Group":
         """Some of the files alone; their rows have the same numbers in the table.
 
         Args:
-            kept: (files,) which.
+            mask: (files,) which.
         """
-        if kept.all():
+        if mask.all():
             return self
-        sizes, places = np.diff(self.ends, prepend=0)[kept], np.flatnonzero(kept).tolist()
+        sizes, places = np.diff(self.ends, prepend=0)[mask], np.flatnonzero(mask).tolist()
         return replace(
             self,
             files=tuple(self.files[place] for place in places),
-            starts=self.starts[kept],
+            starts=self.starts[mask],
             ends=np.cumsum(sizes),
             paths={name: [texts[place] for place in places] for name, texts in self.paths.items()},
+            latest={name: times[mask] for name, times in self.latest.items()},
         )
 
     def polars_types(self) -> dict[str, pl.DataType]:
@@ -306,6 +312,11 @@ def grouped(
                 ends=np.cumsum(rows[places]),
                 is_readable=is_readable,
                 paths={name: [in_path(file, name) for file in those] for name in absent},
+                latest={
+                    name: np.array([footers[place].latest.get(name, _UNKNOWN) for place in places])
+                    for name, dtype in types
+                    if dtype is not None and pa.types.is_timestamp(dtype)
+                },
             )
         )
     return groups

@@ -30,7 +30,7 @@ def install(store_class: type) -> None:
 def _packing(ingest: Callable[..., None], store_class: type) -> Callable[..., None]:
     @wraps(ingest)
     def ingest_df(self: PassthroughProvider, feature_view: Any, df: pd.DataFrame, *more: Any, **named: Any) -> None:
-        if isinstance(feature_view, FeatureView) and isinstance(self.online_store, store_class):
+        if _is_ours(self, feature_view, store_class):
             push(self, feature_view, df)
         else:
             ingest(self, feature_view, df, *more, **named)
@@ -43,12 +43,16 @@ def _packing_beside(ingest: Callable[..., Any], store_class: type) -> Callable[.
     async def ingest_df_async(
         self: PassthroughProvider, feature_view: Any, df: pd.DataFrame, *more: Any, **named: Any
     ) -> None:
-        if isinstance(feature_view, FeatureView) and isinstance(self.online_store, store_class):
+        if _is_ours(self, feature_view, store_class):
             await asyncio.to_thread(push, self, feature_view, df)
         else:
             await ingest(self, feature_view, df, *more, **named)
 
     return ingest_df_async
+
+
+def _is_ours(provider: PassthroughProvider, view: Any, store_class: type) -> bool:
+    return isinstance(view, FeatureView) and isinstance(provider.online_store, store_class)
 
 
 def push(provider: Any, view: FeatureView, rows: pd.DataFrame) -> None:

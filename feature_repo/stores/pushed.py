@@ -10,20 +10,18 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from feast import FeatureView, Field
 from feast.data_source import DataSource
-from feast.feature_view import DUMMY_ENTITY_ID
 
 from feature_repo.errors import InputError
-from feature_repo.packed.encode import MOMENT, arrow_type
+from feature_repo.packed.encode import MOMENT, arrow_type, from_seconds, is_text
 from feature_repo.packed.key_columns import key_column
 from feature_repo.stores.column_types import cast, instance, polars_type, readable, settled, small, unified
 from feature_repo.stores.declared import column_of
 from feature_repo.stores.history import PUSHED
 from feature_repo.stores.parquet_files import footer, series, state
-from feature_repo.stores.protobuf import present
+from feature_repo.stores.protobuf import key_types, present
 from feature_repo.stores.source_path import source_of
 from feature_repo.stores.spine import instants
 
@@ -74,9 +72,9 @@ def arrow_table(view: FeatureView, rows: pd.DataFrame) -> pa.Table:
     columns = {}
     texts = {field.name: column_of(field).kind in ("text", "texts") for field in view.features}
     for name in rows.columns:
-        is_text = texts.get(str(name), False) and rows[name].dtype == object  # of any number of digits
+        is_written = texts.get(str(name), False) and rows[name].dtype == object  # with any number of digits
         try:
-            column = rows[name].map(_as_text) if is_text else rows[name]
+            column = rows[name].map(_as_text) if is_written else rows[name]
             columns[name] = pa.array(column, from_pandas=True)
         except pa.ArrowException as error:
             raise InputError(
@@ -104,10 +102,9 @@ def in_view_types(view: FeatureView, table: pa.Table) -> pa.Table:
     Raises:
         InputError: the table lacks a column of the view, or has a value that does not fit its type.
     """
-    keys = [field.name for field in view.entity_columns if field.name != DUMMY_ENTITY_ID]
     source = source_of(view)
     time = (source.field_mapping or {}).get(source.timestamp_field, source.timestamp_field)
-    wanted = [*keys, *(feature.name for feature in view.features), time]
+    wanted = [*key_types(view), *(feature.name for feature in view.features), time]
     absent = [name for name in wanted if name not in table.column_names]
     if absent:
         raise _absent(view, absent, table)
@@ -116,7 +113,7 @@ def in_view_types(view: FeatureView, table: pa.Table) -> pa.Table:
     for name, dtype in {**_declared(view, view.features), **times}.items():
         place = table.column_names.index(name)
         values = table.column(place).combine_chunks()
-        if name in times and (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):  # as in JSON
+        if name in times and is_text(values.type):  # as in JSON
             values = instants(pl.Series(name, values), name).to_arrow()
         if dtype is not None:
             table = table.set_column(place, name, _converted(view, name, values, dtype, is_time=name in times))
@@ -244,7 +241,7 @@ def _converted(
     want = polars_type(readable(dtype)) or pl.Null()
     try:
         if pa.types.is_timestamp(dtype) and pa.types.is_integer(values.type) and not is_time:
-            return pc.multiply_checked(values.cast(pa.int64()), 1_000_000).cast(dtype)
+            return from_seconds(values).cast(dtype)
         fits = _fits(given, want)
         if fits.all():
             return _arrow(_as(given, dtype), dtype)

@@ -176,11 +176,10 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
         counts.duplicates += new.height - _distinct(table, new)
         before = _stored(table, path) if path.is_file() else None
         left_out = LeftOut(table, folder)
-        pieces = [new] if before is None else [before, new]
-        together = pl.concat(pieces, how="diagonal")
-        pieces = [together, left_out.read_of(together, None if before is None else _earliest(new))]
         # what was stored before a column was there has it as null
-        after, rest = divide(table, pl.concat(pieces, how="diagonal").select(list(table.columns)))
+        together = new if before is None else pl.concat([before, new], how="diagonal")
+        others = left_out.read_of(together, None if before is None else _earliest(new))
+        after, rest = divide(table, pl.concat([together, others], how="diagonal").select(list(table.columns)))
         left_out.add(rest)
         known = 0 if before is None else before.height
         if before is None or not after.equals(before):

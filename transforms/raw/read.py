@@ -74,20 +74,19 @@ def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
 
 
 @contextmanager
-def damage_named(home: Home, *names: str) -> Iterator[None]:
+def damage_named(home: Home) -> Iterator[None]:
     """While this holds, what polars says of pages that it cannot read becomes the error that names their file.
 
     Args:
         home: the data folder.
-        names: of the raw tables that are read; all if none is given.
 
     Raises:
-        StoreError: a file of them is damaged.
+        StoreError: a file of a raw table is damaged.
     """
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        for name in names or TABLES:
+        for name in TABLES:
             for path in files(home, name):
                 parquet.read_whole(path, remedy=REMEDY)
         raise
