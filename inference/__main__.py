@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from feature_repo import clock
 from feature_repo.command_line import command_line, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -202,7 +203,7 @@ def freshness() -> None:
 
     from inference.monitoring.freshness import FreshnessReader, table
 
-    for line in table(FreshnessReader(Home.from_env()).read(), time.time()):
+    for line in table(FreshnessReader(Home.from_env()).read(), clock.seconds(), time.time()):
         say(line)
 
 

@@ -1,9 +1,7 @@
 """The rows of a history, read: which of them count as of some moments, their values, the newest of each key, all."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import polars as pl
@@ -14,6 +12,7 @@ from feature_repo.stores.as_of import LOWEST, Integers, KeySlots, Newest
 from feature_repo.stores.column_types import cast, settled
 from feature_repo.stores.key_series import key_series
 from feature_repo.stores.parquet_files import Group
+from feature_repo.windows.table import DAY
 
 if TYPE_CHECKING:
     from feature_repo.stores.history import History
@@ -25,7 +24,6 @@ CODE, NEWEST = "code", "newest"
 """Columns of the number of a key, and of the newest event time of it that counts, in microseconds."""
 
 _ROW = "row"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FURTHEST = 1 << 62
 """Microseconds from 1970, before and after, that no time of a calendar reaches; so that differences fit 64 bits."""
 
@@ -178,10 +176,10 @@ class HistoryReader:
             newest = Newest(KeySlots(times))
             oldest = int(times.min(initial=until))  # most of a history is older than this, and is not read again
             recent = HistoryReader(self._history, list(self._groups_since(oldest)))
-            for arrays in recent.times(codes, until=until, since=since):
+            for arrays in recent.times(codes, until=until, since=oldest):
                 newest.offer(*arrays)
             numbers, _ = newest.result()
-            for _, frame in recent.values(numbers, columns, since=since, until=until):
+            for _, frame in recent.values(numbers, columns, since=oldest, until=until):
                 yield frame
 
     def between(self, columns: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
@@ -315,20 +313,15 @@ def _between(column: str, dtype: pl.DataType, since: int | None, until: int) -> 
 
 
 def _bound(moment: int, dtype: pl.DataType) -> pl.Expr | None:
-    """Microseconds as a literal of a column's type; None where the type cannot hold it."""
-    zone = getattr(dtype, "time_zone", None)
-    try:
-        time = _EPOCH + timedelta(microseconds=moment)
-        there = ZoneInfo(zone) if zone else None
-        if dtype == pl.Date:
-            return pl.lit(time.date())
-        if dtype == pl.String:
-            return None
-        if getattr(dtype, "time_unit", "") == "ns" and not -_NANOSECONDS < moment < _NANOSECONDS:
-            return None
-        return pl.lit(time.astimezone(there) if there else time.replace(tzinfo=None))
-    except (OverflowError, ZoneInfoNotFoundError):
+    """Microseconds as a literal of a column's type; None where the type cannot hold it. No time of Python is made on
+    the way: its zones and those of polars differ after 2100.
+    """
+    if dtype == pl.Date:
+        day = moment // DAY
+        return pl.lit(day, pl.Int32).cast(pl.Date) if abs(day) < _FURTHEST // DAY else None
+    if dtype == pl.String or (getattr(dtype, "time_unit", "") == "ns" and not -_NANOSECONDS < moment < _NANOSECONDS):
         return None
+    return pl.lit(moment, pl.Int64).cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
 
 
 _NANOSECONDS = np.iinfo(np.int64).max // 1000

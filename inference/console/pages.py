@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
+from feature_repo import clock
 from feature_repo.errors import RefrainError, StoreError
 from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
@@ -90,7 +91,7 @@ class Console:
         unhealthy, freshness = "", None
         try:
             engine.check()
-            freshness = cells(self._freshness.read(), time.time())
+            freshness = cells(self._freshness.read(), clock.seconds(), time.time())
         except StoreError:
             unhealthy = "the online store does not answer: answers are made of the bundle alone"
         reports = self._reports("monitor-")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from feature_repo import clock
 from feature_repo.bundle import Bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -140,7 +141,7 @@ class Forecaster:
     def _note(self, model: str, points: list[Point]) -> str | None:
         if model != self.bundle.name_version:
             return f"made by {model}, not by {self.bundle.name_version}; run: python -m training forecast"
-        if points and points[-1].end < datetime.now(UTC):
+        if points and points[-1].end < clock.now():
             return "all of it lies in the past; run: python -m transforms build && python -m training forecast"
         return None
 

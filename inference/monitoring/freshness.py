@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_address, load_views
@@ -46,7 +47,7 @@ class FreshnessCollector:
         """One sample for each view that was ever written; none while Redis is away."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        now = time.time()
+        now, wall = clock.seconds(), time.time()
         try:
             found, is_up = self._reader.read(), 1.0
         except StoreError:
@@ -57,14 +58,20 @@ class FreshnessCollector:
         for item in found:
             if item.newest_event is not None and item.written_at is not None:
                 age.add_metric([item.view], now - item.newest_event)
-                since.add_metric([item.view], now - item.written_at)
+                since.add_metric([item.view], wall - item.written_at)
                 rows.add_metric([item.view], item.rows_written)
         yield from (age, since, rows)
         yield GaugeMetricFamily("refrain_online_store_up", "Whether the online store answers", value=is_up)
 
 
-def table(found: list[Freshness], now: float) -> list[str]:
-    """Lines for people, oldest first; views that were never written on top."""
+def table(found: list[Freshness], now: float, wall: float) -> list[str]:
+    """Lines for people, oldest first; views that were never written on top.
+
+    Args:
+        found: of all views.
+        now: seconds since 1970, by which events are old.
+        wall: the clock of the machine, by which rows were written.
+    """
     ordered = sorted(found, key=lambda item: -(item.age(now) or float("inf")))
     width = max((len(item.view) for item in ordered), default=4)
     lines = [f"{'view':{width}}  {'newest event (UTC)':20} {'age':>10} {'written':>12} {'rows':>12}"]
@@ -73,18 +80,20 @@ def table(found: list[Freshness], now: float) -> list[str]:
             lines.append(f"{item.view:{width}}  {'never':20} {'':>10} {'':>12} {0:>12}")
             continue
         newest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(item.newest_event))
-        age, written = span(now - item.newest_event), f"{span(now - item.written_at)} ago"
+        age, written = span(now - item.newest_event), f"{span(wall - item.written_at)} ago"
         lines.append(f"{item.view:{width}}  {newest:20} {age:>10} {written:>12} {item.rows_written:>12,}")
     return lines
 
 
-def cells(found: list[Freshness], now: float) -> list[list[str]]:
-    """For a page: name, age of the newest event, time since the last write, and rows of each view, by name."""
+def cells(found: list[Freshness], now: float, wall: float) -> list[list[str]]:
+    """For a page: name, age of the newest event, time since the last write, and rows of each view, by name; see
+    ``table``.
+    """
     return [
         [
             one.view,
             "never" if one.newest_event is None else span(now - one.newest_event),
-            "" if one.written_at is None else f"{span(now - one.written_at)} ago",
+            "" if one.written_at is None else f"{span(wall - one.written_at)} ago",
             f"{one.rows_written:,}",
         ]
         for one in sorted(found, key=lambda one: one.view)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from feature_repo import clock
 from feature_repo.home import Home
 from inference.monitoring.freshness import cells
 from inference.monitoring.watch import Compared, Watched
@@ -132,5 +133,5 @@ def _latency(found: Watched) -> str:
 def _freshness(found: Watched) -> str:
     if found.freshness is None:
         return "<p class=bad>The online store does not answer.</p>"
-    rows = cells(found.freshness, found.at.timestamp())
+    rows = cells(found.freshness, clock.seconds(), found.at.timestamp())
     return svg.table(["view", "age", "written", "rows"], rows, numbers=(1, 2, 3))

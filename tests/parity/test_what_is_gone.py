@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from feature_repo import clock, retractions
+from feature_repo.events import Names, append
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
@@ -28,7 +29,7 @@ from tests.live import assert_same, batch, online, server_of
 from transforms.build import build
 from transforms.raw.ingest import Batch, ingest
 from transforms.stream.accept import Gate
-from transforms.stream.hand_over import load
+from transforms.stream.hand_over import archive, load
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream
@@ -237,6 +238,36 @@ def test_materialize_corrects_what_the_stream_wrote_last(home: Home) -> None:
         del row["at"]  # it keeps the moment that readers have seen
     assert_same(WINDOWED["user_session"], rows, expected)
     assert online(home, "user_session")["ann",]["plays_7d"] == 1
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+@pytest.mark.parametrize("by_stream", [True, False])
+def test_a_telling_of_the_stream_that_gives_way_before_any_build(
+    home: Home, is_archived: bool, by_stream: bool
+) -> None:
+    """It was served, and neither tables nor tiles have ever held it."""
+    put(home, "bob", "x", 5)
+    build(home, at(6))
+    log, names = Log(server_of(home), Names(home.project)), ("ann", "wrong band")
+    line = {"user_id": "ann", "track_id": "song0", "artist_id": "wrong band", "ms_played": 200_000}
+    append(server_of(home), Names(home.project), [("plays", json.dumps(line | moments(6.5)).encode())])
+    with clock.stopped(at(7.1)):
+        read(home, follows="wall", lateness=24 * HOUR)
+        assert online(home, PAIR)[names]["plays_28d"] == 1
+        if is_archived:
+            archive(home, log)
+        put(home, "ann", "right band", 6.5, late=0.65)
+        archive(home, log)
+    build(home, at(7.3))
+    with clock.stopped(at(7.3)):
+        read(home, follows="wall") if by_stream else materialize(home, PAIR, at(7.3))
+    rows = online(home, PAIR)
+    assert rows["ann", "right band"]["plays_28d"] == 1
+    assert rows[names]["plays_28d"] is None
+
+
+def moments(day: float) -> dict[str, str]:
+    return {"event_timestamp": at(day).isoformat(), "created_timestamp": at(day + 0.1).isoformat()}
 
 
 def test_the_stream_goes_back_with_the_clock(home: Home) -> None:

@@ -20,7 +20,9 @@ from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
 from feature_repo.windows.table import DAY, HOUR
 from transforms import feature_tables, parquet
+from transforms.raw import TABLES
 from transforms.raw.days import RawDays
+from transforms.raw.left_out import LeftOut
 from transforms.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k
 from transforms.windows.calendar import chunks, date_of, micros
 from transforms.windows.items import order_of, runs
@@ -145,9 +147,11 @@ class KnownTiles:
                 parquet.write_whole(rows_of_day, path, metadata=metadata)
 
     def _note_losses(self, day: date, sums: pl.DataFrame, now: datetime) -> None:
-        """Note the keys whose newest event of a tile is gone, and of days that are over those that count more or fewer:
-        the stream may have told the world otherwise. ``sums`` are the tiles of the day from now on.
+        """Note the keys whose newest event of a tile is gone, of days that are over those that count more or fewer,
+        and those of tellings that gave way to others: the stream may have told the world otherwise. ``sums`` are the
+        tiles of the day from now on.
         """
+        retractions.note(self.home, self.table.name, self._given_way(day), microseconds(now))
         path = self.folder / f"date={day}" / "sums.parquet"
         if not path.is_file():
             return
@@ -165,6 +169,17 @@ class KnownTiles:
             is_other |= pl.col("n").ne_missing(pl.col("n:now"))
         lost = beside if is_new else beside.filter(is_other)
         retractions.note(self.home, self.table.name, lost.select(self.table.keys), microseconds(now))
+
+    def _given_way(self, day: date) -> pl.DataFrame:
+        """Keys of the table in tellings of events that do not stand; no tile may ever have counted them."""
+        raw = TABLES[self.table.source.name]
+        left_out = LeftOut(raw, self.home.raw(raw.name) / f"date={day}").read()
+        if left_out.height and day in self.days.paths:
+            words = [name for name in raw.columns if name != "created_timestamp"]
+            standing = self.days.load([day], [name for name in words if name != "event_timestamp"])
+            left_out = left_out.join(standing, on=words, how="anti", nulls_equal=True)
+        shared = (pl.lit(self.home.tenant).alias(name) for name in self.table.source.shared)
+        return left_out.with_columns(shared).select(self.table.keys).drop_nulls()
 
     def _by_day(self, frame: pl.DataFrame) -> dict[date, pl.DataFrame]:
         """Tiles of each day, in the order of key, time and value."""

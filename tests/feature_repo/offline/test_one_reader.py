@@ -195,6 +195,20 @@ def test_the_calendar_has_all_its_microseconds(ours: Engine, tmp_path: Path) -> 
         moments(pa.table({"t": pa.array([253_402_300_800_000_000]).cast(pa.timestamp("us"))}), "t")
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe", "UTC"])
+@pytest.mark.parametrize("month", [1, 7])
+def test_a_zone_has_its_summers_for_ever(ours: Engine, tmp_path: Path, zone: str, month: int) -> None:
+    """Python and polars know other rules after 2100: a bound in local time would be an hour late."""
+    at = datetime(2150, month, 1, 12, tzinfo=UTC)
+    times = pa.array([at, at - timedelta(hours=1)], pa.timestamp("us", zone))
+    path = write(tmp_path / "trees.parquet", tree_id=["elm", "oak"], event_timestamp=times, high=[1, 2])
+    view = view_of(path, {"high": Int64})
+    assert newest(ours, view, at) == {"elm": {"high": 1}, "oak": {"high": 2}}
+    view.ttl = timedelta(minutes=5)
+    moments = [at, at - timedelta(minutes=56)]
+    assert offline(ours, view, pa.table({"tree_id": ["elm", "oak"], "event_timestamp": moments})) == {"high": [1, 2]}
+
+
 def test_moments_are_rounded_down() -> None:
     given = pa.table({"t": pa.array([-1, 1, 999, 1000, None], pa.int64()).cast(pa.timestamp("ns"))})
     assert moments(given, "t").tolist() == [-1, 0, 0, 1, LOWEST]
