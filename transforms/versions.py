@@ -80,8 +80,10 @@ def write(
     before = _rows_before(path, view) if metadata else None
     gone = None
     now, end = feature_tables.known_from(home, made.now), None if has_versions else made.now
-    if before is not None:
-        identity = [*view.join_keys, "event_timestamp"]
+    identity = [*view.join_keys, "event_timestamp"]
+    if before is not None and before.equals(rows):  # most often: nothing came that they count
+        gone = before.select(identity).clear()
+    elif before is not None:
         absent = before.select(identity).unique().join(rows, on=identity, how="anti")
         gone = absent if end is None else absent.filter(pl.col("event_timestamp") <= end)
         if metadata.get(CODE) != made.code:

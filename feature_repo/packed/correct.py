@@ -1,15 +1,12 @@
-"""Rows that are online and say something else than they should: they keep their moment and get the values of now."""
+"""Rows that are online and say something else than they should."""
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from feature_repo.clock import LAST, microseconds
-from feature_repo.packed.encode import MOMENT, encode
-from feature_repo.packed.schema import UNKNOWN_TIME, Schema
+from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import Server, get
 from feature_repo.packed.write import Writer
 
@@ -53,34 +50,21 @@ class OnlineRows:
         return OnlineRows(names, values, self.event[chosen], self.created[chosen])
 
 
-def correct(
-    writer: Writer, schema: Schema, rows: OnlineRows, columns: dict[str, pa.Array], moments: np.ndarray, now: int
-) -> int:
-    """Write the rows whose values are others; their new version is known from now on, so that it wins.
+def correct(writer: Writer, rows: OnlineRows, values: Sequence[bytes | None]) -> int:
+    """Put what should be there in the place of rows, whichever is newer; what others have written meanwhile stays.
 
     Args:
         writer: of the view.
-        schema: of the view.
-        rows: (n,) as they are.
-        columns: name → (n,) values as they should be.
-        moments: (n,) to which the values belong; a row that is newer keeps its own.
-        now: microseconds since 1970.
+        rows: (n,) that are there.
+        values: (n,) packed, as they should be; None where there should be none.
 
     Returns:
-        How many were written.
+        How many were other.
 
     Raises:
         OnlineUnavailable: Redis does not take them.
     """
-    event = np.maximum(rows.event, moments)
-    as_they_are = encode(schema, columns, _times(event), _times(rows.created))
-    other = [place for place, value in enumerate(as_they_are) if value != rows.values[place]]
-    if other:
-        known = np.maximum(np.minimum(rows.created + 1, microseconds(LAST)), now)
-        packed = encode(schema, columns, _times(event), _times(known))
-        writer.write([rows.names[place] for place in other], [packed[place] for place in other])
-    return len(other)
-
-
-def _times(micros: np.ndarray) -> pa.Array:
-    return pa.array(micros).view(MOMENT)
+    other = [place for place, value in enumerate(values) if value != rows.values[place]]
+    found = rows.take(other)
+    seen = [value for value in found.values if value is not None]
+    return writer.replace(found.names, seen, [values[place] for place in other]) if other else 0

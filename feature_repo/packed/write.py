@@ -2,7 +2,8 @@
 
 The comparison and the write are one script inside Redis, so that no other writer comes between them. A value that is
 neither newer nor older replaces the old one: writing the same again changes nothing, and a mended schema gets through.
-A row of the future, written while a clock was wrong, wins against nothing.
+A row of the future, written while a clock was wrong, wins against nothing. What should never have been there is
+replaced by whatever is right, unless somebody has written since it was read.
 """
 
 import hashlib
@@ -51,6 +52,27 @@ for i = 1, #KEYS do
   end
   if not older then
     if ttl > 0 then
+      local el, eh = unpack('<I4i4', new, 9)
+      call('SET', key, new, 'PXAT', string.format('%.0f', math.max((eh * 4294967296 + el) / 1000 + ttl, 1)))
+    else
+      call('SET', key, new)
+    end
+    written = written + 1
+  end
+end
+return written
+"""
+
+_IF_UNCHANGED = """
+local call, unpack = redis.call, struct.unpack
+local ttl = tonumber(ARGV[1])
+local written = 0
+for i = 1, #KEYS do
+  local key, seen, new = KEYS[i], ARGV[2 * i], ARGV[2 * i + 1]
+  if call('GET', key) == seen then
+    if new == '' then
+      call('DEL', key)
+    elseif ttl > 0 then
       local el, eh = unpack('<I4i4', new, 9)
       call('SET', key, new, 'PXAT', string.format('%.0f', math.max((eh * 4294967296 + el) / 1000 + ttl, 1)))
     else
@@ -115,6 +137,36 @@ class Writer:
             written += persistent(self._server, trip, tries=1, patience=self._patience)
         return written
 
+    def replace(self, keys: Sequence[bytes], seen: Sequence[bytes], values: Sequence[bytes | None]) -> int:
+        """Put rows in the place of others, older or newer, where these are still there.
+
+        Args:
+            keys: full names, see ``entity_key``.
+            seen: the packed values that were found there.
+            values: those that should be there, in the same order; None for none.
+
+        Returns:
+            How many were replaced or removed.
+
+        Raises:
+            OnlineUnavailable: the server does not take them. Some may be written; the same again is safe.
+        """
+        replaced = 0
+        for start in range(0, len(keys), ROWS_A_TRIP):
+            part = slice(start, start + ROWS_A_TRIP)
+            trip = partial(self._replacing, keys[part], seen[part], values[part])
+            replaced += persistent(self._server, trip, tries=1, patience=self._patience)
+        return replaced
+
+    def _replacing(self, keys: Sequence[bytes], seen: Sequence[bytes], values: Sequence[bytes | None]) -> int:
+        self._send([self._announcement], [self._schemas])
+        groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
+        commands: list[Command] = []
+        for group in groups:
+            both = [one for place in group for one in (seen[place], values[place] or b"")]
+            commands.append(("EVALSHA", _REPLACE_SHA, len(group), *map(keys.__getitem__, group), self._ttl, *both))
+        return sum(self._send(commands, [keys[group[0]] for group in groups]))
+
     def begin(self, keys: Sequence[bytes], values: Sequence[bytes]) -> Callable[[], int]:
         """What ``write`` does, without waiting where there is no need to: what comes back waits, and tells how many."""
         if not self._is_announced or len(keys) > ROWS_A_TRIP:
@@ -157,10 +209,11 @@ class Writer:
             except redis.exceptions.NoScriptError:
                 if attempt == 2:
                     raise
-                for script in (_NEWEST_WINS, _STATUS):
+                for script in (_NEWEST_WINS, _IF_UNCHANGED, _STATUS):
                     self._server.everywhere("SCRIPT LOAD", script)
         raise AssertionError("unreachable")
 
 
 _SHA = hashlib.sha1(_NEWEST_WINS.encode()).hexdigest()
+_REPLACE_SHA = hashlib.sha1(_IF_UNCHANGED.encode()).hexdigest()
 _STATUS_SHA = hashlib.sha1(_STATUS.encode()).hexdigest()

@@ -10,7 +10,6 @@ import dataclasses
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
 from typing import Any, cast
 
 import pyarrow as pa
@@ -62,16 +61,16 @@ class PackedComputeEngine(LocalComputeEngine):
         job_id = f"{view.name}-{task.start_time}-{task.end_time}"
         try:
             materialize(self.repo_config, self.offline_store, self.online_store, registry, task)
-            self._correct(registry, task, now)
+            self._correct(task)
         except Exception as error:  # Feast raises it again
             return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.ERROR, error=error)
         return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.SUCCEEDED)
 
-    def _correct(self, registry: BaseRegistry, task: MaterializationTask, now: datetime) -> None:
+    def _correct(self, task: MaterializationTask) -> None:
         """Bring to now what is online of keys that have lost events."""
         config, view, store = self.repo_config, task.feature_view, cast(PackedRedisOnlineStore, self.online_store)
         server = store.server(config, config.online_store.write_timeout)
-        write_retracted(config, registry, view, store.writer(config, view), server, task.end_time, now)
+        write_retracted(config, view, store.writer(config, view), server, task.end_time)
 
 
 def materialize(

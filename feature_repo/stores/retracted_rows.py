@@ -1,16 +1,16 @@
 """What is online of keys that have lost events: brought to what the tables say now.
 
-The stream may have written a row of such a key that is newer than any that the tables have. It keeps its moment and
-gets the values of now, known from now on, so that it wins.
+The stream may have written a row of such a key that is newer than any that the tables have. The newest that they have
+takes its place, and where they have none, nothing stays.
 """
 
+import dataclasses
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from feast import FeatureView, RepoConfig
-from feast.infra.registry.base_registry import BaseRegistry
 
 from feature_repo import retractions
 from feature_repo.clock import microseconds
@@ -22,28 +22,29 @@ from feature_repo.packed.encode import names
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import Server, persistent, raised
 from feature_repo.packed.write import Writer
-from feature_repo.stores.protobuf import key_types, schema_of
+from feature_repo.stores.join import Join
+from feature_repo.stores.offline import histories_of
+from feature_repo.stores.packed_rows import packed_rows
+from feature_repo.stores.protobuf import key_types
+from feature_repo.stores.source_path import source_of
+from feature_repo.stores.spine import Spine
 
 
 def write_retracted(
     config: RepoConfig,
-    registry: BaseRegistry,
     view: FeatureView,
     writer: Writer,
     server: Server,
     until: datetime,
-    now: datetime,
 ) -> int:
     """Rewrite the rows of a view whose keys have lost events; the stream does it itself where it runs.
 
     Args:
         config: of the repository.
-        registry: with the view.
         view: that is materialized.
         writer: of its rows.
         server: the online store.
         until: the moment of the values; rows that are newer stay, and are looked at again the next time.
-        now: when the values become known.
 
     Returns:
         How many rows were rewritten.
@@ -62,10 +63,9 @@ def write_retracted(
     there = np.flatnonzero((online.event != UNKNOWN_TIME) & (online.event <= last))
     count = 0
     if len(there):
-        values = _as_of(config, registry, view, keys[there], until)
-        by_name = {field.name: values[field.name].combine_chunks() for field in view.features}
         rows = online.take(there)
-        count = correct(writer, schema_of(view), rows, by_name, rows.event, microseconds(now))
+        by_name = dict(zip(*packed_rows(config, view, _newest(config, view, keys[there], until)), strict=True))
+        count = correct(writer, rows, [by_name.get(name) for name in rows.names])
     if not (online.event > last).any():
         retractions.forget(files)
     return count
@@ -77,12 +77,15 @@ def stream_runs(server: Server, project: str) -> bool:
     return bool(persistent(server, lambda: raised(server.send([("EXISTS", lease)], [lease]))[0], tries=2))
 
 
-def _as_of(
-    config: RepoConfig, registry: BaseRegistry, view: FeatureView, keys: pl.DataFrame, until: datetime
-) -> pa.Table:
-    from feature_repo.stores.offline import AsOfOfflineStore
-
-    spine = keys.with_columns(event_timestamp=pl.lit(until, pl.Datetime("us", "UTC"))).to_arrow()
+def _newest(config: RepoConfig, view: FeatureView, keys: pl.DataFrame, until: datetime) -> pa.Table:
+    """The newest row of each key up to a moment, under the names of the view; times are null where there is none."""
     references = [f"{view.name}:{feature.name}" for feature in view.features]
-    job = AsOfOfflineStore.get_historical_features(config, [view], references, spine, registry, config.project)
-    return job.to_arrow()
+    (history,) = histories_of(config, [view], references, full_feature_names=False)
+    source = source_of(view)
+    mapped = source.field_mapping or {}
+    times = {mapped.get(column, column): column for column in (history.time, history.created) if column}
+    with_times = dataclasses.replace(history, features={**history.features, **times}, ttl=None)
+    moment = "moment" + "_" * max(map(len, keys.columns))
+    spine = keys.with_columns(pl.lit(until, pl.Datetime("us", "UTC")).alias(moment)).to_arrow()
+    join = Join(Spine(spine, spine.schema, moment), [with_times], as_known=False, limits=config.offline_store.limits())
+    return pa.concat_tables(join.tables())

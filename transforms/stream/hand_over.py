@@ -23,7 +23,7 @@ from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import EVENTS, DecayedSum
 from feature_repo.windows.table import DAY
-from transforms import feature_tables, parquet
+from transforms import feature_tables
 from transforms.raw import TABLES
 from transforms.raw.days import RawDays
 from transforms.raw.ingest import Batch, ingest
@@ -101,17 +101,21 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime)
         source = EVENTS[kind]
         tables = [table for table in WINDOWED.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
-        if parquet.has_dates(home.raw(kind)):
-            _fill(home, state, RawDays.of(home, kind), gate, log.clock, clock, now)
+        days = RawDays.of(home, kind)
+        known = {live.table.name: KnownTiles(home, live.table, days) for live in state.tables}
+        for tiles in known.values():
+            tiles.update(now=now)
+        if days.paths:
+            _fill(state, days, known, gate, log.clock, clock, now)
         else:
             state.advance(clock)
     return state
 
 
 def _fill(
-    home: Home,
     state: LiveState,
     days: RawDays,
+    known: dict[str, KnownTiles],
     gate: Gate,
     seen: int,
     clock: int,
@@ -141,10 +145,8 @@ def _fill(
     time, created, *values = (told[name].to_list() for name in told.columns)
     events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))
     for live in state.tables:
-        tiles = KnownTiles(home, live.table, days)
-        tiles.update(now=now)
         live.advance(since - since % live.table.unit)
-        for part, due in _long_over(live, tiles, recent):
+        for part, due in _long_over(live, known[live.table.name], recent):
             live.add(_additions(live, part, due, microseconds(now)))
     state.resume(events, since)
     state.advance(clock)

@@ -50,7 +50,7 @@ class Pusher:
         if not len(rows.event):
             return 0
         keys = self._names_of(rows.codes)
-        values = encode(self._schema, rows.columns, _times(rows.event), _times(rows.created))
+        values = encode(self._schema, rows.columns, times(rows.event), times(rows.created))
         if len(keys) <= SENT_AT_ONCE:
             self._under_way = self._writer.begin(keys, values)
         else:
@@ -80,5 +80,6 @@ class Pusher:
             under_way()
 
 
-def _times(micros: np.ndarray) -> pa.Array:
+def times(micros: np.ndarray) -> pa.Array:
+    """Microseconds since 1970 as ``encode`` takes them."""
     return pa.array(micros).view(MOMENT)

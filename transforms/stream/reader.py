@@ -289,7 +289,7 @@ class Reader:
         }
         for state in self._states.values():
             for live in state.tables:
-                self.report.rows += correct_online(self.home, self._server, live, now)
+                self.report.rows += correct_online(self.home, self._server, live)
         self._has_due = True
         self._looked_at = time.monotonic()
         self.report.loads += 1

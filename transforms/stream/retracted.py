@@ -1,40 +1,35 @@
 """What is online of keys that have lost events, brought to what the stream counts now."""
 
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from feature_repo import retractions
-from feature_repo.clock import microseconds
 from feature_repo.days import days_in
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.correct import OnlineRows, correct
-from feature_repo.packed.encode import names
+from feature_repo.packed.encode import encode, names
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
+from transforms.stream.push import times
 from transforms.stream.state.live_table import LiveTable
 
 
-def correct_online(home: Home, server: Server, live: LiveTable, now: datetime) -> int:
-    """Rewrite the rows of one table whose keys have lost events.
+def correct_online(home: Home, server: Server, live: LiveTable) -> int:
+    """Put the rows that the stream counts now in the place of those of keys that have lost events, newer or older.
 
-    A row that is online keeps its moment, unless the stream has a newer one, and is known from now on, so that it wins.
-    A key that has no events any more has no values; one that has old ones alone has those of empty windows.
+    A key that has no events any more has no row; one that has old ones alone has that of windows that have emptied.
 
     Args:
         home: whose project.
         server: the online store.
         live: the table, filled from all events that matter now; its tiles are up to date.
-        now: when the values become known.
 
     Returns:
-        How many rows were written.
+        How many rows were other.
 
     Raises:
         OnlineUnavailable: the online store does not answer.
@@ -51,31 +46,26 @@ def correct_online(home: Home, server: Server, live: LiveTable, now: datetime) -
     there = there[np.argsort(codes)]
     count = 0
     if len(there):
-        schema = Schema.of(table.name, table.fields)
         counted = live.rows(np.sort(codes))
-        by_name = counted.single
-        is_counted = counted.event > 0
-        if not is_counted.all():
-            nothing = ~(is_counted | _had_events(home, live, keys[there]))
-            by_name = {name: _without(nothing, values) for name, values in by_name.items()}
-        writer = Writer(server, home.project, schema, patience=60.0)
-        count = correct(writer, schema, online.take(there), by_name, counted.event, microseconds(now))
+        last = _last_events(home, live, keys[there])
+        event = np.where(counted.event > 0, counted.event, live.moments(last))
+        created = np.maximum(counted.created, event)
+        schema = Schema.of(table.name, table.fields)
+        packed = encode(schema, counted.columns, times(event), times(created))
+        is_known = (counted.event > 0) | (last >= 0)
+        right = [value if known else None for value, known in zip(packed, is_known.tolist(), strict=True)]
+        count = correct(Writer(server, home.project, schema, patience=60.0), online.take(there), right)
     retractions.forget(files)
     return count
 
 
-def _had_events(home: Home, live: LiveTable, keys: pl.DataFrame) -> np.ndarray:
-    """(n,) whether there was ever an event of each key."""
+def _last_events(home: Home, live: LiveTable, keys: pl.DataFrame) -> np.ndarray:
+    """(n,) time of the newest event that each key ever had, -1 without any."""
     files = [Path(day) / "sums.parquet" for day in days_in(home.tiles(live.table.name)).values()]
     files = [file for file in files if file.is_file()]
     if not files:
-        return np.zeros(keys.height, bool)
-    tiles = pl.scan_parquet(files, hive_partitioning=False, glob=False).select(live.table.keys)
-    known = tiles.join(keys.lazy(), on=live.table.keys, how="semi").unique().collect()
-    beside = keys.join(known.with_columns(there=True), on=live.table.keys, how="left", maintain_order="left")
-    return beside["there"].fill_null(False).to_numpy()
-
-
-def _without(mask: np.ndarray, values: pa.Array) -> pa.Array:
-    """(n,) values, missing where the mask is true."""
-    return pc.if_else(pa.array(mask), pa.scalar(None, values.type), values)
+        return np.full(keys.height, -1)
+    tiles = pl.scan_parquet(files, hive_partitioning=False, glob=False).select(*live.table.keys, "last")
+    known = tiles.join(keys.lazy(), on=live.table.keys, how="semi").group_by(live.table.keys).agg(pl.max("last"))
+    beside = keys.join(known.collect(), on=live.table.keys, how="left", maintain_order="left")
+    return beside["last"].fill_null(-1).to_numpy()

@@ -26,7 +26,7 @@ from transforms.raw.left_out import LeftOut
 from transforms.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k
 from transforms.windows.calendar import chunks, date_of, micros
 from transforms.windows.items import order_of, runs
-from transforms.windows.known_files import known_files
+from transforms.windows.known_files import KnownFile, known_files
 
 CODE = "refrain.code"
 """Key of a file's metadata: fingerprint of declaration and code."""
@@ -128,6 +128,10 @@ class KnownTiles:
             for day, fingerprint in self.fingerprints.items()
             if (file := known.get(str(day))) is None or file.inputs != fingerprint
         ]
+        if self._declared_before(known) not in (None, self.code):  # the stream may have counted what no tile holds
+            self._note(self._told(stale), now)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._declared.write_text(self.code)
         done = 0
         with parquet.behind() as behind:
             for chunk in chunks([(day, {day}) for day in stale], self.days):
@@ -151,8 +155,8 @@ class KnownTiles:
         and those of tellings that gave way to others: the stream may have told the world otherwise. ``sums`` are the
         tiles of the day from now on.
         """
-        retractions.note(self.home, self.table.name, self._given_way(day), microseconds(now))
-        path = self.folder / f"date={day}" / "sums.parquet"
+        self._note(self._given_way(day), now)
+        path = self._file(day)
         if not path.is_file():
             return
         tile = [*self.table.keys, "at"]
@@ -167,19 +171,43 @@ class KnownTiles:
         is_other = pl.col("last:now").is_null() | (pl.col("last:now") < pl.col("last"))
         if is_over:
             is_other |= pl.col("n").ne_missing(pl.col("n:now"))
-        lost = beside if is_new else beside.filter(is_other)
-        retractions.note(self.home, self.table.name, lost.select(self.table.keys), microseconds(now))
+        self._note(beside if is_new else beside.filter(is_other), now)
+
+    def _note(self, rows: pl.DataFrame, now: datetime) -> None:
+        """Note the keys of some rows as those that may have lost events."""
+        retractions.note(self.home, self.table.name, rows.select(self.table.keys).drop_nulls(), microseconds(now))
+
+    def _file(self, day: date) -> Path:
+        return self.folder / f"date={day}" / "sums.parquet"
+
+    @property
+    def _declared(self) -> Path:
+        """The code by which tiles were last made, or by which the stream counted where there were none."""
+        return self.folder / ".code"
+
+    def _declared_before(self, known: dict[str, KnownFile]) -> str | None:
+        if self._declared.is_file():
+            return self._declared.read_text()
+        return parquet.metadata(self._file(date.fromisoformat(max(known)))).get(CODE) if known else None
+
+    def _told(self, days: list[date]) -> pl.DataFrame:
+        """The events of some days, whether they count or not."""
+        shared = self.table.source.shared
+        return self._shared(self.days.load(days, [key for key in self.table.keys if key not in shared]))
+
+    def _shared(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Events with the columns that all of them share."""
+        return events.with_columns(pl.lit(self.home.tenant).alias(name) for name in self.table.source.shared)
 
     def _given_way(self, day: date) -> pl.DataFrame:
-        """Keys of the table in tellings of events that do not stand; no tile may ever have counted them."""
+        """Tellings of events that do not stand; no tile may ever have counted them."""
         raw = TABLES[self.table.source.name]
         left_out = LeftOut(raw, self.home.raw(raw.name) / f"date={day}").read()
         if left_out.height and day in self.days.paths:
             words = [name for name in raw.columns if name != "created_timestamp"]
             standing = self.days.load([day], [name for name in words if name != "event_timestamp"])
             left_out = left_out.join(standing, on=words, how="anti", nulls_equal=True)
-        shared = (pl.lit(self.home.tenant).alias(name) for name in self.table.source.shared)
-        return left_out.with_columns(shared).select(self.table.keys).drop_nulls()
+        return self._shared(left_out)
 
     def _by_day(self, frame: pl.DataFrame) -> dict[date, pl.DataFrame]:
         """Tiles of each day, in the order of key, time and value."""

@@ -101,6 +101,29 @@ def test_rows_leave_when_they_are_older_than_the_ttl(server: Server, redis_serve
     assert not online(server, ["old"])
 
 
+def test_a_row_is_replaced_by_an_older_one_where_nobody_has_written_since(
+    server: Server, redis_server: RedisServer
+) -> None:
+    redis_server.client().flushall()
+    now = time.time_ns() // 1000
+    writer = Writer(server, "p", SCHEMA, ttl=timedelta(seconds=1000))
+    keys, seen = rows([("a", now, 5, 1), ("b", now, 5, 1), ("c", now, 5, 1), ("d", now, 5, 1)])
+    writer.write(keys, seen)
+    writer.write(*rows([("b", now, 6, 2), ("d", now, 5, 3)]))  # meanwhile
+    right: list[bytes | None] = [*rows([(key, now - 500_000_000, None, 9) for key in "abc"])[1], None]
+    assert writer.replace(keys, seen, right) == 2
+    assert online(server, list("abcd")) == {
+        "a": (now - 500_000_000, 9), "b": (now, 2), "c": (now - 500_000_000, 9), "d": (now, 3),
+    }  # fmt: skip
+    assert 490_000 < redis_server.client().pttl(keys[0]) <= 500_000
+    assert writer.replace(keys, seen, right) == 0
+    assert writer.replace(keys[:1], right[:1], [None]) == 1  # type: ignore[arg-type]
+    assert "a" not in online(server, ["a"])
+    writer.write(*rows([("a", 1, 1, 4)]))
+    assert not redis_server.client().exists(keys[0])  # older than the ttl
+    assert writer.replace([], [], []) == 0
+
+
 def test_a_schema_is_known_before_its_first_value(server: Server, redis_server: RedisServer) -> None:
     Writer(server, "p", SCHEMA).write(*rows([("a", 1, 1, 1)]))
     assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA

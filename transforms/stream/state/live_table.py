@@ -161,14 +161,14 @@ class LiveTable:
         self._add_fading(came)
         if came.due:
             keys = by_key.index
-            for kept, told in ((self._moment, self._moments(came.last)), (self._created, came.created)):
+            for kept, told in ((self._moment, self.moments(came.last)), (self._created, came.created)):
                 values = kept.upto(keys)
                 values[keys] = np.maximum(values[keys], by_key.largest(told))
             self._due.upto(keys)[keys] = True
 
-    def _moments(self, last: np.ndarray) -> np.ndarray:
-        """(n,) newest moment up to now at which a row is due to an event: it came, or it left a window."""
-        found, earliest = last - last % self.table.unit + self.table.unit, int(last.min())
+    def moments(self, last: np.ndarray) -> np.ndarray:
+        """(n,) newest moment up to now at which a row is due to an event at ``last``: it came, or it left a window."""
+        found, earliest = last - last % self.table.unit + self.table.unit, int(last.min(initial=self.clock))
         for window in self.table.spans:
             if not window.is_lifetime and window.leaves(earliest) <= self.clock:
                 leaves = window.leaves(last)
@@ -297,13 +297,3 @@ class LiveRows:
     event: np.ndarray
     created: np.ndarray
     columns: dict[tuple[str, ...], pa.Array]
-
-    @property
-    def single(self) -> dict[str, pa.Array]:
-        """Column → (n,) values."""
-        rows = len(self.event)
-        return {
-            name: values.slice(place * rows, rows)
-            for names, values in self.columns.items()
-            for place, name in enumerate(names)
-        }
