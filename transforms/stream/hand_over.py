@@ -24,6 +24,7 @@ from feature_repo.windowed import WINDOWED
 from feature_repo.windows import EVENTS, DecayedSum
 from feature_repo.windows.table import DAY
 from transforms import feature_tables
+from transforms.gone_rows import GoneRows
 from transforms.raw import TABLES
 from transforms.raw.days import RawDays
 from transforms.raw.ingest import Batch, ingest
@@ -109,6 +110,8 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime)
             _fill(state, days, known, gate, log.clock, clock, now)
         else:
             state.advance(clock)
+        for live in state.tables:
+            _note_closed(home, live, now)
     return state
 
 
@@ -150,6 +153,19 @@ def _fill(
             live.add(_additions(live, part, due, microseconds(now)))
     state.resume(events, since)
     state.advance(clock)
+
+
+def _note_closed(home: Home, live: LiveTable, now: datetime) -> None:
+    """Tell a table the moments of its closing rows, which may be online."""
+    table = live.table
+    gone = GoneRows(home.tiles(table.name) / "closed").read().values()
+    if not gone:
+        return
+    due = pl.concat(gone).filter(pl.col("event_timestamp") <= now)
+    newest = due.group_by(table.keys).agg(pl.col("event_timestamp").max().dt.timestamp("us"))
+    codes, moments = _keys(live, newest), newest["event_timestamp"].to_numpy()
+    order = np.argsort(codes)
+    live.note_closed(codes[order], moments[order], microseconds(now))
 
 
 def _long_over(live: LiveTable, known: KnownTiles, recent: date) -> Iterator[tuple[Tiles, bool]]:

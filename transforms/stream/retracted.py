@@ -46,9 +46,10 @@ def correct_online(home: Home, server: Server, live: LiveTable) -> int:
     there = there[np.argsort(codes)]
     count = 0
     if len(there):
-        counted = live.rows(np.sort(codes))
+        codes = np.sort(codes)
+        counted = live.rows(codes)
         last = _last_events(home, live, keys[there])
-        event = np.where(counted.event > 0, counted.event, live.moments(last))
+        event = np.where(counted.event > 0, counted.event, np.maximum(live.moments(last), live.closed(codes)))
         created = np.maximum(counted.created, event)
         schema = Schema.of(table.name, table.fields)
         packed = encode(schema, counted.columns, times(event), times(created))

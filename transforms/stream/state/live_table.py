@@ -79,6 +79,7 @@ class LiveTable:
         self._last = Growing(np.int64, NEVER)
         self._mass = {name: Growing(np.float64) for name in table.of_kind(DecayedSum)}
         self._moment, self._created = Growing(np.int64), Growing(np.int64)
+        self._closed = Growing(np.int64)
         self._due = Growing(np.bool_, False)
 
     def _names(self, name: str, feature: Aggregate) -> list[list[str]]:
@@ -248,6 +249,22 @@ class LiveTable:
             for part in parts:
                 part.drop(self.starts)
 
+    def note_closed(self, keys: np.ndarray, moments: np.ndarray, now: int) -> None:
+        """Have no row of some keys be older than closing rows of their table: these say what the newest row says.
+
+        Args:
+            keys: (n,) codes, sorted.
+            moments: (n,) of the newest closing row of each, microseconds.
+            now: from which the rows are known, at least.
+        """
+        self._closed.upto(keys)[keys] = moments
+        created = self._created.upto(keys)
+        created[keys] = np.maximum(created[keys], now)
+
+    def closed(self, keys: np.ndarray) -> np.ndarray:
+        """(n,) moments of the newest closing rows of some keys (sorted), 0 where there are none."""
+        return self._closed.upto(keys)[keys]
+
     # What is due
 
     def due(self, most: int | None = None) -> np.ndarray:
@@ -262,6 +279,7 @@ class LiveTable:
         from transforms.stream.state.live_rows import columns
 
         moment = self._moment.upto(keys)[keys]
+        moment = np.where(moment > 0, np.maximum(moment, self.closed(keys)), moment)
         created = np.maximum(moment, self._created.upto(keys)[keys])
         return LiveRows(keys, moment, created, columns(self, keys))
 
