@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.packed import entity_key
@@ -22,6 +23,7 @@ from feature_repo.windows import WindowedTable, plays
 from tests.oracles.windows import micros
 from tests.windowed import same
 from transforms import feature_tables
+from transforms.stream.state.live_table import LiveRows
 
 Rows = dict[tuple[str, ...], dict[str, Any]]
 
@@ -57,6 +59,16 @@ def online(home: Home, name: str) -> Rows:
 
 def plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def columns_of(rows: LiveRows) -> dict[str, pa.Array]:
+    """Column → (n,) values of rows that were pushed."""
+    count = len(rows.event)
+    return {
+        name: values.slice(place * count, count)
+        for names, values in rows.columns.items()
+        for place, name in enumerate(names)
+    }
 
 
 def batch(home: Home, name: str, clock: int) -> Rows:

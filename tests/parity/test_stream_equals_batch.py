@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
-from tests.live import told
+from tests.live import columns_of, told
 from transforms import feature_tables
 from transforms.build import build
 from transforms.importers import FORMATS
@@ -69,7 +69,7 @@ def test_movielens_day_by_day(batch: Home, home: Home, monkeypatch: pytest.Monke
 
     def noted(pusher: Pusher, rows: LiveRows) -> int:
         keys = pusher.live.keys.texts(rows.codes)
-        frame = pl.DataFrame({**keys, "at": rows.event, **rows.single})
+        frame = pl.DataFrame({**keys, "at": rows.event, **columns_of(rows)})
         pushed[pusher.live.table.name].append(frame.with_columns(step=pl.lit(source.step)))
         return push(pusher, rows)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from feature_repo.windows import WindowedTable, plays
+from tests.live import columns_of
 from tests.oracles import windows as oracle
 from tests.windowed import TABLES_TESTED, play_lists, same
 from transforms.stream.state.events import Coder, Events
@@ -31,7 +32,7 @@ class Online:
     def update(self) -> None:
         rows = self.live.rows(self.live.due())
         keys = list(zip(*self.live.keys.texts(rows.codes).values(), strict=True))
-        columns = {name: values.to_pylist() for name, values in rows.single.items()}
+        columns = {name: values.to_pylist() for name, values in columns_of(rows).items()}
         for place, key in enumerate(keys):
             found = {name: values[place] for name, values in columns.items()}
             found |= {"at": int(rows.event[place]), "created": int(rows.created[place])}
