@@ -14,7 +14,7 @@ import pyarrow as pa
 from feast import utils
 
 from feature_repo.clock import microseconds
-from feature_repo.doctor import Finding
+from feature_repo.doctor.finding import Finding
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
@@ -23,7 +23,7 @@ from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
 from feature_repo.packed.write import FAST_CLOCKS
 from feature_repo.stores import redis_server
-from feature_repo.stores.online import PackedRedisOnlineStoreConfig
+from feature_repo.stores.online_config import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
 from feature_repo.stores.protobuf import key_types, moment, unwrapped
 from feature_repo.stores.retracted_rows import stream_runs

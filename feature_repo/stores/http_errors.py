@@ -20,6 +20,7 @@ from feast.errors import (
 )
 
 from feature_repo.errors import InputError, OnlineUnavailable
+from feature_repo.stores.online_config import PackedRedisOnlineStoreConfig
 
 UNPROCESSABLE, BROKEN, UNAVAILABLE = 422, 500, 503
 
@@ -58,8 +59,6 @@ def code_of(error: Exception, method: str = "POST") -> int:
 def _with_codes(make: Callable[..., FastAPI]) -> Callable[..., FastAPI]:
     @wraps(make)
     def get_app(store: Any, *arguments: Any, **named: Any) -> FastAPI:
-        from feature_repo.stores.online import PackedRedisOnlineStoreConfig
-
         app = make(store, *arguments, **named)
         if isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
             for kind in (InputError, OnlineUnavailable, *_OF_CLIENTS, *_OF_VALUES):

@@ -15,6 +15,7 @@ from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
 from transforms.stream.push import times
+from transforms.stream.state.live_rows import LiveRows
 from transforms.stream.state.live_table import LiveTable
 
 
@@ -46,7 +47,7 @@ def correct_online(home: Home, server: Server, live: LiveTable) -> int:
     there = there[np.argsort(codes)]
     count = 0
     if len(there):
-        counted = live.rows(np.sort(codes))
+        counted = LiveRows.of(live, np.sort(codes))
         last = _last_events(home, live, keys[there])
         event = np.where(counted.event > 0, counted.event, live.moments(last))
         created = np.maximum(counted.created, event)
