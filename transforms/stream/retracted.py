@@ -61,12 +61,13 @@ def correct_online(home: Home, server: Server, live: LiveTable) -> int:
 
 
 def _last_events(home: Home, live: LiveTable, keys: pl.DataFrame) -> np.ndarray:
-    """(n,) time of the newest event that each key ever had, -1 without any."""
+    """(n,) time of the newest event of each key to which a row has been due, -1 without any."""
     files = [Path(day) / "sums.parquet" for day in days_in(home.tiles(live.table.name)).values()]
     files = [file for file in files if file.is_file()]
     if not files:
         return np.full(keys.height, -1)
     tiles = pl.scan_parquet(files, hive_partitioning=False, glob=False).select(*live.table.keys, "last")
+    tiles = tiles.filter(pl.col("last") < live.clock)
     known = tiles.join(keys.lazy(), on=live.table.keys, how="semi").group_by(live.table.keys).agg(pl.max("last"))
     beside = keys.join(known.collect(), on=live.table.keys, how="left", maintain_order="left")
     return beside["last"].fill_null(-1).to_numpy()
