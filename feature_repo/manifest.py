@@ -211,7 +211,7 @@ def _sources(store: "FeatureStore") -> dict[str, str | None]:
 
 def _online(store: "FeatureStore") -> dict[str, str] | None:
     """How to talk to the online store, without hosts and secrets; None for the embedded one."""
-    from feature_repo.stores.online_config import PackedRedisOnlineStoreConfig
+    from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 
     config = store.config.online_store
     if not isinstance(config, PackedRedisOnlineStoreConfig):

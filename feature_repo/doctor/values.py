@@ -23,7 +23,7 @@ from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
 from feature_repo.packed.write import FAST_CLOCKS
 from feature_repo.stores import redis_server
-from feature_repo.stores.online_config import PackedRedisOnlineStoreConfig
+from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
 from feature_repo.stores.protobuf import key_types, moment, unwrapped
 from feature_repo.stores.retracted_rows import stream_runs

@@ -19,13 +19,16 @@ from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
+from feast.repo_config import FeastConfigBaseModel
 from feast.types import from_value_type
+from pydantic import StrictStr
 from redis import asyncio as redis_asyncio
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.keys import key_values
 from feature_repo.packed import entity_key
+from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
 from feature_repo.packed.encode import encode
 from feature_repo.packed.erase import erase_view
@@ -33,7 +36,9 @@ from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.search import nearest
 from feature_repo.packed.server import (
+    READ_TIMEOUT,
     REDIS_ERRORS,
+    WRITE_TIMEOUT,
     Server,
     get,
     open_server,
@@ -48,10 +53,59 @@ from feature_repo.stores.online_lookup import Keys, Lookup, columns_of, entities
 from feature_repo.stores.ownership import claim
 from feature_repo.stores.protobuf import from_values, key_types, moment, schema_of, to_values, unwrapped
 
-http_errors.install()  # Feast's commands make what is mended here after they have loaded this store
 mend_dump()
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+
+
+class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
+    """Where the Redis is, and how long to wait for it.
+
+    Attributes:
+        connection_string: see ``feature_repo.packed.server``; without it ``REFRAIN_REDIS`` counts, and without that
+            the embedded server of the data folder.
+        redis_type: ``redis``, ``redis_cluster`` or ``redis_sentinel``.
+        sentinel_master: name of the master that the sentinels watch.
+        ssl: speak TLS.
+        ssl_ca_certs: file of the authorities to trust.
+        ssl_certfile: file of our own certificate, where the server wants one.
+        ssl_keyfile: its key.
+        expire: whether rows leave Redis when they are older than their view's ttl.
+        read_timeout: seconds that one answer may take.
+        write_timeout: seconds that the answer to one batch of writes may take.
+        patience: seconds for which a write is tried again while the server is away.
+    """
+
+    type: StrictStr = "feature_repo.stores.online.PackedRedisOnlineStore"
+    connection_string: str | None = None
+    redis_type: str | None = None
+    sentinel_master: str | None = None
+    ssl: bool = False
+    ssl_ca_certs: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    expire: bool = False
+    read_timeout: float = READ_TIMEOUT
+    write_timeout: float = WRITE_TIMEOUT
+    patience: float = 30.0
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Make the data folder, so that plain `feast apply` finds a place for its registry on a fresh clone."""
+        Home.from_env().ensure()
+
+    def address(self) -> Address:
+        """Of the server."""
+        names = ("redis_type", "sentinel_master", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+        options = {name: getattr(self, name) for name in names if getattr(self, name)}
+        if self.ssl:
+            options["ssl"] = "true"
+        if self.connection_string:
+            return Address.parse(self.connection_string, **options)
+        return Address.from_env(**options)
+
+
+# Feast's commands make their servers after they have loaded this store.
+http_errors.install(PackedRedisOnlineStoreConfig)
 
 
 class PackedRedisOnlineStore(OnlineStore):
