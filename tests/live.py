@@ -23,7 +23,7 @@ from feature_repo.windows import WindowedTable, plays
 from tests.oracles.windows import micros
 from tests.windowed import same
 from transforms import feature_tables
-from transforms.stream.state.live_table import LiveRows
+from transforms.stream.state.live_rows import LiveRows
 
 Rows = dict[tuple[str, ...], dict[str, Any]]
 

@@ -8,28 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from feature_repo.doctor.finding import Finding
 from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
 
 SAMPLE = 500
 """Keys of each view that are compared."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that does not agree.
-
-    Attributes:
-        where: the view, file or server.
-        found: what is there, and how much of it.
-        next_command: what mends it.
-        is_fault: false for what is as it should be and yet worth knowing.
-    """
-
-    where: str
-    found: str
-    next_command: str
-    is_fault: bool = True
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from feature_repo import clock, retractions
 from feature_repo.days import files_in, strangers_in
-from feature_repo.doctor import Finding
+from feature_repo.doctor.finding import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import LeftToFeast, load_service, resolve_service

@@ -14,7 +14,7 @@ import pyarrow as pa
 from feast import utils
 
 from feature_repo.clock import microseconds
-from feature_repo.doctor import Finding
+from feature_repo.doctor.finding import Finding
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key

@@ -1,7 +1,6 @@
 """What lies behind one feature view: its Parquet files, their columns, and the types that hold all of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +13,8 @@ import pyarrow.parquet as pq
 from feature_repo.errors import StoreError
 from feature_repo.packed.schema import Column
 from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
-from feature_repo.stores.history_reader import HistoryReader
 from feature_repo.stores.key_series import KEY_TYPES
-from feature_repo.stores.parquet_files import State, footer, grouped, in_path, is_in_path, state
+from feature_repo.stores.parquet_files import footer, in_path, is_in_path, state
 from feature_repo.stores.source_files import files_at
 from feature_repo.stores.source_path import PLACE, remedy
 from feature_repo.stores.staging import Staging
@@ -78,54 +76,13 @@ class History:
     declared: Mapping[str, Column] = field(default_factory=dict)
     staged: Staging | None = field(default=None, repr=False, compare=False)
 
-    @contextmanager
-    def reading(self) -> Iterator[HistoryReader]:
-        """Rows are found and read in several passes; that their files were the same in all is checked at the end.
-
-        Raises:
-            StoreError: somebody wrote the table meanwhile, or it is not what it was when the question was asked.
-            InputError: a key of the files cannot be one.
-        """
-        before = self._state()
-        reader = None
-        try:
-            reader = HistoryReader(self, grouped(self.files, before, list(self.types), self.in_paths))
-            yield reader
-        except _READING_ERRORS as error:
-            if reader is not None and reader.refusal is not None:
-                raise reader.refusal from error
-            raise self._unreadable(error) from error
-        if self._state() != before:
-            raise StoreError(
-                expected=f"the files behind the view {self.view} to stay as they are during a retrieval",
-                found="other files than at its start: a build was running",
-                next_command="the same again, once the build is done",
-            )
-
-    def _unreadable(self, error: BaseException) -> StoreError:
-        found = (str(error).splitlines() or [""])[0]
-        if isinstance(error, pl.exceptions.InvalidOperationError):  # a value that a cast cannot take
-            return StoreError(
-                expected=f"values of the declared types behind the view {self.view}",
-                found=found,
-                next_command="correct the column, or declare another type and run: python -m feature_repo apply",
-            )
-        return StoreError(
-            expected=f"readable Parquet files of one schema behind the view {self.view}",
-            found=found,
-            next_command="the same again; if it fails again: python -m transforms build",
-        )
-
-    def _state(self) -> list[State | None]:
-        return [state(file) for file in self.files]
-
     def types_in_files(self) -> dict[str, dict[str, str]]:
         """Column → its types as the files have them → the first file with each; columns that matter alone.
 
         A column that is null throughout in a file, or that the file lacks, says nothing about it.
         """
         found: dict[str, dict[str, str]] = {column: {} for column in self.types}
-        for file, at in zip(self.files, self._state(), strict=True):
+        for file, at in zip(self.files, map(state, self.files), strict=True):
             columns = footer(file, at).columns.types
             for column, types in found.items():
                 if column in columns and not pa.types.is_null(columns[column]):

@@ -32,11 +32,15 @@ _OF_VALUES = (AssertionError, KeyError, TypeError, ValueError, OverflowError)
 logger = logging.getLogger(__name__)
 
 
-def install() -> None:
-    """Have every server that Feast makes of one of our stores answer so. Again does nothing."""
+def install(settings: type) -> None:
+    """Have every server that Feast makes of one of our stores answer so. Again does nothing.
+
+    Args:
+        settings: class of the settings by which our online store is known.
+    """
     make = feature_server.get_app
     if not hasattr(make, "__wrapped__"):
-        feature_server.get_app = _with_codes(make)
+        feature_server.get_app = _with_codes(make, settings)
 
 
 def code_of(error: Exception, method: str = "POST") -> int:
@@ -55,13 +59,11 @@ def code_of(error: Exception, method: str = "POST") -> int:
     return UNPROCESSABLE if isinstance(error, _OF_VALUES) and method == "POST" else BROKEN
 
 
-def _with_codes(make: Callable[..., FastAPI]) -> Callable[..., FastAPI]:
+def _with_codes(make: Callable[..., FastAPI], settings: type) -> Callable[..., FastAPI]:
     @wraps(make)
     def get_app(store: Any, *arguments: Any, **named: Any) -> FastAPI:
-        from feature_repo.stores.online import PackedRedisOnlineStoreConfig
-
         app = make(store, *arguments, **named)
-        if isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
+        if isinstance(store.config.online_store, settings):
             for kind in (InputError, OnlineUnavailable, *_OF_CLIENTS, *_OF_VALUES):
                 app.add_exception_handler(kind, _answer)
         return app

@@ -20,6 +20,7 @@ from feature_repo.stores.column_types import small
 from feature_repo.stores.declared import as_declared
 from feature_repo.stores.history import History
 from feature_repo.stores.history_reader import key_name
+from feature_repo.stores.reading import reading
 from feature_repo.stores.spine import Spine, key_codes, key_columns, moments
 from feature_repo.temporary import temporary_folder
 
@@ -172,7 +173,7 @@ class Join:
         newest = Newest(slots, as_known=self.as_known)
         ttl = None if history.ttl is None else history.ttl // timedelta(microseconds=1)
         until, since = 0, None
-        with history.reading() as reader:
+        with reading(history) as reader:
             if len(slots):
                 until = int(slots.moments.max())
                 since = None if ttl is None else int(slots.moments.min()) - ttl

@@ -15,6 +15,7 @@ from feature_repo.stores.history import History, literal
 from feature_repo.stores.history_reader import HistoryReader, key_name
 from feature_repo.stores.join import Limits
 from feature_repo.stores.parquet_files import ROWS_AT_ONCE
+from feature_repo.stores.reading import reading
 from feature_repo.stores.spine import TIME, Spine, open_spine
 from feature_repo.stores.staging import Staging
 
@@ -59,7 +60,7 @@ def all_keys(
         seen = []
         for number, history in enumerate(histories):
             if history.keys:
-                reader = opened.enter_context(history.reading())
+                reader = opened.enter_context(reading(history))
                 first = None if every or since is None else microseconds(since)
                 duck.register(f"view{number}", _first_rows(history, reader, first, microseconds(until), keys))
                 seen.append(f"SELECT * FROM view{number}")

@@ -46,6 +46,7 @@ from feature_repo.stores.history_reader import END_OF_TIME, HistoryReader
 from feature_repo.stores.join import Join, Limits
 from feature_repo.stores.keys import all_keys
 from feature_repo.stores.packed_rows import packed_rows
+from feature_repo.stores.reading import reading
 from feature_repo.stores.source_path import located, source_of, view_located
 from feature_repo.stores.spine import open_spine
 
@@ -350,7 +351,7 @@ class SourceRetrievalJob(RetrievalJob):
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """The rows, so many at a time. Of more keys than fit into memory a part is looked for after the other."""
         history = self._history()
-        with history.reading() as reader:
+        with reading(history) as reader:
             for frame in _regrouped(self._frames(history, reader), rows):
                 yield from self._arrow(frame).to_batches()
 
@@ -361,7 +362,7 @@ class SourceRetrievalJob(RetrievalJob):
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
         history = self._history()
-        with history.reading() as reader:
+        with reading(history) as reader:
             nothing = pl.DataFrame(schema={name: history.types[name] for name in self._columns()})
             return self._arrow(pl.concat([nothing, *self._frames(history, reader)]))
 

@@ -53,7 +53,6 @@ from feature_repo.stores.online_lookup import Keys, Lookup, columns_of, entities
 from feature_repo.stores.ownership import claim
 from feature_repo.stores.protobuf import from_values, key_types, moment, schema_of, to_values, unwrapped
 
-http_errors.install()  # Feast's commands make what is mended here after they have loaded this store
 mend_dump()
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
@@ -103,6 +102,10 @@ class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
         if self.connection_string:
             return Address.parse(self.connection_string, **options)
         return Address.from_env(**options)
+
+
+# Feast's commands make their servers after they have loaded this store.
+http_errors.install(PackedRedisOnlineStoreConfig)
 
 
 class PackedRedisOnlineStore(OnlineStore):

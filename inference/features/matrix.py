@@ -1,14 +1,12 @@
 """A matrix of features, gathered from regions of packed values."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feature_repo.errors import InputError
-
-if TYPE_CHECKING:
-    from inference.features.plan import Plan
+from feature_repo.packed.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -40,26 +38,37 @@ class Matrix:
     computed: list[tuple[int, str]]
 
 
-def matrix_of(plan: "Plan", names: tuple[str, ...]) -> Matrix:
-    """How the matrix of some features of a plan is put together.
+def matrix_of(
+    names: tuple[str, ...],
+    numeric: Sequence[str],
+    stored: Mapping[str, tuple[int, str]],
+    schemas: Sequence[Schema],
+) -> Matrix:
+    """How the matrix of some features is put together.
+
+    Args:
+        names: of the features, one for each column.
+        numeric: the features of the service that are numbers.
+        stored: feature → number of its view, and its name there; others are computed.
+        schemas: of the views.
 
     Raises:
         InputError: one of them is no numeric feature of the service.
     """
-    unknown = [name for name in names if name not in plan.numeric]
+    unknown = [name for name in names if name not in numeric]
     if unknown:
         raise InputError(
-            expected=f"numeric features of the service: {list(plan.numeric)}",
+            expected=f"numeric features of the service: {list(numeric)}",
             found=f"{unknown}",
             next_command="python -m training run recommendation  (the model asks for another service)",
         )
-    computed = [(place, name) for place, name in enumerate(names) if name not in plan.stored]
+    computed = [(place, name) for place, name in enumerate(names) if name not in stored]
     parts: dict[tuple, list[tuple[int, int, int]]] = {}
     for target, name in enumerate(names):
-        if name not in plan.stored:
+        if name not in stored:
             continue
-        number, feature = plan.stored[name]
-        schema = plan.lookups[number].schema
+        number, feature = stored[name]
+        schema = schemas[number]
         place = schema.places[feature]
         is_time = schema.columns[schema.index[feature]].dtype == "UnixTimestamp"
         slot = (number, place.region, place.offset, is_time)

@@ -106,7 +106,9 @@ class Plan:
         if found is None:
             if len(self._matrices) > 100:
                 self._matrices.clear()
-            found = self._matrices[names] = matrix_of(self, names)
+            found = self._matrices[names] = matrix_of(
+                names, self.numeric, self.stored, [lookup.schema for lookup in self.lookups]
+            )
         return found
 
 

@@ -18,7 +18,7 @@ from feature_repo.keys import key_values
 from inference.monitoring.background_log import BackgroundLog, share_of
 
 if TYPE_CHECKING:
-    from inference.features import OnlineRows
+    from inference.features.rows import OnlineRows
 
 
 class LookupLog(BackgroundLog):

@@ -24,7 +24,7 @@ from transforms.stream.log import Log
 from transforms.stream.push import Pusher
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Batch
-from transforms.stream.state.live_table import LiveRows
+from transforms.stream.state.live_rows import LiveRows
 
 
 class Days:

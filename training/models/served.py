@@ -15,8 +15,11 @@ from training.estimators.lightgbm_trees import LightGbmFitted
 from training.estimators.shapley import sampled
 from training.estimators.xgboost_trees import XgBoostFitted
 from training.models.lightgbm_onnx import OnnxBooster
-from training.models.tabular import NATIVE, ONNX
 from transforms.tabular.layout import Layout
+
+ONNX = "model.onnx"
+NATIVE = "native"
+"""The learner's own file, where it has one that is text: contributions are computed from it."""
 
 NATIVES: dict[str, Any] = {"lightgbm": LightGbmFitted, "xgboost": XgBoostFitted}
 

@@ -30,6 +30,7 @@ from training.evaluate.probabilities import probability_metrics
 from training.golden import golden
 from training.models.base import Fresh, Model
 from training.models.result import TrainedResult, table
+from training.models.served import NATIVE, ONNX, ServedTabular
 from training.models.tabular_problem import TabularProblem, losses
 from training.registry import register
 from training.validation import training_data
@@ -37,9 +38,6 @@ from training.validation.cross_validation import Fold, forward, grouped, last
 from training.validation.evidence import OURS, Evidence
 from transforms.tabular.layout import Layout
 
-ONNX = "model.onnx"
-NATIVE = "native"
-"""The learner's own file, where it has one that is text: contributions are told from it."""
 SHOWN, SAMPLED_SHOWN = 1_000, 60
 """Rows that are explained; fewer where contributions are sampled."""
 RECENT = 2_000
@@ -160,8 +158,6 @@ class TabularModel(Model):
 
     def fresh(self, home: Home, version: int) -> Fresh:
         """Its newest labelled rows after a version's cutoff, and how the version answers them."""
-        from training.models.served import ServedTabular
-
         served = ServedTabular.load(home, f"{self.name}:{version}")
         told = self.rows(home)
         came = told.filter(told["event_timestamp"] > datetime.fromisoformat(served.cutoff)).sort("event_timestamp")

@@ -12,7 +12,8 @@ from feature_repo.packed.encode import MOMENT, encode
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
-from transforms.stream.state.live_table import LiveRows, LiveTable
+from transforms.stream.state.live_rows import LiveRows
+from transforms.stream.state.live_table import LiveTable
 
 SENT_AT_ONCE = 1_000
 """Rows that a connection takes before the server has read them; more are written by a thread, which may wait."""

@@ -27,6 +27,7 @@ from transforms.stream.log import Log, Lost
 from transforms.stream.push import Pusher
 from transforms.stream.retracted import correct_online
 from transforms.stream.sources import Source
+from transforms.stream.state.live_rows import LiveRows
 
 ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE = 5_000, 50_000
 """Rows of one table of hours or days, and of one of events, that are pushed before new events are looked at."""
@@ -228,7 +229,7 @@ class Reader:
         self._has_due = False
         for state in self._states.values():
             for live, keys, more in state.due(self._clock, ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE):
-                self.report.rows += self._pushers[live.table.name].push(live.rows(keys))
+                self.report.rows += self._pushers[live.table.name].push(LiveRows.of(live, keys))
                 self._has_due |= more
 
     def _wait_for_rows(self) -> None:

@@ -15,6 +15,7 @@ from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
 from transforms.stream.push import times
+from transforms.stream.state.live_rows import LiveRows
 from transforms.stream.state.live_table import LiveTable
 
 
@@ -47,7 +48,7 @@ def correct_online(home: Home, server: Server, live: LiveTable) -> int:
     count = 0
     if len(there):
         codes = np.sort(codes)
-        counted = live.rows(codes)
+        counted = LiveRows.of(live, codes)
         last = _last_events(home, live, keys[there])
         event = np.where(counted.event > 0, counted.event, np.maximum(live.moments(last), live.closed(codes)))
         created = np.maximum(counted.created, event)

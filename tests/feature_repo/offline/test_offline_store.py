@@ -24,6 +24,7 @@ from feature_repo.stores import history_reader, parquet_files
 from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.join import Limits
 from feature_repo.stores.offline import AsOfOfflineStore, AsOfOfflineStoreConfig, histories_of
+from feature_repo.stores.reading import reading
 from tests.feature_repo.offline.engines import OURS, Engine, open_engine, plain
 from tests.feature_repo.offline.questions import Question, Table, at
 from tests.oracles.point_in_time import as_of
@@ -399,7 +400,7 @@ def test_the_newest_row_of_each_key(
     memory = ours.config.offline_store.limits().bytes
     monkeypatch.setattr(history_reader, "KEY_BYTES", memory)  # more than fits at once
     if keys:
-        with job._history().reading() as reader:
+        with reading(job._history()) as reader:
             assert reader.parts(memory // 2) > 1
     assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
     assert answer.column_names[: len(keys)] == list(keys)

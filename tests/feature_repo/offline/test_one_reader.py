@@ -22,6 +22,7 @@ from feature_repo.stores.join import Limits
 from feature_repo.stores.keys import all_keys
 from feature_repo.stores.offline import AsOfOfflineStore, histories_of
 from feature_repo.stores.protobuf import raw_values, schema_of
+from feature_repo.stores.reading import reading
 from feature_repo.stores.spine import key_codes, moments
 from tests.feature_repo.offline.engines import Engine, open_engine
 
@@ -615,7 +616,7 @@ def test_files_that_are_older_throughout_are_not_read_again(ours: Engine, tmp_pa
     assert both(ours, view, ["oak"]) == [{"x": 2}]
     (history,) = histories_of(ours.config, [view], ["trees:x"], False)
     last = int((DAY + timedelta(days=2)).timestamp()) * 1_000_000
-    with history.reading() as reader:
+    with reading(history) as reader:
         kept = [group.files for group in reader._groups_since(last)]
         assert [Path(file).name for files in kept for file in files] == ["2.parquet"]
         assert [list(rows["x"]) for _, rows in reader.values(np.array([2]), {"x": "x"}, since=last, until=last)] == [

@@ -12,6 +12,7 @@ from tests.live import columns_of
 from tests.oracles import windows as oracle
 from tests.windowed import TABLES_TESTED, play_lists, same
 from transforms.stream.state.events import Coder, Events
+from transforms.stream.state.live_rows import LiveRows
 from transforms.stream.state.live_table import LiveTable
 
 
@@ -30,7 +31,7 @@ class Online:
         self.live, self.rows = live, {}
 
     def update(self) -> None:
-        rows = self.live.rows(self.live.due())
+        rows = LiveRows.of(self.live, self.live.due())
         keys = list(zip(*self.live.keys.texts(rows.codes).values(), strict=True))
         columns = {name: values.to_pylist() for name, values in columns_of(rows).items()}
         for place, key in enumerate(keys):

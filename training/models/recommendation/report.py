@@ -15,7 +15,7 @@ from training.models.recommendation.measured import Measured
 
 if TYPE_CHECKING:
     from training.models.recommendation.bundle import Learned
-    from training.models.recommendation.run import Moment
+    from training.models.recommendation.moment import Moment
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1a1a1a }

@@ -36,6 +36,7 @@ from training.models.recommendation.candidates import Query, at_cutoff, fewer_ne
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import POPULAR_DAYS, Knowledge, describe, learn
 from training.models.recommendation.measured import PICKS
+from training.models.recommendation.moment import Moment
 from training.models.recommendation.problem import PARAMETERS, Asked, RankerProblem
 from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranked, Ranker
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
@@ -106,21 +107,6 @@ class Result:
                 )
         yield f"report: {self.report}"
         yield f"registered: {NAME} {self.version} (challenger). Next: python -m training promote {NAME}"
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Everything about one cutoff.
-
-    Attributes:
-        known: at the cutoff.
-        asked: queries at the cutoff.
-        sessions: queries within sessions until the next.
-    """
-
-    known: Knowledge
-    asked: list[Query]
-    sessions: list[Query]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Columns of a live table's rows."""
+"""Rows of a live table: moments and columns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,14 +25,34 @@ from feature_repo.windows import (
     TimeSinceLast,
     TopK,
 )
+from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.newest import NEVER, newest_distinct
 from transforms.stream.state.sums import INT
 from transforms.stream.state.words import Words
 from transforms.windows.lists import Lists
 from transforms.windows.rows import deviation
 
-if TYPE_CHECKING:
-    from transforms.stream.state.live_table import LiveTable
+
+@dataclass
+class LiveRows:
+    """Rows of a live table.
+
+    Attributes:
+        codes: (n,) of their keys, sorted.
+        event: (n,) moments, microseconds.
+        created: (n,) when they could be known.
+        columns: columns of one type → (their number × n,) values, one column after the other.
+    """
+
+    codes: np.ndarray
+    event: np.ndarray
+    created: np.ndarray
+    columns: dict[tuple[str, ...], pa.Array]
+
+    @classmethod
+    def of(cls, table: LiveTable, keys: np.ndarray) -> "LiveRows":
+        """The newest row of each of some keys (sorted, without repeats)."""
+        return cls(keys, *table.times(keys), _columns(table, keys))
 
 
 @dataclass
@@ -48,7 +68,7 @@ class _Asked:
         sums: (parts, w, n) of the keys.
     """
 
-    table: "LiveTable"
+    table: LiveTable
     keys: np.ndarray
     name: str
     feature: Any
@@ -75,7 +95,7 @@ class _Asked:
         return self.table.words(self.of)
 
 
-def columns(table: "LiveTable", keys: np.ndarray) -> dict[tuple[str, ...], pa.Array]:
+def _columns(table: LiveTable, keys: np.ndarray) -> dict[tuple[str, ...], pa.Array]:
     """Columns of one type → (columns · n,) values of some keys (sorted, without repeats), column by column."""
     sums = np.ascontiguousarray(table.sums(keys).transpose(2, 1, 0))
     by_type: dict[pa.DataType, tuple[list[str], list[pa.Array]]] = {}

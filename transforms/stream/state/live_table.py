@@ -1,11 +1,9 @@
 """One windowed table, kept up to date event by event."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-import pyarrow as pa
 
 from feature_repo.windows import Aggregate, Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
 from feature_repo.windows.table import DAY, duration
@@ -274,14 +272,11 @@ class LiveTable:
         mask[keys] = False
         return keys
 
-    def rows(self, keys: np.ndarray) -> "LiveRows":
-        """The newest row of each of some keys (sorted, without repeats)."""
-        from transforms.stream.state.live_rows import columns
-
+    def times(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) moments of the newest rows of some keys (sorted), and (n,) when they could be known; microseconds."""
         moment = self._moment.upto(keys)[keys]
         moment = np.where(moment > 0, np.maximum(moment, self.closed(keys)), moment)
-        created = np.maximum(moment, self._created.upto(keys)[keys])
-        return LiveRows(keys, moment, created, columns(self, keys))
+        return moment, np.maximum(moment, self._created.upto(keys)[keys])
 
     def words(self, column: str) -> Words:
         """Texts of a column."""
@@ -298,20 +293,3 @@ class LiveTable:
     def mass(self, name: str, keys: np.ndarray) -> np.ndarray:
         """(n,) a fading sum as of ``last`` of some keys, sorted."""
         return self._mass[name].upto(keys)[keys]
-
-
-@dataclass
-class LiveRows:
-    """Rows of a table.
-
-    Attributes:
-        codes: (n,) of their keys, sorted.
-        event: (n,) moments, microseconds.
-        created: (n,) when they could be known.
-        columns: columns of one type → (their number × n,) values, one column after the other.
-    """
-
-    codes: np.ndarray
-    event: np.ndarray
-    created: np.ndarray
-    columns: dict[tuple[str, ...], pa.Array]

@@ -1,0 +1,14 @@
+"""No module imports one that imports it, not even lazily or for types alone: so each can be read by itself."""
+
+from graphlib import TopologicalSorter
+
+import grimp
+
+PACKAGES = ("feature_repo", "transforms", "training", "inference")
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    imported = {module: graph.find_modules_directly_imported_by(module) - {module} for module in graph.modules}
+    assert len(imported) > 500
+    TopologicalSorter(imported).prepare()  # a CycleError names the modules
