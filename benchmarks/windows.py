@@ -310,8 +310,8 @@ def _limited() -> None:
 def year(root: Path, events: int, engines: tuple[str, ...], say: Any) -> dict[str, Any]:
     """All competitors on one year; ours gets one more day afterwards, a few times, and then nothing new."""
     make_plays(root, events)
-    later = sorted((root / "raw").rglob("*.parquet"))[DAYS:]
-    hidden = [path.rename(root / f"later-{number}.parquet") for number, path in enumerate(later)]
+    later = [path.parent for path in sorted((root / "raw").rglob("*.parquet"))[DAYS:]]
+    hidden = [day.rename(root / f"later-{number}") for number, day in enumerate(later)]
     found: dict[str, Any] = {}
     for engine in engines:
         found[engine] = timed(engine, root)

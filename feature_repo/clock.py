@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from feature_repo.days import days_in
 from feature_repo.errors import InputError
@@ -66,8 +67,12 @@ def end_of_data(home: Home) -> datetime | None:
 
 
 def _days(home: Home, table: str) -> list[str]:
-    folders = home.root.glob(f"raw/{table}/tenant={home.tenant}")
-    return [day for folder in folders for day in days_in(folder)]
+    """The newest day of each table of a name that has a file: a folder may be left empty."""
+    newest = []
+    for folder in home.root.glob(f"raw/{table}/tenant={home.tenant}"):
+        days = reversed(days_in(folder).items())
+        newest.append(next((day for day, path in days if any(Path(path).glob("*.parquet"))), None))
+    return [day for day in newest if day is not None]
 
 
 def hint(home: Home) -> str:

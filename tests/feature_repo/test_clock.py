@@ -38,8 +38,10 @@ def test_a_time_that_is_none_or_has_not_come_is_refused(monkeypatch: pytest.Monk
 
 def test_what_is_no_day_does_not_end_the_data(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    for name in ("date=2026-03-01", "date=2026-04-10.bak", "date=x"):
+    for name in ("date=2026-03-01", "date=2026-04-10.bak", "date=x", "date=2026-04-01"):
         (home.raw("plays") / name).mkdir(parents=True)
+        (home.raw("plays") / name / "part-0.parquet").touch()
+    (home.raw("plays") / "date=2026-04-01" / "part-0.parquet").unlink()
     (home.raw("plays") / "date=2026-05-01").touch()
     assert clock.end_of_data(home) == datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -49,6 +51,7 @@ def test_old_data_come_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     home = Home(tmp_path)
     assert (clock.end_of_data(home), clock.hint(home)) == (None, "")
     (home.raw("plays") / "date=2026-03-01").mkdir(parents=True)
+    (home.raw("plays") / "date=2026-03-01" / "part-0.parquet").touch()
     assert clock.hint(home).endswith("export REFRAIN_NOW=2026-03-02T00:00:00")
     (home.raw("plays") / f"date={datetime.now(UTC).date()}").mkdir()
     assert clock.hint(home) == ""
