@@ -53,5 +53,7 @@ def test_old_data_come_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (home.raw("plays") / "date=2026-03-01").mkdir(parents=True)
     (home.raw("plays") / "date=2026-03-01" / "part-0.parquet").touch()
     assert clock.hint(home).endswith("export REFRAIN_NOW=2026-03-02T00:00:00")
-    (home.raw("plays") / f"date={datetime.now(UTC).date()}").mkdir()
+    today = home.raw("plays") / f"date={datetime.now(UTC).date()}"
+    today.mkdir()
+    (today / "part-0.parquet").touch()
     assert clock.hint(home) == ""
