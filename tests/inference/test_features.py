@@ -268,16 +268,22 @@ def test_a_first_lookup_imports_little_and_stays_small(own: Home) -> None:
 
 
 def test_freshness_as_a_table(in_world: Home) -> None:
-    environment = {**os.environ, "REFRAIN_HOME": str(in_world.root)}
+    """Ages are as of now, in days for this old world; where the clock is stopped at its end, they are small."""
+    days, hours = (_freshness(in_world, now) for now in ("", os.environ[clock.NOW]))
+    assert {"view", "age"} <= set(days[0].split())
+    assert {line.split()[0] for line in days[1:]} >= {"user_history", "track_catalogue"}
+    written = [line for line in days[1:] if " never " not in line]
+    assert len(written) > 5
+    assert all(" d " in line and "ago" in line for line in written)
+    assert any(line.startswith("user_listening") and " d " not in line for line in hours)
+
+
+def _freshness(home: Home, now: str) -> list[str]:
+    environment = {**os.environ, "REFRAIN_HOME": str(home.root), clock.NOW: now}
     call = [sys.executable, "-m", "inference", "freshness"]
     done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert {"view", "age"} <= set(lines[0].split())
-    assert {line.split()[0] for line in lines[1:]} >= {"user_history", "track_catalogue"}
-    written = [line for line in lines[1:] if " never " not in line]
-    assert len(written) > 5
-    assert all(" d " in line and "ago" in line for line in written)
+    return done.stdout.splitlines()
 
 
 def test_held_rows_are_those_that_are_looked_up(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
