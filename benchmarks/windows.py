@@ -311,7 +311,7 @@ def year(root: Path, events: int, engines: tuple[str, ...], say: Any) -> dict[st
     """All competitors on one year; ours gets one more day afterwards, a few times, and then nothing new."""
     make_plays(root, events)
     later = [path.parent for path in sorted((root / "raw").rglob("*.parquet"))[DAYS:]]
-    hidden = [day.rename(root / f"later-{number}") for number, day in enumerate(later)]
+    hidden = [day.rename(root.with_name(f"{root.name}-later-{number}")) for number, day in enumerate(later)]
     found: dict[str, Any] = {}
     for engine in engines:
         found[engine] = timed(engine, root)

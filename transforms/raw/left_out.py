@@ -32,6 +32,11 @@ class LeftOut:
     table: RawTable
     folder: Path
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether an event of this day was ever told more than once."""
+        return (self.folder / FILE).is_file()
+
     def read(self, since: datetime | None = None) -> pl.DataFrame:
         """The rows of things that change slowly from a moment on, and those of events; all if None.
 

@@ -175,7 +175,9 @@ class KnownTiles:
 
     def _note(self, rows: pl.DataFrame, now: datetime) -> None:
         """Note the keys of some rows as those that may have lost events."""
-        retractions.note(self.home, self.table.name, rows.select(self.table.keys).drop_nulls(), microseconds(now))
+        if rows.height:
+            keys = rows.select(self.table.keys).drop_nulls()
+            retractions.note(self.home, self.table.name, keys, microseconds(now))
 
     def _file(self, day: date) -> Path:
         return self.folder / f"date={day}" / "sums.parquet"
@@ -202,8 +204,11 @@ class KnownTiles:
     def _given_way(self, day: date) -> pl.DataFrame:
         """Tellings of events that do not stand; no tile may ever have counted them."""
         raw = TABLES[self.table.source.name]
-        left_out = LeftOut(raw, self.home.raw(raw.name) / f"date={day}").read()
-        if left_out.height and day in self.days.paths:
+        beside = LeftOut(raw, self.home.raw(raw.name) / f"date={day}")
+        if not beside.has_rows:
+            return pl.DataFrame(schema=dict.fromkeys(self.table.keys, pl.String))
+        left_out = beside.read()
+        if day in self.days.paths:
             words = [name for name in raw.columns if name != "created_timestamp"]
             standing = self.days.load([day], [name for name in words if name != "event_timestamp"])
             left_out = left_out.join(standing, on=words, how="anti", nulls_equal=True)
