@@ -155,7 +155,10 @@ class KnownTiles:
         and those of tellings that gave way to others: the stream may have told the world otherwise. ``sums`` are the
         tiles of the day from now on.
         """
-        self._note(self._given_way(day), now)
+        raw = TABLES[self.table.source.name]
+        left_out = LeftOut(raw, self.home.raw(raw.name) / f"date={day}")
+        if left_out.has_rows:
+            self._note(self._given_way(day, left_out.read()), now)
         path = self._file(day)
         if not path.is_file():
             return
@@ -201,15 +204,10 @@ class KnownTiles:
         """Events with the columns that all of them share."""
         return events.with_columns(pl.lit(self.home.tenant).alias(name) for name in self.table.source.shared)
 
-    def _given_way(self, day: date) -> pl.DataFrame:
+    def _given_way(self, day: date, left_out: pl.DataFrame) -> pl.DataFrame:
         """Tellings of events that do not stand; no tile may ever have counted them."""
-        raw = TABLES[self.table.source.name]
-        beside = LeftOut(raw, self.home.raw(raw.name) / f"date={day}")
-        if not beside.has_rows:
-            return pl.DataFrame(schema=dict.fromkeys(self.table.keys, pl.String))
-        left_out = beside.read()
         if day in self.days.paths:
-            words = [name for name in raw.columns if name != "created_timestamp"]
+            words = [name for name in left_out.columns if name != "created_timestamp"]
             standing = self.days.load([day], [name for name in words if name != "event_timestamp"])
             left_out = left_out.join(standing, on=words, how="anti", nulls_equal=True)
         return self._shared(left_out)
