@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.surroundings import MACHINE
-from transforms.anomaly.series import SeriesDetector
+from transforms.pure.anomaly.series import SeriesDetector
 
 GOAL = 50_000
 MINUTE = 60_000_000

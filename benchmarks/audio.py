@@ -1,7 +1,7 @@
 """From a sound to features and beats: how fast, how alike librosa's, how right.
 
 *Speed.* 30 seconds of a real recording (``librosa-example-audio``; of made-up sound without it), one core. Ours:
-``transforms.audio.track.analyze``, everything that view ``track_audio`` holds. Librosa's: the same set, once as its
+``transforms.pure.audio.track.analyze``, everything that view ``track_audio`` holds. Librosa's: the same set, as its
 documentation calls them, each from samples, and once from one STFT handed to all. Five runs of each, interleaved; the
 first calls (numba compiles) are not counted. Spectral features of both are compared frame by frame, and the largest
 difference of each as a share of its spread is told.
@@ -27,9 +27,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.protocols.rendered_songs import f_measure, font, rendered
 from benchmarks.surroundings import DATA, MACHINE
-from transforms.audio import chroma, mel, shape, stft
-from transforms.audio.decode import mono
-from transforms.audio.track import analyze
+from transforms.pure.audio import chroma, mel, shape, stft
+from transforms.pure.audio.decode import mono
+from transforms.pure.audio.track import analyze
 
 SECONDS = 30
 FIRST, PART = 20, 60

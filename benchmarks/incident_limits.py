@@ -18,8 +18,8 @@ from feature_repo.home import Home
 from training.datasets.telemetry import incidents
 from training.evaluate.incidents import MINUTE, SOON, WEEK
 from training.models.anomaly.detector import Detector
-from transforms.simulate.telemetry.hosts import KEPT, LEVEL, NOISE, busyness, leaked
-from transforms.simulate.telemetry.schedule import Event, TelemetrySize, draw_schedule, names
+from transforms.raw.simulate.telemetry.hosts import KEPT, LEVEL, NOISE, busyness, leaked
+from transforms.raw.simulate.telemetry.schedule import Event, TelemetrySize, draw_schedule, names
 
 
 def at_best(home: Home, size: TelemetrySize, seed: int, detector: Detector) -> dict[str, float]:

@@ -25,12 +25,12 @@ from training.evaluate.classification import class_metrics
 from training.models.audio import heads
 from training.models.audio.audio_classifier import NAME, lightgbm, measured
 from training.models.audio.tasks import Task, tasks
-from transforms.audio.described import described, vector
-from transforms.audio.listen import listen
-from transforms.audio.stft import RATE
-from transforms.audio.track import analyze
-from transforms.simulate.sound.song import MOODS, compose
-from transforms.simulate.sound.style import STYLES
+from transforms.pure.audio.described import described, vector
+from transforms.pure.audio.listen import listen
+from transforms.pure.audio.stft import RATE
+from transforms.pure.audio.track import analyze
+from transforms.raw.simulate.sound.song import MOODS, compose
+from transforms.raw.simulate.sound.style import STYLES
 
 SEED, SECONDS, SONGS_AN_ARTIST = 2_024, 12.0, 4
 _LEVEL = ("rms", "harmony", "perceptr", "mfcc1_mean")

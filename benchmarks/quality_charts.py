@@ -40,10 +40,10 @@ from training.datasets.chart_weeks import grids, spine
 from training.evaluate import probability_metrics
 from training.models.forecasting.chart_runs import SERVICE, ChartRuns, charting
 from training.models.forecasting.place_distribution import Places
-from transforms.build import build
-from transforms.features.chart_grid import ChartGrid
-from transforms.features.track_chart import AHEAD
-from transforms.importers import FORMATS
+from transforms.batch.build import build
+from transforms.batch.features.chart_grid import ChartGrid
+from transforms.batch.features.track_chart import AHEAD
+from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 
 REFIT, HISTORY, YEAR = 26, 12 * 52, 52

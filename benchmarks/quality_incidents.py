@@ -1,6 +1,6 @@
 """How many incidents of a simulated service the five detectors find, how soon, and how often they are wrong.
 
-Protocol: four weeks of a service (``transforms.simulate.telemetry``) with the seed 31, which was not looked at while
+Protocol: four weeks of a service (``transforms.raw.simulate.telemetry``) with the seed 31, not looked at while
 the detectors were made: 8 hosts, 5 endpoints with about 200 requests a minute together, 200 accounts, 100 masters a
 day. The first 17 days are without incidents; then 20 of each kind happen, some mild, some strong. Everything goes the
 usual way: raw tables, features, Feast, ``python -m training run …_anomalies``. What is normal is fitted on the first
@@ -37,9 +37,9 @@ from benchmarks.surroundings import MACHINE
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from training.models.find import named
-from transforms.build import build
-from transforms.simulate.telemetry.run import simulate_telemetry
-from transforms.simulate.telemetry.schedule import TelemetrySize
+from transforms.batch.build import build
+from transforms.raw.simulate.telemetry.run import simulate_telemetry
+from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
 FULL = TelemetrySize(rate=40.0, masters=100, days=28, quiet_days=17, incidents=20)
 QUICK = TelemetrySize(hosts=4, endpoints=3, rate=20.0, accounts=80, masters=60, days=14, quiet_days=9, incidents=4)

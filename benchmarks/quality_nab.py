@@ -28,8 +28,8 @@ import polars as pl
 
 from benchmarks.surroundings import DATA, MACHINE
 from training.evaluate.nab import LOW_FALSE_NEGATIVES, LOW_FALSE_POSITIVES, STANDARD, NabScore, NabSeries, nab_score
-from transforms.anomaly.alarms import AlarmPolicy
-from transforms.anomaly.series import DEFAULT_POLICY, SeriesDetector
+from transforms.pure.anomaly.alarms import AlarmPolicy
+from transforms.pure.anomaly.series import DEFAULT_POLICY, SeriesDetector
 
 GOAL = 60.0
 HALVES = 20

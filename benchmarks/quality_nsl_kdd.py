@@ -33,7 +33,7 @@ from benchmarks.surroundings import DATA, MACHINE
 from training.models.anomaly.fit_rows import fit_rows
 from training.models.anomaly.supervised import calibrated, fit_head
 from training.models.lightgbm_onnx import OnnxBooster
-from transforms.anomaly.calibration import both
+from transforms.pure.anomaly.calibration import both
 
 SEEDS = range(5)
 GOAL = 0.965

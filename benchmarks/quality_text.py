@@ -33,8 +33,8 @@ from benchmarks.surroundings import DATA, MACHINE
 from feature_repo.home import Home
 from training.datasets.texts import LabelledTexts, owners, whole_texts
 from training.evaluate.classification import class_metrics
-from transforms.importers.sst2 import LABELS, untokenized
-from transforms.text.words import words
+from transforms.pure.text.words import words
+from transforms.raw.importers.sst2 import LABELS, untokenized
 
 FOLDS = 5
 GOAL_ACCURACY, GOAL_CALIBRATION, GOAL_ENCODER = 0.83, 0.05, 0.88
@@ -163,7 +163,7 @@ def asked_once(texts: LabelledTexts, test: LabelledTexts) -> list[dict[str, Any]
 def encoder(texts: LabelledTexts, path: str, epochs: float) -> list[dict[str, Any]]:
     """An encoder on the first fold."""
     from training.models.text.encoder import EncoderRecipe, fit
-    from transforms.text.encoder import predictor
+    from transforms.pure.text.encoder import predictor
 
     belong = owners(texts.tokens)
     fold = folds_of(belong)
@@ -216,8 +216,8 @@ def lastfm(data: Path) -> list[dict[str, Any]]:
     """Vectors and tags."""
     from training.models.text import metadata_tagger, text_embedder
     from training.registry import promote
-    from transforms.build import build
-    from transforms.importers import FORMATS
+    from transforms.batch.build import build
+    from transforms.raw.importers import FORMATS
     from transforms.raw.ingest import ingest
     from transforms.raw.read import scan
 
@@ -255,7 +255,7 @@ def _apply(root: str) -> None:
 def sequences(data: Path) -> list[dict[str, Any]]:
     """Perplexities, and BLEU."""
     from training.models.text.sequence_model import Sequences, chosen, perplexities, tag_lines, titles, written
-    from transforms.importers import FORMATS
+    from transforms.raw.importers import FORMATS
 
     batches = list(FORMATS["movielens"].read(data / "movielens-100k"))
     plays = pl.concat([batch.rows for batch in batches if batch.table == "plays"], how="diagonal")

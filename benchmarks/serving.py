@@ -51,8 +51,8 @@ STAGES = {
 WORLD = """
 import warnings; warnings.simplefilter("ignore")
 from feature_repo.home import Home
-from transforms.simulate.run import simulate
-from transforms.simulate.world import Size
+from transforms.raw.simulate.run import simulate
+from transforms.raw.simulate.world import Size
 simulate(Home.from_env(), Size(plays=300_000), seed=7)
 """
 COMMANDS = (
@@ -254,8 +254,8 @@ def write_made_up(folder: str, tracks: int, factors: int, neighbours: int) -> No
 
     import voyager
 
-    from transforms.candidates.cold import SegmentPopularity
-    from transforms.candidates.neighbours import Neighbours
+    from transforms.pure.candidates.cold import SegmentPopularity
+    from transforms.pure.candidates.neighbours import Neighbours
 
     rng, path = np.random.default_rng(3), Path(folder)
     centres = rng.normal(size=(200, factors))

@@ -103,8 +103,8 @@ Reader = Callable[[list[str]], Any]
 
 def sentiment_model(folder: Path) -> Reader:
     """Ours, as ``SentimentModel`` reads."""
-    from transforms.text.linear import LinearText
-    from transforms.text.words import words
+    from transforms.pure.text.linear import LinearText
+    from transforms.pure.text.words import words
 
     model = LinearText.from_bytes((folder / "sentiment.npz").read_bytes())
     return lambda texts: model.predict([words(text) for text in texts])
@@ -112,8 +112,8 @@ def sentiment_model(folder: Path) -> Reader:
 
 def whole(folder: Path) -> Reader:
     """All that is told of a text."""
-    from transforms.text.analysis import Classifier, TextModels, analyze
-    from transforms.text.latent import LatentText
+    from transforms.pure.text.analysis import Classifier, TextModels, analyze
+    from transforms.pure.text.latent import LatentText
 
     models = TextModels(
         Classifier.linear((folder / "sentiment.npz").read_bytes(), ["en"]),

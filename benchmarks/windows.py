@@ -99,8 +99,8 @@ def ours(root: Path) -> None:
     from feature_repo.windowed import WINDOWED
     from feature_repo.windows import Distinct
     from transforms import feature_tables
+    from transforms.batch.windows.backfill import backfill
     from transforms.raw.days import RawDays
-    from transforms.windows.backfill import backfill
 
     home, views = Home(root), feature_tables.tables()
     started = time.perf_counter()

@@ -1,6 +1,7 @@
 """The one module that Feast scans (``.feastignore`` hides the others, which it would find a second time)."""
 
 from feature_repo.entities import artist, client, endpoint, genre, host, platform, track, user
+from feature_repo.on_demand_views import ON_DEMAND_VIEWS
 from feature_repo.services import (
     FORECASTS,
     artist_plays_v1,
@@ -36,7 +37,6 @@ from feature_repo.services import (
 from feature_repo.sources import PUSH_SOURCES
 from feature_repo.store import refuse_other_home
 from feature_repo.views import FEATURE_TABLES
-from feature_repo.views.on_demand import ON_DEMAND_VIEWS
 
 refuse_other_home()
 

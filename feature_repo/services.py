@@ -2,9 +2,9 @@
 
 from feast import FeatureService
 
+from feature_repo.on_demand_views import ON_DEMAND_VIEWS
 from feature_repo.views import FEATURE_TABLES
 from feature_repo.views.forecast import FORECAST_VIEWS
-from feature_repo.views.on_demand import ON_DEMAND_VIEWS
 from feature_repo.windowed import WINDOWED
 
 recommendation_v1 = FeatureService(

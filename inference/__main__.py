@@ -107,7 +107,7 @@ def anomalies(
     from inference.anomaly.detector import DETECTORS, AnomalyDetector
     from inference.anomaly.file import read
     from inference.anomaly.sinks import Alerts, sink_of
-    from transforms import svg
+    from transforms.pure import svg
 
     if detector not in (*DETECTORS, "none"):
         raise InputError(
@@ -150,7 +150,7 @@ def text(
     With the models that are promoted; without any, language and measures. What tells who somebody is comes back masked.
     """
     from inference.text.analyzer import TextAnalyzer
-    from inference.text.shown import as_lines, line_of_json, read
+    from inference.text.console_output import as_lines, line_of_json, read
 
     given = [*(texts or ()), *(read(file) if file else ())]
     if not given:
@@ -181,7 +181,7 @@ def analyze(
     """
     from inference.audio import picture
     from inference.audio.analyzer import AudioAnalysisModel
-    from inference.audio.shown import as_lines, line_of_json
+    from inference.audio.console_output import as_lines, line_of_json
 
     if plot:
         picture.check(plot)

@@ -12,7 +12,7 @@ from feature_repo.home import Home
 from inference import golden
 from inference.features import OnlineFeatures
 from inference.models import load_bundle, onnx_session
-from transforms.tabular.layout import Layout
+from transforms.pure.tabular.layout import Layout
 
 
 @dataclass(frozen=True)

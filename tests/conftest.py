@@ -168,9 +168,9 @@ def _make_world(folder: Home) -> None:
     from feature_repo.materialize import materialize
     from training.models.recommendation.run import Settings, run
     from training.registry import promote
-    from transforms.build import build
-    from transforms.simulate.run import simulate
-    from transforms.simulate.world import Size
+    from transforms.batch.build import build
+    from transforms.raw.simulate.run import simulate
+    from transforms.raw.simulate.world import Size
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
@@ -188,9 +188,9 @@ def _make_telemetry(folder: Home) -> None:
     from feature_repo.materialize import materialize
     from training.registry import promote
     from training.train import train
-    from transforms.build import build
-    from transforms.simulate.telemetry.run import simulate_telemetry
-    from transforms.simulate.telemetry.schedule import TelemetrySize
+    from transforms.batch.build import build
+    from transforms.raw.simulate.telemetry.run import simulate_telemetry
+    from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
     size = TelemetrySize(hosts=2, endpoints=2, rate=8.0, accounts=40, masters=140, days=8, quiet_days=5, incidents=3)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
@@ -210,9 +210,9 @@ def _make_written(folder: Home) -> None:
     from feature_repo.materialize import materialize
     from training.registry import promote
     from training.train import train
-    from transforms.build import build
-    from transforms.simulate.run import simulate
-    from transforms.simulate.world import Size
+    from transforms.batch.build import build
+    from transforms.raw.simulate.run import simulate
+    from transforms.raw.simulate.world import Size
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
@@ -233,8 +233,8 @@ def _make_sounding(folder: Home) -> None:
     from feature_repo.materialize import materialize
     from training.registry import promote
     from training.train import train
-    from transforms.build import build
-    from transforms.simulate.sound.run import simulate_sound
+    from transforms.batch.build import build
+    from transforms.raw.simulate.sound.run import simulate_sound
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Feast's and MLflow's own

@@ -32,8 +32,8 @@ from feature_repo.windows import (
 from tests.oracles import windows as oracle
 from transforms.raw import TABLES
 from transforms.raw.read import scan
-from transforms.simulate.run import simulate
-from transforms.simulate.world import Size
+from transforms.raw.simulate.run import simulate
+from transforms.raw.simulate.world import Size
 
 START = datetime(2024, 2, 26, tzinfo=UTC)  # a leap day and, in much of the world, a clock change lie ahead
 DAYS = 45

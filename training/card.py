@@ -16,7 +16,7 @@ from training.bundle import BundleManifest
 from training.validation.bootstrap import Interval
 from training.validation.evidence import OURS, Evidence
 from training.validation.gates import Check, Decision
-from transforms import svg
+from transforms.pure import svg
 
 CARD = "card.html"
 BINS = 10

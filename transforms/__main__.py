@@ -31,7 +31,7 @@ def import_(
     Listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), logs of hosts (logs), masters that are
     measured (audio), texts with or without labels (texts, sst2).
     """
-    from transforms.importers import FORMATS
+    from transforms.raw.importers import FORMATS
     from transforms.raw.ingest import ingest
 
     if format_name not in FORMATS:
@@ -59,8 +59,8 @@ def simulate(
     start: Annotated[str, typer.Option(help="first day, UTC")] = "2026-01-01",
 ) -> None:
     """Fill the raw tables with a seeded world of listening whose truth is known."""
-    from transforms.simulate.run import simulate as run
-    from transforms.simulate.world import Size
+    from transforms.raw.simulate.run import simulate as run
+    from transforms.raw.simulate.world import Size
 
     first = _first_day(start, days)
     with progress("simulate") as tell:
@@ -74,7 +74,7 @@ def _first_day(text: str, days: int) -> datetime:
     Raises:
         InputError: it is no day, or one of which nothing may be told: before there were times, or in the future.
     """
-    from transforms.simulate.world import OLDEST
+    from transforms.raw.simulate.world import OLDEST
 
     earliest = clock.BEGINNING + OLDEST
     try:
@@ -103,8 +103,8 @@ def simulate_telemetry(
     incidents: Annotated[int, typer.Option(min=0, help="of each kind, in the days after")] = 6,
 ) -> None:
     """Fill the raw tables with a seeded service whose incidents are known: hosts, requests, logins, plays, masters."""
-    from transforms.simulate.telemetry.run import simulate_telemetry as run
-    from transforms.simulate.telemetry.schedule import TelemetrySize
+    from transforms.raw.simulate.telemetry.run import simulate_telemetry as run
+    from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
     if quiet_days >= days:
         raise InputError(
@@ -129,7 +129,7 @@ def simulate_sound(
     They are those of tracks of the simulated world, if there is one, as ogg, mp3 and flac files in the data folder.
     May be stopped and run again: songs that are written and analysed stay.
     """
-    from transforms.simulate.sound.run import simulate_sound as run
+    from transforms.raw.simulate.sound.run import simulate_sound as run
 
     with progress("simulate sound") as tell:
         folder, report = run(Home.from_env(), songs=songs, seconds=seconds, seed=seed, progress=tell)
@@ -140,7 +140,7 @@ def simulate_sound(
 @app.command()
 def build() -> None:
     """Bring all feature tables up to date with the raw tables and the stream; recomputes only the days that changed."""
-    from transforms.build import build as run
+    from transforms.batch.build import build as run
 
     _archive()
     with progress("build") as tell:
@@ -263,7 +263,7 @@ def _known_kind(kind: str) -> None:
 
 
 def _archive() -> None:
-    from transforms.stream.hand_over import archive_if_there
+    from transforms.stream.batch_boundary import archive_if_there
 
     stored = archive_if_there(Home.from_env())
     if stored is None:

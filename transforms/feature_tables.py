@@ -200,5 +200,5 @@ def _mismatch(view: "FeatureView", found: str) -> StoreError:
     return StoreError(
         expected=f"rows of view {view.name!r}: {list(schema(view))}",
         found=found,
-        next_command="mend transforms/features or the view, then: python -m transforms build",
+        next_command="mend transforms/batch/features or the view, then: python -m transforms build",
     )

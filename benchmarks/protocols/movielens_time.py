@@ -31,8 +31,8 @@ from training.models.recommendation.popularity import Popularity
 from training.models.recommendation.rp3beta import RP3Beta
 from training.models.recommendation.run import Settings, run
 from training.models.recommendation.transitions import Transitions
-from transforms.build import build
-from transforms.importers import FORMATS
+from transforms.batch.build import build
+from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 
 NAME, DATA = "movielens-100k, global time split", movielens.DATA

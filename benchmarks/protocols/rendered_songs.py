@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from transforms.audio.decode import mono
-from transforms.audio.stft import RATE
+from transforms.pure.audio.decode import mono
+from transforms.pure.audio.stft import RATE
 
 FONTS = [Path("/usr/share/sounds/sf2") / name for name in ("FluidR3_GM.sf2", "TimGM6mb.sf2")]
 

@@ -6,6 +6,6 @@ import numpy as np
 def candidate_match(similar_score: np.ndarray, follows_score: np.ndarray) -> dict[str, np.ndarray]:
     """How much it goes with the listener's history, and follows their last plays; 0 where retrieval does not say.
 
-    Args: two (n,) arrays of scores of ``transforms.candidates``.
+    Args: two (n,) arrays of scores of ``transforms.pure.candidates``.
     """
     return {"similar": np.nan_to_num(similar_score), "follows": np.nan_to_num(follows_score)}

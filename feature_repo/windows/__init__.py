@@ -1,7 +1,7 @@
 """The language of windowed features: what is counted, over which time, for whom; never how.
 
-A ``WindowedTable`` says it once. Feast's view (``feature_repo.views``), the batch run (``transforms.windows``) and the
-oracle of the tests read the same declaration. Imports no Feast.
+A ``WindowedTable`` says it once. Feast's view (``feature_repo.views``), the batch (``transforms.batch.windows``) and
+the oracle of the tests read the same declaration. Imports no Feast.
 
 **What a window is.** At a moment T, a window of width w and hop h holds the events with
 

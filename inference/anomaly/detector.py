@@ -18,13 +18,13 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import OnnxModel, load_bundle
-from transforms.anomaly.alarms import SILENT, AlarmPolicy
-from transforms.anomaly.calibration import Calibration, both, either, fisher
-from transforms.anomaly.counts import CountDetector
-from transforms.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog
-from transforms.anomaly.many import ManySeries, SeriesScores
-from transforms.anomaly.rows import RowDetector
-from transforms.anomaly.series import CHANNELS, SeriesDetector
+from transforms.pure.anomaly.alarms import SILENT, AlarmPolicy
+from transforms.pure.anomaly.calibration import Calibration, both, either, fisher
+from transforms.pure.anomaly.counts import CountDetector
+from transforms.pure.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog
+from transforms.pure.anomaly.many import ManySeries, SeriesScores
+from transforms.pure.anomaly.rows import RowDetector
+from transforms.pure.anomaly.series import CHANNELS, SeriesDetector
 
 CAUSES = 5
 """Causes that are told of one alarm."""

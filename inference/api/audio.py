@@ -16,10 +16,10 @@ from inference.api.body import whole_body
 from inference.api.schemas.audio import AudioResponse
 from inference.audio.analyzer import AudioAnalysis, AudioAnalysisModel
 from inference.audio.classifier import NAME
-from inference.audio.shown import plain
+from inference.audio.console_output import plain
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
-from transforms.audio.stft import RATE
+from transforms.pure.audio.stft import RATE
 
 LARGEST_BODY = 50_000_000
 """Bytes."""

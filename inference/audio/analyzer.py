@@ -12,12 +12,12 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.audio.classifier import NAME, Classes, Classifier
 from inference.models import load_bundle
-from transforms.audio.beats import Beats
-from transforms.audio.described import described, vector
-from transforms.audio.key import Key
-from transforms.audio.listen import METERED_SECONDS, Heard, listen
-from transforms.audio.patch import patch
-from transforms.audio.spectrum import SpectralAnalysis, analysis
+from transforms.pure.audio.beats import Beats
+from transforms.pure.audio.described import described, vector
+from transforms.pure.audio.key import Key
+from transforms.pure.audio.listen import METERED_SECONDS, Heard, listen
+from transforms.pure.audio.patch import patch
+from transforms.pure.audio.spectrum import SpectralAnalysis, analysis
 
 LARGEST, LONGEST = 100_000_000, 4 * 3_600.0
 """Bytes and seconds of a sound that is analysed at once."""
@@ -40,7 +40,7 @@ class AudioAnalysis:
         classes: None without a model.
         model: such as ``audio_classifier:2``; None without one.
         marks: what is wrong with the sound, such as ``silent`` or ``clipped``.
-        mono: (n,) float32 at ``transforms.audio.stft.RATE``, for whoever draws it; empty if not asked for.
+        mono: (n,) float32 at ``transforms.pure.audio.stft.RATE``, for whoever draws it; empty if not asked for.
     """
 
     seconds: float

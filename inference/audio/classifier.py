@@ -10,7 +10,7 @@ from feature_repo.bundle import Bundle
 from feature_repo.errors import BundleError
 from inference import golden
 from inference.models import onnx_session
-from transforms.audio.described import LAYOUT
+from transforms.pure.audio.described import LAYOUT
 
 NAME = "audio_classifier"
 UNKNOWN = "unknown"
@@ -87,7 +87,7 @@ class Classifier:
         golden.check(self._bundle, first, lambda rows: self._session.run([first], {self.eats: rows})[0])
 
     def classify(self, rows: np.ndarray) -> list[Classes]:
-        """Of n rows of what it ``eats``: ``transforms.audio.described.vector``, or ``transforms.audio.patch``."""
+        """Classes of n sounds: rows of ``transforms.pure.audio.described.vector`` or ``.patch``, as ``eats`` says."""
         found = dict(zip(self._outputs, self._session.run(None, {self.eats: rows.astype(np.float32)}), strict=True))
         return [self._told({name: values[place] for name, values in found.items()}) for place in range(len(rows))]
 

@@ -12,9 +12,9 @@ from inference.audio.analyzer import AudioAnalysisModel
 from inference.audio.classifier import NAME, Chances, Classes, Classifier
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
-from transforms.audio.beats import Beats
-from transforms.audio.described import EATEN, vector
-from transforms.audio.spectrum import SpectralAnalysis
+from transforms.pure.audio.beats import Beats
+from transforms.pure.audio.described import EATEN, vector
+from transforms.pure.audio.spectrum import SpectralAnalysis
 
 SERVICE, VIEW = "audio_classifier_v1", "track_audio"
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from feature_repo.errors import InputError
 from inference.audio.analyzer import AudioAnalysis
-from transforms.audio import chroma, mel, stft
-from transforms.audio.chroma import CLASSES
+from transforms.pure.audio import chroma, mel, stft
+from transforms.pure.audio.chroma import CLASSES
 
 ENDINGS = (".png", ".svg", ".pdf")
 _COLUMNS = 1_200

@@ -30,7 +30,7 @@ from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
 from inference.recommend.controller import Controller
 from inference.security.caller import PREDICT, Refused
-from transforms import svg
+from transforms.pure import svg
 
 LINKS = (
     ("/", "Overview"),

@@ -12,8 +12,8 @@ from feature_repo.packed.decode import decode
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
 from inference.features.plan import Plan
 from inference.features.rows import OnlineRows
-from inference.held import HeldRows
 from inference.monitoring.lookups import LookupLog
+from inference.row_cache import HeldRows
 
 MANIFEST_SECONDS = 1.0
 """How often the manifest is looked at, at the most."""

@@ -7,9 +7,9 @@ from feature_repo import clock
 from feature_repo.home import Home
 from inference.monitoring.freshness import cells
 from inference.monitoring.watch import Compared, Watched
-from transforms import svg
-from transforms.drift import Drift
-from transforms.svg import Html
+from transforms.pure import svg
+from transforms.pure.drift import Drift
+from transforms.pure.svg import Html
 
 MOST_PICTURES = 12
 _CLASS = {"stable": "good", "moved": "note", "drifted": "bad"}

@@ -16,10 +16,10 @@ from feature_repo.home import Home
 from feature_repo.manifest import UnknownService, load_service
 from feature_repo.packed.freshness import Freshness
 from inference.monitoring.freshness import FreshnessReader
-from transforms import drift
-from transforms.drift import Drift
 from transforms.logged import flat, lookups
 from transforms.logged.impressions import impressions
+from transforms.pure import drift
+from transforms.pure.drift import Drift
 
 LEAST = 50
 """Rows on each side without which nothing is said of drift."""

@@ -9,7 +9,7 @@ class Recommendation:
 
     Attributes:
         score: of the model; comparable within one answer only. None where popularity alone answered.
-        source: what found it, one of ``transforms.candidates.pool.SOURCES``, or ``history``.
+        source: what found it, one of ``transforms.pure.candidates.pool.SOURCES``, or ``history``.
         reason: why, in words.
         propensity: chance that this slot would show it, given those before.
         explored: whether it is shown to be learned of.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from feature_repo.bundle import Bundle
-from transforms.candidates.cold import SegmentPopularity
-from transforms.candidates.neighbours import Neighbours
+from transforms.pure.candidates.cold import SegmentPopularity
+from transforms.pure.candidates.neighbours import Neighbours
 
 
 class Catalogue:

@@ -25,12 +25,12 @@ from inference.recommend.impressions import ImpressionLog
 from inference.recommend.listener import STALE_DAYS, Listener, look_up, picked, stranger
 from inference.recommend.rank import Ranker
 from inference.recommend.reasons import first_known, reason, strongest
+from inference.recommend.request import Strategy, Wishes
 from inference.recommend.retrieve import content_profile, retrieve
-from inference.recommend.wishes import Strategy, Wishes
-from transforms.candidates.blend import blended
-from transforms.candidates.cold import evidence
-from transforms.candidates.neighbours import MOST_ASKED
-from transforms.candidates.pool import SOURCES, Pool
+from transforms.pure.candidates.blend import blended
+from transforms.pure.candidates.cold import evidence
+from transforms.pure.candidates.neighbours import MOST_ASKED
+from transforms.pure.candidates.pool import SOURCES, Pool
 
 MOST_WANTED = 1_000
 UNCHECKED = "the online store does not answer: rights and explicit tracks were not checked"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.candidates.cold import thompson
+from transforms.pure.candidates.cold import thompson
 
 FEW_PLAYS = 50
 """A track with more plays than this is known well enough."""

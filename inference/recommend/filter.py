@@ -7,7 +7,7 @@ import numpy as np
 
 from inference.features import OnlineFeatures
 from inference.recommend.catalogue import Catalogue
-from transforms.candidates.pool import Pool
+from transforms.pure.candidates.pool import Pool
 
 SECONDS = 5.0
 """For so long what was looked up of tracks and artists holds: the most that a takedown may take."""

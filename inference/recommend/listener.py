@@ -9,7 +9,7 @@ import numpy as np
 from feature_repo.errors import StoreError
 from inference.features import OnlineFeatures
 from inference.recommend.catalogue import Catalogue
-from transforms.candidates.cold import segments
+from transforms.pure.candidates.cold import segments
 
 SESSION_SECONDS = 86_400.0
 STALE_DAYS = 28.0

@@ -8,7 +8,7 @@ import numpy as np
 from inference.features import OnlineFeatures, OnlineRows
 from inference.models import OnnxModel
 from inference.recommend.catalogue import Catalogue
-from transforms.candidates.pool import Pool
+from transforms.pure.candidates.pool import Pool
 
 
 class Ranker:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.candidates.neighbours import Neighbours
+from transforms.pure.candidates.neighbours import Neighbours
 
 ARTIST_PLAYS = 2
 _PERSONAL = ("taste", "similar", "follows", "content")

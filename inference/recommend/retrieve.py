@@ -1,4 +1,4 @@
-"""Candidates of one listener, from several sources, by the rule of ``transforms.candidates``."""
+"""Candidates of one listener, from several sources, by the rule of ``transforms.pure.candidates``."""
 
 from collections.abc import Collection
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.listener import Listener
-from transforms.candidates.cold import profile_of
-from transforms.candidates.neighbours import HISTORY_FADES, MOST_ASKED, SESSION_FADES, fading
-from transforms.candidates.pool import LIMITS, Pool, pool
+from transforms.pure.candidates.cold import profile_of
+from transforms.pure.candidates.neighbours import HISTORY_FADES, MOST_ASKED, SESSION_FADES, fading
+from transforms.pure.candidates.pool import LIMITS, Pool, pool
 
 
 def retrieve(
@@ -26,7 +26,7 @@ def retrieve(
     Args:
         catalogue: all there is.
         listener: who asks.
-        sources: names of ``transforms.candidates.pool.SOURCES`` that may bring some.
+        sources: names of ``transforms.pure.candidates.pool.SOURCES`` that may bring some.
         unwanted: places that must not be among them.
         picks: places that somebody new says they like, before their history.
         at_least: there will be so many, if there are tracks and ``popular`` is a source.

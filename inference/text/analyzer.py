@@ -1,7 +1,7 @@
 """Texts to answers: language, sentiment, emotion, tags, measures, vector; whatever is promoted.
 
-The reading is that of the batch run (``transforms.text``), so a text in a request and the same text in a feature table
-are told the same.
+Texts are read as in the batch run (``transforms.pure.text``), so a text in a request and the same text in a feature
+table get the same values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from feature_repo.bundle import ALIASES, Bundle, open_bundle
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.models import load_bundle
-from transforms.text.analysis import EMBEDDER, EMOTION, SENTIMENT, TextAnalysis, TextModels, analyze
-from transforms.text.bundles import ServedModels, served_models
-from transforms.text.tags import TaggerModel
+from transforms.pure.text.analysis import EMBEDDER, EMOTION, SENTIMENT, TextAnalysis, TextModels, analyze
+from transforms.pure.text.bundles import ServedModels, served_models
+from transforms.pure.text.tags import TaggerModel
 
 TAGGER = "metadata_tagger"
 MODELS = (SENTIMENT, EMOTION, EMBEDDER, TAGGER)

@@ -21,7 +21,7 @@ from feature_repo.views import FEATURE_TABLES
 from feature_repo.windowed import WINDOWED
 from tests.conftest import apply
 from tests.live import server_of
-from transforms.build import build
+from transforms.batch.build import build
 
 VIEW = "user_listening"
 

@@ -11,8 +11,8 @@ from feature_repo.on_demand.popularity_share import popularity_share
 from feature_repo.on_demand.request_context import request_context
 from feature_repo.on_demand.taste_match import taste_match
 from feature_repo.on_demand.track_age import track_age
+from feature_repo.on_demand_views import ON_DEMAND_VIEWS
 from feature_repo.views import FEATURE_TABLES
-from feature_repo.views.on_demand import ON_DEMAND_VIEWS
 
 NAN = np.nan
 

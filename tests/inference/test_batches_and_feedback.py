@@ -17,7 +17,7 @@ from inference.security.keys import KeyRing
 from tests.live import server_of
 from transforms.logged import flat
 from transforms.raw.read import scan
-from transforms.stream.hand_over import archive
+from transforms.stream.batch_boundary import archive
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream
@@ -88,7 +88,7 @@ def test_feedback_is_an_event_and_reaches_the_features(
     assert rows["action"].to_list() == ["click", "rate", "subscribe"]
     assert rows["amount_cents"].to_list() == [None, None, 999]
     from transforms import feature_tables
-    from transforms.build import build
+    from transforms.batch.build import build
 
     build(own_world, datetime.now(UTC) + timedelta(days=1))  # the midnight at which the row is due
     found = feature_tables.scan(own_world, "user_feedback").sort("event_timestamp").collect().row(0, named=True)

@@ -17,9 +17,9 @@ from feature_repo.store import config_file, open_store
 from feature_repo.stores import redis_server
 from tests.conftest import apply
 from training.tuning.search import _study
-from transforms.build import build
-from transforms.simulate.run import simulate
-from transforms.simulate.world import Size
+from transforms.batch.build import build
+from transforms.raw.simulate.run import simulate
+from transforms.raw.simulate.world import Size
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Lines
 

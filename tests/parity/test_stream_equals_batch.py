@@ -15,8 +15,8 @@ from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
 from tests.live import columns_of, told
 from transforms import feature_tables
-from transforms.build import build
-from transforms.importers import FORMATS
+from transforms.batch.build import build
+from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 from transforms.stream.accept import Told

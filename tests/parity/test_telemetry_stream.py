@@ -12,11 +12,11 @@ from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import EVENTS
 from tests.live import assert_same, batch, online, server_of
-from transforms.build import build
+from transforms.batch.build import build
 from transforms.raw.ingest import ingest
-from transforms.simulate.telemetry.run import _days
-from transforms.simulate.telemetry.schedule import TelemetrySize
-from transforms.stream.hand_over import archive
+from transforms.raw.simulate.telemetry.run import _days
+from transforms.raw.simulate.telemetry.schedule import TelemetrySize
+from transforms.stream.batch_boundary import archive
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream

@@ -26,10 +26,10 @@ from feature_repo.windows import EVENTS, column
 from feature_repo.windows.table import HOUR
 from tests.conftest import apply
 from tests.live import Rows, assert_same, batch, online, server_of
-from transforms.build import build
+from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
 from transforms.stream.accept import Gate
-from transforms.stream.hand_over import archive, load
+from transforms.stream.batch_boundary import archive, load
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream

@@ -30,9 +30,9 @@ from tests.live import Rows, batch, online, server_of, told
 from tests.oracles import windows as oracle
 from tests.windowed import same
 from transforms import parquet
-from transforms.build import build
+from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
-from transforms.stream.hand_over import archive
+from transforms.stream.batch_boundary import archive
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream

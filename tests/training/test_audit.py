@@ -21,8 +21,9 @@ from tests.live import server_of
 from training.__main__ import app
 from training.audit import report
 from training.audit.replay import LATER, OLDER, OTHER, audit, same
-from transforms import drift, feature_tables, parquet
+from transforms import feature_tables, parquet
 from transforms.logged.lookups import served
+from transforms.pure import drift
 
 SERVICE = "recommendation_v1"
 

@@ -10,8 +10,9 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.store import open_store
 from training.datasets import training_set
-from transforms import drift, feature_tables
+from transforms import feature_tables
 from transforms.logged.lookups import EVENT, served, trained_on
+from transforms.pure import drift
 
 SAME = 1e-9
 """Relative difference below which two floats are one value; 1e-6 for vectors of 32 bits."""

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.home import Home
-from transforms.features.chart_grid import DAY, ChartGrid
+from transforms.batch.features.chart_grid import DAY, ChartGrid
 from transforms.raw.read import scan
 from transforms.raw.table import MICROSECONDS_UTC
 

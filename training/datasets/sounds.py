@@ -9,7 +9,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.datasets import Sample, training_set
 from training.datasets.columns import to_matrix
-from transforms.audio.described import EATEN, WIDTH, vector
+from transforms.pure.audio.described import EATEN, WIDTH, vector
 from transforms.raw.read import scan
 
 SERVICE, VIEW = "audio_classifier_v1", "track_audio"
@@ -24,10 +24,10 @@ class LabelledSounds:
 
     Attributes:
         tracks: their ids.
-        vectors: (n, ``transforms.audio.described.WIDTH``) float32; NaN for what a sound does not have.
+        vectors: (n, ``transforms.pure.audio.described.WIDTH``) float32; NaN for what a sound does not have.
         labels: n rows; columns genre, mood, valence, arousal, instruments, any of them null.
         artists: (n,) number of the artist; a track whose artist nobody knows is one of its own.
-        balances: (n, 9) of ``transforms.audio.spectrum.tonal_balance``.
+        balances: (n, 9) of ``transforms.pure.audio.spectrum.tonal_balance``.
         cutoff: microseconds; nothing was said later.
         pulled: the training set.
     """

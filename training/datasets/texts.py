@@ -8,8 +8,8 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.pure.text.words import words
 from transforms.raw.read import scan
-from transforms.text.words import words
 
 
 @dataclass(frozen=True)

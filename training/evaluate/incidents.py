@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.anomaly.incidents import Incident
+from transforms.pure.anomaly.incidents import Incident
 
 MINUTE = 60_000_000
 WEEK = 7 * 1_440 * MINUTE

@@ -6,7 +6,7 @@ from pathlib import Path
 from feature_repo.home import Home
 from training.experiments.analysis import Analysis, Comparison
 from training.experiments.fixed import Effect
-from transforms import svg
+from transforms.pure import svg
 
 
 def lines(found: Analysis) -> Iterator[str]:

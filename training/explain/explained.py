@@ -20,7 +20,7 @@ from training.models.lightgbm_onnx import OnnxBooster
 from training.models.served import ServedTabular
 from training.registry import lineage_of
 from training.validation.bootstrap import Interval
-from transforms import svg
+from transforms.pure import svg
 
 SHOWN = 6
 Row = tuple[float, list[tuple[str, float, float]]]

@@ -15,7 +15,7 @@ from training.estimators.lightgbm_trees import LightGbmFitted
 from training.estimators.shapley import sampled
 from training.estimators.xgboost_trees import XgBoostFitted
 from training.models.lightgbm_onnx import OnnxBooster
-from transforms.tabular.layout import Layout
+from transforms.pure.tabular.layout import Layout
 
 ONNX = "model.onnx"
 NATIVE = "native"

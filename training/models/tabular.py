@@ -36,7 +36,7 @@ from training.registry import register
 from training.validation import training_data
 from training.validation.cross_validation import Fold, forward, grouped, last
 from training.validation.evidence import OURS, Evidence
-from transforms.tabular.layout import Layout
+from transforms.pure.tabular.layout import Layout
 
 SHOWN, SAMPLED_SHOWN = 1_000, 60
 """Rows that are explained; fewer where contributions are sampled."""

@@ -12,7 +12,7 @@ from training.datasets.sample import Sample
 from training.estimators.base import Kind
 from training.models.base import Gates
 from training.validation.gates import Check
-from transforms.drift import VERDICTS, compare
+from transforms.pure.drift import VERDICTS, compare
 
 FEWEST = 50
 """Rows with a label."""

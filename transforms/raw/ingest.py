@@ -17,12 +17,12 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms import parquet
+from transforms.pure.text.pii import mask
 from transforms.raw import TABLES
 from transforms.raw.left_out import LeftOut, once, same_as_before
 from transforms.raw.read import REMEDY, scan_files
 from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
-from transforms.text.pii import mask
 
 KEEP_SECONDS = 30.0
 """After which what a slow source told is stored."""

@@ -21,7 +21,7 @@ from feature_repo.windows import EVENTS
 from feature_repo.windows.table import HOUR
 from transforms import feature_tables
 from transforms.stream.accept import Accepted, Gate, Told
-from transforms.stream.hand_over import load
+from transforms.stream.batch_boundary import load
 from transforms.stream.live_state import LiveState
 from transforms.stream.log import Log, Lost
 from transforms.stream.push import Pusher

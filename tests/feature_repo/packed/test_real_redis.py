@@ -51,9 +51,9 @@ def run(home: Home, profile: str, environment: dict[str, str], *words: str) -> s
 @pytest.fixture
 def built(home: Home) -> Home:
     """A tiny world with feature tables."""
-    from transforms.build import build
-    from transforms.simulate.run import simulate
-    from transforms.simulate.world import Size
+    from transforms.batch.build import build
+    from transforms.raw.simulate.run import simulate
+    from transforms.raw.simulate.world import Size
 
     simulate(home, Size(users=20, tracks=40, days=10, plays=800), seed=1)
     build(home)

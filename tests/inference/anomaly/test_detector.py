@@ -16,7 +16,7 @@ from inference.anomaly.detector import DETECTORS, Detection
 from training.datasets import training_set
 from training.datasets.columns import to_numpy
 from training.datasets.telemetry import ENDPOINT_METRICS, endpoint_points, incidents, moments
-from transforms.anomaly.rows import RowDetector
+from transforms.pure.anomaly.rows import RowDetector
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -30,10 +30,10 @@ from inference import (
 )
 from inference.api import audio as route
 from inference.audio import picture
-from inference.audio.shown import plain
+from inference.audio.console_output import plain
 from inference.monitoring.predictions import PredictionLog
 from training.datasets.sounds import LabelledSounds
-from transforms.audio.described import EATEN, WIDTH, vector
+from transforms.pure.audio.described import EATEN, WIDTH, vector
 from transforms.raw.read import scan
 
 RATE = 22_050

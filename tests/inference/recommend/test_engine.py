@@ -30,7 +30,7 @@ from inference.events import EventWriter
 from inference.features import OnlineFeatures
 from inference.recommend.answer import Answer
 from inference.recommend.engine import SOURCES_OF
-from inference.recommend.wishes import Wishes
+from inference.recommend.request import Wishes
 from training.registry import CHAMPION, versions
 from transforms import feature_tables
 from transforms.logged.impressions import impressions

@@ -6,7 +6,7 @@ import pytest
 from inference.recommend.diversify import calibrated, capped, genre_shares, mmr
 from inference.recommend.explore import explore
 from inference.recommend.reasons import reason, strongest
-from transforms.candidates.neighbours import largest
+from transforms.pure.candidates.neighbours import largest
 
 
 def test_an_artist_has_no_more_than_its_share_while_others_last() -> None:

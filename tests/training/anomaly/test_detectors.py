@@ -17,7 +17,7 @@ from training.models.anomaly.supervised import calibrated, fit_head
 from training.models.anomaly.system_anomaly_detector import SYSTEM
 from training.models.anomaly.threshold import choose, told
 from training.models.lightgbm_onnx import OnnxBooster
-from transforms.anomaly.incidents import MINUTE, Incident
+from transforms.pure.anomaly.incidents import MINUTE, Incident
 
 
 def truth(*rows: tuple[str, str, int, int]) -> pl.DataFrame:

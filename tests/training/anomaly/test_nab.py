@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.quality_nab import load, windowed_gaussian
 from training.evaluate.nab import LOW_FALSE_NEGATIVES, LOW_FALSE_POSITIVES, NabSeries, nab_score, values, worth
-from transforms.anomaly.series import SeriesDetector
+from transforms.pure.anomaly.series import SeriesDetector
 
 WINDOWS = [(400, 449), (700, 799)]
 

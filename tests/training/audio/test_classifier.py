@@ -8,7 +8,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.datasets.sounds import LabelledSounds
 from training.models.audio.audio_classifier import NAME, run
-from transforms.audio.spectrum import OCTAVES
+from transforms.pure.audio.spectrum import OCTAVES
 
 
 def test_it_is_better_than_what_is_frequent(in_sounding: Home) -> None:

@@ -10,7 +10,7 @@ from inference.models import load_bundle
 from training.models.audio.mel_cnn import CnnRecipe, fit
 from training.models.audio.tasks import Task
 from training.models.audio.train_cnn import train_cnn
-from transforms.audio.patch import FRAMES
+from transforms.pure.audio.patch import FRAMES
 
 torch = pytest.importorskip("torch", reason="the extra deep is not installed: pip install torch, then make test")
 

@@ -52,9 +52,9 @@ NAMES = ("trend_forecaster", "chart_forecaster", "user_behavior_forecaster", "ca
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, dict[str, Any]]]:
     """A world of 50 days and 180 weeks of charts, with every forecaster trained, promoted, written and online."""
     from feature_repo.materialize import materialize
-    from transforms.build import build
-    from transforms.simulate.run import simulate
-    from transforms.simulate.world import Size
+    from transforms.batch.build import build
+    from transforms.raw.simulate.run import simulate
+    from transforms.raw.simulate.world import Size
 
     home = Home(tmp_path_factory.mktemp("forecasts") / "home")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
@@ -234,7 +234,7 @@ def test_histories_are_the_plays_of_each_day(home: Home) -> None:
 
 def test_features_of_a_chart_know_nothing_later(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Charts after the origin, changed in every way, change no input of the model."""
-    from transforms.build import build
+    from transforms.batch.build import build
 
     grid = grids(home)["hot100"]
     week = 100

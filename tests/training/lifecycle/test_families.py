@@ -40,9 +40,9 @@ ALIKE = ("user_behavior_forecaster", "sentiment_model", "emotion_model", "skip_m
 @pytest.fixture(scope="session")
 def long_world(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Seventy days of few listeners, built and applied; made once for all workers. Read only."""
-    from transforms.build import build
-    from transforms.simulate.run import simulate
-    from transforms.simulate.world import Size
+    from transforms.batch.build import build
+    from transforms.raw.simulate.run import simulate
+    from transforms.raw.simulate.world import Size
 
     def make(home: Home) -> None:
         with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():

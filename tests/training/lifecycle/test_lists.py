@@ -13,8 +13,8 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.materialize import newest_feature
 from feature_repo.on_demand import ON_DEMAND
+from feature_repo.on_demand_views import compute
 from feature_repo.vectors import is_ragged, vector_column
-from feature_repo.views.on_demand import compute
 from inference import RowModel
 from training import registry
 from training.datasets.columns import to_matrix, to_numpy

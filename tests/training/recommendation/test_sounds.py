@@ -11,14 +11,14 @@ from feature_repo.home import Home
 from tests.conftest import apply
 from training.datasets import Interactions
 from training.models.recommendation.knowledge import _sounds, describe
-from transforms.audio.stft import RATE
-from transforms.build import build
-from transforms.importers import FORMATS
+from transforms.batch.build import build
+from transforms.pure.audio.stft import RATE
+from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
-from transforms.simulate.run import simulate
-from transforms.simulate.sound.song import compose
-from transforms.simulate.world import Size
+from transforms.raw.simulate.run import simulate
+from transforms.raw.simulate.sound.song import compose
+from transforms.raw.simulate.world import Size
 
 WILD, CALM = ("t000001", "t000002", "t000003"), ("t000011", "t000012", "t000013")
 

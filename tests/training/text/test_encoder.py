@@ -16,7 +16,7 @@ from inference import SentimentModel, TextAnalyzer
 from training.models.text.encoder import EncoderRecipe, fit, logits
 from training.models.text.fine_tune import fine_tune
 from training.registry import promote
-from transforms.text.encoder import predictor
+from transforms.pure.text.encoder import predictor
 
 torch = pytest.importorskip("torch", reason="the extra deep is not installed: pip install torch, then make test")
 pytest.importorskip("transformers", reason="the extra deep is not installed")

@@ -15,10 +15,10 @@ from training.models.text.emotion_model import CLASSES, fit_emotion
 from training.models.text.linear_stack import MemberRecipe, Recipe, fit
 from training.models.text.sentiment_model import fit_sentiment, vader
 from training.registry import versions
+from transforms.pure.text.latent import LatentText
+from transforms.pure.text.linear import LinearText
+from transforms.pure.text.words import words
 from transforms.raw.read import scan
-from transforms.text.latent import LatentText
-from transforms.text.linear import LinearText
-from transforms.text.words import words
 
 
 def test_the_layer_on_top_has_seen_nothing_that_members_had(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import quality_matching, quality_text
 from training.evaluate.classification import class_metrics
 from training.models.text.sentiment_model import fit_sentiment, vader
-from transforms.catalogue.links import Catalogue, Track
+from transforms.batch.catalogue.links import Catalogue, Track
 
 
 def test_sentiment_of_sentences_that_were_held_back(real_data: Path) -> None:

@@ -23,8 +23,8 @@ from tests.live import told as told_as_json
 from tests.transforms.stream.test_reader import check, read, send, shuffled
 from tests.windowed import plays_of_a_small_world
 from transforms.raw import ingest as ingest_module
-from transforms.stream import hand_over, reader
 from transforms.stream import log as log_module
+from transforms.stream import reader
 from transforms.stream.log import Log
 from transforms.stream.push import Pusher
 from transforms.stream.sources import Lines, Stream
@@ -151,7 +151,7 @@ def test_it_dies_between_any_two_steps(
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize(("owner", "name"), [(hand_over, "ingest"), (ingest_module, "_commit")])
+@pytest.mark.parametrize(("owner", "name"), [(batch_boundary, "ingest"), (ingest_module, "_commit")])
 def test_it_dies_while_events_go_into_the_raw_tables(
     home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
 ) -> None:
@@ -161,7 +161,7 @@ def test_it_dies_while_events_go_into_the_raw_tables(
     with monkeypatch.context() as patch:
         dies(patch, owner, name, 1, after=after)
         with pytest.raises(KeyboardInterrupt):
-            hand_over.archive(home, log)
+            batch_boundary.archive(home, log)
     send(home, world[300:400])
     read(home)
     check(home, clock_of(world[:400]))
@@ -221,7 +221,7 @@ def test_two_batch_runs_at_once_take_everything(
     taken: list[int] = []
     runs = [
         threading.Thread(
-            target=lambda: taken.append(hand_over.archive(home, Log(server_of(home), Names(home.project))))
+            target=lambda: taken.append(batch_boundary.archive(home, Log(server_of(home), Names(home.project))))
         )
         for _ in range(3)
     ]

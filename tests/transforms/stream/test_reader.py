@@ -14,9 +14,9 @@ from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
 from tests.live import assert_same, batch, clock_of, online, server_of, told
 from tests.windowed import plays_of_a_small_world
-from transforms.build import build
+from transforms.batch.build import build
 from transforms.raw.read import scan
-from transforms.stream.hand_over import archive
+from transforms.stream.batch_boundary import archive
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Report, Settings
 from transforms.stream.sources import Stream

@@ -7,8 +7,8 @@ import polars as pl
 
 from feature_repo.home import Home
 from training.datasets.telemetry import moments
-from transforms.anomaly.alarms import AlarmPolicy
-from transforms.anomaly.incidents import MINUTE
+from transforms.pure.anomaly.alarms import AlarmPolicy
+from transforms.pure.anomaly.incidents import MINUTE
 
 POLICY = AlarmPolicy(threshold=3.0, quiet=5, raised=0.0)
 """Of rows. An alarm makes the next one no harder: how rare a row is was told by all entities' rows, and whoever was

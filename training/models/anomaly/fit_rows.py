@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from feature_repo.errors import InputError
-from transforms.anomaly.calibration import Calibration
-from transforms.anomaly.columns import FARTHEST, Columns
-from transforms.anomaly.isolation_forest import IsolationForest, average_depth
-from transforms.anomaly.pca import PCA
-from transforms.anomaly.rows import FAR, RANKS, RowDetector, raw_scores
-from transforms.anomaly.tails import Tails
+from transforms.pure.anomaly.calibration import Calibration
+from transforms.pure.anomaly.columns import FARTHEST, Columns
+from transforms.pure.anomaly.isolation_forest import IsolationForest, average_depth
+from transforms.pure.anomaly.pca import PCA
+from transforms.pure.anomaly.rows import FAR, RANKS, RowDetector, raw_scores
+from transforms.pure.anomaly.tails import Tails
 
 UNCALIBRATED = Calibration(np.zeros(2), 1.0, 0.0, 0)
 FEWEST = 400

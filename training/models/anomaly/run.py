@@ -29,13 +29,13 @@ from training.models.anomaly.threshold import alarms, choose
 from training.models.lightgbm_onnx import OnnxBooster
 from training.registry import register
 from training.validation.evidence import OURS, Evidence
-from transforms.anomaly.alarms import AlarmPolicy
-from transforms.anomaly.calibration import Calibration, both
-from transforms.anomaly.counts import CountDetector
-from transforms.anomaly.incidents import Incident, merge
-from transforms.anomaly.many import ManySeries
-from transforms.anomaly.rows import RowDetector
-from transforms.anomaly.series import SeriesDetector
+from transforms.pure.anomaly.alarms import AlarmPolicy
+from transforms.pure.anomaly.calibration import Calibration, both
+from transforms.pure.anomaly.counts import CountDetector
+from transforms.pure.anomaly.incidents import Incident, merge
+from transforms.pure.anomaly.many import ManySeries
+from transforms.pure.anomaly.rows import RowDetector
+from transforms.pure.anomaly.series import SeriesDetector
 
 FIT, CALIBRATE = 0.45, 0.6
 MOST_FIT = 30_000

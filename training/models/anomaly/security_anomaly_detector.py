@@ -2,7 +2,7 @@
 
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel
-from transforms.anomaly.incidents import MINUTE
+from transforms.pure.anomaly.incidents import MINUTE
 
 SECURITY = Detector(
     name="security_anomaly_detector",

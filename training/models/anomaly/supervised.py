@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from transforms.anomaly.calibration import Calibration
+from transforms.pure.anomaly.calibration import Calibration
 
 FEWEST = 3
 """Labelled incidents."""

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from transforms.anomaly.alarms import AlarmPolicy
-from transforms.anomaly.incidents import Alarm, Incident, merge
+from transforms.pure.anomaly.alarms import AlarmPolicy
+from transforms.pure.anomaly.incidents import Alarm, Incident, merge
 
 STEPS = 80
 MARGIN = 1.05

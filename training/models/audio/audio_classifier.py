@@ -25,7 +25,7 @@ from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
 from training.threads import threads
 from training.validation.evidence import OURS, Evidence
-from transforms.audio.described import EATEN, LAYOUT
+from transforms.pure.audio.described import EATEN, LAYOUT
 
 NAME = "audio_classifier"
 FEWEST = 40

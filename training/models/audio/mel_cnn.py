@@ -17,7 +17,7 @@ from feature_repo.errors import InputError
 from training.models.audio import distance
 from training.models.audio.heads import answer
 from training.models.audio.tasks import Task, columns
-from transforms.audio import mel, patch
+from transforms.pure.audio import mel, patch
 
 INPUT = "mel"
 WIDTHS = (16, 32, 64, 96)
@@ -71,7 +71,7 @@ def fit(
     """Train, calibrate by the validation rows, export.
 
     Args:
-        patches: (n, bands, frames) of ``transforms.audio.patch``.
+        patches: (n, bands, frames) of ``transforms.pure.audio.patch``.
         tasks: of the same n sounds.
         train: rows to learn from.
         validation: rows, of other artists, that choose the epoch and the temperatures.

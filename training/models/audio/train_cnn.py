@@ -18,11 +18,11 @@ from training.models.audio.audio_classifier import FEWEST, NAME, balance, compar
 from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
 from training.models.audio.tasks import tasks
 from training.models.result import TrainedResult, registered
-from transforms.audio.decode import SUFFIXES, mono
-from transforms.audio.described import LAYOUT
-from transforms.audio.patch import patch
-from transforms.audio.stft import RATE
 from transforms.processes import Died, Processes
+from transforms.pure.audio.decode import SUFFIXES, mono
+from transforms.pure.audio.described import LAYOUT
+from transforms.pure.audio.patch import patch
+from transforms.pure.audio.stft import RATE
 
 KEPT = 0.2
 """Share of the artists learned from that choose epoch and temperature."""

@@ -29,8 +29,8 @@ from training.models.forecasting.result import ForecastResult, Metrics, register
 from training.models.forecasting.written import QUANTILES, write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 from training.validation.evidence import OURS, Evidence, together
-from transforms.features.chart_grid import DAY, ChartGrid
-from transforms.features.track_chart import AHEAD
+from transforms.batch.features.chart_grid import DAY, ChartGrid
+from transforms.batch.features.track_chart import AHEAD
 
 NAME, VIEW = "chart_forecaster", "track_chart_forecast"
 YEAR = 52

@@ -10,7 +10,7 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from training.models.forecasting.place_distribution import PlaceDistribution, Places
-from transforms.features.track_chart import AHEAD, WEEKS
+from transforms.batch.features.track_chart import AHEAD, WEEKS
 
 SERVICE = "chart_run_v1"
 CALIBRATION = 52

@@ -8,7 +8,8 @@ import polars as pl
 
 from feature_repo import clock
 from feature_repo.home import Home
-from transforms import closings, feature_tables, versions
+from transforms import feature_tables
+from transforms.batch import closings, versions
 from transforms.raw.table import MICROSECONDS_UTC
 
 QUANTILES = {0.025: "lower_95", 0.1: "lower_80", 0.5: "median", 0.9: "upper_80", 0.975: "upper_95"}

@@ -22,8 +22,8 @@ from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.measured import Measured
 from training.models.recommendation.ranker import HYBRID, REAL_TIME
-from transforms.candidates.cold import SegmentPopularity
-from transforms.candidates.neighbours import Neighbours
+from transforms.pure.candidates.cold import SegmentPopularity
+from transforms.pure.candidates.neighbours import Neighbours
 
 if TYPE_CHECKING:
     import lightgbm

@@ -1,6 +1,6 @@
 """Who is asked about what: listeners at moments, and the tracks worth ranking for each of them.
 
-The rule is that of ``transforms.candidates``, which serves a live request as well.
+The rule is that of ``transforms.pure.candidates``, which serves a live request as well.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import polars as pl
 from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
-from transforms.candidates.neighbours import HISTORY_FADES, MOST_ASKED, SESSION_FADES, fading
-from transforms.candidates.pool import LIMITS, Pool, pool
+from transforms.pure.candidates.neighbours import HISTORY_FADES, MOST_ASKED, SESSION_FADES, fading
+from transforms.pure.candidates.pool import LIMITS, Pool, pool
 from transforms.raw.table import MICROSECONDS_UTC
 
 SESSION_TRACKS, SESSION_PAUSE = 20, 3_600_000_000

@@ -28,8 +28,9 @@ from training.models.recommendation.popularity import Popularity
 from training.models.recommendation.rp3beta import RP3Beta
 from training.models.recommendation.transitions import Transitions
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
-from transforms import closings, feature_tables, versions
-from transforms.candidates.neighbours import HISTORY_FADES, MOST_ASKED, Neighbours, fading, largest
+from transforms import feature_tables
+from transforms.batch import closings, versions
+from transforms.pure.candidates.neighbours import HISTORY_FADES, MOST_ASKED, Neighbours, fading, largest
 from transforms.raw.read import scan
 from transforms.raw.table import MICROSECONDS_UTC
 

@@ -12,10 +12,10 @@ from training.models.recommendation.candidates import Query, best
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.popularity import Popularity
 from training.validation.evidence import OURS, Evidence
-from transforms.candidates.blend import blended
-from transforms.candidates.cold import SegmentPopularity, evidence, profile_of
-from transforms.candidates.neighbours import HISTORY_FADES, fading
-from transforms.candidates.pool import SOURCES, Pool, pool
+from transforms.pure.candidates.blend import blended
+from transforms.pure.candidates.cold import SegmentPopularity, evidence, profile_of
+from transforms.pure.candidates.neighbours import HISTORY_FADES, fading
+from transforms.pure.candidates.pool import SOURCES, Pool, pool
 
 DEPTH = 20
 PICKS = 3

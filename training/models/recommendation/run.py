@@ -41,8 +41,8 @@ from training.models.recommendation.problem import PARAMETERS, Asked, RankerProb
 from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranked, Ranker
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 from training.registry import register
-from transforms.candidates.blend import standardised
-from transforms.candidates.cold import SegmentPopularity, segments
+from transforms.pure.candidates.blend import standardised
+from transforms.pure.candidates.cold import SegmentPopularity, segments
 
 if TYPE_CHECKING:
     import lightgbm

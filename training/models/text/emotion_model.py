@@ -22,10 +22,10 @@ from training.models.text.emotion_words import seeds
 from training.models.text.linear_stack import MemberRecipe, Recipe, by_length, fit
 from training.models.text.problem import TextProblem, parameters_of, recipe_with
 from training.validation.evidence import OURS, Evidence
-from transforms.text.analysis import EMOTION
-from transforms.text.linear import LinearText, Member
-from transforms.text.tfidf import Tfidf
-from transforms.text.words import words
+from transforms.pure.text.analysis import EMOTION
+from transforms.pure.text.linear import LinearText, Member
+from transforms.pure.text.tfidf import Tfidf
+from transforms.pure.text.words import words
 
 CLASSES = EMOTIONS
 RECIPE = Recipe(

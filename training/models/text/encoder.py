@@ -1,7 +1,7 @@
 """A transformer encoder, fine-tuned to tell classes of texts apart, as ONNX in int8 (extra ``deep``).
 
 Any encoder that Hugging Face's ``transformers`` can load as a sequence classifier, from a folder or, in the field, by
-its name on the hub. What comes out answers as the default models do (``transforms.text.encoder``) and needs no torch.
+its name on the hub. The result is served like the default models (``transforms.pure.text.encoder``) without torch.
 Source of the recipe: Devlin et al. 2019 (AdamW, warm-up, linear decay); temperature: Guo et al. 2017.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.temporary import temporary_folder
-from transforms.text.encoder import LONGEST
+from transforms.pure.text.encoder import LONGEST
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from training.models.result import TrainedResult, figures, registered
 from training.models.text import lexicons
 from training.models.text.encoder import EncoderRecipe, fit
 from training.validation.evidence import OURS, Evidence
-from transforms.text.analysis import EMOTION, SENTIMENT
-from transforms.text.encoder import predictor
+from transforms.pure.text.analysis import EMOTION, SENTIMENT
+from transforms.pure.text.encoder import predictor
 
 TASKS = {"sentiment": SENTIMENT, "emotion": EMOTION}
 

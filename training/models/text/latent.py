@@ -1,4 +1,4 @@
-"""Fitting of ``transforms.text.latent``: vectors by latent semantic analysis, topics by non-negative factorization."""
+"""Fits ``transforms.pure.text.latent``: vectors by latent semantic analysis, topics by matrix factorization (NMF)."""
 
 import hashlib
 import warnings
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from feature_repo.errors import InputError
-from transforms.text.latent import LatentText
-from transforms.text.tfidf import SparseRows, Tfidf
-from transforms.text.words import words
+from transforms.pure.text.latent import LatentText
+from transforms.pure.text.tfidf import SparseRows, Tfidf
+from transforms.pure.text.words import words
 
 DIMENSIONS, TOPICS = 128, 16
 MOST_TERMS = {"runs": 30_000, "parts": 20_000}

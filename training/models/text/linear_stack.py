@@ -1,4 +1,4 @@
-"""Fitting of ``transforms.text.linear``: what each member sees, and the layer on top."""
+"""Fitting of ``transforms.pure.text.linear``: what each member sees, and the layer on top."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.datasets.texts import whole_texts
-from transforms.text.linear import LinearText, Member
-from transforms.text.tfidf import SparseRows, Tfidf
+from transforms.pure.text.linear import LinearText, Member
+from transforms.pure.text.tfidf import SparseRows, Tfidf
 
 
 @dataclass(frozen=True)

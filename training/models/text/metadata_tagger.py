@@ -23,9 +23,9 @@ from training.evaluate.classification import label_metrics
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
 from training.validation.evidence import OURS, Evidence
+from transforms.pure.text.analysis import EMBEDDER
+from transforms.pure.text.tags import TaggerModel
 from transforms.raw.read import scan
-from transforms.text.analysis import EMBEDDER
-from transforms.text.tags import TaggerModel
 
 NAME, SERVICE = "metadata_tagger", "metadata_tags_v1"
 MOST_TAGS, FEWEST_ARTISTS = 100, 8

@@ -10,7 +10,7 @@ import numpy as np
 from training.datasets.texts import LabelledTexts, owners, split, whole_texts
 from training.models.problem import Problem
 from training.models.text.linear_stack import Recipe
-from transforms.text.linear import LinearText
+from transforms.pure.text.linear import LinearText
 
 if TYPE_CHECKING:
     import optuna

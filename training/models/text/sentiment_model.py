@@ -22,8 +22,8 @@ from training.models.text import lexicons
 from training.models.text.linear_stack import DEFAULT, Recipe, by_length, fit
 from training.models.text.problem import TextProblem, parameters_of, recipe_with
 from training.validation.evidence import OURS, Evidence
-from transforms.text.analysis import SENTIMENT
-from transforms.text.linear import LinearText
+from transforms.pure.text.analysis import SENTIMENT
+from transforms.pure.text.linear import LinearText
 
 CLASSES = ("negative", "positive")
 LEXICON_WEIGHT = 1.0

@@ -21,8 +21,8 @@ from training.models.base import FamilyModel
 from training.models.result import TrainedResult, registered
 from training.models.text.kneser_ney import END, UNKNOWN, KneserNey
 from training.validation.evidence import OURS, Evidence
+from transforms.pure.text.words import words
 from transforms.raw.read import scan
-from transforms.text.words import words
 
 NAME = "sequence_model"
 MOST_UNITS = 2_000

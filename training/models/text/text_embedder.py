@@ -20,10 +20,10 @@ from training.models.base import FamilyModel
 from training.models.result import TrainedResult, registered
 from training.models.text import latent
 from training.validation.evidence import OURS, Evidence
+from transforms.pure.text.analysis import EMBEDDER
+from transforms.pure.text.latent import LatentText
+from transforms.pure.text.words import words
 from transforms.raw.read import scan
-from transforms.text.analysis import EMBEDDER
-from transforms.text.latent import LatentText
-from transforms.text.words import words
 
 FEWEST_TAGS = 3
 """Different tags in each half, of an artist that is asked about."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from transforms.batch.windows.items import expanded
 from transforms.stream.state.hop_tiles import looked_up
-from transforms.windows.items import expanded
 
 FEW = 4096
 """Slots that are looked through for those of some keys; more are put in the order of the keys first."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.windows.items import runs
+from transforms.batch.windows.items import runs
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from feature_repo.windows import (
     TimeSinceLast,
     TopK,
 )
+from transforms.batch.windows.lists import Lists
+from transforms.batch.windows.rows import deviation
 from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.newest import NEVER, newest_distinct
 from transforms.stream.state.sums import INT
 from transforms.stream.state.words import Words
-from transforms.windows.lists import Lists
-from transforms.windows.rows import deviation
 
 
 @dataclass

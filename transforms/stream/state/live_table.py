@@ -7,6 +7,7 @@ import numpy as np
 
 from feature_repo.windows import Aggregate, Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
 from feature_repo.windows.table import DAY, duration
+from transforms.batch.windows.tiles import parts as parts_of
 from transforms.stream.state.additions import Additions, Texts
 from transforms.stream.state.events import Events, holds
 from transforms.stream.state.grouped import Grouped
@@ -19,7 +20,6 @@ from transforms.stream.state.sums import INT, Sums
 from transforms.stream.state.top_k import TopK as MostFrequent
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
-from transforms.windows.tiles import parts as parts_of
 
 
 class LiveTable:

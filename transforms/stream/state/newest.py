@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from transforms.batch.windows.lists import Lists, first_of_each
 from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
-from transforms.windows.lists import Lists, first_of_each
 
 NEVER = np.iinfo(np.int64).min
 

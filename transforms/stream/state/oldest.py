@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from transforms.batch.windows.items import begins
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.hop_tiles import ByHop, looked_up
 from transforms.stream.state.words import Words
-from transforms.windows.items import begins
 
 LATE = np.iinfo(np.int64).max
 

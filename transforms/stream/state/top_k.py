@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from transforms.batch.windows.items import runs
+from transforms.batch.windows.lists import Lists
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
-from transforms.windows.items import runs
-from transforms.windows.lists import Lists
 
 ALIKE = 8
 """Keys are sorted together if the longest has at most so many times the texts of the shortest."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from transforms.batch.windows.distinct import levels
 from transforms.stream.state.growing import Growing
-from transforms.windows.distinct import levels
 
 _MOST_BYTES = np.iinfo(np.int32).max
 
@@ -108,7 +108,7 @@ class Words:
 
     @property
     def levels(self) -> np.ndarray:
-        """(words,) zeros at the end of each one's hash, see ``transforms.windows.distinct``."""
+        """(words,) zeros at the end of each one's hash, see ``transforms.batch.windows.distinct``."""
         out = self._levels.values(len(self.texts))
         if self._levelled < len(self.texts):
             out[self._levelled :] = levels(self.texts[self._levelled :])

@@ -1,0 +1,148 @@
+"""A build whose clock was behind changes nothing of what was known at the moments of the builds before it."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.home import Home
+from transforms import feature_tables
+from transforms.batch.build import build
+from transforms.raw.ingest import Batch, ingest
+
+DAY = datetime(2026, 4, 10, tzinfo=UTC)
+VIEWS = ("user_session", "user_listening", "user_artist_affinity")
+
+
+def at(hours: float) -> datetime:
+    return DAY + timedelta(hours=hours)
+
+
+def put(home: Home, artist: str, *moments: float, created: float | None = None) -> None:
+    rows = {
+        "user_id": ["ann"] * len(moments),
+        "track_id": ["song"] * len(moments),
+        "artist_id": [artist] * len(moments),
+        "event_timestamp": [at(moment) for moment in moments],
+        "created_timestamp": [at(moment if created is None else created) for moment in moments],
+        "ms_played": [200_000] * len(moments),
+        "skipped": [False] * len(moments),
+    }
+    ingest(home, "test", [Batch("plays", pl.DataFrame(rows))])
+
+
+def says(home: Home, view: str, moments: list[datetime], *, known: bool) -> list[list[tuple]]:
+    """The row of each key at some moments; as known then, or by what is known now."""
+    keys = list(feature_tables.tables()[view].join_keys)
+    rows = feature_tables.scan(home, view).collect().sort("event_timestamp", "created_timestamp")
+    found = []
+    for moment in moments:
+        there = pl.col("event_timestamp") <= moment
+        if known:
+            there &= pl.col("created_timestamp") <= moment
+        newest = rows.filter(there).unique(keys, keep="last").sort(keys)
+        found.append(newest.drop("event_timestamp", "created_timestamp").rows())
+    return found
+
+
+def says_now(home: Home, view: str, hours: float) -> list[tuple]:
+    return says(home, view, [at(hours)], known=False)[0]
+
+
+def as_known(home: Home, end: float) -> list[list[list[tuple]]]:
+    """What is said of moments up to one, as known then."""
+    moments = [at(hour) for hour in np.arange(-60, end + 0.01, 2.5)]
+    return [says(home, view, moments, known=True) for view in VIEWS]
+
+
+def plays_of_a_day(home: Home, moment: float) -> int:
+    place = list(feature_tables.schema(feature_tables.tables()["user_session"])).index("plays_1d") - 2
+    return says(home, "user_session", [at(moment)], known=True)[0][0][place]
+
+
+def test_rows_that_are_not_due_are_not_gone(home: Home) -> None:
+    put(home, "x", *(hour + 0.5 for hour in range(20)))
+    build(home, at(20.2))
+    before = as_known(home, 20)
+    assert [plays_of_a_day(home, moment) for moment in (20.1, 15)] == [20, 15]
+    build(home, at(8))
+    assert as_known(home, 20) == before
+    build(home, at(20.4))
+    assert as_known(home, 20) == before
+    assert [plays_of_a_day(home, moment) for moment in (20.1, 15)] == [20, 15]
+
+
+def test_what_is_corrected_by_a_clock_that_is_behind_is_known_no_earlier(home: Home) -> None:
+    put(home, "x", -30.5, -20.5, 3.5, 6.5, 15.5)
+    build(home, at(20.2))
+    before = as_known(home, 20)
+    put(home, "y", -30.5, 6.5, 15.5, created=20.3)
+    shutil.rmtree(home.raw("plays") / f"date={at(-20.5).date()}")
+    build(home, at(8))
+    assert as_known(home, 20) == before
+    build(home, at(20.4))
+    assert as_known(home, 20) == before
+    assert plays_of_a_day(home, 20.4) == 3
+
+
+def test_what_is_gone_stays_so_while_it_is_not_due(home: Home) -> None:
+    put(home, "x", 3.5, 6.5)
+    put(home, "x", -20.5)
+    build(home, at(30))
+    put(home, "y", 6.5, created=30.1)
+    put(home, "y", 3.5, created=30.1)
+    build(home, at(30.2))
+    before, pairs = as_known(home, 30), says_now(home, "user_artist_affinity", 30.2)
+    build(home, at(8))
+    build(home, at(30.3))
+    assert as_known(home, 30) == before
+    assert says_now(home, "user_artist_affinity", 30.3) == pairs
+
+
+def test_other_code_by_a_clock_that_is_behind(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(home, "x", 3.5, 6.5, 15.5)
+    build(home, at(20.2))
+    whole = says_now(home, "user_session", 20.2)
+    monkeypatch.setattr(tile_store, "_code", lambda: "other code")
+    build(home, at(8))
+    build(home, at(20.4))
+    assert says_now(home, "user_session", 20.2) == whole
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_clocks_that_go_to_and_fro(home: Home, tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    """Plays come, are corrected and built by any clock: what was known at a moment of the past stays."""
+    chance = np.random.default_rng(seed)
+    now, end, events = 0.0, 0.0, {-5.0: "x"}
+    put(home, "x", -5, created=0)
+    build(home, at(now))
+    before = as_known(home, end)
+    for _ in range(4):
+        now += float(chance.choice([0.3, 7, 26]))
+        for moment in {float(chance.choice([*events, now - 0.2, now - 9])) for _ in range(3)}:
+            events[moment] = str(chance.choice(["x", "y"]))
+            put(home, events[moment], moment, created=now)
+        build(home, at(now - float(chance.choice([2, 20]))))
+        assert as_known(home, end) == before
+        now += 0.1
+        build(home, at(now))
+        end, before = now - 0.05, as_known(home, now - 0.05)
+    fresh = Home(tmp_path_factory.mktemp("fresh") / "home")
+    for moment, artist in events.items():
+        put(fresh, artist, moment, created=max(now, moment))
+    build(fresh, at(now))
+    for view in VIEWS:
+        size = len(feature_tables.tables()[view].join_keys)
+        rows = {row[:size]: row for row in says_now(home, view, now)}
+        for row in says_now(fresh, view, now):
+            assert rows[row[:size]] == row, view
+
+
+def test_a_clock_that_was_ahead_of_the_machines_is_forgotten(home: Home) -> None:
+    with feature_tables.writing(home):
+        feature_tables.known_from(home, datetime.now(UTC) + timedelta(days=400))
+        assert feature_tables.known_from(home, at(2)) == at(2)
+        assert feature_tables.known_from(home, at(1)) == at(2)
+        assert feature_tables.known_from(home, at(3)) == at(3)

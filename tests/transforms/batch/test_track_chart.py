@@ -1,0 +1,151 @@
+"""Features of charts against a loop over all entries, at every chart."""
+
+from datetime import timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from tests.charts import START
+from transforms.batch.features.artist_chart import artist_chart
+from transforms.batch.features.chart_grid import ChartGrid
+from transforms.batch.features.track_chart import AHEAD, track_chart
+from transforms.raw import TABLES
+
+WEEKS = 130
+
+
+@st.composite
+def charts(draw: st.DrawFn) -> pl.DataFrame:
+    """Few titles, runs and gaps; some weeks have no chart at all."""
+    missing = draw(st.sets(st.integers(1, WEEKS - 2), max_size=10))
+    rows = []
+    for title in range(3):
+        for _ in range(draw(st.integers(1, 3))):
+            first, length = draw(st.integers(0, WEEKS - 1)), draw(st.integers(1, 20))
+            for week in range(first, min(first + length, WEEKS)):
+                if week not in missing:
+                    rows.append((f"t{title}", f"a{title % 2}", draw(st.integers(1, 9)), week))
+    rows += [("always", "b", 10, week) for week in range(WEEKS) if week not in missing]
+    frame = pl.DataFrame(rows, schema=["track_id", "artist_id", "rank", "week"], orient="row").unique(
+        ["track_id", "week"]
+    )
+    dated = frame.with_columns(
+        event_timestamp=pl.lit(START) + pl.duration(weeks=pl.col("week")), chart=pl.lit("hot100")
+    )
+    return TABLES["chart_entries"].conform(dated)
+
+
+def expected(entries: pl.DataFrame, title: str, week: int) -> dict[str, Any]:
+    """What is to be said of a title as of the chart of a week."""
+    place = {(row["track_id"], (row["event_timestamp"] - START).days // 7): row["rank"] for row in entries.to_dicts()}
+    told = {number for _, number in place}
+    mine = sorted(number for name, number in place if name == title and number <= week)
+
+    def at(number: int) -> int:
+        return place.get((title, number), 0) if number in told else -1
+
+    runs = 0
+    for number in mine:
+        before = [other for other in told if other < number]
+        runs += not before or (title, max(before)) not in place
+    best = min(place[title, number] for number in mine)
+    micros = [int((START + timedelta(weeks=n)).timestamp() * 1e6) for n in range(WEEKS)]
+    return {
+        "chart": "hot100",
+        "ranks_13w": [at(week - back) for back in range(12, -1, -1)],
+        "peak": best,
+        "weeks": len(mine),
+        "runs": runs,
+        "first_charted": micros[mine[0]],
+        "last_charted": micros[mine[-1]],
+        "peaked": micros[next(number for number in mine if place[title, number] == best)],
+        **{f"year_ago_{ahead}w": at(week + ahead - 52) for ahead in AHEAD},
+    }
+
+
+@settings(max_examples=30, deadline=None)
+@given(entries=charts())
+def test_the_newest_row_is_true_at_every_chart(entries: pl.DataFrame) -> None:
+    rows = track_chart(entries)
+    told = {(date - START).days // 7 for date in entries["event_timestamp"].to_list()}
+    for title in ("t0", "t1", "t2"):
+        mine = rows.filter(pl.col("track_id") == title).sort("event_timestamp").to_dicts()
+        if not mine:  # all of its weeks are missing
+            assert title not in entries["track_id"]
+            continue
+        first = (mine[0]["event_timestamp"] - START).days // 7
+        for week in sorted(told):
+            if week < first:
+                continue
+            newest = [row for row in mine if row["event_timestamp"] <= START + timedelta(weeks=week, days=1)][-1]
+            wanted = expected(entries, title, week)
+            idle = week - (newest["event_timestamp"] - START).days // 7
+            if idle:  # nothing was written since: then it is not on it, and was not for 13 weeks
+                assert set(wanted["ranks_13w"]) <= {0, -1}
+                wanted["ranks_13w"] = newest["ranks_13w"]
+                wanted |= {name: newest[name] for name in wanted if name.startswith("year_ago") and wanted[name] <= 0}
+            assert {name: newest[name] for name in wanted} == wanted, (title, week)
+
+
+@settings(max_examples=20, deadline=None)
+@given(entries=charts())
+def test_what_comes_later_changes_nothing(entries: pl.DataFrame) -> None:
+    cut = START + timedelta(weeks=WEEKS // 2)
+    past = entries.filter(pl.col("event_timestamp") <= cut)
+    rows, before = (
+        track_chart(some).filter(pl.col("event_timestamp") <= cut + timedelta(days=1)) for some in (entries, past)
+    )
+    assert rows.sort("track_id", "event_timestamp").equals(before.sort("track_id", "event_timestamp"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(entries=charts())
+def test_artists_at_every_chart(entries: pl.DataFrame) -> None:
+    rows = artist_chart(entries).sort("event_timestamp").to_dicts()
+    dates = entries["event_timestamp"].unique().sort().to_list()
+    for artist in ("a0", "a1"):
+        mine = [row for row in rows if row["artist_id"] == artist]
+        if not mine:
+            continue
+        for date in dates:
+            newest = [row for row in mine if row["event_timestamp"] <= date + timedelta(days=1)]
+            on = entries.filter((pl.col("artist_id") == artist) & (pl.col("event_timestamp") == date))["rank"].to_list()
+            ever = entries.filter((pl.col("artist_id") == artist) & (pl.col("event_timestamp") <= date))
+            if not newest:
+                assert not on
+                continue
+            found = newest[-1]
+            assert (found["singles"], found["best_single"]) == (len(on), min(on, default=0))
+            assert found["titles"] == ever["track_id"].n_unique()
+            assert (found["albums"], found["best_album"]) == (0, 0)
+
+
+def test_no_charts_no_rows() -> None:
+    nothing = TABLES["chart_entries"].conform(
+        pl.DataFrame(schema={"chart": pl.String, "track_id": pl.String, "event_timestamp": pl.Datetime("us", "UTC")})
+    )
+    assert track_chart(nothing).height == 0
+    assert artist_chart(nothing).height == 0
+
+
+def test_a_chart_that_is_missing_is_no_chart_without_anybody() -> None:
+    rows = [("x", 1, 0), ("x", 1, 1), ("x", 1, 3)]
+    frame = pl.DataFrame(rows, schema=["track_id", "rank", "week"], orient="row").with_columns(
+        event_timestamp=pl.lit(START) + pl.duration(weeks=pl.col("week")), chart=pl.lit("b200")
+    )
+    grid = ChartGrid.of(TABLES["chart_entries"].conform(frame))
+    assert grid.places.tolist() == [[1, 1, -1, 1]]
+    newest = track_chart(TABLES["chart_entries"].conform(frame)).sort("event_timestamp").to_dicts()[-1]
+    assert (newest["runs"], newest["weeks"]) == (1, 3)
+
+
+@pytest.mark.parametrize("weeks", [1, 4, 13])
+def test_the_future_of_the_newest_chart_is_not_known(weeks: int) -> None:
+    frame = pl.DataFrame({"track_id": ["x"], "rank": [1], "event_timestamp": [START], "chart": ["b200"]})
+    grid = ChartGrid.of(TABLES["chart_entries"].conform(frame))
+    import numpy as np
+
+    assert grid.ahead(np.array([0]), np.array([0]), weeks).tolist() == [-1]

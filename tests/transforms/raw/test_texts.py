@@ -1,0 +1,305 @@
+"""Texts on their way into tables: masked before they are stored, read once, and features of what was known by then."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from transforms import parquet
+from transforms.batch import scored_texts
+from transforms.batch.features.texts import OPINIONS, Written, gather, text_rows
+from transforms.batch.scored_texts import ScoredTexts
+from transforms.pure.text.analysis import TextModels
+from transforms.pure.text.bundles import ServedModels, served_models
+from transforms.raw import TABLES
+from transforms.raw.importers import FORMATS
+from transforms.raw.importers.sst2 import untokenized
+from transforms.raw.ingest import Batch, ingest
+from transforms.raw.read import scan
+
+T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SECRET = "ann@example.org"
+NO_MODELS = ServedModels(TextModels(), {}, "none", 0)
+
+
+def row(number: int, text: str | None, **more: Any) -> dict[str, Any]:
+    about = {"text_id": f"x{number}", "entity": "track", "entity_id": "t1", "kind": "review"}
+    return {**about, "text": text, "event_timestamp": T0 + timedelta(hours=number), **more}
+
+
+def told(home: Home, rows: list[dict[str, Any]]) -> None:
+    ingest(home, "test", [Batch("texts", pl.DataFrame(rows, infer_schema_length=None))])
+
+
+def everything_under(folder: Path) -> bytes:
+    return b"".join(
+        pl.read_parquet(path, hive_partitioning=False).write_json().encode() for path in folder.rglob("*.parquet")
+    )
+
+
+def test_nothing_that_tells_who_somebody_is_reaches_the_disk(home: Home, tmp_path: Path) -> None:
+    told(
+        home,
+        [
+            row(1, f"mail me at {SECRET}"),
+            row(2, f"refused, {SECRET}", kind="no such kind"),
+            row(3, f"<b>{SECRET}</b>", entity="planet"),
+        ],
+    )
+    broken = tmp_path / "texts.jsonl"
+    broken.write_text(
+        json.dumps({"text": f"fine {SECRET}"})
+        + f'\n{{"text": "cut off {SECRET}\n'
+        + json.dumps({"text": 7, "by": SECRET})
+    )
+    report = ingest(home, "texts", FORMATS["texts"].read(broken))
+    assert report.tables["texts"].quarantined == 2
+    stored = everything_under(home.root)
+    assert SECRET.encode() not in stored
+    assert stored.count(b"[EMAIL]") == 6
+    assert scan(home, "texts").collect().height == 2
+
+
+def test_texts_are_cleaned_and_their_language_is_named(home: Home) -> None:
+    told(
+        home,
+        [
+            row(1, "<p>Das ist ein wunderbares Lied und ich mag es sehr</p>"),
+            row(2, "what a song", language="xx"),
+            row(3, "\x00 \u200b"),
+            row(4, None),
+        ],
+    )
+    stored = scan(home, "texts").collect().sort("text_id")
+    assert stored["text"].to_list() == ["Das ist ein wunderbares Lied und ich mag es sehr", "what a song"]
+    assert stored["language"].to_list() == ["de", "xx"]
+    refused = pl.concat([pl.read_parquet(path) for path in home.quarantine("texts").glob("*.parquet")])
+    assert sorted(refused["reason"].to_list()) == ["text is empty", "text is missing"]
+
+
+def test_a_file_of_texts_with_labels(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    file.write_text(
+        "text,entity,entity_id,kind,event_timestamp,sentiment,emotion\n"
+        '"a gem, truly",track,t9,review,2026-01-02T03:04:05Z,positive,joy\n'
+        "a mess,track,t9,review,1767225600,negative,\n"
+        "when,track,t9,review,someday,positive,\n"
+    )
+    for _ in range(2):
+        report = ingest(home, "texts", FORMATS["texts"].read(file))
+    assert report.tables["texts"].added == 0
+    assert report.tables["texts"].reasons == {"a time that cannot be read": 1}
+    stored = scan(home, "texts").collect().sort("event_timestamp")
+    assert stored["text"].to_list() == ["a mess", "a gem, truly"]
+    labels = scan(home, "text_labels").collect().sort("task", "label")
+    assert labels.select("task", "label").rows() == [
+        ("emotion", "joy"),
+        ("sentiment", "negative"),
+        ("sentiment", "positive"),
+    ]
+    assert set(labels["text_id"]) == set(stored["text_id"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("texts", b"title,body\n1,2\n"), ("texts", b""), ("sst2", b"no tab\nin here\n"), ("sst2", b"")],
+)
+def test_a_file_of_another_format_is_refused(home: Home, tmp_path: Path, name: str, content: bytes) -> None:
+    file = tmp_path / "file.tsv"
+    file.write_bytes(content)
+    if content == b"" and name == "texts":
+        assert ingest(home, name, FORMATS[name].read(file)).tables["texts"].read == 0
+        return
+    with pytest.raises(InputError):
+        list(FORMATS[name].read(file))
+
+
+def test_the_treebank_is_read_as_people_write(home: Home, real_data: Path) -> None:
+    folder = real_data / "sst2"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    ingest(home, "sst2", FORMATS["sst2"].read(folder / "dev.tsv"))
+    stored = scan(home, "texts").collect()
+    assert 6_600 < stored.height <= 6_735
+    assert not stored["text"].str.contains(r" n't\b| 's\b| \.$").any()
+    labels = scan(home, "text_labels").collect()
+    assert 0.5 < (labels["label"] == "positive").mean() < 0.6
+    assert untokenized("it 's n't") == "it'sn't"
+
+
+def test_a_text_is_read_once_and_again_when_the_models_change(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = scored_texts.analyze
+    monkeypatch.setattr(scored_texts, "analyze", lambda texts, models: read.extend(texts) or real(texts, models))
+    first = scored_texts.scored(home, ["a song", "a tune", "a song"], NO_MODELS)
+    assert sorted(read) == ["a song", "a tune"]
+    second = scored_texts.scored(home, ["a tune", "another"], NO_MODELS)
+    assert read[2:] == ["another"]
+    assert set(second.numbers) == {"a tune", "another"}
+    assert first.table["words"].to_list() == [2, 2]
+    folders = list(home.tiles("text_scores").iterdir())
+    scored_texts.scored(home, ["a song"], ServedModels(TextModels(), {}, "others", 0))
+    assert read[3:] == ["a song"]
+    assert not folders[0].exists()
+
+
+def test_a_run_that_is_killed_loses_one_file_at_the_most(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"text {number}" for number in range(10)]
+    monkeypatch.setattr(scored_texts, "KEPT", 4)
+    real, calls = scored_texts.analyze, []
+
+    def dies(part: list[str], models: TextModels) -> Any:
+        calls.append(list(part))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(part, models)
+
+    monkeypatch.setattr(scored_texts, "analyze", dies)
+    with pytest.raises(KeyboardInterrupt):
+        scored_texts.scored(home, texts, NO_MODELS)
+    monkeypatch.setattr(scored_texts, "analyze", lambda part, models: calls.append(list(part)) or real(part, models))
+    assert len(scored_texts.scored(home, texts, NO_MODELS).numbers) == 10
+    assert calls[3:] == [texts[8:]]
+
+
+TOLD = st.lists(
+    st.tuples(
+        st.sampled_from(["t1", "t2", None]),
+        st.sampled_from(["a1", None]),
+        st.sampled_from(["review", "lyrics", "title", "tag"]),
+        st.integers(0, 4),
+        st.integers(0, 4 * 86_400),
+        st.integers(0, 100_000),
+    ),
+    max_size=14,
+)
+
+
+@given(TOLD)
+def test_rows_are_what_was_written_before_them(events: list[tuple]) -> None:
+    rng = np.random.default_rng(0)
+    numbers = rng.random((5, 4))
+    numbers[1, 0] = np.nan
+    vectors = rng.normal(size=(5, 3)).astype(np.float32)
+    vectors[2] = np.nan
+    scored = ScoredTexts(
+        {f"w{number}": number for number in range(5)},
+        pl.DataFrame(
+            {
+                "language": ["en", "de", "und", "en", "fr"],
+                "words": [3, 2, 0, 5, 1],
+                "sentiment": numbers[:, 0],
+                "subjectivity": numbers[:, 1],
+                "explicitness": numbers[:, 2],
+                "repetition": numbers[:, 3],
+                "rhyme_density": numbers[:, 3],
+                "vocabulary_richness": numbers[:, 3],
+            }
+        ),
+        np.empty((5, 0), np.float32),
+        vectors,
+        7,
+        0,
+    )
+    rows = pl.DataFrame(
+        [
+            (track, artist, kind, f"w{text}", T0 + timedelta(seconds=at), T0 + timedelta(seconds=at + late))
+            for track, artist, kind, text, at, late in events
+        ],
+        schema={
+            "track_id": pl.String,
+            "artist_id": pl.String,
+            "kind": pl.String,
+            "text": pl.String,
+            "event_timestamp": pl.Datetime("us", "UTC"),
+            "created_timestamp": pl.Datetime("us", "UTC"),
+        },
+        orient="row",
+    )
+    found = text_rows(Written(rows, scored), "track")
+    days = {(track, at_day(T0 + timedelta(seconds=at))) for track, _, _, _, at, _ in events if track}
+    assert {(key, moment) for key, moment in found.select("track_id", "event_timestamp").iter_rows()} == days
+    for one in found.iter_rows(named=True):
+        before = [
+            (kind, text, T0 + timedelta(seconds=at + late))
+            for track, _, kind, text, at, late in events
+            if track == one["track_id"] and T0 + timedelta(seconds=at) < one["event_timestamp"]
+        ]
+        assert one["texts"] == len(before)
+        assert one["opinions"] == sum(kind in OPINIONS for kind, _, _ in before)
+        assert one["created_timestamp"] == max(known for _, _, known in before)
+        opinions = [numbers[text, 0] for kind, text, _ in before if kind in OPINIONS]
+        opinions = [value for value in opinions if not np.isnan(value)]
+        assert one["sentiment"] == (pytest.approx(np.mean(opinions)) if opinions else None)
+        assert one["subjectivity"] == pytest.approx(np.mean([numbers[text, 1] for _, text, _ in before]))
+        said = [([3, 2, 0, 5, 1][text], numbers[text, 2]) for _, text, _ in before]
+        total = sum(count for count, _ in said)
+        explicit = sum(count * value for count, value in said) / total if total else None
+        assert one["explicitness"] == (None if explicit is None else pytest.approx(explicit))
+        known = [
+            (vectors[text], 0.25 if kind in ("review", "lyrics") else 1.0) for kind, text, _ in before if text != 2
+        ]
+        if known:
+            vector = sum(share * mine for mine, share in known)
+            np.testing.assert_allclose(one["vector"], vector / np.linalg.norm(vector), atol=1e-5)
+        else:
+            assert one["vector"] is None
+
+
+def at_day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def test_what_is_written_about_tracks_counts_for_their_artist() -> None:
+    times = {"event_timestamp": [T0], "created_timestamp": [T0]}
+    frames = (
+        TABLES["texts"].conform(
+            pl.DataFrame(
+                {
+                    "text_id": ["x"],
+                    "entity": ["track"],
+                    "entity_id": ["t1"],
+                    "kind": ["review"],
+                    "text": ["hm"],
+                    **times,
+                }
+            )
+        ),
+        TABLES["tracks"].conform(pl.DataFrame({"track_id": ["t1"], "artist_id": ["a1"], "title": ["Song"], **times})),
+        TABLES["artists"].conform(pl.DataFrame({"artist_id": ["a1"], "name": ["Band"], **times})),
+        TABLES["tags"].conform(pl.DataFrame({"user_id": ["u"], "artist_id": ["a1"], "tag": ["jazz"], **times})),
+    )
+    rows = gather(*frames).sort("text")
+    assert rows.select("track_id", "artist_id", "kind", "text").rows() == [
+        (None, "a1", "title", "Band"),
+        ("t1", "a1", "title", "Song"),
+        ("t1", "a1", "review", "hm"),
+        (None, "a1", "tag", "jazz"),
+    ]
+
+
+def test_tables_are_built_again_only_when_something_changed(own_written: Home) -> None:
+    from transforms.batch.build import build
+
+    assert not any(build(own_written)[name].rebuilt for name in ("track_text", "artist_text", "track_identity"))
+    before = pl.read_parquet(own_written.features("track_text") / parquet.PART)
+    assert before["sentiment"].count() > 100
+    assert before["vector"].list.len().max() == 128
+    # nobody could have known what these models say before the models were there
+    assert before["created_timestamp"].dt.timestamp("us").min() == served_models(own_written).known
+    told(
+        own_written, [row(9, "a gem of a song", entity_id="t000001", event_timestamp=datetime(2026, 1, 19, tzinfo=UTC))]
+    )
+    report = build(own_written)
+    assert report["track_text"].rebuilt
+    assert not report["track_identity"].rebuilt
+    after = pl.read_parquet(own_written.features("track_text") / parquet.PART)
+    assert after.height in (before.height, before.height + 1)

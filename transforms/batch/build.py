@@ -1,0 +1,203 @@
+"""The incremental batch run: raw tables to feature tables.
+
+Windowed tables follow from their declarations (``transforms.batch.windows``), the others have a function each
+(``transforms.batch.features``). Every file carries a fingerprint of what it was computed from; a run makes anew what no
+longer fits and leaves the rest. So it can be killed at any moment and run again, and running it twice does nothing
+the second time.
+"""
+
+import hashlib
+import inspect
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from feature_repo import clock
+from feature_repo.command_line import Progress, silent
+from feature_repo.days import files_in
+from feature_repo.home import Home
+from feature_repo.windowed import WINDOWED
+from transforms import feature_tables, parquet
+from transforms.batch import closings, scored_texts, versions
+from transforms.batch.features.artist_chart import artist_chart
+from transforms.batch.features.artist_text import artist_text
+from transforms.batch.features.audio_quality import audio_quality
+from transforms.batch.features.endpoint_baseline import endpoint_baseline
+from transforms.batch.features.host_baseline import host_baseline
+from transforms.batch.features.texts import Written, gather
+from transforms.batch.features.track_audio import track_audio
+from transforms.batch.features.track_catalogue import track_catalogue
+from transforms.batch.features.track_chart import track_chart
+from transforms.batch.features.track_identity import track_identity
+from transforms.batch.features.track_text import track_text
+from transforms.batch.features.user_profile import user_profile
+from transforms.batch.gone_rows import WHOLE as WHOLE_TABLE
+from transforms.batch.report import ViewReport
+from transforms.batch.windows.backfill import backfill
+from transforms.batch.windows.file_index import known_files
+from transforms.pure.text.bundles import served_models
+from transforms.raw import TABLES
+from transforms.raw.days import RawDays
+from transforms.raw.read import damage_named, files, plays, scan
+
+if TYPE_CHECKING:
+    from feast import FeatureView
+
+WHOLE = {
+    "user_profile": ("users", user_profile),
+    "track_catalogue": ("tracks", track_catalogue),
+    "track_identity": ("tracks", track_identity),
+    "track_chart": ("chart_entries", track_chart),
+    "artist_chart": ("chart_entries", artist_chart),
+    "audio_quality": ("audio_measurements", audio_quality),
+    "track_audio": ("audio_analyses", track_audio),
+    "host_baseline": ("host_metrics", host_baseline),
+    "endpoint_baseline": ("requests", endpoint_baseline),
+}
+"""View that is computed from a whole raw table → that table, and the function."""
+
+WRITTEN = ("texts", "tracks", "artists", "tags")
+TEXTS = {"track_text": track_text, "artist_text": artist_text}
+"""View of what is written in the tables ``WRITTEN`` → the function."""
+
+
+def build(home: Home, now: datetime | None = None, *, progress: Progress = silent) -> dict[str, ViewReport]:
+    """Bring every feature table up to date with the raw tables.
+
+    Args:
+        home: the data folder.
+        now: rows of later moments are not due; ``clock.now()`` if None.
+        progress: told after each chunk of each view.
+
+    Returns:
+        A report per view.
+
+    Raises:
+        StoreError: there are no events, or a raw file is damaged.
+    """
+    now = now or clock.now()
+    _something(home)
+    views = feature_tables.tables()
+    days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
+    steps = len(WINDOWED) + len(WHOLE) + 1
+    reports: dict[str, ViewReport] = {}
+    with feature_tables.writing(home), damage_named(home):
+        feature_tables.known_from(home, now)  # remembered, should nothing be written
+        for step, (name, table) in enumerate(WINDOWED.items()):
+            if not days[table.source.name].paths and not _has_rows(home, name):
+                continue
+            tell = _nested(progress, step, steps, name)
+            reports[name] = backfill(home, table, views[name], days[table.source.name], now, progress=tell)
+        for step, (name, (source, function)) in enumerate(WHOLE.items(), start=len(WINDOWED)):
+            reports[name] = _whole(home, views[name], source, function, now)
+            progress(step + 1, steps, name)
+        reports |= _texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
+        for view in views.values():
+            feature_tables.write_empty(home, view)
+        feature_tables.note_built(home)
+    return reports
+
+
+def _something(home: Home) -> None:
+    """Events of any kind, or tables whose events are all gone."""
+    others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
+    if any(files(home, name) for name in others):
+        return
+    if not any(_has_rows(home, name) for name in WINDOWED):
+        plays(home)
+
+
+def _has_rows(home: Home, name: str) -> bool:
+    """Whether a table has rows, though the events behind them may all be gone."""
+    return any(file.rows for file in known_files(home.features(name), parquet.PART).values())
+
+
+def _whole(
+    home: Home,
+    view: "FeatureView",
+    table: str,
+    compute: Callable[[pl.DataFrame], pl.DataFrame],
+    now: datetime,
+) -> ViewReport:
+    """A view that is one file, from a whole raw table."""
+    started = time.perf_counter()
+    target = home.features(view.name) / parquet.PART
+    digests = _digests(home, table)
+    fingerprint = hashlib.sha256(f"{_code(compute)} {' '.join(digests) or 'none'}".encode()).hexdigest()
+    report = ViewReport(days=1)
+    if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
+        rows = compute(scan(home, table).collect())
+        _write_whole(home, view, rows, versions.Made(fingerprint, _code(compute), now))
+        report.rebuilt = [now.date()]
+    report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
+    return report
+
+
+def _write_whole(home: Home, view: "FeatureView", rows: pl.DataFrame, made: versions.Made) -> None:
+    versions.write(home, view, feature_tables.conform(view, rows), made, date=None, has_versions=True)
+    closings.close(home, view, made.now, since=WHOLE_TABLE)
+
+
+def _texts(home: Home, views: "dict[str, FeatureView]", now: datetime, *, progress: Progress) -> dict[str, ViewReport]:
+    """Views of what is written, by the promoted models of texts."""
+    models = served_models(home)
+    in_order = sorted(WRITTEN, key=lambda table: TABLES[table].changes_slowly)
+    digests = [digest for table in in_order for digest in _digests(home, table)]
+    reports: dict[str, ViewReport] = {}
+    written: Written | None = None
+    for name, function in TEXTS.items():
+        started = time.perf_counter()
+        code = f"{_code(function)} {scored_texts.fingerprint(models)}"
+        fingerprint = hashlib.sha256(f"{code} {' '.join(digests)}".encode()).hexdigest()
+        target = home.features(name) / parquet.PART
+        report = reports[name] = ViewReport(days=1)
+        if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
+            if written is None:
+                rows = gather(*(scan(home, table).collect() for table in WRITTEN))
+                written = Written(rows, scored_texts.scored(home, rows["text"].to_list(), models, progress=progress))
+            _write_whole(home, views[name], function(written), versions.Made(fingerprint, code, now))
+            report.rebuilt = [now.date()]
+        report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
+    return reports
+
+
+def _digests(home: Home, table: str) -> list[str]:
+    """Of the files of a raw table; those of days are remembered."""
+    if TABLES[table].changes_slowly:
+        return [parquet.digest(path) for path in files(home, table)]
+    return list(RawDays.of(home, table).digests.values())
+
+
+def _rows(folder: Path) -> int:
+    return sum(pq.read_metadata(path).num_rows for path in files_in(folder) if path.name == parquet.PART)
+
+
+_COMPUTING = ("transforms.batch.features.", "transforms.batch.catalogue.")
+"""Where code lies that feature values depend on."""
+
+
+def _code(compute: Callable[..., pl.DataFrame]) -> str:
+    """Fingerprint of the code behind a view: its module, and what that takes from its neighbours."""
+    used: set[str] = set()
+    waiting = {compute.__module__}
+    while waiting:
+        used |= waiting
+        taken = {
+            str(getattr(value, "__module__", "")) for name in waiting for value in vars(sys.modules[name]).values()
+        }
+        waiting = {name for name in taken if name.startswith(_COMPUTING)} - used
+    sources = [inspect.getsource(sys.modules[name]) for name in sorted(used)]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
+
+
+def _nested(progress: Progress, step: int, steps: int, name: str) -> Progress:
+    def tell(done: float, total: float, note: str = "") -> None:
+        progress(step + done / max(total, 1), steps, f"{name} {done:.0f}/{total:.0f}")
+
+    return tell

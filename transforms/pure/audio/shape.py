@@ -1,0 +1,99 @@
+"""The shape of a spectrum: where its weight lies, how peaky it is.
+
+Centroid, bandwidth, roll-off, flatness and zero crossings as in Peeters, A large set of audio features (2004); contrast
+by Jiang et al., Music type classification by spectral contrast feature (2002).
+"""
+
+import itertools
+from functools import cache
+
+import numpy as np
+
+from transforms.pure.audio.stft import BINS, HOP, RATE, STRIDE, WINDOW, frequencies
+
+CONTRASTS = 7
+ROLL_OFF = 0.85
+_LOWEST = 200.0
+_QUANTILE = 0.02
+_TINY = 1e-10
+
+NAMES = ("centroid", "bandwidth", "roll_off", "flatness", *(f"contrast_{band}" for band in range(CONTRASTS)))
+
+
+def of_power(power: np.ndarray) -> np.ndarray:
+    """(frames, len(``NAMES``)) float32: Hz, Hz, Hz, a share, and decibels between peaks and valleys of octave bands.
+
+    Args:
+        power: (frames, bins) spectra; a silent frame has centroid, bandwidth and roll-off 0.
+    """
+    magnitude = np.sqrt(power)
+    out = np.empty((len(power), len(NAMES)), np.float32)
+    moments = magnitude @ _moments()
+    total = np.where(moments[:, 0] > 0, moments[:, 0], 1.0)
+    centre = moments[:, 1] / total
+    out[:, 0] = centre
+    out[:, 1] = np.sqrt(np.maximum(moments[:, 2] / total - centre**2, 0.0))
+    out[:, 2] = np.where(moments[:, 0] > 0, _first_beyond(magnitude, ROLL_OFF) * (RATE / WINDOW), 0.0)
+    heard = np.maximum(power, np.float32(_TINY))
+    out[:, 3] = np.exp(np.log(heard).mean(axis=1)) / heard.mean(axis=1)
+    for number, (first, last, few) in enumerate(_octaves()):
+        band = np.sort(magnitude[:, first:last], axis=1)  # numpy sorts by vectors, and partitions one by one
+        valley, peak = band[:, :few].mean(axis=1), band[:, last - first - few :].mean(axis=1)
+        out[:, 4 + number] = 10 * np.log10(np.maximum(peak, _TINY) / np.maximum(valley, _TINY))
+    return out
+
+
+def levels(around: np.ndarray, frames: int) -> np.ndarray:
+    """(frames,) root mean square of the samples of every ``STRIDE``-th window, not weighted.
+
+    Args:
+        around: as of ``stft.power``.
+        frames: how many.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(around.astype(np.float64) ** 2)])
+    starts = np.arange(frames) * (HOP * STRIDE)
+    return np.sqrt(np.maximum(sums[starts + WINDOW] - sums[starts], 0.0) / WINDOW).astype(np.float32)
+
+
+def crossings(around: np.ndarray, frames: int) -> np.ndarray:
+    """(frames,) share of samples of a window whose sign is another than that of the sample before."""
+    negative = around < -_TINY
+    changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
+    starts = np.arange(frames) * (HOP * STRIDE)
+    return ((changes[starts + WINDOW - 1] - changes[starts]) / WINDOW).astype(np.float32)
+
+
+def _first_beyond(magnitude: np.ndarray, share: float) -> np.ndarray:
+    """(frames,) first bin up to which lies a share of a frame's sum: looked for among blocks, then in one of them."""
+    width = 32
+    whole = BINS // width * width  # the last bin, if it is ever reached, is one beyond
+    rows = np.arange(len(magnitude))
+    blocks = magnitude[:, :whole].reshape(len(magnitude), -1, width)
+    sums = np.cumsum(blocks.sum(axis=2), axis=1)
+    wanted = share * (sums[:, -1] + magnitude[:, whole:].sum(axis=1))
+    block = (sums < wanted[:, None]).sum(axis=1)
+    inside = np.minimum(block, sums.shape[1] - 1)
+    before = np.where(inside > 0, sums[rows, inside - 1], 0.0)
+    fine = before[:, None] + np.cumsum(blocks[rows, inside], axis=1)
+    return np.where(block < sums.shape[1], inside * width + (fine < wanted[:, None]).sum(axis=1), whole)
+
+
+@cache
+def _moments() -> np.ndarray:
+    hertz = frequencies()
+    return np.column_stack([np.ones(BINS), hertz, hertz**2]).astype(np.float64)
+
+
+@cache
+def _octaves() -> tuple[tuple[int, int, int], ...]:
+    """First bin, bin after the last, and how many are peaks, of each band."""
+    hertz = frequencies()
+    edges = [0.0, *(_LOWEST * 2.0**octave for octave in range(CONTRASTS))]
+    found = []
+    for number, (low, high) in enumerate(itertools.pairwise(edges)):
+        inside = np.flatnonzero((hertz >= low) & (hertz <= high))
+        first = int(inside[0]) - (number > 0)  # a band reaches down to the bin before it
+        last = BINS if number == CONTRASTS - 1 else int(inside[-1])
+        few = max(round(_QUANTILE * (last - first + (number < CONTRASTS - 1))), 1)
+        found.append((first, last, few))
+    return tuple(found)

@@ -1,0 +1,127 @@
+"""Texts as sparse vectors: sublinear term frequency times inverse document frequency, of length one.
+
+Source: Salton and Buckley (1988), with scikit-learn's smoothing of the inverse document frequency.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from transforms.pure.text.words import ANALYZERS, parts
+
+MOST_WORDS = 20_000
+"""Whose parts are remembered."""
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """n texts by v terms.
+
+    Attributes:
+        starts: (n + 1,) int64, where the terms of each text begin.
+        terms: (nnz,) int32, ascending within a text.
+        values: (nnz,) float32.
+        width: v.
+    """
+
+    starts: np.ndarray
+    terms: np.ndarray
+    values: np.ndarray
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def texts(self) -> np.ndarray:
+        """(nnz,) text of each value."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    def dot(self, weights: np.ndarray, *, present: bool = False) -> np.ndarray:
+        """(n, k) products with weights (v, k), of the values, or of 1 for each term that is present."""
+        gathered = weights[self.terms].astype(np.float32, copy=False)
+        if not present:
+            gathered = gathered * self.values[:, None]
+        return sums_by_row(gathered, self.starts)
+
+
+def sums_by_row(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(n, k) sums of values (nnz, k) between each start and the next."""
+    total = np.zeros((len(starts) - 1, values.shape[1]), np.float64)
+    filled = np.flatnonzero(np.diff(starts))
+    if len(filled):
+        total[filled] = np.add.reduceat(values, starts[filled], axis=0, dtype=np.float64)
+    return total
+
+
+class Tfidf:
+    """A vocabulary with its weights."""
+
+    def __init__(self, analyzer: str, vocabulary: Sequence[str], idf: np.ndarray) -> None:
+        """Take a vocabulary over.
+
+        Args:
+            analyzer: one of ``ANALYZERS``.
+            vocabulary: v terms.
+            idf: (v,) their inverse document frequencies.
+        """
+        self.analyzer, self.vocabulary, self.idf = analyzer, list(vocabulary), np.asarray(idf, np.float32)
+        self._numbers = {term: number for number, term in enumerate(self.vocabulary)}
+        self._of_word: dict[str, list[int]] = {}
+
+    def _terms(self, tokens: list[str]) -> list[int]:
+        """Numbers of the terms of a text, one for each time that it is there."""
+        numbers = self._numbers
+        if self.analyzer != "parts":
+            return [number for term in ANALYZERS[self.analyzer](tokens) if (number := numbers.get(term)) is not None]
+        found: list[int] = []
+        known = self._of_word
+        for token in tokens:  # a word has the same parts in every text
+            mine = known.get(token)
+            if mine is None:
+                mine = [number for term in parts([token]) if (number := numbers.get(term)) is not None]
+                if len(known) < MOST_WORDS:
+                    known[token] = mine
+            found += mine
+        return found
+
+    @classmethod
+    def fit(cls, analyzer: str, texts: Iterable[list[str]], *, fewest: int = 2, most: int = 200_000) -> "Tfidf":
+        """Learn the vocabulary of texts, each given as words.
+
+        Args:
+            analyzer: one of ``ANALYZERS``.
+            texts: words of each.
+            fewest: texts that a term must be in.
+            most: terms; the most frequent are kept.
+        """
+        counts: dict[str, int] = {}
+        total = 0
+        for tokens in texts:
+            total += 1
+            for term in set(ANALYZERS[analyzer](tokens)):
+                counts[term] = counts.get(term, 0) + 1
+        kept = sorted((term for term, count in counts.items() if count >= fewest), key=lambda term: -counts[term])
+        kept = sorted(kept[:most])
+        frequency = np.array([counts[term] for term in kept], np.float64)
+        return cls(analyzer, kept, np.log((1 + total) / (1 + frequency)) + 1)
+
+    def rows(self, texts: Sequence[list[str]]) -> SparseRows:
+        """Texts, each given as words, as rows; a text without a known term is a row of zeros."""
+        found: list[int] = []
+        lengths: list[int] = []
+        before = 0
+        for tokens in texts:
+            found += self._terms(tokens)
+            lengths.append(len(found) - before)
+            before = len(found)
+        width = len(self.vocabulary)
+        cells = np.repeat(np.arange(len(texts), dtype=np.int64), lengths) * max(width, 1) + np.array(found, np.int64)
+        cells, counts = np.unique(cells, return_counts=True)
+        rows, terms = np.divmod(cells, max(width, 1))
+        starts = np.searchsorted(rows, np.arange(len(texts) + 1))
+        values = (1 + np.log(counts)) * self.idf[terms]
+        norms = np.sqrt(sums_by_row((values**2)[:, None], starts)[:, 0])
+        values = values / np.maximum(norms[rows], 1e-12)
+        return SparseRows(starts, terms.astype(np.int32), values.astype(np.float32), width)

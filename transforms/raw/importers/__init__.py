@@ -1,0 +1,15 @@
+"""Other people's formats, one a file, read into raw tables.
+
+An importer is a ``Format``: a name, what it expects to find, and ``read(path)``, which yields ``Batch`` after
+``Batch`` in bounded memory. What is not a row becomes ``malformed`` with a reason; a file that is not of the format
+at all raises ``InputError`` before anything is yielded. Identifiers get the source's prefix, so that two sources
+never share a user by accident.
+"""
+
+from feature_repo.discovery import definitions
+from transforms.raw.importers.format import Format
+
+FORMATS: dict[str, Format] = definitions(__name__, Format)
+"""Every importer, by name."""
+
+__all__ = ["FORMATS", "Format"]

@@ -1,0 +1,137 @@
+"""Last.fm HetRec 2011 (GroupLens): dated tags, play counts and friends of 1,892 listeners.
+
+The data are about artists, so that each artist is also the catalogue's one track of theirs. Only the tags are dated
+(by month): whoever tags an artist listened to them, so each listener, artist and month becomes one play with context
+``tag``. Play counts and friendships are one snapshot without a date and are stamped with the release of the
+collection (2011-05-31), so that no training row before it can see them.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from transforms.raw.importers.format import BATCH_ROWS, Format, Rows, lines
+from transforms.raw.ingest import Batch
+from transforms.raw.table import MICROSECONDS_UTC
+
+COLLECTED_SINCE = datetime(2005, 1, 1, tzinfo=UTC)
+RELEASED = datetime(2011, 5, 31, tzinfo=UTC)
+
+_FILES = ("artists.dat", "user_artists.dat", "tags.dat", "user_taggedartists.dat", "user_friends.dat")
+_TIME = {"event_timestamp": MICROSECONDS_UTC}
+_ARTISTS = {"artist_id": pl.String(), "name": pl.String(), **_TIME}
+_TRACKS = {
+    "track_id": pl.String(),
+    "artist_id": pl.String(),
+    "artist_name": pl.String(),
+    "title": pl.String(),
+    **_TIME,
+}
+_USERS = {"user_id": pl.String(), **_TIME}
+_PLAYS = {
+    "user_id": pl.String(),
+    "track_id": pl.String(),
+    "artist_id": pl.String(),
+    "context": pl.String(),
+    **_TIME,
+}
+_TAGS = {"user_id": pl.String(), "artist_id": pl.String(), "tag": pl.String(), **_TIME}
+_COUNTS = {"user_id": pl.String(), "artist_id": pl.String(), "plays": pl.Int64(), **_TIME}
+_FRIENDS = {"user_id": pl.String(), "friend_id": pl.String(), **_TIME}
+
+
+def read(path: Path) -> Iterator[Batch]:
+    """Artists and listeners first, then counts, friends and tags."""
+    LASTFM.check(path)
+    for name in _FILES:
+        if not (path / name).is_file():
+            raise LASTFM.mismatch(f"no file {name} in {path}")
+    yield from _artists(path / "artists.dat")
+    yield from _counts(path / "user_artists.dat")
+    yield from _friends(path / "user_friends.dat")
+    yield from _tagged(path / "user_taggedartists.dat", _tag_names(path / "tags.dat"))
+
+
+def _rows(path: Path, rows: Rows, width: int, numeric: int) -> Iterator[tuple[list[str], int]]:
+    """Fields of each line, its header left out; a line of other width or without its numbers is refused."""
+    for place, (line, position) in enumerate(lines(path, LASTFM)):
+        text = _text(line)
+        fields = text.split("\t")
+        numbers = all(field.lstrip("-").isdigit() for field in fields[:numeric])
+        if len(fields) >= width and numbers:
+            yield fields, position
+        elif place > 0 or len(fields) < width:  # the first line may be the header
+            rows.refuse(f"not {width} fields between tabs, the first {numeric} numbers", text)
+
+
+def _text(line: bytes) -> str:
+    """The files mix UTF-8 and ISO 8859-1, as published."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def _artists(path: Path) -> Iterator[Batch]:
+    artists, tracks = Rows("artists", _ARTISTS), Rows("tracks", _TRACKS)
+    for (key, name, *_), _position in _rows(path, artists, width=2, numeric=1):
+        artist = f"lastfm:{key}"
+        artists.rows.append((artist, name, COLLECTED_SINCE))
+        tracks.rows.append((artist, artist, name, name, COLLECTED_SINCE))
+    if not artists.rows:
+        raise LASTFM.mismatch(f"no line of {path} is an artist")
+    yield artists.flush(0, 1)
+    yield tracks.flush(0, 1)
+
+
+def _counts(path: Path) -> Iterator[Batch]:
+    counts, users = Rows("play_counts", _COUNTS), Rows("users", _USERS)
+    seen: set[str] = set()
+    for (user, artist, plays, *_), _position in _rows(path, counts, width=3, numeric=3):
+        counts.rows.append((f"lastfm:{user}", f"lastfm:{artist}", int(plays), RELEASED))
+        if user not in seen:
+            seen.add(user)
+            users.rows.append((f"lastfm:{user}", COLLECTED_SINCE))
+        if len(counts.rows) >= BATCH_ROWS:
+            yield counts.flush(0, 1)
+    yield counts.flush(0, 1)
+    yield users.flush(0, 1)
+
+
+def _friends(path: Path) -> Iterator[Batch]:
+    friends = Rows("friendships", _FRIENDS)
+    for (user, friend, *_), _position in _rows(path, friends, width=2, numeric=2):
+        friends.rows.append((f"lastfm:{user}", f"lastfm:{friend}", RELEASED))
+    yield friends.flush(0, 1)
+
+
+def _tag_names(path: Path) -> dict[str, str]:
+    rows = Rows("tags", _TAGS)
+    return {key: name for (key, name, *_), _position in _rows(path, rows, width=2, numeric=1)}
+
+
+def _tagged(path: Path, names: dict[str, str]) -> Iterator[Batch]:
+    size = path.stat().st_size
+    tags, plays = Rows("tags", _TAGS), Rows("plays", _PLAYS)
+    done = 0
+    for fields, position in _rows(path, tags, width=6, numeric=6):
+        done = position or done
+        user, artist, tag, day, month, year = fields[:6]
+        try:
+            moment = datetime(int(year), int(month), int(day), tzinfo=UTC)
+        except ValueError:
+            tags.refuse("no such day", "\t".join(fields))
+            continue
+        user_id, artist_id = f"lastfm:{user}", f"lastfm:{artist}"
+        tags.rows.append((user_id, artist_id, names.get(tag, f"tag {tag}"), moment))
+        plays.rows.append((user_id, artist_id, artist_id, "tag", moment))
+        if len(tags.rows) >= BATCH_ROWS:
+            yield tags.flush(done, size)
+            yield plays.flush(done, size)
+    yield tags.flush(size, size)
+    yield plays.flush(size, size)
+
+
+LASTFM = Format("lastfm", f"a folder with HetRec 2011's {', '.join(_FILES)}", read)

@@ -1,0 +1,34 @@
+"""Draw a service and its incidents, and store them as any other source would be."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.home import Home
+from transforms.raw.ingest import Batch, Report, ingest
+from transforms.raw.simulate.telemetry.accounts import draw_accounts, logins, plays
+from transforms.raw.simulate.telemetry.endpoints import requests
+from transforms.raw.simulate.telemetry.hosts import host_metrics
+from transforms.raw.simulate.telemetry.masters import audio_measurements
+from transforms.raw.simulate.telemetry.schedule import TelemetrySize, draw_schedule, labels
+
+
+def simulate_telemetry(home: Home, size: TelemetrySize, seed: int, *, progress: Progress = silent) -> Report:
+    """Fill the raw tables of telemetry; what goes wrong is stored as ``incidents``."""
+    return ingest(home, f"telemetry seed={seed}", _days(size, seed), progress=progress)
+
+
+def _days(size: TelemetrySize, seed: int) -> Iterator[Batch]:
+    rng = np.random.default_rng(seed)
+    schedule = draw_schedule(size, rng)
+    accounts = draw_accounts(size, rng)
+    yield Batch("incidents", labels(size, schedule))
+    carried: dict[str, np.ndarray] = {}
+    for day in range(size.days):
+        yield Batch("host_metrics", host_metrics(size, schedule, day, carried, rng))
+        yield Batch("requests", requests(size, schedule, accounts, day, rng))
+        yield Batch("logins", logins(size, schedule, accounts, day, rng))
+        yield Batch("plays", plays(size, schedule, accounts, day, rng))
+        masters = audio_measurements(size, schedule, day, rng)
+        yield Batch("audio_measurements", masters, done=day + 1, total=size.days)
