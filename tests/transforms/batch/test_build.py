@@ -15,7 +15,7 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import feature_tables, parquet
 from transforms.batch.build import build
-from transforms.batch.windows import calendar
+from transforms.batch.windows import calendar, tile_store
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.simulate.run import simulate
 from transforms.raw.simulate.world import Size

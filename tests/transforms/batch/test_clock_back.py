@@ -10,6 +10,7 @@ import pytest
 from feature_repo.home import Home
 from transforms import feature_tables
 from transforms.batch.build import build
+from transforms.batch.windows import tile_store
 from transforms.raw.ingest import Batch, ingest
 
 DAY = datetime(2026, 4, 10, tzinfo=UTC)

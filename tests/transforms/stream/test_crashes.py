@@ -23,8 +23,8 @@ from tests.live import told as told_as_json
 from tests.transforms.stream.test_reader import check, read, send, shuffled
 from tests.windowed import plays_of_a_small_world
 from transforms.raw import ingest as ingest_module
+from transforms.stream import batch_boundary, reader
 from transforms.stream import log as log_module
-from transforms.stream import reader
 from transforms.stream.log import Log
 from transforms.stream.push import Pusher
 from transforms.stream.sources import Lines, Stream
