@@ -119,11 +119,12 @@ bench: setup ## measure quality and speed against the alternatives (REFRAIN_TEST
 prove: setup ## generated worlds against the oracle: SEED=1 MINUTES=10
 	REFRAIN_PROVE_SEED=$(SEED) REFRAIN_PROVE_MINUTES=$(MINUTES) .venv/bin/python -m pytest tests/prove -n 0 -s --timeout 0
 
-lint: setup ## style, types and import layers
+lint: setup ## style, types, import layers; links, line lengths and words of the pages
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m pytest -n 0 -q tests/docs/test_pages.py tests/architecture/test_words.py
 
 lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock

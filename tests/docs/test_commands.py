@@ -50,22 +50,6 @@ def test_every_make_target_on_a_page_exists() -> None:
                 assert target in targets, (page, line)
 
 
-def test_every_link_between_pages_leads_somewhere() -> None:
-    for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+)\)", (REPOSITORY / page).read_text()):
-            if "://" not in link:
-                assert ((REPOSITORY / page).parent / link).exists(), (page, link)
-
-
-def test_lines_of_prose_fit_a_screen() -> None:
-    """Tables and code may be wider."""
-    for page in PAGES:
-        is_code = False
-        for number, line in enumerate((REPOSITORY / page).read_text().splitlines(), 1):
-            is_code ^= line.lstrip().startswith("```")
-            assert len(line) <= 120 or is_code or line.startswith("|"), (page, number)
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_help_teaches(package: str) -> None:
     told = help_of(package)

@@ -1,0 +1,117 @@
+"""The recipes of CONTRIBUTING.md, performed in a copy of the packages: one new file, and nothing else is changed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from feature_repo.home import REPOSITORY, Home
+from feature_repo.stores import redis_server
+
+PACKAGES = ("feature_repo", "transforms", "training", "inference")
+WINDOWED_TABLE = '''"""How much of an artist is skipped."""
+
+from feature_repo.windows import Count, Rate, WindowedTable, plays
+
+artist_skips = WindowedTable(
+    name="artist_skips",
+    about="Plays and share skipped of one artist",
+    source=plays,
+    keys=("artist_id",),
+    windows=("1d", "7d"),
+    features={"plays": Count(), "skip_rate": Rate("skipped")},
+)
+'''
+RAW_TABLE = '''"""Concerts that listeners went to."""
+
+from transforms.raw.table import RawTable, Timed, key_column
+
+
+class Concerts(Timed):
+    """One row per listener and concert."""
+
+    user_id = key_column()
+    artist_id = key_column()
+
+
+CONCERTS = RawTable("concerts", Concerts, key=("user_id", "artist_id", "event_timestamp"))
+'''
+IMPORTER = '''"""Concerts as a CSV file of users, artists and times."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from transforms.raw.importers.format import Format
+from transforms.raw.ingest import Batch
+
+
+def read(path: Path) -> Iterator[Batch]:
+    """Concerts of one file."""
+    TICKETS.check(path)
+    rows = pl.read_csv(path).with_columns(pl.col("event_timestamp").str.to_datetime("%F", time_zone="UTC"))
+    rows = rows.with_columns(event_timestamp=pl.col("event_timestamp").dt.cast_time_unit("us"))
+    rows = rows.with_columns(created_timestamp=pl.col("event_timestamp"))
+    yield Batch("concerts", rows, done=1, total=1)
+
+
+TICKETS = Format("tickets", "a CSV file of user_id, artist_id, event_timestamp", read)
+'''
+
+
+class Copy:
+    """A copy of the packages, with a data folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.code, self.home = folder / "code", Home(folder / "home")
+        for package in PACKAGES:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(REPOSITORY / package, self.code / package, ignore=ignored)
+        shutil.copy(REPOSITORY / "pyproject.toml", self.code)
+
+    def add(self, path: str, text: str) -> None:
+        """Add a file that is not there yet."""
+        with (self.code / path).open("x") as file:
+            file.write(text)
+
+    def run(self, *words: str) -> str:
+        """What a command printed."""
+        environment = {**os.environ, "REFRAIN_HOME": str(self.home.root), "PYTHONPATH": str(self.code)}
+        call = [sys.executable, "-W", "ignore", "-m", *words]
+        done = subprocess.run(call, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2_000:]
+        return done.stdout
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_a_windowed_table_is_one_file(copy: Copy) -> None:
+    copy.add("feature_repo/windowed/artist_skips.py", WINDOWED_TABLE)
+    copy.run("transforms", "simulate", "--users", "20", "--tracks", "100", "--days", "10", "--plays", "500")
+    copy.run("transforms", "build")
+    rows = pl.read_parquet(copy.home.features("artist_skips") / "**/*.parquet", hive_partitioning=False)
+    assert rows["plays_7d"].sum() > 0
+    try:
+        copy.run("feature_repo", "apply")
+    finally:
+        redis_server.stop(copy.home)
+    assert b"artist_skips" in (copy.home.root / "registry.db").read_bytes()
+
+
+def test_a_raw_table_and_an_importer_are_one_file_each(copy: Copy, tmp_path: Path) -> None:
+    copy.add("transforms/raw/tables/concerts.py", RAW_TABLE)
+    copy.add("transforms/raw/importers/tickets.py", IMPORTER)
+    tickets = tmp_path / "tickets.csv"
+    tickets.write_text("user_id,artist_id,event_timestamp\nann,x,2026-01-02\n,x,2026-01-03\n")
+    copy.run("transforms", "import", "tickets", str(tickets))
+    rows = pl.read_parquet(copy.home.raw("concerts") / "**/*.parquet", hive_partitioning=False)
+    assert rows["user_id"].to_list() == ["ann"]
+    assert list((copy.home.root / "quarantine").rglob("*concerts*"))
