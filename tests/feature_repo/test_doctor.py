@@ -19,8 +19,8 @@ from feature_repo.packed.schema import Schema
 from feature_repo.store import open_store
 from feature_repo.views import FEATURE_TABLES
 from feature_repo.windowed import WINDOWED
-from tests.conftest import apply
 from tests.live import server_of
+from tests.worlds import apply
 from transforms.batch.build import build
 
 VIEW = "user_listening"

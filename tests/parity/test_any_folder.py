@@ -15,7 +15,7 @@ from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.store import config_file, open_store
 from feature_repo.stores import redis_server
-from tests.conftest import apply
+from tests.worlds import apply
 from training.tuning.search import _study
 from transforms.batch.build import build
 from transforms.raw.simulate.run import simulate

@@ -24,8 +24,8 @@ from feature_repo.stores import redis_server
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import EVENTS, column
 from feature_repo.windows.table import HOUR
-from tests.conftest import apply
 from tests.live import Rows, assert_same, batch, online, server_of
+from tests.worlds import apply
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
 from transforms.stream.accept import Gate

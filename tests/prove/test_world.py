@@ -25,10 +25,10 @@ from feature_repo.stores import redis_server
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import WindowedTable, column
 from tests import proving
-from tests.conftest import apply
 from tests.live import Rows, batch, online, server_of, told
 from tests.oracles import windows as oracle
 from tests.windowed import same
+from tests.worlds import apply
 from transforms import parquet
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest

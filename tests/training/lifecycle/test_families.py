@@ -3,7 +3,6 @@
 import json
 import pickle
 import shutil
-import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from feature_repo.bundle import open_bundle
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from tests.conftest import apply, made_once
+from tests.worlds import apply, made_once
 from training import registry
 from training.background import Background
 from training.explain.explained import explain
@@ -38,21 +37,18 @@ ALIKE = ("user_behavior_forecaster", "sentiment_model", "emotion_model", "skip_m
 
 
 @pytest.fixture(scope="session")
-def long_world(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def long_world(request: pytest.FixtureRequest) -> Home:
     """Seventy days of few listeners, built and applied; made once for all workers. Read only."""
     from transforms.batch.build import build
     from transforms.raw.simulate.run import simulate
     from transforms.raw.simulate.world import Size
 
     def make(home: Home) -> None:
-        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Feast's own
-            patch.setenv("REFRAIN_HOME", str(home.root))
-            simulate(home, Size(users=110, tracks=150, days=70, plays=24_000), seed=6)
-            build(home)
-            apply(home)
+        simulate(home, Size(users=110, tracks=150, days=70, plays=24_000), seed=6)
+        build(home)
+        apply(home)
 
-    return made_once(tmp_path_factory, "long", make)
+    return made_once(request, "long", make)
 
 
 @pytest.fixture

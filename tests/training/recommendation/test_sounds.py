@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from feature_repo.home import Home
-from tests.conftest import apply
+from tests.worlds import apply
 from training.datasets import Interactions
 from training.models.recommendation.knowledge import _sounds, describe
 from transforms.batch.build import build

@@ -1,0 +1,163 @@
+"""Small worlds that many tests read: made once for all workers, and kept between runs while the code is the same."""
+
+import fcntl
+import hashlib
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from feature_repo import clock
+from feature_repo.home import REPOSITORY, Home
+from feature_repo.stores import redis_server
+
+MAKERS = ("feature_repo", "transforms", "training", "requirements.lock")
+"""What the content of a world depends on. Training does not import ``inference``."""
+RUNNING = shutil.ignore_patterns("*.sock", "*.pid", "start.lock", "redis.log")
+"""Files of a running server, which no copy needs."""
+
+
+def stop_clock(folder: Home, patch: pytest.MonkeyPatch) -> None:
+    """It is the end of a world's data from here on, or what it was where there are none."""
+    end = clock.end_of_data(folder)
+    if end is not None:
+        patch.setenv(clock.NOW, end.isoformat())
+
+
+def made_once(request: pytest.FixtureRequest, name: str, make: Callable[[Home], None]) -> Home:
+    """Return a data folder that the first worker makes, or copies from an earlier run, while the others wait."""
+    base = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    folder = Home(shared / name)
+    with (shared / f"{name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        done = shared / f"{name}.done"
+        if not done.exists():
+            _make_or_copy(folder, request.config.cache.mkdir("worlds"), name, make)
+            done.touch()
+    return folder
+
+
+def _make_or_copy(folder: Home, kept: Path, name: str, make: Callable[[Home], None]) -> None:
+    copy = kept / f"{name}-{digest(Path(inspect.getfile(make)))}"
+    if copy.is_dir():
+        shutil.copytree(copy, folder.root)
+        return
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast's and MLflow's own
+        patch.setenv("REFRAIN_HOME", str(folder.root))
+        make(folder)
+    redis_server.stop(folder)  # the next reader starts it again
+    for older in kept.glob(f"{name}-*"):
+        shutil.rmtree(older)
+    unfinished = kept / f"unfinished-{name}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(folder.root, unfinished, ignore=RUNNING)
+    unfinished.rename(copy)
+
+
+@cache
+def digest(maker: Path) -> str:
+    """Return a digest of the code that makes a world: the packages, and the file of its maker."""
+    content = hashlib.sha256(sys.version.encode())
+    for place in (*MAKERS, maker.relative_to(REPOSITORY)):
+        path = REPOSITORY / place
+        files = [path] if path.is_file() else sorted(path.rglob("*"))
+        for file in files:
+            if file.suffix in (".py", ".yaml", ".lock"):
+                content.update(str(file.relative_to(REPOSITORY)).encode() + file.read_bytes())
+    return content.hexdigest()[:16]
+
+
+def apply(folder: Home) -> None:
+    """In a process of its own: definitions read the data folder's place when they are imported."""
+    environment = {**os.environ, "REFRAIN_HOME": str(folder.root)}
+    call = [sys.executable, "-m", "feature_repo", "apply"]
+    subprocess.run(call, env=environment, check=True, capture_output=True)
+
+
+def make_world(folder: Home) -> None:
+    """A listening service: built, applied, a recommender trained, promoted and online."""
+    from feature_repo.materialize import materialize
+    from training.models.recommendation.run import Settings, run
+    from training.registry import promote
+    from transforms.batch.build import build
+    from transforms.raw.simulate.run import simulate
+    from transforms.raw.simulate.world import Size
+
+    with pytest.MonkeyPatch.context() as patch:
+        simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
+        stop_clock(folder, patch)
+        build(folder)
+        apply(folder)
+        run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
+        promote(folder, "recommendation")
+        materialize(folder, None, say=lambda text: None)
+
+
+def make_telemetry(folder: Home) -> None:
+    """A service with incidents: four detectors trained, promoted and online."""
+    from feature_repo.materialize import materialize
+    from training.registry import promote
+    from training.train import train
+    from transforms.batch.build import build
+    from transforms.raw.simulate.telemetry.run import simulate_telemetry
+    from transforms.raw.simulate.telemetry.schedule import TelemetrySize
+
+    size = TelemetrySize(hosts=2, endpoints=2, rate=8.0, accounts=40, masters=140, days=8, quiet_days=5, incidents=3)
+    with pytest.MonkeyPatch.context() as patch:
+        simulate_telemetry(folder, size, seed=5)
+        stop_clock(folder, patch)
+        build(folder)
+        apply(folder)
+        for target in ("system", "performance", "security", "audio_quality"):
+            train(folder, f"{target}_anomaly_detector")
+            promote(folder, f"{target}_anomaly_detector")
+        materialize(folder, None, say=lambda text: None)
+
+
+def make_written(folder: Home) -> None:
+    """A world of texts: models of texts trained, promoted, their features built and online."""
+    from feature_repo.materialize import materialize
+    from training.registry import promote
+    from training.train import train
+    from transforms.batch.build import build
+    from transforms.raw.simulate.run import simulate
+    from transforms.raw.simulate.world import Size
+
+    with pytest.MonkeyPatch.context() as patch:
+        simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
+        stop_clock(folder, patch)
+        apply(folder)
+        for name in ("sentiment_model", "emotion_model", "text_embedder"):
+            train(folder, name)
+            promote(folder, name)
+        build(folder)
+        train(folder, "metadata_tagger")
+        promote(folder, "metadata_tagger")
+        materialize(folder, None, say=lambda text: None)
+
+
+def make_sounding(folder: Home) -> None:
+    """Songs with known truth: analysed, their classifier trained, promoted and online."""
+    from feature_repo.materialize import materialize
+    from training.registry import promote
+    from training.train import train
+    from transforms.batch.build import build
+    from transforms.raw.simulate.sound.run import simulate_sound
+
+    with pytest.MonkeyPatch.context() as patch:
+        simulate_sound(folder, songs=144, seconds=6.0, seed=2)
+        stop_clock(folder, patch)
+        build(folder)
+        apply(folder)
+        train(folder, "audio_classifier")
+        promote(folder, "audio_classifier")
+        materialize(folder, None, say=lambda text: None)
