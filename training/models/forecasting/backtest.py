@@ -133,19 +133,21 @@ def backtest(
     """
     if not backs or max(backs) >= panel.steps:
         raise InputError(
-            expected=f"series of more than {max(backs, default=1)} steps to look back over {len(backs)} origins",
+            expected=f"series of more than {max(backs, default=1)} steps for a backtest over {len(backs)} origins",
             found=f"{panel.steps} steps",
             next_command="python -m transforms import FORMAT PATH  (more days), or ask for a shorter horizon",
         )
     forecasts: dict[str, list[np.ndarray]] = {forecaster.name: [] for forecaster in forecasters}
     truth, scale = [], []
-    for place, back in enumerate(backs):
+    for origin, back in enumerate(backs):
         past = panel.back(back)
         truth.append(np.where(_has_begun(past)[:, None], panel.truth(back, horizon), np.nan))
         scale.append(mase_scale(past.values, panel.season))
-        for number, forecaster in enumerate(forecasters):
+        for member, forecaster in enumerate(forecasters):
             forecasts[forecaster.name].append(forecaster.fit(past, horizon).forecast(past, horizon))
-            progress(place * len(forecasters) + number + 1, len(backs) * len(forecasters), f"{forecaster.name} −{back}")
+            progress(
+                origin * len(forecasters) + member + 1, len(backs) * len(forecasters), f"{forecaster.name} −{back}"
+            )
     origins = np.array([panel.steps - back for back in backs])
     forecasts_by_name = {name: np.stack(values) for name, values in forecasts.items()}
     return Backtest(forecasts_by_name, np.stack(truth), np.stack(scale), origins)

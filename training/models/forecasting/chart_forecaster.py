@@ -115,7 +115,7 @@ def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[
         evaluated = rows.filter(pl.col(f"rank_{ahead}w").is_not_null())
         if not evaluated.height:
             continue
-        places, truth, on_chart = (
+        distribution, truth, on_chart = (
             model.predict(evaluated, ahead),
             evaluated[f"rank_{ahead}w"].to_numpy(),
             charting(evaluated),
@@ -128,20 +128,23 @@ def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[
         year_ago_rank = evaluated[f"track_chart__year_ago_{ahead}w"].to_numpy()
         year_ago = np.where(year_ago_rank > 0, year_ago_rank, off_place)
         scale = np.full(int(on_chart.sum()), max(float(np.abs(current_place - place)[on_chart].mean()), 1e-9))
-        forecasts = {"chart_runs": places.quantile(0.5), "last_value": current_place, "seasonal_naive": year_ago}
+        forecasts = {"chart_runs": distribution.quantile(0.5), "last_value": current_place, "seasonal_naive": year_ago}
         target = f"{chart} place {ahead}w"
         actual = place[on_chart, None].astype(float)
         metrics[target] = {
             name: forecast_metrics(actual, forecast[on_chart, None], scale) for name, forecast in forecasts.items()
         }
         stayed = on_chart & (truth > 0)
-        quantiles = {level: places.if_on(level)[stayed, None] for level in QUANTILES}
+        quantiles = {level: distribution.if_on(level)[stayed, None] for level in QUANTILES}
         metrics[target]["chart_runs if on"] = forecast_metrics(
-            place[stayed, None].astype(float), places.if_on(0.5)[stayed, None], scale[: int(stayed.sum())], quantiles
+            place[stayed, None].astype(float),
+            distribution.if_on(0.5)[stayed, None],
+            scale[: int(stayed.sum())],
+            quantiles,
         )
         for question, mask in (("stays", on_chart), ("comes back", ~on_chart)):
             metrics[f"{chart} {question} {ahead}w"] = {
-                "chart_runs": probability_metrics(truth[mask] > 0, places.chance[mask]),
+                "chart_runs": probability_metrics(truth[mask] > 0, distribution.chance[mask]),
                 "last_value": probability_metrics(truth[mask] > 0, on_chart[mask].astype(float)),
                 "seasonal_naive": probability_metrics(truth[mask] > 0, (year_ago[mask] < off_place).astype(float)),
             }
@@ -198,15 +201,16 @@ def forecast(home: Home) -> dict[str, int]:
         model = _load_model(folder, chart, grid, manifest.extra["charts"][chart])
         week = grid.places.shape[1] - 1
         rows = training_set(SERVICE, spine(grid, [week], AHEAD), home=home).data
-        places = [model.predict(rows, ahead) for ahead in AHEAD]
+        distributions = [model.predict(rows, ahead) for ahead in AHEAD]
         mean_levels = np.arange(0.05, 1, 0.1)
         columns = {
-            column: np.column_stack([place.if_on(level) for place in places]) for level, column in QUANTILES.items()
+            column: np.column_stack([distribution.if_on(level) for distribution in distributions])
+            for level, column in QUANTILES.items()
         }
         columns["mean"] = np.column_stack(
-            [np.mean([place.if_on(level) for level in mean_levels], axis=0) for place in places]
+            [np.mean([distribution.if_on(level) for level in mean_levels], axis=0) for distribution in distributions]
         )
-        columns["chance"] = np.column_stack([place.chance for place in places])
+        columns["chance"] = np.column_stack([distribution.chance for distribution in distributions])
         parts_by_moment.setdefault(int(grid.dates[week]) + DAY, []).append((rows["track_id"].to_list(), columns))
     for moment, chart_parts in parts_by_moment.items():
         ids = [title for titles, _ in chart_parts for title in titles]

@@ -110,7 +110,9 @@ class _History:
 
     def __init__(self, values: np.ndarray, horizon: int, seasons: Sequence[int]) -> None:
         short, long = min(seasons, default=1), max(seasons, default=1)
-        by_step = ((SEASONS_BACK[place] + horizon // season + 1) * season for place, season in enumerate((short, long)))
+        by_step = (
+            (SEASONS_BACK[number] + horizon // season + 1) * season for number, season in enumerate((short, long))
+        )
         reach = max(*by_step, window(seasons), 2 * long) + 2
         self._values, self._horizon = values[:, -reach:], horizon
 

@@ -79,7 +79,7 @@ class Panel:
         off_grid = table.filter((pl.col("time") - last) % width != 0)
         if off_grid.height:
             raise InputError(
-                expected=f"times that lie whole steps of {step} apart",
+                expected=f"times that are whole steps of {step} apart",
                 found=f"{off_grid.height:,} that do not, such as {off_grid['id'][0]!r} at {_iso(off_grid['time'][0])}",
                 next_command="bring all series to one step first, such as with group_by_dynamic",
             )
@@ -157,7 +157,7 @@ def _check(table: pl.DataFrame, nonnegative: bool) -> None:
         raise InputError(
             expected="finite values" + (", none below 0" if nonnegative else ""),
             found=f"{invalid['value'][0]} in {invalid['id'][0]!r} at {_iso(invalid['time'][0])}",
-            next_command="mend or drop these rows" + ("; or nonnegative=False" if nonnegative else ""),
+            next_command="correct or drop these rows" + ("; or nonnegative=False" if nonnegative else ""),
         )
 
 

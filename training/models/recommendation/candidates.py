@@ -58,8 +58,8 @@ class Timelines:
 
     def before(self, user: int, moment: int) -> np.ndarray:
         """Returns the positions of a user's plays before the moment, oldest first."""
-        places = self.plays_of(user)
-        return np.asarray(places[: np.searchsorted(self._plays.time[places], moment)])
+        positions = self.plays_of(user)
+        return np.asarray(positions[: np.searchsorted(self._plays.time[positions], moment)])
 
 
 def queries_at_cutoff(
@@ -100,8 +100,8 @@ def queries_in_session(
     timelines = Timelines(interactions)
     queries = []
     for user in sample_users(np.unique(period.user), most_users, rng).tolist():
-        places = timelines.plays_of(user)
-        times = interactions.time[places]
+        positions = timelines.plays_of(user)
+        times = interactions.time[positions]
         pause_us = np.diff(times, prepend=np.iinfo(np.int64).min // 2)
         inside = (
             (times >= knowledge.cutoff + 1_000_000)
@@ -111,17 +111,17 @@ def queries_in_session(
         )
         if not inside.any():
             continue
-        position = int(rng.choice(np.flatnonzero(inside)))
-        moment = int(times[position]) - 1_000_000
-        past_plays = places[times < moment]
+        index = int(rng.choice(np.flatnonzero(inside)))
+        moment = int(times[index]) - 1_000_000
+        past_plays = positions[times < moment]
         history = distinct(interactions.track[past_plays][::-1])
-        later_plays = places[position:][times[position:] < end][:AHEAD]
+        later_plays = positions[index:][times[index:] < end][:AHEAD]
         relevant = np.setdiff1d(interactions.track[later_plays], history)
         if not len(relevant):
             continue
         recent = past_plays[interactions.time[past_plays] >= moment - MICROSECONDS_A_DAY]
         session = interactions.track[recent][::-1][:SESSION_TRACKS]
-        device_and_context = interactions.device[places[position]], interactions.context[places[position]]
+        device_and_context = interactions.device[positions[index]], interactions.context[positions[index]]
         queries.append(
             Query(
                 user, moment, candidate_pool(knowledge, user, history, session), relevant, history, *device_and_context

@@ -277,7 +277,7 @@ def _by_artist(interactions: Interactions, vectors: np.ndarray, listeners: np.nd
 def _count_matrix(counts: list[dict[str, int]]) -> sparse.csr_array:
     """Builds a (rows, words) matrix from dictionaries word → count, with words in alphabetical order."""
     words = sorted({word for row in counts for word in row})
-    column = {word: place for place, word in enumerate(words)}
+    column = {word: number for number, word in enumerate(words)}
     sizes = [len(row) for row in counts]
     indices = np.array([column[word] for row in counts for word in row], np.int64)
     data = np.array([count for row in counts for count in row.values()], np.float64)

@@ -101,8 +101,8 @@ def _evidence(
     """Returns NDCG@10 of each listener with relevant tracks, for the hybrid and two baselines, by listening volume."""
     numbers = [number for number, tracks in relevant.items() if len(tracks)]
     gains = {
-        who: np.array([ndcg(lists[name][number], relevant[number]) for number in numbers])
-        for who, name in ((OURS, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
+        label: np.array([ndcg(lists[name][number], relevant[number]) for number in numbers])
+        for label, name in ((OURS, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
     }
     heard_counts = [len(queries[number].seen) for number in numbers]
     activity = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard_counts]

@@ -105,7 +105,9 @@ def _gains(booster: Any) -> list[tuple[str, float, float]]:
     gains = booster.feature_importance(_GAIN)
     order = np.argsort(-gains, kind="stable")[:12]
     names = booster.feature_name()
-    return [(names[place], float(gains[place] / max(gains.sum(), 1e-12)), 0.0) for place in order if gains[place] > 0]
+    return [
+        (names[column], float(gains[column] / max(gains.sum(), 1e-12)), 0.0) for column in order if gains[column] > 0
+    ]
 
 
 def _bars(title: str, bars: Sequence[tuple[str, float, float]]) -> str:
@@ -114,7 +116,7 @@ def _bars(title: str, bars: Sequence[tuple[str, float, float]]) -> str:
     figure = Figure(figsize=(5, 0.6 + 0.28 * max(len(bars), 1)), layout="constrained")
     axes = figure.subplots()
     names = [name for name, *_ in bars][::-1]
-    values, errors = ([bar[place] for bar in bars][::-1] for place in (1, 2))
+    values, errors = ([bar[position] for bar in bars][::-1] for position in (1, 2))
     axes.barh(names, values, xerr=errors if any(errors) else None, color="#1f6fb2", height=0.7)
     return _render_svg(figure, axes, title)
 

@@ -96,12 +96,12 @@ class Origins:
     def of(cls, backs: list[int], settings: Settings) -> "Origins | None":
         """Splits origins by time, the newest as test; None if no origin is left to train on."""
         test = backs[: settings.test]
-        rest = [back for back in backs if back >= max(test, default=0) + settings.longest]
-        calibration, train = rest[: settings.calibration], rest[settings.calibration :]
+        before_test = [back for back in backs if back >= max(test, default=0) + settings.longest]
+        calibration, train = before_test[: settings.calibration], before_test[settings.calibration :]
         return cls(test, calibration, train) if train else None
 
     @property
-    def rest(self) -> list[int]:
+    def before_test(self) -> list[int]:
         """All origins before the test."""
         return [*self.calibration, *self.train]
 

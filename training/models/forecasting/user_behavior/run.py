@@ -63,7 +63,7 @@ def run(
     listeners, origins, pulled = _pull_features(home, settings)
     clock.lap("features")
     rows = pulled.data
-    train, test = (rows.filter(pl.col("back").is_in(backs)) for backs in (origins.rest, origins.test))
+    train, test = (rows.filter(pl.col("back").is_in(backs)) for backs in (origins.before_test, origins.test))
     model = _fit_model(listeners, train, origins.calibration, settings)
     metrics = measure(listeners, test, model, train, settings)
     clock.lap("test")
@@ -97,7 +97,7 @@ def _pull_features(home: Home, settings: Settings) -> tuple[Listeners, Origins, 
             found=f"{listeners.values.shape[1]}",
             next_command="python -m transforms import FORMAT PATH  (more days)",
         )
-    return listeners, origins, training_set(SERVICE, listeners.spine([*origins.test, *origins.rest]), home=home)
+    return listeners, origins, training_set(SERVICE, listeners.spine([*origins.test, *origins.before_test]), home=home)
 
 
 def problem(home: Home, *, progress: Progress = silent) -> BehaviorProblem:
