@@ -31,7 +31,7 @@ MODELS: dict[str, Model] = {
     "transitions": Transitions(reach=20, fading=0.9, recency=0.7, beta=0.2),
     "transitions, far": Transitions(reach=40, fading=0.95, recency=0.8, beta=0.3, backwards=0.3),
     "ials": IALS(64, 16, 0.1, 0.01, None, recency=0.97),
-    "ease, recent": EASE(500.0, asked=Weighting(recency=0.9)),
+    "ease, recent": EASE(500.0, history_weighting=Weighting(recency=0.9)),
 }
 ALONE: dict[str, Model] = {
     "ease": EASE(300.0),

@@ -108,7 +108,9 @@ def test_what_is_known_ahead_is_used() -> None:
         return double[panel.steps : panel.steps + horizon].astype(float)[None, :, None]
 
     truth = values[:, 130:137]
-    told = GlobalLightGBM(trees=100, known=known, known_names=("double",)).fit(panel, 7).forecast(panel, 7)
+    told = (
+        GlobalLightGBM(trees=100, future_inputs=known, future_input_names=("double",)).fit(panel, 7).forecast(panel, 7)
+    )
     untold = GlobalLightGBM(trees=100).fit(panel, 7).forecast(panel, 7)
     assert double[130:137].any()
     assert np.abs(told - truth).mean() < 0.4 * np.abs(untold - truth).mean()
@@ -172,20 +174,20 @@ def test_reconciled_forecasts_add_up_and_are_the_nearest_that_do(seed: int) -> N
     tree = example(rng)
     said = rng.normal(10, 5, (len(tree.names), 3))
     variance = rng.uniform(0.1, 10, len(tree.names))
-    found = tree.reconciled(said, variance, nonnegative=False)
+    found = tree.reconcile(said, variance, nonnegative=False)
     dense = tree.summing.toarray()
     np.testing.assert_allclose(found, dense @ found[:12], atol=1e-8)
     root = 1 / np.sqrt(variance)[:, None]
     expected, *_ = np.linalg.lstsq(dense * root, said * root, rcond=None)
     np.testing.assert_allclose(found[:12], expected, atol=1e-6)
-    assert (tree.reconciled(said, variance) >= 0).all()
+    assert (tree.reconcile(said, variance) >= 0).all()
 
 
 def test_what_adds_up_already_stays() -> None:
     rng = np.random.default_rng(0)
     tree = example(rng)
     said = tree.sums(rng.uniform(1, 9, (12, 4)))
-    np.testing.assert_allclose(tree.reconciled(said, np.full(len(tree.names), 2.0)), said)
+    np.testing.assert_allclose(tree.reconcile(said, np.full(len(tree.names), 2.0)), said)
     assert [len(range(len(tree.names))[part]) for part in tree.levels.values()] == [12, 4, 2, 1]
 
 
@@ -206,11 +208,11 @@ def test_reconciliation_learns_whom_to_trust() -> None:
     said = found.forecasts["recent_mean"].copy()
     said[:, tree.levels["total"]] = found.truth[:, tree.levels["total"]]
     reconciler = Reconciler.fit(tree, found, said)
-    made = reconciler.of(tree, said, found.scale)
+    made = reconciler.reconcile(tree, said, found.scale)
     total = tree.levels["total"]
     before = np.abs(said[:, : tree.summing.shape[1]].sum(axis=1) - found.truth[:, total][:, 0]).mean()
     assert np.abs(made[:, total] - found.truth[:, total]).mean() < 0.2 * before
-    np.testing.assert_allclose(Reconciler.from_json(reconciler.as_json()).of(tree, said, found.scale), made)
+    np.testing.assert_allclose(Reconciler.from_json(reconciler.as_json()).reconcile(tree, said, found.scale), made)
 
 
 def test_reconciliation_takes_a_bias_out() -> None:
@@ -220,7 +222,7 @@ def test_reconciliation_takes_a_bias_out() -> None:
     panel = Panel(tree.names, tree.sums(rng.uniform(8, 12, (20, 60))), (7,))
     found = backtest(panel, [LastValue()], 5, [5, 12, 19])
     said = 0.8 * np.broadcast_to(found.truth.mean(axis=(0, 2))[None, :, None], found.truth.shape)
-    made = Reconciler.fit(tree, found, said).of(tree, said, found.scale)
+    made = Reconciler.fit(tree, found, said).reconcile(tree, said, found.scale)
     total = tree.levels["total"]
     assert made[:, total].mean() == pytest.approx(found.truth[:, total].mean(), rel=0.02)
 

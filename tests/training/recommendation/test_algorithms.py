@@ -71,7 +71,7 @@ def test_the_planted_groups_are_found(two_worlds: Interactions, told: Attributes
     [
         IALS(factors=4, iterations=2),
         IALS(factors=4, iterations=2, recency=0.9),
-        EASE(asked=Weighting(recency=0.9)),
+        EASE(history_weighting=Weighting(recency=0.9)),
         ItemKNN(),
         RP3Beta(),
         Transitions(half_life_days=20),
@@ -137,8 +137,8 @@ def test_ease_is_the_same_from_both_sides(users: int, tracks: int) -> None:
     fit = DualFit.of(played, 7.0, None, (users, tracks))
     np.testing.assert_allclose(fit.scores(np.arange(users)), played @ weights, atol=1e-5)
     np.testing.assert_allclose(fit.weights(np.arange(tracks)), weights, atol=1e-5)
-    asked = sparse.csr_array(rng.random((4, tracks)))
-    np.testing.assert_allclose(fit.ask(asked), asked @ weights, atol=1e-5)
+    histories = sparse.csr_array(rng.random((4, tracks)))
+    np.testing.assert_allclose(fit.score_histories(histories), histories @ weights, atol=1e-5)
 
 
 def test_item_knn_is_its_definition(two_worlds: Interactions) -> None:
@@ -177,7 +177,7 @@ def test_transitions_are_what_follows_within_reach() -> None:
     user, track = rng.integers(5, size=size), rng.integers(tracks, size=size)
     ids = [[f"{kind}{n}" for n in range(count)] for kind, count in (("u", 5), ("t", tracks))]
     data = Interactions(ids[0], ids[1], ["a"] * tracks, user, track, time)
-    model = Transitions(reach=3, fading=0.5, half_life_days=10.0, asked=4, recency=0.8, beta=0.4, backwards=0.3)
+    model = Transitions(reach=3, fading=0.5, half_life_days=10.0, history_plays=4, recency=0.8, beta=0.4, backwards=0.3)
     chain = np.zeros((tracks, tracks))
     told = {who: [place for place in range(size) if user[place] == who and time[place] < CUTOFF] for who in range(5)}
     for places in told.values():
@@ -240,7 +240,7 @@ def test_content_scores_are_cosines_with_what_was_played(two_worlds: Interaction
     profile = weights @ described
     cosine = profile @ described.T / np.linalg.norm(profile, axis=1, keepdims=True)
     told = 0.5 * np.log1p(attributes.tracks.sum(axis=1))
-    found = Content(told=0.5).fit(two_worlds, CUTOFF, attributes).scores(EVERYBODY)
+    found = Content(attribute_count_weight=0.5).fit(two_worlds, CUTOFF, attributes).scores(EVERYBODY)
     np.testing.assert_allclose(found, cosine + told, atol=1e-12)
 
 
@@ -255,7 +255,7 @@ def test_a_cold_track_lies_where_its_like_do() -> None:
     mapping = ColdStart(regularization=0.01).fit(described, told, vectors, listeners)
     found = mapping.vectors(described[250:], told[250:])
     assert np.abs(found - truth[250:]).max() < 0.05
-    assert ColdStart(fewest=1_000).fit(described, told, vectors, listeners).used.size == 0
+    assert ColdStart(min_tracks=1_000).fit(described, told, vectors, listeners).used.size == 0
 
 
 def test_the_weights_of_a_blend_find_who_knows() -> None:

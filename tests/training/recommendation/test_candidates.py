@@ -9,12 +9,12 @@ from training.models.recommendation.candidates import (
     AHEAD,
     Query,
     Timelines,
-    at_cutoff,
-    best,
-    candidates,
-    fewer_negatives,
-    in_session,
+    candidate_pool,
+    queries_at_cutoff,
+    queries_in_session,
+    sample_negatives,
     spine,
+    top_tracks,
 )
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import Knowledge, content_vectors, follows, similar
@@ -60,14 +60,14 @@ def known(plays: Interactions) -> Knowledge:
 
 
 def test_candidates_are_unheard_and_labels_are_the_future(plays: Interactions, known: Knowledge) -> None:
-    asked = at_cutoff(plays, known, END, most_users=15, rng=np.random.default_rng(0))
+    asked = queries_at_cutoff(plays, known, END, most_users=15, rng=np.random.default_rng(0))
     assert 0 < len(asked) <= 15
     history, future = plays.before(CUTOFF).tracks_by_user(), plays.between(CUTOFF, END).tracks_by_user()
     for query in asked:
         assert set(query.seen) == set(history[query.user])
         assert not set(query.pool.places) & set(history[query.user])
         assert set(query.relevant) == set(future[query.user]) - set(history[query.user])
-        assert known.known[query.pool.places[query.pool.source != 5]].all()
+        assert known.recommendable[query.pool.places[query.pool.source != 5]].all()
     rows = spine(plays, asked, "default")
     assert rows.height == sum(len(query.pool) for query in asked)
     assert rows["event_timestamp"].dt.timestamp("us").unique().to_list() == [CUTOFF]
@@ -76,7 +76,7 @@ def test_candidates_are_unheard_and_labels_are_the_future(plays: Interactions, k
 
 
 def test_a_session_is_asked_in_its_middle(plays: Interactions, known: Knowledge) -> None:
-    asked = in_session(plays, known, END, most_users=40, rng=np.random.default_rng(1))
+    asked = queries_in_session(plays, known, END, most_users=40, rng=np.random.default_rng(1))
     assert len(asked) > 20
     for query in asked:
         assert CUTOFF <= query.moment < END
@@ -100,16 +100,16 @@ def test_a_session_is_asked_in_its_middle(plays: Interactions, known: Knowledge)
 
 
 def test_a_listener_who_heard_everything_has_no_candidates(known: Knowledge) -> None:
-    assert len(candidates(known, 0, np.arange(130))) == 0
+    assert len(candidate_pool(known, 0, np.arange(130))) == 0
 
 
 def test_somebody_without_vectors_has_candidates(known: Knowledge) -> None:
-    assert len(candidates(known, None, np.empty(0, np.int64))) > 0
+    assert len(candidate_pool(known, None, np.empty(0, np.int64))) > 0
 
 
 def test_fewer_negatives_keep_all_that_was_played(plays: Interactions, known: Knowledge) -> None:
-    asked = at_cutoff(plays, known, END, most_users=40, rng=np.random.default_rng(0))
-    fewer = fewer_negatives(asked, 5, np.random.default_rng(0))
+    asked = queries_at_cutoff(plays, known, END, most_users=40, rng=np.random.default_rng(0))
+    fewer = sample_negatives(asked, 5, np.random.default_rng(0))
     for before, after in zip(asked, fewer, strict=True):
         played = np.isin(before.pool.places, before.relevant)
         assert set(before.pool.places[played]) <= set(after.pool.places)
@@ -119,14 +119,14 @@ def test_fewer_negatives_keep_all_that_was_played(plays: Interactions, known: Kn
 
 
 def test_the_best_are_in_order_and_allowed() -> None:
-    found = best(np.array([3.0, 9, 5, 9, 1]), np.array([True, True, False, True, True]), 3)
+    found = top_tracks(np.array([3.0, 9, 5, 9, 1]), np.array([True, True, False, True, True]), 3)
     assert found.tolist() == [1, 3, 0]
-    assert best(np.ones(3), np.zeros(3, bool), 2).tolist() == []
+    assert top_tracks(np.ones(3), np.zeros(3, bool), 2).tolist() == []
 
 
 def test_a_timeline_ends_before_the_moment(plays: Interactions) -> None:
     lines = Timelines(plays)
     mine = np.flatnonzero(plays.user == 7)
-    assert lines.of(7).tolist() == mine.tolist()
+    assert lines.plays_of(7).tolist() == mine.tolist()
     moment = int(plays.time[mine[3]])
     assert lines.before(7, moment).tolist() == mine[plays.time[mine] < moment].tolist()

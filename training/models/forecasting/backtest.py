@@ -1,4 +1,4 @@
-"""Rolling origins: what each forecaster would have said, knowing only what came before."""
+"""Backtests over rolling origins: forecasts made with only the data before each origin."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from training.models.forecasting.panel import Panel
 from training.validation.evidence import OURS, Evidence
 
 FEW = 20
-"""Series below which intervals are over origins."""
+"""Number of series below which confidence intervals are over origins instead of series."""
 
 
 class Forecaster(Protocol):
-    """See ``training.models.forecasting``."""
+    """A model of forecasts; see ``training.models.forecasting``."""
 
     @property
     def name(self) -> str:
-        """Of the forecaster."""
+        """The name of the forecaster."""
         ...
 
     def fit(self, panel: Panel, horizon: int) -> "Forecaster":
-        """Learn what is common to all series."""
+        """Learns what is common to all series."""
         ...
 
     def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
-        """(n, horizon)."""
+        """Forecasts every series: (n, horizon)."""
         ...
 
 
@@ -40,10 +40,10 @@ class Backtest:
     """Forecasts at o origins of n series over h steps.
 
     Attributes:
-        forecasts: name → (o, n, h).
-        truth: (o, n, h), NaN where not known.
-        scale: (o, n) of MASE, as of the origin; NaN for a series that never changed.
-        origins: (o,) steps that the longest series had at each origin.
+        forecasts: forecaster → forecasts (o, n, h).
+        truth: (o, n, h) actual values, NaN where unknown.
+        scale: (o, n) MASE scale as of the origin; NaN for a series that never changed.
+        origins: (o,) number of steps of the longest series at each origin.
     """
 
     forecasts: dict[str, np.ndarray]
@@ -53,56 +53,56 @@ class Backtest:
 
     @property
     def measurable(self) -> np.ndarray:
-        """(o, n, h) where there is a truth and a scale."""
+        """(o, n, h) True where there are a truth and a scale."""
         return np.isfinite(self.truth) & np.isfinite(self.scale)[:, :, None]
 
     def members(self, names: Sequence[str]) -> Members:
-        """Some forecasters' scaled forecasts where they can be measured, for an ensemble to learn from."""
-        some = self.measurable
-        scale = np.broadcast_to(self.scale[:, :, None], self.truth.shape)[some]
+        """Returns the scaled, measurable forecasts of the named forecasters, for an ensemble to learn from."""
+        mask = self.measurable
+        scale = np.broadcast_to(self.scale[:, :, None], self.truth.shape)[mask]
         steps = np.arange(self.truth.shape[2])
-        happened = np.broadcast_to((self.origins[:, None] + steps)[:, None], self.truth.shape)[some]
-        known = np.broadcast_to(self.origins[:, None, None], self.truth.shape)[some]
-        series = np.broadcast_to(np.arange(self.truth.shape[1])[None, :, None], self.truth.shape)[some]
+        target_steps = np.broadcast_to((self.origins[:, None] + steps)[:, None], self.truth.shape)[mask]
+        origin_steps = np.broadcast_to(self.origins[:, None, None], self.truth.shape)[mask]
+        series = np.broadcast_to(np.arange(self.truth.shape[1])[None, :, None], self.truth.shape)[mask]
         return Members.out_of_time(
-            {name: self.forecasts[name][some] / scale for name in names},
-            self.truth[some] / scale,
-            happened=happened,
-            known_until=dict.fromkeys(names, known),
+            {name: self.forecasts[name][mask] / scale for name in names},
+            self.truth[mask] / scale,
+            happened=target_steps,
+            known_until=dict.fromkeys(names, origin_steps),
             group=series,
         )
 
     def metrics(self, forecast: np.ndarray, quantiles: Mapping[float, np.ndarray] | None = None) -> ForecastMetrics:
-        """Of forecasts (o, n, h), over all origins."""
+        """Computes the metrics of forecasts (o, n, h) over all origins."""
         steps = self.truth.shape[2]
         flat = {level: values.reshape(-1, steps) for level, values in (quantiles or {}).items()}
         return forecast_metrics(
             self.truth.reshape(-1, steps), forecast.reshape(-1, steps), self.scale.reshape(-1), flat
         )
 
-    def evidence(self, said: np.ndarray, panel: Panel, baselines: Sequence[str]) -> Evidence:
-        """Mean absolute scaled error of each series at each origin, beside those of some forecasters.
+    def evidence(self, forecasts: np.ndarray, panel: Panel, baselines: Sequence[str]) -> Evidence:
+        """Returns the mean absolute scaled error of each series at each origin, for the model and baselines.
 
         Args:
-            said: (o, n, h) by the model.
-            panel: whose names and time the series have.
-            baselines: forecasters of this backtest.
+            forecasts: (o, n, h) forecasts of the model.
+            panel: panel with the names and times of the series.
+            baselines: names of forecasters of this backtest.
         """
-        some = self.measurable
-        count = np.maximum(some.sum(axis=2), 1)
+        mask = self.measurable
+        count = np.maximum(mask.sum(axis=2), 1)
 
         def errors(values: np.ndarray) -> np.ndarray:
-            wrong = np.where(some, np.abs(values - self.truth), 0.0).sum(axis=2) / count
-            return np.where(some.any(axis=2), wrong / self.scale, np.nan).reshape(-1)
+            mean_errors = np.where(mask, np.abs(values - self.truth), 0.0).sum(axis=2) / count
+            return np.where(mask.any(axis=2), mean_errors / self.scale, np.nan).reshape(-1)
 
-        moments = [panel.end - (panel.steps - int(steps)) * panel.step for steps in self.origins]
-        names = [f"{name}@{moment:%Y-%m-%dT%H}" for moment in moments for name in panel.ids]
-        values = {OURS: errors(said), **{name: errors(self.forecasts[name]) for name in baselines}}
-        series = [*panel.ids] * len(moments)  # of few series, each origin has to speak for itself
+        origins = [panel.end - (panel.steps - int(steps)) * panel.step for steps in self.origins]
+        names = [f"{name}@{moment:%Y-%m-%dT%H}" for moment in origins for name in panel.ids]
+        values = {OURS: errors(forecasts), **{name: errors(self.forecasts[name]) for name in baselines}}
+        series = [*panel.ids] * len(origins)  # with few series, each origin is a unit of its own
         return Evidence.of("scaled_error", names, values, clusters=series if len(panel.ids) >= FEW else ())
 
     def only(self, chosen: np.ndarray) -> "Backtest":
-        """Some of the series."""
+        """Selects series by a mask or by numbers."""
         return Backtest(
             {name: values[:, chosen] for name, values in self.forecasts.items()},
             self.truth[:, chosen],
@@ -119,40 +119,42 @@ def backtest(
     *,
     progress: Progress = silent,
 ) -> Backtest:
-    """Ask every forecaster at every origin, fitted anew at each.
+    """Forecasts with every forecaster at every origin, refitted at each.
 
     Args:
-        panel: all that is known.
-        forecasters: whom.
-        horizon: steps ahead.
+        panel: all series.
+        forecasters: forecasters to test.
+        horizon: number of steps to forecast.
         backs: origins, in steps before the panel's end; below ``horizon``, the last steps have no truth.
-        progress: told after each answer.
+        progress: callback after each forecast.
 
     Raises:
-        InputError: an origin lies before everything.
+        InputError: an origin is before the first step.
     """
     if not backs or max(backs) >= panel.steps:
         raise InputError(
-            expected=f"series of more than {max(backs, default=1)} steps to look back over {len(backs)} origins",
+            expected=f"series of more than {max(backs, default=1)} steps for a backtest over {len(backs)} origins",
             found=f"{panel.steps} steps",
             next_command="python -m transforms import FORMAT PATH  (more days), or ask for a shorter horizon",
         )
-    forecasts: dict[str, list[np.ndarray]] = {one.name: [] for one in forecasters}
+    forecasts: dict[str, list[np.ndarray]] = {forecaster.name: [] for forecaster in forecasters}
     truth, scale = [], []
-    for place, back in enumerate(backs):
+    for origin, back in enumerate(backs):
         past = panel.back(back)
-        truth.append(np.where(_begun(past)[:, None], panel.truth(back, horizon), np.nan))
+        truth.append(np.where(_has_begun(past)[:, None], panel.truth(back, horizon), np.nan))
         scale.append(mase_scale(past.values, panel.season))
-        for number, one in enumerate(forecasters):
-            forecasts[one.name].append(one.fit(past, horizon).forecast(past, horizon))
-            progress(place * len(forecasters) + number + 1, len(backs) * len(forecasters), f"{one.name} −{back}")
+        for member, forecaster in enumerate(forecasters):
+            forecasts[forecaster.name].append(forecaster.fit(past, horizon).forecast(past, horizon))
+            progress(
+                origin * len(forecasters) + member + 1, len(backs) * len(forecasters), f"{forecaster.name} −{back}"
+            )
     origins = np.array([panel.steps - back for back in backs])
-    stacked = {name: np.stack(values) for name, values in forecasts.items()}
-    return Backtest(stacked, np.stack(truth), np.stack(scale), origins)
+    forecasts_by_name = {name: np.stack(values) for name, values in forecasts.items()}
+    return Backtest(forecasts_by_name, np.stack(truth), np.stack(scale), origins)
 
 
 def owa_loss(reference: ForecastMetrics) -> Loss:
-    """The loss of M4, of scaled truths and forecasts: sMAPE and MASE, each by that of a reference (Naive2)."""
+    """Builds the OWA loss of M4: sMAPE and MASE of scaled values, each relative to a reference (Naive2)."""
 
     def loss(truth: np.ndarray, forecast: np.ndarray) -> float:
         percentage = float(np.mean(smape(truth, forecast))) / reference.smape
@@ -161,5 +163,5 @@ def owa_loss(reference: ForecastMetrics) -> Loss:
     return loss
 
 
-def _begun(panel: Panel) -> np.ndarray:
+def _has_begun(panel: Panel) -> np.ndarray:
     return panel.lengths > 0

@@ -1,4 +1,4 @@
-"""Which ensemble of forecasters to use: chosen on backtests that end before what it is then measured on."""
+"""Choice of an ensemble of forecasters, on backtests that end before the test origins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Blend:
     """A chosen ensemble.
 
     Attributes:
-        kind: its name, or that of the one member which was better than all ensembles.
-        members: names of the forecasters that it takes, in order.
-        ensemble: fitted.
-        losses: of everything that was compared, on validation.
+        kind: name of the ensemble, or of the single member that was better than all ensembles.
+        members: names of the forecasters, in order.
+        ensemble: fitted ensemble.
+        losses: loss on validation of every ensemble and member.
     """
 
     kind: str
@@ -37,61 +37,66 @@ class Blend:
     losses: dict[str, float]
 
     @classmethod
-    def choose(cls, found: Backtest, names: Sequence[str], loss: Loss = mean_absolute_error) -> "Blend":
-        """The ensemble with the smallest loss: each is fitted on the older half of the origins and judged on the newer.
+    def choose(cls, validation: Backtest, names: Sequence[str], loss: Loss = mean_absolute_error) -> "Blend":
+        """Chooses the ensemble with the smallest loss: fitted on the older half of the origins, tested on the newer.
 
-        With one origin they are judged where they were fitted. The chosen one is then fitted on all origins.
+        With a single origin, ensembles are tested where they were fitted. The chosen one is refitted on all origins.
         """
-        older, newer = _halves(found)
-        fit_on, judge = older.members(names), newer.members(names)
-        judged = {name: loss(judge.truth, column) for name, column in zip(names, judge.values.T, strict=True)}
+        older, newer = _split_by_origin(validation)
+        train_members, test_members = older.members(names), newer.members(names)
+        losses = {
+            name: loss(test_members.truth, column) for name, column in zip(names, test_members.values.T, strict=True)
+        }
         for kind in ENSEMBLES:
-            ensemble = _fitted(kind, fit_on, older, loss)
-            judged[kind] = loss(judge.truth, _combined(ensemble, judge.values, newer))
-        kind = min(judged, key=lambda name: judged[name])
-        if kind not in ENSEMBLES:  # one member alone: as weights, so that all blends are of one form
-            alone = WeightedEnsemble(loss, weights={name: float(name == kind) for name in names})
-            return cls(kind, tuple(names), alone, judged)
-        return cls(kind, tuple(names), _fitted(kind, found.members(names), found, loss), judged)
+            ensemble = _fit_ensemble(kind, train_members, older, loss)
+            losses[kind] = loss(test_members.truth, _combine(ensemble, test_members.values, newer))
+        kind = min(losses, key=lambda name: losses[name])
+        if kind not in ENSEMBLES:  # a single member as weights, so that all blends have one form
+            single_member = WeightedEnsemble(loss, weights={name: float(name == kind) for name in names})
+            return cls(kind, tuple(names), single_member, losses)
+        return cls(kind, tuple(names), _fit_ensemble(kind, validation.members(names), validation, loss), losses)
 
     def combine(self, forecasts: dict[str, np.ndarray], scale: np.ndarray, segment: np.ndarray) -> np.ndarray:
-        """Forecasts (n, h) of each member → (n, h).
+        """Combines the forecasts of the members into one, (n, h).
 
         Args:
-            forecasts: member → (n, h).
-            scale: (n,) of the series; where it is not known, 1.
-            segment: (n,) of the series, as of ``segments``.
+            forecasts: member → forecasts (n, h).
+            scale: (n,) scale of each series; NaN counts as 1.
+            segment: (n,) segment of each series, as of ``segments``.
         """
-        size = np.where(np.isfinite(scale), scale, 1.0)[:, None]
+        scale_column = np.where(np.isfinite(scale), scale, 1.0)[:, None]
         first = forecasts[self.members[0]]
-        values = np.column_stack([(forecasts[name] / size).reshape(-1) for name in self.members])
+        values = np.column_stack([(forecasts[name] / scale_column).reshape(-1) for name in self.members])
         if isinstance(self.ensemble, SelectionEnsemble):
-            made = self.ensemble.combine(values, np.repeat(segment, first.shape[1]))
+            combined = self.ensemble.combine(values, np.repeat(segment, first.shape[1]))
         else:
-            made = self.ensemble.combine(values)
-        return made.reshape(first.shape) * size
+            combined = self.ensemble.combine(values)
+        return combined.reshape(first.shape) * scale_column
 
-    def of(self, found: Backtest) -> np.ndarray:
-        """(o, n, h) what it says at each origin of a backtest."""
+    def of(self, backtest: Backtest) -> np.ndarray:
+        """Combines the forecasts at each origin of a backtest: (o, n, h)."""
         return np.stack(
             [
-                self.combine({name: found.forecasts[name][place] for name in self.members}, scale, segment)
-                for place, (scale, segment) in enumerate(zip(found.scale, segments(found), strict=True))
+                self.combine({name: backtest.forecasts[name][origin] for name in self.members}, scale, segment)
+                for origin, (scale, segment) in enumerate(zip(backtest.scale, segments(backtest), strict=True))
             ]
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Kind and weights, for people and manifests."""
+        """Returns kind, members, weights and losses, for reports and bundles."""
         weights = getattr(self.ensemble, "weights", {})
-        told = {name: dict(one) if hasattr(one, "items") else one for name, one in weights.items()}
+        json_weights = {
+            name: dict(member_weights) if hasattr(member_weights, "items") else member_weights
+            for name, member_weights in weights.items()
+        }
         constant = getattr(self.ensemble, "constant", 0.0)
-        shown = {"kind": self.kind, "members": list(self.members), "weights": told, "losses": self.losses}
-        return shown | ({"constant": constant} if constant else {})
+        values = {"kind": self.kind, "members": list(self.members), "weights": json_weights, "losses": self.losses}
+        return values | ({"constant": constant} if constant else {})
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> "Blend":
-        """As ``as_json`` told."""
-        names, weights, kind = tuple(told["members"]), told["weights"], told["kind"]
+    def from_json(cls, values: dict[str, Any]) -> "Blend":
+        """Builds a blend from the result of ``as_json``."""
+        names, weights, kind = tuple(values["members"]), values["weights"], values["kind"]
         ensemble: Ensemble
         match kind:
             case "mean":
@@ -99,47 +104,49 @@ class Blend:
             case "median":
                 ensemble = MedianEnsemble(names)
             case "stacking":
-                ensemble = StackingEnsemble(weights=weights, constant=told.get("constant", 0.0))
+                ensemble = StackingEnsemble(weights=weights, constant=values.get("constant", 0.0))
             case "selection":
-                by_segment = {name: WeightedEnsemble(weights=one) for name, one in weights.items() if name}
+                by_segment = {
+                    name: WeightedEnsemble(weights=member_weights) for name, member_weights in weights.items() if name
+                }
                 ensemble = SelectionEnsemble(whole=WeightedEnsemble(weights=weights[""]), by_segment=by_segment)
             case _:
                 ensemble = WeightedEnsemble(weights=weights)
-        return cls(kind, names, ensemble, told["losses"])
+        return cls(kind, names, ensemble, values["losses"])
 
 
 ENSEMBLES = ("mean", "median", "weighted", "stacking", "selection")
 
 
-def segments(found: Backtest) -> np.ndarray:
-    """(o, n) texts: how large what comes is said to be, in units of the series' scale.
+def segments(backtest: Backtest) -> np.ndarray:
+    """Assigns each series at each origin a segment, (o, n), by the size of its forecasts relative to its scale.
 
-    A series whose forecasts are small beside its usual error is mostly noise, and other members serve it best.
+    A series whose forecasts are small relative to its usual error is mostly noise; other members forecast it best.
     """
-    middle = np.median(np.stack(list(found.forecasts.values())), axis=0).mean(axis=2)
-    return segment_of(middle, found.scale)
+    median_forecast = np.median(np.stack(list(backtest.forecasts.values())), axis=0).mean(axis=2)
+    return segment_of(median_forecast, backtest.scale)
 
 
 def segment_of(middle: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Of the mean (…,) of the members' median forecast and the scale (…,)."""
-    size = middle / np.where(np.isfinite(scale), scale, 1.0)
-    return np.where(size < 1, "sparse", np.where(size < 5, "noisy", "steady"))
+    """Assigns segments (…,) from the mean of the members' median forecast (…,) and the scale (…,)."""
+    relative_size = middle / np.where(np.isfinite(scale), scale, 1.0)
+    return np.where(relative_size < 1, "sparse", np.where(relative_size < 5, "noisy", "steady"))
 
 
-def _halves(found: Backtest) -> tuple[Backtest, Backtest]:
-    order = np.argsort(found.origins)
+def _split_by_origin(backtest: Backtest) -> tuple[Backtest, Backtest]:
+    order = np.argsort(backtest.origins)
     if len(order) < 2:
-        return found, found
+        return backtest, backtest
     half = len(order) // 2
-    return _at(found, order[:half]), _at(found, order[half:])
+    return _select_origins(backtest, order[:half]), _select_origins(backtest, order[half:])
 
 
-def _at(found: Backtest, places: np.ndarray) -> Backtest:
-    forecasts = {name: values[places] for name, values in found.forecasts.items()}
-    return Backtest(forecasts, found.truth[places], found.scale[places], found.origins[places])
+def _select_origins(backtest: Backtest, origins: np.ndarray) -> Backtest:
+    forecasts = {name: values[origins] for name, values in backtest.forecasts.items()}
+    return Backtest(forecasts, backtest.truth[origins], backtest.scale[origins], backtest.origins[origins])
 
 
-def _fitted(kind: str, members: Members, found: Backtest, loss: Loss) -> Ensemble:
+def _fit_ensemble(kind: str, members: Members, backtest: Backtest, loss: Loss) -> Ensemble:
     match kind:
         case "mean":
             return MeanEnsemble().fit(members)
@@ -149,14 +156,14 @@ def _fitted(kind: str, members: Members, found: Backtest, loss: Loss) -> Ensembl
             return WeightedEnsemble(loss).fit(members)
         case "stacking":
             return StackingEnsemble().fit(members)
-    return SelectionEnsemble(loss).fit(members, _rows(segments(found), found))
+    return SelectionEnsemble(loss).fit(members, _measurable_rows(segments(backtest), backtest))
 
 
-def _combined(ensemble: Ensemble, values: np.ndarray, found: Backtest) -> np.ndarray:
+def _combine(ensemble: Ensemble, values: np.ndarray, backtest: Backtest) -> np.ndarray:
     if isinstance(ensemble, SelectionEnsemble):
-        return ensemble.combine(values, _rows(segments(found), found))
+        return ensemble.combine(values, _measurable_rows(segments(backtest), backtest))
     return ensemble.combine(values)
 
 
-def _rows(by_series: np.ndarray, found: Backtest) -> np.ndarray:
-    return np.broadcast_to(by_series[:, :, None], found.truth.shape)[found.measurable]
+def _measurable_rows(by_series: np.ndarray, backtest: Backtest) -> np.ndarray:
+    return np.broadcast_to(by_series[:, :, None], backtest.truth.shape)[backtest.measurable]

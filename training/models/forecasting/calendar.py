@@ -1,4 +1,4 @@
-"""What is known of a day before it comes: its place in the week and the year, and whether people are off work."""
+"""Calendar inputs of future days: weekday, season of the year, and public holidays."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -10,26 +10,26 @@ NAMES = ("weekday", "weekend", "year_sine", "year_cosine", "holiday", "holiday_b
 
 
 def days_ahead(origin: datetime, horizon: int, countries: Mapping[str, float]) -> np.ndarray:
-    """(horizon, len(NAMES)) of the days from the origin on.
+    """Computes the calendar inputs (horizon, len(NAMES)) of the days from the origin on.
 
     Args:
-        origin: midnight.
-        horizon: days.
-        countries: ISO code → share of the listeners; holidays count by it. Unknown codes have none.
+        origin: midnight at which the first day starts.
+        horizon: number of days.
+        countries: ISO code → share of the listeners, the weight of its holidays; unknown codes have no holidays.
     """
     days = (origin.date() + timedelta(days=number) for number in range(horizon))
-    return np.array([_day(day, tuple(sorted(countries.items()))) for day in days])
+    return np.array([_day_inputs(day, tuple(sorted(countries.items()))) for day in days])
 
 
 @cache
-def _day(day: date, countries: tuple[tuple[str, float], ...]) -> list[float]:
+def _day_inputs(day: date, countries: tuple[tuple[str, float], ...]) -> list[float]:
     angle = 2 * np.pi * day.timetuple().tm_yday / 365.25
-    near = [_off(day + timedelta(days=shift), countries) for shift in (0, -1, 1)]
-    return [day.weekday(), float(day.weekday() >= 5), np.sin(angle), np.cos(angle), *near]
+    holiday_shares = [_holiday_share(day + timedelta(days=shift), countries) for shift in (0, -1, 1)]
+    return [day.weekday(), float(day.weekday() >= 5), np.sin(angle), np.cos(angle), *holiday_shares]
 
 
-def _off(day: date, countries: tuple[tuple[str, float], ...]) -> float:
-    """Share of listeners with a public holiday."""
+def _holiday_share(day: date, countries: tuple[tuple[str, float], ...]) -> float:
+    """Computes the share of listeners with a public holiday on a day."""
     total = sum(share for _, share in countries) or 1.0
     return sum(share for code, share in countries if day in _holidays(code, day.year)) / total
 

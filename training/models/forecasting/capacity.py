@@ -1,8 +1,8 @@
-"""The load of the whole service by the hour, a week ahead (``capacity_forecaster``).
+"""Forecasts of the load of the whole service by the hour, a week ahead (``capacity_forecaster``).
 
 Plays an hour are pulled through Feast (``platform_load_v1`` at every hour). Seasonal naive and mean, LOESS with
-exponential smoothing, and a boosted model on lags make an ensemble, chosen on validation origins;
-``upper_95`` is the load to be ready for: one hour in forty is above it.
+exponential smoothing, and a boosted model on lags make an ensemble, chosen on validation origins. ``upper_95`` is the
+load to provision for: one hour in forty is above it.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -37,12 +37,12 @@ DAY, WEEK = 24, 168
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run may vary.
+    """Settings of a run.
 
     Attributes:
-        horizon: hours ahead.
-        rolling: origins of validation, and of test, a day apart.
-        trees: of the boosted model.
+        horizon: number of hours to forecast.
+        rolling: number of origins of validation, and of test, a day apart.
+        trees: number of trees of the boosted model.
     """
 
     horizon: int = WEEK
@@ -56,29 +56,29 @@ class Settings:
 
     @property
     def validation(self) -> list[int]:
-        """Likewise of validation; their hours end before the first test origin."""
+        """Hours before the end of each validation origin; their horizons end before the first test origin."""
         return [max(self.test) + self.horizon + DAY * number for number in range(self.rolling)]
 
 
 def load(home: Home) -> Panel:
-    """The load up to the end of the last full day."""
+    """Loads the plays by the hour up to the end of the last full day."""
     end = last_full_day(home)
     names, values = history(home, SERVICE, "platform_load__plays_1h", "platform_id", end=end, every=HOUR)
     return Panel(names, values.astype(np.float64), (DAY, WEEK), end, HOUR)
 
 
 def forecasters(settings: Settings) -> list[Forecaster]:
-    """Whom the ensemble is made of."""
-    learned = GlobalLightGBM(trees=settings.trees, leaves=15, floor=0.5, origins=24, stride=11)
-    plain: list[Forecaster] = [SeasonalNaive(), SeasonalMean(), SeasonalNaive(DAY, "seasonal_naive_day"), LastValue()]
-    return [*plain, MSTL, learned]
+    """Builds the members of the ensemble."""
+    boosted = GlobalLightGBM(trees=settings.trees, leaves=15, floor=0.5, origins=24, stride=11)
+    naive: list[Forecaster] = [SeasonalNaive(), SeasonalMean(), SeasonalNaive(DAY, "seasonal_naive_day"), LastValue()]
+    return [*naive, MSTL, boosted]
 
 
 def run(home: Home, settings: Settings | None = None, *, progress: Progress = silent) -> ForecastResult:
-    """Train, measure and register. See the module's docstring.
+    """Trains, evaluates and registers the model. See the module's docstring.
 
     Raises:
-        InputError: too few hours.
+        InputError: there are too few hours.
     """
     settings = settings or Settings()
     clock = Clock(progress, 4)
@@ -90,68 +90,77 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
             next_command="python -m transforms import FORMAT PATH  (more days)",
         )
     clock.lap("features")
-    names = [one.name for one in forecasters(settings)]
-    past = backtest(panel, forecasters(settings), settings.horizon, settings.validation)
-    blend = Blend.choose(past, names)
-    conformal = _conformal(past, blend)
+    names = [forecaster.name for forecaster in forecasters(settings)]
+    validation = backtest(panel, forecasters(settings), settings.horizon, settings.validation)
+    blend = Blend.choose(validation, names)
+    conformal = _conformal(validation, blend)
     clock.lap("validation")
     test = backtest(panel, forecasters(settings), settings.horizon, settings.test)
-    said = blend.of(test)
-    made = [_quantiles(conformal, at, scale) for at, scale in zip(said, test.scale, strict=True)]
-    quantiles = {level: np.stack([one[level] for one in made]) for level in conformal.levels}
-    of: dict[str, Metrics] = {"ensemble": test.metrics(said, quantiles)}
-    of |= {name: test.metrics(values) for name, values in test.forecasts.items()}
+    forecasts = blend.of(test)
+    by_origin = [
+        _hourly_quantiles(conformal, forecast, scale) for forecast, scale in zip(forecasts, test.scale, strict=True)
+    ]
+    quantiles = {
+        level: np.stack([origin_quantiles[level] for origin_quantiles in by_origin]) for level in conformal.levels
+    }
+    by_forecaster: dict[str, Metrics] = {"ensemble": test.metrics(forecasts, quantiles)}
+    by_forecaster |= {name: test.metrics(values) for name, values in test.forecasts.items()}
     clock.lap("test")
-    fitted = [one.fit(panel, settings.horizon) for one in forecasters(settings)]
-    learned = [one for one in fitted if isinstance(one, GlobalLightGBM) and one.booster is not None]
+    fitted = [forecaster.fit(panel, settings.horizon) for forecaster in forecasters(settings)]
+    boosted = [
+        forecaster for forecaster in fitted if isinstance(forecaster, GlobalLightGBM) and forecaster.booster is not None
+    ]
     pulled = training_set(SERVICE, all_keys(SERVICE, None, panel.end, home=home), home=home)
-    metrics = {"plays an hour": of}
+    metrics = {"plays an hour": by_forecaster}
     version = register_forecaster(
         home,
         NAME,
-        files={f"{one.name}.onnx": to_onnx(one.booster) for one in learned},
+        files={f"{forecaster.name}.onnx": to_onnx(forecaster.booster) for forecaster in boosted},
         metrics=metrics,
         pulled=Sample.of(pulled),
-        inputs=learned[0].names(panel) if learned else [],
+        inputs=boosted[0].names(panel) if boosted else [],
         cutoff=panel.end.isoformat(),
         parameters={**asdict(settings), "hours": panel.steps, "blend": blend.kind},
         about="Plays of everybody an hour, a week ahead; intervals from the errors on validation.",
         extra={"settings": asdict(settings), "blend": blend.as_json(), "conformal": conformal.as_json()},
-        evidence=test.evidence(said, panel, [SeasonalNaive().name, SeasonalMean().name]),
+        evidence=test.evidence(forecasts, panel, [SeasonalNaive().name, SeasonalMean().name]),
     )
-    shown = [
-        report.Shown(
+    plots = [
+        report.ForecastPlot(
             "plays an hour",
             panel.values[0][-3 * WEEK :],
             settings.test[0],
-            said[0, 0],
+            forecasts[0, 0],
             {level: values[0, 0] for level, values in quantiles.items()},
         )
     ]
-    page = report.write(home, NAME, version, metrics, blend.as_json(), shown)
+    page = report.write(home, NAME, version, metrics, blend.as_json(), plots)
     clock.lap("registration")
     return ForecastResult(NAME, version, panel.steps, metrics, clock.seconds, page)
 
 
 def forecast(home: Home) -> dict[str, int]:
-    """What the champion says from the end of the last full day on, written back as features; rows by view.
+    """Forecasts from the end of the last full day by the champion and writes the forecasts back as features.
+
+    Returns:
+        View → number of rows.
 
     Raises:
-        BundleError: nothing is promoted.
+        BundleError: no version is promoted.
     """
     folder, manifest = read_champion(home, NAME)
     settings = Settings(**manifest.extra["settings"])
     panel = load(home)
     forecasts: dict[str, Any] = {}
-    for one in forecasters(settings):
-        path = folder / f"{one.name}.onnx"
-        ready = replace(one, booster=OnnxBooster(path.read_bytes())) if path.is_file() else one  # type: ignore[type-var]
-        forecasts[one.name] = ready.forecast(panel, settings.horizon)[None]
+    for forecaster in forecasters(settings):
+        path = folder / f"{forecaster.name}.onnx"
+        loaded = replace(forecaster, booster=OnnxBooster(path.read_bytes())) if path.is_file() else forecaster  # type: ignore[type-var]
+        forecasts[forecaster.name] = loaded.forecast(panel, settings.horizon)[None]
     scale = mase_scale(panel.values, panel.season)
-    unknown = np.full((1, len(panel), settings.horizon), np.nan)
-    now = Backtest(forecasts, unknown, scale[None], np.array([panel.steps]))
-    mean = panel.bounded(Blend.from_json(manifest.extra["blend"]).of(now)[0])
-    quantiles = _quantiles(ConformalQuantiles.from_json(manifest.extra["conformal"]), mean, scale)
+    no_truth = np.full((1, len(panel), settings.horizon), np.nan)
+    current = Backtest(forecasts, no_truth, scale[None], np.array([panel.steps]))
+    mean = panel.bounded(Blend.from_json(manifest.extra["blend"]).of(current)[0])
+    quantiles = _hourly_quantiles(ConformalQuantiles.from_json(manifest.extra["conformal"]), mean, scale)
     rows = write(
         home,
         VIEW,
@@ -166,16 +175,18 @@ def forecast(home: Home) -> dict[str, int]:
     return {VIEW: rows}
 
 
-def _conformal(past: Backtest, blend: Blend) -> ConformalQuantiles:
-    """Each hour by itself, in groups of hours that are said to be alike: a night is surer than an evening."""
-    hours = (past.truth.reshape(-1, 1), blend.of(past).reshape(-1, 1))
-    return ConformalQuantiles().fit(*hours, np.repeat(past.scale.reshape(-1), past.truth.shape[2]))
+def _conformal(validation: Backtest, blend: Blend) -> ConformalQuantiles:
+    """Fits quantiles of single hours, grouped by forecast load: a night is more certain than an evening."""
+    hours = (validation.truth.reshape(-1, 1), blend.of(validation).reshape(-1, 1))
+    return ConformalQuantiles().fit(*hours, np.repeat(validation.scale.reshape(-1), validation.truth.shape[2]))
 
 
-def _quantiles(conformal: ConformalQuantiles, said: np.ndarray, scale: np.ndarray) -> dict[float, np.ndarray]:
-    """Level → (n, horizon)."""
-    made = conformal.quantiles(said.reshape(-1, 1), np.repeat(scale, said.shape[1]))
-    return {level: values.reshape(said.shape) for level, values in made.items()}
+def _hourly_quantiles(
+    conformal: ConformalQuantiles, forecast: np.ndarray, scale: np.ndarray
+) -> dict[float, np.ndarray]:
+    """Computes level → quantiles (n, horizon), hour by hour."""
+    flat_quantiles = conformal.quantiles(forecast.reshape(-1, 1), np.repeat(scale, forecast.shape[1]))
+    return {level: values.reshape(forecast.shape) for level, values in flat_quantiles.items()}
 
 
 MODEL = FamilyModel(

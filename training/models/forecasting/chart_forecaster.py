@@ -1,8 +1,9 @@
-"""Runs on weekly charts, end to end (``chart_forecaster``).
+"""Trains, evaluates and applies the forecaster of weekly charts (``chart_forecaster``).
 
-For each chart: spines of origins and places to come, features of ``chart_run_v1`` as of each origin, a model fitted on
-what was known a year before the end and measured on that year once, then one fitted on everything. ``forecast`` speaks
-for every title that is or lately was on a chart, as of the newest one.
+For each chart the spine has a row for each title and origin, with its later places as labels, and the features of
+``chart_run_v1`` as of the origin. One model is fitted on the data up to a year before the end and evaluated once on
+that year; a second one is fitted on everything. ``forecast`` covers every title that is or lately was on a chart, as of
+the newest chart.
 """
 
 from dataclasses import asdict, dataclass
@@ -38,11 +39,11 @@ YEAR = 52
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run may vary.
+    """Settings of a run.
 
     Attributes:
-        years: of origins to learn from.
-        trees: of each model.
+        years: years of origins to train on.
+        trees: number of trees of each model.
     """
 
     years: int = 12
@@ -50,19 +51,19 @@ class Settings:
 
 
 def run(home: Home, settings: Settings | None = None, *, progress: Progress = silent) -> ForecastResult:
-    """Train, measure and register. See the module's docstring.
+    """Trains, evaluates and registers the model. See the module's docstring.
 
     Raises:
-        InputError: too few weeks.
+        InputError: there are too few weeks.
         StoreError: there are no charts, or features are not built or not applied.
     """
     settings = settings or Settings()
-    charts = _charts(home)
+    charts = _load_charts(home)
     clock = Clock(progress, 2 * len(charts) + 1)
     metrics: dict[str, dict[str, Metrics]] = {}
     files: dict[str, bytes] = {}
     extra: dict[str, Any] = {"settings": asdict(settings), "charts": {}}
-    shown: list[report.Shown | report.Reliability] = []
+    plots: list[report.ForecastPlot | report.Reliability] = []
     rows, pulled, cutoff = 0, Sample({}, {}), 0
     evidence: list[Evidence] = []
     for name, grid in charts.items():
@@ -70,18 +71,20 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         test = weeks - YEAR if weeks > 3 * YEAR else weeks - weeks // 4
         oldest = max(weeks - settings.years * YEAR, 0)
         recent = max(test - YEAR - max(AHEAD), oldest)
-        found = training_set(SERVICE, spine(grid, [*range(oldest, recent, 2), *range(recent, weeks)], AHEAD), home=home)
-        data, pulled, rows = found.data, Sample.of(found), rows + found.data.height
+        training_data = training_set(
+            SERVICE, spine(grid, [*range(oldest, recent, 2), *range(recent, weeks)], AHEAD), home=home
+        )
+        data, pulled, rows = training_data.data, Sample.of(training_data), rows + training_data.data.height
         clock.lap(f"{name} features")
-        honest = ChartRuns(grid.size, settings.trees).fit(data, test - 1)
-        fresh = data.filter(pl.col("week") >= test)
-        metrics |= measure(name, honest, fresh)
-        evidence.append(places_evidence(name, honest, fresh))
-        shown += reliabilities(name, honest, fresh)
-        final = ChartRuns(grid.size, settings.trees).fit(data, weeks - 1)
-        extra["charts"][name] = {str(ahead): model.constants() for ahead, model in final.places.items()}
-        for ahead, model in final.places.items():
-            files |= {f"{name}-{ahead}w-{part}.onnx": to_onnx(one) for part, one in model.boosters().items()}
+        test_model = ChartRuns(grid.size, settings.trees).fit(data, test - 1)
+        test_rows = data.filter(pl.col("week") >= test)
+        metrics |= measure(name, test_model, test_rows)
+        evidence.append(places_evidence(name, test_model, test_rows))
+        plots += reliabilities(name, test_model, test_rows)
+        final_model = ChartRuns(grid.size, settings.trees).fit(data, weeks - 1)
+        extra["charts"][name] = {str(ahead): model.constants() for ahead, model in final_model.places.items()}
+        for ahead, model in final_model.places.items():
+            files |= {f"{name}-{ahead}w-{part}.onnx": to_onnx(booster) for part, booster in model.boosters().items()}
         cutoff = max(cutoff, int(grid.dates.max()))
         clock.lap(f"{name} models")
     version = register_forecaster(
@@ -97,100 +100,121 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         extra=extra,
         evidence=together(evidence),
     )
-    page = report.write(home, NAME, version, metrics, {"settings": asdict(settings)}, shown)
+    page = report.write(home, NAME, version, metrics, {"settings": asdict(settings)}, plots)
     clock.lap("registration")
     return ForecastResult(NAME, version, rows, metrics, clock.seconds, page)
 
 
 def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[str, Metrics]]:
-    """What is forecast → forecaster → figures, on rows of a pulled spine.
+    """Evaluates on rows of a pulled spine: forecast target → forecaster → metrics.
 
-    Places are measured with one beyond the last for off; their error is scaled by that of the last value.
+    A title off the chart counts as one place below the last. Errors are scaled by those of the last value.
     """
-    found: dict[str, dict[str, Metrics]] = {}
+    metrics: dict[str, dict[str, Metrics]] = {}
     for ahead in model.ahead:
-        known = rows.filter(pl.col(f"rank_{ahead}w").is_not_null())
-        if not known.height:
+        evaluated = rows.filter(pl.col(f"rank_{ahead}w").is_not_null())
+        if not evaluated.height:
             continue
-        said, truth, on = model.predict(known, ahead), known[f"rank_{ahead}w"].to_numpy(), charting(known)
-        off = model.size + 1
-        place, now = np.where(truth > 0, truth, off), np.where(on, known["rank"].to_numpy(), off)
-        told = known[f"track_chart__year_ago_{ahead}w"].to_numpy()
-        year_ago = np.where(told > 0, told, off)
-        scale = np.full(int(on.sum()), max(float(np.abs(now - place)[on].mean()), 1e-9))
-        forecasts = {"chart_runs": said.quantile(0.5), "last_value": now, "seasonal_naive": year_ago}
-        what = f"{chart} place {ahead}w"
-        reached = place[on, None].astype(float)
-        found[what] = {name: forecast_metrics(reached, one[on, None], scale) for name, one in forecasts.items()}
-        still = on & (truth > 0)
-        quantiles = {level: said.if_on(level)[still, None] for level in QUANTILES}
-        found[what]["chart_runs if on"] = forecast_metrics(
-            place[still, None].astype(float), said.if_on(0.5)[still, None], scale[: int(still.sum())], quantiles
+        distribution, truth, on_chart = (
+            model.predict(evaluated, ahead),
+            evaluated[f"rank_{ahead}w"].to_numpy(),
+            charting(evaluated),
         )
-        for question, some in (("stays", on), ("comes back", ~on)):
-            found[f"{chart} {question} {ahead}w"] = {
-                "chart_runs": probability_metrics(truth[some] > 0, said.chance[some]),
-                "last_value": probability_metrics(truth[some] > 0, on[some].astype(float)),
-                "seasonal_naive": probability_metrics(truth[some] > 0, (year_ago[some] < off).astype(float)),
+        off_place = model.size + 1
+        place, current_place = (
+            np.where(truth > 0, truth, off_place),
+            np.where(on_chart, evaluated["rank"].to_numpy(), off_place),
+        )
+        year_ago_rank = evaluated[f"track_chart__year_ago_{ahead}w"].to_numpy()
+        year_ago = np.where(year_ago_rank > 0, year_ago_rank, off_place)
+        scale = np.full(int(on_chart.sum()), max(float(np.abs(current_place - place)[on_chart].mean()), 1e-9))
+        forecasts = {"chart_runs": distribution.quantile(0.5), "last_value": current_place, "seasonal_naive": year_ago}
+        target = f"{chart} place {ahead}w"
+        actual = place[on_chart, None].astype(float)
+        metrics[target] = {
+            name: forecast_metrics(actual, forecast[on_chart, None], scale) for name, forecast in forecasts.items()
+        }
+        stayed = on_chart & (truth > 0)
+        quantiles = {level: distribution.if_on(level)[stayed, None] for level in QUANTILES}
+        metrics[target]["chart_runs if on"] = forecast_metrics(
+            place[stayed, None].astype(float),
+            distribution.if_on(0.5)[stayed, None],
+            scale[: int(stayed.sum())],
+            quantiles,
+        )
+        for question, mask in (("stays", on_chart), ("comes back", ~on_chart)):
+            metrics[f"{chart} {question} {ahead}w"] = {
+                "chart_runs": probability_metrics(truth[mask] > 0, distribution.chance[mask]),
+                "last_value": probability_metrics(truth[mask] > 0, on_chart[mask].astype(float)),
+                "seasonal_naive": probability_metrics(truth[mask] > 0, (year_ago[mask] < off_place).astype(float)),
             }
-    return found
+    return metrics
 
 
 def places_evidence(chart: str, model: ChartRuns, rows: pl.DataFrame) -> Evidence:
-    """How many places off, of the titles that are on the chart, beside the last place; those of a title together."""
+    """Returns absolute errors in places for titles on the chart, beside the last value, clustered by title."""
     units, clusters, errors = [], [], {OURS: [], "last_value": []}  # type: ignore[var-annotated]
     for ahead in model.ahead:
-        known = rows.filter(pl.col(f"rank_{ahead}w").is_not_null() & (pl.col("rank") > 0))
-        if not known.height:
+        evaluated = rows.filter(pl.col(f"rank_{ahead}w").is_not_null() & (pl.col("rank") > 0))
+        if not evaluated.height:
             continue
-        truth, off = known[f"rank_{ahead}w"].to_numpy(), model.size + 1
-        place = np.where(truth > 0, truth, off)
-        errors[OURS].append(np.abs(model.predict(known, ahead).quantile(0.5) - place))
-        errors["last_value"].append(np.abs(known["rank"].to_numpy() - place))
-        titles, weeks = known["track_id"].to_list(), known["event_timestamp"].dt.date().to_list()
+        truth, off_place = evaluated[f"rank_{ahead}w"].to_numpy(), model.size + 1
+        place = np.where(truth > 0, truth, off_place)
+        errors[OURS].append(np.abs(model.predict(evaluated, ahead).quantile(0.5) - place))
+        errors["last_value"].append(np.abs(evaluated["rank"].to_numpy() - place))
+        titles, weeks = evaluated["track_id"].to_list(), evaluated["event_timestamp"].dt.date().to_list()
         units += [f"{chart}|{title}|{week}|{ahead}w" for title, week in zip(titles, weeks, strict=True)]
         clusters += titles
-    values = {who: np.concatenate(told) if told else np.empty(0) for who, told in errors.items()}
+    values = {forecaster: np.concatenate(parts) if parts else np.empty(0) for forecaster, parts in errors.items()}
     return Evidence.of("places_off", units, values, clusters=clusters)
 
 
-def reliabilities(chart: str, model: ChartRuns, rows: pl.DataFrame) -> list[report.Shown | report.Reliability]:
-    """The chances of titles on the chart to stay, and of the others to come back, beside what came."""
-    found: list[report.Shown | report.Reliability] = []
+def reliabilities(chart: str, model: ChartRuns, rows: pl.DataFrame) -> list[report.ForecastPlot | report.Reliability]:
+    """Returns reliability plots: the chance that titles on the chart stay, and that others come back."""
+    plots: list[report.ForecastPlot | report.Reliability] = []
     for ahead in model.ahead:
-        known = rows.filter(pl.col(f"rank_{ahead}w").is_not_null())
-        truth, on, chance = known[f"rank_{ahead}w"].to_numpy() > 0, charting(known), model.predict(known, ahead).chance
-        for question, some in (("stays", on), ("comes back", ~on)):
-            if some.any():
-                found.append(report.Reliability(f"{chart}: {question}, {ahead} weeks", truth[some], chance[some]))
-    return found
+        evaluated = rows.filter(pl.col(f"rank_{ahead}w").is_not_null())
+        truth, on_chart, chance = (
+            evaluated[f"rank_{ahead}w"].to_numpy() > 0,
+            charting(evaluated),
+            model.predict(evaluated, ahead).chance,
+        )
+        for question, mask in (("stays", on_chart), ("comes back", ~on_chart)):
+            if mask.any():
+                plots.append(report.Reliability(f"{chart}: {question}, {ahead} weeks", truth[mask], chance[mask]))
+    return plots
 
 
 def forecast(home: Home) -> dict[str, int]:
-    """What the champion says as of the newest charts, written back as features; rows by view.
+    """Forecasts as of the newest charts by the champion and writes the forecasts back as features; rows by view.
 
     Raises:
-        BundleError: nothing is promoted.
+        BundleError: no version is promoted.
         StoreError: there are no charts.
     """
     folder, manifest = read_champion(home, NAME)
     written = 0
-    parts: dict[int, list[tuple[list[str], dict[str, np.ndarray]]]] = {}
-    for name, grid in _charts(home).items():
-        if name not in manifest.extra["charts"]:
+    parts_by_moment: dict[int, list[tuple[list[str], dict[str, np.ndarray]]]] = {}
+    for chart, grid in _load_charts(home).items():
+        if chart not in manifest.extra["charts"]:
             continue
-        model = _loaded(folder, name, grid, manifest.extra["charts"][name])
+        model = _load_model(folder, chart, grid, manifest.extra["charts"][chart])
         week = grid.places.shape[1] - 1
         rows = training_set(SERVICE, spine(grid, [week], AHEAD), home=home).data
-        said = [model.predict(rows, ahead) for ahead in AHEAD]
-        between = np.arange(0.05, 1, 0.1)
-        columns = {column: np.column_stack([one.if_on(level) for one in said]) for level, column in QUANTILES.items()}
-        columns["mean"] = np.column_stack([np.mean([one.if_on(level) for level in between], axis=0) for one in said])
-        columns["chance"] = np.column_stack([one.chance for one in said])
-        parts.setdefault(int(grid.dates[week]) + DAY, []).append((rows["track_id"].to_list(), columns))
-    for moment, pieces in parts.items():
-        ids = [name for names, _ in pieces for name in names]
-        together = {column: np.concatenate([told[column] for _, told in pieces]) for column in pieces[0][1]}
+        distributions = [model.predict(rows, ahead) for ahead in AHEAD]
+        mean_levels = np.arange(0.05, 1, 0.1)
+        columns = {
+            column: np.column_stack([distribution.if_on(level) for distribution in distributions])
+            for level, column in QUANTILES.items()
+        }
+        columns["mean"] = np.column_stack(
+            [np.mean([distribution.if_on(level) for level in mean_levels], axis=0) for distribution in distributions]
+        )
+        columns["chance"] = np.column_stack([distribution.chance for distribution in distributions])
+        parts_by_moment.setdefault(int(grid.dates[week]) + DAY, []).append((rows["track_id"].to_list(), columns))
+    for moment, chart_parts in parts_by_moment.items():
+        ids = [title for titles, _ in chart_parts for title in titles]
+        joined = {column: np.concatenate([values[column] for _, values in chart_parts]) for column in chart_parts[0][1]}
         written += write(
             home,
             VIEW,
@@ -198,38 +222,38 @@ def forecast(home: Home) -> dict[str, int]:
             origin=datetime.fromtimestamp(moment / 1e6, UTC),
             step=timedelta(weeks=1),
             steps=AHEAD,
-            mean=together["mean"],
-            quantiles={level: together[column] for level, column in QUANTILES.items()},
-            chance=together["chance"],
+            mean=joined["mean"],
+            quantiles={level: joined[column] for level, column in QUANTILES.items()},
+            chance=joined["chance"],
             model=f"{NAME}:{manifest.version}",
         )
     return {VIEW: written}
 
 
-def _loaded(folder: Path, chart: str, grid: ChartGrid, constants: dict[str, Any]) -> ChartRuns:
+def _load_model(folder: Path, chart: str, grid: ChartGrid, constants: dict[str, Any]) -> ChartRuns:
     model = ChartRuns(grid.size)
-    for ahead, told in constants.items():
+    for ahead, values in constants.items():
         content = {part: (folder / f"{chart}-{ahead}w-{part}.onnx").read_bytes() for part in ("on", "middle", "spread")}
-        parts: dict[str, Any] = {part: OnnxBooster(one) for part, one in content.items()}
+        parts: dict[str, Any] = {part: OnnxBooster(model_bytes) for part, model_bytes in content.items()}
         model.places[int(ahead)] = PlaceDistribution(
-            told["size"],
+            values["size"],
             **parts,
-            platt=tuple(told["platt"]),
-            errors=np.array(told["errors"]),
-            warp=np.array(told["warp"]),
+            platt=tuple(values["platt"]),
+            errors=np.array(values["errors"]),
+            warp=np.array(values["warp"]),
         )
     return model
 
 
-def _charts(home: Home) -> dict[str, ChartGrid]:
-    found = grids(home)
-    if not found:
+def _load_charts(home: Home) -> dict[str, ChartGrid]:
+    charts = grids(home)
+    if not charts:
         raise StoreError(
             expected="charts in the raw table chart_entries",
             found="none",
             next_command="python -m transforms import billboard PATH && python -m transforms build",
         )
-    return dict(sorted(found.items()))
+    return dict(sorted(charts.items()))
 
 
 _ABOUT = (

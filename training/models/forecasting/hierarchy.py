@@ -1,7 +1,7 @@
-"""Track, artist, genre and total made to add up (MinT with variances: Wickramasuriya, Athanasopoulos, Hyndman 2019).
+"""Hierarchical reconciliation (MinT with variances: Wickramasuriya, Athanasopoulos, Hyndman 2019).
 
-Every node has a forecast of its own; the reconciled ones are those that add up and lie nearest to them, each distance
-weighed by how wrong such forecasts were. A genre knows about its tracks, and the tracks about their genre.
+Every node of track, artist, genre and total has its own forecast. The reconciled forecasts add up and are nearest to
+these, with distances weighted by the error variance. Information flows both ways between a genre and its tracks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Which bottom series each node sums.
+    """A hierarchy of series: each node is a sum of bottom series.
 
     Attributes:
         summing: (nodes, bottoms) sparse matrix of ones; the bottom series themselves are the first nodes.
-        levels: level → the range of its nodes.
-        names: (nodes,) as ``level:name``.
+        levels: level → range of its nodes.
+        names: (nodes,) name of each node as ``level:name``.
     """
 
     summing: Any
@@ -27,37 +27,37 @@ class Hierarchy:
 
     @classmethod
     def of(cls, bottom: Sequence[str], groups: Mapping[str, Sequence[str | None]], level: str = "track") -> "Hierarchy":
-        """From the groups of each bottom series, level by level; None belongs to none. ``total`` is added."""
+        """Builds a hierarchy from the groups of each bottom series by level (None: no group); adds ``total``."""
         from scipy import sparse
 
         count = len(bottom)
         blocks = [sparse.identity(count, format="csr")]
         levels, names = {level: slice(0, count)}, [f"{level}:{name}" for name in bottom]
         for group, members in groups.items():
-            known = sorted({name for name in members if name is not None})
-            place = {name: number for number, name in enumerate(known)}
-            pairs = [(place[name], column) for column, name in enumerate(members) if name is not None]
+            group_names = sorted({name for name in members if name is not None})
+            row_of = {name: number for number, name in enumerate(group_names)}
+            pairs = [(row_of[name], column) for column, name in enumerate(members) if name is not None]
             row, column = np.array(pairs, np.int64).reshape(-1, 2).T
-            blocks.append(sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(len(known), count)))
-            levels[group] = slice(len(names), len(names) + len(known))
-            names += [f"{group}:{name}" for name in known]
+            blocks.append(sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(len(group_names), count)))
+            levels[group] = slice(len(names), len(names) + len(group_names))
+            names += [f"{group}:{name}" for name in group_names]
         blocks.append(sparse.csr_matrix(np.ones((1, count))))
         levels["total"] = slice(len(names), len(names) + 1)
         return cls(sparse.vstack(blocks, format="csr"), levels, [*names, "total:all"])
 
     def sums(self, bottom: np.ndarray) -> np.ndarray:
-        """(nodes, t) of (bottoms, t); what had not begun counts as 0, and a node begins with its first series."""
-        added = np.asarray(self.summing @ np.nan_to_num(bottom))
+        """Sums bottom series (bottoms, t) to nodes (nodes, t); a node begins with its first series, NaN before."""
+        totals = np.asarray(self.summing @ np.nan_to_num(bottom))
         began = np.asarray(self.summing @ np.isfinite(bottom).astype(np.float32)) > 0
-        return np.where(began, added, np.nan)
+        return np.where(began, totals, np.nan)
 
-    def reconciled(self, forecasts: np.ndarray, variance: np.ndarray, *, nonnegative: bool = True) -> np.ndarray:
-        """Forecasts (nodes, h) that add up.
+    def reconcile(self, forecasts: np.ndarray, variance: np.ndarray, *, nonnegative: bool = True) -> np.ndarray:
+        """Reconciles forecasts: (nodes, h) that add up.
 
         Args:
-            forecasts: (nodes, h) of each node by itself.
-            variance: (nodes,) of their errors, above 0.
-            nonnegative: the bottom series are not below 0, whatever that does to the distances.
+            forecasts: (nodes, h) base forecast of each node.
+            variance: (nodes,) error variance of the base forecasts, above 0.
+            nonnegative: whether negative forecasts of bottom series are set to 0.
         """
         from scipy import sparse
         from scipy.sparse.linalg import splu
@@ -65,7 +65,7 @@ class Hierarchy:
         count = self.summing.shape[1]
         upper = self.summing[count:]
         below, above = np.maximum(variance[:count], 1e-9), np.maximum(variance[count:], 1e-9)
-        # what the levels above know better, handed down by variance: exact, and one factorization for all steps
+        # the residuals of the upper levels are distributed by variance; one factorization serves all steps
         spread = (sparse.diags(above) + upper @ sparse.diags(below) @ upper.T).tocsc()
         surprise = forecasts[count:] - upper @ forecasts[:count]
         bottom = forecasts[:count] + below[:, None] * (upper.T @ splu(spread).solve(np.ascontiguousarray(surprise)))

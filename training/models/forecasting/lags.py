@@ -1,6 +1,6 @@
-"""What a global model sees of a series at an origin: lags, rolling statistics, the step ahead; in units of the series.
+"""Inputs of a global model for a series at an origin: lags, rolling statistics and the step ahead.
 
-All of it is scaled by the level and spread of the recent past, so that one model fits series of any size.
+All inputs are scaled by level and spread of the recent past, so that one model fits series of any size.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SEASONS_BACK = (4, 3)
-"""Lags by whole seasons: of the shortest season, of the longest."""
+"""Number of seasonal lags: of the shortest season, of the longest season."""
 
 
 @dataclass(frozen=True)
@@ -27,48 +27,48 @@ class Lagged:
     spread: np.ndarray
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
-        """(n, h) in units of the series."""
+        """Scales values (n, h) by level and spread."""
         return (values - self.level) / self.spread
 
     def unscaled(self, values: np.ndarray) -> np.ndarray:
-        """(n, h) as they were."""
+        """Reverses ``scaled``: (n, h) in the units of the series."""
         return values * self.spread + self.level
 
 
 def window(seasons: Sequence[int]) -> int:
-    """Steps of the recent past that level and spread are measured over."""
+    """Returns the number of recent steps over which level and spread are computed."""
     return max([*seasons, 4 * min(seasons, default=1), 12])
 
 
 def names(seasons: Sequence[int]) -> list[str]:
-    """Names of the d inputs."""
+    """Returns the names of the d inputs."""
     short, long = min(seasons, default=1), max(seasons, default=1)
-    found = [f"season_{short}_back_{back + 1}" for back in range(SEASONS_BACK[0])]
+    input_names = [f"season_{short}_back_{back + 1}" for back in range(SEASONS_BACK[0])]
     if long > short:
-        found += [f"season_{long}_back_{back + 1}" for back in range(SEASONS_BACK[1])]
-        found += [f"season_{long}_before", f"season_{long}_after"]
-    found += [f"season_{short}_before", f"season_{short}_after"]
-    found += [f"lag_{lag}" for lag in (1, 2, 3)] + [f"mean_{span}" for span in _spans(seasons)]
-    found += [f"mean_{short}_before_last"]
+        input_names += [f"season_{long}_back_{back + 1}" for back in range(SEASONS_BACK[1])]
+        input_names += [f"season_{long}_before", f"season_{long}_after"]
+    input_names += [f"season_{short}_before", f"season_{short}_after"]
+    input_names += [f"lag_{lag}" for lag in (1, 2, 3)] + [f"mean_{span}" for span in _spans(seasons)]
+    input_names += [f"mean_{short}_before_last"]
     if long > short:
-        found += [f"mean_{long}_before_last", f"lag_{long + 1}"]
-    found += [f"lag_{short + 1}", f"lag_{2 * short + 1}", "variation", "zeros", f"change_{short}"]
+        input_names += [f"mean_{long}_before_last", f"lag_{long + 1}"]
+    input_names += [f"lag_{short + 1}", f"lag_{2 * short + 1}", "variation", "zeros", f"change_{short}"]
     if long > short:
-        found += [f"change_{long}"]
-    return [*found, "length", "step"]
+        input_names += [f"change_{long}"]
+    return [*input_names, "length", "step"]
 
 
 def lagged(values: np.ndarray, horizon: int, seasons: Sequence[int], floor: float = 0.0) -> Lagged:
-    """Inputs at the end of the values.
+    """Builds the inputs at the end of the values.
 
     Args:
-        values: (n, t), the newest last, NaN before a series began.
-        horizon: steps ahead.
-        seasons: in steps, shortest first.
-        floor: the spread is at least this, in the units of the series: 0.5 for counts.
+        values: (n, t) values, the newest last, NaN before a series began.
+        horizon: number of steps to forecast.
+        seasons: lengths of the seasons in steps, shortest first.
+        floor: smallest spread, in the units of the series; 0.5 for counts.
     """
     short, long = min(seasons, default=1), max(seasons, default=1)
-    past = _Past(np.asarray(values, np.float32), horizon, seasons)
+    past = _History(np.asarray(values, np.float32), horizon, seasons)
     level = past.mean(window(seasons))
     level = np.where(np.isnan(level), 0.0, level)
     deviation = past.deviation(window(seasons))
@@ -105,27 +105,32 @@ def _spans(seasons: Sequence[int]) -> list[int]:
     return sorted({3, 6, 12, short, 2 * short, 4 * short} - {1, 2} | ({long} - {short}))
 
 
-class _Past:
-    """Views of the values before an origin."""
+class _History:
+    """Lags and statistics of the values before an origin."""
 
     def __init__(self, values: np.ndarray, horizon: int, seasons: Sequence[int]) -> None:
         short, long = min(seasons, default=1), max(seasons, default=1)
-        by_step = ((SEASONS_BACK[place] + horizon // season + 1) * season for place, season in enumerate((short, long)))
+        by_step = (
+            (SEASONS_BACK[number] + horizon // season + 1) * season for number, season in enumerate((short, long))
+        )
         reach = max(*by_step, window(seasons), 2 * long) + 2
         self._values, self._horizon = values[:, -reach:], horizon
 
-    def scaled(self, level: np.ndarray, spread: np.ndarray) -> "_Past":
-        made = object.__new__(_Past)
-        made._values, made._horizon = ((self._values - level) / spread).astype(np.float32), self._horizon
-        return made
+    def scaled(self, level: np.ndarray, spread: np.ndarray) -> "_History":
+        scaled_history = object.__new__(_History)
+        scaled_history._values, scaled_history._horizon = (
+            ((self._values - level) / spread).astype(np.float32),
+            self._horizon,
+        )
+        return scaled_history
 
     def ahead(self, back: np.ndarray) -> np.ndarray:
-        """(n, h): ``back`` steps before each step ahead; NaN where that is not past."""
-        place = self._values.shape[1] + np.arange(self._horizon) - back
-        past = (place >= 0) & (place < self._values.shape[1])
+        """Returns the values ``back`` steps before each step ahead, (n, h); NaN where these are not in the past."""
+        position = self._values.shape[1] + np.arange(self._horizon) - back
+        in_past = (position >= 0) & (position < self._values.shape[1])
         if not self._values.shape[1]:
             return np.full((len(self._values), self._horizon), np.nan, np.float32)
-        return np.where(past, self._values[:, np.where(past, place, 0)], np.float32(np.nan))
+        return np.where(in_past, self._values[:, np.where(in_past, position, 0)], np.float32(np.nan))
 
     def lag(self, steps: int) -> np.ndarray:
         if steps > self._values.shape[1]:
@@ -138,31 +143,31 @@ class _Past:
 
     def mean(self, span: int, before: int = 0) -> np.ndarray:
         recent = self._recent(span, before)
-        known = np.isfinite(recent)
-        count = known.sum(axis=1, keepdims=True)
-        total = np.where(known, recent, 0.0).sum(axis=1, keepdims=True, dtype=np.float64)
+        finite = np.isfinite(recent)
+        count = finite.sum(axis=1, keepdims=True)
+        total = np.where(finite, recent, 0.0).sum(axis=1, keepdims=True, dtype=np.float64)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     def deviation(self, span: int) -> np.ndarray:
         recent, mean = self._recent(span), self.mean(span)
-        known = np.isfinite(recent)
-        count = known.sum(axis=1, keepdims=True)
-        squares = np.where(known, (recent - mean) ** 2, 0.0).sum(axis=1, keepdims=True, dtype=np.float64)
+        finite = np.isfinite(recent)
+        count = finite.sum(axis=1, keepdims=True)
+        squares = np.where(finite, (recent - mean) ** 2, 0.0).sum(axis=1, keepdims=True, dtype=np.float64)
         return np.where(count > 0, np.sqrt(squares / np.maximum(count, 1)), np.nan)
 
     def zeros(self, span: int, level: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """Share of steps at which nothing happened."""
+        """Computes the share of the last ``span`` steps with value 0: (n, 1)."""
         recent = self._recent(span)
-        known = np.isfinite(recent)
-        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        return (known & (np.abs(recent * spread + level) < 1e-6 * spread)).sum(axis=1, keepdims=True) / count
+        finite = np.isfinite(recent)
+        count = np.maximum(finite.sum(axis=1, keepdims=True), 1)
+        return (finite & (np.abs(recent * spread + level) < 1e-6 * spread)).sum(axis=1, keepdims=True) / count
 
     def change(self, season: int) -> np.ndarray:
-        """Mean distance of the last season from the one before."""
+        """Computes the mean absolute difference between the last season and the one before: (n, 1)."""
         last, before = self._recent(season), self._recent(season, before=season)
         if before.shape[1] < season:
             return np.full((len(self._values), 1), np.nan)
-        known = np.isfinite(last) & np.isfinite(before)
-        count = known.sum(axis=1, keepdims=True)
-        total = np.where(known, np.abs(last - before), 0.0).sum(axis=1, keepdims=True)
+        finite = np.isfinite(last) & np.isfinite(before)
+        count = finite.sum(axis=1, keepdims=True)
+        total = np.where(finite, np.abs(last - before), 0.0).sum(axis=1, keepdims=True)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)

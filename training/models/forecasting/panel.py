@@ -1,4 +1,4 @@
-"""Series of one step that end together, as one matrix."""
+"""Series with a common step and a common end, as one matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ class Panel:
     """n series over t steps.
 
     Attributes:
-        ids: (n,) names.
+        ids: (n,) names of the series.
         values: (n, t) float64, the newest last; NaN before a series began, nowhere else.
         seasons: lengths of the seasons in steps, shortest first, such as (24, 168); empty for none.
-        end: the moment at which the last step ended: the origin of a forecast.
-        step: of time.
-        nonnegative: counts and the like, of which forecasts are never below 0.
+        end: end of the last step, the origin of a forecast.
+        step: length of a step.
+        nonnegative: whether values and forecasts are never below 0, as of counts.
     """
 
     ids: list[str]
@@ -47,21 +47,21 @@ class Panel:
         gaps: Gaps = "zero",
         nonnegative: bool = True,
     ) -> "Panel":
-        """From a table with a row for each series and beginning of a step.
+        """Builds a panel from a table with a row for each series and step.
 
         Args:
-            rows: the table. The same row twice counts once; a missing value is a gap.
-            key: column of the series' name.
-            time: column of the moment at which a step begins (UTC).
-            value: column of what was measured.
-            step: of time; every time must lie a whole number of steps from the others.
-            seasons: in steps.
-            end: the end of the last step; that of the newest row if None. Series that stopped before have a gap there.
-            gaps: what a step without a row means: nothing happened (counts), or it was not measured.
-            nonnegative: refuse negative values.
+            rows: table of values. Identical rows count once; a missing value is a gap.
+            key: column with the name of the series.
+            time: column with the start of the step (UTC).
+            value: column with the value.
+            step: length of a step; all times must be whole steps apart.
+            seasons: lengths of the seasons in steps.
+            end: end of the last step; that of the newest row if None. Series that stopped earlier have a gap there.
+            gaps: meaning of a step without a row: a value of 0 (``zero``), or a missing value (``interpolate``).
+            nonnegative: whether negative values are refused.
 
         Raises:
-            InputError: rows contradict each other, times do not fit the step, values are infinite, or negative counts.
+            InputError: rows contradict each other, times do not fit the step, or values are infinite or negative.
         """
         moment = pl.col(time).str.to_datetime(time_zone="UTC", strict=False)
         if rows.schema[time] != pl.String:
@@ -76,11 +76,11 @@ class Panel:
         if not table.height:
             return cls([], np.zeros((0, 0)), tuple(seasons), end or cls.end, step, nonnegative)
         last = _micros(end) - width if end is not None else int(table["time"].max())  # type: ignore[arg-type]
-        off = table.filter((pl.col("time") - last) % width != 0)
-        if off.height:
+        off_grid = table.filter((pl.col("time") - last) % width != 0)
+        if off_grid.height:
             raise InputError(
-                expected=f"times that lie whole steps of {step} apart",
-                found=f"{off.height:,} that do not, such as {off['id'][0]!r} at {_iso(off['time'][0])}",
+                expected=f"times that are whole steps of {step} apart",
+                found=f"{off_grid.height:,} that do not, such as {off_grid['id'][0]!r} at {_iso(off_grid['time'][0])}",
                 next_command="bring all series to one step first, such as with group_by_dynamic",
             )
         table = table.filter(pl.col("time") <= last)
@@ -88,14 +88,14 @@ class Panel:
         column = ((table["time"].to_numpy() - last) // width).astype(np.int64)
         length = int(-column.min(initial=0)) + 1
         values = np.full((len(names), length), np.nan)
-        told = table["value"].to_numpy()
-        values[row, column + length - 1] = told
-        first = np.full(len(names), length)
-        known = np.isfinite(told)
-        np.minimum.at(first, row[known], column[known] + length - 1)
-        inside = np.arange(length) >= first[:, None]
-        missing = inside & np.isnan(values)
-        values[missing] = 0.0 if gaps == "zero" else _interpolated(values)[missing]
+        observed = table["value"].to_numpy()
+        values[row, column + length - 1] = observed
+        first_step = np.full(len(names), length)
+        finite = np.isfinite(observed)
+        np.minimum.at(first_step, row[finite], column[finite] + length - 1)
+        begun = np.arange(length) >= first_step[:, None]
+        missing = begun & np.isnan(values)
+        values[missing] = 0.0 if gaps == "zero" else _interpolate(values)[missing]
         return cls(names.tolist(), values, tuple(seasons), _moment(last + width), step, nonnegative)
 
     def __len__(self) -> int:
@@ -103,12 +103,12 @@ class Panel:
 
     @property
     def steps(self) -> int:
-        """Of the longest series."""
+        """The number of steps of the longest series."""
         return self.values.shape[1]
 
     @property
     def lengths(self) -> np.ndarray:
-        """(n,) steps since each series began."""
+        """(n,) number of steps since each series began."""
         return np.isfinite(self.values).sum(axis=1)
 
     @property
@@ -117,23 +117,23 @@ class Panel:
         return self.seasons[0] if self.seasons else 1
 
     def back(self, steps: int) -> "Panel":
-        """As it was so many steps before the end."""
-        kept = max(self.steps - steps, 0)
-        return replace(self, values=self.values[:, :kept], end=self.end - steps * self.step)
+        """Returns the panel as of ``steps`` steps before its end."""
+        remaining = max(self.steps - steps, 0)
+        return replace(self, values=self.values[:, :remaining], end=self.end - steps * self.step)
 
     def truth(self, steps: int, horizon: int) -> np.ndarray:
-        """(n, horizon) what came after ``back(steps)``, NaN where it is not known."""
+        """Returns the values after ``back(steps)``, (n, horizon); NaN where they are unknown."""
         start = self.steps - steps
-        known = self.values[:, max(start, 0) : start + horizon]
-        return np.pad(known, ((0, 0), (0, horizon - known.shape[1])), constant_values=np.nan)
+        future = self.values[:, max(start, 0) : start + horizon]
+        return np.pad(future, ((0, 0), (0, horizon - future.shape[1])), constant_values=np.nan)
 
     def take(self, chosen: np.ndarray) -> "Panel":
-        """Some of the series, by a mask or by numbers."""
+        """Selects series by a mask or by numbers."""
         numbers = np.arange(len(self))[chosen]
         return replace(self, ids=[self.ids[number] for number in numbers.tolist()], values=self.values[numbers])
 
     def bounded(self, forecast: np.ndarray) -> np.ndarray:
-        """The forecast, not below 0 where that cannot be."""
+        """Clips a forecast at 0 if values are never negative."""
         return np.maximum(forecast, 0.0) if self.nonnegative else forecast
 
 
@@ -144,30 +144,31 @@ def _check(table: pl.DataFrame, nonnegative: bool) -> None:
             found=f"{table.filter(pl.any_horizontal(pl.col('id', 'time').is_null())).height:,} rows without",
             next_command="drop these rows",
         )
-    twice = table.group_by("id", "time").len().filter(pl.col("len") > 1).sort("id", "time")
-    if twice.height:
+    duplicates = table.group_by("id", "time").len().filter(pl.col("len") > 1).sort("id", "time")
+    if duplicates.height:
         raise InputError(
             expected="one value for each series and step",
-            found=f"{twice.height:,} steps with several, such as {twice['id'][0]!r} at {_iso(twice['time'][0])}",
+            found=f"{duplicates.height:,} steps with several, such as {duplicates['id'][0]!r} "
+            f"at {_iso(duplicates['time'][0])}",
             next_command="add them up, or keep the newest",
         )
-    wrong = table.filter(pl.col("value").is_infinite() | ((pl.col("value") < 0) if nonnegative else pl.lit(False)))
-    if wrong.height:
+    invalid = table.filter(pl.col("value").is_infinite() | ((pl.col("value") < 0) if nonnegative else pl.lit(False)))
+    if invalid.height:
         raise InputError(
             expected="finite values" + (", none below 0" if nonnegative else ""),
-            found=f"{wrong['value'][0]} in {wrong['id'][0]!r} at {_iso(wrong['time'][0])}",
-            next_command="mend or drop these rows" + ("; or nonnegative=False" if nonnegative else ""),
+            found=f"{invalid['value'][0]} in {invalid['id'][0]!r} at {_iso(invalid['time'][0])}",
+            next_command="correct or drop these rows" + ("; or nonnegative=False" if nonnegative else ""),
         )
 
 
-def _interpolated(values: np.ndarray) -> np.ndarray:
-    """Gaps on a straight line between their neighbours; the last value goes on."""
+def _interpolate(values: np.ndarray) -> np.ndarray:
+    """Fills gaps by linear interpolation; the last value is carried forward."""
     filled = values.copy()
-    places = np.arange(values.shape[1])
+    positions = np.arange(values.shape[1])
     for row in filled:
-        known = np.isfinite(row)
-        if known.any() and not known.all():
-            row[~known] = np.interp(places[~known], places[known], row[known])
+        finite = np.isfinite(row)
+        if finite.any() and not finite.all():
+            row[~finite] = np.interp(positions[~finite], positions[finite], row[finite])
     return filled
 
 

@@ -1,9 +1,9 @@
-"""Where a title will be on a chart, as a distribution: off it, or at a place.
+"""The distribution of a title's future place on a chart: off the chart, or at a place.
 
-Three gradient-boosted models for each number of weeks ahead: the chance that it is on the chart; its place if it is
-(the median, of the place's logit, so that places near the top are far apart and the ends of the chart are ends); and
-how far off that usually is. Errors in units of the latter, sorted, make the quantiles (split conformal), and the
-chance is brought in line with frequencies (Platt), both on charts that no model was fitted on.
+Three gradient-boosted models for each horizon: the chance that the title is on the chart; its median place if it is (as
+the logit of the place, so that places near the top are far apart and forecasts stay within the chart); and the usual
+error of that median. Errors in units of the usual error give the quantiles (split conformal prediction), and the chance
+is calibrated by Platt scaling, both on charts that no model was fitted on.
 """
 
 import os
@@ -21,19 +21,25 @@ if TYPE_CHECKING:
     import lightgbm
 
 LEVELS = tuple(np.round(np.concatenate([[0.0125], np.arange(0.025, 0.98, 0.025), [0.9875]]), 4).tolist())
-"""Of the errors that are kept; between them lies a straight line."""
+"""Levels of the stored quantiles of errors; values between them are interpolated linearly."""
 
 
 @dataclass
 class PlaceDistribution:
-    """For one chart and one number of weeks ahead.
+    """The model of one chart and one horizon.
 
     Attributes:
-        size: places of the chart.
-        trees: of each model.
-        leaves: of a tree.
-        seed: of LightGBM.
-        threads: of LightGBM.
+        size: number of places of the chart.
+        trees: number of trees of each booster.
+        leaves: number of leaves of a tree.
+        seed: random seed of LightGBM.
+        threads: number of threads of LightGBM.
+        on: booster of the chance to be on the chart, once fitted.
+        middle: booster of the logit of the median place, once fitted.
+        spread: booster of the logarithm of the usual error, once fitted.
+        platt: slope, shift for titles on the chart at the origin, and constant of the Platt scaling.
+        errors: (levels,) quantiles of the errors, in units of the usual error.
+        warp: (levels,) calibrated levels for titles on the chart at the origin.
     """
 
     size: int
@@ -49,64 +55,64 @@ class PlaceDistribution:
     warp: np.ndarray = field(default_factory=lambda: np.array(LEVELS))
 
     def fit(self, inputs: np.ndarray, rank: np.ndarray) -> "PlaceDistribution":
-        """Learn from inputs (m, d) and places (m,), 0 for off."""
-        there = rank > 0
-        self.on = self._train(inputs, there.astype(np.float32), "binary", self.trees)
-        place = logit(rank[there], self.size)
-        self.middle = self._train(inputs[there], place, "l1", self.trees)
-        # errors of the middle on rows it was fitted on are too small alike: their pattern is what is learned here
-        distance = np.abs(place - np.asarray(self.middle.predict(inputs[there], num_threads=self.threads)))
-        self.spread = self._train(inputs[there], np.log(distance + 0.02), "l2", self.trees // 4)
+        """Learns from inputs (m, d) and places (m,), 0 for off the chart."""
+        on_chart = rank > 0
+        self.on = self._train(inputs, on_chart.astype(np.float32), "binary", self.trees)
+        place = logit(rank[on_chart], self.size)
+        self.middle = self._train(inputs[on_chart], place, "l1", self.trees)
+        # in-sample errors are too small by a common factor: only their pattern is learned here
+        distance = np.abs(place - np.asarray(self.middle.predict(inputs[on_chart], num_threads=self.threads)))
+        self.spread = self._train(inputs[on_chart], np.log(distance + 0.02), "l2", self.trees // 4)
         return self
 
     def calibrate(self, inputs: np.ndarray, rank: np.ndarray, charting: np.ndarray) -> "PlaceDistribution":
-        """Learn how far off it is from rows (m, d) that came after those it was fitted on.
+        """Calibrates chance and errors on rows that are later than those of the fit.
 
         Args:
-            inputs: (m, d).
-            rank: (m,) 0 for off.
+            inputs: (m, d) inputs.
+            rank: (m,) places, 0 for off the chart.
             charting: (m,) whether the title is on the chart at the origin.
         """
         from sklearn.linear_model import LogisticRegression
 
-        there = rank > 0
-        raw = self._score(inputs)
-        columns = np.column_stack([raw, charting])
-        if 0 < there.sum() < len(there):
-            fitted = LogisticRegression(C=1e6).fit(columns, there)
-            (slope, shift), constant = fitted.coef_[0], fitted.intercept_[0]
+        on_chart = rank > 0
+        log_odds = self._log_odds(inputs)
+        columns = np.column_stack([log_odds, charting])
+        if 0 < on_chart.sum() < len(on_chart):
+            regression = LogisticRegression(C=1e6).fit(columns, on_chart)
+            (slope, shift), constant = regression.coef_[0], regression.intercept_[0]
             self.platt = (float(slope), float(shift), float(constant))
-        middle, spread = self._place(inputs[there])
-        self.errors = quantiles((logit(rank[there], self.size) - middle) / spread, LEVELS)
-        # what is left: of titles on the chart, at which of its own quantiles the whole distribution finds the truth
+        middle, spread = self._place_logit(inputs[on_chart])
+        self.errors = quantiles((logit(rank[on_chart], self.size) - middle) / spread, LEVELS)
+        # remaining miscalibration: levels of the truths of titles on the chart within the whole distribution
         self.warp = np.array(LEVELS)
-        on = charting.astype(bool)
-        better, not_worse = self.predict(inputs[on], charting[on]).cumulative(rank[on])
-        drawn = better + (not_worse - better) * np.random.default_rng(self.seed).random(len(better))
-        self.warp = quantiles(drawn, LEVELS)
+        charting_now = charting.astype(bool)
+        better, not_worse = self.predict(inputs[charting_now], charting[charting_now]).cumulative(rank[charting_now])
+        uniform = better + (not_worse - better) * np.random.default_rng(self.seed).random(len(better))
+        self.warp = quantiles(uniform, LEVELS)
         return self
 
     def predict(self, inputs: np.ndarray, charting: np.ndarray) -> "Places":
-        """The distribution for each row."""
+        """Predicts the distribution of each row."""
         slope, shift, constant = self.platt
-        chance = 1 / (1 + np.exp(-(slope * self._score(inputs) + shift * charting + constant)))
-        return Places(self.size, chance, *self._place(inputs), self.errors, charting.astype(bool), self.warp)
+        chance = 1 / (1 + np.exp(-(slope * self._log_odds(inputs) + shift * charting + constant)))
+        return Places(self.size, chance, *self._place_logit(inputs), self.errors, charting.astype(bool), self.warp)
 
     def boosters(self) -> dict[str, "lightgbm.Booster"]:
-        """The three models, by name."""
+        """Returns the three boosters by name."""
         assert self.on is not None and self.middle is not None and self.spread is not None
         return {"on": self.on, "middle": self.middle, "spread": self.spread}
 
     def constants(self) -> dict[str, Any]:
-        """What it is besides its models."""
+        """Returns the parameters besides the boosters."""
         return {"size": self.size, "platt": self.platt, "errors": self.errors.tolist(), "warp": self.warp.tolist()}
 
-    def _score(self, inputs: np.ndarray) -> np.ndarray:
+    def _log_odds(self, inputs: np.ndarray) -> np.ndarray:
         assert self.on is not None
         chance = np.clip(np.asarray(self.on.predict(inputs, num_threads=self.threads)), 1e-7, 1 - 1e-7)
         return np.log(chance / (1 - chance))
 
-    def _place(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _place_logit(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self.middle is not None and self.spread is not None
         if not len(inputs):
             return np.zeros(0), np.zeros(0)
@@ -135,16 +141,16 @@ class PlaceDistribution:
 
 @dataclass(frozen=True)
 class Places:
-    """Distributions of n titles.
+    """Distributions of the places of n titles.
 
     Attributes:
-        size: places of the chart.
-        chance: (n,) of being on it.
-        middle: (n,) logit of the median place if it is.
-        spread: (n,) usual distance from that.
-        errors: (levels,) quantiles of the distance, in units of the spread.
-        charting: (n,) whether they are on the chart at the origin.
-        warp: (levels,) of a title on the chart, the quantile to ask for in order to hold at each level.
+        size: number of places of the chart.
+        chance: (n,) chance to be on the chart.
+        middle: (n,) logit of the median place on the chart.
+        spread: (n,) usual error of the median logit.
+        errors: (levels,) quantiles of the error, in units of the spread.
+        charting: (n,) whether the title is on the chart at the origin.
+        warp: (levels,) calibrated level for each nominal level, for titles on the chart.
     """
 
     size: int
@@ -156,37 +162,39 @@ class Places:
     warp: np.ndarray
 
     def if_on(self, level: np.ndarray | float) -> np.ndarray:
-        """(n,) quantile of the place, if it is on the chart; 1 is the best."""
+        """Computes the quantile of the place given that the title is on the chart, (n,); 1 is the best."""
         error = np.interp(np.broadcast_to(level, self.middle.shape), LEVELS, self.errors)
         return np.clip(place_of(self.middle + self.spread * error, self.size), 1, self.size)
 
     def quantile(self, level: float) -> np.ndarray:
-        """(n,) quantile of the place with ``size + 1`` for off, the worst of all."""
-        asked = self.asked(level)
-        inside = asked < self.chance
-        return np.where(inside, self.if_on(np.where(inside, asked / np.maximum(self.chance, 1e-9), 0.5)), self.size + 1)
+        """Computes the quantile of the place, (n,), with ``size + 1`` for off the chart as the worst."""
+        own_level = self.asked(level)
+        is_on = own_level < self.chance
+        return np.where(
+            is_on, self.if_on(np.where(is_on, own_level / np.maximum(self.chance, 1e-9), 0.5)), self.size + 1
+        )
 
     def asked(self, level: float) -> np.ndarray:
-        """(n,) the quantile of its own that holds at a level."""
+        """Returns the calibrated level for a nominal level, (n,)."""
         return np.where(self.charting, np.interp(level, LEVELS, self.warp), level)
 
     def cumulative(self, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Chance of a better place than ``rank`` (0 for off), and of one that is not worse."""
+        """Computes the chance of a place better than ``rank`` (0 for off), and of one not worse."""
         edges = []
         for shift in (-0.5, 0.5):
-            at = np.clip((rank + shift) / self.size, 1e-6, 1 - 1e-6)
-            error = (np.log(at / (1 - at)) - self.middle) / self.spread
-            share = np.interp(error, self.errors, LEVELS, left=0.0, right=1.0)
-            edges.append(np.where(rank > 0, self.chance * share, self.chance if shift < 0 else 1.0))
+            share_of_places = np.clip((rank + shift) / self.size, 1e-6, 1 - 1e-6)
+            error = (np.log(share_of_places / (1 - share_of_places)) - self.middle) / self.spread
+            probability = np.interp(error, self.errors, LEVELS, left=0.0, right=1.0)
+            edges.append(np.where(rank > 0, self.chance * probability, self.chance if shift < 0 else 1.0))
         return edges[0], edges[1]
 
 
 def logit(rank: np.ndarray, size: int) -> np.ndarray:
-    """(n,) of the places 1 … size; a place beyond counts as the last."""
+    """Maps places 1 … size to logits, (n,); a place beyond the last counts as the last."""
     share = (np.minimum(rank, size) - 0.5) / size
     return np.log(share / (1 - share))
 
 
 def place_of(value: np.ndarray, size: int) -> np.ndarray:
-    """The other way round, not rounded."""
+    """Maps logits to places, not rounded; the inverse of ``logit``."""
     return size / (1 + np.exp(-value)) + 0.5

@@ -1,4 +1,4 @@
-"""How good forecasts were, as one HTML page that needs nothing else."""
+"""Renders the evaluation of forecasts as one self-contained HTML page."""
 
 import html
 import io
@@ -21,15 +21,15 @@ pre { overflow-x: auto; background: #f4f4f2; padding: 1rem }
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One series to draw.
+class ForecastPlot:
+    """A series to plot with its forecast.
 
     Attributes:
-        name: of it.
+        name: name of the series.
         history: (t,) values up to the end of the data.
-        back: steps before the end at which the forecast was made.
-        forecast: (h,).
-        quantiles: level → (h,).
+        back: steps from the origin of the forecast to the end of the data.
+        forecast: (h,) forecast values.
+        quantiles: level → (h,) quantiles of the forecast.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Probabilities to draw beside how often it came true.
+    """Predicted probabilities to plot against observed frequencies.
 
     Attributes:
-        name: of the question.
+        name: title of the plot.
         outcome: (n,) 0 or 1.
-        chance: (n,).
+        chance: (n,) predicted probability.
     """
 
     name: str
@@ -60,18 +60,18 @@ def write(
     version: int,
     metrics: Mapping[str, Mapping[str, Metrics]],
     chosen: Mapping[str, Any],
-    shown: Sequence[Shown | Reliability],
+    plots: Sequence[ForecastPlot | Reliability],
 ) -> Path:
-    """Write the page beside the bundles, and the figures as JSON; returns the page's path."""
+    """Writes the page beside the bundles, and the metrics as JSON; returns the path of the page."""
     path = home.bundles(name) / f"report-{version}.html"
     figures = html.escape("\n".join(table(metrics)))
-    pictures = "".join(f"<figure>{_drawn(one)}</figure>" for one in shown)
+    pictures = "".join(f"<figure>{_render_svg(plot)}</figure>" for plot in plots)
     choice = html.escape(json.dumps(chosen, indent=1))
     page = (
         f"<!doctype html><meta charset=utf-8><title>{html.escape(name)} {version}</title><style>{_STYLE}</style>"
-        f"<h1>{html.escape(name)} {version}</h1><p>On test, measured once; the line that starts inside the history is "
-        f"what would have been said there, with intervals of 80 % and 95 %; a probability that means what it says lies "
-        f"on the diagonal.</p><pre>{figures}</pre>"
+        f"<h1>{html.escape(name)} {version}</h1><p>On test, evaluated once. The line that starts inside the history is "
+        f"the forecast made there, with intervals of 80 % and 95 %. Calibrated probabilities lie on the diagonal."
+        f"</p><pre>{figures}</pre>"
         f"<div class=pictures>{pictures}</div><h2>What was chosen on validation</h2><pre>{choice}</pre>"
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,40 +80,42 @@ def write(
     return path
 
 
-def _drawn(one: Shown | Reliability) -> str:
+def _render_svg(plot: ForecastPlot | Reliability) -> str:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 2.6), layout="constrained")
     axes = figure.subplots()
-    if isinstance(one, Shown):
-        _draw_forecast(axes, one)
+    if isinstance(plot, ForecastPlot):
+        _draw_forecast(axes, plot)
     else:
-        _draw_reliability(axes, one)
-    axes.set_title(one.name, fontsize=9, loc="left")
+        _draw_reliability(axes, plot)
+    axes.set_title(plot.name, fontsize=9, loc="left")
     axes.tick_params(labelsize=7)
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg")
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    svg = io.StringIO()
+    figure.savefig(svg, format="svg")
+    return svg.getvalue()[svg.getvalue().index("<svg") :]
 
 
-def _draw_reliability(axes: Any, one: Reliability) -> None:
-    order = np.argsort(one.chance, kind="stable")
-    parts = [part for part in np.array_split(order, 20) if len(part)]
+def _draw_reliability(axes: Any, plot: Reliability) -> None:
+    order = np.argsort(plot.chance, kind="stable")
+    bins = [bin_rows for bin_rows in np.array_split(order, 20) if len(bin_rows)]
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8)
-    said, came = ([values[part].mean() for part in parts] for values in (one.chance, one.outcome))
-    axes.plot(said, came, color="#1f6fb2", marker="o", markersize=3, linewidth=1)
-    highest = max(*said, *came, 1e-3) * 1.05
+    predicted, observed = ([values[bin_rows].mean() for bin_rows in bins] for values in (plot.chance, plot.outcome))
+    axes.plot(predicted, observed, color="#1f6fb2", marker="o", markersize=3, linewidth=1)
+    highest = max(*predicted, *observed, 1e-3) * 1.05
     axes.set(xlim=(0, highest), ylim=(0, highest))
-    axes.set_xlabel("said", fontsize=7)
-    axes.set_ylabel("came true", fontsize=7)
+    axes.set_xlabel("predicted", fontsize=7)
+    axes.set_ylabel("observed", fontsize=7)
 
 
-def _draw_forecast(axes: Any, one: Shown) -> None:
-    past = np.arange(len(one.history)) - len(one.history)
-    axes.plot(past, one.history, color="#555555", linewidth=1)
-    ahead = np.arange(len(one.forecast)) - one.back
+def _draw_forecast(axes: Any, plot: ForecastPlot) -> None:
+    past = np.arange(len(plot.history)) - len(plot.history)
+    axes.plot(past, plot.history, color="#555555", linewidth=1)
+    ahead = np.arange(len(plot.forecast)) - plot.back
     for low, high, shade in ((0.025, 0.975, 0.15), (0.1, 0.9, 0.3)):
-        if low in one.quantiles and high in one.quantiles:
-            axes.fill_between(ahead, one.quantiles[low], one.quantiles[high], color="#1f6fb2", alpha=shade, linewidth=0)
-    axes.plot(ahead, one.forecast, color="#1f6fb2", linewidth=1.6)
-    axes.set_ylim(bottom=min(0.0, float(np.nanmin(one.history, initial=0.0))))
+        if low in plot.quantiles and high in plot.quantiles:
+            axes.fill_between(
+                ahead, plot.quantiles[low], plot.quantiles[high], color="#1f6fb2", alpha=shade, linewidth=0
+            )
+    axes.plot(ahead, plot.forecast, color="#1f6fb2", linewidth=1.6)
+    axes.set_ylim(bottom=min(0.0, float(np.nanmin(plot.history, initial=0.0))))

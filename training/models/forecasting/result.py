@@ -1,4 +1,4 @@
-"""What training a forecaster found, to be shown and registered."""
+"""The result of training a forecaster: formatting and registration."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -18,16 +18,15 @@ Metrics = ForecastMetrics | ProbabilityMetrics
 
 @dataclass(frozen=True)
 class ForecastResult:
-    """Of one run.
+    """The result of one run.
 
     Attributes:
-        name: of the registered model.
-        version: of it.
-        training_rows: of all training sets.
-        metrics: what is forecast → forecaster → figures on test.
-        seconds: by stage.
-        report: the page with plots.
-        next_commands: what to do with it.
+        name: name of the registered model.
+        version: registered version.
+        training_rows: number of rows of all training sets.
+        metrics: forecast target → forecaster → metrics on test.
+        seconds: stage → wall time.
+        report: path of the HTML report.
     """
 
     name: str
@@ -38,7 +37,7 @@ class ForecastResult:
     report: Path
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Formats the result as lines for a terminal."""
         yield f"{self.training_rows:,} training rows"
         for stage, seconds in self.seconds.items():
             yield f"{stage:14}{seconds:7.1f} s"
@@ -51,41 +50,44 @@ class ForecastResult:
 
 
 def table(metrics: Mapping[str, Mapping[str, Metrics]]) -> Iterator[str]:
-    """Figures as lines of text."""
-    for what, by_name in metrics.items():
+    """Formats metrics as lines of text."""
+    for target, by_name in metrics.items():
         first = next(iter(by_name.values()))
         if isinstance(first, ForecastMetrics):
             head = f"{'MASE':>8}{'sMAPE':>8}{'MAE':>11}{'RMSE':>11}{'in 80 %':>9}{'in 95 %':>9}{'steps':>10}"
         else:
             head = f"{'Brier':>8}{'log loss':>10}{'ROC AUC':>9}{'AP':>7}{'cal.err.':>10}{'rate':>7}{'rows':>10}"
-        yield f"{what:26}{head}"
-        for name, one in by_name.items():
-            yield f"  {name:24}{_figures(one)}"
+        yield f"{target:26}{head}"
+        for name, forecaster_metrics in by_name.items():
+            yield f"  {name:24}{_figures(forecaster_metrics)}"
 
 
-def _figures(one: Metrics) -> str:
-    if isinstance(one, ForecastMetrics):
-        shares = [f"{one.coverage[level]:9.3f}" if level in one.coverage else " " * 9 for level in (80, 95)]
-        return f"{one.mase:8.3f}{one.smape:8.2f}{one.mae:11.3f}{one.rmse:11.3f}{''.join(shares)}{one.steps:10,}"
+def _figures(metrics: Metrics) -> str:
+    if isinstance(metrics, ForecastMetrics):
+        shares = [f"{metrics.coverage[level]:9.3f}" if level in metrics.coverage else " " * 9 for level in (80, 95)]
+        return (
+            f"{metrics.mase:8.3f}{metrics.smape:8.2f}{metrics.mae:11.3f}{metrics.rmse:11.3f}"
+            f"{''.join(shares)}{metrics.steps:10,}"
+        )
     return (
-        f"{one.brier:8.4f}{one.log_loss:10.4f}{one.roc_auc:9.3f}{one.average_precision:7.3f}"
-        f"{one.calibration_error:10.4f}{one.base_rate:7.3f}{one.rows:10,}"
+        f"{metrics.brier:8.4f}{metrics.log_loss:10.4f}{metrics.roc_auc:9.3f}{metrics.average_precision:7.3f}"
+        f"{metrics.calibration_error:10.4f}{metrics.base_rate:7.3f}{metrics.rows:10,}"
     )
 
 
 def flat(metrics: Mapping[str, Mapping[str, Metrics]]) -> dict[str, dict[str, float]]:
-    """``what/forecaster`` → figure → number, for manifests and MLflow."""
-    found: dict[str, dict[str, float]] = {}
-    for what, by_name in metrics.items():
-        for name, one in by_name.items():
+    """Flattens metrics to ``target/forecaster`` → metric → number, for manifests and MLflow."""
+    by_key: dict[str, dict[str, float]] = {}
+    for target, by_name in metrics.items():
+        for name, forecaster_metrics in by_name.items():
             numbers: dict[str, float] = {}
-            for key, value in asdict(one).items():
+            for key, value in asdict(forecaster_metrics).items():
                 if isinstance(value, dict):
                     numbers |= {f"{key}_{level}": float(share) for level, share in value.items()}
                 else:
                     numbers[key] = float(value)
-            found[f"{what}/{name}"] = {key: value for key, value in numbers.items() if math.isfinite(value)}
-    return found
+            by_key[f"{target}/{name}"] = {key: value for key, value in numbers.items() if math.isfinite(value)}
+    return by_key
 
 
 def register_forecaster(
@@ -102,26 +104,26 @@ def register_forecaster(
     extra: dict[str, Any],
     evidence: Evidence | None = None,
 ) -> int:
-    """Register a bundle of the family; returns its version.
+    """Registers a bundle of the family; returns its version.
 
     Args:
         home: the data folder.
-        name: of the model.
-        files: content by name.
-        metrics: on test.
-        pulled: the training set.
-        inputs: columns of its models, in order.
-        cutoff: ISO 8601.
-        parameters: of the run.
-        about: what it does and where it ends, for the card.
-        extra: what forecasting with it needs.
-        evidence: of the test, unit by unit.
+        name: name of the model.
+        files: file name → content.
+        metrics: forecast target → forecaster → metrics on test.
+        pulled: training set.
+        inputs: input columns of the models, in order.
+        cutoff: end of the training data, ISO 8601.
+        parameters: parameters of the run.
+        about: purpose and limits of the model, for the model card.
+        extra: settings and constants that ``forecast`` reads from the bundle.
+        evidence: errors of each unit of the test.
     """
     figures = flat(metrics)
 
     def write(folder: Path, version: int) -> BundleManifest:
-        told = [f"# {name} {version}", "", about, "", f"Nothing after {cutoff} was known.", ""]
-        card = "\n".join([*told, "```", *table(metrics), "```", ""])
+        header = [f"# {name} {version}", "", about, "", f"Nothing after {cutoff} was known.", ""]
+        card = "\n".join([*header, "```", *table(metrics), "```", ""])
         manifest = {
             "name": name,
             "version": version,
@@ -138,8 +140,8 @@ def register_forecaster(
         return write_bundle(folder, {**files, "README.md": card.encode()}, manifest)
 
     logged = {
-        f"test_{metric}_{what}".replace("%", ""): value
-        for what, numbers in figures.items()
+        f"test_{metric}_{key}".replace("%", ""): value
+        for key, numbers in figures.items()
         for metric, value in numbers.items()
     }
     return register(

@@ -1,4 +1,4 @@
-"""One series at a time, by statsforecast."""
+"""Models of single series, by statsforecast."""
 
 import os
 import warnings
@@ -13,23 +13,23 @@ from training.models.forecasting.panel import Panel
 from transforms.processes import worker_pool
 
 LEAST = 8
-"""Steps below which a series is left to the fallback."""
+"""Number of steps below which a series gets the fallback."""
 
-_ALONE = 60
-"""Series that are not worth a second process."""
+_MIN_PARALLEL = 60
+"""Number of series below which one process does everything."""
 
 
 @dataclass(frozen=True)
 class Statistical:
-    """A model of statsforecast, fitted to each series by itself.
+    """A model of statsforecast, fitted to each series separately.
 
-    A series that is too short or constant, or that the model fails on, gets the seasonal naive.
+    A series gets the seasonal naive if it is too short or constant, or if the model fails on it.
 
     Attributes:
-        name: of the forecaster.
-        model: seasons of the panel → a model.
-        last: steps of each series that the model sees; all if None.
-        most_wild: a forecast further away than so many times the range of the series counts as failed.
+        name: name of the forecaster.
+        model: function from the seasons of the panel to a model of statsforecast.
+        last: number of last steps of each series to fit on; all if None.
+        most_wild: distance beyond the range of a series, in units of that range, above which a forecast failed.
     """
 
     name: str
@@ -38,49 +38,49 @@ class Statistical:
     most_wild: float = 3.0
 
     def fit(self, panel: Panel, horizon: int) -> "Statistical":
-        """Nothing is common to all series."""
+        """Returns the forecaster unchanged; nothing is learned across series."""
         return self
 
     def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
-        """(n, horizon); two processes where there are many series."""
-        found = SeasonalNaive().forecast(panel, horizon)
-        least = max(LEAST, 2 * max(panel.seasons, default=1) + 2)
+        """Forecasts every series, (n, horizon), in several processes where there are many series."""
+        forecasts = SeasonalNaive().forecast(panel, horizon)
+        min_steps = max(LEAST, 2 * max(panel.seasons, default=1) + 2)
         jobs = []
         for number, row in enumerate(panel.values):
             series = row[np.isfinite(row)][-(self.last or len(row)) :]
-            if len(series) >= least and np.ptp(series) > 0:
+            if len(series) >= min_steps and np.ptp(series) > 0:
                 jobs.append((number, series))
-        for number, forecast in self._each(jobs, panel.seasons, horizon):
+        for number, forecast in self._forecast_each(jobs, panel.seasons, horizon):
             low, high = np.nanmin(panel.values[number]), np.nanmax(panel.values[number])
-            reach = self.most_wild * (high - low)
-            if forecast is not None and np.all((forecast > low - reach) & (forecast < high + reach)):
-                found[number] = forecast
-        return panel.bounded(found)
+            margin = self.most_wild * (high - low)
+            if forecast is not None and np.all((forecast > low - margin) & (forecast < high + margin)):
+                forecasts[number] = forecast
+        return panel.bounded(forecasts)
 
-    def _each(self, jobs: list, seasons: tuple[int, ...], horizon: int) -> list[tuple[int, np.ndarray | None]]:
+    def _forecast_each(self, jobs: list, seasons: tuple[int, ...], horizon: int) -> list[tuple[int, np.ndarray | None]]:
         cores = min(os.cpu_count() or 1, 4)
-        if len(jobs) < _ALONE or cores == 1:
+        if len(jobs) < _MIN_PARALLEL or cores == 1:
             return _forecast(self.model, jobs, seasons, horizon)
         chunks = [jobs[start :: cores * 4] for start in range(cores * 4)]
         with worker_pool(cores, "forkserver") as pool:
-            made = [pool.submit(_forecast, self.model, chunk, seasons, horizon) for chunk in chunks]
-            return [pair for one in made for pair in one.result()]
+            futures = [pool.submit(_forecast, self.model, chunk, seasons, horizon) for chunk in chunks]
+            return [pair for future in futures for pair in future.result()]
 
 
 def _forecast(
     model: Callable[[tuple[int, ...]], Any], jobs: list, seasons: tuple[int, ...], horizon: int
 ) -> list[tuple[int, np.ndarray | None]]:
-    made = model(seasons)
-    found: list[tuple[int, np.ndarray | None]] = []
+    forecaster = model(seasons)
+    forecasts: list[tuple[int, np.ndarray | None]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fits that do not converge: the fallback answers
         for number, series in jobs:
             try:
-                forecast = np.asarray(made.forecast(y=series, h=horizon)["mean"], np.float64)
+                forecast = np.asarray(forecaster.forecast(y=series, h=horizon)["mean"], np.float64)
             except Exception:
                 forecast = np.array([np.nan])
-            found.append((number, forecast if np.isfinite(forecast).all() else None))
-    return found
+            forecasts.append((number, forecast if np.isfinite(forecast).all() else None))
+    return forecasts
 
 
 def _season(seasons: tuple[int, ...]) -> int:
@@ -124,6 +124,6 @@ CES = Statistical("ces", _ces)
 ETS = Statistical("ets", _ets)
 """Exponential smoothing chosen by AICc (Hyndman et al. 2008)."""
 MSTL = Statistical("mstl", _mstl)
-"""Seasons taken out by LOESS, the rest by exponential smoothing (Bandara et al. 2021)."""
+"""Decomposition by LOESS, remainder by exponential smoothing (Bandara et al. 2021)."""
 INTERMITTENT = Statistical("intermittent", _croston)
 """Teunter, Syntetos and Babai's method for series that are mostly zero (2011)."""

@@ -1,14 +1,15 @@
-"""Daily streams of tracks, artists, genres and all together (``trend_forecaster``).
+"""Forecasts of daily streams of tracks, artists, genres and the total (``trend_forecaster``).
 
 1. Histories are pulled through Feast: plays of every track on the day before, at every midnight.
-2. Tracks are summed into artists, genres and the total; all nodes make one panel, so that one global model learns from
-   all of them, with the calendar, and of tracks how they are heard, how old they are and how their artist does
+2. Tracks are summed into artists, genres and the total. All nodes make one panel, so that one global model learns from
+   all of them. Its further inputs are the calendar and, for tracks, popularity, age and popularity of the artist
    (``track_trend_v1`` as of each origin).
 3. Rolling origins: the ensemble and its weights are chosen on validation origins, all of whose days lie before the
-   first test origin; intervals come from its errors there. Test origins are measured once.
-4. Forecasts are reconciled so that they add up. Tracks that nobody has played yet are forecast from their likes.
-5. A bundle holds the global models as ONNX, the ensemble, the intervals and the release curve. ``forecast`` speaks
-   from it at the end of the data and writes the answers back as features.
+   first test origin; intervals come from its errors there. Test origins are evaluated once.
+4. Forecasts are reconciled so that they add up. New tracks without plays are forecast from the first days of earlier
+   tracks of their artist.
+5. A bundle contains the global models as ONNX, the ensemble, the intervals and the release curve. ``forecast`` loads
+   it, forecasts from the end of the data and writes the forecasts back as features.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,15 +48,15 @@ from training.validation.evidence import Evidence
 
 NAME, SERVICE = "trend_forecaster", "track_trend_v1"
 MOST_UNITS = 2_000
-"""Tracks whose errors are kept as evidence."""
+"""Maximal number of tracks whose errors are evidence."""
 VIEWS = {
     "track": "track_streams_forecast",
     "artist": "artist_streams_forecast",
     "genre": "genre_streams_forecast",
     "total": "platform_streams_forecast",
 }
-"""Level → view of its forecasts."""
-_OF_TRACKS = (
+"""Level → view with the forecasts of the level."""
+_TRACK_INPUTS = (
     "log_plays_28d",
     "log_listeners_7d",
     "log_listeners_28d",
@@ -70,16 +71,16 @@ _OF_TRACKS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run may vary.
+    """Settings of a run.
 
     Attributes:
-        horizon: days ahead.
-        rolling: origins of validation, and of test.
-        stride: days between them.
-        most_statistical: series above which one-series-at-a-time models are left out.
-        trees: of the global models.
-        most_rows: that one of them learns from at once; beyond, series are drawn.
-        seed: of their draws.
+        horizon: number of days to forecast.
+        rolling: number of origins of validation, and of test.
+        stride: days between two origins.
+        most_statistical: number of series above which models of single series are left out.
+        trees: number of trees of each global model.
+        most_rows: maximal number of training rows of a global model; with more, series are sampled.
+        seed: seed of the samples.
     """
 
     horizon: int = 7
@@ -97,23 +98,23 @@ class Settings:
 
     @property
     def validation(self) -> list[int]:
-        """Likewise of validation; their days end before the first test origin."""
+        """Days before the end of each validation origin; their horizons end before the first test origin."""
         return [max(self.test) + self.horizon + self.stride * number for number in range(self.rolling)]
 
 
 @dataclass
 class World:
-    """Everything that is known.
+    """Histories and catalogue of all tracks up to a midnight.
 
     Attributes:
         home: the data folder.
-        tracks: their names.
-        values: (tracks, days) plays, NaN before the first.
-        end: the midnight after the last day.
-        artists: of each track.
-        genres: of each track, the first named.
-        released: of each track, microseconds since 1970, NaN if not told.
-        countries: share of listeners.
+        tracks: identifiers of the tracks.
+        values: (tracks, days) plays a day, NaN before the first play.
+        end: midnight after the last day.
+        artists: artist of each track.
+        genres: first genre of each track.
+        released: (tracks,) release time in µs since 1970 UTC; NaN if unknown.
+        countries: country code → share of the listeners.
     """
 
     home: Home
@@ -127,17 +128,17 @@ class World:
 
     @classmethod
     def load(cls, home: Home, end: datetime | None = None) -> "World":
-        """Pull it through Feast."""
+        """Pulls histories and catalogue through Feast."""
         end = end or last_full_day(home)
-        names, told = history(home, "track_plays_v1", "track_popularity__plays_1d", "track_id", end=end)
+        names, plays = history(home, "track_plays_v1", "track_popularity__plays_1d", "track_id", end=end)
         spine = all_keys("track_display_v1", None, end, home=home)
         catalogue = training_set("track_display_v1", spine, home=home).data
-        place = {name: number for number, name in enumerate(names)}
-        unheard = [name for name in catalogue["track_id"].to_list() if name not in place]
-        values = np.vstack([told, np.full((len(unheard), told.shape[1]), np.nan, np.float32)])
-        of = {row["track_id"]: row for row in catalogue.select("track_id", *_DISPLAYED).to_dicts()}
-        tracks = [*names, *unheard]
-        rows = [of.get(name, {}) for name in tracks]
+        row_of = {name: number for number, name in enumerate(names)}
+        unplayed = [name for name in catalogue["track_id"].to_list() if name not in row_of]
+        values = np.vstack([plays, np.full((len(unplayed), plays.shape[1]), np.nan, np.float32)])
+        catalogue_rows = {row["track_id"]: row for row in catalogue.select("track_id", *_DISPLAYED).to_dicts()}
+        tracks = [*names, *unplayed]
+        rows = [catalogue_rows.get(name, {}) for name in tracks]
         released = _released(home, tracks, end)
         artists = [row.get(_DISPLAYED[0]) for row in rows]
         genres = [(row.get(_DISPLAYED[1]) or [None])[0] for row in rows]
@@ -145,151 +146,157 @@ class World:
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """Tracks, artists, genres, total."""
+        """The hierarchy of tracks, artists, genres and the total."""
         return Hierarchy.of(self.tracks, {"artist": self.artists, "genre": self.genres})
 
     @cached_property
     def panel(self) -> Panel:
-        """All nodes."""
+        """The series of all nodes."""
         values = self.hierarchy.sums(self.values)
         return Panel(self.hierarchy.names, values, (7,), self.end)
 
     def age(self, end: datetime) -> np.ndarray:
-        """(tracks,) days since release."""
+        """Computes the days since release: (tracks,)."""
         return (end.timestamp() * 1e6 - self.released) / 86_400e6
 
 
 _DISPLAYED = ("track_catalogue__artist_id", "track_catalogue__genres")
 
 
-class Known:
-    """Inputs of the global models besides the lags: the calendar, the level, and of tracks their features by origin."""
+class TrendInputs:
+    """Inputs of the global models besides lags: calendar, level, and features of tracks as of the origin."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._at: dict[datetime, np.ndarray] = {}
-        self._place = {name: number for number, name in enumerate(world.panel.ids)}
-        self._level = np.zeros(len(world.panel), np.float32)
-        for number, part in enumerate(world.hierarchy.levels.values()):
-            self._level[part] = number
+        self._inputs_by_origin: dict[datetime, np.ndarray] = {}
+        self._node_of = {name: number for number, name in enumerate(world.panel.ids)}
+        self._level_of_node = np.zeros(len(world.panel), np.float32)
+        for number, nodes in enumerate(world.hierarchy.levels.values()):
+            self._level_of_node[nodes] = number
         self.pulled = Sample({}, {})
         self.rows = 0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the inputs."""
-        return (*calendar.NAMES, "level", *_OF_TRACKS)
+        """The names of the inputs."""
+        return (*calendar.NAMES, "level", *_TRACK_INPUTS)
 
     def pull(self, ends: Sequence[datetime]) -> None:
-        """The features of all tracks as of some origins, at once."""
-        ends = sorted(set(ends) - set(self._at))
+        """Pulls the features of all tracks as of the given origins in one training set."""
+        ends = sorted(set(ends) - set(self._inputs_by_origin))
         if not ends:
             return
         world = self._world
         texts = {"track_id": pl.String, "artist_id": pl.String}
         tracks = pl.DataFrame({"track_id": world.tracks, "artist_id": world.artists}, schema=texts)
-        moments = pl.DataFrame({"event_timestamp": ends}, schema={"event_timestamp": pl.Datetime("us", "UTC")})
-        spine = moments.join(tracks, how="cross").with_columns(platform_id=pl.lit(world.home.tenant))
-        found = training_set(SERVICE, spine, home=world.home)
+        origins = pl.DataFrame({"event_timestamp": ends}, schema={"event_timestamp": pl.Datetime("us", "UTC")})
+        spine = origins.join(tracks, how="cross").with_columns(platform_id=pl.lit(world.home.tenant))
+        training_data = training_set(SERVICE, spine, home=world.home)
         self.rows += spine.height
-        self.pulled = Sample.of(found)
+        self.pulled = Sample.of(training_data)
         for number, end in enumerate(ends):
-            self._at[end] = _of_tracks(found.data[number * len(world.tracks) : (number + 1) * len(world.tracks)])
+            self._inputs_by_origin[end] = _track_inputs(
+                training_data.data[number * len(world.tracks) : (number + 1) * len(world.tracks)]
+            )
 
     def __call__(self, panel: Panel, horizon: int) -> np.ndarray:
-        """(n, horizon, k) at the panel's end."""
+        """Returns the inputs (n, horizon, k) at the panel's end."""
         self.pull([panel.end])
-        days = calendar.days_ahead(panel.end, horizon, self._world.countries)
-        place = np.array([self._place[name] for name in panel.ids], int)
-        told = np.full((len(place), len(_OF_TRACKS)), np.nan, np.float32)
-        tracks = place < len(self._world.tracks)
-        told[tracks] = self._at[panel.end][place[tracks]]
-        made = np.empty((len(place), horizon, len(self.names)), np.float32)
-        made[:, :, : days.shape[1]] = days
-        made[:, :, days.shape[1]] = self._level[place][:, None]
-        made[:, :, days.shape[1] + 1 :] = told[:, None]
-        return made
+        calendar_inputs = calendar.days_ahead(panel.end, horizon, self._world.countries)
+        nodes = np.array([self._node_of[name] for name in panel.ids], int)
+        track_inputs = np.full((len(nodes), len(_TRACK_INPUTS)), np.nan, np.float32)
+        is_track = nodes < len(self._world.tracks)
+        track_inputs[is_track] = self._inputs_by_origin[panel.end][nodes[is_track]]
+        inputs = np.empty((len(nodes), horizon, len(self.names)), np.float32)
+        inputs[:, :, : calendar_inputs.shape[1]] = calendar_inputs
+        inputs[:, :, calendar_inputs.shape[1]] = self._level_of_node[nodes][:, None]
+        inputs[:, :, calendar_inputs.shape[1] + 1 :] = track_inputs[:, None]
+        return inputs
 
 
-def _of_tracks(rows: pl.DataFrame) -> np.ndarray:
-    """(tracks, len(_OF_TRACKS)) from a pulled spine of one origin."""
-    get = {name: rows[name].cast(pl.Float64).to_numpy() for name in rows.columns if rows.schema[name].is_numeric()}
-    age = (rows["event_timestamp"] - rows["track_catalogue__released"]).dt.total_seconds().cast(pl.Float64) / 86_400
-    weekly = get["platform_activity__plays_7d"] / 7
+def _track_inputs(rows: pl.DataFrame) -> np.ndarray:
+    """Computes the inputs of tracks (tracks, len(_TRACK_INPUTS)) from a pulled spine of one origin."""
+    values = {name: rows[name].cast(pl.Float64).to_numpy() for name in rows.columns if rows.schema[name].is_numeric()}
+    age_days = (rows["event_timestamp"] - rows["track_catalogue__released"]).dt.total_seconds().cast(
+        pl.Float64
+    ) / 86_400
+    daily_plays = values["platform_activity__plays_7d"] / 7
     columns = [
-        np.log1p(get["track_popularity__plays_28d"]),
-        np.log1p(get["track_popularity__listeners_7d"]),
-        np.log1p(get["track_popularity__listeners_28d"]),
-        get["track_popularity__skip_rate_28d"],
-        np.log1p(get["artist_popularity__plays_7d"]),
-        np.log1p(get["artist_popularity__plays_28d"]),
-        weekly / np.maximum(get["platform_activity__plays_28d"] / 28, 1),
+        np.log1p(values["track_popularity__plays_28d"]),
+        np.log1p(values["track_popularity__listeners_7d"]),
+        np.log1p(values["track_popularity__listeners_28d"]),
+        values["track_popularity__skip_rate_28d"],
+        np.log1p(values["artist_popularity__plays_7d"]),
+        np.log1p(values["artist_popularity__plays_28d"]),
+        daily_plays / np.maximum(values["platform_activity__plays_28d"] / 28, 1),
         rows["track_catalogue__explicit"].cast(pl.Float64).to_numpy(),
-        np.clip(age.to_numpy(), -1, 400),
+        np.clip(age_days.to_numpy(), -1, 400),
     ]
     return np.column_stack(columns).astype(np.float32)
 
 
-def forecasters(known: Known, settings: Settings, series: int) -> list[Forecaster]:
-    """Whom the ensemble is made of."""
-    learned = GlobalLightGBM(
+def forecasters(future_inputs: TrendInputs, settings: Settings, series: int) -> list[Forecaster]:
+    """Builds the members of the ensemble."""
+    boosted = GlobalLightGBM(
         trees=settings.trees,
         most_rows=settings.most_rows,
         floor=0.5,
         origins=8,
         stride=max(settings.horizon // 2, 1),
-        known=known,
-        known_names=known.names,
+        future_inputs=future_inputs,
+        future_input_names=future_inputs.names,
         seed=settings.seed,
     )
-    plain: list[Forecaster] = [SeasonalNaive(), SeasonalMean(), RecentMean(7, "mean_7d"), RecentMean(28, "mean_28d")]
+    naive: list[Forecaster] = [SeasonalNaive(), SeasonalMean(), RecentMean(7, "mean_7d"), RecentMean(28, "mean_28d")]
     statistical: list[Forecaster] = [THETA, INTERMITTENT] if series <= settings.most_statistical else []
-    return [learned, replace(learned, name="global_difference", difference=True), *statistical, *plain]
+    return [boosted, replace(boosted, name="global_difference", difference=True), *statistical, *naive]
 
 
 def run(home: Home, settings: Settings | None = None, *, progress: Progress = silent) -> ForecastResult:
-    """Train, measure and register. See the module's docstring.
+    """Trains, evaluates and registers the model. See the module's docstring.
 
     Raises:
-        InputError: too few days.
+        InputError: there are too few days.
         StoreError: features are not built or not applied.
     """
     settings = settings or Settings()
     clock = Clock(progress, 6)
     world = World.load(home)
     panel = world.panel
-    enough = max(settings.validation) + 2 * settings.horizon
-    if panel.steps < enough:
+    required_days = max(settings.validation) + 2 * settings.horizon
+    if panel.steps < required_days:
         raise InputError(
-            expected=f"at least {enough} days of plays for forecasts of {settings.horizon} days",
+            expected=f"at least {required_days} days of plays for forecasts of {settings.horizon} days",
             found=f"{panel.steps}",
             next_command="python -m transforms import FORMAT PATH  (more days)",
         )
-    known = Known(world)
-    members = forecasters(known, settings, len(panel))
-    known.pull([*_origins(panel, members[0], [0, *settings.validation, *settings.test], settings.horizon)])
+    future_inputs = TrendInputs(world)
+    members = forecasters(future_inputs, settings, len(panel))
+    future_inputs.pull([*_origins(panel, members[0], [0, *settings.validation, *settings.test], settings.horizon)])
     clock.lap("features")
-    names = [one.name for one in members]
-    past = backtest(panel, members, settings.horizon, settings.validation)
+    names = [forecaster.name for forecaster in members]
+    validation = backtest(panel, members, settings.horizon, settings.validation)
     clock.lap("validation")
-    blends = _choose(world, past, names)
-    said = _ensemble(world, past, blends)
-    reconciler = Reconciler.fit(world.hierarchy, past, said)
-    said = reconciler.of(world.hierarchy, said, past.scale)
-    conformal = {level: _conformal(past, said, part) for level, part in world.hierarchy.levels.items()}
+    blends = _choose_blends(world, validation, names)
+    forecasts = _ensemble(world, validation, blends)
+    reconciler = Reconciler.fit(world.hierarchy, validation, forecasts)
+    forecasts = reconciler.reconcile(world.hierarchy, forecasts, validation.scale)
+    conformal = {level: _conformal(validation, forecasts, part) for level, part in world.hierarchy.levels.items()}
     clock.lap("ensemble")
     test = backtest(panel, members, settings.horizon, settings.test)
-    metrics, shown = measure(world, test, blends, reconciler, conformal)
+    metrics, plots = measure(world, test, blends, reconciler, conformal)
     clock.lap("test")
-    fitted = [one.fit(panel, settings.horizon) for one in members]
+    fitted = [forecaster.fit(panel, settings.horizon) for forecaster in members]
     curve = ReleaseCurve.fit(world.values, world.age(world.end), world.artists)
-    learned = [one for one in fitted if isinstance(one, GlobalLightGBM) and one.booster is not None]
-    files = {f"{one.name}.onnx": to_onnx(one.booster) for one in learned}
+    boosted = [
+        forecaster for forecaster in fitted if isinstance(forecaster, GlobalLightGBM) and forecaster.booster is not None
+    ]
+    files = {f"{forecaster.name}.onnx": to_onnx(forecaster.booster) for forecaster in boosted}
     extra = {
         "settings": asdict(settings),
-        "blends": {level: one.as_json() for level, one in blends.items()},
+        "blends": {level: blend.as_json() for level, blend in blends.items()},
         "reconciler": reconciler.as_json(),
-        "conformal": {level: one.as_json() for level, one in conformal.items()},
+        "conformal": {level: quantiles.as_json() for level, quantiles in conformal.items()},
         "curve": {"curve": curve.curve.tolist(), "everyone": curve.everyone, "pull": curve.pull},
     }
     clock.lap("fit")
@@ -298,7 +305,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         NAME,
         files=files,
         metrics=metrics,
-        pulled=known.pulled,
+        pulled=future_inputs.pulled,
         inputs=members[0].names(panel),  # type: ignore[attr-defined]
         cutoff=world.end.isoformat(),
         parameters={**asdict(settings), "nodes": len(panel), "days": panel.steps, "trust": reconciler.trust},
@@ -306,32 +313,32 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         extra=extra,
         evidence=_evidence(world, test, blends, reconciler),
     )
-    page = report.write(home, NAME, version, metrics, {key: extra[key] for key in ("blends", "reconciler")}, shown)
+    page = report.write(home, NAME, version, metrics, {key: extra[key] for key in ("blends", "reconciler")}, plots)
     clock.lap("registration")
-    return ForecastResult(NAME, version, known.rows, metrics, clock.seconds, page)
+    return ForecastResult(NAME, version, future_inputs.rows, metrics, clock.seconds, page)
 
 
 def forecast(home: Home) -> dict[str, int]:
-    """What the champion says from the end of the data on, written back as features; rows by view.
+    """Forecasts from the end of the data by the champion and writes the forecasts back as features; rows by view.
 
     Raises:
-        BundleError: nothing is promoted.
+        BundleError: no version is promoted.
     """
     folder, manifest = read_champion(home, NAME)
     extra = manifest.extra
     settings = Settings(**extra["settings"])
     world = World.load(home)
     members = []
-    for one in forecasters(Known(world), settings, len(world.panel)):
-        loaded = isinstance(one, GlobalLightGBM) and (folder / f"{one.name}.onnx").is_file()
-        booster = OnnxBooster((folder / f"{one.name}.onnx").read_bytes()) if loaded else None
-        members.append(replace(one, booster=booster) if isinstance(one, GlobalLightGBM) else one)
-    conformal = {level: ConformalQuantiles.from_json(told) for level, told in extra["conformal"].items()}
+    for forecaster in forecasters(TrendInputs(world), settings, len(world.panel)):
+        has_booster = isinstance(forecaster, GlobalLightGBM) and (folder / f"{forecaster.name}.onnx").is_file()
+        booster = OnnxBooster((folder / f"{forecaster.name}.onnx").read_bytes()) if has_booster else None
+        members.append(replace(forecaster, booster=booster) if isinstance(forecaster, GlobalLightGBM) else forecaster)
+    conformal = {level: ConformalQuantiles.from_json(values) for level, values in extra["conformal"].items()}
     curve = extra["curve"]
-    made = speak(
+    forecasts = forecast_levels(
         world,
         members,
-        {level: Blend.from_json(told) for level, told in extra["blends"].items()},
+        {level: Blend.from_json(values) for level, values in extra["blends"].items()},
         Reconciler.from_json(extra["reconciler"]),
         conformal,
         ReleaseCurve(np.array(curve["curve"]), curve["everyone"], curve["pull"]),
@@ -340,7 +347,7 @@ def forecast(home: Home) -> dict[str, int]:
     written = {}
     for level, part in world.hierarchy.levels.items():
         ids = [name.partition(":")[2] for name in world.panel.ids[part]]
-        mean, quantiles = made[level]
+        mean, quantiles = forecasts[level]
         written[VIEWS[level]] = write(
             home,
             VIEWS[level],
@@ -355,7 +362,7 @@ def forecast(home: Home) -> dict[str, int]:
     return written
 
 
-def speak(
+def forecast_levels(
     world: World,
     members: Sequence[Forecaster],
     blends: Mapping[str, Blend],
@@ -364,23 +371,28 @@ def speak(
     curve: ReleaseCurve,
     horizon: int,
 ) -> dict[str, tuple[np.ndarray, dict[float, np.ndarray]]]:
-    """Level → forecasts (n, horizon) that add up, and their quantiles, at the end of the world's histories."""
+    """Forecasts every level at the end of the histories: level → reconciled means (n, horizon) and their quantiles."""
     panel = world.panel
-    forecasts = {one.name: one.forecast(panel, horizon)[None] for one in members}
+    forecasts = {member.name: member.forecast(panel, horizon)[None] for member in members}
     scale = mase_scale(panel.values, panel.season)
-    unknown = np.full((1, len(panel), horizon), np.nan)
-    now = Backtest(forecasts, unknown, scale[None], np.array([panel.steps]))
-    said = panel.bounded(_ensemble(world, now, blends)[0])
+    no_truth = np.full((1, len(panel), horizon), np.nan)
+    current = Backtest(forecasts, no_truth, scale[None], np.array([panel.steps]))
+    reconciled = panel.bounded(_ensemble(world, current, blends)[0])
     tracks = world.hierarchy.levels["track"]
-    unheard = panel.lengths[tracks] == 0
-    level = curve.level(world.values, world.artists)
-    age = world.age(world.end)
-    # nothing of a track that is out for long and was never played speaks for plays to come
-    likes = curve.forecast(level, age, horizon) * ((age >= -1) & (age < len(curve.curve)))[:, None]
-    said[tracks] = np.where(unheard[:, None], likes, said[tracks])
-    said = reconciler.of(world.hierarchy, said[None], scale[None])[0]
+    unplayed = panel.lengths[tracks] == 0
+    artist_level = curve.level(world.values, world.artists)
+    age_days = world.age(world.end)
+    # tracks without plays long after their release are not expected to be played
+    new_track_forecasts = (
+        curve.forecast(artist_level, age_days, horizon) * ((age_days >= -1) & (age_days < len(curve.curve)))[:, None]
+    )
+    reconciled[tracks] = np.where(unplayed[:, None], new_track_forecasts, reconciled[tracks])
+    reconciled = reconciler.reconcile(world.hierarchy, reconciled[None], scale[None])[0]
     levels = world.hierarchy.levels
-    return {name: (said[part], conformal[name].quantiles(said[part], scale[part])) for name, part in levels.items()}
+    return {
+        level: (reconciled[part], conformal[level].quantiles(reconciled[part], scale[part]))
+        for level, part in levels.items()
+    }
 
 
 def measure(
@@ -389,118 +401,123 @@ def measure(
     blends: Mapping[str, Blend],
     reconciler: Reconciler,
     conformal: Mapping[str, ConformalQuantiles],
-) -> tuple[dict[str, dict[str, Metrics]], list[report.Shown]]:
-    """Level, and new tracks → forecaster → figures over the test origins; and what to draw."""
+) -> tuple[dict[str, dict[str, Metrics]], list[report.ForecastPlot]]:
+    """Evaluates on the test origins: level (and new tracks) → forecaster → metrics; and the series to plot."""
     ensemble = _ensemble(world, test, blends)
-    said = reconciler.of(world.hierarchy, ensemble, test.scale)
+    reconciled = reconciler.reconcile(world.hierarchy, ensemble, test.scale)
     metrics: dict[str, dict[str, Metrics]] = {}
-    shown = []
+    plots = []
     for level, part in world.hierarchy.levels.items():
-        mine = test.only(np.arange(len(world.panel))[part])
-        quantiles = _at_each(conformal[level], said[:, part], mine.scale)
-        of: dict[str, Metrics] = {"reconciled": mine.metrics(said[:, part], quantiles)}
-        of["ensemble"] = mine.metrics(ensemble[:, part])
-        of |= {name: mine.metrics(values) for name, values in mine.forecasts.items()}
-        metrics[level] = of
+        level_test = test.only(np.arange(len(world.panel))[part])
+        quantiles = _quantiles_by_origin(conformal[level], reconciled[:, part], level_test.scale)
+        by_forecaster: dict[str, Metrics] = {"reconciled": level_test.metrics(reconciled[:, part], quantiles)}
+        by_forecaster["ensemble"] = level_test.metrics(ensemble[:, part])
+        by_forecaster |= {name: level_test.metrics(values) for name, values in level_test.forecasts.items()}
+        metrics[level] = by_forecaster
         busiest = np.argsort(-np.nan_to_num(world.panel.values[part][:, -28:]).sum(axis=1), kind="stable")[:2]
         for number in busiest.tolist():
             node = range(len(world.panel))[part][number]
-            shown.append(
-                report.Shown(
+            plots.append(
+                report.ForecastPlot(
                     world.panel.ids[node],
                     world.panel.values[node][-60:],
                     int(world.panel.steps - test.origins[0]),
-                    said[0, node],
+                    reconciled[0, node],
                     {name: values[0, number] for name, values in quantiles.items()},
                 )
             )
     metrics["new tracks"] = new_tracks(world, test, ensemble)
-    return metrics, shown
+    return metrics, plots
 
 
 def _evidence(world: World, test: Backtest, blends: Mapping[str, Blend], reconciler: Reconciler) -> Evidence:
-    """Of tracks, the ones that were played most if they are many."""
-    said = reconciler.of(world.hierarchy, _ensemble(world, test, blends), test.scale)
+    """Returns the scaled errors of tracks; of many tracks only the most played."""
+    reconciled = reconciler.reconcile(world.hierarchy, _ensemble(world, test, blends), test.scale)
     tracks = np.arange(len(world.panel))[world.hierarchy.levels["track"]]
-    played = np.nan_to_num(world.panel.values[tracks][:, -28:]).sum(axis=1)
-    chosen = np.sort(tracks[np.argsort(-played, kind="stable")[:MOST_UNITS]])
+    recent_plays = np.nan_to_num(world.panel.values[tracks][:, -28:]).sum(axis=1)
+    chosen = np.sort(tracks[np.argsort(-recent_plays, kind="stable")[:MOST_UNITS]])
     panel = replace(
         world.panel, ids=[world.panel.ids[node] for node in chosen.tolist()], values=world.panel.values[chosen]
     )
-    return test.only(chosen).evidence(said[:, chosen], panel, ["seasonal_naive", "mean_28d"])
+    return test.only(chosen).evidence(reconciled[:, chosen], panel, ["seasonal_naive", "mean_28d"])
 
 
-def new_tracks(world: World, test: Backtest, said: np.ndarray) -> dict[str, Metrics]:
-    """Tracks that came out lately and nobody had played at a test origin: from their likes, beside the plain ways.
+def new_tracks(world: World, test: Backtest, ensemble: np.ndarray) -> dict[str, Metrics]:
+    """Evaluates tracks released lately and without plays at a test origin, beside simple forecasts.
 
-    Errors are scaled by the mean of what such tracks were played.
+    Errors are scaled by the mean plays of such tracks.
     """
     tracks, horizon = world.hierarchy.levels["track"], test.truth.shape[2]
-    found: dict[str, list[np.ndarray]] = {"from_likes": [], "ensemble": [], "mean_of_all": [], "truth": []}
-    for place, steps in enumerate(test.origins.tolist()):
+    by_forecaster: dict[str, list[np.ndarray]] = {"from_likes": [], "ensemble": [], "mean_of_all": [], "truth": []}
+    for origin, steps in enumerate(test.origins.tolist()):
         past = world.values[:, :steps]
-        age = world.age(world.end - (world.values.shape[1] - steps) * DAY)
-        new = ~np.isfinite(past).any(axis=1) & (age >= 0) & (age < AGES)
-        curve = ReleaseCurve.fit(past, age, world.artists)
-        found["from_likes"].append(curve.forecast(curve.level(past, world.artists), age, horizon)[new])
-        found["ensemble"].append(said[place, tracks][new])
-        found["mean_of_all"].append(np.full((int(new.sum()), horizon), curve.everyone))
-        found["truth"].append(np.nan_to_num(world.values[new, steps : steps + horizon]))
-    truth = np.concatenate(found.pop("truth"))
+        age_days = world.age(world.end - (world.values.shape[1] - steps) * DAY)
+        is_new = ~np.isfinite(past).any(axis=1) & (age_days >= 0) & (age_days < AGES)
+        curve = ReleaseCurve.fit(past, age_days, world.artists)
+        by_forecaster["from_likes"].append(curve.forecast(curve.level(past, world.artists), age_days, horizon)[is_new])
+        by_forecaster["ensemble"].append(ensemble[origin, tracks][is_new])
+        by_forecaster["mean_of_all"].append(np.full((int(is_new.sum()), horizon), curve.everyone))
+        by_forecaster["truth"].append(np.nan_to_num(world.values[is_new, steps : steps + horizon]))
+    truth = np.concatenate(by_forecaster.pop("truth"))
     scale = np.full(len(truth), max(float(truth.mean()), 1e-9) if truth.size else 1.0)
-    return {name: forecast_metrics(truth, np.concatenate(parts), scale) for name, parts in found.items()}
+    return {name: forecast_metrics(truth, np.concatenate(parts), scale) for name, parts in by_forecaster.items()}
 
 
-def _at_each(conformal: ConformalQuantiles, said: np.ndarray, scale: np.ndarray) -> dict[float, np.ndarray]:
-    made = [conformal.quantiles(at, size) for at, size in zip(said, scale, strict=True)]
-    return {level: np.stack([one[level] for one in made]) for level in conformal.levels}
+def _quantiles_by_origin(
+    conformal: ConformalQuantiles, forecasts: np.ndarray, scale: np.ndarray
+) -> dict[float, np.ndarray]:
+    by_origin = [
+        conformal.quantiles(forecast, origin_scale) for forecast, origin_scale in zip(forecasts, scale, strict=True)
+    ]
+    return {level: np.stack([quantiles[level] for quantiles in by_origin]) for level in conformal.levels}
 
 
-def _conformal(past: Backtest, said: np.ndarray, part: slice) -> ConformalQuantiles:
-    steps = past.truth.shape[2]
-    truth, forecast = (values[:, part].reshape(-1, steps) for values in (past.truth, said))
-    return ConformalQuantiles().fit(truth, forecast, past.scale[:, part].reshape(-1))
+def _conformal(validation: Backtest, forecasts: np.ndarray, part: slice) -> ConformalQuantiles:
+    steps = validation.truth.shape[2]
+    truth, forecast = (values[:, part].reshape(-1, steps) for values in (validation.truth, forecasts))
+    return ConformalQuantiles().fit(truth, forecast, validation.scale[:, part].reshape(-1))
 
 
-def _choose(world: World, past: Backtest, names: Sequence[str]) -> dict[str, Blend]:
-    """A blend for each level; genres and the total, of which there are few, share one."""
+def _choose_blends(world: World, validation: Backtest, names: Sequence[str]) -> dict[str, Blend]:
+    """Chooses a blend for each level; genres and the total share one, because they are few series."""
     nodes = np.arange(len(world.panel))
     top = np.concatenate([nodes[world.hierarchy.levels[level]] for level in ("genre", "total")])
-    shared = Blend.choose(past.only(top), names)
+    shared = Blend.choose(validation.only(top), names)
     lower = {
-        level: Blend.choose(past.only(nodes[world.hierarchy.levels[level]]), names) for level in ("track", "artist")
+        level: Blend.choose(validation.only(nodes[world.hierarchy.levels[level]]), names)
+        for level in ("track", "artist")
     }
     return {**lower, "genre": shared, "total": shared}
 
 
-def _ensemble(world: World, found: Backtest, blends: Mapping[str, Blend]) -> np.ndarray:
-    """(o, nodes, h) what the blends say."""
+def _ensemble(world: World, result: Backtest, blends: Mapping[str, Blend]) -> np.ndarray:
+    """Combines the forecasts of each level by its blend: (o, nodes, h)."""
     nodes = np.arange(len(world.panel))
-    parts = [blends[level].of(found.only(nodes[part])) for level, part in world.hierarchy.levels.items()]
+    parts = [blends[level].of(result.only(nodes[part])) for level, part in world.hierarchy.levels.items()]
     return np.concatenate(parts, axis=1)
 
 
-def _origins(panel: Panel, learned: Any, backs: Sequence[int], horizon: int) -> list[datetime]:
-    """Every origin at which the global model will ask for features."""
-    inner = [horizon + learned.stride * number for number in range(learned.origins)]
-    found = {back + more for back in backs for more in (0, *inner)}
-    return [panel.back(back).end for back in sorted(found) if back < panel.steps - 1]
+def _origins(panel: Panel, boosted: Any, backs: Sequence[int], horizon: int) -> list[datetime]:
+    """Returns every origin at which the global model needs features."""
+    inner = [horizon + boosted.stride * number for number in range(boosted.origins)]
+    all_backs = {back + further for back in backs for further in (0, *inner)}
+    return [panel.back(back).end for back in sorted(all_backs) if back < panel.steps - 1]
 
 
 def _released(home: Home, tracks: list[str], end: datetime) -> np.ndarray:
     spine = pl.DataFrame({"track_id": tracks}).with_columns(
         event_timestamp=pl.lit(end), artist_id=pl.lit(None, pl.String), platform_id=pl.lit(home.tenant)
     )
-    found = training_set(SERVICE, spine, home=home).data["track_catalogue__released"]
-    return found.dt.timestamp("us").cast(pl.Float64).to_numpy()
+    released = training_set(SERVICE, spine, home=home).data["track_catalogue__released"]
+    return released.dt.timestamp("us").cast(pl.Float64).to_numpy()
 
 
 def _countries(home: Home, end: datetime) -> dict[str, float]:
-    """Share of the listeners by country."""
+    """Computes the share of the listeners by country, of the ten largest."""
     spine = all_keys("user_behavior_v1", None, end, home=home)
-    told = training_set("user_behavior_v1", spine, home=home).data["user_profile__country"].drop_nulls()
-    counts = told.value_counts().sort("count", "user_profile__country", descending=True)[:10]
-    return {str(code): count / told.len() for code, count in counts.iter_rows()}
+    countries = training_set("user_behavior_v1", spine, home=home).data["user_profile__country"].drop_nulls()
+    counts = countries.value_counts().sort("count", "user_profile__country", descending=True)[:10]
+    return {str(code): count / countries.len() for code, count in counts.iter_rows()}
 
 
 _ABOUT = (

@@ -13,7 +13,7 @@ from transforms.batch import closings, versions
 from transforms.raw.table import MICROSECONDS_UTC
 
 QUANTILES = {0.025: "lower_95", 0.1: "lower_80", 0.5: "median", 0.9: "upper_80", 0.975: "upper_95"}
-"""Level → column."""
+"""Level of the quantile → column."""
 
 
 def write(
@@ -29,13 +29,13 @@ def write(
     model: str,
     chance: np.ndarray | None = None,
 ) -> int:
-    """Write the forecasts (n, h) of one origin; again for the same origin and model replaces them.
+    """Writes the forecasts (n, h) of one origin; a second write for the same origin and model replaces them.
 
-    A row is known from now on: a training set as of the origin, as known then, does not see a forecast that was made
+    The created time of the rows is now: a training set as known at the origin does not contain a forecast that was made
     later. A backfill of old origins therefore never leaks.
 
     Returns:
-        How many rows.
+        Number of rows.
     """
     table = feature_tables.tables()[view]
     key = next(iter(table.join_keys))

@@ -1,15 +1,14 @@
-"""Recommendation: what might this listener want to hear that they have not heard?
+"""Recommendation: tracks that a listener has not heard and may want to hear.
 
-One contract for all (``contract``): ``fit(interactions, cutoff, attributes)`` learns from what lies before the cutoff,
-and what comes out has ``scores(users)``, an array (len(users), tracks), higher is better.
+All algorithms have one interface (``contract``): ``fit(interactions, cutoff, attributes)`` learns from the plays before
+the cutoff; the fit has ``scores(users)``, an array (len(users), tracks), higher is better.
 
-- ``ials``: vectors of listeners and tracks. ``ease``, ``item_knn``, ``rp3beta``: tracks that are played by the same
-  people. ``transitions``: what is played after what. ``popularity``: the same for everybody.
-- ``content``: tracks described alike. ``cold_start``: vectors for tracks that nobody has played, from what describes
-  them.
-- ``blend``: several of them, with weights learned on validation.
+- ``ials``: vectors of listeners and tracks. ``ease``, ``item_knn``, ``rp3beta``: tracks played by the same listeners.
+  ``transitions``: tracks played after the last ones. ``popularity``: most played tracks, the same for everybody.
+- ``content``: tracks with similar attributes. ``cold_start``: vectors of tracks without plays, from their attributes.
+- ``blend``: a weighted sum of several algorithms, with weights learned on validation.
 
-``ranker`` orders the candidates of ``candidates`` by features of a FeatureService. ``run`` trains the family: vectors
-written back as features at every cutoff, rankers trained on what was known at those moments, all measured on the last
-days, and a bundle to serve.
+``ranker`` orders the candidates of ``candidates`` by features of a FeatureService. ``run`` trains the family: it writes
+vectors back as features at every cutoff, trains the rankers on point-in-time features, evaluates all models on the
+last days, and writes the bundle for serving.
 """

@@ -1,7 +1,7 @@
-"""Several algorithms as one: their scores standardised for each listener, with weights learned on validation.
+"""A weighted sum of the scores of several algorithms, standardised for each listener.
 
-The weights are those of ``training.models.ensemble.WeightedEnsemble``, chosen for NDCG@10 of full lists: of each
-listener the tracks that stand first with any member are compared, all others come after them with all members.
+The weights are learned on validation by ``training.models.ensemble.WeightedEnsemble`` for NDCG@10 of full lists. For
+each listener only the top tracks of any member are compared; all other tracks rank after them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,18 +15,18 @@ from training.models.ensemble import Members, WeightedEnsemble
 from training.models.recommendation.contract import Fitted, Model
 
 DEPTH = 60
-"""Tracks of each member that are compared."""
+"""Number of top tracks of each member that are compared."""
 BATCH = 256
 
 
 @dataclass(frozen=True)
 class BlendFit:
-    """Fitted members.
+    """A fitted blend.
 
     Attributes:
-        members: of the blend.
-        weights: one for each.
-        heard: (users, tracks) distinct tracks before the cutoff, which are left out of means and deviations.
+        members: fitted algorithms by name.
+        weights: weight of each member.
+        heard: user → distinct tracks heard before the cutoff, which are left out of means and deviations.
     """
 
     members: Mapping[str, Fitted]
@@ -34,7 +34,7 @@ class BlendFit:
     heard: Mapping[int, np.ndarray]
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """The weighted sum of standardised scores."""
+        """Sums the weighted standardised scores of the members."""
         return sum(
             self.weights[name] * standardised(fit.scores(users), users, self.heard)
             for name, fit in self.members.items()
@@ -44,32 +44,34 @@ class BlendFit:
 
 @dataclass(frozen=True)
 class Blend:
-    """Settings.
+    """Settings of a blend.
 
     Attributes:
-        members: algorithms.
-        weights: one for each; those without are not fitted.
+        members: algorithms by name.
+        weights: weight of each member; members without weight are not fitted.
     """
 
     members: Mapping[str, Model]
     weights: Mapping[str, float]
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> BlendFit:
-        """Fit every member that has a weight."""
+        """Fits every member that has a weight."""
         used = {name: model for name, model in self.members.items() if self.weights.get(name)}
         fitted = {name: model.fit(interactions, cutoff, attributes) for name, model in used.items()}
         return BlendFit(fitted, self.weights, interactions.before(cutoff).tracks_by_user())
 
 
 def standardised(scores: np.ndarray, users: np.ndarray, heard: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Mean 0 and deviation 1 over the tracks that each listener has not heard."""
-    found = np.array(scores, np.float64)
-    for place, user in enumerate(users.tolist()):
-        unheard = np.ones(found.shape[1], bool)
+    """Standardises scores to mean 0 and deviation 1 over the tracks that each listener has not heard."""
+    standardised_scores = np.array(scores, np.float64)
+    for row, user in enumerate(users.tolist()):
+        unheard = np.ones(standardised_scores.shape[1], bool)
         unheard[heard.get(user, [])] = False
-        rest = found[place][unheard] if unheard.any() else found[place]
-        found[place] = (found[place] - rest.mean()) / max(float(rest.std()), 1e-12)
-    return found
+        unheard_scores = standardised_scores[row][unheard] if unheard.any() else standardised_scores[row]
+        standardised_scores[row] = (standardised_scores[row] - unheard_scores.mean()) / max(
+            float(unheard_scores.std()), 1e-12
+        )
+    return standardised_scores
 
 
 def learn_weights(
@@ -79,48 +81,48 @@ def learn_weights(
     *,
     steps: int = 20,
 ) -> dict[str, float]:
-    """Weights that rank the relevant tracks best.
+    """Learns the weights that rank the relevant tracks best.
 
     Args:
-        fitted: members, which saw nothing of what is relevant.
-        heard: user to tracks that are left out of their list.
-        relevant: user to tracks that belong on top of it.
-        steps: of the greedy choice.
+        fitted: members, fitted without the relevant plays.
+        heard: user → tracks that are left out of the user's list.
+        relevant: user → tracks that belong at the top of the list.
+        steps: number of greedy selection steps.
     """
-    asked = np.array(sorted(user for user, tracks in relevant.items() if len(tracks)), np.int64)
+    users = np.array(sorted(user for user, tracks in relevant.items() if len(tracks)), np.int64)
     values, truth, group = [], [], []
-    for batch, scores in _batches(fitted, heard, asked):
-        for place, user in enumerate(batch.tolist()):
-            own = scores[:, place]
-            own[:, heard.get(user, [])] = -np.inf
-            first = np.argpartition(-own, min(DEPTH, own.shape[1] - 1), axis=1)[:, :DEPTH]
-            tracks = np.unique(first[np.isfinite(np.take_along_axis(own, first, axis=1))])
-            values.append(own[:, tracks].T)
+    for batch, scores in _batches(fitted, heard, users):
+        for row, user in enumerate(batch.tolist()):
+            user_scores = scores[:, row]
+            user_scores[:, heard.get(user, [])] = -np.inf
+            top = np.argpartition(-user_scores, min(DEPTH, user_scores.shape[1] - 1), axis=1)[:, :DEPTH]
+            tracks = np.unique(top[np.isfinite(np.take_along_axis(user_scores, top, axis=1))])
+            values.append(user_scores[:, tracks].T)
             truth.append(np.isin(tracks, relevant[user]))
             group.append(np.full(len(tracks), user))
     groups = np.unique(np.concatenate(group), return_inverse=True)[1]
     members = Members(tuple(fitted), np.concatenate(values), np.concatenate(truth).astype(float), groups)
-    loss = NdcgLoss.of(groups, np.array([len(relevant[user]) for user in asked.tolist()]))
+    loss = NdcgLoss.of(groups, np.array([len(relevant[user]) for user in users.tolist()]))
     return WeightedEnsemble(loss=loss, steps=steps).fit(members).weights
 
 
 def _batches(
-    fitted: Mapping[str, Fitted], heard: Mapping[int, np.ndarray], asked: np.ndarray
+    fitted: Mapping[str, Fitted], heard: Mapping[int, np.ndarray], users: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Users, and the members' standardised scores (members, users, tracks)."""
-    for first in range(0, len(asked), BATCH):
-        batch = asked[first : first + BATCH]
+    """Yields batches of users with the standardised scores of all members, (members, users, tracks)."""
+    for start in range(0, len(users), BATCH):
+        batch = users[start : start + BATCH]
         yield batch, np.stack([standardised(fit.scores(batch), batch, heard) for fit in fitted.values()])
 
 
 @dataclass(frozen=True)
 class NdcgLoss:
-    """1 − NDCG@10 of lists that lie one after the other.
+    """The loss 1 − NDCG@10 of concatenated lists.
 
     Attributes:
-        group: (n,) number of each row's list.
-        starts: (lists,) first row of each.
-        ideal: (lists,) best possible gain.
+        group: (n,) number of the list of each row.
+        starts: (lists,) first row of each list.
+        ideal: (lists,) best possible gain of each list.
     """
 
     group: np.ndarray
@@ -129,14 +131,14 @@ class NdcgLoss:
 
     @classmethod
     def of(cls, group: np.ndarray, relevant: np.ndarray) -> "NdcgLoss":
-        """For rows in order of their list, and how many tracks are relevant in each list."""
+        """Builds the loss from the list of each row, in order, and the number of relevant tracks of each list."""
         starts = np.searchsorted(group, np.arange(len(relevant)))
         gains = np.cumsum(1 / np.log2(np.arange(2, 12)))
         return cls(group, starts, gains[np.minimum(relevant, 10) - 1])
 
     def __call__(self, truth: np.ndarray, prediction: np.ndarray) -> float:
-        """Of a prediction (n,)."""
+        """Computes the mean loss of a prediction (n,) over all lists."""
         order = np.lexsort((-prediction, self.group))
-        place = np.arange(len(order)) - self.starts[self.group]  # lists stay where they are, rows move within
-        gain = np.where(place < 10, truth[order] / np.log2(place + 2.0), 0)
+        rank = np.arange(len(order)) - self.starts[self.group]  # lists stay where they are, rows move within
+        gain = np.where(rank < 10, truth[order] / np.log2(rank + 2.0), 0)
         return 1 - float(np.mean(np.bincount(self.group, gain, minlength=len(self.ideal)) / self.ideal))

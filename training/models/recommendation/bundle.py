@@ -1,4 +1,4 @@
-"""What serving needs of the family, as one bundle: five models that share vectors and catalogue."""
+"""Writes the bundle of the family: five models that share vectors and catalogue."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from training.datasets import Interactions, TimeSplit, TrainingSet
 from training.golden import golden
 from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation.knowledge import Knowledge
-from training.models.recommendation.measured import Measured
+from training.models.recommendation.measured import Evaluation
 from training.models.recommendation.ranker import HYBRID, REAL_TIME
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours
@@ -32,69 +32,71 @@ NAME = "recommendation"
 
 
 @dataclass(frozen=True)
-class Learned:
-    """All that was learned from everything there is.
+class TrainedModels:
+    """The models trained on all data, as they go into the bundle.
 
     Attributes:
-        interactions: whose tracks are meant.
-        known: at the end of the data.
-        hybrid: the ranker at any time.
-        real_time: the ranker within sessions.
-        weights: of the collaborative and of the cold-start model.
-        popularity: by segment.
+        interactions: all plays, with the identifiers of tracks and users.
+        knowledge: vectors, neighbours and popularity at the end of the data.
+        hybrid: ranker for requests outside a session.
+        real_time: ranker for requests within sessions.
+        weights: model (collaborative, cold start) → score name → weight.
+        popularity: plays by segment of listeners.
     """
 
     interactions: Interactions
-    known: Knowledge
+    knowledge: Knowledge
     hybrid: "lightgbm.Booster"
     real_time: "lightgbm.Booster"
     weights: Mapping[str, Mapping[str, float]]
     popularity: SegmentPopularity
 
 
-def writer(
+def bundle_writer(
     home: Home,
-    learned: Learned,
-    pulled: TrainingSet,
-    found: Measured,
+    trained: TrainedModels,
+    training_data: TrainingSet,
+    evaluation: Evaluation,
     split: TimeSplit,
     page: str,
-    asked: Mapping[str, np.ndarray],
-    shown: np.ndarray,
+    golden_inputs: Mapping[str, np.ndarray],
+    explained_rows: np.ndarray,
 ) -> Callable[[Path, int], BundleManifest]:
-    """A function that writes the bundle of a version into a folder.
+    """Returns a function that writes the bundle of a version into a folder.
 
     Args:
         home: the data folder.
-        learned: everything.
-        pulled: the hybrid's training set.
-        found: metrics.
-        split: of the plays.
-        page: the report.
-        asked: some rows that each ranker eats, by ``hybrid`` and ``real_time``: serving asks about them, too.
-        shown: (n, d) rows of the test that the hybrid ranker is explained by.
+        trained: models trained on all data.
+        training_data: training set of the hybrid ranker.
+        evaluation: metrics on test.
+        split: split of the plays by time.
+        page: report as HTML.
+        golden_inputs: ranker (``hybrid``, ``real_time``) → input rows whose scores serving checks.
+        explained_rows: (n, d) rows of the test for the feature contributions of the hybrid ranker.
     """
-    boosters = {"hybrid": learned.hybrid, "real_time": learned.real_time}
-    known = learned.known
-    kept = np.flatnonzero(known.known)
-    numbers = {model: asdict(values) for model, values in found.by_question["at the cutoff"].items()}
+    boosters = {"hybrid": trained.hybrid, "real_time": trained.real_time}
+    knowledge = trained.knowledge
+    kept_tracks = np.flatnonzero(knowledge.recommendable)
+    numbers = {model: asdict(values) for model, values in evaluation.by_question["at the cutoff"].items()}
     real_time = resolve_service(open_store(home), REAL_TIME.service)
 
     def write(folder: Path, version: int) -> BundleManifest:
         files = {
-            "hybrid.onnx": to_onnx(learned.hybrid),
-            "real_time.onnx": to_onnx(learned.real_time),
-            "taste.voy": index(known.taste.track[kept]),
-            "content.voy": index(known.content[1][kept]),
-            "similar.npz": among(known.similar, kept).to_bytes(),
-            "follows.npz": among(known.follows, kept).to_bytes(),
-            "segments.npz": among_segments(learned.popularity, kept).to_bytes(),
-            "catalogue.json": json.dumps(_catalogue(learned, kept)).encode(),
-            "outcomes.npz": _outcomes(learned, kept),
-            GOLDEN: golden({name: (rows, np.asarray(boosters[name].predict(rows))) for name, rows in asked.items()}),
-            BACKGROUND: _background(learned.hybrid, shown),
+            "hybrid.onnx": to_onnx(trained.hybrid),
+            "real_time.onnx": to_onnx(trained.real_time),
+            "taste.voy": build_index(knowledge.taste.track[kept_tracks]),
+            "content.voy": build_index(knowledge.content[1][kept_tracks]),
+            "similar.npz": restrict_neighbours(knowledge.similar, kept_tracks).to_bytes(),
+            "follows.npz": restrict_neighbours(knowledge.follows, kept_tracks).to_bytes(),
+            "segments.npz": restrict_segments(trained.popularity, kept_tracks).to_bytes(),
+            "catalogue.json": json.dumps(_catalogue(trained, kept_tracks)).encode(),
+            "outcomes.npz": _outcomes(trained, kept_tracks),
+            GOLDEN: golden(
+                {name: (rows, np.asarray(boosters[name].predict(rows))) for name, rows in golden_inputs.items()}
+            ),
+            BACKGROUND: _background(trained.hybrid, explained_rows),
             "report.html": page.encode(),
-            "README.md": _card(version, pulled, found, split).encode(),
+            "README.md": _model_card(version, training_data, evaluation, split).encode(),
         }
         return write_bundle(
             folder,
@@ -104,17 +106,17 @@ def writer(
                 "version": version,
                 "family": "recommendation",
                 "feature_service": HYBRID.service,
-                "fingerprint": pulled.manifest["fingerprint"],
+                "fingerprint": training_data.manifest["fingerprint"],
                 "inputs": [(name, "float32") for name in HYBRID.inputs],
                 "outputs": [("score", "float32")],
                 "metrics": numbers,
-                "training_set": pulled.manifest["digest"],
-                "cutoff": iso(known.cutoff),
+                "training_set": training_data.manifest["digest"],
+                "cutoff": iso(knowledge.cutoff),
                 "extra": {
                     "columns": list(HYBRID.inputs),
-                    "taste_fit": known.taste_fit,
-                    "content_fit": known.content_fit,
-                    "weights": learned.weights,
+                    "taste_fit": knowledge.taste_fit,
+                    "content_fit": knowledge.content_fit,
+                    "weights": trained.weights,
                     "real_time": {
                         "service": REAL_TIME.service,
                         "fingerprint": real_time.fingerprint,
@@ -127,74 +129,82 @@ def writer(
     return write
 
 
-def _background(booster: "lightgbm.Booster", shown: np.ndarray) -> bytes:
-    """Rows, and what each column contributed to their scores (LightGBM's TreeSHAP)."""
-    told = booster.predict(shown, pred_contrib=True) if len(shown) else np.zeros((0, shown.shape[1] + 1))
-    return background(shown, np.asarray(told), "hybrid.onnx")
+def _background(booster: "lightgbm.Booster", explained_rows: np.ndarray) -> bytes:
+    """Packs rows and the contribution of each column to their scores (LightGBM's TreeSHAP)."""
+    contributions = (
+        booster.predict(explained_rows, pred_contrib=True)
+        if len(explained_rows)
+        else np.zeros((0, explained_rows.shape[1] + 1))
+    )
+    return background(explained_rows, np.asarray(contributions), "hybrid.onnx")
 
 
-def index(vectors: np.ndarray) -> bytes:
-    """Nearest-neighbour index by inner product; items are numbered as in ``catalogue.json``."""
+def build_index(vectors: np.ndarray) -> bytes:
+    """Builds a nearest-neighbour index by inner product; items are numbered as in ``catalogue.json``."""
     import voyager
 
-    found = voyager.Index(voyager.Space.InnerProduct, num_dimensions=vectors.shape[1], M=24, ef_construction=200)
-    found.add_items(vectors, np.arange(len(vectors)), num_threads=1)
-    return found.as_bytes()
+    vector_index = voyager.Index(voyager.Space.InnerProduct, num_dimensions=vectors.shape[1], M=24, ef_construction=200)
+    vector_index.add_items(vectors, np.arange(len(vectors)), num_threads=1)
+    return vector_index.as_bytes()
 
 
-def among(table: Neighbours, kept: np.ndarray) -> Neighbours:
-    """Between the tracks that are kept alone, numbered anew."""
-    number = np.full(len(table.places) + 1, -1, np.int32)
-    number[kept] = np.arange(len(kept))
-    places = number[table.places[kept]]
-    return Neighbours(places, np.where(places >= 0, table.weights[kept], 0).astype(np.float32))
+def restrict_neighbours(table: Neighbours, kept_tracks: np.ndarray) -> Neighbours:
+    """Restricts neighbours to the kept tracks and renumbers them."""
+    new_number = np.full(len(table.places) + 1, -1, np.int32)
+    new_number[kept_tracks] = np.arange(len(kept_tracks))
+    places = new_number[table.places[kept_tracks]]
+    return Neighbours(places, np.where(places >= 0, table.weights[kept_tracks], 0).astype(np.float32))
 
 
-def among_segments(table: SegmentPopularity, kept: np.ndarray) -> SegmentPopularity:
-    """Of the tracks that are kept alone, numbered anew; whatever was played is kept."""
-    number = np.full(len(table.of_all), -1, np.int32)
-    number[kept] = np.arange(len(kept))
-    return SegmentPopularity(table.names, table.starts, number[table.places], table.plays, table.of_all[kept])
+def restrict_segments(table: SegmentPopularity, kept_tracks: np.ndarray) -> SegmentPopularity:
+    """Restricts the popularity by segment to the kept tracks, which include every played track, and renumbers them."""
+    new_number = np.full(len(table.of_all), -1, np.int32)
+    new_number[kept_tracks] = np.arange(len(kept_tracks))
+    return SegmentPopularity(
+        table.names, table.starts, new_number[table.places], table.plays, table.of_all[kept_tracks]
+    )
 
 
-def _catalogue(learned: Learned, kept: np.ndarray) -> dict[str, Any]:
-    plays, known = learned.interactions, learned.known
-    place = {track: number for number, track in enumerate(kept.tolist())}
-    recent = known.popular[kept]
+def _catalogue(trained: TrainedModels, kept_tracks: np.ndarray) -> dict[str, Any]:
+    plays, knowledge = trained.interactions, trained.knowledge
+    new_number = {track: number for number, track in enumerate(kept_tracks.tolist())}
+    recent_plays = knowledge.popular[kept_tracks]
     return {
-        "track_ids": [plays.track_ids[track] for track in kept.tolist()],
-        "artist_ids": [plays.artist_ids[track] for track in kept.tolist()],
-        "genres": [known.genres[track] for track in kept.tolist()],
-        "popular": np.argsort(-recent, kind="stable")[: int((recent > 0).sum())].tolist(),
-        "fresh": [place[track] for track in known.fresh.tolist() if track in place],
+        "track_ids": [plays.track_ids[track] for track in kept_tracks.tolist()],
+        "artist_ids": [plays.artist_ids[track] for track in kept_tracks.tolist()],
+        "genres": [knowledge.genres[track] for track in kept_tracks.tolist()],
+        "popular": np.argsort(-recent_plays, kind="stable")[: int((recent_plays > 0).sum())].tolist(),
+        "fresh": [new_number[track] for track in knowledge.fresh.tolist() if track in new_number],
     }
 
 
-def _outcomes(learned: Learned, kept: np.ndarray) -> bytes:
-    """How often each track was heard to its end, and how often not."""
-    plays = learned.interactions.before(learned.known.cutoff)
+def _outcomes(trained: TrainedModels, kept_tracks: np.ndarray) -> bytes:
+    """Packs the number of completed and of skipped plays of each track."""
+    plays = trained.interactions.before(trained.knowledge.cutoff)
     tracks = plays.shape[1]
     skipped = np.bincount(plays.track[plays.skipped], minlength=tracks)
     all_plays = np.bincount(plays.track, minlength=tracks)
     out = io.BytesIO()
-    np.savez(out, liked=(all_plays - skipped)[kept], skipped=skipped[kept])
+    np.savez(out, liked=(all_plays - skipped)[kept_tracks], skipped=skipped[kept_tracks])
     return out.getvalue()
 
 
-def _card(version: int, pulled: TrainingSet, found: Measured, split: TimeSplit) -> str:
+def _model_card(version: int, training_data: TrainingSet, evaluation: Evaluation, split: TimeSplit) -> str:
     lines = [
         f"# {NAME} {version}",
         "",
         "Five models that share vectors and catalogue: collaborative filtering, content, hybrid (LambdaRank), real",
         "time (LambdaRank within sessions), cold start. Recommends tracks that the listener has not heard.",
         "",
-        f"Trained on {pulled.data.height:,} rows of `{HYBRID.service}` (fingerprint {pulled.manifest['fingerprint']}),",
-        f"training set {pulled.manifest['digest'][:16]}, and on moments within sessions by `{REAL_TIME.service}`.",
+        f"Trained on {training_data.data.height:,} rows of `{HYBRID.service}` "
+        f"(fingerprint {training_data.manifest['fingerprint']}),",
+        f"training set {training_data.manifest['digest'][:16]}, and on moments within sessions "
+        f"by `{REAL_TIME.service}`.",
         f"Validation from {iso(split.validation)}, test from {iso(split.test)} to {iso(split.end)}.",
         "",
         "Test: full ranking over all tracks, heard ones left out.",
     ]
-    for question, models in found.by_question.items():
+    for question, models in evaluation.by_question.items():
         lines += [
             "",
             f"## {question.capitalize()}",
@@ -211,5 +221,5 @@ def _card(version: int, pulled: TrainingSet, found: Measured, split: TimeSplit) 
 
 
 def iso(micros: int) -> str:
-    """As text, UTC."""
+    """Formats µs since 1970 UTC as ISO 8601."""
     return datetime.fromtimestamp(micros / 1e6, UTC).isoformat()

@@ -1,4 +1,4 @@
-"""What every recommendation algorithm is, and what comes out of it."""
+"""Interfaces of recommendation algorithms and of their fits."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,60 +11,60 @@ from training.datasets.interactions import Interactions
 
 
 class Fitted(Protocol):
-    """A fit."""
+    """A fitted recommendation model."""
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """(len(users), tracks) of those users, higher is better; heard tracks have scores, too."""
+        """Scores all tracks for users: (len(users), tracks), higher is better; heard tracks are scored, too."""
         ...
 
 
 class Model(Protocol):
-    """An algorithm with its settings."""
+    """A recommendation algorithm with its settings."""
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> Fitted:
-        """Learn from the plays before the cutoff (µs since 1970 UTC) and from what is known of users and tracks."""
+        """Learns from the plays before the cutoff (µs since 1970 UTC) and from attributes of users and tracks."""
         ...
 
 
 @dataclass(frozen=True)
 class SameForAll:
-    """One list of scores for everybody.
+    """A fit with the same scores for every user.
 
     Attributes:
-        track: (tracks,) scores.
+        track: (tracks,) score of each track.
     """
 
     track: np.ndarray
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """The same row for each of them."""
+        """Repeats the same row of scores for every user."""
         return np.broadcast_to(self.track, (len(users), len(self.track)))
 
 
 @dataclass(frozen=True)
 class FromHistory:
-    """A table that tells of each track of a history what goes with it; it can be asked about anybody's history.
+    """An item-item model: scores are a listener's weighted history times a matrix of track-to-track weights.
 
     Attributes:
-        history: (users, tracks) how much each track of theirs asks.
-        weights: (tracks, tracks) how strongly the column goes with the row; sparse or dense.
+        history: (users, tracks) weight of each track in a user's history.
+        weights: (tracks, tracks) strength with which a track (row) recommends another (column); sparse or dense.
     """
 
     history: sparse.csr_array
     weights: sparse.csr_array | np.ndarray
 
-    def ask(self, history: sparse.csr_array) -> np.ndarray:
-        """Scores (n, tracks) of histories (n, tracks)."""
-        found = history @ self.weights
-        return found.toarray() if sparse.issparse(found) else np.asarray(found)
+    def score_histories(self, history: sparse.csr_array) -> np.ndarray:
+        """Scores all tracks for histories: (n, tracks) → (n, tracks)."""
+        scores = history @ self.weights
+        return scores.toarray() if sparse.issparse(scores) else np.asarray(scores)
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """Of their own histories."""
-        return self.ask(self.history[users])
+        """Scores all tracks for the users' own histories: (len(users), tracks)."""
+        return self.score_histories(self.history[users])
 
 
 def strongest(weights: sparse.csr_array, count: int) -> sparse.csr_array:
-    """The largest weights of each row, the way to itself left out."""
+    """Keeps the ``count`` largest weights of each row; the diagonal is dropped."""
     weights = sparse.csr_array(weights)
     weights.setdiag(0)
     for row in range(weights.shape[0]):

@@ -1,6 +1,6 @@
-"""Item-kNN: tracks played by the same people are alike.
+"""Item-kNN: tracks are similar if the same listeners play them.
 
-Cosine similarity with shrinkage, the nearest neighbours of each track kept (Deshpande, Karypis: Item-based top-N
+Cosine similarity with shrinkage; the nearest neighbours of each track are kept (Deshpande, Karypis: Item-based top-N
 recommendation algorithms, TOIS 2004).
 """
 
@@ -17,25 +17,25 @@ from training.models.recommendation.weighting import Weighting
 
 @dataclass(frozen=True)
 class ItemKNN:
-    """Settings.
+    """Settings of item-kNN.
 
     Attributes:
-        neighbours: tracks for which a track counts: each draws from so many that are most alike.
+        neighbours: number of most similar tracks from which a track draws its score.
         shrinkage: added to the denominator, so that rare pairs count less.
-        asked: weights of a listener's history when it is asked about.
+        history_weighting: weighting of a listener's history when it is scored.
     """
 
     neighbours: int = 100
     shrinkage: float = 10.0
-    asked: Weighting = field(default_factory=Weighting)
+    history_weighting: Weighting = field(default_factory=Weighting)
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
-        """Learn from the plays before the cutoff; repeated ones count once."""
-        seen = interactions.before(cutoff)
-        played = Weighting().matrix(seen, cutoff)
-        together = sparse.coo_array(played.T @ played)
+        """Learns from the plays before the cutoff; repeated plays count once."""
+        past = interactions.before(cutoff)
+        played = Weighting().matrix(past, cutoff)
+        co_plays = sparse.coo_array(played.T @ played)
         norms = np.sqrt(np.asarray(played.sum(axis=0)).ravel())
-        alike = together.data / (norms[together.row] * norms[together.col] + self.shrinkage)
-        similarity = sparse.csr_array((alike, (together.row, together.col)), shape=together.shape)
-        drawn = sparse.csr_array(strongest(similarity, self.neighbours).T)
-        return FromHistory(self.asked.matrix(seen, cutoff), drawn)
+        cosines = co_plays.data / (norms[co_plays.row] * norms[co_plays.col] + self.shrinkage)
+        similarity = sparse.csr_array((cosines, (co_plays.row, co_plays.col)), shape=co_plays.shape)
+        neighbours = sparse.csr_array(strongest(similarity, self.neighbours).T)
+        return FromHistory(self.history_weighting.matrix(past, cutoff), neighbours)

@@ -1,8 +1,8 @@
-"""All that the recommenders know at one moment: vectors, what goes with what, what is popular and what is new.
+"""Everything the recommenders use at one cutoff: vectors, neighbours of tracks, popularity and new releases.
 
-Learned from the plays before the cutoff and from features as of it (``track_content_v1``). Vectors are written into
-the feature tables ``user_taste``, ``track_taste``, ``artist_taste``, ``user_content`` and ``track_content``, stamped
-with the cutoff, so that training sets of later moments read them point-in-time and serving finds them online.
+It is learned from the plays before the cutoff and from features as of it (``track_content_v1``). Vectors are written to
+the feature tables ``user_taste``, ``track_taste``, ``artist_taste``, ``user_content`` and ``track_content``, with
+the cutoff as event time, so that training sets of later moments join them point-in-time and serving reads them online.
 """
 
 import hashlib
@@ -38,19 +38,19 @@ POPULAR_DAYS, FRESH_DAYS = 28, 28
 NEIGHBOURS = 50
 CONTENT_SERVICE = "track_content_v1"
 MOST_FOR_EASE = 2_500
-"""Users or tracks, whichever are fewer, up to which EASE says what goes together; beyond, a random walk does."""
+"""Largest number of users or tracks, whichever is smaller, for EASE neighbours; above it RP3beta is used."""
 BLOCK = 1_024
 
 
 @dataclass(frozen=True)
-class Described:
-    """Tracks as features describe them at a moment.
+class TrackDescriptions:
+    """Descriptions of all tracks as known at one moment.
 
     Attributes:
-        attributes: of tracks (artist, genres, tags) and of users (friends).
-        rows: (tracks, b) by tf-idf, vectors of texts and of sound beside it; zeros for tracks unknown at that moment.
-        released: (tracks,) µs since 1970 UTC; NaN where unknown.
-        genres: of each track.
+        attributes: attributes of tracks (artist, genres, tags) and of users (friends).
+        rows: (tracks, b) tf-idf of the attributes, text vectors and sound vectors; zeros for tracks unknown by then.
+        released: (tracks,) release time in µs since 1970 UTC; NaN where unknown.
+        genres: genres of each track.
     """
 
     attributes: Attributes
@@ -59,27 +59,27 @@ class Described:
     genres: list[list[str]]
 
     @property
-    def known(self) -> np.ndarray:
-        """(tracks,) whether anything describes it."""
+    def has_description(self) -> np.ndarray:
+        """(tracks,) True where a track has any description."""
         return np.asarray(np.diff(self.rows.indptr) > 0)
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Of one cutoff.
+    """Vectors, neighbours and popularity of tracks at one cutoff.
 
     Attributes:
         cutoff: µs since 1970 UTC.
-        taste: collaborative-filtering vectors; those of tracks that nobody played are mapped from what describes them.
-        taste_fit: identity of their fit.
+        taste: collaborative-filtering vectors; tracks without plays get vectors mapped from their descriptions.
+        taste_fit: identifier of the fit of the taste vectors.
         content: (users, d) and (tracks, d) content vectors; zero for unknown.
-        content_fit: identity of theirs.
-        similar: what is played by the same people.
-        follows: what is played after what.
-        popular: (tracks,) plays of the last four weeks.
-        fresh: places of tracks that came out in the last four weeks, newest first.
-        known: (tracks,) whether it may be recommended: played or described.
-        genres: of each track.
+        content_fit: identifier of the fit of the content vectors.
+        similar: neighbours of each track among tracks played by the same listeners.
+        follows: neighbours of each track among tracks played after it.
+        popular: (tracks,) number of plays in the last four weeks.
+        fresh: numbers of the tracks released in the last four weeks, newest first.
+        recommendable: (tracks,) True where a track was played or has a description, and may be recommended.
+        genres: genres of each track.
     """
 
     cutoff: int
@@ -91,93 +91,93 @@ class Knowledge:
     follows: Neighbours
     popular: np.ndarray
     fresh: np.ndarray
-    known: np.ndarray
+    recommendable: np.ndarray
     genres: list[list[str]]
 
 
-def describe(home: Home, interactions: Interactions, cutoff: int) -> Described:
-    """What is known of all tracks and users at a moment, by features, tags and friendships."""
+def describe(home: Home, interactions: Interactions, cutoff: int) -> TrackDescriptions:
+    """Describes all tracks and users as known at the cutoff, from features, tags and friendships."""
     moment = datetime.fromtimestamp(cutoff / 1e6, UTC)
     ids = pl.Series(interactions.track_ids, dtype=pl.String)
     stamp = pl.repeat(cutoff, len(ids), dtype=pl.Int64, eager=True).cast(MICROSECONDS_UTC)
-    pulled = training_set(CONTENT_SERVICE, pl.DataFrame({"track_id": ids, "event_timestamp": stamp}), home=home).data
-    artists = pulled["track_catalogue__artist_id"].to_list()
+    catalogue = training_set(CONTENT_SERVICE, pl.DataFrame({"track_id": ids, "event_timestamp": stamp}), home=home).data
+    artists = catalogue["track_catalogue__artist_id"].to_list()
     words = [
         [f"artist {artist}"] * (artist is not None) + [f"genre {genre}" for genre in genres or ()]
-        for artist, genres in zip(artists, pulled["track_catalogue__genres"].to_list(), strict=True)
+        for artist, genres in zip(artists, catalogue["track_catalogue__genres"].to_list(), strict=True)
     ]
     tags = scan(home, "tags").filter(pl.col("created_timestamp") < moment).group_by("artist_id", "tag").len().collect()
-    told: dict[str, list[tuple[str, int]]] = {}
+    tags_by_artist: dict[str, list[tuple[str, int]]] = {}
     for artist, tag, count in tags.sort("artist_id", "tag").iter_rows():
-        told.setdefault(artist, []).append((f"tag {tag}", count))
+        tags_by_artist.setdefault(artist, []).append((f"tag {tag}", count))
     counts = [
-        {**dict.fromkeys(mine, 1), **dict(told.get(artist, ()))} if mine else {}
-        for mine, artist in zip(words, artists, strict=True)
+        {**dict.fromkeys(track_words, 1), **dict(tags_by_artist.get(artist, ()))} if track_words else {}
+        for track_words, artist in zip(words, artists, strict=True)
     ]
-    tracks = _table(counts)
-    released = pulled["track_catalogue__released"].dt.timestamp("us").cast(pl.Float64).fill_null(np.nan).to_numpy()
-    rows = sparse.csr_array(sparse.hstack([tf_idf(tracks), _texts(pulled), _sounds(pulled)]))
+    tracks = _count_matrix(counts)
+    released = catalogue["track_catalogue__released"].dt.timestamp("us").cast(pl.Float64).fill_null(np.nan).to_numpy()
+    rows = sparse.csr_array(sparse.hstack([tf_idf(tracks), _text_vectors(catalogue), _sounds(catalogue)]))
     rows.eliminate_zeros()
-    genres = [list(mine or ()) for mine in pulled["track_catalogue__genres"].to_list()]
-    return Described(Attributes(_friends(home, interactions, moment), tracks), rows, released, genres)
+    genres = [list(track_genres or ()) for track_genres in catalogue["track_catalogue__genres"].to_list()]
+    return TrackDescriptions(Attributes(_friends(home, interactions, moment), tracks), rows, released, genres)
 
 
 def learn(
     home: Home, interactions: Interactions, cutoff: int, ials: IALS, *, before: Knowledge | None = None
 ) -> Knowledge:
-    """Everything at one cutoff, its vectors written into the feature tables.
+    """Learns everything at one cutoff and writes the vectors to the feature tables.
 
     Args:
         home: the data folder.
         interactions: all plays.
         cutoff: µs since 1970 UTC.
         ials: settings of the vectors.
-        before: of an earlier cutoff, to start the vectors from.
+        before: knowledge of an earlier cutoff; the vectors start from its vectors.
     """
-    described = describe(home, interactions, cutoff)
-    seen = interactions.before(cutoff)
+    descriptions = describe(home, interactions, cutoff)
+    past = interactions.before(cutoff)
     listeners = np.bincount(
-        np.unique(seen.user * interactions.shape[1] + seen.track) % interactions.shape[1],
+        np.unique(past.user * interactions.shape[1] + past.track) % interactions.shape[1],
         minlength=interactions.shape[1],
     )
-    taste = ials.fit(interactions, cutoff, described.attributes, start=before.taste if before else None)
-    taste = _with_cold(taste, described, listeners)
-    content = content_vectors(described.rows, seen)
-    fits = [_identity(*pair) for pair in ((taste.user, taste.track), content)]
+    taste = ials.fit(interactions, cutoff, descriptions.attributes, start=before.taste if before else None)
+    taste = _add_cold_tracks(taste, descriptions, listeners)
+    content = content_vectors(descriptions.rows, past)
+    fit_ids = [_fit_id(*pair) for pair in ((taste.user, taste.track), content)]
     with np.errstate(invalid="ignore"):
-        age = (cutoff - described.released) / MICROSECONDS_A_DAY
-        new = np.flatnonzero((age >= 0) & (age <= FRESH_DAYS))
-    known = Knowledge(
+        age_days = (cutoff - descriptions.released) / MICROSECONDS_A_DAY
+        new_releases = np.flatnonzero((age_days >= 0) & (age_days <= FRESH_DAYS))
+    knowledge = Knowledge(
         cutoff=cutoff,
         taste=taste,
-        taste_fit=fits[0],
+        taste_fit=fit_ids[0],
         content=content,
-        content_fit=fits[1],
+        content_fit=fit_ids[1],
         similar=similar(interactions, cutoff),
         follows=follows(interactions, cutoff),
         popular=Popularity(days=POPULAR_DAYS).fit(interactions, cutoff).track,
-        fresh=new[np.argsort(age[new], kind="stable")],
-        known=(listeners > 0) | described.known,
-        genres=described.genres,
+        fresh=new_releases[np.argsort(age_days[new_releases], kind="stable")],
+        recommendable=(listeners > 0) | descriptions.has_description,
+        genres=descriptions.genres,
     )
-    write(home, interactions, known, listeners)
-    return known
+    write(home, interactions, knowledge, listeners)
+    return knowledge
 
 
 def similar(interactions: Interactions, cutoff: int) -> Neighbours:
-    """What is played by the same people: by EASE, or by RP3beta where that would not fit."""
+    """Finds tracks played by the same listeners, by EASE, or by RP3beta where EASE would take too much memory."""
     if min(interactions.shape) > MOST_FOR_EASE:
         return neighbours(RP3Beta().fit(interactions, cutoff))
     return neighbours(EASE().fit(interactions, cutoff))
 
 
 def follows(interactions: Interactions, cutoff: int) -> Neighbours:
-    """What is played after what."""
+    """Finds tracks that are played after each track."""
     return neighbours(Transitions().fit(interactions, cutoff))
 
 
 def neighbours(fit: FromHistory | DualFit, k: int = NEIGHBOURS) -> Neighbours:
-    """The k largest weights of each track."""
+    """Keeps the k largest weights of each track."""
 
     def blocks() -> Iterator[np.ndarray]:
         tracks = fit.shape[1] if isinstance(fit, DualFit) else fit.weights.shape[0]
@@ -192,54 +192,54 @@ def neighbours(fit: FromHistory | DualFit, k: int = NEIGHBOURS) -> Neighbours:
     return largest(list(blocks()), k)
 
 
-def content_vectors(rows: sparse.csr_array, seen: Interactions, dimensions: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of users and tracks, of length one (Deerwester et al. 1990: latent semantic analysis).
+def content_vectors(rows: sparse.csr_array, plays: Interactions, dimensions: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Computes unit vectors of users and tracks (Deerwester et al. 1990: latent semantic analysis).
 
     Args:
-        rows: (tracks, b) descriptions.
-        seen: plays; a user's vector is the mean of their newest distinct tracks', the newest most.
-        dimensions: of the vectors, fewer if there are not so many.
+        rows: (tracks, b) descriptions of the tracks.
+        plays: past plays; a user's vector is the mean vector of their newest distinct tracks, weighted by recency.
+        dimensions: length of the vectors; smaller if the descriptions have fewer dimensions.
     """
     from sklearn.decomposition import TruncatedSVD
 
-    users, tracks = seen.shape
-    few = min(dimensions, rows.shape[1] - 1, rows.shape[0] - 1)
-    if few < 1 or not rows.nnz:
+    users, tracks = plays.shape
+    rank = min(dimensions, rows.shape[1] - 1, rows.shape[0] - 1)
+    if rank < 1 or not rows.nnz:
         return np.zeros((users, 1), np.float32), np.zeros((tracks, 1), np.float32)
-    track = _unit(TruncatedSVD(few, random_state=0).fit_transform(rows)).astype(np.float32)
-    user = np.zeros((users, few), np.float32)
-    order = np.argsort(seen.user, kind="stable")
-    bounds = np.searchsorted(seen.user[order], np.arange(users + 1))
-    for who in np.flatnonzero(np.diff(bounds)).tolist():
-        played = seen.track[order[bounds[who] : bounds[who + 1]]][::-1]
+    track = _normalize_rows(TruncatedSVD(rank, random_state=0).fit_transform(rows)).astype(np.float32)
+    user = np.zeros((users, rank), np.float32)
+    order = np.argsort(plays.user, kind="stable")
+    bounds = np.searchsorted(plays.user[order], np.arange(users + 1))
+    for listener in np.flatnonzero(np.diff(bounds)).tolist():
+        played = plays.track[order[bounds[listener] : bounds[listener + 1]]][::-1]
         newest = distinct(played)[:MOST_ASKED]
-        user[who] = fading(len(newest), HISTORY_FADES) @ track[newest]
-    return _unit(user), track
+        user[listener] = fading(len(newest), HISTORY_FADES) @ track[newest]
+    return _normalize_rows(user), track
 
 
-def write(home: Home, interactions: Interactions, known: Knowledge, listeners: np.ndarray) -> None:
-    """Vectors into the feature tables, for everybody and everything that has one."""
-    artists, artist_vectors = _by_artist(interactions, known.taste.track, listeners)
+def write(home: Home, interactions: Interactions, knowledge: Knowledge, listeners: np.ndarray) -> None:
+    """Writes the nonzero vectors of users, tracks and artists to the feature tables."""
+    artists, artist_vectors = _by_artist(interactions, knowledge.taste.track, listeners)
     for view, key, ids, values, fit in (
-        ("user_taste", "user_id", interactions.user_ids, known.taste.user, known.taste_fit),
-        ("track_taste", "track_id", interactions.track_ids, known.taste.track, known.taste_fit),
-        ("artist_taste", "artist_id", artists, artist_vectors, known.taste_fit),
-        ("user_content", "user_id", interactions.user_ids, known.content[0], known.content_fit),
-        ("track_content", "track_id", interactions.track_ids, known.content[1], known.content_fit),
+        ("user_taste", "user_id", interactions.user_ids, knowledge.taste.user, knowledge.taste_fit),
+        ("track_taste", "track_id", interactions.track_ids, knowledge.taste.track, knowledge.taste_fit),
+        ("artist_taste", "artist_id", artists, artist_vectors, knowledge.taste_fit),
+        ("user_content", "user_id", interactions.user_ids, knowledge.content[0], knowledge.content_fit),
+        ("track_content", "track_id", interactions.track_ids, knowledge.content[1], knowledge.content_fit),
     ):
-        _write_one(home, view, key, pl.Series(ids, dtype=pl.String), values, fit, known.cutoff)
+        _write_vectors(home, view, key, pl.Series(ids, dtype=pl.String), values, fit, knowledge.cutoff)
 
 
-def _write_one(home: Home, view: str, key: str, ids: pl.Series, values: np.ndarray, fit: int, cutoff: int) -> None:
-    there = np.any(values != 0, axis=1)
-    count = int(there.sum())
+def _write_vectors(home: Home, view: str, key: str, ids: pl.Series, values: np.ndarray, fit: int, cutoff: int) -> None:
+    nonzero = np.any(values != 0, axis=1)
+    count = int(nonzero.sum())
     stamp = pl.repeat(cutoff, count, dtype=pl.Int64, eager=True).cast(MICROSECONDS_UTC)
     rows = pl.DataFrame(
         {
-            key: ids.filter(pl.Series(there)),
+            key: ids.filter(pl.Series(nonzero)),
             "event_timestamp": stamp,
             "created_timestamp": stamp,
-            "vector": pl.Series(values[there], dtype=pl.Array(pl.Float32, values.shape[1])).arr.to_list(),
+            "vector": pl.Series(values[nonzero], dtype=pl.Array(pl.Float32, values.shape[1])).arr.to_list(),
             "fit": pl.repeat(fit, count, dtype=pl.Int64, eager=True),
         }
     )
@@ -250,20 +250,20 @@ def _write_one(home: Home, view: str, key: str, ids: pl.Series, values: np.ndarr
     closings.close(home, table, now, since=date)
 
 
-def _with_cold(taste: Vectors, described: Described, listeners: np.ndarray) -> Vectors:
-    """Vectors for tracks that are described and that nobody has played, from those that somebody has."""
-    cold = np.flatnonzero((listeners == 0) & described.known)
+def _add_cold_tracks(taste: Vectors, descriptions: TrackDescriptions, listeners: np.ndarray) -> Vectors:
+    """Adds vectors of tracks without plays, mapped from their descriptions by the tracks with plays."""
+    cold = np.flatnonzero((listeners == 0) & descriptions.has_description)
     track = taste.track.copy()
     track[listeners == 0] = 0
     if len(cold) and (listeners > 0).any():
-        told = np.zeros(len(listeners))
-        mapping = ColdStart().fit(described.rows, told, track, listeners.astype(float))
-        track[cold] = mapping.vectors(described.rows[cold], told[cold])
+        attribute_totals = np.zeros(len(listeners))
+        mapping = ColdStart().fit(descriptions.rows, attribute_totals, track, listeners.astype(float))
+        track[cold] = mapping.vectors(descriptions.rows[cold], attribute_totals[cold])
     return replace(taste, track=track)
 
 
 def _by_artist(interactions: Interactions, vectors: np.ndarray, listeners: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Artists, and the mean vector of each one's tracks by their listeners, one at least."""
+    """Returns the artists and the mean vector of their tracks, weighted by listeners (at least one)."""
     names = [artist or "" for artist in interactions.artist_ids]
     artists, number = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)
     weight = np.where(np.any(vectors != 0, axis=1), np.maximum(listeners, 1), 0).astype(np.float64)
@@ -274,41 +274,45 @@ def _by_artist(interactions: Interactions, vectors: np.ndarray, listeners: np.nd
     return artists[named].tolist(), means[named]
 
 
-def _table(counts: list[dict[str, int]]) -> sparse.csr_array:
-    """(rows, words) of dictionaries word → count, words in order of the alphabet."""
+def _count_matrix(counts: list[dict[str, int]]) -> sparse.csr_array:
+    """Builds a (rows, words) matrix from dictionaries word → count, with words in alphabetical order."""
     words = sorted({word for row in counts for word in row})
-    column = {word: place for place, word in enumerate(words)}
+    column = {word: number for number, word in enumerate(words)}
     sizes = [len(row) for row in counts]
     indices = np.array([column[word] for row in counts for word in row], np.int64)
     data = np.array([count for row in counts for count in row.values()], np.float64)
     return sparse.csr_array((data, indices, np.concatenate([[0], np.cumsum(sizes)])), (len(counts), len(words)))
 
 
-def _texts(pulled: pl.DataFrame) -> sparse.csr_array:
-    """(tracks, d) vectors of what is written, those of the newest embedder; without columns if there are none."""
-    fits = pulled["track_text__fit"].drop_nulls()
+def _text_vectors(features: pl.DataFrame) -> sparse.csr_array:
+    """(tracks, d) text vectors of the most common fit of the embedder; without columns if there are none."""
+    fits = features["track_text__fit"].drop_nulls()
     if not len(fits):
-        return sparse.csr_array((pulled.height, 0))
-    newest = fits.mode().sort()[-1]
-    vectors = pulled["track_text__vector"].to_list()
-    mine = [vector if fit == newest else None for vector, fit in zip(vectors, pulled["track_text__fit"], strict=True)]
-    width = len(next(vector for vector in mine if vector is not None))
-    return sparse.csr_array(np.array([vector if vector is not None else [0.0] * width for vector in mine]))
+        return sparse.csr_array((features.height, 0))
+    common_fit = fits.mode().sort()[-1]
+    vectors = features["track_text__vector"].to_list()
+    common_fit_vectors = [
+        vector if fit == common_fit else None for vector, fit in zip(vectors, features["track_text__fit"], strict=True)
+    ]
+    width = len(next(vector for vector in common_fit_vectors if vector is not None))
+    return sparse.csr_array(
+        np.array([vector if vector is not None else [0.0] * width for vector in common_fit_vectors])
+    )
 
 
-def _sounds(pulled: pl.DataFrame) -> sparse.csr_array:
-    """(tracks, d) how they sound, beside how all sound: timbre and pitch classes in standard deviations, length one.
+def _sounds(features: pl.DataFrame) -> sparse.csr_array:
+    """(tracks, d) sound vectors: timbre and pitch classes, standardized over all tracks and scaled to unit length.
 
-    Rows of zeros for tracks whose sound nobody analysed; without columns if that is all of them.
+    Rows are zero for tracks without audio analysis; there are no columns with fewer than two analysed tracks.
     """
-    parts = [to_matrix(pulled[f"track_audio__{name}"]).astype(np.float64) for name in ("timbre", "chroma")]
+    parts = [to_matrix(features[f"track_audio__{name}"]).astype(np.float64) for name in ("timbre", "chroma")]
     values = np.concatenate(parts, axis=1)
-    heard = ~np.isnan(values).any(axis=1) if values.shape[1] else np.zeros(pulled.height, bool)
-    if heard.sum() < 2:
-        return sparse.csr_array((pulled.height, 0))
-    spread = values[heard].std(axis=0)
+    analysed = ~np.isnan(values).any(axis=1) if values.shape[1] else np.zeros(features.height, bool)
+    if analysed.sum() < 2:
+        return sparse.csr_array((features.height, 0))
+    deviation = values[analysed].std(axis=0)
     rows = np.zeros(values.shape)
-    rows[heard] = (values[heard] - values[heard].mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
+    rows[analysed] = (values[analysed] - values[analysed].mean(axis=0)) / np.where(deviation > 1e-9, deviation, 1.0)
     return unit_rows(sparse.csr_array(rows))
 
 
@@ -320,12 +324,12 @@ def _friends(home: Home, interactions: Interactions, moment: datetime) -> sparse
     return sparse.csr_array((np.ones(len(places)), (places[:, 0], places[:, 1])), (users.height, users.height))
 
 
-def _identity(*parts: np.ndarray) -> int:
-    """A number that tells this fit from every other: 52 bits of a digest, exact as a float64."""
+def _fit_id(*parts: np.ndarray) -> int:
+    """Returns an identifier of a fit: 52 bits of a digest of its arrays, exact as a float64."""
     content = hashlib.sha256(b"".join(part.tobytes() for part in parts))
     return int.from_bytes(content.digest()[:8], "big") >> 12
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def _normalize_rows(rows: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(length > 1e-9, length, 1.0))

@@ -1,4 +1,4 @@
-"""How good the family is on test: at the cutoff, within sessions, and where nothing is known."""
+"""Evaluates the family on test: at the cutoff, within sessions, for new listeners and for new tracks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 from training.datasets.interactions import Interactions
 from training.evaluate import Catalogue, RankingMetrics, by_segment, rank_all, ranking_metrics
 from training.evaluate.ranking import ndcg
-from training.models.recommendation.candidates import Query, best
+from training.models.recommendation.candidates import Query, top_tracks
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.popularity import Popularity
 from training.validation.evidence import OURS, Evidence
@@ -19,19 +19,19 @@ from transforms.pure.candidates.pool import SOURCES, Pool, pool
 
 DEPTH = 20
 PICKS = 3
-"""Tracks that a new listener picks."""
+"""Number of tracks that a new listener picks."""
 Lists = dict[str, dict[int, np.ndarray]]
 """Model → query → tracks, best first."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Metrics by question, model and segment.
+class Evaluation:
+    """Metrics by test question, model and segment.
 
     Attributes:
-        by_question: question → model → metrics.
-        segments: segment → metrics, of the hybrid at the cutoff.
-        evidence: NDCG@10 at the cutoff, listener by listener.
+        by_question: test question → model → metrics.
+        segments: segment of listeners → metrics of the hybrid at the cutoff.
+        evidence: NDCG@10 of each listener at the cutoff.
     """
 
     by_question: dict[str, dict[str, RankingMetrics]]
@@ -39,201 +39,214 @@ class Measured:
     evidence: Evidence | None = None
 
 
-def collaborative(known: Knowledge, query: Query, weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Places and scores of ``CollaborativeFilteringModel``: candidates by taste and by what is played with it."""
-    mine = collaborative_pool(query)
-    return mine.places, blended(collaborative_scores(known, query.user, mine), weights)
+def rank_collaborative(
+    knowledge: Knowledge, query: Query, weights: Mapping[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns tracks and scores of ``CollaborativeFilteringModel``: candidates by taste and by co-played tracks."""
+    candidates = collaborative_pool(query)
+    return candidates.places, blended(collaborative_scores(knowledge, query.user, candidates), weights)
 
 
 def collaborative_pool(query: Query) -> Pool:
-    """The candidates that collaborative filtering found."""
+    """Keeps the candidates whose source is collaborative filtering."""
     return query.pool.keep(np.isin(query.pool.source, [SOURCES.index("taste"), SOURCES.index("similar")]))
 
 
-def collaborative_scores(known: Knowledge, user: int, mine: Pool) -> dict[str, np.ndarray]:
-    """What collaborative filtering says of candidates, by kind."""
-    return {"taste": known.taste.track[mine.places] @ known.taste.user[user], "similar": np.log1p(mine.similar)}
+def collaborative_scores(knowledge: Knowledge, user: int, candidates: Pool) -> dict[str, np.ndarray]:
+    """Scores candidates by collaborative filtering: score name → one score for each candidate."""
+    return {
+        "taste": knowledge.taste.track[candidates.places] @ knowledge.taste.user[user],
+        "similar": np.log1p(candidates.similar),
+    }
 
 
-def at_cutoff(
+def evaluate_at_cutoff(
     interactions: Interactions,
-    known: Knowledge,
-    asked: Sequence[Query],
+    knowledge: Knowledge,
+    queries: Sequence[Query],
     hybrid: Sequence[np.ndarray],
     weights: Mapping[str, float],
 ) -> tuple[dict[str, RankingMetrics], dict[str, RankingMetrics], Evidence]:
-    """Full lists over all tracks, heard ones left out: every model, the hybrid by segment, and its evidence.
+    """Evaluates full rankings over all unheard tracks: every model, the hybrid by segment, and its evidence.
 
     Args:
         interactions: all plays.
-        known: at the cutoff.
-        asked: queries at the cutoff.
-        hybrid: the ranker's scores of each one's candidates; tracks that are none rank after them, by taste.
-        weights: of the collaborative model.
+        knowledge: knowledge at the cutoff.
+        queries: queries at the cutoff.
+        hybrid: scores of the ranker for the candidates of each query; other tracks rank after them, by taste.
+        weights: weights of the collaborative model.
     """
-    always = Popularity().fit(interactions, known.cutoff).track
+    all_time_plays = Popularity().fit(interactions, knowledge.cutoff).track
     lists: Lists = {name: {} for name in ("hybrid", "collaborative", "ials", "content", "popularity_28d", "popularity")}
-    for number, (query, scores) in enumerate(zip(asked, hybrid, strict=True)):
-        taste = known.taste.track @ known.taste.user[query.user]
-        lists["hybrid"][number] = _filled(query.pool.places, scores, taste, query.seen)
-        lists["collaborative"][number] = _filled(*collaborative(known, query, weights), taste, query.seen)
+    for number, (query, scores) in enumerate(zip(queries, hybrid, strict=True)):
+        taste = knowledge.taste.track @ knowledge.taste.user[query.user]
+        lists["hybrid"][number] = _complete_list(query.pool.places, scores, taste, query.seen)
+        lists["collaborative"][number] = _complete_list(
+            *rank_collaborative(knowledge, query, weights), taste, query.seen
+        )
         lists["ials"][number] = rank_all(taste, query.seen, DEPTH)
-        content = known.content[1] @ known.content[0][query.user]
+        content = knowledge.content[1] @ knowledge.content[0][query.user]
         lists["content"][number] = rank_all(content, query.seen, DEPTH)
-        lists["popularity_28d"][number] = rank_all(known.popular, query.seen, DEPTH)
-        lists["popularity"][number] = rank_all(always, query.seen, DEPTH)
-    relevant, catalogue = _relevant(asked), _catalogue(interactions, known, asked)
+        lists["popularity_28d"][number] = rank_all(knowledge.popular, query.seen, DEPTH)
+        lists["popularity"][number] = rank_all(all_time_plays, query.seen, DEPTH)
+    relevant, catalogue = _relevant_by_query(queries), _catalogue(interactions, knowledge, queries)
     metrics = {name: ranking_metrics(ranked, relevant, catalogue) for name, ranked in lists.items()}
-    told = _evidence(interactions, asked, lists, relevant)
-    return metrics, by_segment(lists["hybrid"], relevant, catalogue.history, catalogue.listeners), told
+    listener_evidence = _evidence(interactions, queries, lists, relevant)
+    return metrics, by_segment(lists["hybrid"], relevant, catalogue.history, catalogue.listeners), listener_evidence
 
 
 def _evidence(
-    interactions: Interactions, asked: Sequence[Query], lists: Lists, relevant: Mapping[int, np.ndarray]
+    interactions: Interactions, queries: Sequence[Query], lists: Lists, relevant: Mapping[int, np.ndarray]
 ) -> Evidence:
-    """Of listeners who played something new, beside popularity and the vectors alone; by how much they had heard."""
-    some = [number for number, tracks in relevant.items() if len(tracks)]
+    """Returns NDCG@10 of each listener with relevant tracks, for the hybrid and two baselines, by listening volume."""
+    numbers = [number for number, tracks in relevant.items() if len(tracks)]
     gains = {
-        who: np.array([ndcg(lists[name][number], relevant[number]) for number in some])
-        for who, name in ((OURS, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
+        label: np.array([ndcg(lists[name][number], relevant[number]) for number in numbers])
+        for label, name in ((OURS, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
     }
-    heard = [len(asked[number].seen) for number in some]
-    size = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard]
-    users = [interactions.user_ids[asked[number].user] for number in some]
-    return Evidence.of("ndcg_at_10", users, gains, higher_is_better=True, segments={"listening": size})
+    heard_counts = [len(queries[number].seen) for number in numbers]
+    activity = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard_counts]
+    users = [interactions.user_ids[queries[number].user] for number in numbers]
+    return Evidence.of("ndcg_at_10", users, gains, higher_is_better=True, segments={"listening": activity})
 
 
-def in_session(
-    interactions: Interactions, known: Knowledge, asked: Sequence[Query], scores: Mapping[str, Sequence[np.ndarray]]
+def evaluate_in_session(
+    interactions: Interactions,
+    knowledge: Knowledge,
+    queries: Sequence[Query],
+    scores: Mapping[str, Sequence[np.ndarray]],
 ) -> dict[str, RankingMetrics]:
-    """What is played next within a session.
+    """Evaluates predictions of the next plays within a session, beside transitions, vectors and popularity.
 
     Args:
         interactions: all plays.
-        known: at the cutoff, which is hours or days before.
-        asked: queries within sessions.
-        scores: model → scores of each one's candidates; beside them are measured what follows the last plays, and
-            the vectors of the cutoff.
+        knowledge: knowledge at the cutoff, which is hours or days before the queries.
+        queries: queries within sessions.
+        scores: model → scores for the candidates of each query.
     """
     lists: Lists = {name: {} for name in (*scores, "follows", "ials", "popularity_28d")}
-    for number, query in enumerate(asked):
-        taste = known.taste.track @ known.taste.user[query.user]
-        for name, mine in scores.items():
-            lists[name][number] = _filled(query.pool.places, mine[number], taste, query.seen)
-        lists["follows"][number] = _filled(query.pool.places, query.pool.follows, known.popular, query.seen)
+    for number, query in enumerate(queries):
+        taste = knowledge.taste.track @ knowledge.taste.user[query.user]
+        for name, model_scores in scores.items():
+            lists[name][number] = _complete_list(query.pool.places, model_scores[number], taste, query.seen)
+        lists["follows"][number] = _complete_list(query.pool.places, query.pool.follows, knowledge.popular, query.seen)
         lists["ials"][number] = rank_all(taste, query.seen, DEPTH)
-        lists["popularity_28d"][number] = rank_all(known.popular, query.seen, DEPTH)
-    relevant, catalogue = _relevant(asked), _catalogue(interactions, known, asked)
+        lists["popularity_28d"][number] = rank_all(knowledge.popular, query.seen, DEPTH)
+    relevant, catalogue = _relevant_by_query(queries), _catalogue(interactions, knowledge, queries)
     return {name: ranking_metrics(ranked, relevant, catalogue) for name, ranked in lists.items()}
 
 
-def cold_pool(known: Knowledge, shares: np.ndarray, picks: np.ndarray) -> tuple[Pool, dict[str, np.ndarray]]:
-    """Candidates for somebody new, and what speaks for each.
+def cold_pool(knowledge: Knowledge, shares: np.ndarray, picks: np.ndarray) -> tuple[Pool, dict[str, np.ndarray]]:
+    """Generates the candidates of a new listener, and the scores of each by name.
 
     Args:
-        known: at the moment.
-        shares: (tracks,) of plays among those like them.
-        picks: tracks that they like, the strongest first; may be none.
+        knowledge: knowledge at the moment of the request.
+        shares: (tracks,) share of the plays in the listener's segments.
+        picks: tracks that the listener picked, the most liked first; may be empty.
     """
     amounts = fading(len(picks), HISTORY_FADES)
-    profile = profile_of(known.content[1][picks], amounts) if len(picks) else None
-    content = np.full(len(shares), np.nan) if profile is None else known.content[1] @ profile
-    found = {"popular": best(shares, shares > 0, 300)}
+    profile = profile_of(knowledge.content[1][picks], amounts) if len(picks) else None
+    content = np.full(len(shares), np.nan) if profile is None else knowledge.content[1] @ profile
+    tracks_by_source = {"popular": top_tracks(shares, shares > 0, 300)}
     if profile is not None:
-        found["content"] = best(content, known.known & (content != 0), 200)
-    mine = pool(found, picks, similar=known.similar.ask(picks, amounts))
-    return mine, dict(evidence(mine.similar, content[mine.places], shares[mine.places]))
+        tracks_by_source["content"] = top_tracks(content, knowledge.recommendable & (content != 0), 200)
+    candidates = pool(tracks_by_source, picks, similar=knowledge.similar.ask(picks, amounts))
+    return candidates, dict(evidence(candidates.similar, content[candidates.places], shares[candidates.places]))
 
 
-def new_listeners(
+def evaluate_new_listeners(
     interactions: Interactions,
-    known: Knowledge,
+    knowledge: Knowledge,
     popularity: SegmentPopularity,
-    told: Mapping[int, tuple[str, ...]],
+    segments: Mapping[int, tuple[str, ...]],
     end: int,
     weights: Mapping[str, float],
 ) -> dict[str, dict[str, RankingMetrics]]:
-    """Listeners whose first play came after the cutoff: with nothing but what they told, and with their first picks.
+    """Evaluates listeners whose first play is after the cutoff: by profile alone, and with their first tracks as picks.
 
     Args:
         interactions: all plays.
-        known: at the cutoff.
-        popularity: by segment, of the weeks before the cutoff.
-        told: user → segments.
-        end: plays from there on are not looked at.
-        weights: of what speaks for a candidate.
+        knowledge: knowledge at the cutoff.
+        popularity: plays by segment in the weeks before the cutoff.
+        segments: user → segments.
+        end: end of the period in µs since 1970 UTC; plays at or after it are ignored.
+        weights: score name → weight, for the candidates of a listener with picks.
     """
-    past = interactions.before(known.cutoff).tracks_by_user()
-    later = interactions.between(known.cutoff, end)
-    nothing: Lists = {"cold_start": {}, "popularity_28d": {}}
-    picked: Lists = {"cold_start": {}, "segment popularity": {}, "popularity_28d": {}}
+    past = interactions.before(knowledge.cutoff).tracks_by_user()
+    later = interactions.between(knowledge.cutoff, end)
+    without_picks: Lists = {"cold_start": {}, "popularity_28d": {}}
+    with_picks: Lists = {"cold_start": {}, "segment popularity": {}, "popularity_28d": {}}
     relevant: tuple[dict[int, np.ndarray], dict[int, np.ndarray]] = ({}, {})
     for user in np.setdiff1d(np.unique(later.user), np.fromiter(past, np.int64, len(past))).tolist():
-        first = later.newest_first(user)[::-1]
-        shares = popularity.shares(told.get(user, ()))
-        none = np.empty(0, np.int64)
-        nothing["cold_start"][user] = rank_all(shares, none, DEPTH)
-        nothing["popularity_28d"][user] = rank_all(known.popular, none, DEPTH)
-        relevant[0][user] = np.unique(first)
-        if len(first) > PICKS:
-            picks = first[:PICKS]
-            mine, speaks = cold_pool(known, shares, picks)
-            picked["cold_start"][user] = _filled(mine.places, blended(speaks, weights), shares, picks)
-            picked["segment popularity"][user] = rank_all(shares, picks, DEPTH)
-            picked["popularity_28d"][user] = rank_all(known.popular, picks, DEPTH)
-            relevant[1][user] = np.unique(first[PICKS:])
+        tracks = later.newest_first(user)[::-1]
+        shares = popularity.shares(segments.get(user, ()))
+        no_tracks = np.empty(0, np.int64)
+        without_picks["cold_start"][user] = rank_all(shares, no_tracks, DEPTH)
+        without_picks["popularity_28d"][user] = rank_all(knowledge.popular, no_tracks, DEPTH)
+        relevant[0][user] = np.unique(tracks)
+        if len(tracks) > PICKS:
+            picks = tracks[:PICKS]
+            candidates, candidate_scores = cold_pool(knowledge, shares, picks)
+            with_picks["cold_start"][user] = _complete_list(
+                candidates.places, blended(candidate_scores, weights), shares, picks
+            )
+            with_picks["segment popularity"][user] = rank_all(shares, picks, DEPTH)
+            with_picks["popularity_28d"][user] = rank_all(knowledge.popular, picks, DEPTH)
+            relevant[1][user] = np.unique(tracks[PICKS:])
     catalogue = Catalogue(interactions.shape[1])
     return {
-        name: {model: ranking_metrics(ranked, wanted, catalogue) for model, ranked in lists.items()}
-        for name, lists, wanted in (
-            ("new listeners", nothing, relevant[0]),
-            ("new listeners, three picks", picked, relevant[1]),
+        name: {model: ranking_metrics(ranked, truth, catalogue) for model, ranked in lists.items()}
+        for name, lists, truth in (
+            ("new listeners", without_picks, relevant[0]),
+            ("new listeners, three picks", with_picks, relevant[1]),
         )
-        if wanted
+        if truth
     }
 
 
-def new_tracks(interactions: Interactions, known: Knowledge, end: int) -> dict[str, RankingMetrics]:
-    """Tracks that nobody had played before the cutoff, ranked among themselves for whoever went on to play one."""
-    played = np.bincount(interactions.before(known.cutoff).track, minlength=interactions.shape[1]) > 0
-    cold = np.flatnonzero(~played & known.known)
-    later = interactions.between(known.cutoff, end)
-    wanted = later.only(np.isin(later.track, cold)).tracks_by_user()
-    place = np.full(interactions.shape[1], -1)
-    place[cold] = np.arange(len(cold))
+def evaluate_new_tracks(interactions: Interactions, knowledge: Knowledge, end: int) -> dict[str, RankingMetrics]:
+    """Evaluates tracks without plays before the cutoff, ranked among themselves for listeners who later played one."""
+    played = np.bincount(interactions.before(knowledge.cutoff).track, minlength=interactions.shape[1]) > 0
+    cold = np.flatnonzero(~played & knowledge.recommendable)
+    later = interactions.between(knowledge.cutoff, end)
+    cold_plays = later.only(np.isin(later.track, cold)).tracks_by_user()
+    cold_number = np.full(interactions.shape[1], -1)
+    cold_number[cold] = np.arange(len(cold))
     relevant = {
-        user: place[tracks] for user, tracks in wanted.items() if known.taste.user[user].any() and len(cold) > DEPTH
+        user: cold_number[tracks]
+        for user, tracks in cold_plays.items()
+        if knowledge.taste.user[user].any() and len(cold) > DEPTH
     }
     lists: Lists = {"cold_start": {}, "content": {}, "newest first": {}}
-    newest = np.zeros(interactions.shape[1])
-    newest[known.fresh] = np.arange(len(known.fresh), 0, -1)
-    none = np.empty(0, np.int64)
+    recency = np.zeros(interactions.shape[1])
+    recency[knowledge.fresh] = np.arange(len(knowledge.fresh), 0, -1)
+    no_tracks = np.empty(0, np.int64)
     for user in relevant:
-        lists["cold_start"][user] = rank_all(known.taste.track[cold] @ known.taste.user[user], none, DEPTH)
-        lists["content"][user] = rank_all(known.content[1][cold] @ known.content[0][user], none, DEPTH)
-        lists["newest first"][user] = rank_all(newest[cold], none, DEPTH)
+        lists["cold_start"][user] = rank_all(knowledge.taste.track[cold] @ knowledge.taste.user[user], no_tracks, DEPTH)
+        lists["content"][user] = rank_all(knowledge.content[1][cold] @ knowledge.content[0][user], no_tracks, DEPTH)
+        lists["newest first"][user] = rank_all(recency[cold], no_tracks, DEPTH)
     return {name: ranking_metrics(ranked, relevant, len(cold)) for name, ranked in lists.items()} if relevant else {}
 
 
-def _filled(places: np.ndarray, scores: np.ndarray, rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Candidates by their score, then other tracks by ``rest``, none of them seen."""
-    first = places[np.argsort(-scores, kind="stable")][:DEPTH]
-    if len(first) == DEPTH:
-        return np.asarray(first)
-    return np.concatenate([first, rank_all(rest, np.union1d(seen, first).astype(np.int64), DEPTH - len(first))])
+def _complete_list(places: np.ndarray, scores: np.ndarray, fallback_scores: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Ranks the candidates by score and fills the list up with other unheard tracks by ``fallback_scores``."""
+    top = places[np.argsort(-scores, kind="stable")][:DEPTH]
+    if len(top) == DEPTH:
+        return np.asarray(top)
+    return np.concatenate([top, rank_all(fallback_scores, np.union1d(seen, top).astype(np.int64), DEPTH - len(top))])
 
 
-def _relevant(asked: Sequence[Query]) -> dict[int, np.ndarray]:
-    return {number: query.relevant for number, query in enumerate(asked)}
+def _relevant_by_query(queries: Sequence[Query]) -> dict[int, np.ndarray]:
+    return {number: query.relevant for number, query in enumerate(queries)}
 
 
-def _catalogue(interactions: Interactions, known: Knowledge, asked: Sequence[Query]) -> Catalogue:
-    seen = interactions.before(known.cutoff)
+def _catalogue(interactions: Interactions, knowledge: Knowledge, queries: Sequence[Query]) -> Catalogue:
+    seen = interactions.before(knowledge.cutoff)
     pairs = np.unique(seen.user * interactions.shape[1] + seen.track)
     return Catalogue(
-        tracks=int(known.known.sum()),
+        tracks=int(knowledge.recommendable.sum()),
         listeners=np.bincount(pairs % interactions.shape[1], minlength=interactions.shape[1]).astype(float),
         past_users=len(np.unique(seen.user)),
-        vectors=known.content[1] if known.content[1].any() else known.taste.track,
-        history={number: query.seen for number, query in enumerate(asked)},
+        vectors=knowledge.content[1] if knowledge.content[1].any() else knowledge.taste.track,
+        history={number: query.seen for number, query in enumerate(queries)},
     )

@@ -1,4 +1,4 @@
-"""What is asked at one cutoff."""
+"""The queries at one cutoff, and the knowledge to answer them."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from training.models.recommendation.knowledge import Knowledge
 
 @dataclass(frozen=True)
 class Moment:
-    """Everything about one cutoff.
+    """One cutoff with its knowledge and queries.
 
     Attributes:
-        known: at the cutoff.
-        asked: queries at the cutoff.
-        sessions: queries within sessions until the next.
+        knowledge: vectors, neighbours and popularity at the cutoff.
+        queries: one query at the cutoff for each listener.
+        session_queries: queries within sessions between this cutoff and the next.
     """
 
-    known: Knowledge
-    asked: list[Query]
-    sessions: list[Query]
+    knowledge: Knowledge
+    queries: list[Query]
+    session_queries: list[Query]

@@ -1,4 +1,4 @@
-"""Popularity: the same tracks for everybody."""
+"""Popularity: the most played tracks, the same for every listener."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 
 @dataclass(frozen=True)
 class Popularity:
-    """Settings.
+    """Settings of the popularity model.
 
     Attributes:
-        days: count only this many days before the cutoff; everything if None.
+        days: number of days before the cutoff that are counted; None for all.
     """
 
     days: float | None = None
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> SameForAll:
-        """Plays (or whatever they weigh) of each track before the cutoff."""
+        """Sums the weights of the plays of each track before the cutoff."""
         seen = interactions.before(cutoff)
         if self.days is not None:
             seen = seen.between(cutoff - round(self.days * MICROSECONDS_A_DAY), cutoff)

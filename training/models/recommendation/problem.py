@@ -1,4 +1,4 @@
-"""What the ranker learns from, pulled once: its search, and the worth of the feature views that it eats."""
+"""The training data of the ranker, pulled once, for the search of its parameters and the ablation of its views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 DEPTH = 10
 PERIODS = 2
-"""Moments before the test that a search asks about; the last of them is the validation period."""
+"""Moments before the test on which a search evaluates; the last of them is the validation period."""
 LEAST = 3
-"""Moments that are needed before one can be asked about: to learn from, to stop by, to ask."""
+"""Moments needed at least: one to train on, one for early stopping, one to evaluate."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The questions of one moment.
+    """The queries of one moment.
 
     Attributes:
-        groups: their candidates.
-        wanted: (q,) tracks that each listener went on to play, whether they were candidates or not.
-        users: (q,) names.
+        groups: candidates of the queries.
+        wanted: (q,) number of relevant tracks of each query, whether they are candidates or not.
+        users: (q,) identifier of the listener of each query.
     """
 
     groups: Groups
@@ -36,12 +36,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class RankerProblem(Problem):
-    """NDCG@10 that a ranker loses, listener by listener.
+    """The loss 1 − NDCG@10 of a ranker for each listener.
 
     Attributes:
-        ranked: its columns.
-        moments: in order of time; the last is the test.
-        ranker: as it is declared.
+        ranked: feature service and input columns of the ranker.
+        moments: queries of each moment, in order of time; the last is the test.
+        ranker: declared settings of the ranker.
     """
 
     ranked: Ranked
@@ -50,21 +50,21 @@ class RankerProblem(Problem):
 
     @property
     def folds(self) -> int:
-        """Moments before the test that have enough before them."""
+        """The number of moments before the test that have enough moments before them to train on."""
         return max(min(PERIODS, len(self.moments) - LEAST), 0)
 
     @property
     def default(self) -> dict[str, Any]:
-        """As it is declared."""
+        """The declared parameters of the ranker."""
         return {name: getattr(self.ranker, name) for name in PARAMETERS}
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Of its columns."""
+        """The feature views of the input columns."""
         return tuple(dict.fromkeys(name.partition("__")[0] for name in self.ranked.inputs))
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Of LightGBM."""
+        """Suggests parameters of LightGBM for a trial."""
         return {
             "leaves": trial.suggest_int("leaves", 4, 63, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
@@ -73,40 +73,50 @@ class RankerProblem(Problem):
         }
 
     def loss(self, fold: int, parameters: dict[str, Any]) -> float:
-        """Mean over the listeners of a moment."""
-        place = len(self.moments) - 1 - self.folds + fold
-        return float(self._losses(place, parameters, ())[0].mean())
+        """Trains on the moments before a fold and returns the mean loss over its listeners."""
+        position = len(self.moments) - 1 - self.folds + fold
+        return float(self._losses(position, parameters, ())[0].mean())
 
     def test(self, parameters: dict[str, Any], without: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Listener by listener."""
+        """Trains on all but the test; returns the loss and the identifier of each listener of the test."""
         return self._losses(len(self.moments) - 1, parameters, without)
 
-    def _losses(self, place: int, parameters: dict[str, Any], without: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def _losses(
+        self, position: int, parameters: dict[str, Any], without: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
         names = list(self.ranked.inputs)
-        kept = [number for number, name in enumerate(names) if name.partition("__")[0] not in without]
-        ranked = replace(self.ranked, inputs={names[number]: self.ranked.inputs[names[number]] for number in kept})
-        *learned, held_out = (_columns(one.groups, kept) for one in self.moments[:place])
-        asked = self.moments[place]
-        booster = replace(self.ranker, **parameters).fit(ranked, learned, held_out)
-        scores = np.asarray(booster.predict(asked.groups.inputs[:, kept]))
-        return 1 - ndcg_of_groups(scores, asked.groups, asked.wanted), asked.users
+        kept_columns = [number for number, name in enumerate(names) if name.partition("__")[0] not in without]
+        ranked = replace(
+            self.ranked, inputs={names[number]: self.ranked.inputs[names[number]] for number in kept_columns}
+        )
+        *training_groups, held_out = (
+            _select_columns(moment.groups, kept_columns) for moment in self.moments[:position]
+        )
+        test_moment = self.moments[position]
+        booster = replace(self.ranker, **parameters).fit(ranked, training_groups, held_out)
+        scores = np.asarray(booster.predict(test_moment.groups.inputs[:, kept_columns]))
+        return 1 - ndcg_of_groups(scores, test_moment.groups, test_moment.wanted), test_moment.users
 
 
-def _columns(groups: Groups, kept: list[int]) -> Groups:
-    return groups if len(kept) == groups.inputs.shape[1] else replace(groups, inputs=groups.inputs[:, kept])
+def _select_columns(groups: Groups, kept_columns: list[int]) -> Groups:
+    return (
+        groups
+        if len(kept_columns) == groups.inputs.shape[1]
+        else replace(groups, inputs=groups.inputs[:, kept_columns])
+    )
 
 
-def ndcg_of_groups(scores: np.ndarray, groups: Groups, wanted: np.ndarray) -> np.ndarray:
-    """(q,) NDCG@10 of each question's candidates by score; tracks that were wanted and are no candidates are missed."""
+def ndcg_of_groups(scores: np.ndarray, groups: Groups, relevant_counts: np.ndarray) -> np.ndarray:
+    """(q,) NDCG@10 of each query's candidates by score; relevant tracks that are no candidates count as misses."""
     discounts = 1 / np.log2(np.arange(2, DEPTH + 2))
     ideal = np.concatenate([[0.0], discounts.cumsum()])
-    found = np.zeros(len(groups.sizes))
-    for number, (end, size) in enumerate(zip(np.cumsum(groups.sizes), groups.sizes, strict=True)):
-        mine = slice(end - size, end)
-        best = np.argsort(-scores[mine], kind="stable")[:DEPTH]
-        found[number] = (groups.labels[mine][best] * discounts[: len(best)]).sum()
-    return found / ideal[np.clip(wanted, 1, DEPTH)]
+    gains = np.zeros(len(groups.sizes))
+    for query, (end, size) in enumerate(zip(np.cumsum(groups.sizes), groups.sizes, strict=True)):
+        query_rows = slice(end - size, end)
+        best = np.argsort(-scores[query_rows], kind="stable")[:DEPTH]
+        gains[query] = (groups.labels[query_rows][best] * discounts[: len(best)]).sum()
+    return gains / ideal[np.clip(relevant_counts, 1, DEPTH)]
 
 
 PARAMETERS = ("leaves", "learning_rate", "least_rows", "most_trees")
-"""Of a ``Ranker``, that a run may be given."""
+"""Fields of ``Ranker`` that are parameters of a run."""

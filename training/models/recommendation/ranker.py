@@ -1,7 +1,7 @@
 """LambdaRank on features of a FeatureService (Burges: From RankNet to LambdaRank to LambdaMART, 2010; LightGBM).
 
-The model may only say "more" to a better taste match and to more popularity, and "less" to a higher skip rate
-(monotone constraints): with few listeners it otherwise learns the fashions of its training weeks.
+The score is constrained to rise with taste match and popularity and to fall with skip rate (monotone constraints):
+with few listeners the model otherwise overfits the trends of its training weeks.
 """
 
 import os
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranked:
-    """What a ranker eats.
+    """The inputs of a ranker.
 
     Attributes:
-        service: whose features.
-        inputs: input column, and the direction in which it may move the score; 0 for any.
+        service: feature service of the inputs.
+        inputs: input column → direction in which it may move the score (1, −1; 0 for any).
     """
 
     service: str
     inputs: Mapping[str, int]
 
     def matrix(self, rows: pl.DataFrame) -> np.ndarray:
-        """(n, len(inputs)) float32 of a training set, NaN for missing."""
+        """Selects the inputs of a training set: (n, len(inputs)) float32, NaN for missing."""
         return rows.select(pl.col(name).cast(pl.Float32).fill_null(np.nan) for name in self.inputs).to_numpy()
 
     def groups(self, rows: pl.DataFrame) -> "Groups":
-        """From a training set of the service on a spine of ``candidates.spine``, in its order."""
+        """Groups the rows of a training set by query; its spine is one of ``candidates.spine``, in that order."""
         runs = rows.select("query", "event_timestamp").with_columns(run=pl.struct("query", "event_timestamp").rle_id())
         sizes = runs["run"].value_counts().sort("run")["count"].to_numpy()
         return Groups(self.matrix(rows), rows["label"].cast(pl.Int8).to_numpy(), sizes)
@@ -66,7 +66,7 @@ HYBRID = Ranked(
         "user_history__distinct_tracks": 0,
     },
 )
-"""Who is asked at any time: taste, content, popularity, affinity."""
+"""Inputs of the ranker outside sessions: taste, content, popularity, affinity."""
 REAL_TIME = Ranked(
     "real_time_recommendation_v1",
     {
@@ -95,17 +95,17 @@ REAL_TIME = Ranked(
         "user_profile__birth_year": 0,
     },
 )
-"""Who is asked within a session: all of that, what goes on now, and where."""
+"""Inputs of the ranker within sessions: those of ``HYBRID``, the current session, and the context of the request."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows of queries, one query after the other.
+    """Candidate rows grouped by query; the rows of a query are consecutive.
 
     Attributes:
         inputs: (n, inputs) float32, NaN for missing.
-        labels: (n,) 1 where the track was played.
-        sizes: rows of each query.
+        labels: (n,) 1 where the track was played, else 0.
+        sizes: number of rows of each query.
     """
 
     inputs: np.ndarray
@@ -115,15 +115,15 @@ class Groups:
 
 @dataclass(frozen=True)
 class Ranker:
-    """How the ranker is fitted.
+    """Settings of the LambdaRank model.
 
     Attributes:
-        leaves: of a tree.
+        leaves: number of leaves of a tree.
         learning_rate: shrinkage of each tree.
-        least_rows: in a leaf.
-        most_trees: fitted when validation does not stop earlier.
-        patience: trees without a better NDCG@10 on validation after which fitting stops.
-        seed: of LightGBM.
+        least_rows: minimal number of rows in a leaf.
+        most_trees: maximal number of trees; validation may stop earlier.
+        patience: number of trees without a better NDCG@10 on validation after which training stops.
+        seed: random seed of LightGBM.
     """
 
     leaves: int = 15
@@ -134,7 +134,7 @@ class Ranker:
     seed: int = 1
 
     def fit(self, ranked: Ranked, train: Sequence[Groups], validation: Groups) -> "lightgbm.Booster":
-        """The number of trees chosen on validation, then everything fitted with that many."""
+        """Chooses the number of trees on validation, then fits train and validation with that many trees."""
         import lightgbm
 
         callbacks: list[Any] = [lightgbm.early_stopping(self.patience, verbose=False)]

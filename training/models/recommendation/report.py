@@ -1,4 +1,4 @@
-"""How good a run of the family was, as one HTML page that needs nothing else."""
+"""Renders the evaluation of a training run as one self-contained HTML page."""
 
 import html
 import io
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.evaluate import RankingMetrics
-from training.models.recommendation.measured import Measured
+from training.models.recommendation.measured import Evaluation
 
 if TYPE_CHECKING:
-    from training.models.recommendation.bundle import Learned
+    from training.models.recommendation.bundle import TrainedModels
     from training.models.recommendation.moment import Moment
 
 _STYLE = """
@@ -24,7 +24,7 @@ td:first-child, th:first-child { text-align: left } tr:nth-child(even) { backgro
 pre { overflow-x: auto; background: #f4f4f2; padding: 1rem }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem } svg { width: 100% }
 """
-_SHOWN = {
+_COLUMNS = {
     "ndcg_at_10": "NDCG@10",
     "ndcg_interval": "± 95 %",
     "recall_at_10": "Recall@10",
@@ -40,51 +40,53 @@ _SHOWN = {
 _GAIN = "gain"
 
 
-def draw(name: str, found: Measured, parameters: Mapping[str, Any], learned: "Learned", test: "Moment") -> str:
-    """The page.
+def draw(
+    name: str, evaluation: Evaluation, parameters: Mapping[str, Any], trained: "TrainedModels", test: "Moment"
+) -> str:
+    """Renders the page.
 
     Args:
-        name: of the model.
-        found: what was measured.
-        parameters: of the run.
-        learned: the models; what the rankers look at is drawn.
-        test: the test moment, for how its candidates were found.
+        name: name of the model.
+        evaluation: metrics on test.
+        parameters: parameters of the run.
+        trained: trained models; the feature importance of the rankers is drawn.
+        test: test moment, for the number of its queries.
     """
     tables = "".join(
         f"<h2>{html.escape(question.capitalize())}</h2>{_table(models)}"
-        for question, models in found.by_question.items()
+        for question, models in evaluation.by_question.items()
     )
     pictures = [
-        _bars("NDCG@10 at the cutoff, with 95 % intervals", _ndcg(found.by_question["at the cutoff"])),
+        _bars("NDCG@10 at the cutoff, with 95 % intervals", _ndcg(evaluation.by_question["at the cutoff"])),
         *(
             _bars(f"NDCG@10, {question}", _ndcg(models))
-            for question, models in found.by_question.items()
+            for question, models in evaluation.by_question.items()
             if question != "at the cutoff"
         ),
-        _bars("NDCG@10 of the hybrid, by segment", _ndcg(found.segments)),
-        _bars("What the hybrid looks at (share of gain)", _gains(learned.hybrid)),
-        _bars("What the real-time model looks at (share of gain)", _gains(learned.real_time)),
-        _long_tail(learned.known.popular),
+        _bars("NDCG@10 of the hybrid, by segment", _ndcg(evaluation.segments)),
+        _bars("Feature importance of the hybrid ranker (share of gain)", _gains(trained.hybrid)),
+        _bars("Feature importance of the real-time ranker (share of gain)", _gains(trained.real_time)),
+        _long_tail(trained.knowledge.popular),
     ]
     choice = html.escape(json.dumps(dict(parameters), indent=1, default=str))
     return (
         f"<!doctype html><meta charset=utf-8><title>{html.escape(name)}</title><style>{_STYLE}</style>"
         f"<h1>{html.escape(name)}</h1><p>On test, measured once; full rankings over all tracks, heard ones left out. "
-        f"Novelty: bits that a shown track tells; diversity: mean 1 − cosine within a list; popularity lift: how much "
-        f"more popular than what the same listeners had played.</p>{tables}"
-        f"<h2>Hybrid by segment</h2>{_table(found.segments)}"
-        f"<div class=pictures>{''.join(f'<figure>{one}</figure>' for one in pictures)}</div>"
-        f"<h2>What was chosen, and the run</h2><pre>{choice}</pre>"
-        f"<p>{len(test.asked)} listeners at the cutoff, {len(test.sessions)} within sessions.</p>"
+        f"Novelty: self-information of a recommended track in bits; diversity: mean 1 − cosine within a list; "
+        f"popularity lift: popularity of the list relative to that of the listener's past plays.</p>{tables}"
+        f"<h2>Hybrid by segment</h2>{_table(evaluation.segments)}"
+        f"<div class=pictures>{''.join(f'<figure>{picture}</figure>' for picture in pictures)}</div>"
+        f"<h2>Parameters of the run</h2><pre>{choice}</pre>"
+        f"<p>{len(test.queries)} listeners at the cutoff, {len(test.session_queries)} within sessions.</p>"
     )
 
 
 def _table(models: Mapping[str, RankingMetrics]) -> str:
-    head = "".join(f"<th>{html.escape(told)}</th>" for told in _SHOWN.values())
+    head = "".join(f"<th>{html.escape(title)}</th>" for title in _COLUMNS.values())
     rows = []
-    for model, numbers in models.items():
-        values = asdict(numbers)
-        cells = "".join(f"<td>{_number(values[key])}</td>" for key in _SHOWN)
+    for model, figures in models.items():
+        values = asdict(figures)
+        cells = "".join(f"<td>{_number(values[key])}</td>" for key in _COLUMNS)
         rows.append(f"<tr><td>{html.escape(model)}</td>{cells}</tr>")
     return f"<table><tr><th>model</th>{head}</tr>{''.join(rows)}</table>"
 
@@ -103,7 +105,9 @@ def _gains(booster: Any) -> list[tuple[str, float, float]]:
     gains = booster.feature_importance(_GAIN)
     order = np.argsort(-gains, kind="stable")[:12]
     names = booster.feature_name()
-    return [(names[place], float(gains[place] / max(gains.sum(), 1e-12)), 0.0) for place in order if gains[place] > 0]
+    return [
+        (names[column], float(gains[column] / max(gains.sum(), 1e-12)), 0.0) for column in order if gains[column] > 0
+    ]
 
 
 def _bars(title: str, bars: Sequence[tuple[str, float, float]]) -> str:
@@ -112,9 +116,9 @@ def _bars(title: str, bars: Sequence[tuple[str, float, float]]) -> str:
     figure = Figure(figsize=(5, 0.6 + 0.28 * max(len(bars), 1)), layout="constrained")
     axes = figure.subplots()
     names = [name for name, *_ in bars][::-1]
-    values, errors = ([bar[place] for bar in bars][::-1] for place in (1, 2))
+    values, errors = ([bar[position] for bar in bars][::-1] for position in (1, 2))
     axes.barh(names, values, xerr=errors if any(errors) else None, color="#1f6fb2", height=0.7)
-    return _drawn(figure, axes, title)
+    return _render_svg(figure, axes, title)
 
 
 def _long_tail(plays: np.ndarray) -> str:
@@ -127,12 +131,12 @@ def _long_tail(plays: np.ndarray) -> str:
     axes.plot(np.arange(1, len(ordered) + 1) / max(len(ordered), 1), share, color="#1f6fb2")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_xlabel("share of the tracks, most played first", fontsize=7)
-    return _drawn(figure, axes, "Share of the plays of the last four weeks")
+    return _render_svg(figure, axes, "Share of the plays of the last four weeks")
 
 
-def _drawn(figure: Any, axes: Any, title: str) -> str:
+def _render_svg(figure: Any, axes: Any, title: str) -> str:
     axes.set_title(title, fontsize=9, loc="left")
     axes.tick_params(labelsize=7)
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg")
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    svg = io.StringIO()
+    figure.savefig(svg, format="svg")
+    return svg.getvalue()[svg.getvalue().index("<svg") :]

@@ -1,8 +1,8 @@
-"""Transitions: what is played after what.
+"""Transitions: tracks that are played after the listener's last tracks.
 
-A first-order Markov chain over what listeners played next, within a few plays rather than the next one alone, the
-closer the more (as in Bonnin, Jannach: Automated Generation of Music Playlists, ACM Computing Surveys 2014); old
-transitions fade. A listener's last plays ask it, the latest most.
+A first-order Markov chain over the next few plays of a listener; closer plays weigh more (as in Bonnin, Jannach:
+Automated Generation of Music Playlists, ACM Computing Surveys 2014).
+Old transitions fade. The history of a listener is their last plays; the latest weigh most.
 """
 
 from dataclasses import dataclass
@@ -18,60 +18,62 @@ from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 
 @dataclass(frozen=True)
 class Transitions:
-    """Settings.
+    """Settings of the transitions.
 
     Attributes:
-        reach: plays after a play that count as following it.
-        fading: by which each further step counts less.
-        half_life_days: after this long a transition counts half; none fade if None.
-        asked: last plays of a listener that ask.
-        recency: by which each earlier of them counts less.
-        beta: exponent of how often a track follows anything, which divides its score; 0 leaves popularity in.
-        backwards: by which what came before a play counts as following it.
+        reach: number of plays after a play that count as following it.
+        fading: factor of the weight for each further step.
+        half_life_days: age in days at which a transition counts half; None for no fading.
+        history_plays: number of last plays that make a listener's history.
+        recency: factor of the weight for each earlier play of the history.
+        beta: exponent of a track's incoming weight; its score is divided by that power, 0 for no penalty.
+        backwards: weight of transitions in the opposite direction.
     """
 
     reach: int = 5
     fading: float = 0.7
     half_life_days: float | None = None
-    asked: int = 20
+    history_plays: int = 20
     recency: float = 0.85
     beta: float = 0.3
     backwards: float = 0.0
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
-        """Learn from the plays before the cutoff, which are in order of time."""
-        seen = interactions.before(cutoff)
-        order = np.argsort(seen.user, kind="stable")  # of each listener in order of time
-        user, track, time = seen.user[order], seen.track[order], seen.time[order]
-        return FromHistory(self._last(user, track, seen.shape), self._chain(user, track, time, cutoff, seen))
+        """Learns from the plays before the cutoff, which are in order of time."""
+        past = interactions.before(cutoff)
+        order = np.argsort(past.user, kind="stable")  # of each listener in order of time
+        user, track, time = past.user[order], past.track[order], past.time[order]
+        return FromHistory(
+            self._recent_history(user, track, past.shape), self._transition_weights(user, track, time, cutoff, past)
+        )
 
-    def _chain(
-        self, user: np.ndarray, track: np.ndarray, time: np.ndarray, cutoff: int, seen: Interactions
+    def _transition_weights(
+        self, user: np.ndarray, track: np.ndarray, time: np.ndarray, cutoff: int, past: Interactions
     ) -> sparse.csr_array:
-        """(tracks, tracks) weight of the column after the row; rows add up to one before popularity is held back."""
-        tracks = seen.shape[1]
+        """(tracks, tracks) weight of the column after the row; rows sum to one before the popularity penalty."""
+        tracks = past.shape[1]
         total = sparse.csr_array((tracks, tracks))
         for step in range(1, self.reach + 1):
-            same = user[step:] == user[:-step]
-            age = (cutoff - time[step:][same]) / MICROSECONDS_A_DAY
-            weight = self.fading ** (step - 1) * np.ones(int(same.sum()))
+            same_user = user[step:] == user[:-step]
+            age_days = (cutoff - time[step:][same_user]) / MICROSECONDS_A_DAY
+            weight = self.fading ** (step - 1) * np.ones(int(same_user.sum()))
             if self.half_life_days is not None:
-                weight = weight * 0.5 ** (age / self.half_life_days)
-            pairs = (track[:-step][same], track[step:][same])
+                weight = weight * 0.5 ** (age_days / self.half_life_days)
+            pairs = (track[:-step][same_user], track[step:][same_user])
             total = total + sparse.csr_array((weight, pairs), shape=(tracks, tracks))
         if self.backwards:
             total = total + self.backwards * total.T
         total.setdiag(0)
-        leaving = np.asarray(total.sum(axis=1)).ravel()
-        arriving = np.asarray(total.sum(axis=0)).ravel()
-        scaled = sparse.diags_array(1 / np.maximum(leaving, 1.0)) @ total
-        return sparse.csr_array(scaled @ sparse.diags_array(np.maximum(arriving, 1.0) ** -self.beta))
+        row_sums = np.asarray(total.sum(axis=1)).ravel()
+        column_sums = np.asarray(total.sum(axis=0)).ravel()
+        scaled = sparse.diags_array(1 / np.maximum(row_sums, 1.0)) @ total
+        return sparse.csr_array(scaled @ sparse.diags_array(np.maximum(column_sums, 1.0) ** -self.beta))
 
-    def _last(self, user: np.ndarray, track: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
-        """(users, tracks) how much each of a listener's last plays asks."""
+    def _recent_history(self, user: np.ndarray, track: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
+        """(users, tracks) weight of each of a listener's last plays."""
         if not len(user):
             return sparse.csr_array(shape)
         ends = np.concatenate([np.flatnonzero(user[1:] != user[:-1]), [len(user) - 1]])
-        back = ends[np.searchsorted(ends, np.arange(len(user)))] - np.arange(len(user))
-        recent = back < self.asked
-        return sparse.csr_array((self.recency ** back[recent], (user[recent], track[recent])), shape=shape)
+        plays_back = ends[np.searchsorted(ends, np.arange(len(user)))] - np.arange(len(user))
+        recent = plays_back < self.history_plays
+        return sparse.csr_array((self.recency ** plays_back[recent], (user[recent], track[recent])), shape=shape)

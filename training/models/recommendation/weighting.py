@@ -1,4 +1,4 @@
-"""How much a play says: many say more than one, old ones less than new ones."""
+"""Weights of plays: by number, age and recency."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ MICROSECONDS_A_DAY = 86_400_000_000
 
 @dataclass(frozen=True)
 class Weighting:
-    """Plays to one weight for each listener and track.
+    """Settings that turn plays into one weight for each pair of listener and track.
 
     Attributes:
-        logarithm: whether plays count, as log₂(1 + plays); else all pairs weigh the same.
-        half_life_days: after this long a play counts half; none fade if None.
-        recency: factor of a pair for each distinct track that the listener played after it; 1 for none.
+        logarithm: whether the weight is log₂(1 + plays); otherwise all pairs weigh the same.
+        half_life_days: age in days at which a play counts half; None for no fading.
+        recency: factor of the weight for each distinct track that the listener played later; 1 for no effect.
     """
 
     logarithm: bool = False
@@ -25,37 +25,37 @@ class Weighting:
     recency: float = 1.0
 
     def matrix(self, seen: Interactions, cutoff: int) -> sparse.csr_array:
-        """(users, tracks) float64.
+        """Builds the (users, tracks) float64 matrix of weights.
 
         Args:
             seen: plays before the cutoff, in order of time.
-            cutoff: µs since 1970 UTC.
+            cutoff: moment in µs since 1970 UTC from which the age of plays is counted.
         """
-        fresh = seen.weight
+        play_weights = seen.weight
         if self.half_life_days is not None:
-            fresh = fresh * 0.5 ** ((cutoff - seen.time) / MICROSECONDS_A_DAY / self.half_life_days)
-        summed = sparse.csr_array((fresh, (seen.user, seen.track)), shape=seen.shape)
+            play_weights = play_weights * 0.5 ** ((cutoff - seen.time) / MICROSECONDS_A_DAY / self.half_life_days)
+        summed = sparse.csr_array((play_weights, (seen.user, seen.track)), shape=seen.shape)
         summed.sum_duplicates()
         if self.logarithm:
             summed.data = np.log2(1 + summed.data)
         elif self.half_life_days is None:
             summed.data[:] = 1
         if self.recency != 1:
-            summed.data *= self.recency ** _back(seen, summed)
+            summed.data *= self.recency ** _distinct_tracks_since(seen, summed)
         return summed
 
 
-def _back(seen: Interactions, pairs: sparse.csr_array) -> np.ndarray:
-    """For each stored pair of a listener and a track, how many of their distinct tracks were played after it last."""
+def _distinct_tracks_since(seen: Interactions, pairs: sparse.csr_array) -> np.ndarray:
+    """Counts, for each pair of listener and track, the listener's distinct tracks last played after that track."""
     last = sparse.csr_array(pairs, copy=True)
     keys = seen.user.astype(np.int64) * seen.shape[1] + seen.track
-    order = np.arange(1, len(keys) + 1)
+    play_numbers = np.arange(1, len(keys) + 1)
     rows = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
     stored = rows * seen.shape[1] + pairs.indices
-    place = np.zeros(len(stored), np.int64)
-    np.maximum.at(place, np.searchsorted(stored, keys), order)
-    last.data = place
-    out = np.empty(len(stored))
-    newest = np.lexsort((-place, rows))
-    out[newest] = np.arange(len(stored)) - pairs.indptr[rows[newest]]
-    return out
+    last_play = np.zeros(len(stored), np.int64)
+    np.maximum.at(last_play, np.searchsorted(stored, keys), play_numbers)
+    last.data = last_play
+    later_tracks = np.empty(len(stored))
+    newest = np.lexsort((-last_play, rows))
+    later_tracks[newest] = np.arange(len(stored)) - pairs.indptr[rows[newest]]
+    return later_tracks

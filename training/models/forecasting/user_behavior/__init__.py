@@ -1,5 +1,5 @@
-"""``user_behavior_forecaster``: plays of a listener in the next week, and whether they have left.
+"""``user_behavior_forecaster``: plays of a listener in the next week, and the chance that they have left.
 
-``rows`` says who is asked when and what is known of them, ``model`` what is learned of it, ``problem`` what a search
-asks about, ``run`` trains, measures, registers and speaks.
+``rows`` builds spines, inputs and labels, ``model`` has the boosted models, ``problem`` is the training data for a
+search of their parameters, and ``run`` trains, evaluates, registers and forecasts.
 """

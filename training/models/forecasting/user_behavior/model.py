@@ -1,5 +1,4 @@
-"""Three boosted models: plays of the coming days (the median, of log(1 + plays)), how far off that is, and whether none
-comes in the days after."""
+"""Three boosted models: median log(1 + plays) of the coming days, its usual error, and the chance of churn."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +12,16 @@ from training.threads import threads
 from training.validation.cross_validation import grouped
 
 FOLDS = 3
-"""Parts of the listeners, each of which is left out once."""
+"""Number of folds of the listeners; each is left out once."""
 
 
 @dataclass(frozen=True)
 class Chance:
-    """Of having left.
+    """The chance that a listener has left.
 
     Attributes:
-        booster: says it.
-        platt: how it is brought in line with frequencies: slope and constant in log-odds (J. Platt, 1999).
+        booster: booster of the uncalibrated chance.
+        platt: slope and constant of the calibration in log-odds (J. Platt, 1999).
     """
 
     booster: Any
@@ -30,40 +29,42 @@ class Chance:
 
     @classmethod
     def fit(cls, inputs: np.ndarray, left: np.ndarray, users: np.ndarray, settings: Settings) -> "Chance":
-        """Learn from all rows (m, d), brought in line by what is said of listeners that were left out.
+        """Learns from all rows (m, d), and calibrates the chance on listeners that were left out.
 
-        Not by the newest origins: these may lie in a week in which many left at once.
+        The newest origins are not used for calibration: many listeners may leave in the same week.
         """
         from sklearn.linear_model import LogisticRegression
 
         booster = _train(inputs, left, "binary", settings)
-        said = np.full(len(left), np.nan)
-        for learned, asked in grouped(users, FOLDS, seed=settings.seed):
-            if 0 < left[learned].sum() < len(learned):
-                said[asked] = _train(inputs[learned], left[learned], "binary", settings).predict(inputs[asked])
-        told = np.isfinite(said)
-        if len(np.unique(left[told])) < 2:
+        out_of_fold = np.full(len(left), np.nan)
+        for train_rows, held_out in grouped(users, FOLDS, seed=settings.seed):
+            if 0 < left[train_rows].sum() < len(train_rows):
+                out_of_fold[held_out] = _train(inputs[train_rows], left[train_rows], "binary", settings).predict(
+                    inputs[held_out]
+                )
+        predicted = np.isfinite(out_of_fold)
+        if len(np.unique(left[predicted])) < 2:
             return cls(booster, (1.0, 0.0))
-        fitted = LogisticRegression(C=1e6).fit(_logit(said[told])[:, None], left[told])
-        return cls(booster, (float(fitted.coef_[0, 0]), float(fitted.intercept_[0])))
+        regression = LogisticRegression(C=1e6).fit(_logit(out_of_fold[predicted])[:, None], left[predicted])
+        return cls(booster, (float(regression.coef_[0, 0]), float(regression.intercept_[0])))
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """(m,) of rows (m, d)."""
+        """Predicts the calibrated chance, (m,), from inputs (m, d)."""
         slope, constant = self.platt
         return 1 / (1 + np.exp(-(slope * _logit(np.asarray(self.booster.predict(inputs))) + constant)))
 
 
 @dataclass
 class Model:
-    """Fitted.
+    """The fitted models of plays and churn.
 
     Attributes:
         plays: booster of log(1 + plays).
-        spread: of how far off that is.
-        churn: the chance of no play.
-        errors: quantiles of the errors, in units of the spread.
-        weights: of the boosted model beside last week and the mean of four weeks.
-        active_days: that plays are forecast for.
+        spread: booster of the logarithm of the usual error of ``plays``.
+        churn: model of the chance of no play.
+        errors: quantiles of the errors, in units of the usual error.
+        weights: weights of the boosted model, last week, and the mean of four weeks.
+        active_days: number of days for which plays are forecast.
     """
 
     plays: Any
@@ -84,39 +85,39 @@ class Model:
         fresh: list[int],
         settings: Settings,
     ) -> "Model":
-        """Learn from rows of origins ``back`` (m,) days before the end.
+        """Learns from rows of origins ``back`` (m,) days before the end.
 
-        Those of ``fresh`` say how wide the intervals are.
+        The origins in ``fresh`` are used for the calibration of weights and intervals.
         """
-        new = np.isin(back, fresh)
-        old = ~new
+        is_calibration = np.isin(back, fresh)
+        is_train = ~is_calibration
         target = np.log1p(plays)
-        boosted = _train(inputs[old], target[old], "l1", settings)
-        distance = np.abs(target[old] - boosted.predict(inputs[old]))
-        spread = _train(inputs[old], np.log(distance + 0.05), "l2", settings)
+        plays_booster = _train(inputs[is_train], target[is_train], "l1", settings)
+        distance = np.abs(target[is_train] - plays_booster.predict(inputs[is_train]))
+        spread = _train(inputs[is_train], np.log(distance + 0.05), "l2", settings)
         churn = Chance.fit(inputs, left, users, settings)
-        model = cls(boosted, spread, churn, np.zeros(0), {"boosted": 1.0}, settings.active_days)
-        said = model.members(inputs[new])
-        until = settings.active_days - int(back[old].min())
+        model = cls(plays_booster, spread, churn, np.zeros(0), {"boosted": 1.0}, settings.active_days)
+        member_forecasts = model.members(inputs[is_calibration])
+        until = settings.active_days - int(back[is_train].min())
         members = Members.out_of_time(
-            said,
-            target[new],
-            happened=settings.active_days - back[new],
-            known_until=dict.fromkeys(said, until),
+            member_forecasts,
+            target[is_calibration],
+            happened=settings.active_days - back[is_calibration],
+            known_until=dict.fromkeys(member_forecasts, until),
         )
         model.weights = WeightedEnsemble().fit(members).weights
-        middle, size = model.middle(inputs[new])
-        model.errors = quantiles((target[new] - middle) / size, LEVELS)
+        middle, size = model.middle(inputs[is_calibration])
+        model.errors = quantiles((target[is_calibration] - middle) / size, LEVELS)
         return model
 
     def middle(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) of log(1 + plays), and how far off it usually is."""
+        """Predicts the median of log(1 + plays), (m,), and its usual error, (m,)."""
         members = self.members(inputs)
         middle = np.sum([weight * members[name] for name, weight in self.weights.items()], axis=0)
         return middle, np.exp(np.asarray(self.spread.predict(inputs)))
 
     def members(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Member → (m,) log(1 + plays) of the coming days."""
+        """Predicts member → log(1 + plays) of the coming days, (m,)."""
         weeks = inputs[:, [INPUTS.index(f"plays_week_{number}") for number in (1, 2, 3, 4)]]
         days = self.active_days / 7
         return {
@@ -126,10 +127,10 @@ class Model:
         }
 
     def quantiles(self, inputs: np.ndarray) -> dict[float, np.ndarray]:
-        """Level → (m, 1) plays."""
+        """Computes level → quantiles of the plays, (m, 1)."""
         middle, spread = self.middle(inputs)
-        made = np.sort(np.maximum(np.expm1(middle[:, None] + spread[:, None] * self.errors), 0.0), axis=1)
-        return {level: made[:, [place]] for place, level in enumerate(LEVELS)}
+        values = np.sort(np.maximum(np.expm1(middle[:, None] + spread[:, None] * self.errors), 0.0), axis=1)
+        return {level: values[:, [column]] for column, level in enumerate(LEVELS)}
 
 
 def _train(inputs: np.ndarray, target: np.ndarray, objective: str, settings: Settings) -> Any:

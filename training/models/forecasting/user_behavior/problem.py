@@ -1,4 +1,4 @@
-"""Rows of listeners at origins, pulled once: the search of the boosted models, and the worth of feature views."""
+"""The training data of listeners, pulled once, for the search of parameters and the ablation of feature views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     import optuna
 
 PARAMETERS = ("trees", "learning_rate", "leaves", "least_rows", "columns")
-"""Of the settings, that a run may be given."""
+"""Fields of ``Settings`` that are parameters of a run."""
 
 
 @dataclass(frozen=True)
 class BehaviorProblem(Problem):
-    """Brier score of the chance of having left; a search leaves listeners out of the origins before the test.
+    """The Brier score of the chance of having left; folds are listeners at the origins before the test.
 
     Attributes:
-        inputs: (n, ``len(INPUTS)``) float32.
-        left: (n,) 0 or 1.
-        users: (n,) whose each is.
-        tested: (n,) whether its origin is in the test.
-        settings: as they are declared.
+        inputs: (n, ``len(INPUTS)``) float32 inputs.
+        left: (n,) label, 1 if the listener has left, else 0.
+        users: (n,) listener of each row.
+        tested: (n,) whether the origin of the row is in the test.
+        settings: declared settings of the boosted models.
     """
 
     inputs: np.ndarray
@@ -39,21 +39,21 @@ class BehaviorProblem(Problem):
 
     @property
     def folds(self) -> int:
-        """Parts of the listeners."""
+        """The number of folds of the listeners."""
         return len(self._parts)
 
     @property
     def default(self) -> dict[str, Any]:
-        """As they are declared."""
+        """The declared parameters."""
         return {name: getattr(self.settings, name) for name in PARAMETERS}
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Of the feature service; plays by day are a history of one of them, and stay."""
+        """The feature views that can be left out; daily plays are a history of one of them and always stay."""
         return tuple(VIEWS)
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Of LightGBM."""
+        """Suggests parameters of LightGBM for a trial."""
         return {
             "trees": trial.suggest_int("trees", 40, 400, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
@@ -63,27 +63,30 @@ class BehaviorProblem(Problem):
         }
 
     def loss(self, fold: int, parameters: dict[str, Any]) -> float:
-        """Mean over a part of the listeners."""
+        """Trains without a fold of the listeners and returns the mean loss on it."""
         return float(self._losses(*self._parts[fold], self.inputs, parameters).mean())
 
     def test(self, parameters: dict[str, Any], without: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Listener by listener at each origin of the test."""
+        """Trains on all but the test; returns loss and listener of each row of the test."""
         inputs = self.inputs
         if without:
             inputs = inputs.copy()
             inputs[:, [INPUTS.index(name) for view in without for name in VIEWS[view]]] = np.nan
-        learned, asked = np.flatnonzero(~self.tested), np.flatnonzero(self.tested)
-        return self._losses(learned, asked, inputs, parameters), self.users[asked]
+        train_rows, test_rows = np.flatnonzero(~self.tested), np.flatnonzero(self.tested)
+        return self._losses(train_rows, test_rows, inputs, parameters), self.users[test_rows]
 
     @cached_property
     def _parts(self) -> list[Fold]:
-        """Rows before the test, of some listeners to learn from and of the others to ask about."""
+        """The folds of the rows before the test: rows to train on, and rows of the held-out listeners."""
         before = np.flatnonzero(~self.tested)
-        return [(before[one], before[two]) for one, two in grouped(self.users[before], FOLDS, seed=self.settings.seed)]
+        return [
+            (before[train], before[held_out])
+            for train, held_out in grouped(self.users[before], FOLDS, seed=self.settings.seed)
+        ]
 
     def _losses(
-        self, learned: np.ndarray, asked: np.ndarray, inputs: np.ndarray, parameters: dict[str, Any]
+        self, train_rows: np.ndarray, test_rows: np.ndarray, inputs: np.ndarray, parameters: dict[str, Any]
     ) -> np.ndarray:
         settings = replace(self.settings, **parameters)
-        chance = Chance.fit(inputs[learned], self.left[learned], self.users[learned], settings)
-        return (chance(inputs[asked]) - self.left[asked]) ** 2
+        chance = Chance.fit(inputs[train_rows], self.left[train_rows], self.users[train_rows], settings)
+        return (chance(inputs[test_rows]) - self.left[test_rows]) ** 2

@@ -1,4 +1,4 @@
-"""Listeners at origins: who is known, what is known of them, what they did next."""
+"""Spines, inputs and labels of listeners at origins."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ VIEWS = {
     "user_history": tuple(name.partition("__")[2] for name in _NUMBERS if name.startswith("user_history__")),
     "user_profile": ("plan_free", "plan_premium", "plan_family", "age"),
 }
-"""Feature view → its columns among the inputs."""
+"""Feature view → its input columns."""
 PLANS = ("free", "premium", "family")
 INPUTS = (
     *(f"plays_{day}d_ago" for day in range(1, 15)),
@@ -39,25 +39,25 @@ INPUTS = (
     *(f"plan_{name}" for name in PLANS),
     "age",
 )
-"""Columns of a row, in order."""
+"""Input columns, in order."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run may vary.
+    """Settings of a run.
 
     Attributes:
-        active_days: that plays are forecast for.
-        churn_days: without any play that count as having left.
+        active_days: number of days for which plays are forecast.
+        churn_days: number of days without a play after which a listener has left.
         stride: days between origins.
-        test: origins to measure on, the newest.
-        calibration: origins before those.
-        trees: of each model.
+        test: number of test origins, the newest ones.
+        calibration: number of calibration origins before those.
+        trees: number of trees of each model.
         learning_rate: shrinkage of each tree.
-        leaves: of a tree.
-        least_rows: in a leaf; 10 where there are few rows.
-        columns: share of the columns that a tree sees.
-        seed: of LightGBM.
+        leaves: number of leaves of a tree.
+        least_rows: minimal number of rows in a leaf; 10 for small training sets.
+        columns: share of the columns that each tree uses.
+        seed: random seed of LightGBM.
     """
 
     active_days: int = 7
@@ -74,18 +74,18 @@ class Settings:
 
     @property
     def longest(self) -> int:
-        """Days until everything that is asked at an origin is known."""
+        """Days after an origin until all of its labels are known."""
         return max(self.churn_days, self.active_days)
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Days before the end at which listeners are asked about, the newest first.
+    """Origins in days before the end, the newest first.
 
     Attributes:
-        test: to measure on.
-        calibration: to calibrate intervals and chance on; their futures end before the first of the test.
-        train: to learn from.
+        test: origins of the test.
+        calibration: origins for the calibration of intervals; their labels end before the first test origin.
+        train: origins to train on.
     """
 
     test: list[int]
@@ -94,15 +94,15 @@ class Origins:
 
     @classmethod
     def of(cls, backs: list[int], settings: Settings) -> "Origins | None":
-        """The newest of some origins as test; None where nothing is left to learn from."""
+        """Splits origins by time, the newest as test; None if no origin is left to train on."""
         test = backs[: settings.test]
-        rest = [back for back in backs if back >= max(test, default=0) + settings.longest]
-        calibration, train = rest[: settings.calibration], rest[settings.calibration :]
+        before_test = [back for back in backs if back >= max(test, default=0) + settings.longest]
+        calibration, train = before_test[: settings.calibration], before_test[settings.calibration :]
         return cls(test, calibration, train) if train else None
 
     @property
-    def rest(self) -> list[int]:
-        """All before the test."""
+    def before_test(self) -> list[int]:
+        """All origins before the test."""
         return [*self.calibration, *self.train]
 
 
@@ -111,9 +111,9 @@ class Listeners:
     """Histories of all listeners.
 
     Attributes:
-        ids: (n,).
-        values: (n, t) plays a day, NaN before the first.
-        end: the midnight after the last day.
+        ids: (n,) identifiers of the listeners.
+        values: (n, t) plays a day, NaN before the first play.
+        end: midnight after the last day.
     """
 
     ids: list[str]
@@ -122,12 +122,12 @@ class Listeners:
 
     @classmethod
     def load(cls, home: Home) -> "Listeners":
-        """Pulled through Feast."""
+        """Pulls the histories through Feast."""
         end = last_full_day(home)
         return cls(*history(home, "user_plays_v1", "user_listening__plays_1d", "user_id", end=end), end)
 
     def spine(self, backs: list[int]) -> pl.DataFrame:
-        """Every listener known at each origin, so many days before the end."""
+        """Builds the spine: a row for every listener known at each origin, given in days before the end."""
         pieces = []
         for back in backs:
             stop = self.values.shape[1] - back
@@ -145,40 +145,40 @@ class Listeners:
         return pl.concat(pieces).with_columns(event_timestamp=moment.cast(pl.Datetime("us", "UTC")))
 
     def origins(self, settings: Settings) -> list[int]:
-        """Days before the end, the newest whose answers are known first."""
+        """Returns the origins with known labels in days before the end, the newest first."""
         return list(range(settings.longest, self.values.shape[1] - 7, settings.stride))
 
     def matrix(self, rows: pl.DataFrame) -> np.ndarray:
-        """(m, len(INPUTS)) float32 from a pulled spine; NaN for what is not known."""
+        """Builds the inputs (m, len(INPUTS)) float32 from a pulled spine; NaN for missing values."""
         stop = self.values.shape[1] - rows["back"].to_numpy()
         padded = np.pad(self.values, ((0, 0), (WINDOW, 0)), constant_values=np.nan)
         days = padded[rows["row"].to_numpy()[:, None], stop[:, None] + WINDOW - 1 - np.arange(WINDOW)]  # newest first
         plays = np.nan_to_num(days)
         weeks = plays.reshape(len(plays), 4, 7).sum(axis=2)
-        played = plays > 0
-        idle = np.where(played.any(axis=1), played.argmax(axis=1), WINDOW)
-        birth = rows["user_profile__birth_year"].cast(pl.Float64).to_numpy()
+        is_active = plays > 0
+        idle_days = np.where(is_active.any(axis=1), is_active.argmax(axis=1), WINDOW)
+        birth_year = rows["user_profile__birth_year"].cast(pl.Float64).to_numpy()
         columns = [
             *days[:, :14].T,
             *weeks.T,
-            played.sum(axis=1),
-            idle,
+            is_active.sum(axis=1),
+            idle_days,
             np.log1p(weeks[:, 0]) - np.log1p(weeks[:, 1]),
             np.isfinite(days).sum(axis=1),
             rows["event_timestamp"].dt.weekday().to_numpy(),
             *(rows[name].cast(pl.Float64).to_numpy() for name in _NUMBERS),
             *((rows["user_profile__plan"] == plan).cast(pl.Float64).to_numpy() for plan in PLANS),
-            rows["event_timestamp"].dt.year().to_numpy() - birth,
+            rows["event_timestamp"].dt.year().to_numpy() - birth_year,
         ]
         return np.column_stack(columns).astype(np.float32)
 
     def ahead(self, rows: pl.DataFrame, days: int) -> np.ndarray:
-        """(m,) plays in the days after each origin."""
+        """Counts the plays in the ``days`` days after each origin, (m,)."""
         stop = self.values.shape[1] - rows["back"].to_numpy()
         totals = np.pad(np.nan_to_num(self.values).cumsum(axis=1), ((0, 0), (1, 0)))
         row = rows["row"].to_numpy()
         return totals[row, stop + days] - totals[row, stop]
 
     def left(self, rows: pl.DataFrame, settings: Settings) -> np.ndarray:
-        """(m,) 1 for no play in the days after an origin that count as having left, else 0."""
+        """Labels churn: 1 without a play in the ``churn_days`` days after the origin, else 0, (m,)."""
         return (self.ahead(rows, settings.churn_days) == 0).astype(np.float64)

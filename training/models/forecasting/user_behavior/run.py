@@ -1,10 +1,10 @@
-"""What a listener will play next week, and whether they have left (``user_behavior_forecaster``).
+"""Trains, evaluates and applies the forecaster of listeners' plays and churn (``user_behavior_forecaster``).
 
-Origins a few days apart; at each, every listener known by then with the features of ``user_behavior_v1`` and their
-plays of the last four weeks, day by day, pulled through Feast. Three boosted models: plays in the next 7
-days (the median, of log(1 + plays)), how far off that is, and the chance of no play in the next 14 days (churn). The
-newest origins are test; those before say how wide intervals are; plays are learned from the rest, the chance from all
-before the test, brought in line by listeners that were left out.
+Origins are a few days apart. The spine has a row for every listener known at each origin, with the features of
+``user_behavior_v1`` and the plays of each of the last 28 days, pulled through Feast. There are three boosted models:
+median log(1 + plays) of the next 7 days, its usual error, and the chance of no play in the next 14 days (churn). The
+newest origins are the test, those before them calibrate the intervals, and the rest trains the models of plays. The
+chance is trained on all origins before the test and calibrated on left-out listeners.
 """
 
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 from training.validation.evidence import OURS, Evidence
 
 NAME, SERVICE, VIEW = "user_behavior_forecaster", "user_behavior_v1", "user_activity_forecast"
-SHOWN = 1_000
-"""Rows of the test that the chance of having left is explained by."""
+EXPLAINED = 1_000
+"""Number of rows of the test for which the feature contributions to the chance of having left are computed."""
 
 
 def run(
@@ -47,45 +47,47 @@ def run(
     parameters: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> ForecastResult:
-    """Train, measure and register. See the module's docstring.
+    """Trains, evaluates and registers the model. See the module's docstring.
 
     Args:
         home: the data folder.
-        settings: what differs from the defaults.
-        parameters: likewise, by name.
-        progress: told of each stage.
+        settings: settings of the run; None for the defaults.
+        parameters: settings by name that differ from ``settings``.
+        progress: callback for the progress of each stage.
 
     Raises:
-        InputError: too few days.
+        InputError: there are too few days.
     """
     settings = replace(settings or Settings(), **(parameters or {}))
     clock = Clock(progress, 4)
-    listeners, origins, pulled = _pulled(home, settings)
+    listeners, origins, pulled = _pull_features(home, settings)
     clock.lap("features")
     rows = pulled.data
-    learned, tested = (rows.filter(pl.col("back").is_in(backs)) for backs in (origins.rest, origins.test))
-    model = _fitted(listeners, learned, origins.calibration, settings)
-    metrics = measure(listeners, tested, model, learned, settings)
+    train, test = (rows.filter(pl.col("back").is_in(backs)) for backs in (origins.before_test, origins.test))
+    model = _fit_model(listeners, train, origins.calibration, settings)
+    metrics = measure(listeners, test, model, train, settings)
     clock.lap("test")
-    final = _fitted(listeners, rows, origins.test, settings)
+    final_model = _fit_model(listeners, rows, origins.test, settings)
     clock.lap("fit")
-    left = listeners.left(tested, settings)
-    evidence = _evidence(listeners, tested, model, learned, settings)
+    left = listeners.left(test, settings)
+    evidence = _evidence(listeners, test, model, train, settings)
     sample = Sample.of(pulled, listeners.left(rows, settings))
-    shown_rows = listeners.matrix(tested)[:SHOWN]
-    moved = background(shown_rows, np.asarray(model.churn.booster.predict(shown_rows, pred_contrib=True)), "churn.onnx")
-    version = _register(home, settings, listeners, sample, metrics, final, evidence, moved)
-    shown = [report.Reliability(f"no play in {settings.churn_days} days", left, model.churn(listeners.matrix(tested)))]
-    page = report.write(home, NAME, version, metrics, asdict(settings), shown)
+    explained_rows = listeners.matrix(test)[:EXPLAINED]
+    contributions = background(
+        explained_rows, np.asarray(model.churn.booster.predict(explained_rows, pred_contrib=True)), "churn.onnx"
+    )
+    version = _register(home, settings, listeners, sample, metrics, final_model, evidence, contributions)
+    plots = [report.Reliability(f"no play in {settings.churn_days} days", left, model.churn(listeners.matrix(test)))]
+    page = report.write(home, NAME, version, metrics, asdict(settings), plots)
     clock.lap("registration")
     return ForecastResult(NAME, version, rows.height, metrics, clock.seconds, page)
 
 
-def _pulled(home: Home, settings: Settings) -> tuple[Listeners, Origins, TrainingSet]:
-    """Everybody's history, when they are asked about, and what is known of them then.
+def _pull_features(home: Home, settings: Settings) -> tuple[Listeners, Origins, TrainingSet]:
+    """Pulls the histories of all listeners, chooses the origins, and pulls the features as of these.
 
     Raises:
-        InputError: too few days.
+        InputError: there are too few days.
     """
     listeners = Listeners.load(home)
     origins = Origins.of(listeners.origins(settings), settings)
@@ -95,17 +97,17 @@ def _pulled(home: Home, settings: Settings) -> tuple[Listeners, Origins, Trainin
             found=f"{listeners.values.shape[1]}",
             next_command="python -m transforms import FORMAT PATH  (more days)",
         )
-    return listeners, origins, training_set(SERVICE, listeners.spine([*origins.test, *origins.rest]), home=home)
+    return listeners, origins, training_set(SERVICE, listeners.spine([*origins.test, *origins.before_test]), home=home)
 
 
 def problem(home: Home, *, progress: Progress = silent) -> BehaviorProblem:
-    """What a search of the boosted models asks about.
+    """Prepares the training data of the boosted models for a search.
 
     Raises:
-        InputError: too few days.
+        InputError: there are too few days.
     """
     settings = Settings()
-    listeners, origins, pulled = _pulled(home, settings)
+    listeners, origins, pulled = _pull_features(home, settings)
     rows = pulled.data
     return BehaviorProblem(
         listeners.matrix(rows),
@@ -117,8 +119,8 @@ def problem(home: Home, *, progress: Progress = silent) -> BehaviorProblem:
 
 
 def since(home: Home, version: int) -> Fresh:
-    """Listeners at origins after a version's cutoff whose future is known by now, and how it did on them."""
-    model, manifest = _served(home, version)
+    """Returns features and losses at origins after a version's cutoff whose labels are known by now."""
+    model, manifest = _load_model(home, version)
     settings = Settings()
     listeners = Listeners.load(home)
     days = (listeners.end - datetime.fromisoformat(manifest["cutoff"])).days
@@ -133,25 +135,27 @@ def since(home: Home, version: int) -> Fresh:
 
 
 def measure(
-    listeners: Listeners, rows: pl.DataFrame, model: Model, learned: pl.DataFrame, settings: Settings
+    listeners: Listeners, rows: pl.DataFrame, model: Model, train: pl.DataFrame, settings: Settings
 ) -> dict[str, dict[str, Metrics]]:
-    """Beside the baselines: last week again, the mean of four weeks; and of churn, its rate by idle days before."""
+    """Evaluates beside baselines: last week and the mean of four weeks; for churn, its past rate by idle days."""
     inputs = listeners.matrix(rows)
     plays = listeners.ahead(rows, settings.active_days)[:, None]
-    week = inputs[:, INPUTS.index("plays_week_1")][:, None]
-    month = inputs[:, [INPUTS.index(f"plays_week_{number}") for number in (1, 2, 3, 4)]].mean(axis=1, keepdims=True)
-    scale = np.full(len(plays), max(float(np.abs(week - plays).mean()), 1e-9))
-    made = model.quantiles(inputs)
+    last_week = inputs[:, INPUTS.index("plays_week_1")][:, None]
+    mean_4_weeks = inputs[:, [INPUTS.index(f"plays_week_{number}") for number in (1, 2, 3, 4)]].mean(
+        axis=1, keepdims=True
+    )
+    scale = np.full(len(plays), max(float(np.abs(last_week - plays).mean()), 1e-9))
+    quantiles = model.quantiles(inputs)
     left = listeners.left(rows, settings)
-    idle, idle_before = (listeners.matrix(one)[:, INPUTS.index("idle_days")].astype(int) for one in (rows, learned))
-    left_before = listeners.left(learned, settings)
+    idle, idle_before = (listeners.matrix(part)[:, INPUTS.index("idle_days")].astype(int) for part in (rows, train))
+    left_before = listeners.left(train, settings)
     count = np.bincount(idle_before, minlength=WINDOW + 1)
     rate = (np.bincount(idle_before, weights=left_before, minlength=WINDOW + 1) + left_before.mean()) / (count + 1)
     return {
         f"plays in {settings.active_days} days": {
-            "user_behavior": forecast_metrics(plays, made[0.5], scale, made),
-            "last_week": forecast_metrics(plays, week, scale),
-            "mean_4_weeks": forecast_metrics(plays, month, scale),
+            "user_behavior": forecast_metrics(plays, quantiles[0.5], scale, quantiles),
+            "last_week": forecast_metrics(plays, last_week, scale),
+            "mean_4_weeks": forecast_metrics(plays, mean_4_weeks, scale),
         },
         f"no play in {settings.churn_days} days": {
             "user_behavior": probability_metrics(left, model.churn(inputs)),
@@ -162,13 +166,13 @@ def measure(
 
 
 def _evidence(
-    listeners: Listeners, rows: pl.DataFrame, model: Model, learned: pl.DataFrame, settings: Settings
+    listeners: Listeners, rows: pl.DataFrame, model: Model, train: pl.DataFrame, settings: Settings
 ) -> Evidence:
-    """Brier score of the chance of having left, listener by listener at each origin, beside the rate of all."""
+    """Returns the Brier score of the chance of having left for each listener and origin, beside the base rate."""
     left = listeners.left(rows, settings)
     chance = model.churn(listeners.matrix(rows))
-    rate = float(listeners.left(learned, settings).mean())
-    names = [f"{user}@{at}" for user, at in rows.select("user_id", pl.col("event_timestamp").dt.date()).iter_rows()]
+    rate = float(listeners.left(train, settings).mean())
+    names = [f"{user}@{day}" for user, day in rows.select("user_id", pl.col("event_timestamp").dt.date()).iter_rows()]
     return Evidence.of(
         "brier",
         names,
@@ -181,16 +185,19 @@ def _evidence(
 
 
 def forecast(home: Home) -> dict[str, int]:
-    """What the champion says of every listener at the end of the last full day; rows by view.
+    """Forecasts every listener at the end of the last full day by the champion and writes the forecasts back.
+
+    Returns:
+        View → number of rows.
 
     Raises:
-        BundleError: nothing is promoted.
+        BundleError: no version is promoted.
     """
-    model, manifest = _served(home)
+    model, manifest = _load_model(home)
     listeners = Listeners.load(home)
     rows = training_set(SERVICE, listeners.spine([0]), home=home).data
     inputs = listeners.matrix(rows)
-    made = model.quantiles(inputs)
+    quantiles = model.quantiles(inputs)
     written = write(
         home,
         VIEW,
@@ -198,16 +205,16 @@ def forecast(home: Home) -> dict[str, int]:
         origin=listeners.end,
         step=timedelta(days=model.active_days),
         steps=[1],
-        mean=made[0.5],
-        quantiles=made,
+        mean=quantiles[0.5],
+        quantiles=quantiles,
         chance=model.churn(inputs)[:, None],
         model=f"{NAME}:{manifest['version']}",
     )
     return {VIEW: written}
 
 
-def _served(home: Home, version: int | None = None) -> tuple[Model, Mapping[str, Any]]:
-    """A version, or the champion, as its bundle has it; and its manifest."""
+def _load_model(home: Home, version: int | None = None) -> tuple[Model, Mapping[str, Any]]:
+    """Loads a version (None: the champion) from its bundle; returns the model and its manifest."""
     bundle = open_bundle(NAME if version is None else f"{NAME}:{version}", home)
     plays, spread, churn = (OnnxBooster(bundle.read(f"{part}.onnx")) for part in ("plays", "spread", "churn"))
     extra = bundle.manifest["extra"]
@@ -216,7 +223,7 @@ def _served(home: Home, version: int | None = None) -> tuple[Model, Mapping[str,
     return Model(plays, spread, chance, *constants), bundle.manifest
 
 
-def _fitted(listeners: Listeners, rows: pl.DataFrame, fresh: list[int], settings: Settings) -> Model:
+def _fit_model(listeners: Listeners, rows: pl.DataFrame, fresh: list[int], settings: Settings) -> Model:
     plays = listeners.ahead(rows, settings.active_days)
     left = listeners.left(rows, settings)
     users = np.array(rows["user_id"].to_list())
@@ -231,13 +238,13 @@ def _register(
     metrics: dict[str, dict[str, Metrics]],
     model: Model,
     evidence: Evidence,
-    moved: bytes,
+    contributions: bytes,
 ) -> int:
     return register_forecaster(
         home,
         NAME,
         files={
-            BACKGROUND: moved,
+            BACKGROUND: contributions,
             "plays.onnx": to_onnx(model.plays),
             "spread.onnx": to_onnx(model.spread),
             "churn.onnx": to_onnx(model.churn.booster),
