@@ -182,7 +182,7 @@ class Join:
             rows, index = newest.result(ttl)
             values = reader.all_values(rows, history.features, since=since, until=until)
         of_slot = np.append(index, -1)  # the last is for rows of the spine without a slot
-        of_row = pl.Series(of_slot[slots.of_row], dtype=pl.Int64)
+        of_row = pl.Series(of_slot[slots.slot_of_row], dtype=pl.Int64)
         gathered = values.select(pl.all().gather(pl.lit(of_row.set(of_row < 0, None))))
         table = small(gathered.to_arrow(compat_level=pl.CompatLevel.oldest()))
         return as_declared(history.view, history.declared, table)
