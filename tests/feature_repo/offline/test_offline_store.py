@@ -400,7 +400,7 @@ def test_the_newest_row_of_each_key(
     memory = ours.config.offline_store.limits().bytes
     monkeypatch.setattr(history_reader, "KEY_BYTES", memory)  # more than fits at once
     if keys:
-        with reading(job._history()) as reader:
+        with reading(job._open_history()) as reader:
             assert reader.parts(memory // 2) > 1
     assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
     assert answer.column_names[: len(keys)] == list(keys)
