@@ -22,8 +22,8 @@ app.add_typer(redis_app, name="redis")
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def feast(context: typer.Context) -> None:
     """Plain Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
-    alone = contract_lock(Home.from_env()) if {"apply", "teardown"} & set(context.args) else contextlib.nullcontext()
-    with alone:
+    lock = contract_lock(Home.from_env()) if {"apply", "teardown"} & set(context.args) else contextlib.nullcontext()
+    with lock:
         if "apply" in context.args:
             _mend_registry()
         code = _feast(*context.args)
@@ -62,10 +62,10 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="fail on warnings, too")] = False,
 ) -> None:
     """Look for what will hurt later: no ttl, no created time, nanoseconds, labels among the features, unused ones."""
-    from feature_repo.lint import lint as find
+    from feature_repo.lint import lint as find_problems
     from feature_repo.store import open_store
 
-    findings = find(open_store(Home.from_env()))
+    findings = find_problems(open_store(Home.from_env()))
     for finding in findings:
         say(f"{finding.severity:8} {finding.where}: {finding.found}. Next: {finding.next_command}")
     errors = sum(finding.severity == "error" for finding in findings)
@@ -98,11 +98,11 @@ def materialize(
         return
     with progress_lines("materialize") as tell:
 
-        def told(text: str) -> None:
+        def say_and_report(text: str) -> None:
             say(text)
             tell(0, 0, f"the last: {text.strip()}")
 
-        run(home, moment, say=told, anew=anew)
+        run(home, moment, say=say_and_report, anew=anew)
 
 
 @app.command()
@@ -141,12 +141,12 @@ def clean() -> None:
     from feature_repo.clean import clean as run
 
     home = Home.from_env()
-    removed, left = run(home)
+    removed, kept = run(home)
     for path in removed:
         say(f"removed {path}")
-    for path in left:
+    for path in kept:
         say(f"kept    {path}: not written by Refrain")
-    if not removed and not left:
+    if not removed and not kept:
         say(f"nothing to remove at {home.root}")
 
 
@@ -163,8 +163,8 @@ def stop(
     orphans: Annotated[bool, typer.Option("--orphans", help="those whose data folder was deleted, wherever")] = False,
 ) -> None:
     """Stop the server; its data stay in the data folder. It is found even if the folder was deleted."""
-    ran = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
-    say("Redis stopped" if ran else "Redis did not run")
+    was_running = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
+    say("Redis stopped" if was_running else "Redis did not run")
 
 
 @redis_app.command()
@@ -174,8 +174,12 @@ def release(
     """Let another repository own the project's keys in this server, when the one that did is not used any more."""
     from feature_repo.stores.ownership import release as run
 
-    owned = run(Home.from_env(), project)
-    say(f"the keys of {project} belong to the next repository that opens them" if owned else f"nobody owns {project}")
+    had_owner = run(Home.from_env(), project)
+    say(
+        f"the keys of {project} belong to the next repository that opens them"
+        if had_owner
+        else f"nobody owns {project}"
+    )
 
 
 @redis_app.command()
@@ -185,12 +189,12 @@ def status() -> None:
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")
     for orphan in redis_server.orphans():
-        found = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
-        say(f"{found}: python -m feature_repo redis stop --orphans")
+        problem = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
+        say(f"{problem}: python -m feature_repo redis stop --orphans")
 
 
 def _mend_registry() -> None:
-    """Without what a teardown of Feast 0.67 left in it, for which every apply would fail."""
+    """Deletes view versions that a teardown of Feast 0.67 left in the registry, on which every apply would fail."""
     from feast.repo_config import load_repo_config
 
     from feature_repo.store import FOLDER, config_file, silence_feast
@@ -201,7 +205,7 @@ def _mend_registry() -> None:
 
 
 def _feast(*arguments: str) -> int:
-    """Feast's own command line, in this process, on its repository's folder."""
+    """Runs Feast's command line in this process, in the folder of the repository."""
     from feature_repo.store import FOLDER, config_file, silence_feast
 
     os.environ["FEAST_FS_YAML_FILE_PATH"] = str(config_file(Home.from_env()))
@@ -210,7 +214,7 @@ def _feast(*arguments: str) -> int:
     silence_feast()
     sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
     try:
-        with contextlib.chdir(Path.cwd()):  # Feast leaves it; paths that are given are meant from here
+        with contextlib.chdir(Path.cwd()):  # Feast changes the folder; relative paths refer to this one
             result = cli.main(["--chdir", str(FOLDER), *arguments], prog_name="feast", standalone_mode=False)
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("grpc"):
