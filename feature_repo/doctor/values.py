@@ -42,7 +42,7 @@ class Comparison:
     """The comparison of one view.
 
     Attributes:
-        values: number of compare_views values.
+        values: number of compared values.
         findings: inconsistencies.
     """
 
