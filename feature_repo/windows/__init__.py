@@ -10,8 +10,8 @@ A ``WindowedTable`` is declared once. The Feast view (``feature_repo.views``), t
 The window ends at T itself; its start moves in hops, aligned to the UTC clock. A table with ``every="1d"`` has rows
 only at midnight, where the hop is a day and the window exactly w wide. A table with ``every="event"`` has a row after
 each event, and at each hop at which an event leaves a window. Its hops are 5 minutes for windows shorter than 12 hours,
-an hour for windows shorter than 12 days, else a day. These are the hops of Chronon: a window is at most 8 % too wide from
-1 h on, 4 % for a day and 4 % for 28 days.
+an hour for windows shorter than 12 days, else a day. These are the hops of Chronon: a window is at most 8 % too wide
+from 1 h on, 4 % for a day and 4 % for 28 days.
 
 **Missing values are ignored.** They do not enter sums, means or extremes. A missing boolean counts as false. An event
 without the key, or without the aggregated value, is ignored.
