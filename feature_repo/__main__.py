@@ -1,4 +1,4 @@
-"""``python -m feature_repo``: apply the contract, keep the online store running and honest."""
+"""``python -m feature_repo``: applies the contract, and manages and checks the online store."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ app.add_typer(redis_app, name="redis")
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def feast(context: typer.Context) -> None:
-    """Plain Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
+    """Run Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
     lock = contract_lock(Home.from_env()) if {"apply", "teardown"} & set(context.args) else contextlib.nullcontext()
     with lock:
         if "apply" in context.args:
@@ -32,7 +32,7 @@ def feast(context: typer.Context) -> None:
 
 @app.command()
 def apply() -> None:
-    """`feast apply`, then `manifest`. Of several at once, one waits for the other."""
+    """Run `feast apply`, then `manifest`. Concurrent runs wait for each other."""
     with contract_lock(Home.from_env()):
         _mend_registry()
         code = _feast("apply")
@@ -61,7 +61,7 @@ def _compile() -> None:
 def lint(
     strict: Annotated[bool, typer.Option("--strict", help="fail on warnings, too")] = False,
 ) -> None:
-    """Look for what will hurt later: no ttl, no created time, nanoseconds, labels among the features, unused ones."""
+    """Check definitions: missing ttl or created time, nanoseconds, labels among the features, unused features."""
     from feature_repo.lint import lint as find_problems
     from feature_repo.store import open_store
 
@@ -81,13 +81,13 @@ def materialize(
         typer.Argument(help="Values as of this time, ISO 8601, UTC [default: now]"),
     ] = None,
     anew: Annotated[
-        bool, typer.Option("--anew", help="take out what is online of each view before it is written, newer or not")
+        bool, typer.Option("--anew", help="erase all online values of each view before it is written, also newer ones")
     ] = False,
 ) -> None:
-    """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
+    """Write the newest value of every feature to the online store, of any age (`feast materialize` over all time).
 
-    What is online and newer stays. Stopped half-way, the same again goes on where it was. To bring online just what
-    is new since the last time, use `feast materialize-incremental`, which leaves out rows that came late.
+    Newer online values are kept. The same command continues an interrupted run. To write only what is new since the
+    last run, use `feast materialize-incremental`, which misses rows that arrived late.
     """
     from feature_repo.clock import parse_time
     from feature_repo.materialize import materialize as run
@@ -100,7 +100,7 @@ def materialize(
 
         def say_and_report(text: str) -> None:
             say(text)
-            tell(0, 0, f"the last: {text.strip()}")
+            tell(0, 0, f"latest: {text.strip()}")
 
         run(home, moment, say=say_and_report, anew=anew)
 
@@ -108,11 +108,11 @@ def materialize(
 @app.command()
 def doctor(
     views: Annotated[list[str] | None, typer.Argument(help="views whose values are compared [default: all]")] = None,
-    sample: Annotated[int, typer.Option(min=1, help="keys of each view that are compared")] = 500,
+    sample: Annotated[int, typer.Option(min=1, help="number of keys of each view to compare")] = 500,
 ) -> None:
-    """Look for what does not agree: values online and in the tables, rows of the future, files, registry, manifest.
+    """Find inconsistencies: online values and tables, rows of the future, files, registry and manifest.
 
-    Each finding names the command that mends it; with one that is a fault the exit code is 1. Nothing is changed.
+    Each finding names the command that fixes it. The exit code is 1 if there are faults. Nothing is changed.
     """
     from feature_repo import clock
     from feature_repo.doctor import examine, lines
@@ -129,15 +129,15 @@ def forget(
     join_key: Annotated[str, typer.Argument(help="such as user_id")],
     value: Annotated[str, typer.Argument(help="such as u000042")],
 ) -> None:
-    """Take all rows about one entity out of the online store, in all views. The feature tables keep theirs."""
+    """Erase all rows of one entity from the online store, in all views. The feature tables are unchanged."""
     from feature_repo.materialize import forget as run
 
-    say(f"{run(Home.from_env(), join_key, value):,} rows are gone")
+    say(f"{run(Home.from_env(), join_key, value):,} rows erased")
 
 
 @app.command()
 def clean() -> None:
-    """Remove the data folder: what Refrain wrote there, for all tenants. What is not Refrain's stays."""
+    """Remove the files that Refrain wrote to the data folder, of all tenants. Other files are kept."""
     from feature_repo.clean import clean as run
 
     home = Home.from_env()
@@ -160,9 +160,9 @@ def start() -> None:
 
 @redis_app.command()
 def stop(
-    orphans: Annotated[bool, typer.Option("--orphans", help="those whose data folder was deleted, wherever")] = False,
+    orphans: Annotated[bool, typer.Option("--orphans", help="stop all servers whose data folder was deleted")] = False,
 ) -> None:
-    """Stop the server; its data stay in the data folder. It is found even if the folder was deleted."""
+    """Stop the server. Its data stay in the data folder. A server of a deleted folder is found, too."""
     was_running = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
     say("Redis stopped" if was_running else "Redis did not run")
 
@@ -171,7 +171,7 @@ def stop(
 def release(
     project: Annotated[str, typer.Argument(help="name of the Feast project, such as refrain_default")],
 ) -> None:
-    """Let another repository own the project's keys in this server, when the one that did is not used any more."""
+    """Release a project's keys in this server, so that another repository can own them."""
     from feature_repo.stores.ownership import release as run
 
     had_owner = run(Home.from_env(), project)
@@ -184,7 +184,7 @@ def release(
 
 @redis_app.command()
 def status() -> None:
-    """Say whether the server runs, and which ones run on though their data folder was deleted."""
+    """Show whether the server runs, and list servers whose data folder was deleted."""
     home = Home.from_env()
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")

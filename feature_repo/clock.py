@@ -43,7 +43,7 @@ def now() -> datetime:
     moment = not_before_beginning(parse_time(text, next_command=remedy), NOW, next_command=remedy)
     if moment > wall:
         raise InputError(
-            expected=f"{NOW} to be a moment that has come",
+            expected=f"{NOW} not to be in the future",
             found=f"{moment.isoformat()}, while it is {wall.isoformat(timespec='seconds')}",
             next_command=f"unset {NOW}",
         )
@@ -78,7 +78,7 @@ def hint(home: Home) -> str:
     if end is None or os.environ.get(NOW) or datetime.now(UTC) - end < QUIET:
         return ""
     return (
-        f"The newest events are of {end - timedelta(days=1):%Y-%m-%d}: by now they have left most windows. "
+        f"The newest events are of {end - timedelta(days=1):%Y-%m-%d}: as of now, they have left most windows. "
         f"To work as of then: export {NOW}={end:%Y-%m-%dT%H:%M:%S}"
     )
 

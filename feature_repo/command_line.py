@@ -39,10 +39,10 @@ class _Group(TyperGroup):
         except OSError as error:
             if error.errno not in _DISK_ERRORS:
                 raise
-            found = f"{_DISK_ERRORS[error.errno]} at {error.filename}"
+            problem = f"{_DISK_ERRORS[error.errno]} at {error.filename}"
             _show(
                 "a disk that can be written",
-                found,
+                problem,
                 "export REFRAIN_HOME=/a/folder/with/room, then the same again",
             )
         raise typer.Exit(1)

@@ -236,15 +236,15 @@ def hold_out(home: Home, share: float) -> None:
         document[0] = msgspec.structs.replace(document[0], holdout=share)
 
 
-def one(found: Experiments, name: str) -> Experiment:
+def one(document: Experiments, name: str) -> Experiment:
     """Returns the experiment with a name.
 
     Raises:
         InputError: the name is unknown.
     """
-    if name not in found.experiments:
-        raise _input_error(f"an experiment, one of {sorted(found.experiments)}", repr(name))
-    return found.experiments[name]
+    if name not in document.experiments:
+        raise _input_error(f"an experiment, one of {sorted(document.experiments)}", repr(name))
+    return document.experiments[name]
 
 
 def _with_experiment(experiments: Experiments, experiment: Experiment) -> Experiments:

@@ -131,7 +131,7 @@ def refusal(key: str, dtype: str, found: str) -> InputError:
     return InputError(
         expected=f"{EXPECTED[dtype]} in the join key {key!r} of type {dtype}",
         found=found,
-        next_command=f"mend {key!r} where it comes from, or cast it to the entity's type; a missing key is None",
+        next_command=f"correct {key!r} at its source, or cast it to the entity's type; a missing key is None",
     )
 
 

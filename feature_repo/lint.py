@@ -58,7 +58,7 @@ def _view_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Findi
         return
     if not source.created_timestamp_column:
         remedy = "name the column in the source (created_timestamp_column), then: python -m feature_repo apply"
-        problem = "no created timestamp (of rows of one key and time the last in the files counts, a correction or not)"
+        problem = "no created timestamp (of rows with equal key and time, the last in the files counts)"
         yield Finding("error", view.name, problem, remedy)
     if not view.ttl and not WRITTEN_ON_CHANGE.items() <= view.tags.items():
         tag = ", ".join(f"{name}: {value}" for name, value in WRITTEN_ON_CHANGE.items())
@@ -86,10 +86,10 @@ def _table_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Find
     for column, files in types.items():
         if len(files) > 1:
             types_in_files = "; ".join(f"{dtype} in {Path(file).name}" for dtype, file in files.items())
-            remedy = f"write {column!r} in one type, which is read faster and by every engine"
+            remedy = f"write {column!r} in one type, which every engine reads, and faster"
             yield Finding("warning", view.name, f"several types of the column {column!r} ({types_in_files})", remedy)
     for key in sorted(set(history.keys.values()).intersection(history.in_paths)):
-        problem = f"the key {key!r} stands in the paths (engines differ in whether {key}=007 is a text or a number)"
+        problem = f"the key {key!r} is encoded in the paths (engines differ in whether {key}=007 is a text or a number)"
         yield Finding("warning", view.name, problem, f"write {key!r} as a column of the files")
 
 

@@ -109,7 +109,7 @@ def materialize(
     if anew and not done:
         _erase_unknown(server, store.project, {*names, *(view.name for view in store.list_feature_views())})
     if done:
-        say(f"going on where the last run was stopped: {len(done)} of {len(names)} views are done")
+        say(f"continuing an interrupted run: {len(done)} of {len(names)} views are done")
     for number, name in enumerate(names, start=1):
         if name in done:
             continue

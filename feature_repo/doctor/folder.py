@@ -67,9 +67,9 @@ def _definition_findings(views: "list[FeatureView]") -> Iterator[Finding]:
     for name, declared in FEATURE_TABLES.items():
         registered = applied.get(name)
         if registered is None:
-            yield Finding(name, "it is declared and not in the registry", APPLY)
+            yield Finding(name, "it is declared but not in the registry", APPLY)
         elif _column_types(registered) != _column_types(declared):
-            yield Finding(name, "the registry has other columns than its declaration", APPLY)
+            yield Finding(name, "the registry and its declaration have different columns", APPLY)
 
 
 def _column_types(view: "FeatureView") -> dict[str, str]:
@@ -89,7 +89,7 @@ def _manifest_findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
             yield Finding("manifest", error.found, error.next_command)
             return
         if compiled != resolve_service(store, service.name).fingerprint:
-            yield Finding("manifest", f"it has another {service.name} than the registry", APPLY)
+            yield Finding("manifest", f"its {service.name} differs from the registry", APPLY)
             return
 
 
@@ -98,18 +98,20 @@ def _build_findings(home: Home, views: list[str]) -> Iterator[Finding]:
     for name in views:
         closed = home.tiles(name) / "closed"
         if (closed / ".unsettled").exists():
-            yield Finding(name, "rows that are gone have not been closed: a build was stopped", BUILD)
+            yield Finding(name, "rows that are gone have no closing rows yet: a build was interrupted", BUILD)
         if retractions.noted(home, name):
-            yield Finding(name, "keys that have lost events have not been brought online since", MATERIALIZE)
+            yield Finding(name, "keys that lost events have not been materialized since", MATERIALIZE)
         missing_days = _missing_days(home.features(name))
         if missing_days:
-            yield Finding(name, f"files of its table are gone: {', '.join(missing_days[:3])}", BUILD)
+            yield Finding(name, f"files of its table are missing: {', '.join(missing_days[:3])}", BUILD)
     yield from _stray_findings(home)
     for folder in sorted(home.root.glob(f"raw/*/tenant={home.tenant}")):
         missing_days = _missing_days(folder)
         if missing_days:
             yield Finding(
-                f"raw {folder.parent.name}", f"days are gone since the last build: {', '.join(missing_days[:3])}", BUILD
+                f"raw {folder.parent.name}",
+                f"days were deleted since the last build: {', '.join(missing_days[:3])}",
+                BUILD,
             )
     built = home.root / "features" / f".built-{home.tenant}"
     folders = home.root.glob(f"raw/*/tenant={home.tenant}")
@@ -126,8 +128,8 @@ def _stray_findings(home: Home) -> Iterator[Finding]:
             if name in _WITHOUT_DAYS:
                 continue
             for path in (path for path in strangers_in(folder) if not path.name.startswith(allowed_prefixes)):
-                found = f"{path} is no day (a folder date=YYYY-MM-DD) and is not read"
-                yield Finding(f"{parent} {name}", found, f"mv {shlex.quote(str(path))} /elsewhere", is_fault=False)
+                problem = f"{path} is not a day (a folder date=YYYY-MM-DD) and is not read"
+                yield Finding(f"{parent} {name}", problem, f"mv {shlex.quote(str(path))} /elsewhere", is_fault=False)
 
 
 def _missing_days(folder: Path) -> list[str]:

@@ -122,13 +122,13 @@ def _difference(
     store: "FeatureStore", server: Server, view: "FeatureView", differing: set[int], rows: OnlineRows, total: int
 ) -> Finding:
     """Describes why a view's values differ, as far as known, and the remedy."""
-    problem = f"{len(differing)} of {total} keys have other values online than the table has as of now"
+    problem = f"{len(differing)} of {total} keys have online values that differ from the table as of now"
     if stream_runs(server, store.project):
         return Finding(
-            view.name, f"{problem}; the stream is at work and may be ahead", "python -m transforms build", False
+            view.name, f"{problem}; the stream is running and may be ahead", "python -m transforms build", False
         )
     written_keys = [place for place in differing if place < len(rows.names) and rows.event[place] != UNKNOWN_TIME]
-    remedy = MATERIALIZE if len(written_keys) < len(differing) else f"{MATERIALIZE}; where that does not help: {ANEW}"
+    remedy = MATERIALIZE if len(written_keys) < len(differing) else f"{MATERIALIZE}; if that does not help: {ANEW}"
     return Finding(view.name, problem, remedy)
 
 
@@ -184,7 +184,7 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
         problem = f"process {orphan.pid} runs on, its folder {orphan.folder} was deleted"
         yield Finding("Redis", problem, "python -m feature_repo redis stop --orphans", is_fault=False)
     for view, count in sorted(counts.items()):
-        yield Finding(view, f"{count:,} values are online of a view that the registry does not have", ANEW)
+        yield Finding(view, f"{count:,} online values belong to a view that is not in the registry", ANEW)
 
 
 def same(one: Any, other: Any, *, narrow: bool = False) -> bool:  # noqa: PLR0911 - one line a kind of value

@@ -136,12 +136,12 @@ class Writer:
             written += persistent(self._server, trip, tries=1, patience=self._patience)
         return written
 
-    def replace(self, keys: Sequence[bytes], seen: Sequence[bytes], values: Sequence[bytes | None]) -> int:
+    def replace(self, keys: Sequence[bytes], old_values: Sequence[bytes], values: Sequence[bytes | None]) -> int:
         """Replaces rows, older or newer, if the stored values are unchanged (compare and set).
 
         Args:
             keys: full names, see ``entity_key``.
-            seen: packed values that were read before.
+            old_values: packed values that were read before.
             values: new packed values, in the same order; None to delete.
 
         Returns:
@@ -153,16 +153,16 @@ class Writer:
         replaced = 0
         for start in range(0, len(keys), ROWS_A_TRIP):
             part = slice(start, start + ROWS_A_TRIP)
-            trip = partial(self._replace_trip, keys[part], seen[part], values[part])
+            trip = partial(self._replace_trip, keys[part], old_values[part], values[part])
             replaced += persistent(self._server, trip, tries=1, patience=self._patience)
         return replaced
 
-    def _replace_trip(self, keys: Sequence[bytes], seen: Sequence[bytes], values: Sequence[bytes | None]) -> int:
+    def _replace_trip(self, keys: Sequence[bytes], old_values: Sequence[bytes], values: Sequence[bytes | None]) -> int:
         self._send([self._announcement], [self._schemas])
         groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
         commands: list[Command] = []
         for group in groups:
-            old_and_new = [value for place in group for value in (seen[place], values[place] or b"")]
+            old_and_new = [value for place in group for value in (old_values[place], values[place] or b"")]
             commands.append(
                 ("EVALSHA", _REPLACE_SHA, len(group), *map(keys.__getitem__, group), self._ttl, *old_and_new)
             )

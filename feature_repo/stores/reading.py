@@ -34,8 +34,8 @@ def reading(history: History) -> Iterator[HistoryReader]:
     if _states(history) != states:
         raise StoreError(
             expected=f"the files behind the view {history.view} to stay as they are during a retrieval",
-            found="other files than at its start: a build was running",
-            next_command="the same again, once the build is done",
+            found="files that changed meanwhile: a build was running",
+            next_command="repeat the command once the build is done",
         )
 
 
@@ -54,5 +54,5 @@ def _read_error(view: str, error: BaseException) -> StoreError:
     return StoreError(
         expected=f"readable Parquet files of one schema behind the view {view}",
         found=reason,
-        next_command="the same again; if it fails again: python -m transforms build",
+        next_command="repeat the command; if it fails again: python -m transforms build",
     )

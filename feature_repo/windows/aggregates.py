@@ -150,7 +150,7 @@ class TopK(Aggregate):
 
     def refusal(self, lifetime: bool) -> str | None:
         if lifetime:
-            return "the counts of every value there ever was would have to be kept; give it a window that ends"
+            return "it would have to keep the counts of all past values; give it a finite window"
         return None if 1 <= self.k <= 100 else "k must be 1 to 100"
 
 

@@ -24,7 +24,7 @@ _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 LONGEST = 400 * DAY
 
 
-def duration(text: str, *, next_command: str = "mend the declaration in feature_repo/windowed") -> int:
+def duration(text: str, *, next_command: str = "correct the declaration in feature_repo/windowed") -> int:
     """Parses a duration such as "5m", "1h" or "28d" to microseconds.
 
     Args:
@@ -244,7 +244,7 @@ class WindowedTable:
             raise self._declaration_error(
                 f"the condition {condition!r}",
                 'conditions on the event alone, such as column("ms_played") >= 30_000: the engines must be able to '
-                "look into them",
+                "translate them",
             )
         if condition.operator not in OPERATORS and condition.operator not in ("and", "or", "not", "missing"):
             raise self._declaration_error(f"the operator {condition.operator!r}", f"one of {sorted(OPERATORS)}")
@@ -256,7 +256,7 @@ class WindowedTable:
         return InputError(
             expected=f"{expected} in the windowed table {self.name}",
             found=found,
-            next_command="mend feature_repo/windowed, then: python -m feature_repo apply",
+            next_command="correct feature_repo/windowed, then: python -m feature_repo apply",
         )
 
     def of_kind(self, *kinds: type[Aggregate]) -> dict[str, Any]:

@@ -555,7 +555,7 @@ def test_a_build_in_the_middle_is_told(ours: Engine, tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history_reader.HistoryReader, "values", rewritten)
-        with pytest.raises(StoreError, match="behind the view v to stay as they are.*the same again"):
+        with pytest.raises(StoreError, match="behind the view v to stay as they are.*repeat the command"):
             job.to_arrow()
     assert features(job.to_arrow(), MANY) == MANY.answer()
     part.unlink()
