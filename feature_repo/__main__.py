@@ -222,7 +222,7 @@ def _feast(*arguments: str) -> int:
         raise StoreError(
             expected=f"gRPC, which `feast {' '.join(arguments[:1])}` of Feast 0.67 needs",
             found=f"no module {error.name}: it is no part of the default install",
-            next_command="python -m pip install grpcio grpcio-health-checking grpcio-reflection, then the same again",
+            next_command="python -m pip install grpcio grpcio-health-checking grpcio-reflection, then repeat it",
         ) from error
     return result if isinstance(result, int) else 0
 

@@ -40,9 +40,9 @@ def clean(home: Home) -> tuple[list[Path], list[Path]]:
         raise HomeError(
             expected=f"a data folder of Refrain at {home.root}",
             found=f"none of {', '.join(_MARKERS)}",
-            next_command="export REFRAIN_HOME=/the/data/folder, then the same again",
+            next_command="export REFRAIN_HOME=/the/data/folder, then repeat the command",
         )
-    before = sorted(home.root.iterdir())
+    entries = sorted(home.root.iterdir())
     for pattern in _WRITTEN:
         for path in _matches(home.root, pattern):
             _remove(path)
@@ -51,7 +51,7 @@ def clean(home: Home) -> tuple[list[Path], list[Path]]:
     kept = sorted(home.root.iterdir())
     if not kept and not home.root.is_symlink():
         home.root.rmdir()
-    return [path for path in before if path not in kept], kept
+    return [path for path in entries if path not in kept], kept
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:

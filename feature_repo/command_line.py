@@ -43,7 +43,7 @@ class _Group(TyperGroup):
             _show(
                 "a disk that can be written",
                 problem,
-                "export REFRAIN_HOME=/a/folder/with/room, then the same again",
+                "export REFRAIN_HOME=/a/folder/with/room, then repeat the command",
             )
         raise typer.Exit(1)
 

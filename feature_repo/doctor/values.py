@@ -187,24 +187,24 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
         yield Finding(view, f"{count:,} online values belong to a view that is not in the registry", ANEW)
 
 
-def same(one: Any, other: Any, *, narrow: bool = False) -> bool:  # noqa: PLR0911 - one line a kind of value
+def same(left: Any, right: Any, *, narrow: bool = False) -> bool:  # noqa: PLR0911 - one line a kind of value
     """Whether two values are equal: numbers by value (``narrow``: in 32 bits), times by instant, lists and maps
     by element. NaN equals a missing number, and a text equals the number that it spells.
     """
-    if isinstance(one, datetime) and isinstance(other, datetime | date):
-        return _instant(one) == _instant(other)
-    if isinstance(one, str) and isinstance(other, int | float | Decimal):
-        return one == str(other)
-    if isinstance(one, dict) and isinstance(other, list | tuple | dict):
-        pairs = dict(other)
-        return one.keys() == pairs.keys() and all(same(one[key], pairs[key]) for key in one)
-    if isinstance(one, list | tuple | set | np.ndarray) and isinstance(other, list | tuple | set | np.ndarray):
-        return len(one) == len(other) and all(same(*pair, narrow=narrow) for pair in zip(one, other, strict=True))
-    if isinstance(one, float) and math.isnan(one):
-        return other is None or (isinstance(other, float) and math.isnan(other))
-    if isinstance(one, float | int) and isinstance(other, float | int):
-        return one == other or abs(one - other) <= (NARROW if narrow else SAME) * max(abs(one), abs(other))
-    return bool(one == other)
+    if isinstance(left, datetime) and isinstance(right, datetime | date):
+        return _instant(left) == _instant(right)
+    if isinstance(left, str) and isinstance(right, int | float | Decimal):
+        return left == str(right)
+    if isinstance(left, dict) and isinstance(right, list | tuple | dict):
+        pairs = dict(right)
+        return left.keys() == pairs.keys() and all(same(left[key], pairs[key]) for key in left)
+    if isinstance(left, list | tuple | set | np.ndarray) and isinstance(right, list | tuple | set | np.ndarray):
+        return len(left) == len(right) and all(same(*pair, narrow=narrow) for pair in zip(left, right, strict=True))
+    if isinstance(left, float) and math.isnan(left):
+        return right is None or (isinstance(right, float) and math.isnan(right))
+    if isinstance(left, float | int) and isinstance(right, float | int):
+        return left == right or abs(left - right) <= (NARROW if narrow else SAME) * max(abs(left), abs(right))
+    return bool(left == right)
 
 
 def _instant(moment: datetime | date) -> datetime:

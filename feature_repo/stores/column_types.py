@@ -236,9 +236,9 @@ def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
 def _cast_to_integer(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
     """Casts floats to integers. A fraction, or a float beyond exact integers, makes the query fail with its value."""
     is_whole = (column.abs() <= EXACT[4 if have == pl.Float32 else 8]) & (column == column.floor())
-    whole = pl.when(is_whole).then(column.cast(want, strict=False))
+    integers = pl.when(is_whole).then(column.cast(want, strict=False))
     rejected = pl.when(~is_whole).then(column).cast(pl.String).cast(want)
-    return pl.coalesce(whole, rejected)
+    return pl.coalesce(integers, rejected)
 
 
 def _has_struct(dtype: pl.DataType) -> bool:
