@@ -1,4 +1,4 @@
-"""``python -m feature_repo``: apply the contract, keep the online store running and honest."""
+"""``python -m feature_repo``: applies the contract, and manages and checks the online store."""
 
 import contextlib
 import os
@@ -21,9 +21,9 @@ app.add_typer(redis_app, name="redis")
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def feast(context: typer.Context) -> None:
-    """Plain Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
-    alone = contract_lock(Home.from_env()) if {"apply", "teardown"} & set(context.args) else contextlib.nullcontext()
-    with alone:
+    """Run Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
+    lock = contract_lock(Home.from_env()) if {"apply", "teardown"} & set(context.args) else contextlib.nullcontext()
+    with lock:
         if "apply" in context.args:
             _mend_registry()
         code = _feast(*context.args)
@@ -32,7 +32,7 @@ def feast(context: typer.Context) -> None:
 
 @app.command()
 def apply() -> None:
-    """`feast apply`, then `manifest`. Of several at once, one waits for the other."""
+    """Run `feast apply`, then `manifest`. Concurrent runs wait for each other."""
     with contract_lock(Home.from_env()):
         _mend_registry()
         code = _feast("apply")
@@ -61,11 +61,11 @@ def _compile() -> None:
 def lint(
     strict: Annotated[bool, typer.Option("--strict", help="fail on warnings, too")] = False,
 ) -> None:
-    """Look for what will hurt later: no ttl, no created time, nanoseconds, labels among the features, unused ones."""
-    from feature_repo.lint import lint as find
+    """Check definitions: missing ttl or created time, nanoseconds, labels among the features, unused features."""
+    from feature_repo.lint import lint as find_problems
     from feature_repo.store import open_store
 
-    findings = find(open_store(Home.from_env()))
+    findings = find_problems(open_store(Home.from_env()))
     for finding in findings:
         say(f"{finding.severity:8} {finding.where}: {finding.found}. Next: {finding.next_command}")
     errors = sum(finding.severity == "error" for finding in findings)
@@ -81,13 +81,13 @@ def materialize(
         typer.Argument(help="Values as of this time, ISO 8601, UTC [default: now]"),
     ] = None,
     anew: Annotated[
-        bool, typer.Option("--anew", help="take out what is online of each view before it is written, newer or not")
+        bool, typer.Option("--anew", help="erase all online values of each view before it is written, also newer ones")
     ] = False,
 ) -> None:
-    """Bring the newest value of every feature online, whatever its age (`feast materialize` from the beginning).
+    """Write the newest value of every feature to the online store, of any age (`feast materialize` over all time).
 
-    What is online and newer stays. Stopped half-way, the same again goes on where it was. To bring online just what
-    is new since the last time, use `feast materialize-incremental`, which leaves out rows that came late.
+    Newer online values are kept. The same command continues an interrupted run. To write only what is new since the
+    last run, use `feast materialize-incremental`, which misses rows that arrived late.
     """
     from feature_repo.clock import parse_time
     from feature_repo.materialize import materialize as run
@@ -98,21 +98,21 @@ def materialize(
         return
     with progress_lines("materialize") as tell:
 
-        def told(text: str) -> None:
+        def say_and_report(text: str) -> None:
             say(text)
-            tell(0, 0, f"the last: {text.strip()}")
+            tell(0, 0, f"latest: {text.strip()}")
 
-        run(home, moment, say=told, anew=anew)
+        run(home, moment, say=say_and_report, anew=anew)
 
 
 @app.command()
 def doctor(
     views: Annotated[list[str] | None, typer.Argument(help="views whose values are compared [default: all]")] = None,
-    sample: Annotated[int, typer.Option(min=1, help="keys of each view that are compared")] = 500,
+    sample: Annotated[int, typer.Option(min=1, help="number of keys of each view to compare")] = 500,
 ) -> None:
-    """Look for what does not agree: values online and in the tables, rows of the future, files, registry, manifest.
+    """Find inconsistencies: online values and tables, rows of the future, files, registry and manifest.
 
-    Each finding names the command that mends it; with one that is a fault the exit code is 1. Nothing is changed.
+    Each finding names the command that fixes it. The exit code is 1 if there are faults. Nothing is changed.
     """
     from feature_repo import clock
     from feature_repo.doctor import examine, lines
@@ -129,24 +129,24 @@ def forget(
     join_key: Annotated[str, typer.Argument(help="such as user_id")],
     value: Annotated[str, typer.Argument(help="such as u000042")],
 ) -> None:
-    """Take all rows about one entity out of the online store, in all views. The feature tables keep theirs."""
+    """Erase all rows of one entity from the online store, in all views. The feature tables are unchanged."""
     from feature_repo.materialize import forget as run
 
-    say(f"{run(Home.from_env(), join_key, value):,} rows are gone")
+    say(f"{run(Home.from_env(), join_key, value):,} rows erased")
 
 
 @app.command()
 def clean() -> None:
-    """Remove the data folder: what Refrain wrote there, for all tenants. What is not Refrain's stays."""
+    """Remove the files that Refrain wrote to the data folder, of all tenants. Other files are kept."""
     from feature_repo.clean import clean as run
 
     home = Home.from_env()
-    removed, left = run(home)
+    removed, kept = run(home)
     for path in removed:
         say(f"removed {path}")
-    for path in left:
+    for path in kept:
         say(f"kept    {path}: not written by Refrain")
-    if not removed and not left:
+    if not removed and not kept:
         say(f"nothing to remove at {home.root}")
 
 
@@ -160,37 +160,41 @@ def start() -> None:
 
 @redis_app.command()
 def stop(
-    orphans: Annotated[bool, typer.Option("--orphans", help="those whose data folder was deleted, wherever")] = False,
+    orphans: Annotated[bool, typer.Option("--orphans", help="stop all servers whose data folder was deleted")] = False,
 ) -> None:
-    """Stop the server; its data stay in the data folder. It is found even if the folder was deleted."""
-    ran = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
-    say("Redis stopped" if ran else "Redis did not run")
+    """Stop the server. Its data stay in the data folder. A server of a deleted folder is found, too."""
+    was_running = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
+    say("Redis stopped" if was_running else "Redis did not run")
 
 
 @redis_app.command()
 def release(
     project: Annotated[str, typer.Argument(help="name of the Feast project, such as refrain_default")],
 ) -> None:
-    """Let another repository own the project's keys in this server, when the one that did is not used any more."""
+    """Release a project's keys in this server, so that another repository can own them."""
     from feature_repo.stores.ownership import release as run
 
-    owned = run(Home.from_env(), project)
-    say(f"the keys of {project} belong to the next repository that opens them" if owned else f"nobody owns {project}")
+    had_owner = run(Home.from_env(), project)
+    say(
+        f"the keys of {project} belong to the next repository that opens them"
+        if had_owner
+        else f"nobody owns {project}"
+    )
 
 
 @redis_app.command()
 def status() -> None:
-    """Say whether the server runs, and which ones run on though their data folder was deleted."""
+    """Show whether the server runs, and list servers whose data folder was deleted."""
     home = Home.from_env()
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")
     for orphan in redis_server.orphans():
-        found = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
-        say(f"{found}: python -m feature_repo redis stop --orphans")
+        problem = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
+        say(f"{problem}: python -m feature_repo redis stop --orphans")
 
 
 def _mend_registry() -> None:
-    """Without what a teardown of Feast 0.67 left in it, for which every apply would fail."""
+    """Deletes view versions that a teardown of Feast 0.67 left in the registry, on which every apply would fail."""
     from feast.repo_config import load_repo_config
 
     from feature_repo.store import FOLDER, config_file, silence_feast
@@ -201,7 +205,7 @@ def _mend_registry() -> None:
 
 
 def _feast(*arguments: str) -> int:
-    """Feast's own command line, in this process, on its repository's folder."""
+    """Runs Feast's command line in this process, in the folder of the repository."""
     from feature_repo.store import FOLDER, config_file, silence_feast
 
     os.environ["FEAST_FS_YAML_FILE_PATH"] = str(config_file(Home.from_env()))
@@ -210,7 +214,7 @@ def _feast(*arguments: str) -> int:
     silence_feast()
     sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
     try:
-        with contextlib.chdir(Path.cwd()):  # Feast leaves it; paths that are given are meant from here
+        with contextlib.chdir(Path.cwd()):  # Feast changes the folder; relative paths refer to this one
             result = cli.main(["--chdir", str(FOLDER), *arguments], prog_name="feast", standalone_mode=False)
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("grpc"):
@@ -218,7 +222,7 @@ def _feast(*arguments: str) -> int:
         raise StoreError(
             expected=f"gRPC, which `feast {' '.join(arguments[:1])}` of Feast 0.67 needs",
             found=f"no module {error.name}: it is no part of the default install",
-            next_command="python -m pip install grpcio grpcio-health-checking grpcio-reflection, then the same again",
+            next_command="python -m pip install grpcio grpcio-health-checking grpcio-reflection, then repeat it",
         ) from error
     return result if isinstance(result, int) else 0
 

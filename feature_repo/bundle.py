@@ -1,7 +1,7 @@
-"""Model bundles on disk, read: by serving, and by batch runs whose features a model makes.
+"""Reads model bundles from disk, for serving and for batch runs whose features come from a model.
 
-A folder with ``manifest.json`` (what the model is, what it eats, digests of the other files), written once by
-``training.bundle``; ``aliases.json`` beside the versions of a model names the promoted one.
+A bundle is a folder with ``manifest.json`` (the model, its inputs, and digests of the other files), written once by
+``training.bundle``. ``aliases.json``, beside the versions of a model, names the champion.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from feature_repo.home import Home
 
 MANIFEST, ALIASES, CHAMPION = "manifest.json", "aliases.json", "champion"
 GOLDEN = "golden.npz"
-"""Questions that a model was asked when it was trained, and its answers; in a bundle that has them."""
+"""File with inputs and outputs of the model at training time, for checks; optional in a bundle."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model bundle whose files are as they were registered.
+    """A model bundle whose files match their registered digests.
 
     Attributes:
-        folder: where it lies.
-        manifest: its ``manifest.json``.
+        folder: folder of the bundle.
+        manifest: content of ``manifest.json``.
     """
 
     folder: Path
@@ -34,7 +34,7 @@ class Bundle:
 
     @property
     def name_version(self) -> str:
-        """As in ``recommendation:3``."""
+        """Name and version, such as ``recommendation:3``."""
         return f"{self.manifest['name']}:{self.manifest['version']}"
 
     @property
@@ -44,23 +44,23 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """Of all its files."""
+        """Digest of all files of the bundle."""
         return hashlib.sha256(json.dumps(self.manifest["files"], sort_keys=True).encode()).hexdigest()
 
     def read(self, name: str) -> bytes:
-        """Content of one of its files."""
+        """Reads one file of the bundle."""
         return (self.folder / name).read_bytes()
 
 
 def open_bundle(name: str, home: Home) -> Bundle:
-    """The champion of a model, or a named version of it.
+    """Opens the champion or a given version of a model.
 
     Args:
         name: ``recommendation`` for the champion, ``recommendation:3`` or ``recommendation_v3.0`` for version 3.
         home: the data folder.
 
     Raises:
-        BundleError: nothing is promoted, or the bundle is damaged.
+        BundleError: the model has no champion, or the bundle is damaged.
     """
     model, version = name_and_version(name)
     folder = home.bundles(model) / (version or champion(home, model))
@@ -77,23 +77,23 @@ def open_bundle(name: str, home: Home) -> Bundle:
 
 
 def name_and_version(name: str) -> tuple[str, str]:
-    """Model and version, which is empty for the champion.
+    """Splits a name into model and version; the version is empty for the champion.
 
     >>> name_and_version("system_anomaly_detector_v1.0"), name_and_version("recommendation:3")
     (('system_anomaly_detector', '1'), ('recommendation', '3'))
     """
-    dotted = re.fullmatch(r"(.+)_v(\d+)(?:\.\d+)?", name)
-    if dotted:
-        return dotted[1], dotted[2]
+    match = re.fullmatch(r"(.+)_v(\d+)(?:\.\d+)?", name)
+    if match:
+        return match[1], match[2]
     model, _, version = name.partition(":")
     return model, version
 
 
 def champion(home: Home, model: str) -> str:
-    """Version of the champion.
+    """Returns the version of the champion.
 
     Raises:
-        BundleError: nothing is promoted.
+        BundleError: the model has no champion.
     """
     try:
         return str(json.loads((home.bundles(model) / ALIASES).read_text())[CHAMPION])

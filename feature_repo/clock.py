@@ -1,7 +1,6 @@
-"""What time it is: decided once for a command or a request, and passed down.
+"""The current time: read once per command or request, and passed down.
 
-``REFRAIN_NOW`` sets it, for worlds that are over: a simulated one, an old data set. Without it the clock of the machine
-counts.
+``REFRAIN_NOW`` overrides it, for simulated or historical data sets. Without it, the system clock is used.
 """
 
 import os
@@ -16,35 +15,35 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 
 NOW = "REFRAIN_NOW"
-"""Name of the variable that stops the clock."""
+"""Name of the environment variable that stops the clock."""
 
 QUIET = timedelta(days=2)
-"""Events older than this are no news: a data set or a simulated world, not a service that runs."""
+"""Age of the newest events from which data counts as historical or simulated, not as live."""
 
 BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
-"""The first moment of which there are values."""
+"""The earliest moment of feature values."""
 
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-"""The last moment that there is."""
+"""The latest representable moment."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
-    """The moment at which a command runs, UTC.
+    """Returns the current time in UTC.
 
     Raises:
-        InputError: ``REFRAIN_NOW`` is no time, one before ``BEGINNING``, or one that has not come yet.
+        InputError: ``REFRAIN_NOW`` is not a time, or is before ``BEGINNING`` or in the future.
     """
     wall = datetime.now(UTC)
     text = os.environ.get(NOW)
     if not text:
         return wall
-    advice = f"export {NOW}=2026-03-02T00:00:00, or: unset {NOW}"
-    moment = not_before_beginning(parse_time(text, next_command=advice), NOW, next_command=advice)
+    remedy = f"export {NOW}=2026-03-02T00:00:00, or: unset {NOW}"
+    moment = not_before_beginning(parse_time(text, next_command=remedy), NOW, next_command=remedy)
     if moment > wall:
         raise InputError(
-            expected=f"{NOW} to be a moment that has come",
+            expected=f"{NOW} not to be in the future",
             found=f"{moment.isoformat()}, while it is {wall.isoformat(timespec='seconds')}",
             next_command=f"unset {NOW}",
         )
@@ -52,22 +51,20 @@ def now() -> datetime:
 
 
 def has_come(moment: datetime) -> bool:
-    """Whether a moment is over by the clock of the machine, wherever ``now`` was stopped."""
+    """Whether a moment is past by the system clock, regardless of ``REFRAIN_NOW``."""
     return moment <= datetime.now(UTC)
 
 
 def end_of_data(home: Home) -> datetime | None:
-    """The midnight after the newest day of which there are events of which windows are made; of anything else where
-    there are none, and None without any.
-    """
+    """Returns the midnight after the newest day of windowed events, else of any raw table; None without data."""
     from feature_repo.windows import EVENTS
 
-    days = [day for kind in EVENTS for day in _days(home, kind)] or _days(home, "*")
+    days = [day for kind in EVENTS for day in _newest_days(home, kind)] or _newest_days(home, "*")
     return datetime.fromisoformat(max(days)).replace(tzinfo=UTC) + timedelta(days=1) if days else None
 
 
-def _days(home: Home, table: str) -> list[str]:
-    """The newest day of each table of a name that has a file: a folder may be left empty."""
+def _newest_days(home: Home, table: str) -> list[str]:
+    """Returns the newest day with a file, for each matching raw table; day folders may be empty."""
     newest = []
     for folder in home.root.glob(f"raw/{table}/tenant={home.tenant}"):
         days = reversed(days_in(folder).items())
@@ -76,25 +73,25 @@ def _days(home: Home, table: str) -> list[str]:
 
 
 def hint(home: Home) -> str:
-    """What to do where the newest events are not of these days; empty where they are, or the clock is stopped."""
+    """Returns advice if the newest events are old; empty if they are recent, or if the clock is stopped."""
     end = end_of_data(home)
     if end is None or os.environ.get(NOW) or datetime.now(UTC) - end < QUIET:
         return ""
     return (
-        f"The newest events are of {end - timedelta(days=1):%Y-%m-%d}: by now they have left most windows. "
+        f"The newest events are of {end - timedelta(days=1):%Y-%m-%d}: as of now, they have left most windows. "
         f"To work as of then: export {NOW}={end:%Y-%m-%dT%H:%M:%S}"
     )
 
 
 def seconds() -> float:
-    """Now, as seconds since 1970 UTC: for what is asked many times a second."""
+    """Returns the current time in seconds since 1970 UTC; a fast path for frequent calls."""
     return now().timestamp() if os.environ.get(NOW) else time.time()
 
 
 @contextmanager
 def stopped(moment: datetime | None) -> Iterator[None]:
-    """While this holds, now is a moment, in this process and in those that it starts; None leaves it as it is."""
-    before = os.environ.get(NOW)
+    """Stops the clock at a moment inside the context, also for child processes; None changes nothing."""
+    previous = os.environ.get(NOW)
     if moment is not None:
         os.environ[NOW] = moment.isoformat()
     try:
@@ -102,19 +99,19 @@ def stopped(moment: datetime | None) -> Iterator[None]:
     finally:
         if moment is not None:
             os.environ.pop(NOW)
-            if before is not None:
-                os.environ[NOW] = before
+            if previous is not None:
+                os.environ[NOW] = previous
 
 
 def parse_time(text: str, *, next_command: str = "python -m feature_repo materialize 2026-03-02T00:00:00") -> datetime:
-    """An ISO 8601 time between the years 1 and 9999 in UTC; without a zone it is UTC.
+    """Parses an ISO 8601 time between the years 1 and 9999 to UTC; a time without a zone is UTC.
 
     Args:
-        text: such as ``2026-03-02T00:00:00``.
-        next_command: for the error.
+        text: time such as ``2026-03-02T00:00:00``.
+        next_command: next command of the error.
 
     Raises:
-        InputError: it is not one.
+        InputError: the text is not such a time.
 
     >>> parse_time("2026-03-02T01:00:00+01:00")
     datetime.datetime(2026, 3, 2, 0, 0, tzinfo=datetime.timezone.utc)
@@ -131,15 +128,15 @@ def parse_time(text: str, *, next_command: str = "python -m feature_repo materia
 
 
 def not_before_beginning(moment: datetime, what: str, *, next_command: str) -> datetime:
-    """The moment.
+    """Returns a moment, checked to be at or after ``BEGINNING``.
 
     Args:
-        moment: in UTC.
-        what: it is, for the error.
-        next_command: for the error.
+        moment: moment in UTC.
+        what: description of the moment, for the error.
+        next_command: next command of the error.
 
     Raises:
-        InputError: it is before there were values.
+        InputError: the moment is before ``BEGINNING``.
     """
     if moment < BEGINNING:
         raise InputError(
@@ -151,7 +148,7 @@ def not_before_beginning(moment: datetime, what: str, *, next_command: str) -> d
 
 
 def microseconds(moment: datetime) -> int:
-    """Whole microseconds since 1970; a time without a zone is UTC.
+    """Converts a datetime to microseconds since 1970; a naive datetime is UTC.
 
     >>> microseconds(datetime(1970, 1, 1, 0, 0, 1))
     1000000

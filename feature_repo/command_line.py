@@ -1,4 +1,4 @@
-"""What the command lines of all packages share: help, one clear message for an error, progress."""
+"""Shared parts of all command lines: help, error messages and progress."""
 
 import errno
 import os
@@ -26,53 +26,53 @@ _DISK_ERRORS = {
 
 
 class _Group(TyperGroup):
-    """Shows an error that a person can put right as three lines, not as a traceback."""
+    """A command group that prints a ``RefrainError`` as three lines instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             _end_with_parent()
             settle_paths()
-            with _ends_in_order():
+            with _handle_sigterm():
                 return super().invoke(ctx)
         except RefrainError as error:
             _show(error.expected, error.found, error.next_command)
         except OSError as error:
             if error.errno not in _DISK_ERRORS:
                 raise
-            found = f"{_DISK_ERRORS[error.errno]} at {error.filename}"
+            problem = f"{_DISK_ERRORS[error.errno]} at {error.filename}"
             _show(
                 "a disk that can be written",
-                found,
-                "export REFRAIN_HOME=/a/folder/with/room, then the same again",
+                problem,
+                "export REFRAIN_HOME=/a/folder/with/room, then repeat the command",
             )
         raise typer.Exit(1)
 
 
 PARENT = "REFRAIN_PARENT"
-"""Variable with the process that started a command for itself, and without which it has no use."""
+"""Environment variable with the id of the parent process. The command ends together with that process."""
 
 
 def _end_with_parent() -> None:
-    parent = os.environ.pop(PARENT, "")  # not for whatever this command starts
+    parent = os.environ.pop(PARENT, "")  # not inherited by child processes
     if parent.isdigit():
-        threading.Thread(target=_end_after, args=(int(parent),), daemon=True, name="parent").start()
+        threading.Thread(target=_exit_after, args=(int(parent),), daemon=True, name="parent").start()
 
 
-def _end_after(parent: int) -> None:
+def _exit_after(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(TERMINATED)
 
 
 TERMINATED = 128 + signal.SIGTERM
-"""Exit code of a command that was ended by SIGTERM."""
+"""Exit code of a command that was terminated by SIGTERM."""
 
 
 @contextmanager
-def _ends_in_order() -> Iterator[None]:
-    """SIGTERM leaves as an error does: temporary folders are removed, processes that work for this one end."""
-    first = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if not first or threading.current_thread() is not threading.main_thread():
+def _handle_sigterm() -> Iterator[None]:
+    """Handles SIGTERM like an exception, so that temporary folders are removed and worker processes end."""
+    is_default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not is_default or threading.current_thread() is not threading.main_thread():
         yield
         return
     signal.signal(signal.SIGTERM, _terminate)
@@ -93,7 +93,7 @@ def _show(expected: str, found: str, next_command: str) -> None:
 
 
 def command_line(help_text: str) -> typer.Typer:
-    """An empty command line that teaches (`--help`) and reports errors the same way everywhere."""
+    """Creates an empty command line with the common help and error messages."""
     return typer.Typer(
         cls=_Group,
         help=help_text,
@@ -105,25 +105,25 @@ def command_line(help_text: str) -> typer.Typer:
 
 
 def say(text: str) -> None:
-    """One line of result, at once."""
+    """Prints one line of output and flushes it."""
     typer.echo(text)
     sys.stdout.flush()
 
 
 class Progress(Protocol):
-    """Told how far a long piece of work has come."""
+    """Callback that receives the progress of long work."""
 
     def __call__(self, done: float, total: float, note: str = "") -> None:
-        """``done`` of ``total``, in whatever unit the work counts."""
+        """Reports ``done`` of ``total`` units of work."""
 
 
 def silent(done: float, total: float, note: str = "") -> None:
-    """The progress of a caller who does not look."""
+    """A progress callback that does nothing."""
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere lines of a log, by which a long run is told from a dead one."""
+    """Shows progress: a bar on a terminal, log lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -149,17 +149,17 @@ def progress(label: str) -> Iterator[Progress]:
 
 
 FIRST_LINE_SECONDS = 10.0
-"""After which a run without a terminal says how far it is, and again; then ever more rarely."""
+"""Seconds until the first progress line of a run without a terminal; later lines become rarer."""
 
-_LINES_RARER = 0.05
+_INTERVAL_GROWTH = 0.05
 
 
 @contextmanager
 def progress_lines(label: str) -> Iterator[Progress]:
-    """Progress as lines of a log, on standard error: the time, how far it is, how long it has taken.
+    """Writes progress as log lines to standard error: time, progress and elapsed time.
 
-    The first comes after ``FIRST_LINE_SECONDS``, so that short commands say nothing; there are some eighty in an hour.
-    They come even while the work reports nothing.
+    The first line appears after ``FIRST_LINE_SECONDS``, so that short commands print none; there are about eighty in an
+    hour. Lines are written even while the work reports no progress.
     """
     started, state, ended = time.monotonic(), ["", ""], threading.Event()
 
@@ -167,7 +167,7 @@ def progress_lines(label: str) -> Iterator[Progress]:
         state[:] = f"{min(done / total, 1.0):.0%}" if total else "", note
 
     def write() -> None:
-        while not ended.wait(max(FIRST_LINE_SECONDS, _LINES_RARER * (time.monotonic() - started))):
+        while not ended.wait(max(FIRST_LINE_SECONDS, _INTERVAL_GROWTH * (time.monotonic() - started))):
             parts = ", ".join(part for part in (*state, _duration(time.monotonic() - started)) if part)
             typer.echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {label}: {parts}", err=True)
 
@@ -181,11 +181,11 @@ def progress_lines(label: str) -> Iterator[Progress]:
 
 
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, remainder = divmod(int(seconds), 60)
     return (
         f"{minutes // 60} h {minutes % 60} min"
         if minutes >= 60
-        else f"{minutes} min {rest} s"
+        else f"{minutes} min {remainder} s"
         if minutes
-        else f"{rest} s"
+        else f"{remainder} s"
     )

@@ -1,7 +1,7 @@
-"""The days of a table: its folders ``date=YYYY-MM-DD``, as everybody lists them.
+"""The days of a table: its folders ``date=YYYY-MM-DD``. All readers list days with this module.
 
-What else lies there (a backup beside a day, a file of a day's name, a day that the calendar does not have) is no part
-of the table: nobody reads it, and the doctor names it.
+Other entries (a backup beside a day, a file with the name of a day, an invalid date) are not part of the table: no code
+reads them, and the doctor reports them.
 """
 
 import os
@@ -15,44 +15,44 @@ _NAME = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 
 
 def days_in(folder: Path) -> dict[str, str]:
-    """ISO date → path of the folder of that day, oldest first; none where the table is not there."""
+    """Maps ISO dates to day folders, oldest first; empty if the table does not exist."""
     try:
         with os.scandir(folder) as entries:
-            found = {day: one.path for one in entries if (day := _day(one.name)) and one.is_dir()}
+            paths = {day: entry.path for entry in entries if (day := _day(entry.name)) and entry.is_dir()}
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return dict(sorted(found.items()))
+    return dict(sorted(paths.items()))
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The Parquet files of a table, in the order of their paths: those of its days, and those beside the days."""
-    places = [str(folder), *days_in(folder).values()]
-    return sorted(path for place in places for path in _files(place))
+    """Lists the Parquet files of a table, in its day folders and beside them, sorted by path."""
+    folders = [str(folder), *days_in(folder).values()]
+    return sorted(path for folder_path in folders for path in _files(folder_path))
 
 
 def strangers_in(folder: Path) -> list[Path]:
-    """Folders and files beside the days of a table that look like a part of it and are none."""
+    """Lists folders and files beside the days of a table that look like a part of it but are not."""
     try:
         entries = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     days = days_in(folder)
-    return [one for one in entries if one.name.removeprefix("date=") not in days and _is_strange(one)]
+    return [entry for entry in entries if entry.name.removeprefix("date=") not in days and _looks_like_data(entry)]
 
 
-def _is_strange(path: Path) -> bool:
+def _looks_like_data(path: Path) -> bool:
     if path.name.startswith((".", "_")):
         return False
     return path.name.startswith("date=") or path.is_dir()
 
 
-def _files(place: str) -> Iterator[Path]:
+def _files(folder: str) -> Iterator[Path]:
     try:
-        with os.scandir(place) as entries:
-            names = [one.name for one in entries if one.name.endswith(".parquet") and one.is_file()]
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(".parquet") and entry.is_file()]
     except (FileNotFoundError, NotADirectoryError):
         return
-    yield from (Path(place) / name for name in names if not name.startswith((".", "_")))
+    yield from (Path(folder) / name for name in names if not name.startswith((".", "_")))
 
 
 @lru_cache(maxsize=65_536)

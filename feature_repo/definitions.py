@@ -1,4 +1,4 @@
-"""The one module that Feast scans (``.feastignore`` hides the others, which it would find a second time)."""
+"""The only module that Feast scans; ``.feastignore`` hides the others, whose objects would be found twice."""
 
 from feature_repo.entities import artist, client, endpoint, genre, host, platform, track, user
 from feature_repo.on_demand_views import ON_DEMAND_VIEWS
@@ -40,7 +40,7 @@ from feature_repo.views import FEATURE_TABLES
 
 refuse_other_home()
 
-# Feast looks for its objects among a module's names.
+# Feast collects its objects from the module's globals.
 globals().update(FEATURE_TABLES)
 globals().update({service.name: service for service in FORECASTS.values()})
 globals().update(ON_DEMAND_VIEWS)

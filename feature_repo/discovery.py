@@ -37,15 +37,15 @@ def definitions(package: str, kind: type[Definition]) -> dict[str, Definition]:
         >>> "user_listening" in definitions("feature_repo.windowed", WindowedTable)
         True
     """
-    named: dict[str, Definition] = {}
+    by_name: dict[str, Definition] = {}
     for info in iter_modules(import_module(package).__path__, f"{package}."):
         for value in vars(import_module(info.name)).values():
             if not isinstance(value, kind):
                 continue
-            if named.setdefault(value.name, value) is not value:
+            if by_name.setdefault(value.name, value) is not value:
                 raise InputError(
                     expected=f"a name of its own for every {kind.__name__}",
                     found=f"a second {value.name!r} in {info.name}",
                     next_command=f"give the {kind.__name__} in {info.name} another name",
                 )
-    return dict(sorted(named.items()))
+    return dict(sorted(by_name.items()))

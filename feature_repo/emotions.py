@@ -1,3 +1,3 @@
-"""What emotions a text is told apart by: Ekman's six (1992), love, and none of them."""
+"""Emotion classes of texts: Ekman's six (1992), love, and neutral."""
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "love", "neutral", "sadness", "surprise")

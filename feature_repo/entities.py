@@ -1,4 +1,4 @@
-"""Who and what features are about."""
+"""Feast entities that features describe."""
 
 from feast import Entity, ValueType
 

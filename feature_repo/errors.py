@@ -1,13 +1,13 @@
-"""The one kind of error that a user of Refrain is meant to read."""
+"""Errors for users, each with what was expected, what was found, and the next command."""
 
 
 class RefrainError(Exception):
-    """Something a person can put right: what was expected, what was found, and the command to run next.
+    """An error that a user can fix.
 
     Args:
-        expected: what would have been right, in the user's words.
-        found: what is there instead; names the file, row, column or key.
-        next_command: the command that leads on, ready to paste.
+        expected: the valid input or state, in the user's terms.
+        found: the actual input or state, with the file, row, column or key.
+        next_command: the command to run next, ready to paste.
     """
 
     def __init__(self, *, expected: str, found: str, next_command: str) -> None:
@@ -32,15 +32,15 @@ class StoreError(RefrainError):
 
 
 class InputError(RefrainError):
-    """A file, row, spine or request is not what it should be."""
+    """A file, row, spine or request is invalid."""
 
 
 class BundleError(RefrainError):
-    """A model bundle is missing, damaged, or was trained on other features than those online."""
+    """A model bundle is missing, damaged, or was trained on features that differ from the online ones."""
 
 
 class OnlineUnavailable(StoreError):
-    """The online store does not answer, or does not take what is written: gone, slow, full, read-only, loading.
+    """The online store does not answer or does not accept writes: down, slow, full, read-only or loading.
 
-    The same again may succeed; nothing needs a restart.
+    A retry may succeed; no restart is needed.
     """

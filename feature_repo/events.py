@@ -1,7 +1,7 @@
-"""Events as they are told, one JSON object each, and the stream in Redis that carries them to the live tables.
+"""Reported events, one JSON object each, and the Redis stream that carries them to the live tables.
 
-Serving appends (``append``); ``python -m transforms stream`` reads. All names share Redis Cluster's hash tag of the
-project, so that one transaction may span them. Imports no Feast.
+Serving appends events (``append``); ``python -m transforms stream`` reads them. All Redis names share the project's
+hash tag, so that one transaction may span them in a Redis Cluster. Imports no Feast.
 """
 
 import codecs
@@ -21,13 +21,13 @@ from feature_repo.windows import EVENTS
 
 LONGEST_ID = 256
 LARGEST = 64 * 1024
-"""Bytes of one event."""
+"""Maximum size of one event, in bytes."""
 
 FULL = 1_000_000
-"""Events that may wait; a stream that nobody reads must not fill the memory of Redis."""
+"""Maximum number of waiting events, so that a stream without a reader does not fill the memory of Redis."""
 
 AHEAD = timedelta(minutes=5)
-"""A clock that is a little fast is forgiven."""
+"""Tolerance for the clock of a reporter that is ahead."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = clock.microseconds(clock.LAST)
@@ -37,41 +37,41 @@ _DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Bool": bool}
 
 @dataclass(frozen=True)
 class Names:
-    """Names in Redis of one project's stream and of what its reader keeps.
+    """Redis names of one project's event stream and of its reader's state.
 
     Attributes:
-        project: Feast's name of it.
+        project: name of the Feast project.
     """
 
     project: str
 
     @property
     def stream(self) -> bytes:
-        """Events that wait: entries of one field, the kind, with the event's JSON."""
+        """Stream of waiting events. Each entry has one field: the event's kind, with its JSON as value."""
         return self._name("events")
 
     @property
     def dead(self) -> bytes:
-        """Stream of what was refused: ``reason``, ``kind``, ``event``."""
+        """Stream of refused events, with the fields ``reason``, ``kind`` and ``event``."""
         return self._name("dead")
 
     @property
     def counts(self) -> bytes:
-        """Hash of what became of the events, by name."""
+        """Hash with counters of events by outcome."""
         return self._name("counts")
 
     @property
     def reader(self) -> bytes:
-        """Hash of what the reader remembers: its number of batches, and how far it is in files."""
+        """Hash with the reader's state: number of batches, and its position in files."""
         return self._name("reader")
 
     @property
     def lease(self) -> bytes:
-        """Who is the reader; there is one at a time."""
+        """Lease of the reader; only one reader runs at a time."""
         return self._name("lease")
 
     def log(self, kind: str) -> bytes:
-        """List of accepted events in blocks (Arrow), until the batch run has them in its raw tables."""
+        """Returns the list of accepted events in Arrow blocks, kept until the batch run has them in its raw tables."""
         return self._name(f"log:{kind}")
 
     def _name(self, what: str) -> bytes:
@@ -79,93 +79,93 @@ class Names:
 
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
-"""With which some programs begin a file of UTF-8: no part of what is told."""
+"""UTF-8 byte order mark, which some programs write; it is not part of the event."""
 
-_FINER = re.compile(rb'(_timestamp"\s*:\s*"[^"]{19}\.\d{6})\d+')
-"""Digits of a time beyond microseconds, which are cut off; the decoder would round them."""
+_SUBMICROSECONDS = re.compile(rb'(_timestamp"\s*:\s*"[^"]{19}\.\d{6})\d+')
+"""Digits of a time beyond microseconds. They are cut off, because the decoder would round them."""
 
 
 class Refused(Exception):
-    """An event that is not what it should be."""
+    """An invalid event, with the reason."""
 
 
 @cache
 def decoder(kind: str) -> msgspec.json.Decoder:
-    """For the JSON of one event of a known kind; what is told beyond its columns is ignored."""
+    """Returns the (cached) JSON decoder of one kind of event; unknown fields are ignored."""
     source = EVENTS[kind]
     fields: list[tuple] = [("event_timestamp", datetime)]
     optional: list[tuple] = [("created_timestamp", datetime | None, None)]
     for name, dtype in source.columns.items():
         if dtype == "String":
-            # who or what may not be empty; other texts may
-            least = 1 if name in source.key else 0
-            wanted: Any = Annotated[str, msgspec.Meta(min_length=least, max_length=LONGEST_ID)]
+            # texts of the key must not be empty; other texts may be
+            min_length = 1 if name in source.key else 0
+            field_type: Any = Annotated[str, msgspec.Meta(min_length=min_length, max_length=LONGEST_ID)]
         elif name in source.ranges:
             low, high = source.ranges[name]
-            wanted = Annotated[int, msgspec.Meta(ge=low, le=high)]
+            field_type = Annotated[int, msgspec.Meta(ge=low, le=high)]
         else:
-            wanted = _DTYPES[dtype]
+            field_type = _DTYPES[dtype]
         if name in source.key:
-            fields.append((name, wanted))
+            fields.append((name, field_type))
         else:
-            optional.append((name, wanted | None, None))
-    told = msgspec.defstruct(f"{source.name}_event", [*fields, *optional], gc=False)
-    return msgspec.json.Decoder(told)
+            optional.append((name, field_type | None, None))
+    event_type = msgspec.defstruct(f"{source.name}_event", [*fields, *optional], gc=False)
+    return msgspec.json.Decoder(event_type)
 
 
 def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
-    """One event, checked.
+    """Parses and validates one event.
 
     Args:
-        kind: name of its source.
-        payload: its JSON.
-        now: microseconds since 1970; nothing may happen later, but for ``AHEAD``.
+        kind: name of the event source.
+        payload: JSON of the event.
+        now: current time in microseconds since 1970; events may be at most ``AHEAD`` later.
 
     Returns:
-        An object with the columns of the source; when it happened and when it was known, microseconds since 1970,
-        None if the latter was not told.
+        An object with the columns of the source, the event time, and the created time, both in microseconds since
+        1970. The created time is None if it is missing.
 
     Raises:
-        Refused: why not.
+        Refused: the event is invalid; the message is the reason.
     """
     if kind not in EVENTS:
         raise Refused(f"unknown kind {kind[:40]!r}, not one of {sorted(EVENTS)}")
     if len(payload) > LARGEST:
         raise Refused(f"larger than {LARGEST:,} bytes")
     payload = payload.removeprefix(BYTE_ORDER_MARK)
-    if _FINER.search(payload):
-        payload = _FINER.sub(rb"\1", payload)
+    if _SUBMICROSECONDS.search(payload):
+        payload = _SUBMICROSECONDS.sub(rb"\1", payload)
     try:
-        told = decoder(kind).decode(payload)
+        event = decoder(kind).decode(payload)
     except msgspec.ValidationError as error:
-        raise Refused(_in_words(error)) from error
+        raise Refused(_reason(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("malformed JSON") from error
-    time = micros(told.event_timestamp)
+    time = micros(event.event_timestamp)
     if time < 0:
         raise Refused("event_timestamp before 1970")
     if time > now + _AHEAD:
         raise Refused("event_timestamp in the future")
-    created = None if told.created_timestamp is None else micros(told.created_timestamp)
+    created = None if event.created_timestamp is None else micros(event.created_timestamp)
     if created is not None and created < time:
         raise Refused("created_timestamp before event_timestamp")
     if created is not None and created > _LAST:
         raise Refused("created_timestamp after the year 9999")
-    return told, time, created
+    return event, time, created
 
 
 def micros(moment: datetime) -> int:
-    """Microseconds since 1970; without a zone it is UTC."""
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    """Converts a datetime to microseconds since 1970; a naive datetime is UTC."""
+    elapsed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
 
 
 def append(server: Server, names: Names, events: Sequence[tuple[str, bytes]]) -> None:
-    """Put events (kind and JSON) at the end of the stream.
+    """Appends events (kind and JSON) to the stream.
 
     Raises:
-        OnlineUnavailable: Redis does not take them, or too many wait already. Some may be there; the same again is
-            safe, an event counts once.
+        OnlineUnavailable: Redis does not accept the events, or too many are waiting. Some may be appended; a retry is
+            safe, because each event counts once.
     """
 
     def ask() -> None:
@@ -182,8 +182,8 @@ def append(server: Server, names: Names, events: Sequence[tuple[str, bytes]]) ->
     persistent(server, ask, tries=2)
 
 
-def _in_words(error: Exception) -> str:
-    """``Expected `str`, got `int` - at `$.user_id` `` as "user_id: expected str, got int"."""
-    what, _, where = str(error).replace("`", "").partition(" - at $.")
-    told = what[:1].lower() + what[1:]
-    return f"{where}: {told}" if where else told
+def _reason(error: Exception) -> str:
+    """Rewrites ``Expected `str`, got `int` - at `$.user_id` `` to "user_id: expected str, got int"."""
+    problem, _, field = str(error).replace("`", "").partition(" - at $.")
+    message = problem[:1].lower() + problem[1:]
+    return f"{field}: {message}" if field else message

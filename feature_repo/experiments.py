@@ -1,11 +1,11 @@
-"""Experiments, declared: who is in, what they get, and what decides.
+"""Declarations of experiments: population, variants and decision metric.
 
-``inference.experiments`` assigns by these declarations, ``training.experiments`` analyses what came of it; both read
-``data/experiments-<tenant>.json``, one document with every experiment, replaced as a whole.
+``inference.experiments`` assigns variants by these declarations, and ``training.experiments`` analyses the results.
+Both read ``data/experiments-<tenant>.json``, one document with all experiments, which is replaced atomically.
 
-**Units.** Listeners, by ``user_id``. Each is put into one of 10,000 buckets of a layer by a hash; experiments of one
-layer own ranges of buckets that do not overlap, so nobody is in two of them. Layers are independent of each other. The
-``holdout`` is a share of all listeners who are in no experiment at all, for as long as it stands.
+**Units.** Listeners, by ``user_id``. A hash puts each listener into one of 10,000 buckets of a layer. Experiments of
+one layer own disjoint ranges of buckets, so no listener is in two of them. Layers are independent of each other. The
+``holdout`` is the share of all listeners who are in no experiment.
 """
 
 import fcntl
@@ -37,8 +37,8 @@ METRICS: dict[str, str] = {
     "cancellations": "user_feedback__cancellations_7d",
     "click_through": "",
 }
-"""Metric → the feature that it is read from, at the end of the seven days after the first exposure; of click-through,
-none: clicks and plays of what was shown, over what was shown."""
+"""Metric → feature that is read at the end of the seven days after the first exposure. ``click_through`` has none:
+it is the share of shown items that were clicked or played."""
 Direction = Literal["up", "down"]
 
 
@@ -47,12 +47,12 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Variant(_Strict, frozen=True):
-    """One arm.
+    """One variant (arm) of an experiment.
 
     Attributes:
-        name: of the arm.
-        weight: its share beside the other arms.
-        settings: of ``SETTINGS``, what its listeners get; nothing for what everybody else gets.
+        name: name of the variant.
+        weight: traffic weight relative to the other variants.
+        settings: overrides among ``SETTINGS`` for its listeners; empty for the default behaviour.
     """
 
     name: str
@@ -64,9 +64,9 @@ class Guardrail(_Strict, frozen=True):
     """A metric that must not get worse.
 
     Attributes:
-        metric: of ``METRICS``.
-        worse: the direction that is worse.
-        margin: relative change that would still be borne.
+        metric: one of ``METRICS``.
+        worse: direction of change that is worse.
+        margin: tolerated relative change.
     """
 
     metric: str
@@ -78,18 +78,18 @@ class Experiment(_Strict, frozen=True):
     """One experiment.
 
     Attributes:
-        name: of the experiment.
-        variants: the arms; the first is the control.
-        layer: its layer; experiments of one layer share no listener.
-        buckets: first and last + 1 of the buckets of the layer that it owns.
-        share: of those listeners who are in, 0 to 1. Raising it adds listeners and moves none.
-        mode: ``fixed`` for weights that stay, ``bandit`` for weights that follow the rewards.
-        metric: of ``METRICS``, which decides.
-        guardrails: what must not get worse.
-        state: ``draft``, ``running`` or ``stopped``: everybody gets what everybody gets.
-        started: when it first ran.
-        stopped: when it was stopped, and why.
-        reason: of that.
+        name: name of the experiment.
+        variants: the variants; the first is the control.
+        layer: name of the layer; experiments of one layer share no listener.
+        buckets: range of the layer's buckets that the experiment owns: first, and last + 1.
+        share: share of the buckets' listeners who take part, 0 to 1. Raising it adds listeners and moves none.
+        mode: ``fixed`` for constant weights, ``bandit`` for weights that follow the rewards.
+        metric: decision metric, one of ``METRICS``.
+        guardrails: metrics that must not get worse.
+        state: ``draft``, ``running`` or ``stopped``. Only a running experiment changes what listeners get.
+        started: time of the first start.
+        stopped: time of the stop.
+        reason: reason for the stop.
     """
 
     name: str
@@ -106,16 +106,16 @@ class Experiment(_Strict, frozen=True):
     reason: str = ""
 
     def variant(self, name: str) -> Variant:
-        """The arm of a name."""
-        return next(one for one in self.variants if one.name == name)
+        """Returns the variant with a name."""
+        return next(variant for variant in self.variants if variant.name == name)
 
 
 class Experiments(_Strict, frozen=True):
-    """All of one tenant.
+    """All experiments of one tenant.
 
     Attributes:
-        holdout: share of all listeners who are in none.
-        experiments: by name.
+        holdout: share of all listeners who are in no experiment.
+        experiments: name → experiment.
     """
 
     holdout: float = 0.0
@@ -129,10 +129,10 @@ class _Problem(Exception):
 
 
 def read(home: Home) -> Experiments:
-    """What stands in the file; nothing if there is none.
+    """Reads the experiments file; no experiments if it does not exist.
 
     Raises:
-        InputError: it is damaged, or an experiment is not what it should be.
+        InputError: the file is damaged, or an experiment is invalid.
     """
     try:
         content = home.experiments.read_bytes()
@@ -141,169 +141,169 @@ def read(home: Home) -> Experiments:
     return parse(content, str(home.experiments))
 
 
-def parse(content: bytes, where: str) -> Experiments:
-    """Experiments from JSON, checked.
+def parse(content: bytes, location: str) -> Experiments:
+    """Parses and validates experiments in JSON.
 
     Raises:
-        InputError: they are not what they should be.
+        InputError: the JSON or an experiment is invalid.
     """
     try:
-        found = msgspec.json.decode(content, type=Experiments)
-        _check(found)
+        experiments = msgspec.json.decode(content, type=Experiments)
+        _check(experiments)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _wrong("experiments as JSON", f"{where}: {error}") from error
+        raise _input_error("experiments as JSON", f"{location}: {error}") from error
     except _Problem as problem:
-        raise _wrong(problem.expected, f"{where}: {problem.found}") from problem
-    return found
+        raise _input_error(problem.expected, f"{location}: {problem.found}") from problem
+    return experiments
 
 
 @contextmanager
 def changing(home: Home) -> Iterator[list[Experiments]]:
-    """A list with the experiments: put the new ones in its place; they are checked, then written whole or not at all.
+    """Locks the file and yields a one-element list whose element the caller replaces, then validates and writes it.
 
     Raises:
-        InputError: what is to be written is not what it should be.
+        InputError: the new experiments are invalid.
     """
     home.ensure()
     file = home.experiments
     with (home.root / f".{file.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        held = [read(home)]
-        yield held
+        document = [read(home)]
+        yield document
         try:
-            _check(held[0])
+            _check(document[0])
         except _Problem as problem:
-            raise _wrong(problem.expected, problem.found) from problem
-        part = file.with_name(f".{file.name}.{os.getpid()}")
-        part.write_text(json.dumps(msgspec.to_builtins(held[0]), indent=1) + "\n")
-        part.replace(file)
+            raise _input_error(problem.expected, problem.found) from problem
+        partial = file.with_name(f".{file.name}.{os.getpid()}")
+        partial.write_text(json.dumps(msgspec.to_builtins(document[0]), indent=1) + "\n")
+        partial.replace(file)
 
 
 def add(home: Home, experiment: Experiment) -> None:
-    """One more, or another declaration of one that never ran.
+    """Adds an experiment, or replaces one that never ran.
 
     Raises:
-        InputError: it is not what it should be, or has run already.
+        InputError: the experiment is invalid, or one with this name has run already.
     """
-    with changing(home) as held:
-        before = held[0].experiments.get(experiment.name)
-        if before is not None and before.started is not None:
-            raise _wrong("a new name", f"{experiment.name!r}, which has run since {before.started:%Y-%m-%d}")
-        held[0] = _with(held[0], experiment)
+    with changing(home) as document:
+        existing = document[0].experiments.get(experiment.name)
+        if existing is not None and existing.started is not None:
+            raise _input_error("a new name", f"{experiment.name!r}, which has run since {existing.started:%Y-%m-%d}")
+        document[0] = _with_experiment(document[0], experiment)
 
 
 def start(home: Home, name: str, now: datetime, share: float | None = None) -> Experiment:
-    """Run it, or ramp it up: ``share`` of its listeners are in from now on.
+    """Starts an experiment, or ramps it up to ``share`` of its listeners.
 
     Raises:
-        InputError: there is none of the name, it was stopped, or fewer would be in than before.
+        InputError: the name is unknown, the experiment was stopped, or the share would shrink.
     """
-    with changing(home) as held:
-        before = one(held[0], name)
-        if before.state == "stopped":
-            raise _wrong("an experiment that was not stopped", f"{name!r}, stopped: {before.reason}")
-        if share is not None and before.state == "running" and share < before.share:
-            raise _wrong(f"a share of {before.share:g} or more", f"{share:g}: who was in would be out")
-        after = msgspec.structs.replace(
-            before, state="running", started=before.started or now, share=before.share if share is None else share
+    with changing(home) as document:
+        current = one(document[0], name)
+        if current.state == "stopped":
+            raise _input_error("an experiment that was not stopped", f"{name!r}, stopped: {current.reason}")
+        if share is not None and current.state == "running" and share < current.share:
+            raise _input_error(f"a share of {current.share:g} or more", f"{share:g}: who was in would be out")
+        started = msgspec.structs.replace(
+            current, state="running", started=current.started or now, share=current.share if share is None else share
         )
-        held[0] = _with(held[0], after)
-    return after
+        document[0] = _with_experiment(document[0], started)
+    return started
 
 
 def stop(home: Home, name: str, now: datetime, reason: str) -> Experiment:
-    """End it, now and for good: everybody gets what everybody gets.
+    """Stops an experiment permanently; all listeners get the default behaviour again.
 
     Raises:
-        InputError: there is none of the name.
+        InputError: the name is unknown.
     """
-    with changing(home) as held:
-        before = one(held[0], name)
-        if before.state == "stopped":
-            return before
-        after = msgspec.structs.replace(before, state="stopped", stopped=now, reason=reason[:200])
-        held[0] = _with(held[0], after)
-    return after
+    with changing(home) as document:
+        current = one(document[0], name)
+        if current.state == "stopped":
+            return current
+        stopped = msgspec.structs.replace(current, state="stopped", stopped=now, reason=reason[:200])
+        document[0] = _with_experiment(document[0], stopped)
+    return stopped
 
 
 def hold_out(home: Home, share: float) -> None:
-    """So many of all listeners are in no experiment.
+    """Sets the share of listeners who are in no experiment.
 
     Raises:
-        InputError: it is no share.
+        InputError: the share is not from 0 to below 1.
     """
-    with changing(home) as held:
-        held[0] = msgspec.structs.replace(held[0], holdout=share)
+    with changing(home) as document:
+        document[0] = msgspec.structs.replace(document[0], holdout=share)
 
 
-def one(found: Experiments, name: str) -> Experiment:
-    """The experiment of a name.
+def one(document: Experiments, name: str) -> Experiment:
+    """Returns the experiment with a name.
 
     Raises:
-        InputError: there is none.
+        InputError: the name is unknown.
     """
-    if name not in found.experiments:
-        raise _wrong(f"an experiment, one of {sorted(found.experiments)}", repr(name))
-    return found.experiments[name]
+    if name not in document.experiments:
+        raise _input_error(f"an experiment, one of {sorted(document.experiments)}", repr(name))
+    return document.experiments[name]
 
 
-def _with(found: Experiments, experiment: Experiment) -> Experiments:
-    return msgspec.structs.replace(found, experiments={**found.experiments, experiment.name: experiment})
+def _with_experiment(experiments: Experiments, experiment: Experiment) -> Experiments:
+    return msgspec.structs.replace(experiments, experiments={**experiments.experiments, experiment.name: experiment})
 
 
-def _check(found: Experiments) -> None:
-    if not 0 <= found.holdout < 1:
-        raise _Problem("a holdout from 0 to below 1", f"{found.holdout:g}")
-    owned: dict[str, list[tuple[int, int, str]]] = {}
-    for key, experiment in found.experiments.items():
+def _check(document: Experiments) -> None:
+    if not 0 <= document.holdout < 1:
+        raise _Problem("a holdout from 0 to below 1", f"{document.holdout:g}")
+    buckets_by_layer: dict[str, list[tuple[int, int, str]]] = {}
+    for key, experiment in document.experiments.items():
         if key != experiment.name:
             raise _Problem("the name of an experiment as its key", f"{key!r} for {experiment.name!r}")
-        _check_one(experiment)
+        _check_experiment(experiment)
         if experiment.state == "running":
             low, high = experiment.buckets
-            for other_low, other_high, other in owned.setdefault(experiment.layer, []):
+            for other_low, other_high, other in buckets_by_layer.setdefault(experiment.layer, []):
                 if low < other_high and other_low < high:
                     raise _Problem(
                         "experiments of one layer that share no bucket",
                         f"{key!r} and {other!r} in the layer {experiment.layer!r}",
                     )
-            owned[experiment.layer].append((low, high, key))
+            buckets_by_layer[experiment.layer].append((low, high, key))
 
 
-def _check_one(experiment: Experiment) -> None:
-    named = f"of {experiment.name!r}"
+def _check_experiment(experiment: Experiment) -> None:
+    of_experiment = f"of {experiment.name!r}"
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,47}", experiment.name):
         raise _Problem("a name of lower-case letters, digits and _", repr(experiment.name))
-    low, high = experiment.buckets
-    if not 0 <= low < high <= BUCKETS:
-        raise _Problem(f"buckets within 0 to {BUCKETS:,} {named}", f"{low} to {high}")
+    first, end = experiment.buckets
+    if not 0 <= first < end <= BUCKETS:
+        raise _Problem(f"buckets within 0 to {BUCKETS:,} {of_experiment}", f"{first} to {end}")
     if not 0 <= experiment.share <= 1:
-        raise _Problem(f"a share from 0 to 1 {named}", f"{experiment.share:g}")
+        raise _Problem(f"a share from 0 to 1 {of_experiment}", f"{experiment.share:g}")
     names = [variant.name for variant in experiment.variants]
     if len(names) < 2 or len(set(names)) < len(names) or len(names) > 20:
-        raise _Problem(f"2 to 20 variants with names of their own {named}", repr(names))
+        raise _Problem(f"2 to 20 variants with names of their own {of_experiment}", repr(names))
     for variant in experiment.variants:
         if not re.fullmatch(r"[a-z0-9_]{1,32}", variant.name):
-            raise _Problem(f"names of variants of lower-case letters, digits and _ {named}", repr(variant.name))
+            raise _Problem(f"names of variants of lower-case letters, digits and _ {of_experiment}", repr(variant.name))
         if not (math.isfinite(variant.weight) and variant.weight > 0):
-            raise _Problem(f"a weight above 0 {named}", f"{variant.weight:g}")
+            raise _Problem(f"a weight above 0 {of_experiment}", f"{variant.weight:g}")
         unknown = sorted(set(variant.settings) - set(SETTINGS))
         if unknown:
-            raise _Problem(f"settings among {', '.join(SETTINGS)} {named}", repr(unknown[0]))
+            raise _Problem(f"settings among {', '.join(SETTINGS)} {of_experiment}", repr(unknown[0]))
         for setting, value in variant.settings.items():
-            expected, holds = _ALLOWED[setting]
+            expected, holds = _VALID_SETTINGS[setting]
             if not holds(value):
-                raise _Problem(f"{setting} as {expected} {named}", repr(value))
+                raise _Problem(f"{setting} as {expected} {of_experiment}", repr(value))
     for metric in (experiment.metric, *(rail.metric for rail in experiment.guardrails)):
         if metric not in METRICS:
-            raise _Problem(f"metrics among {', '.join(METRICS)} {named}", repr(metric))
+            raise _Problem(f"metrics among {', '.join(METRICS)} {of_experiment}", repr(metric))
 
 
 def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
-_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_VALID_SETTINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "model": (
         "recommendation or recommendation:VERSION",
         lambda value: isinstance(value, str) and bool(re.fullmatch(r"recommendation(:\d{1,6})?", value)),
@@ -320,12 +320,12 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 500,
     ),
 }
-"""Setting → what it may be: a declaration that is wrong must not reach a request."""
-SETTINGS = tuple(_ALLOWED)
-"""What a variant may change of a recommendation."""
+"""Setting → description and check of valid values, so that an invalid declaration never reaches a request."""
+SETTINGS = tuple(_VALID_SETTINGS)
+"""Settings of a recommendation that a variant may override."""
 
 
-def _wrong(expected: str, found: str) -> InputError:
+def _input_error(expected: str, found: str) -> InputError:
     return InputError(expected=expected, found=found, next_command="python -m inference experiments --help")
 
 

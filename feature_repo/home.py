@@ -1,4 +1,4 @@
-"""Where everything lies: one data folder, deleted to start afresh.
+"""Paths of the data folder, which holds all data; delete it to start afresh.
 
 ``REFRAIN_HOME`` names the folder (default: ``data`` beside this package); ``REFRAIN_TENANT`` the tenant whose
 tables are read and written (default: ``default``).
@@ -16,16 +16,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ROOT = REPOSITORY / "data"
 
 PATHS = ("REFRAIN_HOME", "REFRAIN_REDIS_PASSWORD_FILE", "REFRAIN_OIDC_KEYS")
-"""Variables that name a file or a folder."""
+"""Environment variables that hold a path."""
 
 _FILES_OF_REDIS = re.compile(r"((?:unix_socket_path|ssl_ca_certs|ssl_certfile|ssl_keyfile)=)(?!/)([^,\s]+)")
 
 
 def settle_paths() -> None:
-    """Make the paths in the environment absolute.
+    """Makes the paths in environment variables absolute.
 
-    A relative one is meant from the folder in which the process was started, by this process and by those that it
-    starts, wherever they are at work.
+    Relative paths refer to the working directory at the start of this process, also in its child processes.
     """
     for name in PATHS:
         text = os.environ.get(name)
@@ -33,12 +32,12 @@ def settle_paths() -> None:
             os.environ[name] = str(Path(text).expanduser().absolute())
     redis = os.environ.get("REFRAIN_REDIS")
     if redis:
-        os.environ["REFRAIN_REDIS"] = _FILES_OF_REDIS.sub(lambda found: f"{found[1]}{Path(found[2]).absolute()}", redis)
+        os.environ["REFRAIN_REDIS"] = _FILES_OF_REDIS.sub(lambda match: f"{match[1]}{Path(match[2]).absolute()}", redis)
 
 
 @dataclass(frozen=True)
 class Home:
-    """Paths inside the data folder. Nothing else in Refrain composes a data path.
+    """Paths inside the data folder. No other code in Refrain builds data paths.
 
     >>> Home(Path("/srv/refrain")).raw("plays").as_posix()
     '/srv/refrain/raw/plays/tenant=default'
@@ -52,10 +51,10 @@ class Home:
 
     @classmethod
     def from_env(cls) -> "Home":
-        """Read ``REFRAIN_HOME`` and ``REFRAIN_TENANT``; see ``settle_paths``.
+        """Reads ``REFRAIN_HOME`` and ``REFRAIN_TENANT``; see ``settle_paths``.
 
         Raises:
-            HomeError: the tenant's name could not be part of a path and of a Feast project.
+            HomeError: the tenant's name is not valid in a path and in the name of a Feast project.
         """
         tenant = os.environ.get("REFRAIN_TENANT", "default")
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", tenant):
@@ -68,23 +67,23 @@ class Home:
         return cls(Path(os.environ.get("REFRAIN_HOME") or DEFAULT_ROOT), tenant)
 
     def raw(self, table: str) -> Path:
-        """Folder of one raw table; event tables hold ``date=…`` folders."""
+        """Returns the folder of a raw table; event tables have ``date=…`` folders."""
         return self.root / "raw" / table / f"tenant={self.tenant}"
 
     def features(self, view: str) -> Path:
-        """Folder of one feature view's table, with ``date=…`` folders."""
+        """Returns the folder of a view's feature table, with ``date=…`` folders."""
         return self.root / "features" / view / f"tenant={self.tenant}"
 
     def tiles(self, view: str) -> Path:
-        """Folder of the partial sums that one windowed view is computed from."""
+        """Returns the folder of the tiles of a windowed view."""
         return self.root / "tiles" / view / f"tenant={self.tenant}"
 
     def quarantine(self, table: str) -> Path:
-        """Folder of the rows of one raw table that were refused, with their reasons."""
+        """Returns the folder of the quarantine of a raw table: invalid rows with their reasons."""
         return self.root / "quarantine" / table / f"tenant={self.tenant}"
 
     def bundles(self, model: str) -> Path:
-        """Folder of one model's bundles, one sub-folder a version."""
+        """Returns the folder of a model's bundles, with one folder per version."""
         return self.root / "models" / f"tenant={self.tenant}" / model
 
     @property
@@ -99,7 +98,7 @@ class Home:
 
     @property
     def manifest(self) -> Path:
-        """What serving reads in the registry's place."""
+        """File of the manifest, which serving reads instead of the registry."""
         return self.root / f"manifest-{self.tenant}.json"
 
     @property
@@ -113,37 +112,37 @@ class Home:
         return self.root / "mlflow"
 
     def lookups(self, service: str) -> Path:
-        """Folder of the online lookups of one feature service that were logged, with ``date=…`` folders."""
+        """Returns the folder of the logged online lookups of a feature service, with ``date=…`` folders."""
         return self.root / "lookups" / f"tenant={self.tenant}" / service
 
     @property
     def impressions(self) -> Path:
-        """Folder of the recommendations that were shown, with ``date=…`` folders."""
+        """Folder of shown recommendations, with ``date=…`` folders."""
         return self.root / "impressions" / f"tenant={self.tenant}"
 
     @property
     def keys(self) -> Path:
-        """File of the digests of the API keys."""
+        """File with the digests of API keys."""
         return self.root / "security" / f"keys-{self.tenant}.json"
 
     @property
     def audit_log(self) -> Path:
-        """Folder of the record of who did what, with ``date=…`` folders."""
+        """Folder of the audit log, with ``date=…`` folders."""
         return self.root / "audit_log" / f"tenant={self.tenant}"
 
     @property
     def predictions(self) -> Path:
-        """Folder of the answers that were logged, with ``route=…/date=…`` folders."""
+        """Folder of logged predictions, with ``route=…/date=…`` folders."""
         return self.root / "predictions" / f"tenant={self.tenant}"
 
     @property
     def exposures(self) -> Path:
-        """Folder of who was shown which variant of an experiment, with ``date=…`` folders."""
+        """Folder of exposures to the variants of experiments, with ``date=…`` folders."""
         return self.root / "exposures" / f"tenant={self.tenant}"
 
     @property
     def experiments(self) -> Path:
-        """File of the experiments."""
+        """File of the declarations of experiments."""
         return self.root / f"experiments-{self.tenant}.json"
 
     @property
@@ -152,12 +151,12 @@ class Home:
         return self.root / "reports" / f"tenant={self.tenant}"
 
     def audits(self, service: str) -> Path:
-        """Folder of the reports on one feature service's skew between training and serving."""
+        """Returns the folder of the reports on the skew of a feature service."""
         return self.root / "audits" / f"tenant={self.tenant}" / service
 
     @property
     def pipeline(self) -> Path:
-        """Folder of what the lifecycle has done: stages, decisions, deployments, searches."""
+        """Folder of the records of the model lifecycle: stages, decisions, deployments, searches."""
         return self.root / "pipeline" / f"tenant={self.tenant}"
 
     @property
@@ -166,10 +165,10 @@ class Home:
         return self.root / "training_sets" / f"tenant={self.tenant}"
 
     def ensure(self) -> "Home":
-        """Make the folder and prove that it takes files.
+        """Creates the folder and checks that it is writable.
 
         Raises:
-            HomeError: it cannot be made or written.
+            HomeError: the folder cannot be created or written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Instants written as text: ISO 8601 and nothing else, so that no date has two readings."""
+"""Parser of instants in ISO 8601. No other format is accepted, so that dates are unambiguous."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,12 @@ _PATTERN = re.compile(PATTERN, re.ASCII)
 
 
 def parse(text: str) -> datetime:
-    """The instant that a text names, in UTC; without an offset it is UTC, a date alone is its midnight.
+    """Parses an instant to UTC. A text without an offset is UTC; a date without a time is its midnight.
 
     Digits beyond the microsecond are cut off.
 
     Raises:
-        ValueError: it is not ISO 8601, or there is no such day or time.
+        ValueError: the text is not ISO 8601, or the day or time does not exist.
 
     >>> parse("2026-04-03T12:00:00+02:00").isoformat()
     '2026-04-03T10:00:00+00:00'
@@ -36,10 +36,10 @@ def parse(text: str) -> datetime:
 
 
 def offset_minutes(offset: str | None) -> int:
-    """Minutes east of Greenwich of ``+05:30``, ``-0200``, ``+02``, ``Z`` or nothing.
+    """Parses an offset (``+05:30``, ``-0200``, ``+02``, ``Z`` or None) to minutes east of Greenwich.
 
     Raises:
-        ValueError: it is a day or more.
+        ValueError: the offset is a day or more.
     """
     if not offset or offset in "Zz":
         return 0

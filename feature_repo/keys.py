@@ -1,19 +1,19 @@
-"""Join keys, brought to the type that their entity declares: one conversion for whoever gives or asks for a key.
+"""Conversion of join keys to the declared type of their entity, shared by all readers and writers.
 
-The training SDK, the slim lookup, Feast's API on our stores, pushes, ``materialize``, ``forget``, CSV and HTTP all
-convert by ``key_value``, so that a key finds the same rows everywhere. Whole columns are converted by
-``feature_repo.packed.key_columns``, which is tested to say the same. Imports neither Feast nor pandas.
+The training SDK, the slim lookup, Feast's API on these stores, pushes, ``materialize``, ``forget``, CSV and HTTP all
+convert with ``key_value``, so that a key matches the same rows everywhere. ``feature_repo.packed.key_columns`` converts
+whole columns; tests check that both agree. Imports neither Feast nor pandas.
 
-- ``String`` takes texts as they are written, whole numbers (7 and 7.0) as decimal digits, UTF-8 bytes and UUIDs; it
-  refuses fractions, booleans and times.
-- ``Int64`` and ``Int32`` take whole numbers and texts of decimal digits (``007`` is 7); they refuse fractions,
-  booleans, other texts and what has more bits.
-- ``Bytes`` takes bytes, and texts as UTF-8.
-- ``UnixTimestamp`` takes times and dates (without a zone they are UTC), whole seconds since 1970 and ISO 8601; it
-  refuses fractions of a second, and booleans.
-- ``Bool`` takes booleans, and the texts ``true`` and ``false``.
+- ``String`` accepts texts unchanged, whole numbers (7 and 7.0) as decimal digits, UTF-8 bytes and UUIDs; it rejects
+  fractions, booleans and times.
+- ``Int64`` and ``Int32`` accept whole numbers and texts of decimal digits (``007`` is 7); they reject fractions,
+  booleans, other texts and numbers with more bits.
+- ``Bytes`` accepts bytes, and texts as UTF-8.
+- ``UnixTimestamp`` accepts times and dates (UTC without a zone), whole seconds since 1970 and ISO 8601; it rejects
+  fractions of a second, and booleans.
+- ``Bool`` accepts booleans, and the texts ``true`` and ``false``.
 
-A key that is missing (None, NaN, ``pandas.NA``, NaT, an Arrow null) is None and finds nothing. An empty text is a key.
+A missing key (None, NaN, ``pandas.NA``, NaT, an Arrow null) becomes None and matches nothing. An empty text is a key.
 """
 
 import math
@@ -31,10 +31,10 @@ from feature_repo import iso8601
 from feature_repo.errors import InputError
 
 Key = str | int | bytes | datetime
-"""A converted key: text, integer (or boolean), bytes, or an instant in UTC of whole seconds."""
+"""A converted key: text, integer (or boolean), bytes, or a datetime in UTC with whole seconds."""
 
 EXACT = {2: 2**11 - 1, 4: 2**24 - 1, 8: 2**53 - 1}
-"""Bytes of a float → the largest integer that no other is rounded to. A larger id may have been another one before."""
+"""Width of a float in bytes → largest integer that is exact. A larger id may have been rounded."""
 
 FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
@@ -43,66 +43,66 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = re.compile(r"-?[0-9]+", re.ASCII)
 _MOST_DIGITS = 100
 _SECONDS_IN = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_NO_VALUE = {"NAType", "NaTType"}
+_MISSING_TYPES = {"NAType", "NaTType"}
 
 
 class _Refused(ValueError):
-    """Why a value cannot be a key."""
+    """A value that cannot be a key, with the reason."""
 
 
 def key_value(value: Any, dtype: str, key: str = "key") -> Key | None:
-    """One value as a key.
+    """Converts one value to a key.
 
     Args:
-        value: of any type; see the table in the module's docstring.
+        value: value of any type; see the list in the module's docstring.
         dtype: Feast's name of the entity's type, such as ``String`` or ``Int64``.
         key: name of the join key, for messages.
 
     Returns:
-        A ``str``, ``int``, ``bytes``, ``bool``, or ``datetime`` in UTC, by the type; None for a missing key.
+        A ``str``, ``int``, ``bytes``, ``bool`` or ``datetime`` in UTC, depending on the type; None for a missing key.
 
     Raises:
-        InputError: the value cannot be a key of that type.
+        InputError: the value cannot be converted to that type.
 
     >>> key_value(7.0, "String"), key_value("007", "Int64"), key_value(float("nan"), "Int64")
     ('7', 7, None)
     """
     convert = conversion(dtype, key)
     try:
-        plain = _plain(value)
+        plain = _to_python(value)
         return None if plain is None else convert(plain)
     except _Refused as error:
-        raise refusal(key, dtype, f"{_shown(value)}: {error}") from error
+        raise refusal(key, dtype, f"{_preview(value)}: {error}") from error
 
 
 def key_values(values: Iterable[Any], dtype: str, key: str = "key") -> list[Key | None]:
-    """``key_value`` of many: a list, an array of numpy, Arrow, pandas or polars; a text alone is one value."""
-    listed = _listed(values)
-    types = set(map(type, listed))
+    """Converts many values: a list, or an array of numpy, Arrow, pandas or polars. A single text is one value."""
+    items = _to_list(values)
+    types = set(map(type, items))
     if dtype in _TEXTS and types <= _TEXT_OR_NONE:
-        return listed
-    return [key_value(value, dtype, key) for value in listed]
+        return items
+    return [key_value(value, dtype, key) for value in items]
 
 
 def key_parts(values: Iterable[Any], dtype: str, key: str = "key") -> list[bytes | None]:
-    """``key_value`` of many as bytes, as they stand in the names of packed values (``packed.entity_key``)."""
-    listed = _listed(values)
-    types = set(map(type, listed))
+    """Converts many values to bytes, as in the names of packed values (``packed.entity_key``)."""
+    items = _to_list(values)
+    types = set(map(type, items))
     if types <= _TEXT_OR_NONE and dtype in _TEXTS:
         try:
             if types == _ONLY_TEXT:
-                return list(map(str.encode, listed))
-            return [None if value is None else value.encode() for value in listed]
+                return list(map(str.encode, items))
+            return [None if value is None else value.encode() for value in items]
         except UnicodeEncodeError:
-            pass  # the slow way says which
-    elif types == _ONLY_INTEGERS and dtype == "Int64" and min(listed) >= -(2**63) and max(listed) < 2**63:
-        return [b"%d" % value for value in listed]
-    found = (key_value(value, dtype, key) for value in listed)
-    return [None if value is None else part(value) for value in found]
+            pass  # the slow path reports the invalid value
+    elif types == _ONLY_INTEGERS and dtype == "Int64" and min(items) >= -(2**63) and max(items) < 2**63:
+        return [b"%d" % value for value in items]
+    converted = (key_value(value, dtype, key) for value in items)
+    return [None if value is None else part(value) for value in converted]
 
 
 def part(value: Key) -> bytes:
-    """A converted key as bytes: texts as UTF-8, bytes as they are, the rest as decimal digits; times are seconds."""
+    """Encodes a converted key: text as UTF-8, bytes unchanged, others as decimal digits; times are seconds."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, bytes):
@@ -111,10 +111,10 @@ def part(value: Key) -> bytes:
 
 
 def conversion(dtype: str, key: str) -> Callable[[Any], Key]:
-    """What converts a plain value to a declared type.
+    """Returns the function that converts a plain value to a declared type.
 
     Raises:
-        InputError: nothing can be found by a key of that type.
+        InputError: entities of that type cannot be looked up.
     """
     convert = _CONVERSIONS.get(dtype)
     if convert is None:
@@ -127,43 +127,43 @@ def conversion(dtype: str, key: str) -> Callable[[Any], Key]:
 
 
 def refusal(key: str, dtype: str, found: str) -> InputError:
-    """The error for a value that cannot be a key."""
+    """Builds the error for a value that cannot be a key."""
     return InputError(
         expected=f"{EXPECTED[dtype]} in the join key {key!r} of type {dtype}",
         found=found,
-        next_command=f"mend {key!r} where it comes from, or cast it to the entity's type; a missing key is None",
+        next_command=f"correct {key!r} at its source, or cast it to the entity's type; a missing key is None",
     )
 
 
-def _plain(value: Any) -> Any:
-    """A value in Python's own types, None for every kind of missing."""
+def _to_python(value: Any) -> Any:
+    """Converts a value to a built-in Python type; None for every kind of missing value."""
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if value is None or kind.__name__ in _NO_VALUE:
+    if value is None or kind.__name__ in _MISSING_TYPES:
         return None
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, np.generic):
-        return _numpy_plain(value)
+        return _numpy_to_python(value)
     if hasattr(value, "as_py"):
-        return _arrow_plain(value)
+        return _arrow_to_python(value)
     if isinstance(value, float):
-        return _float(value, 8)
+        return _check_float(value, 8)
     return None if isinstance(value, Decimal) and value.is_nan() else value
 
 
-def _numpy_plain(value: Any) -> Any:
+def _numpy_to_python(value: Any) -> Any:
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else _numpy_instant(value)
     if isinstance(value, np.floating):
-        return _float(float(value), value.dtype.itemsize)
+        return _check_float(float(value), value.dtype.itemsize)
     return value if isinstance(value, np.timedelta64 | str | bytes) else value.item()
 
 
-def _float(value: float, width: int) -> float | None:
+def _check_float(value: float, width: int) -> float | None:
     if math.isnan(value):
         return None
     if abs(value) > EXACT.get(width, EXACT[8]) and value.is_integer():
@@ -171,16 +171,16 @@ def _float(value: float, width: int) -> float | None:
     return value
 
 
-def _arrow_plain(scalar: Any) -> Any:
+def _arrow_to_python(scalar: Any) -> Any:
     if not scalar.is_valid:
         return None
     width = {"halffloat": 2, "float": 4}.get(str(scalar.type))
     if width:
-        return _float(scalar.as_py(), width)
+        return _check_float(scalar.as_py(), width)
     if str(scalar.type).startswith("timestamp"):
         return _instant(scalar.value, _SECONDS_IN[scalar.type.unit])
     try:
-        return _plain(scalar.as_py())
+        return _to_python(scalar.as_py())
     except OverflowError as error:
         raise _Refused("a date that is not between the years 1 and 9999") from error
 
@@ -188,21 +188,21 @@ def _arrow_plain(scalar: Any) -> Any:
 def _numpy_instant(value: np.datetime64) -> datetime:
     unit, step = np.datetime_data(value.dtype)
     if unit not in _SECONDS_IN:
-        whole = value.astype("datetime64[s]")
-        return _instant(int(whole.astype(np.int64)), 1)
+        seconds = value.astype("datetime64[s]")
+        return _instant(int(seconds.astype(np.int64)), 1)
     return _instant(int(value.astype(np.int64)) * step, _SECONDS_IN[unit])
 
 
 def _instant(ticks: int, per_second: int) -> datetime:
-    seconds, rest = divmod(ticks, per_second)
-    if rest:
+    seconds, remainder = divmod(ticks, per_second)
+    if remainder:
         raise _Refused("a fraction of a second")
     if not FIRST_SECOND <= seconds <= LAST_SECOND:
         raise _Refused("not between the years 1 and 9999")
     return _EPOCH + timedelta(seconds=seconds)
 
 
-def _whole(value: float | Decimal) -> int:
+def _whole_number(value: float | Decimal) -> int:
     if isinstance(value, Decimal):
         if not value.is_finite() or value.adjusted() > _MOST_DIGITS or value != value.to_integral_value():
             raise _Refused("not a whole number")
@@ -224,7 +224,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         raise _Refused("a boolean")
     if isinstance(value, float | Decimal):
-        value = _whole(value)
+        value = _whole_number(value)
     if isinstance(value, int):
         if abs(value) >= 10**_MOST_DIGITS:
             raise _Refused(f"a number of more than {_MOST_DIGITS} digits")
@@ -244,7 +244,7 @@ def _integer(bits: int) -> Callable[[Any], int]:
         if isinstance(value, bool):
             raise _Refused("a boolean")
         if isinstance(value, float | Decimal):
-            number = _whole(value)
+            number = _whole_number(value)
         elif isinstance(value, int):
             number = int(value)
         elif isinstance(value, str) and _DIGITS.fullmatch(value):
@@ -296,8 +296,8 @@ def _time(value: Any) -> datetime:
 _SECONDS = _integer(64)
 
 
-def _listed(values: Iterable[Any]) -> list[Any]:
-    """A column's values one by one, without losing what tells a narrow float or a nanosecond."""
+def _to_list(values: Iterable[Any]) -> list[Any]:
+    """Converts a column to a list of values, preserving the width of floats and nanoseconds."""
     if type(values) is list:
         return values
     if isinstance(values, str | bytes | bytearray | memoryview):
@@ -311,10 +311,10 @@ def _listed(values: Iterable[Any]) -> list[Any]:
     return list(values)
 
 
-def _shown(value: Any) -> str:
+def _preview(value: Any) -> str:
     try:
         return f"{value[:60]!r}" if isinstance(value, str) else str(value)[:60]
-    except (ValueError, OverflowError):  # an Arrow time that Python has no year for
+    except (ValueError, OverflowError):  # an Arrow time outside Python's range of years
         return type(value).__name__
 
 
@@ -338,4 +338,4 @@ EXPECTED = {
     "UnixTimestamp": "instants of whole seconds",
     "Bool": "booleans",
 }
-"""Declared type → what its keys are, for messages."""
+"""Declared type → description of its keys, for messages."""

@@ -1,4 +1,4 @@
-"""What is wrong with definitions that Feast accepts."""
+"""Finds problems in definitions that Feast accepts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ LABEL_PREFIXES = ("next_", "future_", "label_", "target_")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to put right.
+    """One problem in the definitions.
 
     Attributes:
-        severity: ``error`` gives wrong training sets; ``warning`` costs something.
+        severity: ``error`` if training sets may be wrong; ``warning`` for a cost or a risk.
         where: the view or service, and the feature.
-        found: what is wrong.
-        next_command: what to do.
+        found: description of the problem.
+        next_command: the remedy.
     """
 
     severity: str
@@ -34,39 +34,40 @@ class Finding:
 
 
 def lint(store: "FeatureStore") -> list[Finding]:
-    """Check everything in the registry.
+    """Checks all views and services in the registry.
 
-    Errors are views without a created time (rows of one time tie, a correction cannot win, nor can anybody ask what
-    was known), names that differ by case alone (most engines take one for the other), times in nanoseconds (engines
-    cut or refuse them), tables that cannot be read, and services with a feature that looks like what they predict
-    (their tag ``predicts``). Warnings are views without a ttl, unless their tag says that rows are written on change,
-    columns that have several types in the files of a table, keys in the paths of files, and features that no service
-    uses.
+    Errors: views without a created time (rows with equal event times tie, corrections cannot win, and training sets as
+    known are impossible), names that differ only by case (most engines confuse them), times in nanoseconds (engines
+    truncate or reject them), unreadable tables, and services with a feature that looks like their label (tag
+    ``predicts``).
+
+    Warnings: views without a ttl, unless a tag says that rows are written on change; columns with several types in the
+    files of a table; keys in the paths of files; features that no service uses.
     """
     views, services = store.list_batch_feature_views(), store.list_feature_services()
-    findings = [finding for view in views for finding in _of_view(store, view)]
-    findings += [finding for service in services for finding in _labels(service)]
-    findings += _unused(store, views, services)
+    findings = [finding for view in views for finding in _view_findings(store, view)]
+    findings += [finding for service in services for finding in _label_findings(service)]
+    findings += _unused_findings(store, views, services)
     return sorted(findings, key=lambda finding: (finding.severity, finding.where))
 
 
-def _of_view(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
+def _view_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
     source = view.batch_source
     if source is None:
         yield Finding("error", view.name, "no batch source", "declare one, then: python -m feature_repo apply")
         return
     if not source.created_timestamp_column:
-        again = "name the column in the source (created_timestamp_column), then: python -m feature_repo apply"
-        ties = "no created timestamp (of rows of one key and time the last in the files counts, a correction or not)"
-        yield Finding("error", view.name, ties, again)
+        remedy = "name the column in the source (created_timestamp_column), then: python -m feature_repo apply"
+        problem = "no created timestamp (of rows with equal key and time, the last in the files counts)"
+        yield Finding("error", view.name, problem, remedy)
     if not view.ttl and not WRITTEN_ON_CHANGE.items() <= view.tags.items():
         tag = ", ".join(f"{name}: {value}" for name, value in WRITTEN_ON_CHANGE.items())
         yield Finding("warning", view.name, "no ttl", f"give it one, or the tag '{tag}' if its newest row stays true")
-    yield from _names(view)
-    yield from _of_table(store, view)
+    yield from _name_findings(view)
+    yield from _table_findings(store, view)
 
 
-def _of_table(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
+def _table_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
     from feature_repo.stores.offline import AsOfOfflineStoreConfig, histories_of
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
@@ -78,44 +79,48 @@ def _of_table(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
         yield Finding("error", view.name, f"expected {error.expected}, found {error.found}", error.next_command)
         return
     types = history.types_in_files()
-    nanoseconds = sorted(column for column, found in types.items() if any("[ns" in dtype for dtype in found))
+    nanoseconds = sorted(column for column, problem in types.items() if any("[ns" in dtype for dtype in problem))
     if nanoseconds:
-        found = f"times in nanoseconds ({', '.join(nanoseconds)}; they are rounded down to microseconds)"
-        yield Finding("error", view.name, found, "write them in microseconds, UTC")
+        problem = f"times in nanoseconds ({', '.join(nanoseconds)}; they are rounded down to microseconds)"
+        yield Finding("error", view.name, problem, "write them in microseconds, UTC")
     for column, files in types.items():
         if len(files) > 1:
-            listed = "; ".join(f"{dtype} in {Path(file).name}" for dtype, file in files.items())
-            again = f"write {column!r} in one type, which is read faster and by every engine"
-            yield Finding("warning", view.name, f"several types of the column {column!r} ({listed})", again)
+            types_in_files = "; ".join(f"{dtype} in {Path(file).name}" for dtype, file in files.items())
+            remedy = f"write {column!r} in one type, which every engine reads, and faster"
+            yield Finding("warning", view.name, f"several types of the column {column!r} ({types_in_files})", remedy)
     for key in sorted(set(history.keys.values()).intersection(history.in_paths)):
-        found = f"the key {key!r} stands in the paths (engines differ in whether {key}=007 is a text or a number)"
-        yield Finding("warning", view.name, found, f"write {key!r} as a column of the files")
+        problem = f"the key {key!r} is encoded in the paths (engines differ in whether {key}=007 is a text or a number)"
+        yield Finding("warning", view.name, problem, f"write {key!r} as a column of the files")
 
 
-def _names(view: "FeatureView") -> Iterator[Finding]:
-    """Names that are one name to engines which do not tell upper from lower case: DuckDB, Spark, most databases."""
+def _name_findings(view: "FeatureView") -> Iterator[Finding]:
+    """Finds names that clash in case-insensitive engines: DuckDB, Spark, most databases."""
     by_folded: dict[str, list[str]] = {}
     for field in (*view.entity_columns, *view.features):
         by_folded.setdefault(field.name.casefold(), []).append(field.name)
     for names in by_folded.values():
         if len(names) > 1:
-            found = f"names that differ by case alone ({', '.join(names)})"
-            yield Finding("error", view.name, found, "rename all but one in the view and its table")
+            problem = f"names that differ by case alone ({', '.join(names)})"
+            yield Finding("error", view.name, problem, "rename all but one in the view and its table")
 
 
-def _labels(service: "FeatureService") -> Iterator[Finding]:
+def _label_findings(service: "FeatureService") -> Iterator[Finding]:
     predicted = service.tags.get("predicts", "").lower()
     names = {predicted, f"is_{predicted}", f"was_{predicted}", f"has_{predicted}"} if predicted else set()
     for projection in service.feature_view_projections:
         for feature in projection.features:
-            bare = feature.name.lower()
-            if bare in LABEL_NAMES | names or bare.startswith(LABEL_PREFIXES):
+            name = feature.name.lower()
+            if name in LABEL_NAMES | names or name.startswith(LABEL_PREFIXES):
                 where = f"{service.name}: {projection.name_to_use()}:{feature.name}"
-                what = f"looks like what the service predicts ({predicted})" if predicted else "looks like a label"
-                yield Finding("error", where, what, "take it out of feature_repo/services.py; labels go into the spine")
+                problem = f"looks like what the service predicts ({predicted})" if predicted else "looks like a label"
+                yield Finding(
+                    "error", where, problem, "take it out of feature_repo/services.py; labels go into the spine"
+                )
 
 
-def _unused(store: "FeatureStore", views: "list[FeatureView]", services: "list[FeatureService]") -> Iterator[Finding]:
+def _unused_findings(
+    store: "FeatureStore", views: "list[FeatureView]", services: "list[FeatureService]"
+) -> Iterator[Finding]:
     used = {
         (projection.name, feature.name)
         for service in services
@@ -123,14 +128,14 @@ def _unused(store: "FeatureStore", views: "list[FeatureView]", services: "list[F
         for feature in projection.features
     }
     for on_demand in store.list_on_demand_feature_views():
-        if on_demand.name in ON_DEMAND:  # which says what it reads; Feast knows but the whole views
-            read = (column.split("__") for column in ON_DEMAND[on_demand.name].inputs.values() if "__" in column)
-            used |= {(view, feature) for view, feature in read}
+        if on_demand.name in ON_DEMAND:  # it declares the features that it reads; Feast knows only the views
+            references = (column.split("__") for column in ON_DEMAND[on_demand.name].inputs.values() if "__" in column)
+            used |= {(view, feature) for view, feature in references}
             continue
         for projection in on_demand.source_feature_view_projections.values():
             used |= {(projection.name, feature.name) for feature in projection.features}
     for view in views:
         unused = [feature.name for feature in view.features if (view.name, feature.name) not in used]
         if unused:
-            found = f"no service uses {', '.join(unused)}"
-            yield Finding("warning", view.name, found, "add them to a service, or drop them and what computes them")
+            problem = f"no service uses {', '.join(unused)}"
+            yield Finding("warning", view.name, problem, "add them to a service, or drop them and what computes them")

@@ -1,7 +1,7 @@
-"""What serving needs of the registry, compiled into one small JSON file.
+"""The manifest: the part of the registry that serving needs, compiled into one small JSON file.
 
-``compile_manifest`` (with Feast) writes it after ``feast apply``; ``load_service`` (without) reads it in a serving
-process.
+``compile_manifest`` (with Feast) writes it after ``feast apply``; ``load_service`` (without Feast) reads it in a
+serving process.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ VERSION = 3
 
 
 class LeftToFeast(StoreError):
-    """Feast serves a service, and the slim lookup does not: of renamed views, or with functions of its own."""
+    """A service that only Feast can serve, because it renames views or has on-demand functions of its own."""
 
 
 class UnknownService(StoreError):
-    """There is no feature service of the name."""
+    """No feature service has the requested name."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class View:
     """One feature table as a service reads it.
 
     Attributes:
+        name: name of the view.
         join_keys: sorted names of the key columns.
-        key_types: Feast's name of the type of each; see ``feature_repo.keys``.
-        features: name and Feast type of each column that is read.
-        columns: name, Feast type and length (of a vector; else 0) of all columns: what a packed value holds.
-        ttl: seconds after which a row does not count any more; 0 is never.
-        defaults: column → what stands in for a missing value where the reader asks for that (the field's tag
-            ``default``).
+        key_types: Feast's name of each key column's type; see ``feature_repo.keys``.
+        features: name and Feast type of each column that the service reads.
+        columns: name, Feast type and length (of a vector; else 0) of all columns in a packed value.
+        ttl: maximum age of a row in seconds; 0 for no limit.
+        defaults: column and default for missing values, used on request (the field's tag ``default``).
     """
 
     name: str
@@ -60,10 +60,12 @@ class Service:
     """One feature service, resolved down to columns and types.
 
     Attributes:
-        fingerprint: changes when a name, type, key or on-demand function of the service changes.
-        views: tables to look up, those that only feed an on-demand function included.
+        name: name of the service.
+        project: name of the Feast project.
+        fingerprint: digest that changes with any name, type, key or on-demand function of the service.
+        views: feature tables to look up, including those that only feed an on-demand function.
         on_demand: names of functions in ``feature_repo.on_demand`` to compute.
-        features: ``view__feature`` and type of all that the service returns, in its order.
+        features: ``view__feature`` and type of all returned features, in the order of the service.
     """
 
     name: str
@@ -75,23 +77,23 @@ class Service:
 
     @property
     def join_keys(self) -> tuple[str, ...]:
-        """Sorted names of all key columns that the service asks for."""
+        """Sorted names of all key columns that the service needs."""
         return tuple(sorted({key for view in self.views for key in view.join_keys}))
 
     @property
     def key_types(self) -> dict[str, str]:
-        """Feast's name of the type of each key column, sorted by name."""
-        found = {key: dtype for view in self.views for key, dtype in zip(view.join_keys, view.key_types, strict=True)}
-        return dict(sorted(found.items()))
+        """Key column → Feast's name of its type, sorted by name."""
+        types = {key: dtype for view in self.views for key, dtype in zip(view.join_keys, view.key_types, strict=True)}
+        return dict(sorted(types.items()))
 
     @property
     def request_fields(self) -> tuple[str, ...]:
-        """Names of the fields of the request that its on-demand functions read."""
-        read = {column for name in self.on_demand for column in ON_DEMAND[name].inputs.values()}
-        return tuple(field for field in REQUEST_FIELDS if field in read)
+        """Names of the request fields that the service's on-demand functions read."""
+        columns = {column for name in self.on_demand for column in ON_DEMAND[name].inputs.values()}
+        return tuple(field for field in REQUEST_FIELDS if field in columns)
 
     def to_json(self) -> dict[str, Any]:
-        """As in the manifest."""
+        """Returns the service as in the manifest."""
         return {
             "fingerprint": self.fingerprint,
             "views": [asdict(view) for view in self.views],
@@ -101,7 +103,7 @@ class Service:
 
 
 def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
-    """Resolve every feature service of the registry and write the manifest, atomically."""
+    """Resolves every feature service of the registry and writes the manifest atomically."""
     services = {}
     for item in store.list_feature_services():
         with suppress(LeftToFeast):
@@ -120,7 +122,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
 
 
 def resolve_service(store: "FeatureStore", name: str) -> Service:
-    """One feature service of the registry, down to columns.
+    """Resolves one feature service of the registry, down to columns.
 
     Raises:
         StoreError: the registry has no service of that name.
@@ -136,7 +138,11 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
             found=repr(name),
             next_command="python -m feature_repo apply  (if it is new in services.py)",
         ) from error
-    renamed = [one.name_to_use() for one in service.feature_view_projections if one.join_key_map or one.name_alias]
+    renamed = [
+        projection.name_to_use()
+        for projection in service.feature_view_projections
+        if projection.join_key_map or projection.name_alias
+    ]
     if renamed:
         raise LeftToFeast(
             expected=f"views under their own names and keys in the service {name}",
@@ -145,7 +151,9 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
         )
     tables = {view.name: view for view in store.list_feature_views()}
     unknown = [
-        one.name for one in service.feature_view_projections if one.name not in ON_DEMAND and one.name not in tables
+        projection.name
+        for projection in service.feature_view_projections
+        if projection.name not in ON_DEMAND and projection.name not in tables
     ]
     if unknown:
         raise LeftToFeast(
@@ -210,7 +218,7 @@ def _sources(store: "FeatureStore") -> dict[str, str | None]:
 
 
 def _online(store: "FeatureStore") -> dict[str, str] | None:
-    """How to talk to the online store, without hosts and secrets; None for the embedded one."""
+    """Returns the options of the online store, without hosts and secrets; None for the embedded server."""
     from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 
     config = store.config.online_store
@@ -225,10 +233,10 @@ def _online(store: "FeatureStore") -> dict[str, str] | None:
 
 
 def load_address(home: Home) -> Address:
-    """Where the online store is, after the manifest and ``REFRAIN_REDIS``. Imports no Feast.
+    """Returns the address of the online store, from the manifest and ``REFRAIN_REDIS``. Imports no Feast.
 
     Raises:
-        StoreError: there is no manifest; or it was made for a Redis of your own, and the environment names none.
+        StoreError: there is no manifest, or it was compiled for an external Redis and ``REFRAIN_REDIS`` is not set.
     """
     online = _read(home)["online"]
     address = Address.from_env(**(online or {}))
@@ -242,10 +250,10 @@ def load_address(home: Home) -> Address:
 
 
 def load_views(home: Home) -> tuple[str, list[str]]:
-    """The project, and the names of all views that any service reads. Imports no Feast.
+    """Returns the project and the names of all views that any service reads. Imports no Feast.
 
     Raises:
-        StoreError: there is no manifest, or it is damaged.
+        StoreError: the manifest is missing or damaged.
     """
     document = _read(home)
     return document["project"], sorted(
@@ -254,22 +262,22 @@ def load_views(home: Home) -> tuple[str, list[str]]:
 
 
 def load_sources(home: Home) -> dict[str, str | None]:
-    """View → path of its files, for views that are no feature tables of the data folder; None is a remote source.
+    """Returns view → path of its files, for views that are not feature tables; None for a remote source.
 
     Imports no Feast.
 
     Raises:
-        StoreError: there is no manifest, or it is damaged.
+        StoreError: the manifest is missing or damaged.
     """
     return _read(home).get("sources", {})
 
 
 def load_service(home: Home, name: str) -> Service:
-    """One feature service from the manifest. Imports no Feast.
+    """Loads one feature service from the manifest. Imports no Feast.
 
     Raises:
-        UnknownService: it has no such service.
-        StoreError: there is no manifest, it is damaged or of another version.
+        UnknownService: the manifest has no such service.
+        StoreError: the manifest is missing, damaged, or of another version.
     """
     document = _read(home)
     services = document["services"]
@@ -330,5 +338,7 @@ def _fingerprint(views: tuple[View, ...], on_demand: list[str], features: list[t
     content = [[(view.name, view.join_keys, view.features) for view in views], code, features]
     keys = [list(view.key_types) for view in views]
     if any(dtype != "String" for types in keys for dtype in types):
-        content.append(keys)  # only then, so that services of text keys have the fingerprint that their models know
+        content.append(
+            keys
+        )  # only for other types: the fingerprints of services with text keys stay as in existing models
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

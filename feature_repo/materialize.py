@@ -1,4 +1,4 @@
-"""Bring feature values online with Feast's materialize, and take them out again."""
+"""Materializes feature values to the online store, and erases them."""
 
 import contextlib
 import hashlib
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 LONGEST_REST = timedelta(hours=1)
-"""After which a stopped run is begun anew, for the moment that was now then is no longer."""
+"""Maximum age of an interrupted run that is continued. An older one restarts, because its moment is out of date."""
 
 
 def newest_feature(home: Home) -> datetime:
-    """Event time of the newest feature row of any view.
+    """Returns the newest event time of all feature tables.
 
     Raises:
         StoreError: there are no feature tables.
@@ -41,7 +41,7 @@ def newest_feature(home: Home) -> datetime:
 
 
 def _tables_with_rows(home: Home) -> list[Path]:
-    """Files of feature tables that are not empty.
+    """Lists the non-empty files of feature tables.
 
     Raises:
         StoreError: there are none.
@@ -71,66 +71,69 @@ def materialize(
     now: datetime | None = None,
     anew: bool = False,
 ) -> datetime:
-    """Write the newest value at or before ``until`` of every feature into the online store.
+    """Writes the newest value at or before ``until`` of every feature to the online store.
 
-    What is online already and newer stays. A run that was stopped half-way is continued by the next one with the same
-    ``until`` and the same tables: views that were finished are left out.
+    Newer online values are kept. The next run with the same ``until`` and the same tables continues an interrupted one:
+    it skips the views that were finished.
 
     Args:
         home: the data folder.
-        until: moment of the values, now if None; one that has not come yet is now.
-        say: told each view's result, and the whole.
-        now: ``clock.now()`` if None.
-        anew: take out what is online of each view before it is written, newer or not, and values of views that are
-            gone; readers find nothing meanwhile.
+        until: moment of the values; now if None or in the future.
+        say: callback for messages: the result of each view, and a summary.
+        now: current time; ``clock.now()`` if None.
+        anew: whether to erase all online values of each view before it is written, and values of views that are not in
+            the registry. Lookups find nothing meanwhile.
 
     Returns:
         The moment of the values.
 
     Raises:
-        InputError: it is a moment before there were values.
+        InputError: the moment is before ``clock.BEGINNING``.
         StoreError: there are no tables, or they are damaged.
-        OnlineUnavailable: the online store does not take the rows.
+        OnlineUnavailable: the online store does not accept the rows.
     """
     from feature_repo.store import open_store
 
     now = now or clock.now()
     advice = "python -m feature_repo materialize 2026-03-02T00:00:00"
-    wanted = clock.not_before_beginning(min(until or now, now), "the moment of the values", next_command=advice)
+    moment = clock.not_before_beginning(min(until or now, now), "the moment of the values", next_command=advice)
     _tables_with_rows(home)
     if until is None and (hint := clock.hint(home)):
         say(hint)
     store = open_store(home)
     names = sorted(view.name for view in store.list_batch_feature_views())
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    run = f"{wanted.isoformat() if until else 'now'} {anew} {_tables(home, store)}"
-    journal = _Journal(server, store.project, run, wanted)
+    run = f"{moment.isoformat() if until else 'now'} {anew} {_tables(home, store)}"
+    journal = _Journal(server, store.project, run, moment)
     done, until = journal.read()
     if anew and not done:
         _erase_unknown(server, store.project, {*names, *(view.name for view in store.list_feature_views())})
     if done:
-        say(f"going on where the last run was stopped: {len(done)} of {len(names)} views are done")
+        say(f"continuing an interrupted run: {len(done)} of {len(names)} views are done")
     for number, name in enumerate(names, start=1):
         if name in done:
             continue
         if anew:
             erase_view(server, store.project, name)
-        started, before = time.monotonic(), _rows_written(server, store.project, name)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # Feast's own bars
+        started_s, rows_before = time.monotonic(), _rows_written(server, store.project, name)
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):  # hides Feast's progress bars
             store.materialize(start_date=clock.BEGINNING, end_date=until, feature_views=[name])
-        rows = _rows_written(server, store.project, name) - before
+        rows = _rows_written(server, store.project, name) - rows_before
         journal.add(name)
-        say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started:.1f} s")
+        say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started_s:.1f} s")
     journal.close()
     say(f"online as of {until:%Y-%m-%d %H:%M:%S} UTC: {len(names)} views")
     return until
 
 
-def _erase_unknown(server: Server, project: str, known: set[str]) -> None:
-    """Take out the values of views that the registry does not have."""
+def _erase_unknown(server: Server, project: str, known_views: set[str]) -> None:
+    """Erases the values of views that are not in the registry."""
     pattern = entity_key.prefix(project, "").split(b":")[0] + b":*{*"
     views = {entity_key.view_of(name) for names in server.scan(pattern) for name in names}
-    for view in views - known:
+    for view in views - known_views:
         erase_view(server, project, view)
 
 
@@ -139,7 +142,7 @@ def _rows_written(server: Server, project: str, view: str) -> int:
 
 
 def _tables(home: Home, store: "FeatureStore") -> str:
-    """Digest of which files there are behind the views, and of which size and time."""
+    """Computes a digest of the paths, sizes and modification times of the files behind all views."""
     from feature_repo.stores.source_files import files_at, is_feature_table, path_of
 
     files = set(_feature_files(home))
@@ -151,20 +154,20 @@ def _tables(home: Home, store: "FeatureStore") -> str:
 
 
 class _Journal:
-    """Which views an unfinished run has done. It lies in the online store, so that both are lost together or not."""
+    """Journal of the views that an unfinished run has written. It is kept in the online store, to share its fate."""
 
     def __init__(self, server: Server, project: str, run: str, until: datetime) -> None:
         self._server, self._key, self._run, self._until = server, entity_key.journal(project), run, until
         self._done: list[str] = []
 
     def read(self) -> tuple[list[str], datetime]:
-        """Views that are done, and the moment of the values: that of the run which is gone on with, if there is one."""
+        """Returns the finished views and the moment of the values, both of the interrupted run if there is one."""
         content = self._send("GET", self._key)
         entry = json.loads(content) if content else {}
         if entry.get("run") == self._run:
-            begun = clock.parse_time(entry["until"])
-            if timedelta() <= self._until - begun <= LONGEST_REST:
-                self._done, self._until = entry["done"], begun
+            earlier_moment = clock.parse_time(entry["until"])
+            if timedelta() <= self._until - earlier_moment <= LONGEST_REST:
+                self._done, self._until = entry["done"], earlier_moment
         return list(self._done), self._until
 
     def add(self, view: str) -> None:
@@ -180,15 +183,15 @@ class _Journal:
 
 
 def forget(home: Home, join_key: str, value: Any) -> int:
-    """Take every row about one entity out of the online store, those of pairs that it is part of, too.
+    """Erases every row of one entity from the online store, including rows of pairs with this entity.
 
-    The feature tables keep theirs: a later materialize brings them back.
+    The feature tables are unchanged, so a later materialize writes the rows again.
 
     Returns:
-        How many rows there were.
+        Number of erased rows.
 
     Raises:
-        InputError: no view has such a key, or the value cannot be one.
+        InputError: no view has this join key, or the value cannot be converted to its type.
         OnlineUnavailable: the online store does not answer.
     """
     from feature_repo.store import open_store
@@ -196,14 +199,14 @@ def forget(home: Home, join_key: str, value: Any) -> int:
 
     store = open_store(home)
     views = {view.name: key_types(view) for view in store.list_batch_feature_views()}
-    known = sorted({key for keys in views.values() for key in keys})
-    if join_key not in known:
+    join_keys = sorted({key for keys in views.values() for key in keys})
+    if join_key not in join_keys:
         raise InputError(
-            expected=f"a join key, one of {known}",
+            expected=f"a join key, one of {join_keys}",
             found=repr(join_key),
-            next_command=f"python -m feature_repo forget {known[0]} VALUE",
+            next_command=f"python -m feature_repo forget {join_keys[0]} VALUE",
         )
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    journal = entity_key.journal(store.project)  # what a stopped run has done is no longer done
+    journal = entity_key.journal(store.project)  # an interrupted run must write its views again
     persistent(server, lambda: server.send([("DEL", journal)], [journal])[0], tries=2)
     return erase_entity(server, store.project, views, join_key, value)

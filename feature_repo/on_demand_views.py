@@ -1,4 +1,4 @@
-"""The functions of ``feature_repo.on_demand`` as Feast views, so that plain Feast computes them too."""
+"""Feast on-demand views of the functions in ``feature_repo.on_demand``, so that plain Feast computes them too."""
 
 from datetime import datetime
 from functools import cache
@@ -15,7 +15,7 @@ from feature_repo.views import FEATURE_TABLES
 
 
 def _column(values: list[Any], dtype: str) -> np.ndarray:
-    """Feast's list of Python values as a column of ``on_demand``, by its declared type: none may be there."""
+    """Converts Feast's list of Python values (None for missing) to a column of ``on_demand``, by its declared type."""
     if dtype in ("String", "Array(String)"):
         return objects(values)
     if dtype.startswith("Array("):
@@ -27,7 +27,7 @@ def _column(values: list[Any], dtype: str) -> np.ndarray:
 
 @cache
 def _type_of(column: str) -> str:
-    """Feast's name of the type of a field of the request, or of ``view__feature``."""
+    """Returns Feast's name of the type of a request field or of ``view__feature``."""
     if column in REQUEST_FIELDS:
         return REQUEST_FIELDS[column]
     view, _, feature = column.partition("__")
@@ -35,16 +35,16 @@ def _type_of(column: str) -> str:
 
 
 def compute(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    """One on-demand function on Feast's lists of Python values."""
+    """Computes an on-demand function on Feast's lists of Python values."""
     definition = ON_DEMAND[name]
     columns = {column: _column(inputs[column], _type_of(column)) for column in definition.inputs.values()}
-    answer = {output: values.tolist() for output, values in definition.compute(columns).items()}
-    # Online, Feast 0.67 looks for the full names where they are asked for, and else for the bare ones.
-    return answer | {f"{name}__{output}": values for output, values in answer.items()}
+    outputs = {output: values.tolist() for output, values in definition.compute(columns).items()}
+    # Online, Feast 0.67 looks up full names if they are requested, and plain names otherwise.
+    return outputs | {f"{name}__{output}": values for output, values in outputs.items()}
 
 
 def _transformation(name: str) -> tuple[Any, str]:
-    """The function that Feast keeps in its registry, and its text, from which Feast makes it again."""
+    """Returns the function that Feast stores in its registry, and the source text from which Feast rebuilds it."""
     text = (
         "def transform(inputs):\n"
         "    from feature_repo.on_demand_views import compute\n\n"
@@ -61,16 +61,16 @@ def _transformation(name: str) -> tuple[Any, str]:
 
 def _view(name: str, definition: OnDemand) -> OnDemandFeatureView:
     tables = {column.split("__")[0] for column in definition.inputs.values() if "__" in column}
-    asked = [
+    request_schema = [
         Field(name=field, dtype=feast_type(dtype))
         for field, dtype in REQUEST_FIELDS.items()
         if field in definition.inputs.values()
     ]
     transform, text = _transformation(name)
-    request = [RequestSource(name=f"{name}_request", schema=asked)] if asked else []
+    request_sources = [RequestSource(name=f"{name}_request", schema=request_schema)] if request_schema else []
     return OnDemandFeatureView(
         name=name,
-        sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *request],
+        sources=[*(FEATURE_TABLES[table] for table in sorted(tables)), *request_sources],
         schema=[Field(name=output, dtype=feast_type(dtype)) for output, dtype in definition.outputs.items()],
         udf=transform,
         udf_string=text,

@@ -1,8 +1,8 @@
-"""Keys that have lost events: those that a correction moved to another key or to another time, or that were removed.
+"""Keys that lost events, because a correction moved an event to another key or time, or removed it.
 
-What is online of such a key may rest on an event that is gone, and be newer than any row that the tables have now.
-Whoever notices notes the keys, in ``tiles/<table>/retracted/``; whoever brings the table online next, the stream or
-materialize, writes what they say now and forgets them.
+The online row of such a key may depend on a removed event, and may be newer than all rows of the feature table. The
+code that detects this records the keys in ``tiles/<table>/retracted/``. The next stream or materialize rewrites their
+online rows and deletes the record.
 """
 
 import os
@@ -16,13 +16,13 @@ from feature_repo.home import Home
 
 
 def note(home: Home, table: str, keys: pl.DataFrame, now: int) -> None:
-    """Keep the keys of a table that have lost events.
+    """Records keys of a table that lost events.
 
     Args:
         home: the data folder.
-        table: its name.
-        keys: the join keys, in any order and with repeats.
-        now: microseconds since 1970.
+        table: name of the table.
+        keys: join keys, in any order, possibly with duplicates.
+        now: current time in microseconds since 1970.
     """
     if keys.is_empty():
         return
@@ -36,21 +36,21 @@ def note(home: Home, table: str, keys: pl.DataFrame, now: int) -> None:
 
 
 def noted(home: Home, table: str) -> list[Path]:
-    """The files in which keys of a table stand, for ``keys`` and ``forget``."""
+    """Lists the files with recorded keys of a table, for ``keys`` and ``forget``."""
     return sorted(path for path in _folder(home, table).glob("*.parquet") if not path.name.startswith("."))
 
 
 def keys(files: list[Path]) -> pl.DataFrame:
-    """The distinct keys of some files, one at least.
+    """Reads the distinct keys of one or more files.
 
     Raises:
-        StoreError: a file is damaged; which keys it held is not known any more.
+        StoreError: a file is damaged, so that its keys are unknown.
     """
     return pl.concat([_read(path) for path in files]).unique().sort(pl.all())
 
 
 def forget(files: list[Path]) -> None:
-    """What these files name is online as it is now."""
+    """Deletes files after the online rows of their keys were rewritten."""
     for path in files:
         path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""One FeatureService per model version: the list of features that this model eats."""
+"""Feature services: one per model version, with the features that the model takes."""
 
 from feast import FeatureService
 
@@ -179,7 +179,7 @@ FORECASTS: dict[str, FeatureService] = {
     name: FeatureService(name=f"{name}_v1", description=view.description, features=[view])
     for name, view in FORECAST_VIEWS.items()
 }
-"""One a view of forecasts, for whoever serves it."""
+"""One service per view of forecasts."""
 
 session_v1 = FeatureService(
     name="session_v1",

@@ -1,9 +1,9 @@
-"""Where feature tables lie, and the shape that all of them share.
+"""Sources of feature tables, and their common layout.
 
-A feature table is a folder of Parquet files in ``data/features/<view>/``: the join keys, ``event_timestamp`` (the
-moment T that the row speaks for: it uses only events before T), ``created_timestamp`` (when that could first be
-known), then the features. Rows are written when a value changes, so the newest row at or before a moment is true at
-that moment however old it is; that is why the views have no ttl (docs/decisions/001).
+A feature table is a folder of Parquet files in ``data/features/<view>/`` with the join keys, ``event_timestamp`` (the
+moment T of the row, which uses only events before T), ``created_timestamp`` (when the row could first be known), and
+the features. Rows are written when a value changes, so the newest row at or before a moment is valid at that moment
+regardless of its age. Therefore the views have no ttl (docs/decisions/001).
 """
 
 import os
@@ -19,37 +19,37 @@ from feature_repo.home import Home
 from feature_repo.stores.source_path import PLACE
 
 WRITTEN_ON_CHANGE = {"rows": "written on change"}
-"""Tag of a view whose newest row is true however old it is; such a view needs no ttl."""
+"""Tag of a view whose newest row is valid regardless of its age; such a view needs no ttl."""
 
 
 def feature_table(
     name: str, *, entities: list[Entity], schema: list[Field], description: str, can_be_pushed: bool = False
 ) -> FeatureView:
-    """Declare a view over the feature table of the same name; with the push source ``<name>_push`` if asked for."""
+    """Declares a view of the feature table with the same name, optionally with the push source ``<name>_push``."""
     keys = [Field(name=entity.join_key, dtype=String) for entity in entities]
     return FeatureView(
         name=name,
         entities=entities,
         ttl=timedelta(0),
         schema=[*keys, *schema],
-        source=_pushed(name) if can_be_pushed else _source(name),
+        source=_push_source(name) if can_be_pushed else _source(name),
         description=description,
         tags=WRITTEN_ON_CHANGE,
     )
 
 
 PUSH_SOURCES: list[PushSource] = []
-"""Every push source, for Feast to find."""
+"""All push sources, which Feast collects from ``definitions``."""
 
 
-def _pushed(name: str) -> PushSource:
+def _push_source(name: str) -> PushSource:
     source = PushSource(name=f"{name}_push", batch_source=_source(name))
     PUSH_SOURCES.append(source)
     return source
 
 
 def _source(name: str) -> DataSource:
-    """The table's folder, as the offline store of the profile reads it."""
+    """Returns the source of the table's folder, for the offline store of the profile."""
     home = Home.from_env()
     path = str(home.features(name))
     options: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Feast, opened on a data folder."""
+"""Opens Feast on a data folder."""
 
 import fcntl
 import os
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parent
 
 _DOLLAR = "\ue000"
-"""Stands for a dollar sign that is no variable until the configuration is text: Feast puts in variables there."""
+"""Placeholder for a literal dollar sign, because Feast substitutes variables in the text of the configuration."""
 
 
 def config_file(home: Home) -> Path:
-    """Write the Feast configuration of a data folder and return its path.
+    """Writes the Feast configuration of a data folder and returns its path.
 
     It is ``feature_store.yaml``, or the profile that ``REFRAIN_PROFILE`` names, with the registry and the project
-    of this folder and tenant. ``REFRAIN_MEMORY_LIMIT``, such as ``4GB``, bounds what a training set may use.
+    of this folder and tenant. ``REFRAIN_MEMORY_LIMIT``, such as ``4GB``, limits the memory of a training set.
 
     Raises:
         HomeError: the folder cannot be written.
-        StoreError: there is no such profile, or it needs a variable that is not set.
+        StoreError: the profile does not exist, or needs a variable that is not set.
     """
     profile = os.environ.get("REFRAIN_PROFILE", "")
     template = FOLDER / "profiles" / f"{profile}.yaml" if profile else FOLDER / "feature_store.yaml"
@@ -52,7 +52,7 @@ def config_file(home: Home) -> Path:
     config = yaml.safe_load(text)
     config["project"] = home.project
     config["registry"]["path"] = sqlite_url(home.registry)
-    if config["offline_store"]["type"].startswith("feature_repo."):  # others know no such option
+    if config["offline_store"]["type"].startswith("feature_repo."):  # other stores lack this option
         config["offline_store"]["data_folder"] = str(home.root).replace("$", _DOLLAR)
     if os.environ.get("REFRAIN_MEMORY_LIMIT") and "AsOf" in config["offline_store"]["type"]:
         config["offline_store"]["memory_limit"] = os.environ["REFRAIN_MEMORY_LIMIT"]
@@ -67,7 +67,7 @@ def config_file(home: Home) -> Path:
 
 @contextmanager
 def contract_lock(home: Home) -> Iterator[None]:
-    """One process at a time changes the registry and the manifest of a data folder; others wait.
+    """Locks the registry and the manifest of a data folder for changes; other processes wait.
 
     Raises:
         HomeError: the folder cannot be written.
@@ -78,10 +78,10 @@ def contract_lock(home: Home) -> Iterator[None]:
 
 
 def open_store(home: Home) -> "FeatureStore":
-    """Feast's own ``FeatureStore`` on this data folder.
+    """Opens Feast's ``FeatureStore`` on a data folder.
 
     Raises:
-        StoreError: nothing has been applied to its registry yet.
+        StoreError: no definitions were applied to its registry yet.
     """
     from feast import FeatureStore
 
@@ -97,16 +97,16 @@ def open_store(home: Home) -> "FeatureStore":
 
 
 def silence_feast() -> None:
-    """Drop the warnings that Feast 0.67 causes or gives whatever one does. Call it after importing Feast."""
+    """Suppresses unavoidable warnings of Feast 0.67. Call it after importing Feast."""
     warnings.filterwarnings("ignore", message="fetch_(arrow_table|record_batch)", category=DeprecationWarning)
     warnings.filterwarnings("ignore", message="On demand feature view is an experimental", category=RuntimeWarning)
 
 
 def refuse_other_home() -> None:
-    """Stop plain ``feast`` when the environment points at another data folder than its configuration does.
+    """Rejects plain ``feast`` if the environment selects another data folder than Feast's configuration.
 
     Raises:
-        HomeError: ``REFRAIN_HOME``, ``REFRAIN_TENANT`` or ``REFRAIN_PROFILE`` is set and Feast does not know.
+        HomeError: ``REFRAIN_HOME``, ``REFRAIN_TENANT`` or ``REFRAIN_PROFILE`` is set, but Feast ignores it.
     """
     home = Home.from_env()
     is_default = home == Home(DEFAULT_ROOT) and not os.environ.get("REFRAIN_PROFILE")

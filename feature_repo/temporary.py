@@ -1,4 +1,4 @@
-"""Temporary folders that say whose they are, so that those of killed processes can be removed by the next one."""
+"""Temporary folders named after their process, so that folders of killed processes can be removed later."""
 
 import os
 import re
@@ -13,10 +13,10 @@ _swept: set[Path] = set()
 
 
 def make_folder(parent: str | Path | None = None) -> Path:
-    """A new folder of this process, beside which those of processes that are no more are removed.
+    """Creates a temporary folder of this process, and removes folders of dead processes in the same parent.
 
     Args:
-        parent: where it is made; the system's folder for temporary files if None.
+        parent: parent folder; the system's temporary folder if None.
     """
     place = Path(parent or tempfile.gettempdir())
     if place not in _swept:
@@ -27,7 +27,7 @@ def make_folder(parent: str | Path | None = None) -> Path:
 
 @contextmanager
 def temporary_folder(parent: str | Path | None = None) -> Iterator[Path]:
-    """The same, removed at the end."""
+    """Creates a temporary folder that is removed at the end of the context."""
     folder = make_folder(parent)
     try:
         yield folder
@@ -36,7 +36,7 @@ def temporary_folder(parent: str | Path | None = None) -> Iterator[Path]:
 
 
 def sweep(place: Path) -> None:
-    """Remove the folders in a place that this user's processes left when they were killed."""
+    """Removes folders of this user's dead processes in a parent folder."""
     with os.scandir(place) as entries:
         for entry in entries:
             owner = _NAME.match(entry.name)
@@ -45,7 +45,7 @@ def sweep(place: Path) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of that number, whoever's it is."""
+    """Whether a process with this id exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

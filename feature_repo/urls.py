@@ -1,15 +1,15 @@
-"""Addresses made of paths, and paths read from addresses: what is a sign of an address is escaped."""
+"""Conversions between paths and URLs, with special characters escaped."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 
 def sqlite_url(path: Path, *, driver: str = "sqlite") -> str:
-    """SQLAlchemy's address of a SQLite file, whatever signs are in its path.
+    """Returns SQLAlchemy's URL of a SQLite file, for any characters in its path.
 
     Args:
-        path: of the file.
-        driver: SQLAlchemy's name of the dialect, with or without that of the driver.
+        path: path of the file.
+        driver: SQLAlchemy's name of the dialect, with or without a driver.
 
     >>> sqlite_url(Path("/srv/refrain/registry.db")), sqlite_url(Path("/srv/100%?/registry.db"))
     ('sqlite:////srv/refrain/registry.db', 'sqlite:////srv/100%25%3F/registry.db')
@@ -20,7 +20,7 @@ def sqlite_url(path: Path, *, driver: str = "sqlite") -> str:
 
 
 def sqlite_file(address: str) -> Path | None:
-    """The file that an address of SQLAlchemy's names; None where it names none: a database in memory, or a server.
+    """Returns the file of a SQLAlchemy URL; None for a database in memory or on a server.
 
     >>> sqlite_file("sqlite:////srv/100%25%3F/registry.db"), sqlite_file("sqlite://")
     (PosixPath('/srv/100%?/registry.db'), None)
@@ -35,9 +35,9 @@ def sqlite_file(address: str) -> Path | None:
 
 
 def file_url(path: Path) -> str:
-    """A path as MLflow takes it: as it is, or as an address where one of its signs would mean something in one.
+    """Returns a path for MLflow: unchanged, or as a file URL if it has characters that are special in URLs.
 
     >>> file_url(Path("/srv/refrain/mlflow")), file_url(Path("/srv/100%?/mlflow"))
     ('/srv/refrain/mlflow', 'file:///srv/100%25%3F/mlflow')
     """
-    return path.as_uri() if any(sign in str(path) for sign in "?#%;") else str(path)
+    return path.as_uri() if any(character in str(path) for character in "?#%;") else str(path)

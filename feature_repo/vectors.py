@@ -1,4 +1,4 @@
-"""Lists of numbers as on-demand functions take them: one rule for the training SDK, the serving process and Feast."""
+"""Columns of number lists for on-demand functions, shared by the training SDK, the serving process and Feast."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,15 +7,14 @@ import numpy as np
 
 
 def vector_column(values: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """Lists of numbers as a matrix if they have one length, and as they are if they do not.
+    """Converts lists of numbers to a matrix if they have one length, otherwise to an object array.
 
     Args:
         values: n lists, arrays or None.
 
     Returns:
-        (n, d) float32 where all lists that are there have the length d; a missing one is a row of NaN. (n, 0) if none
-        is there. Else (n,) objects: each list an array (its length,) float32, a missing one None. A list never changes
-        because of its neighbours.
+        (n, d) float32 if all present lists have the length d; a missing list is a row of NaN. (n, 0) if all are
+        missing. Otherwise (n,) objects: float32 arrays, None for a missing list. A list never depends on other rows.
 
     >>> vector_column([[1.0, 2.0], None]).shape, vector_column([[1.0, 2.0], [3.0]])[1]
     ((2, 2), array([3.], dtype=float32))
@@ -25,32 +24,32 @@ def vector_column(values: Sequence[Any] | np.ndarray) -> np.ndarray:
     if len(lengths) > 1:
         return objects(arrays)
     width = lengths.pop() if lengths else 0
-    nothing = np.full(width, np.nan, np.float32)
-    rows = [nothing if value is None else value for value in arrays]
+    missing_row = np.full(width, np.nan, np.float32)
+    rows = [missing_row if value is None else value for value in arrays]
     return np.array(rows, np.float32).reshape(len(rows), width)
 
 
 def objects(values: Sequence[Any]) -> np.ndarray:
-    """(n,) objects, also of lists that happen to have one length, which numpy would take for a matrix."""
+    """Converts values to an (n,) object array, also lists of equal length, of which numpy would make a matrix."""
     column = np.empty(len(values), object)
-    for place, value in enumerate(values):
-        column[place] = value
+    for index, value in enumerate(values):
+        column[index] = value
     return column
 
 
 def is_ragged(column: np.ndarray) -> bool:
-    """Whether a column is one of lists of several lengths, as ``vector_column`` makes it."""
+    """Whether a column has lists of several lengths, as returned by ``vector_column``."""
     return column.dtype == object and isinstance(next((v for v in column if v is not None), None), np.ndarray)
 
 
 def rows_by_length(columns: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Rows of ragged columns, in groups in which each column has one length; a missing list is one of none.
+    """Groups rows of ragged columns so that each column has one length per group; a missing list has length 0.
 
     Args:
-        columns: one or more, (n,) each.
+        columns: one or more columns, (n,) each.
 
     Returns:
-        Places of the rows of each group.
+        Row indices of each group.
     """
     lengths = np.array([[0 if value is None else len(value) for value in column] for column in columns])
     group = np.unique(lengths, axis=1, return_inverse=True)[1].reshape(-1)

@@ -1,7 +1,7 @@
-"""What does not agree in a data folder, and how it is mended: ``python -m feature_repo doctor``.
+"""Finds inconsistencies in a data folder and their remedies: ``python -m feature_repo doctor``.
 
-``folder`` looks at files, registry and manifest, ``values`` at a sample of what is online beside what the tables say
-as of now. Nothing is changed.
+``folder`` checks files, registry and manifest; ``values`` compares a sample of online values with the feature tables as
+of now. Nothing is changed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,18 +13,18 @@ from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
 
 SAMPLE = 500
-"""Keys of each view that are compared."""
+"""Default number of keys of each view that are compared."""
 
 
 @dataclass
 class Examination:
-    """What was looked at.
+    """The result of an examination.
 
     Attributes:
-        now: the moment of the comparison.
-        views: how many views have been compared.
-        values: how many values have been compared.
-        findings: what does not agree.
+        now: moment of the comparison.
+        views: number of compared views.
+        values: number of compared values.
+        findings: inconsistencies and notes.
     """
 
     now: datetime
@@ -34,21 +34,21 @@ class Examination:
 
     @property
     def faults(self) -> list[Finding]:
-        """What has to be mended."""
+        """Findings that have to be fixed."""
         return [finding for finding in self.findings if finding.is_fault]
 
 
 def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[str] | None = None) -> Examination:
-    """Look at a data folder.
+    """Examines a data folder.
 
     Args:
-        home: the folder.
-        now: the moment as of which online and offline values are compared.
-        sample: keys of each view that are compared.
+        home: the data folder.
+        now: moment as of which online and offline values are compared.
+        sample: number of keys of each view that are compared.
         views: names of the views whose values are compared; all if None.
 
     Raises:
-        InputError: there is no such view.
+        InputError: a view name is unknown.
         OnlineUnavailable: the online store does not answer.
     """
     from feature_repo.doctor import folder, values
@@ -62,16 +62,18 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         return examination
     examination.findings += folder.findings(home, store)
     unreadable = {finding.where for finding in examination.findings}
-    known = {view.name: view for view in store.list_batch_feature_views()}
-    unknown = sorted(set(views or ()) - set(known))
-    if unknown:
+    views_by_name = {view.name: view for view in store.list_batch_feature_views()}
+    unknown_names = sorted(set(views or ()) - set(views_by_name))
+    if unknown_names:
         raise InputError(
-            expected=f"views, some of {sorted(known)}",
-            found=f"{unknown}",
+            expected=f"views, some of {sorted(views_by_name)}",
+            found=f"{unknown_names}",
             next_command="python -m feature_repo feast feature-views list",
         )
-    readable = [view for name, view in known.items() if name not in unreadable and name in (views or known)]
-    for result in values.compared(home, store, readable, now, sample):
+    readable = [
+        view for name, view in views_by_name.items() if name not in unreadable and name in (views or views_by_name)
+    ]
+    for result in values.compare_views(home, store, readable, now, sample):
         examination.views += 1
         examination.values += result.values
         examination.findings += result.findings
@@ -80,7 +82,7 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
 
 
 def lines(examination: Examination) -> Iterator[str]:
-    """The examination, for a terminal."""
+    """Formats an examination as lines for a terminal."""
     for finding in examination.findings:
         kind = "fault" if finding.is_fault else "note"
         yield f"{kind:6} {finding.where}: {finding.found}. Next: {finding.next_command}"

@@ -1,17 +1,17 @@
-"""One thing that does not agree in a data folder."""
+"""One inconsistency in a data folder."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that does not agree.
+    """One inconsistency or note.
 
     Attributes:
         where: the view, file or server.
-        found: what is there, and how much of it.
-        next_command: what mends it.
-        is_fault: false for what is as it should be and yet worth knowing.
+        found: description and extent of the inconsistency.
+        next_command: command that fixes it.
+        is_fault: false for a note, which needs no fix.
     """
 
     where: str

@@ -1,4 +1,4 @@
-"""Files, registry and manifest of a data folder: do they belong together?"""
+"""Checks that files, registry and manifest of a data folder are consistent."""
 
 import json
 import shlex
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
 _BESIDE_DAYS = {"raw": ("month=",), "features": (), "tiles": ("before=", "closed", "retracted")}
-"""Rooms of tables, and how folders begin that lie beside the days of a table there."""
+"""Parent folder of tables → prefixes of other folders that may lie beside the days of a table."""
 
 _WITHOUT_DAYS = ("text_scores",)
-"""Tables that have other folders than days."""
+"""Tables whose folders are not days."""
 
 APPLY = "python -m feature_repo apply"
 BUILD = "python -m transforms build"
@@ -28,19 +28,19 @@ MATERIALIZE = "python -m feature_repo materialize"
 
 
 def findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
-    """What does not agree, views that cannot be read under their names first."""
+    """Yields all findings. Unreadable views come first, each under its name."""
     views = store.list_batch_feature_views()
     for view in views:
-        yield from _of_source(home, store, view)
-    yield from _of_definitions(views)
-    yield from _of_manifest(home, store)
-    yield from _of_builds(home, [view.name for view in views])
+        yield from _source_findings(home, store, view)
+    yield from _definition_findings(views)
+    yield from _manifest_findings(home, store)
+    yield from _build_findings(home, [view.name for view in views])
     hint = clock.hint(home)
     if hint:
         yield Finding("events", hint.split(" To work")[0].rstrip("."), hint.rsplit(": ", 1)[1], is_fault=False)
 
 
-def _of_source(home: Home, store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
+def _source_findings(home: Home, store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
     from feature_repo.stores.offline import AsOfOfflineStoreConfig, histories_of
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
@@ -59,25 +59,25 @@ def _of_source(home: Home, store: "FeatureStore", view: "FeatureView") -> Iterat
             yield Finding(view.name, f"its table is read from another data folder: {file}", APPLY)
 
 
-def _of_definitions(views: "list[FeatureView]") -> Iterator[Finding]:
-    """Whether the registry has the definitions of the code."""
+def _definition_findings(views: "list[FeatureView]") -> Iterator[Finding]:
+    """Checks that the registry has the definitions of the code."""
     from feature_repo.views import FEATURE_TABLES
 
     applied = {view.name: view for view in views}
     for name, declared in FEATURE_TABLES.items():
-        known = applied.get(name)
-        if known is None:
-            yield Finding(name, "it is declared and not in the registry", APPLY)
-        elif _schema(known) != _schema(declared):
-            yield Finding(name, "the registry has other columns than its declaration", APPLY)
+        registered = applied.get(name)
+        if registered is None:
+            yield Finding(name, "it is declared but not in the registry", APPLY)
+        elif _column_types(registered) != _column_types(declared):
+            yield Finding(name, "the registry and its declaration have different columns", APPLY)
 
 
-def _schema(view: "FeatureView") -> dict[str, str]:
+def _column_types(view: "FeatureView") -> dict[str, str]:
     return {field.name: str(field.dtype) for field in (*view.entity_columns, *view.features)}
 
 
-def _of_manifest(home: Home, store: "FeatureStore") -> Iterator[Finding]:
-    """Whether serving reads what the registry has."""
+def _manifest_findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
+    """Checks that the manifest matches the registry."""
     for service in store.list_feature_services():
         try:
             resolve_service(store, service.name)
@@ -89,27 +89,29 @@ def _of_manifest(home: Home, store: "FeatureStore") -> Iterator[Finding]:
             yield Finding("manifest", error.found, error.next_command)
             return
         if compiled != resolve_service(store, service.name).fingerprint:
-            yield Finding("manifest", f"it has another {service.name} than the registry", APPLY)
+            yield Finding("manifest", f"its {service.name} differs from the registry", APPLY)
             return
 
 
-def _of_builds(home: Home, views: list[str]) -> Iterator[Finding]:
-    """Work that was begun or is waiting."""
+def _build_findings(home: Home, views: list[str]) -> Iterator[Finding]:
+    """Finds interrupted or pending builds, and deleted files."""
     for name in views:
         closed = home.tiles(name) / "closed"
         if (closed / ".unsettled").exists():
-            yield Finding(name, "rows that are gone have not been closed: a build was stopped", BUILD)
+            yield Finding(name, "rows that are gone have no closing rows yet: a build was interrupted", BUILD)
         if retractions.noted(home, name):
-            yield Finding(name, "keys that have lost events have not been brought online since", MATERIALIZE)
-        lost = _lost(home.features(name))
-        if lost:
-            yield Finding(name, f"files of its table are gone: {', '.join(lost[:3])}", BUILD)
-    yield from _of_strangers(home)
+            yield Finding(name, "keys that lost events have not been materialized since", MATERIALIZE)
+        missing_days = _missing_days(home.features(name))
+        if missing_days:
+            yield Finding(name, f"files of its table are missing: {', '.join(missing_days[:3])}", BUILD)
+    yield from _stray_findings(home)
     for folder in sorted(home.root.glob(f"raw/*/tenant={home.tenant}")):
-        lost = _lost(folder)
-        if lost:
+        missing_days = _missing_days(folder)
+        if missing_days:
             yield Finding(
-                f"raw {folder.parent.name}", f"days are gone since the last build: {', '.join(lost[:3])}", BUILD
+                f"raw {folder.parent.name}",
+                f"days were deleted since the last build: {', '.join(missing_days[:3])}",
+                BUILD,
             )
     built = home.root / "features" / f".built-{home.tenant}"
     folders = home.root.glob(f"raw/*/tenant={home.tenant}")
@@ -118,24 +120,24 @@ def _of_builds(home: Home, views: list[str]) -> Iterator[Finding]:
         yield Finding("raw tables", "they are newer than the feature tables", BUILD)
 
 
-def _of_strangers(home: Home) -> Iterator[Finding]:
-    """What lies beside the days of tables and is read by nobody."""
-    for room, known in _BESIDE_DAYS.items():
-        for folder in sorted(home.root.glob(f"{room}/*/tenant={home.tenant}")):
+def _stray_findings(home: Home) -> Iterator[Finding]:
+    """Finds entries beside the days of tables that no reader uses."""
+    for parent, allowed_prefixes in _BESIDE_DAYS.items():
+        for folder in sorted(home.root.glob(f"{parent}/*/tenant={home.tenant}")):
             name = folder.parent.name
             if name in _WITHOUT_DAYS:
                 continue
-            for path in (path for path in strangers_in(folder) if not path.name.startswith(known)):
-                found = f"{path} is no day (a folder date=YYYY-MM-DD) and is not read"
-                yield Finding(f"{room} {name}", found, f"mv {shlex.quote(str(path))} /elsewhere", is_fault=False)
+            for path in (path for path in strangers_in(folder) if not path.name.startswith(allowed_prefixes)):
+                problem = f"{path} is not a day (a folder date=YYYY-MM-DD) and is not read"
+                yield Finding(f"{parent} {name}", problem, f"mv {shlex.quote(str(path))} /elsewhere", is_fault=False)
 
 
-def _lost(folder: Path) -> list[str]:
-    """Days whose file was there at the last build and is not any more."""
+def _missing_days(folder: Path) -> list[str]:
+    """Lists days whose file existed at the last build and is now missing."""
     try:
-        known = json.loads((folder / ".known-part-0.json").read_text())
+        known_days = json.loads((folder / ".known-part-0.json").read_text())
     except (OSError, ValueError):
         return []
-    if not isinstance(known, dict):
+    if not isinstance(known_days, dict):
         return []
-    return [day for day in sorted(known) if not (folder / f"date={day}" / "part-0.parquet").exists()]
+    return [day for day in sorted(known_days) if not (folder / f"date={day}" / "part-0.parquet").exists()]

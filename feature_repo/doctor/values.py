@@ -1,4 +1,4 @@
-"""A sample of what is online, beside what the tables say as of now."""
+"""Compares a sample of online values with the feature tables as of now."""
 
 import itertools
 import math
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 MATERIALIZE = "python -m feature_repo materialize"
 ANEW = "python -m feature_repo materialize --anew"
 SAME, NARROW = 1e-9, 1e-6
-"""Relative differences below which two floats are one value, and two of 32 bits."""
+"""Relative tolerances of equal floats, of 64 and of 32 bits."""
 
 
 @dataclass
 class Comparison:
-    """One view.
+    """The comparison of one view.
 
     Attributes:
-        values: how many were compared.
-        findings: what does not agree.
+        values: number of compared values.
+        findings: inconsistencies.
     """
 
     values: int = 0
     findings: list[Finding] = field(default_factory=list)
 
 
-def compared(
+def compare_views(
     home: Home, store: "FeatureStore", views: "list[FeatureView]", now: datetime, sample: int
 ) -> Iterator[Comparison]:
-    """Each view in turn; of every view keys that are online, and keys that its table has.
+    """Compares each view, for a sample of its online keys and of the keys in its table.
 
     Raises:
         OnlineUnavailable: the online store does not answer.
@@ -79,7 +79,7 @@ def _compare(
     join_keys = list(key_types(view))
     if view.batch_source is None or view.join_keys == []:
         return
-    online = _sampled(server, entity_key.prefix(store.project, view.name), sample)
+    online = _sample_online(server, entity_key.prefix(store.project, view.name), sample)
     rows = [tuple(map(unwrapped, entity_key_of(view, name).entity_values)) for name in online]
     stored = _stored_keys(store, view, sample, now)
     rows += set(zip(*(stored[key].to_pylist() for key in join_keys), strict=True)).difference(rows)
@@ -93,53 +93,59 @@ def _compare(
     offline = store.get_historical_features(spine, references).to_arrow()
     answers = store.get_online_features(references, columns).to_dict()
     names = [entity_key.prefix(store.project, view.name) + name + b"}" for name in online]
-    there = OnlineRows.read(server, names)
-    last = microseconds(now) + FAST_CLOCKS
-    future = int((there.event > last).sum())
-    if future:
-        newest = moment(int(there.event.max()))
+    online_rows = OnlineRows.read(server, names)
+    latest_us = microseconds(now) + FAST_CLOCKS
+    future_count = int((online_rows.event > latest_us).sum())
+    if future_count:
+        newest = moment(int(online_rows.event.max()))
         out.findings.append(
-            Finding(view.name, f"{future} of {len(names)} keys have a row of the future online, up to {newest}", ANEW)
+            Finding(
+                view.name, f"{future_count} of {len(names)} keys have a row of the future online, up to {newest}", ANEW
+            )
         )
     differing: set[int] = set()
     for feature in view.features:
-        have, want = answers[feature.name], offline[feature.name].to_pylist()
+        online_values, offline_values = answers[feature.name], offline[feature.name].to_pylist()
         narrow = str(feature.dtype) == "Float32"
-        differing |= {n for n, pair in enumerate(zip(have, want, strict=True)) if not same(*pair, narrow=narrow)}
-        out.values += len(want)
-    differing -= {place for place in differing if place < len(names) and there.event[place] > last}
+        differing |= {
+            index
+            for index, pair in enumerate(zip(online_values, offline_values, strict=True))
+            if not same(*pair, narrow=narrow)
+        }
+        out.values += len(offline_values)
+    differing -= {place for place in differing if place < len(names) and online_rows.event[place] > latest_us}
     if differing:
-        out.findings.append(_difference(store, server, view, differing, there, len(columns[join_keys[0]])))
+        out.findings.append(_difference(store, server, view, differing, online_rows, len(columns[join_keys[0]])))
 
 
 def _difference(
     store: "FeatureStore", server: Server, view: "FeatureView", differing: set[int], rows: OnlineRows, total: int
 ) -> Finding:
-    """Why a view's values differ, as far as it can be seen, and what helps."""
-    found = f"{len(differing)} of {total} keys have other values online than the table has as of now"
+    """Describes why a view's values differ, as far as known, and the remedy."""
+    problem = f"{len(differing)} of {total} keys have online values that differ from the table as of now"
     if stream_runs(server, store.project):
         return Finding(
-            view.name, f"{found}; the stream is at work and may be ahead", "python -m transforms build", False
+            view.name, f"{problem}; the stream is running and may be ahead", "python -m transforms build", False
         )
-    written = [place for place in differing if place < len(rows.names) and rows.event[place] != UNKNOWN_TIME]
-    help_comes = MATERIALIZE if len(written) < len(differing) else f"{MATERIALIZE}; where that does not help: {ANEW}"
-    return Finding(view.name, found, help_comes)
+    written_keys = [place for place in differing if place < len(rows.names) and rows.event[place] != UNKNOWN_TIME]
+    remedy = MATERIALIZE if len(written_keys) < len(differing) else f"{MATERIALIZE}; if that does not help: {ANEW}"
+    return Finding(view.name, problem, remedy)
 
 
-def _sampled(server: Server, prefix: bytes, most: int) -> list[bytes]:
-    """Entities that are online, chosen by chance, so many at the most."""
-    chance = random.Random(0)
-    chosen: list[bytes] = []
+def _sample_online(server: Server, prefix: bytes, most: int) -> list[bytes]:
+    """Returns a random sample of online entities, at most ``most``."""
+    rng = random.Random(0)
+    sample: list[bytes] = []
     for number, name in enumerate(itertools.chain.from_iterable(server.scan(prefix + b"*"))):
         if number < most:
-            chosen.append(name[len(prefix) : -1])
-        elif (place := chance.randrange(number + 1)) < most:
-            chosen[place] = name[len(prefix) : -1]
-    return chosen
+            sample.append(name[len(prefix) : -1])
+        elif (place := rng.randrange(number + 1)) < most:
+            sample[place] = name[len(prefix) : -1]
+    return sample
 
 
 def _stored_keys(store: "FeatureStore", view: "FeatureView", most: int, now: datetime) -> dict[str, pa.ChunkedArray]:
-    """Keys that the table has, chosen by chance."""
+    """Returns a random sample of keys in the view's table."""
     source = view.batch_source
     assert source is not None
     entities = [store.get_entity(name) for name in view.entities]
@@ -156,51 +162,51 @@ def _stored_keys(store: "FeatureStore", view: "FeatureView", most: int, now: dat
     )
     table = job.to_arrow()
     renamed = utils._run_pyarrow_field_mapping(table, source.field_mapping or {})
-    chosen = np.sort(np.random.default_rng(0).permutation(len(renamed))[:most])
-    return {column.name: renamed.take(chosen)[column.name] for column in view.entity_columns}
+    indices = np.sort(np.random.default_rng(0).permutation(len(renamed))[:most])
+    return {column.name: renamed.take(indices)[column.name] for column in view.entity_columns}
 
 
 def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
-    """Values of views that the registry does not have, and servers of folders that are gone."""
+    """Finds online values of views that are not in the registry, and servers whose folder was deleted."""
     if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
         return
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    known = {view.name for view in store.list_feature_views()} | {
+    registered = {view.name for view in store.list_feature_views()} | {
         view.name for view in store.list_batch_feature_views()
     }
     counts: dict[str, int] = {}
     pattern = entity_key.prefix(store.project, "").split(b":")[0] + b":*{*"
     for name in itertools.chain.from_iterable(server.scan(pattern)):
         view = entity_key.view_of(name)
-        if view not in known:
+        if view not in registered:
             counts[view] = counts.get(view, 0) + 1
     for orphan in redis_server.orphans():
-        ran_on = f"process {orphan.pid} runs on, its folder {orphan.folder} was deleted"
-        yield Finding("Redis", ran_on, "python -m feature_repo redis stop --orphans", is_fault=False)
+        problem = f"process {orphan.pid} runs on, its folder {orphan.folder} was deleted"
+        yield Finding("Redis", problem, "python -m feature_repo redis stop --orphans", is_fault=False)
     for view, count in sorted(counts.items()):
-        yield Finding(view, f"{count:,} values are online of a view that the registry does not have", ANEW)
+        yield Finding(view, f"{count:,} online values belong to a view that is not in the registry", ANEW)
 
 
-def same(one: Any, other: Any, *, narrow: bool = False) -> bool:  # noqa: PLR0911 - one line a kind of value
-    """Whether two values are one: numbers by value (``narrow``: in 32 bits), times by instant, lists, maps and vectors
-    by their elements; a missing number is no number, and a text of a number is that number.
+def same(left: Any, right: Any, *, narrow: bool = False) -> bool:  # noqa: PLR0911 - one line a kind of value
+    """Whether two values are equal: numbers by value (``narrow``: in 32 bits), times by instant, lists and maps
+    by element. NaN equals a missing number, and a text equals the number that it spells.
     """
-    if isinstance(one, datetime) and isinstance(other, datetime | date):
-        return _instant(one) == _instant(other)
-    if isinstance(one, str) and isinstance(other, int | float | Decimal):
-        return one == str(other)
-    if isinstance(one, dict) and isinstance(other, list | tuple | dict):
-        pairs = dict(other)
-        return one.keys() == pairs.keys() and all(same(one[key], pairs[key]) for key in one)
-    if isinstance(one, list | tuple | set | np.ndarray) and isinstance(other, list | tuple | set | np.ndarray):
-        return len(one) == len(other) and all(same(*pair, narrow=narrow) for pair in zip(one, other, strict=True))
-    if isinstance(one, float) and math.isnan(one):
-        return other is None or (isinstance(other, float) and math.isnan(other))
-    if isinstance(one, float | int) and isinstance(other, float | int):
-        return one == other or abs(one - other) <= (NARROW if narrow else SAME) * max(abs(one), abs(other))
-    return bool(one == other)
+    if isinstance(left, datetime) and isinstance(right, datetime | date):
+        return _instant(left) == _instant(right)
+    if isinstance(left, str) and isinstance(right, int | float | Decimal):
+        return left == str(right)
+    if isinstance(left, dict) and isinstance(right, list | tuple | dict):
+        pairs = dict(right)
+        return left.keys() == pairs.keys() and all(same(left[key], pairs[key]) for key in left)
+    if isinstance(left, list | tuple | set | np.ndarray) and isinstance(right, list | tuple | set | np.ndarray):
+        return len(left) == len(right) and all(same(*pair, narrow=narrow) for pair in zip(left, right, strict=True))
+    if isinstance(left, float) and math.isnan(left):
+        return right is None or (isinstance(right, float) and math.isnan(right))
+    if isinstance(left, float | int) and isinstance(right, float | int):
+        return left == right or abs(left - right) <= (NARROW if narrow else SAME) * max(abs(left), abs(right))
+    return bool(left == right)
 
 
 def _instant(moment: datetime | date) -> datetime:
-    whole = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day)
-    return whole.replace(tzinfo=UTC) if whole.tzinfo is None else whole
+    time = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

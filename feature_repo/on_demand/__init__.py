@@ -1,11 +1,11 @@
-"""Features that are computed at the moment of the question, from others and from the request.
+"""On-demand features, computed at the moment of the request from other features and from the request.
 
-Each module holds one pure numpy function; this page says what it reads and what it returns. Feast, the training
-SDK and the serving process call the same function, so that it cannot mean two things. Imports no Feast.
+Each module has one pure numpy function; ``ON_DEMAND`` declares its inputs and outputs. Feast, the training SDK and the
+serving process call the same function, so that all compute the same values. Imports no Feast.
 
 Columns are arrays of one length n: numbers as float64 with NaN for missing, timestamps as float64 seconds since
 1970 UTC, texts as object arrays with None for missing, vectors as (n, d) float32 with NaN rows for missing. Vectors
-of several lengths come one length after the other: a function sees one length, and a row's answer is its own.
+of several lengths are passed in one call per length, so that the result of a row does not depend on other rows.
 """
 
 import sys
@@ -34,13 +34,13 @@ Columns = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class OnDemand:
-    """What one function reads and returns.
+    """The declaration of one on-demand function.
 
     Attributes:
-        function: called with one array per argument; returns one array per output.
-        inputs: argument name to ``view__feature``, or to the bare name of a field of the request.
-        outputs: output name to Feast type name.
-        settings: what else its answer depends on, for the fingerprint of services.
+        function: pure function from one array per argument to one array per output.
+        inputs: argument name → ``view__feature``, or the plain name of a request field.
+        outputs: output name → name of its Feast type.
+        settings: further settings that affect the result, for the fingerprint of services.
     """
 
     function: Callable[..., dict[str, np.ndarray]]
@@ -50,33 +50,33 @@ class OnDemand:
 
     @property
     def module(self) -> ModuleType:
-        """Where its code lies."""
+        """Module of the function."""
         function = self.function.func if isinstance(self.function, partial) else self.function
         return sys.modules[function.__module__]
 
     @property
     def about(self) -> str:
-        """One line."""
+        """Description in one line."""
         function = self.function.func if isinstance(self.function, partial) else self.function
         return (function.__doc__ or "").split("\n")[0]
 
     def compute(self, columns: Columns) -> dict[str, np.ndarray]:
-        """Run the function on columns named as in ``inputs``' values.
+        """Computes the outputs from columns named as the values of ``inputs``.
 
-        Vectors of several lengths (``vector_column``) are computed one length after the other, so that the answer of
-        a row does not depend on its neighbours.
+        Vectors of several lengths (``vector_column``) are computed in one call per length, so that the result of a
+        row does not depend on other rows.
         """
-        given = {argument: columns[column] for argument, column in self.inputs.items()}
-        ragged = [values for values in given.values() if values.dtype == object and is_ragged(values)]
+        arguments = {argument: columns[column] for argument, column in self.inputs.items()}
+        ragged = [values for values in arguments.values() if values.dtype == object and is_ragged(values)]
         if not ragged:
-            return self.function(**given)
-        answer: dict[str, np.ndarray] = {}
+            return self.function(**arguments)
+        outputs: dict[str, np.ndarray] = {}
         for rows in rows_by_length(ragged):
-            some = {argument: values[rows] for argument, values in given.items()}
-            some |= {name: vector_column(values) for name, values in some.items() if is_ragged(given[name])}
-            for output, values in self.function(**some).items():
-                answer.setdefault(output, np.empty(len(ragged[0]), values.dtype))[rows] = values
-        return answer
+            part = {argument: values[rows] for argument, values in arguments.items()}
+            part |= {name: vector_column(values) for name, values in part.items() if is_ragged(arguments[name])}
+            for output, values in self.function(**part).items():
+                outputs.setdefault(output, np.empty(len(ragged[0]), values.dtype))[rows] = values
+        return outputs
 
 
 REQUEST_FIELDS = {
@@ -86,7 +86,7 @@ REQUEST_FIELDS = {
     "similar_score": "Float64",
     "follows_score": "Float64",
 }
-"""What a request may say of itself or of each of its rows, and the Feast type of each."""
+"""Request field → Feast type; a field is given per request or per row."""
 
 ON_DEMAND: dict[str, OnDemand] = {
     "taste_match": OnDemand(

@@ -1,6 +1,7 @@
-"""Feature values as they lie in Redis: one packed value for each view and entity.
+"""The format of feature values in Redis: one packed value per view and entity.
 
-``schema`` says where a column lies in a value, ``encode`` makes values from Arrow, ``decode`` reads them as numpy,
-``entity_key`` names them, ``server`` reaches the Redis that holds them, ``write`` lets the newest win. The format is
-in docs/packed_format.md. Nothing here imports Feast; only ``encode`` imports Arrow, which serving does without.
+``schema`` defines the layout, ``encode`` packs Arrow columns, ``decode`` unpacks values to numpy, ``entity_key`` builds
+their names, ``server`` connects to Redis, and ``write`` writes so that the newest row wins. docs/packed_format.md
+specifies the format. Nothing here imports Feast; only ``encode`` and ``key_columns`` import Arrow, which serving does
+not need.
 """

@@ -1,9 +1,9 @@
-"""Where the Redis is that holds the packed values.
+"""Address of the Redis that holds the packed values.
 
-``REFRAIN_REDIS`` names it as Feast's connection strings do, ``host:port[,host:port…][,option=value…]``; without it the
-embedded server of the data folder answers. Options: ``redis_type`` (``redis``, ``redis_cluster``,
+``REFRAIN_REDIS`` has the syntax of Feast's connection strings, ``host:port[,host:port…][,option=value…]``. Without it,
+the embedded server of the data folder is used. Options: ``redis_type`` (``redis``, ``redis_cluster``,
 ``redis_sentinel``), ``sentinel_master``, ``db``, ``username``, ``password``, ``ssl``, ``ssl_ca_certs``,
-``ssl_certfile``, ``ssl_keyfile``. Secrets better come from ``REFRAIN_REDIS_PASSWORD`` or from the file that
+``ssl_certfile``, ``ssl_keyfile``. Preferably, give the password in ``REFRAIN_REDIS_PASSWORD`` or in the file that
 ``REFRAIN_REDIS_PASSWORD_FILE`` names.
 """
 
@@ -24,11 +24,11 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class Address:
-    """Where the online store is.
+    """Address of the online store.
 
     Attributes:
-        nodes: host and port of the server, or of some nodes of the cluster, or of the sentinels; none is embedded.
-        options: by name, all texts.
+        nodes: host and port of the server, of some cluster nodes, or of the sentinels; empty for the embedded server.
+        options: option name → value, as text.
     """
 
     nodes: tuple[tuple[str, int], ...] = ()
@@ -36,10 +36,10 @@ class Address:
 
     @classmethod
     def parse(cls, text: str, **defaults: str) -> "Address":
-        """From a connection string; its own options win over the defaults.
+        """Parses a connection string; its options override the defaults.
 
         Raises:
-            InputError: it is not one.
+            InputError: the text is not a connection string.
         """
         nodes: list[tuple[str, int]] = []
         options = dict(defaults)
@@ -61,22 +61,22 @@ class Address:
 
     @classmethod
     def from_env(cls, **defaults: str) -> "Address":
-        """From ``REFRAIN_REDIS``; embedded if it is not set."""
+        """Parses ``REFRAIN_REDIS``; the embedded server if it is not set."""
         text = os.environ.get("REFRAIN_REDIS", "")
         return cls.parse(text, **defaults) if text else cls()
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the server is that of the data folder."""
+        """Whether this is the embedded server of the data folder."""
         return not self.nodes and "unix_socket_path" not in self.options
 
     @property
     def kind(self) -> str:
-        """One of ``KINDS``."""
+        """Kind of deployment, one of ``KINDS``."""
         return self.options.get("redis_type", "redis")
 
     def public(self) -> dict[str, str]:
-        """The options that may be written into a manifest: no secrets, no hosts."""
+        """Returns the options that may be written to a manifest: no secrets and no hosts."""
         return {name: value for name, value in self.options.items() if name not in {*_SECRETS, "unix_socket_path"}}
 
     def __str__(self) -> str:
@@ -84,11 +84,11 @@ class Address:
         return where or "the embedded Redis"
 
     def arguments(self, timeout: float) -> dict[str, Any]:
-        """For redis-py's clients."""
-        own = {name: value for name, value in self.options.items() if name not in ("redis_type", "sentinel_master")}
-        own.pop("sentinel_password", None)
-        own.setdefault("password", _password() or "")
-        typed: dict[str, Any] = {name: value for name, value in own.items() if value}
+        """Returns keyword arguments for redis-py's clients."""
+        options = {name: value for name, value in self.options.items() if name not in ("redis_type", "sentinel_master")}
+        options.pop("sentinel_password", None)
+        options.setdefault("password", _password() or "")
+        typed: dict[str, Any] = {name: value for name, value in options.items() if value}
         if "db" in typed:
             typed["db"] = int(typed["db"])
         if "ssl" in typed:
@@ -97,8 +97,8 @@ class Address:
 
 
 def _password() -> str | None:
-    named = os.environ.get("REFRAIN_REDIS_PASSWORD_FILE")
-    return Path(named).read_text().strip() if named else os.environ.get("REFRAIN_REDIS_PASSWORD")
+    password_file = os.environ.get("REFRAIN_REDIS_PASSWORD_FILE")
+    return Path(password_file).read_text().strip() if password_file else os.environ.get("REFRAIN_REDIS_PASSWORD")
 
 
 def _bad_address(found: str) -> InputError:

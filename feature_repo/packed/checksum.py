@@ -1,7 +1,7 @@
-"""The checksum of packed values: multilinear hashing of 32-bit words, for all values of a lookup in one pass of numpy.
+"""Checksums of packed values: multilinear hashing of 32-bit words, vectorized over all values of a lookup.
 
 For words s₁ … sₙ it is ⌊(m₀·n + m₁·s₁ + … + mₙ·sₙ mod 2⁶⁴) / 2³²⌋, after Lemire and Kaser, "Strongly universal string
-hashing is fast" (2014), with the multipliers mᵢ = splitmix64(i). Damage goes unseen once in four billion times.
+hashing is fast" (2014), with the multipliers mᵢ = splitmix64(i). Damage is missed with a probability of 2⁻³².
 """
 
 import struct
@@ -16,7 +16,7 @@ _multipliers = np.empty(0, np.uint64)
 
 
 def multipliers(count: int) -> np.ndarray:
-    """The first ``count`` of them.
+    """Returns the first ``count`` multipliers (cached).
 
     >>> hex(int(multipliers(1)[0]))
     '0xe220a8397b1dcdaf'
@@ -31,14 +31,14 @@ def multipliers(count: int) -> np.ndarray:
 
 
 def of_rows(words: np.ndarray) -> np.ndarray:
-    """(rows,) checksums of rows of equal length: (rows, n) 32-bit words."""
+    """Computes (rows,) checksums of rows of equal length, given as (rows, n) 32-bit words."""
     count = words.shape[1]
     first = np.uint64(int(multipliers(1)[0]) * count & _MASK)
-    return _high((words * multipliers(count + 1)[1:]).sum(axis=1, dtype=np.uint64) + first)
+    return _high_words((words * multipliers(count + 1)[1:]).sum(axis=1, dtype=np.uint64) + first)
 
 
 def are_sound(raw: bytes, rows: int) -> bool:
-    """Whether rows of equal length, one after the other, each end in their own checksum."""
+    """Whether concatenated rows of equal length all end in their correct checksum."""
     count = len(raw) // rows // WORD
     if count * rows <= _FEW_WORDS:
         words = struct.unpack(f"<{count * rows}I", raw)
@@ -53,42 +53,44 @@ def are_sound(raw: bytes, rows: int) -> bool:
 
 
 def of_pieces(words: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """(pieces,) checksums of pieces that lie one after the other, each of so many words.
+    """Computes (pieces,) checksums of concatenated pieces.
 
-    The last word of each, where its checksum stands or will stand, does not count; there is one more at the least.
+    Args:
+        words: all words of all pieces.
+        lengths: (pieces,) words of each piece, at least 2. The last word holds the checksum and is not hashed.
     """
     if not len(lengths):
         return np.empty(0, np.uint32)
     factors = multipliers(int(lengths.max()) + 1)
-    of_words = np.concatenate([factors[1:after] for after in (lengths + 1).tolist()])
+    word_factors = np.concatenate([factors[1:end] for end in (lengths + 1).tolist()])
     stops = np.cumsum(lengths)
-    of_words[stops - 1] = 0
-    sums = np.add.reduceat(words * of_words, stops - lengths)
-    return _high(sums + factors[0] * (lengths - 1).astype(np.uint64))
+    word_factors[stops - 1] = 0
+    sums = np.add.reduceat(words * word_factors, stops - lengths)
+    return _high_words(sums + factors[0] * (lengths - 1).astype(np.uint64))
 
 
 def first_damaged(values: Sequence[bytes]) -> int | None:
-    """Place of the first value that does not end in its own checksum; None if all are sound."""
+    """Returns the index of the first value with a wrong checksum; None if all are correct."""
     lengths = np.fromiter(map(len, values), np.int64, len(values))
-    odd = (lengths % WORD != 0) | (lengths < 2 * WORD)
-    if odd.any():
-        return int(odd.argmax())
+    is_malformed = (lengths % WORD != 0) | (lengths < 2 * WORD)
+    if is_malformed.any():
+        return int(is_malformed.argmax())
     words = np.frombuffer(b"".join(values), "<u4")
     counts = lengths // WORD
-    last = np.cumsum(counts) - 1
+    checksum_positions = np.cumsum(counts) - 1
     if (counts == counts[0]).all():
         rows = words.reshape(len(values), counts[0])
-        wrong = of_rows(rows[:, :-1]) != rows[:, -1]
+        is_wrong = of_rows(rows[:, :-1]) != rows[:, -1]
     else:
-        wrong = of_pieces(words, counts) != words[last]
-    return int(wrong.argmax()) if wrong.any() else None
+        is_wrong = of_pieces(words, counts) != words[checksum_positions]
+    return int(is_wrong.argmax()) if is_wrong.any() else None
 
 
 _FEW_WORDS = 80
-"""Up to so many words Python's own integers are faster than numpy."""
+"""Maximum number of words for which Python integers are faster than numpy."""
 _MASK = (1 << 64) - 1
 _FIRST, *_FACTORS = multipliers(_FEW_WORDS + 1).tolist()
 
 
-def _high(sums: np.ndarray) -> np.ndarray:
+def _high_words(sums: np.ndarray) -> np.ndarray:
     return (sums >> np.uint64(32)).astype(np.uint32)

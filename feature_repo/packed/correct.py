@@ -1,4 +1,4 @@
-"""Rows that are online and say something else than they should."""
+"""Corrects online rows that differ from the feature tables."""
 
 import struct
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from feature_repo.packed.server import Server, get
 from feature_repo.packed.write import Writer
 
 _TIMES = struct.Struct("<qq")
-"""Event and created time, from the eighth byte of a packed value on."""
+"""Event and created time, at byte offset 8 of a packed value."""
 
 
 @dataclass(frozen=True)
 class OnlineRows:
-    """Packed values as they lie.
+    """Packed values of the online store and their times.
 
     Attributes:
         names: (n,) full names.
-        values: (n,) None where there is nothing.
-        event: (n,) microseconds since 1970, ``UNKNOWN_TIME`` where there is nothing.
-        created: (n,) likewise.
+        values: (n,) packed values; None where there is none.
+        event: (n,) event times in microseconds since 1970; ``UNKNOWN_TIME`` where there is no value.
+        created: (n,) created times, likewise.
     """
 
     names: list[bytes]
@@ -32,39 +32,45 @@ class OnlineRows:
 
     @classmethod
     def read(cls, server: Server, names: list[bytes]) -> "OnlineRows":
-        """Those of some names.
+        """Reads the rows of given names.
 
         Raises:
             OnlineUnavailable: Redis does not answer.
         """
         values = get(server, names)
-        nothing = (UNKNOWN_TIME, UNKNOWN_TIME)
-        times = [_TIMES.unpack_from(one, 8) if one and len(one) >= 8 + _TIMES.size else nothing for one in values]
+        no_times = (UNKNOWN_TIME, UNKNOWN_TIME)
+        times = [
+            _TIMES.unpack_from(value, 8) if value and len(value) >= 8 + _TIMES.size else no_times for value in values
+        ]
         event, created = np.array(times, np.int64).reshape(-1, 2).T
         return cls(names, values, event, created)
 
     def take(self, places: Sequence[int] | np.ndarray) -> "OnlineRows":
-        """Some of them."""
-        chosen = [int(place) for place in places]
-        names, values = [self.names[place] for place in chosen], [self.values[place] for place in chosen]
-        return OnlineRows(names, values, self.event[chosen], self.created[chosen])
+        """Selects rows by index."""
+        indices = [int(place) for place in places]
+        names, values = [self.names[place] for place in indices], [self.values[place] for place in indices]
+        return OnlineRows(names, values, self.event[indices], self.created[indices])
 
 
 def correct(writer: Writer, rows: OnlineRows, values: Sequence[bytes | None]) -> int:
-    """Put what should be there in the place of rows, whichever is newer; what others have written meanwhile stays.
+    """Replaces rows by the correct values, newer or older, unless another writer changed them meanwhile.
 
     Args:
-        writer: of the view.
-        rows: (n,) that are there.
-        values: (n,) packed, as they should be; None where there should be none.
+        writer: writer of the view.
+        rows: (n,) rows that were read.
+        values: (n,) correct packed values; None to delete the row.
 
     Returns:
-        How many were other.
+        Number of replaced or deleted rows.
 
     Raises:
-        OnlineUnavailable: Redis does not take them.
+        OnlineUnavailable: Redis does not accept the rows.
     """
-    other = [place for place, value in enumerate(values) if value != rows.values[place]]
-    found = rows.take(other)
-    seen = [value for value in found.values if value is not None]
-    return writer.replace(found.names, seen, [values[place] for place in other]) if other else 0
+    changed_indices = [place for place, value in enumerate(values) if value != rows.values[place]]
+    changed = rows.take(changed_indices)
+    old_values = [value for value in changed.values if value is not None]
+    return (
+        writer.replace(changed.names, old_values, [values[place] for place in changed_indices])
+        if changed_indices
+        else 0
+    )

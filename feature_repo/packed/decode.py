@@ -1,4 +1,4 @@
-"""Packed values read as numpy, whole columns at a time. Imports numpy alone."""
+"""Decodes packed values to numpy, whole columns at a time. Imports only numpy."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -20,16 +20,17 @@ from feature_repo.packed.schema import (
 )
 
 _UNREAD = object()
-_FEW = 16
-"""Up to so many values a loop in Python is faster than numpy."""
+_LOOP_LIMIT = 16
+"""Maximum number of values for which a Python loop is faster than numpy."""
 
 
 class Block:
-    """Values of one view and one schema, (rows,) of them.
+    """Packed values of one view that share one schema.
 
     Attributes:
-        schema: that they were written with.
-        header: (rows,) of ``HEADER``.
+        schema: schema with which the values were written.
+        rows: number of values.
+        header: (rows,) headers, of dtype ``HEADER``.
     """
 
     def __init__(self, schema: Schema, fixed: bytes, stride: int, values: Sequence[bytes]) -> None:
@@ -43,18 +44,18 @@ class Block:
 
     @property
     def event(self) -> np.ndarray:
-        """(rows,) microseconds since 1970; ``UNKNOWN_TIME`` where there is no value."""
+        """(rows,) event times in microseconds since 1970; ``UNKNOWN_TIME`` where there is no value."""
         return self.header["event"]
 
     @property
     def nulls(self) -> np.ndarray | None:
-        """(rows, columns) bool; None if nothing is null."""
+        """(rows, columns) null mask; None if nothing is null."""
         if self._nulls is _UNREAD:
             self._nulls = self._read_nulls()
         return self._nulls
 
     def _read_nulls(self) -> np.ndarray | None:
-        if self.rows <= _FEW and all(
+        if self.rows <= _LOOP_LIMIT and all(
             value[self.schema.nulls : self.schema.fixed_bytes] == self.schema.no_nulls for value in self._values
         ):
             return None
@@ -65,68 +66,74 @@ class Block:
         return np.unpackbits(bits, axis=1, count=len(self.schema.columns), bitorder="little").view(bool)
 
     def is_null(self, name: str) -> np.ndarray:
-        """(rows,) bool."""
+        """Returns the (rows,) null mask of a column."""
         return np.zeros(self.rows, bool) if self.nulls is None else self.nulls[:, self.schema.index[name]]
 
     def region(self, region: str, offset: int, width: int) -> np.ndarray:
-        """(rows, width) of the fixed columns of one type: a view of the bytes."""
+        """Returns the fixed columns of one type as a (rows, width) view of the bytes."""
         dtype = np.dtype(region)
         return np.ndarray((self.rows, width), dtype, self._fixed, offset, (self._stride, dtype.itemsize))
 
     def numbers(self, name: str) -> np.ndarray:
-        """(rows,) of a number, (rows, length) of a vector; 0 where it is null. A view of the bytes."""
+        """Returns a view of a fixed column: (rows,) numbers or (rows, length) vectors; 0 where null."""
         place = self.schema.places[name]
         column = self.schema.columns[self.schema.index[name]]
         offset = place.offset + place.start * np.dtype(place.region).itemsize
-        found = self.region(place.region, offset, place.width)
-        found = found if column.kind == "vector" else found[:, 0]
-        return found.view(bool) if column.dtype == "Bool" else found
+        values = self.region(place.region, offset, place.width)
+        values = values if column.kind == "vector" else values[:, 0]
+        return values.view(bool) if column.dtype == "Bool" else values
 
     def vectors(self, name: str) -> np.ndarray | None:
-        """(rows, length) of a list of numbers if all that are there are of one length; NaN where it is null.
+        """Returns a column of float lists as a (rows, length) matrix if all lists have one length; NaN where null.
 
-        None if they are of several lengths, or there are none. One copy for all rows.
+        None if the lengths differ, or if there are no lists. Copies once for all rows.
         """
         place = [column.name for column in self.schema.variable].index(name)
         column = self.schema.variable[place]
         starts, stops = self._bounds(place)
-        there = ~self.is_null(name)
-        sizes = (stops - starts)[there]
+        is_present = ~self.is_null(name)
+        sizes = (stops - starts)[is_present]
         dtype = np.dtype(FIXED[column.element or ""])
         if not len(sizes) or dtype.kind != "f" or sizes.min() != sizes.max() or sizes[0] % dtype.itemsize:
             return None
         rows = zip(self._values, starts.tolist(), stops.tolist(), strict=True)
-        if there.all():
+        if is_present.all():
             return np.frombuffer(b"".join([value[start:stop] for value, start, stop in rows]), dtype).reshape(
                 self.rows, -1
             )
-        known = [value[start:stop] for (value, start, stop), here in zip(rows, there.tolist(), strict=True) if here]
-        found = np.full((self.rows, int(sizes[0]) // dtype.itemsize), np.nan, dtype)
-        found[there] = np.frombuffer(b"".join(known), dtype).reshape(len(known), -1)
-        return found
+        raw_lists = [
+            value[start:stop]
+            for (value, start, stop), present in zip(rows, is_present.tolist(), strict=True)
+            if present
+        ]
+        matrix = np.full((self.rows, int(sizes[0]) // dtype.itemsize), np.nan, dtype)
+        matrix[is_present] = np.frombuffer(b"".join(raw_lists), dtype).reshape(len(raw_lists), -1)
+        return matrix
 
     def _bounds(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where the bytes of a column of any length begin and end in each value."""
+        """Returns the start and end offsets of a variable-length column in each value, both (rows,)."""
         shape, first = (self.rows, len(self.schema.variable)), self.schema.fixed_bytes
         ends = np.ndarray(shape, "<u4", self._fixed, self.schema.ends, (self._stride, 4))
         starts = (ends[:, place - 1] if place else np.zeros(self.rows, "<u4")).astype(np.int64) + first
         return starts, ends[:, place].astype(np.int64) + first
 
     def objects(self, name: str) -> list[Any]:
-        """(rows,) of a column of any length: str, bytes, numpy array, or list of str or bytes; None where it is null.
+        """Returns (rows,) values of a variable-length column: str, bytes, array, list of str or list of bytes; or None.
 
         Raises:
-            StoreError: the bytes are no such values.
+            StoreError: the bytes are not valid values of the column.
         """
         place = [column.name for column in self.schema.variable].index(name)
         column = self.schema.variable[place]
         starts, stops = self._bounds(place)
         read = _READERS[column.kind](column)
-        missing = self.is_null(name).tolist()
+        is_missing = self.is_null(name).tolist()
         try:
             return [
-                None if gone else read(value[start:stop])
-                for value, start, stop, gone in zip(self._values, starts.tolist(), stops.tolist(), missing, strict=True)
+                None if null else read(value[start:stop])
+                for value, start, stop, null in zip(
+                    self._values, starts.tolist(), stops.tolist(), is_missing, strict=True
+                )
             ]
         except (ValueError, IndexError) as error:
             raise damaged(self.schema.view, f"{column.name}: {error}") from error
@@ -139,78 +146,78 @@ def decode(
     *,
     unchecked: Sequence[int] | None = None,
 ) -> "Block | Mixed":
-    """Read values of a view.
+    """Decodes packed values of a view.
 
     Args:
-        values: as they lie in Redis; None where there is none.
-        schema: that the view has now.
-        older: fingerprint → a schema that the view had, None if that is not known.
-        unchecked: places of those whose checksums are to be counted, where the others were read before; all if None.
+        values: packed values from Redis; None where there is none.
+        schema: current schema of the view.
+        older: function from a fingerprint to an earlier schema of the view; it returns None if unknown.
+        unchecked: indices of values whose checksums are verified, if the others were verified before; all if None.
 
     Raises:
-        StoreError: bytes are damaged, of another format, or of an unknown schema.
+        StoreError: a value is damaged, or has another format or an unknown schema.
     """
     try:
         block = _block(values, schema, unchecked)  # type: ignore[arg-type]
-    except TypeError:  # some are None, which costs nothing to find out this way
+    except TypeError:  # some values are None: this check is free in the usual case
         values = [schema.blank if value is None else value for value in values]
         block = _block(values, schema, unchecked)  # type: ignore[arg-type]
     if block is not None:
         return block
-    found: Sequence[bytes] = values  # type: ignore[assignment]
-    wrong = checksum.first_damaged(found)
-    if wrong is not None:
-        raise damaged(schema.view, f"{len(found[wrong])} bytes whose checksum is wrong")
-    tags: dict[bytes, list[int]] = {}
-    for place, value in enumerate(found):
-        tags.setdefault(value[:8], []).append(place)
+    raw_values: Sequence[bytes] = values  # type: ignore[assignment]
+    damaged_index = checksum.first_damaged(raw_values)
+    if damaged_index is not None:
+        raise damaged(schema.view, f"{len(raw_values[damaged_index])} bytes whose checksum is wrong")
+    indices_by_tag: dict[bytes, list[int]] = {}
+    for index, value in enumerate(raw_values):
+        indices_by_tag.setdefault(value[:8], []).append(index)
     parts = []
-    for tag, places in tags.items():
+    for tag, indices in indices_by_tag.items():
         if len(tag) < 8 or tag[0] != FORMAT or tag[1:4] != b"\0\0\0":
             raise damaged(schema.view, f"a value of format {tag[0] if tag else None}, this reader knows {FORMAT}")
         fingerprint = int.from_bytes(tag[4:], "little")
-        written = schema if fingerprint == schema.fingerprint else older(fingerprint)
-        if written is None:
+        own_schema = schema if fingerprint == schema.fingerprint else older(fingerprint)
+        if own_schema is None:
             raise damaged(schema.view, f"values of an unknown schema {fingerprint:08x}")
-        part = _block([found[place] for place in places], written)
+        part = _block([raw_values[index] for index in indices], own_schema)
         if part is None:
             raise damaged(schema.view, "values shorter or longer than their schema says")
-        parts.append((np.array(places), part))
-    return Mixed(schema, len(found), parts)
+        parts.append((np.array(indices), part))
+    return Mixed(schema, len(raw_values), parts)
 
 
 def _block(values: Sequence[bytes], schema: Schema, unchecked: Sequence[int] | None = None) -> Block | None:
-    """The values if all are sound, of this schema, and of the length that they say; None otherwise."""
+    """Returns a block if all values have this schema, consistent lengths and correct checksums; None otherwise."""
     if not values:
         return Block(schema, schema.blank, len(schema.blank), values)
-    fresh = values if unchecked is None else [values[place] for place in unchecked]
-    return (_of_any_length if schema.variable else _of_one_length)(values, schema, fresh)
+    to_verify = values if unchecked is None else [values[place] for place in unchecked]
+    return (_variable_length_block if schema.variable else _fixed_length_block)(values, schema, to_verify)
 
 
-def _of_one_length(values: Sequence[bytes], schema: Schema, fresh: Sequence[bytes]) -> Block | None:
-    whole, stride = b"".join(values), schema.fixed_bytes + CHECKSUM_BYTES
-    if len(whole) != stride * len(values) or (len(values) > 1 and len(set(map(len, values))) > 1):
+def _fixed_length_block(values: Sequence[bytes], schema: Schema, to_verify: Sequence[bytes]) -> Block | None:
+    joined, stride = b"".join(values), schema.fixed_bytes + CHECKSUM_BYTES
+    if len(joined) != stride * len(values) or (len(values) > 1 and len(set(map(len, values))) > 1):
         return None
-    block = Block(schema, whole, stride, values)
-    if not _is_of(block, values, schema):
+    block = Block(schema, joined, stride, values)
+    if not _has_schema(block, values, schema):
         return None
-    raw = whole if fresh is values else b"".join(fresh)
-    return block if not fresh or checksum.are_sound(raw, len(fresh)) else None
+    raw = joined if to_verify is values else b"".join(to_verify)
+    return block if not to_verify or checksum.are_sound(raw, len(to_verify)) else None
 
 
-def _of_any_length(values: Sequence[bytes], schema: Schema, fresh: Sequence[bytes]) -> Block | None:
+def _variable_length_block(values: Sequence[bytes], schema: Schema, to_verify: Sequence[bytes]) -> Block | None:
     fixed = schema.fixed_bytes
     heads = b"".join([value[:fixed] for value in values])
     if len(heads) != fixed * len(values):
         return None
     block = Block(schema, heads, fixed, values)
-    return block if _is_of(block, values, schema) and _are_whole(fresh, schema) else None
+    return block if _has_schema(block, values, schema) and _are_sound(to_verify, schema) else None
 
 
-def _are_whole(values: Sequence[bytes], schema: Schema) -> bool:
-    """Whether values with columns of any length are as long as they say, and end in their checksums."""
+def _are_sound(values: Sequence[bytes], schema: Schema) -> bool:
+    """Whether values with variable-length columns have consistent lengths and correct checksums."""
     fixed, columns = schema.fixed_bytes, len(schema.variable)
-    if len(values) <= _FEW:
+    if len(values) <= _LOOP_LIMIT:
         ends_of = struct.Struct(f"<{columns}I").unpack_from
         for value in values:
             stops = list(ends_of(value, schema.ends))
@@ -228,21 +235,21 @@ def _are_whole(values: Sequence[bytes], schema: Schema) -> bool:
 
 
 def _padded(size: Any) -> Any:
-    """Bytes up to the next whole word."""
+    """Rounds a size in bytes up to a multiple of the word size."""
     return -(-size // checksum.WORD) * checksum.WORD
 
 
-def _is_of(block: Block, values: Sequence[bytes], schema: Schema) -> bool:
-    if len(values) <= _FEW:
+def _has_schema(block: Block, values: Sequence[bytes], schema: Schema) -> bool:
+    if len(values) <= _LOOP_LIMIT:
         return all(value[:8] == schema.head for value in values)
     return bool((block.header["tag"] == schema.tag).all())
 
 
 class Mixed:
-    """Values of several schemas of one view: some were written before the view's columns changed.
+    """Packed values of one view with several schemas: some were written before the view's columns changed.
 
-    Reads like a ``Block`` of the view's schema of now. A column that a value lacks, or has in a type that does not
-    fit the one of now without loss, is null there.
+    Has the interface of a ``Block`` with the current schema. A column is null in values that lack it, or that have it
+    in a type that does not convert to the current type without loss.
     """
 
     def __init__(self, schema: Schema, rows: int, parts: list[tuple[np.ndarray, Block]]) -> None:
@@ -253,12 +260,12 @@ class Mixed:
 
     @cached_property
     def event(self) -> np.ndarray:
-        """As ``Block``'s."""
+        """See ``Block``."""
         return self.header["event"]
 
     @cached_property
     def header(self) -> np.ndarray:
-        """As ``Block``'s."""
+        """See ``Block``."""
         out = np.empty(self.rows, HEADER)
         for places, part in self._parts:
             out[places] = part.header
@@ -266,7 +273,7 @@ class Mixed:
 
     @cached_property
     def nulls(self) -> np.ndarray:
-        """As ``Block``'s."""
+        """See ``Block``."""
         out = np.ones((self.rows, len(self.schema.columns)), bool)
         for place, column in enumerate(self.schema.columns):
             for places, part in self._parts:
@@ -275,11 +282,11 @@ class Mixed:
         return out
 
     def is_null(self, name: str) -> np.ndarray:
-        """As ``Block``'s."""
+        """See ``Block``."""
         return self.nulls[:, self.schema.index[name]]
 
     def numbers(self, name: str) -> np.ndarray:
-        """As ``Block``'s."""
+        """See ``Block``."""
         column = self.schema.columns[self.schema.index[name]]
         dtype = np.dtype(bool if column.dtype == "Bool" else FIXED[column.element or column.dtype])
         out = np.zeros((self.rows, column.length) if column.kind == "vector" else self.rows, dtype)
@@ -289,7 +296,7 @@ class Mixed:
         return out
 
     def objects(self, name: str) -> list[Any]:
-        """As ``Block``'s."""
+        """See ``Block``."""
         out: list[Any] = [None] * self.rows
         for places, part in self._parts:
             if _fits(part.schema, self.schema.columns[self.schema.index[name]]):
@@ -302,7 +309,7 @@ _WIDER = {("Int32", "Int64"), ("Int32", "Float64"), ("Float32", "Float64")}
 
 
 def _fits(schema: Schema, column: Column) -> bool:
-    """Whether a value of that schema has the column, in its type or in one that goes into it without loss."""
+    """Whether values of a schema have the column, in its type or in one that converts to it without loss."""
     if column.name not in schema.index:
         return False
     old = schema.columns[schema.index[column.name]]
@@ -319,10 +326,10 @@ def _blob(column: Column) -> Callable[[bytes], Any]:
 
 def _list_of_numbers(column: Column) -> Callable[[bytes], Any]:
     dtype = np.dtype(FIXED[column.element or ""])
-    kept = np.dtype(bool) if column.element == "Bool" else dtype
+    output_dtype = np.dtype(bool) if column.element == "Bool" else dtype
 
     def read(raw: bytes) -> np.ndarray:
-        return np.frombuffer(raw, dtype).view(kept)
+        return np.frombuffer(raw, dtype).view(output_dtype)
 
     return read
 

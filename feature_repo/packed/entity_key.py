@@ -1,8 +1,8 @@
 """Names of packed values: ``project:view:{entity}``.
 
-The braces are Redis Cluster's hash tag: all views of one entity lie in one slot. Where an entity has several keys
-(sorted by name), each but the last is preceded by its length in bytes, so that no two entities share a name. The
-bytes of a key are ``part`` of it.
+The braces are Redis Cluster's hash tag: all views of one entity lie in one slot. If an entity has several keys (sorted
+by name), each but the last is prefixed with its length in bytes, so that names are unique. ``part`` converts a key to
+bytes.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ __all__ = ["entity", "journal", "part", "parts", "prefix", "schemas", "status", 
 
 
 def prefix(project: str, view: str) -> bytes:
-    """What comes before the entity. Names are percent-encoded, so that neither ``:`` nor ``{`` is in them."""
+    """Returns the name prefix before the entity. Project and view are percent-encoded: no ``:`` or ``{``."""
     return f"{quote(project, safe='')}:{quote(view, safe='')}:{{".encode()
 
 
 def view_of(name: bytes) -> str:
-    """The view to which a full name belongs.
+    """Returns the view of a full name.
 
     >>> view_of(b"shop:user%3Aorders:{u1}")
     'user:orders'
@@ -28,22 +28,22 @@ def view_of(name: bytes) -> str:
 
 
 def schemas(project: str, view: str) -> bytes:
-    """Name of the hash with the view's schemas: fingerprint in hexadecimal → canonical JSON."""
+    """Returns the name of the hash with the view's schemas: hexadecimal fingerprint → canonical JSON."""
     return prefix(project, view)[:-1] + b"#schemas"
 
 
 def status(project: str, view: str) -> bytes:
-    """Name of the hash with what was written, for freshness."""
+    """Returns the name of the hash with the view's write status, for freshness."""
     return prefix(project, view)[:-1] + b"#status"
 
 
 def journal(project: str) -> bytes:
-    """Name of the string that says how far an unfinished materialize has come."""
+    """Returns the name of the string with the journal of an unfinished materialize."""
     return f"{quote(project, safe='')}:#materialize".encode()
 
 
 def entity(parts: Sequence[bytes]) -> bytes:
-    """The name of an entity from the parts of its keys, sorted by the keys' names.
+    """Joins the parts of an entity's keys, sorted by the names of the keys.
 
     >>> entity([b"u000042"]), entity([b"artist", b"u1"])
     (b'u000042', b'6:artistu1')
@@ -55,17 +55,17 @@ def entity(parts: Sequence[bytes]) -> bytes:
 
 
 def parts(name: bytes, keys: int) -> list[bytes]:
-    """Back from ``entity``.
+    """Splits an entity into the parts of its keys, the inverse of ``entity``.
 
     Raises:
-        ValueError: it is no name of an entity with so many keys.
+        ValueError: the name is not an entity with this number of keys.
     """
-    found = []
+    leading_parts = []
     for _ in range(keys - 1):
         digits, colon, rest = name.partition(b":")
         size = int(digits)
         if not colon or size > len(rest):
             raise ValueError(f"{name!r} does not have {keys} keys")
-        found.append(rest[:size])
+        leading_parts.append(rest[:size])
         name = rest[size:]
-    return [*found, name]
+    return [*leading_parts, name]

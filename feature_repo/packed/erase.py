@@ -1,23 +1,23 @@
-"""Taking values out of Redis: those of a view that is gone, or of a person who asks for it."""
+"""Erases values from Redis: of a deleted view, or of one entity on request."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from feature_repo.keys import key_parts
 from feature_repo.packed import entity_key
-from feature_repo.packed.server import Server, raised, telling
+from feature_repo.packed.server import Server, raised, translate_errors
 
 
 def erase_view(server: Server, project: str, view: str) -> int:
-    """Take out all values of a view, its schemas and its status. Looks through all names of the server.
+    """Erases all values of a view, its schemas and its status. Scans all names of the server.
 
     Returns:
-        How many values there were.
+        Number of erased values.
 
     Raises:
         OnlineUnavailable: Redis does not answer.
     """
-    with telling():
+    with translate_errors():
         count = sum(_unlink(server, names) for names in server.scan(entity_key.prefix(project, view) + b"*"))
         _unlink(server, [entity_key.schemas(project, view), entity_key.status(project, view)])
     return count
@@ -26,36 +26,38 @@ def erase_view(server: Server, project: str, view: str) -> int:
 def erase_entity(
     server: Server, project: str, views: Mapping[str, Mapping[str, str]], join_key: str, value: Any
 ) -> int:
-    """Take out every row about one entity, in views where it is one key of several, too.
+    """Erases every row of one entity, including rows of views in which it is one of several keys.
 
     Args:
-        server: that holds the values.
-        project: Feast's.
-        views: name → join key → Feast's name of its type.
-        join_key: such as ``user_id``.
-        value: of the key, as ``feature_repo.keys`` takes it; a missing one is nobody's.
+        server: connection to the Redis that holds the values.
+        project: name of the Feast project.
+        views: view → join key → Feast's name of its type.
+        join_key: join key of the entity, such as ``user_id``.
+        value: value of the key (see ``feature_repo.keys``); a missing key matches nothing.
 
     Returns:
-        How many rows there were.
+        Number of erased rows.
 
     Raises:
-        InputError: the value cannot be such a key.
+        InputError: the value cannot be converted to the key's type.
         OnlineUnavailable: Redis does not answer.
     """
     count = 0
-    with telling():
+    with translate_errors():
         for view, types in views.items():
             keys = sorted(types)
-            (wanted,) = key_parts([value], types[join_key], join_key) if join_key in keys else [None]
-            if wanted is None:
+            (encoded_key,) = key_parts([value], types[join_key], join_key) if join_key in keys else [None]
+            if encoded_key is None:
                 continue
             prefix = entity_key.prefix(project, view)
             if len(keys) == 1:
-                count += _unlink(server, [prefix + wanted + b"}"])
+                count += _unlink(server, [prefix + encoded_key + b"}"])
                 continue
             for names in server.scan(prefix + b"*"):
-                about = [name for name in names if _parts(name, prefix, len(keys))[keys.index(join_key)] == wanted]
-                count += _unlink(server, about)
+                matches = [
+                    name for name in names if _parts(name, prefix, len(keys))[keys.index(join_key)] == encoded_key
+                ]
+                count += _unlink(server, matches)
     return count
 
 

@@ -1,4 +1,4 @@
-"""How old what is online is: read from what the writers of packed values note."""
+"""Freshness of views in the online store, from the status that writers of packed values record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ from feature_repo.packed.server import Server, persistent, raised
 
 @dataclass(frozen=True)
 class Freshness:
-    """Of one view.
+    """Write status of one view.
 
     Attributes:
-        newest_event: seconds since 1970 UTC of the newest row that was ever written; None if none was.
-        written_at: when something was written last.
-        rows_written: how many rows were written since the view is online, the same row again counted again.
+        view: name of the view.
+        newest_event: newest event time ever written, in seconds since 1970 UTC; None if there is none.
+        written_at: time of the last write, in seconds since 1970 UTC; None if there is none.
+        rows_written: total rows written; a repeated write of a row counts again.
     """
 
     view: str
@@ -23,22 +24,22 @@ class Freshness:
     rows_written: int
 
     def age(self, now: float) -> float | None:
-        """Seconds since the newest event."""
+        """Returns the age of the newest event, in seconds; None without one."""
         return None if self.newest_event is None else now - self.newest_event
 
 
 def freshness(server: Server, project: str, views: Sequence[str]) -> list[Freshness]:
-    """Of some views, in one round trip.
+    """Reads the freshness of views in one round trip.
 
     Raises:
         OnlineUnavailable: Redis does not answer.
     """
     keys = [entity_key.status(project, view) for view in views]
     commands = [("HMGET", key, "newest_event", "written_at", "rows_written") for key in keys]
-    found = persistent(server, lambda: raised(server.send(commands, keys)), tries=2) if keys else []
+    statuses = persistent(server, lambda: raised(server.send(commands, keys)), tries=2) if keys else []
     return [
         Freshness(view, _seconds(newest), _seconds(written), int(rows or 0))
-        for view, (newest, written, rows) in zip(views, found, strict=True)
+        for view, (newest, written, rows) in zip(views, statuses, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""``feature_repo.keys`` for whole Arrow columns."""
+"""Key conversion (``feature_repo.keys``) of whole Arrow columns."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from feature_repo.keys import EXACT, FIRST_SECOND, LAST_SECOND, conversion, key_value, refusal
 
-_WANTED = {
+_TARGET_TYPES = {
     "Int64": pa.int64(),
     "Int32": pa.int32(),
     "Bytes": pa.binary(),
@@ -16,11 +16,11 @@ _WANTED = {
     "Bool": pa.bool_(),
 }
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_SHORT = r"^-?0*[0-9]{1,18}$"
+_SHORT_INTEGER = r"^-?0*[0-9]{1,18}$"
 
 
 def key_column(values: pa.Array | pa.ChunkedArray, dtype: str, key: str = "key") -> pa.Array:
-    """A column as keys; ``feature_repo.keys.key_value`` says which values are taken.
+    """Converts a column to keys; ``feature_repo.keys.key_value`` defines which values are valid.
 
     Args:
         values: (rows,) of any type.
@@ -31,44 +31,44 @@ def key_column(values: pa.Array | pa.ChunkedArray, dtype: str, key: str = "key")
         (rows,) of strings, int64, int32, binary, timestamps in microseconds (UTC) or booleans; null for a missing key.
 
     Raises:
-        InputError: a value, or the column's type, cannot be a key of that type.
+        InputError: a value or the column's type cannot be converted to that type.
     """
     conversion(dtype, key)
-    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    if pa.types.is_dictionary(whole.type):
-        whole = _without_views(whole.dictionary).take(whole.indices)
-    whole = _without_views(whole)
-    wanted, have = _WANTED.get(dtype, pa.string()), whole.type
-    if have == wanted and dtype != "UnixTimestamp":
-        return whole
-    convert = _of_kind(have, dtype)
-    if pa.types.is_null(have) or (len(whole) and convert is None and _is_missing(whole)):
-        return pa.nulls(len(whole), wanted)
+    combined = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if pa.types.is_dictionary(combined.type):
+        combined = _cast_views(combined.dictionary).take(combined.indices)
+    combined = _cast_views(combined)
+    target_type, source_type = _TARGET_TYPES.get(dtype, pa.string()), combined.type
+    if source_type == target_type and dtype != "UnixTimestamp":
+        return combined
+    convert = _conversion_from(source_type, dtype)
+    if pa.types.is_null(source_type) or (len(combined) and convert is None and _all_missing(combined)):
+        return pa.nulls(len(combined), target_type)
     if convert is None:
-        raise refusal(key, dtype, f"a column of the type {have}")
-    return convert(whole, dtype, key)
+        raise refusal(key, dtype, f"a column of the type {source_type}")
+    return convert(combined, dtype, key)
 
 
 def key_bytes(values: pa.Array | pa.ChunkedArray, dtype: str, key: str = "key") -> pa.Array:
-    """A column as keys, as bytes (``large_binary``) of the names of packed values."""
-    found = key_column(values, dtype, key)
-    if pa.types.is_timestamp(found.type):
-        found = pc.divide(found.cast(pa.int64()), 1_000_000)
-    if pa.types.is_boolean(found.type):
-        found = found.cast(pa.uint8())
-    if pa.types.is_integer(found.type):
-        found = found.cast(pa.string())
-    return found.cast(pa.large_binary())
+    """Converts a column to keys as bytes (``large_binary``), as in the names of packed values."""
+    converted = key_column(values, dtype, key)
+    if pa.types.is_timestamp(converted.type):
+        converted = pc.divide(converted.cast(pa.int64()), 1_000_000)
+    if pa.types.is_boolean(converted.type):
+        converted = converted.cast(pa.uint8())
+    if pa.types.is_integer(converted.type):
+        converted = converted.cast(pa.string())
+    return converted.cast(pa.large_binary())
 
 
-def _is_missing(values: pa.Array) -> bool:
-    """Whether nothing is there, so that the type says nothing either."""
+def _all_missing(values: pa.Array) -> bool:
+    """Whether all values are missing, so that the type is irrelevant."""
     return bool(pc.all(pc.is_null(values, nan_is_null=True)).as_py())
 
 
-def _of_kind(have: pa.DataType, dtype: str) -> Callable[[pa.Array, str, str], pa.Array] | None:
-    """What converts a column of a type to a declared type; None where no value of it can be such a key."""
-    return _BY_KIND.get(dtype, _FOR_TEXTS).get(_kind(have))
+def _conversion_from(source_type: pa.DataType, dtype: str) -> Callable[[pa.Array, str, str], pa.Array] | None:
+    """Returns the conversion from a column's type to a declared type; None if there is none."""
+    return _CONVERSIONS.get(dtype, _TO_TEXT).get(_kind(source_type))
 
 
 def _kind(have: pa.DataType) -> str:
@@ -85,95 +85,104 @@ def _kind(have: pa.DataType) -> str:
     return next((kind for kind, are in tests.items() if any(is_it(have) for is_it in are)), "other")
 
 
-def _without_views(values: pa.Array) -> pa.Array:
-    """Few of Arrow's functions take views of texts."""
+def _cast_views(values: pa.Array) -> pa.Array:
+    """Casts string and binary views to plain types, which more Arrow functions support."""
     if pa.types.is_string_view(values.type):
         return values.cast(pa.string())
     return values.cast(pa.binary()) if pa.types.is_binary_view(values.type) else values
 
 
 def _cast(values: pa.Array, dtype: str, key: str) -> pa.Array:
-    wanted = _WANTED.get(dtype, pa.string())
+    target_type = _TARGET_TYPES.get(dtype, pa.string())
     if pa.types.is_fixed_size_binary(values.type):
         values = values.cast(pa.binary())
     try:
-        return values.cast(wanted)
+        return values.cast(target_type)
     except pa.ArrowInvalid:
-        return _one_by_one(values, dtype, key)  # which says what is wrong with which
+        return _convert_distinct(values, dtype, key)  # reports which value is invalid, and why
 
 
-def _whole(values: pa.Array, dtype: str, key: str) -> pa.Array:
-    """Floats; NaN is missing."""
-    known = values.is_valid().to_numpy(zero_copy_only=False)
+def _from_floats(values: pa.Array, dtype: str, key: str) -> pa.Array:
+    """Converts floats; NaN is missing."""
+    is_present = values.is_valid().to_numpy(zero_copy_only=False)
     numbers = values.fill_null(0).to_numpy(zero_copy_only=False)
-    known &= ~np.isnan(numbers)
-    numbers = np.where(known, numbers, 0)
+    is_present &= ~np.isnan(numbers)
+    numbers = np.where(is_present, numbers, 0)
     bound = EXACT[numbers.dtype.itemsize]
-    good = np.isfinite(numbers) & (np.abs(numbers) <= bound)
-    good[good] = np.floor(numbers[good]) == numbers[good]
-    if not good.all():
-        return _one_by_one(values, dtype, key)
-    return _cast(pa.array(numbers.astype(np.int64), mask=~known), dtype, key)
+    is_exact = np.isfinite(numbers) & (np.abs(numbers) <= bound)
+    is_exact[is_exact] = np.floor(numbers[is_exact]) == numbers[is_exact]
+    if not is_exact.all():
+        return _convert_distinct(values, dtype, key)
+    return _cast(pa.array(numbers.astype(np.int64), mask=~is_present), dtype, key)
 
 
-def _digits(values: pa.Array, dtype: str, key: str) -> pa.Array:
+def _from_digits(values: pa.Array, dtype: str, key: str) -> pa.Array:
     texts = values.cast(pa.string())
-    if pc.all(pc.match_substring_regex(texts, _SHORT)).as_py():
+    if pc.all(pc.match_substring_regex(texts, _SHORT_INTEGER)).as_py():
         return _cast(texts.cast(pa.int64()), dtype, key)
-    return _one_by_one(texts, dtype, key)
+    return _convert_distinct(texts, dtype, key)
 
 
-def _seconds(values: pa.Array, dtype: str, key: str) -> pa.Array:
-    whole = key_column(values, "Int64", key) if not pa.types.is_floating(values.type) else _whole(values, "Int64", key)
-    known = whole.drop_null().to_numpy()
-    if len(known) and (known.min() < FIRST_SECOND or known.max() > LAST_SECOND):
-        return _one_by_one(values, dtype, key)
-    return pc.multiply(whole, 1_000_000).cast(_WANTED[dtype])
+def _from_seconds(values: pa.Array, dtype: str, key: str) -> pa.Array:
+    integers = (
+        key_column(values, "Int64", key)
+        if not pa.types.is_floating(values.type)
+        else _from_floats(values, "Int64", key)
+    )
+    present = integers.drop_null().to_numpy()
+    if len(present) and (present.min() < FIRST_SECOND or present.max() > LAST_SECOND):
+        return _convert_distinct(values, dtype, key)
+    return pc.multiply(integers, 1_000_000).cast(_TARGET_TYPES[dtype])
 
 
-def _instants(values: pa.Array, dtype: str, key: str) -> pa.Array:
+def _from_instants(values: pa.Array, dtype: str, key: str) -> pa.Array:
     if pa.types.is_date(values.type):
         values = values.cast(pa.date32()).cast(pa.timestamp("s"))
     per_second = _UNITS[values.type.unit]
-    known = values.is_valid().to_numpy(zero_copy_only=False)
-    seconds, rest = np.divmod(values.cast(pa.int64()).fill_null(0).to_numpy(), per_second)
-    if rest.any() or (len(seconds) and (seconds.min() < FIRST_SECOND or seconds.max() > LAST_SECOND)):
-        return _one_by_one(values, dtype, key)
-    return pa.array(seconds * 1_000_000, mask=~known).cast(_WANTED[dtype])
+    is_present = values.is_valid().to_numpy(zero_copy_only=False)
+    seconds, fractions = np.divmod(values.cast(pa.int64()).fill_null(0).to_numpy(), per_second)
+    if fractions.any() or (len(seconds) and (seconds.min() < FIRST_SECOND or seconds.max() > LAST_SECOND)):
+        return _convert_distinct(values, dtype, key)
+    return pa.array(seconds * 1_000_000, mask=~is_present).cast(_TARGET_TYPES[dtype])
 
 
-def _one_by_one(values: pa.Array, dtype: str, key: str) -> pa.Array:
-    """Each distinct value once, by ``key_value`` itself."""
-    wanted = _WANTED.get(dtype, pa.string())
+def _convert_distinct(values: pa.Array, dtype: str, key: str) -> pa.Array:
+    """Converts each distinct value once, with ``key_value``."""
+    target_type = _TARGET_TYPES.get(dtype, pa.string())
     if isinstance(values.type, pa.BaseExtensionType):
-        return pa.array([key_value(value, dtype, key) for value in values], wanted)
-    coded = values.dictionary_encode()
-    distinct = pa.array([key_value(value, dtype, key) for value in coded.dictionary], wanted)
-    return distinct.take(coded.indices)
+        return pa.array([key_value(value, dtype, key) for value in values], target_type)
+    encoded = values.dictionary_encode()
+    distinct = pa.array([key_value(value, dtype, key) for value in encoded.dictionary], target_type)
+    return distinct.take(encoded.indices)
 
 
 _Conversion = Callable[[pa.Array, str, str], pa.Array]
-_FOR_TEXTS: dict[str, _Conversion] = {
+_TO_TEXT: dict[str, _Conversion] = {
     "text": _cast,
     "blob": _cast,
     "integer": _cast,
-    "float": _whole,
-    "decimal": _one_by_one,
-    "uuid": _one_by_one,
+    "float": _from_floats,
+    "decimal": _convert_distinct,
+    "uuid": _convert_distinct,
 }
-_FOR_INTEGERS: dict[str, _Conversion] = {"text": _digits, "integer": _cast, "float": _whole, "decimal": _one_by_one}
-_FOR_TIMES: dict[str, _Conversion] = {
-    "text": _one_by_one,
-    "integer": _seconds,
-    "float": _seconds,
-    "decimal": _one_by_one,
-    "time": _instants,
+_TO_INTEGER: dict[str, _Conversion] = {
+    "text": _from_digits,
+    "integer": _cast,
+    "float": _from_floats,
+    "decimal": _convert_distinct,
 }
-_BY_KIND: dict[str, dict[str, _Conversion]] = {
-    "Int64": _FOR_INTEGERS,
-    "Int32": _FOR_INTEGERS,
+_TO_TIME: dict[str, _Conversion] = {
+    "text": _convert_distinct,
+    "integer": _from_seconds,
+    "float": _from_seconds,
+    "decimal": _convert_distinct,
+    "time": _from_instants,
+}
+_CONVERSIONS: dict[str, dict[str, _Conversion]] = {
+    "Int64": _TO_INTEGER,
+    "Int32": _TO_INTEGER,
     "Bytes": {"text": _cast, "blob": _cast},
-    "UnixTimestamp": _FOR_TIMES,
-    "Bool": {"text": _one_by_one},
+    "UnixTimestamp": _TO_TIME,
+    "Bool": {"text": _convert_distinct},
 }
-"""Declared type → kind of column → its conversion; what is not there cannot be such a key."""
+"""Declared type → kind of column → conversion. Other combinations are invalid."""

@@ -1,7 +1,7 @@
-"""Where each column of a view lies in its packed values.
+"""The schema of packed values: the layout of a view's columns in bytes.
 
-A value is a header, the columns of fixed width, the null bits, the columns of any length one after the other, and a
-checksum. docs/packed_format.md has it byte by byte, with values to test another reader on.
+A value consists of a header, the columns of fixed width, the null bits, the variable-length columns, and a checksum.
+docs/packed_format.md specifies it byte by byte, with test vectors for other readers.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ HEADER = np.dtype([("tag", "<u8"), ("event", "<i8"), ("created", "<i8")])
 """Format (1 byte), zero (3), fingerprint of the schema (4); event and created time in microseconds since 1970."""
 
 UNKNOWN_TIME = int(np.iinfo(np.int64).min)
-"""Stands for no created time, and for the event time of what is not there."""
+"""Placeholder for a missing created time, and for the event time of a missing row."""
 
 CHECKSUM_BYTES = 4
 
@@ -34,10 +34,10 @@ FIXED = {
     "Int32": "<i4",
     "Bool": "|u1",
 }
-"""Feast type → how it lies in a value. Timestamps are microseconds since 1970, UTC."""
+"""Feast type → numpy type in a packed value. Timestamps are microseconds since 1970, UTC."""
 
 TEXTS = ("String", "Json", "Uuid", "TimeUuid", "Decimal")
-"""Feast types kept as UTF-8."""
+"""Feast types stored as UTF-8."""
 
 BLOBS = ("Bytes", "PdfBytes", "ImageBytes")
 
@@ -46,11 +46,12 @@ _REGIONS = ("<f8", "<i8", "<f4", "<i4", "|u1")
 
 @dataclass(frozen=True)
 class Column:
-    """One feature.
+    """One packed column, that is, one feature.
 
     Attributes:
-        dtype: Feast's name of the type.
-        length: of a vector of fixed length; 0 for anything else.
+        name: name of the feature.
+        dtype: Feast's name of its type.
+        length: length of a vector of fixed length; 0 for any other type.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Column:
 
     @cached_property
     def element(self) -> str | None:
-        """Type of the elements of a list or set; None for anything else."""
+        """Element type of a list or set; None for any other type."""
         for prefix in ("Array(", "Set("):
             if self.dtype.startswith(prefix) and "(" not in self.dtype[len(prefix) :]:
                 return self.dtype[len(prefix) : -1]
@@ -67,8 +68,8 @@ class Column:
 
     @cached_property
     def kind(self) -> str:
-        """``number``, ``vector`` (in the fixed part), ``text``, ``blob``, ``numbers``, ``texts``, ``blobs``, or
-        ``message``: a protobuf ``feast.types.Value``, for maps, structs, nested lists and other types.
+        """Storage kind: ``number`` or ``vector`` (fixed width), ``text``, ``blob``, ``numbers``, ``texts``, ``blobs``,
+        or ``message``, a protobuf ``feast.types.Value`` for maps, structs, nested lists and other types.
         """
         if self.dtype in FIXED:
             return "number"
@@ -83,19 +84,19 @@ class Column:
 
     @cached_property
     def is_fixed(self) -> bool:
-        """Whether it has the same width in every value."""
+        """Whether the column has the same width in every value."""
         return self.kind in ("number", "vector")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a fixed column lies.
+    """Position of a fixed-width column. Columns of one numpy type form a region.
 
     Attributes:
         region: numpy type of the region.
-        offset: of the region in the value, in bytes.
-        start: of the column in the region, in elements.
-        width: elements.
+        offset: offset of the region in the value, in bytes.
+        start: offset of the column in the region, in elements.
+        width: width of the column, in elements.
     """
 
     region: str
@@ -106,13 +107,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Group:
-    """Columns of one type.
+    """Columns of one type that are encoded together.
 
     Attributes:
-        columns: one at least.
-        nulls: the null bit of each.
-        places: of each, in elements from the beginning of its region; the number among those of any length otherwise.
-        width: of the region, in elements.
+        columns: the columns, at least one.
+        nulls: null bit of each column.
+        places: offset of each column in its region, in elements; for variable-length columns, their index among these.
+        width: width of the region, in elements; 0 for variable-length columns.
     """
 
     columns: tuple[Column, ...]
@@ -123,11 +124,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a view, in their order, and what follows from them.
+    """The packed columns of a view, and the layout derived from them.
 
     Attributes:
-        view: name, for messages.
-        columns: in the order of the null bits.
+        view: name of the view, for messages.
+        columns: columns in the order of the null bits.
     """
 
     view: str = field(compare=False)
@@ -135,17 +136,17 @@ class Schema:
 
     @classmethod
     def of(cls, view: str, columns: Sequence[Sequence]) -> "Schema":
-        """From (name, type) or (name, type, length); equal ones are the same object."""
-        return _interned(view, tuple(Column(*column) for column in columns))
+        """Builds a schema from (name, type) or (name, type, length) tuples; equal schemas are the same object."""
+        return _cached_schema(view, tuple(Column(*column) for column in columns))
 
     @classmethod
     def from_text(cls, view: str, text: str | bytes) -> "Schema":
-        """Back from ``text``."""
+        """Parses a schema from ``text``."""
         return cls.of(view, json.loads(text)["columns"])
 
     @cached_property
     def text(self) -> str:
-        """Canonical JSON, as it lies in Redis; the fingerprint is its digest."""
+        """Canonical JSON, as stored in Redis; the fingerprint is its digest."""
         columns = [[column.name, column.dtype, column.length] for column in self.columns]
         return json.dumps({"format": FORMAT, "columns": columns}, separators=(",", ":"), ensure_ascii=True)
 
@@ -156,7 +157,7 @@ class Schema:
 
     @cached_property
     def tag(self) -> int:
-        """First eight bytes of every value, as a little-endian number."""
+        """First eight bytes of every value as a little-endian integer."""
         return self.fingerprint << 32 | FORMAT
 
     @cached_property
@@ -166,17 +167,17 @@ class Schema:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Name of a column → its null bit."""
+        """Column name → null bit."""
         return {column.name: place for place, column in enumerate(self.columns)}
 
     @cached_property
     def variable(self) -> tuple[Column, ...]:
-        """Columns of any length, in order."""
+        """Variable-length columns, in order."""
         return tuple(column for column in self.columns if not column.is_fixed)
 
     @cached_property
     def _layout(self) -> tuple[dict[str, Place], int, int, int]:
-        """Places of the fixed columns; offsets of the ends, of the null bits, and of what follows."""
+        """Positions of fixed columns; offsets of the ends, the null bits and the variable part."""
         places: dict[str, Place] = {}
         offset = HEADER.itemsize
         for region in _REGIONS:
@@ -194,25 +195,29 @@ class Schema:
 
     @property
     def places(self) -> dict[str, Place]:
-        """Fixed column → where it lies."""
+        """Fixed-width column → position."""
         return self._layout[0]
 
     def group(self, names: tuple[str, ...]) -> Group | None:
-        """Columns of one type; None where the view does not have the first of these names."""
+        """Returns columns of one type as a group; None if the view lacks the first name."""
         if names not in self._groups:
-            there = names[0] in self.index
-            self._groups[names] = self._grouped([self.columns[self.index[name]] for name in names]) if there else None
+            exists = names[0] in self.index
+            self._groups[names] = (
+                self._make_group([self.columns[self.index[name]] for name in names]) if exists else None
+            )
         return self._groups[names]
 
-    def _grouped(self, columns: list[Column]) -> Group:
+    def _make_group(self, columns: list[Column]) -> Group:
         if len({(column.dtype, column.length) for column in columns}) > 1:
             raise ValueError(f"columns of one type, not {columns}")
         nulls = [self.index[column.name] for column in columns]
         if not columns[0].is_fixed:
             return Group(tuple(columns), nulls, [self.variable.index(column) for column in columns], 0)
         places = [self.places[column.name] for column in columns]
-        in_region = [place for place in self.places.values() if place.region == places[0].region]
-        return Group(tuple(columns), nulls, [p.start for p in places], sum(place.width for place in in_region))
+        region_places = [place for place in self.places.values() if place.region == places[0].region]
+        return Group(
+            tuple(columns), nulls, [place.start for place in places], sum(place.width for place in region_places)
+        )
 
     @cached_property
     def _groups(self) -> dict[tuple[str, ...], Group | None]:
@@ -220,7 +225,7 @@ class Schema:
 
     @property
     def ends(self) -> int:
-        """Offset of one unsigned 32-bit number for each column of any length: where it ends in the variable part."""
+        """Offset of the ends: one unsigned 32-bit end offset in the variable part per variable-length column."""
         return self._layout[1]
 
     @property
@@ -230,17 +235,17 @@ class Schema:
 
     @property
     def fixed_bytes(self) -> int:
-        """Header, fixed columns, ends and null bits, and zeros up to a multiple of four."""
+        """Size in bytes of header, fixed columns, ends and null bits, padded to a multiple of four."""
         return self._layout[3]
 
     @cached_property
     def no_nulls(self) -> bytes:
-        """Null bits of a value without nulls, and the zeros after them."""
+        """Null bits of a value without nulls, with padding."""
         return bytes(self.fixed_bytes - self.nulls)
 
     @cached_property
     def blank(self) -> bytes:
-        """The value of what is not there: all null, no time."""
+        """The packed value of a missing row: all columns null, no event time."""
         value = np.zeros(self.fixed_bytes, np.uint8)
         value[: HEADER.itemsize] = np.frombuffer(
             np.array([(self.tag, UNKNOWN_TIME, UNKNOWN_TIME)], HEADER).tobytes(), np.uint8
@@ -252,12 +257,12 @@ class Schema:
 
 
 @lru_cache(maxsize=4096)
-def _interned(view: str, columns: tuple[Column, ...]) -> Schema:
+def _cached_schema(view: str, columns: tuple[Column, ...]) -> Schema:
     return Schema(view, columns)
 
 
 def damaged(view: str, found: str) -> StoreError:
-    """The error for bytes that are no value of a view."""
+    """Builds the error for bytes that are not a valid value of a view."""
     return StoreError(
         expected=f"packed values of the view {view} in the online store",
         found=found,

@@ -1,4 +1,4 @@
-"""Schemas that views had: looked up in Redis when a value is met that was written with another than today's."""
+"""Earlier schemas of views, fetched from Redis when a value was not written with the current schema."""
 
 from collections.abc import Callable
 
@@ -8,21 +8,21 @@ from feature_repo.packed.server import Server, persistent
 
 
 class KnownSchemas:
-    """Schemas by view and fingerprint; each is fetched once.
+    """Cache of schemas by view and fingerprint; each is fetched once.
 
     Attributes:
-        project: Feast's.
+        project: name of the Feast project.
     """
 
     def __init__(self, server: Server, project: str) -> None:
         self.project, self._server = project, server
-        self._known: dict[tuple[str, int], Schema] = {}
+        self._cache: dict[tuple[str, int], Schema] = {}
 
     def of(self, view: str) -> Callable[[int], Schema | None]:
-        """Fingerprint → schema of this view, None if nobody wrote it down."""
+        """Returns a function from a fingerprint to a schema of this view, or None if Redis has no such schema."""
 
         def find(fingerprint: int) -> Schema | None:
-            if (view, fingerprint) not in self._known:
+            if (view, fingerprint) not in self._cache:
                 key = entity_key.schemas(self.project, view)
                 command = ("HGET", key, f"{fingerprint:08x}")
                 text = persistent(self._server, lambda: self._server.send([command], [key])[0], tries=2)
@@ -31,7 +31,7 @@ class KnownSchemas:
                 schema = Schema.from_text(view, text)
                 if schema.fingerprint != fingerprint:
                     return None
-                self._known[view, fingerprint] = schema
-            return self._known[view, fingerprint]
+                self._cache[view, fingerprint] = schema
+            return self._cache[view, fingerprint]
 
         return find

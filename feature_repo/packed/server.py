@@ -1,4 +1,4 @@
-"""The Redis that holds the packed values: the embedded one, one server, a master behind Sentinel, or a cluster."""
+"""Connections to the Redis with the packed values: embedded, single server, Sentinel master, or cluster."""
 
 import contextlib
 import os
@@ -23,56 +23,56 @@ from feature_repo.stores import redis_server
 T = TypeVar("T")
 
 Command = tuple[Any, ...]
-"""A Redis command as its words."""
+"""A Redis command as a tuple of its arguments."""
 
 READ_TIMEOUT, WRITE_TIMEOUT = 1.0, 30.0
-"""Seconds that one answer may take."""
+"""Timeouts of one response, in seconds."""
 
 REDIS_ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
-"""Everything that redis-py raises."""
+"""Base classes of all errors of redis-py."""
 
-_PASSING = (
+_TRANSIENT = (
     *(redis.ConnectionError, redis.TimeoutError),
     *(redis.exceptions.ClusterError, redis.exceptions.RedisClusterException),
 )
-_PASSING_WORDS = ("LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN")
-"""Errors after which the same again, on a new connection, may do better. A script's errors are words in a text."""
+_TRANSIENT_WORDS = ("LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN")
+"""Transient errors, after which a retry on a new connection may succeed. Script errors are matched by a word."""
 
 
 class Server(Protocol):
-    """What reading and writing need of a Redis."""
+    """Interface of a Redis connection for reads and writes."""
 
     def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
-        """Places of the keys that may stand in one command, so many at the most."""
+        """Groups indices of keys that may be in one command, at most ``most`` per group."""
         ...
 
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
-        """Answers of commands that go out together; each is sent to where its key lies. Errors stand in the answers."""
+        """Sends commands in one pipeline, each to the node of its key. Errors are returned among the responses."""
         ...
 
     def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
-        """What ``send`` does, in two steps: the commands go out, and what comes back waits for the answers."""
+        """Sends commands without waiting; the returned function waits for the responses. See ``send``."""
         ...
 
     def everywhere(self, *command: Any) -> None:
-        """A command without a key, on every node that holds data."""
+        """Runs a command without a key on every node that holds data."""
         ...
 
     def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
-        """Names that match, in batches."""
+        """Yields matching names in batches."""
         ...
 
     def reconnect(self) -> None:
-        """Forget the connections, and who is where."""
+        """Drops all connections, and the cluster topology."""
         ...
 
 
 class OneServer:
-    """One Redis, found anew after every failure: embedded, at an address, or the master that Sentinel names.
+    """One Redis (embedded, at an address, or the master that Sentinel names), located anew after every failure.
 
-    Commands go through a connection that stays open, without redis-py's care for each call (which takes as long as the
-    answer to a small one): ``persistent`` asks again should the connection have broken meanwhile.
-    redis-py closes all connections of a client that nobody holds, so whoever uses one holds its client, too.
+    Commands use a persistent connection without redis-py's overhead per call, which costs as much as a small response.
+    ``persistent`` retries if the connection was lost meanwhile.
+    redis-py closes the connections of a client without references, so every user of a connection also holds its client.
     """
 
     def __init__(self, connect: Callable[[], redis.Redis]) -> None:
@@ -83,7 +83,7 @@ class OneServer:
 
     @property
     def client(self) -> redis.Redis:
-        """Connected on first use."""
+        """The client, connected on first use."""
         client = self._client
         if client is None:
             with self._lock:
@@ -91,17 +91,17 @@ class OneServer:
         return client
 
     def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
-        """All keys may stand together."""
+        """Groups keys by count alone: any keys may be in one command."""
         return [range(start, min(start + most, len(keys))) for start in range(0, len(keys), most)]
 
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
-        """One round trip; the error of a command alone is raised."""
+        """Sends commands in one round trip; the error of a single command is raised."""
         answers = self.begin(commands, keys)()
         return raised(answers) if len(commands) == 1 else answers
 
     def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
-        """On a connection that is nobody else's until the answers are there."""
-        if self._process != os.getpid():  # sockets of the process that we were forked from
+        """Sends commands on a connection that is exclusive until the responses are read."""
+        if self._process != os.getpid():  # after a fork: these sockets belong to the parent process
             self._free, self._process, self._client = deque(), os.getpid(), None
         try:
             client, connection = self._free.pop()
@@ -116,38 +116,38 @@ class OneServer:
         return partial(self._finish, client, connection, len(commands))
 
     def _finish(self, client: redis.Redis, connection: Any, count: int) -> list[Any]:
-        """So many answers; errors are among them."""
+        """Reads ``count`` responses, including errors."""
         try:
-            answers = [_answer(connection) for _ in range(count)]
+            answers = [_read_response(connection) for _ in range(count)]
         except BaseException:
-            connection.disconnect()  # answers may be under way that nobody will read
+            connection.disconnect()  # unread responses may be pending
             raise
         self._free.append((client, connection))
         return answers
 
     def everywhere(self, *command: Any) -> None:
-        """On the one there is."""
+        """Runs a command on the server."""
         self.client.execute_command(*command)
 
     def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
-        """A thousand looked at a time."""
+        """Yields matching names, from a thousand names at a time."""
         yield from _scan(self.client, pattern)
 
     def reconnect(self) -> None:
-        """The next command connects. Connections that other threads are using are theirs."""
+        """Drops free connections; the next command connects. Connections in use by other threads are kept."""
         with self._lock:
             self._client, free, self._free = None, self._free, deque()
         while free:
-            with contextlib.suppress(IndexError):  # another thread took it
+            with contextlib.suppress(IndexError):  # another thread took the connection
                 free.pop()[1].disconnect()
 
 
-_Waiting = tuple[Any, Any, list[int]]
-"""A pool, a connection of it that answers are under way on, and the places of their commands."""
+_Pending = tuple[Any, Any, list[int]]
+"""A connection pool, one of its connections with pending responses, and the indices of their commands."""
 
 
 class ClusterServer:
-    """A Redis Cluster: commands are sent to all nodes at once, then all answers are read."""
+    """A Redis Cluster. Commands are sent to all nodes first, then all responses are read."""
 
     def __init__(self, address: Address, timeout: float) -> None:
         self._address, self._timeout, self._lock = address, timeout, threading.Lock()
@@ -155,7 +155,7 @@ class ClusterServer:
 
     @property
     def client(self) -> redis.RedisCluster:
-        """Connected on first use."""
+        """The client, connected on first use."""
         client = self._client
         if client is None:
             with self._lock:
@@ -168,77 +168,77 @@ class ClusterServer:
         return redis.RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **arguments)
 
     def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
-        """Those of one slot: with the hash tag, the views of one entity."""
+        """Groups keys by slot; because of the hash tag, all views of one entity share a slot."""
         slots: dict[int, list[int]] = {}
         for place, key in enumerate(keys):
             slots.setdefault(redis.crc.key_slot(key), []).append(place)
         return [places[start : start + most] for places in slots.values() for start in range(0, len(places), most)]
 
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
-        """One round trip to each node; what has moved meanwhile is asked again where it is now."""
+        """Sends commands in one round trip per node; commands for moved slots are redirected."""
         return self.begin(commands, keys)()
 
     def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
-        """On connections that are nobody else's until the answers are there."""
+        """Sends commands on connections that are exclusive until the responses are read."""
         client = self.client
         by_node: dict[str, tuple[Any, list[int]]] = {}
         for place, key in enumerate(keys):
             node = client.nodes_manager.get_node_from_slot(redis.crc.key_slot(key))
             by_node.setdefault(node.name, (node, []))[1].append(place)
-        waiting: list[_Waiting] = []
+        pending: list[_Pending] = []
         try:
             for node, places in by_node.values():
                 pool = client.get_redis_connection(node).connection_pool
                 connection = pool.get_connection()
-                waiting.append((pool, connection, places))
+                pending.append((pool, connection, places))
                 connection.send_packed_command(connection.pack_commands([commands[place] for place in places]))
         except BaseException:
-            _let_go(waiting)
+            _discard(pending)
             raise
-        return partial(self._finish, client, commands, waiting)
+        return partial(self._finish, client, commands, pending)
 
-    def _finish(self, client: redis.RedisCluster, commands: Sequence[Command], waiting: list[_Waiting]) -> list[Any]:
+    def _finish(self, client: redis.RedisCluster, commands: Sequence[Command], pending: list[_Pending]) -> list[Any]:
         answers: list[Any] = [None] * len(commands)
         try:
-            for _, connection, places in waiting:
+            for _, connection, places in pending:
                 for place in places:
-                    answers[place] = _answer(connection)
+                    answers[place] = _read_response(connection)
         except BaseException:
-            _let_go(waiting)
+            _discard(pending)
             raise
-        for pool, connection, _ in waiting:
+        for pool, connection, _ in pending:
             pool.release(connection)
-        moved = (redis.exceptions.MovedError, redis.exceptions.AskError, redis.exceptions.TryAgainError)
+        moved_errors = (redis.exceptions.MovedError, redis.exceptions.AskError, redis.exceptions.TryAgainError)
         for place, answer in enumerate(answers):
-            if isinstance(answer, moved):
+            if isinstance(answer, moved_errors):
                 answers[place] = client.execute_command(*commands[place])
         return answers
 
     def everywhere(self, *command: Any) -> None:
-        """On every primary."""
+        """Runs a command on every primary."""
         self.client.execute_command(*command, target_nodes=redis.RedisCluster.PRIMARIES)
 
     def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
-        """Of every primary."""
+        """Yields matching names of every primary."""
         for node in self.client.get_primaries():
             yield from _scan(self.client.get_redis_connection(node), pattern)
 
     def reconnect(self) -> None:
-        """The next command asks for the slots again. Other threads finish on the connections that they have."""
+        """Drops the client; the next command reloads the slots. Other threads finish on their connections."""
         self._client = None
 
 
-def _answer(connection: Any) -> Any:
-    """The next one that comes; an error is one, too."""
+def _read_response(connection: Any) -> Any:
+    """Reads the next response; a Redis error is returned, not raised."""
     try:
         return connection.read_response()
     except redis.ResponseError as error:
         return error
 
 
-def _let_go(waiting: list[_Waiting]) -> None:
-    """Of connections on which answers may be under way that nobody will read."""
-    for pool, connection, _ in waiting:
+def _discard(pending: list[_Pending]) -> None:
+    """Closes and releases connections that may have unread responses."""
+    for pool, connection, _ in pending:
         connection.disconnect()
         pool.release(connection)
 
@@ -254,7 +254,7 @@ def _scan(client: redis.Redis, pattern: bytes) -> Iterator[list[bytes]]:
 
 
 def open_server(home: Home, address: Address, timeout: float) -> Server:
-    """The server at an address; it is connected to when it is first asked."""
+    """Returns the server at an address, connected on first use."""
     if address.is_embedded:
         return OneServer(lambda: redis_server.ensure(home, timeout))
     if address.kind == "redis_cluster":
@@ -273,18 +273,18 @@ def _connect(address: Address, timeout: float) -> redis.Redis:
 
 
 def sentinel_arguments(address: Address, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Sentinels share the timeouts and the certificates of the servers, not their password or database."""
-    own = {name: value for name, value in arguments.items() if name.startswith(("ssl", "socket"))}
-    secret = address.options.get("sentinel_password") or os.environ.get("REFRAIN_SENTINEL_PASSWORD")
-    return own | ({"password": secret} if secret else {})
+    """Returns arguments for sentinels: timeouts and certificates of the servers, but not password or database."""
+    shared = {name: value for name, value in arguments.items() if name.startswith(("ssl", "socket"))}
+    password = address.options.get("sentinel_password") or os.environ.get("REFRAIN_SENTINEL_PASSWORD")
+    return shared | ({"password": password} if password else {})
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """What Redis or the network complains of, as an error that a person can put right.
+def translate_errors() -> Iterator[None]:
+    """Translates redis-py's errors into ``OnlineUnavailable``, with the next command.
 
     Raises:
-        OnlineUnavailable: instead of redis-py's errors.
+        OnlineUnavailable: in place of an error of redis-py.
     """
     try:
         yield
@@ -293,23 +293,23 @@ def telling() -> Iterator[None]:
 
 
 def unavailable(error: Exception) -> OnlineUnavailable:
-    """The typed error for one of redis-py's."""
-    found = _short(error)
-    for kind, word, expected, command in _CAUSES:
-        if isinstance(error, kind) or (word and word in str(error)):
-            return OnlineUnavailable(expected=f"the online store {expected}", found=found, next_command=command)
-    status = "python -m feature_repo redis status"
-    return OnlineUnavailable(expected="the online store to answer", found=found, next_command=status)
+    """Converts an error of redis-py to ``OnlineUnavailable``."""
+    message = _first_line(error)
+    for error_type, word, expected, next_command in _CAUSES:
+        if isinstance(error, error_type) or (word and word in str(error)):
+            return OnlineUnavailable(expected=f"the online store {expected}", found=message, next_command=next_command)
+    default_command = "python -m feature_repo redis status"
+    return OnlineUnavailable(expected="the online store to answer", found=message, next_command=default_command)
 
 
-class _Never(Exception):
-    """For causes that are known by their word alone."""
+class _NoErrorType(Exception):
+    """Placeholder class for causes that are matched by a word only."""
 
 
 _CAUSES: tuple[tuple[type[Exception], str, str, str], ...] = (
     (redis.exceptions.OutOfMemoryError, "OOM", "to have room", "redis-cli config get maxmemory  (raise it)"),
     (redis.ReadOnlyError, "READONLY", "to take writes", "redis-cli role  (a replica answers: name the master)"),
-    (_Never, "MISCONF", "to have a disk to write to", "redis-cli info persistence"),
+    (_NoErrorType, "MISCONF", "to have a disk to write to", "redis-cli info persistence"),
     (redis.AuthenticationError, "", "to let us in", "export REFRAIN_REDIS_PASSWORD=…"),
     (redis.exceptions.NoPermissionError, "", "to let us in", "redis-cli acl whoami  (that user may not do this)"),
     (redis.TimeoutError, "", "to answer in time", "python -m feature_repo redis status"),
@@ -317,59 +317,59 @@ _CAUSES: tuple[tuple[type[Exception], str, str, str], ...] = (
 )
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     if isinstance(error, redis.AuthenticationError):
         return False
-    return isinstance(error, _PASSING) or any(word in str(error) for word in _PASSING_WORDS)
+    return isinstance(error, _TRANSIENT) or any(word in str(error) for word in _TRANSIENT_WORDS)
 
 
-def _short(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
 
 
 def persistent(server: Server, ask: Callable[[], T], *, tries: int, patience: float = 0.0) -> T:
-    """Ask; after a failure that may pass connect anew and ask again. For what may be done twice only.
+    """Runs a request; after a transient error, reconnects and retries. For idempotent requests only.
 
     Args:
-        server: that is asked.
-        ask: the question.
-        tries: questions at the least.
-        patience: seconds to go on for, each pause about twice as long as the one before.
+        server: connection that the request uses.
+        ask: function that runs the request.
+        tries: minimum number of attempts.
+        patience: seconds during which attempts continue, with exponential backoff.
 
     Raises:
-        OnlineUnavailable: it did not pass.
+        OnlineUnavailable: the error is not transient, or all attempts failed.
     """
-    started, pause = time.monotonic(), 0.05
+    started, pause_s = time.monotonic(), 0.05
     attempt = 0
     while True:
         attempt += 1
         try:
             return ask()
         except REDIS_ERRORS as error:
-            if not _may_pass(error):
+            if not _is_transient(error):
                 raise unavailable(error) from error
             server.reconnect()
-            waited = time.monotonic() - started
-            if attempt >= tries and waited + pause > patience:
+            elapsed_s = time.monotonic() - started
+            if attempt >= tries and elapsed_s + pause_s > patience:
                 raise unavailable(error) from error
             if patience:
-                time.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(pause * 2, 2.0)
+                time.sleep(pause_s * random.uniform(0.5, 1.0))
+                pause_s = min(pause_s * 2, 2.0)
 
 
 def begun(
     server: Server, commands: Sequence[Command], keys: Sequence[bytes], again: Callable[[], list[Any]]
 ) -> Callable[[], list[Any]]:
-    """Send commands, without waiting for their answers. For what may be done twice only.
+    """Sends commands without waiting for their responses. For idempotent commands only.
 
     Args:
-        server: that is asked.
-        commands: of which each has a key.
-        keys: those.
-        again: asks the same once more, as ``persistent`` does, should anything fail.
+        server: connection to send on.
+        commands: commands with one key each.
+        keys: key of each command.
+        again: fallback that repeats the request (see ``persistent``) if anything fails.
 
     Returns:
-        What waits for the answers.
+        Function that waits for the responses.
     """
     try:
         finish = server.begin(commands, keys)
@@ -386,7 +386,7 @@ def begun(
 
 
 def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes | None]:
-    """Values of keys, None where there is none; one round trip (to each node of a cluster).
+    """Reads the values of keys, None for a missing key, in one round trip (per node of a cluster).
 
     Raises:
         OnlineUnavailable: the server does not answer.
@@ -400,17 +400,17 @@ def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes 
             return raised(server.send([("MGET", *keys)], keys[:1]))[0]
         commands = [("MGET", *(keys[place] for place in group)) for group in groups]
         answers = raised(server.send(commands, [keys[group[0]] for group in groups]))
-        found: list[bytes | None] = [None] * len(keys)
-        for group, values in zip(groups, answers, strict=True):
-            for place, value in zip(group, values, strict=True):
-                found[place] = value
-        return found
+        values: list[bytes | None] = [None] * len(keys)
+        for group, group_values in zip(groups, answers, strict=True):
+            for place, value in zip(group, group_values, strict=True):
+                values[place] = value
+        return values
 
     return persistent(server, ask, tries=tries)
 
 
 def raised(answers: list[Any]) -> list[Any]:
-    """What ``send`` answered; the first error among it is raised."""
+    """Returns the responses of ``send``, or raises the first error among them."""
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer

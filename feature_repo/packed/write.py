@@ -1,9 +1,8 @@
-"""Writing packed values: the newest event wins, among equals the newest created, whoever writes and in whatever order.
+"""Writes packed values: the newest event time wins, then the newest created time, for any number and order of writers.
 
-The comparison and the write are one script inside Redis, so that no other writer comes between them. A value that is
-neither newer nor older replaces the old one: writing the same again changes nothing, and a mended schema gets through.
-A row of the future, written while a clock was wrong, wins against nothing. What should never have been there is
-replaced by whatever is right, unless somebody has written since it was read.
+A Lua script in Redis compares and writes atomically. A value with equal times replaces the old one: a repeated write
+changes nothing, and a corrected schema takes effect. A stored row of the future, written while a clock was wrong,
+always loses. A wrong row is replaced by the correct one, unless another writer changed it since it was read.
 """
 
 import hashlib
@@ -22,16 +21,16 @@ from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.server import Command, Server, begun, persistent, raised
 
 KEYS_A_SCRIPT = 250
-"""Keys of one script call: Redis does nothing else meanwhile, for about half a millisecond."""
+"""Maximum keys per script call, which blocks Redis for about half a millisecond."""
 
 ROWS_A_TRIP = 10_000
-"""Rows that are under way at once."""
+"""Maximum rows per round trip."""
 
 FAST_CLOCKS = 300_000_000
-"""Microseconds that another writer's clock may be ahead of ours."""
+"""Tolerance for clocks of other writers that are ahead, in microseconds."""
 
 _EVENT = struct.Struct("<q")
-"""A value's event time."""
+"""Event time of a packed value."""
 
 _NEWEST_WINS = """
 local call, unpack = redis.call, struct.unpack
@@ -97,11 +96,11 @@ class Writer:
     """Writes rows of one view.
 
     Args:
-        server: that holds the values.
-        project: Feast's.
-        schema: of the rows.
-        ttl: rows leave Redis when they are older than this; None keeps them.
-        patience: seconds for which a write is tried again while the server is away.
+        server: connection to the Redis that holds the values.
+        project: name of the Feast project.
+        schema: schema of the rows.
+        ttl: age at which Redis drops rows; None keeps them.
+        patience: seconds for which a write is retried while the server is unavailable.
     """
 
     def __init__(
@@ -112,77 +111,79 @@ class Writer:
         self._status = entity_key.status(project, schema.view)
         self._ttl = round(ttl.total_seconds() * 1000) if ttl else 0
         self._announcement: Command = ("HSETNX", self._schemas, f"{schema.fingerprint:08x}", schema.text)
-        """The schema goes before the first value of it, so that no reader meets what it cannot look up; and again with
-        each batch, should somebody have emptied the server.
+        """Command that stores the schema. It is sent before the first value, so that readers can always look it up, and
+        again with each batch, in case the server was emptied.
         """
         self._is_announced = False
 
     def write(self, keys: Sequence[bytes], values: Sequence[bytes]) -> int:
-        """Write rows; what was written is what the server has confirmed.
+        """Writes rows and waits for the server's confirmation.
 
         Args:
             keys: full names, see ``entity_key``.
-            values: packed, in the same order.
+            values: packed values, in the same order.
 
         Returns:
-            How many were not older than what was there.
+            Number of rows that were not older than the stored ones.
 
         Raises:
-            OnlineUnavailable: the server does not take them. Some may be written; the same again is safe.
+            OnlineUnavailable: the server does not accept the rows. Some may be written; a retry is safe.
         """
         written = 0
         for start in range(0, len(keys), ROWS_A_TRIP):
-            some, theirs = keys[start : start + ROWS_A_TRIP], values[start : start + ROWS_A_TRIP]
-            trip = partial(self._trip, some, theirs)
+            trip_keys, trip_values = keys[start : start + ROWS_A_TRIP], values[start : start + ROWS_A_TRIP]
+            trip = partial(self._write_trip, trip_keys, trip_values)
             written += persistent(self._server, trip, tries=1, patience=self._patience)
         return written
 
-    def replace(self, keys: Sequence[bytes], seen: Sequence[bytes], values: Sequence[bytes | None]) -> int:
-        """Put rows in the place of others, older or newer, where these are still there.
+    def replace(self, keys: Sequence[bytes], old_values: Sequence[bytes], values: Sequence[bytes | None]) -> int:
+        """Replaces rows, older or newer, if the stored values are unchanged (compare and set).
 
         Args:
             keys: full names, see ``entity_key``.
-            seen: the packed values that were found there.
-            values: those that should be there, in the same order; None for none.
+            old_values: packed values that were read before.
+            values: new packed values, in the same order; None to delete.
 
         Returns:
-            How many were replaced or removed.
+            Number of replaced or deleted rows.
 
         Raises:
-            OnlineUnavailable: the server does not take them. Some may be written; the same again is safe.
+            OnlineUnavailable: the server does not accept the rows. Some may be written; a retry is safe.
         """
         replaced = 0
         for start in range(0, len(keys), ROWS_A_TRIP):
             part = slice(start, start + ROWS_A_TRIP)
-            trip = partial(self._replacing, keys[part], seen[part], values[part])
+            trip = partial(self._replace_trip, keys[part], old_values[part], values[part])
             replaced += persistent(self._server, trip, tries=1, patience=self._patience)
         return replaced
 
-    def _replacing(self, keys: Sequence[bytes], seen: Sequence[bytes], values: Sequence[bytes | None]) -> int:
+    def _replace_trip(self, keys: Sequence[bytes], old_values: Sequence[bytes], values: Sequence[bytes | None]) -> int:
         self._send([self._announcement], [self._schemas])
         groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
         commands: list[Command] = []
         for group in groups:
-            both = [one for place in group for one in (seen[place], values[place] or b"")]
-            commands.append(("EVALSHA", _REPLACE_SHA, len(group), *map(keys.__getitem__, group), self._ttl, *both))
+            old_and_new = [value for place in group for value in (old_values[place], values[place] or b"")]
+            commands.append(
+                ("EVALSHA", _REPLACE_SHA, len(group), *map(keys.__getitem__, group), self._ttl, *old_and_new)
+            )
         return sum(self._send(commands, [keys[group[0]] for group in groups]))
 
     def begin(self, keys: Sequence[bytes], values: Sequence[bytes]) -> Callable[[], int]:
-        """What ``write`` does, without waiting where there is no need to: what comes back waits, and tells how many."""
+        """Starts a ``write``, without waiting if possible; the returned function waits and returns the row count."""
         if not self._is_announced or len(keys) > ROWS_A_TRIP:
             written = self.write(keys, values)
             return lambda: written
         answers = begun(self._server, *self._commands(keys, values), lambda: [0, self.write(keys, values), 0])
         return lambda: sum(answers()[1:-1])
 
-    def _trip(self, keys: Sequence[bytes], values: Sequence[bytes]) -> int:
+    def _write_trip(self, keys: Sequence[bytes], values: Sequence[bytes]) -> int:
         if not self._is_announced:
             self._send([self._announcement], [self._schemas])
             self._is_announced = True
         return sum(self._send(*self._commands(keys, values))[1:-1])
 
     def _commands(self, keys: Sequence[bytes], values: Sequence[bytes]) -> tuple[list[Command], list[bytes]]:
-        """For the rows between one for their schema and one for the view's status; and a key of each."""
+        """Returns the commands (schema, then rows, then status) and a key of each command."""
         groups = self._server.groups(keys, most=KEYS_A_SCRIPT)
         latest = clock.microseconds(clock.now()) + FAST_CLOCKS
         commands: list[Command] = [
@@ -199,8 +200,8 @@ class Writer:
         ]
         (newest,) = max(map(_EVENT.unpack_from, values, repeat(8)), default=(UNKNOWN_TIME,))
         status = ("EVALSHA", _STATUS_SHA, 1, self._status, newest, round(time.time() * 1_000_000), len(keys))
-        where = [self._schemas, *(keys[group[0]] for group in groups), self._status]
-        return [self._announcement, *commands, status], where
+        command_keys = [self._schemas, *(keys[group[0]] for group in groups), self._status]
+        return [self._announcement, *commands, status], command_keys
 
     def _send(self, commands: list[Command], keys: list[bytes]) -> list[int]:
         for attempt in (1, 2):

@@ -1,3 +1,3 @@
-"""How the contract's engines are reached: Feast plugins, loaded by dotted path from ``feature_store.yaml``, and the
-Feast-free parts that a serving process shares with them.
+"""Feast plugins (offline store, online store, compute engine), loaded by dotted path from ``feature_store.yaml``, and
+the Feast-free parts that a serving process shares with them.
 """

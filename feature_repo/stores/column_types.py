@@ -1,6 +1,6 @@
-"""Types of columns: what Arrow writes, what polars reads, and the one type that holds the values of several files.
+"""Column types: from Arrow to polars, and the common type of one column in several files.
 
-Instants are microseconds, rounded down, whatever unit a file has; categories are texts.
+Instants are microseconds, rounded down, whatever the unit of a file; categories are read as texts.
 """
 
 from functools import lru_cache
@@ -25,7 +25,7 @@ _DIGITS: dict[Any, int] = {
     pl.Int64: 19,
     pl.UInt64: 20,
 }
-"""Decimal digits that an integer can have."""
+"""Maximum number of decimal digits of each integer type."""
 
 _SIGNED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64)
 _UNSIGNED = (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
@@ -54,7 +54,7 @@ _FLAT: dict[pa.DataType, pl.DataType] = {
 
 
 def polars_type(dtype: pa.DataType) -> pl.DataType | None:  # noqa: PLR0911 - one line a type
-    """As polars reads a column of Parquet; None where it cannot, or where that is not known for sure."""
+    """Returns the type in which polars reads a Parquet column; None if it cannot, or if that is uncertain."""
     if dtype in _FLAT:
         return _FLAT[dtype]
     if pa.types.is_timestamp(dtype):
@@ -78,14 +78,14 @@ def polars_type(dtype: pa.DataType) -> pl.DataType | None:  # noqa: PLR0911 - on
             return None
         return pl.Array(item, dtype.list_size) if pa.types.is_fixed_size_list(dtype) else pl.List(item)
     if pa.types.is_struct(dtype):
-        fields = {field.name: own for field in dtype if (own := polars_type(field.type)) is not None}
+        fields = {field.name: field_type for field in dtype if (field_type := polars_type(field.type)) is not None}
         return pl.Struct(fields) if len(fields) == dtype.num_fields else None
     return None
 
 
 @lru_cache(maxsize=1024)
 def _is_known_zone(zone: str | None) -> bool:
-    """Whether polars knows a zone; offsets such as ``+05:30`` it does not, and ends the process's query."""
+    """Whether polars knows a time zone. It does not know offsets such as ``+05:30``, on which a query would fail."""
     if zone in (None, "UTC"):
         return True
     try:
@@ -96,7 +96,7 @@ def _is_known_zone(zone: str | None) -> bool:
 
 
 def readable(dtype: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one line a type
-    """The nearest Arrow type that polars takes: zones that it does not know are UTC, which moves no instant."""
+    """Returns the nearest Arrow type that polars can read. Unknown time zones become UTC; instants do not change."""
     if polars_type(dtype) is not None:
         return dtype
     if pa.types.is_timestamp(dtype):
@@ -121,7 +121,7 @@ def readable(dtype: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one line a t
 
 
 def settled(dtype: pl.DataType) -> pl.DataType:  # noqa: PLR0911 - one line a type
-    """The type in which a column of one file is used: microseconds for every instant, texts for categories."""
+    """Returns the normalized type of a column of one file: microseconds for instants, texts for categories."""
     if isinstance(dtype, pl.Datetime):
         return pl.Datetime("us", dtype.time_zone)
     if isinstance(dtype, pl.Duration):
@@ -140,10 +140,10 @@ def settled(dtype: pl.DataType) -> pl.DataType:  # noqa: PLR0911 - one line a ty
 
 
 def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:  # noqa: PLR0911 - one line a type
-    """The type that holds the values of two settled types; None if there is none.
+    """Returns the common type of two normalized types (see ``settled``); None if there is none.
 
-    Integers become the wider of them, integers with floats Float64, decimals as many digits as both need, structs
-    have the fields of both, a time without a zone is UTC, and a column that is null throughout has any type.
+    Integers become the wider type, integers with floats Float64, decimals get the digits that both need, structs get
+    the fields of both, a time without a zone is UTC, and a column that is entirely null adopts the other type.
 
     Example:
         >>> unified(pl.Int32(), pl.Float32())
@@ -154,7 +154,7 @@ def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:  # n
     if first == pl.Null:
         return second
     if first.is_numeric() and second.is_numeric():
-        return _number(first, second)
+        return _common_number(first, second)
     if isinstance(first, pl.Datetime | pl.Date) and isinstance(second, pl.Datetime | pl.Date):
         zones = [dtype.time_zone for dtype in (first, second) if isinstance(dtype, pl.Datetime)]
         return pl.Datetime("us", zones[0] if len(set(zones)) == 1 else "UTC")
@@ -165,7 +165,7 @@ def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:  # n
         sizes = {getattr(dtype, "size", None) for dtype in (first, second)}
         return pl.Array(item, sizes.pop()) if len(sizes) == 1 and None not in sizes else pl.List(item)
     if isinstance(first, pl.Struct) and isinstance(second, pl.Struct):
-        return _struct(first, second)
+        return _common_struct(first, second)
     if isinstance(first, pl.Map) and isinstance(second, pl.Map):
         key = unified(instance(first.key), instance(second.key))
         item = unified(instance(first.value), instance(second.value))
@@ -173,52 +173,52 @@ def unified(first: pl.DataType, second: pl.DataType) -> pl.DataType | None:  # n
     return None
 
 
-def _number(first: pl.DataType, second: pl.DataType) -> pl.DataType:
+def _common_number(first: pl.DataType, second: pl.DataType) -> pl.DataType:
     kinds = type(first), type(second)
     if isinstance(first, pl.Decimal) and isinstance(second, pl.Decimal):
         scale = max(first.scale, second.scale)
-        whole = max(first.precision - first.scale, second.precision - second.scale)
-        return pl.Decimal(min(whole + scale, _MOST_DIGITS), scale)
-    for one, other in ((first, second), (second, first)):
-        if isinstance(one, pl.Decimal) and type(other) in _DIGITS:
-            whole = max(one.precision - one.scale, _DIGITS[type(other)])
-            return pl.Decimal(min(whole + one.scale, _MOST_DIGITS), one.scale)
+        integer_digits = max(first.precision - first.scale, second.precision - second.scale)
+        return pl.Decimal(min(integer_digits + scale, _MOST_DIGITS), scale)
+    for decimal, integer in ((first, second), (second, first)):
+        if isinstance(decimal, pl.Decimal) and type(integer) in _DIGITS:
+            integer_digits = max(decimal.precision - decimal.scale, _DIGITS[type(integer)])
+            return pl.Decimal(min(integer_digits + decimal.scale, _MOST_DIGITS), decimal.scale)
     for family in (_SIGNED, _UNSIGNED):
         if kinds[0] in family and kinds[1] in family:
             return max(kinds, key=family.index)()
-    if all(kind in _DIGITS for kind in kinds):  # one with a sign and one without
+    if all(kind in _DIGITS for kind in kinds):  # signed with unsigned
         digits = max(_DIGITS[kinds[0]], _DIGITS[kinds[1]])
         return next((kind() for kind in _SIGNED if _DIGITS[kind] > digits), pl.Int64())
     return pl.Float64()
 
 
-def _struct(first: pl.Struct, second: pl.Struct) -> pl.DataType | None:
+def _common_struct(first: pl.Struct, second: pl.Struct) -> pl.DataType | None:
     fields = {field.name: instance(field.dtype) for field in first.fields}
     for field in second.fields:
-        there = fields.get(field.name)
-        together = instance(field.dtype) if there is None else unified(there, instance(field.dtype))
-        if together is None:
+        known_type = fields.get(field.name)
+        common = instance(field.dtype) if known_type is None else unified(known_type, instance(field.dtype))
+        if common is None:
             return None
-        fields[field.name] = together
+        fields[field.name] = common
     return pl.Struct(fields)
 
 
 def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
-    """A column of one file in the type of the whole table; instants are rounded down, and floats that
-    are to be integers have to be whole.
+    """Casts a column of one file to the type of the whole table. Instants are rounded down; floats that
+    become integers must be whole numbers.
 
     Args:
-        column: as it is read.
-        have: its type.
-        want: what ``unified`` gave for it and others.
+        column: expression of the column.
+        have: polars type of the column in the file.
+        want: common type from ``unified``.
     """
     if have == want:
         return column
     if isinstance(have, pl.Struct) and isinstance(want, pl.Struct):
-        there = {field.name: instance(field.dtype) for field in have.fields}
+        source_fields = {field.name: instance(field.dtype) for field in have.fields}
         fields = [
-            cast(column.struct.field(field.name), there[field.name], instance(field.dtype)).alias(field.name)
-            if field.name in there
+            cast(column.struct.field(field.name), source_fields[field.name], instance(field.dtype)).alias(field.name)
+            if field.name in source_fields
             else pl.lit(None, field.dtype).alias(field.name)
             for field in want.fields
         ]
@@ -227,18 +227,18 @@ def cast(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
         as_list = column if isinstance(have, pl.List) else column.arr.to_list()
         return as_list.list.eval(cast(pl.element(), _inner(have), _inner(want)))
     if have.is_float() and want.is_integer():
-        return _whole(column, have, want)
+        return _cast_to_integer(column, have, want)
     if have == pl.String and want == pl.Date:
         return column.str.to_date("%Y-%m-%d", strict=False)
     return column.cast(want)
 
 
-def _whole(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
-    """Floats as integers; a fraction, or a float that stands for several integers, fails the query by its value."""
+def _cast_to_integer(column: pl.Expr, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+    """Casts floats to integers. A fraction, or a float beyond exact integers, makes the query fail with its value."""
     is_whole = (column.abs() <= EXACT[4 if have == pl.Float32 else 8]) & (column == column.floor())
-    whole = pl.when(is_whole).then(column.cast(want, strict=False))
-    others = pl.when(~is_whole).then(column).cast(pl.String).cast(want)
-    return pl.coalesce(whole, others)
+    integers = pl.when(is_whole).then(column.cast(want, strict=False))
+    rejected = pl.when(~is_whole).then(column).cast(pl.String).cast(want)
+    return pl.coalesce(integers, rejected)
 
 
 def _has_struct(dtype: pl.DataType) -> bool:
@@ -250,15 +250,15 @@ def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
 
 
 def instance(dtype: Any) -> pl.DataType:
-    """Polars gives a type's class where an instance would say nothing more."""
+    """Returns an instance of a polars type, which may be given as its class."""
     return dtype() if isinstance(dtype, type) else dtype
 
 
 def small(table: pa.Table) -> pa.Table:
-    """Texts and lists in Arrow's usual types, as every Feast store gives them, unless they hold too much for those."""
+    """Casts texts and lists from Arrow's large types to the usual ones, unless the data exceeds their capacity."""
     for place, item in enumerate(table.schema):
         if pa.types.is_large_list(item.type) or pa.types.is_list(item.type):
-            table = table.set_column(place, item, _without_offsets(table.column(place)))
+            table = table.set_column(place, item, _rebuild_empty_lists(table.column(place)))
     schema = pa.schema([item.with_type(_small_type(item.type)) for item in table.schema])
     try:
         return table.cast(schema)
@@ -266,10 +266,8 @@ def small(table: pa.Table) -> pa.Table:
         return table
 
 
-def _without_offsets(lists: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Lists that are all empty made anew: polars 2.1 gives them offsets into elements that it leaves out, and Arrow
-    refuses to look at these.
-    """
+def _rebuild_empty_lists(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Rebuilds chunks whose lists are all empty: polars 2.1 exports them with invalid offsets, which Arrow rejects."""
     chunks = [
         type(chunk).from_arrays(
             pa.array(np.zeros(len(chunk) + 1, np.int64)).cast(chunk.offsets.type),

@@ -1,9 +1,9 @@
-"""Feast's compute engine for fast materialize: Arrow batches from the offline store, packed, into Redis.
+"""Feast compute engine for fast materialize: packs Arrow batches from the offline store and writes them to Redis.
 
-Feast's own engine makes a protobuf of every value before the online store sees it. This one takes the newest rows of
-each key in batches, packs whole columns, and writes one batch while the next is read. Views that need more (windows
-of Feast's, transformations) and other online stores go to Feast's local engine, which it extends. Loaded by dotted
-path from feature_store.yaml.
+Feast's own engine converts every value to a protobuf first. This engine reads the newest row of each key in batches,
+packs whole columns, and writes one batch while the next is read. Views with Feast windows or transformations, and other
+online stores, are left to the base class, Feast's local engine. Feast loads this module by dotted path from
+feature_store.yaml.
 """
 
 import dataclasses
@@ -31,14 +31,14 @@ from feature_repo.stores.retracted_rows import write_retracted
 from feature_repo.stores.source_path import source_of
 
 _WRITES_AT_ONCE = 2
-"""Redis works on one batch while the next is put on the wire; their order does not matter, the newest wins."""
+"""Redis processes one batch while the next is sent. Their order does not matter, because the newest row wins."""
 
 
 class PackedComputeEngineConfig(FeastConfigBaseModel):
-    """How much is under way at once.
+    """Options of the compute engine.
 
     Attributes:
-        rows: of one batch.
+        rows: rows per batch.
     """
 
     type: StrictStr = "feature_repo.stores.engine.PackedComputeEngine"
@@ -46,28 +46,28 @@ class PackedComputeEngineConfig(FeastConfigBaseModel):
 
 
 class PackedComputeEngine(LocalComputeEngine):
-    """Materializes plain views into packed values; memory is that of a few batches, whatever the table's size."""
+    """Materializes plain views into packed values, with the memory of a few batches for any table size."""
 
-    def __init__(self, **named: Any) -> None:
-        named.pop("rows", None)
-        named.pop("type", None)
-        super().__init__(**named)
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.pop("rows", None)
+        kwargs.pop("type", None)
+        super().__init__(**kwargs)
 
-    def _materialize_one(self, registry: BaseRegistry, task: MaterializationTask, **named: Any) -> Any:
+    def _materialize_one(self, registry: BaseRegistry, task: MaterializationTask, **kwargs: Any) -> Any:
         view, now = task.feature_view, clock.now()
-        task = dataclasses.replace(task, end_time=min(make_tzaware(task.end_time), now))  # no row of the future
+        task = dataclasses.replace(task, end_time=min(make_tzaware(task.end_time), now))  # excludes future rows
         if not isinstance(self.online_store, PackedRedisOnlineStore) or not _is_plain(task):
-            return super()._materialize_one(registry, task, **named)
+            return super()._materialize_one(registry, task, **kwargs)
         job_id = f"{view.name}-{task.start_time}-{task.end_time}"
         try:
             materialize(self.repo_config, self.offline_store, self.online_store, registry, task)
-            self._correct(task)
-        except Exception as error:  # Feast raises it again
+            self._rewrite_retracted(task)
+        except Exception as error:  # Feast raises the error again
             return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.ERROR, error=error)
         return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.SUCCEEDED)
 
-    def _correct(self, task: MaterializationTask) -> None:
-        """Bring to now what is online of keys that have lost events."""
+    def _rewrite_retracted(self, task: MaterializationTask) -> None:
+        """Rewrites the online rows of keys whose events were retracted."""
         config, view, store = self.repo_config, task.feature_view, cast(PackedRedisOnlineStore, self.online_store)
         server = store.server(config, config.online_store.write_timeout)
         write_retracted(config, view, store.writer(config, view), server, task.end_time)
@@ -80,15 +80,15 @@ def materialize(
     registry: BaseRegistry,
     task: MaterializationTask,
 ) -> int:
-    """Write the newest row of every key of a view. The same again is safe, also after it was stopped half-way.
+    """Writes the newest row of every key of a view. A retry is safe, also after an interrupted run.
 
     Returns:
-        How many rows were read.
+        Number of rows read.
 
     Raises:
         StoreError: the table is missing or damaged.
         InputError: a value does not fit its type.
-        OnlineUnavailable: Redis does not take the rows.
+        OnlineUnavailable: Redis does not accept the rows.
     """
     view = task.feature_view
     writer = online_store.writer(config, view)
@@ -114,7 +114,7 @@ def materialize(
 def _batches(
     config: RepoConfig, offline_store: Any, registry: BaseRegistry, task: MaterializationTask
 ) -> Iterator[pa.Table]:
-    """The newest rows, under the names of the view."""
+    """Yields batches of the newest rows, with the column names of the view."""
     view = task.feature_view
     source = source_of(view)
     entities = [registry.get_entity(name, task.project) for name in view.entities]
@@ -131,21 +131,21 @@ def _batches(
     )
     rows = getattr(config.batch_engine, "rows", 10_000)
     if isinstance(job, SourceRetrievalJob):
-        mapped = {new: old for old, new in (source.field_mapping or {}).items()}
-        job = job.declared({mapped.get(name, name): dtype for name, dtype in declared_types(view).items()})
+        file_names = {new: old for old, new in (source.field_mapping or {}).items()}
+        job = job.declared({file_names.get(name, name): dtype for name, dtype in declared_types(view).items()})
     if hasattr(job, "batches"):
-        found: Iterator[pa.Table] = (pa.Table.from_batches([batch]) for batch in job.batches(rows))
+        tables: Iterator[pa.Table] = (pa.Table.from_batches([batch]) for batch in job.batches(rows))
     else:
-        whole = job.to_arrow().combine_chunks()
-        found = (whole.slice(start, rows) for start in range(0, len(whole), rows))
-    for table in found:
+        combined = job.to_arrow().combine_chunks()
+        tables = (combined.slice(start, rows) for start in range(0, len(combined), rows))
+    for table in tables:
         renamed = utils._run_pyarrow_field_mapping(table, source.field_mapping or {})
         if len(renamed):
             yield renamed
 
 
 def _is_plain(task: MaterializationTask) -> bool:
-    """Whether the newest row of each key of the source is all that the view is."""
+    """Whether the view consists of the newest source row of each key, without any transformation."""
     view = task.feature_view
     if isinstance(view, BatchFeatureView | StreamFeatureView):
         return False

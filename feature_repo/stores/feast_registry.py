@@ -1,8 +1,8 @@
-"""Two faults of Feast 0.67's registries, mended.
+"""Workarounds for two bugs of Feast 0.67's registries.
 
-When an SQL registry is torn down, the versions of its views stay: the next ``feast apply`` would number them from 0
-again and end in an IntegrityError, for ever. And ``feast registry-dump`` ends in a KeyError where there is an on-demand
-view in Python.
+After the teardown of an SQL registry, the versions of its views remain: the next ``feast apply`` numbers them from 0
+again and always fails with an IntegrityError. And ``feast registry-dump`` fails with a KeyError if there is an
+on-demand view in Python.
 """
 
 from functools import wraps
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def forget_versions(config: "RepoConfig", *, of_views_that_are_gone: bool = False) -> int:
-    """Delete the versions of a project's views from its registry.
+    """Deletes the versions of a project's views from its registry.
 
     Args:
-        config: of the repository; nothing is done where its registry is not an SQL database.
-        of_views_that_are_gone: only those of views that the registry has no more.
+        config: configuration of the repository. Does nothing if its registry is not an SQL database.
+        of_views_that_are_gone: whether to delete only versions of views that are no longer in the registry.
 
     Returns:
-        How many there were.
+        Number of deleted versions.
     """
     if config.registry.registry_type != "sql":
         return 0
@@ -39,8 +39,8 @@ def forget_versions(config: "RepoConfig", *, of_views_that_are_gone: bool = Fals
     if of_views_that_are_gone:
         for table in (feature_views, label_views, on_demand_feature_views, stream_feature_views):
             name, project = table.c.feature_view_name, table.c.project_id
-            there = exists().where(name == versions.c.feature_view_name, project == versions.c.project_id)
-            statement = statement.where(~there)
+            view_exists = exists().where(name == versions.c.feature_view_name, project == versions.c.project_id)
+            statement = statement.where(~view_exists)
     engine = create_engine(config.registry.path)
     try:
         metadata.create_all(engine)
@@ -51,19 +51,19 @@ def forget_versions(config: "RepoConfig", *, of_views_that_are_gone: bool = Fals
 
 
 def mend_dump() -> None:
-    """Have ``to_dict`` of every registry find the parts that it sets to nothing. Again does nothing."""
+    """Patches ``to_dict`` of registries to add the key that it expects in on-demand views. Idempotent."""
     from feast.infra.registry.base_registry import BaseRegistry
 
-    make = BaseRegistry._message_to_sorted_dict
-    if hasattr(make, "__wrapped__"):
+    original = BaseRegistry._message_to_sorted_dict
+    if hasattr(original, "__wrapped__"):
         return
 
-    @wraps(make)
+    @wraps(original)
     def to_dict(message: Any) -> dict[str, Any]:
-        found = make(message)
-        transformation = found.get("spec", {}).get("featureTransformation")
+        dump = original(message)
+        transformation = dump.get("spec", {}).get("featureTransformation")
         if transformation is not None:
             transformation.setdefault("substraitPlan", {})
-        return found
+        return dump
 
     BaseRegistry._message_to_sorted_dict = staticmethod(to_dict)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""What lies behind one feature view: its Parquet files, their columns, and the types that hold all of them."""
+"""The history behind one feature view: its Parquet files, their columns, and a common type for each column."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from feast.data_source import DataSource
 
 PUSHED = "pushed-"
-"""How the names of files begin that were pushed. Their rows are the last of a table: a push corrects what was there."""
+"""Prefix of the names of pushed files. Their rows come last in a table, because a push corrects earlier rows."""
 
 _INTEGERS: dict[str, pl.DataType] = {"Int64": pl.Int64(), "Int32": pl.Int32()}
 _PATH_TYPES: dict[str, pl.DataType] = {
@@ -32,35 +32,36 @@ _PATH_TYPES: dict[str, pl.DataType] = {
     "Float64": pl.Float64(),
     "Float32": pl.Float32(),
 }
-"""Declared types that say what a text in the paths means; for others it is read as it is written."""
+"""Declared types that path texts are parsed as; columns of other types keep the text."""
 
 _READING_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
 
 
 def literal(text: str) -> str:
-    """An SQL string."""
+    """Quotes a text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)
 class History:
-    """Parquet files of one feature view and the columns of them that matter.
+    """The Parquet files of one feature view and their relevant columns.
 
-    Rows have a total order: the event time, then the created time (null is the oldest), then the place in the files;
-    of two rows the later one is the newer. Times count in microseconds, rounded down.
+    Rows are totally ordered by event time, then created time (null is oldest), then position in the files; a later
+    row is newer. Times are microseconds, rounded down.
 
     Attributes:
-        view: name, for messages.
-        files: in the order that numbers their rows.
-        types: column of the files → the type that holds its values in all of them, for the columns that matter.
-        keys: join key as the spine calls it → column.
-        features: name in the answer → column.
+        view: name of the view, for messages.
+        files: paths, in the order in which rows are numbered.
+        types: column of the files → common type of its values in all files, for the relevant columns.
+        keys: join key in the spine → column of the files.
+        features: feature name in the result → column of the files.
         time: column of the event time.
         created: column of the created time, if there is one.
-        ttl: rows older than this do not count; None is no limit.
-        key_types: column of a key → Feast's name of its declared type, if that is known; by it keys are converted.
-        in_paths: columns that stand in the paths (``country=se/``) of the files that lack them.
-        declared: name in the answer → how the view declares the feature; others are given as the files have them.
+        ttl: maximum age of a row; None for no limit.
+        key_types: key column → Feast's name of its declared type, where known. Keys are converted to it.
+        in_paths: columns encoded in the paths (``country=se/``) of files that lack them.
+        declared: feature name in the result → its declaration. Other features keep the type of the files.
+        staged: temporary copy of a source that is not local Parquet.
     """
 
     view: str
@@ -77,17 +78,17 @@ class History:
     staged: Staging | None = field(default=None, repr=False, compare=False)
 
     def types_in_files(self) -> dict[str, dict[str, str]]:
-        """Column → its types as the files have them → the first file with each; columns that matter alone.
+        """Maps each relevant column to its types in the files, and each type to the first file that has it.
 
-        A column that is null throughout in a file, or that the file lacks, says nothing about it.
+        Files that lack a column, or in which it is entirely null, are left out for that column.
         """
-        found: dict[str, dict[str, str]] = {column: {} for column in self.types}
-        for file, at in zip(self.files, map(state, self.files), strict=True):
-            columns = footer(file, at).columns.types
-            for column, types in found.items():
+        types_by_column: dict[str, dict[str, str]] = {column: {} for column in self.types}
+        for file, file_state in zip(self.files, map(state, self.files), strict=True):
+            columns = footer(file, file_state).columns.types
+            for column, first_files in types_by_column.items():
                 if column in columns and not pa.types.is_null(columns[column]):
-                    types.setdefault(str(columns[column]), file)
-        return found
+                    first_files.setdefault(str(columns[column]), file)
+        return types_by_column
 
 
 def open_history(
@@ -104,30 +105,30 @@ def open_history(
     temp_directory: str | None,
     declared: Mapping[str, str] | None = None,
 ) -> History:
-    """Look at a view's source and check that it is what the view says.
+    """Opens a view's source and checks it against the view's declaration.
 
     A source that is not Parquet on this machine is copied to a temporary Parquet file first.
 
     Args:
-        source: of the view.
-        view: its name.
-        keys: join key as the spine calls it → name in the view.
-        features: name in the answer → name in the view.
+        source: batch source of the view.
+        view: name of the view.
+        keys: join key in the spine → name in the view.
+        features: feature name in the result → name in the view.
         time: name of the event time in the view.
         created: name of the created time, if there is one.
         renamed: name in the view → name in the files, where they differ.
-        ttl: of the view; zero is no limit.
-        repo_path: which relative paths start from.
-        temp_directory: where a copy goes; the system's if None.
-        declared: name in the view → Feast's name of its type, which decides how a key is compared and what the text of
-            a column in the paths means. Without it, keys are compared as the files have them, and texts in the paths
-            that are written as integers or dates are that.
+        ttl: ttl of the view; zero for no limit.
+        repo_path: folder that relative paths start from.
+        temp_directory: folder for a temporary copy; the system's temporary folder if None.
+        declared: name in the view → Feast's name of its type. It decides how keys are compared and how path texts are
+            parsed. Without it, keys are compared in the types of the files, and path texts that look like integers
+            or dates are read as such.
 
     Raises:
-        StoreError: files are missing or unreadable, lack a column, have no time where one is declared, or have types
-            of one column that no type holds.
+        StoreError: files are missing or unreadable, lack a column, have another type where a time is declared, or
+            have types of one column without a common type.
     """
-    wanted = [*keys.values(), *features.values(), time, *([created] if created else [])]
+    requested = [*keys.values(), *features.values(), time, *([created] if created else [])]
     files = _parquet_files(source, view, repo_path)
     staged = None
     if files is None:
@@ -136,20 +137,20 @@ def open_history(
         _stage(source, view, repo_path, target)
         files = [str(target)]
     declared = declared or {}
-    columns, types, in_paths = _columns(files, wanted, renamed, declared, view)
+    columns, types, in_paths = _resolve_columns(files, requested, renamed, declared, view)
     key_types = {columns[key]: declared[key] for key in keys.values() if declared.get(key) in KEY_TYPES}
     types |= {column: KEY_TYPES[dtype] for column, dtype in key_types.items()}
     for name in features.values():
-        whole = _INTEGERS.get(declared.get(name, ""))
-        if whole is not None and types[columns[name]] == pl.Float64:  # which would round the integers of other files
-            types[columns[name]] = whole
-    for moment in (time, created):
-        if moment and types[columns[moment]] == pl.Null:  # as a table without rows may have it
-            types[columns[moment]] = MICROSECONDS
-        if moment and not isinstance(types[columns[moment]], pl.Datetime | pl.Date):
+        integer_type = _INTEGERS.get(declared.get(name, ""))
+        if integer_type is not None and types[columns[name]] == pl.Float64:  # would round the integers of other files
+            types[columns[name]] = integer_type
+    for time_name in (time, created):
+        if time_name and types[columns[time_name]] == pl.Null:  # possible in a table without rows
+            types[columns[time_name]] = MICROSECONDS
+        if time_name and not isinstance(types[columns[time_name]], pl.Datetime | pl.Date):
             raise StoreError(
-                expected=f"a time in the column {columns[moment]!r} behind the view {view}",
-                found=f"{types[columns[moment]]}; the columns: "
+                expected=f"a time in the column {columns[time_name]!r} behind the view {view}",
+                found=f"{types[columns[time_name]]}; the columns: "
                 + ", ".join(f"{name} {dtype}" for name, dtype in sorted(types.items())),
                 next_command="write the column as a timestamp in microseconds, UTC",
             )
@@ -168,98 +169,100 @@ def open_history(
     )
 
 
-def _columns(
+def _resolve_columns(
     files: Sequence[str],
-    wanted: Sequence[str],
+    requested: Sequence[str],
     renamed: Mapping[str, str],
     declared: Mapping[str, str],
     view: str,
 ) -> tuple[dict[str, str], dict[str, pl.DataType], tuple[str, ...]]:
-    """Where each wanted name is: its column, the types of the columns, and which of them stand in the paths."""
-    schemas = {file: _types_of(file, view) for file in files}
+    """Resolves requested names: name → column, column → common type, and the columns encoded in paths."""
+    schemas = {file: _file_types(file, view) for file in files}
     names = {name for types in schemas.values() for name in types}
-    columns = {name: renamed[name] if renamed.get(name) in names else name for name in wanted}
-    of_columns = dict.fromkeys(columns.values())
-    in_paths = tuple(c for c in of_columns if any(c not in schemas[file] and is_in_path(file, c) for file in files))
-    absent = sorted(column for column in of_columns if column not in names and column not in in_paths)
+    columns = {name: renamed[name] if renamed.get(name) in names else name for name in requested}
+    distinct_columns = dict.fromkeys(columns.values())
+    in_paths = tuple(
+        c for c in distinct_columns if any(c not in schemas[file] and is_in_path(file, c) for file in files)
+    )
+    absent = sorted(column for column in distinct_columns if column not in names and column not in in_paths)
     if absent:
         raise StoreError(
             expected=f"the columns {absent} behind the view {view}",
-            found=f"{sorted(names)} in {_where(files)}",
+            found=f"{sorted(names)} in {_describe_files(files)}",
             next_command="python -m transforms build, or correct the view and run: python -m feature_repo apply",
         )
     names_in_view = {column: name for name, column in columns.items()}
     types = {}
-    for column in of_columns:
+    for column in distinct_columns:
         first_files: dict[pa.DataType, str] = {}
-        for file, there in schemas.items():
-            if column in there:
-                first_files.setdefault(there[column], file)
+        for file, file_types in schemas.items():
+            if column in file_types:
+                first_files.setdefault(file_types[column], file)
         path_type = _PATH_TYPES.get(declared.get(names_in_view[column], ""))
-        together = _in_paths(files, column, path_type, view) if column in in_paths else None
-        types[column] = _one_type(column, first_files, together, view)
+        path_column_type = _path_type(files, column, path_type, view) if column in in_paths else None
+        types[column] = _common_type(column, first_files, path_column_type, view)
     return columns, types, in_paths
 
 
-def _types_of(file: str, view: str) -> Mapping[str, pa.DataType]:
+def _file_types(file: str, view: str) -> Mapping[str, pa.DataType]:
     try:
-        found = footer(file, state(file)).columns
+        columns = footer(file, state(file)).columns
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
             found=f"{(str(error).splitlines() or [''])[0]} in {file}",
             next_command="python -m transforms build",
         ) from error
-    if found.repeated:
+    if columns.repeated:
         raise StoreError(
             expected=f"one column of each name in the files behind the view {view}",
-            found=f"several columns {', '.join(map(repr, found.repeated))} in {file}",
+            found=f"several columns {', '.join(map(repr, columns.repeated))} in {file}",
             next_command="write the file again without the repeated columns",
         )
-    return found.types
+    return columns.types
 
 
-def _one_type(
-    column: str, first_files: Mapping[pa.DataType, str], together: pl.DataType | None, view: str
+def _common_type(
+    column: str, first_files: Mapping[pa.DataType, str], common: pl.DataType | None, view: str
 ) -> pl.DataType:
-    """The type that holds a column's values in all files.
+    """Returns the common type of a column's values in all files.
 
     Args:
-        column: name.
-        first_files: each type that the column has → the first file with it.
-        together: of the values in the paths, if there are some.
-        view: name, for the message.
+        column: name of the column.
+        first_files: type of the column → first file that has it.
+        common: type of the values in the paths, if there are any.
+        view: name of the view, for the message.
     """
-    before = (together, "the paths") if together else None
+    earlier = (common, "the paths") if common else None
     for dtype, file in first_files.items():
-        own = polars_type(readable(dtype))
-        if own is None:
+        file_type = polars_type(readable(dtype))
+        if file_type is None:
             raise StoreError(
                 expected=f"a type of Parquet that can be read in the column {column!r} behind the view {view}",
                 found=f"{dtype} in {file}",
                 next_command="write the column in another type",
             )
-        wider = settled(own) if together is None else unified(together, settled(own))
+        wider = settled(file_type) if common is None else unified(common, settled(file_type))
         if wider is None:
-            there, where = before or (None, "")
+            earlier_type, location = earlier or (None, "")
             raise StoreError(
                 expected=f"types of the column {column!r} behind the view {view} that hold one another's values",
-                found=f"{there} in {where}, {dtype} in {file}",
+                found=f"{earlier_type} in {location}, {dtype} in {file}",
                 next_command="write the column in one type in all files",
             )
-        if before is None or wider != together:
-            before = dtype, file
-        together = wider
-    return together or pl.Null()
+        if earlier is None or wider != common:
+            earlier = dtype, file
+        common = wider
+    return common or pl.Null()
 
 
-def _in_paths(files: Sequence[str], column: str, declared: pl.DataType | None, view: str) -> pl.DataType:
-    """The type of a column that stands in the paths: the declared one, which every text has to fit."""
+def _path_type(files: Sequence[str], column: str, declared: pl.DataType | None, view: str) -> pl.DataType:
+    """Returns the type of a column encoded in paths: the declared type, which every path text must fit."""
     texts = [text for text in (in_path(file, column) for file in files) if text is not None]
     if not texts:
         return declared or pl.Null()
     if declared is None:
-        return next((d for d in (pl.Int64(), pl.Date()) if _are_written_as(texts, d)), pl.String())
+        return next((candidate for candidate in (pl.Int64(), pl.Date()) if _look_like(texts, candidate)), pl.String())
     fits = pl.Series(texts, dtype=pl.String).cast(declared, strict=False).is_not_null()
     if not fits.all():
         text = texts[fits.arg_min() or 0]
@@ -271,18 +274,18 @@ def _in_paths(files: Sequence[str], column: str, declared: pl.DataType | None, v
     return declared
 
 
-def _are_written_as(texts: Sequence[str], dtype: pl.DataType) -> bool:
-    given = pl.Series(texts, dtype=pl.String)
-    there = given.str.to_date("%Y-%m-%d", strict=False) if dtype == pl.Date else given.cast(dtype, strict=False)
-    return bool((there.cast(pl.String) == given).fill_null(False).all())
+def _look_like(texts: Sequence[str], dtype: pl.DataType) -> bool:
+    series = pl.Series(texts, dtype=pl.String)
+    parsed = series.str.to_date("%Y-%m-%d", strict=False) if dtype == pl.Date else series.cast(dtype, strict=False)
+    return bool((parsed.cast(pl.String) == series).fill_null(False).all())
 
 
-def _where(files: Sequence[str]) -> str:
+def _describe_files(files: Sequence[str]) -> str:
     return files[0] if len(files) == 1 else f"{len(files)} files, the first is {files[0]}"
 
 
 def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str] | None:
-    """The files of a local Parquet source; None for any other source."""
+    """Lists the files of a local Parquet source; None for any other source."""
     from feast import FileSource
     from feast.data_format import ParquetFormat
 
@@ -303,19 +306,19 @@ def _parquet_files(source: "DataSource", view: str, repo_path: Any) -> list[str]
 
 
 def parquet_files_in(place: Path, source: "DataSource") -> list[Path]:
-    """The files of a table in the order that numbers their rows: by their paths, those that were pushed after all.
+    """Lists the files of a table in the order in which rows are numbered: by path, pushed files last.
 
     Args:
-        place: a file, a folder, or a pattern of names.
-        source: that means it.
+        place: a file, a folder, or a glob pattern.
+        source: the source with this path.
     """
-    there = files_at(str(place), is_table=PLACE in (source.tags or {}))
-    files = [file for file in there if file.suffix == ".parquet" or not place.is_dir()]
+    candidates = files_at(str(place), is_table=PLACE in (source.tags or {}))
+    files = [file for file in candidates if file.suffix == ".parquet" or not place.is_dir()]
     return sorted(files, key=lambda file: file.name.startswith(PUSHED))
 
 
 def _stage(source: "DataSource", view: str, repo_path: Any, target: Path) -> None:
-    """Copy a source to one Parquet file, batch by batch."""
+    """Copies a source to one Parquet file, batch by batch."""
     from feast.infra.offline_stores.duckdb import _read_data_source
 
     try:

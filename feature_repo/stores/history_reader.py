@@ -1,4 +1,4 @@
-"""The rows of a history, read: which of them count as of some moments, their values, the newest of each key, all."""
+"""Reads the rows of a history: times for the as-of join, values of given rows, the newest row of each key, or all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
     from feature_repo.stores.history import History
 
 KEY_BYTES = 500
-"""Of memory, that are taken for each key while its newest row is looked for, about."""
+"""Estimated memory per key, in bytes, while its newest row is searched."""
 
 CODE, NEWEST = "code", "newest"
-"""Columns of the number of a key, and of the newest event time of it that counts, in microseconds."""
+"""Columns of a key's code, and of its newest event time in the range, in microseconds."""
 
 _ROW = "row"
 _FURTHEST = 1 << 62
-"""Microseconds from 1970, before and after, that no time of a calendar reaches; so that differences fit 64 bits."""
+"""Bound on microseconds since 1970 that no calendar time reaches, so that differences fit 64 bits."""
 
 END_OF_TIME = _FURTHEST - 1
-"""Later than any event: the end of a range that has none."""
+"""Later than any event: the end of an open range."""
 
 
 def key_name(place: int) -> str:
-    """Column of a join key while keys are compared: by its place, so that no name of a user is in the way."""
+    """Returns the internal column name of a join key, by position, so that it cannot clash with a user's column."""
     return f"key {place}"
 
 
 class HistoryReader:
-    """Reads the files of a history as they were when they were opened.
+    """Reads the files of a history in the state in which they were opened.
 
     Args:
-        history: what is read.
-        groups: its files.
+        history: the history to read.
+        groups: its files, grouped by their types.
 
     Attributes:
-        refusal: why a key of the files cannot be one, after a query has failed of it.
+        refusal: the error of an invalid key in the files, after it made a query fail.
     """
 
     def __init__(self, history: "History", groups: Sequence[Group]) -> None:
@@ -56,7 +56,7 @@ class HistoryReader:
         return len(group.ends) > 0 and group.ends[-1] > 0 and group.polars_types().get(history.time, pl.Null) != pl.Null
 
     def _groups_since(self, since: int | None) -> Iterator[Group]:
-        """The groups without the files whose rows are all older, as far as these say so."""
+        """Yields the groups without files whose statistics show that all rows are older than ``since``."""
         for group in self._groups:
             if since is None:
                 yield group
@@ -68,26 +68,26 @@ class HistoryReader:
 
     @property
     def rows(self) -> int:
-        """Of all files that have times."""
+        """Number of rows in all files that have event times."""
         return int(sum(group.ends[-1] for group in self._groups))
 
     def times(
         self, codes: pl.DataFrame, *, until: int, since: int | None
     ) -> Iterator[tuple[Integers, Integers, Integers | None, Integers]]:
-        """Code of the key, event time, created time and number of every row whose key and time can matter.
+        """Yields key code, event time, created time and number of every row that can match.
 
         Args:
-            codes: the distinct join keys under ``key_name`` in the history's types, and their ``CODE``. Where they
-                have a ``NEWEST``, rows of that event time alone can matter.
+            codes: distinct join keys (columns ``key_name``) in the history's types, and their ``CODE``. If there is a
+                column ``NEWEST``, only rows with that event time match.
             until: last event time, in microseconds.
-            since: first event time.
+            since: first event time, in microseconds; None for no bound.
 
         Yields:
-            Four arrays (rows,), the third None if there is no created time.
+            Four arrays (rows,); the third is None if there is no created time.
         """
         history = self._history
         created_columns = [history.created] if history.created else []
-        # left to itself, polars collects many rows before it chooses; codes of the history's own keys are the fewer
+        # by default, polars collects many rows before it chooses; codes of the history's own keys are the smaller side
         build_side: Literal["auto", "force_right"] = "force_right" if NEWEST in codes.columns else "auto"
         for group in self._groups_since(since):
             rows = self._scan(group, [*history.keys.values(), history.time, *created_columns], since, until)
@@ -104,77 +104,77 @@ class HistoryReader:
                 rows = rows.join(codes.lazy(), how="cross")
             if NEWEST in codes.columns:
                 rows = rows.filter(pl.col("event") == pl.col(NEWEST))
-            wanted = rows.select(CODE, "event", _ROW, *(["created"] if created_columns else []))
-            for batch in _batches(wanted, in_order=False):
-                known = batch["created"].fill_null(LOWEST).to_numpy() if created_columns else None
+            matches = rows.select(CODE, "event", _ROW, *(["created"] if created_columns else []))
+            for batch in _batches(matches, in_order=False):
+                created = batch["created"].fill_null(LOWEST).to_numpy() if created_columns else None
                 numbers = group.numbers(batch[_ROW].to_numpy().astype(np.int64))
-                yield batch[CODE].to_numpy(), batch["event"].to_numpy(), known, numbers
+                yield batch[CODE].to_numpy(), batch["event"].to_numpy(), created, numbers
 
     def values(
         self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int
     ) -> Iterator[tuple[Integers, pl.DataFrame]]:
-        """Columns of some rows, a part of them at a time.
+        """Yields columns of given rows, in parts.
 
         Args:
-            numbers: (wanted,) of the rows, ascending.
-            columns: name → column.
-            since: event time of the oldest of the rows or before, in microseconds.
-            until: event time of the newest of them or after.
+            numbers: (n,) row numbers, ascending.
+            columns: name in the result → column.
+            since: lower bound on the event times of the rows, in microseconds.
+            until: upper bound on them.
 
         Yields:
-            Places in ``numbers`` (part,), and the values of those rows (part,).
+            Positions in ``numbers`` (part,), and the values of those rows (part,).
         """
-        of_files = list(dict.fromkeys(columns.values()))
+        file_columns = list(dict.fromkeys(columns.values()))
         for group in self._groups_since(since):
-            places, wanted = group.locate(numbers)
-            if not len(wanted):
+            positions, group_rows = group.locate(numbers)
+            if not len(group_rows):
                 continue
             row = _row(self._history)
-            scan = self._scan(group, list(dict.fromkeys([*of_files, self._history.time])), since, until)
-            here = [name for name in of_files if name in group.polars_types()]
+            scan = self._scan(group, list(dict.fromkeys([*file_columns, self._history.time])), since, until)
+            present = [name for name in file_columns if name in group.polars_types()]
             done = 0
-            for batch in _batches(scan.select(row, *here), in_order=True):
+            for batch in _batches(scan.select(row, *present), in_order=True):
                 rows = batch[row].to_numpy()
-                end = int(np.searchsorted(wanted, int(rows[-1]) + 1))
+                end = int(np.searchsorted(group_rows, int(rows[-1]) + 1))
                 if end > done:
-                    found = batch[np.searchsorted(rows, wanted[done:end])]
-                    typed = found.with_columns(self._typed(columns, group)).select(list(columns))
-                    yield places[done:end], typed
+                    selected = batch[np.searchsorted(rows, group_rows[done:end])]
+                    typed = selected.with_columns(self._typed(columns, group)).select(list(columns))
+                    yield positions[done:end], typed
                 done = end
 
     def all_values(
         self, numbers: Integers, columns: Mapping[str, str], *, since: int | None, until: int
     ) -> pl.DataFrame:
-        """Columns of some rows at once, in the order of the rows; arguments as for ``values``."""
+        """Reads columns of given rows at once, in the order of ``numbers``; arguments as for ``values``."""
         schema = {name: self._history.types[column] for name, column in columns.items()}
-        found = [pl.DataFrame(schema=schema)]
-        places = []
-        for some, frame in self.values(numbers, columns, since=since, until=until):
-            places.append(some)
-            found.append(frame)
-        frame, order = pl.concat(found), np.concatenate(places) if places else np.empty(0, np.int64)
+        frames = [pl.DataFrame(schema=schema)]
+        positions = []
+        for part, frame in self.values(numbers, columns, since=since, until=until):
+            positions.append(part)
+            frames.append(frame)
+        frame, order = pl.concat(frames), np.concatenate(positions) if positions else np.empty(0, np.int64)
         return frame if np.all(order[1:] > order[:-1]) else frame[np.argsort(order)]
 
     def newest(
         self, columns: Mapping[str, str], *, since: int | None, until: int, memory: int
     ) -> Iterator[pl.DataFrame]:
-        """The newest row of each key between two event times, both included, in microseconds.
+        """Yields the newest row of each key between two event times, both included, in microseconds.
 
         Args:
-            columns: name → column, of what is wanted.
-            since: first event time; the first of all if None.
+            columns: name in the result → column.
+            since: first event time; None for no bound.
             until: last event time.
-            memory: bytes for the keys, about; of more keys than fit a part is looked for after the other.
+            memory: approximate memory for the keys, in bytes; if they do not fit, they are searched in parts.
 
         Yields:
-            Some rows with the columns, the times in microseconds.
+            Frames of rows with the columns; times are in microseconds.
         """
         parts = self.parts(memory)
         for part in range(parts):
             codes = self._newest_times(since, until, part, parts)
             times = codes[NEWEST].to_numpy()
             newest = Newest(KeySlots(times))
-            oldest = int(times.min(initial=until))  # most of a history is older than this, and is not read again
+            oldest = int(times.min(initial=until))  # most of a history is older and is not read again
             recent = HistoryReader(self._history, list(self._groups_since(oldest)))
             for arrays in recent.times(codes, until=until, since=oldest):
                 newest.offer(*arrays)
@@ -183,7 +183,7 @@ class HistoryReader:
                 yield frame
 
     def between(self, columns: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
-        """All rows between two event times, both included, some at a time; arguments as for ``newest``."""
+        """Yields all rows between two event times, both included, in frames; arguments as for ``newest``."""
         for group in self._groups:
             scan = self._scan(group, list(dict.fromkeys([*columns.values(), self._history.time])), since, until)
             _, is_within = self._event(group, since, until)
@@ -191,13 +191,12 @@ class HistoryReader:
             yield from _batches(rows, in_order=False)
 
     def first_rows(self, keys: Mapping[str, str], *, since: int | None, until: int) -> Iterator[pl.DataFrame]:
-        """Keys without a null and the first event time of each in a range, found batch by batch, so that a key may
-        come again.
+        """Yields the keys without nulls and the first event time of each in a range. A key may repeat across batches.
 
         Args:
-            keys: name → column.
-            since: first event time, in microseconds; the first of all if None.
-            until: last event time.
+            keys: name in the result → column.
+            since: first event time, in microseconds; None for no bound.
+            until: last event time, in microseconds.
 
         Yields:
             The keys under their names, and ``first_row`` in microseconds.
@@ -210,7 +209,7 @@ class HistoryReader:
                 yield batch.group_by(list(keys)).agg(pl.col("first_row").min())
 
     def parts(self, memory: int) -> int:
-        """In how many parts keys have to be looked for, so that each fits into so many bytes."""
+        """Returns the number of parts in which keys are searched, so that each part fits into ``memory`` bytes."""
         if not self._history.keys or self.rows * KEY_BYTES <= memory:
             return 1
         hashes = [self._hashes(group) for group in self._groups]
@@ -225,22 +224,22 @@ class HistoryReader:
         return pl.struct(self._key_names()).hash()
 
     def _newest_times(self, since: int | None, until: int, part: int, parts: int) -> pl.DataFrame:
-        """The keys without a null that have a row in a time range, their ``CODE`` and ``NEWEST``; of one part alone."""
+        """Returns one part of the keys without nulls that have a row in the range, with ``CODE`` and ``NEWEST``."""
         names = self._key_names()
         types = [self._history.types[column] for column in self._history.keys.values()]
-        found = [pl.LazyFrame(schema={**dict(zip(names, types, strict=True)), NEWEST: pl.Int64})]
+        group_rows = [pl.LazyFrame(schema={**dict(zip(names, types, strict=True)), NEWEST: pl.Int64})]
         for group in self._groups:
             event, is_within = self._event(group, since, until)
             rows = self._scan(group, [*self._history.keys.values(), self._history.time], since, until)
             rows = rows.filter(is_within).select(*self._keys(group), event.alias(NEWEST)).drop_nulls()
-            found.append(rows.filter(self._hash() % parts == part) if parts > 1 else rows)
-        rows = pl.concat(found)
+            group_rows.append(rows.filter(self._hash() % parts == part) if parts > 1 else rows)
+        rows = pl.concat(group_rows)
         times = rows.group_by(names).agg(pl.col(NEWEST).max()) if names else rows.max().drop_nulls()
         distinct = times.collect(engine="streaming")
         return distinct.with_columns(pl.int_range(distinct.height, dtype=pl.Int32).alias(CODE))
 
     def _event(self, group: Group, since: int | None, until: int) -> tuple[pl.Expr, pl.Expr]:
-        """The event time in microseconds, and whether it lies between two moments, both included."""
+        """Returns expressions of the event time in microseconds, and of whether it lies in the inclusive range."""
         event = self._instants(self._history.time, group.polars_types())
         return event, (event <= until) if since is None else event.is_between(since, until)
 
@@ -255,43 +254,43 @@ class HistoryReader:
         return [self._as_declared(column, group).alias(name) for name, column in columns.items()]
 
     def _as_declared(self, column: str, group: Group) -> pl.Expr:
-        """A column in the type of the whole table; null throughout where a group of files lacks it."""
-        want, types = self._history.types[column], group.polars_types()
+        """Returns an expression of a column in the table's type; null if this group of files lacks the column."""
+        target_type, types = self._history.types[column], group.polars_types()
         if column not in types:
-            return pl.lit(None, want)
-        dtype = self._history.key_types.get(column)
-        if dtype is None or (types[column] == want and dtype != "UnixTimestamp"):
-            return cast(pl.col(column), types[column], want)
+            return pl.lit(None, target_type)
+        declared_type = self._history.key_types.get(column)
+        if declared_type is None or (types[column] == target_type and declared_type != "UnixTimestamp"):
+            return cast(pl.col(column), types[column], target_type)
         are_uuids = str(group.types.get(column)).startswith("extension<arrow.uuid")
 
         def as_keys(values: pl.Series) -> pl.Series:
             try:
-                return key_series(values, dtype, column, are_uuids=are_uuids)
-            except InputError as error:  # polars would make another error of it
+                return key_series(values, declared_type, column, are_uuids=are_uuids)
+            except InputError as error:  # polars would replace it by an error of its own
                 self.refusal = error
                 raise pl.exceptions.ComputeError(str(error)) from error
 
-        return pl.col(column).map_batches(as_keys, return_dtype=want, is_elementwise=True)
+        return pl.col(column).map_batches(as_keys, return_dtype=target_type, is_elementwise=True)
 
     def _instants(self, column: str, types: Mapping[str, pl.DataType]) -> pl.Expr:
-        """A time as microseconds since 1970, rounded down."""
-        have = types.get(column, pl.Null())
-        if have == pl.Null:
+        """Returns an expression of a time as microseconds since 1970, rounded down."""
+        source_type = types.get(column, pl.Null())
+        if source_type == pl.Null:
             return pl.lit(None, pl.Int64)
-        if isinstance(have, pl.Datetime) and have.time_unit == "ms":
+        if isinstance(source_type, pl.Datetime) and source_type.time_unit == "ms":
             return pl.col(column).to_physical().clip(-_FURTHEST // 1000, _FURTHEST // 1000) * 1000
-        if not isinstance(have, pl.Datetime):  # a date, or the text of one in the paths
-            return cast(pl.col(column), have, pl.Date()).cast(pl.Datetime("us")).to_physical()
-        return pl.col(column).cast(settled(have)).to_physical().clip(-_FURTHEST, _FURTHEST)
+        if not isinstance(source_type, pl.Datetime):  # a date, or a date as text in a path
+            return cast(pl.col(column), source_type, pl.Date()).cast(pl.Datetime("us")).to_physical()
+        return pl.col(column).cast(settled(source_type)).to_physical().clip(-_FURTHEST, _FURTHEST)
 
     def _scan(self, group: Group, columns: Sequence[str], since: int | None, until: int) -> pl.LazyFrame:
-        """Rows of a group whose event time can lie between two moments."""
+        """Scans the rows of a group whose event time may lie between two moments."""
         dtype = group.polars_types()[self._history.time]
         return group.scan(columns, _row(self._history)).filter(_between(self._history.time, dtype, since, until))
 
 
 def _row(history: "History") -> str:
-    """A name for the numbers of rows that no column has."""
+    """Returns a name for the row-number column that no other column has."""
     return _ROW + "_" * max(map(len, history.types))
 
 
@@ -302,19 +301,19 @@ def _batches(rows: pl.LazyFrame, *, in_order: bool) -> Iterator[pl.DataFrame]:
 
 
 def _between(column: str, dtype: pl.DataType, since: int | None, until: int) -> pl.Expr:
-    """A condition on the event time that Parquet statistics can answer; never narrower than asked."""
+    """Returns a condition on the event time that Parquet statistics can evaluate; never narrower than the range."""
     time = pl.col(column)
     condition = time.is_not_null()
-    for moment, is_within in ((until + 1, time.le), (since, time.ge)):  # below a microsecond there may be more
+    for moment, compare in ((until + 1, time.le), (since, time.ge)):  # values may have digits below a microsecond
         bound = None if moment is None else _bound(moment, dtype)
         if bound is not None:
-            condition &= is_within(bound)
+            condition &= compare(bound)
     return condition
 
 
 def _bound(moment: int, dtype: pl.DataType) -> pl.Expr | None:
-    """Microseconds as a literal of a column's type; None where the type cannot hold it. No time of Python is made on
-    the way: its zones and those of polars differ after 2100.
+    """Returns microseconds as a literal of a column's type; None if the type cannot hold it. It avoids Python's
+    datetimes, whose time zones differ from those of polars after 2100.
     """
     if dtype == pl.Date:
         day = moment // DAY
@@ -325,4 +324,4 @@ def _bound(moment: int, dtype: pl.DataType) -> pl.Expr | None:
 
 
 _NANOSECONDS = np.iinfo(np.int64).max // 1000
-"""Microseconds that nanoseconds in 64 bits can hold."""
+"""Range of 64-bit nanoseconds, in microseconds."""

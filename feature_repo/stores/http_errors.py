@@ -1,7 +1,7 @@
-"""Feast's Python server (`feast serve`) on our online store: a client's mistake is a 4xx, a store that is away a 503.
+"""HTTP status codes of Feast's Python server (`feast serve`): 4xx for client errors, 503 for an unavailable store.
 
-Feast 0.67 answers 500 to whatever is not an error of its own: a missing join key, an unknown feature, a text where a
-number belongs, a push without a column. Its own errors keep the code that they have.
+Feast 0.67 answers 500 for every error that is not its own: a missing join key, an unknown feature, a text in place of a
+number, a push without a column. Feast's own errors keep their codes.
 """
 
 import logging
@@ -23,55 +23,59 @@ from feature_repo.errors import InputError, OnlineUnavailable
 
 UNPROCESSABLE, BROKEN, UNAVAILABLE = 422, 500, 503
 
-_OF_CLIENTS = (FeatureNameCollisionError, RequestDataNotFoundInEntityRowsException, SpecifiedFeaturesNotPresentError)
-"""Errors of Feast that say 500 and are about the request."""
+_REQUEST_ERRORS = (
+    FeatureNameCollisionError,
+    RequestDataNotFoundInEntityRowsException,
+    SpecifiedFeaturesNotPresentError,
+)
+"""Errors of Feast with code 500 that are caused by the request."""
 
-_OF_VALUES = (AssertionError, KeyError, TypeError, ValueError, OverflowError)
-"""What Feast, pandas and Arrow raise when a body does not fit; an error of Arrow is one of them, too."""
+_VALUE_ERRORS = (AssertionError, KeyError, TypeError, ValueError, OverflowError)
+"""Errors that Feast, pandas and Arrow raise for an invalid body. Arrow's errors are subclasses of these."""
 
 logger = logging.getLogger(__name__)
 
 
 def install(settings: type) -> None:
-    """Have every server that Feast makes of one of our stores answer so. Again does nothing.
+    """Patches Feast so that servers on the packed online store use these status codes. Idempotent.
 
     Args:
-        settings: class of the settings by which our online store is known.
+        settings: configuration class that identifies the packed online store.
     """
-    make = feature_server.get_app
-    if not hasattr(make, "__wrapped__"):
-        feature_server.get_app = _with_codes(make, settings)
+    make_app = feature_server.get_app
+    if not hasattr(make_app, "__wrapped__"):
+        feature_server.get_app = _wrap_get_app(make_app, settings)
 
 
 def code_of(error: Exception, method: str = "POST") -> int:
-    """HTTP status of an error.
+    """Returns the HTTP status of an error.
 
     Args:
-        error: that a request ended in.
-        method: of the request; one without a body is not to blame for values.
+        error: the error that a request raised.
+        method: HTTP method. Value errors count as client errors only for POST, which has a body.
     """
-    if isinstance(error, (InputError, *_OF_CLIENTS)):
+    if isinstance(error, (InputError, *_REQUEST_ERRORS)):
         return UNPROCESSABLE
     if isinstance(error, OnlineUnavailable):
         return UNAVAILABLE
     if isinstance(error, FeastError):
         return error.http_status_code()
-    return UNPROCESSABLE if isinstance(error, _OF_VALUES) and method == "POST" else BROKEN
+    return UNPROCESSABLE if isinstance(error, _VALUE_ERRORS) and method == "POST" else BROKEN
 
 
-def _with_codes(make: Callable[..., FastAPI], settings: type) -> Callable[..., FastAPI]:
-    @wraps(make)
-    def get_app(store: Any, *arguments: Any, **named: Any) -> FastAPI:
-        app = make(store, *arguments, **named)
+def _wrap_get_app(make_app: Callable[..., FastAPI], settings: type) -> Callable[..., FastAPI]:
+    @wraps(make_app)
+    def get_app(store: Any, *args: Any, **kwargs: Any) -> FastAPI:
+        app = make_app(store, *args, **kwargs)
         if isinstance(store.config.online_store, settings):
-            for kind in (InputError, OnlineUnavailable, *_OF_CLIENTS, *_OF_VALUES):
-                app.add_exception_handler(kind, _answer)
+            for kind in (InputError, OnlineUnavailable, *_REQUEST_ERRORS, *_VALUE_ERRORS):
+                app.add_exception_handler(kind, _respond)
         return app
 
     return get_app
 
 
-def _answer(request: Request, error: Exception) -> JSONResponse:
+def _respond(request: Request, error: Exception) -> JSONResponse:
     code = code_of(error, request.method)
     if code == BROKEN:
         logger.exception("%s %s", request.method, request.url.path, exc_info=error)

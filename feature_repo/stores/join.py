@@ -1,4 +1,4 @@
-"""Point-in-time join of a spine with the histories of many views, a chunk of the spine at a time."""
+"""Point-in-time join of a spine with the histories of many views, one chunk of the spine at a time."""
 
 import contextlib
 import os
@@ -25,19 +25,19 @@ from feature_repo.stores.spine import Spine, key_codes, key_columns, moments
 from feature_repo.temporary import temporary_folder
 
 FEWEST_ROWS, MOST_ROWS = 10_000, 8_000_000
-"""Rows of the spine that are joined at once, at the least and at the most."""
+"""Minimum and maximum number of spine rows in one chunk."""
 
 _SHARE_OF_RAM = 0.5
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a join may use.
+    """Resource limits of a join.
 
     Attributes:
-        memory: bytes, about; half of the machine's if None.
-        threads: all cores if None.
-        temp_directory: where DuckDB spills; the system's if None.
+        memory: approximate memory in bytes; half of the machine's if None.
+        threads: number of threads; one per core if None.
+        temp_directory: folder that DuckDB spills to; the system's temporary folder if None.
     """
 
     memory: int | None = None
@@ -46,20 +46,20 @@ class Limits:
 
     @property
     def bytes(self) -> int:
-        """Of memory."""
+        """Memory limit in bytes."""
         if self.memory:
             return self.memory
         return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _SHARE_OF_RAM)
 
     @property
     def cores(self) -> int:
-        """That work at once."""
-        own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return self.threads or own or 1
+        """Number of threads that work at once."""
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return self.threads or available or 1
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """DuckDB in memory, in UTC, within the limits: half of the memory is left to what lies outside of it."""
+        """Opens an in-memory DuckDB in UTC. It gets half of the memory limit; the rest is for Arrow and polars."""
         with temporary_folder(self.temp_directory) as spill, duckdb.connect() as duck:
             duck.execute("SET timezone = 'UTC'")
             duck.execute(f"SET memory_limit = '{self.bytes // 2}B'")
@@ -71,13 +71,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Join:
-    """A spine and what is to be joined to it.
+    """A spine and the histories to join to it.
 
     Attributes:
-        spine: the rows.
-        histories: one for each view, in the order of the answer.
-        as_known: rows count from the moment they were created.
-        limits: memory, threads, place to spill.
+        spine: the rows that features are joined to.
+        histories: one history per view, in the order of the result.
+        as_known: whether rows count from their created time.
+        limits: memory, threads and spill folder.
     """
 
     spine: Spine
@@ -86,10 +86,10 @@ class Join:
     limits: Limits
 
     def check(self) -> None:
-        """Refuse what cannot be joined, before any work.
+        """Checks that the spine can be joined, before any rows are read.
 
         Raises:
-            InputError: the spine lacks a key, has it in another type, or has a column of a feature's name.
+            InputError: the spine lacks a key, has it in another type, or has a column with the name of a feature.
         """
         names = self.spine.schema.names
         keys = {key for history in self.histories for key in history.keys if key in names}
@@ -112,64 +112,64 @@ class Join:
                 )
 
     def rows_at_once(self) -> int:
-        """As many rows of the spine as the memory holds with all that is made for them.
+        """Returns the number of spine rows in one chunk that fits into the memory limit.
 
-        Spine and features stand there twice at the end of a chunk (before and after they are put together); while a
-        view is joined, its slots and what is sorted for them take some 250 bytes a row.
+        Spine and features are in memory twice at the end of a chunk (before and after they are combined). While a
+        view is joined, its slots and sort buffers take about 250 bytes per row.
         """
         features = sum(_bytes_a_row(history) for history in self.histories)
-        side_by_side = min(len(self.histories), self.limits.cores)
-        each = 2 * (self.spine.bytes_a_row() + features) + 250 * side_by_side
-        return int(min(max(self.limits.bytes * 0.75 / each, FEWEST_ROWS), MOST_ROWS))
+        parallel_views = min(len(self.histories), self.limits.cores)
+        row_bytes = 2 * (self.spine.bytes_a_row() + features) + 250 * parallel_views
+        return int(min(max(self.limits.bytes * 0.75 / row_bytes, FEWEST_ROWS), MOST_ROWS))
 
     def tables(self, rows: int | None = None, progress: Progress = silent) -> Iterator[pa.Table]:
-        """Chunks of the spine with all features, in order; one empty table if the spine is empty.
+        """Yields chunks of the spine with all features, in order; one empty table if the spine is empty.
 
         Args:
-            rows: of a chunk; what the memory holds if None.
-            progress: told after each view of each chunk.
+            rows: rows per chunk; as many as fit into memory if None.
+            progress: callback, called after each view of each chunk.
         """
         total, done = max(self.spine.rows, 1), 0
         for chunk in self.spine.chunks(rows or self.rows_at_once()):
-            part = max(len(chunk), 1) / max(len(self.histories), 1)
-            wide = chunk
+            work_per_view = max(len(chunk), 1) / max(len(self.histories), 1)
+            joined = chunk
             for place, (history, features) in enumerate(self._views(chunk)):
                 for name, values in zip(features.column_names, features.columns, strict=True):
-                    wide = wide.append_column(name, values)
-                progress(done + (place + 1) * part, total, history.view)
+                    joined = joined.append_column(name, values)
+                progress(done + (place + 1) * work_per_view, total, history.view)
             done += len(chunk)
-            yield wide
+            yield joined
 
     def _views(self, chunk: pa.Table) -> Iterator[tuple[History, pa.Table]]:
-        """The features of each view for each row of a chunk. Views run side by side, each in a thread of its own."""
-        when = moments(chunk, self.spine.time)
-        keyed = _frame(chunk, sorted({key for history in self.histories for key in history.keys}))
-        asked: dict[tuple, Future[tuple[pl.DataFrame, Slots]]] = {}
+        """Yields the features of each view for the rows of a chunk. Views run in parallel, one thread each."""
+        row_moments = moments(chunk, self.spine.time)
+        key_frame = _frame(chunk, sorted({key for history in self.histories for key in history.keys}))
+        slot_futures: dict[tuple, Future[tuple[pl.DataFrame, Slots]]] = {}
 
         def slots(history: History) -> tuple[pl.DataFrame, Slots]:
-            keys = key_columns(keyed, history)
+            keys = key_columns(key_frame, history)
             codes, of_row = key_codes(
                 keys.select(pl.col(key).alias(key_name(place)) for place, key in enumerate(history.keys)),
-                when != LOWEST,
+                row_moments != LOWEST,
             )
-            return codes, Slots(of_row, when)
+            return codes, Slots(of_row, row_moments)
 
         with ThreadPoolExecutor(max(min(len(self.histories), self.limits.cores), 1)) as pool:
             tasks = []
             for history in self.histories:
                 types = [str(history.types[column]) for column in history.keys.values()]
                 kind = (*history.keys, *types)
-                if kind not in asked:
-                    asked[kind] = pool.submit(slots, history)
-                tasks.append(pool.submit(self._view, history, asked[kind]))
+                if kind not in slot_futures:
+                    slot_futures[kind] = pool.submit(slots, history)
+                tasks.append(pool.submit(self._view, history, slot_futures[kind]))
             try:
                 for history, task in zip(self.histories, tasks, strict=True):
                     yield history, task.result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _view(self, history: History, asked: "Future[tuple[pl.DataFrame, Slots]]") -> pa.Table:
-        codes, slots = asked.result()
+    def _view(self, history: History, slot_future: "Future[tuple[pl.DataFrame, Slots]]") -> pa.Table:
+        codes, slots = slot_future.result()
         newest = Newest(slots, as_known=self.as_known)
         ttl = None if history.ttl is None else history.ttl // timedelta(microseconds=1)
         until, since = 0, None
@@ -181,9 +181,9 @@ class Join:
                     newest.offer(*arrays)
             rows, index = newest.result(ttl)
             values = reader.all_values(rows, history.features, since=since, until=until)
-        of_slot = np.append(index, -1)  # the last is for rows of the spine without a slot
-        of_row = pl.Series(of_slot[slots.of_row], dtype=pl.Int64)
-        gathered = values.select(pl.all().gather(pl.lit(of_row.set(of_row < 0, None))))
+        row_of_slot = np.append(index, -1)  # the last element is for spine rows without a slot
+        row_index = pl.Series(row_of_slot[slots.slot_of_row], dtype=pl.Int64)
+        gathered = values.select(pl.all().gather(pl.lit(row_index.set(row_index < 0, None))))
         table = small(gathered.to_arrow(compat_level=pl.CompatLevel.oldest()))
         return as_declared(history.view, history.declared, table)
 
@@ -193,12 +193,12 @@ def _frame(table: pa.Table, names: Sequence[str]) -> pl.DataFrame:
 
 
 def _bytes_a_row(history: History) -> float:
-    """Of a history's features in memory, after one file's own statistics."""
+    """Estimates the memory of one row of a history's features, in bytes, from the statistics of its largest file."""
     columns = set(history.features.values())
     with contextlib.suppress(pa.ArrowInvalid, OSError):
         footer = pq.read_metadata(max(history.files, key=os.path.getsize))
         groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
         chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-        size = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] in columns)
+        size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
         return max(size / max(footer.num_rows, 1), 8 * len(columns))
     return 32 * len(columns)

@@ -1,4 +1,4 @@
-"""A spine that nobody has to bring: all keys that some feature views know, at one moment or on a grid of moments."""
+"""Builds a spine from all keys of feature views, at one moment or on a grid of moments."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -28,21 +28,21 @@ def all_keys(
     every: timedelta | None = None,
     limits: Limits,
 ) -> Spine:
-    """The distinct keys of some feature views. Views of other keys add rows of their own, the keys they lack null.
+    """Builds a spine of the distinct keys of feature views. Views with other keys add rows of their own keys alone.
 
     Args:
-        histories: of the views.
-        since: start of the range; the first row of all if None.
-        until: its end.
-        every: step of a grid. Without it, each key that has a row in the range gets one moment, ``until``. With it,
-            each key gets the moments ``since``, ``since + every``, … up to ``until``, from its own first row on.
-        limits: memory, threads, place for the keys.
+        histories: histories of the views.
+        since: start of the range; None for no bound.
+        until: end of the range.
+        every: step of the grid. Without it, each key with a row in the range gets one moment, ``until``. With it,
+            each key gets the moments ``since``, ``since + every``, … up to ``until``, from its first row on.
+        limits: memory, threads and temporary folder.
 
     Returns:
-        Columns of all keys and ``event_timestamp``, ordered by the keys and the moment.
+        A spine with all keys and ``event_timestamp``, ordered by keys and moment.
 
     Raises:
-        InputError: the range ends before it starts, or a grid has no start or no step.
+        InputError: the range ends before it starts, or a grid has no start or no positive step.
     """
     if (since and since > until) or (every is not None and (since is None or every <= timedelta(0))):
         raise InputError(
@@ -53,30 +53,32 @@ def all_keys(
     keys = list(dict.fromkeys(key for history in histories for key in history.keys))
     names = [key_name(place) for place in range(len(keys))]
     end = f"TIMESTAMPTZ {literal(until.isoformat())}"
-    listed = ", ".join(f'"{name}"' for name in names)
+    key_list = ", ".join(f'"{name}"' for name in names)
     staged = Staging(limits.temp_directory)
     target = staged.folder / "keys.parquet"
-    with limits.connection() as duck, contextlib.ExitStack() as opened:
-        seen = []
+    with limits.connection() as duck, contextlib.ExitStack() as stack:
+        selects = []
         for number, history in enumerate(histories):
             if history.keys:
-                reader = opened.enter_context(reading(history))
-                first = None if every or since is None else microseconds(since)
-                duck.register(f"view{number}", _first_rows(history, reader, first, microseconds(until), keys))
-                seen.append(f"SELECT * FROM view{number}")
-        if not seen:
+                reader = stack.enter_context(reading(history))
+                range_start = None if every or since is None else microseconds(since)
+                duck.register(f"view{number}", _first_rows(history, reader, range_start, microseconds(until), keys))
+                selects.append(f"SELECT * FROM view{number}")
+        if not selects:
             query = f"SELECT {end} AS {TIME}"
         else:
-            distinct = f"SELECT {listed}, min(first_row) AS first_row FROM ({_UNION.join(seen)}) GROUP BY {listed}"
+            distinct = (
+                f"SELECT {key_list}, min(first_row) AS first_row FROM ({_UNION.join(selects)}) GROUP BY {key_list}"
+            )
             if every is None or since is None:
-                query = f"SELECT {listed}, {end} AS {TIME} FROM ({distinct}) ORDER BY {listed}"
+                query = f"SELECT {key_list}, {end} AS {TIME} FROM ({distinct}) ORDER BY {key_list}"
             else:
                 step = f"to_microseconds({every // timedelta(microseconds=1)})"
                 start = f"TIMESTAMPTZ {literal(since.isoformat())}"
                 grid = f"SELECT unnest(generate_series({start}, {end}, {step})) AS {TIME}"
                 query = (
-                    f"SELECT {listed}, {TIME} FROM ({distinct}) JOIN ({grid}) ON epoch_us({TIME}) >= first_row"
-                    f" ORDER BY {listed}, {TIME}"
+                    f"SELECT {key_list}, {TIME} FROM ({distinct}) JOIN ({grid}) ON epoch_us({TIME}) >= first_row"
+                    f" ORDER BY {key_list}, {TIME}"
                 )
         rows = duck.execute(query).to_arrow_reader(ROWS_AT_ONCE)
         schema = pa.schema([item.with_name(name) for item, name in zip(rows.schema, [*keys, TIME], strict=True)])
@@ -93,9 +95,9 @@ _UNION = " UNION ALL BY NAME "
 def _first_rows(
     history: History, reader: HistoryReader, since: int | None, until: int, keys: Sequence[str]
 ) -> pa.RecordBatchReader:
-    """Keys of a history and the time of a first row of theirs, in microseconds; some keys more than once.
+    """Streams keys of a history and their first event time in microseconds; keys may repeat.
 
-    Columns are called by the place of the key among ``keys``, so that names which differ by case stay apart.
+    Columns are named by the position of the key in ``keys``, so that names that differ only by case stay distinct.
     """
     columns = {key_name(keys.index(key)): column for key, column in history.keys.items()}
     types = {name: history.types[column] for name, column in columns.items()}

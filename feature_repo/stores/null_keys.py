@@ -1,4 +1,4 @@
-"""Null keys in Feast's own lookup, whose code sorts the values of keys and has no order for what is not there."""
+"""Support for null keys in Feast's own lookup, which sorts key values and fails on null."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,17 +9,21 @@ from feast.protos.feast.types.Value_pb2 import Value
 
 from feature_repo.stores.protobuf import unwrapped
 
-_FILLERS = {"Bytes": Value(bytes_val=b""), "Bool": Value(bool_val=False)}
-_FILLER = Value(int64_val=0)
+_PLACEHOLDERS = {"Bytes": Value(bytes_val=b""), "Bool": Value(bool_val=False)}
+_PLACEHOLDER = Value(int64_val=0)
 
 
 class NullKeys:
-    """Reads with a stand-in where a key is null, and takes what that finds out of the answer.
+    """Replaces null keys by placeholders for the lookup, then blanks their results.
 
     Args:
-        grouped: views and the features that are wanted of each.
+        grouped: views and the requested features of each.
         keys: join key → (rows,) values.
         entity_names: entity → join key.
+
+    Attributes:
+        grouped: as the argument.
+        filled: join key → (rows,) values without nulls.
     """
 
     def __init__(
@@ -29,30 +33,30 @@ class NullKeys:
         entity_names: Mapping[str, str],
     ) -> None:
         self.grouped, self._entity_names = list(grouped), entity_names
-        self._null = {
+        self._null_rows = {
             key: {row for row, value in enumerate(values) if unwrapped(value) is None} for key, values in keys.items()
         }
         self.filled = {key: self._fill(key, values) for key, values in keys.items()}
 
     def _fill(self, key: str, values: Sequence[Value]) -> Sequence[Value]:
-        null = self._null[key]
-        if not null:
+        null_rows = self._null_rows[key]
+        if not null_rows:
             return values
         types = [str(field.dtype) for table, _ in self.grouped for field in table.entity_columns if field.name == key]
-        filler = next(
-            (value for row, value in enumerate(values) if row not in null),
-            _FILLERS.get(types[0], _FILLER) if types else _FILLER,
+        placeholder = next(
+            (value for row, value in enumerate(values) if row not in null_rows),
+            _PLACEHOLDERS.get(types[0], _PLACEHOLDER) if types else _PLACEHOLDER,
         )
-        return [filler if row in null else value for row, value in enumerate(values)]
+        return [placeholder if row in null_rows else value for row, value in enumerate(values)]
 
     def blank(self, response: GetOnlineFeaturesResponse) -> None:
-        """Nothing is found by a null key; results stand in the order of the views, those of the answer's end."""
-        if not any(self._null.values()):
+        """Marks the results of null keys as not found. The response ends with the results of the views, in order."""
+        if not any(self._null_rows.values()):
             return
         count = sum(len(features) for _, features in self.grouped)
         results = iter(response.results[len(response.results) - count :])
         for table, features in self.grouped:
-            rows = self._rows(table)
+            rows = self._rows_with_null_key(table)
             for _ in features:
                 result = next(results)
                 for row in rows:
@@ -60,9 +64,9 @@ class NullKeys:
                     result.statuses[row] = FieldStatus.NOT_FOUND
                     result.event_timestamps[row].Clear()
 
-    def _rows(self, table: FeatureView) -> set[int]:
+    def _rows_with_null_key(self, table: FeatureView) -> set[int]:
         aliases: Mapping[str, str] = table.projection.join_key_map
-        own: list[Any] = [self._entity_names[entity] for entity in table.entities]
-        asked = {*own, *(aliases.get(key, key) for key in own)}
-        found: set[int] = set()
-        return found.union(*(self._null.get(key, set()) for key in asked))
+        join_keys: list[Any] = [self._entity_names[entity] for entity in table.entities]
+        requested_keys = {*join_keys, *(aliases.get(key, key) for key in join_keys)}
+        rows: set[int] = set()
+        return rows.union(*(self._null_rows.get(key, set()) for key in requested_keys))

@@ -1,8 +1,8 @@
-"""Feast's offline store over DuckDB and Parquet, with point-in-time joins that do not grow with the history.
+"""Feast's offline store over DuckDB and Parquet, with point-in-time joins whose memory does not grow with the history.
 
-Named in feature_store.yaml as ``feature_repo.stores.offline.AsOfOfflineStore``. It answers historical features and
-``materialize``'s reads by itself and leaves everything else (logging, monitoring, remote storage) to the store that
-it extends. How it joins: docs/decisions/005; how fast: docs/offline_store.md.
+feature_store.yaml names it as ``feature_repo.stores.offline.AsOfOfflineStore``. It implements historical features and
+the reads of ``materialize``; everything else (logging, monitoring, remote storage) is inherited from Feast's DuckDB
+store. See docs/decisions/005 for the join algorithm and docs/offline_store.md for its speed.
 """
 
 import dataclasses
@@ -52,29 +52,29 @@ from feature_repo.stores.spine import open_spine
 
 
 class AsOfOfflineStoreConfig(DuckDBOfflineStoreConfig):
-    """Options in feature_store.yaml, beside those of Feast's DuckDB store."""
+    """Options in feature_store.yaml, in addition to those of Feast's DuckDB store."""
 
     type: StrictStr = "feature_repo.stores.offline.AsOfOfflineStore"
 
     memory_limit: ByteSize | None = None
-    """What a retrieval may use, such as ``4GB``; half of the machine's memory if it is not set."""
+    """Memory limit of a retrieval, such as ``4GB``; half of the machine's memory if not set."""
 
     threads: int | None = None
-    """Cores that it may use; all if it is not set."""
+    """Number of threads of a retrieval; one per core if not set."""
 
     data_folder: str | None = None
-    """Folder of the feature tables, see ``source_path``; relative to that of the configuration."""
+    """Data folder with the feature tables (see ``source_path``), relative to the folder of the configuration."""
 
     temp_directory: str | None = None
-    """Where it spills; the system's folder for temporary files if it is not set."""
+    """Spill folder; the system's temporary folder if not set."""
 
     def limits(self) -> Limits:
-        """The same, for a join."""
+        """Returns the resource limits of a join."""
         return Limits(None if self.memory_limit is None else int(self.memory_limit), self.threads, self.temp_directory)
 
 
 class AsOfOfflineStore(DuckDBOfflineStore):
-    """Point-in-time joins, and the newest row of every key, over Parquet."""
+    """Feast offline store with point-in-time joins over Parquet."""
 
     @staticmethod
     def get_historical_features(
@@ -88,25 +88,25 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         filter_by_created_timestamp: bool = False,
         **kwargs: Any,
     ) -> "AsOfRetrievalJob":
-        """Each feature as it was at the time of each row of the spine.
+        """Joins each feature as of the time of each row of the spine.
 
         Args:
-            config: of the repository.
-            feature_views: that are asked for.
-            feature_refs: ``view:feature``.
+            config: configuration of the repository.
+            feature_views: the requested views.
+            feature_refs: the requested features, as ``view:feature``.
             entity_df: the spine: a pandas, polars or Arrow table, a ``pathlib.Path`` of Parquet, an SQL query, or
                 None for all keys that have a row between ``start_date`` and ``end_date``, as of ``end_date``.
-            registry: with the on-demand views.
-            project: name.
-            full_feature_names: name features ``view__feature``.
-            filter_by_created_timestamp: use only rows that were created by the spine's time.
-            kwargs: ``start_date`` (from the first row on, if None) and ``end_date``, without a spine.
+            registry: registry with the on-demand views.
+            project: name of the project.
+            full_feature_names: whether features are named ``view__feature``.
+            filter_by_created_timestamp: whether only rows count that were created by the spine's time.
+            kwargs: ``start_date`` (None for no bound) and ``end_date``, used without a spine.
 
         Returns:
-            A job: rows in the order of the spine, its columns first; nothing is read before it is asked.
+            A lazy job. Its result has the rows in the order of the spine, and the spine's columns first.
 
         Raises:
-            InputError: the spine lacks a column, or has one in a type that cannot be joined.
+            InputError: the spine lacks a column, or has a column in a type that cannot be joined.
             StoreError: a view's files are missing or are not what the view says.
         """
         limits = config.offline_store.limits()
@@ -136,7 +136,7 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """The newest row of every key between two times, both included: what ``materialize`` writes online."""
+        """Reads the newest row of every key between two times, both included; ``materialize`` writes these online."""
         columns = join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column
         return SourceRetrievalJob(config, data_source, columns, (start_date, end_date), newest=True)
 
@@ -151,14 +151,14 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Every row between two times, both included."""
+        """Reads every row between two times, both included."""
         columns = join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column
         return SourceRetrievalJob(config, data_source, columns, (start_date, end_date), newest=False)
 
     def get_table_column_names_and_types_from_data_source(
         self, config: RepoConfig, data_source: DataSource
     ) -> Iterable[tuple[str, str]]:
-        """As Feast's, of the files where they lie now; a push is compared with them."""
+        """Returns columns and types of the files in the current data folder; Feast checks pushes against them."""
         return super().get_table_column_names_and_types_from_data_source(config, located(data_source, config))
 
     @staticmethod
@@ -168,17 +168,17 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         table: pa.Table,
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Append rows to a view's source, in the view's types: to a folder as one more file, behind those of a file.
+        """Appends rows to a view's source in the view's types: as a new file of a folder, or to a single file.
 
         Raises:
-            InputError: the table lacks a column of the view, or has a value that does not fit; nothing is written.
+            InputError: the table lacks a column of the view, or a value does not fit; nothing is written.
         """
         feature_view = view_located(feature_view, config)
         source = feature_view.batch_source
-        if source is not None:  # what could not be brought online is refused here, too
+        if source is not None:  # rejects rows that could not be materialized
             rows = utils._run_pyarrow_field_mapping(table, source.field_mapping or {})
             packed_rows(config, feature_view, pushed.in_view_types(feature_view, rows))
-        place = None if source is None else _local(config, source)
+        place = None if source is None else _local_path(config, source)
         if source is None or place is None or not place.exists():
             rows = table if source is None else pushed.fitted(feature_view, source, table, [])
             DuckDBOfflineStore.offline_write_batch(config, feature_view, rows, progress)
@@ -192,7 +192,7 @@ class AsOfOfflineStore(DuckDBOfflineStore):
 
 
 class AsOfRetrievalJob(RetrievalJob):
-    """A point-in-time join that has not run yet: whole (`to_df`, `to_arrow`), in batches, or into a file."""
+    """A lazy point-in-time join: run at once (`to_df`, `to_arrow`), in batches, or into a file."""
 
     def __init__(
         self,
@@ -208,37 +208,37 @@ class AsOfRetrievalJob(RetrievalJob):
 
     @property
     def full_feature_names(self) -> bool:
-        """Whether features are called ``view__feature``."""
+        """Whether features are named ``view__feature``."""
         return self._full_feature_names
 
     @property
     def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """Computed after the join."""
+        """On-demand views that are computed after the join."""
         return self._on_demand
 
     @property
     def metadata(self) -> RetrievalMetadata:
-        """References, keys and time range of the spine."""
+        """Feature references, keys and time range of the spine."""
         first, last = self._join.spine.time_range()
         keys = [name for name in self._join.spine.schema.names if name != self._join.spine.time]
         return RetrievalMetadata(self._feature_refs, keys, first, last)
 
     def batches(self, rows: int | None = None, progress: Progress = silent) -> Iterator[pa.Table]:
-        """The result a chunk of the spine at a time, on-demand features included; never held whole.
+        """Yields the result one chunk of the spine at a time, including on-demand features.
 
         Args:
-            rows: of a chunk; as many as the memory limit allows if None. Every chunk reads the histories once.
-            progress: told after each view of each chunk.
+            rows: rows per chunk; as many as the memory limit allows if None. Every chunk reads the histories once.
+            progress: callback, called after each view of each chunk.
         """
         for table in self._join.tables(rows, progress):
-            yield self._computed(_Chunk(table, self).to_arrow()) if self._on_demand else table
+            yield self._cast_on_demand(_Chunk(table, self).to_arrow()) if self._on_demand else table
 
-    def to_arrow(self, *args: Any, **named: Any) -> pa.Table:
-        """The whole result, on-demand features included."""
-        return self._computed(super().to_arrow(*args, **named))
+    def to_arrow(self, *args: Any, **kwargs: Any) -> pa.Table:
+        """Returns the whole result, including on-demand features."""
+        return self._cast_on_demand(super().to_arrow(*args, **kwargs))
 
-    def _computed(self, table: pa.Table) -> pa.Table:
-        """On-demand features in their declared types: pandas makes floats of numbers of which one is missing."""
+    def _cast_on_demand(self, table: pa.Table) -> pa.Table:
+        """Casts on-demand features to their declared types: pandas turns integers into floats if one is missing."""
         for view in self._on_demand:
             prefix = f"{view.projection.name_to_use()}__" if self._full_feature_names else ""
             columns = {f"{prefix}{field.name}": column_of(field) for field in view.features}
@@ -246,12 +246,12 @@ class AsOfRetrievalJob(RetrievalJob):
         return table
 
     def to_parquet(self, path: str | Path, rows: int | None = None, progress: Progress = silent) -> Path:
-        """Stream the result into one Parquet file, which appears under its name when it is complete.
+        """Streams the result into one Parquet file, which gets its final name when it is complete.
 
         Args:
-            path: of the file; replaced if it is there.
-            rows: of a chunk, see ``batches``.
-            progress: told after each view of each chunk.
+            path: path of the file; an existing file is replaced.
+            rows: rows per chunk, see ``batches``.
+            progress: callback, called after each view of each chunk.
         """
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -269,9 +269,9 @@ class AsOfRetrievalJob(RetrievalJob):
         return target
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
-        """Keep the result as a saved dataset; streamed if that is one Parquet file on this machine."""
+        """Writes the result as a saved dataset; streams it if that is one local Parquet file."""
         source = storage.to_data_source()
-        path = _local(self._config, source)
+        path = _local_path(self._config, source)
         if path is None or path.suffix != ".parquet":
             self._as_ibis().persist(storage, allow_overwrite, timeout)
             return
@@ -284,7 +284,7 @@ class AsOfRetrievalJob(RetrievalJob):
         return self._as_ibis(lazy=True).supports_remote_storage_export()
 
     def to_remote_storage(self) -> list[str]:
-        """Export to the staging location, as Feast's own store does."""
+        """Exports to the staging location, as Feast's own store does."""
         return self._as_ibis().to_remote_storage()
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
@@ -308,7 +308,7 @@ class AsOfRetrievalJob(RetrievalJob):
 
 
 class _Chunk(RetrievalJob):
-    """One joined chunk, so that Feast's own code computes its on-demand features."""
+    """Adapter of one joined chunk, so that Feast's own code computes its on-demand features."""
 
     def __init__(self, table: pa.Table, job: AsOfRetrievalJob) -> None:
         super().__init__()
@@ -323,7 +323,7 @@ class _Chunk(RetrievalJob):
 
 
 class SourceRetrievalJob(RetrievalJob):
-    """Rows of one source between two times: all of them, or the newest of each key."""
+    """Reads rows of one source between two times: all rows, or the newest of each key."""
 
     full_feature_names = False
     on_demand_feature_views: list[OnDemandFeatureView] = []  # noqa: RUF012
@@ -344,32 +344,32 @@ class SourceRetrievalJob(RetrievalJob):
         self._declared: Mapping[str, str] = {}
 
     def declared(self, types: Mapping[str, str]) -> "SourceRetrievalJob":
-        """The same rows where types of columns are known (Feast's names), which decide what keys and paths mean."""
+        """Sets the declared column types (Feast's names), which decide how keys and path texts are read."""
         self._declared = types
         return self
 
     def batches(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """The rows, so many at a time. Of more keys than fit into memory a part is looked for after the other."""
-        history = self._history()
+        """Yields the rows in batches. If the keys do not fit into memory, they are searched in parts."""
+        history = self._open_history()
         with reading(history) as reader:
-            for frame in _regrouped(self._frames(history, reader), rows):
-                yield from self._arrow(frame).to_batches()
+            for frame in _regroup(self._frames(history, reader), rows):
+                yield from self._to_arrow(frame).to_batches()
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
-        """Keep the rows as a saved dataset."""
+        """Writes the rows as a saved dataset."""
         table = ibis.memtable(self._to_arrow_internal())
         _write_data_source(table, storage.to_data_source(), str(self._config.repo_path), "overwrite", allow_overwrite)
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        history = self._history()
+        history = self._open_history()
         with reading(history) as reader:
-            nothing = pl.DataFrame(schema={name: history.types[name] for name in self._columns()})
-            return self._arrow(pl.concat([nothing, *self._frames(history, reader)]))
+            empty = pl.DataFrame(schema={name: history.types[name] for name in self._column_names()})
+            return self._to_arrow(pl.concat([empty, *self._frames(history, reader)]))
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
         return self._to_arrow_internal().to_pandas()
 
-    def _columns(self) -> dict[str, str]:
+    def _column_names(self) -> dict[str, str]:
         names = [*self._keys, *self._features, self._time, *([self._created] if self._created else [])]
         return {name: name for name in names}
 
@@ -377,20 +377,20 @@ class SourceRetrievalJob(RetrievalJob):
         since, until = (None if moment is None else microseconds(moment) for moment in self._between)
         until = END_OF_TIME if until is None else until
         if not self._newest:
-            yield from reader.between(self._columns(), since=since, until=until)
+            yield from reader.between(self._column_names(), since=since, until=until)
             return
         memory = self._config.offline_store.limits().bytes // 2
-        yield from reader.newest(self._columns(), since=since, until=until, memory=memory)
+        yield from reader.newest(self._column_names(), since=since, until=until, memory=memory)
 
-    def _arrow(self, frame: pl.DataFrame) -> pa.Table:
-        """Of Arrow's usual types, in one piece; Feast wants the key of views without one to be there."""
+    def _to_arrow(self, frame: pl.DataFrame) -> pa.Table:
+        """Converts to small Arrow types in one chunk; adds the dummy key that Feast expects of views without keys."""
         table = small(frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
         if self._keys:
             return table
         return table.append_column(DUMMY_ENTITY_ID, pa.array([DUMMY_ENTITY_VAL] * len(table), pa.string()))
 
-    def _history(self) -> History:
-        """The columns are named as in the files, after Feast's contract."""
+    def _open_history(self) -> History:
+        """Opens the history; by Feast's contract, columns have the names of the files."""
         return open_history(
             self._source,
             view=self._source.name,
@@ -406,18 +406,18 @@ class SourceRetrievalJob(RetrievalJob):
         )
 
 
-def _regrouped(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    """The same rows in frames of so many; the last may have fewer."""
+def _regroup(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """Regroups rows into frames of ``rows`` rows; the last may have fewer."""
     pending: list[pl.DataFrame] = []
     size = 0
     for frame in frames:
         pending.append(frame)
         size += frame.height
         if size >= rows:
-            whole = pl.concat(pending)
-            full = size - size % rows
-            yield from (whole[start : start + rows] for start in range(0, full, rows))
-            pending, size = [whole[full:]], size - full
+            merged = pl.concat(pending)
+            full_rows = size - size % rows
+            yield from (merged[start : start + rows] for start in range(0, full_rows, rows))
+            pending, size = [merged[full_rows:]], size - full_rows
     if size:
         yield pl.concat(pending)
 
@@ -425,25 +425,27 @@ def _regrouped(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFra
 def histories_of(
     config: RepoConfig, feature_views: Sequence[FeatureView], feature_refs: Sequence[str], full_feature_names: bool
 ) -> list[History]:
-    """What lies behind some feature views, checked against what they say.
+    """Opens the histories of feature views, checked against the declarations.
 
     Args:
-        config: of the repository.
-        feature_views: with their projections.
-        feature_refs: ``view:feature``.
-        full_feature_names: name features ``view__feature``.
+        config: configuration of the repository.
+        feature_views: the views, with their projections.
+        feature_refs: the requested features, as ``view:feature``.
+        full_feature_names: whether features are named ``view__feature``.
 
     Raises:
-        StoreError: files are missing, or are not what a view says.
+        StoreError: files are missing or do not match the view.
     """
-    return [_history(config, view, feature_refs, full_feature_names) for view in feature_views]
+    return [_open_history(config, view, feature_refs, full_feature_names) for view in feature_views]
 
 
-def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> History:
+def _open_history(
+    config: RepoConfig, view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool
+) -> History:
     view = view_located(view, config)
     projection = view.projection
     source = source_of(view)
-    asked = [
+    requested = [
         feature for name, feature in (ref.split(":", 1) for ref in feature_refs) if name == projection.name_to_use()
     ]
     prefix = f"{projection.name_alias or view.name}__" if full_feature_names else ""
@@ -452,7 +454,7 @@ def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str],
         source,
         view=projection.name_to_use(),
         keys={projection.join_key_map.get(key, key): key for key in keys},
-        features={f"{prefix}{feature}": feature for feature in asked},
+        features={f"{prefix}{feature}": feature for feature in requested},
         time=source.timestamp_field,
         created=source.created_timestamp_column or None,
         renamed={new: old for old, new in source.field_mapping.items()},
@@ -461,12 +463,12 @@ def _history(config: RepoConfig, view: FeatureView, feature_refs: Sequence[str],
         temp_directory=config.offline_store.temp_directory,
         declared=declared_types(view),
     )
-    declared = {f"{prefix}{field.name}": column_of(field) for field in view.features if field.name in asked}
+    declared = {f"{prefix}{field.name}": column_of(field) for field in view.features if field.name in requested}
     return dataclasses.replace(history, declared=declared)
 
 
-def _local(config: RepoConfig, source: DataSource) -> Path | None:
-    """Where a Parquet source lies on this machine; None for any other."""
+def _local_path(config: RepoConfig, source: DataSource) -> Path | None:
+    """Returns the local path of a Parquet source; None for any other source."""
     if not isinstance(source, FileSource) or not isinstance(source.file_format, ParquetFormat | None):
         return None
     path = FileSource.get_uri_for_file_path(config.repo_path, source.path)

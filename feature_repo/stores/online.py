@@ -1,7 +1,7 @@
-"""Feast's online store on packed values (``feature_repo.packed``): one Redis string for each view and entity.
+"""Feast's online store on packed values (``feature_repo.packed``): one Redis string per view and entity.
 
-A lookup is one round trip whatever the number of views, and its answer builds protobufs only when they are asked
-for. Loaded by dotted path from feature_store.yaml.
+A lookup is one round trip for any number of views, and its response builds protobufs only on demand. Feast loads this
+module by dotted path from feature_store.yaml.
 """
 
 import asyncio
@@ -59,21 +59,21 @@ Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
 
 class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
-    """Where the Redis is, and how long to wait for it.
+    """Address and timeouts of the Redis.
 
     Attributes:
-        connection_string: see ``feature_repo.packed.server``; without it ``REFRAIN_REDIS`` counts, and without that
+        connection_string: see ``feature_repo.packed.address``. Without it, ``REFRAIN_REDIS`` is used; without both,
             the embedded server of the data folder.
         redis_type: ``redis``, ``redis_cluster`` or ``redis_sentinel``.
         sentinel_master: name of the master that the sentinels watch.
-        ssl: speak TLS.
-        ssl_ca_certs: file of the authorities to trust.
-        ssl_certfile: file of our own certificate, where the server wants one.
-        ssl_keyfile: its key.
-        expire: whether rows leave Redis when they are older than their view's ttl.
-        read_timeout: seconds that one answer may take.
-        write_timeout: seconds that the answer to one batch of writes may take.
-        patience: seconds for which a write is tried again while the server is away.
+        ssl: whether to use TLS.
+        ssl_ca_certs: file with the trusted certificate authorities.
+        ssl_certfile: file with the client certificate, if the server requires one.
+        ssl_keyfile: file with the key of the client certificate.
+        expire: whether Redis drops rows that are older than their view's ttl.
+        read_timeout: timeout of one lookup, in seconds.
+        write_timeout: timeout of one batch of writes, in seconds.
+        patience: seconds for which a write is retried while the server is unavailable.
     """
 
     type: StrictStr = "feature_repo.stores.online.PackedRedisOnlineStore"
@@ -90,11 +90,11 @@ class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
     patience: float = 30.0
 
     def model_post_init(self, context: Any, /) -> None:
-        """Make the data folder, so that plain `feast apply` finds a place for its registry on a fresh clone."""
+        """Creates the data folder, so that plain `feast apply` can write its registry on a fresh clone."""
         Home.from_env().ensure()
 
     def address(self) -> Address:
-        """Of the server."""
+        """Returns the address of the server."""
         names = ("redis_type", "sentinel_master", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
         options = {name: getattr(self, name) for name in names if getattr(self, name)}
         if self.ssl:
@@ -104,12 +104,12 @@ class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
         return Address.from_env(**options)
 
 
-# Feast's commands make their servers after they have loaded this store.
+# Feast's commands create their HTTP server after they have loaded this store.
 http_errors.install(PackedRedisOnlineStoreConfig)
 
 
 class PackedRedisOnlineStore(OnlineStore):
-    """Packed values in Redis."""
+    """Feast online store that keeps packed values in Redis."""
 
     def __init__(self) -> None:
         self._servers: dict[tuple[int, float], tuple[Any, Server]] = {}
@@ -120,7 +120,7 @@ class PackedRedisOnlineStore(OnlineStore):
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
-        """Both ways."""
+        """Reads and writes are supported asynchronously."""
         return SupportedAsyncMethods(read=True, write=True)
 
     # --- writing -----------------------------------------------------------------------------------------------------
@@ -132,18 +132,18 @@ class PackedRedisOnlineStore(OnlineStore):
         data: list[Row],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Write rows that came as protobufs (a push); the newest event of each entity wins.
+        """Writes rows given as protobufs (a push); the newest event of each entity wins.
 
-        A row whose key is missing is left out: nothing could find it.
+        Rows with a missing key are skipped, because no lookup could find them.
 
         Raises:
             InputError: a value or a key does not fit its type.
-            OnlineUnavailable: Redis does not take them; the same again is safe.
+            OnlineUnavailable: Redis does not accept the rows; a retry is safe.
         """
         schema, rows = schema_of(table), len(data)
-        found = self._names(config, table, [key for key, *_ in data])
-        data = [row for row, name in zip(data, found, strict=True) if name is not None]
-        names = [name for name in found if name is not None]
+        all_names = self._names(config, table, [key for key, *_ in data])
+        data = [row for row, name in zip(data, all_names, strict=True) if name is not None]
+        names = [name for name in all_names if name is not None]
         if not data:
             return
         columns = {
@@ -163,31 +163,31 @@ class PackedRedisOnlineStore(OnlineStore):
         data: list[Row],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """The same beside the event loop, in a thread."""
+        """Runs ``online_write_batch`` in a thread, beside the event loop."""
         await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
 
     def writer(self, config: RepoConfig, table: FeatureView, schema: Schema | None = None) -> Writer:
-        """What writes rows of a view."""
+        """Returns the (cached) writer of a view's rows."""
         schema = schema or schema_of(table)
         options = config.online_store
         ttl = table.ttl if options.expire and table.ttl else None
-        slot = (config.project, table.name, schema.fingerprint, ttl)
-        if slot not in self._writers:
+        cache_key = (config.project, table.name, schema.fingerprint, ttl)
+        if cache_key not in self._writers:
             server = self.server(config, options.write_timeout)
-            self._writers[slot] = Writer(server, config.project, schema, ttl=ttl, patience=options.patience)
-        return self._writers[slot]
+            self._writers[cache_key] = Writer(server, config.project, schema, ttl=ttl, patience=options.patience)
+        return self._writers[cache_key]
 
     def server(self, config: RepoConfig, timeout: float) -> Server:
-        """The Redis, with answers in so many seconds."""
+        """Returns the (cached) connection to Redis with a timeout in seconds."""
         options = config.online_store
-        slot = (id(options), timeout)
-        if slot not in self._servers:
+        cache_key = (id(options), timeout)
+        if cache_key not in self._servers:
             home, address = Home.from_env(), options.address()
             if address.is_embedded:
                 claim(home, config)
             server = open_server(home, address, timeout)
-            self._servers[slot] = (options, server)  # the options are kept, so that no others get their number
-        return self._servers[slot][1]
+            self._servers[cache_key] = (options, server)  # a reference to the options, so that their id is not reused
+        return self._servers[cache_key][1]
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -198,15 +198,15 @@ class PackedRedisOnlineStore(OnlineStore):
         entity_keys: list[EntityKey],
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
-        """Values of one view as protobufs; (None, None) for what is not there or older than the view's ttl.
+        """Reads rows of one view as protobufs; (None, None) for rows that are missing or older than the view's ttl.
 
         Raises:
             OnlineUnavailable: Redis does not answer.
-            StoreError: what lies there is damaged, or of a schema that nobody knows.
+            StoreError: a stored value is damaged, or has an unknown schema.
         """
         names = self._names(config, table, entity_keys)
-        found = get(self._reader(config), [name for name in names if name is not None])
-        return self._rows(config, table, _in_place(names, found), requested_features)
+        values = get(self._reader(config), [name for name in names if name is not None])
+        return self._decode_rows(config, table, _align(names, values), requested_features)
 
     async def online_read_async(
         self,
@@ -215,10 +215,10 @@ class PackedRedisOnlineStore(OnlineStore):
         entity_keys: list[EntityKey],
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
-        """As ``online_read``."""
+        """Asynchronous ``online_read``."""
         names = self._names(config, table, entity_keys)
-        found = await self._get_async(config, [name for name in names if name is not None])
-        return self._rows(config, table, _in_place(names, found), requested_features)
+        values = await self._get_async(config, [name for name in names if name is not None])
+        return self._decode_rows(config, table, _align(names, values), requested_features)
 
     def get_online_features(
         self,
@@ -230,25 +230,25 @@ class PackedRedisOnlineStore(OnlineStore):
         full_feature_names: bool = False,
         include_feature_view_version_metadata: bool = False,
     ) -> OnlineResponse:
-        """All views in one round trip; on-demand views are computed by Feast's own code.
+        """Looks up all views in one round trip; Feast's own code computes on-demand views.
 
         Raises:
-            InputError: a join key is not given.
+            InputError: a join key is missing from the entity rows.
             OnlineUnavailable: Redis does not answer.
-            StoreError: what lies there is damaged, or of a schema that nobody knows.
+            StoreError: a stored value is damaged, or has an unknown schema.
         """
         lookup = self._lookup(config, features, entity_rows, registry, project, full_feature_names)
         if lookup is None or include_feature_view_version_metadata:
             return super().get_online_features(
                 config,
                 features,
-                _converted(features, entity_rows, registry, project, full_feature_names),
+                _convert_keys(features, entity_rows, registry, project, full_feature_names),
                 registry,
                 project,
                 full_feature_names,
                 include_feature_view_version_metadata,
             )
-        return lookup.response(get(self._reader(config), lookup.names), self._older(config))
+        return lookup.response(get(self._reader(config), lookup.names), self._known_schemas(config))
 
     async def get_online_features_async(
         self,
@@ -260,19 +260,19 @@ class PackedRedisOnlineStore(OnlineStore):
         full_feature_names: bool = False,
         include_feature_view_version_metadata: bool = False,
     ) -> OnlineResponse:
-        """As ``get_online_features``."""
+        """Asynchronous ``get_online_features``."""
         lookup = self._lookup(config, features, entity_rows, registry, project, full_feature_names)
         if lookup is None or include_feature_view_version_metadata:
             return await super().get_online_features_async(
                 config,
                 features,
-                _converted(features, entity_rows, registry, project, full_feature_names),
+                _convert_keys(features, entity_rows, registry, project, full_feature_names),
                 registry,
                 project,
                 full_feature_names,
                 include_feature_view_version_metadata,
             )
-        return lookup.response(await self._get_async(config, lookup.names), self._older(config))
+        return lookup.response(await self._get_async(config, lookup.names), self._known_schemas(config))
 
     def retrieve_online_documents_v2(
         self,
@@ -286,14 +286,14 @@ class PackedRedisOnlineStore(OnlineStore):
         filters: Any = None,
         include_feature_view_version_metadata: bool = False,
     ) -> list[tuple[datetime | None, EntityKey | None, dict[str, Value] | None]]:
-        """The rows whose vectors are nearest to a query, found by looking at every row of the view.
+        """Finds the rows whose vectors are nearest to a query, by an exact scan of the view.
 
-        Redis' search modules index hashes and JSON, not packed values; this is exact, needs no module, and takes time
-        that grows with the view. ``distance`` is among the features. Rows come in the order of their entities, for
-        Feast 0.67 puts features beside the wrong entities if they come in any other.
+        Redis' search modules index hashes and JSON, not packed values. This scan needs no module; its time grows with
+        the view. The result has the feature ``distance``. Rows are ordered by entity, because Feast 0.67 assigns
+        features to the wrong entities in any other order.
 
         Raises:
-            InputError: it is asked for a text or with filters, the view has no vector, or there is no such metric.
+            InputError: the query is a text or has filters, the view has no vector, or the metric is unknown.
         """
         vectors = [f.name for f in table.features if f.vector_index] or [
             f.name for f in table.features if str(f.dtype) in ("Array(Float32)", "Array(Float64)")
@@ -305,17 +305,21 @@ class PackedRedisOnlineStore(OnlineStore):
                 next_command="store.retrieve_online_documents_v2(features=[…], query=[…], top_k=10)",
             )
         schema, server = schema_of(table), self._reader(config)
-        older, metric = self._older(config).of(schema.view), distance_metric or "L2"
+        find_schema, metric = self._known_schemas(config).of(schema.view), distance_metric or "L2"
         query = np.asarray(embedding, np.float64)
-        found = nearest(server, config.project, schema, older, vectors[0], query, top=top_k, metric=metric)
-        rows = self._rows(config, table, [one.value for one in found], requested_features)
+        neighbours = nearest(server, config.project, schema, find_schema, vectors[0], query, top=top_k, metric=metric)
+        rows = self._decode_rows(config, table, [neighbour.value for neighbour in neighbours], requested_features)
         documents = [
-            (entity_key_of(table, one.entity), when, values | {"distance": Value(float_val=one.distance)})
-            for one, (when, values) in zip(found, rows, strict=True)
+            (
+                entity_key_of(table, neighbour.entity),
+                event_time,
+                values | {"distance": Value(float_val=neighbour.distance)},
+            )
+            for neighbour, (event_time, values) in zip(neighbours, rows, strict=True)
             if values is not None
         ]
         documents.sort(key=lambda document: [unwrapped(value) for value in document[0].entity_values])
-        return [(when, entity, values) for entity, when, values in documents]
+        return [(event_time, entity, values) for entity, event_time, values in documents]
 
     # --- infrastructure ----------------------------------------------------------------------------------------------
 
@@ -328,7 +332,7 @@ class PackedRedisOnlineStore(OnlineStore):
         entities_to_keep: Sequence[Entity],
         partial: bool,
     ) -> None:
-        """Erase the views that are gone; nothing has to be made for those that stay.
+        """Erases the values of deleted views; views that are kept need no setup.
 
         Raises:
             StoreError: the embedded server's keys of this project belong to another repository.
@@ -339,12 +343,12 @@ class PackedRedisOnlineStore(OnlineStore):
             erase_view(self.server(config, config.online_store.write_timeout), config.project, table.name)
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
-        """Erase all values of this project's views, and nobody else's. The server goes on."""
+        """Erases all values of this project's views and no others. The server keeps running."""
         self.update(config, tables, [], entities, [], partial=False)
         forget_versions(config)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Closes all connections."""
         if self._async is not None:
             client, self._async = self._async[1], None
             await client.aclose()
@@ -356,7 +360,7 @@ class PackedRedisOnlineStore(OnlineStore):
     def _reader(self, config: RepoConfig) -> Server:
         return self.server(config, config.online_store.read_timeout)
 
-    def _older(self, config: RepoConfig) -> KnownSchemas:
+    def _known_schemas(self, config: RepoConfig) -> KnownSchemas:
         if self._schemas is None or self._schemas.project != config.project:
             self._schemas = KnownSchemas(self._reader(config), config.project)
         return self._schemas
@@ -380,7 +384,7 @@ class PackedRedisOnlineStore(OnlineStore):
         raise AssertionError("unreachable")
 
     def _async_client(self, config: RepoConfig) -> Any:
-        """One for each event loop; the embedded server is started if it does not run."""
+        """Returns one client per event loop; starts the embedded server if it does not run."""
         loop = asyncio.get_running_loop()
         if self._async is None or self._async[0] is not loop:
             options, home = config.online_store, Home.from_env()
@@ -395,50 +399,50 @@ class PackedRedisOnlineStore(OnlineStore):
                 nodes = [redis_asyncio.cluster.ClusterNode(host, port) for host, port in address.nodes]
                 client = redis_asyncio.RedisCluster(startup_nodes=nodes, **arguments)
             elif address.kind == "redis_sentinel":
-                own = sentinel_arguments(address, arguments)
-                sentinel = redis_asyncio.Sentinel(address.nodes, sentinel_kwargs=own)
+                sentinel_options = sentinel_arguments(address, arguments)
+                sentinel = redis_asyncio.Sentinel(address.nodes, sentinel_kwargs=sentinel_options)
                 client = sentinel.master_for(address.options["sentinel_master"], **arguments)
             else:
-                where = {"host": address.nodes[0][0], "port": address.nodes[0][1]} if address.nodes else {}
-                client = redis_asyncio.Redis(**where, **arguments)
+                host_and_port = {"host": address.nodes[0][0], "port": address.nodes[0][1]} if address.nodes else {}
+                client = redis_asyncio.Redis(**host_and_port, **arguments)
             self._async = (loop, client)
         return self._async[1]
 
     def _names(self, config: RepoConfig, table: FeatureView, keys: Sequence[EntityKey]) -> list[bytes | None]:
-        """Names of the values; None for a missing key."""
+        """Returns the names of the packed values; None for a missing key."""
         prefix = entity_key.prefix(config.project, table.name)
         return [None if entity is None else prefix + entity + b"}" for entity in entities_of(table, keys)]
 
-    def _rows(
-        self, config: RepoConfig, table: FeatureView, found: list[bytes | None], requested: list[str] | None
+    def _decode_rows(
+        self, config: RepoConfig, table: FeatureView, packed_values: list[bytes | None], requested: list[str] | None
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
         schema = schema_of(table)
-        block = decode(found, schema, self._older(config).of(schema.view))
-        wanted = [column for column in schema.columns if requested is None or column.name in requested]
-        gone = too_old(block, getattr(table, "ttl", None)) | (block.event == UNKNOWN_TIME)
-        values = {column.name: to_values(block, column) for column in wanted}
+        block = decode(packed_values, schema, self._known_schemas(config).of(schema.view))
+        requested_columns = [column for column in schema.columns if requested is None or column.name in requested]
+        is_missing = too_old(block, getattr(table, "ttl", None)) | (block.event == UNKNOWN_TIME)
+        values = {column.name: to_values(block, column) for column in requested_columns}
         return [
-            (None, None) if gone[row] else (moment(event), {name: column[row] for name, column in values.items()})
+            (None, None) if is_missing[row] else (moment(event), {name: column[row] for name, column in values.items()})
             for row, event in enumerate(block.event.tolist())
         ]
 
     def _read_features_per_fv(
         self, config: RepoConfig, grouped_refs: list, keys: Any, entity_names: Any, response: Any, *rest: Any
     ) -> None:
-        """As Feast does, but with the features of a view in the same order in every process, and keys may be null."""
-        reading = NullKeys(_sorted(grouped_refs), keys, entity_names)
-        super()._read_features_per_fv(config, reading.grouped, reading.filled, entity_names, response, *rest)
-        reading.blank(response)
+        """Reads as Feast does, but with a stable order of a view's features in every process, and allows null keys."""
+        null_keys = NullKeys(_sort_features(grouped_refs), keys, entity_names)
+        super()._read_features_per_fv(config, null_keys.grouped, null_keys.filled, entity_names, response, *rest)
+        null_keys.blank(response)
 
     async def _read_features_per_fv_async(
         self, config: RepoConfig, grouped_refs: list, keys: Any, entity_names: Any, response: Any, *rest: Any
     ) -> None:
-        """As ``_read_features_per_fv``."""
-        reading = NullKeys(_sorted(grouped_refs), keys, entity_names)
+        """Asynchronous ``_read_features_per_fv``."""
+        null_keys = NullKeys(_sort_features(grouped_refs), keys, entity_names)
         await super()._read_features_per_fv_async(
-            config, reading.grouped, reading.filled, entity_names, response, *rest
+            config, null_keys.grouped, null_keys.filled, entity_names, response, *rest
         )
-        reading.blank(response)
+        null_keys.blank(response)
 
     def _lookup(
         self,
@@ -449,64 +453,68 @@ class PackedRedisOnlineStore(OnlineStore):
         project: str,
         full_feature_names: bool,
     ) -> Lookup | None:
-        """What to fetch; None if on-demand views or versions of views make it a case for Feast's own code."""
+        """Plans the lookup; None if on-demand views or versions of views require Feast's own code."""
         (references, on_demand, entity_names, types, join_keys, grouped, _, _, _) = utils._get_cached_request_context(
             registry, project, features, full_feature_names
         )
         if on_demand or not all(_is_plain(table) for table, _ in grouped):
             return None
         columns = columns_of(entity_rows, entity_names)
-        given = {name: values for name, values in columns.items() if name in join_keys}
-        lookup = Lookup(given, types, len(next(iter(columns.values()), ())))
+        key_columns = {name: values for name, values in columns.items() if name in join_keys}
+        lookup = Lookup(key_columns, types, len(next(iter(columns.values()), ())))
         order = {reference: place for place, reference in enumerate(references)}
-        for table, wanted in grouped:
+        for table, feature_names in grouped:
             name = table.projection.name_to_use()
-            _, schema, prefix, keys = self._view(config, table, entity_names)
-            prefixed = f"{name}__" if full_feature_names else ""
-            shown = sorted((order.get(f"{name}:{feature}", 0), feature) for feature in wanted)
+            _, schema, prefix, keys = self._view_plan(config, table, entity_names)
+            feature_prefix = f"{name}__" if full_feature_names else ""
+            positioned = sorted((order.get(f"{name}:{feature}", 0), feature) for feature in feature_names)
             lookup.add(
-                table, schema, prefix, keys, [(place, f"{prefixed}{feature}", feature) for place, feature in shown]
+                table,
+                schema,
+                prefix,
+                keys,
+                [(place, f"{feature_prefix}{feature}", feature) for place, feature in positioned],
             )
         return lookup
 
-    def _view(
+    def _view_plan(
         self, config: RepoConfig, table: FeatureView, entity_names: Mapping[str, str]
     ) -> tuple[FeatureView, Schema, bytes, Keys]:
-        """What a view's lookups need; kept for as long as Feast keeps the same object."""
-        known = self._views.get(id(table))
-        if known is None or known[0] is not table:
+        """Returns the cached lookup plan of a view; valid as long as Feast keeps the same view object."""
+        cached = self._views.get(id(table))
+        if cached is None or cached[0] is not table:
             if len(self._views) > 1000:
                 self._views.clear()
             keys = sorted(entity_names[entity] for entity in table.entities)
             keys = [key for key in keys if key != DUMMY_ENTITY_ID]
             aliases, types = table.projection.join_key_map, key_types(table)
-            known = (
+            cached = (
                 table,
                 schema_of(table),
                 entity_key.prefix(config.project, table.name),
                 tuple((aliases.get(key, key), types.get(key, "String")) for key in keys),
             )
-            self._views[id(table)] = known
-        return known
+            self._views[id(table)] = cached
+        return cached
 
 
-def _in_place(names: Sequence[bytes | None], found: Sequence[bytes | None]) -> list[bytes | None]:
-    """Values of the names that are there, each at its name's place."""
-    values = iter(found)
-    return [None if name is None else next(values) for name in names]
+def _align(names: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[bytes | None]:
+    """Aligns values, which exist for non-null names only, with the positions of all names."""
+    remaining = iter(values)
+    return [None if name is None else next(remaining) for name in names]
 
 
-def _converted(
+def _convert_keys(
     features: list[str] | FeatureService,
     entity_rows: Any,
     registry: BaseRegistry,
     project: str,
     full_feature_names: bool,
 ) -> dict[str, list[Any]]:
-    """Entity rows whose keys are what ``feature_repo.keys`` makes of them, for Feast's own code.
+    """Converts the keys of entity rows by ``feature_repo.keys``, for Feast's own code.
 
     Raises:
-        InputError: a value cannot be a key of its type.
+        InputError: a value cannot be converted to the key's type.
     """
     _, _, entity_names, types, *_ = utils._get_cached_request_context(registry, project, features, full_feature_names)
     columns = columns_of(entity_rows, entity_names)
@@ -518,18 +526,18 @@ def _converted(
 
 
 def _times(moments: Sequence[datetime | None]) -> pa.Array:
-    """Naive ones are UTC; those of pandas that are missing are None."""
+    """Converts datetimes to Arrow timestamps. Naive datetimes are UTC; NaT and None are null."""
     present = [m if m is not None and m == m else None for m in moments]  # noqa: PLR0124 - NaT differs from itself
     zoned = [m.replace(tzinfo=UTC) if m is not None and m.tzinfo is None else m for m in present]
     return pa.array(zoned, pa.timestamp("us", "UTC"))
 
 
 def _is_plain(table: Any) -> bool:
-    """Whether a view is one of stored features, in its only version."""
+    """Whether a view has stored features and no pinned version."""
     return isinstance(table, FeatureView) and getattr(table.projection, "version_tag", None) is None
 
 
-def _sorted(grouped: list) -> list:
+def _sort_features(grouped: list) -> list:
     return [(table, sorted(features)) for table, features in grouped]
 
 

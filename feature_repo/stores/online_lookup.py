@@ -1,4 +1,4 @@
-"""From Feast's entity rows to the names of packed values, and from what lies under them to Feast's answer."""
+"""Plans an online lookup: from entity rows to names of packed values, and from packed values to Feast's response."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -17,18 +17,22 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.decode import Block, Mixed, decode
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
-from feature_repo.stores.online_response import Answer, PackedResponse
+from feature_repo.stores.online_response import PackedResponse, ViewRows
 from feature_repo.stores.protobuf import key_types, unwrapped
 
 Keys = tuple[tuple[str, str], ...]
-"""Join key and Feast's name of its type, sorted as they are in the names of values."""
+"""Join key and Feast's name of its type, in the order in which they occur in the names of packed values."""
 
 
 class Lookup:
-    """The names to fetch for some rows, and how the answer comes of what is found."""
+    """The names of packed values to fetch for entity rows, and how to build the response from them.
 
-    def __init__(self, given: dict[str, list[Any]], types: Mapping[str, Any], rows: int) -> None:
-        self._given, self._types, self._rows = given, types, rows
+    Attributes:
+        names: names to fetch, in order.
+    """
+
+    def __init__(self, key_columns: dict[str, list[Any]], types: Mapping[str, Any], rows: int) -> None:
+        self._key_columns, self._types, self._rows = key_columns, types, rows
         self._parts: dict[tuple[str, str], list[bytes | None]] = {}
         self._entities: dict[Keys, tuple[list[bytes], np.ndarray | None]] = {}
         self._views: list[tuple] = []
@@ -40,40 +44,40 @@ class Lookup:
         schema: Schema,
         prefix: bytes,
         keys: Keys,
-        wanted: list[tuple[int, str, str]],
+        features: list[tuple[int, str, str]],
     ) -> None:
-        """Ask for some features of a view.
+        """Adds features of a view to the lookup.
 
         Raises:
-            InputError: a join key is not given, or a value cannot be such a key.
+            InputError: a join key is missing, or a value cannot be converted to its type.
         """
-        entities, places = self._distinct(table, keys)
+        entities, places = self._distinct_entities(table, keys)
         start = len(self.names)
         self.names += [prefix + entity + b"}" for entity in entities]
-        self._views.append((table.ttl, schema, wanted, slice(start, len(self.names)), places))
+        self._views.append((table.ttl, schema, features, slice(start, len(self.names)), places))
 
-    def response(self, found: list[bytes | None], older: KnownSchemas) -> PackedResponse:
-        """The answer, of which nothing is built yet."""
-        answers = []
-        for ttl, schema, wanted, where, places in self._views:
-            block = decode(found[where], schema, older.of(schema.view))
-            answers.append(Answer(block, too_old(block, ttl), places, wanted))
-        return PackedResponse(self._rows, self._given, self._types, answers)
+    def response(self, values: list[bytes | None], known_schemas: KnownSchemas) -> PackedResponse:
+        """Returns the response, which builds its content lazily."""
+        view_rows = []
+        for ttl, schema, features, span, places in self._views:
+            block = decode(values[span], schema, known_schemas.of(schema.view))
+            view_rows.append(ViewRows(block, too_old(block, ttl), places, features))
+        return PackedResponse(self._rows, self._key_columns, self._types, view_rows)
 
-    def _distinct(self, table: FeatureView, keys: Keys) -> tuple[list[bytes], np.ndarray | None]:
-        """Distinct entities, and each row's place among them (-1 for a null key); None if they are the rows."""
+    def _distinct_entities(self, table: FeatureView, keys: Keys) -> tuple[list[bytes], np.ndarray | None]:
+        """Returns the distinct entities and the index of each row's entity, -1 for a null key; None if all differ."""
         if keys in self._entities:
             return self._entities[keys]
-        absent = [key for key, _ in keys if key not in self._given]
-        if absent:
+        missing = [key for key, _ in keys if key not in self._key_columns]
+        if missing:
             raise InputError(
-                expected=f"the join key {absent[0]!r} of the view {table.name} in every entity row",
-                found=f"{sorted(self._given)}",
-                next_command=f"add {absent[0]!r} to the entity rows",
+                expected=f"the join key {missing[0]!r} of the view {table.name} in every entity row",
+                found=f"{sorted(self._key_columns)}",
+                next_command=f"add {missing[0]!r} to the entity rows",
             )
         for key in keys:
             if key not in self._parts:
-                self._parts[key] = self._converted(*key)
+                self._parts[key] = self._convert_keys(*key)
         if not keys:
             rows: list[bytes | None] = [b""] * self._rows
         elif len(keys) == 1:
@@ -87,41 +91,41 @@ class Lookup:
         self._entities[keys] = (list(distinct), None if is_same else np.array(places, np.int64))
         return self._entities[keys]
 
-    def _converted(self, key: str, dtype: str) -> list[bytes | None]:
-        """A column of keys as bytes; what the answer repeats of it is converted, too."""
-        values = self._given[key]
+    def _convert_keys(self, key: str, dtype: str) -> list[bytes | None]:
+        """Converts a column of keys to bytes, and the key column of the response to its declared type."""
+        values = self._key_columns[key]
         if Value in set(map(type, values)):
             values = list(map(unwrapped, values))
         parts = key_parts(values, dtype, key)
-        self._given[key] = key_values(values, dtype, key)
+        self._key_columns[key] = key_values(values, dtype, key)
         return parts
 
 
 def columns_of(entity_rows: Any, entity_names: Mapping[str, str]) -> dict[str, list[Any]]:
-    """Entity rows by column; entity names (which Feast still takes) become join keys."""
+    """Converts entity rows to columns; entity names, which Feast still accepts, are replaced by join keys."""
     if isinstance(entity_rows, list):
         names = entity_rows[0].keys() if entity_rows else ()
         if any(row.keys() != names for row in entity_rows):
             raise ValueError("All entity_rows must have the same keys.")
         columns = {name: [row[name] for row in entity_rows] for name in names}
     else:
-        columns = {name: _listed(values) for name, values in entity_rows.items()}
+        columns = {name: _to_list(values) for name, values in entity_rows.items()}
     if len({len(values) for values in columns.values()}) > 1:
         raise ValueError("All entity rows must have the same columns.")
     return {entity_names.get(name, name): values for name, values in columns.items()}
 
 
-def _listed(values: Any) -> list[Any]:
+def _to_list(values: Any) -> list[Any]:
     if isinstance(values, str | bytes):
         return [values]
     return list(values.val) if hasattr(values, "val") else list(values)
 
 
 def entities_of(table: FeatureView, keys: Iterable[EntityKey]) -> list[bytes | None]:
-    """Entities as in the names of their values; None where a key is missing.
+    """Encodes entity keys as in the names of packed values; None where a key is missing.
 
     Raises:
-        InputError: a value cannot be a key of its type.
+        InputError: a value cannot be converted to the key's type.
     """
     types = key_types(table)
     return [_entity_of(types, key) for key in keys]
@@ -132,15 +136,15 @@ def _entity_of(types: Mapping[str, str], key: EntityKey) -> bytes | None:
     for name, value in sorted(zip(key.join_keys, key.entity_values, strict=True), key=lambda pair: pair[0]):
         if name == DUMMY_ENTITY_ID:
             continue
-        converted = key_value(unwrapped(value), types.get(name, "String"), name)
-        if converted is None:
+        key_part = key_value(unwrapped(value), types.get(name, "String"), name)
+        if key_part is None:
             return None
-        parts.append(entity_key.part(converted))
+        parts.append(entity_key.part(key_part))
     return entity_key.entity(parts)
 
 
 def entity_key_of(table: FeatureView, entity: bytes) -> EntityKey:
-    """Back from the name of a value."""
+    """Decodes an entity from the name of a packed value to Feast's ``EntityKey``."""
     types = key_types(table)
     values = []
     for dtype, raw in zip(types.values(), entity_key.parts(entity, len(types)), strict=True):
@@ -159,7 +163,7 @@ def entity_key_of(table: FeatureView, entity: bytes) -> EntityKey:
 
 
 def too_old(block: Block | Mixed, ttl: timedelta | None) -> np.ndarray:
-    """(rows,) whether a value is there, but older than its view allows."""
+    """Returns (rows,) whether a row exists but is older than its view's ttl."""
     if not ttl:
         return np.zeros(len(block), bool)
     oldest = (clock.seconds() - ttl.total_seconds()) * 1_000_000

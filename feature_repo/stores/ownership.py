@@ -1,9 +1,9 @@
-"""To whom the keys of the embedded Redis belong: one registry for each project name.
+"""Ownership of keys in the embedded Redis: one registry per project name.
 
-The server is chosen by the data folder, and its keys begin with the project's name. Two Feast repositories of one name
-would therefore write over each other's values and erase them with ``feast teardown``. The first that opens the server
-owns its project's keys, until its registry is gone or they are released. A registry inside the data folder is known
-by the folder, so that a copied or moved one belongs to itself.
+The data folder determines the server, and keys start with the project's name. Two Feast repositories with one project
+name would therefore overwrite each other's values and erase them with ``feast teardown``. The first repository that
+opens the server owns its project's keys, until its registry is deleted or the keys are released. A registry inside the
+data folder is identified by the folder, so that a copied or moved folder owns its own keys.
 """
 
 import fcntl
@@ -26,31 +26,31 @@ HERE = "."
 """Owner of keys whose registry lies in the data folder."""
 
 OWNERS = "owners.json"
-"""In the folder of the embedded Redis: project → its registry."""
+"""File in the folder of the embedded Redis: project → registry."""
 
 
 def claim(home: Home, config: "RepoConfig") -> None:
-    """Make sure that the keys of a configuration's project are its own.
+    """Claims the keys of a configuration's project.
 
     Args:
         home: the data folder of the server.
-        config: of the repository that is about to use it.
+        config: configuration of the repository that opens the server.
 
     Raises:
-        StoreError: another registry that still exists has a project of the same name in this server.
+        StoreError: another existing registry owns the keys of a project with this name.
         HomeError: the data folder cannot be written.
     """
     owner = _owner(home, config)
-    if owner is None or _owners(home).get(config.project) == owner:
+    if owner is None or _read_owners(home).get(config.project) == owner:
         return
     home.ensure().redis.mkdir(exist_ok=True)
     with _lock(home):
-        owners = _owners(home)
-        before = owners.get(config.project)
-        if before not in (None, owner) and _exists(home, str(before)):
+        owners = _read_owners(home)
+        current_owner = owners.get(config.project)
+        if current_owner not in (None, owner) and _exists(home, str(current_owner)):
             raise StoreError(
-                expected=f"{_where(home, owner)} to own the keys of project {config.project!r} in {home.redis}",
-                found=f"{_where(home, str(before))} owns them",
+                expected=f"{_owner_text(home, owner)} to own the keys of project {config.project!r} in {home.redis}",
+                found=f"{_owner_text(home, str(current_owner))} owns them",
                 next_command="export REFRAIN_HOME=/a/folder/of/its/own, or give the project another name; "
                 f"to take the keys over: python -m feature_repo redis release {config.project}",
             )
@@ -58,20 +58,18 @@ def claim(home: Home, config: "RepoConfig") -> None:
 
 
 def release(home: Home, project: str) -> bool:
-    """Let the next repository that opens the server own a project's keys. Returns whether somebody owned them."""
+    """Releases a project's keys to the next repository that opens the server. Returns whether they had an owner."""
     if not home.redis.is_dir():
         return False
     with _lock(home):
-        owners = _owners(home)
+        owners = _read_owners(home)
         owner = owners.pop(project, None)
         _write(home, owners)
     return owner is not None
 
 
 def _owner(home: Home, config: "RepoConfig") -> str | None:
-    """The data folder itself where the registry lies in it; elsewhere the registry's path, or its address without a
-    password.
-    """
+    """Returns the owner: ``HERE`` for a registry in the data folder, else its path, or its URL without credentials."""
     address = str(config.registry.path or "")
     if address in ("", ":memory:"):
         return None
@@ -93,11 +91,11 @@ def _exists(home: Home, owner: str) -> bool:
     return "://" in owner or (home.root / owner).exists()
 
 
-def _where(home: Home, owner: str) -> str:
+def _owner_text(home: Home, owner: str) -> str:
     return f"the data folder {home.root}" if owner == HERE else f"the registry {owner}"
 
 
-def _owners(home: Home) -> dict[str, str]:
+def _read_owners(home: Home) -> dict[str, str]:
     try:
         return dict(json.loads((home.redis / OWNERS).read_text()))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Rows of a view as the online store keeps them: what ``materialize`` and pushes write."""
+"""Packs rows of a view for the online store, for ``materialize`` and pushes."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,35 +11,35 @@ from feature_repo.stores.source_path import source_of
 
 
 def packed_rows(config: RepoConfig, view: FeatureView, table: pa.Table) -> tuple[list[bytes], list[bytes]]:
-    """Names and values of the rows whose keys and time are there; nothing could find the others.
+    """Packs the rows that have keys and an event time; other rows are skipped, because no lookup could find them.
 
     Args:
-        config: of the repository.
-        view: whose rows.
-        table: keys, features and times under the names of the view; a feature that is not there is null.
+        config: configuration of the repository.
+        view: the view of the rows.
+        table: keys, features and times with the names of the view; missing features are null.
 
     Returns:
-        (rows,) full names, see ``entity_key``, and (rows,) packed values.
+        (rows,) full names (see ``entity_key``) and (rows,) packed values.
 
     Raises:
         InputError: a value or a key does not fit its type.
         StoreError: the view has no batch source.
     """
     schema, source = schema_of(view), source_of(view)
-    mapped = source.field_mapping or {}
-    time = mapped.get(source.timestamp_field, source.timestamp_field)
-    created = mapped.get(source.created_timestamp_column, source.created_timestamp_column)
+    field_mapping = source.field_mapping or {}
+    time = field_mapping.get(source.timestamp_field, source.timestamp_field)
+    created = field_mapping.get(source.created_timestamp_column, source.created_timestamp_column)
     keys = {name: (dtype, table[name]) for name, dtype in key_types(view).items()}
-    named = names(entity_key.prefix(config.project, view.name), keys)
-    if isinstance(named, pa.Scalar):  # no keys: one row
-        named = pa.array([named.as_py()] * len(table), pa.large_binary())
-    usable = pc.and_(named.is_valid(), table[time].combine_chunks().is_valid())
+    full_names = names(entity_key.prefix(config.project, view.name), keys)
+    if isinstance(full_names, pa.Scalar):  # no join keys: all rows have one name
+        full_names = pa.array([full_names.as_py()] * len(table), pa.large_binary())
+    usable = pc.and_(full_names.is_valid(), table[time].combine_chunks().is_valid())
     if not pc.all(usable).as_py():
-        named, table = named.filter(usable), table.filter(usable)
+        full_names, table = full_names.filter(usable), table.filter(usable)
     columns = {
         column.name: messages(view, column, table[column.name]) if column.kind == "message" else table[column.name]
         for column in schema.columns
         if column.name in table.column_names
     }
-    known = table[created].combine_chunks() if created and created in table.column_names else None
-    return named.to_pylist(), encode(schema, columns, table[time].combine_chunks(), known)
+    created_times = table[created].combine_chunks() if created and created in table.column_names else None
+    return full_names.to_pylist(), encode(schema, columns, table[time].combine_chunks(), created_times)

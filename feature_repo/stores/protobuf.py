@@ -1,4 +1,4 @@
-"""Between packed columns and Feast's protobuf values, where Feast hands over or asks for those."""
+"""Conversions between packed columns and Feast's protobuf values."""
 
 import json
 import uuid
@@ -26,44 +26,44 @@ from feature_repo.packed.schema import Column, Schema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NULL_TIME = int(np.iinfo(np.int64).min)
-_ONE = {
+_BYTE_FIELDS = {
     "PdfBytes": "bytes_val",
     "ImageBytes": "bytes_val",
 }
 
 
 def schema_of(table: FeatureView) -> Schema:
-    """The packed schema of a view's features."""
+    """Returns the packed schema of a view's features."""
     return Schema.of(table.name, [(f.name, str(f.dtype), f.vector_length or 0) for f in table.features])
 
 
 def key_types(table: FeatureView) -> dict[str, str]:
-    """Join key → Feast's name of its type, sorted by name; of a view without keys nothing."""
+    """Maps join keys to Feast's names of their types, sorted by name; empty for a view without keys."""
     columns = sorted(table.entity_columns, key=lambda column: column.name)
     return {column.name: str(column.dtype) for column in columns if column.name != DUMMY_ENTITY_ID}
 
 
 def attribute(column: Column) -> str:
-    """Name of the field of ``Value`` that holds the column's type."""
-    if column.dtype in _ONE:
-        return _ONE[column.dtype]
+    """Returns the name of the protobuf ``Value`` field for the column's type."""
+    if column.dtype in _BYTE_FIELDS:
+        return _BYTE_FIELDS[column.dtype]
     return VALUE_TYPE_TO_PROTO_VALUE_MAP[_value_type(column)]
 
 
 def from_values(schema: Schema, column: Column, values: Sequence[Value | None]) -> pa.Array:
-    """(rows,) Arrow values that ``encode`` takes."""
+    """Converts protobuf values to (rows,) Arrow values for ``encode``."""
     plain = [_plain(column, value) for value in values]
-    wanted = arrow_type(column)
+    target_type = arrow_type(column)
     if column.element == "UnixTimestamp" and column.kind == "numbers":
-        scaled = [None if one is None else [_in_microseconds(item) for item in one] for one in plain]
-        return pa.array(scaled, pa.list_(pa.int64())).cast(wanted)
+        scaled = [None if value is None else [_in_microseconds(item) for item in value] for value in plain]
+        return pa.array(scaled, pa.list_(pa.int64())).cast(target_type)
     if column.dtype == "UnixTimestamp":
-        return pa.array([_in_microseconds(one) for one in plain], pa.int64()).cast(wanted)
-    return pa.array(plain, wanted)
+        return pa.array([_in_microseconds(value) for value in plain], pa.int64()).cast(target_type)
+    return pa.array(plain, target_type)
 
 
 def to_values(block: Block | Mixed, column: Column) -> list[Value]:
-    """(rows,) protobuf values; an empty one for what is null."""
+    """Converts a column to (rows,) protobuf values; an empty ``Value`` for null."""
     if column.kind == "message":
         return [Value() if raw is None else Value.FromString(raw) for raw in block.objects(column.name)]
     name = attribute(column)
@@ -77,40 +77,40 @@ def to_values(block: Block | Mixed, column: Column) -> list[Value]:
     for row in raw_values(block, column):
         value = Value()
         if row is not None:
-            inside = getattr(value, name)
-            inside.SetInParent()
-            inside.val.extend([item // scale for item in row] if scale else row)
+            field = getattr(value, name)
+            field.SetInParent()
+            field.val.extend([item // scale for item in row] if scale else row)
         out.append(value)
     return out
 
 
 def unwrapped(value: Any) -> Any:
-    """What a protobuf value holds; anything else as it is."""
+    """Unwraps a protobuf ``Value``; returns any other object unchanged."""
     if not isinstance(value, Value):
         return value
     kind = value.WhichOneof("val")
     if kind is None or kind == "null_val":
         return None
-    found = getattr(value, kind)
-    return None if kind == "unix_timestamp_val" and found == _NULL_TIME else found
+    content = getattr(value, kind)
+    return None if kind == "unix_timestamp_val" and content == _NULL_TIME else content
 
 
 def raw_values(block: Block | Mixed, column: Column) -> list[Any]:
-    """(rows,) as they were packed, in Python's types; timestamps are microseconds, lists are lists, null is None."""
+    """Decodes a column to (rows,) Python values; timestamps are integers of microseconds, null is None."""
     if column.kind == "message":
         return block.objects(column.name)
     if column.is_fixed:
         values = block.numbers(column.name).tolist()
         is_null = block.is_null(column.name)
         if is_null.any():
-            return [None if gone else value for value, gone in zip(values, is_null.tolist(), strict=True)]
+            return [None if is_missing else value for value, is_missing in zip(values, is_null.tolist(), strict=True)]
         return values
     values = block.objects(column.name)
     return [None if v is None else v.tolist() for v in values] if column.kind == "numbers" else values
 
 
 def python_values(block: Block | Mixed, column: Column) -> list[Any]:
-    """(rows,) as Feast's ``to_dict`` gives them; timestamps keep their microseconds."""
+    """Converts a column to (rows,) Python values as in Feast's ``to_dict``; timestamps keep their microseconds."""
     if column.kind == "message":
         return [None if raw is None else unpacked(raw) for raw in block.objects(column.name)]
     rows = raw_values(block, column)
@@ -125,12 +125,12 @@ def python_values(block: Block | Mixed, column: Column) -> list[Any]:
 
 
 def unpacked(raw: bytes) -> Any:
-    """What Feast's Python gives for a serialized ``Value``: a dict, a list of lists …"""
+    """Converts a serialized ``Value`` to the Python object that Feast makes of it: a dict, a list of lists …"""
     return feast_value_type_to_python_type(Value.FromString(raw))
 
 
 def messages(table: FeatureView, column: Column, values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """(rows,) serialized protobuf values of a column that is kept as such (maps, structs, nested lists)."""
+    """Serializes a column of maps, structs or nested lists to (rows,) protobuf values."""
     if pa.types.is_binary(values.type):
         return values
     python = values.to_pylist()
@@ -144,7 +144,7 @@ def messages(table: FeatureView, column: Column, values: pa.Array | pa.ChunkedAr
 
 
 def present(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A map out of a struct, which has all fields of all rows: those with a value."""
+    """Converts a struct to a map by dropping its null fields: an Arrow struct has the fields of all rows."""
     return {name: value for name, value in row.items() if value is not None}
 
 
@@ -155,9 +155,9 @@ def _json(text: str) -> Any:
         return text
 
 
-def moment(since: int) -> datetime:
-    """Microseconds since 1970 as a time, in UTC."""
-    return _EPOCH + timedelta(microseconds=since)
+def moment(microseconds: int) -> datetime:
+    """Converts microseconds since 1970 to a datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 _PYTHON: dict[str, Callable[[Any], Any]] = {
@@ -183,10 +183,10 @@ def _plain(column: Column, value: Value | None) -> Any:
         return None
     if column.kind == "message":
         return value.SerializeToString()
-    found = getattr(value, kind)
-    return list(found.val) if hasattr(found, "val") else found
+    content = getattr(value, kind)
+    return list(content.val) if hasattr(content, "val") else content
 
 
 def _in_microseconds(seconds: int | None) -> int | None:
-    """Feast writes a missing time as the smallest integer."""
+    """Converts seconds to microseconds. Feast encodes a missing time as the smallest integer."""
     return None if seconds is None or seconds == _NULL_TIME else seconds * 1_000_000

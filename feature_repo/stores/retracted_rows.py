@@ -1,7 +1,7 @@
-"""What is online of keys that have lost events: brought to what the tables say now.
+"""Rewrites online rows of keys whose events were retracted, from the current feature tables.
 
-The stream may have written a row of such a key that is newer than any that the tables have. The newest that they have
-takes its place, and where they have none, nothing stays.
+The stream may have written a row of such a key that is newer than all rows of the tables. It is replaced by the newest
+row of the tables, or deleted if there is none.
 """
 
 import dataclasses
@@ -37,17 +37,17 @@ def write_retracted(
     server: Server,
     until: datetime,
 ) -> int:
-    """Rewrite the rows of a view whose keys have lost events; the stream does it itself where it runs.
+    """Rewrites the rows of a view whose keys lost events. Does nothing while the stream runs: it does this itself.
 
     Args:
-        config: of the repository.
-        view: that is materialized.
-        writer: of its rows.
+        config: configuration of the repository.
+        view: the view that is materialized.
+        writer: writer of the view's rows.
         server: the online store.
-        until: the moment of the values; rows that are newer stay, and are looked at again the next time.
+        until: moment of the values. Newer rows are kept and checked again by the next run.
 
     Returns:
-        How many rows were rewritten.
+        Number of rewritten rows.
 
     Raises:
         OnlineUnavailable: Redis does not answer.
@@ -59,31 +59,33 @@ def write_retracted(
     keys = retractions.keys(files)
     columns = {key: (dtype, keys[key].to_arrow()) for key, dtype in key_types(view).items()}
     online = OnlineRows.read(server, names(entity_key.prefix(config.project, view.name), columns).to_pylist())
-    last = microseconds(until)
-    there = np.flatnonzero((online.event != UNKNOWN_TIME) & (online.event <= last))
+    until_us = microseconds(until)
+    existing = np.flatnonzero((online.event != UNKNOWN_TIME) & (online.event <= until_us))
     count = 0
-    if len(there):
-        rows = online.take(there)
-        by_name = dict(zip(*packed_rows(config, view, _newest(config, view, keys[there], until)), strict=True))
-        count = correct(writer, rows, [by_name.get(name) for name in rows.names])
-    if not (online.event > last).any():
+    if len(existing):
+        rows = online.take(existing)
+        value_by_name = dict(
+            zip(*packed_rows(config, view, _newest_rows(config, view, keys[existing], until)), strict=True)
+        )
+        count = correct(writer, rows, [value_by_name.get(name) for name in rows.names])
+    if not (online.event > until_us).any():
         retractions.forget(files)
     return count
 
 
 def stream_runs(server: Server, project: str) -> bool:
-    """Whether a reader of the stream is at work."""
+    """Whether a reader of the stream is running."""
     lease = Names(project).lease
     return bool(persistent(server, lambda: raised(server.send([("EXISTS", lease)], [lease]))[0], tries=2))
 
 
-def _newest(config: RepoConfig, view: FeatureView, keys: pl.DataFrame, until: datetime) -> pa.Table:
-    """The newest row of each key up to a moment, under the names of the view; times are null where there is none."""
+def _newest_rows(config: RepoConfig, view: FeatureView, keys: pl.DataFrame, until: datetime) -> pa.Table:
+    """Returns the newest row of each key up to a moment, with the names of the view; null times if there is none."""
     references = [f"{view.name}:{feature.name}" for feature in view.features]
     (history,) = histories_of(config, [view], references, full_feature_names=False)
     source = source_of(view)
-    mapped = source.field_mapping or {}
-    times = {mapped.get(column, column): column for column in (history.time, history.created) if column}
+    field_mapping = source.field_mapping or {}
+    times = {field_mapping.get(column, column): column for column in (history.time, history.created) if column}
     with_times = dataclasses.replace(history, features={**history.features, **times}, ttl=None)
     moment = "moment" + "_" * max(map(len, keys.columns))
     spine = keys.with_columns(pl.lit(until, pl.Datetime("us", "UTC")).alias(moment)).to_arrow()

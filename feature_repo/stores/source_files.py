@@ -1,4 +1,4 @@
-"""Which files a view is made of: those of a feature table in the data folder, or those of a person's own source."""
+"""Finds the files behind a view: of a feature table in the data folder, or of a source of your own."""
 
 import hashlib
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def is_feature_table(view: "FeatureView") -> bool:
 
 
 def path_of(view: "FeatureView", config: "RepoConfig") -> str | None:
-    """Where a view's files lie on this machine: a file, a folder, or a pattern; None for a query or a remote source."""
+    """Returns the local path of a view's files (file, folder or glob); None for a query or a remote source."""
     from feast import FileSource
 
     source = None if view.batch_source is None else located(view.batch_source, config)
@@ -32,30 +32,30 @@ def path_of(view: "FeatureView", config: "RepoConfig") -> str | None:
 
 
 def files_at(path: str, *, is_table: bool = False) -> list[Path]:
-    """The files that a source's path means, in the order of their names; hidden ones are left out.
+    """Lists the files at a source's path, sorted by name, without hidden files.
 
     Args:
-        path: of a file, of a folder of files, or with ``*``, ``?`` or ``[``.
-        is_table: whether it is the folder of a feature table, of whose folders the days alone count.
+        path: path of a file or a folder, or a glob pattern with ``*``, ``?`` or ``[``.
+        is_table: whether the path is the folder of a feature table, of which only the day folders count.
     """
     place = Path(path)
     if is_table and place.is_dir():
         return files_in(place)
-    if not place.exists() and any(sign in path for sign in "*?["):
-        there = next(folder for folder in place.parents if folder.exists())  # its signs are none of the pattern
-        found = list(there.glob(str(place.relative_to(there))))
+    if not place.exists() and any(character in path for character in "*?["):
+        base = next(folder for folder in place.parents if folder.exists())  # glob characters in this part are literal
+        files = list(base.glob(str(place.relative_to(base))))
     else:
-        found = [place] if place.is_file() else list(place.rglob("*"))
-    return sorted(file for file in found if file.is_file() and not file.name.startswith((".", "_")))
+        files = [place] if place.is_file() else list(place.rglob("*"))
+    return sorted(file for file in files if file.is_file() and not file.name.startswith((".", "_")))
 
 
 def digest_of(path: str, digest: Callable[[Path], str], *, is_table: bool = False) -> str:
-    """One digest of all files of a source, by their names below it and their content.
+    """Computes one digest of all files of a source, from their relative names and contents.
 
     Args:
-        path: as for ``files_at``.
-        digest: of one file.
-        is_table: as for ``files_at``.
+        path: see ``files_at``.
+        digest: function that returns the digest of one file.
+        is_table: see ``files_at``.
     """
     place, total = Path(path), hashlib.sha256()
     for file in files_at(path, is_table=is_table):

@@ -1,8 +1,8 @@
-"""Where a source lies now: feature tables are found in the data folder in use, wherever they lay when applied.
+"""Resolves the paths of feature tables against the current data folder, wherever it was when they were applied.
 
-Feast's registry keeps a source's absolute path. A data folder that is copied or moved takes its registry with it, and
-those paths would still name the folder that the copy was made of. The sources of feature tables therefore also say
-their place inside the data folder, and the offline stores resolve it when they are asked.
+Feast's registry stores absolute paths. If a data folder is copied or moved together with its registry, these paths
+still point to the original folder. Sources of feature tables therefore also carry their path relative to the data
+folder, which the offline stores resolve at run time.
 """
 
 import copy
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 Source = TypeVar("Source", bound="DataSource")
 
 PLACE = "place_in_data_folder"
-"""Tag of a source whose files lie in the data folder: their path in it."""
+"""Source tag with the path of its files, relative to the data folder."""
 
 
 def data_folder(config: "RepoConfig") -> Path | None:
-    """The data folder that an offline store was configured with; None where it was configured with none."""
+    """Returns the data folder in the configuration of the offline store; None if it has none."""
     folder = getattr(config.offline_store, "data_folder", None)
     if folder is None:
         return None
-    return Path(os.path.abspath(Path(config.repo_path or "") / folder))  # noqa: PTH100  # a link stays a link
+    return Path(os.path.abspath(Path(config.repo_path or "") / folder))  # noqa: PTH100  # keeps symbolic links
 
 
 def located(source: Source, config: "RepoConfig") -> Source:
-    """A source with the path that it has in the data folder in use.
+    """Returns a source with its path in the current data folder.
 
-    A source of a person's own, and one of an offline store without a data folder, comes back as it is.
+    Sources that are not feature tables, and sources of an offline store without a data folder, are returned unchanged.
 
     Args:
-        source: as it was declared, or as the registry has it.
-        config: of the repository.
+        source: the source, as declared or as stored in the registry.
+        config: configuration of the repository.
     """
     place, folder = (source.tags or {}).get(PLACE), data_folder(config)
     if not place or folder is None:
@@ -54,17 +54,17 @@ def located(source: Source, config: "RepoConfig") -> Source:
 
 
 def remedy(source: "DataSource | None") -> str:
-    """The command that brings the files of a source that are not there."""
+    """Returns the command that creates the missing files of a source."""
     if source is not None and PLACE in (source.tags or {}):
         return "python -m transforms build"
     return "write them, or correct the path of the view's source and run: python -m feature_repo apply"
 
 
 def source_of(view: "FeatureView") -> "DataSource":
-    """The batch source of a view.
+    """Returns the batch source of a view.
 
     Raises:
-        StoreError: it has none.
+        StoreError: the view has no batch source.
     """
     if view.batch_source is None:
         raise StoreError(
@@ -76,13 +76,13 @@ def source_of(view: "FeatureView") -> "DataSource":
 
 
 def view_located(view: "FeatureView", config: "RepoConfig") -> "FeatureView":
-    """A view whose batch source is ``located``; a copy where that changes it."""
+    """Returns a view whose batch source is ``located``; a copy if the path changes."""
     source = view.batch_source
     if source is None:
         return view
     moved = located(source, config)
     if moved is source:
         return view
-    other = object.__new__(type(view))  # FeatureView's own copy drops what is not in its constructor
-    other.__dict__ = {**view.__dict__, "batch_source": moved}
-    return other
+    copied = object.__new__(type(view))  # FeatureView's own copy drops attributes that are not constructor arguments
+    copied.__dict__ = {**view.__dict__, "batch_source": moved}
+    return copied

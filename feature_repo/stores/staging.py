@@ -1,4 +1,4 @@
-"""Temporary files that live as long as the object that speaks for them."""
+"""Temporary files whose lifetime is bound to an object."""
 
 import shutil
 import weakref
@@ -7,10 +7,10 @@ from feature_repo.temporary import make_folder
 
 
 class Staging:
-    """A temporary folder, removed when nobody holds this object any more, or when Python ends.
+    """A temporary folder that is removed when this object is garbage-collected, or when Python exits.
 
     Args:
-        parent: where it is made; the system's folder for temporary files if None.
+        parent: parent folder; the system's temporary folder if None.
     """
 
     def __init__(self, parent: str | None = None) -> None:

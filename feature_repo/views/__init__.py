@@ -1,5 +1,5 @@
-"""Feast views, by hand where a table is what somebody told us, by declaration where it is windowed
-(``feature_repo/windowed/``); what is computed per request lies in ``feature_repo/on_demand/``.
+"""Feast views. Windowed views are derived from ``feature_repo/windowed/``; the others are declared here. On-demand
+features are in ``feature_repo/on_demand/``.
 """
 
 from feast import FeatureView
@@ -13,4 +13,4 @@ FEATURE_TABLES: dict[str, FeatureView] = {
     **FORECAST_VIEWS,
     **definitions(__name__, FeatureView),
 }
-"""Every view that has a table, by name."""
+"""All views with a feature table, by name."""

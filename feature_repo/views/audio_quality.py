@@ -1,4 +1,4 @@
-"""How a master sounds to a meter."""
+"""Measured audio quality of a master recording."""
 
 from feast import Field
 from feast.types import Float64

@@ -1,4 +1,4 @@
-"""What is usual at this hour of the week: of a host, and of an endpoint. One row an hour, for the hour that begins."""
+"""Baselines of hosts and endpoints by hour of the week. One row per hour, valid for the hour that begins."""
 
 from feast import Field
 from feast.types import Float64
@@ -12,9 +12,9 @@ ENDPOINT_METRICS = ("requests", "latency", "error_rate")
 
 def _schema(metrics: tuple[str, ...]) -> list[Field]:
     return [
-        Field(name=f"{metric}_{what}", dtype=Float64, description=about)
+        Field(name=f"{metric}_{statistic}", dtype=Float64, description=description)
         for metric in metrics
-        for what, about in (
+        for statistic, description in (
             (
                 "usual",
                 "its median in this hour of the week, of four weeks before; of seven days until two are known",

@@ -1,4 +1,4 @@
-"""Runs on weekly charts: of a title, and of an artist's titles."""
+"""History on weekly charts, of a title and of an artist's titles."""
 
 from feast import Field
 from feast.types import Array, Int64, String

@@ -1,4 +1,4 @@
-"""Vectors of what describes tracks (artist, genres, texts) and of what a listener's tracks are like, from one fit."""
+"""Content vectors of tracks (from artist, genres and texts) and of listeners (mean of their tracks), from one fit."""
 
 from feature_repo.entities import track, user
 from feature_repo.sources import feature_table

@@ -1,6 +1,6 @@
-"""Forecasts, written back as features: stamped with their origin, so that a training set sees those made before.
+"""Forecasts stored as features, with their origin as event time, so that a training set sees only earlier forecasts.
 
-All share one schema. Lists have one element for each step ahead that was asked for.
+All forecast views share one schema. Lists have one element per forecast step.
 """
 
 from feast import Entity, FeatureView, Field
@@ -18,7 +18,7 @@ FORECASTS: dict[str, tuple[Entity, str]] = {
     "track_chart_forecast": (track, "Place on the weekly chart if it is on it; chance is that it is"),
     "user_activity_forecast": (user, "Plays of a listener in the days to come; chance is that there are none"),
 }
-"""View → whose, and what is forecast."""
+"""View → its entity, and a description of the forecast."""
 
 _NUMBERS = {
     "mean": "what is expected",
@@ -31,7 +31,7 @@ _NUMBERS = {
 }
 
 
-def _forecast_view(name: str, entity: Entity, what: str) -> FeatureView:
+def _forecast_view(name: str, entity: Entity, description: str) -> FeatureView:
     return feature_table(
         name,
         entities=[entity],
@@ -39,14 +39,14 @@ def _forecast_view(name: str, entity: Entity, what: str) -> FeatureView:
             Field(name="origin", dtype=Int64, description="nothing later was known; microseconds since 1970"),
             Field(name="step", dtype=Int64, description="microseconds from one step to the next"),
             Field(name="steps", dtype=Array(Int64), description="steps ahead, from 1"),
-            *(Field(name=column, dtype=Array(Float32), description=about) for column, about in _NUMBERS.items()),
+            *(Field(name=column, dtype=Array(Float32), description=meaning) for column, meaning in _NUMBERS.items()),
             Field(name="model", dtype=String, description="name and version of the bundle"),
         ],
-        description=what,
+        description=description,
     )
 
 
 FORECAST_VIEWS: dict[str, FeatureView] = {
     name: _forecast_view(name, entity, what) for name, (entity, what) in FORECASTS.items()
 }
-"""Every view of forecasts, by name."""
+"""All views of forecasts, by name."""

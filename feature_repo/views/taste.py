@@ -1,4 +1,4 @@
-"""Vectors of collaborative filtering: of listeners, tracks and artists, from the same fit, stamped with its cutoff."""
+"""Collaborative-filtering vectors of listeners, tracks and artists, from one fit, with its cutoff as event time."""
 
 from feast import Field
 from feast.types import Array, Float32, Int64

@@ -1,4 +1,4 @@
-"""What is written about a track or an artist, and by the lyrics themselves."""
+"""Text features of tracks and artists, from writing about them and from lyrics."""
 
 from feast import Entity, FeatureView, Field
 from feast.types import Array, Float32, Float64, Int64, String
@@ -18,7 +18,7 @@ NUMBERS = {
 }
 
 
-def _text_view(entity: Entity, about: str) -> FeatureView:
+def _text_view(entity: Entity, subject: str) -> FeatureView:
     return feature_table(
         f"{entity.name}_text",
         entities=[entity],
@@ -26,12 +26,12 @@ def _text_view(entity: Entity, about: str) -> FeatureView:
             Field(name="texts", dtype=Int64, description="how many there are, titles and tags included"),
             Field(name="opinions", dtype=Int64, description="reviews and comments"),
             Field(name="language", dtype=String, description="ISO 639, of the most words"),
-            *(Field(name=name, dtype=Float64, description=told) for name, told in NUMBERS.items()),
+            *(Field(name=name, dtype=Float64, description=description) for name, description in NUMBERS.items()),
             Field(name="topics", dtype=Array(Float32), description="mean shares"),
             Field(name="vector", dtype=Array(Float32), description="mean of the texts' vectors, of length one"),
             Field(name="fit", dtype=Int64, description="identity of the embedder; vectors of two fits never mix"),
         ],
-        description=f"{about}, as of midnight after each day on which something was written",
+        description=f"{subject}, as of midnight after each day on which something was written",
     )
 
 

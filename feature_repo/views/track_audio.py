@@ -1,4 +1,4 @@
-"""How a track sounds."""
+"""Audio features of a track."""
 
 from feast import Field
 from feast.types import Array, Float32, Float64, Int64, String

@@ -1,4 +1,4 @@
-"""What the label told us about a track."""
+"""Catalogue data of a track, as supplied by its label."""
 
 from feast import Field
 from feast.types import Array, Bool, Int64, String, UnixTimestamp

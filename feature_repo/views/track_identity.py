@@ -1,4 +1,4 @@
-"""One recording under many spellings."""
+"""Identity of a recording and a song across different spellings."""
 
 from feast import Field
 from feast.types import Array, Float64, String

@@ -1,4 +1,4 @@
-"""What a listener told us."""
+"""Profile of a listener, as given by the listener."""
 
 from feast import Field
 from feast.types import Int64, String

@@ -1,4 +1,4 @@
-"""The declarations of ``feature_repo.windowed`` as Feast views; each can be pushed to, by Feast's own API too."""
+"""Feast views of the declarations in ``feature_repo.windowed``. All accept pushes, also through Feast's API."""
 
 from feast import Entity, FeatureView, Field
 
@@ -23,7 +23,7 @@ _ENTITIES: dict[str, Entity] = {
 
 
 def view_of(table: WindowedTable) -> FeatureView:
-    """The Feast view of a windowed table: schema, source, push source and tags follow from the declaration."""
+    """Builds the Feast view of a windowed table: schema, source, push source and tags."""
     return feature_table(
         table.name,
         entities=[_ENTITIES[key] for key in table.keys],

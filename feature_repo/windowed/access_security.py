@@ -1,4 +1,4 @@
-"""Who tries to get in from one address: written after every attempt."""
+"""Login attempts from one client address; a row after every attempt."""
 
 from feature_repo.windows import Count, Distinct, Rate, WindowedTable, column, logins
 

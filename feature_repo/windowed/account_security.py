@@ -1,4 +1,4 @@
-"""From where one account is used: written after every attempt to log in."""
+"""Login attempts on one account; a row after every attempt."""
 
 from feature_repo.windows import Count, Distinct, Rate, WindowedTable, column, logins
 

@@ -1,4 +1,4 @@
-"""How many listen to an artist, and whether they stay."""
+"""Popularity of an artist: plays, listeners and skip rate."""
 
 from feature_repo.windows import Count, Distinct, Rate, WindowedTable, plays
 

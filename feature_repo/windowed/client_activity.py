@@ -1,4 +1,4 @@
-"""What one address asks for: written after every request."""
+"""Requests from one client address; a row after every request."""
 
 from feature_repo.windows import Count, Distinct, Rate, Sum, WindowedTable, column, requests
 

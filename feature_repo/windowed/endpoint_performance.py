@@ -1,4 +1,4 @@
-"""How fast and how well an endpoint answers: written after every request."""
+"""Latency and errors of an endpoint; a row after every request."""
 
 from feature_repo.windows import Count, Distinct, Mean, Rate, Std, WindowedTable, column, requests
 

@@ -1,4 +1,4 @@
-"""How a host is doing: written after everything that its agent tells."""
+"""Resource usage of a host; a row after every report of its agent."""
 
 from feature_repo.windows import Max, Mean, Std, WindowedTable, host_metrics
 

@@ -1,4 +1,4 @@
-"""What a host writes into its logs."""
+"""Log lines of a host: volume, templates and error rate."""
 
 from feature_repo.windows import Count, Distinct, Rate, WindowedTable, column, log_lines
 

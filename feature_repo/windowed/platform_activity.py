@@ -1,4 +1,4 @@
-"""How much is played in all: the measure for every share, and for capacity."""
+"""Activity of the whole service: the denominator of shares, and a basis for capacity planning."""
 
 from feature_repo.windows import Count, Distinct, WindowedTable, plays
 

@@ -1,4 +1,4 @@
-"""How much is asked of the service in an hour: what capacity is planned by."""
+"""Hourly load of the whole service, for capacity planning."""
 
 from feature_repo.windows import Count, Distinct, WindowedTable, plays
 

@@ -1,4 +1,4 @@
-"""How many listen to a track, and whether they stay."""
+"""Popularity of a track: plays, listeners and skip rate."""
 
 from feature_repo.windows import Count, Distinct, Rate, WindowedTable, plays
 

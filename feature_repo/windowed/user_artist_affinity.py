@@ -1,4 +1,4 @@
-"""What one listener makes of one artist."""
+"""Affinity of a listener to an artist."""
 
 from feature_repo.windows import Count, Rate, WindowedTable, plays
 

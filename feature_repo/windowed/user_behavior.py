@@ -1,9 +1,9 @@
-"""How one account listens, for what no person does: written after every play."""
+"""Listening behaviour of an account, for the detection of bots; a row after every play."""
 
 from feature_repo.windows import Count, Distinct, Rate, Sum, WindowedTable, column, plays
 
 PAID_MS, BARELY_MS = 30_000, 40_000
-"""From so long on a play is paid for; a bot stops soon after."""
+"""Minimum length of a paid play, and upper limit of a barely paid play, after which bots stop."""
 
 user_behavior = WindowedTable(
     name="user_behavior",

@@ -1,4 +1,4 @@
-"""What a listener did about what was shown: clicks, likes, subscriptions, revenue."""
+"""Feedback of a listener: clicks, likes, subscriptions and revenue."""
 
 from feature_repo.windows import CountIf, Mean, Sum, WindowedTable, column, feedback
 

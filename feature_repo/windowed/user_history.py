@@ -1,4 +1,4 @@
-"""What a listener has heard: the filter of seen tracks, and the ground of every reason that is given."""
+"""Listening history of a listener, for the filter of known tracks and for explanations."""
 
 from feature_repo.windows import Distinct, LastN, WindowedTable, plays
 

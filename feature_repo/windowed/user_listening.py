@@ -1,4 +1,4 @@
-"""How much and how widely a listener listens."""
+"""Amount and breadth of a listener's plays."""
 
 from feature_repo.windows import Count, Distinct, Rate, Sum, WindowedTable, plays
 

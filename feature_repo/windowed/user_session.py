@@ -1,4 +1,4 @@
-"""What a listener is doing now: written after every play."""
+"""Current session of a listener; a row after every play."""
 
 from feature_repo.windows import Count, DecayedSum, LastN, Rate, Sum, TimeSinceLast, TopK, WindowedTable, plays
 

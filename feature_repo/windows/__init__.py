@@ -1,20 +1,20 @@
-"""The language of windowed features: what is counted, over which time, for whom; never how.
+"""The declaration language of windowed features: aggregates, windows and keys, independent of any engine.
 
-A ``WindowedTable`` says it once. Feast's view (``feature_repo.views``), the batch (``transforms.batch.windows``) and
-the oracle of the tests read the same declaration. Imports no Feast.
+A ``WindowedTable`` is declared once. The Feast view (``feature_repo.views``), the batch run
+(``transforms.batch.windows``) and the test oracle all read this declaration. Imports no Feast.
 
 **What a window is.** At a moment T, a window of width w and hop h holds the events with
 
     floor(T to h) − w  ≤  event_timestamp  <  T
 
-Its end is T itself; its start moves in hops, on the clock of UTC. A table with ``every="1d"`` has rows at midnights
-alone, where the hop is the day and the window exactly w wide. A table with ``every="event"`` has a row after each
-event and at each hop at which something left a window; its hops are 5 minutes for windows shorter than 12 hours, an
-hour for those shorter than 12 days, else a day (those of Chronon, so that a window is at most 8 % too wide from 1 h
-on, 4 % for a day and 4 % for 28 days).
+The window ends at T itself; its start moves in hops, aligned to the UTC clock. A table with ``every="1d"`` has rows
+only at midnight, where the hop is a day and the window exactly w wide. A table with ``every="event"`` has a row after
+each event, and at each hop at which an event leaves a window. Its hops are 5 minutes for windows shorter than 12 hours,
+an hour for windows shorter than 12 days, else a day. These are the hops of Chronon: a window is at most 8 % too wide
+from 1 h on, 4 % for a day and 4 % for 28 days.
 
-**What is not told does not count.** A missing number is left out of sums, means, extremes; a missing truth is false;
-an event without the key, or without the value that is counted, does not count.
+**Missing values are ignored.** They do not enter sums, means or extremes. A missing boolean counts as false. An event
+without the key, or without the aggregated value, is ignored.
 """
 
 from feature_repo.windows.aggregates import (

@@ -1,8 +1,8 @@
-"""What can be counted over a window: each is computed from parts that can be merged in any order.
+"""Aggregates over windows. Each is computed from partial aggregates that can be merged in any order.
 
-``fields(name, suffix, dtype)`` are the columns that a feature gives in one window; ``dtype`` is the type of the event
-column that it reads. Aggregates that are about the moment of the question (``TimeSinceLast``, ``DecayedSum``) leave
-what they need in the table and are finished by an on-demand function, see ``feature_repo.windows.moment``.
+``fields(name, suffix, dtype)`` are the columns of a feature in one window; ``dtype`` is the type of the event column
+that it reads. Aggregates that depend on the moment of the request (``TimeSinceLast``, ``DecayedSum``) store their
+inputs in the table, and an on-demand function computes the result, see ``feature_repo.windows.moment``.
 """
 
 from dataclasses import dataclass, field
@@ -13,42 +13,42 @@ from feature_repo.windows.condition import Condition
 Fields = list[tuple[str, str]]
 
 EXACT = 4096
-"""Distinct values that are counted exactly. Beyond, only those are counted whose hash ends in so many zeros that no
-more than this remain, and their number is doubled for each zero: the standard error is 1.2/√EXACT, 1.9 %
-(P. Flajolet, On adaptive sampling, Computing 43, 1990; the method is M. Wegman's).
+"""Number of distinct values that are counted exactly. Beyond it, adaptive sampling keeps only values whose hash ends in
+enough zeros that at most this many remain, and doubles their number for each zero. The standard error is 1.2/√EXACT,
+1.9 % (P. Flajolet, On adaptive sampling, Computing 43, 1990; the method is M. Wegman's).
 """
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One feature of a table.
+    """One feature of a windowed table.
 
     Attributes:
-        of: the column of the event that it reads; None for none.
-        over: the table's windows in which it is computed; all of them if empty.
+        of: the event column that is aggregated; None if no column is read.
+        over: windows of the table in which the feature is computed; all windows if empty.
     """
 
     of: str | None = None
     over: tuple[str, ...] = field(default=(), kw_only=True)
     takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Bool")
-    """Types of columns that it can read."""
+    """Feast types of columns that the aggregate accepts."""
     must_read: ClassVar[bool] = True
-    """Whether it is about a column."""
+    """Whether a column is required."""
     of_the_moment: ClassVar[bool] = False
-    """Whether it has no windows, and is finished when it is asked for."""
+    """Whether the feature has no windows and is computed at the moment of the request."""
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
-        """Columns of the table, with their Feast types."""
+        """Returns the columns of the feature in the table, with their Feast types."""
         raise NotImplementedError
 
     def refusal(self, lifetime: bool) -> str | None:
-        """Why it cannot be kept up to date event by event; None if it can."""
+        """Returns why the feature cannot be computed incrementally; None if it can."""
         return None
 
 
 @dataclass(frozen=True)
 class Count(Aggregate):
-    """How many events. Never missing."""
+    """Number of events. Never missing."""
 
     takes = ()
     must_read = False
@@ -58,7 +58,7 @@ class Count(Aggregate):
 
 
 @dataclass(frozen=True)
-class _OfNumbers(Aggregate):
+class _IntegerAggregate(Aggregate):
     takes = ("Int64",)
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
@@ -66,33 +66,33 @@ class _OfNumbers(Aggregate):
 
 
 @dataclass(frozen=True)
-class Sum(_OfNumbers):
-    """Of integers, 0 without any. Floats are refused: added and taken away again they leave a rest."""
+class Sum(_IntegerAggregate):
+    """Sum of integers; 0 without values. Floats are not allowed: adding and subtracting them leaves rounding errors."""
 
 
 @dataclass(frozen=True)
-class Min(_OfNumbers):
-    """Of integers; missing without any."""
+class Min(_IntegerAggregate):
+    """Minimum of integers; missing without values."""
 
 
 @dataclass(frozen=True)
-class Max(_OfNumbers):
-    """Of integers; missing without any."""
+class Max(_IntegerAggregate):
+    """Maximum of integers; missing without values."""
 
 
 @dataclass(frozen=True)
-class Mean(_OfNumbers):
-    """Of integers; missing without any."""
+class Mean(_IntegerAggregate):
+    """Mean of integers; missing without values."""
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
 
 
 @dataclass(frozen=True)
-class Std(_OfNumbers):
-    """Standard deviation of the values themselves (divided by n); missing without any.
+class Std(_IntegerAggregate):
+    """Population standard deviation of integers (divided by n); missing without values.
 
-    From sums of squares, which are exact below 2^63; beyond, to about nine digits.
+    Computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond.
     """
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
@@ -101,7 +101,7 @@ class Std(_OfNumbers):
 
 @dataclass(frozen=True)
 class Conditional(Aggregate):
-    """Of the events that fulfil a condition, or have a true ``of``."""
+    """Base of aggregates over events that fulfil a condition, or in which the column ``of`` is true."""
 
     where: Condition | None = None
     takes = ("Bool",)
@@ -110,7 +110,7 @@ class Conditional(Aggregate):
 
 @dataclass(frozen=True)
 class CountIf(Conditional):
-    """How many events fulfil a condition (or have a true ``of``). Never missing."""
+    """Number of events that fulfil a condition, or in which ``of`` is true. Never missing."""
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Int64")]
@@ -118,7 +118,7 @@ class CountIf(Conditional):
 
 @dataclass(frozen=True)
 class Rate(Conditional):
-    """Share of the events that fulfil a condition (or have a true ``of``); missing without events."""
+    """Share of events that fulfil a condition, or in which ``of`` is true; missing without events."""
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
@@ -126,7 +126,7 @@ class Rate(Conditional):
 
 @dataclass(frozen=True)
 class Distinct(Aggregate):
-    """How many different values: exact up to ``exact`` of them, beyond with a standard error of 1.2/√exact."""
+    """Number of distinct values: exact up to ``exact``, approximate beyond with a standard error of 1.2/√exact."""
 
     exact: int = EXACT
     takes = ("String",)
@@ -140,7 +140,7 @@ class Distinct(Aggregate):
 
 @dataclass(frozen=True)
 class TopK(Aggregate):
-    """The k most frequent values, most frequent first, equals in the order of their letters; and their counts."""
+    """The k most frequent values and their counts, most frequent first; ties in alphabetical order."""
 
     k: int = 3
     takes = ("String",)
@@ -150,13 +150,13 @@ class TopK(Aggregate):
 
     def refusal(self, lifetime: bool) -> str | None:
         if lifetime:
-            return "the counts of every value there ever was would have to be kept; give it a window that ends"
+            return "it would have to keep the counts of all past values; give it a finite window"
         return None if 1 <= self.k <= 100 else "k must be 1 to 100"
 
 
 @dataclass(frozen=True)
 class First(Aggregate):
-    """Value of the oldest event that has one, the first by letters among equals in time; missing without any."""
+    """Value of the oldest event that has one; of equal times, the alphabetically first. Missing without values."""
 
     takes = ("String",)
 
@@ -166,16 +166,17 @@ class First(Aggregate):
 
 @dataclass(frozen=True)
 class Last(First):
-    """Value of the newest event that has one, the first by letters among equals in time; missing without any."""
+    """Value of the newest event that has one; of equal times, the alphabetically first. Missing without values."""
 
 
 @dataclass(frozen=True)
 class LastN(Aggregate):
-    """Values of the newest events, newest first, equals in time in the order of their letters.
+    """Values of the newest events, newest first; equal times in alphabetical order.
 
     Attributes:
-        distinct: each value once, where it was last.
-        times: also when, in microseconds since 1970.
+        n: maximum number of values.
+        distinct: whether each value occurs once, at its newest event.
+        times: whether to add a column of event times, in microseconds since 1970.
     """
 
     n: int = 20
@@ -193,7 +194,7 @@ class LastN(Aggregate):
 
 @dataclass(frozen=True)
 class TimeSinceLast(Aggregate):
-    """Seconds from the newest event to the moment of the question; missing if there never was one."""
+    """Seconds from the newest event to the moment of the request; missing without any event."""
 
     takes = ()
     must_read = False
@@ -205,9 +206,9 @@ class TimeSinceLast(Aggregate):
 
 @dataclass(frozen=True)
 class DecayedSum(Aggregate):
-    """Sum over all events that fades: each counts half after every ``half_life`` (such as "7d").
+    """Exponentially decayed sum over all events: weights halve after every ``half_life`` (such as "7d").
 
-    Of the column's values, or of ones.
+    Sums the column's values, or ones without a column.
     """
 
     half_life: str = "7d"

@@ -1,7 +1,7 @@
 """Conditions on the columns of one event: ``column("ms_played") >= 30_000``.
 
-They say what, not how; each engine turns them into its own expressions. What is missing fulfils nothing but
-``is_missing``, and its contrary holds: ``~(column("skipped") == True)`` is true where ``skipped`` is not known.
+Each engine translates conditions to its own expressions. A missing value fulfils only ``is_missing``, and negation is
+two-valued: ``~(column("skipped") == True)`` is true where ``skipped`` is missing.
 """
 
 import operator
@@ -22,11 +22,11 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """A truth about one event.
+    """A condition on one event.
 
     Attributes:
         operator: one of ``OPERATORS``, ``missing``, ``and``, ``or`` or ``not``.
-        parts: a column's name and a value, a name alone, or conditions.
+        parts: operands: a column name and a value, a column name, or conditions.
     """
 
     operator: str
@@ -46,13 +46,13 @@ class Condition:
 
     @property
     def columns(self) -> frozenset[str]:
-        """Names of the columns it looks at."""
+        """Names of the columns that the condition reads."""
         if self.operator in ("and", "or", "not"):
             return frozenset().union(*(part.columns for part in self.parts))
         return frozenset(self.parts[:1])
 
     def holds(self, event: Mapping[str, Any]) -> bool:
-        """For one event: what the engines' expressions are tested against."""
+        """Evaluates the condition on one event; the reference for the engines' expressions."""
         if self.operator == "and":
             return all(part.holds(event) for part in self.parts)
         if self.operator == "or":
@@ -67,7 +67,7 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column of the event, to be compared with a value."""
+    """A column of the event; comparisons with a value give conditions."""
 
     name: str
 
@@ -92,16 +92,16 @@ class Column:
     __hash__ = None  # type: ignore[assignment]
 
     def is_in(self, values: Collection[Any]) -> Condition:
-        """One of these."""
+        """Returns the condition that the value is one of ``values``."""
         return Condition("in", (self.name, tuple(values)))
 
     def is_missing(self) -> Condition:
-        """Not told."""
+        """Returns the condition that the value is missing."""
         return Condition("missing", (self.name,))
 
 
 def column(name: str) -> Column:
-    """A column of the event.
+    """Returns a column of the event, for conditions.
 
     >>> (column("ms_played") >= 30_000).holds({"ms_played": 31_000})
     True

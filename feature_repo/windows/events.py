@@ -1,4 +1,4 @@
-"""What happens: the kinds of events that windowed tables are made of."""
+"""Event sources: the kinds of events that windowed tables aggregate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class EventSource:
-    """One kind of event; its raw table (``transforms.raw``) has the same columns and rules of its own beside.
+    """One kind of event. Its raw table (``transforms.raw``) has the same columns, and further validation rules.
 
     Attributes:
-        name: of the raw table, and the ``kind`` of an event in the stream.
-        columns: name → Feast type (String, Int64 or Bool), times apart.
-        key: columns that, with ``event_timestamp``, make two tellings tell the same event.
-        shared: columns that have the tenant's name in every event.
-        ranges: column of integers → smallest and largest value that can be true.
+        name: name of the raw table, and ``kind`` of the event in the stream.
+        columns: column name → Feast type (String, Int64 or Bool), without the time columns.
+        key: columns that identify an event together with ``event_timestamp``; reports with equal keys are versions.
+        shared: columns whose value is the tenant's name in every event.
+        ranges: integer column → minimum and maximum valid value.
     """
 
     name: str
@@ -23,7 +23,7 @@ class EventSource:
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict, hash=False)
 
     def dtype(self, name: str) -> str | None:
-        """Feast type of a column; None if there is no such column."""
+        """Returns the Feast type of a column; None if there is no such column."""
         return "String" if name in self.shared else self.columns.get(name)
 
 
@@ -58,7 +58,7 @@ host_metrics = EventSource(
     ranges=dict.fromkeys(("cpu_permille", "memory_permille", "disk_permille"), (0, 1000))
     | dict.fromkeys(("network_in", "network_out", "disk_io", "connections"), (0, 1 << 50)),
 )
-"""What a host's agent tells, usually once a minute: shares in permille, rates in bytes a second."""
+"""Metrics reported by a host's agent, usually once a minute: shares in permille, rates in bytes per second."""
 
 requests = EventSource(
     "requests",
@@ -75,7 +75,7 @@ requests = EventSource(
     key=("endpoint", "request_id"),
     ranges={"status": (100, 999), "latency_us": (0, 1 << 50), "bytes": (0, 1 << 50)},
 )
-"""One request to the service, when it was answered."""
+"""One request to the service, at the time of the response."""
 
 logins = EventSource(
     "logins",
@@ -89,7 +89,7 @@ logins = EventSource(
     },
     key=("user_id", "client_ip", "session"),
 )
-"""One attempt to log in; ``session`` tells attempts of one moment apart."""
+"""One login attempt; ``session`` distinguishes attempts with equal times."""
 
 log_lines = EventSource(
     "log_lines",
@@ -104,7 +104,7 @@ log_lines = EventSource(
     key=("host_id", "program", "number"),
     ranges={"number": (0, 1 << 50)},
 )
-"""One line of a log; ``number`` tells lines of one second apart, ``template`` is the line without what varies in it."""
+"""One log line; ``number`` distinguishes lines of one second, ``template`` is the line without its variable parts."""
 
 feedback = EventSource(
     "feedback",
@@ -119,8 +119,8 @@ feedback = EventSource(
     key=("user_id", "track_id", "action"),
     ranges={"rating": (1, 5), "amount_cents": (0, 100_000_000)},
 )
-"""What a listener did about something that was shown, one of ``ACTIONS``: ``answer_id`` names the recommendation,
-``track_id`` is ``NO_TRACK`` where none is meant."""
+"""Feedback of a listener, one of ``ACTIONS``. ``answer_id`` identifies the recommendation; ``track_id`` is ``NO_TRACK``
+if the action is not about a track."""
 
 NO_TRACK = "-"
 

@@ -1,4 +1,4 @@
-"""A table of windowed features, declared once."""
+"""The declaration of a table of windowed features."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from feature_repo.windows.condition import OPERATORS, Condition
 from feature_repo.windows.events import EventSource
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
-"""In microseconds, as all times are here."""
+"""Durations in microseconds, like all times in this module."""
 
 T = TypeVar("T", int, np.ndarray)
 
@@ -24,15 +24,15 @@ _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 LONGEST = 400 * DAY
 
 
-def duration(text: str, *, next_command: str = "mend the declaration in feature_repo/windowed") -> int:
-    """Microseconds of "5m", "1h" or "28d".
+def duration(text: str, *, next_command: str = "correct the declaration in feature_repo/windowed") -> int:
+    """Parses a duration such as "5m", "1h" or "28d" to microseconds.
 
     Args:
-        text: minutes, hours or days.
-        next_command: for the error.
+        text: number of minutes, hours or days.
+        next_command: next command of the error.
 
     Raises:
-        InputError: it is none of these.
+        InputError: the text is not a duration.
     """
     match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
     if not match:
@@ -49,9 +49,9 @@ class Window:
     """One window of a table.
 
     Attributes:
-        name: as declared: "7d", or "lifetime".
-        width: microseconds; 0 for a lifetime.
-        hop: microseconds; the start moves by it.
+        name: declared name, such as "7d" or "lifetime".
+        width: width in microseconds; 0 for a lifetime.
+        hop: step of the window's start, in microseconds.
     """
 
     name: str
@@ -60,39 +60,39 @@ class Window:
 
     @property
     def suffix(self) -> str:
-        """What it adds to a feature's name."""
+        """Suffix of feature names in this window."""
         return "" if self.is_lifetime else f"_{self.name}"
 
     @property
     def is_lifetime(self) -> bool:
-        """Whether it never ends."""
+        """Whether the window includes all past events."""
         return not self.width
 
     def start(self, at: T) -> T:
-        """First microsecond that counts at a moment, or at each of an array of them."""
+        """Returns the first microsecond inside the window at a moment, or at each moment of an array."""
         return at - at % self.hop - self.width
 
     def leaves(self, event: T) -> T:
-        """The moment at which an event, or any other of its hop, counts no more; of an array, for each."""
+        """Returns the moment at which an event (and its whole hop) leaves the window; elementwise for an array."""
         return event - event % self.hop + self.hop + self.width
 
 
 @dataclass(frozen=True)
 class WindowedTable:
-    """Windowed features of one entity, or of one pair.
+    """Windowed features of one entity, or of a pair of entities.
 
     Attributes:
-        name: of the table and of the view.
-        about: one line.
-        source: the events.
-        keys: join keys: columns of the event.
-        windows: such as ``("1h", "7d", "lifetime")``.
-        features: name → aggregate; each gives columns ``name_window`` for each window, ``name`` for a lifetime.
-        every: when there are rows: "event", or at multiples of "1h" or "1d".
-        where: events that count; all if None.
+        name: name of the table and of the view.
+        about: description in one line.
+        source: source of the events.
+        keys: join keys, which are columns of the event.
+        windows: names of windows, such as ``("1h", "7d", "lifetime")``.
+        features: name → aggregate. Its columns are ``name_window`` for each window, and ``name`` for a lifetime.
+        every: times of rows: after each "event", or at multiples of "1h" or "1d".
+        where: condition on the events; all events if None.
 
     Raises:
-        InputError: it cannot be computed event by event, and why.
+        InputError: a feature cannot be computed incrementally; the message says why.
 
     >>> from feature_repo.windows import Count, Rate, plays
     >>> features = {"plays": Count(), "skips": Rate("skipped")}
@@ -115,17 +115,17 @@ class WindowedTable:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a row after each event."""
+        """Whether the table has a row after each event."""
         return self.every == "event"
 
     @cached_property
     def unit(self) -> int:
-        """Microseconds between two moments at which there may be rows."""
+        """Minimum time between two rows, in microseconds."""
         return 1 if self.is_live else duration(self.every)
 
     @cached_property
     def spans(self) -> tuple[Window, ...]:
-        """The windows, resolved."""
+        """The windows with widths and hops."""
         return tuple(
             Window(name, 0, self.unit if not self.is_live else DAY) if name == "lifetime" else self._window(name)
             for name in self.windows
@@ -139,24 +139,24 @@ class WindowedTable:
 
     @property
     def reach(self) -> int:
-        """Microseconds before a moment within which events matter to windows that end."""
+        """Longest time before a moment from which events count in a finite window, in microseconds."""
         return max((window.width + window.hop for window in self.spans), default=0)
 
     @property
     def remembers(self) -> bool:
-        """Whether something is never forgotten: a lifetime, or what is finished at the moment of the question."""
-        lasting = any(window.is_lifetime for window in self.spans)
-        return lasting or any(feature.of_the_moment for feature in self.features.values())
+        """Whether state is kept forever: for a lifetime, or for a feature computed at the moment of the request."""
+        has_lifetime = any(window.is_lifetime for window in self.spans)
+        return has_lifetime or any(feature.of_the_moment for feature in self.features.values())
 
     def windows_of(self, feature: Aggregate) -> tuple[Window, ...]:
-        """The windows in which a feature is computed."""
+        """Returns the windows in which a feature is computed."""
         if feature.of_the_moment:
             return (Window("lifetime", 0, DAY),)
         return tuple(window for window in self.spans if not feature.over or window.name in feature.over)
 
     @cached_property
     def fields(self) -> tuple[tuple[str, str], ...]:
-        """Name and Feast type of all columns, feature by feature, keys and times apart."""
+        """Name and Feast type of all feature columns, feature by feature."""
         return tuple(
             column
             for name, feature in self.features.items()
@@ -166,14 +166,14 @@ class WindowedTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the event that are read, sorted."""
+        """Sorted names of the event columns that are read."""
         conditions = [self.where, *(f.where for f in self.of_kind(Conditional).values())]
-        read = {name for condition in conditions if condition is not None for name in condition.columns}
-        return tuple(sorted(read | set(self.keys) | {f.of for f in self.features.values() if f.of}))
+        read_columns = {name for condition in conditions if condition is not None for name in condition.columns}
+        return tuple(sorted(read_columns | set(self.keys) | {f.of for f in self.features.values() if f.of}))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with everything that changes a value."""
+        """Digest of everything in the declaration that affects values."""
         content = {
             "source": self.source.name,
             "keys": self.keys,
@@ -187,15 +187,15 @@ class WindowedTable:
     def _check(self) -> None:
         source = self.source
         if self.every != "event" and duration(self.every) not in (HOUR, DAY):
-            raise self._refused(f"every={self.every!r}", 'every "event", "1h" or "1d"')
+            raise self._declaration_error(f"every={self.every!r}", 'every "event", "1h" or "1d"')
         if not self.windows or len(set(self.windows)) != len(self.windows):
-            raise self._refused(f"the windows {self.windows}", "each window once, and one at least")
+            raise self._declaration_error(f"the windows {self.windows}", "each window once, and one at least")
         for key in self.keys:
             if source.dtype(key) != "String":
-                raise self._refused(f"the key {key!r}", f"keys among the texts of {source.name}")
+                raise self._declaration_error(f"the key {key!r}", f"keys among the texts of {source.name}")
         for window in self.spans:
             if window.width % window.hop or window.width > LONGEST:
-                raise self._refused(
+                raise self._declaration_error(
                     f"the window {window.name}",
                     f"windows of whole {'days' if window.hop == DAY else 'hours' if window.hop == HOUR else 'hops'}, "
                     "400 days at most",
@@ -206,69 +206,71 @@ class WindowedTable:
             self._check_feature(name, feature)
         names = [name for name, _ in self.fields]
         if len(set(names)) != len(names):
-            raise self._refused("two features that give one column", "names that differ")
+            raise self._declaration_error("two features that give one column", "names that differ")
 
     def _check_feature(self, name: str, feature: Any) -> None:
         if not isinstance(feature, Aggregate):
-            raise self._refused(
+            raise self._declaration_error(
                 f"{name}: {feature!r}",
                 "an aggregate of feature_repo.windows: what cannot be merged from parts (a median, a mode of all "
                 "time, a function of your own) cannot be kept up to date event by event",
             )
         if feature.of is None and feature.must_read:
-            raise self._refused(f"{name} without a column", f"a column of {self.source.name}")
+            raise self._declaration_error(f"{name} without a column", f"a column of {self.source.name}")
         if isinstance(feature, Conditional) and (feature.of is None) == (feature.where is None):
-            raise self._refused(f"{name}: {feature!r}", "a column or a condition")
+            raise self._declaration_error(f"{name}: {feature!r}", "a column or a condition")
         if feature.of is not None and self.source.dtype(feature.of) not in feature.takes:
-            found = self.source.dtype(feature.of)
-            raise self._refused(
-                f"{name} over {feature.of!r} ({found or 'which is not there'})",
+            dtype = self.source.dtype(feature.of)
+            raise self._declaration_error(
+                f"{name} over {feature.of!r} ({dtype or 'which is not there'})",
                 f"a column of {self.source.name} of type {' or '.join(feature.takes)}",
             )
         if not set(feature.over) <= set(self.windows) or (feature.over and feature.of_the_moment):
-            raise self._refused(f"{name} over {feature.over}", f"some of the windows {self.windows}")
+            raise self._declaration_error(f"{name} over {feature.over}", f"some of the windows {self.windows}")
         half_life = getattr(feature, "half_life", None)
         if half_life:
             duration(half_life)
         for window in self.windows_of(feature):
-            why = feature.refusal(window.is_lifetime)
-            if why:
-                raise self._refused(f"{name} over {window.name}", f"what can be computed incrementally: {why}")
+            reason = feature.refusal(window.is_lifetime)
+            if reason:
+                raise self._declaration_error(
+                    f"{name} over {window.name}", f"what can be computed incrementally: {reason}"
+                )
 
     def _check_condition(self, condition: Condition | None) -> None:
         if condition is None:
             return
         if not isinstance(condition, Condition):
-            raise self._refused(
+            raise self._declaration_error(
                 f"the condition {condition!r}",
                 'conditions on the event alone, such as column("ms_played") >= 30_000: the engines must be able to '
-                "look into them",
+                "translate them",
             )
         if condition.operator not in OPERATORS and condition.operator not in ("and", "or", "not", "missing"):
-            raise self._refused(f"the operator {condition.operator!r}", f"one of {sorted(OPERATORS)}")
+            raise self._declaration_error(f"the operator {condition.operator!r}", f"one of {sorted(OPERATORS)}")
         unknown = sorted(name for name in condition.columns if self.source.dtype(name) is None)
         if unknown:
-            raise self._refused(f"a condition on {unknown[0]!r}", f"columns of {self.source.name}")
+            raise self._declaration_error(f"a condition on {unknown[0]!r}", f"columns of {self.source.name}")
 
-    def _refused(self, found: str, expected: str) -> InputError:
+    def _declaration_error(self, found: str, expected: str) -> InputError:
         return InputError(
             expected=f"{expected} in the windowed table {self.name}",
             found=found,
-            next_command="mend feature_repo/windowed, then: python -m feature_repo apply",
+            next_command="correct feature_repo/windowed, then: python -m feature_repo apply",
         )
 
     def of_kind(self, *kinds: type[Aggregate]) -> dict[str, Any]:
-        """The features of some kinds, by name."""
+        """Returns the features that are instances of given aggregates, by name."""
         return {name: feature for name, feature in self.features.items() if isinstance(feature, kinds)}
 
     @property
     def valued(self) -> tuple[str, ...]:
-        """Columns of which single values are kept (all but the sequences with repeats), sorted."""
+        """Sorted columns whose distinct values are kept (of all but sequences with repeats)."""
         kinds = (Distinct, TopK, First)
-        kept = {
+        columns = {
             str(f.of) for f in self.features.values() if isinstance(f, kinds) or (isinstance(f, LastN) and f.distinct)
         }
-        return tuple(sorted(kept))
+        return tuple(sorted(columns))
 
 
 def _plain(value: Any) -> Any:

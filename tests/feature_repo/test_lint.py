@@ -132,7 +132,7 @@ def test_tables_that_engines_read_differently_are_found(store: FeatureStore, tmp
         (
             "warning",
             "paths",
-            "the key 'user_id' stands in the paths (engines differ in whether user_id=007 is a text or a number)",
+            "the key 'user_id' is encoded in the paths (engines differ in whether user_id=007 is a text or a number)",
         ),
     ]
 

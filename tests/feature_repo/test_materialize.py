@@ -43,7 +43,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(own_world: Home, tmp_path: P
     said: list[str] = []
     materialize(own_world, None, say=said.append)
     done = int(said[0].split(": ")[1].split()[0])
-    assert said[0].startswith("going on where the last run was stopped")
+    assert said[0].startswith("continuing an interrupted run")
     assert 3 <= done < VIEWS
     assert len(said) == 1 + (VIEWS - done) + 1
     assert online(own_world) == before

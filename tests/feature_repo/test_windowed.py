@@ -68,7 +68,7 @@ class Median(Aggregate):
     [
         ({"features": {"n": len}}, "cannot be kept up to date event by event"),
         ({"features": {"m": Median("ms_played")}}, "does not follow from the medians"),
-        ({"features": {"top": TopK("artist_id")}, "windows": ("lifetime",)}, "counts of every value"),
+        ({"features": {"top": TopK("artist_id")}, "windows": ("lifetime",)}, "counts of all past values"),
         ({"features": {"s": Sum("track_id")}}, r"s over 'track_id' \(String\)"),
         ({"features": {"s": Sum("loudness")}}, "which is not there"),
         ({"features": {"s": Mean()}}, "s without a column"),
@@ -78,7 +78,7 @@ class Median(Aggregate):
         ({"features": {"f": DecayedSum(half_life="soon")}}, "'soon'"),
         ({"features": {"n": Count(over=("7d",))}}, "some of the windows"),
         ({"features": {"r": Rate(where=column("mood") == "sad")}}, "a condition on 'mood'"),
-        ({"where": lambda event: True}, "the engines must be able to look into them"),
+        ({"where": lambda event: True}, "the engines must be able to translate them"),
         ({"windows": ("90m",), "every": "1h"}, "the window 90m"),
         ({"windows": ("1h",)}, "the window 1h"),
         ({"windows": ("500d",)}, "400 days at most"),

@@ -215,7 +215,7 @@ def test_the_doctor_is_quiet_about_values_that_are_the_same(shop: Shop) -> None:
         shop.view(name, [K], dtype)
     shop.materialize(*kinds)
     views = [shop.store.get_feature_view(name) for name in kinds]
-    for comparison in values.compared(shop.home, shop.store, views, clock.now(), 10):
+    for comparison in values.compare_views(shop.home, shop.store, views, clock.now(), 10):
         assert not comparison.findings
         assert comparison.values
     assert os.environ["REFRAIN_HOME"] == str(Path(shop.root))

@@ -400,7 +400,7 @@ def test_the_newest_row_of_each_key(
     memory = ours.config.offline_store.limits().bytes
     monkeypatch.setattr(history_reader, "KEY_BYTES", memory)  # more than fits at once
     if keys:
-        with reading(job._history()) as reader:
+        with reading(job._open_history()) as reader:
             assert reader.parts(memory // 2) > 1
     assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
     assert answer.column_names[: len(keys)] == list(keys)
@@ -555,7 +555,7 @@ def test_a_build_in_the_middle_is_told(ours: Engine, tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history_reader.HistoryReader, "values", rewritten)
-        with pytest.raises(StoreError, match="behind the view v to stay as they are.*the same again"):
+        with pytest.raises(StoreError, match="behind the view v to stay as they are.*repeat the command"):
             job.to_arrow()
     assert features(job.to_arrow(), MANY) == MANY.answer()
     part.unlink()
