@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transforms.batch.windows.items import expanded
+from transforms.batch.windows.items import expand_ranges
 from transforms.stream.state.hop_tiles import find_sorted
 
 FEW = 4096
@@ -36,7 +36,7 @@ class ByKey:
         matches = []
         for sorted_keys, slots in self._runs:
             first, stop = (np.searchsorted(sorted_keys, keys, side=side) for side in ("left", "right"))
-            place, owner = expanded(first, stop)
+            place, owner = expand_ranges(first, stop)
             matches.append((slots[place], owner))
         position, is_match = find_sorted(keys, slot_keys[self._sorted_count :])
         unsorted_slots = np.flatnonzero(is_match)

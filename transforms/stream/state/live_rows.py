@@ -220,4 +220,4 @@ def _lists(lists: Lists, words: Words) -> list[pa.Array]:
     offsets = np.zeros(len(lists.length) + 1, np.int32)
     np.cumsum(lists.length, out=offsets[1:])
     texts = words.arrow.take(pa.array(lists.values))
-    return [pa.ListArray.from_arrays(pa.array(offsets), array) for array in (texts, pa.array(lists.beside))]
+    return [pa.ListArray.from_arrays(pa.array(offsets), array) for array in (texts, pa.array(lists.numbers))]

@@ -52,7 +52,7 @@ class Newest:
         order = np.lexsort((self._words.ranks[value], -time, owner))
         lists = first_of_each(owner[order], (value[order], time[order]), len(keys), self._n)
         is_filled = np.arange(self._n) < lists.length[:, None]
-        for stored, merged, fill in ((times, lists.beside, NEVER), (values, lists.values, -1)):
+        for stored, merged, fill in ((times, lists.numbers, NEVER), (values, lists.values, -1)):
             rows = np.full((len(keys), self._n), fill)
             rows[is_filled] = merged
             stored[keys] = rows
