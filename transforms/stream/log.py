@@ -170,7 +170,7 @@ class Log:
         if answer == b"fenced":
             raise StoreError(
                 expected="to be the only reader of this stream",
-                found="another reader, which took over because this one was silent for too long",
+                found="another reader, which has taken over because this one was silent for too long",
                 next_command="python -m transforms stream",
             )
         if answer == b"lost":

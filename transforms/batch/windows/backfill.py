@@ -150,7 +150,7 @@ class _Run:
     def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:
         no_rows = pl.DataFrame(schema=feature_tables.schema(self.view))
         for day, fingerprint in inputs.items():
-            origin = versions.Made(fingerprint, self.tiles.code, self.now)
+            origin = versions.Origin(fingerprint, self.tiles.code, self.now)
             versions.write(self.home, self.view, parts.get(day, no_rows), origin, date=str(day))
 
     def _rows(self, chunk: list[date]) -> pl.DataFrame:
