@@ -82,9 +82,9 @@ def score_texts(home: Home, texts: Sequence[str], models: ServedModels, *, progr
     """
     root = home.tiles("text_scores")
     folder = root / fingerprint(models)
-    for other in root.iterdir() if root.is_dir() else ():
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
+    for model_folder in root.iterdir() if root.is_dir() else ():
+        if model_folder != folder:
+            shutil.rmtree(model_folder, ignore_errors=True)
     requested = dict.fromkeys(texts)
     frames = [
         parquet.read_whole(path, remedy="python -m transforms build").filter(pl.col("text").is_in(list(requested)))

@@ -44,7 +44,7 @@ class Accepted:
         time: event times of the accepted events, microseconds since 1970.
         created: created times of the accepted events, microseconds since 1970.
         columns: columns of the accepted events.
-        left: rows that only the batch run counts (too late, or amended): two times, then the columns.
+        batch_only: rows that only the batch run counts (too late, or amended): two times, then the columns.
         dead: refused events.
         counts: outcome → number of events.
     """
@@ -53,16 +53,18 @@ class Accepted:
     time: list[int] = field(default_factory=list)
     created: list[int] = field(default_factory=list)
     columns: dict[str, Sequence[Any]] = field(default_factory=dict)
-    left: list[tuple] = field(default_factory=list)
+    batch_only: list[tuple] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def to_log(self) -> pa.Table | None:
-        """Rows of the raw table for the batch run, accepted events and those in ``left``; None without any."""
+        """Rows of the raw table for the batch run, accepted events and those in ``batch_only``; None without any."""
         names = list(self.source.columns)
         columns = [self.time, self.created, *(self.columns[name] for name in names)]
-        if self.left:
-            columns = [[*column, *more] for column, more in zip(columns, zip(*self.left, strict=True), strict=True)]
+        if self.batch_only:
+            columns = [
+                [*column, *more] for column, more in zip(columns, zip(*self.batch_only, strict=True), strict=True)
+            ]
         if not columns[0]:
             return None
         times = [pa.array(column, pa.int64()).view(MOMENT) for column in columns[:2]]
@@ -138,7 +140,7 @@ class Gate:
             if time >= clock:
                 clock = time + 1
             elif time < clock - lateness:
-                out.left.append((time, created_at, *values))
+                out.batch_only.append((time, created_at, *values))
                 count["late"] += 1
                 continue
             if time // SPAN != span:
@@ -152,7 +154,7 @@ class Gate:
                     count["duplicate"] += 1
                 else:
                     self._note_amended(identity, digest, created_at)
-                    out.left.append((time, created_at, *values))
+                    out.batch_only.append((time, created_at, *values))
                     count["amended"] += 1
                 continue
             minute_count = minute_counts.get(values[flood_column], 0)

@@ -63,7 +63,7 @@ def archive(home: Home, log: Log) -> int:
 
     with (home.ensure().root / ".archive.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)  # two at once would drop blocks from the log that neither has stored
-        return sum(log.take_over(kind, store(kind)) for kind in EVENTS)
+        return sum(log.drain(kind, store(kind)) for kind in EVENTS)
 
 
 def archive_if_there(home: Home) -> int | None:

@@ -31,7 +31,7 @@ class LiveState:
         self._waiting: dict[int, list[Events]] = {live.table.unit: [] for live in self.tables}
         self._to_count: dict[str, list[Events]] = {live.table.name: [] for live in self.tables}
 
-    def take(self, events: Events) -> None:
+    def queue(self, events: Events) -> None:
         """Queues accepted events, which ``advance`` counts."""
         if len(events):
             for waiting in self._waiting.values():
@@ -68,17 +68,17 @@ class LiveState:
 
     def _queue_finished(self, unit: int, waiting: list[Events]) -> None:
         edge = self.clock - self.clock % unit
-        finished, rest = [], []
+        finished, remaining = [], []
         for events in waiting:
             mask = events.time < edge
             if mask.all():
                 finished.append(events)
             elif mask.any():
                 finished.append(events.keep(mask))
-                rest.append(events.keep(~mask))
+                remaining.append(events.keep(~mask))
             else:
-                rest.append(events)
-        waiting[:] = rest
+                remaining.append(events)
+        waiting[:] = remaining
         if finished:
             for live in self.tables:
                 if live.table.unit == unit:
@@ -87,10 +87,10 @@ class LiveState:
     def _count(self, live: LiveTable, to_count: list[Events]) -> None:
         events = Events.concat(to_count)
         if live.table.is_live or len(events) <= AT_ONCE:
-            step, rest = events, []
+            step, remaining = events, []
         else:
-            step, rest = events.keep(slice(0, AT_ONCE)), [events.keep(slice(AT_ONCE, None))]
-        to_count[:] = rest
+            step, remaining = events.keep(slice(0, AT_ONCE)), [events.keep(slice(AT_ONCE, None))]
+        to_count[:] = remaining
         live.add(live.additions_of(step))
 
     @property

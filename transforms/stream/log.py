@@ -80,7 +80,7 @@ class Log:
         self._lease_renewed_at = 0.0
         self.clock = 0
 
-    def take(self, say: Callable[[str], None], patience: float = 2 * LEASE_SECONDS) -> None:
+    def acquire_lease(self, say: Callable[[str], None], patience: float = 2 * LEASE_SECONDS) -> None:
         """Takes the lease, which makes this process the reader.
 
         Args:
@@ -115,11 +115,11 @@ class Log:
         self._batches, self.clock = int(batches or 0), int(clock or 0)
         self._lease_renewed_at = time.monotonic()
 
-    def leave(self) -> None:
+    def release_lease(self) -> None:
         """Releases the lease, so that another reader can take it."""
         self._release(self._owner)
 
-    def keep(self) -> None:
+    def renew_lease(self) -> None:
         """Renews the lease if no batch has done so for a while.
 
         Raises:
@@ -180,7 +180,7 @@ class Log:
 
     # For the batch run
 
-    def take_over(self, kind: str, store: Callable[[list[pl.DataFrame]], None]) -> int:
+    def drain(self, kind: str, store: Callable[[list[pl.DataFrame]], None]) -> int:
         """Stores the logged events of a kind, and removes them from the log.
 
         Args:
@@ -241,7 +241,8 @@ class Log:
         return False
 
 
-_BLOCK = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)  # threads cost more than a few kilobytes do
+_BLOCK = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+"""Options of a block: starting threads takes longer than compressing a few kilobytes."""
 
 
 def _block(rows: pa.Table) -> bytes:

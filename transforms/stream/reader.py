@@ -127,7 +127,7 @@ class Reader:
             StoreError: another reader is running.
             OnlineUnavailable: Redis is not available.
         """
-        self.log.take(self._say)
+        self.log.acquire_lease(self._say)
         source = self._make_source(self.log)
         self._say(f"reading {source.name}; Ctrl-C ends")
         with self._pool, _stop_on_signal(self.stop):
@@ -143,7 +143,7 @@ class Reader:
             with suppress(Lost):  # the next reader reads unacknowledged events again
                 self._commit()
                 self._wait_for_commit()
-        self.log.leave()
+        self.log.release_lease()
         return self.report
 
     # One step
@@ -170,7 +170,7 @@ class Reader:
         for kind, state in self._states.items():
             part = accepted[kind]
             if part.time:
-                state.take(state.coder.events(part.time, part.created, part.columns))
+                state.queue(state.coder.events(part.time, part.created, part.columns))
         self._push()
         self._wait_for_commit()
         if batch.events:
@@ -178,7 +178,7 @@ class Reader:
         else:
             self._wait_for_rows()
             self.log.clock = self._clock
-            self.log.keep()
+            self.log.renew_lease()
         idle = batch.ends or (self.settings.until_idle and not batch.events and wait > 0)
         if idle and not self._is_busy:
             self._commit()
@@ -272,7 +272,7 @@ class Reader:
         started = time.perf_counter()
         self._wait_for_rows()
         self._built = feature_tables.built_at(self.home)
-        self.log.take(self._say)
+        self.log.acquire_lease(self._say)
         wall = self.settings.follows == "wall"
         if wall:
             self._clock = max(self._clock, _now())

@@ -21,7 +21,7 @@ from transforms.stream.json_lines import check_lines
 from transforms.stream.log import Log
 
 GROUP, READER = "features", "reader"
-"""Consumer group and consumer: one reader at a time, see ``log.Log.take``."""
+"""Consumer group and consumer: one reader at a time, see ``log.Log.acquire_lease``."""
 
 _READ = ("XREADGROUP", "GROUP", GROUP, READER, "COUNT")
 
@@ -58,7 +58,7 @@ class Source(Protocol):
         """Requests the next events.
 
         Args:
-            limit: limit events of the batch.
+            limit: most events of the batch.
             wait: seconds to wait for the first event.
 
         Returns:
@@ -170,13 +170,13 @@ class Lines:
         self.remarks: list[str] = []
         self._descriptor: int | None = None
         self._place: FilePlace | None = None
-        self._rest, self._ended = b"", False
+        self._buffer, self._ended = b"", False
 
     def restart(self) -> None:
         """Goes back to the last acknowledged place; lines read from standard input are lost."""
         if self._descriptor is not None and self._path:
             os.close(self._descriptor)
-            self._descriptor, self._rest, self._ended = None, b"", False
+            self._descriptor, self._buffer, self._ended = None, b"", False
             self.remarks.clear()
 
     def begin(self, limit: int, wait: float) -> Callable[[], Batch]:
@@ -192,29 +192,34 @@ class Lines:
                 return Batch()
             piece = os.read(self._descriptor, PIECE)
             self._ended = not piece
-            self._rest += piece
+            self._buffer += piece
             lines = self._take_lines(limit)
         acknowledgements = self._place.commands() if self._place and lines else []
         events = [RawEvent(self._kind, line) for line in lines if line.strip()]
-        return Batch(events, acknowledgements, ends=self._ended and not self._rest)
+        return Batch(events, acknowledgements, ends=self._ended and not self._buffer)
 
     def _take_lines(self, limit: int) -> list[bytes]:
-        before = self._rest
-        *lines, rest = before.split(b"\n", limit)
+        before = self._buffer
+        *lines, remainder = before.split(b"\n", limit)
         unfinished = b""
-        if (self._ended or len(rest) > LONGEST_LINE) and b"\n" not in rest and len(lines) < limit and rest:
-            if self._path is None or len(rest) > LONGEST_LINE or _is_object(rest):
-                lines = [*lines, rest]
+        if (
+            (self._ended or len(remainder) > LONGEST_LINE)
+            and b"\n" not in remainder
+            and len(lines) < limit
+            and remainder
+        ):
+            if self._path is None or len(remainder) > LONGEST_LINE or _is_object(remainder):
+                lines = [*lines, remainder]
             else:
-                unfinished = rest
+                unfinished = remainder
                 self.remarks.append(
-                    f"the last line of {self._path} has {len(rest):,} bytes and no end: "
+                    f"the last line of {self._path} has {len(remainder):,} bytes and no end: "
                     "it is read once its newline is there"
                 )
-            rest = b""
-        self._rest = rest
+            remainder = b""
+        self._buffer = remainder
         if self._place:
-            self._place.move(before[: len(before) - len(rest) - len(unfinished)])
+            self._place.move(before[: len(before) - len(remainder) - len(unfinished)])
         return lines
 
     def _open_input(self) -> int:

@@ -42,7 +42,7 @@ def test_each_event_counts_once() -> None:
 def test_late_is_measured_from_the_newest_event_before() -> None:
     found = accept(told(0), told(-60), told(-59.9), told(3), told(-58), told(-56.9))
     assert [(at - NOW) / 60e6 for at in found.time] == pytest.approx([0, -59.9, 3, -56.9])
-    assert [(row[0] - NOW) / 60e6 for row in found.left] == pytest.approx([-60, -58])
+    assert [(row[0] - NOW) / 60e6 for row in found.batch_only] == pytest.approx([-60, -58])
     assert found.counts["late"] == 2
     assert accept(told(), clock=NOW + 2 * HOUR).counts["late"] == 1
 

@@ -79,7 +79,7 @@ class Catalogue:
 
 
 def _title_words(spelling: Spelling) -> set[str]:
-    return {*spelling.whole.split(), spelling.title.replace(" ", "")}
+    return {*spelling.full_title.split(), spelling.title.replace(" ", "")}
 
 
 def _name_words(spelling: Spelling) -> set[str]:
@@ -114,18 +114,18 @@ def identities(tracks: Sequence[Track], threshold: float = THRESHOLD) -> list[Id
     result: list[Identity] = []
     for place, spelling in enumerate(catalogue.spellings):
         same_recording, same_song = (0.0, 0), (0.0, 0)
-        for other in catalogue.candidates(spelling) if spelling.title else ():
-            if other >= place:
+        for candidate in catalogue.candidates(spelling) if spelling.title else ():
+            if candidate >= place:
                 continue
-            other_spelling = catalogue.spellings[other]
-            if sources[other] == sources[place]:  # within a source, merely similar titles are other songs
+            other_spelling = catalogue.spellings[candidate]
+            if sources[candidate] == sources[place]:  # within a source, merely similar titles are other songs
                 value = float(other_spelling.key == spelling.key and other_spelling.numbers == spelling.numbers)
             else:
                 value = song_score(spelling, other_spelling)
             if value >= threshold:
-                same_song = max(same_song, (value, -other))
+                same_song = max(same_song, (value, -candidate))
                 if other_spelling.versions == spelling.versions:
-                    same_recording = max(same_recording, (value, -other))
+                    same_recording = max(same_recording, (value, -candidate))
         recording = result[-same_recording[1]].recording if same_recording[0] else place
         song = result[-same_song[1]].song if same_song[0] else place
         result.append(Identity(recording, song, same_recording[0] or 1.0))

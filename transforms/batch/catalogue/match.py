@@ -40,9 +40,9 @@ def titles(first: Spelling, second: Spelling) -> float:
 
     pairs = {
         (first.title, second.title),
-        (first.whole, second.whole),
-        (first.title, second.whole),
-        (first.whole, second.title),
+        (first.full_title, second.full_title),
+        (first.title, second.full_title),
+        (first.full_title, second.title),
     }
     best = 0.0
     for left, right in pairs:
@@ -60,7 +60,7 @@ def titles(first: Spelling, second: Spelling) -> float:
 def performers(first: Spelling, second: Spelling) -> float:
     """Similarity of two lists of performers, 0 to 1.
 
-    It combines whether each list has the right's first performer, and the share of the shorter list's performers that
+    It combines whether each list has the other's first performer, and the share of the shorter list's performers that
     the longer left has. A duet is not a recording of left of the two: "Toby Keith With Sting" is not Sting.
     """
     from rapidfuzz import fuzz

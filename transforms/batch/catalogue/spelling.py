@@ -52,14 +52,14 @@ class Spelling:
 
     Attributes:
         title: letters and digits of the title with single spaces, without versions, guests and brackets.
-        whole: the same with the content of brackets.
+        full_title: the same with the content of brackets.
         performers: normalized names, including guests that the title names.
         versions: kinds of ``VERSIONS``, or ``other``; empty for the standard recording.
         numbers: numbers of parts and volumes, and other numbers in the title.
     """
 
     title: str
-    whole: str
+    full_title: str
     performers: tuple[str, ...]
     versions: frozenset[str]
     numbers: tuple[int, ...]
@@ -94,10 +94,10 @@ def spelled(title: str, performer: str) -> Spelling:
     name_text, title_guests = _without_guests(" ".join(parts))
     for guest in [*guests, *title_guests]:
         names += [name for name in _names(guest) if name not in names]
-    whole = _letters(name_text) or _letters(text)
-    short = _letters(_IN_BRACKETS.sub(" ", name_text)) or whole
+    full_title = _letters(name_text) or _letters(text)
+    short = _letters(_IN_BRACKETS.sub(" ", name_text)) or full_title
     numbers = _numbers(name_text)
-    return Spelling(_without_article(short), _without_article(whole), tuple(names), frozenset(versions), numbers)
+    return Spelling(_without_article(short), _without_article(full_title), tuple(names), frozenset(versions), numbers)
 
 
 def _plain(text: str) -> str:
@@ -153,6 +153,6 @@ def _numbers(title: str) -> tuple[int, ...]:
     for part in _PARTS.finditer(title):
         value = part[1] or part[2]
         numbers.append(int(value) if value.isdigit() else _ROMAN.get(value, 0))
-    rest = _PARTS.sub(" ", title)
-    numbers += [int(value) for value in re.findall(r"(?<![\w.])\d{1,4}(?!\w)", rest)]
+    without_parts = _PARTS.sub(" ", title)
+    numbers += [int(value) for value in re.findall(r"(?<![\w.])\d{1,4}(?!\w)", without_parts)]
     return tuple(sorted(numbers))

@@ -27,7 +27,7 @@ def artist_chart(entries: pl.DataFrame) -> pl.DataFrame:
         )
         dates = dates.sort("event_timestamp").with_columns(next=pl.col("event_timestamp").shift(-1))
         # the first chart without any title of the artist gives a row with zeros
-        following = dates.select(pl.col("event_timestamp").alias("next"), known="created_timestamp")
+        following = dates.select(pl.col("event_timestamp").alias("next"), next_created="created_timestamp")
         dropped_off = (
             charted.join(dates.select("event_timestamp", "next"), on="event_timestamp")
             .join(following, on="next")
@@ -35,13 +35,13 @@ def artist_chart(entries: pl.DataFrame) -> pl.DataFrame:
             .select(
                 "artist_id",
                 event_timestamp="next",
-                created_timestamp="known",
+                created_timestamp="next_created",
                 **{count: pl.lit(0, pl.Int64), best: pl.lit(0, pl.Int64)},
             )
         )
         pieces.append(pl.concat([charted, dropped_off], how="diagonal"))
     first = named.group_by("artist_id", "track_id").agg(pl.col("event_timestamp", "created_timestamp").min())
-    pieces.append(first.select("artist_id", "event_timestamp", "created_timestamp", fresh=pl.lit(1, pl.Int64)))
+    pieces.append(first.select("artist_id", "event_timestamp", "created_timestamp", new_titles=pl.lit(1, pl.Int64)))
     columns = [name for pair in KINDS.values() for name in pair]
     rows = (
         pl.concat(pieces, how="diagonal")
@@ -49,11 +49,11 @@ def artist_chart(entries: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col("created_timestamp").max(),
             *(pl.col(name).drop_nulls().first() for name in columns),
-            pl.col("fresh").sum(),
+            pl.col("new_titles").sum(),
         )
         .sort("artist_id", "event_timestamp")
         .with_columns(pl.col(columns).forward_fill().over("artist_id").fill_null(0))
-        .with_columns(titles=pl.col("fresh").cum_sum().over("artist_id"))
+        .with_columns(titles=pl.col("new_titles").cum_sum().over("artist_id"))
     )
     return rows.select(
         "artist_id",

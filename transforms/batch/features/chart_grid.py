@@ -21,7 +21,7 @@ class ChartGrid:
         artists: (n,) artist_id of each title.
         places: (n, w) int16 place, ``OFF`` or ``MISSING``.
         dates: (w,) dates of the charts, microseconds since 1970; 0 for a missing chart.
-        known: (w,) created times of the charts, microseconds since 1970.
+        created: (w,) created times of the charts, microseconds since 1970.
     """
 
     chart: str
@@ -29,7 +29,7 @@ class ChartGrid:
     artists: pl.Series
     places: np.ndarray
     dates: np.ndarray
-    known: np.ndarray
+    created: np.ndarray
 
     @classmethod
     def of(cls, entries: pl.DataFrame) -> "ChartGrid":
@@ -37,15 +37,15 @@ class ChartGrid:
         time = entries["event_timestamp"].dt.timestamp("us").to_numpy()
         week = np.rint((time - time.min()) / WEEK).astype(np.int64)
         weeks = int(week.max()) + 1
-        dates, known = np.zeros(weeks, np.int64), np.zeros(weeks, np.int64)
+        dates, created = np.zeros(weeks, np.int64), np.zeros(weeks, np.int64)
         np.maximum.at(dates, week, time)
-        np.maximum.at(known, week, entries["created_timestamp"].dt.timestamp("us").to_numpy())
+        np.maximum.at(created, week, entries["created_timestamp"].dt.timestamp("us").to_numpy())
         named = entries.group_by("track_id").agg(pl.col("artist_id").drop_nulls().first()).sort("track_id")
         title = entries["track_id"].cast(pl.Enum(named["track_id"])).to_physical().to_numpy()
         places = np.full((named.height, weeks), OFF, np.int16)
         places[:, dates == 0] = MISSING
         places[title, week] = entries["rank"].to_numpy()
-        return cls(str(entries["chart"][0]), named["track_id"], named["artist_id"], places, dates, known)
+        return cls(str(entries["chart"][0]), named["track_id"], named["artist_id"], places, dates, created)
 
     @property
     def size(self) -> int:

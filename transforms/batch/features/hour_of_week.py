@@ -38,9 +38,9 @@ def hour_of_week(hourly: pl.DataFrame, key: str, metrics: Sequence[str]) -> pl.D
     hours = int(hourly["hour"].max()) // HOUR - first + 2  # type: ignore[arg-type]
     entity = hourly[key].cast(pl.Enum(names)).to_physical().to_numpy()
     hour = hourly["hour"].to_numpy() // HOUR - first
-    known = np.zeros((len(names), hours), np.int64)
-    known[entity, hour] = hourly["created_timestamp"].dt.timestamp("us").to_numpy()
-    known = np.maximum.accumulate(known, axis=1)
+    created = np.zeros((len(names), hours), np.int64)
+    created[entity, hour] = hourly["created_timestamp"].dt.timestamp("us").to_numpy()
+    created = np.maximum.accumulate(created, axis=1)
     grid = np.full((len(names), hours, len(metrics)), np.nan)
     grid[entity, hour] = hourly.select(metrics).to_numpy()
     usual, spread = _usual(grid)
@@ -51,12 +51,12 @@ def hour_of_week(hourly: pl.DataFrame, key: str, metrics: Sequence[str]) -> pl.D
         for number, metric in enumerate(metrics)
         for what, values in (("usual", usual), ("spread", spread))
     }
-    before = known[row, np.maximum(at - 1, 0)]
+    created_before = created[row, np.maximum(at - 1, 0)]
     return pl.DataFrame(
         {
             key: names.gather(row),
             "event_timestamp": pl.Series(stamp).cast(MICROSECONDS_UTC),
-            "created_timestamp": pl.Series(np.maximum(stamp, before)).cast(MICROSECONDS_UTC),
+            "created_timestamp": pl.Series(np.maximum(stamp, created_before)).cast(MICROSECONDS_UTC),
             **columns,
         }
     )

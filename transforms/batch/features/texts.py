@@ -79,9 +79,9 @@ def text_rows(written: Written, entity: str) -> pl.DataFrame:
                 list(written.scored.numbers), list(written.scored.numbers.values()), return_dtype=pl.Int64
             ),
             at=pl.col("event_timestamp").dt.timestamp("us"),
-            known=pl.col("created_timestamp").dt.timestamp("us"),
+            created=pl.col("created_timestamp").dt.timestamp("us"),
         )
-        .sort(key, "at", "known", "kind", "text")
+        .sort(key, "at", "created", "kind", "text")
     )
     keys = rows[key].to_numpy()
     begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
@@ -107,10 +107,10 @@ def _chunk(rows: pl.DataFrame, key: str, scored: ScoredTexts) -> pl.DataFrame:
         key: keys[last],
         "event_timestamp": pl.Series((day[last] + 1) * DAY, dtype=pl.Int64).cast(MICROSECONDS_UTC),
         "created_timestamp": pl.Series(
-            np.maximum(sums.largest(rows["known"].to_numpy()), scored.known), dtype=pl.Int64
+            np.maximum(sums.maxima(rows["created"].to_numpy()), scored.known), dtype=pl.Int64
         ).cast(MICROSECONDS_UTC),
-        "texts": sums.of(np.ones(count)).astype(np.int64),
-        "opinions": sums.of(np.isin(kind, OPINIONS).astype(float)).astype(np.int64),
+        "texts": sums.totals(np.ones(count)).astype(np.int64),
+        "opinions": sums.totals(np.isin(kind, OPINIONS).astype(float)).astype(np.int64),
         "language": pl.Series(_languages(begins, table, last), dtype=pl.String),
     }
     for name, kinds in _MEANS.items():
@@ -131,11 +131,11 @@ def _chunk(rows: pl.DataFrame, key: str, scored: ScoredTexts) -> pl.DataFrame:
             continue
         values = matrix[number]
         has_vector = ~np.isnan(values[:, 0])
-        total = sums.of(np.where(has_vector[:, None], np.nan_to_num(values) * weight[:, None], 0.0))
+        total = sums.totals(np.where(has_vector[:, None], np.nan_to_num(values) * weight[:, None], 0.0))
         norm = np.linalg.norm(total, axis=1) if name == "vector" else total.sum(axis=1)
         normalized = (total / np.where(norm > 1e-9, norm, 1)[:, None]).astype(np.float32)
         lists = pl.Series(normalized, dtype=pl.Array(pl.Float32, matrix.shape[1])).cast(pl.List(pl.Float32))
-        is_empty = sums.of(has_vector.astype(float)) == 0
+        is_empty = sums.totals(has_vector.astype(float)) == 0
         columns[name] = pl.select(pl.when(pl.Series(~is_empty)).then(lists)).to_series()
     columns["fit"] = pl.Series([scored.fit] * int(last.sum()), dtype=pl.Int64)
     return pl.DataFrame(columns)
@@ -148,7 +148,7 @@ class _Sums:
         self._last = last
         self._first = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0)) if len(begins) else begins
 
-    def of(self, values: np.ndarray) -> np.ndarray:
+    def totals(self, values: np.ndarray) -> np.ndarray:
         """(days, …) sums of (n, …) values up to each day."""
         running = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0, dtype=np.float64)])
         places = np.flatnonzero(self._last)
@@ -157,10 +157,10 @@ class _Sums:
     def mean(self, values: np.ndarray, is_counted: np.ndarray, weight: np.ndarray | float = 1.0) -> np.ndarray:
         """(days,) weighted means of the counted values up to each day; NaN without any."""
         weights = np.where(is_counted, weight, 0.0)
-        total, count = self.of(np.where(is_counted, values, 0.0) * weights), self.of(weights)
+        total, count = self.totals(np.where(is_counted, values, 0.0) * weights), self.totals(weights)
         return np.where(count > 0, total / np.where(count > 0, count, 1), np.nan)
 
-    def largest(self, values: np.ndarray) -> np.ndarray:
+    def maxima(self, values: np.ndarray) -> np.ndarray:
         """(days,) largest value up to each day, exact for int64."""
         maxima = np.empty(len(values), np.int64)
         maximum = 0

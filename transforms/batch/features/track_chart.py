@@ -23,14 +23,14 @@ def track_chart(entries: pl.DataFrame) -> pl.DataFrame:
     """
     grids = [ChartGrid.of(chart) for _, chart in entries.group_by("chart")]
     pieces = [
-        _rows(grid.titles[low : low + _CHUNK], grid.chart, grid.places[low : low + _CHUNK], grid.dates, grid.known)
+        _rows(grid.titles[low : low + _CHUNK], grid.chart, grid.places[low : low + _CHUNK], grid.dates, grid.created)
         for grid in grids
         for low in range(0, len(grid.titles), _CHUNK)
     ]
     return pl.concat(pieces) if pieces else _typed(pl.DataFrame())
 
 
-def _rows(titles: pl.Series, chart: str, places: np.ndarray, dates: np.ndarray, known: np.ndarray) -> pl.DataFrame:
+def _rows(titles: pl.Series, chart: str, places: np.ndarray, dates: np.ndarray, created: np.ndarray) -> pl.DataFrame:
     """Computes the rows of some titles; the arrays are as in ``ChartGrid``."""
     charting = places > 0
     has_row = np.zeros_like(charting)
@@ -54,7 +54,7 @@ def _rows(titles: pl.Series, chart: str, places: np.ndarray, dates: np.ndarray, 
     frame = {
         "track_id": titles.gather(title),
         "event_timestamp": dates[week] + DAY,
-        "created_timestamp": np.maximum(dates[week] + DAY, known[week]),
+        "created_timestamp": np.maximum(dates[week] + DAY, created[week]),
         "chart": pl.repeat(chart, len(title), eager=True),
         "ranks_13w": pl.Series(recent, dtype=pl.Array(pl.Int64, WEEKS)).arr.to_list(),
         "peak": best[at],

@@ -22,14 +22,16 @@ def track_identity(tracks: pl.DataFrame) -> pl.DataFrame:
     )
     tracks_by_time = first_versions.select("track_id", "title", "artist_name").fill_null("")
     track_list = [Track(*row) for row in tracks_by_time.iter_rows()]
-    found = identities(track_list)
+    identity_list = identities(track_list)
     track_created = first_versions["created_timestamp"]
-    recording_created = track_created.gather([identity.recording for identity in found]).alias("first")
+    recording_created = track_created.gather([identity.recording for identity in identity_list]).alias("first")
     created = pl.max_horizontal("created_timestamp", recording_created)
     return first_versions.select("track_id", "event_timestamp", created.alias("created_timestamp")).with_columns(
-        pl.Series("recording_id", [track_list[identity.recording].track_id for identity in found], dtype=pl.String),
-        pl.Series("song_id", [track_list[identity.song].track_id for identity in found], dtype=pl.String),
-        pl.Series("score", [identity.score for identity in found], dtype=pl.Float64),
+        pl.Series(
+            "recording_id", [track_list[identity.recording].track_id for identity in identity_list], dtype=pl.String
+        ),
+        pl.Series("song_id", [track_list[identity.song].track_id for identity in identity_list], dtype=pl.String),
+        pl.Series("score", [identity.score for identity in identity_list], dtype=pl.Float64),
         pl.Series(
             "versions",
             [sorted(spelled(track.title, track.performer).versions) for track in track_list],

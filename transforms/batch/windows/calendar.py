@@ -24,7 +24,7 @@ def chunks(needs: list[tuple[date, set[date]]], days: RawDays, limit: int | None
     Args:
         needs: days, oldest first, and for each the days whose events it needs.
         days: the raw table, with the number of events of each day.
-        limit: limit events on a chunk's own days.
+        limit: most events on a chunk's own days.
     """
     chunk: list[date] = []
     loaded: set[date] = set()

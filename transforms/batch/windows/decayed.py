@@ -8,7 +8,7 @@ Decay: A Practical Time Decay Model for Streaming Systems, ICDE 2009).
 import numpy as np
 import polars as pl
 
-from transforms.batch.windows.items import begins
+from transforms.batch.windows.items import is_run_start
 
 STRETCH = 32.0
 """Half-lives for which one reference moment is used."""
@@ -28,14 +28,14 @@ def decayed(code: np.ndarray, last: np.ndarray, mass: np.ndarray, half_life: int
     lives = last / half_life
     stretch = np.floor(lives / STRETCH)
     scaled = mass * np.exp2(lives - stretch * STRETCH)
-    is_new = begins(code, stretch)
+    is_new = is_run_start(code, stretch)
     segment = np.cumsum(is_new) - 1
     sums = pl.DataFrame({"segment": segment, "scaled": scaled}).select(pl.col("scaled").cum_sum().over("segment"))
     running = sums.to_series().to_numpy()
     starts = np.flatnonzero(is_new)
     total = running[np.concatenate([starts[1:], [len(code)]]) - 1]
     of_key, of_stretch = code[starts], stretch[starts]
-    number = np.arange(len(starts)) - np.maximum.accumulate(np.where(begins(of_key), np.arange(len(starts)), 0))
+    number = np.arange(len(starts)) - np.maximum.accumulate(np.where(is_run_start(of_key), np.arange(len(starts)), 0))
     carried = np.zeros(len(starts))
     for step in range(1, int(number.max()) + 1):
         segments = np.flatnonzero(number == step)

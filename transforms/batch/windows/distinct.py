@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.batch.windows.items import Grid, Rows, begins, sort_rows
+from transforms.batch.windows.items import Grid, Rows, is_run_start, sort_rows
 
 
 def levels(words: list[str]) -> np.ndarray:
@@ -35,7 +35,7 @@ def trailing_zeros(crc: np.ndarray) -> np.ndarray:
 
 
 @dataclass
-class Valued:
+class ValueTiles:
     """Tiles of the values of a text column, sorted by key, text and time.
 
     Attributes:
@@ -52,7 +52,7 @@ class Valued:
     _newest: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, code: np.ndarray, value: np.ndarray, at: np.ndarray, grid: Grid) -> "Valued":
+    def of(cls, code: np.ndarray, value: np.ndarray, at: np.ndarray, grid: Grid) -> "ValueTiles":
         """Sorts tiles that are in any order."""
         code, value, number = sort_rows(code, value, (at - grid.base) // grid.unit)
         return cls(code, value, number, grid)
@@ -70,7 +70,7 @@ class Valued:
     @cached_property
     def next_is_same(self) -> np.ndarray:
         """(n − 1,) whether the next tile has the same key and text."""
-        return ~begins(self.code, self.value)[1:]
+        return ~is_run_start(self.code, self.value)[1:]
 
     def newest(self, moment: int) -> np.ndarray:
         """Positions of the newest tile of each key and text before a moment, in units of time since the base."""
@@ -82,7 +82,9 @@ class Valued:
         return self._newest[moment]
 
 
-def distinct(valued: Valued, rows: Rows, window: Window, exact: int, levels_of: Callable[[], np.ndarray]) -> np.ndarray:
+def distinct(
+    valued: ValueTiles, rows: Rows, window: Window, exact: int, levels_of: Callable[[], np.ndarray]
+) -> np.ndarray:
     """(rows,) distinct counts.
 
     Args:
@@ -109,7 +111,7 @@ def distinct(valued: Valued, rows: Rows, window: Window, exact: int, levels_of: 
 class _Inside:
     """Values that are in the window at one moment: whose newest tile before the moment is in the window."""
 
-    def __init__(self, valued: Valued, window: Window, moment: int) -> None:
+    def __init__(self, valued: ValueTiles, window: Window, moment: int) -> None:
         self._code, self._places, grid = valued.code, valued.newest(moment), valued.grid
         if not window.is_lifetime:
             start = (window.start(moment * grid.unit + grid.base) - grid.base) // grid.unit
@@ -124,7 +126,7 @@ class _Inside:
 class _Changes:
     """Moments at which each value enters and leaves the window of its key."""
 
-    def __init__(self, valued: Valued, window: Window) -> None:
+    def __init__(self, valued: ValueTiles, window: Window) -> None:
         self._code, unit, grid = valued.code, valued.grid.unit, valued.grid
         self._enter, self._leave = valued.place + 1, None
         is_continued = valued.next_is_same
@@ -154,6 +156,6 @@ def _up_to(places: np.ndarray, codes: np.ndarray, rows: Rows) -> np.ndarray:
     """
     if not len(rows):
         return np.zeros(0, np.int64)
-    up_to = np.cumsum(np.bincount(rows.before(places), minlength=len(rows) + 1)[:-1])
+    up_to = np.cumsum(np.bincount(rows.count_before(places), minlength=len(rows) + 1)[:-1])
     of_keys_before = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=int(rows.code[-1]) + 1))])
     return up_to - of_keys_before[rows.code]

@@ -69,7 +69,7 @@ class Items:
         return self.grid.place(self.code, self.at)
 
     @cached_property
-    def before(self) -> Callable[[np.ndarray], np.ndarray]:
+    def count_before(self) -> Callable[[np.ndarray], np.ndarray]:
         """A function that counts the tiles before each of some places."""
         return counted_below(self.place, self.grid)
 
@@ -107,7 +107,7 @@ class Rows:
         return int(times[0]) if len(times) and (times == times[0]).all() else None
 
     @cached_property
-    def before(self) -> Callable[[np.ndarray], np.ndarray]:
+    def count_before(self) -> Callable[[np.ndarray], np.ndarray]:
         """A function that counts the rows before each of some places."""
         return counted_below(self.place, self.grid)
 
@@ -116,17 +116,17 @@ class Rows:
 
     def ranges(self, items: Items, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """First tile of each row's window, and the tile after its last."""
-        before = self._cached((id(items), "before"), lambda: items.before(self.place))
+        before = self._cached((id(items), "before"), lambda: items.count_before(self.place))
         return self._cached((id(items), window.name), lambda: self._first(items, window)), before
 
     def _first(self, items: Items, window: Window) -> np.ndarray:
         if window.is_lifetime:
-            return items.before(self.code << self.grid.bits)
+            return items.count_before(self.code << self.grid.bits)
         if window.hop == self.grid.unit:
             start = np.maximum(self.place - window.width // window.hop, self.code << self.grid.bits)
         else:
             start = self.grid.place(self.code, window.start(self.at))
-        return items.before(start)
+        return items.count_before(start)
 
     def _cached(self, name: tuple, compute: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._ranges:
@@ -155,7 +155,7 @@ def counted_below(ordered: np.ndarray, grid: Grid) -> Callable[[np.ndarray], np.
     return count
 
 
-def begins(*columns: np.ndarray) -> np.ndarray:
+def is_run_start(*columns: np.ndarray) -> np.ndarray:
     """(n,) whether a run begins: whether a row differs from the previous row in any column; true for the first row."""
     out = np.ones(len(columns[0]), bool)
     np.not_equal(columns[0][1:], columns[0][:-1], out=out[1:])
@@ -166,7 +166,7 @@ def begins(*columns: np.ndarray) -> np.ndarray:
 
 def runs(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row number at which each run of rows with equal columns begins, and the length of the run."""
-    first = np.flatnonzero(begins(*columns))
+    first = np.flatnonzero(is_run_start(*columns))
     return first, _lengths(first, len(columns[0]))
 
 

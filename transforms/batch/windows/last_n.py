@@ -3,7 +3,7 @@
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.batch.windows.items import Items, Rows, begins, blocks, expand_ranges, sort_rows
+from transforms.batch.windows.items import Items, Rows, blocks, expand_ranges, is_run_start, sort_rows
 from transforms.batch.windows.lists import Lists, first_of_each
 from transforms.batch.windows.top_k import BLOCK
 
@@ -34,7 +34,7 @@ def _next_tiles(items: Items) -> np.ndarray:
     """(n,) position of the next tile of the same key and value; the number of tiles if there is none."""
     value = items.columns["value"]
     *_, order = sort_rows(items.code, value, np.arange(len(items)))
-    is_same = ~begins(items.code[order], value[order])[1:]
+    is_same = ~is_run_start(items.code[order], value[order])[1:]
     out = np.full(len(items), len(items))
     out[order[:-1][is_same]] = order[1:][is_same]
     return out

@@ -28,8 +28,8 @@ from feature_repo.windows import (
 )
 from feature_repo.windows.table import duration
 from transforms.batch.windows.decayed import decayed
-from transforms.batch.windows.distinct import Valued, distinct, levels
-from transforms.batch.windows.items import Grid, Items, Rows, begins, encode_texts, extreme, prefix_sums
+from transforms.batch.windows.distinct import ValueTiles, distinct, levels
+from transforms.batch.windows.items import Grid, Items, Rows, encode_texts, extreme, is_run_start, prefix_sums
 from transforms.batch.windows.last_n import last_n, last_n_distinct
 from transforms.batch.windows.lists import Lists
 from transforms.batch.windows.tiles import Tiles
@@ -175,7 +175,7 @@ def _moments(table: WindowedTable, sums: Items, grid: Grid, first: int, stop: in
         places.append(grid.place(code[inside], moment[inside]))
     all_places = np.concatenate(places)
     all_places.sort()
-    return Rows(all_places[begins(all_places)], grid)
+    return Rows(all_places[is_run_start(all_places)], grid)
 
 
 class _Compute:
@@ -184,7 +184,7 @@ class _Compute:
     def __init__(self, table: WindowedTable, coded: _Coded, sums: Items, rows: Rows) -> None:
         self._table, self._coded, self._sums, self._rows = table, coded, sums, rows
         self._items_cache: dict[str, Items] = {}
-        self._valued_cache: dict[str, Valued] = {}
+        self._valued_cache: dict[str, ValueTiles] = {}
         self._prefix_sums: dict[str, np.ndarray] = {}
         self._level_cache: dict[str, np.ndarray] = {}
 
@@ -251,7 +251,7 @@ class _Compute:
         of = f"values.{feature.of}"
         if of not in self._valued_cache:
             code, (_, value) = self._coded.keys[of], self._coded.values[of]
-            self._valued_cache[of] = Valued.of(code, value, self._coded.tiles[of]["at"].to_numpy(), self._rows.grid)
+            self._valued_cache[of] = ValueTiles.of(code, value, self._coded.tiles[of]["at"].to_numpy(), self._rows.grid)
         return [
             pl.Series(distinct(self._valued_cache[of], self._rows, window, feature.exact, lambda: self._levels_of(of)))
         ]

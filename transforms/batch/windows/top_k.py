@@ -7,7 +7,7 @@ would be far larger than the tiles in the windows, values are counted by sorting
 import numpy as np
 
 from feature_repo.windows import Window
-from transforms.batch.windows.items import Items, Rows, begins, blocks, expand_ranges, sort_rows
+from transforms.batch.windows.items import Items, Rows, blocks, expand_ranges, is_run_start, sort_rows
 from transforms.batch.windows.lists import Lists, first_of_each
 
 BLOCK = 4_000_000
@@ -44,9 +44,9 @@ def _numbered(items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         that list.
     """
     code, value, order = sort_rows(items.code, items.columns["value"], np.arange(len(items)))
-    is_new = begins(code, value)
+    is_new = is_run_start(code, value)
     place = np.cumsum(is_new) - 1
-    of_key = np.maximum.accumulate(np.where(begins(code), place, 0))
+    of_key = np.maximum.accumulate(np.where(is_run_start(code), place, 0))
     number, start = np.empty(len(items), np.int64), np.empty(len(items), np.int64)
     number[order], start[order] = place - of_key, of_key
     return number, start, value[is_new]
@@ -55,9 +55,7 @@ def _numbered(items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _by_matrix(owner: np.ndarray, number: np.ndarray, n: np.ndarray, shape: tuple[int, int], k: int) -> Lists:
     count, width = shape
     cells = np.bincount(owner * width + number, weights=n, minlength=count * width).astype(np.int64)
-    ranked = (cells.reshape(shape) * width) + np.arange(width)[
-        ::-1
-    ]  # of equal counts, the alphabetically first is larger
+    ranked = (cells.reshape(shape) * width) + np.arange(width)[::-1]  # of equal counts, the first text is larger
     length = min(k, width)
     if length < width:
         ranked = -np.partition(-ranked, length - 1, axis=1)[:, :length]
@@ -69,7 +67,7 @@ def _by_matrix(owner: np.ndarray, number: np.ndarray, n: np.ndarray, shape: tupl
 
 def _by_sorting(owner: np.ndarray, value: np.ndarray, n: np.ndarray, rows: int, k: int) -> Lists:
     owner, value, n = sort_rows(owner, value, n)
-    new = np.flatnonzero(begins(owner, value))
+    new = np.flatnonzero(is_run_start(owner, value))
     n = np.add.reduceat(n, new) if len(new) else n
     largest = n.max(initial=0)
     owner, deficit, value = sort_rows(owner[new], largest - n, value[new])

@@ -145,7 +145,7 @@ class ByHop:
         for tiles in self._narrowest:
             tiles.put(at, index, rows)
 
-    def of(self, window: int) -> HopTiles:
+    def of_window(self, window: int) -> HopTiles:
         """The tiles of a window, which must be one that ends."""
         return self._tiles[self._window_hops[window]]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transforms.batch.windows.items import begins
+from transforms.batch.windows.items import is_run_start
 from transforms.stream.state.growing import Growing
 from transforms.stream.state.hop_tiles import ByHop, find_sorted
 from transforms.stream.state.words import Words
@@ -28,7 +28,7 @@ class Oldest:
         """Reduces rows of a time and a text to the oldest row of each index."""
         order = np.lexsort((self._words.ranks[rows[:, 1]], rows[:, 0], index))
         index, rows = index[order], rows[order]
-        first = begins(index)
+        first = is_run_start(index)
         return index[first], rows[first]
 
     def combine(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ class Oldest:
             lifetime = self._lifetime.upto(keys)[keys]
             return np.where(lifetime[:, 0] == LATE, -1, lifetime[:, 1])
         codes = np.full(len(keys), -1)
-        for _, index, rows in self._tiles.of(window).between(start, np.inf):
+        for _, index, rows in self._tiles.of_window(window).between(start, np.inf):
             missing = np.flatnonzero(codes < 0)
             if not len(missing):
                 break

@@ -82,7 +82,7 @@ class Sums:
         Returns:
             Start, index and rows of each removed tile.
         """
-        tiles = list(self._tiles.of(window).between(since, start))
+        tiles = list(self._tiles.of_window(window).between(since, start))
         stale_extremes = []
         for _, index, rows in tiles:
             now = self.all(int(index[-1]) + 1)[:, window]
@@ -96,7 +96,7 @@ class Sums:
     def _recompute_extremes(self, window: int, index: np.ndarray, start: float) -> None:
         now = self.all(int(index[-1]) + 1 if len(index) else 0)[:, window]
         totals = np.tile(self.neutral_row, (len(index), 1))
-        for _, tile_index, rows in self._tiles.of(window).between(start, np.inf):
+        for _, tile_index, rows in self._tiles.of_window(window).between(start, np.inf):
             position, is_match = find_sorted(tile_index, index)
             totals[is_match] = self.combine(totals[is_match], rows[position[is_match]])
         now[index, self._sums_stop :] = totals[:, self._sums_stop :]
