@@ -87,9 +87,9 @@ def write(
         absent = before.select(identity).unique().join(rows, on=identity, how="anti")
         gone = absent if end is None else absent.filter(pl.col("event_timestamp") <= end)
         if metadata.get(CODE) != origin.code:
-            rows = _replacing(before, rows, absent, view.join_keys, now=now)
+            rows = _replace_rows(before, rows, absent, view.join_keys, now=now)
         elif has_versions:
-            rows = _with_versions(before, rows, view.join_keys, now=now)
+            rows = _add_versions(before, rows, view.join_keys, now=now)
         else:
             rows = corrected(before, rows, view.join_keys, now=now, until=int(metadata.get(UNTIL, 0)))
         rows = feature_tables.conform(view, rows)
@@ -125,7 +125,7 @@ def corrected(
     return _append(before, changed.select(after.columns), [*keys, "event_timestamp"])
 
 
-def _with_versions(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], *, now: datetime) -> pl.DataFrame:
+def _add_versions(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], *, now: datetime) -> pl.DataFrame:
     """Adds versions that have created times of their own.
 
     If a row's newest version in ``after`` has other values than its newest version before, and was not created later,
@@ -159,7 +159,7 @@ def _compare(after: pl.DataFrame, before: pl.DataFrame, identity: list[str]) -> 
     return compared.with_columns(is_other=~is_same & pl.col("created_timestamp:before").is_not_null())
 
 
-def _replacing(
+def _replace_rows(
     before: pl.DataFrame, after: pl.DataFrame, absent: pl.DataFrame, keys: list[str], *, now: datetime
 ) -> pl.DataFrame:
     """Replaces rows of other code by new ones, which get later created times than the old versions where needed.
