@@ -19,7 +19,7 @@ from transforms.batch.build import build
 from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
-from transforms.stream.accept import Told
+from transforms.stream.accept import RawEvent
 from transforms.stream.log import Log
 from transforms.stream.push import Pusher
 from transforms.stream.reader import Reader, Settings
@@ -50,7 +50,7 @@ class Days:
         if self.step + 1 == len(self.days) or wait == 0.0:  # at the end, or there are rows to push before the next day
             return Batch(ends=self.step + 1 == len(self.days))
         self.step += 1
-        return Batch([Told("plays", event) for event in self.days[self.step]])
+        return Batch([RawEvent("plays", event) for event in self.days[self.step]])
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
 """The incremental batch run: raw tables to feature tables.
 
-Windowed tables follow from their declarations (``transforms.batch.windows``), the others have a function each
-(``transforms.batch.features``). Every file carries a fingerprint of what it was computed from; a run makes anew what no
-longer fits and leaves the rest. So it can be killed at any moment and run again, and running it twice does nothing
-the second time.
+Windowed tables follow from their declarations (``transforms.batch.windows``); each other table has a function of its
+own (``transforms.batch.features``). Every file has a fingerprint of its inputs; a run rebuilds files whose inputs have
+changed and leaves all others. So it can be killed at any moment and run again, and a second run changes nothing.
 """
 
 import hashlib
@@ -60,54 +59,54 @@ WHOLE = {
     "host_baseline": ("host_metrics", host_baseline),
     "endpoint_baseline": ("requests", endpoint_baseline),
 }
-"""View that is computed from a whole raw table → that table, and the function."""
+"""View that is computed from a whole raw table → the raw table and the function."""
 
 WRITTEN = ("texts", "tracks", "artists", "tags")
 TEXTS = {"track_text": track_text, "artist_text": artist_text}
-"""View of what is written in the tables ``WRITTEN`` → the function."""
+"""View that is computed from the texts of the tables ``WRITTEN`` → the function."""
 
 
 def build(home: Home, now: datetime | None = None, *, progress: Progress = silent) -> dict[str, ViewReport]:
-    """Bring every feature table up to date with the raw tables.
+    """Brings every feature table up to date with the raw tables.
 
     Args:
         home: the data folder.
-        now: rows of later moments are not due; ``clock.now()`` if None.
-        progress: told after each chunk of each view.
+        now: the moment of the run; rows of later moments are not due. ``clock.now()`` if None.
+        progress: called after each chunk of each view.
 
     Returns:
-        A report per view.
+        View → its report.
 
     Raises:
         StoreError: there are no events, or a raw file is damaged.
     """
     now = now or clock.now()
-    _something(home)
+    _check_not_empty(home)
     views = feature_tables.tables()
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
     steps = len(WINDOWED) + len(WHOLE) + 1
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home), damage_named(home):
-        feature_tables.known_from(home, now)  # remembered, should nothing be written
+        feature_tables.known_from(home, now)  # stores the moment, even if no file is written
         for step, (name, table) in enumerate(WINDOWED.items()):
             if not days[table.source.name].paths and not _has_rows(home, name):
                 continue
-            tell = _nested(progress, step, steps, name)
-            reports[name] = backfill(home, table, views[name], days[table.source.name], now, progress=tell)
+            report_step = _nested(progress, step, steps, name)
+            reports[name] = backfill(home, table, views[name], days[table.source.name], now, progress=report_step)
         for step, (name, (source, function)) in enumerate(WHOLE.items(), start=len(WINDOWED)):
-            reports[name] = _whole(home, views[name], source, function, now)
+            reports[name] = _build_whole(home, views[name], source, function, now)
             progress(step + 1, steps, name)
-        reports |= _texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
+        reports |= _build_texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
         for view in views.values():
             feature_tables.write_empty(home, view)
         feature_tables.note_built(home)
     return reports
 
 
-def _something(home: Home) -> None:
-    """Events of any kind, or tables whose events are all gone."""
-    others = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
-    if any(files(home, name) for name in others):
+def _check_not_empty(home: Home) -> None:
+    """Raises a StoreError if there are neither events nor tables whose events are all gone."""
+    sources = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
+    if any(files(home, name) for name in sources):
         return
     if not any(_has_rows(home, name) for name in WINDOWED):
         plays(home)
@@ -118,14 +117,14 @@ def _has_rows(home: Home, name: str) -> bool:
     return any(file.rows for file in known_files(home.features(name), parquet.PART).values())
 
 
-def _whole(
+def _build_whole(
     home: Home,
     view: "FeatureView",
     table: str,
     compute: Callable[[pl.DataFrame], pl.DataFrame],
     now: datetime,
 ) -> ViewReport:
-    """A view that is one file, from a whole raw table."""
+    """Builds a view that is one file, from a whole raw table."""
     started = time.perf_counter()
     target = home.features(view.name) / parquet.PART
     digests = _digests(home, table)
@@ -133,22 +132,24 @@ def _whole(
     report = ViewReport(days=1)
     if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
         rows = compute(scan(home, table).collect())
-        _write_whole(home, view, rows, versions.Made(fingerprint, _code(compute), now))
+        _write_whole(home, view, rows, versions.Origin(fingerprint, _code(compute), now))
         report.rebuilt = [now.date()]
     report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
     return report
 
 
-def _write_whole(home: Home, view: "FeatureView", rows: pl.DataFrame, made: versions.Made) -> None:
-    versions.write(home, view, feature_tables.conform(view, rows), made, date=None, has_versions=True)
-    closings.close(home, view, made.now, since=WHOLE_TABLE)
+def _write_whole(home: Home, view: "FeatureView", rows: pl.DataFrame, origin: versions.Origin) -> None:
+    versions.write(home, view, feature_tables.conform(view, rows), origin, date=None, has_versions=True)
+    closings.close(home, view, origin.now, since=WHOLE_TABLE)
 
 
-def _texts(home: Home, views: "dict[str, FeatureView]", now: datetime, *, progress: Progress) -> dict[str, ViewReport]:
-    """Views of what is written, by the promoted models of texts."""
+def _build_texts(
+    home: Home, views: "dict[str, FeatureView]", now: datetime, *, progress: Progress
+) -> dict[str, ViewReport]:
+    """Builds the views of texts with the promoted text models."""
     models = served_models(home)
-    in_order = sorted(WRITTEN, key=lambda table: TABLES[table].changes_slowly)
-    digests = [digest for table in in_order for digest in _digests(home, table)]
+    table_names = sorted(WRITTEN, key=lambda table: TABLES[table].changes_slowly)
+    digests = [digest for table in table_names for digest in _digests(home, table)]
     reports: dict[str, ViewReport] = {}
     written: Written | None = None
     for name, function in TEXTS.items():
@@ -160,15 +161,17 @@ def _texts(home: Home, views: "dict[str, FeatureView]", now: datetime, *, progre
         if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
             if written is None:
                 rows = gather(*(scan(home, table).collect() for table in WRITTEN))
-                written = Written(rows, scored_texts.scored(home, rows["text"].to_list(), models, progress=progress))
-            _write_whole(home, views[name], function(written), versions.Made(fingerprint, code, now))
+                written = Written(
+                    rows, scored_texts.score_texts(home, rows["text"].to_list(), models, progress=progress)
+                )
+            _write_whole(home, views[name], function(written), versions.Origin(fingerprint, code, now))
             report.rebuilt = [now.date()]
         report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
     return reports
 
 
 def _digests(home: Home, table: str) -> list[str]:
-    """Of the files of a raw table; those of days are remembered."""
+    """Digests of the files of a raw table; those of files by day are cached."""
     if TABLES[table].changes_slowly:
         return [parquet.digest(path) for path in files(home, table)]
     return list(RawDays.of(home, table).digests.values())
@@ -178,26 +181,26 @@ def _rows(folder: Path) -> int:
     return sum(pq.read_metadata(path).num_rows for path in files_in(folder) if path.name == parquet.PART)
 
 
-_COMPUTING = ("transforms.batch.features.", "transforms.batch.catalogue.")
-"""Where code lies that feature values depend on."""
+_FEATURE_CODE = ("transforms.batch.features.", "transforms.batch.catalogue.")
+"""Prefixes of the modules that feature values depend on."""
 
 
 def _code(compute: Callable[..., pl.DataFrame]) -> str:
-    """Fingerprint of the code behind a view: its module, and what that takes from its neighbours."""
-    used: set[str] = set()
-    waiting = {compute.__module__}
-    while waiting:
-        used |= waiting
-        taken = {
-            str(getattr(value, "__module__", "")) for name in waiting for value in vars(sys.modules[name]).values()
+    """Fingerprint of the code of a view: its module, and the feature modules that it imports."""
+    modules: set[str] = set()
+    pending = {compute.__module__}
+    while pending:
+        modules |= pending
+        imported = {
+            str(getattr(value, "__module__", "")) for name in pending for value in vars(sys.modules[name]).values()
         }
-        waiting = {name for name in taken if name.startswith(_COMPUTING)} - used
-    sources = [inspect.getsource(sys.modules[name]) for name in sorted(used)]
+        pending = {name for name in imported if name.startswith(_FEATURE_CODE)} - modules
+    sources = [inspect.getsource(sys.modules[name]) for name in sorted(modules)]
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
 def _nested(progress: Progress, step: int, steps: int, name: str) -> Progress:
-    def tell(done: float, total: float, note: str = "") -> None:
+    def report(done: float, total: float, note: str = "") -> None:
         progress(step + done / max(total, 1), steps, f"{name} {done:.0f}/{total:.0f}")
 
-    return tell
+    return report

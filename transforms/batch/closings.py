@@ -1,9 +1,10 @@
-"""Closing versions: what a key says at the moment of a row that is not there any more.
+"""Closing rows: later versions of rows that are gone.
 
-A row is gone when its events moved to another key, their day was removed, or a definition leaves them out. Its newest
-version would go on being read, offline by whoever asks after its moment, online for good. So it gets a version with
-the values of the key's newest row before it, all missing where there is none, known from now on. Those values follow
-when that row changes. Closing versions stand in the table like any other; ``gone_rows`` says of which rows they are.
+A row is gone if its events moved to another key, their day was removed, or a new definition excludes them. Without a
+closing row, its newest version would still be read: offline for later moments, and online forever. A closing row has
+the values of the key's newest row before it, or missing values if there is none, and its created time is now. If the
+row before it changes, the closing row gets a new version. Closing rows are in the table like all other versions;
+``gone_rows`` says which rows they close.
 """
 
 from datetime import datetime
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
 
 
 def close(home: Home, view: "FeatureView", now: datetime, *, since: str | None) -> int:
-    """Write the closing versions of a table, whose files are all written; to be repeated if it was stopped.
+    """Writes the closing rows of a table after all its files are written; must be repeated if it was interrupted.
 
     Args:
         home: the data folder.
-        view: whose table.
-        now: the moment of the run, from which they are known; see ``feature_tables.known_from``.
-        since: earliest date whose rows changed, ``WHOLE`` for a table of one file; None if none did. Closing versions
-            before it say what they said.
+        view: view of the table.
+        now: the moment of the run, which gives the created time; see ``feature_tables.known_from``.
+        since: earliest date whose rows changed, ``WHOLE`` for a table that is one file; None if no row changed. Earlier
+            closing rows keep their values.
 
     Returns:
-        How many were written.
+        Number of closing rows that were written.
     """
     gone = GoneRows.of(home, view)
     if since is None and gone.is_settled:
@@ -48,7 +49,7 @@ def close(home: Home, view: "FeatureView", now: datetime, *, since: str | None) 
 
 
 def _standing(home: Home, view: "FeatureView", gone: pl.DataFrame) -> pl.DataFrame:
-    """The newest version of every row that is there, of the keys that have lost one."""
+    """The newest version of every row that stands, of the keys that have gone rows."""
     identity = [*view.join_keys, "event_timestamp"]
     rows = feature_tables.scan(home, view.name).select(list(feature_tables.schema(view)))
     if view.join_keys:
@@ -59,17 +60,17 @@ def _standing(home: Home, view: "FeatureView", gone: pl.DataFrame) -> pl.DataFra
 def _close(
     home: Home, view: "FeatureView", gone: pl.DataFrame, standing: pl.DataFrame, now: datetime, date: str, part: str
 ) -> int:
-    """Closing versions of one file's rows; the file is written if one of them says something new."""
+    """Writes the closing rows of one file if any of them has new values; returns their number."""
     partition = None if date == WHOLE else date
     path = feature_tables.file_of(home, view, partition, part)
     before = parquet.read_whole(path, remedy="python -m transforms build")
-    says = gone.sort("event_timestamp").join_asof(
+    with_values = gone.sort("event_timestamp").join_asof(
         standing.sort("event_timestamp"),
         on="event_timestamp",
         by=view.join_keys or None,
         check_sortedness=False,
     )
-    closing = says.with_columns(created_timestamp=pl.col("event_timestamp")).select(before.columns)
+    closing = with_values.with_columns(created_timestamp=pl.col("event_timestamp")).select(before.columns)
     after = corrected(before, closing, view.join_keys, now=feature_tables.known_from(home, now))
     if after.height == before.height:
         return 0

@@ -1,4 +1,4 @@
-"""Which rows of feature tables are gone: in ``tiles/<table>/closed/``, a file for each of the table that has some."""
+"""Gone rows of feature tables: ``tiles/<table>/closed/`` has a file for each file of the table that has lost rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from feast import FeatureView
 
 WHOLE = "all"
-"""Stands for the date of a table of one file."""
+"""Stands in place of the date for a table that is one file."""
 
 _UNSETTLED = ".unsettled"
 
 
 @dataclass(frozen=True)
 class GoneRows:
-    """Keys and event times of the rows of one table that are not there any more.
+    """Keys and event times of the rows of one table that are gone.
 
     Attributes:
-        folder: of their files.
+        folder: folder of the files.
     """
 
     folder: Path
 
     @classmethod
     def of(cls, home: Home, view: "FeatureView") -> "GoneRows":
-        """Those of a table."""
+        """The gone rows of a view's table."""
         return cls(home.tiles(view.name) / "closed")
 
     def note(
@@ -42,13 +42,14 @@ class GoneRows:
         *,
         end: datetime | None = None,
     ) -> None:
-        """Keep which rows of a file are gone, before the file itself is written.
+        """Notes the rows of a file that are gone, before the file itself is written.
 
         Args:
-            rows: keys and event times; None or none at all if every row is there.
-            date: of the file; None for a table of one file.
+            rows: keys and event times of gone rows; None or an empty frame if no row is gone.
+            date: date of the file; None for a table that is one file.
             part: name of the file.
-            end: rows of later moments were not looked at: those that were noted stay so. None if all were.
+            end: last moment that was examined; gone rows of later moments that were noted before are kept. None if all
+                moments were examined.
         """
         path = self.folder / f"{date or WHOLE}+{part}"
         if rows is not None and end is not None and path.is_file():
@@ -63,17 +64,17 @@ class GoneRows:
 
     def read(self) -> dict[tuple[str, str], pl.DataFrame]:
         """Date, or ``WHOLE``, and name of a file → keys and event times; oldest first."""
-        found = {}
+        gone = {}
         for path in sorted(self.folder.glob("*.parquet")):
             date, _, part = path.name.partition("+")
-            found[date, part] = parquet.read_whole(path, remedy="python -m transforms build")
-        return found
+            gone[date, part] = parquet.read_whole(path, remedy="python -m transforms build")
+        return gone
 
     @property
     def is_settled(self) -> bool:
-        """Whether all of them have been closed."""
+        """Whether all gone rows have their closing rows."""
         return not (self.folder / _UNSETTLED).exists()
 
     def note_settled(self) -> None:
-        """All of them are closed now."""
+        """Notes that all gone rows have their closing rows."""
         (self.folder / _UNSETTLED).unlink(missing_ok=True)

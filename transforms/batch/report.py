@@ -1,4 +1,4 @@
-"""What a build did."""
+"""The report of a batch run."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -6,14 +6,14 @@ from datetime import date
 
 @dataclass
 class ViewReport:
-    """What a run did to one table.
+    """The result of a run for one table.
 
     Attributes:
-        rows: that the table has now, all versions counted.
-        days: files that it has.
+        rows: number of rows of the table after the run, all versions counted.
+        days: number of files of the table.
         rebuilt: days whose files were written.
-        removed: files that no day asks for any more.
-        seconds: it took.
+        removed: number of files that were removed because no day needs them any more.
+        seconds: wall time of the run.
     """
 
     rows: int = 0

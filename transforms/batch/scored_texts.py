@@ -1,8 +1,7 @@
-"""What is said of every distinct text, kept on disk: a text is read once for each set of models, however often it is
-told and whatever it is about.
+"""The scores of every distinct text, cached on disk: each set of models analyzes a text once, however often it occurs.
 
-Rows lie in ``data/tiles/text_scores``, in a folder named after the models and the code; a run adds a file with what is
-new. Folders of other models are removed.
+Rows are in ``data/tiles/text_scores``, in a folder named after the models and the code; a run adds files with the new
+texts. Folders of other models are removed.
 """
 
 import hashlib
@@ -24,9 +23,9 @@ from transforms.pure.text.analysis import TextModels, analyze
 from transforms.pure.text.bundles import ServedModels
 
 CHUNK = 2_000
-"""Texts that are read at once."""
+"""Texts that are analyzed at once."""
 KEPT = 20_000
-"""Texts of one file: so much work is lost at the most if a run is killed."""
+"""Texts of one file: the most work that is lost if a run is killed."""
 
 NUMBERS = ("sentiment", "subjectivity", "explicitness", "repetition", "rhyme_density", "vocabulary_richness")
 CODE = (
@@ -45,16 +44,16 @@ CODE = (
 
 @dataclass(frozen=True)
 class ScoredTexts:
-    """Distinct texts and what is said of them.
+    """Distinct texts and their scores.
 
     Attributes:
-        numbers: text → row.
-        table: (rows) columns ``language``, ``words``, ``NUMBERS``, and a number for each emotion; null where nothing
-            can be told.
-        topics: (rows, t) float32, NaN where nothing can be told; t is 0 without an embedder.
-        vectors: (rows, d) float32, likewise.
-        fit: of the embedder; None without.
-        known: microseconds; the newest that the models know, 0 without models.
+        numbers: text → its row.
+        table: (rows) columns ``language``, ``words``, ``NUMBERS``, and a number for each emotion; null where the models
+            give no score.
+        topics: (rows, t) float32 topic weights, NaN for texts without any; t is 0 without an embedder.
+        vectors: (rows, d) float32 embeddings, NaN for texts without one; d is 0 without an embedder.
+        fit: identifier of the embedder's fit; None without an embedder.
+        known: moment of the newest data that the models were trained on, microseconds; 0 without models.
     """
 
     numbers: dict[str, int]
@@ -66,36 +65,36 @@ class ScoredTexts:
 
 
 def fingerprint(models: ServedModels) -> str:
-    """Of the models and of the code that reads with them."""
+    """Fingerprint of the models and of the code that analyzes texts with them."""
     modules = [sys.modules.get(f"transforms.pure.text.{name}") for name in CODE]
     code = "".join(inspect.getsource(module) for module in modules if module)
     return hashlib.sha256(f"{models.digest} {code}".encode()).hexdigest()[:16]
 
 
-def scored(home: Home, texts: Sequence[str], models: ServedModels, *, progress: Progress = silent) -> ScoredTexts:
-    """What is said of some texts; what was not read before is read now.
+def score_texts(home: Home, texts: Sequence[str], models: ServedModels, *, progress: Progress = silent) -> ScoredTexts:
+    """Returns the scores of some texts; texts without cached scores are analyzed.
 
     Args:
-        home: the data folder; whoever calls holds ``feature_tables.writing``.
-        texts: any number of them, a text may be there twice.
-        models: to read with.
-        progress: told after each chunk.
+        home: the data folder; the caller holds ``feature_tables.writing``.
+        texts: texts, which may repeat.
+        models: models that score the texts.
+        progress: called after each chunk.
     """
     root = home.tiles("text_scores")
     folder = root / fingerprint(models)
-    for other in root.iterdir() if root.is_dir() else ():
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    wanted = dict.fromkeys(texts)
+    for model_folder in root.iterdir() if root.is_dir() else ():
+        if model_folder != folder:
+            shutil.rmtree(model_folder, ignore_errors=True)
+    requested = dict.fromkeys(texts)
     frames = [
-        parquet.read_whole(path, remedy="python -m transforms build").filter(pl.col("text").is_in(list(wanted)))
+        parquet.read_whole(path, remedy="python -m transforms build").filter(pl.col("text").is_in(list(requested)))
         for path in sorted(folder.glob("*.parquet"))
     ]
-    known = {text for frame in frames for text in frame["text"].to_list()}
-    missing = [text for text in wanted if text not in known]
+    cached = {text for frame in frames for text in frame["text"].to_list()}
+    missing = [text for text in requested if text not in cached]
     for start in range(0, len(missing), KEPT):
-        frames.append(_read(missing[start : start + KEPT], models.models, progress, start, len(missing)))
-        _keep(frames[-1], folder)
+        frames.append(_analyze(missing[start : start + KEPT], models.models, progress, start, len(missing)))
+        _store(frames[-1], folder)
     table = pl.concat(frames) if frames else _frame([], models.models)
     return ScoredTexts(
         {text: number for number, text in enumerate(table["text"].to_list())},
@@ -107,12 +106,14 @@ def scored(home: Home, texts: Sequence[str], models: ServedModels, *, progress: 
     )
 
 
-def _read(texts: list[str], models: TextModels, progress: Progress, done: int, total: int) -> pl.DataFrame:
+def _analyze(
+    texts: list[str], models: TextModels, progress: Progress, analyzed_before: int, total: int
+) -> pl.DataFrame:
     frames = []
     for start in range(0, len(texts), CHUNK):
         part = texts[start : start + CHUNK]
         frames.append(_frame(list(zip(part, analyze(part, models), strict=True)), models))
-        progress(done + start + len(part), total, "texts")
+        progress(analyzed_before + start + len(part), total, "texts")
     return pl.concat(frames)
 
 
@@ -122,15 +123,15 @@ def _frame(rows: list[tuple[str, analysis.TextAnalysis]], models: TextModels) ->
     return pl.DataFrame(
         {
             "text": [text for text, _ in rows],
-            "language": [found.language for _, found in rows],
-            "words": [found.words for _, found in rows],
-            **{name: [getattr(found, name) for _, found in rows] for name in NUMBERS},
+            "language": [scores.language for _, scores in rows],
+            "words": [scores.words for _, scores in rows],
+            **{name: [getattr(scores, name) for _, scores in rows] for name in NUMBERS},
             **{
-                f"emotion_{name}": [None if found.emotions is None else found.emotions[name] for _, found in rows]
+                f"emotion_{name}": [None if scores.emotions is None else scores.emotions[name] for _, scores in rows]
                 for name in emotions
             },
-            "topics": _stacked([found.topics for _, found in rows], topics),
-            "vector": _stacked([found.vector for _, found in rows], dimensions),
+            "topics": _stack([scores.topics for _, scores in rows], topics),
+            "vector": _stack([scores.vector for _, scores in rows], dimensions),
         },
         schema={
             "text": pl.String,
@@ -144,12 +145,12 @@ def _frame(rows: list[tuple[str, analysis.TextAnalysis]], models: TextModels) ->
     )
 
 
-def _stacked(values: list[np.ndarray | None], width: int) -> np.ndarray:
-    found = np.full((len(values), width), np.nan, np.float32)
+def _stack(values: list[np.ndarray | None], width: int) -> np.ndarray:
+    stacked = np.full((len(values), width), np.nan, np.float32)
     for row, value in enumerate(values):
         if value is not None:
-            found[row] = value
-    return found
+            stacked[row] = value
+    return stacked
 
 
 def _matrix(column: pl.Series) -> np.ndarray:
@@ -157,6 +158,6 @@ def _matrix(column: pl.Series) -> np.ndarray:
     return column.to_numpy().reshape(len(column), width) if width else np.empty((len(column), 0), np.float32)
 
 
-def _keep(rows: pl.DataFrame, folder: Path) -> None:
+def _store(rows: pl.DataFrame, folder: Path) -> None:
     number = len(list(folder.glob("*.parquet"))) if folder.is_dir() else 0
     parquet.write_whole(rows, folder / f"part-{number:06}.parquet")

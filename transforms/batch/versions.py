@@ -1,13 +1,13 @@
-"""Versions of the rows of feature tables: a row that was written stays, and what became of it is written beside it.
+"""Versions of the rows of feature tables: a written row is kept, and corrections are further versions of it.
 
-A row that comes out with other values gets a new version with a later created time. A row that is not there any more
-stays too, and is closed: its closing version says what its key says without it (``transforms.batch.closings``). So
-readers of before keep what they saw, a training set as known at a moment sees what was known then, and all others see
-the newest version. Changed code or another declaration is another feature: its rows replace the old ones, and rows
-that only the old ones had are closed, for they may be online.
+A row whose values have changed gets a new version with a later created time. A row that is gone is kept too, and gets a
+closing row, with the values that its key has without it (``transforms.batch.closings``). So a training set as known at
+a moment sees the versions that existed then, and all other readers see the newest version. Changed code or a changed
+declaration makes another feature: the new rows replace the old ones, and rows that only the old ones had get closing
+rows, because they may be online.
 
-A run looks at the rows that are due by its clock. Later ones, of a run whose clock was ahead of this one's, are neither
-gone nor other: they stay as they are until they are due. Nothing becomes known at a moment that a run has had before.
+A run examines the rows that are due by its clock. Later rows, written by a run whose clock was ahead, are treated
+neither as gone nor as changed: they stay until they are due. No created time is a moment of an earlier run.
 """
 
 from dataclasses import dataclass
@@ -33,19 +33,19 @@ UNTIL = "refrain.until"
 """Key of a file's metadata: the moment up to which its rows were due when it was written, microseconds since 1970."""
 
 SAME = 1e-9
-"""Relative difference below which two floats are one value: sums that fade depend a little on where a run began."""
+"""Relative difference up to which two floats are equal: decayed sums depend slightly on where a run began."""
 
 MICROSECOND = pl.duration(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Made:
-    """What the rows of a file were made of, and when.
+class Origin:
+    """The inputs, code and moment of the run that computed the rows of a file.
 
     Attributes:
-        inputs: fingerprint of the data behind them.
+        inputs: fingerprint of the input data.
         code: fingerprint of declaration and code.
-        now: the moment of the run; rows later than it are not due, and are not looked at.
+        now: the moment of the run; later rows are not due, and are not examined.
     """
 
     inputs: str
@@ -57,129 +57,133 @@ def write(
     home: Home,
     view: "FeatureView",
     rows: pl.DataFrame,
-    made: Made,
+    origin: Origin,
     *,
     date: str | None,
     part: str = parquet.PART,
     has_versions: bool = False,
 ) -> None:
-    """Write the rows of one file beside those that they correct, and note which are gone, for ``closings`` to close.
+    """Writes the rows of one file as new versions, and notes gone rows, for which ``closings`` writes closing rows.
 
     Args:
         home: the data folder.
-        view: whose table.
-        rows: that conform to the view.
-        made: of what.
-        date: partition; None for a table of one file.
+        view: view of the table.
+        rows: rows that conform to the view.
+        origin: inputs, code and moment of the rows.
+        date: partition; None for a table that is one file.
         part: name of the file.
-        has_versions: the rows tell themselves when each version was known; several may have one key and event time.
-            They are all there are, of whatever moment.
+        has_versions: whether the rows have created times of their own, and may have several versions of a key and event
+            time. They are then complete, including rows of later moments.
     """
     path = feature_tables.file_of(home, view, date, part)
     metadata = parquet.metadata(path)
     before = _rows_before(path, view) if metadata else None
     gone = None
-    now, end = feature_tables.known_from(home, made.now), None if has_versions else made.now
+    now, end = feature_tables.known_from(home, origin.now), None if has_versions else origin.now
     identity = [*view.join_keys, "event_timestamp"]
-    if before is not None and before.equals(rows):  # most often: nothing came that they count
+    if before is not None and before.equals(rows):  # the most frequent case: no event that they count arrived
         gone = before.select(identity).clear()
     elif before is not None:
         absent = before.select(identity).unique().join(rows, on=identity, how="anti")
         gone = absent if end is None else absent.filter(pl.col("event_timestamp") <= end)
-        if metadata.get(CODE) != made.code:
-            rows = _replaced(before, rows, absent, view.join_keys, now=now)
+        if metadata.get(CODE) != origin.code:
+            rows = _replace_rows(before, rows, absent, view.join_keys, now=now)
         elif has_versions:
-            rows = _added(before, rows, view.join_keys, now=now)
+            rows = _add_versions(before, rows, view.join_keys, now=now)
         else:
             rows = corrected(before, rows, view.join_keys, now=now, until=int(metadata.get(UNTIL, 0)))
         rows = feature_tables.conform(view, rows)
     GoneRows.of(home, view).note(gone, date, part, end=end)
-    more = {CODE: made.code, UNTIL: str(microseconds(now))}
+    more = {CODE: origin.code, UNTIL: str(microseconds(now))}
     feature_tables.write_partition(
-        home, view, rows, date=date, inputs=made.inputs, part=part, more=more, conformed=True
+        home, view, rows, date=date, inputs=origin.inputs, part=part, more=more, conformed=True
     )
 
 
 def corrected(
     before: pl.DataFrame, after: pl.DataFrame, keys: list[str], *, now: datetime, until: int = 0
 ) -> pl.DataFrame:
-    """Versions of rows.
+    """Adds new versions of rows whose values have changed.
 
     Args:
-        before: all versions so far; they all stay.
-        after: what the rows are now, one version of each.
+        before: all versions so far, which are all kept.
+        after: the current rows, one version of each.
         keys: join keys.
-        now: from which new versions are known.
-        until: rows were made up to this moment before, microseconds since 1970: a later one is new to everybody.
+        now: earliest created time of corrections.
+        until: moment up to which rows were written before, microseconds since 1970; no reader has seen later rows.
 
     Returns:
-        The versions before, and new ones where a value changed. A new version is known when its last event was; or
-        now, should readers have seen another one since.
+        The versions before, and new versions of rows that changed. The created time of a new version is that of its
+        last event, or now if readers have seen another version since.
     """
-    beside = _beside(after, before, [*keys, "event_timestamp"])
-    was, at = pl.col("created_timestamp:before"), pl.col("event_timestamp")
-    is_new = was.is_null() & (at.dt.timestamp("us") > until)
-    is_late = pl.col("created_timestamp") > pl.coalesce(was, at)
-    created = pl.when(is_new | is_late).then("created_timestamp").otherwise(_after(was, now))
-    known = beside.filter(was.is_null() | pl.col("is_other")).with_columns(created_timestamp=created)
-    return _stacked(before, known.select(after.columns), [*keys, "event_timestamp"])
+    compared = _compare(after, before, [*keys, "event_timestamp"])
+    created_before, at = pl.col("created_timestamp:before"), pl.col("event_timestamp")
+    is_new = created_before.is_null() & (at.dt.timestamp("us") > until)
+    is_late = pl.col("created_timestamp") > pl.coalesce(created_before, at)
+    created = pl.when(is_new | is_late).then("created_timestamp").otherwise(_created_after(created_before, now))
+    changed = compared.filter(created_before.is_null() | pl.col("is_other")).with_columns(created_timestamp=created)
+    return _append(before, changed.select(after.columns), [*keys, "event_timestamp"])
 
 
-def _added(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], *, now: datetime) -> pl.DataFrame:
-    """Versions before and those of ``after``, which tell their own created times; a row whose newest version has
-    other values than the newest of before and is not known later has it once more, known now.
+def _add_versions(before: pl.DataFrame, after: pl.DataFrame, keys: list[str], *, now: datetime) -> pl.DataFrame:
+    """Adds versions that have created times of their own.
+
+    If a row's newest version in ``after`` has other values than its newest version before, and was not created later,
+    it is added once more with created time now.
     """
     identity = [*keys, "event_timestamp"]
-    fresh = after.join(before, on=[*identity, "created_timestamp"], how="anti")
-    together = pl.concat([before.select(after.columns), fresh], how="vertical_relaxed")
-    beside = _beside(newest_versions(after, identity), together, identity)
-    created = _after(pl.col("created_timestamp:before"), now)
-    again = beside.filter("is_other").with_columns(created_timestamp=created)
-    return _stacked(together, again.select(after.columns), identity)
+    new_versions = after.join(before, on=[*identity, "created_timestamp"], how="anti")
+    versions = pl.concat([before.select(after.columns), new_versions], how="vertical_relaxed")
+    compared = _compare(newest_versions(after, identity), versions, identity)
+    created = _created_after(pl.col("created_timestamp:before"), now)
+    repeated = compared.filter("is_other").with_columns(created_timestamp=created)
+    return _append(versions, repeated.select(after.columns), identity)
 
 
-def _stacked(before: pl.DataFrame, more: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
-    """Versions with more of them; one that is known at the last moment, which none can follow, gives way to another."""
-    before = before.select(more.columns)
-    last = more.filter(pl.col("created_timestamp") >= LAST)
+def _append(before: pl.DataFrame, additions: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
+    """Appends versions; a version with the last possible created time replaces an earlier one with the same time."""
+    before = before.select(additions.columns)
+    last = additions.filter(pl.col("created_timestamp") >= LAST)
     if last.height:
         before = before.join(last, on=[*identity, "created_timestamp"], how="anti", maintain_order="left")
-    return pl.concat([before, more], how="vertical_relaxed")
+    return pl.concat([before, additions], how="vertical_relaxed")
 
 
-def _beside(after: pl.DataFrame, before: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
-    """Rows with the newest version of before in columns ``name:before``, and whether they have other values."""
+def _compare(after: pl.DataFrame, before: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
+    """Joins rows with their newest version before, as columns ``name:before``; ``is_other`` says if values differ."""
     features = [name for name in after.columns if name not in (*identity, "created_timestamp")]
     newest = newest_versions(before, identity)
-    seen = newest.rename({name: f"{name}:before" for name in (*features, "created_timestamp")})
-    beside = after.join(seen, on=identity, how="left", maintain_order="left")
-    same = pl.all_horizontal(True, *(_equal(name, after.schema[name]) for name in features))
-    return beside.with_columns(is_other=~same & pl.col("created_timestamp:before").is_not_null())
+    newest_before = newest.rename({name: f"{name}:before" for name in (*features, "created_timestamp")})
+    compared = after.join(newest_before, on=identity, how="left", maintain_order="left")
+    is_same = pl.all_horizontal(True, *(_equal(name, after.schema[name]) for name in features))
+    return compared.with_columns(is_other=~is_same & pl.col("created_timestamp:before").is_not_null())
 
 
-def _replaced(
+def _replace_rows(
     before: pl.DataFrame, after: pl.DataFrame, absent: pl.DataFrame, keys: list[str], *, now: datetime
 ) -> pl.DataFrame:
-    """Rows of other code: they stand for the old ones, and win against those where these were known later.
+    """Replaces rows of other code by new ones, which get later created times than the old versions where needed.
 
-    Of rows that are absent the newest version stays until it is closed or due, in the columns that both have.
+    The newest versions of absent rows are kept until they are closed or due, in the columns that both tables have.
     """
     identity = [*keys, "event_timestamp"]
     newest = newest_versions(before, identity)
     types = after.schema
     shared = [name for name in after.columns if before.schema.get(name) == types[name]]
-    staying = newest.join(absent, on=identity, how="semi").select(
+    kept = newest.join(absent, on=identity, how="semi").select(
         *(pl.col(name) if name in shared else pl.lit(None, types[name]).alias(name) for name in after.columns)
     )
     created = newest.select(*identity, pl.col("created_timestamp").alias("created_timestamp:before"))
     latest = newest_versions(after, identity).join(created, on=identity, how="inner")
-    was = pl.col("created_timestamp:before")
-    again = latest.filter(was > pl.col("created_timestamp")).with_columns(created_timestamp=_after(was, now))
-    return pl.concat([_stacked(after, again.select(after.columns), identity), staying], how="vertical_relaxed")
+    created_before = pl.col("created_timestamp:before")
+    repeated = latest.filter(created_before > pl.col("created_timestamp")).with_columns(
+        created_timestamp=_created_after(created_before, now)
+    )
+    return pl.concat([_append(after, repeated.select(after.columns), identity), kept], how="vertical_relaxed")
 
 
 def newest_versions(rows: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
-    """The version of each row that was known last."""
+    """The version of each row with the latest created time."""
     return rows.sort("created_timestamp").unique(identity, keep="last", maintain_order=True)
 
 
@@ -190,15 +194,15 @@ def _equal(name: str, dtype: pl.DataType) -> pl.Expr:
     return now.eq_missing(before) | ((now - before).abs() <= SAME * before.abs()).fill_null(False)
 
 
-def _after(was: pl.Expr, now: datetime) -> pl.Expr:
-    """Now, or right after what was known before, should that be no earlier; at ``LAST`` if that is over."""
+def _created_after(created_before: pl.Expr, now: datetime) -> pl.Expr:
+    """Now, or a microsecond after the created time before if that is later; at most ``LAST``."""
     time = pl.Datetime("us", "UTC")
-    after = pl.min_horizontal(was + MICROSECOND, pl.lit(LAST, time))
+    after = pl.min_horizontal(created_before + MICROSECOND, pl.lit(LAST, time))
     return pl.max_horizontal(pl.lit(now, time), after)
 
 
 def _rows_before(path: Path, view: "FeatureView") -> pl.DataFrame | None:
-    """All versions in a file; None where it is damaged, or of other keys: what it had is lost then."""
+    """All versions in a file; None if it is damaged or has other keys, in which case its rows are lost."""
     try:
         before = parquet.read_whole(path, remedy="python -m transforms build")
     except StoreError:
@@ -210,16 +214,16 @@ def _rows_before(path: Path, view: "FeatureView") -> pl.DataFrame | None:
 def replace(
     home: Home, view: "FeatureView", rows: pl.DataFrame, *, date: str, part: str, inputs: str, now: datetime
 ) -> None:
-    """Write what a model says in the place of what one said before, and close what only that one said.
+    """Replaces the rows that a model computed before by new ones, and notes the rows that are gone.
 
     Args:
         home: the data folder; the caller holds ``feature_tables.writing``.
-        view: whose table.
-        rows: of one file of it, in any order.
+        view: view of the table.
+        rows: rows of one file of the table, in any order.
         date: partition.
         part: name of the file.
-        inputs: fingerprint of the model and of what it was asked.
+        inputs: fingerprint of the model and of its inputs.
         now: the moment of the run.
     """
-    made = Made(inputs, code=inputs, now=now)
-    write(home, view, feature_tables.conform(view, rows), made, date=date, part=part, has_versions=True)
+    origin = Origin(inputs, code=inputs, now=now)
+    write(home, view, feature_tables.conform(view, rows), origin, date=date, part=part, has_versions=True)

@@ -1,4 +1,4 @@
 """Windowed tables (``feature_repo.windowed``) live: events → state → rows online.
 
-The stage before is whoever appends to the stream (``feature_repo.events``); the one after is the online store.
+The stage before appends events to the stream (``feature_repo.events``); the stage after is the online store.
 """

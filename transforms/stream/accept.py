@@ -1,4 +1,4 @@
-"""Which events count: those that are well-formed, in time, told for the first time, and not part of a flood."""
+"""The gate of the stream: it accepts events that are well-formed, in time, new, and not part of a flood."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,14 +14,14 @@ from feature_repo.windows import EventSource
 from feature_repo.windows.table import MINUTE
 
 FLOOD = 1_000
-"""Events of one key that count within a minute: more is no listener."""
+"""Accepted events of one key per minute: a listener does not cause more."""
 
 SPAN = MINUTE // 12
-"""Microseconds of events that are remembered together."""
+"""Microseconds of event time whose events share one dictionary of accepted events."""
 
 
-class Told(NamedTuple):
-    """One event as it was told: its kind, and its JSON."""
+class RawEvent(NamedTuple):
+    """One event as it was reported: its kind and its JSON text."""
 
     kind: str
     payload: bytes
@@ -29,136 +29,143 @@ class Told(NamedTuple):
 
 @dataclass
 class Dead:
-    """An event that was refused."""
+    """A refused event, with the reason."""
 
     reason: str
-    told: Told
+    event: RawEvent
 
 
 @dataclass
 class Accepted:
-    """What became of some events of one source.
+    """The gate's decisions about a batch of events of one source.
 
     Attributes:
-        time: of those that count, microseconds since 1970.
-        created: of those.
-        columns: of those.
-        left: rows for the batch run alone (too late, or told before otherwise): times and columns.
-        dead: refused.
-        counts: what became of how many, by name.
+        source: the kind of event.
+        time: event times of the accepted events, microseconds since 1970.
+        created: created times of the accepted events, microseconds since 1970.
+        columns: columns of the accepted events.
+        batch_only: rows that only the batch run counts (too late, or amended): two times, then the columns.
+        dead: refused events.
+        counts: outcome → number of events.
     """
 
     source: EventSource
     time: list[int] = field(default_factory=list)
     created: list[int] = field(default_factory=list)
     columns: dict[str, Sequence[Any]] = field(default_factory=dict)
-    left: list[tuple] = field(default_factory=list)
+    batch_only: list[tuple] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def to_log(self) -> pa.Table | None:
-        """All that the batch run should know, as rows of the raw table; None if there is nothing."""
+        """Rows of the raw table for the batch run, accepted events and those in ``batch_only``; None without any."""
         names = list(self.source.columns)
         columns = [self.time, self.created, *(self.columns[name] for name in names)]
-        if self.left:
-            columns = [[*column, *more] for column, more in zip(columns, zip(*self.left, strict=True), strict=True)]
+        if self.batch_only:
+            columns = [
+                [*column, *more] for column, more in zip(columns, zip(*self.batch_only, strict=True), strict=True)
+            ]
         if not columns[0]:
             return None
         times = [pa.array(column, pa.int64()).view(MOMENT) for column in columns[:2]]
-        told = [
+        arrays = [
             pa.array(column, ARROW.get(self.source.columns[name], pa.string()))
             for name, column in zip(names, columns[2:], strict=True)
         ]
-        return pa.table([*times, *told], ["event_timestamp", "created_timestamp", *names])
+        return pa.table([*times, *arrays], ["event_timestamp", "created_timestamp", *names])
 
 
 class Gate:
-    """Decides about each event once, in the order in which they come.
+    """Decides about each event once, in the order of arrival.
 
     Args:
-        source: kind of event.
-        lateness: microseconds; what comes later than this after newer events is left to the batch run.
-        flood: events of one key that count within a minute.
+        source: the kind of event.
+        lateness: microseconds; an event that arrives later than this after newer events is left to the batch run.
+        flood: events of one key that are accepted within a minute.
     """
 
     def __init__(self, source: EventSource, lateness: int, flood: int = FLOOD) -> None:
         self.source, self.lateness, self.flood = source, lateness, flood
         self._names = list(source.columns)
-        self._who = self._names.index(source.key[0])
+        self._flood_column = self._names.index(source.key[0])
         self._key = itemgetter(*(self._names.index(name) for name in source.key))
-        self._known: dict[int, dict[tuple, tuple[int, int]]] = defaultdict(dict)
-        """Span → what was told → digest of its words, and created time: many small ones, for one that is full is
-        copied, and nothing else is done meanwhile.
+        self._accepted: dict[int, dict[tuple, tuple[int, int]]] = defaultdict(dict)
+        """Span → identity of an event → digest of its values, and created time. There are many small dictionaries,
+        because a full one is copied, during which the stream does nothing else.
         """
-        self._otherwise: dict[int, set[tuple[tuple, int, int | None]]] = defaultdict(set)
-        """Span → what was told once more, digest of its words, and created time, also as None: for one not told."""
-        self._many: dict[int, Counter[Any]] = defaultdict(Counter)
-        """Minute → key → how often."""
-        self._forgotten = -1
+        self._amended: dict[int, set[tuple[tuple, int, int | None]]] = defaultdict(set)
+        """Span → identity, digest and created time of amended events; each also with None, for reports without one."""
+        self._minute_counts: dict[int, Counter[Any]] = defaultdict(Counter)
+        """Minute → key → number of events."""
+        self._forgotten_minute = -1
 
     def remember(self, rows: Iterable[tuple]) -> None:
-        """Events that count already: time, created time and columns; each as it stands, then as it was told else."""
-        for row in rows:
-            time, created, *values = row
-            known, identity, words = self._known[time // SPAN], (time, self._key(values)), hash(tuple(values))
-            if identity in known:
-                self._note_otherwise(identity, words, created)
-                continue
-            known[identity] = words, created
-            self._many[time // MINUTE][values[self._who]] += 1
-
-    def accept(self, told: Sequence[Told], clock: int, now: int, *, arrived: int | None) -> Accepted:
-        """Look at events.
+        """Registers events that are counted already.
 
         Args:
-            told: in the order in which they came.
-            clock: moment up to which events have come; decides what is late.
-            now: of the world; nothing may happen later.
-            arrived: created time of events that tell none; None for the time of the event itself.
+            rows: event time, created time, then the columns; the version that stands precedes the event's others.
+        """
+        for row in rows:
+            time, created, *values = row
+            accepted, identity, digest = self._accepted[time // SPAN], (time, self._key(values)), hash(tuple(values))
+            if identity in accepted:
+                self._note_amended(identity, digest, created)
+                continue
+            accepted[identity] = digest, created
+            self._minute_counts[time // MINUTE][values[self._flood_column]] += 1
+
+    def accept(self, raw_events: Sequence[RawEvent], clock: int, now: int, *, arrived: int | None) -> Accepted:
+        """Decides about events.
+
+        Args:
+            raw_events: the events, in the order of arrival.
+            clock: moment up to which events have arrived, microseconds; decides which events are late.
+            now: the current moment, microseconds; later events are refused.
+            arrived: created time of events that report none; None for the event time itself.
         """
         out = Accepted(self.source)
         count, lateness, flood = out.counts, self.lateness, self.flood
         times, created, rows = [], [], []
-        values_of, key_of, who, parse = attrgetter(*self._names), self._key, self._who, events.parse
-        first, span = arrived or 0, -1
-        for one in told:
+        values_of, key_of, flood_column, parse = attrgetter(*self._names), self._key, self._flood_column, events.parse
+        earliest_created, span = arrived or 0, -1
+        for raw_event in raw_events:
             try:
-                event, time, known_at = parse(one.kind, one.payload, now)
+                event, time, created_at = parse(raw_event.kind, raw_event.payload, now)
             except events.Refused as error:
-                out.dead.append(Dead(str(error), one))
+                out.dead.append(Dead(str(error), raw_event))
                 continue
-            values, created_time = values_of(event), known_at
-            if known_at is None:
-                known_at = time if time > first else first
+            values, reported_created = values_of(event), created_at
+            if created_at is None:
+                created_at = time if time > earliest_created else earliest_created
             if time >= clock:
                 clock = time + 1
             elif time < clock - lateness:
-                out.left.append((time, known_at, *values))
+                out.batch_only.append((time, created_at, *values))
                 count["late"] += 1
                 continue
             if time // SPAN != span:
                 span = time // SPAN
-                many, known = self._many[time // MINUTE], self._known[span]
-            identity, words = (time, key_of(values)), hash(values)
-            before = known.get(identity)
+                minute_counts, accepted = self._minute_counts[time // MINUTE], self._accepted[span]
+            identity, digest = (time, key_of(values)), hash(values)
+            before = accepted.get(identity)
             if before is not None:
-                is_same = before[0] == words and created_time in (None, before[1])
-                if is_same or (identity, words, created_time) in self._otherwise[span]:
+                is_same = before[0] == digest and reported_created in (None, before[1])
+                if is_same or (identity, digest, reported_created) in self._amended[span]:
                     count["duplicate"] += 1
                 else:
-                    self._note_otherwise(identity, words, known_at)
-                    out.left.append((time, known_at, *values))
+                    self._note_amended(identity, digest, created_at)
+                    out.batch_only.append((time, created_at, *values))
                     count["amended"] += 1
                 continue
-            often = many.get(values[who], 0)
-            if often >= flood:
-                why = f"flood: more than {flood:,} events of one {self.source.key[0]} a minute"
-                out.dead.append(Dead(why, one))
+            minute_count = minute_counts.get(values[flood_column], 0)
+            if minute_count >= flood:
+                reason = f"flood: more than {flood:,} events of one {self.source.key[0]} a minute"
+                out.dead.append(Dead(reason, raw_event))
                 continue
-            many[values[who]] = often + 1
-            known[identity] = words, known_at
+            minute_counts[values[flood_column]] = minute_count + 1
+            accepted[identity] = digest, created_at
             times.append(time)
-            created.append(known_at)
+            created.append(created_at)
             rows.append(values)
         out.time, out.created = times, created
         columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
@@ -168,13 +175,13 @@ class Gate:
         self._forget(clock - lateness)
         return out
 
-    def _note_otherwise(self, identity: tuple, words: int, created: int) -> None:
-        self._otherwise[identity[0] // SPAN] |= {(identity, words, created), (identity, words, None)}
+    def _note_amended(self, identity: tuple, digest: int, created: int) -> None:
+        self._amended[identity[0] // SPAN] |= {(identity, digest, created), (identity, digest, None)}
 
     def _forget(self, before: int) -> None:
-        if before // MINUTE == self._forgotten:
+        if before // MINUTE == self._forgotten_minute:
             return
-        self._forgotten = before // MINUTE
-        for kept, unit in ((self._known, SPAN), (self._otherwise, SPAN), (self._many, MINUTE)):
-            for old in [number for number in kept if (number + 1) * unit < before]:
-                del kept[old]
+        self._forgotten_minute = before // MINUTE
+        for memory, unit in ((self._accepted, SPAN), (self._amended, SPAN), (self._minute_counts, MINUTE)):
+            for old in [number for number in memory if (number + 1) * unit < before]:
+                del memory[old]

@@ -1,9 +1,9 @@
-"""Where the batch run and the stream meet: the state of live tables from raw tables and tiles.
+"""The boundary of batch run and stream: loads the state of live tables from raw tables and tiles.
 
-First the events that the stream has logged are stored in the raw tables, each once; then the tiles of the days that
-changed are made anew; then the live tables are filled, from tiles where days are long over and from single events
-where they are not. So nothing is missed or counted twice, whatever the batch run has done meanwhile: raw tables hold
-all, the log what is not in them yet, and the state is always both together.
+First the events in the stream's log are stored in the raw tables, each once. Then the tiles of the days that changed
+are rebuilt. Then the live tables are filled: with the tiles of older days, and with single events of recent days. So no
+event is missed or counted twice, whatever the batch run has done meanwhile: an event is in the raw tables or in the
+log, and the state is always loaded from both.
 """
 
 import fcntl
@@ -40,35 +40,37 @@ from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.sums import INT
 
 RECENT = 2 * DAY
-"""Within it live tables need single events, for their windows move in steps shorter than tiles in Parquet are wide."""
+"""Span in which live tables need single events, because their hops are shorter than the tiles in Parquet."""
 
 LONGEST_REST = 2 * DAY
-"""After a longer one what has left windows meanwhile is taken to be online from the batch run."""
+"""Longest pause of the reader after which it pushes the rows that fell due meanwhile. After longer pauses, the batch
+run is assumed to have put them online.
+"""
 
 
 def archive(home: Home, log: Log) -> int:
-    """Store what the stream has accepted in the raw tables.
+    """Stores the events that the stream has logged in the raw tables.
 
     Returns:
-        How many events there were.
+        Number of events.
 
     Raises:
         OnlineUnavailable: Redis does not answer.
     """
 
     def store(kind: str) -> Callable[[list[pl.DataFrame]], None]:
-        return lambda frames: _ingested(home, kind, frames)
+        return lambda frames: _ingest(home, kind, frames)
 
     with (home.ensure().root / ".archive.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # two at once would forget blocks that none of them has stored
-        return sum(log.take_over(kind, store(kind)) for kind in EVENTS)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # two at once would drop blocks from the log that neither has stored
+        return sum(log.drain(kind, store(kind)) for kind in EVENTS)
 
 
 def archive_if_there(home: Home) -> int | None:
-    """``archive``, if there can be a stream; starts no server that never ran.
+    """Archives as ``archive`` does if there can be a stream; does not start an embedded server for the first time.
 
     Returns:
-        How many events there were; None if Redis does not answer.
+        Number of events; None if Redis does not answer.
     """
     address = Address.from_env()
     if address.is_embedded and not home.redis.is_dir():
@@ -79,20 +81,20 @@ def archive_if_there(home: Home) -> int | None:
         return None
 
 
-def _ingested(home: Home, kind: str, frames: list[pl.DataFrame]) -> None:
+def _ingest(home: Home, kind: str, frames: list[pl.DataFrame]) -> None:
     ingest(home, "stream", [Batch(kind, pl.concat(frames))])
 
 
 def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime) -> LiveState:
-    """The state of all live tables of a source.
+    """Loads the state of all live tables of a source.
 
     Args:
         home: the data folder.
-        log: of the stream.
-        kind: of events.
-        gate: told of the events that may come again.
-        clock: how far the stream's time has come; moved on to the newest event.
-        now: of the world; what was told to happen later counts at the next load.
+        log: log of the stream.
+        kind: kind of the events.
+        gate: the gate, which registers the events that may arrive again.
+        clock: the stream's clock, microseconds; the state's clock is advanced to the newest event.
+        now: the current moment; later events count at the next load.
 
     Raises:
         OnlineUnavailable: Redis does not answer.
@@ -103,11 +105,11 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime)
         tables = [table for table in WINDOWED.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
         days = RawDays.of(home, kind)
-        known = {live.table.name: TileStore(home, live.table, days) for live in state.tables}
-        for tiles in known.values():
-            tiles.update(now=now)
+        stores = {live.table.name: TileStore(home, live.table, days) for live in state.tables}
+        for store in stores.values():
+            store.update(now=now)
         if days.paths:
-            _fill(state, days, known, gate, log.clock, clock, now)
+            _fill(state, days, stores, gate, log.clock, clock, now)
         else:
             state.advance(clock)
         for live in state.tables:
@@ -118,45 +120,45 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime)
 def _fill(
     state: LiveState,
     days: RawDays,
-    known: dict[str, TileStore],
+    stores: dict[str, TileStore],
     gate: Gate,
-    seen: int,
+    log_clock: int,
     clock: int,
     now: datetime,
 ) -> None:
-    """Count the events: most at once, those of a rest of the reader as time passes from its beginning.
+    """Counts the events: all at once up to the reader's last clock, and from there on by advancing time.
 
-    So rows are due also to what left windows while nobody read.
+    So rows also fall due for events that left windows while no reader was running.
     """
     newest = days.load([max(days.paths)], [])["event_timestamp"].max()
-    since = min(micros_of(newest) + 1, microseconds(now))  # type: ignore[arg-type]
-    clock = max(clock, since)
-    if since - LONGEST_REST < seen < since:
-        since = seen
-    recent = date_of(max(min(clock - gate.lateness, since - RECENT), 0))
+    start = min(micros_of(newest) + 1, microseconds(now))  # type: ignore[arg-type]
+    clock = max(clock, start)
+    if start - LONGEST_REST < log_clock < start:
+        start = log_clock
+    recent = date_of(max(min(clock - gate.lateness, start - RECENT), 0))
     columns = list(state.coder.source.columns)
-    fresh = days.between(recent, date.max)
-    told = days.load(fresh, columns)
+    recent_days = days.between(recent, date.max)
+    rows = days.load(recent_days, columns)
     table = TABLES[state.coder.source.name]
-    left_out = [LeftOut(table, days.paths[day].parent).read_of(told) for day in fresh]
+    left_out = [LeftOut(table, days.paths[day].parent).read_of(rows) for day in recent_days]
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
-    ahead = max(clock, microseconds(now + AHEAD))  # what is a little ahead waits in the state until it is due
-    told = told.select(*times, *columns).filter(pl.col("event_timestamp") < ahead)
-    for rows in (told, *(rows.select(*times, *columns) for rows in left_out)):
-        gate.remember(rows.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
-    told = told.with_columns(created_timestamp=pl.max_horizontal("created_timestamp", pl.lit(microseconds(now))))
-    time, created, *values = (told[name].to_list() for name in told.columns)
+    ahead = max(clock, microseconds(now + AHEAD))  # events slightly in the future wait in the state until they are due
+    rows = rows.select(*times, *columns).filter(pl.col("event_timestamp") < ahead)
+    for frame in (rows, *(frame.select(*times, *columns) for frame in left_out)):
+        gate.remember(frame.filter(pl.col("event_timestamp") >= clock - gate.lateness).iter_rows())
+    rows = rows.with_columns(created_timestamp=pl.max_horizontal("created_timestamp", pl.lit(microseconds(now))))
+    time, created, *values = (rows[name].to_list() for name in rows.columns)
     events = state.coder.events(time, created, dict(zip(columns, values, strict=True)))
     for live in state.tables:
-        live.advance(since - since % live.table.unit)
-        for part, due in _long_over(live, known[live.table.name], recent):
+        live.advance(start - start % live.table.unit)
+        for part, due in _older_tiles(live, stores[live.table.name], recent):
             live.add(_additions(live, part, due, microseconds(now)))
-    state.resume(events, since)
+    state.resume(events, start)
     state.advance(clock)
 
 
 def _note_closed(home: Home, live: LiveTable, now: datetime) -> None:
-    """Tell a table the moments of its closing rows, which may be online."""
+    """Notes the event times of a table's closing rows, which may be online."""
     table = live.table
     gone = GoneRows(home.tiles(table.name) / "closed").read().values()
     if not gone:
@@ -168,21 +170,21 @@ def _note_closed(home: Home, live: LiveTable, now: datetime) -> None:
     live.note_closed(codes[order], moments[order], microseconds(now))
 
 
-def _long_over(live: LiveTable, known: TileStore, recent: date) -> Iterator[tuple[Tiles, bool]]:
-    """Tiles of what is before a day, and whether rows are due to them."""
+def _older_tiles(live: LiveTable, store: TileStore, recent: date) -> Iterator[tuple[Tiles, bool]]:
+    """Yields the tiles of the days before ``recent``, and whether they make rows due."""
     first = min(date_of(max(live.clock - live.table.reach - 2 * DAY, 0)), recent)
     if live.table.remembers:
         first = first.replace(day=1)
-        yield known.past(first), False
-    yield known.read(known.days.between(first, recent)), True
+        yield store.past(first), False
+    yield store.read(store.days.between(first, recent)), True
 
 
 def _additions(live: LiveTable, tiles: Tiles, due: bool, now: int) -> Additions:
-    """Tiles of the batch run as what came; known from now on, so that rows win against those that knew less."""
+    """Converts tiles of the batch run to additions with created time now, so that their rows count over older ones."""
     table, sums = live.table, tiles["sums"]
     masses = {name: sums[f"{name}.mass"].to_numpy() for name in table.of_kind(DecayedSum)}
-    nothing = {"min": INT.max, "max": INT.min}
-    parts = [sums[name].fill_null(nothing.get(name.rpartition(".")[2], 0)).to_numpy() for name in live.parts]
+    neutral = {"min": INT.max, "max": INT.min}
+    parts = [sums[name].fill_null(neutral.get(name.rpartition(".")[2], 0)).to_numpy() for name in live.parts]
     return Additions(
         key=_keys(live, sums),
         at=sums["at"].to_numpy(),
@@ -202,7 +204,7 @@ def _keys(live: LiveTable, frame: pl.DataFrame) -> np.ndarray:
 
 def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
     at = frame["at"].to_numpy()
-    if distinct_alone(live.table, name):  # that it was there is all that counts
+    if distinct_alone(live.table, name):  # only the presence of the text counts
         n, first, last = None, at, at
     else:
         n, first, last = (frame[column].to_numpy() for column in ("n", "first", "last"))
@@ -210,7 +212,7 @@ def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
 
 
 def _newest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
-    """The newest events of each tile; where only the last one matters, the texts of the tile have it too."""
+    """The newest events of each tile; if only the last event matters, the tile's values have it too."""
     frame = tiles.get(f"events.{name}")
     if frame is None:
         return _texts(live, tiles[f"values.{name}"], name)

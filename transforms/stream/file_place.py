@@ -1,8 +1,8 @@
-"""How far a file of events was read, kept in Redis with the batch that was read of it.
+"""How far a file of events was read, kept in Redis together with the batch that was read.
 
-A file has no name that can be trusted: it is replaced, renamed by whoever rotates it, emptied and written anew, copied.
-What was read of it is therefore known by its digest. A file goes on at the furthest place up to which its bytes are
-those of a record, under whatever path that was read.
+A path does not identify a file: files are replaced, renamed by log rotation, truncated and rewritten, and copied. The
+bytes that were read are therefore identified by their digest. Reading continues at the furthest position up to which
+the file's bytes have the digest of a record, whatever path the record has.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from feature_repo.packed.server import Command
 from transforms.stream.log import Log
 
 FIELD = "read up to: "
-"""Of the reader's hash, before the path of the file."""
+"""Prefix of the fields in the reader's hash, before the path of the file."""
 
 RECORDS, RECORDS_OF_A_PATH = 1_000, 10
-"""Places that are remembered: the newest of all, and of one path. More than one of a path, because a copy of a file
-may go on where the file was some time ago."""
+"""Most records that are kept, in total and of one path; the newest stay. A path has more than one, because a copy of a
+file may continue where the file was some time ago."""
 
 PIECE = 1 << 20
-"""Bytes that are digested at once."""
+"""Bytes that are hashed at once."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _Record:
     def read(cls, field: bytes, value: bytes) -> Self | None:
         path = field.decode(errors="replace").removeprefix(FIELD)
         try:
-            if value.isdigit():  # of a version that knew a file by its path
+            if value.isdigit():  # record of an earlier version, which identified a file by its path
                 return cls(field, path, int(value), f"of {path}", 0.0)
             entry = json.loads(value)
             return cls(field, entry["path"], entry["position"], entry["digest"], entry["at"])
@@ -48,65 +48,65 @@ class _Record:
 
 
 class FilePlace:
-    """A place in a file, with the digest of all that lies before it.
+    """A position in a file, with the digest of all bytes before it.
 
     Args:
-        log: of the reader that keeps it.
-        path: of the file.
+        log: log of the reader that keeps the position.
+        path: path of the file.
 
     Attributes:
-        position: bytes that were read.
+        position: number of bytes that were read.
         replaced: whether another file was read under this path before.
     """
 
     def __init__(self, log: Log, path: Path) -> None:
         self._log, self._path = log, str(path.absolute())
         self._field = f"{FIELD}{self._path} {uuid.uuid4().hex[:12]}".encode()
-        self._hash, self._forgotten = hashlib.sha256(), list[bytes]()
+        self._hash, self._obsolete_fields = hashlib.sha256(), list[bytes]()
         self.position, self.replaced = 0, False
 
     @classmethod
-    def found(cls, log: Log, path: Path, file: BinaryIO) -> Self:
-        """Where the reading of a file goes on: at its beginning if nothing of it was read.
+    def locate(cls, log: Log, path: Path, file: BinaryIO) -> Self:
+        """Finds the position at which reading of a file continues: its beginning if nothing of it was read.
 
-        Reads the file up to there, which takes a second or two for each gigabyte.
+        Reads the file up to that position, which takes one to two seconds per gigabyte.
         """
         place = cls(log, path)
         records = _records(log)
-        by_age = sorted(records, key=lambda one: one.at)
-        here = [record for record in by_age if record.path == place._path]
-        old = {*by_age[: 1 - RECORDS], *here[: 1 - RECORDS_OF_A_PATH]}
-        place._forgotten = [record.field for record in old]
+        by_age = sorted(records, key=lambda record: record.at)
+        of_path = [record for record in by_age if record.path == place._path]
+        obsolete = {*by_age[: 1 - RECORDS], *of_path[: 1 - RECORDS_OF_A_PATH]}
+        place._obsolete_fields = [record.field for record in obsolete]
         furthest: tuple[_Record, Any] | None = None
-        for record in sorted(records, key=lambda one: one.position):
+        for record in sorted(records, key=lambda record: record.position):
             if not place._digest_until(file, record.position):
                 break
             if record.digest in (place._hash.hexdigest(), f"of {place._path}"):
                 furthest = record, place._hash.copy()
         if furthest is None:
             place._hash, place.position = hashlib.sha256(), 0
-            place.replaced = bool(here)
+            place.replaced = bool(of_path)
         else:
             record, place._hash = furthest
             place.position = record.position
         return place
 
     def move(self, read: bytes) -> None:
-        """Behind what was read."""
+        """Moves the position behind bytes that were read."""
         self._hash.update(read)
         self.position += len(read)
 
     def commands(self) -> list[Command]:
-        """That keep the place, and forget those of files that were read long ago."""
+        """Redis commands that keep the position, and remove obsolete records."""
         entry = {"path": self._path, "position": self.position, "digest": self._hash.hexdigest(), "at": time.time()}
         commands: list[Command] = [("HSET", self._log.names.reader, self._field, json.dumps(entry))]
-        if self._forgotten:
-            commands.append(("HDEL", self._log.names.reader, *self._forgotten))
-            self._forgotten = []
+        if self._obsolete_fields:
+            commands.append(("HDEL", self._log.names.reader, *self._obsolete_fields))
+            self._obsolete_fields = []
         return commands
 
     def _digest_until(self, file: BinaryIO, position: int) -> bool:
-        """Digest the bytes from here to there; whether the file has so many."""
+        """Reads and hashes the file up to a position; false if the file is shorter."""
         while self.position < position:
             piece = file.read(min(PIECE, position - self.position))
             if not piece:
@@ -118,5 +118,5 @@ class FilePlace:
 def _records(log: Log) -> list[_Record]:
     answer: Any = log.ask("HGETALL", log.names.reader) or {}
     pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
-    found = [_Record.read(field, value) for field, value in pairs if field.startswith(FIELD.encode())]
-    return [record for record in found if record is not None]
+    records = [_Record.read(field, value) for field, value in pairs if field.startswith(FIELD.encode())]
+    return [record for record in records if record is not None]

@@ -1,4 +1,4 @@
-"""Whether a file has one JSON object a line, as far as its beginning says, and what makes lines of it otherwise."""
+"""Checks from the beginning of a file whether it has one JSON object a line, and suggests a conversion if not."""
 
 import json
 import shlex
@@ -7,34 +7,34 @@ from pathlib import Path
 from feature_repo.errors import InputError
 
 HEAD = 1 << 20
-"""Bytes of a file that are looked at: as many as a line may have."""
+"""Bytes of a file that are checked: the longest line."""
 
-_PACKED = {
+_COMPRESSED = {
     b"\x1f\x8b": ("gzip", "gunzip -c"),
     b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
     b"BZh": ("bzip2", "bunzip2 -c"),
     b"\xfd7zXZ\x00": ("xz", "xz -dc"),
     b"PK\x03\x04": ("zip", "unzip -p"),
 }
-"""First bytes of a packed file → its format, and what unpacks it."""
+"""First bytes of a compressed file → its format, and the command that decompresses it."""
 
 
 def check_lines(path: Path, command: str) -> None:
-    """Refuse a file that is no file of lines, and would be taken for one line that is still being written.
+    """Refuses a file that is not JSON lines; it would otherwise be taken for one line that is still being written.
 
     Args:
-        path: of a file.
-        command: that is about to read it, for the error: stream or send.
+        path: path of the file.
+        command: name of the reading command, for the error: stream or send.
 
     Raises:
-        InputError: it is packed, of another encoding than UTF-8, a JSON array, or has lines that end with a carriage
-            return alone.
+        InputError: the file is compressed, not in UTF-8, a JSON array, or has lines that end with a carriage return
+            alone.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-    wrong = _wrong(head, shlex.quote(str(path)))
-    if wrong:
-        found, conversion = wrong
+    problem = _problem(head, shlex.quote(str(path)))
+    if problem:
+        found, conversion = problem
         raise InputError(
             expected="a file with one JSON object a line, in UTF-8",
             found=f"{found} in {path}",
@@ -42,9 +42,9 @@ def check_lines(path: Path, command: str) -> None:
         )
 
 
-def _wrong(head: bytes, name: str) -> tuple[str, str] | None:
-    """What a file is instead, and the command that writes its lines; None for lines."""
-    for magic, (kind, unpack) in _PACKED.items():
+def _problem(head: bytes, name: str) -> tuple[str, str] | None:
+    """What a file contains instead of lines, and the command that converts it; None for a file of lines."""
+    for magic, (kind, unpack) in _COMPRESSED.items():
         if head.startswith(magic):
             return f"bytes packed by {kind}", f"{unpack} {name}"
     encoding = json.detect_encoding(head[:4])

@@ -1,4 +1,4 @@
-"""All live tables of one source, and how far their time has come."""
+"""All live tables of one source, and their clock."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,19 +9,19 @@ from transforms.stream.state.events import Coder, Events
 from transforms.stream.state.live_table import LiveTable
 
 AT_ONCE = 20_000
-"""Events that a table of hours or days counts in one step: live tables wait meanwhile."""
+"""Events that an hourly or daily table counts in one step, during which live tables wait."""
 
 
 class LiveState:
-    """Counts events in every table, each when its time has come.
+    """Counts events in every table of a source.
 
-    A table that is written after every event counts at once; one of hours or days counts the events of an hour or a
-    day when it is over, and late ones when they come.
+    A live table counts events at once. An hourly or daily table counts the events of an hour or a day when it is over,
+    and late events when they arrive.
 
     Args:
-        source: kind of event.
-        tables: declarations over it.
-        tenant: stands in the columns that all events share.
+        source: the kind of event.
+        tables: declarations of its tables.
+        tenant: value of the columns that all events share.
     """
 
     def __init__(self, source: EventSource, tables: Sequence[WindowedTable], tenant: str) -> None:
@@ -31,80 +31,86 @@ class LiveState:
         self._waiting: dict[int, list[Events]] = {live.table.unit: [] for live in self.tables}
         self._to_count: dict[str, list[Events]] = {live.table.name: [] for live in self.tables}
 
-    def take(self, events: Events) -> None:
-        """Events that count; they are counted by ``advance``."""
+    def queue(self, events: Events) -> None:
+        """Queues accepted events, which ``advance`` counts."""
         if len(events):
             for waiting in self._waiting.values():
                 waiting.append(events)
 
     def resume(self, events: Events, clock: int) -> None:
-        """Go on with events that were there before, in any order."""
+        """Starts from earlier events, in any order, with the clock at a moment."""
         self.clock = clock
         for live in self.tables:
-            live.add(live.of_events(events.keep(events.time < clock - clock % live.table.unit)))
+            live.add(live.additions_of(events.keep(events.time < clock - clock % live.table.unit)))
         for unit, waiting in self._waiting.items():
             waiting.append(events.keep(events.time >= clock - clock % unit))
 
     def advance(self, clock: int) -> None:
-        """Let time pass up to a moment; count what is over.
+        """Advances time to a moment, and counts the events of hours and days that are over.
 
-        Tables that still have much to count are finished by further calls, see ``is_behind``.
+        Tables with many events to count need further calls, see ``is_behind``.
         """
         for _ in self._advance(clock):
             pass
 
     def _advance(self, clock: int) -> Iterator[LiveTable]:
-        """One table after the other; each that has counted all there is."""
+        """Counts table by table; yields each table that has counted all its events."""
         self.clock = max(self.clock, clock)
         for unit, waiting in self._waiting.items():
-            self._count_what_is_over(unit, waiting)
+            self._queue_finished(unit, waiting)
         for live in self.tables:
             to_count = self._to_count[live.table.name]
             if to_count:
-                self._count_some(live, to_count)
+                self._count(live, to_count)
             if not to_count:
                 live.advance(self.clock - self.clock % live.table.unit)
                 yield live
 
-    def _count_what_is_over(self, unit: int, waiting: list[Events]) -> None:
+    def _queue_finished(self, unit: int, waiting: list[Events]) -> None:
         edge = self.clock - self.clock % unit
-        over, rest = [], []
+        finished, remaining = [], []
         for events in waiting:
             mask = events.time < edge
             if mask.all():
-                over.append(events)
+                finished.append(events)
             elif mask.any():
-                over.append(events.keep(mask))
-                rest.append(events.keep(~mask))
+                finished.append(events.keep(mask))
+                remaining.append(events.keep(~mask))
             else:
-                rest.append(events)
-        waiting[:] = rest
-        if over:
+                remaining.append(events)
+        waiting[:] = remaining
+        if finished:
             for live in self.tables:
                 if live.table.unit == unit:
-                    self._to_count[live.table.name].extend(over)
+                    self._to_count[live.table.name].extend(finished)
 
-    def _count_some(self, live: LiveTable, to_count: list[Events]) -> None:
-        together = Events.concat(to_count)
-        if live.table.is_live or len(together) <= AT_ONCE:
-            some, rest = together, []
+    def _count(self, live: LiveTable, to_count: list[Events]) -> None:
+        events = Events.concat(to_count)
+        if live.table.is_live or len(events) <= AT_ONCE:
+            step, remaining = events, []
         else:
-            some, rest = together.keep(slice(0, AT_ONCE)), [together.keep(slice(AT_ONCE, None))]
-        to_count[:] = rest
-        live.add(live.of_events(some))
+            step, remaining = events.keep(slice(0, AT_ONCE)), [events.keep(slice(AT_ONCE, None))]
+        to_count[:] = remaining
+        live.add(live.additions_of(step))
 
     @property
     def is_behind(self) -> bool:
-        """Whether some table has more to count."""
+        """Whether a table has more events to count."""
         return any(self._to_count.values())
 
-    def due(self, clock: int, most: int, most_live: int) -> Iterator[tuple[LiveTable, np.ndarray, bool]]:
-        """Let time pass as ``advance`` does, and give each table as soon as it has counted, so that its rows need not
-        wait for the next one: with keys that have new rows, and whether there may be more; of tables of events
-        ``most_live`` at the most.
+    def due(self, clock: int, limit: int, live_limit: int) -> Iterator[tuple[LiveTable, np.ndarray, bool]]:
+        """Advances time as ``advance`` does, and yields each table as soon as it has counted.
+
+        Args:
+            clock: the moment to advance to, microseconds.
+            limit: most keys of an hourly or daily table.
+            live_limit: most keys of a live table.
+
+        Yields:
+            The table, codes of keys that have new rows, and whether there may be more such keys.
         """
         for live in self._advance(clock):
-            limit = most_live if live.table.is_live else most
-            keys = live.due(limit)
+            table_limit = live_limit if live.table.is_live else limit
+            keys = live.due(table_limit)
             if len(keys):
-                yield live, keys, len(keys) == limit
+                yield live, keys, len(keys) == table_limit

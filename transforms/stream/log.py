@@ -1,7 +1,8 @@
-"""What the reader of the stream keeps in Redis: who it is, what it has accepted, and how far it has come.
+"""The state of the stream's reader in Redis: its lease, the log of accepted events, and its clock.
 
-All that one batch changes is one transaction: the accepted events are logged, the refused ones put aside, the read ones
-acknowledged, or none of it. A reader that was fenced off by another, or whose Redis has forgotten something, is told.
+A batch is one transaction: accepted events are logged, refused events are kept as dead letters, and read events are
+acknowledged, all or nothing. A reader that another one has fenced off gets a ``StoreError``; a reader whose Redis has
+lost batches gets ``Lost``.
 """
 
 import io
@@ -22,13 +23,13 @@ from feature_repo.packed.server import REDIS_ERRORS, Command, Server, begun, per
 from transforms.stream.accept import Dead
 
 LEASE_SECONDS = 15
-"""A reader that is silent for so long has lost its place to the next one."""
+"""A reader that is silent for this long loses its lease to the next reader."""
 
 DEAD_LETTERS = 100_000
 """Refused events that are kept."""
 
 SHOWN = 4_096
-"""Bytes of a refused event that are kept."""
+"""Bytes that are kept of a refused event."""
 
 BLOCKS_AT_ONCE = 200
 
@@ -55,72 +56,76 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL
 
 
 class Lost(Exception):
-    """Redis does not know of the last batches: what is in memory is ahead of it."""
+    """Redis has lost the last batches, so that the state in memory is ahead of it."""
 
 
 class Log:
     """The reader's side of one project's stream.
 
     Args:
-        server: that holds it.
-        names: of its parts.
-        patience: seconds for which a write is tried again while the server is away.
+        server: the Redis that has the stream.
+        names: names of the stream's Redis keys.
+        patience: seconds for which a write is retried while the server is away.
 
     Attributes:
-        clock: moment for which rows were pushed last; kept with each commit.
+        clock: moment for which rows were pushed last, microseconds; stored with each commit.
     """
 
     def __init__(self, server: Server, names: Names, patience: float = 60.0) -> None:
         self.names = names
         self._server, self._patience = server, patience
         self._host = socket.gethostname()
-        self._me = f"{self._host}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._owner = f"{self._host}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._batches = 0
-        self._held_at = 0.0
+        self._lease_renewed_at = 0.0
         self.clock = 0
 
-    def take(self, say: Callable[[str], None], patience: float = 2 * LEASE_SECONDS) -> None:
-        """Become the reader.
+    def acquire_lease(self, say: Callable[[str], None], patience: float = 2 * LEASE_SECONDS) -> None:
+        """Takes the lease, which makes this process the reader.
+
+        Args:
+            say: function that shows messages to the user.
+            patience: seconds to wait for another reader to end.
 
         Raises:
-            StoreError: another one is, and stays.
+            StoreError: another reader keeps the lease.
             OnlineUnavailable: Redis does not answer.
         """
-        deadline, told = time.monotonic() + patience, False
-        while not self.ask("SET", self.names.lease, self._me, "NX", "PX", LEASE_SECONDS * 1000):
-            other = self.ask("GET", self.names.lease)
-            if other is None:
+        deadline, is_announced = time.monotonic() + patience, False
+        while not self.ask("SET", self.names.lease, self._owner, "NX", "PX", LEASE_SECONDS * 1000):
+            owner = self.ask("GET", self.names.lease)
+            if owner is None:
                 continue
-            if other.decode() == self._me:
+            if owner.decode() == self._owner:
                 break
-            if self._is_dead(other.decode()):
-                self._release(other.decode())
+            if self._is_dead(owner.decode()):
+                self._release(owner.decode())
                 continue
             if time.monotonic() > deadline:
                 raise StoreError(
                     expected="no other reader of this stream",
-                    found=f"{other.decode()} (host:process)",
+                    found=f"{owner.decode()} (host:process)",
                     next_command="stop it, then: python -m transforms stream",
                 )
-            if not told:
-                say(f"waiting for {other.decode()} (host:process) to let go of the stream")
-            told = True
+            if not is_announced:
+                say(f"waiting for {owner.decode()} (host:process) to let go of the stream")
+            is_announced = True
             time.sleep(0.2)
         batches, clock = self.ask("HMGET", self.names.reader, "batches", "clock")
         self._batches, self.clock = int(batches or 0), int(clock or 0)
-        self._held_at = time.monotonic()
+        self._lease_renewed_at = time.monotonic()
 
-    def leave(self) -> None:
-        """Let another one read."""
-        self._release(self._me)
+    def release_lease(self) -> None:
+        """Releases the lease, so that another reader can take it."""
+        self._release(self._owner)
 
-    def keep(self) -> None:
-        """Say that we are still here, where nothing was read for a while.
+    def renew_lease(self) -> None:
+        """Renews the lease if no batch has done so for a while.
 
         Raises:
-            StoreError: another one has taken over.
+            StoreError: another reader has taken over.
         """
-        if time.monotonic() - self._held_at > LEASE_SECONDS / 3:
+        if time.monotonic() - self._lease_renewed_at > LEASE_SECONDS / 3:
             self._transact(self._batches, [])()
 
     def commit(
@@ -128,62 +133,63 @@ class Log:
         accepted: Mapping[str, pa.Table],
         dead: Sequence[Dead],
         counts: Mapping[str, int],
-        taken: Sequence[Command],
+        acknowledgements: Sequence[Command],
     ) -> Callable[[], None]:
-        """End a batch, as one transaction: it is sent. The same again after a failure is safe.
+        """Sends the transaction that ends a batch. Repeating it after a failure is safe.
 
         Args:
             accepted: kind → rows for the batch run.
             dead: refused events.
-            counts: name → how many more.
-            taken: commands by which the source knows that they were read.
+            counts: outcome → number of events to add.
+            acknowledgements: Redis commands that record that the events were read.
 
         Returns:
-            What waits until it is done, to be called before the next one is sent. It raises:
+            A function that waits until the transaction is done; it must be called before the next commit. It raises:
 
-            - Lost: load the state again;
+            - Lost: the state must be loaded again;
             - StoreError: another reader has taken over;
-            - OnlineUnavailable: Redis does not take it.
+            - OnlineUnavailable: Redis does not accept it.
         """
         commands: list[Command] = [("RPUSH", self.names.log(kind), _block(rows)) for kind, rows in accepted.items()]
-        for one in dead:
-            told = ("reason", one.reason, "kind", one.told.kind, "event", one.told.payload[:SHOWN])
-            commands.append(("XADD", self.names.dead, "MAXLEN", "~", DEAD_LETTERS, "*", *told))
-            commands.append(("HINCRBY", self.names.counts, f"refused: {_sort(one.reason)}", 1))
+        for refused in dead:
+            fields = ("reason", refused.reason, "kind", refused.event.kind, "event", refused.event.payload[:SHOWN])
+            commands.append(("XADD", self.names.dead, "MAXLEN", "~", DEAD_LETTERS, "*", *fields))
+            commands.append(("HINCRBY", self.names.counts, f"refused: {_reason_kind(refused.reason)}", 1))
         commands += [("HINCRBY", self.names.counts, name, by) for name, by in counts.items() if by]
-        return self._transact(self._batches + 1, [*commands, *taken])
+        return self._transact(self._batches + 1, [*commands, *acknowledgements])
 
     def _transact(self, number: int, commands: Sequence[Command]) -> Callable[[], None]:
         words = [word for command in commands for word in (len(command), *command)]
         keys = (self.names.lease, self.names.reader)
-        told = (self._me, LEASE_SECONDS * 1000, number, self.clock, *words)
-        command = ("EVAL", _COMMIT, len(keys), *keys, *told)
+        arguments = (self._owner, LEASE_SECONDS * 1000, number, self.clock, *words)
+        command = ("EVAL", _COMMIT, len(keys), *keys, *arguments)
         answers = begun(self._server, [command], [self.names.stream], lambda: [self.ask(*command)])
-        return lambda: self._transacted(number, answers()[0])
+        return lambda: self._check_answer(number, answers()[0])
 
-    def _transacted(self, number: int, answer: bytes) -> None:
+    def _check_answer(self, number: int, answer: bytes) -> None:
         if answer == b"fenced":
             raise StoreError(
                 expected="to be the only reader of this stream",
-                found="another one that has taken over, for we were silent too long",
+                found="another reader, which has taken over because this one was silent for too long",
                 next_command="python -m transforms stream",
             )
         if answer == b"lost":
             raise Lost
         self._batches = number
-        self._held_at = time.monotonic()
+        self._lease_renewed_at = time.monotonic()
 
-    # What the batch run takes
+    # For the batch run
 
-    def take_over(self, kind: str, store: Callable[[list[pl.DataFrame]], None]) -> int:
-        """Hand the logged events of a kind to the batch run and forget them.
+    def drain(self, kind: str, store: Callable[[list[pl.DataFrame]], None]) -> int:
+        """Stores the logged events of a kind, and removes them from the log.
 
         Args:
-            kind: of events.
-            store: called with some of them, oldest first; what it stores twice must count once.
+            kind: kind of the events.
+            store: function that stores events, called block by block, oldest first; it may get events twice, and must
+                count them once.
 
         Returns:
-            How many events there were.
+            Number of events.
         """
         name, events = self.names.log(kind), 0
         while blocks := self.ask("LRANGE", name, 0, BLOCKS_AT_ONCE - 1):
@@ -193,21 +199,21 @@ class Log:
             events += sum(frame.height for frame in rows)
         return events
 
-    # Plumbing
+    # Redis commands
 
     def ask(self, *command: Any) -> Any:
-        """One command; again while the server is away.
+        """Sends one command and returns the answer; retries while the server is away.
 
         Raises:
-            OnlineUnavailable: it stays away.
+            OnlineUnavailable: the server stays away.
         """
         return persistent(self._server, partial(self._send, command), tries=2, patience=self._patience)
 
     def begin_once(self, *command: Any) -> Callable[[], Any]:
-        """One command that must not be asked twice: it is sent.
+        """Sends one command that must not be retried.
 
         Returns:
-            What waits for the answer. It raises OnlineUnavailable where the server is away, or was in the middle.
+            A function that waits for the answer. It raises OnlineUnavailable if the server is away or went away.
         """
         try:
             finish = self._server.begin([command], [self.names.stream])
@@ -222,7 +228,7 @@ class Log:
         self.ask("EVAL", _RELEASE, 1, self.names.lease, owner)
 
     def _is_dead(self, owner: str) -> bool:
-        """Whether a reader on this machine is no more; of others only their silence tells."""
+        """Whether the owner's process on this machine has ended; readers on other machines only lose their lease."""
         host, process, _ = owner.rsplit(":", 2)
         if host != self._host:
             return False
@@ -235,7 +241,8 @@ class Log:
         return False
 
 
-_BLOCK = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)  # to hand out a few kilobytes takes longer
+_BLOCK = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+"""Options of a block: starting threads takes longer than compressing a few kilobytes."""
 
 
 def _block(rows: pa.Table) -> bytes:
@@ -245,6 +252,6 @@ def _block(rows: pa.Table) -> bytes:
     return out.getvalue().to_pybytes()
 
 
-def _sort(reason: str) -> str:
-    """A reason without the particulars of the event."""
+def _reason_kind(reason: str) -> str:
+    """A reason without the details of the event."""
     return reason.split(" '", maxsplit=1)[0][:80]

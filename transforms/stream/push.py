@@ -1,4 +1,4 @@
-"""Rows of live tables into the online store."""
+"""Pushes rows of live tables to the online store."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -16,71 +16,71 @@ from transforms.stream.state.live_rows import LiveRows
 from transforms.stream.state.live_table import LiveTable
 
 SENT_AT_ONCE = 1_000
-"""Rows that a connection takes before the server has read them; more are written by a thread, which may wait."""
+"""Rows that a connection buffers before the server has read them; more rows are written by a thread, which may wait."""
 
 
 class Pusher:
-    """Writes the newest rows of one table; those that are older than what is online stay out.
+    """Writes the newest rows of one table; rows older than the online ones are not written.
 
     Args:
-        home: whose project.
+        home: the data folder, whose project names the keys.
         server: the online store.
-        live: the table, whose keys its rows have.
-        pool: writes many rows.
-        patience: seconds for which a write is tried again while the server is away.
+        live: the table that has the rows.
+        pool: threads that write large batches.
+        patience: seconds for which a write is retried while the server is away.
     """
 
     def __init__(self, home: Home, server: Server, live: LiveTable, pool: Executor, patience: float = 60.0) -> None:
         self.live, self._pool = live, pool
-        self._under_way: Callable[[], int] | None = None
-        self._names: list[bytes | None] = []
+        self._pending: Callable[[], int] | None = None
+        self._redis_keys: list[bytes | None] = []
         self._schema = Schema.of(live.table.name, live.table.fields)
         self._prefix = entity_key.prefix(home.project, live.table.name)
         self._writer = Writer(server, home.project, self._schema, patience=patience)
 
     def push(self, rows: LiveRows) -> int:
-        """Pack rows, and send them to Redis, which writes them while the caller goes on.
+        """Packs rows and sends them to Redis, which writes them while the caller continues.
 
         Returns:
-            How many rows there were.
+            Number of rows.
 
         Raises:
-            OnlineUnavailable: the online store did not take those before.
+            OnlineUnavailable: the online store did not accept the previous rows.
         """
         self.finish()
         if not len(rows.event):
             return 0
-        keys = self._names_of(rows.codes)
+        keys = self._redis_keys_of(rows.codes)
         values = encode(self._schema, rows.columns, times(rows.event), times(rows.created))
         if len(keys) <= SENT_AT_ONCE:
-            self._under_way = self._writer.begin(keys, values)
+            self._pending = self._writer.begin(keys, values)
         else:
-            self._under_way = self._pool.submit(self._writer.write, keys, values).result
+            self._pending = self._pool.submit(self._writer.write, keys, values).result
         return len(keys)
 
-    def _names_of(self, codes: np.ndarray) -> list[bytes]:
-        """Full names of keys, sorted; each is made once."""
-        known, wanted = self._names, codes.tolist()
-        known.extend([None] * (wanted[-1] + 1 - len(known)))
-        fresh = [code for code in wanted if known[code] is None]
-        if fresh:
-            texts = self.live.keys.texts(np.array(fresh))
+    def _redis_keys_of(self, codes: np.ndarray) -> list[bytes]:
+        """Redis keys of sorted codes, cached by code."""
+        cache, requested = self._redis_keys, codes.tolist()
+        cache.extend([None] * (requested[-1] + 1 - len(cache)))
+        missing = [code for code in requested if cache[code] is None]
+        if missing:
+            texts = self.live.keys.texts(np.array(missing))
             parts = zip(*(map(entity_key.part, texts[key]) for key in sorted(texts)), strict=True)
-            for code, mine in zip(fresh, parts, strict=True):
-                known[code] = self._prefix + entity_key.entity(mine) + b"}"
-        return [known[code] for code in wanted]  # type: ignore[misc]
+            for code, key_parts in zip(missing, parts, strict=True):
+                cache[code] = self._prefix + entity_key.entity(key_parts) + b"}"
+        return [cache[code] for code in requested]  # type: ignore[misc]
 
     def finish(self) -> None:
-        """Wait until what was pushed last is online.
+        """Waits until the rows pushed last are online.
 
         Raises:
-            OnlineUnavailable: the online store does not take it.
+            OnlineUnavailable: the online store does not accept them.
         """
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending()
 
 
 def times(micros: np.ndarray) -> pa.Array:
-    """Microseconds since 1970 as ``encode`` takes them."""
+    """Converts microseconds since 1970 to the Arrow type that ``encode`` takes."""
     return pa.array(micros).view(MOMENT)

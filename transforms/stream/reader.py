@@ -1,4 +1,4 @@
-"""The reader of the stream: events in, rows online, over and over."""
+"""The reader of the stream: a loop that reads events, counts them and pushes rows online."""
 
 import gc
 import signal
@@ -20,7 +20,7 @@ from feature_repo.packed.server import WRITE_TIMEOUT, Command, open_server
 from feature_repo.windows import EVENTS
 from feature_repo.windows.table import HOUR
 from transforms import feature_tables
-from transforms.stream.accept import Accepted, Gate, Told
+from transforms.stream.accept import Accepted, Gate, RawEvent
 from transforms.stream.batch_boundary import load
 from transforms.stream.live_state import LiveState
 from transforms.stream.log import Log, Lost
@@ -30,27 +30,27 @@ from transforms.stream.sources import Source
 from transforms.stream.state.live_rows import LiveRows
 
 ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE = 5_000, 50_000
-"""Rows of one table of hours or days, and of one of events, that are pushed before new events are looked at."""
+"""Rows of one hourly or daily table, and of one live table, that are pushed before new events are read."""
 
 WRITES_AT_ONCE = 2
-"""Of many rows: Redis works on those of one table while those of the next are made."""
+"""Concurrent writes of many rows: Redis stores the rows of one table while those of the next are computed."""
 
 _AHEAD = AHEAD // timedelta(microseconds=1)
 
 LOOK_SECONDS = 1.0
-"""How often the end of a batch run is looked for."""
+"""Seconds between checks whether a batch run has ended."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the stream is read.
+    """Settings of the reader.
 
     Attributes:
-        lateness: microseconds; what comes later than this is left to the batch run.
-        follows: "wall": time passes by the clock on the wall; "events": by the events.
-        batch: events that are counted together at the most.
-        flood: events of one key that count within a minute.
-        until_idle: end when nothing waits.
+        lateness: microseconds; events that arrive later than this are left to the batch run.
+        follows: what time follows: "wall", the system clock, or "events", the event times.
+        batch: most events that are counted together.
+        flood: events of one key that are accepted within a minute.
+        until_idle: whether the reader ends when no events wait.
     """
 
     lateness: int = 6 * HOUR
@@ -62,22 +62,22 @@ class Settings:
 
 @dataclass(frozen=True)
 class Pushed:
-    """A batch whose rows were sent: when they are online, it can be committed.
+    """A batch whose rows were sent; it can be committed once they are online.
 
     Attributes:
-        accepted: kind → what became of the events.
-        taken: commands by which the source knows that they were read.
-        clock: moment for which the rows were pushed.
+        accepted: kind → the gate's decisions about its events.
+        acknowledgements: Redis commands that record that the events were read.
+        clock: moment for which the rows were pushed, microseconds.
     """
 
     accepted: dict[str, Accepted]
-    taken: list[Command]
+    acknowledgements: list[Command]
     clock: int
 
 
 @dataclass
 class Report:
-    """What a reader did."""
+    """Totals of a reader's run: events by outcome, pushed rows, batches, and loads of the state."""
 
     counts: Counter[str] = field(default_factory=Counter)
     rows: int = 0
@@ -90,10 +90,10 @@ class Reader:
 
     Args:
         home: the data folder.
-        address: of Redis.
-        source: made from the log; events come from it.
-        settings: how.
-        say: told what a person may want to know.
+        address: address of Redis.
+        source: function from the log to the source of events.
+        settings: settings of the reader.
+        say: function that shows messages to the user.
     """
 
     def __init__(
@@ -117,20 +117,20 @@ class Reader:
         self._clock = 0
 
     def stop(self, *_: object) -> None:
-        """End after the batch that is under way."""
+        """Makes the reader end after the current batch."""
         self._stopping.set()
 
     def run(self) -> Report:
-        """Read.
+        """Reads events until the source ends or the reader is stopped.
 
         Raises:
-            StoreError: another reader is at work.
-            OnlineUnavailable: Redis stays away.
+            StoreError: another reader is running.
+            OnlineUnavailable: Redis is not available.
         """
-        self.log.take(self._say)
+        self.log.acquire_lease(self._say)
         source = self._make_source(self.log)
         self._say(f"reading {source.name}; Ctrl-C ends")
-        with self._pool, _told_to_stop(self.stop):
+        with self._pool, _stop_on_signal(self.stop):
             self._load()
             while not self._stopping.is_set():
                 try:
@@ -140,52 +140,54 @@ class Reader:
                     self._say("Redis has forgotten the last batches: loading the state again")
                     self._load()
                     source.restart()
-            with suppress(Lost):  # the next reader reads again what was not acknowledged
+            with suppress(Lost):  # the next reader reads unacknowledged events again
                 self._commit()
                 self._wait_for_commit()
-        self.log.leave()
+        self.log.release_lease()
         return self.report
 
     # One step
 
     def _step(self, source: Source) -> bool:
-        """Read, count and push; commit the batch before, whose rows are online meanwhile. Returns whether there may be
-        more.
+        """Reads, counts and pushes a batch, and commits the previous batch, whose rows are online meanwhile.
 
-        Nothing is waited for that Redis can do while something else is done, and all of it by one thread: threads would
-        take turns at the interpreter's lock, and each turn lets an event wait.
+        Requests to Redis overlap with other work, and one thread does all of it: several threads would take turns at
+        the interpreter's lock, and each turn would delay events.
+
+        Returns:
+            Whether there may be more events.
         """
         if self._has_been_built() or self._is_ahead():
             self._commit()
             self._wait_for_commit()
             self._load()
         wait = 0.0 if self._is_busy or self._pushed is not None else self._wait
-        events = source.begin(self.settings.batch, wait)
+        receive = source.begin(self.settings.batch, wait)
         self._commit()  # while Redis looks for events
-        batch = events()
-        accepted = self._accept(batch.told, batch.arrived)
-        self._clock = self._moved(accepted)
+        batch = receive()
+        accepted = self._accept(batch.events, batch.arrived)
+        self._clock = self._next_clock(accepted)
         for kind, state in self._states.items():
             part = accepted[kind]
             if part.time:
-                state.take(state.coder.events(part.time, part.created, part.columns))
+                state.queue(state.coder.events(part.time, part.created, part.columns))
         self._push()
         self._wait_for_commit()
-        if batch.told:
-            self._pushed = Pushed(accepted, batch.taken, self._clock)
+        if batch.events:
+            self._pushed = Pushed(accepted, batch.acknowledgements, self._clock)
         else:
             self._wait_for_rows()
             self.log.clock = self._clock
-            self.log.keep()
-        idle = batch.ends or (self.settings.until_idle and not batch.told and wait > 0)
+            self.log.renew_lease()
+        idle = batch.ends or (self.settings.until_idle and not batch.events and wait > 0)
         if idle and not self._is_busy:
             self._commit()
-            self._wait_for_commit()  # nothing is read after it, so that the last batch must be there
+            self._wait_for_commit()  # no later step would wait for the commit of the last batch
             return False
         return True
 
-    def _moved(self, accepted: dict[str, Accepted]) -> int:
-        """How far time has come: never further than the clock on the wall; what is later waits until it is due."""
+    def _next_clock(self, accepted: dict[str, Accepted]) -> int:
+        """The moment to advance to: never beyond the system clock; later events wait until then."""
         now = _now()
         if self.settings.follows == "wall":
             return max(self._clock, now)
@@ -193,7 +195,7 @@ class Reader:
         return max(self._clock, min(newest, now))
 
     def _is_ahead(self) -> bool:
-        """Whether the clock on the wall went back, so that time here has gone too far."""
+        """Whether the system clock went back, so that the reader's clock is ahead of it."""
         if self.settings.follows != "wall" or self._clock - _now() <= _AHEAD:
             return False
         self._say("the clock has gone back: loading the state again")
@@ -202,42 +204,42 @@ class Reader:
 
     @property
     def _is_busy(self) -> bool:
-        """Whether there is something to count or to push even if no event comes."""
+        """Whether there are events to count or rows to push even if no event arrives."""
         return self._has_due or any(state.is_behind for state in self._states.values())
 
     @property
     def _wait(self) -> float:
         return 0.05 if self.settings.until_idle else 0.5
 
-    def _accept(self, told: list[Told], arrived: float | None) -> dict[str, Accepted]:
-        by_kind: dict[str, list[Told]] = {kind: [] for kind in self._gates}
-        first = next(iter(by_kind))  # an unknown kind is refused by any gate
-        if len({one.kind for one in told}) == 1:
-            by_kind[told[0].kind if told[0].kind in by_kind else first] = told
+    def _accept(self, raw_events: list[RawEvent], arrived: float | None) -> dict[str, Accepted]:
+        by_kind: dict[str, list[RawEvent]] = {kind: [] for kind in self._gates}
+        first_kind = next(iter(by_kind))  # any gate refuses an unknown kind
+        if len({event.kind for event in raw_events}) == 1:
+            by_kind[raw_events[0].kind if raw_events[0].kind in by_kind else first_kind] = raw_events
         else:
-            for one in told:
-                by_kind.get(one.kind, by_kind[first]).append(one)
+            for event in raw_events:
+                by_kind.get(event.kind, by_kind[first_kind]).append(event)
         wall, now = self.settings.follows == "wall", _now()
         return {
             kind: self._gates[kind].accept(
-                some, self._clock, now, arrived=(round(arrived * 1e6) if arrived else now) if wall else None
+                events, self._clock, now, arrived=(round(arrived * 1e6) if arrived else now) if wall else None
             )
-            for kind, some in by_kind.items()
+            for kind, events in by_kind.items()
         }
 
     def _push(self) -> None:
         self._has_due = False
         for state in self._states.values():
-            for live, keys, more in state.due(self._clock, ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE):
+            for live, keys, may_have_more in state.due(self._clock, ROWS_AT_ONCE, LIVE_ROWS_AT_ONCE):
                 self.report.rows += self._pushers[live.table.name].push(LiveRows.of(live, keys))
-                self._has_due |= more
+                self._has_due |= may_have_more
 
     def _wait_for_rows(self) -> None:
         for pusher in self._pushers.values():
             pusher.finish()
 
     def _commit(self) -> None:
-        """Have what was pushed committed, if anything was, now that its rows are online."""
+        """Starts to commit the pushed batch, if there is one, once its rows are online."""
         pushed, self._pushed = self._pushed, None
         if pushed is None:
             return
@@ -246,15 +248,15 @@ class Reader:
         for part in pushed.accepted.values():
             counts.update(part.counts)
         rows = {kind: frame for kind, part in pushed.accepted.items() if (frame := part.to_log()) is not None}
-        dead = [one for part in pushed.accepted.values() for one in part.dead]
+        dead = [refused for part in pushed.accepted.values() for refused in part.dead]
         self.log.clock = pushed.clock
-        self._committing = self.log.commit(rows, dead, counts, pushed.taken), counts
+        self._committing = self.log.commit(rows, dead, counts, pushed.acknowledgements), counts
 
     def _wait_for_commit(self) -> None:
-        """Until the last commit is done.
+        """Waits until the last commit is done.
 
         Raises:
-            Lost, StoreError, OnlineUnavailable: it could not be, see ``Log.commit``.
+            Lost, StoreError, OnlineUnavailable: the commit failed, see ``Log.commit``.
         """
         committing, self._committing = self._committing, None
         if committing is not None:
@@ -266,11 +268,11 @@ class Reader:
     # The state
 
     def _load(self) -> None:
-        """Take the state from what the batch run and the log have."""
+        """Loads the state from raw tables, tiles and the log."""
         started = time.perf_counter()
         self._wait_for_rows()
         self._built = feature_tables.built_at(self.home)
-        self.log.take(self._say)
+        self.log.acquire_lease(self._say)
         wall = self.settings.follows == "wall"
         if wall:
             self._clock = max(self._clock, _now())
@@ -292,7 +294,7 @@ class Reader:
             for live in state.tables:
                 self.report.rows += correct_online(self.home, self._server, live)
         self._has_due = True
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
         self.report.loads += 1
         gc.unfreeze()
         gc.collect()
@@ -300,12 +302,12 @@ class Reader:
         self._say(f"state of {len(self._pushers)} tables in {time.perf_counter() - started:.1f} s")
 
     def _has_been_built(self) -> bool:
-        """Looked for once a second, as is garbage."""
-        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+        """Whether a batch run has ended since the state was loaded; checked, and garbage collected, once a second."""
+        if time.monotonic() - self._checked_at < LOOK_SECONDS:
             return False
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
         gc.collect(0)
-        gc.freeze()  # what is kept: else it is looked through again and again, for 35 ms each time
+        gc.freeze()  # surviving objects, which each full collection would scan again for 35 ms
         return feature_tables.built_at(self.home) != self._built
 
 
@@ -313,8 +315,8 @@ def _now() -> int:
     return clock.microseconds(clock.now())
 
 
-class _told_to_stop:
-    """While this holds, Ctrl-C and a polite kill call a function."""
+class _stop_on_signal:
+    """Context in which SIGINT (Ctrl-C) and SIGTERM call a function."""
 
     def __init__(self, stop: Callable[..., None]) -> None:
         self._stop = stop

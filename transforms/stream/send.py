@@ -1,4 +1,4 @@
-"""Events from a file or standard input into the stream."""
+"""Sends events from a file or standard input to the stream."""
 
 import sys
 import time
@@ -18,20 +18,20 @@ AT_ONCE = 1_000
 
 
 def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> tuple[int, list[tuple[int, str]]]:
-    """Append events to the stream.
+    """Appends events to the stream.
 
     Args:
-        home: whose stream.
-        path: one JSON object a line; "-" is standard input.
-        kind: of the events.
-        progress: told after each thousand.
+        home: the data folder that has the stream.
+        path: file with one JSON object a line; "-" is standard input.
+        kind: kind of the events.
+        progress: called after each thousand events.
 
     Returns:
-        How many were sent, and the number and reason of each line that was not.
+        Number of sent events, and line number and reason for each refused line.
 
     Raises:
-        InputError: there is no such file, or it is no file of lines.
-        OnlineUnavailable: Redis does not take them; sending again is safe.
+        InputError: the file does not exist, or is not a file of lines.
+        OnlineUnavailable: Redis does not accept the events; sending again is safe.
     """
     server, names = open_server(home, Address.from_env(), WRITE_TIMEOUT), Names(home.project)
     if str(path) == "-":
@@ -50,12 +50,12 @@ def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> t
 def _send(
     server: Server, names: Names, kind: str, lines: Iterable[bytes], progress: Progress, size: int
 ) -> tuple[int, list[tuple[int, str]]]:
-    sent, done, refused = 0, 0, []
+    sent, bytes_read, refused = 0, 0, []
     numbered = enumerate(lines, start=1)
-    while some := list(islice(numbered, AT_ONCE)):
-        good, now = [], time.time_ns() // 1000
-        for number, line in some:
-            done += len(line)
+    while batch := list(islice(numbered, AT_ONCE)):
+        valid, now = [], time.time_ns() // 1000
+        for number, line in batch:
+            bytes_read += len(line)
             if not line.strip():
                 continue
             try:
@@ -63,8 +63,8 @@ def _send(
             except Refused as error:
                 refused.append((number, str(error)))
             else:
-                good.append((kind, line.strip()))
-        append(server, names, good)
-        sent += len(good)
-        progress(done, size, f"{sent:,} events")
+                valid.append((kind, line.strip()))
+        append(server, names, valid)
+        sent += len(valid)
+        progress(bytes_read, size, f"{sent:,} events")
     return sent, refused

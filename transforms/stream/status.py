@@ -1,4 +1,4 @@
-"""What became of the events of the stream, for people."""
+"""Status of the stream as lines of text: counts, waiting events, reader and refused events."""
 
 from feature_repo.events import Names
 from feature_repo.home import Home
@@ -12,7 +12,7 @@ _COUNT = "return #redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])"
 
 
 def lines(home: Home, dead: int) -> list[str]:
-    """Counts, what waits, who reads, and the newest refused events.
+    """Lists the reader, the number of waiting events, counts by outcome, and the newest ``dead`` refused events.
 
     Raises:
         OnlineUnavailable: Redis does not answer.
@@ -21,22 +21,22 @@ def lines(home: Home, dead: int) -> list[str]:
     names = log.names
     counts = {name.decode(): int(count) for name, count in _pairs(log.ask("HGETALL", names.counts))}
     groups = log.ask("XINFO", "GROUPS", names.stream) if log.ask("EXISTS", names.stream) else []
-    mine = next((found for found in map(_named, groups) if found["name"] == GROUP.encode()), {})
+    group = next((fields for fields in map(_to_dict, groups) if fields["name"] == GROUP.encode()), {})
     reader = log.ask("GET", names.lease)
     out = [
         f"reader    {reader.decode() if reader else 'none: python -m transforms stream'}",
-        f"waiting   {_waiting(log, mine)} events",
+        f"waiting   {_waiting(log, group)} events",
         *(f"{name:20}{counts[name]:>12,}" for name in sorted(counts)),
     ]
     for _, fields in log.ask("XREVRANGE", names.dead, "+", "-", "COUNT", max(dead, 1))[:dead]:
-        told = _named(fields)
-        event = told["event"].decode(errors="replace")
-        out.append(f"refused   {told['reason'].decode()}: {event[:120]!r}{'…' if len(event) > 120 else ''}")
+        refused = _to_dict(fields)
+        event = refused["event"].decode(errors="replace")
+        out.append(f"refused   {refused['reason'].decode()}: {event[:120]!r}{'…' if len(event) > 120 else ''}")
     return out
 
 
 def _waiting(log: Log, group: dict) -> str:
-    """How many events nobody has read, and how many were read and are not counted yet."""
+    """Number of events that were not read yet, or were read and not counted yet."""
     name, last = log.names.stream, group.get("last-delivered-id", b"0-0")
     unread = int(log.ask("EVAL", _COUNT, 1, name, b"(" + last, MOST_COUNTED) if log.ask("EXISTS", name) else 0)
     more = " or more" if unread == MOST_COUNTED else ""
@@ -47,5 +47,5 @@ def _pairs(flat: list | dict) -> list[tuple[bytes, bytes]]:
     return list(flat.items()) if isinstance(flat, dict) else list(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _named(flat: list | dict) -> dict:
+def _to_dict(flat: list | dict) -> dict:
     return {(name.decode() if isinstance(name, bytes) else name): value for name, value in _pairs(flat)}

@@ -23,11 +23,11 @@ def corrected(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def added(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    return versions._added(before, after, ["k"], now=NOW)
+    return versions._add_versions(before, after, ["k"], now=NOW)
 
 
 def replaced(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    return versions._replaced(before, after, before.clear().select("k", "event_timestamp"), ["k"], now=NOW)
+    return versions._replace_rows(before, after, before.clear().select("k", "event_timestamp"), ["k"], now=NOW)
 
 
 @pytest.mark.parametrize("write", [corrected, added, replaced])

@@ -17,7 +17,7 @@ from transforms.raw import TABLES
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import scan
-from transforms.stream.accept import Gate, Told
+from transforms.stream.accept import Gate, RawEvent
 
 ZERO = datetime(2026, 4, 1, tzinfo=UTC)
 MOMENT = ZERO + timedelta(days=9)
@@ -130,7 +130,7 @@ def test_events_of_the_stream_in_any_delivery(home: Home, seed: int) -> None:
     ]
     now, gate = int(day(20).timestamp() * 1e6), Gate(plays, 1 << 50)
     for some in [*deliveries(chance, rows), *deliveries(chance, rows)]:
-        told = [Told("plays", json.dumps(row, default=datetime.isoformat).encode()) for row in some]
+        told = [RawEvent("plays", json.dumps(row, default=datetime.isoformat).encode()) for row in some]
         log = gate.accept(told, 0, now, arrived=None).to_log()
         if log is not None:
             ingest(home, "stream", [Batch("plays", pl.DataFrame(log))])
@@ -154,7 +154,7 @@ def test_an_event_without_a_created_time_is_told_once_in_each_words() -> None:
 
     def accept(artist: str, arrived: float, **more: str) -> str:
         row = {"user_id": "ann", "track_id": "s", "artist_id": artist, "event_timestamp": MOMENT.isoformat(), **more}
-        told = Told("plays", json.dumps(row).encode())
+        told = RawEvent("plays", json.dumps(row).encode())
         counts = gate.accept([told], 0, now, arrived=int(day(arrived).timestamp() * 1e6)).counts
         return next(name for name, count in counts.items() if count)
 

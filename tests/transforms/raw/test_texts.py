@@ -139,14 +139,14 @@ def test_a_text_is_read_once_and_again_when_the_models_change(home: Home, monkey
     read: list[str] = []
     real = scored_texts.analyze
     monkeypatch.setattr(scored_texts, "analyze", lambda texts, models: read.extend(texts) or real(texts, models))
-    first = scored_texts.scored(home, ["a song", "a tune", "a song"], NO_MODELS)
+    first = scored_texts.score_texts(home, ["a song", "a tune", "a song"], NO_MODELS)
     assert sorted(read) == ["a song", "a tune"]
-    second = scored_texts.scored(home, ["a tune", "another"], NO_MODELS)
+    second = scored_texts.score_texts(home, ["a tune", "another"], NO_MODELS)
     assert read[2:] == ["another"]
     assert set(second.numbers) == {"a tune", "another"}
     assert first.table["words"].to_list() == [2, 2]
     folders = list(home.tiles("text_scores").iterdir())
-    scored_texts.scored(home, ["a song"], ServedModels(TextModels(), {}, "others", 0))
+    scored_texts.score_texts(home, ["a song"], ServedModels(TextModels(), {}, "others", 0))
     assert read[3:] == ["a song"]
     assert not folders[0].exists()
 
@@ -164,9 +164,9 @@ def test_a_run_that_is_killed_loses_one_file_at_the_most(home: Home, monkeypatch
 
     monkeypatch.setattr(scored_texts, "analyze", dies)
     with pytest.raises(KeyboardInterrupt):
-        scored_texts.scored(home, texts, NO_MODELS)
+        scored_texts.score_texts(home, texts, NO_MODELS)
     monkeypatch.setattr(scored_texts, "analyze", lambda part, models: calls.append(list(part)) or real(part, models))
-    assert len(scored_texts.scored(home, texts, NO_MODELS).numbers) == 10
+    assert len(scored_texts.score_texts(home, texts, NO_MODELS).numbers) == 10
     assert calls[3:] == [texts[8:]]
 
 

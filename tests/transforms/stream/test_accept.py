@@ -13,20 +13,20 @@ from feature_repo.events import LARGEST, Refused, parse
 from feature_repo.windows import plays
 from transforms.raw import TABLES
 from transforms.raw.validate import validate
-from transforms.stream.accept import Accepted, Gate, Told
+from transforms.stream.accept import Accepted, Gate, RawEvent
 
 HOUR = 3_600_000_000
 NOON = datetime(2024, 3, 31, 12, tzinfo=UTC)
 NOW = int(NOON.timestamp() * 1e6)
 
 
-def told(minutes: float = 0.0, **more: Any) -> Told:
+def told(minutes: float = 0.0, **more: Any) -> RawEvent:
     at = NOON + timedelta(minutes=minutes)
     event = {"user_id": "u", "track_id": "t", "event_timestamp": at.isoformat(), **more}
-    return Told("plays", json.dumps(event).encode())
+    return RawEvent("plays", json.dumps(event).encode())
 
 
-def accept(*events: Told, gate: Gate | None = None, clock: int = 0) -> Accepted:
+def accept(*events: RawEvent, gate: Gate | None = None, clock: int = 0) -> Accepted:
     return (gate or Gate(plays, HOUR)).accept(events, clock, NOW, arrived=None)
 
 
@@ -42,7 +42,7 @@ def test_each_event_counts_once() -> None:
 def test_late_is_measured_from_the_newest_event_before() -> None:
     found = accept(told(0), told(-60), told(-59.9), told(3), told(-58), told(-56.9))
     assert [(at - NOW) / 60e6 for at in found.time] == pytest.approx([0, -59.9, 3, -56.9])
-    assert [(row[0] - NOW) / 60e6 for row in found.left] == pytest.approx([-60, -58])
+    assert [(row[0] - NOW) / 60e6 for row in found.batch_only] == pytest.approx([-60, -58])
     assert found.counts["late"] == 2
     assert accept(told(), clock=NOW + 2 * HOUR).counts["late"] == 1
 
@@ -88,7 +88,7 @@ def test_nothing_is_known_after_the_last_moment() -> None:
     ],
 )
 def test_bad_events_are_refused_with_a_reason(kind: str, payload: bytes, reason: str) -> None:
-    found = accept(Told(kind, payload), told())
+    found = accept(RawEvent(kind, payload), told())
     assert found.counts == {"accepted": 1, "refused": 1}
     assert found.dead[0].reason.startswith(reason)
 

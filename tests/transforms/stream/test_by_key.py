@@ -19,6 +19,6 @@ def test_all_slots_of_some_keys(pieces: list[list[int]], wanted: set[int], few: 
         patch.setattr(by_key, "FEW", few)
         for piece in [*pieces, []]:
             key = np.concatenate([key, np.array(piece, np.int64)])
-            slots, owner = found.of(keys, key)
+            slots, owner = found.find(keys, key)
             assert sorted(slots.tolist()) == np.flatnonzero(np.isin(key, keys)).tolist()
             assert keys[owner].tolist() == key[slots].tolist()

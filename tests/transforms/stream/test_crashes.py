@@ -127,7 +127,7 @@ def dies(patch: pytest.MonkeyPatch, owner: Any, name: str, calls: int, *, after:
     ("owner", "name"),
     [
         (Log, "commit"),
-        (Log, "_transacted"),
+        (Log, "_check_answer"),
         (Pusher, "push"),
         (Pusher, "finish"),
         (Stream, "begin"),

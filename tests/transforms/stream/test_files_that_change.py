@@ -39,8 +39,8 @@ def read(memory: Memory, path: Path, most: int = 3) -> list[str]:
     ends = False
     while not ends:
         batch = lines.begin(most, 0.0)()
-        memory.take(batch.taken)
-        found += [json.loads(one.payload)["id"] for one in batch.told]
+        memory.take(batch.acknowledgements)
+        found += [json.loads(one.payload)["id"] for one in batch.events]
         ends = batch.ends
     return found
 
@@ -110,8 +110,8 @@ def test_a_half_written_line_waits_and_a_whole_one_does_not(tmp_path: Path) -> N
     path.write_text(line("a") + '{"id": "b"')
     lines = Lines(memory, path, "plays")  # type: ignore[arg-type]
     first, second = lines.begin(10, 0.0)(), lines.begin(10, 0.0)()
-    memory.take(first.taken)
-    assert [one.payload for one in first.told] == [line("a").strip().encode()]
+    memory.take(first.acknowledgements)
+    assert [one.payload for one in first.events] == [line("a").strip().encode()]
     assert second == Batch(ends=True)
     assert "10 bytes and no end" in lines.remarks[0]
     path.write_text(line("a") + '{"id": "b"}')

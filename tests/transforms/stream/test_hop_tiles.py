@@ -43,7 +43,7 @@ def test_tiles_are_those_of_all_that_came(monkeypatch: pytest.MonkeyPatch, merge
                     begin = at - at % HOPS[window]
                     if first <= begin < stop:
                         expected[begin][key].append(value)
-                found = list(tiles.of(window).between(first, stop))
+                found = list(tiles.of_window(window).between(first, stop))
                 assert [at for at, _, _ in found] == sorted(expected)
                 for at, index, rows in found:
                     assert index.tolist() == sorted(expected[at])

@@ -64,7 +64,7 @@ def read_payloads(path: Path) -> list[bytes]:
     lines, found, ends = Lines(Memory(), path, "plays"), [], False  # type: ignore[arg-type]
     while not ends:
         batch = lines.begin(10, 0.0)()
-        found += [one.payload for one in batch.told]
+        found += [one.payload for one in batch.events]
         ends = batch.ends
     return found
 

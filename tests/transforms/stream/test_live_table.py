@@ -124,7 +124,7 @@ def replay(name: str, events: list[dict[str, Any]], data: st.DataObject) -> None
         if data.draw(st.booleans()):
             live.advance(edge)
         if now:
-            live.add(live.of_events(coded(coder, now)))
+            live.add(live.additions_of(coded(coder, now)))
         live.advance(edge)
         online.update()
         check(table, online, told, clock)

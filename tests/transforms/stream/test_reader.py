@@ -166,16 +166,16 @@ def test_windows_empty_when_time_passes_without_events(home: Home, world: list[d
 
 def test_one_reader_at_a_time(home: Home) -> None:
     log, other = (Log(server_of(home), Names(home.project)) for _ in range(2))
-    log.take(lambda text: None)
+    log.acquire_lease(lambda text: None)
     waited: list[str] = []
     with pytest.raises(StoreError, match="no other reader"):
-        other.take(waited.append, patience=0.3)
+        other.acquire_lease(waited.append, patience=0.3)
     assert "waiting for" in waited[0]
     log.ask("DEL", log.names.lease)
-    other.take(waited.append)
+    other.acquire_lease(waited.append)
     with pytest.raises(StoreError, match="taken over"):
         log.commit({}, [], {}, [])()
     other.commit({}, [], {"accepted": 1}, [])()
     assert log.ask("HGET", log.names.counts, "accepted") == b"1"
-    other.leave()
-    log.take(lambda text: None)
+    other.release_lease()
+    log.acquire_lease(lambda text: None)

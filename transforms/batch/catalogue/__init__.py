@@ -1,5 +1,5 @@
 """One recording under many spellings.
 
-``spelling`` takes a title and its performers apart, ``match`` tells how alike two are, ``links`` finds which of a
-catalogue are the same.
+``spelling`` parses a title and its performers, ``match`` scores the similarity of two spellings, and ``links`` finds
+the tracks of a catalogue that are the same recording.
 """

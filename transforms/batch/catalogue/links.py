@@ -1,9 +1,9 @@
-"""Which tracks of a catalogue are the same recording.
+"""Finds the tracks of a catalogue that are the same recording.
 
-Within one source (the prefix of the identifiers), titles that are merely alike are other songs: only those spelled the
-same, after what ``spelling`` takes off, are linked. Across sources the best match of each track is taken, above the
-threshold. Candidates share the song's letters, or a rare word of the title and one of a
-performer, so that time grows with the catalogue rather than with its square.
+Within one source (the prefix of the identifiers), titles that are merely similar are other songs: only titles with the
+same spelling, after ``spelling`` has normalized it, are linked. Across sources the best match of each track above the
+threshold is linked. Candidates share the song's letters, or a rare word of the title and one of a performer, so that
+time grows with the size of the catalogue rather than with its square.
 """
 
 from collections import defaultdict
@@ -14,17 +14,17 @@ from transforms.batch.catalogue.match import THRESHOLD, score, song_score
 from transforms.batch.catalogue.spelling import Spelling, spelled
 
 MOST_CANDIDATES = 200
-"""Of one track; of words that more tracks have, only the rarer are asked."""
+"""Most candidates that a performer's name alone gives for one track."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """One of a catalogue.
+    """A track of a catalogue.
 
     Attributes:
-        track_id: its identifier, with the source's prefix before the first colon.
-        title: as told.
-        performer: as told.
+        track_id: identifier, with the source's prefix before the first colon.
+        title: title as reported.
+        performer: performers as reported, in one text.
     """
 
     track_id: str
@@ -33,13 +33,13 @@ class Track:
 
     @property
     def source(self) -> str:
-        """Who told of it; empty without a prefix."""
+        """The source of the track; empty without a prefix."""
         prefix, colon, _ = self.track_id.partition(":")
         return prefix if colon else ""
 
 
 class Catalogue:
-    """Tracks that can be looked for by title and performer."""
+    """An index of tracks by title and performer."""
 
     def __init__(self, tracks: Sequence[Track]) -> None:
         self.tracks = list(tracks)
@@ -55,21 +55,21 @@ class Catalogue:
                 self._by_name[word].append(place)
 
     def candidates(self, spelling: Spelling) -> list[int]:
-        """Places worth comparing with."""
-        found = dict.fromkeys(self._by_key.get(spelling.key, ()))
+        """Positions of the tracks that a spelling should be compared with."""
+        positions = dict.fromkeys(self._by_key.get(spelling.key, ()))
         titles = sorted((self._by_word[word] for word in _title_words(spelling) if word in self._by_word), key=len)
         names = sorted((self._by_name[word] for word in _name_words(spelling) if word in self._by_name), key=len)
-        for rare in titles[:4]:
-            against = set(rare)
-            for named in names[:4]:
-                found.update(dict.fromkeys(place for place in named if place in against))
-        for named in names[:2]:  # all that a performer sang: the title may be spelled any way
-            if len(named) <= MOST_CANDIDATES:
-                found.update(dict.fromkeys(named))
-        return list(found)
+        for with_title_word in titles[:4]:
+            title_positions = set(with_title_word)
+            for with_name in names[:4]:
+                positions.update(dict.fromkeys(place for place in with_name if place in title_positions))
+        for with_name in names[:2]:  # all tracks of a performer, because the title may be spelled differently
+            if len(with_name) <= MOST_CANDIDATES:
+                positions.update(dict.fromkeys(with_name))
+        return list(positions)
 
     def best(self, title: str, performer: str) -> tuple[int, float] | None:
-        """Place and score of the likeliest; None if nothing compares. Of equals, the first."""
+        """Position and score of the best match, the first among equals; None without candidates."""
         spelling = spelled(title, performer)
         scored = [(score(spelling, self.spellings[place]), -place) for place in self.candidates(spelling)]
         if not scored:
@@ -79,7 +79,7 @@ class Catalogue:
 
 
 def _title_words(spelling: Spelling) -> set[str]:
-    return {*spelling.whole.split(), spelling.title.replace(" ", "")}
+    return {*spelling.full_title.split(), spelling.title.replace(" ", "")}
 
 
 def _name_words(spelling: Spelling) -> set[str]:
@@ -89,12 +89,12 @@ def _name_words(spelling: Spelling) -> set[str]:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a track is.
+    """The recording and song of a track.
 
     Attributes:
-        recording: place of the first known track of the same recording; its own if there is none.
-        song: likewise of the same song, in whatever version.
-        score: of the match that says so, 0 to 1; 1 for the first.
+        recording: position of the earliest track of the same recording; the track's own if it is the first.
+        song: position of the earliest track of the same song, in any version; the track's own if it is the first.
+        score: score of the match, 0 to 1; 1 for the first track of a recording.
     """
 
     recording: int
@@ -103,30 +103,30 @@ class Identity:
 
 
 def identities(tracks: Sequence[Track], threshold: float = THRESHOLD) -> list[Identity]:
-    """Of each track, in the order in which they became known: nothing later has a say in what an earlier one is.
+    """Identifies each track by earlier tracks alone, so that later tracks do not change earlier identities.
 
     Args:
-        tracks: the oldest first.
-        threshold: score from which two of different sources are the same.
+        tracks: the tracks, oldest first.
+        threshold: score from which two tracks of different sources are the same.
     """
     catalogue = Catalogue(tracks)
     sources = [track.source for track in catalogue.tracks]
-    found: list[Identity] = []
-    for place, mine in enumerate(catalogue.spellings):
+    result: list[Identity] = []
+    for place, spelling in enumerate(catalogue.spellings):
         same_recording, same_song = (0.0, 0), (0.0, 0)
-        for other in catalogue.candidates(mine) if mine.title else ():
-            if other >= place:
+        for candidate in catalogue.candidates(spelling) if spelling.title else ():
+            if candidate >= place:
                 continue
-            theirs = catalogue.spellings[other]
-            if sources[other] == sources[place]:  # merely alike is another song here
-                value = float(theirs.key == mine.key and theirs.numbers == mine.numbers)
+            other_spelling = catalogue.spellings[candidate]
+            if sources[candidate] == sources[place]:  # within a source, merely similar titles are other songs
+                value = float(other_spelling.key == spelling.key and other_spelling.numbers == spelling.numbers)
             else:
-                value = song_score(mine, theirs)
+                value = song_score(spelling, other_spelling)
             if value >= threshold:
-                same_song = max(same_song, (value, -other))
-                if theirs.versions == mine.versions:
-                    same_recording = max(same_recording, (value, -other))
-        recording = found[-same_recording[1]].recording if same_recording[0] else place
-        song = found[-same_song[1]].song if same_song[0] else place
-        found.append(Identity(recording, song, same_recording[0] or 1.0))
-    return found
+                same_song = max(same_song, (value, -candidate))
+                if other_spelling.versions == spelling.versions:
+                    same_recording = max(same_recording, (value, -candidate))
+        recording = result[-same_recording[1]].recording if same_recording[0] else place
+        song = result[-same_song[1]].song if same_song[0] else place
+        result.append(Identity(recording, song, same_recording[0] or 1.0))
+    return result

@@ -1,4 +1,4 @@
-"""A title and its performers, taken apart: what it is called, by whom, and in which version."""
+"""Parses a title and its performers into normalized title, names, versions and numbers."""
 
 import re
 import unicodedata
@@ -20,23 +20,23 @@ VERSIONS: dict[str, str] = {
     "medley": r"medley",
     "sped": r"sped up|slowed|nightcore",
 }
-"""Kind of another recording of a song → what says so."""
-_SAME = (
+"""Kind of another recording of a song → pattern of the words that mark it."""
+_REISSUE_WORDS = (
     r"re-?master(?:ed|ing|isé)?|\d{4} (?:digital )?(?:re-?master|version|edit)|mono|stereo|single|radio|album|lp|edit|"
     r"version|original|explicit|clean|bonus|deluxe|anniversary|expanded|soundtrack|from|theme|feat\.?|featuring|ft\.?|"
     r"with|main|digital|remaster \d{4}|\d{4}|7 ?(?:inch|\")"
 )
-"""What says that it is the same recording, sold again."""
-_OTHER = re.compile(
+"""Pattern of the words that mark a reissue of the same recording."""
+_OTHER_VERSION = re.compile(
     r"(?<!album )(?<!single )(?<!radio )(?<!original )(?<!lp )(?<!mono )(?<!stereo )(?<!main )(?<!length )(?<!clean )"
     r"(?<!explicit )(?<!\d )(?<!soundtrack )\b(?:versi[oó]n|vers)(?!\w)"
 )
-"""A version of somebody's, in another language or style."""
+"""A version by someone else, in another language or in another style."""
 _VERSIONS = {kind: re.compile(rf"\b(?:{pattern})(?!\w)") for kind, pattern in VERSIONS.items()}
-_SOLD_AGAIN = re.compile(rf"\b(?:{_SAME})(?!\w)")
+_REISSUE = re.compile(rf"\b(?:{_REISSUE_WORDS})(?!\w)")
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]{0,120})[)\]}]")
 _OPEN, _CLOSE = "\x02", "\x03"
-"""Stand for brackets whose content is part of what a song is called."""
+"""Placeholders for brackets whose content is part of the title."""
 _IN_BRACKETS = re.compile(f"{_OPEN}[^{_CLOSE}]*{_CLOSE}")
 _DASH = re.compile(r"\s+[-–—]\s+|\s*//\s*")
 _GUESTS = re.compile(r"\b(?:featuring|feat\.?|ft\.?|with special guest|w/)\s+(.+)$")
@@ -48,18 +48,18 @@ _ARTICLES = ("the ", "a ", "an ")
 
 @dataclass(frozen=True)
 class Spelling:
-    """What a title and its performers say.
+    """A parsed title with its performers.
 
     Attributes:
-        title: letters and digits with single spaces, without versions and guests.
-        whole: likewise, what stands in brackets kept.
-        performers: names, likewise, guests included, those of the title too.
-        versions: kinds of ``VERSIONS``, or ``other``; empty for the recording that everybody means.
-        numbers: of parts and volumes, and other numbers in the title.
+        title: letters and digits of the title with single spaces, without versions, guests and brackets.
+        full_title: the same with the content of brackets.
+        performers: normalized names, including guests that the title names.
+        versions: kinds of ``VERSIONS``, or ``other``; empty for the standard recording.
+        numbers: numbers of parts and volumes, and other numbers in the title.
     """
 
     title: str
-    whole: str
+    full_title: str
     performers: tuple[str, ...]
     versions: frozenset[str]
     numbers: tuple[int, ...]
@@ -72,7 +72,7 @@ class Spelling:
 
 @lru_cache(200_000)
 def spelled(title: str, performer: str) -> Spelling:
-    """Take a title and its performers apart. Never raises.
+    """Parses a title and its performers. Never raises.
 
     >>> found = spelled("Beyoncé - Halo (feat. Someone) [Live] - Remastered 2011", "Beyoncé")
     >>> found.title, found.performers, sorted(found.versions)
@@ -82,25 +82,26 @@ def spelled(title: str, performer: str) -> Spelling:
     versions: set[str] = set()
     guests: list[str] = []
 
-    def bracket(found: re.Match[str]) -> str:
-        return "" if _aside(found[1].strip(), versions, guests) else f" {_OPEN}{found[1]}{_CLOSE} "
+    def bracket(match: re.Match[str]) -> str:
+        return "" if _parse_aside(match[1].strip(), versions, guests) else f" {_OPEN}{match[1]}{_CLOSE} "
 
-    heads = _DASH.split(_BRACKETS.sub(bracket, text))
-    while len(heads) > 1 and _aside(heads[-1], versions, guests):
-        heads.pop()
+    parts = _DASH.split(_BRACKETS.sub(bracket, text))
+    while len(parts) > 1 and _parse_aside(parts[-1], versions, guests):
+        parts.pop()
     names = _names(_plain(performer))
-    if len(heads) > 1 and _letters(heads[0]) in names:  # "Beyoncé - Halo"
-        heads.pop(0)
-    told, within = _without_guests(" ".join(heads))
-    for guest in [*guests, *within]:
+    if len(parts) > 1 and _letters(parts[0]) in names:  # "Beyoncé - Halo"
+        parts.pop(0)
+    name_text, title_guests = _without_guests(" ".join(parts))
+    for guest in [*guests, *title_guests]:
         names += [name for name in _names(guest) if name not in names]
-    whole = _letters(told) or _letters(text)
-    short = _letters(_IN_BRACKETS.sub(" ", told)) or whole
-    return Spelling(_without_article(short), _without_article(whole), tuple(names), frozenset(versions), _numbers(told))
+    full_title = _letters(name_text) or _letters(text)
+    short = _letters(_IN_BRACKETS.sub(" ", name_text)) or full_title
+    numbers = _numbers(name_text)
+    return Spelling(_without_article(short), _without_article(full_title), tuple(names), frozenset(versions), numbers)
 
 
 def _plain(text: str) -> str:
-    """Latin letters in lower case, whatever the script."""
+    """Transliterates any script to lower-case Latin letters."""
     text = unicodedata.normalize("NFKC", text[:LONGEST].encode(errors="replace").decode()).replace("’", "'")
     return anyascii(text).casefold().strip()
 
@@ -119,39 +120,39 @@ def _without_article(text: str) -> str:
 
 
 def _without_guests(text: str) -> tuple[str, list[str]]:
-    found = _GUESTS.search(text)
-    return (text[: found.start()], [found[1]]) if found and text[: found.start()].strip() else (text, [])
+    match = _GUESTS.search(text)
+    return (text[: match.start()], [match[1]]) if match and text[: match.start()].strip() else (text, [])
 
 
-def _aside(inside: str, versions: set[str], guests: list[str]) -> bool:
-    """Whether it tells the version or guests, rather than what the song is called; notes which."""
+def _parse_aside(inside: str, versions: set[str], guests: list[str]) -> bool:
+    """Whether a text names versions or guests rather than the song; adds them to ``versions`` and ``guests``."""
     guest = _GUESTS.match(inside)
     if guest:
         guests.append(guest[1])
         return True
     kinds = {kind for kind, pattern in _VERSIONS.items() if pattern.search(inside)}
-    if not kinds and _OTHER.search(f" {inside}"):
+    if not kinds and _OTHER_VERSION.search(f" {inside}"):
         kinds = {"other"}
     if kinds:
         versions |= kinds - ({"remix"} if re.search(r"\b(?:original|radio|single|album) mix\b", inside) else set())
         return True
-    return bool(_SOLD_AGAIN.search(inside))
+    return bool(_REISSUE.search(inside))
 
 
 def _names(performer: str) -> list[str]:
-    found: list[str] = []
+    names: list[str] = []
     for part in _JOIN.split(performer):
         name = _without_article(_letters(part))
-        if name and name not in found:
-            found.append(name)
-    return found or [name for name in [_letters(performer)] if name]  # "X" is a performer, too
+        if name and name not in names:
+            names.append(name)
+    return names or [name for name in [_letters(performer)] if name]  # "X" is a performer, too
 
 
 def _numbers(title: str) -> tuple[int, ...]:
-    found = []
+    numbers = []
     for part in _PARTS.finditer(title):
         value = part[1] or part[2]
-        found.append(int(value) if value.isdigit() else _ROMAN.get(value, 0))
-    rest = _PARTS.sub(" ", title)
-    found += [int(value) for value in re.findall(r"(?<![\w.])\d{1,4}(?!\w)", rest)]
-    return tuple(sorted(found))
+        numbers.append(int(value) if value.isdigit() else _ROMAN.get(value, 0))
+    without_parts = _PARTS.sub(" ", title)
+    numbers += [int(value) for value in re.findall(r"(?<![\w.])\d{1,4}(?!\w)", without_parts)]
+    return tuple(sorted(numbers))

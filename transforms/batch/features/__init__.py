@@ -1,5 +1,5 @@
-"""How feature tables are computed: one pure function frame → frame per view, under the view's file stem.
+"""Computation of feature tables: one pure function frame → frame for each view, in a file named after the view.
 
-Every function takes plays (or another raw table) and returns the rows of its view: join keys, ``event_timestamp``
-(a midnight T in UTC; the row uses only events before T), ``created_timestamp`` and the features.
+Every function takes a raw table and returns the rows of its view: join keys, ``event_timestamp`` (a row stamped T uses
+only events before T), ``created_timestamp`` and the features.
 """

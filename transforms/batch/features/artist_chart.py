@@ -5,11 +5,11 @@ import polars as pl
 from transforms.raw.table import MICROSECONDS_UTC
 
 KINDS = {"hot100": ("singles", "best_single"), "b200": ("albums", "best_album")}
-"""Chart → columns for the number of titles, and the best place."""
+"""Chart → names of the columns for the number of titles and for the best place."""
 
 
 def artist_chart(entries: pl.DataFrame) -> pl.DataFrame:
-    """One row per artist and chart at which something changes, stamped the midnight after the chart's date.
+    """Computes one row for each artist and chart at which a feature changes, stamped the midnight after the chart date.
 
     Args:
         entries: the raw table ``chart_entries``.
@@ -19,43 +19,43 @@ def artist_chart(entries: pl.DataFrame) -> pl.DataFrame:
     pieces = []
     for chart, (count, best) in KINDS.items():
         weeks = named.filter(pl.col("chart") == chart).group_by("artist_id", "event_timestamp")
-        on = weeks.agg(
+        charted = weeks.agg(
             pl.len().cast(pl.Int64).alias(count), pl.col("rank").min().alias(best), pl.col("created_timestamp").max()
         )
         dates = (
             named.filter(pl.col("chart") == chart).group_by("event_timestamp").agg(pl.col("created_timestamp").max())
         )
         dates = dates.sort("event_timestamp").with_columns(next=pl.col("event_timestamp").shift(-1))
-        # the first chart without any of theirs says so
-        following = dates.select(pl.col("event_timestamp").alias("next"), known="created_timestamp")
-        gone = (
-            on.join(dates.select("event_timestamp", "next"), on="event_timestamp")
+        # the first chart without any title of the artist gives a row with zeros
+        following = dates.select(pl.col("event_timestamp").alias("next"), next_created="created_timestamp")
+        dropped_off = (
+            charted.join(dates.select("event_timestamp", "next"), on="event_timestamp")
             .join(following, on="next")
-            .join(on.select("artist_id", next="event_timestamp"), on=["artist_id", "next"], how="anti")
+            .join(charted.select("artist_id", next="event_timestamp"), on=["artist_id", "next"], how="anti")
             .select(
                 "artist_id",
                 event_timestamp="next",
-                created_timestamp="known",
+                created_timestamp="next_created",
                 **{count: pl.lit(0, pl.Int64), best: pl.lit(0, pl.Int64)},
             )
         )
-        pieces.append(pl.concat([on, gone], how="diagonal"))
+        pieces.append(pl.concat([charted, dropped_off], how="diagonal"))
     first = named.group_by("artist_id", "track_id").agg(pl.col("event_timestamp", "created_timestamp").min())
-    pieces.append(first.select("artist_id", "event_timestamp", "created_timestamp", fresh=pl.lit(1, pl.Int64)))
+    pieces.append(first.select("artist_id", "event_timestamp", "created_timestamp", new_titles=pl.lit(1, pl.Int64)))
     columns = [name for pair in KINDS.values() for name in pair]
-    together = (
+    rows = (
         pl.concat(pieces, how="diagonal")
         .group_by("artist_id", "event_timestamp")
         .agg(
             pl.col("created_timestamp").max(),
             *(pl.col(name).drop_nulls().first() for name in columns),
-            pl.col("fresh").sum(),
+            pl.col("new_titles").sum(),
         )
         .sort("artist_id", "event_timestamp")
         .with_columns(pl.col(columns).forward_fill().over("artist_id").fill_null(0))
-        .with_columns(titles=pl.col("fresh").cum_sum().over("artist_id"))
+        .with_columns(titles=pl.col("new_titles").cum_sum().over("artist_id"))
     )
-    return together.select(
+    return rows.select(
         "artist_id",
         event_timestamp=after,
         created_timestamp=pl.max_horizontal("created_timestamp", after),

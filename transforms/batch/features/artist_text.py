@@ -1,4 +1,4 @@
-"""What is written about an artist and all their tracks (view ``artist_text``)."""
+"""Features of the texts about an artist and all their tracks (view ``artist_text``)."""
 
 import polars as pl
 
@@ -6,5 +6,5 @@ from transforms.batch.features.texts import Written, text_rows
 
 
 def artist_text(written: Written) -> pl.DataFrame:
-    """One row an artist and day on which something was written, at the midnight after it."""
+    """Computes one row for each artist and day with new texts, stamped the midnight after the day."""
     return text_rows(written, "artist")

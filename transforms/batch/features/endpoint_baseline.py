@@ -1,4 +1,4 @@
-"""What is usual for an endpoint at this hour of the week (view ``endpoint_baseline``)."""
+"""Baseline of an endpoint's metrics at an hour of the week (view ``endpoint_baseline``)."""
 
 import polars as pl
 
@@ -9,7 +9,7 @@ MINUTES = 60
 
 
 def endpoint_baseline(requests: pl.DataFrame) -> pl.DataFrame:
-    """One row per endpoint and hour for which something is known; ``requests`` are by the minute."""
+    """Computes one row for each endpoint and hour that has a baseline; the metric ``requests`` is per minute."""
     hour = pl.col("event_timestamp").dt.timestamp("us") // HOUR * HOUR
     hourly = requests.group_by("endpoint", hour=hour).agg(
         pl.col("created_timestamp").max(),

@@ -1,4 +1,4 @@
-"""What is usual for a host at this hour of the week (view ``host_baseline``)."""
+"""Baseline of a host's metrics at an hour of the week (view ``host_baseline``)."""
 
 import polars as pl
 
@@ -16,7 +16,7 @@ METRICS = {
 
 
 def host_baseline(host_metrics: pl.DataFrame) -> pl.DataFrame:
-    """One row per host and hour for which something is known."""
+    """Computes one row for each host and hour that has a baseline."""
     hour = pl.col("event_timestamp").dt.timestamp("us") // HOUR * HOUR
     hourly = host_metrics.group_by("host_id", hour=hour).agg(
         pl.col("created_timestamp").max(), *(pl.col(column).mean().alias(name) for name, column in METRICS.items())

@@ -1,8 +1,8 @@
-"""How a track sounds (view ``track_audio``); ``transforms.pure.audio`` tells it."""
+"""Audio features of a track (view ``track_audio``), computed by ``transforms.pure.audio``."""
 
 import polars as pl
 
 
 def track_audio(audio_analyses: pl.DataFrame) -> pl.DataFrame:
-    """One row per master and per change of it, when it was analysed."""
+    """Returns one row for each version of a master, stamped when it was analysed."""
     return audio_analyses.drop("content")

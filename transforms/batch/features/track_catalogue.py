@@ -1,10 +1,10 @@
-"""What the label told us about a track (view ``track_catalogue``)."""
+"""Catalogue data of a track, as the label reports it (view ``track_catalogue``)."""
 
 import polars as pl
 
 
 def track_catalogue(tracks: pl.DataFrame) -> pl.DataFrame:
-    """One row per arrival and per change, at the moment it happened."""
+    """Returns one row for each arrival and each change of a track, stamped when it happened."""
     return tracks.select(
         "track_id",
         "event_timestamp",

@@ -7,54 +7,54 @@ from transforms.batch.features.chart_grid import DAY, ChartGrid
 from transforms.raw.table import MICROSECONDS_UTC
 
 WEEKS = 13
-"""Charts that the newest places are told of."""
+"""Number of newest charts whose places are a feature."""
 AHEAD = (1, 4, 13)
-"""Weeks ahead for which the place of a year ago is told."""
+"""Weeks ahead for which the place of a year before is a feature."""
 YEAR = 52
 _CHUNK = 4_000
 
 
 def track_chart(entries: pl.DataFrame) -> pl.DataFrame:
-    """One row per title and chart at which something of it changes, stamped the midnight after the chart's date.
+    """Computes one row for each title and chart at which a feature changes, stamped the midnight after the chart date.
 
     Args:
-        entries: the raw table ``chart_entries``. Charts lie on a grid of weeks; one that is missing is not taken for
-            one on which nobody was.
+        entries: the raw table ``chart_entries``. Charts lie on a grid of weeks; a missing chart is not treated as a
+            chart without the title.
     """
     grids = [ChartGrid.of(chart) for _, chart in entries.group_by("chart")]
     pieces = [
-        _rows(grid.titles[low : low + _CHUNK], grid.chart, grid.places[low : low + _CHUNK], grid.dates, grid.known)
+        _rows(grid.titles[low : low + _CHUNK], grid.chart, grid.places[low : low + _CHUNK], grid.dates, grid.created)
         for grid in grids
         for low in range(0, len(grid.titles), _CHUNK)
     ]
     return pl.concat(pieces) if pieces else _typed(pl.DataFrame())
 
 
-def _rows(titles: pl.Series, chart: str, places: np.ndarray, dates: np.ndarray, known: np.ndarray) -> pl.DataFrame:
-    """Rows of some titles; the grids are as in ``ChartGrid``."""
+def _rows(titles: pl.Series, chart: str, places: np.ndarray, dates: np.ndarray, created: np.ndarray) -> pl.DataFrame:
+    """Computes the rows of some titles; the arrays are as in ``ChartGrid``."""
     charting = places > 0
-    wanted = np.zeros_like(charting)
-    for later in [*range(WEEKS + 1), *(YEAR - ahead + more for ahead in AHEAD for more in (0, 1))]:
-        if later < charting.shape[1]:
-            wanted[:, later:] |= charting[:, : charting.shape[1] - later]
-    title, week = np.nonzero(wanted & (dates > 0))
+    has_row = np.zeros_like(charting)
+    for lag in [*range(WEEKS + 1), *(YEAR - ahead + more for ahead in AHEAD for more in (0, 1))]:
+        if lag < charting.shape[1]:
+            has_row[:, lag:] |= charting[:, : charting.shape[1] - lag]
+    title, week = np.nonzero(has_row & (dates > 0))
     padded = np.pad(places, ((0, 0), (YEAR, 0)), constant_values=-1)
     recent = padded[title[:, None], week[:, None] + YEAR - np.arange(WEEKS - 1, -1, -1)].astype(np.int64)
     numbers = np.arange(places.shape[1])
     best = np.minimum.accumulate(np.where(charting, places, np.int16(32_000)), axis=1)
     newest = np.maximum.accumulate(np.where(charting, numbers, -1), axis=1)
-    fresh = charting & (best < np.pad(best, ((0, 0), (1, 0)), constant_values=32_000)[:, :-1])
-    peaked = np.maximum.accumulate(np.where(fresh, numbers, -1), axis=1)
-    # a run goes on over a missing chart
-    on = np.maximum.accumulate(np.where(places >= 0, numbers, -1), axis=1)
-    before = np.pad(on, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
+    is_new_peak = charting & (best < np.pad(best, ((0, 0), (1, 0)), constant_values=32_000)[:, :-1])
+    peaked = np.maximum.accumulate(np.where(is_new_peak, numbers, -1), axis=1)
+    # a run continues over a missing chart
+    newest_chart = np.maximum.accumulate(np.where(places >= 0, numbers, -1), axis=1)
+    before = np.pad(newest_chart, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
     was_on = np.where(before >= 0, np.take_along_axis(charting, np.maximum(before, 0), axis=1), False)
     runs = np.cumsum(charting & ~was_on, axis=1)
     at = (title, week)
     frame = {
         "track_id": titles.gather(title),
         "event_timestamp": dates[week] + DAY,
-        "created_timestamp": np.maximum(dates[week] + DAY, known[week]),
+        "created_timestamp": np.maximum(dates[week] + DAY, created[week]),
         "chart": pl.repeat(chart, len(title), eager=True),
         "ranks_13w": pl.Series(recent, dtype=pl.Array(pl.Int64, WEEKS)).arr.to_list(),
         "peak": best[at],

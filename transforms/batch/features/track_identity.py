@@ -1,4 +1,4 @@
-"""Which recording and which song a track is, under whatever spelling (view ``track_identity``)."""
+"""The recording and the song of a track, whatever its spelling (view ``track_identity``)."""
 
 import polars as pl
 
@@ -7,8 +7,8 @@ from transforms.batch.catalogue.spelling import spelled
 
 
 def track_identity(tracks: pl.DataFrame) -> pl.DataFrame:
-    """One row a track, when its title was first known; it is told by tracks that were known before it."""
-    known = (
+    """Computes one row for each track, stamped when its title was first known, from earlier tracks alone."""
+    first_versions = (
         tracks.drop_nulls("title")
         .sort("event_timestamp", "created_timestamp", "track_id")
         .unique("track_id", keep="first", maintain_order=True)
@@ -20,17 +20,21 @@ def track_identity(tracks: pl.DataFrame) -> pl.DataFrame:
             "created_timestamp",
         )
     )
-    rows = [Track(*row) for row in known.select("track_id", "title", "artist_name").fill_null("").iter_rows()]
-    found = identities(rows)
-    learned = known["created_timestamp"]
-    both = pl.max_horizontal("created_timestamp", learned.gather([one.recording for one in found]).alias("first"))
-    return known.select("track_id", "event_timestamp", both.alias("created_timestamp")).with_columns(
-        pl.Series("recording_id", [rows[one.recording].track_id for one in found], dtype=pl.String),
-        pl.Series("song_id", [rows[one.song].track_id for one in found], dtype=pl.String),
-        pl.Series("score", [one.score for one in found], dtype=pl.Float64),
+    tracks_by_time = first_versions.select("track_id", "title", "artist_name").fill_null("")
+    track_list = [Track(*row) for row in tracks_by_time.iter_rows()]
+    identity_list = identities(track_list)
+    track_created = first_versions["created_timestamp"]
+    recording_created = track_created.gather([identity.recording for identity in identity_list]).alias("first")
+    created = pl.max_horizontal("created_timestamp", recording_created)
+    return first_versions.select("track_id", "event_timestamp", created.alias("created_timestamp")).with_columns(
+        pl.Series(
+            "recording_id", [track_list[identity.recording].track_id for identity in identity_list], dtype=pl.String
+        ),
+        pl.Series("song_id", [track_list[identity.song].track_id for identity in identity_list], dtype=pl.String),
+        pl.Series("score", [identity.score for identity in identity_list], dtype=pl.Float64),
         pl.Series(
             "versions",
-            [sorted(spelled(row.title, row.performer).versions) for row in rows],
+            [sorted(spelled(track.title, track.performer).versions) for track in track_list],
             dtype=pl.List(pl.String),
         ),
     )

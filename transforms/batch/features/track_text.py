@@ -1,4 +1,4 @@
-"""What is written about a track (view ``track_text``)."""
+"""Features of the texts about a track (view ``track_text``)."""
 
 import polars as pl
 
@@ -6,5 +6,5 @@ from transforms.batch.features.texts import Written, text_rows
 
 
 def track_text(written: Written) -> pl.DataFrame:
-    """One row a track and day on which something was written, at the midnight after it."""
+    """Computes one row for each track and day with new texts, stamped the midnight after the day."""
     return text_rows(written, "track")

@@ -1,8 +1,8 @@
-"""What a listener told us (view ``user_profile``)."""
+"""Profile of a listener, as the listener reports it (view ``user_profile``)."""
 
 import polars as pl
 
 
 def user_profile(users: pl.DataFrame) -> pl.DataFrame:
-    """One row per sign-up and per change, at the moment it happened."""
+    """Returns one row for each sign-up and each change of a profile, stamped when it happened."""
     return users.select("user_id", "event_timestamp", "created_timestamp", "country", "birth_year", "gender", "plan")

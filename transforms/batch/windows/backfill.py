@@ -1,9 +1,9 @@
-"""Bring one windowed table up to date: the tiles of days that changed, then the rows that depend on them.
+"""Backfills one windowed table: rebuilds the tiles of days that changed, then the rows that depend on them.
 
-Every file carries a fingerprint of what it was computed from. A run makes anew what no longer fits, closes the rows
-that no event asks for any more, and leaves the rest; it can be killed at any moment and run again. Rows are due by the
-clock: those of moments up to now are made, whenever the last event was. Memory is bounded by a chunk of days; where the
-tiles of the longest window alone are more than that, keys are taken in groups.
+Every file has a fingerprint of its inputs. A run rebuilds files whose inputs have changed, writes closing rows for rows
+that are gone, and leaves all other files; it can be killed at any moment and run again. Rows are due by the clock: a
+run computes the rows of all moments up to now, whenever the last event was. Memory is bounded by a chunk of days; if
+the tiles of the longest window alone exceed it, keys are processed in groups.
 """
 
 import shutil
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from feast import FeatureView
 
 CHUNK_LIVE = 300_000
-"""So many events at the most where each has a row, with its lists."""
+"""Most events of a chunk of a live table, in which each event has a row with lists."""
 
 
 def backfill(
@@ -45,28 +45,28 @@ def backfill(
     *,
     progress: Progress = silent,
 ) -> ViewReport:
-    """Tiles and rows of one table.
+    """Brings the tiles and rows of one table up to date.
 
     Args:
         home: the data folder.
         table: the declaration.
-        view: its Feast view.
+        view: Feast view of the table.
         days: the raw table of its source.
-        now: rows of later moments are not due.
-        progress: told after each chunk.
+        now: the moment of the run; rows of later moments are not due.
+        progress: called after each chunk.
     """
     started = time.perf_counter()
     run = _Run(home, table, view, days, now)
     run.tiles.update(progress, now=now)
     rebuilt, removed = run.write_rows(progress)
     closings.close(home, view, now, since=str(min(rebuilt)) if rebuilt else None)
-    total = sum(file.rows for file in run.known().values())
-    return ViewReport(total, len(run.wanted), rebuilt, removed, time.perf_counter() - started)
+    total = sum(file.rows for file in run.row_files().values())
+    return ViewReport(total, len(run.row_days), rebuilt, removed, time.perf_counter() - started)
 
 
 @dataclass
-class _Used:
-    """What the rows of one day are computed from: tiles of some days, and for live tables events of the newest two."""
+class _Inputs:
+    """Days that the rows of one day need: days of tiles, and for live tables the newest two days of events."""
 
     tiles: list[date]
     events: list[date]
@@ -78,20 +78,20 @@ class _Run:
         self.tiles = TileStore(home, table, days)
         self.end = microseconds(now) - microseconds(now) % table.unit
         self.today = date_of(self.end)
-        self.before = self.known()
-        self.wanted = self._wanted()
-        self.used = {day: self._used(day) for day in self.wanted}
-        self.told = {day: f"{day} {fingerprint}" for day, fingerprint in self.tiles.fingerprints.items()}
+        self.before = self.row_files()
+        self.row_days = self._row_days()
+        self.inputs = {day: self._inputs_of(day) for day in self.row_days}
+        self.day_texts = {day: f"{day} {fingerprint}" for day, fingerprint in self.tiles.fingerprints.items()}
 
-    def known(self) -> dict[str, KnownFile]:
-        """Date → the rows that are there."""
+    def row_files(self) -> dict[str, KnownFile]:
+        """Date → the file of rows that exists."""
         return known_files(self.home.features(self.table.name), parquet.PART)
 
     # Rows
 
-    def _wanted(self) -> list[date]:
-        """Days at which there may be rows, oldest first: of events that come in or leave, and those that have some."""
-        found = {date.fromisoformat(day) for day, file in self.before.items() if file.rows}
+    def _row_days(self) -> list[date]:
+        """Days that may have rows, oldest first: those on which events enter or leave windows, and those with rows."""
+        row_days = {date.fromisoformat(day) for day, file in self.before.items() if file.rows}
         for day in self.days.paths:
             first, last = micros(day), micros(day) + DAY - 1
             moments = [
@@ -99,80 +99,89 @@ class _Run:
             ]
             moments += [(w.leaves(first), w.leaves(last)) for w in self.table.spans if not w.is_lifetime]
             for begin, end in moments:
-                found |= {date_of(at) for at in range(begin - begin % DAY, end + 1, DAY)}
-        return sorted(day for day in found if day <= self.today)
+                row_days |= {date_of(at) for at in range(begin - begin % DAY, end + 1, DAY)}
+        return sorted(day for day in row_days if day <= self.today)
 
-    def _used(self, day: date) -> _Used:
+    def _inputs_of(self, day: date) -> _Inputs:
         first = micros(day)
         reach = date_of(first - self.table.reach - DAY if self.table.is_live else first - self.table.reach)
         if not self.table.is_live:
-            return _Used(self.days.between(reach, day + (ONE_DAY if self.table.unit < DAY else timedelta())), [])
+            return _Inputs(self.days.between(reach, day + (ONE_DAY if self.table.unit < DAY else timedelta())), [])
         recent = day - ONE_DAY
-        return _Used(self.days.between(reach, recent), self.days.between(recent, day + ONE_DAY))
+        return _Inputs(self.days.between(reach, recent), self.days.between(recent, day + ONE_DAY))
 
     def _fingerprint(self, day: date) -> str:
-        used = self.used[day]
-        known = [self.told[one] for one in (*used.tiles, *used.events)]
-        ends = f"up to {self.end - self.end % self._step}" if self.end < micros(day) + DAY - self.table.unit else ""
-        return digest(self.tiles.code, self.tiles.chain_before(day) if self.table.remembers else "", ends, *known)
+        inputs = self.inputs[day]
+        day_texts = [self.day_texts[input_day] for input_day in (*inputs.tiles, *inputs.events)]
+        end_text = (
+            f"up to {self.end - self.end % self._shortest_hop}"
+            if self.end < micros(day) + DAY - self.table.unit
+            else ""
+        )
+        return digest(
+            self.tiles.code, self.tiles.chain_before(day) if self.table.remembers else "", end_text, *day_texts
+        )
 
     @property
-    def _step(self) -> int:
-        """Between moments of one day at which rows fall due without an event."""
+    def _shortest_hop(self) -> int:
+        """Microseconds between the moments of a day at which rows may fall due without an event."""
         return min((window.hop for window in self.table.spans if not window.is_lifetime), default=HOUR)
 
     def write_rows(self, progress: Progress) -> tuple[list[date], int]:
-        wanted = {day: self._fingerprint(day) for day in self.wanted}
-        orphans = {day for day, file in self.before.items() if not file.rows} - {str(day) for day in wanted}
+        fingerprints = {day: self._fingerprint(day) for day in self.row_days}
+        orphans = {day for day, file in self.before.items() if not file.rows} - {str(day) for day in fingerprints}
         stale = [
             day
-            for day, fingerprint in wanted.items()
+            for day, fingerprint in fingerprints.items()
             if (file := self.before.get(str(day))) is None or file.inputs != fingerprint
         ]
-        done = 0
-        needs = [(day, {*self.used[day].tiles, *self.used[day].events}) for day in stale]
+        days_done = 0
+        needs = [(day, {*self.inputs[day].tiles, *self.inputs[day].events}) for day in stale]
         with parquet.behind() as behind:
             for chunk in chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else calendar.CHUNK_EVENTS):
                 parts = by_day(self._rows(chunk), pl.col("event_timestamp").dt.timestamp("us"))
-                behind(partial(self._write, {day: wanted[day] for day in chunk}, parts))
-                done += len(chunk)
-                progress(len(stale) / 2 + done / 2, max(len(stale), 1), self.table.name)
+                behind(partial(self._write, {day: fingerprints[day] for day in chunk}, parts))
+                days_done += len(chunk)
+                progress(len(stale) / 2 + days_done / 2, max(len(stale), 1), self.table.name)
         for orphan in orphans:
             shutil.rmtree(self.home.features(self.table.name) / f"date={orphan}")
         return stale, len(orphans)
 
     def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:
-        nothing = pl.DataFrame(schema=feature_tables.schema(self.view))
+        no_rows = pl.DataFrame(schema=feature_tables.schema(self.view))
         for day, fingerprint in inputs.items():
-            made = versions.Made(fingerprint, self.tiles.code, self.now)
-            versions.write(self.home, self.view, parts.get(day, nothing), made, date=str(day))
+            origin = versions.Origin(fingerprint, self.tiles.code, self.now)
+            versions.write(self.home, self.view, parts.get(day, no_rows), origin, date=str(day))
 
     def _rows(self, chunk: list[date]) -> pl.DataFrame:
-        """The rows of some days, as the view has them."""
+        """Computes the rows of a chunk of days in the view's schema."""
         first = micros(chunk[0])
         stop = min(micros(chunk[-1]) + DAY, self.end + 1)
-        used = _Used(
-            sorted({day for one in chunk for day in self.used[one].tiles}),
-            sorted({day for one in chunk for day in self.used[one].events}),
+        inputs = _Inputs(
+            sorted({day for row_day in chunk for day in self.inputs[row_day].tiles}),
+            sorted({day for row_day in chunk for day in self.inputs[row_day].events}),
         )
-        used.tiles = [day for day in used.tiles if day not in set(used.events)]
-        sets, since = [], None
+        inputs.tiles = [day for day in inputs.tiles if day not in set(inputs.events)]
+        tile_sets, since = [], None
         if self.table.remembers:
             month = date_of(first - self.table.reach - 2 * DAY).replace(day=1)
             since = micros(month)
-            sets.append(self.tiles.past(month))
-            last = min(used.events) if used.events else chunk[-1] + ONE_DAY
-            used.tiles = [day for day in self.days.between(month, last) if day not in set(used.events)]
-        sets.append(self.tiles.read(used.tiles))
-        if used.events:
-            sets.append(tiles.tiles(self.table, self.tiles.events(used.events), self.table.unit))
-        together = {name: pl.concat([part[name].select(sets[0][name].columns) for part in sets]) for name in sets[0]}
-        groups = -(-max(frame.height for frame in together.values()) // (2 * calendar.CHUNK_EVENTS))
+            tile_sets.append(self.tiles.past(month))
+            last = min(inputs.events) if inputs.events else chunk[-1] + ONE_DAY
+            inputs.tiles = [day for day in self.days.between(month, last) if day not in set(inputs.events)]
+        tile_sets.append(self.tiles.read(inputs.tiles))
+        if inputs.events:
+            tile_sets.append(tiles.tiles(self.table, self.tiles.events(inputs.events), self.table.unit))
+        tile_set = {
+            name: pl.concat([part_set[name].select(tile_sets[0][name].columns) for part_set in tile_sets])
+            for name in tile_sets[0]
+        }
+        groups = -(-max(frame.height for frame in tile_set.values()) // (2 * calendar.CHUNK_EVENTS))
         if groups <= 1:
-            return feature_tables.conform(self.view, rows.rows(self.table, together, first, stop, since), in_order=True)
+            return feature_tables.conform(self.view, rows.rows(self.table, tile_set, first, stop, since), in_order=True)
         group = pl.struct(self.table.keys).hash() % groups
         pieces = (
-            rows.rows(self.table, {n: f.filter(group == number) for n, f in together.items()}, first, stop, since)
+            rows.rows(self.table, {n: f.filter(group == number) for n, f in tile_set.items()}, first, stop, since)
             for number in range(groups)
         )
         return feature_tables.conform(self.view, pl.concat(pieces))

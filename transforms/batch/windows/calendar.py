@@ -1,4 +1,4 @@
-"""Days of a run: moments of days, frames by day, and days that are done together."""
+"""Days of a run: conversion of days and moments, frames by day, and chunks of days that are computed together."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -10,49 +10,51 @@ from transforms.raw.days import RawDays
 
 CHUNK_DAYS = 400
 CHUNK_EVENTS = 2_500_000
-"""A chunk of work needs so many days or events at the most, whichever comes first: memory does not grow with the years,
-nor with how much is played a day. Where what windows reach back to is most of the events already, a chunk has as many
-of its own beside, so that nothing is read over and over.
+"""Most days or events that a chunk of work reads, whichever is reached first, so that memory grows neither with the
+years nor with the events per day. If most of the events are read only because windows reach back to them, a chunk may
+have as many events of its own, so that events are not read many times.
 """
 
 ONE_DAY = timedelta(days=1)
 
 
-def chunks(needs: list[tuple[date, set[date]]], days: RawDays, most: int | None = None) -> Iterator[list[date]]:
-    """Days that are done together.
+def chunks(needs: list[tuple[date, set[date]]], days: RawDays, limit: int | None = None) -> Iterator[list[date]]:
+    """Divides days into chunks that are computed together.
 
     Args:
-        needs: days, oldest first, and those whose events each needs.
-        days: how many events they have.
-        most: events on the days of one chunk themselves.
+        needs: days, oldest first, and for each the days whose events it needs.
+        days: the raw table, with the number of events of each day.
+        limit: most events on a chunk's own days.
     """
     chunk: list[date] = []
     loaded: set[date] = set()
-    most = most or CHUNK_EVENTS
+    limit = limit or CHUNK_EVENTS
     for day, used in needs:
-        grown = loaded | used
-        far = bool(chunk) and (day - chunk[-1]).days > CHUNK_DAYS
-        own, all_of_them = sum(days.rows.get(one, 0) for one in (*chunk, day)), sum(days.rows[one] for one in grown)
-        full = len(chunk) >= CHUNK_DAYS or own > most or (all_of_them > CHUNK_EVENTS and 2 * own > all_of_them)
-        if chunk and (far or full):
+        needed = loaded | used
+        is_far = bool(chunk) and (day - chunk[-1]).days > CHUNK_DAYS
+        own_events = sum(days.rows.get(own_day, 0) for own_day in (*chunk, day))
+        total_events = sum(days.rows[used_day] for used_day in needed)
+        is_too_large = own_events > limit or (total_events > CHUNK_EVENTS and 2 * own_events > total_events)
+        is_full = len(chunk) >= CHUNK_DAYS or is_too_large
+        if chunk and (is_far or is_full):
             yield chunk
-            chunk, grown = [], set(used)
-        chunk, loaded = [*chunk, day], grown
+            chunk, needed = [], set(used)
+        chunk, loaded = [*chunk, day], needed
     if chunk:
         yield chunk
 
 
 def by_day(frame: pl.DataFrame, at: pl.Expr) -> dict[date, pl.DataFrame]:
-    """Rows of each day, by their time ``at`` in microseconds."""
+    """Splits rows by the day of their time ``at`` in microseconds."""
     parts = frame.with_columns(_day=at // DAY).partition_by("_day", as_dict=True, include_key=False)
     return {date_of(int(day) * DAY): part for (day,), part in parts.items()}
 
 
 def micros(day: date) -> int:
-    """First moment of a day, since 1970."""
+    """First moment of a day, microseconds since 1970."""
     return (day - date(1970, 1, 1)).days * DAY
 
 
 def date_of(at: int) -> date:
-    """Day of a moment."""
+    """Day of a moment in microseconds since 1970."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).date()

@@ -10,7 +10,7 @@ from feature_repo.windows.condition import OPERATORS
 
 
 def expression(condition: Condition) -> pl.Expr:
-    """Never null: what is missing fulfils nothing."""
+    """Converts a condition to an expression that is never null: a missing value fulfils no comparison."""
     if condition.operator == "and":
         return reduce(and_, map(expression, condition.parts))
     if condition.operator == "or":

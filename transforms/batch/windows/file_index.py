@@ -1,4 +1,4 @@
-"""What the files of a table were computed from, and how many rows they have, without opening them again."""
+"""An index of a table's files: input fingerprint and number of rows of each, without opening known files again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,11 @@ from transforms import feature_tables, parquet
 
 @dataclass(frozen=True)
 class KnownFile:
-    """Attributes:
-    inputs: fingerprint of what it was computed from; None if it does not tell or is damaged.
-    rows: how many.
+    """A file of a table.
+
+    Attributes:
+        inputs: fingerprint of the inputs it was computed from; None if it has none or the file is damaged.
+        rows: number of rows.
     """
 
     inputs: str | None
@@ -25,11 +27,11 @@ _KINDS = (str | NoneType, int)
 
 
 def known_files(folder: Path, name: str) -> dict[str, KnownFile]:
-    """Date → the file of a name in each ``date=…`` folder of a table, oldest first; a file is opened when it is new."""
-    return {day: KnownFile(*told) for day, told in parquet.remembered(folder, _opened, _KINDS, name).items()}
+    """Date → the file of a given name in each ``date=…`` folder of a table, oldest first; opens only new files."""
+    return {day: KnownFile(*entry) for day, entry in parquet.remembered(folder, _read_footer, _KINDS, name).items()}
 
 
-def _opened(path: Path) -> tuple[str | None, int]:
+def _read_footer(path: Path) -> tuple[str | None, int]:
     try:
         footer = pq.read_metadata(path)
     except (OSError, pa.ArrowInvalid):

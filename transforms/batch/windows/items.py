@@ -1,7 +1,7 @@
-"""Tiles of all keys in one order, and the ranges of them that windows are.
+"""Tiles of all keys in one sorted order, in which a window is a range of tiles.
 
-Keys are codes, times are counted in the table's unit; both together make one integer, by which tiles and rows are
-sorted. A window of a row is then a range of tiles, found by binary search.
+Keys are codes, and times are counted in the table's unit. Key and time are packed into one integer, the place, by which
+tiles and rows are sorted. The window of a row is then a range of tiles, found by binary search.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from feature_repo.windows import Window, WindowedTable
 
 @dataclass
 class Grid:
-    """How keys and times become one integer.
+    """The encoding of key and time as one integer, the place.
 
     Attributes:
-        base: the earliest time, a multiple of the unit.
-        unit: microseconds.
-        bits: of a time.
+        base: earliest time, microseconds, a multiple of the unit.
+        unit: unit of time, microseconds.
+        bits: number of bits that a time takes.
     """
 
     base: int
@@ -31,17 +31,17 @@ class Grid:
 
     @classmethod
     def over(cls, table: WindowedTable, first: int, last: int) -> "Grid":
-        """For times between two moments."""
+        """A grid for times between two moments, microseconds."""
         base = first - first % table.unit
         return cls(base, table.unit, max(int((last - base) // table.unit + 2).bit_length(), 1))
 
     @property
-    def most_keys(self) -> int:
-        """Codes must be below this."""
+    def max_keys(self) -> int:
+        """Number of keys that fit; codes must be below it."""
         return 1 << (62 - self.bits)
 
     def place(self, codes: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """(n,) integers in the order of key, then time; a time before the base counts as the base."""
+        """(n,) places, which sort by key, then time; a time before the base counts as the base."""
         return (codes << self.bits) + np.maximum((times - self.base) // self.unit, 0)
 
 
@@ -50,11 +50,11 @@ class Items:
     """Tiles of one frame, sorted by key and time.
 
     Attributes:
-        code: (n,) of the key.
-        at: (n,) beginning, microseconds.
-        columns: the other columns of numbers, in the same order.
-        nullable: those in which some are missing.
-        grid: of the places.
+        code: (n,) codes of the keys.
+        at: (n,) starts of the tiles, microseconds.
+        columns: the other number columns without missing values, in the same order.
+        nullable: the columns with missing values, in the same order.
+        grid: encoding of the places.
     """
 
     code: np.ndarray
@@ -65,12 +65,12 @@ class Items:
 
     @cached_property
     def place(self) -> np.ndarray:
-        """(n,) sorted."""
+        """(n,) places of the tiles, sorted."""
         return self.grid.place(self.code, self.at)
 
     @cached_property
-    def before(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Tells how many tiles lie before each of some places."""
+    def count_before(self) -> Callable[[np.ndarray], np.ndarray]:
+        """A function that counts the tiles before each of some places."""
         return counted_below(self.place, self.grid)
 
     def __len__(self) -> int:
@@ -79,11 +79,11 @@ class Items:
 
 @dataclass
 class Rows:
-    """Keys and moments whose values are wanted, sorted.
+    """Keys and moments of the rows to compute, sorted.
 
     Attributes:
-        place: (n,) of key and moment, sorted, without repeats.
-        grid: of the places.
+        place: (n,) places of keys and moments, sorted, without repeats.
+        grid: encoding of the places.
     """
 
     place: np.ndarray
@@ -92,70 +92,71 @@ class Rows:
 
     @cached_property
     def code(self) -> np.ndarray:
-        """(n,) of the key."""
+        """(n,) codes of the keys."""
         return self.place >> self.grid.bits
 
     @cached_property
     def at(self) -> np.ndarray:
-        """(n,) moments T, microseconds."""
+        """(n,) moments T of the rows, microseconds."""
         return (self.place & ((1 << self.grid.bits) - 1)) * self.grid.unit + self.grid.base
 
     @cached_property
     def moment(self) -> int | None:
-        """The time of all rows as it stands in their places; None if they have more than one: a day's run has one."""
+        """The time of all rows, in units since the base, if they have a single one, as in a daily run; else None."""
         times = self.place & ((1 << self.grid.bits) - 1)
         return int(times[0]) if len(times) and (times == times[0]).all() else None
 
     @cached_property
-    def before(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Tells how many rows lie before each of some places."""
+    def count_before(self) -> Callable[[np.ndarray], np.ndarray]:
+        """A function that counts the rows before each of some places."""
         return counted_below(self.place, self.grid)
 
     def __len__(self) -> int:
         return len(self.place)
 
     def ranges(self, items: Items, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """First tile of each row's window, and the one after its last."""
-        before = self._remember((id(items), "before"), lambda: items.before(self.place))
-        return self._remember((id(items), window.name), lambda: self._first(items, window)), before
+        """First tile of each row's window, and the tile after its last."""
+        before = self._cached((id(items), "before"), lambda: items.count_before(self.place))
+        return self._cached((id(items), window.name), lambda: self._first(items, window)), before
 
     def _first(self, items: Items, window: Window) -> np.ndarray:
         if window.is_lifetime:
-            return items.before(self.code << self.grid.bits)
+            return items.count_before(self.code << self.grid.bits)
         if window.hop == self.grid.unit:
             start = np.maximum(self.place - window.width // window.hop, self.code << self.grid.bits)
         else:
             start = self.grid.place(self.code, window.start(self.at))
-        return items.before(start)
+        return items.count_before(start)
 
-    def _remember(self, name: tuple, find: Callable[[], np.ndarray]) -> np.ndarray:
+    def _cached(self, name: tuple, compute: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._ranges:
-            self._ranges[name] = find()
+            self._ranges[name] = compute()
         return self._ranges[name]
 
 
 CELLS = 8
-"""A table of all places is made where it has no more cells than this for each that is known, or asked for at once."""
+"""A lookup table is built if it has at most this many cells for each sorted place, or for each queried one."""
 
 
 def counted_below(ordered: np.ndarray, grid: Grid) -> Callable[[np.ndarray], np.ndarray]:
-    """Tells how many of some places (ascending) are smaller than each of others.
+    """A function that counts, for each query, how many of some places (ascending) are smaller.
 
-    Looked up in a table of all places, where it stays small beside what is asked or known; else by binary search.
+    It uses a lookup table over all places if that is small compared with the places or the queries, and otherwise
+    binary search.
     """
     cells = ((int(ordered[-1]) >> grid.bits) + 1) << grid.bits if len(ordered) else 0
-    below: list[np.ndarray] = []
+    lookup_tables: list[np.ndarray] = []
 
-    def count(places: np.ndarray) -> np.ndarray:
-        if not below and cells <= CELLS * max(len(ordered), len(places)):
-            below.append(running(np.bincount(ordered, minlength=cells)))
-        return below[0][np.minimum(places, cells)] if below else np.searchsorted(ordered, places)
+    def count(queries: np.ndarray) -> np.ndarray:
+        if not lookup_tables and cells <= CELLS * max(len(ordered), len(queries)):
+            lookup_tables.append(prefix_sums(np.bincount(ordered, minlength=cells)))
+        return lookup_tables[0][np.minimum(queries, cells)] if lookup_tables else np.searchsorted(ordered, queries)
 
     return count
 
 
-def begins(*columns: np.ndarray) -> np.ndarray:
-    """(n,) whether a row differs from the one before it in any of the columns; the first one does."""
+def is_run_start(*columns: np.ndarray) -> np.ndarray:
+    """(n,) whether a run begins: whether a row differs from the previous row in any column; true for the first row."""
     out = np.ones(len(columns[0]), bool)
     np.not_equal(columns[0][1:], columns[0][:-1], out=out[1:])
     for column in columns[1:]:
@@ -164,13 +165,13 @@ def begins(*columns: np.ndarray) -> np.ndarray:
 
 
 def runs(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Place at which each run of rows that are equal in all columns begins, and how many rows it has."""
-    first = np.flatnonzero(begins(*columns))
+    """Row number at which each run of rows with equal columns begins, and the length of the run."""
+    first = np.flatnonzero(is_run_start(*columns))
     return first, _lengths(first, len(columns[0]))
 
 
 def _lengths(first: np.ndarray, count: int) -> np.ndarray:
-    """How many of so many rows each run has, from the places at which they begin."""
+    """Lengths of runs that begin at ``first`` and cover ``count`` rows."""
     length = np.empty_like(first)
     if len(first):
         np.subtract(first[1:], first[:-1], out=length[:-1])
@@ -178,18 +179,18 @@ def _lengths(first: np.ndarray, count: int) -> np.ndarray:
     return length
 
 
-def running(values: np.ndarray) -> np.ndarray:
-    """(n + 1,) sums of the first 0, 1, … n values: a sum over a range is the difference of two."""
+def prefix_sums(values: np.ndarray) -> np.ndarray:
+    """(n + 1,) prefix sums of 0, 1, … n values: the sum over a range is the difference of two."""
     out = np.zeros(len(values) + 1, values.dtype)
     np.cumsum(values, out=out[1:])
     return out
 
 
 def extreme(values: np.ndarray, first: np.ndarray, stop: np.ndarray, *, of: np.ufunc, empty: int) -> np.ndarray:
-    """Smallest or largest value of each range; ``empty`` for a range of nothing.
+    """Minimum or maximum of each range, for ``of`` = ``np.minimum`` or ``np.maximum``; ``empty`` for an empty range.
 
-    Each range is covered by two of the length of a power of two (the sparse table of M. Bender and M. Farach-Colton,
-    The LCA Problem Revisited, 2000), of which one length at a time is held.
+    Each range is covered by two ranges whose length is a power of two (the sparse table of M. Bender and M.
+    Farach-Colton, The LCA Problem Revisited, 2000); only one length is in memory at a time.
     """
     length = stop - first
     out = np.full(len(first), empty, values.dtype)
@@ -199,33 +200,33 @@ def extreme(values: np.ndarray, first: np.ndarray, stop: np.ndarray, *, of: np.u
         if level:
             half = 1 << (level - 1)
             best = of(best[:-half], best[half:])
-        mine = np.flatnonzero(power == level)
-        out[mine] = of(best[first[mine]], best[stop[mine] - (1 << level)])
+        ranges = np.flatnonzero(power == level)
+        out[ranges] = of(best[first[ranges]], best[stop[ranges] - (1 << level)])
     return out
 
 
-def expanded(first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All places of some ranges one after the other, and the number of the range that each belongs to."""
+def expand_ranges(first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All positions of some ranges, range by range, and the number of the range that each position belongs to."""
     length = stop - first
     owner = np.repeat(np.arange(len(first)), length)
     ends = np.cumsum(length)
     return np.arange(len(owner)) + (first - (ends - length))[owner], owner
 
 
-def blocks(first: np.ndarray, stop: np.ndarray, most: int) -> list[slice]:
-    """Slices of the ranges with about ``most`` places each."""
+def blocks(first: np.ndarray, stop: np.ndarray, size: int) -> list[slice]:
+    """Slices of the ranges that have about ``size`` positions each."""
     total = np.cumsum(stop - first)
     if not len(total):
         return []
-    cuts = np.searchsorted(total, np.arange(most, total[-1], most)) + 1
+    cuts = np.searchsorted(total, np.arange(size, total[-1], size)) + 1
     edges = np.unique(np.concatenate([[0], cuts, [len(first)]]))
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
-def in_order(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Rows of non-negative integers sorted by the first column, then the second, and so on.
+def sort_rows(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Sorts rows of non-negative integers by the first column, then the second, and so on; returns the columns.
 
-    If they fit they are packed into one integer: sorting those is faster than sorting places by several columns.
+    Rows that fit are packed into one integer each, which sorts faster than row numbers by several columns.
     """
     bits = _bits(columns)
     if sum(bits) > 63:
@@ -240,8 +241,8 @@ def in_order(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(out[::-1])
 
 
-def order_of(*columns: np.ndarray) -> np.ndarray:
-    """(n,) places of rows of non-negative integers in the order of the first column, then the second, and so on."""
+def sort_order(*columns: np.ndarray) -> np.ndarray:
+    """(n,) row numbers that sort rows of non-negative integers by the first column, then the second, and so on."""
     bits = _bits(columns)
     if sum(bits) > 63:
         return np.lexsort(columns[::-1])
@@ -260,36 +261,36 @@ def _packed(columns: tuple[np.ndarray, ...], bits: list[int]) -> np.ndarray:
 
 
 SAMPLE = 10_000
-"""Rows that tell whether equal texts stand together."""
+"""Rows from which it is decided whether equal texts stand together."""
 
 
-def codes_of(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
-    """Distinct texts in the order of their letters, and each series as places in it."""
-    parts = [_of_runs(series) for series in frames]
-    together = pl.concat([texts for texts, _ in parts], rechunk=True).to_arrow(compat_level=pl.CompatLevel.newest())
-    coded = together.dictionary_encode()
+def encode_texts(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
+    """Distinct texts in alphabetical order, and for each series its (n,) codes, positions among them."""
+    parts = [_run_values(series) for series in frames]
+    all_texts = pl.concat([texts for texts, _ in parts], rechunk=True).to_arrow(compat_level=pl.CompatLevel.newest())
+    coded = all_texts.dictionary_encode()
     words = pl.Series(pl.from_arrow(coded.dictionary), dtype=pl.String)
     order = words.arg_sort().to_numpy()
     rank = np.empty(len(words), np.int64)
     rank[order] = np.arange(len(words))
     ranked = rank[coded.indices.to_numpy()]
     pieces = np.split(ranked, np.cumsum([len(texts) for texts, _ in parts])[:-1])
-    found = [
+    series_codes = [
         codes if length is None else np.repeat(codes, length) for codes, (_, length) in zip(pieces, parts, strict=True)
     ]
-    return words.gather(order), found
+    return words.gather(order), series_codes
 
 
-def _of_runs(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
-    """The first of each run of equal texts, and how long it is, where that halves those looked at; else all of them.
+def _run_values(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
+    """The text and length of each run of equal texts if that at least halves the rows; else all texts, and None.
 
-    The keys of a day's tiles are sorted, so that each one's stand together.
+    The tiles of a day are sorted by key, so that equal keys stand together.
     """
-    if 2 * len(_begins_of(texts.head(SAMPLE))) > min(len(texts), SAMPLE):
+    if 2 * len(_run_starts(texts.head(SAMPLE))) > min(len(texts), SAMPLE):
         return texts, None
-    first = _begins_of(texts)
+    first = _run_starts(texts)
     return texts.gather(first), _lengths(first, len(texts))
 
 
-def _begins_of(texts: pl.Series) -> np.ndarray:
+def _run_starts(texts: pl.Series) -> np.ndarray:
     return np.flatnonzero((texts != texts.shift(1)).fill_null(True).to_numpy())

@@ -1,4 +1,4 @@
-"""Rows of a windowed table from tiles."""
+"""Computes the rows of a windowed table from its tiles."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ from feature_repo.windows import (
 )
 from feature_repo.windows.table import duration
 from transforms.batch.windows.decayed import decayed
-from transforms.batch.windows.distinct import Valued, distinct, levels
-from transforms.batch.windows.items import Grid, Items, Rows, begins, codes_of, extreme, running
+from transforms.batch.windows.distinct import ValueTiles, distinct, levels
+from transforms.batch.windows.items import Grid, Items, Rows, encode_texts, extreme, is_run_start, prefix_sums
 from transforms.batch.windows.last_n import last_n, last_n_distinct
 from transforms.batch.windows.lists import Lists
 from transforms.batch.windows.tiles import Tiles
@@ -40,18 +40,18 @@ INT = np.iinfo(np.int64)
 
 
 def rows(table: WindowedTable, tiles: Tiles, first: int, stop: int, since: int | None = None) -> pl.DataFrame:
-    """The rows of a table at the moments T with first ≤ T < stop.
+    """Computes the rows of a table at the moments T with first ≤ T < stop.
 
     Args:
         table: the declaration.
-        tiles: all of the events that matter to these moments: of ``table.reach`` before the first, or since the
+        tiles: tiles of all events that these moments need: from ``table.reach`` before the first one, or from the
             beginning if the table remembers.
-        first: microseconds since 1970.
-        stop: likewise.
-        since: tiles before this count, but a row is never due to them: they sum up the past.
+        first: first moment, microseconds since 1970.
+        stop: moment after the last one, microseconds since 1970.
+        since: microseconds since 1970; earlier tiles are counted but make no row due: they are merged past tiles.
 
     Returns:
-        One row for each key and moment at which an event came into a window or left one, in the order of both: the
+        One row for each key and moment at which an event entered or left a window, in the order of key and moment: the
         keys, ``event_timestamp``, ``created_timestamp`` and the table's columns.
     """
     words, coded = _coded(table, tiles)
@@ -59,27 +59,27 @@ def rows(table: WindowedTable, tiles: Tiles, first: int, stop: int, since: int |
     earliest = int(times.min()) if len(times) else first  # type: ignore[arg-type]
     grid = Grid.over(table, min(earliest, first), stop + table.reach)
     keys = max((int(code.max(initial=-1)) for code in coded.keys.values()), default=-1) + 1
-    unpacked = None
-    if keys > grid.most_keys:
-        coded.keys, unpacked = _dense(coded.keys)
-        keys = len(unpacked)
+    dense_keys = None
+    if keys > grid.max_keys:
+        coded.keys, dense_keys = _dense_codes(coded.keys)
+        keys = len(dense_keys)
     pieces = []
-    for low in range(0, max(keys, 1), grid.most_keys):
-        some = coded if keys <= grid.most_keys else coded.between(low, low + grid.most_keys)
-        piece, code = _rows(table, some, grid, first, stop, -1 if since is None else since)
-        code = code + low if unpacked is None else unpacked[code + low]
+    for low in range(0, max(keys, 1), grid.max_keys):
+        piece_tiles = coded if keys <= grid.max_keys else coded.between(low, low + grid.max_keys)
+        piece, code = _rows(table, piece_tiles, grid, first, stop, -1 if since is None else since)
+        code = code + low if dense_keys is None else dense_keys[code + low]
         pieces.append(_with_keys(table, words, code, piece))
     return pl.concat(pieces)
 
 
 @dataclass
 class _Coded:
-    """Tiles whose texts are places among all texts of their kind, in the order of the letters.
+    """Tiles with texts encoded as positions in the alphabetical list of all texts of the column.
 
     Attributes:
         tiles: the frames.
-        keys: frame → (n,) codes of its keys, all of a table's together as one.
-        values: frame → the texts of its values, and (n,) which; of the frames that have some.
+        keys: frame → (n,) codes of its keys, in which all key columns are combined.
+        values: frame → all texts of its values, and the (n,) codes of the values; only of frames that have values.
     """
 
     tiles: Tiles
@@ -87,37 +87,37 @@ class _Coded:
     values: dict[str, tuple[pl.Series, np.ndarray]]
 
     def between(self, low: int, stop: int) -> "_Coded":
-        """The tiles of the keys low ≤ code < stop, which are counted from low."""
-        chosen = {name: (code >= low) & (code < stop) for name, code in self.keys.items()}
+        """The tiles of the keys with low ≤ code < stop, with ``low`` subtracted from their codes."""
+        masks = {name: (code >= low) & (code < stop) for name, code in self.keys.items()}
         return _Coded(
-            {name: frame.filter(pl.Series(chosen[name])) for name, frame in self.tiles.items()},
-            {name: code[chosen[name]] - low for name, code in self.keys.items()},
-            {name: (texts, value[chosen[name]]) for name, (texts, value) in self.values.items()},
+            {name: frame.filter(pl.Series(masks[name])) for name, frame in self.tiles.items()},
+            {name: code[masks[name]] - low for name, code in self.keys.items()},
+            {name: (texts, value[masks[name]]) for name, (texts, value) in self.values.items()},
         )
 
 
 def _coded(table: WindowedTable, tiles: Tiles) -> tuple[list[pl.Series], _Coded]:
-    """Texts of each key, and the tiles in codes. Columns are coded side by side."""
+    """Encodes tiles, columns in parallel; returns the texts of each key column, and the encoded tiles."""
     columns = [[frame[key] for frame in tiles.values()] for key in table.keys]
-    valued = [name for name, frame in tiles.items() if "value" in frame.columns]
-    columns += [[tiles[name]["value"]] for name in valued]
+    with_values = [name for name, frame in tiles.items() if "value" in frame.columns]
+    columns += [[tiles[name]["value"]] for name in with_values]
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        found = list(pool.map(codes_of, columns))
-    by_key, by_value = found[: len(table.keys)], found[len(table.keys) :]
+        encoded = list(pool.map(encode_texts, columns))
+    by_key, by_value = encoded[: len(table.keys)], encoded[len(table.keys) :]
     combined = {}
     for place, name in enumerate(tiles):
         code = by_key[0][1][place]
         for texts, codes in by_key[1:]:
             code = code * max(len(texts), 1) + codes[place]
         combined[name] = code
-    values = {name: (texts, codes[0]) for name, (texts, codes) in zip(valued, by_value, strict=True)}
+    values = {name: (texts, codes[0]) for name, (texts, codes) in zip(with_values, by_value, strict=True)}
     return [texts for texts, _ in by_key], _Coded(tiles, combined, values)
 
 
-def _dense(codes: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Codes without gaps, and what they stand for."""
-    known = np.unique(np.concatenate(list(codes.values())))
-    return {name: np.searchsorted(known, code) for name, code in codes.items()}, known
+def _dense_codes(codes: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Replaces codes by codes without gaps; returns them, and the original code of each."""
+    distinct_codes = np.unique(np.concatenate(list(codes.values())))
+    return {name: np.searchsorted(distinct_codes, code) for name, code in codes.items()}, distinct_codes
 
 
 def _with_keys(table: WindowedTable, words: list[pl.Series], code: np.ndarray, piece: pl.DataFrame) -> pl.DataFrame:
@@ -133,66 +133,67 @@ def _rows(
     table: WindowedTable, coded: _Coded, grid: Grid, first: int, stop: int, since: int
 ) -> tuple[pl.DataFrame, np.ndarray]:
     sums = _items(coded.tiles["sums"], coded.keys["sums"], grid, [])
-    wanted = _moments(table, sums, grid, first, stop, since)
-    compute = _Compute(table, coded, sums, wanted)
+    moments = _moments(table, sums, grid, first, stop, since)
+    compute = _Compute(table, coded, sums, moments)
     columns: dict[str, pl.Series] = {}
     for name, feature in table.features.items():
         for window in table.windows_of(feature):
             series = compute(name, feature, window)
             fields = feature.fields(name, window.suffix, "String")
-            columns.update({column: made for (column, _), made in zip(fields, series, strict=True)})
-    times = {"event_timestamp": wanted.at, "created_timestamp": np.maximum(wanted.at, compute.late())}
-    timed = [pl.Series(name, values).cast(MICROSECONDS_UTC) for name, values in times.items()]
-    return pl.DataFrame([*timed, *(series.alias(name) for name, series in columns.items())]), wanted.code
+            columns.update({column: values for (column, _), values in zip(fields, series, strict=True)})
+    times = {"event_timestamp": moments.at, "created_timestamp": np.maximum(moments.at, compute.late())}
+    time_columns = [pl.Series(name, values).cast(MICROSECONDS_UTC) for name, values in times.items()]
+    return pl.DataFrame([*time_columns, *(series.alias(name) for name, series in columns.items())]), moments.code
 
 
 def _items(frame: pl.DataFrame, code: np.ndarray, grid: Grid, then_by: list[str]) -> Items:
+    """Sorts tiles by key and time, then by further columns; a minus before a name sorts in descending order."""
     at = frame["at"].to_numpy()
     place = pl.DataFrame({"place": grid.place(code, at), **{name: frame[name.lstrip("-")] for name in then_by}})
     columns = ["place", *then_by]
     order = place.select(pl.arg_sort_by(columns, descending=[name.startswith("-") for name in columns])).to_series()
     index = order.to_numpy()
-    taken = {
+    numbers = {
         name: frame[name].to_numpy()[index]
         for name in frame.columns
         if name != "at" and frame.schema[name].is_numeric() and not frame[name].null_count()
     }
     nullable = {name: frame[name].gather(order) for name in frame.columns if frame[name].null_count()}
-    return Items(code[index], at[index], taken, nullable, grid)
+    return Items(code[index], at[index], numbers, nullable, grid)
 
 
 def _moments(table: WindowedTable, sums: Items, grid: Grid, first: int, stop: int, since: int) -> Rows:
-    """Keys and moments at which something comes or leaves."""
+    """Keys and moments at which a tile enters or leaves a window."""
     recent = sums.at >= since
     code, at = sums.code[recent], sums.at[recent]
     places = []
-    for when in (
+    for moment in (
         at - at % table.unit + table.unit,
         *(window.leaves(at) for window in table.spans if not window.is_lifetime),
     ):
-        inside = (when >= first) & (when < stop)
-        places.append(grid.place(code[inside], when[inside]))
-    together = np.concatenate(places)
-    together.sort()
-    return Rows(together[begins(together)], grid)
+        inside = (moment >= first) & (moment < stop)
+        places.append(grid.place(code[inside], moment[inside]))
+    all_places = np.concatenate(places)
+    all_places.sort()
+    return Rows(all_places[is_run_start(all_places)], grid)
 
 
 class _Compute:
-    """Values of one feature after the other; what several need is computed once."""
+    """Computes the columns of features; intermediate results that several features need are cached."""
 
     def __init__(self, table: WindowedTable, coded: _Coded, sums: Items, rows: Rows) -> None:
         self._table, self._coded, self._sums, self._rows = table, coded, sums, rows
-        self._known: dict[str, Items] = {}
-        self._valued: dict[str, Valued] = {}
-        self._totals: dict[str, np.ndarray] = {}
-        self._levels: dict[str, np.ndarray] = {}
+        self._items_cache: dict[str, Items] = {}
+        self._valued_cache: dict[str, ValueTiles] = {}
+        self._prefix_sums: dict[str, np.ndarray] = {}
+        self._level_cache: dict[str, np.ndarray] = {}
 
     def __call__(self, name: str, feature: Aggregate, window: Window) -> list[pl.Series]:
-        """The columns of a feature in a window."""
+        """Computes the columns of a feature in a window."""
         return getattr(self, f"_{_METHODS[type(feature)]}")(name, feature, window)
 
     def late(self) -> np.ndarray:
-        """(rows,) newest created time of the events that came late to the row's longest window; 0 without any."""
+        """(rows,) newest created time of the late events in the row's longest window; 0 without late events."""
         late = np.flatnonzero(self._sums.columns["late"])
         if not len(late):
             return np.zeros(len(self._rows), np.int64)
@@ -200,14 +201,14 @@ class _Compute:
         if self._table.remembers:
             longest = Window("lifetime", 0, longest.hop)
         first, stop = self._rows.ranges(self._sums, longest)
-        mine = (np.searchsorted(late, first), np.searchsorted(late, stop))
-        return extreme(self._sums.columns["late"][late], *mine, of=np.maximum, empty=0)
+        late_range = (np.searchsorted(late, first), np.searchsorted(late, stop))
+        return extreme(self._sums.columns["late"][late], *late_range, of=np.maximum, empty=0)
 
     def _total(self, part: str, window: Window) -> np.ndarray:
-        if part not in self._totals:
-            self._totals[part] = running(self._sums.columns[part])
+        if part not in self._prefix_sums:
+            self._prefix_sums[part] = prefix_sums(self._sums.columns[part])
         first, stop = self._rows.ranges(self._sums, window)
-        return self._totals[part][stop] - self._totals[part][first]
+        return self._prefix_sums[part][stop] - self._prefix_sums[part][first]
 
     def _count(self, name: str, feature: Count, window: Window) -> list[pl.Series]:
         return [pl.Series(self._total("n", window))]
@@ -235,28 +236,30 @@ class _Compute:
         column = f"{feature.of}.{part}"
         nullable = self._sums.nullable.get(column)
         values = self._sums.columns[column] if nullable is None else nullable.fill_null(empty).to_numpy()
-        found = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
-        return [_where(found != empty, found)]
+        extremes = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
+        return [_where(extremes != empty, extremes)]
 
     def _values(self, name: str, order: list[str]) -> tuple[Items, pl.Series]:
-        """Tiles of the values of a column, and the texts that their codes stand for."""
+        """Sorted tiles of the values of a column, and the texts that their codes stand for."""
         words, value = self._coded.values[name]
-        if name not in self._known:
+        if name not in self._items_cache:
             frame = self._coded.tiles[name].with_columns(value=pl.Series(value))
-            self._known[name] = _items(frame, self._coded.keys[name], self._rows.grid, order)
-        return self._known[name], words
+            self._items_cache[name] = _items(frame, self._coded.keys[name], self._rows.grid, order)
+        return self._items_cache[name], words
 
     def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
         of = f"values.{feature.of}"
-        if of not in self._valued:
+        if of not in self._valued_cache:
             code, (_, value) = self._coded.keys[of], self._coded.values[of]
-            self._valued[of] = Valued.of(code, value, self._coded.tiles[of]["at"].to_numpy(), self._rows.grid)
-        return [pl.Series(distinct(self._valued[of], self._rows, window, feature.exact, lambda: self._levels_of(of)))]
+            self._valued_cache[of] = ValueTiles.of(code, value, self._coded.tiles[of]["at"].to_numpy(), self._rows.grid)
+        return [
+            pl.Series(distinct(self._valued_cache[of], self._rows, window, feature.exact, lambda: self._levels_of(of)))
+        ]
 
     def _levels_of(self, name: str) -> np.ndarray:
-        if name not in self._levels:
-            self._levels[name] = levels(self._coded.values[name][0].to_list())
-        return self._levels[name]
+        if name not in self._level_cache:
+            self._level_cache[name] = levels(self._coded.values[name][0].to_list())
+        return self._level_cache[name]
 
     def _top_k(self, name: str, feature: TopK, window: Window) -> list[pl.Series]:
         items, words = self._values(f"values.{feature.of}", ["first", "value"])
@@ -276,26 +279,26 @@ class _Compute:
     def _last_n(self, name: str, feature: LastN, window: Window) -> list[pl.Series]:
         if feature.distinct:
             items, words = self._values(f"values.{feature.of}", ["first", "value"])
-            made = _lists(last_n_distinct(items, self._rows, window, feature.n), words)
+            texts_and_times = _lists(last_n_distinct(items, self._rows, window, feature.n), words)
         else:
             items, words = self._values(f"events.{feature.of}", ["last", "-value"])
-            made = _lists(last_n(items, self._rows, window, feature.n), words)
-        return made if feature.times else made[:1]
+            texts_and_times = _lists(last_n(items, self._rows, window, feature.n), words)
+        return texts_and_times if feature.times else texts_and_times[:1]
 
     def _newest(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Place of each row's newest tile, and whether there is one."""
+        """Position of each row's newest tile in the window, and whether there is one."""
         first, stop = self._rows.ranges(self._sums, window)
         return np.maximum(stop - 1, 0), first < stop
 
     def _time_since_last(self, name: str, feature: TimeSinceLast, window: Window) -> list[pl.Series]:
-        place, there = self._newest(window)
-        return [_where(there, _taken(self._sums.columns["last"], place))]
+        place, has_tile = self._newest(window)
+        return [_where(has_tile, _take(self._sums.columns["last"], place))]
 
     def _decayed_sum(self, name: str, feature: DecayedSum, window: Window) -> list[pl.Series]:
-        place, there = self._newest(window)
+        place, has_tile = self._newest(window)
         last = self._sums.columns["last"]
         mass = decayed(self._sums.code, last, self._sums.columns[f"{name}.mass"], duration(feature.half_life))
-        return [_where(there, _taken(mass, place)), _where(there, _taken(last, place))]
+        return [_where(has_tile, _take(mass, place)), _where(has_tile, _take(last, place))]
 
 
 _METHODS: dict[type[Aggregate], str] = {
@@ -324,18 +327,18 @@ def deviation(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarr
     return np.sqrt(np.maximum(squares / count - mean * mean, 0.0))
 
 
-def _taken(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _take(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     return values[place] if len(values) else np.zeros(len(place), values.dtype)
 
 
-def _where(there: np.ndarray, values: np.ndarray) -> pl.Series:
-    frame = pl.DataFrame({"there": there, "values": values})
-    return frame.select(pl.when("there").then("values")).to_series()
+def _where(is_valid: np.ndarray, values: np.ndarray) -> pl.Series:
+    frame = pl.DataFrame({"is_valid": is_valid, "values": values})
+    return frame.select(pl.when("is_valid").then("values")).to_series()
 
 
-def _texts(words: pl.Series, values: np.ndarray, place: np.ndarray, there: np.ndarray) -> pl.Series:
-    chosen = _taken(values, np.minimum(np.maximum(place, 0), max(len(values) - 1, 0)))
-    return words.gather(_where(there, chosen))
+def _texts(words: pl.Series, values: np.ndarray, place: np.ndarray, is_valid: np.ndarray) -> pl.Series:
+    codes = _take(values, np.minimum(np.maximum(place, 0), max(len(values) - 1, 0)))
+    return words.gather(_where(is_valid, codes))
 
 
 def _lists(lists: Lists, words: pl.Series) -> list[pl.Series]:
@@ -343,5 +346,5 @@ def _lists(lists: Lists, words: pl.Series) -> list[pl.Series]:
 
     offsets = np.concatenate([[0], np.cumsum(lists.length)]).astype(np.int64)
     texts = words.gather(lists.values).to_arrow(compat_level=pl.CompatLevel.oldest())
-    made = (pa.LargeListArray.from_arrays(offsets, array) for array in (texts, pa.array(lists.beside)))
-    return [pl.Series(pl.from_arrow(array)) for array in made]
+    list_arrays = (pa.LargeListArray.from_arrays(offsets, array) for array in (texts, pa.array(lists.numbers)))
+    return [pl.Series(pl.from_arrow(array)) for array in list_arrays]

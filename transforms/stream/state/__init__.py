@@ -1,7 +1,7 @@
-"""What the stream keeps of the events so far: windowed tables in memory, changed by each event and by time.
+"""The state of the stream: windowed tables in memory, changed by each event and by the passing of time.
 
-``events`` makes numbers of what is told, ``live_table`` counts it and says which rows are due. A table's windows are
-sums that grow when events come and shrink when their hop leaves (``sums``, kept apart in ``hop_tiles``); beside them
-stand the texts of each key (``values``, ``top_k``, ``newest``, ``oldest``). One pass of numpy a batch and a part of
-the state, so that the work of one event is small where many come at once.
+``events`` encodes events as columns of numbers. ``live_table`` counts them and says which rows are due. A table's
+windows are sums that grow when events arrive and shrink when their hop leaves the window (``sums``; ``hop_tiles`` keeps
+the sums of each hop). The texts of each key are kept separately (``values``, ``top_k``, ``newest``, ``oldest``). Each
+part of the state handles a batch in one numpy pass, so the work per event is small where many arrive together.
 """

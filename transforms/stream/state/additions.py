@@ -1,4 +1,4 @@
-"""What is added to a live table at once."""
+"""Additions to a live table: events, or tiles of the batch run, as columns of numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from transforms.stream.state.grouped import Grouped
 
 @dataclass
 class Texts:
-    """Texts of one column that came: one row an event, or a tile.
+    """Texts of one column to add: one row for each event or tile.
 
     Attributes:
-        key: (n,) whose.
-        value: (n,) codes, none missing.
-        at: (n,) a moment of the hop.
-        first: (n,) when first, microseconds.
-        last: (n,) when last.
-        n: (n,) how often; None for once each.
-        pair: (n,) numbers of keys and texts, see ``Values.pairs``; None if nobody knows them yet.
+        key: (n,) codes of the keys.
+        value: (n,) codes of the texts, none missing.
+        at: (n,) a moment within the hop that the row counts in, microseconds.
+        first: (n,) time of the text's first event, microseconds.
+        last: (n,) time of the text's last event, microseconds.
+        n: (n,) numbers of events; None if every row is one event.
+        pair: (n,) numbers of the pairs of key and text, see ``Values.pairs``; None if not looked up yet.
     """
 
     key: np.ndarray
@@ -33,31 +33,31 @@ class Texts:
 
     @cached_property
     def by_key(self) -> Grouped:
-        """Which of them belong together."""
+        """The rows grouped by key."""
         return Grouped.by(self.key)
 
-    def keep(self, some: np.ndarray | None) -> "Texts":
-        """Those at some places; all if None."""
-        if some is None:
+    def keep(self, selection: np.ndarray | None) -> "Texts":
+        """Selects rows by a mask or by row numbers; None selects all."""
+        if selection is None:
             return self
         columns = (self.key, self.value, self.at, self.first, self.last, self.n, self.pair)
-        return Texts(*(None if column is None else column[some] for column in columns))  # type: ignore[arg-type]
+        return Texts(*(None if column is None else column[selection] for column in columns))  # type: ignore[arg-type]
 
 
 @dataclass
 class Additions:
-    """What came: one row an event, or a tile of the batch run.
+    """Additions to a live table: one row for each event, or for each tile of the batch run.
 
     Attributes:
-        key: (n,) codes.
-        at: (n,) a moment of the hop that it counts in.
+        key: (n,) codes of the keys.
+        at: (n,) a moment within the hop that the row counts in, microseconds.
         last: (n,) time of the newest event, microseconds.
-        created: (n,) when it was known; 0 for at once.
-        sums: (n, parts) in the order of ``LiveTable.parts``.
-        masses: fading sum → (n,) as of ``last``.
+        created: (n,) created time, microseconds; 0 if it is the event time.
+        sums: (n, parts) numbers to add, in the order of ``LiveTable.parts``.
+        masses: name of the decayed sum → (n,) its value as of ``last``.
         texts: column → its texts.
         sequence: column → its texts as single events.
-        due: whether rows are due to it.
+        due: whether the additions make rows due.
     """
 
     key: np.ndarray
@@ -72,5 +72,5 @@ class Additions:
 
     @cached_property
     def by_key(self) -> Grouped:
-        """Which of them belong together."""
+        """The rows grouped by key."""
         return Grouped.by(self.key)

@@ -1,49 +1,52 @@
-"""Slots by their keys."""
+"""An index from keys to their slots."""
 
 import numpy as np
 
-from transforms.batch.windows.items import expanded
-from transforms.stream.state.hop_tiles import looked_up
+from transforms.batch.windows.items import expand_ranges
+from transforms.stream.state.hop_tiles import find_sorted
 
 FEW = 4096
-"""Slots that are looked through for those of some keys; more are put in the order of the keys first."""
+"""Unsorted slots that a lookup scans; once there are more, they are sorted by key first."""
 
 
 class ByKey:
-    """Finds the slots of keys, which are numbered as they come.
+    """Finds the slots of keys. Slots are numbered in the order of their creation.
 
-    They are held in runs in the order of the keys. Two neighbours become one when the later one is no shorter, so that
-    each slot is sorted anew some log₂ n times, and a look goes through as many runs (the logarithmic method of
+    Slots are held in runs sorted by key. Two neighbouring runs are merged when the later one is no shorter, so each
+    slot is sorted again about log₂ n times, and a lookup searches about log₂ n runs (the logarithmic method of
     J. Bentley and J. Saxe, Decomposable Searching Problems, 1980).
     """
 
     def __init__(self) -> None:
         self._runs: list[tuple[np.ndarray, np.ndarray]] = []
-        self._done = 0
+        self._sorted_count = 0
 
-    def of(self, keys: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Slots, and the place of each one's key.
+    def find(self, keys: np.ndarray, slot_keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Finds all slots of some keys.
 
         Args:
-            keys: that are wanted, sorted, without repeats.
-            key: (slots,) of all there are; those of before as they were.
+            keys: the requested keys, sorted, without repeats.
+            slot_keys: (slots,) key of every slot; slots of earlier calls must keep their keys.
+
+        Returns:
+            The slots, and for each slot the position of its key in ``keys``.
         """
-        if len(key) - self._done > FEW:
-            self._put_in_order(key)
-        found = []
+        if len(slot_keys) - self._sorted_count > FEW:
+            self._add_run(slot_keys)
+        matches = []
         for sorted_keys, slots in self._runs:
             first, stop = (np.searchsorted(sorted_keys, keys, side=side) for side in ("left", "right"))
-            place, owner = expanded(first, stop)
-            found.append((slots[place], owner))
-        where, there = looked_up(keys, key[self._done :])
-        mine = np.flatnonzero(there)
-        found.append((mine + self._done, where[mine]))
-        return np.concatenate([slots for slots, _ in found]), np.concatenate([owner for _, owner in found])
+            place, owner = expand_ranges(first, stop)
+            matches.append((slots[place], owner))
+        position, is_match = find_sorted(keys, slot_keys[self._sorted_count :])
+        unsorted_slots = np.flatnonzero(is_match)
+        matches.append((unsorted_slots + self._sorted_count, position[unsorted_slots]))
+        return np.concatenate([slots for slots, _ in matches]), np.concatenate([owner for _, owner in matches])
 
-    def _put_in_order(self, key: np.ndarray) -> None:
-        slots = np.arange(self._done, len(key))
-        self._done = len(key)
+    def _add_run(self, slot_keys: np.ndarray) -> None:
+        slots = np.arange(self._sorted_count, len(slot_keys))
+        self._sorted_count = len(slot_keys)
         while self._runs and len(self._runs[-1][1]) <= len(slots):
             slots = np.concatenate([self._runs.pop()[1], slots])
-        order = np.argsort(key[slots], kind="stable")
-        self._runs.append((key[slots][order], slots[order]))
+        order = np.argsort(slot_keys[slots], kind="stable")
+        self._runs.append((slot_keys[slots][order], slots[order]))

@@ -16,23 +16,23 @@ from transforms.stream.state.words import Words
 
 @dataclass(frozen=True)
 class Events:
-    """Some events.
+    """Events of one source as columns of numbers.
 
     Attributes:
-        time: (n,) when they happened, microseconds since 1970.
-        created: (n,) when we learned of them.
-        texts: column → (n,) codes, −1 where missing.
-        numbers: column → (n,) integers, 0 where missing; truths are 0 or 1.
-        there: column of numbers → (n,) whether it was told.
-        words: column of texts → what the codes stand for.
-        pairs: two columns of texts → the numbers of their pairs.
+        time: (n,) event times, microseconds since 1970.
+        created: (n,) created times, microseconds since 1970.
+        texts: text column → (n,) codes, −1 where missing.
+        numbers: number column → (n,) integers, 0 where missing; booleans are 0 or 1.
+        present: number column → (n,) whether the event has a value.
+        words: text column → the texts that its codes stand for.
+        pairs: two text columns → the numbers of their pairs of codes.
     """
 
     time: np.ndarray
     created: np.ndarray
     texts: Mapping[str, np.ndarray]
     numbers: Mapping[str, np.ndarray]
-    there: Mapping[str, np.ndarray]
+    present: Mapping[str, np.ndarray]
     words: Mapping[str, Words]
     pairs: Mapping[frozenset[str], Pairs]
     _numbers: dict[frozenset[str], np.ndarray] = field(default_factory=dict)
@@ -40,84 +40,88 @@ class Events:
     def __len__(self) -> int:
         return len(self.time)
 
-    def keep(self, some: np.ndarray | slice) -> "Events":
-        """A part of them: a mask, places or a slice."""
-        texts, numbers, there = (
-            {name: column[some] for name, column in group.items()} for group in (self.texts, self.numbers, self.there)
+    def keep(self, selection: np.ndarray | slice) -> "Events":
+        """Selects events by a mask, by row numbers or by a slice."""
+        texts, numbers, present = (
+            {name: column[selection] for name, column in group.items()}
+            for group in (self.texts, self.numbers, self.present)
         )
-        return Events(self.time[some], self.created[some], texts, numbers, there, self.words, self.pairs)
+        return Events(self.time[selection], self.created[selection], texts, numbers, present, self.words, self.pairs)
 
     def numbers_of(self, columns: frozenset[str]) -> np.ndarray:
-        """(n,) numbers of the pairs of two columns of which no text is missing; several tables ask for the same."""
+        """(n,) numbers of the pairs of two text columns without missing texts; cached, as several tables use them."""
         if columns not in self._numbers:
             self._numbers[columns] = self.pairs[columns].of_columns(*((name, self.texts[name]) for name in columns))
         return self._numbers[columns]
 
     @classmethod
     def concat(cls, pieces: "Sequence[Events]") -> "Events":
-        """One after the other; at least one."""
+        """Concatenates pieces in their order; there must be at least one."""
         if len(pieces) == 1:
             return pieces[0]
         time, created = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("time", "created"))
-        texts, numbers, there = (
+        texts, numbers, present = (
             {
                 name: np.concatenate([getattr(piece, group)[name] for piece in pieces])
                 for name in getattr(pieces[0], group)
             }
-            for group in ("texts", "numbers", "there")
+            for group in ("texts", "numbers", "present")
         )
-        return cls(time, created, texts, numbers, there, pieces[0].words, pieces[0].pairs)
+        return cls(time, created, texts, numbers, present, pieces[0].words, pieces[0].pairs)
 
 
 class Coder:
-    """Makes ``Events`` of columns as they are told.
+    """Encodes columns of Python values as ``Events``.
 
     Args:
-        source: kind of event.
-        tenant: stands in the columns that all events share.
+        source: the kind of event.
+        tenant: value of the columns that all events share.
     """
 
     def __init__(self, source: EventSource, tenant: str) -> None:
         self.source = source
         self.words = {name: Words() for name in (*source.columns, *source.shared) if source.dtype(name) == "String"}
-        self.pairs = {frozenset(both): Pairs() for both in combinations(self.words, 2)}
+        self.pairs = {frozenset(columns): Pairs() for columns in combinations(self.words, 2)}
         for name in source.shared:
             self.words[name].codes([tenant])
 
     def events(self, time: Iterable[int], created: Iterable[int], columns: Mapping[str, Sequence[Any]]) -> Events:
-        """Columns of Python values, None where something is missing."""
-        texts, numbers, there = {}, {}, {}
+        """Encodes columns of Python values, in which None is a missing value."""
+        texts, numbers, present = {}, {}, {}
         times = np.array(time, np.int64)
         for name, dtype in self.source.columns.items():
-            told = columns[name]
+            values = columns[name]
             if dtype == "String":
-                texts[name] = self.words[name].codes(told)
+                texts[name] = self.words[name].codes(values)
                 continue
-            if None in told:
-                there[name] = np.array([value is not None for value in told])
-                numbers[name] = np.array([value or 0 for value in told], np.int64)
+            if None in values:
+                present[name] = np.array([value is not None for value in values])
+                numbers[name] = np.array([value or 0 for value in values], np.int64)
             else:
-                there[name], numbers[name] = np.ones(len(told), bool), np.array(told, np.int64)
+                present[name], numbers[name] = np.ones(len(values), bool), np.array(values, np.int64)
         texts |= {name: np.zeros(len(times), np.int64) for name in self.source.shared}
-        return Events(times, np.array(created, np.int64), texts, numbers, there, self.words, self.pairs)
+        return Events(times, np.array(created, np.int64), texts, numbers, present, self.words, self.pairs)
 
 
 def holds(condition: Condition, events: Events) -> np.ndarray:
-    """(n,) whether each event fulfils it."""
+    """(n,) whether each event fulfils the condition."""
     if condition.operator in ("and", "or"):
-        of = np.logical_and if condition.operator == "and" else np.logical_or
-        return reduce(of, (holds(part, events) for part in condition.parts))
+        combine = np.logical_and if condition.operator == "and" else np.logical_or
+        return reduce(combine, (holds(part, events) for part in condition.parts))
     if condition.operator == "not":
         return ~holds(condition.parts[0], events)
     name = condition.parts[0]
     codes = events.texts.get(name)
-    there = events.there[name] if codes is None else codes >= 0
+    present = events.present[name] if codes is None else codes >= 0
     if condition.operator == "missing":
-        return ~there
+        return ~present
     compare, value = OPERATORS[condition.operator], condition.parts[1]
     if codes is not None:
-        known, place = np.unique(codes, return_inverse=True)
+        distinct_codes, position = np.unique(codes, return_inverse=True)
         texts = events.words[name].texts
-        return there & np.array([code >= 0 and bool(compare(texts[code], value)) for code in known], bool)[place]
+        return (
+            present
+            & np.array([code >= 0 and bool(compare(texts[code], value)) for code in distinct_codes], bool)[position]
+        )
     numbers = events.numbers[name]
-    return there & (np.isin(numbers, list(value)) if condition.operator == "in" else compare(numbers, value))
+    return present & (np.isin(numbers, list(value)) if condition.operator == "in" else compare(numbers, value))

@@ -1,4 +1,4 @@
-"""Rows by what they belong to."""
+"""Rows grouped by an index."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from transforms.batch.windows.items import runs
 
 @dataclass(frozen=True)
 class Grouped:
-    """Rows of equal index, together.
+    """Groups of rows with equal index.
 
     Attributes:
-        index: (m,) sorted, without repeats.
-        order: (n,) places of the rows, those of the first index first.
-        first: (m,) where the rows of each begin in this order.
-        length: (m,) how many they are.
+        index: (m,) index of each group, sorted, without repeats.
+        order: (n,) row numbers, sorted by the group's index.
+        first: (m,) position in ``order`` at which each group begins.
+        length: (m,) number of rows of each group.
     """
 
     index: np.ndarray
@@ -25,16 +25,16 @@ class Grouped:
 
     @classmethod
     def by(cls, index: np.ndarray) -> "Grouped":
-        """From (n,) an index of each row."""
+        """Groups rows by (n,) the index of each row."""
         order = np.argsort(index)
         ordered = index[order]
         first, length = runs(ordered)
         return cls(ordered[first], order, first, length)
 
-    def added(self, rows: np.ndarray) -> np.ndarray:
-        """(m, …) sums of integers."""
+    def sums(self, rows: np.ndarray) -> np.ndarray:
+        """(m, …) sums of each group's rows, which are integers."""
         return np.add.reduceat(rows[self.order], self.first)
 
-    def largest(self, rows: np.ndarray) -> np.ndarray:
-        """(m, …)."""
+    def maxima(self, rows: np.ndarray) -> np.ndarray:
+        """(m, …) maxima of each group's rows."""
         return np.maximum.reduceat(rows[self.order], self.first)

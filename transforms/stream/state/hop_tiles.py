@@ -1,4 +1,4 @@
-"""What has come within each hop, so that it can be taken away when it leaves a window."""
+"""Sums of each hop, kept so that they can be subtracted when the hop leaves a window."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -8,50 +8,54 @@ import numpy as np
 from transforms.stream.state.growing import Growing
 
 MERGE = 32
-"""Pieces of one tile that are put together."""
+"""Pieces of one closed tile after which they are merged into one."""
 
 
-class Adding(Protocol):
-    """How rows of the same index are added up."""
+class Reduction(Protocol):
+    """How rows of the same index are reduced to one row."""
 
-    nothing: np.ndarray
-    """(parts,) which changes no row."""
+    neutral_row: np.ndarray
+    """(parts,) the row that changes no other row when combined with it."""
 
-    def joined(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """(…, parts) of two rows each, one."""
+    def combine(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """(…, parts) the pairwise reduction of two arrays of rows."""
         ...
 
-    def together(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) in any order and (n, parts) → (m,) sorted, without repeats, and (m, parts)."""
+    def reduce_by_index(self, index: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Reduces (n, parts) rows with (n,) indices in any order.
+
+        Returns:
+            (m,) indices, sorted, without repeats, and (m, parts) one row for each.
+        """
         ...
 
 
 class HopTiles:
-    """Tiles of one width. A tile is named by its beginning in microseconds.
+    """Tiles of one width. A tile is identified by its start in microseconds.
 
-    The newest one is open: its rows lie in an array by index, so that what comes is added where it belongs. When a
-    newer one opens, it is closed, and handed on to the wider tiles that are made of such. What comes for one that is
-    closed is kept beside it.
+    The newest tile is open: its rows lie in an array by index, so additions are combined in place. When a newer tile
+    opens, the previous one is closed and passed on to the wider tiles that are composed of such tiles. Additions to a
+    closed tile are kept as further pieces of it.
 
     Args:
-        hop: width.
-        adding: how rows are added up.
-        wider: made of these tiles.
+        hop: width of the tiles, microseconds.
+        reduction: how rows are combined.
+        wider: the wider tiles that are composed of these tiles.
     """
 
-    def __init__(self, hop: int, adding: Adding, wider: "Sequence[HopTiles]" = ()) -> None:
-        self.hop, self._adding, self._wider = hop, adding, wider
-        self._made_of: HopTiles | None = None
+    def __init__(self, hop: int, reduction: Reduction, wider: "Sequence[HopTiles]" = ()) -> None:
+        self.hop, self._reduction, self._wider = hop, reduction, wider
+        self._narrower: HopTiles | None = None
         for tiles in wider:
-            tiles._made_of = self
+            tiles._narrower = self
         self._closed: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self._open: int | None = None
-        self._rows = Growing(np.int64, adding.nothing, tail=adding.nothing.shape)
-        self._there, self._top = Growing(np.bool_, False), 0
-        self._oldest = -np.inf  # what begins before is not asked for
+        self._rows = Growing(np.int64, reduction.neutral_row, tail=reduction.neutral_row.shape)
+        self._present, self._top = Growing(np.bool_, False), 0
+        self._oldest = -np.inf  # start of the oldest tile that is kept
 
     def put(self, at: int, index: np.ndarray, rows: np.ndarray) -> None:
-        """Add to the tile that holds a moment; the index is without repeats."""
+        """Adds rows to the tile that contains a moment; the index has no repeats."""
         if not len(index):
             return
         at -= at % self.hop
@@ -60,16 +64,16 @@ class HopTiles:
             self._open = at
         if at == self._open:
             top = int(index.max()) + 1
-            held = self._rows.values(top)
-            held[index] = self._adding.joined(held[index], rows)
-            self._there.values(top)[index] = True
+            tile_rows = self._rows.values(top)
+            tile_rows[index] = self._reduction.combine(tile_rows[index], rows)
+            self._present.values(top)[index] = True
             self._top = max(self._top, top)
         else:
-            self._keep(at, *self._adding.together(index, rows))
+            self._keep(at, *self._reduction.reduce_by_index(index, rows))
 
     def between(self, first: float, stop: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Beginning, index (sorted) and rows of the tiles that begin in a span, oldest first."""
-        self._settle(stop)
+        """Start, index (sorted) and rows of the tiles that start from ``first`` up to ``stop``, oldest first."""
+        self._close_before(stop)
         for at in sorted(at for at in self._closed if first <= at < stop):
             pieces = self._closed[at]
             if len(pieces) > 1:
@@ -77,30 +81,30 @@ class HopTiles:
             yield at, *pieces[0]
 
     def drop(self, before: float) -> None:
-        """Forget what begins before a moment, and what comes of that time from now on."""
+        """Drops tiles that start before a moment, and from now on ignores additions to them."""
         self._oldest = before
         for at in [at for at in self._closed if at < before]:
             del self._closed[at]
 
-    def _settle(self, stop: float) -> None:
-        """Close what begins before a moment, after what it is made of."""
-        if self._made_of is not None:
-            self._made_of._settle(stop if stop == np.inf else stop + -stop % self.hop)
+    def _close_before(self, stop: float) -> None:
+        """Closes the tile that starts before a moment, after the narrower tiles that it is composed of."""
+        if self._narrower is not None:
+            self._narrower._close_before(stop if stop == np.inf else stop + -stop % self.hop)
         if self._open is not None and self._open < stop:
             self._close()
 
     def _close(self) -> None:
         if self._open is None:
             return
-        there, held = self._there.values(self._top), self._rows.values(self._top)
-        index = np.flatnonzero(there)
-        rows, at = held[index], self._open
-        there[index], held[index] = False, self._adding.nothing
+        present, tile_rows = self._present.values(self._top), self._rows.values(self._top)
+        index = np.flatnonzero(present)
+        rows, at = tile_rows[index], self._open
+        present[index], tile_rows[index] = False, self._reduction.neutral_row
         self._open, self._top = None, 0
         self._keep(at, index, rows)
 
     def _keep(self, at: int, index: np.ndarray, rows: np.ndarray) -> None:
-        """A piece of a closed tile, sorted."""
+        """Keeps a sorted piece of a closed tile, and passes it on to the wider tiles."""
         if at >= self._oldest:
             pieces = self._closed.setdefault(at, [])
             pieces.append((index, rows))
@@ -110,46 +114,48 @@ class HopTiles:
             tiles.put(at, index, rows)
 
     def _merged(self, pieces: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-        return self._adding.together(
+        return self._reduction.reduce_by_index(
             np.concatenate([index for index, _ in pieces]), np.concatenate([rows for _, rows in pieces])
         )
 
 
 class ByHop:
-    """Tiles of each width that a table's windows move by.
+    """Tiles of every hop that a table's windows move by.
 
     Args:
-        hops: of each window in turn, 0 for one that never ends.
-        adding: how rows are added up.
+        hops: hop of each window, microseconds; 0 for a window that never ends.
+        reduction: how rows are combined.
     """
 
-    def __init__(self, hops: list[int], adding: Adding) -> None:
-        self._of_window = hops
+    def __init__(self, hops: list[int], reduction: Reduction) -> None:
+        self._window_hops = hops
         self._tiles: dict[int, HopTiles] = {}
         widths = sorted({hop for hop in hops if hop}, reverse=True)
-        made_of = {hop: max((one for one in widths if one < hop and not hop % one), default=0) for hop in widths}
+        narrower = {
+            hop: max((width for width in widths if width < hop and not hop % width), default=0) for hop in widths
+        }
         for hop in widths:
-            wider = [self._tiles[one] for one in widths if made_of[one] == hop]
-            self._tiles[hop] = HopTiles(hop, adding, wider)
-        self._narrowest = [self._tiles[hop] for hop in widths if not made_of[hop]]
-        self._windows = {hop: [window for window, mine in enumerate(hops) if mine == hop] for hop in widths}
+            wider = [self._tiles[width] for width in widths if narrower[width] == hop]
+            self._tiles[hop] = HopTiles(hop, reduction, wider)
+        self._narrowest = [self._tiles[hop] for hop in widths if not narrower[hop]]
+        self._windows = {hop: [window for window, window_hop in enumerate(hops) if window_hop == hop] for hop in widths}
 
     def put(self, at: int, index: np.ndarray, rows: np.ndarray) -> None:
-        """Keep what windows will have to give back."""
+        """Adds rows to the tiles of every width, from which windows subtract them later."""
         for tiles in self._narrowest:
             tiles.put(at, index, rows)
 
-    def of(self, window: int) -> HopTiles:
-        """The tiles of a window that ends."""
-        return self._tiles[self._of_window[window]]
+    def of_window(self, window: int) -> HopTiles:
+        """The tiles of a window, which must be one that ends."""
+        return self._tiles[self._window_hops[window]]
 
     def drop(self, starts: np.ndarray) -> None:
-        """Forget what no window holds any more."""
+        """Drops tiles that no window contains any more; ``starts`` are the first moments of the windows."""
         for hop, tiles in self._tiles.items():
             tiles.drop(starts[self._windows[hop]].min())
 
 
-def looked_up(index: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Place of each wanted one in a sorted index, and whether it is there."""
-    place = np.minimum(np.searchsorted(index, wanted), max(len(index) - 1, 0))
-    return place, (index[place] == wanted) if len(index) else np.zeros(len(wanted), bool)
+def find_sorted(index: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the position of each query in a sorted index, and whether the index contains it."""
+    position = np.minimum(np.searchsorted(index, queries), max(len(index) - 1, 0))
+    return position, (index[position] == queries) if len(index) else np.zeros(len(queries), bool)

@@ -11,10 +11,10 @@ from transforms.stream.state.words import Words
 
 
 class Keys:
-    """Codes of keys: of a single column those of its texts, of several a number for each combination.
+    """Codes of keys: the code of the text for a key of one column, the number of the combination for several columns.
 
     Args:
-        table: whose keys.
+        table: the table that has the keys.
         words: column → its texts.
     """
 
@@ -28,19 +28,19 @@ class Keys:
         return len(self._pairs[-1] if self._pairs else self._words[0])
 
     def codes(self, parts: list[np.ndarray]) -> np.ndarray:
-        """(n,) of the codes of each column."""
+        """(n,) codes of keys, from the (n,) codes of the texts of each column; new keys get new codes."""
         if not self._pairs:
             return parts[0]
-        known, found = len(self), parts[0]
+        count_before, codes = len(self), parts[0]
         for pairs, part in zip(self._pairs, parts[1:], strict=True):
-            found = pairs.numbers(found, part)
-        fresh = found >= known
-        if fresh.any():
-            self._parts.values(len(self))[found[fresh]] = np.column_stack(parts)[fresh]
-        return found
+            codes = pairs.numbers(codes, part)
+        is_new = codes >= count_before
+        if is_new.any():
+            self._parts.values(len(self))[codes[is_new]] = np.column_stack(parts)[is_new]
+        return codes
 
     def texts(self, codes: np.ndarray) -> dict[str, list[str]]:
-        """Join key → (n,) texts."""
+        """Join key → (n,) texts of the coded keys."""
         parts = self._parts.values(len(self))[codes] if self._pairs else codes[:, None]
         return {
             name: [words.texts[code] for code in column]

@@ -38,10 +38,10 @@ class LiveRows:
     """Rows of a live table.
 
     Attributes:
-        codes: (n,) of their keys, sorted.
-        event: (n,) moments, microseconds.
-        created: (n,) when they could be known.
-        columns: columns of one type → (their number × n,) values, one column after the other.
+        codes: (n,) codes of the keys, sorted.
+        event: (n,) event times, microseconds.
+        created: (n,) created times, microseconds.
+        columns: names of the columns of one type → (columns · n,) values, column by column.
     """
 
     codes: np.ndarray
@@ -51,145 +51,145 @@ class LiveRows:
 
     @classmethod
     def of(cls, table: LiveTable, keys: np.ndarray) -> "LiveRows":
-        """The newest row of each of some keys (sorted, without repeats)."""
+        """Computes the newest row of each key; the keys are sorted, without repeats."""
         return cls(keys, *table.times(keys), _columns(table, keys))
 
 
 @dataclass
-class _Asked:
-    """What a column is made of.
+class _Feature:
+    """One feature of some keys: the inputs from which its columns are computed.
 
     Attributes:
-        table: whose.
-        keys: (n,) sorted, without repeats.
-        name: of the feature.
-        feature: its declaration.
+        table: the live table that has the feature.
+        keys: (n,) codes of the keys, sorted, without repeats.
+        name: name of the feature.
+        declaration: its aggregate.
         windows: (w,) numbers of its windows.
-        sums: (parts, w, n) of the keys.
+        sums: (parts, w, n) sums of the keys.
     """
 
     table: LiveTable
     keys: np.ndarray
     name: str
-    feature: Any
+    declaration: Any
     windows: list[int]
     sums: np.ndarray
 
     def part(self, name: str) -> np.ndarray:
-        """(w·n,) window by window."""
-        return self.sums[self.table.place[name]].ravel()
+        """(w·n,) sums of one part, window by window."""
+        return self.sums[self.table.part_index[name]].ravel()
 
     @property
     def of(self) -> str:
-        """The column that is read."""
-        return str(self.feature.of)
+        """The column that the feature aggregates."""
+        return str(self.declaration.of)
 
     @property
     def starts(self) -> np.ndarray:
-        """(w,) first moments."""
+        """(w,) first moments of the windows, microseconds."""
         return self.table.starts[self.windows]
 
     @property
     def words(self) -> Words:
-        """Texts of the column that is read."""
+        """The texts of the column that the feature aggregates."""
         return self.table.words(self.of)
 
 
 def _columns(table: LiveTable, keys: np.ndarray) -> dict[tuple[str, ...], pa.Array]:
-    """Columns of one type → (columns · n,) values of some keys (sorted, without repeats), column by column."""
+    """Computes the columns of some keys (sorted, without repeats): names of one type → (columns · n,) values."""
     sums = np.ascontiguousarray(table.sums(keys).transpose(2, 1, 0))
     by_type: dict[pa.DataType, tuple[list[str], list[pa.Array]]] = {}
-    for name, feature in table.table.features.items():
+    for name, declaration in table.table.features.items():
         windows = table.windows.get(name, [])
-        mine = sums if len(windows) == sums.shape[1] else sums[:, windows]
-        made = _MAKERS[type(feature)](_Asked(table, keys, name, feature, windows, mine))
-        for names, values in zip(table.names[name], made, strict=True):
+        window_sums = sums if len(windows) == sums.shape[1] else sums[:, windows]
+        columns = _COLUMNS_OF[type(declaration)](_Feature(table, keys, name, declaration, windows, window_sums))
+        for names, values in zip(table.names[name], columns, strict=True):
             all_names, arrays = by_type.setdefault(values.type, ([], []))
             all_names.extend(names)
             arrays.append(values)
     return {tuple(names): pa.concat_arrays(arrays) for names, arrays in by_type.values()}
 
 
-def _count(asked: _Asked) -> list[pa.Array]:
-    return [pa.array(asked.part("n"))]
+def _count(feature: _Feature) -> list[pa.Array]:
+    return [pa.array(feature.part("n"))]
 
 
-def _count_if(asked: _Asked) -> list[pa.Array]:
-    return [pa.array(asked.part(f"{asked.name}.true"))]
+def _count_if(feature: _Feature) -> list[pa.Array]:
+    return [pa.array(feature.part(f"{feature.name}.true"))]
 
 
-def _sum(asked: _Asked) -> list[pa.Array]:
-    return [pa.array(asked.part(f"{asked.of}.sum"))]
+def _sum(feature: _Feature) -> list[pa.Array]:
+    return [pa.array(feature.part(f"{feature.of}.sum"))]
 
 
-def _mean(asked: _Asked) -> list[pa.Array]:
-    n = asked.part(f"{asked.of}.n")
-    return [_where(n > 0, asked.part(f"{asked.of}.sum") / np.maximum(n, 1))]
+def _mean(feature: _Feature) -> list[pa.Array]:
+    n = feature.part(f"{feature.of}.n")
+    return [_where(n > 0, feature.part(f"{feature.of}.sum") / np.maximum(n, 1))]
 
 
-def _rate(asked: _Asked) -> list[pa.Array]:
-    n = asked.part("n")
-    return [_where(n > 0, asked.part(f"{asked.name}.true") / np.maximum(n, 1))]
+def _rate(feature: _Feature) -> list[pa.Array]:
+    n = feature.part("n")
+    return [_where(n > 0, feature.part(f"{feature.name}.true") / np.maximum(n, 1))]
 
 
-def _std(asked: _Asked) -> list[pa.Array]:
-    n, total, squares = (asked.part(f"{asked.of}.{part}") for part in ("n", "sum", "squares"))
-    return [_where(n > 0, deviation(n, total, squares))]
+def _std(feature: _Feature) -> list[pa.Array]:
+    n, total, sum_of_squares = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum", "squares"))
+    return [_where(n > 0, deviation(n, total, sum_of_squares))]
 
 
-def _min(asked: _Asked) -> list[pa.Array]:
-    least = asked.part(f"{asked.of}.min")
-    return [_where(least != INT.max, least)]
+def _min(feature: _Feature) -> list[pa.Array]:
+    minimum = feature.part(f"{feature.of}.min")
+    return [_where(minimum != INT.max, minimum)]
 
 
-def _max(asked: _Asked) -> list[pa.Array]:
-    most = asked.part(f"{asked.of}.max")
-    return [_where(most != INT.min, most)]
+def _max(feature: _Feature) -> list[pa.Array]:
+    maximum = feature.part(f"{feature.of}.max")
+    return [_where(maximum != INT.min, maximum)]
 
 
-def _distinct(asked: _Asked) -> list[pa.Array]:
-    count = asked.table.values[asked.of].distinct(asked.keys, asked.feature.exact)
-    return [pa.array(count[:, asked.windows].T.ravel())]
+def _distinct(feature: _Feature) -> list[pa.Array]:
+    count = feature.table.values[feature.of].distinct(feature.keys, feature.declaration.exact)
+    return [pa.array(count[:, feature.windows].T.ravel())]
 
 
-def _top_k(asked: _Asked) -> list[pa.Array]:
-    return _lists(asked.table.top[asked.name].read(asked.keys), asked.words)
+def _top_k(feature: _Feature) -> list[pa.Array]:
+    return _lists(feature.table.top[feature.name].read(feature.keys), feature.words)
 
 
-def _first(asked: _Asked) -> list[pa.Array]:
-    oldest = asked.table.oldest[asked.of]
-    codes = [oldest.read(window, asked.keys, asked.table.starts[window]) for window in asked.windows]
-    return [_texts(np.concatenate(codes), asked.words)]
+def _first(feature: _Feature) -> list[pa.Array]:
+    oldest = feature.table.oldest[feature.of]
+    codes = [oldest.read(window, feature.keys, feature.table.starts[window]) for window in feature.windows]
+    return [_texts(np.concatenate(codes), feature.words)]
 
 
-def _last(asked: _Asked) -> list[pa.Array]:
-    lists = asked.table.newest[asked.of].read(asked.keys, asked.starts, 1)
+def _last(feature: _Feature) -> list[pa.Array]:
+    lists = feature.table.newest[feature.of].read(feature.keys, feature.starts, 1)
     codes = np.full(len(lists.length), -1)
     codes[lists.length > 0] = lists.values
-    return [_texts(codes, asked.words)]
+    return [_texts(codes, feature.words)]
 
 
-def _last_n(asked: _Asked) -> list[pa.Array]:
-    feature, table = asked.feature, asked.table
-    if feature.distinct:
-        lists = newest_distinct(table.values[asked.of], asked.keys, asked.starts, feature.n)
+def _last_n(feature: _Feature) -> list[pa.Array]:
+    declaration, table = feature.declaration, feature.table
+    if declaration.distinct:
+        lists = newest_distinct(table.values[feature.of], feature.keys, feature.starts, declaration.n)
     else:
-        lists = table.newest[asked.of].read(asked.keys, asked.starts, feature.n)
-    made = _lists(lists, asked.words)
-    return made if feature.times else made[:1]
+        lists = table.newest[feature.of].read(feature.keys, feature.starts, declaration.n)
+    texts_and_times = _lists(lists, feature.words)
+    return texts_and_times if declaration.times else texts_and_times[:1]
 
 
-def _time_since_last(asked: _Asked) -> list[pa.Array]:
-    last = asked.table.last(asked.keys)
+def _time_since_last(feature: _Feature) -> list[pa.Array]:
+    last = feature.table.last(feature.keys)
     return [_where(last != NEVER, last)]
 
 
-def _decayed_sum(asked: _Asked) -> list[pa.Array]:
-    last = asked.table.last(asked.keys)
-    return [_where(last != NEVER, asked.table.mass(asked.name, asked.keys)), _where(last != NEVER, last)]
+def _decayed_sum(feature: _Feature) -> list[pa.Array]:
+    last = feature.table.last(feature.keys)
+    return [_where(last != NEVER, feature.table.mass(feature.name, feature.keys)), _where(last != NEVER, last)]
 
 
-_MAKERS: dict[type[Aggregate], Callable[[_Asked], list[pa.Array]]] = {
+_COLUMNS_OF: dict[type[Aggregate], Callable[[_Feature], list[pa.Array]]] = {
     Count: _count,
     CountIf: _count_if,
     DecayedSum: _decayed_sum,
@@ -208,8 +208,8 @@ _MAKERS: dict[type[Aggregate], Callable[[_Asked], list[pa.Array]]] = {
 }
 
 
-def _where(there: np.ndarray, values: np.ndarray) -> pa.Array:
-    return pa.array(values, mask=None if there.all() else ~there)
+def _where(is_valid: np.ndarray, values: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=None if is_valid.all() else ~is_valid)
 
 
 def _texts(codes: np.ndarray, words: Words) -> pa.Array:
@@ -220,4 +220,4 @@ def _lists(lists: Lists, words: Words) -> list[pa.Array]:
     offsets = np.zeros(len(lists.length) + 1, np.int32)
     np.cumsum(lists.length, out=offsets[1:])
     texts = words.arrow.take(pa.array(lists.values))
-    return [pa.ListArray.from_arrays(pa.array(offsets), array) for array in (texts, pa.array(lists.beside))]
+    return [pa.ListArray.from_arrays(pa.array(offsets), array) for array in (texts, pa.array(lists.numbers))]

@@ -23,23 +23,23 @@ from transforms.stream.state.words import Words
 
 
 class LiveTable:
-    """What each key has in each window now, and which rows are due.
+    """The current aggregates of each key in each window, and the keys whose rows are due.
 
-    What it holds at a moment follows from the events and the moment alone, whatever their order: sums are integers,
-    ties are settled by letters.
+    The state depends on the events and the current moment alone, not on the order of arrival: sums are integers, and
+    ties are broken by the order of the texts.
 
     Args:
         table: the declaration.
         words: column of the source → its texts.
-        pairs: two of them → the numbers of their pairs, which other tables use, too.
+        pairs: two columns → the numbers of their pairs of texts, shared with other tables.
 
     Attributes:
-        parts: what is summed up of each key and window.
-        place: part → where it stands.
+        parts: names of the numbers that are aggregated for each key and window.
+        part_index: part → its position in ``parts``.
         values: column → its texts by key.
-        windows: feature → numbers of its windows; none of those that know no windows.
-        names: feature → for each of its kinds of column the name of that of each window.
-        starts: (windows,) first moment of each now.
+        windows: feature → numbers of its windows; without features that have no windows.
+        names: feature → for each kind of column that it has, the column's name in each window.
+        starts: (windows,) current first moments of the windows, microseconds.
     """
 
     def __init__(self, table: WindowedTable, words: Mapping[str, Words], pairs: Mapping[frozenset[str], Pairs]) -> None:
@@ -50,13 +50,13 @@ class LiveTable:
         self.starts = np.full(len(table.spans), INT.min)
         hops = [0 if window.is_lifetime else window.hop for window in table.spans]
         self.base = min((hop for hop in hops if hop), default=DAY)
-        self._parts()
-        self._sums = Sums(hops, *self._counts)
-        counted = {f.of for f in table.of_kind(Distinct, TopK).values()}
-        counted |= {f.of for f in table.of_kind(LastN).values() if f.distinct}
+        self._name_parts()
+        self._sums = Sums(hops, *self._part_counts)
+        counted_columns = {f.of for f in table.of_kind(Distinct, TopK).values()}
+        counted_columns |= {f.of for f in table.of_kind(LastN).values() if f.distinct}
         self.values = {
-            name: Values(hops, words[name], pairs.get(self._columns(name), Pairs()))
-            for name in sorted(map(str, counted))
+            name: Values(hops, words[name], pairs.get(self._pair_columns(name), Pairs()))
+            for name in sorted(map(str, counted_columns))
         }
         self.windows = {
             name: [table.windows.index(window.name) for window in table.windows_of(f)]
@@ -67,13 +67,13 @@ class LiveTable:
         self.top = {
             name: MostFrequent(self.values[f.of], self.windows[name], f.k) for name, f in table.of_kind(TopK).items()
         }
-        longest: dict[str, int] = {}
+        list_lengths: dict[str, int] = {}
         for feature in table.features.values():
             if isinstance(feature, Last) or (isinstance(feature, LastN) and not feature.distinct):
-                longest[str(feature.of)] = max(longest.get(str(feature.of), 0), getattr(feature, "n", 1))
-        self.newest = {name: Newest(words[name], n) for name, n in longest.items()}
-        firsts = {str(f.of) for f in table.features.values() if type(f) is First}
-        self.oldest = {name: Oldest(hops, words[name]) for name in sorted(firsts)}
+                list_lengths[str(feature.of)] = max(list_lengths.get(str(feature.of), 0), getattr(feature, "n", 1))
+        self.newest = {name: Newest(words[name], n) for name, n in list_lengths.items()}
+        first_columns = {str(f.of) for f in table.features.values() if type(f) is First}
+        self.oldest = {name: Oldest(hops, words[name]) for name in sorted(first_columns)}
         self._last = Growing(np.int64, NEVER)
         self._mass = {name: Growing(np.float64) for name in table.of_kind(DecayedSum)}
         self._moment, self._created = Growing(np.int64), Growing(np.int64)
@@ -84,25 +84,25 @@ class LiveTable:
         fields = [feature.fields(name, window.suffix, "String") for window in self.table.windows_of(feature)]
         return [[column for column, _ in group] for group in zip(*fields, strict=True)]
 
-    def _parts(self) -> None:
-        wanted = [(name, part) for name, kinds in parts_of(self.table).items() for part in kinds]
-        sums = ["n", *(f"{n}.{p}" for n, p in wanted if p not in ("min", "max"))]
+    def _name_parts(self) -> None:
+        column_parts = [(name, part) for name, kinds in parts_of(self.table).items() for part in kinds]
+        sums = ["n", *(f"{n}.{p}" for n, p in column_parts if p not in ("min", "max"))]
         sums += [f"{name}.true" for name in self.table.of_kind(Conditional)]
-        least, most = ([f"{n}.{p}" for n, p in wanted if p == kind] for kind in ("min", "max"))
-        self._counts = len(sums), len(least), len(most)
-        self.parts = [*sums, *least, *most]
-        self.place = {name: place for place, name in enumerate(self.parts)}
+        minima, maxima = ([f"{n}.{p}" for n, p in column_parts if p == kind] for kind in ("min", "max"))
+        self._part_counts = len(sums), len(minima), len(maxima)
+        self.parts = [*sums, *minima, *maxima]
+        self.part_index = {name: place for place, name in enumerate(self.parts)}
 
-    # What comes
+    # Additions
 
-    def of_events(self, events: Events) -> Additions:
-        """The events that count, as additions."""
+    def additions_of(self, events: Events) -> Additions:
+        """Selects the events that the table counts, and computes what they add."""
         table = self.table
-        some = reduce(np.logical_and, (events.texts[key] >= 0 for key in table.keys))
+        counts = reduce(np.logical_and, (events.texts[key] >= 0 for key in table.keys))
         if table.where is not None:
-            some &= holds(table.where, events)
-        if not some.all():
-            events = events.keep(some)
+            counts &= holds(table.where, events)
+        if not counts.all():
+            events = events.keep(counts)
         key, time = self.keys.codes([events.texts[name] for name in table.keys]), events.time
         sums = np.empty((len(events), len(self.parts)), np.int64)
         for place, name in enumerate(self.parts):
@@ -112,116 +112,120 @@ class LiveTable:
             name: np.ones(len(events)) if f.of is None else events.numbers[f.of].astype(np.float64)
             for name, f in table.of_kind(DecayedSum).items()
         }
-        came = Additions(key, time, time, events.created, sums, masses)
-        told = {name: self._told(events, came, name) for name in {*self.values, *self.oldest, *self.newest}}
-        came.texts = {name: told[name] for name in {*self.values, *self.oldest}}
-        came.sequence = {name: told[name] for name in self.newest}
-        return came
+        additions = Additions(key, time, time, events.created, sums, masses)
+        text_columns = {*self.values, *self.oldest, *self.newest}
+        texts = {column: self._text_additions(events, additions, column) for column in text_columns}
+        additions.texts = {name: texts[name] for name in {*self.values, *self.oldest}}
+        additions.sequence = {name: texts[name] for name in self.newest}
+        return additions
 
     def _part(self, events: Events, column: str, part: str) -> np.ndarray | int:
         if part == "n" and not column:
             return 1
         if part == "true":
-            one = self.table.features[column]
-            assert isinstance(one, Conditional)
-            return events.numbers[str(one.of)] if one.where is None else holds(one.where, events)
-        numbers, there = events.numbers[column], events.there[column]
+            feature = self.table.features[column]
+            assert isinstance(feature, Conditional)
+            return events.numbers[str(feature.of)] if feature.where is None else holds(feature.where, events)
+        numbers, present = events.numbers[column], events.present[column]
         if part == "n":
-            return there
+            return present
         if part == "squares":
             return numbers * numbers
-        return numbers if part == "sum" else np.where(there, numbers, INT.max if part == "min" else INT.min)
+        return numbers if part == "sum" else np.where(present, numbers, INT.max if part == "min" else INT.min)
 
-    def _told(self, events: Events, came: Additions, name: str) -> Texts:
-        value, time = events.texts[name], events.time
-        there = value >= 0
-        if there.all():
-            columns = self._columns(name)
-            pair = events.numbers_of(columns) if name in self.values and columns in events.pairs else None
-            texts = Texts(came.key, value, time, time, time, pair=pair)
-            texts.by_key = came.by_key
+    def _text_additions(self, events: Events, additions: Additions, column: str) -> Texts:
+        value, time = events.texts[column], events.time
+        present = value >= 0
+        if present.all():
+            columns = self._pair_columns(column)
+            pair = events.numbers_of(columns) if column in self.values and columns in events.pairs else None
+            texts = Texts(additions.key, value, time, time, time, pair=pair)
+            texts.by_key = additions.by_key
             return texts
-        time = time[there]
-        return Texts(came.key[there], value[there], time, time, time)
+        time = time[present]
+        return Texts(additions.key[present], value[present], time, time, time)
 
-    def add(self, came: Additions) -> None:
-        """Count what came."""
-        if not len(came.key):
+    def add(self, additions: Additions) -> None:
+        """Counts additions, and marks the rows of their keys as due."""
+        if not len(additions.key):
             return
-        by_key, hops = came.by_key, self._hops(came.at)
-        for at, some in hops:
-            mine = by_key if some is None else Grouped.by(came.key[some])
-            rows = came.sums if some is None else came.sums[some]
-            self._sums.add(at, mine.index, self._sums.one_each(mine, rows), self.starts)
-        for name, texts in came.texts.items():
-            self._add_texts(name, texts, hops if texts.at is came.at else self._hops(texts.at))
-        for name, texts in came.sequence.items():
+        by_key, hops = additions.by_key, self._hops(additions.at)
+        for at, mask in hops:
+            groups = by_key if mask is None else Grouped.by(additions.key[mask])
+            rows = additions.sums if mask is None else additions.sums[mask]
+            self._sums.add(at, groups.index, self._sums.reduce_groups(groups, rows), self.starts)
+        for name, texts in additions.texts.items():
+            self._add_texts(name, texts, hops if texts.at is additions.at else self._hops(texts.at))
+        for name, texts in additions.sequence.items():
             self.newest[name].add(texts.by_key, texts.value, texts.last)
-        self._add_fading(came)
-        if came.due:
+        self._add_masses(additions)
+        if additions.due:
             keys = by_key.index
-            for kept, told in ((self._moment, self.moments(came.last)), (self._created, came.created)):
-                values = kept.upto(keys)
-                values[keys] = np.maximum(values[keys], by_key.largest(told))
+            for stored, times in ((self._moment, self.moments(additions.last)), (self._created, additions.created)):
+                values = stored.upto(keys)
+                values[keys] = np.maximum(values[keys], by_key.maxima(times))
             self._due.upto(keys)[keys] = True
 
     def moments(self, last: np.ndarray) -> np.ndarray:
-        """(n,) newest moment up to now at which a row is due to an event at ``last``: it came, or it left a window."""
-        found, earliest = last - last % self.table.unit + self.table.unit, int(last.min(initial=self.clock))
+        """(n,) newest moment up to now at which events at ``last`` make a row due: on arrival, or leaving a window."""
+        moments, earliest = last - last % self.table.unit + self.table.unit, int(last.min(initial=self.clock))
         for window in self.table.spans:
             if not window.is_lifetime and window.leaves(earliest) <= self.clock:
                 leaves = window.leaves(last)
-                found = np.where(leaves <= self.clock, np.maximum(found, leaves), found)
-        return found
+                moments = np.where(leaves <= self.clock, np.maximum(moments, leaves), moments)
+        return moments
 
     def _hops(self, at: np.ndarray) -> list[tuple[int, np.ndarray | None]]:
-        """Beginning of each hop, and places of what came within it; None for all."""
+        """Start of each hop, and the row numbers of the additions within it; None for all rows."""
         hop = at // self.base
         if not len(hop):
             return []
         if (hop == hop[0]).all():
             return [(int(hop[0]) * self.base, None)]
         hops = Grouped.by(hop)
-        begin, first, length = (part.tolist() for part in (hops.index * self.base, hops.first, hops.length))
-        return [(at, hops.order[a : a + n]) for at, a, n in zip(begin, first, length, strict=True)]
+        starts, first, length = (part.tolist() for part in (hops.index * self.base, hops.first, hops.length))
+        return [(at, hops.order[a : a + n]) for at, a, n in zip(starts, first, length, strict=True)]
 
     def _add_texts(self, name: str, texts: Texts, hops: list[tuple[int, np.ndarray | None]]) -> None:
         oldest, values = self.oldest.get(name), self.values.get(name)
         if values is not None and texts.pair is None:
             texts.pair = values.pairs.of_columns((self._key_name, texts.key), (name, texts.value))
-        for at, some in hops:
-            mine = texts.keep(some)
+        for at, mask in hops:
+            hop_texts = texts.keep(mask)
             if oldest is not None:
-                oldest.add(at, *oldest.together(mine.key, np.column_stack([mine.first, mine.value])))
+                oldest.add(
+                    at, *oldest.reduce_by_index(hop_texts.key, np.column_stack([hop_texts.first, hop_texts.value]))
+                )
             if values is not None:
-                slots = values.add(at, mine, self.starts)
+                slots = values.add(at, hop_texts, self.starts)
                 for top in self._tops(name):
-                    top.grew(slots)
+                    top.counts_rose(slots)
 
-    def _columns(self, name: str) -> frozenset[str]:
-        """The columns whose pairs are those of keys and texts of a column; none where a key is several columns."""
+    def _pair_columns(self, name: str) -> frozenset[str]:
+        """The key column and a text column; empty if the key has several columns."""
         return frozenset([*self.table.keys, name] if len(self.table.keys) == 1 else [])
 
     def _tops(self, column: str) -> list[MostFrequent]:
         return [top for name, top in self.top.items() if self.table.features[name].of == column]
 
-    def _add_fading(self, came: Additions) -> None:
-        keys = came.by_key.index
+    def _add_masses(self, additions: Additions) -> None:
+        keys = additions.by_key.index
         last = self._last.upto(keys)
         before = last[keys]
-        now = last[keys] = np.maximum(before, came.by_key.largest(came.last))
+        now = last[keys] = np.maximum(before, additions.by_key.maxima(additions.last))
         for name, mass in self._mass.items():
             feature = self.table.features[name]
             assert isinstance(feature, DecayedSum)
             half_life = duration(feature.half_life)
             values = mass.upto(keys)
             values[keys] *= np.exp2(-np.where(before == NEVER, 0, now - before) / half_life)
-            np.add.at(values, came.key, came.masses[name] * np.exp2((came.last - last[came.key]) / half_life))
+            decay = np.exp2((additions.last - last[additions.key]) / half_life)
+            np.add.at(values, additions.key, additions.masses[name] * decay)
 
     # Time
 
     def advance(self, clock: int) -> None:
-        """Let time pass up to a moment: what leaves a window is taken away, and rows are due to it."""
+        """Advances time to a moment: hops that leave a window are subtracted, which makes rows of their keys due."""
         if clock <= self.clock:
             return
         self.clock = clock
@@ -239,57 +243,57 @@ class LiveTable:
                 moments[index] = np.maximum(moments[index], at + window.hop + window.width)
                 self._due.upto(index)[index] = True
             for name, values in self.values.items():
-                fewer = values.leave(number, since, start)
-                for top_k in self._tops(name) if len(fewer) else ():
-                    top_k.fell(number, fewer)
+                slots = values.leave(number, since, start)
+                for top_k in self._tops(name) if len(slots) else ():
+                    top_k.counts_fell(number, slots)
         if moved:
             parts: list[Sums | Values | Oldest] = [self._sums, *self.values.values(), *self.oldest.values()]
             for part in parts:
                 part.drop(self.starts)
 
     def note_closed(self, keys: np.ndarray, moments: np.ndarray, now: int) -> None:
-        """Have no row of some keys be older than closing rows of their table: these say what the newest row says.
+        """Notes closing rows, so that no row of their keys is stamped earlier than the key's newest closing row.
 
         Args:
-            keys: (n,) codes, sorted.
-            moments: (n,) of the newest closing row of each, microseconds.
-            now: from which the rows are known, at least.
+            keys: (n,) codes of the keys, sorted.
+            moments: (n,) event time of the newest closing row of each key, microseconds.
+            now: earliest created time of the keys' rows, microseconds.
         """
         self._closed.upto(keys)[keys] = moments
         created = self._created.upto(keys)
         created[keys] = np.maximum(created[keys], now)
 
     def closed(self, keys: np.ndarray) -> np.ndarray:
-        """(n,) moments of the newest closing rows of some keys (sorted), 0 where there are none."""
+        """(n,) event times of the newest closing rows of some keys (sorted), 0 for a key without closing rows."""
         return self._closed.upto(keys)[keys]
 
-    # What is due
+    # Due rows
 
-    def due(self, most: int | None = None) -> np.ndarray:
-        """Codes of keys that have a new row, so many at the most or all; they are not due any more."""
+    def due(self, limit: int | None = None) -> np.ndarray:
+        """Codes of at most ``limit`` keys that have a new row; returned keys are no longer due."""
         mask = self._due.values(len(self.keys))
-        keys = np.flatnonzero(mask)[:most]
+        keys = np.flatnonzero(mask)[:limit]
         mask[keys] = False
         return keys
 
     def times(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) moments of the newest rows of some keys (sorted), and (n,) when they could be known; microseconds."""
+        """(n,) event times and (n,) created times of the newest rows of some keys (sorted); microseconds."""
         moment = self._moment.upto(keys)[keys]
         moment = np.where(moment > 0, np.maximum(moment, self.closed(keys)), moment)
         return moment, np.maximum(moment, self._created.upto(keys)[keys])
 
     def words(self, column: str) -> Words:
-        """Texts of a column."""
+        """The texts of a column."""
         return self._words[column]
 
     def sums(self, keys: np.ndarray) -> np.ndarray:
-        """(n, windows, parts) of some keys, sorted."""
+        """(n, windows, parts) sums, minima and maxima of some keys (sorted)."""
         return self._sums.read(keys)
 
     def last(self, keys: np.ndarray) -> np.ndarray:
-        """(n,) time of the newest event ever of some keys (sorted), ``NEVER`` without any."""
+        """(n,) time of the newest event ever of some keys (sorted), ``NEVER`` for a key without events."""
         return self._last.upto(keys)[keys]
 
     def mass(self, name: str, keys: np.ndarray) -> np.ndarray:
-        """(n,) a fading sum as of ``last`` of some keys, sorted."""
+        """(n,) a decayed sum of some keys (sorted), as of ``last``."""
         return self._mass[name].upto(keys)[keys]

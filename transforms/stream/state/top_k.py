@@ -10,76 +10,77 @@ from transforms.stream.state.growing import Growing
 from transforms.stream.state.values import Values
 
 ALIKE = 8
-"""Keys are sorted together if the longest has at most so many times the texts of the shortest."""
+"""Keys are sorted together if none has more than this many times the texts of another."""
 
 
 class TopK:
-    """The k first texts of each key: the most frequent, equals in the order of their letters.
+    """The k most frequent texts of each key; texts of equal count in the order of their letters.
 
-    A count that grows can bring its own text among the first, no other; so those are compared with the first ones
-    alone, in all windows at once. After one of the first ones became fewer, all texts of its key are looked at when it
-    is next asked for.
+    A count that rises can bring only its own text into the list, so it is compared with the texts on the list alone, in
+    all windows at once. After the count of a text on the list has fallen, all texts of its key are compared when the
+    key is next read.
 
     Args:
-        values: whose counts.
-        windows: numbers of the windows, some of the values'.
-        k: how many.
+        values: the texts of each key, with their counts.
+        windows: numbers of the windows, a selection of the windows of ``values``.
+        k: length of the lists.
     """
 
     def __init__(self, values: Values, windows: Sequence[int], k: int) -> None:
         self._values, self._windows, self._k = values, np.array(windows), k
-        self._first = Growing(np.int64, -1, tail=(len(windows), k))
-        self._doubtful = Growing(np.bool_, False)
-        self._came = Growing(np.bool_, False)
+        self._top = Growing(np.int64, -1, tail=(len(windows), k))
+        self._stale = Growing(np.bool_, False)
+        self._is_candidate = Growing(np.bool_, False)
 
-    def grew(self, slots: np.ndarray) -> None:
-        """Slots, without repeats and in the order of their keys, that were counted more often."""
+    def counts_rose(self, slots: np.ndarray) -> None:
+        """Updates the lists after counts of slots have risen; slots have no repeats and are ordered by key."""
         key = self._values.key[slots]
         first, length = runs(key)
-        self._compare(key[first], slots, length)
+        self._update(key[first], slots, length)
 
-    def fell(self, window: int, slots: np.ndarray) -> None:
-        """Slots that were counted less often in a window."""
+    def counts_fell(self, window: int, slots: np.ndarray) -> None:
+        """Marks the lists that contain slots whose counts have fallen in a window."""
         keys = self._values.key[slots]
-        top = int(keys.max(initial=-1)) + 1
-        mine = np.flatnonzero(self._windows == window)
-        among = (self._first.values(top)[:, mine][keys] == slots[:, None, None]).any(axis=(1, 2))
-        self._doubtful.values(top)[keys[among]] = True
+        stop = int(keys.max(initial=-1)) + 1
+        columns = np.flatnonzero(self._windows == window)
+        is_listed = (self._top.values(stop)[:, columns][keys] == slots[:, None, None]).any(axis=(1, 2))
+        self._stale.values(stop)[keys[is_listed]] = True
 
     def read(self, keys: np.ndarray) -> Lists:
-        """Texts and counts of some keys, sorted and without repeats: all lists of the first window, then on."""
-        doubtful = self._doubtful.upto(keys)
-        again = keys[doubtful[keys]]
-        if len(again):
-            slots, owner = self._values.of_keys(again)
-            self._first.upto(again)[again] = -1
-            self._compare(again, slots[np.argsort(owner, kind="stable")], np.bincount(owner, minlength=len(again)))
-            doubtful[again] = False
-        first = self._first.upto(keys)[keys].swapaxes(0, 1)
-        there = first >= 0
-        slots, length = first[there], there.sum(axis=2)
+        """Texts and counts of some keys (sorted, without repeats), window by window."""
+        stale = self._stale.upto(keys)
+        stale_keys = keys[stale[keys]]
+        if len(stale_keys):
+            slots, owner = self._values.of_keys(stale_keys)
+            self._top.upto(stale_keys)[stale_keys] = -1
+            counts = np.bincount(owner, minlength=len(stale_keys))
+            self._update(stale_keys, slots[np.argsort(owner, kind="stable")], counts)
+            stale[stale_keys] = False
+        top = self._top.upto(keys)[keys].swapaxes(0, 1)
+        is_filled = top >= 0
+        slots, length = top[is_filled], is_filled.sum(axis=2)
         windows = np.repeat(self._windows, length.sum(axis=1))
         return Lists(length.ravel(), self._values.value[slots], self._values.n[slots, windows])
 
-    def _compare(self, keys: np.ndarray, slots: np.ndarray, many: np.ndarray) -> None:
-        """Put the first ones of some keys (sorted) anew, of those before and these, each one's together."""
-        firsts, came = self._first.upto(keys), self._came.values(len(self._values))
-        came[slots] = True
-        begin = np.cumsum(many) - many
-        for some in _alike(many):
-            width = int(many[some].max())
+    def _update(self, keys: np.ndarray, slots: np.ndarray, counts: np.ndarray) -> None:
+        """Updates the lists of some keys (sorted) with candidate slots, key by key: ``counts`` slots for each key."""
+        top, is_candidate = self._top.upto(keys), self._is_candidate.values(len(self._values))
+        is_candidate[slots] = True
+        begin = np.cumsum(counts) - counts
+        for group in _groups_of_similar_size(counts):
+            width = int(counts[group].max())
             place = np.arange(width)
-            there = place < many[some, None]
-            fresh = np.where(there, slots[np.where(there, begin[some, None] + place, 0)], -1)
-            before = firsts[keys[some]]
-            before[came[before]] = -1  # it stands among these
-            candidates = np.empty((len(some), len(self._windows), self._k + width), np.int64)
-            candidates[..., : self._k], candidates[..., self._k :] = before, fresh[:, None]
-            firsts[keys[some]] = self._best(candidates)
-        came[slots] = False
+            is_filled = place < counts[group, None]
+            new = np.where(is_filled, slots[np.where(is_filled, begin[group, None] + place, 0)], -1)
+            before = top[keys[group]]
+            before[is_candidate[before]] = -1  # it is among the new ones
+            candidates = np.empty((len(group), len(self._windows), self._k + width), np.int64)
+            candidates[..., : self._k], candidates[..., self._k :] = before, new[:, None]
+            top[keys[group]] = self._best(candidates)
+        is_candidate[slots] = False
 
     def _best(self, slots: np.ndarray) -> np.ndarray:
-        """(keys, windows, k) of (keys, windows, n) slots, −1 for none."""
+        """(keys, windows, k) the first k of (keys, windows, n) slots; −1 stands for no slot."""
         counts = np.where(slots < 0, 0, self._values.n[slots, self._windows[:, None]])
         ranks = self._values.words.ranks[self._values.value[slots]]
         order = np.lexsort((ranks, -counts))[..., : self._k]
@@ -87,13 +88,13 @@ class TopK:
         return np.where(counts.ravel()[order] > 0, slots.ravel()[order], -1)
 
 
-def _alike(many: np.ndarray) -> Iterator[np.ndarray]:
-    """Places of keys with numbers that are not too different, so that their rectangles hold little air."""
-    if not len(many):
+def _groups_of_similar_size(counts: np.ndarray) -> Iterator[np.ndarray]:
+    """Groups keys by similar counts, so that their rectangular arrays need little padding; yields their positions."""
+    if not len(counts):
         return
-    if many.max() <= ALIKE:
-        yield np.arange(len(many))
+    if counts.max() <= ALIKE:
+        yield np.arange(len(counts))
         return
-    step = (np.log2(np.maximum(many, 1)) / np.log2(ALIKE)).astype(np.int64)
-    for one in np.unique(step):
-        yield np.flatnonzero(step == one)
+    size_class = (np.log2(np.maximum(counts, 1)) / np.log2(ALIKE)).astype(np.int64)
+    for group_class in np.unique(size_class):
+        yield np.flatnonzero(size_class == group_class)

@@ -1,4 +1,4 @@
-"""Which texts each key has in each window, and how often: for distinct counts, the most frequent, and the newest."""
+"""The texts of each key in each window with their counts: for distinct counts, most frequent and newest texts."""
 
 import numpy as np
 
@@ -14,12 +14,12 @@ _HASH_BITS = 65
 
 
 class Values:
-    """Pairs of a key and a text, each with a place of its own (its slot).
+    """Pairs of a key and a text, each with a slot of its own.
 
     Args:
-        hops: of each window, 0 for one that never ends.
-        words: the texts.
-        pairs: numbers of the pairs of keys and texts; others may have them, too.
+        hops: hop of each window, microseconds; 0 for a window that never ends.
+        words: texts of the column.
+        pairs: numbers of the pairs of key and text; other tables may share them.
     """
 
     def __init__(self, hops: list[int], words: Words, pairs: Pairs) -> None:
@@ -29,7 +29,7 @@ class Values:
         self._key, self._value = Growing(np.int64), Growing(np.int64)
         self._last = Growing(np.int64, np.iinfo(np.int64).min)
         self._distinct = Growing(np.int64, tail=(len(hops),))
-        self._crowded: list[dict[int, np.ndarray]] = [{} for _ in hops]
+        self._sampled: list[dict[int, np.ndarray]] = [{} for _ in hops]
         self._by_key = ByKey()
 
     def __len__(self) -> int:
@@ -37,7 +37,7 @@ class Values:
 
     @property
     def key(self) -> np.ndarray:
-        """(slots,) whose it is."""
+        """(slots,) codes of the keys."""
         return self._key.values(len(self))
 
     @property
@@ -47,74 +47,79 @@ class Values:
 
     @property
     def last(self) -> np.ndarray:
-        """(slots,) when it was last, microseconds."""
+        """(slots,) time of the pair's last event, microseconds."""
         return self._last.values(len(self))
 
     @property
     def n(self) -> np.ndarray:
-        """(slots, windows) how often."""
+        """(slots, windows) numbers of events."""
         return self.counts.all(len(self))[:, :, 0]
 
-    def add(self, at: int, came: Texts, starts: np.ndarray) -> np.ndarray:
-        """Texts that came within one hop.
+    def add(self, at: int, texts: Texts, starts: np.ndarray) -> np.ndarray:
+        """Adds the texts of one hop.
 
         Args:
-            at: a moment in it.
-            came: which, their pairs numbered.
-            starts: (windows,) first moment of each.
+            at: a moment within the hop, microseconds.
+            texts: the texts, with the numbers of their pairs.
+            starts: (windows,) first moments of the windows.
 
         Returns:
-            Their slots, without repeats, in the order of the keys.
+            Slots of the texts, without repeats, in the order of the keys.
         """
-        assert came.pair is not None
-        pairs = Grouped.by(packed(came.key, came.value))
-        slots = self._slots_of(pairs.index, came.pair[pairs.order[pairs.first]])
+        assert texts.pair is not None
+        pairs = Grouped.by(packed(texts.key, texts.value))
+        slots = self._slots_of(pairs.index, texts.pair[pairs.order[pairs.first]])
         newest = self.last
-        newest[slots] = np.maximum(newest[slots], pairs.largest(came.last))
-        fresh = (self.n[slots] == 0) & (at >= starts)
-        some = np.flatnonzero(fresh.any(axis=1))
-        self._changed(slots[some], fresh[some].astype(np.int64))
-        often = pairs.length if came.n is None else pairs.added(came.n)
-        self.counts.add(at, slots, often[:, None], starts)
+        newest[slots] = np.maximum(newest[slots], pairs.maxima(texts.last))
+        is_new = (self.n[slots] == 0) & (at >= starts)
+        changed = np.flatnonzero(is_new.any(axis=1))
+        self._update_distinct(slots[changed], is_new[changed].astype(np.int64))
+        counts = pairs.length if texts.n is None else pairs.sums(texts.n)
+        self.counts.add(at, slots, counts[:, None], starts)
         return slots
 
     def _slots_of(self, pairs: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """(n,) of pairs without repeats, new ones included; as keys and texts, and by their numbers."""
+        """(n,) slots of pairs without repeats; new pairs get new slots.
+
+        Args:
+            pairs: (n,) keys and texts, see ``packed``.
+            numbers: (n,) numbers of the pairs, see ``Pairs``.
+        """
         slot = self._slot.values(len(self.pairs))
         slots = slot[numbers]
         new = np.flatnonzero(slots < 0)
         if len(new):
-            before, fresh = self._count, pairs[new]
+            before, new_pairs = self._count, pairs[new]
             self._count += len(new)
             slots[new] = slot[numbers[new]] = np.arange(before, self._count)
-            self.key[before:], self.value[before:] = fresh >> 32, fresh & 0xFFFFFFFF
+            self.key[before:], self.value[before:] = new_pairs >> 32, new_pairs & 0xFFFFFFFF
         return slots
 
     def leave(self, window: int, since: float, start: float) -> np.ndarray:
-        """Take away what begins from ``since`` up to ``start``. Returns the slots that became fewer."""
-        gone = [index for _, index, _ in self.counts.leave(window, since, start)]
-        if not gone:
+        """Removes the tiles that start from ``since`` up to ``start``; returns the slots whose counts fell."""
+        removed = [index for _, index, _ in self.counts.leave(window, since, start)]
+        if not removed:
             return np.zeros(0, np.int64)
-        fewer = np.unique(np.concatenate(gone))
-        none = fewer[self.n[fewer, window] == 0]
-        by = np.zeros((len(none), self._distinct.values(0).shape[1]), np.int64)
-        by[:, window] = -1
-        self._changed(none, by)
-        return fewer
+        slots = np.unique(np.concatenate(removed))
+        empty_slots = slots[self.n[slots, window] == 0]
+        change = np.zeros((len(empty_slots), self._distinct.values(0).shape[1]), np.int64)
+        change[:, window] = -1
+        self._update_distinct(empty_slots, change)
+        return slots
 
-    def _changed(self, slots: np.ndarray, by: np.ndarray) -> None:
-        """Slots that are among the distinct ones of a window from now on, or are not any more: (n, windows) 1 or −1."""
-        key, windows = self.key[slots], by.shape[1]
+    def _update_distinct(self, slots: np.ndarray, change: np.ndarray) -> None:
+        """Updates distinct counts after slots became non-empty (1) or empty (−1): ``change`` is (n, windows)."""
+        key, windows = self.key[slots], change.shape[1]
         distinct = self._distinct.values(int(key.max(initial=-1)) + 1).reshape(-1)
-        np.add.at(distinct, ((key * windows)[:, None] + np.arange(windows)).ravel(), by.ravel())
-        for window, crowded in enumerate(self._crowded):
-            for one in set(key.tolist()) & crowded.keys() if crowded else ():
-                mine = key == one
-                levels = self.words.levels[self.value[slots[mine]]]
-                np.add.at(crowded[one], levels, by[mine, window])
+        np.add.at(distinct, ((key * windows)[:, None] + np.arange(windows)).ravel(), change.ravel())
+        for window, sampled in enumerate(self._sampled):
+            for sampled_key in set(key.tolist()) & sampled.keys() if sampled else ():
+                is_key = key == sampled_key
+                levels = self.words.levels[self.value[slots[is_key]]]
+                np.add.at(sampled[sampled_key], levels, change[is_key, window])
 
     def distinct(self, key: np.ndarray, exact: int) -> np.ndarray:
-        """(n, windows) how many texts of some keys (sorted); beyond ``exact`` by adaptive sampling."""
+        """(n, windows) distinct counts of some keys (sorted); above ``exact``, estimates by adaptive sampling."""
         count = self._distinct.upto(key)[key]
         for place, window in np.argwhere(count > exact).tolist():
             at_least = np.cumsum(self._levels_of(window, int(key[place]))[::-1])[::-1]
@@ -123,18 +128,18 @@ class Values:
         return count
 
     def _levels_of(self, window: int, key: int) -> np.ndarray:
-        """(65,) how many texts of a key have hashes that end in so many zeros; kept up to date from then on."""
-        crowded = self._crowded[window]
-        if key not in crowded:
-            mine, _ = self.of_keys(np.array([key]))
-            there = mine[self.n[mine, window] > 0]
-            crowded[key] = np.bincount(self.words.levels[self.value[there]], minlength=_HASH_BITS)
-        return crowded[key]
+        """(65,) numbers of a key's texts by the count of trailing zeros of their hash; kept up to date from then on."""
+        sampled = self._sampled[window]
+        if key not in sampled:
+            slots, _ = self.of_keys(np.array([key]))
+            non_empty = slots[self.n[slots, window] > 0]
+            sampled[key] = np.bincount(self.words.levels[self.value[non_empty]], minlength=_HASH_BITS)
+        return sampled[key]
 
     def of_keys(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All slots of some keys (sorted, without repeats), and the place of each one's key among them."""
-        return self._by_key.of(keys, self.key)
+        """All slots of some keys (sorted, without repeats), and the position of each slot's key in ``keys``."""
+        return self._by_key.find(keys, self.key)
 
     def drop(self, starts: np.ndarray) -> None:
-        """Forget what no window holds any more."""
+        """Drops tiles that no window contains any more."""
         self.counts.drop(starts)

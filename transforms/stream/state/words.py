@@ -1,4 +1,4 @@
-"""Texts of one column as numbers, in the order in which they first came, and the order of their letters beside."""
+"""Codes of the texts of one column, in the order of first appearance, with their alphabetical ranks."""
 
 import bisect
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from transforms.stream.state.growing import Growing
 _MOST_BYTES = np.iinfo(np.int32).max
 
 _SPACE, _STEP = 1 << 62, 1 << 24
-"""Ranks stay below the one, and a new one lies at most the other above the one before: names that are counted up come
-in ascending order, and halving what is left each time would soon leave nothing.
+"""Ranks are below the first; a new rank is at most the second above its lower neighbour. Numbered names arrive in
+ascending order, and halving the remaining space for each would soon use it up.
 """
 
 RECENT = 2_000
-"""Texts of the last run."""
+"""Most texts of the last run."""
 
 
 class Words:
@@ -32,7 +32,7 @@ class Words:
         self.texts: list[str] = []
         self._codes: dict[str | None, int] = {None: -1}
         self._ranks, self._levels = Growing(np.int64), Growing(np.int64)
-        self._runs: list[list[str]] = [[]]  # each sorted; the last one is short, where room is made faster
+        self._runs: list[list[str]] = [[]]  # each sorted; the last one is short, so that insertions are fast
         self._ranked = 0
         self._levelled = 0
         self._bytes, self._ends = Growing(np.uint8), Growing(np.int32)
@@ -42,26 +42,26 @@ class Words:
         return len(self.texts)
 
     def codes(self, texts: Sequence[str | None]) -> np.ndarray:
-        """(n,) of texts, new ones included."""
-        found = list(map(self._codes.get, texts))
-        if None in found:
-            known = self._codes
-            for place, code in enumerate(found):
+        """(n,) codes of texts; new texts get new codes."""
+        codes = list(map(self._codes.get, texts))
+        if None in codes:
+            code_by_text = self._codes
+            for place, code in enumerate(codes):
                 if code is None:
                     text = texts[place]
-                    found[place] = known.setdefault(text, len(self.texts))
-                    if found[place] == len(self.texts):
+                    codes[place] = code_by_text.setdefault(text, len(self.texts))
+                    if codes[place] == len(self.texts):
                         self.texts.append(text)  # type: ignore[arg-type]
-        return np.array(found, np.int64)
+        return np.array(codes, np.int64)
 
     @property
     def ranks(self) -> np.ndarray:
-        """(words,) numbers in the order of the letters, with room for words to come; they may change when one does."""
-        fresh = self.texts[self._ranked :]
+        """(words,) numbers in alphabetical order, with gaps for new texts; a new text may change them."""
+        new_texts = self.texts[self._ranked :]
         ranks = self._ranks.values(len(self.texts))
         self._ranked = len(self.texts)
-        if len(fresh) > 64 + len(self.texts) // 64 or not all(self._rank(text, ranks) for text in fresh):
-            self._rank_anew(ranks)
+        if len(new_texts) > 64 + len(self.texts) // 64 or not all(self._rank(text, ranks) for text in new_texts):
+            self._rank_all(ranks)
         elif len(self._runs[-1]) > RECENT:
             run = self._runs.pop()
             while self._runs and len(self._runs[-1]) <= len(run):  # as in ``by_key``
@@ -70,19 +70,19 @@ class Words:
         return ranks
 
     def _rank(self, text: str, ranks: np.ndarray) -> bool:
-        """Give a text a rank between those of its neighbours, unless there is no room."""
+        """Gives a text a rank between those of its neighbours; false if there is no gap."""
         low, high = 0, _SPACE
-        for known in self._runs:
-            place = bisect.bisect(known, text)
+        for run in self._runs:
+            place = bisect.bisect(run, text)
             if place:
-                low = max(low, int(ranks[self._codes[known[place - 1]]]))
-            if place < len(known):
-                high = min(high, int(ranks[self._codes[known[place]]]))
-        known.insert(place, text)
+                low = max(low, int(ranks[self._codes[run[place - 1]]]))
+            if place < len(run):
+                high = min(high, int(ranks[self._codes[run[place]]]))
+        run.insert(place, text)
         ranks[self._codes[text]] = low + min((high - low) // 2, _STEP)
         return high - low > 1
 
-    def _rank_anew(self, ranks: np.ndarray) -> None:
+    def _rank_all(self, ranks: np.ndarray) -> None:
         run = sorted(self.texts)
         self._runs = [run, []]
         order = np.fromiter((self._codes[text] for text in run), np.int64, len(run))
@@ -90,25 +90,25 @@ class Words:
 
     @property
     def arrow(self) -> pa.Array:
-        """(words,) the texts; less than 2 GiB in all."""
-        known, words = len(self._arrow), len(self.texts)
-        if known == words:
+        """(count,) the texts as an Arrow array; less than 2 GiB in total."""
+        count_before, count = len(self._arrow), len(self.texts)
+        if count_before == count:
             return self._arrow
-        fresh = [text.encode() for text in self.texts[known:]]
-        begin = int(self._ends.values(known + 1)[known])
-        ends = begin + np.cumsum([len(one) for one in fresh])
+        new_bytes = [text.encode() for text in self.texts[count_before:]]
+        begin = int(self._ends.values(count_before + 1)[count_before])
+        ends = begin + np.cumsum([len(encoded_text) for encoded_text in new_bytes])
         if ends[-1] > _MOST_BYTES:
             raise OverflowError(f"{ends[-1]:,} bytes of texts in one column of the stream, {_MOST_BYTES:,} at the most")
-        self._ends.values(words + 1)[known + 1 :] = ends
-        self._bytes.values(int(ends[-1]))[begin:] = np.frombuffer(b"".join(fresh), np.uint8)
-        # what is there never changes, so that arrays of before stay as they are
-        buffers = [self._ends.values(words + 1), self._bytes.values(int(ends[-1]))]
-        self._arrow = pa.Array.from_buffers(pa.string(), words, [None, *map(pa.py_buffer, buffers)])
+        self._ends.values(count + 1)[count_before + 1 :] = ends
+        self._bytes.values(int(ends[-1]))[begin:] = np.frombuffer(b"".join(new_bytes), np.uint8)
+        # bytes in the buffers never change, so that arrays returned earlier stay valid
+        buffers = [self._ends.values(count + 1), self._bytes.values(int(ends[-1]))]
+        self._arrow = pa.Array.from_buffers(pa.string(), count, [None, *map(pa.py_buffer, buffers)])
         return self._arrow
 
     @property
     def levels(self) -> np.ndarray:
-        """(words,) zeros at the end of each one's hash, see ``transforms.batch.windows.distinct``."""
+        """(words,) number of trailing zeros of each text's hash, see ``transforms.batch.windows.distinct``."""
         out = self._levels.values(len(self.texts))
         if self._levelled < len(self.texts):
             out[self._levelled :] = levels(self.texts[self._levelled :])

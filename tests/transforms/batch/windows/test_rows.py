@@ -15,12 +15,12 @@ from feature_repo.windows import Distinct, TopK, WindowedTable, plays
 from tests.oracles import windows as oracle
 from tests.windowed import DAY, DAYS, START, TABLES_TESTED, frame, moments, play_lists, same
 from transforms.batch.windows.rows import rows as compute
-from transforms.batch.windows.tiles import counted, merged, tiles
+from transforms.batch.windows.tiles import counted_events, merge_tiles, tiles
 
 
 def everything_of(table: WindowedTable, events: list[dict[str, Any]]) -> pl.DataFrame:
     first, stop = oracle.micros(START), oracle.micros(START + (DAYS + 450) * DAY)
-    return compute(table, tiles(table, counted(table, frame(events), "default"), table.unit), first, stop)
+    return compute(table, tiles(table, counted_events(table, frame(events), "default"), table.unit), first, stop)
 
 
 @pytest.mark.parametrize("name", TABLES_TESTED)
@@ -68,13 +68,13 @@ def test_the_past_summed_up_gives_the_same_rows(name: str, events: list[dict[str
     table = TABLES_TESTED[name]
     since = oracle.micros(START + cut * DAY)
     first, stop = since + table.reach, since + table.reach + 500 * 86_400_000_000
-    told = counted(table, frame(events), "default")
+    told = counted_events(table, frame(events), "default")
     whole = tiles(table, told, table.unit)
     old, new = (
         tiles(table, told.filter(condition), width)
         for condition, width in ((pl.col("time") < since, 86_400_000_000), (pl.col("time") >= since, table.unit))
     )
-    summed = merged(table, [old], since - table.unit)
+    summed = merge_tiles(table, [old], since - table.unit)
     together = {part: pl.concat([summed[part], new[part].select(summed[part].columns)]) for part in new}
     order = [*table.keys, "event_timestamp"]
     expected = compute(table, whole, first, stop).sort(order)
@@ -135,7 +135,7 @@ def test_many_keys_are_done_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
         order = [*table.keys, "event_timestamp"]
         whole = everything_of(table, events).sort(order)
         with monkeypatch.context() as patch:
-            patch.setattr(Grid, "most_keys", 10)
+            patch.setattr(Grid, "max_keys", 10)
             pieces = everything_of(table, events).sort(order)
         assert pieces.drop("faded_mass", "faded_ms_mass", strict=False).equals(
             whole.drop("faded_mass", "faded_ms_mass", strict=False)
@@ -191,7 +191,7 @@ def test_estimates_of_one_moment_are_those_among_all() -> None:
 
 
 def alone_and_among_all(table: WindowedTable, events: list[dict[str, Any]], most: int) -> None:
-    told = tiles(table, counted(table, frame(events), "default"), table.unit)
+    told = tiles(table, counted_events(table, frame(events), "default"), table.unit)
     together = compute(table, told, oracle.micros(START), oracle.micros(START + (DAYS + 450) * DAY))
     of_moments = together.partition_by("event_timestamp", as_dict=True)
     for (moment,), rows in list(of_moments.items())[:: max(len(of_moments) // most, 1)]:
