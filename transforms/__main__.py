@@ -28,8 +28,8 @@ def import_(
 ) -> None:
     """Store events of a known format in the raw tables. Importing again adds nothing.
 
-    Listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), logs of hosts (logs), masters that are
-    measured (audio), texts with or without labels (texts, sst2).
+    Formats: listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), host logs (logs), sound files
+    (audio), texts with or without labels (texts, sst2).
     """
     from transforms.raw.importers import FORMATS
     from transforms.raw.ingest import ingest
@@ -40,13 +40,17 @@ def import_(
             found=repr(format_name),
             next_command="python -m transforms import --help",
         )
-    chosen = FORMATS[format_name]
-    with progress(f"import {format_name}") as tell:
+    importer = FORMATS[format_name]
+    with progress(f"import {format_name}") as report_progress:
         home = Home.from_env()
         report = ingest(
-            home, f"{format_name}:{path.name}", chosen.batches(path, home), progress=tell, slow=chosen.resumes
+            home,
+            f"{format_name}:{path.name}",
+            importer.batches(path, home),
+            progress=report_progress,
+            slow=importer.resumes,
         )
-    _show(report)
+    _say_report(report)
 
 
 @app.command()
@@ -55,24 +59,24 @@ def simulate(
     users: Annotated[int, typer.Option(min=1)] = 2_000,
     tracks: Annotated[int, typer.Option(min=100)] = 5_000,
     days: Annotated[int, typer.Option(min=1, max=3_650)] = 60,
-    plays: Annotated[int, typer.Option(min=1, help="expected number")] = 1_000_000,
+    plays: Annotated[int, typer.Option(min=1, help="expected number of plays")] = 1_000_000,
     start: Annotated[str, typer.Option(help="first day, UTC")] = "2026-01-01",
 ) -> None:
-    """Fill the raw tables with a seeded world of listening whose truth is known."""
+    """Fill the raw tables with a seeded, simulated world of listening whose true parameters are known."""
     from transforms.raw.simulate.run import simulate as run
     from transforms.raw.simulate.world import Size
 
     first = _first_day(start, days)
-    with progress("simulate") as tell:
-        report = run(Home.from_env(), Size(users, tracks, days, plays, first), seed, progress=tell)
-    _show(report)
+    with progress("simulate") as report_progress:
+        report = run(Home.from_env(), Size(users, tracks, days, plays, first), seed, progress=report_progress)
+    _say_report(report)
 
 
 def _first_day(text: str, days: int) -> datetime:
-    """Midnight of the first day of a simulated world, whose catalogue is older.
+    """Parse the first day of a simulated world; returns its midnight. The catalogue begins earlier.
 
     Raises:
-        InputError: it is no day, or one of which nothing may be told: before there were times, or in the future.
+        InputError: the text is not a day, or the day is in the future or too early for valid timestamps.
     """
     from transforms.raw.simulate.world import OLDEST
 
@@ -97,10 +101,10 @@ def simulate_telemetry(
     endpoints: Annotated[int, typer.Option(min=1)] = 5,
     rate: Annotated[float, typer.Option(min=0.1, help="requests a minute and endpoint")] = 12.0,
     accounts: Annotated[int, typer.Option(min=10)] = 200,
-    masters: Annotated[int, typer.Option(min=0, help="measured a day")] = 60,
+    masters: Annotated[int, typer.Option(min=0, help="masters measured a day")] = 60,
     days: Annotated[int, typer.Option(min=2, max=365)] = 21,
-    quiet_days: Annotated[int, typer.Option(min=0, help="without incidents, at the beginning")] = 14,
-    incidents: Annotated[int, typer.Option(min=0, help="of each kind, in the days after")] = 6,
+    quiet_days: Annotated[int, typer.Option(min=0, help="days without incidents at the beginning")] = 14,
+    incidents: Annotated[int, typer.Option(min=0, help="incidents of each kind in the later days")] = 6,
 ) -> None:
     """Fill the raw tables with a seeded service whose incidents are known: hosts, requests, logins, plays, masters."""
     from transforms.raw.simulate.telemetry.run import simulate_telemetry as run
@@ -113,27 +117,27 @@ def simulate_telemetry(
             next_command="python -m transforms simulate-telemetry --help",
         )
     size = TelemetrySize(hosts, endpoints, rate, accounts, masters, days, quiet_days, incidents)
-    with progress("simulate telemetry") as tell:
-        report = run(Home.from_env(), size, seed, progress=tell)
-    _show(report)
+    with progress("simulate telemetry") as report_progress:
+        report = run(Home.from_env(), size, seed, progress=report_progress)
+    _say_report(report)
 
 
 @app.command("simulate-sound")
 def simulate_sound(
     seed: Annotated[int, typer.Option(help="the same seed, songs and seconds give the same sound")] = 7,
     songs: Annotated[int, typer.Option(min=1)] = 480,
-    seconds: Annotated[float, typer.Option(min=2, max=600, help="of each song")] = 12.0,
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="length of each song")] = 12.0,
 ) -> None:
     """Compose and play songs whose tempo, key, genre, mood and instruments are known, and import them.
 
-    They are those of tracks of the simulated world, if there is one, as ogg, mp3 and flac files in the data folder.
-    May be stopped and run again: songs that are written and analysed stay.
+    The songs belong to tracks of the simulated world, if there is one. They are ogg, mp3 and flac files in the data
+    folder. The command may be stopped and run again: songs that are written and analysed stay.
     """
     from transforms.raw.simulate.sound.run import simulate_sound as run
 
-    with progress("simulate sound") as tell:
-        folder, report = run(Home.from_env(), songs=songs, seconds=seconds, seed=seed, progress=tell)
-    _show(report)
+    with progress("simulate sound") as report_progress:
+        folder, report = run(Home.from_env(), songs=songs, seconds=seconds, seed=seed, progress=report_progress)
+    _say_report(report)
     say(f"sound and truth: {folder}")
 
 
@@ -143,8 +147,8 @@ def build() -> None:
     from transforms.batch.build import build as run
 
     _archive()
-    with progress("build") as tell:
-        reports = run(Home.from_env(), progress=tell)
+    with progress("build") as report_progress:
+        reports = run(Home.from_env(), progress=report_progress)
     for name, report in reports.items():
         span = f"{min(report.rebuilt)} … {max(report.rebuilt)}" if len(report.rebuilt) > 1 else ""
         say(
@@ -158,22 +162,20 @@ def stream(
     source: Annotated[
         str, typer.Argument(help="redis, '-' for standard input, or a file with one JSON object a line")
     ] = "redis",
-    lateness: Annotated[str, typer.Option(help="what comes later than this after newer events waits for build")] = "6h",
+    lateness: Annotated[str, typer.Option(help="events that are later than this are left for build")] = "6h",
     clock: Annotated[
-        str, typer.Option(help="wall, or events: time passes as the events say (to replay the past); wall for redis")
+        str, typer.Option(help="wall, or events: time is that of the events (to replay the past); redis: wall")
     ] = "",
-    batch: Annotated[
-        int, typer.Option(min=1, max=100_000, help="events that are counted together at the most")
-    ] = 5_000,
-    flood: Annotated[int, typer.Option(min=1, help="events of one listener that count within a minute")] = 1_000,
-    kind: Annotated[str, typer.Option(help="of the events of a file or of standard input")] = "plays",
-    until_idle: Annotated[bool, typer.Option("--until-idle", help="end when nothing waits")] = False,
+    batch: Annotated[int, typer.Option(min=1, max=100_000, help="most events that are counted together")] = 5_000,
+    flood: Annotated[int, typer.Option(min=1, help="most events of one listener that count within a minute")] = 1_000,
+    kind: Annotated[str, typer.Option(help="kind of the events in a file or on standard input")] = "plays",
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="end when no event waits")] = False,
 ) -> None:
     """Keep windowed features online up to the last event: read events, count each once, push the rows they change.
 
-    May be stopped, or killed, at any moment and started again: nothing is lost or counted twice. One reader at a time.
-    Events come by `python -m transforms send`, by POST /v1/events of the serving side, or by XADD. What is malformed,
-    absurd or a flood is put aside, see `python -m transforms stream-status`.
+    The reader may be stopped or killed at any moment and started again: nothing is lost or counted twice. Only one
+    reader runs at a time. Events arrive by `python -m transforms send`, POST /v1/events of the serving side, or XADD.
+    Malformed events, impossible values and floods are refused; see `python -m transforms stream-status`.
     """
     from feature_repo.packed.address import Address
     from feature_repo.windows.table import duration
@@ -187,40 +189,40 @@ def stream(
             found=repr(clock),
             next_command="python -m transforms stream --help",
         )
-    _known_kind(kind)
+    _check_kind(kind)
 
-    files: list[Lines] = []
+    line_sources: list[Lines] = []
 
-    def opened(log: Log) -> Source:
+    def open_source(log: Log) -> Source:
         if source == "redis":
             return Stream(log)
-        files.append(Lines(log, None if source == "-" else Path(source), kind))
-        return files[0]
+        line_sources.append(Lines(log, None if source == "-" else Path(source), kind))
+        return line_sources[0]
 
-    follows = clock or ("wall" if source == "redis" else "events")
-    late = duration(lateness, next_command="python -m transforms stream --lateness 6h")
-    settings = Settings(late, follows, batch, flood, until_idle)
-    report = Reader(Home.from_env(), Address.from_env(), opened, settings).run()
-    told = ", ".join(f"{count:,} {name}" for name, count in sorted(report.counts.items()) if count) or "nothing"
-    say(f"{told}; {report.rows:,} rows pushed in {report.batches:,} batches")
-    for remark in (remark for file in files for remark in file.remarks):
+    clock_kind = clock or ("wall" if source == "redis" else "events")
+    allowed_lateness = duration(lateness, next_command="python -m transforms stream --lateness 6h")
+    settings = Settings(allowed_lateness, clock_kind, batch, flood, until_idle)
+    report = Reader(Home.from_env(), Address.from_env(), open_source, settings).run()
+    summary = ", ".join(f"{count:,} {name}" for name, count in sorted(report.counts.items()) if count) or "nothing"
+    say(f"{summary}; {report.rows:,} rows pushed in {report.batches:,} batches")
+    for remark in (remark for lines in line_sources for remark in lines.remarks):
         say(f"  {remark}")
 
 
 @app.command()
 def send(
     path: Annotated[Path, typer.Argument(help="a file with one JSON object a line, or '-' for standard input")],
-    kind: Annotated[str, typer.Option(help="of the events")] = "plays",
+    kind: Annotated[str, typer.Option(help="kind of the events")] = "plays",
 ) -> None:
     """Append events to the stream, to be read by `python -m transforms stream`.
 
-    Lines that are no events are left out and named; it is an error (exit code 1) if no line is an event.
+    Lines that are not events are skipped and listed. If no line is an event, the command fails (exit code 1).
     """
     from transforms.stream.send import send as run
 
-    _known_kind(kind)
-    with progress("send") as tell:
-        sent, refused = run(Home.from_env(), path, kind, progress=tell)
+    _check_kind(kind)
+    with progress("send") as report_progress:
+        sent, refused = run(Home.from_env(), path, kind, progress=report_progress)
     say(f"{sent:,} events sent")
     for line, why in refused[:10]:
         say(f"  line {line:,} not sent: {why}")
@@ -230,13 +232,13 @@ def send(
         raise InputError(
             expected=f"events of the kind {kind}, one JSON object a line",
             found=f"none in {len(refused):,} lines; the first: {refused[0][1]}",
-            next_command="correct them, or name their kind: python -m transforms send --help",
+            next_command="correct the lines, or name their kind: python -m transforms send --help",
         )
 
 
 @app.command()
 def archive() -> None:
-    """Store what the stream has accepted in the raw tables; build does so by itself."""
+    """Store the accepted events of the stream in the raw tables; build does so by itself."""
     _archive()
 
 
@@ -244,14 +246,14 @@ def archive() -> None:
 def stream_status(
     dead: Annotated[int, typer.Option(min=0, help="how many of the newest refused events to show")] = 10,
 ) -> None:
-    """What became of the events of the stream, and the newest of those that were refused, with reasons."""
+    """Count the events of the stream by outcome, and list the newest refused ones with reasons."""
     from transforms.stream.status import lines
 
     for line in lines(Home.from_env(), dead):
         say(line)
 
 
-def _known_kind(kind: str) -> None:
+def _check_kind(kind: str) -> None:
     from feature_repo.windows import EVENTS
 
     if kind not in EVENTS:
@@ -267,12 +269,12 @@ def _archive() -> None:
 
     stored = archive_if_there(Home.from_env())
     if stored is None:
-        say("stream: Redis does not answer; what it holds is left for the next build")
+        say("stream: Redis does not answer; its events are left for the next build")
     elif stored:
         say(f"stream: {stored:,} events → {Home.from_env().raw('plays').parent.parent}")
 
 
-def _show(report: object) -> None:
+def _say_report(report: object) -> None:
     from transforms.raw.ingest import Report
 
     assert isinstance(report, Report)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from feast import FeatureView
 
 INPUTS = "refrain.inputs"
-"""Key of a file's metadata: fingerprint of what it was computed from."""
+"""Metadata key of a file: the fingerprint of the inputs that its rows were computed from."""
 
 TYPES: dict[str, pl.DataType] = {
     "String": pl.String(),
@@ -38,18 +38,18 @@ TYPES: dict[str, pl.DataType] = {
 """Feast type to polars type."""
 
 EMPTY_DATE = "1970-01-01"
-"""Partition of the file without rows that gives a table its columns before it has any."""
+"""Partition of the empty file that gives a table its columns before it has rows."""
 
 
 def tables() -> "dict[str, FeatureView]":
-    """Every feature view that has a table. Imports Feast, which takes seconds."""
+    """Every feature view that has a feature table, by name. Imports Feast, which takes seconds."""
     from feature_repo.views import FEATURE_TABLES
 
     return FEATURE_TABLES
 
 
 def schema(view: "FeatureView") -> dict[str, pl.DataType]:
-    """Columns of a view's table: join keys, both times, features."""
+    """Column types of a view's feature table: join keys, both times, features."""
     keys = dict.fromkeys(view.join_keys, TYPES["String"])
     times = {"event_timestamp": MICROSECONDS_UTC, "created_timestamp": MICROSECONDS_UTC}
     features = {field.name: TYPES[str(field.dtype)] for field in view.features}
@@ -57,22 +57,22 @@ def schema(view: "FeatureView") -> dict[str, pl.DataType]:
 
 
 def conform(view: "FeatureView", rows: pl.DataFrame, *, in_order: bool = False) -> pl.DataFrame:
-    """The rows in the order and types of the view's schema, sorted by key, time and created time.
+    """Cast rows to the column order and types of the view's schema; sort them by key, event time and created time.
 
     Args:
-        view: whose schema.
-        rows: of its table.
-        in_order: whether they are sorted already.
+        view: the feature view whose schema applies.
+        rows: rows of its feature table.
+        in_order: whether the rows are sorted already.
 
     Raises:
-        StoreError: a column is missing or of a type that does not fit, a key or time is null, or a row stands twice.
+        StoreError: a column is missing or has a type that does not fit, a key or time is null, or a row occurs twice.
     """
-    wanted = schema(view)
-    absent = [name for name in wanted if name not in rows.columns]
+    expected = schema(view)
+    absent = [name for name in expected if name not in rows.columns]
     if absent:
         raise _mismatch(view, f"no column {absent} among {rows.columns}")
     try:
-        typed = rows.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
+        typed = rows.select(pl.col(name).cast(dtype) for name, dtype in expected.items())
     except pl.exceptions.PolarsError as error:
         raise _mismatch(view, str(error).splitlines()[0]) from error
     identity = [*view.join_keys, "event_timestamp", "created_timestamp"]
@@ -100,13 +100,13 @@ def write_partition(
 
     Args:
         home: the data folder.
-        view: whose table.
-        rows: its columns, in any order; checked against the schema.
-        date: partition; None for a table that has none.
-        inputs: fingerprint of what the rows were computed from.
+        view: the feature view of the table.
+        rows: rows with the columns of the table in any order; checked against the schema.
+        date: date of the partition; None for a table without partitions.
+        inputs: fingerprint of the inputs that the rows were computed from.
         part: file name within the partition.
-        more: metadata of the file.
-        conformed: the rows have been through ``conform``.
+        more: further metadata of the file.
+        conformed: whether the rows have already passed ``conform``.
     """
     path = file_of(home, view, date, part)
     parquet.write_whole(rows if conformed else conform(view, rows), path, metadata={INPUTS: inputs, **(more or {})})
@@ -114,21 +114,21 @@ def write_partition(
 
 
 def file_of(home: Home, view: "FeatureView", date: str | None, part: str = parquet.PART) -> Path:
-    """Where the rows of a date lie, or all rows of a table that has no dates."""
+    """The path of the file of one date, or of the whole table if it has no dates."""
     folder = home.features(view.name)
     return (folder / f"date={date}" if date else folder) / part
 
 
 def write_empty(home: Home, view: "FeatureView") -> None:
-    """Give a table without any file its columns, so that every engine can read it."""
+    """Write a file without rows for a table that has no file, so that every engine finds its columns."""
     if not files_in(home.features(view.name)):
-        nothing = pl.DataFrame(schema=schema(view))
-        write_partition(home, view, nothing, date=EMPTY_DATE, inputs="")
+        no_rows = pl.DataFrame(schema=schema(view))
+        write_partition(home, view, no_rows, date=EMPTY_DATE, inputs="")
 
 
 @contextmanager
 def writing(home: Home) -> Iterator[None]:
-    """While this holds, nobody else writes tiles and feature tables; what killed writers left is swept away."""
+    """Lock tiles and feature tables against other writers; first removes partial files of killed writers."""
     folder = home.ensure().root / "features"
     folder.mkdir(exist_ok=True)
     with (folder / ".lock").open("w") as handle:
@@ -139,27 +139,27 @@ def writing(home: Home) -> Iterator[None]:
 
 
 def note_built(home: Home) -> None:
-    """Tell whoever follows the tables that a batch run has ended."""
-    _built(home).touch()
+    """Record that a batch run has ended, for processes that follow the tables."""
+    _built_marker(home).touch()
 
 
 def built_at(home: Home) -> int:
     """When the last batch run ended, as nanoseconds of the file system's clock; 0 if none did."""
     try:
-        return _built(home).stat().st_mtime_ns
+        return _built_marker(home).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
 def known_from(home: Home, now: datetime) -> datetime:
-    """The moment from which what a run writes is known: now, or that of an earlier run, if the clock has gone back.
+    """The created time for the rows of a run: now, or the time of an earlier run if the clock has gone back.
 
-    So a training set as known at a moment that a run has had before stays what it was. A moment that has not come by
-    the clock of the machine was a fault of a clock, and is forgotten.
+    So a training set as known at the moment of an earlier run does not change. A stored time that is still in the
+    future by the machine's clock came from a wrong clock, and is discarded.
 
     Args:
         home: the data folder; the caller holds ``writing``.
-        now: the moment of the run, which is remembered.
+        now: the moment of the run; it is stored for later runs.
     """
     path = home.root / "features" / f".clock-{home.tenant}"
     try:
@@ -176,15 +176,15 @@ def known_from(home: Home, now: datetime) -> datetime:
     return now
 
 
-def _built(home: Home) -> Path:
+def _built_marker(home: Home) -> Path:
     return home.root / "features" / f".built-{home.tenant}"
 
 
 def scan(home: Home, name: str) -> pl.LazyFrame:
-    """One feature table, lazily.
+    """Scan one feature table lazily.
 
     Raises:
-        StoreError: it has not been built.
+        StoreError: the table has not been built.
     """
     files = files_in(home.features(name))
     if not files:
@@ -200,5 +200,5 @@ def _mismatch(view: "FeatureView", found: str) -> StoreError:
     return StoreError(
         expected=f"rows of view {view.name!r}: {list(schema(view))}",
         found=found,
-        next_command="mend transforms/batch/features or the view, then: python -m transforms build",
+        next_command="correct transforms/batch/features or the view, then: python -m transforms build",
     )

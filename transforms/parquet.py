@@ -1,4 +1,4 @@
-"""Parquet files that are whole or not there."""
+"""Parquet files that are written atomically, and a cache of facts about partitions."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ from feature_repo.errors import StoreError
 Kinds = tuple[type | UnionType, ...]
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
-"""What polars raises at a file that is cut short, damaged, or no Parquet."""
+"""Exceptions that polars raises for a file that is truncated, damaged, or not Parquet."""
 
 PART = "part-0.parquet"
 PARTIAL = ".partial-"
 
 
 def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
-    """Write a file that appears under its name only when complete; equal rows give equal bytes."""
+    """Write a file that appears under its name only when it is complete. Equal rows give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
@@ -40,22 +40,22 @@ def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | No
 
 @contextmanager
 def behind() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Takes pieces of work that write, and does each while its caller makes the next one; ends when all are done.
+    """Run write tasks in a background thread while the caller prepares the next one; ends when all tasks are done.
 
-    One piece waits at the most, so that memory holds no more than two. What a piece raises is raised by the next call,
+    At most one task waits, so that memory holds no more than two. An exception of a task is raised by the next call,
     or at the end.
     """
-    pending: list[Future[None]] = []
+    futures: list[Future[None]] = []
 
-    def take(work: Callable[[], None]) -> None:
-        while pending:
-            pending.pop().result()
-        pending.append(pool.submit(work))
+    def submit(task: Callable[[], None]) -> None:
+        while futures:
+            futures.pop().result()
+        futures.append(pool.submit(task))
 
     with ThreadPoolExecutor(1) as pool:
-        yield take
-        while pending:
-            pending.pop().result()
+        yield submit
+        while futures:
+            futures.pop().result()
 
 
 def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> pl.DataFrame:
@@ -63,11 +63,11 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
 
     Args:
         path: the file.
-        columns: names to read, all if None.
-        remedy: the command that makes the file anew, for the error; empty where nothing does.
+        columns: names of the columns to read; all if None.
+        remedy: the command that creates the file again, for the error message; empty where there is none.
 
     Raises:
-        StoreError: it is cut short or not Parquet.
+        StoreError: the file is truncated or not Parquet.
     """
     try:
         return pl.read_parquet(path, columns=columns, hive_partitioning=False, glob=False)
@@ -76,7 +76,7 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
 
 
 def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
-    """The error that names a file that cannot be read and how to replace it."""
+    """The error for a file that cannot be read; it names the file and the command that replaces it."""
     first_line = (str(error).splitlines() or [""])[0]
     return StoreError(
         expected=f"a whole Parquet file at {path}",
@@ -86,81 +86,81 @@ def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
 
 
 def removal(path: Path) -> str:
-    """The command that removes a file, whatever signs are in its path."""
+    """The shell command that removes a file, with its path quoted."""
     return f"rm {shlex.quote(str(path))}"
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The file's own key-value metadata; empty if it has none, is damaged or is not there."""
+    """The key-value metadata of a file; empty if the file has none, is damaged or does not exist."""
     try:
-        found = pq.read_metadata(path).metadata or {}
+        entries = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
         return {}
-    return {name.decode(): text.decode() for name, text in found.items()}
+    return {key.decode(): value.decode() for key, value in entries.items()}
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of the file's bytes."""
+    """SHA-256 of the bytes of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed writers left."""
+    """Remove partial files that killed writers left."""
     for partial in folder.rglob(f"{PARTIAL}*"):
         partial.unlink(missing_ok=True)
 
 
 def has_dates(folder: Path, name: str = PART) -> bool:
-    """Whether there is a file of any ``date=…`` partition."""
-    return any(os.path.exists(path) for path in _of_dates(folder, name).values())  # noqa: PTH110
+    """Whether any ``date=…`` partition has its file."""
+    return any(os.path.exists(path) for path in _partition_files(folder, name).values())  # noqa: PTH110
 
 
 def remembered(folder: Path, look: Callable[[Path], tuple], kinds: Kinds, name: str = PART) -> dict[str, list]:
-    """What a look at the file of each ``date=…`` partition finds, oldest first.
+    """Facts about the file of each ``date=…`` partition, by date, oldest first; cached by size and time of change.
 
-    A file is looked at once, and again when its size or time of change is another: a year of files tells in
-    milliseconds that nothing is new.
+    A file is inspected once, and again when its size or modification time has changed. So a year of unchanged files
+    is checked in milliseconds.
 
     Args:
-        folder: of the partitions; what was found is kept in a file beside them.
-        look: gives what JSON can hold.
-        kinds: types of what it gives, one by one.
-        name: of the files.
+        folder: the folder with the partitions; the facts are cached in a file beside them.
+        look: inspects one file; returns a tuple of values that JSON can hold.
+        kinds: types of these values, in order.
+        name: file name within each partition.
     """
-    memory = folder / f".known-{name.removesuffix('.parquet')}.json"
-    before, now = _in_memory(memory, kinds), {}
-    for day, path in _of_dates(folder, name).items():
+    cache = folder / f".known-{name.removesuffix('.parquet')}.json"
+    cached, current = _read_cache(cache, kinds), {}
+    for day, path in _partition_files(folder, name).items():
         try:
-            stat = os.stat(path)  # noqa: PTH116  # a path object a file takes as long again
+            stat = os.stat(path)  # noqa: PTH116  # a path object for each file would double the time
         except FileNotFoundError:
             continue
-        state = before.get(day)
-        if state is None or state[:2] != [stat.st_size, stat.st_mtime_ns]:
-            state = [stat.st_size, stat.st_mtime_ns, list(look(Path(path)))]
-        now[day] = state
-    if now != before:
-        partial = folder / f"{PARTIAL}{os.getpid()}-{memory.name}"  # swept like other halves
-        partial.write_text(json.dumps(now))
-        partial.replace(memory)
-    return {day: found for day, (_, _, found) in now.items()}
+        entry = cached.get(day)
+        if entry is None or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
+            entry = [stat.st_size, stat.st_mtime_ns, list(look(Path(path)))]
+        current[day] = entry
+    if current != cached:
+        partial = folder / f"{PARTIAL}{os.getpid()}-{cache.name}"  # removed by sweep like other partial files
+        partial.write_text(json.dumps(current))
+        partial.replace(cache)
+    return {day: facts for day, (_, _, facts) in current.items()}
 
 
-def _of_dates(folder: Path, name: str) -> dict[str, str]:
-    return {day: f"{place}/{name}" for day, place in days_in(folder).items()}
+def _partition_files(folder: Path, name: str) -> dict[str, str]:
+    return {day: f"{day_folder}/{name}" for day, day_folder in days_in(folder).items()}
 
 
-def _in_memory(memory: Path, kinds: Kinds) -> dict[str, list]:
-    """What was found before; what is not of that form is looked at again."""
+def _read_cache(cache: Path, kinds: Kinds) -> dict[str, list]:
+    """Read the cached entries; those of another form are left out, so that their files are inspected again."""
     try:
-        states = json.loads(memory.read_text())
+        entries = json.loads(cache.read_text())
     except (OSError, ValueError):
         return {}
-    whole = states.items() if isinstance(states, dict) else ()
-    return {day: state for day, state in whole if _is_state(state, kinds)}
+    items = entries.items() if isinstance(entries, dict) else ()
+    return {day: entry for day, entry in items if _is_cache_entry(entry, kinds)}
 
 
-def _is_state(state: Any, kinds: Kinds) -> bool:
-    if not isinstance(state, list) or [*map(type, state)] != [int, int, list] or len(state[2]) != len(kinds):
+def _is_cache_entry(entry: Any, kinds: Kinds) -> bool:
+    if not isinstance(entry, list) or [*map(type, entry)] != [int, int, list] or len(entry[2]) != len(kinds):
         return False
-    return all(map(isinstance, state[2], kinds))
+    return all(map(isinstance, entry[2], kinds))

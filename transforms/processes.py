@@ -1,4 +1,4 @@
-"""Work on many things in processes of their own, one of which may die of what it is given."""
+"""Parallel work in worker processes, which survives the crash of a worker."""
 
 import multiprocessing
 import os
@@ -13,18 +13,18 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 FEWEST = 8
-"""Things that processes are started for."""
+"""Fewest items for which processes are started."""
 
 
 class Died:
-    """In place of what came of a thing that killed its process."""
+    """The result in place of an item that crashed its process."""
 
 
 class Processes:
-    """A pool that outlives the death of its members; started when there is enough to do.
+    """A process pool that survives the crash of a worker; started when there are enough items.
 
     Args:
-        count: of processes; one a core if left out.
+        count: number of processes; one per core if None.
     """
 
     def __init__(self, count: int | None = None) -> None:
@@ -40,34 +40,34 @@ class Processes:
                 _kill(self._pool)
             self._pool.shutdown(cancel_futures=True)
 
-    def each(self, work: Callable[[T], R], things: Sequence[T]) -> Iterator[R | Died]:
-        """What comes of each thing, in their order.
+    def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R | Died]:
+        """Yield the result of each item, in the order of the items.
 
         Args:
-            work: a function of a module; called in another process where there are ``FEWEST`` things or more.
-            things: what it is called with.
+            work: a module-level function; called in another process if there are ``FEWEST`` items or more.
+            items: the items, the arguments of ``work``.
         """
-        if len(things) < FEWEST or self._count < 2:
-            yield from map(work, things)
+        if len(items) < FEWEST or self._count < 2:
+            yield from map(work, items)
             return
         done = 0
-        while done < len(things):
+        while done < len(items):
             self._pool = self._pool or _pool(self._count)
             try:
-                for found in self._pool.map(work, things[done:]):
+                for result in self._pool.map(work, items[done:]):
                     done += 1
-                    yield found
+                    yield result
             except BrokenProcessPool:
                 self._pool = None
-                yield _alone(work, things[done])
+                yield _run_alone(work, items[done])
                 done += 1
 
 
-def _alone(work: Callable[[T], R], thing: T) -> R | Died:
-    """One of several was the death of its process: this one, if it is so again."""
+def _run_alone(work: Callable[[T], R], item: T) -> R | Died:
+    """Run one item in a process of its own, to find out whether it was the one that crashed the pool."""
     with _pool(1) as pool:
         try:
-            return pool.submit(work, thing).result()
+            return pool.submit(work, item).result()
         except BrokenProcessPool:
             return Died()
 
@@ -76,12 +76,12 @@ def _alone(work: Callable[[T], R], thing: T) -> R | Died:
 def worker_pool(
     count: int, context: str = "spawn", *, tasks_per_child: int | None = None
 ) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes that end with this one, however it ends, and at once if the block is left by an error.
+    """A process pool whose workers end with this process, however it ends, and at once if the block raises an error.
 
     Args:
-        count: of processes.
-        context: how they are started: spawn or forkserver.
-        tasks_per_child: after which a process is replaced by a new one; never if None.
+        count: number of processes.
+        context: start method: spawn or forkserver.
+        tasks_per_child: number of tasks after which a process is replaced by a new one; never if None.
     """
     pool = ProcessPoolExecutor(
         count, multiprocessing.get_context(context), initializer=end_with_parent, max_tasks_per_child=tasks_per_child
@@ -95,7 +95,7 @@ def worker_pool(
 
 
 def end_with_parent() -> None:
-    """Of a process of ``multiprocessing``: end when its parent is gone, even if that was killed without a word."""
+    """In a worker process: end when the parent process is gone, even if it was killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True, name="parent").start()
@@ -107,17 +107,17 @@ def _end_after(sentinel: int) -> None:
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:
-    """Nobody waits for what its processes still do."""
+    """Kill the workers of a pool; their unfinished tasks are dropped."""
     for process in list((pool._processes or {}).values()):
         process.kill()
 
 
 def _pool(count: int) -> ProcessPoolExecutor:
-    # spawned: a fork of a process that has threads may wait for a lock for ever
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_start)
+    # spawned, as a forked copy of a process with threads may wait for a lock for ever
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_start_worker)
 
 
-def _start() -> None:
-    """Each process has a core of its own; read by numpy when it is imported, which is later."""
+def _start_worker() -> None:
+    """Limit numpy to one thread per worker. numpy reads the variables when it is imported, which is later."""
     end_with_parent()
     os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))

@@ -1,5 +1,5 @@
-"""What serving wrote down, as tables: answers, exposures, impressions, lookups.
+"""The logs of serving as tables: answers, exposures, impressions, lookups.
 
-Serving processes append JSON lines, because they import no data frames; ``pack`` makes Parquet of what they wrote, and
-every reader here takes both.
+Serving processes append JSON lines, because they import no data frames. ``pack`` converts these lines to Parquet, and
+every reader here reads both.
 """

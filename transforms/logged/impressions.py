@@ -1,4 +1,4 @@
-"""What was recommended, with which chance, and whether it was played: logged answers joined with plays."""
+"""Recommended tracks with their propensity, and whether they were played: logged answers joined with plays."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +14,7 @@ from transforms.raw.read import scan
 from transforms.raw.table import MICROSECONDS_UTC
 
 ATTRIBUTED = timedelta(hours=1)
-"""A play counts for an impression if it starts within so much time after it."""
+"""Longest time from an impression to the start of a play that counts for it."""
 
 
 def impressions(home: Home, *, within: timedelta = ATTRIBUTED) -> pl.DataFrame:
@@ -22,14 +22,14 @@ def impressions(home: Home, *, within: timedelta = ATTRIBUTED) -> pl.DataFrame:
 
     Args:
         home: the data folder.
-        within: a play of the track by the listener so soon after, not broken off, is a reward.
+        within: longest time to a play of the track by the listener that counts as a reward; skipped plays do not count.
 
     Returns:
         ``answer_id``, ``user_id``, ``track_id``, ``event_timestamp``, ``model``, ``strategy``, ``position`` (from 0),
         ``propensity``, ``explored``, ``reward`` (0 or 1).
 
     Raises:
-        InputError: nothing was logged.
+        InputError: no answers were logged.
     """
     rows = list(_slots(home.impressions))
     if not rows:
@@ -38,33 +38,33 @@ def impressions(home: Home, *, within: timedelta = ATTRIBUTED) -> pl.DataFrame:
             found="none",
             next_command="REFRAIN_LOG_IMPRESSIONS=1 python -m inference serve",
         )
-    shown = pl.DataFrame(rows, orient="row").with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
-    shown = shown.sort("event_timestamp", "answer_id", "position").with_row_index("row")
-    heard = (
+    slots = pl.DataFrame(rows, orient="row").with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
+    slots = slots.sort("event_timestamp", "answer_id", "position").with_row_index("row")
+    completed_plays = (
         scan(home, "plays").filter(~pl.col("skipped").fill_null(False)).select("user_id", "track_id", "event_timestamp")
     )
-    after = (
-        shown.lazy()
-        .join(heard, on=["user_id", "track_id"], suffix="_played")
+    rewarded_rows = (
+        slots.lazy()
+        .join(completed_plays, on=["user_id", "track_id"], suffix="_played")
         .filter((pl.col("event_timestamp_played") - pl.col("event_timestamp")).is_between(timedelta(0), within))
         .select("row")
         .unique()
         .collect()["row"]
     )
-    return shown.with_columns(reward=pl.col("row").is_in(after.implode()).cast(pl.Float64)).drop("row")
+    return slots.with_columns(reward=pl.col("row").is_in(rewarded_rows.implode()).cast(pl.Float64)).drop("row")
 
 
 def _slots(folder: Path) -> Iterator[dict[str, Any]]:
     for day in lines.days(folder):
-        for told in lines.lines(day):
-            for position, slot in enumerate(told["slots"]):
+        for answer in lines.lines(day):
+            for position, slot in enumerate(answer["slots"]):
                 yield {
-                    "answer_id": told["answer_id"],
-                    "user_id": told["user_id"],
+                    "answer_id": answer["answer_id"],
+                    "user_id": answer["user_id"],
                     "track_id": slot["track_id"],
-                    "event_timestamp": told["at"],
-                    "model": told["model"],
-                    "strategy": told["strategy"],
+                    "event_timestamp": answer["at"],
+                    "model": answer["model"],
+                    "strategy": answer["strategy"],
                     "position": position,
                     "propensity": slot["propensity"],
                     "explored": slot["explored"],

@@ -1,8 +1,8 @@
-"""Folders of logs: JSON lines as they were written, and Parquet that they were packed into.
+"""Folders of logs: JSON lines as serving wrote them, and the Parquet files that they are packed into.
 
-A log is a folder of ``date=…`` folders. Packing first takes the name of a file away from its writer (the next line
-begins a new one), then writes its rows whole, then removes the lines. It may be killed at any moment: the next run
-packs the same lines into a file of the same name.
+A log is a folder of ``date=…`` folders. Packing first renames a file, so that its writer begins a new one with the
+next line. Then it writes the rows to Parquet in one step, and removes the lines. It may be killed at any moment: the
+next run packs the same lines into a file of the same name.
 """
 
 import json
@@ -19,58 +19,58 @@ from transforms import parquet
 
 LINES, TAKEN = ".jsonl", ".packing"
 SETTLES = 0.2
-"""Seconds in which a writer that has opened a file ends its line."""
+"""Seconds that a writer has to finish its line after its file was renamed."""
 
 
 def days(folder: Path) -> list[Path]:
-    """The folders of days, newest first."""
+    """The folders of the days of a log, newest first."""
     return [Path(day) for day in reversed(days_in(folder).values())]
 
 
 def lines(day: Path) -> Iterator[dict[str, Any]]:
-    """What was not packed yet; lines that were cut off by a crash are left out."""
+    """The entries of a day that are not packed yet; lines that a crash has cut off are left out."""
     for file in sorted((*day.glob(f"*{LINES}"), *day.glob(f"*{TAKEN}"))):
-        yield from _of(file)
+        yield from _read_entries(file)
 
 
 def packed(day: Path) -> list[Path]:
-    """The Parquet files."""
+    """The Parquet files of a day."""
     return sorted(day.glob("packed-*.parquet"))
 
 
 def pack(folder: Path, rows_of: Callable[[Sequence[dict[str, Any]]], dict[str, pl.DataFrame]]) -> int:
-    """Make Parquet of a log's lines.
+    """Convert the JSON lines of a log to Parquet.
 
     Args:
-        folder: of the log.
-        rows_of: makes tables of lines: name → rows. Lines that it makes nothing of are gone afterwards.
+        folder: the folder of the log.
+        rows_of: converts entries to tables: name → rows. Entries that it puts into no table are lost.
 
     Returns:
-        Lines that were packed.
+        The number of lines that were packed.
     """
     count = 0
     for day in days(folder):
         for file in day.glob(f"*{LINES}"):
-            # the writer goes on under the old name: the new one is this piece's alone
+            # the writer continues under the old name; the new name is unique to this file
             file.rename(file.with_name(f"{file.stem}-{uuid.uuid4().hex[:8]}{TAKEN}"))
-        taken = sorted(day.glob(f"*{TAKEN}"))
-        if not taken:
+        renamed = sorted(day.glob(f"*{TAKEN}"))
+        if not renamed:
             continue
         time.sleep(SETTLES)
-        for file in taken:
-            told = list(_of(file))
-            for kind, rows in rows_of(told).items():
+        for file in renamed:
+            entries = list(_read_entries(file))
+            for kind, rows in rows_of(entries).items():
                 parquet.write_whole(rows, day / f"packed-{kind}-{file.stem}.parquet")
             file.unlink()
-            count += len(told)
+            count += len(entries)
     return count
 
 
-def _of(file: Path) -> Iterator[dict[str, Any]]:
+def _read_entries(file: Path) -> Iterator[dict[str, Any]]:
     for line in file.read_bytes().splitlines():
         try:
-            told = json.loads(line)
-        except ValueError:  # a process was killed while it wrote
+            entry = json.loads(line)
+        except ValueError:  # a process was killed during the write
             continue
-        if isinstance(told, dict):
-            yield told
+        if isinstance(entry, dict):
+            yield entry

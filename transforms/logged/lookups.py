@@ -1,4 +1,4 @@
-"""Logged online lookups as a table: one row an entity."""
+"""Logged online lookups as a table with one row per entity."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from transforms.logged import lines
 from transforms.raw.table import MICROSECONDS_UTC
 
 EVENT = "event:"
-"""Before the name of a view: the column with the time of the row that answered."""
+"""Prefix of the columns with the event time of the served row; the name of the view follows."""
 
 
 def served(home: Home, service: Service, since: datetime | None = None, most: int = 100_000) -> pl.DataFrame:
@@ -27,24 +27,24 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
 
     Args:
         home: the data folder.
-        service: as it is now; lookups of an older form of it are left out.
-        since: only from then on.
-        most: rows at the most.
+        service: the feature service; lookups with another fingerprint are left out.
+        since: earliest moment of the lookups; all if None.
+        most: greatest number of rows.
 
     Returns:
         Join keys, ``event_timestamp`` (the moment of the lookup), fields of the request, ``view__feature`` columns
-        as they were served, and for each view ``event:view``, the time of the row that answered.
+        as they were served, and for each view ``event:view``, the event time of the served row.
 
     Raises:
-        StoreError: nothing was logged.
+        StoreError: no lookups of the service were logged.
     """
     frames: list[pl.DataFrame] = []
     count = 0
     for day in lines.days(home.lookups(service.name)):
         if count >= most or (since is not None and day.name < f"date={since.date()}"):
             break
-        frames += [_frame(service, _of_service(lines.lines(day), service))]
-        frames += [parquet.read_whole(file, remedy="") for file in _packed(day, service)]
+        frames += [_frame(service, _current_rows(lines.lines(day), service))]
+        frames += [parquet.read_whole(file, remedy="") for file in _packed_files(day, service)]
         count = sum(frame.height for frame in frames)
     rows = pl.concat(frames) if frames else _frame(service, [])
     if since is not None:
@@ -59,9 +59,9 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
 
 
 def pack(home: Home) -> int:
-    """Make Parquet of the lookups of every service as it is now; returns how many lookups.
+    """Convert the logged lookups of every feature service to Parquet; returns the number of lookups.
 
-    Lookups of an older form of a service, which no reader takes, are kept as the JSON that they were.
+    Lookups with an older fingerprint of a service, which no reader uses, are kept as JSON in a table of their own.
     """
     count = 0
     for folder in sorted(home.lookups("any").parent.glob("*")):
@@ -70,22 +70,22 @@ def pack(home: Home) -> int:
         except UnknownService:
             continue
 
-        def tables(told: Sequence[dict[str, Any]], service: Service = service) -> dict[str, pl.DataFrame]:
-            rows = _frame(service, _of_service(told, service))
-            others = [json.dumps(line) for line in told if line.get("fingerprint") != service.fingerprint]
-            found = {service.fingerprint: rows, "json": pl.DataFrame({"line": others})}
-            return {name: frame for name, frame in found.items() if frame.height}
+        def tables(entries: Sequence[dict[str, Any]], service: Service = service) -> dict[str, pl.DataFrame]:
+            rows = _frame(service, _current_rows(entries, service))
+            outdated = [json.dumps(entry) for entry in entries if entry.get("fingerprint") != service.fingerprint]
+            frames = {service.fingerprint: rows, "json": pl.DataFrame({"line": outdated})}
+            return {name: frame for name, frame in frames.items() if frame.height}
 
         count += lines.pack(folder, tables)
     return count
 
 
-def _of_service(told: Iterable[dict[str, Any]], service: Service) -> list[dict[str, Any]]:
-    """Rows of the lines that fit the service as it is now."""
-    return [row for line in told if line.get("fingerprint") == service.fingerprint for row in _rows(line)]
+def _current_rows(entries: Iterable[dict[str, Any]], service: Service) -> list[dict[str, Any]]:
+    """Rows of the entries that have the current fingerprint of the service."""
+    return [row for entry in entries if entry.get("fingerprint") == service.fingerprint for row in _rows(entry)]
 
 
-def _packed(day: Path, service: Service) -> list[Path]:
+def _packed_files(day: Path, service: Service) -> list[Path]:
     return [file for file in lines.packed(day) if file.name.startswith(f"packed-{service.fingerprint}-")]
 
 
@@ -97,7 +97,7 @@ def _frame(service: Service, rows: list[dict[str, Any]]) -> pl.DataFrame:
         **{name: TYPES[dtype] for name, dtype in service.features},
         **{EVENT + view.name: pl.Int64() for view in service.views},
     }
-    frame = pl.DataFrame(rows, schema=_as_json(schema), orient="row", strict=False)
+    frame = pl.DataFrame(rows, schema=_json_schema(schema), orient="row", strict=False)
     times = [name for name, dtype in schema.items() if dtype == MICROSECONDS_UTC]
     return frame.with_columns(
         pl.col("event_timestamp").cast(MICROSECONDS_UTC),
@@ -109,37 +109,38 @@ def _request_type(name: str) -> pl.DataType:
     return pl.String() if REQUEST_FIELDS[name] == "String" else pl.Float64()
 
 
-def _as_json(schema: dict[str, pl.DataType]) -> dict[str, pl.DataType]:
-    """Times are texts in JSON; floats in lists have more digits there than they need."""
+def _json_schema(schema: dict[str, pl.DataType]) -> dict[str, pl.DataType]:
+    """The schema as JSON holds it: times are texts."""
     return {name: pl.String() if dtype == MICROSECONDS_UTC else dtype for name, dtype in schema.items()}
 
 
-def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(entry: dict[str, Any]) -> list[dict[str, Any]]:
     columns = {
-        **line["keys"],
-        **line["values"],
-        **{EVENT + view: times for view, times in line["events"].items()},
+        **entry["keys"],
+        **entry["values"],
+        **{EVENT + view: times for view, times in entry["events"].items()},
     }
-    length = len(next(iter(line["values"].values())))
-    moment = {"event_timestamp": line["at"], "request_timestamp": line["at"] / 1e6, **line["request"]}
-    of_rows = {name: values for name, values in moment.items() if isinstance(values, list)}
+    length = len(next(iter(entry["values"].values())))
+    moment = {"event_timestamp": entry["at"], "request_timestamp": entry["at"] / 1e6, **entry["request"]}
+    row_fields = {name: values for name, values in moment.items() if isinstance(values, list)}
     return [
-        {**moment, **{name: values[place] for name, values in (columns | of_rows).items()}} for place in range(length)
+        {**moment, **{name: values[index] for name, values in (columns | row_fields).items()}}
+        for index in range(length)
     ]
 
 
 def days_ago(days: float) -> datetime:
-    """A moment so many days before now."""
+    """The moment a number of days before now."""
     return clock.now() - timedelta(days=days)
 
 
 def trained_on(home: Home, service: Service) -> tuple[str | None, pl.DataFrame | None]:
-    """Name and rows of the newest saved training set of a service; None where there is none of its form."""
+    """Name and rows of the newest saved training set with the fingerprint of a service; None if there is none."""
     for folder in sorted(home.training_sets.glob("*/"), key=lambda path: -path.stat().st_mtime):
-        manifest = folder / "manifest.json"
-        if not manifest.is_file():
+        manifest_file = folder / "manifest.json"
+        if not manifest_file.is_file():
             continue
-        told = json.loads(manifest.read_text())
-        if told["feature_service"] == service.name and told["fingerprint"] == service.fingerprint:
+        manifest = json.loads(manifest_file.read_text())
+        if manifest["feature_service"] == service.name and manifest["fingerprint"] == service.fingerprint:
             return folder.name, pl.read_parquet(folder / "data.parquet", glob=False)
     return None, None

@@ -1,4 +1,4 @@
-"""How far two samples of one feature or prediction lie apart."""
+"""Drift measures between two samples of one feature or prediction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,33 +8,33 @@ import numpy as np
 
 BINS = 10
 SMALLEST = 1e-4
-"""Share that stands for an empty bin."""
+"""Share that is assumed for an empty bin."""
 MOVED, DRIFTED = 0.1, 0.25
-"""PSI, where it is more than chance makes of samples of such sizes."""
+"""PSI thresholds of the verdicts, where the PSI is above the random level for the sample sizes."""
 MISSING, NEW = 0.05, 0.01
-"""Change of the share of missing values, and share of values never seen before, that are worth telling."""
+"""Thresholds of a reason: change of the share of missing values, and share of unseen values."""
 MOST_KINDS = 20
-"""Different values up to which numbers are compared as kinds, and the kinds of texts that are told apart."""
+"""Most distinct values for which numbers are compared as categories, and most categories of texts."""
 VERDICTS = ("stable", "moved", "drifted")
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One feature or prediction, before and after.
+    """The drift of one feature or prediction.
 
     Attributes:
-        name: of it.
-        before: values that were compared with.
-        after: values that were looked at.
+        name: name of the feature or prediction.
+        before: size of the reference sample.
+        after: size of the current sample.
         psi: population stability index.
-        chance: what the index would be on average if nothing had changed, for samples of these sizes.
+        chance: expected index of two samples of these sizes from the same distribution.
         ks: Kolmogorov-Smirnov statistic; None for texts.
-        wasserstein: mean distance that mass moved, in standard deviations of before; None for texts.
-        missing_before: share without a value.
-        missing_after: likewise.
-        new: value never seen before → how often it came, the most frequent ones.
+        wasserstein: earth mover's distance, in standard deviations of the reference sample; None for texts.
+        missing_before: share of missing values in the reference sample.
+        missing_after: share of missing values in the current sample.
+        new: unseen value → its count in the current sample, for the most frequent ones.
         verdict: one of ``VERDICTS``.
-        reasons: of the verdict.
+        reasons: reasons of the verdict.
     """
 
     name: str
@@ -52,45 +52,47 @@ class Drift:
 
 
 def compare(name: str, before: Sequence[Any], after: Sequence[Any]) -> Drift:
-    """Two samples of one thing: numbers and truths, or texts; None where missing.
+    """Compare two samples of numbers and booleans, or of texts; missing values are None or NaN.
 
-    Missing values are compared by themselves, the index is that of the others; numbers of few kinds are compared as
-    kinds. The index of two samples of one distribution is not 0: times nm / (n + m) it is chi-squared with one less
-    than bins degrees of freedom (B. Yurdakul, Statistical Properties of Population Stability Index, 2018). What one
-    sample in a thousand would have by chance does not count.
+    Missing values are compared as a share; the index is that of the other values. Numbers with few distinct values are
+    compared as categories. The index of two samples of one distribution is not 0: times nm / (n + m) it is chi-squared
+    with one less than bins degrees of freedom (B. Yurdakul, Statistical Properties of Population Stability Index,
+    2018). An index that one sample in a thousand would have by chance is not reported.
     """
-    missing = [_missing(values) for values in (before, after)]
-    was, now = ([value for value in values if not _is_missing(value)] for values in (before, after))
-    kinds = set(was)
-    is_text = any(isinstance(value, str) for value in (*was, *now))
-    new: dict[str, int] = {}
+    missing_shares = [_missing_share(values) for values in (before, after)]
+    reference, current = ([value for value in values if not _is_missing(value)] for values in (before, after))
+    categories = set(reference)
+    is_text = any(isinstance(value, str) for value in (*reference, *current))
+    unseen: dict[str, int] = {}
     distance: tuple[float | None, float | None] = (None, None)
     if not is_text:
-        numbers = [np.array(values, np.float64) for values in (was, now)]
+        numbers = [np.array(values, np.float64) for values in (reference, current)]
         distance = ks(numbers[0], numbers[1]), wasserstein(numbers[0], numbers[1])
-    if is_text or len(kinds) <= MOST_KINDS:
-        index, bins = psi_of_texts(list(map(str, was)), list(map(str, now))), min(len(kinds), MOST_KINDS) + 1
+    if is_text or len(categories) <= MOST_KINDS:
+        index = psi_of_texts(list(map(str, reference)), list(map(str, current)))
+        bins = min(len(categories), MOST_KINDS) + 1
     else:
-        bins = min(BINS, max(min(len(was), len(now)) // 20, 2))  # 20 values in each, or the chi-squared is none
+        # at least 20 values per bin, for the chi-squared approximation
+        bins = min(BINS, max(min(len(reference), len(current)) // 20, 2))
         index = psi(numbers[0], numbers[1], bins)
     if is_text:
-        for value in now:
-            if value not in kinds:
-                new[str(value)] = new.get(str(value), 0) + 1
-    chance = (bins - 1) * (1 / max(len(was), 1) + 1 / max(len(now), 1))
-    beyond = _chi_squared(bins - 1) * chance / max(bins - 1, 1)
-    if not was or not now:
+        for value in current:
+            if value not in categories:
+                unseen[str(value)] = unseen.get(str(value), 0) + 1
+    chance = (bins - 1) * (1 / max(len(reference), 1) + 1 / max(len(current), 1))
+    chance_limit = _chi_squared(bins - 1) * chance / max(bins - 1, 1)
+    if not reference or not current:
         index = 0.0
     reasons = []
-    if index > max(MOVED, beyond):
+    if index > max(MOVED, chance_limit):
         reasons.append(f"PSI {index:.2f}, by chance {chance:.2f}")
-    gap = missing[1] - missing[0]
-    if abs(gap) > MISSING:
-        reasons.append(f"missing {missing[0]:.1%} → {missing[1]:.1%}")
-    share = sum(new.values()) / max(len(now), 1)
-    if share > NEW:
-        reasons.append(f"{share:.1%} never seen before")
-    level = 2 if index > max(DRIFTED, beyond) or abs(gap) > 4 * MISSING else 1 if reasons else 0
+    missing_change = missing_shares[1] - missing_shares[0]
+    if abs(missing_change) > MISSING:
+        reasons.append(f"missing {missing_shares[0]:.1%} → {missing_shares[1]:.1%}")
+    unseen_share = sum(unseen.values()) / max(len(current), 1)
+    if unseen_share > NEW:
+        reasons.append(f"{unseen_share:.1%} never seen before")
+    level = 2 if index > max(DRIFTED, chance_limit) or abs(missing_change) > 4 * MISSING else 1 if reasons else 0
     return Drift(
         name=name,
         before=len(before),
@@ -99,16 +101,16 @@ def compare(name: str, before: Sequence[Any], after: Sequence[Any]) -> Drift:
         chance=chance,
         ks=distance[0],
         wasserstein=distance[1],
-        missing_before=missing[0],
-        missing_after=missing[1],
-        new=dict(sorted(new.items(), key=lambda item: -item[1])[:5]),
+        missing_before=missing_shares[0],
+        missing_after=missing_shares[1],
+        new=dict(sorted(unseen.items(), key=lambda item: -item[1])[:5]),
         verdict=VERDICTS[level],
         reasons=tuple(reasons),
     )
 
 
 def _chi_squared(degrees: int) -> float:
-    """What one value in a thousand exceeds (E. B. Wilson and M. M. Hilferty, 1931)."""
+    """The 0.999 quantile of chi-squared (approximation of E. B. Wilson and M. M. Hilferty, 1931)."""
     if degrees < 1:
         return 0.0
     return float(degrees * (1 - 2 / (9 * degrees) + 3.09 * np.sqrt(2 / (9 * degrees))) ** 3)
@@ -118,15 +120,15 @@ def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and bool(np.isnan(value)))
 
 
-def _missing(values: Sequence[Any]) -> float:
+def _missing_share(values: Sequence[Any]) -> float:
     return sum(map(_is_missing, values)) / max(len(values), 1)
 
 
 def wasserstein(expected: np.ndarray, found: np.ndarray) -> float:
     """Earth mover's distance of one dimension, in standard deviations of ``expected``, without missing values.
 
-    The area between the two distribution functions; 0 where one of them has no values, and in their own unit where
-    ``expected`` does not vary.
+    This is the area between the two distribution functions. It is 0 if one sample has no values, and in the unit of
+    the values if ``expected`` does not vary.
     """
     first, second = (np.sort(values[~np.isnan(values)]) for values in (expected, found))
     if not len(first) or not len(second):
@@ -138,14 +140,14 @@ def wasserstein(expected: np.ndarray, found: np.ndarray) -> float:
 
 
 def psi(expected: np.ndarray, found: np.ndarray, bins: int = BINS) -> float:
-    """Population stability index of numbers: over bins with equal shares of ``expected``, missing ones apart.
+    """Population stability index of numbers, over bins with equal shares of ``expected`` and one for missing values.
 
     Below 0.1 little has changed, above 0.25 much has (N. Siddiqi, Credit Risk Scorecards, 2006).
 
     Args:
         expected: (n,) float, NaN where missing.
-        found: (m,) likewise.
-        bins: how many.
+        found: (m,) float, NaN where missing.
+        bins: number of bins.
     """
     present = expected[~np.isnan(expected)]
     edges = np.unique(np.quantile(present, np.arange(1, bins) / bins)) if len(present) else np.zeros(0)
@@ -153,19 +155,19 @@ def psi(expected: np.ndarray, found: np.ndarray, bins: int = BINS) -> float:
 
 
 def psi_of_texts(expected: Sequence[str | None], found: Sequence[str | None], most: int = MOST_KINDS) -> float:
-    """The same for texts: the most frequent ones of ``expected``, and all others together."""
+    """Population stability index of texts, over the most frequent ones of ``expected`` and all others together."""
     counts: dict[str | None, int] = {}
     for text in expected:
         counts[text] = counts.get(text, 0) + 1
-    kinds = sorted(counts, key=lambda text: (-counts[text], str(text)))[:most]
-    shares = [np.array([_share(texts, kind) for kind in kinds]) for texts in (expected, found)]
+    categories = sorted(counts, key=lambda text: (-counts[text], str(text)))[:most]
+    shares = [np.array([_share(texts, kind) for kind in categories]) for texts in (expected, found)]
     return _index(*(np.append(share, 1 - share.sum()) for share in shares))
 
 
 def ks(expected: np.ndarray, found: np.ndarray) -> float:
     """Kolmogorov-Smirnov statistic: the largest distance of the two distribution functions, without missing values.
 
-    0 where one of them has no values.
+    It is 0 if one sample has no values.
     """
     first, second = (np.sort(values[~np.isnan(values)]) for values in (expected, found))
     if not len(first) or not len(second):

@@ -1,11 +1,11 @@
-"""What comes in: raw tables, and how events get into them.
+"""Raw tables, and how events get into them.
 
-- ``tables/``: one schema a table.
-- ``importers/``, ``logs/``, ``simulate/``: sources of rows: other people's formats, lines of logs, a made-up service.
+- ``tables/``: one schema per raw table.
+- ``importers/``, ``logs/``, ``simulate/``: sources of rows: foreign formats, log lines, a simulated service.
 - ``ingest``: the only writer. It validates every row, quarantines invalid ones with their reasons, and stores an event
   once. Events lie in one file per day of ``event_timestamp``; tables that change slowly (users, tracks, artists) keep
   one row per change in one file.
-- ``read``, ``days``: the stored rows.
+- ``read``, ``days``: readers of the stored rows.
 """
 
 from feature_repo.discovery import definitions

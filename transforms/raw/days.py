@@ -1,4 +1,4 @@
-"""The days of a raw table of events: their files, and what they hold."""
+"""The days of a raw table of events: their files, row counts, digests and rows."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -19,7 +19,14 @@ from transforms.raw.table import RawTable
 
 @dataclass(frozen=True)
 class RawDays:
-    """By day: file, number of rows, digest; and the table."""
+    """The days of one raw table.
+
+    Attributes:
+        paths: day → file.
+        rows: day → number of rows.
+        digests: day → SHA-256 of the file.
+        table: the raw table.
+    """
 
     paths: dict[date, Path]
     rows: dict[date, int]
@@ -28,20 +35,20 @@ class RawDays:
 
     @classmethod
     def of(cls, home: Home, table: str) -> "RawDays":
-        """Look at a raw table.
+        """Inspect the files of a raw table.
 
-        A file is digested once, and again when its size or time of change is another.
+        A file is digested once, and again when its size or modification time has changed.
 
         Raises:
-            StoreError: a file is damaged, or lacks what the table has.
+            StoreError: a file is damaged or lacks a column of the table.
         """
         folder = home.raw(table)
-        states = parquet.remembered(folder, partial(_opened, TABLES[table]), (int, str))
-        found = {date.fromisoformat(day): told for day, told in states.items()}
+        facts = parquet.remembered(folder, partial(_count_and_digest, TABLES[table]), (int, str))
+        by_day = {date.fromisoformat(day): row_count_and_digest for day, row_count_and_digest in facts.items()}
         return cls(
-            {day: folder / f"date={day}" / parquet.PART for day in found},
-            {day: rows for day, (rows, _) in found.items()},
-            {day: digest for day, (_, digest) in found.items()},
+            {day: folder / f"date={day}" / parquet.PART for day in by_day},
+            {day: rows for day, (rows, _) in by_day.items()},
+            {day: digest for day, (_, digest) in by_day.items()},
             TABLES[table],
         )
 
@@ -54,21 +61,21 @@ class RawDays:
         return sorted(self.paths)
 
     def load(self, days: Iterable[date], columns: list[str]) -> pl.DataFrame:
-        """The events of some days: some columns, and both times.
+        """Load the events of the given days: the given columns and both times.
 
         Raises:
             StoreError: a file is damaged.
         """
         paths = [self.paths[day] for day in days]
-        wanted = scan_files(self.table, paths).select(*columns, "event_timestamp", "created_timestamp")
+        scan = scan_files(self.table, paths).select(*columns, "event_timestamp", "created_timestamp")
         try:
-            return wanted.collect()
+            return scan.collect()
         except parquet.UNREADABLE:
             for path in paths:
                 parquet.read_whole(path, remedy=REMEDY)
             raise
 
 
-def _opened(table: RawTable, path: Path) -> tuple[int, str]:
-    scan_files(table, [path])  # an error if it is no such file
+def _count_and_digest(table: RawTable, path: Path) -> tuple[int, str]:
+    scan_files(table, [path])  # raises if the file does not fit the table
     return pq.read_metadata(path).num_rows, parquet.digest(path)

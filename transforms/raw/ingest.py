@@ -25,19 +25,19 @@ from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
 
 KEEP_SECONDS = 30.0
-"""After which what a slow source told is stored."""
+"""Interval in seconds at which the rows of a slow source are stored."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of one table, as an importer read them.
+    """Rows of one table, as an importer read them.
 
     Attributes:
         table: name of the raw table.
-        rows: its columns, or those that the source knows; more columns are ignored.
-        malformed: what could not be read as a row at all, as ``QUARANTINE``.
-        done: how far the source is read, of ``total`` (both in bytes, days or whatever it counts).
-        total: the whole of the source.
+        rows: rows with those columns of the table that the source has; further columns are ignored.
+        malformed: lines that could not be read as a row, with the columns of ``QUARANTINE``.
+        done: amount of the source that is read, out of ``total`` (in bytes, days or another unit).
+        total: size of the source in the same unit.
     """
 
     table: str
@@ -49,13 +49,15 @@ class Batch:
 
 @dataclass
 class TableReport:
-    """What became of the rows of one table.
+    """Counts of the rows of one table in an import.
 
     Attributes:
-        read: rows of the source, those that could not be read as rows included.
-        added: rows that the table has more than before.
-        duplicates: rows that say what another row of the same import says.
-        quarantined: rows that were refused, for ``reasons``.
+        read: rows of the source, malformed lines included.
+        added: growth of the table in rows.
+        duplicates: rows that repeat another row of the same import.
+        quarantined: rows that were refused.
+        days_touched: files of the table that were written.
+        reasons: reason of refusal → number of rows.
     """
 
     read: int = 0
@@ -67,13 +69,19 @@ class TableReport:
 
     @property
     def known(self) -> int:
-        """Rows that say nothing that was not stored before this import, but for corrections of it."""
+        """Rows that added none to the table: they were stored before this import, or correct a stored row."""
         return max(self.read - self.quarantined - self.duplicates - self.added, 0)
 
 
 @dataclass
 class Report:
-    """What one import did."""
+    """The result of one import.
+
+    Attributes:
+        source: name of the source.
+        seconds: wall time of the import.
+        tables: table → counts of its rows.
+    """
 
     source: str
     seconds: float = 0.0
@@ -85,43 +93,45 @@ def ingest(
 ) -> Report:
     """Store the rows of a source in the raw tables.
 
-    Memory holds one batch, then one day of one table. A run that is killed and repeated ends in the same tables; so
-    does importing again. A source that breaks off in the middle is stored as far as it could be read.
+    Memory holds one batch, then one day of one table. A run that is killed and repeated, or repeated after success,
+    gives the same tables. A source that breaks off in the middle is stored as far as it could be read.
 
     Args:
         home: the data folder.
         source: name of the source, kept with quarantined rows.
-        batches: what the importer reads.
-        progress: told after each batch.
-        slow: store what was read every ``KEEP_SECONDS``, and not at the end alone, so that little is lost by a source
-            that takes hours and goes on where it was.
+        batches: batches from the importer.
+        progress: callback after each batch.
+        slow: whether to store rows every ``KEEP_SECONDS`` and not only at the end, so that little is lost when a
+            resumable import of hours is stopped.
 
     Raises:
-        InputError: the source broke off; what came before it is stored.
+        InputError: the source broke off; the rows before that point are stored.
     """
     started = time.perf_counter()
     report = Report(source)
     raw = home.ensure().root / "raw"
     raw.mkdir(exist_ok=True)
     failure: InputError | None = None
-    kept_at = time.monotonic()
+    stored_at_s = time.monotonic()
     with _lock(raw), _staging(raw) as staging:
         try:
             for number, batch in enumerate(batches):
                 _stage(home, source, batch, staging, number, report)
-                if slow and time.monotonic() - kept_at >= KEEP_SECONDS:
+                if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
                     _commit_all(home, staging, report)
-                    kept_at = time.monotonic()
+                    stored_at_s = time.monotonic()
                 progress(batch.done, batch.total, f"{sum(item.read for item in report.tables.values()):,} rows")
         except InputError as error:
             failure = error
         _commit_all(home, staging, report)
     report.seconds = time.perf_counter() - started
     if failure:
-        kept = sum(item.read - item.quarantined for item in report.tables.values())
+        stored_rows = sum(item.read - item.quarantined for item in report.tables.values())
         raise InputError(
             expected=failure.expected,
-            found=f"{failure.found}; {kept:,} rows that could be read are stored" if kept else failure.found,
+            found=f"{failure.found}; {stored_rows:,} rows that could be read are stored"
+            if stored_rows
+            else failure.found,
             next_command=failure.next_command,
         ) from failure
     return report
@@ -132,7 +142,7 @@ def _stage(home: Home, source: str, batch: Batch, staging: Path, number: int, re
     counts = report.tables.setdefault(table.name, TableReport())
     accepted, refused = validate(table, batch.rows)
     malformed = batch.malformed
-    if table.prepare:  # lines that are no rows may hold what is private, too
+    if table.prepare:  # malformed lines may hold private data, too
         malformed = malformed.with_columns(pl.Series("row", [mask(row).text for row in malformed["row"]], pl.String))
     refused = pl.concat([malformed, refused])
     counts.read += batch.rows.height + batch.malformed.height
@@ -155,7 +165,7 @@ def _stage(home: Home, source: str, batch: Batch, staging: Path, number: int, re
 
 
 def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame) -> None:
-    """One file per distinct set of rows, so that a second import of the same source adds none."""
+    """Write refused rows; one file per distinct set of rows, so that importing a source again adds no file."""
     content = "\n".join(f"{why}\t{row}" for why, row in refused.iter_rows())
     name = hashlib.sha256(f"{source}\n{content}".encode()).hexdigest()[:16]
     rows = refused.with_columns(source=pl.lit(source), table=pl.lit(table.name))
@@ -172,19 +182,21 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
     for part in sorted(staged.iterdir()) if staged.is_dir() else ():
         folder = target if table.changes_slowly else target / f"date={part.name}"
         path = folder / parquet.PART
-        new = pl.concat([pl.scan_ipc(piece, glob=False).collect() for piece in sorted(part.iterdir())], how="diagonal")
-        counts.duplicates += new.height - _distinct(table, new)
-        before = _stored(table, path) if path.is_file() else None
+        additions = pl.concat(
+            [pl.scan_ipc(piece, glob=False).collect() for piece in sorted(part.iterdir())], how="diagonal"
+        )
+        counts.duplicates += additions.height - _distinct(table, additions)
+        stored = _stored(table, path) if path.is_file() else None
         left_out = LeftOut(table, folder)
-        # what was stored before a column was there has it as null
-        together = new if before is None else pl.concat([before, new], how="diagonal")
-        others = left_out.read_of(together, None if before is None else _earliest(new))
-        after, rest = divide(table, pl.concat([together, others], how="diagonal").select(list(table.columns)))
-        left_out.add(rest)
-        known = 0 if before is None else before.height
-        if before is None or not after.equals(before):
-            parquet.write_whole(after, path)
-            counts.added += after.height - known
+        # rows that were stored before a column existed have it as null
+        combined = additions if stored is None else pl.concat([stored, additions], how="diagonal")
+        redundant = left_out.read_of(combined, None if stored is None else _earliest(additions))
+        merged, left_over = divide(table, pl.concat([combined, redundant], how="diagonal").select(list(table.columns)))
+        left_out.add(left_over)
+        stored_count = 0 if stored is None else stored.height
+        if stored is None or not merged.equals(stored):
+            parquet.write_whole(merged, path)
+            counts.added += merged.height - stored_count
             counts.days_touched += 1
 
 
@@ -200,24 +212,24 @@ def _stored(table: RawTable, path: Path) -> pl.DataFrame:
 
 
 def merge(table: RawTable, rows: pl.DataFrame) -> pl.DataFrame:
-    """Each event, or each change, once, in an order of its own; see ``divide``."""
+    """The rows to store: each event, or each change, once, sorted; see ``divide``."""
     return divide(table, rows)[0]
 
 
 def divide(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows that stand, and those that are left out: a function of the set of rows, however they came together.
+    """Divide rows into those to store and redundant ones; depends only on the set of rows, not on their order.
 
-    Of an event the words of its newest telling stand, with the time at which they were first told since other words
-    were. Of a thing that changes slowly, a row is left out if the rows before it say the same and one of them was
-    known no later.
+    Of an event, the values of its newest version are stored, with the created time at which they were first reported
+    after other values. In a table that changes slowly, a row is redundant if the rows before it have the same values
+    and one of them has a created time that is not later.
 
     Args:
-        table: of which they are.
-        rows: all that was ever told of their events; of things that change slowly, all since the first new row, and
-            what stood before it.
+        table: the raw table of the rows.
+        rows: all reported versions of their events; for a table that changes slowly, all rows since the first new
+            one, and the stored rows before it.
 
     Returns:
-        Both in an order of their own, none twice.
+        The rows to store and the redundant rows, each sorted and without repetitions.
     """
     return _states(table, rows) if table.changes_slowly else _events(table, rows)
 
@@ -227,39 +239,39 @@ def _events(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     has_moment = moment in table.key
     key = [moment, *(name for name in table.key if name != moment)] if has_moment else list(table.key)
     order = [*key, "created_timestamp", *table.payload, *([] if has_moment else [moment])]
-    tellings = rows.select(list(table.columns)).sort(order, nulls_last=True)
-    rest = tellings.clear()
-    if tellings.select(same_as_before(key).any()).item():
-        tellings = once(tellings)
-        versions = tellings.with_row_index("_row").filter(~same_as_before([*key, *table.payload]))
+    reported = rows.select(list(table.columns)).sort(order, nulls_last=True)
+    redundant = reported.clear()
+    if reported.select(same_as_before(key).any()).item():
+        reported = once(reported)
+        versions = reported.with_row_index("_row").filter(~same_as_before([*key, *table.payload]))
         newest = versions.unique(key, keep="last", maintain_order=True)["_row"]
-        tellings, rest = _parted(tellings, newest)
-    return (tellings if has_moment else tellings.sort([moment, *key], nulls_last=True)), rest
+        reported, redundant = _split(reported, newest)
+    return (reported if has_moment else reported.sort([moment, *key], nulls_last=True)), redundant
 
 
 def _states(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     key, created = list(table.key), pl.col("created_timestamp")
     times = ["event_timestamp", "created_timestamp"]
-    tellings = once(rows.select(list(table.columns)).sort([*key, *times, *table.payload], nulls_last=True))
-    is_last = ~same_as_before([*key, *times]).shift(-1, fill_value=False)  # of those with the same times
-    states = tellings.with_row_index("_row").filter(is_last)
+    reported = once(rows.select(list(table.columns)).sort([*key, *times, *table.payload], nulls_last=True))
+    is_last = ~same_as_before([*key, *times]).shift(-1, fill_value=False)  # among rows with the same times
+    states = reported.with_row_index("_row").filter(is_last)
     states = states.with_columns(_is_new=~same_as_before([*key, *table.payload]))
     states = states.with_columns(_run=pl.col("_is_new").cum_sum(), _is_earlier=created < created.shift())
     if states.select((pl.col("_is_earlier") & ~pl.col("_is_new")).any()).item():
         states = states.with_columns(_is_earlier=created < created.cum_min().shift().over("_run"))
         states = states.with_columns(_is_new=pl.col("_is_new") | pl.col("_is_earlier").fill_null(False))
-    return _parted(tellings, states.filter("_is_new")["_row"])
+    return _split(reported, states.filter("_is_new")["_row"])
 
 
-def _parted(rows: pl.DataFrame, standing: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with some numbers, and the others."""
+def _split(rows: pl.DataFrame, row_numbers: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split rows into those with the given row numbers and the others."""
     mask = np.zeros(rows.height, bool)
-    mask[standing.to_numpy()] = True
+    mask[row_numbers.to_numpy()] = True
     return rows.filter(pl.Series(mask)), rows.filter(pl.Series(~mask))
 
 
 def _distinct(table: RawTable, rows: pl.DataFrame) -> int:
-    """How many rows are left when the others of the same import are known."""
+    """The number of rows without repetitions within one import."""
     return merge(table, rows).height if table.changes_slowly else rows.n_unique(list(table.key))
 
 

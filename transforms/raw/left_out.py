@@ -1,9 +1,9 @@
-"""What raw tables leave out, kept beside them: it says nothing now, and may say something once more is told.
+"""Redundant rows of raw tables, kept in files beside them because later rows may make them count.
 
-Of an event told twice one telling stands; of a thing that changes slowly a state that was there already says nothing
-new. What was told in between may come later: then the repetition is a change. So every telling is kept, in files
-that nobody reads but who stores more: of events one in the folder of their day, of things that change slowly one for
-each month.
+Of an event that is reported twice, one version is stored in the table. In a table that changes slowly, a row that
+repeats the current state is redundant. A row with a time in between may arrive later: then the repetition is a change.
+So every reported row is kept, in files that only the writer of the raw table reads: for events one file in the folder
+of their day, for tables that change slowly one file per month.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from transforms import parquet
 from transforms.raw.table import RawTable
 
 FILE = "part-0.left-out"
-"""Parquet, under a name that nobody takes for the table."""
+"""File name: Parquet, with a suffix that keeps it apart from the files of the table."""
 _REMEDY = "python -m transforms import …  (every source of that time)"
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Rows that one table leaves out.
+    """The redundant rows of one raw table.
 
     Attributes:
-        table: of which they are.
-        folder: of the day, or of the whole table if it changes slowly.
+        table: the raw table.
+        folder: the folder of the day, or of the whole table if it changes slowly.
     """
 
     table: RawTable
@@ -34,11 +34,14 @@ class LeftOut:
 
     @property
     def has_rows(self) -> bool:
-        """Whether an event of this day was ever told more than once."""
+        """Whether an event of this day was reported more than once."""
         return (self.folder / FILE).is_file()
 
     def read(self, since: datetime | None = None) -> pl.DataFrame:
-        """The rows of things that change slowly from a moment on, and those of events; all if None.
+        """Read the rows that were left out.
+
+        Args:
+            since: earliest event time, for a table that changes slowly; all rows if None, and always all of events.
 
         Raises:
             StoreError: a file is damaged.
@@ -55,20 +58,23 @@ class LeftOut:
         return rows.filter(pl.col("event_timestamp") >= since)
 
     def read_of(self, rows: pl.DataFrame, since: datetime | None = None) -> pl.DataFrame:
-        """What ``read`` gives of the events and things that some rows are of. What somebody removed from the table
-        stays removed, such as a person who asked for it.
+        """Read the rows that were left out and have a key among ``rows``.
+
+        Rows with other keys stay out, so that what was removed from the table, such as the data of a person who asked
+        for erasure, stays removed.
 
         Args:
-            rows: those that stand, and new ones.
-            since: as for ``read``.
+            rows: stored and new rows of the table.
+            since: earliest event time, as in ``read``.
         """
         key = list(self.table.key)
         left_out = self.read(since)
         return left_out.join(rows.select(key), on=key, how="semi") if left_out.height else left_out
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Keep rows beside those that are there, each once. None is ever taken away: what stands now was left out
-        before, and a run that is killed in the middle has lost nothing.
+        """Add rows to the files, each once.
+
+        No row is ever removed, not even one that the table stores now, so that a run that is killed loses nothing.
         """
         if rows.is_empty():
             return
@@ -79,21 +85,21 @@ class LeftOut:
             parts = {self.folder / str(month) / FILE: part for (month,), part in months.items()}
         for path, part in parts.items():
             before = _read(path) if path.is_file() else None
-            together = part if before is None else pl.concat([before, part], how="diagonal").select(part.columns)
+            combined = part if before is None else pl.concat([before, part], how="diagonal").select(part.columns)
             times = ["event_timestamp", "created_timestamp"]
-            others = [name for name in part.columns if name not in times]
-            after = once(together.sort([*times, *others], nulls_last=True))
+            other_columns = [name for name in part.columns if name not in times]
+            after = once(combined.sort([*times, *other_columns], nulls_last=True))
             if before is None or not after.equals(before):
                 parquet.write_whole(after, path)
 
 
 def once(ordered: pl.DataFrame) -> pl.DataFrame:
-    """Rows that lie in an order of all their columns, each once."""
+    """Drop repeated rows from rows that are sorted by all their columns."""
     return ordered.filter(~same_as_before(ordered.columns))
 
 
 def same_as_before(names: list[str]) -> pl.Expr:
-    """Whether the row before has the same values in some columns, of which one at least is never null."""
+    """Whether the previous row has the same values in the given columns. At least one of them must never be null."""
     return pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Raw tables, for the stages after: one listing of their files, and one reader of them."""
+"""Readers of raw tables for the later stages: the files of a table, and its rows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from transforms.raw import TABLES
 from transforms.raw.table import RawTable
 
 REMEDY = "python -m transforms import …  (every source of that day)"
-"""What brings a raw file back."""
+"""The command that restores a raw file."""
 
 _WIDTHS: dict[pl.DataType, int] = {pl.Int8(): 7, pl.Int16(): 15, pl.Int32(): 31, pl.Int64(): 63} | {
     pl.UInt8(): 8,
@@ -24,58 +24,59 @@ _WIDTHS: dict[pl.DataType, int] = {pl.Int8(): 7, pl.Int16(): 15, pl.Int32(): 31,
     pl.UInt32(): 32,
     pl.UInt64(): 64,
 }
-"""Bits of the largest number of a type of integers."""
+"""Integer type → bits of its largest number."""
 
 _EXACT: dict[pl.DataType, int] = {pl.Float32(): 24, pl.Float64(): 53}
-"""Bits of integers that a type of floats holds exactly."""
+"""Float type → bits of the integers that it holds exactly."""
 
 
 def files(home: Home, name: str) -> list[Path]:
-    """The files of a raw table: one a day, or one alone where it changes slowly. Whatever else lies there is none."""
+    """The files of a raw table: one per day, or a single one if it changes slowly. Other files are ignored."""
     folder = home.raw(name)
     places = [folder] if TABLES[name].changes_slowly else [Path(day) for day in days_in(folder).values()]
     return [path for place in places if (path := place / parquet.PART).is_file()]
 
 
 def scan(home: Home, name: str) -> pl.LazyFrame:
-    """One raw table, lazily; a table that was never written has no rows.
+    """Scan one raw table lazily; a table that was never written has no rows.
 
     Raises:
-        StoreError: one of its files is damaged, or lacks what the table has; it is named.
+        StoreError: one of its files is damaged or lacks a column of the table; the message names the file.
     """
     return scan_files(TABLES[name], files(home, name))
 
 
 def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
-    """Some files of a raw table, lazily, in its columns and types.
+    """Scan files of a raw table lazily, with its columns and types.
 
-    A file of another tool may have its columns in other types that lose nothing in those of the table: narrower
-    numbers, times of another unit or zone. A column that may be missing is null where a file lacks it, and more
-    columns are ignored.
+    A file of another tool may have columns of types that convert to those of the table without loss: narrower
+    numbers, times of another unit or zone. An optional column is null where a file lacks it. Further columns are
+    ignored.
 
     Args:
-        table: whose columns.
-        paths: of its files; none give no rows.
+        table: the raw table whose columns are read.
+        paths: files of the table; without files there are no rows.
 
     Raises:
-        StoreError: a file is damaged, or lacks a column, or has one in a type that would lose something; it is named.
+        StoreError: a file is damaged, lacks a required column, or has a column of a type that would lose values; the
+            message names the file.
     """
     columns = table.columns
     scans = []
-    for types, some in groupby(paths, lambda path: _other_types(table, path)):
+    for types, group in groupby(paths, lambda path: _other_types(table, path)):
         if types is None:
-            plain = {"schema": columns, "missing_columns": "insert", "extra_columns": "ignore"}
-            scans.append(pl.scan_parquet(list(some), hive_partitioning=False, glob=False, **plain))  # type: ignore[arg-type]
+            options = {"schema": columns, "missing_columns": "insert", "extra_columns": "ignore"}
+            scans.append(pl.scan_parquet(list(group), hive_partitioning=False, glob=False, **options))  # type: ignore[arg-type]
             continue
-        first, *others = some
-        wanted = [_column(table, name, dict(types).get(name), first) for name in columns]
-        scans.append(pl.scan_parquet([first, *others], hive_partitioning=False, glob=False).select(wanted))
+        first, *others = group
+        expressions = [_column(table, name, dict(types).get(name), first) for name in columns]
+        scans.append(pl.scan_parquet([first, *others], hive_partitioning=False, glob=False).select(expressions))
     return pl.concat(scans) if len(scans) > 1 else scans[0] if scans else pl.LazyFrame(schema=columns)
 
 
 @contextmanager
 def damage_named(home: Home) -> Iterator[None]:
-    """While this holds, what polars says of pages that it cannot read becomes the error that names their file.
+    """Turn polars errors about unreadable pages inside the block into an error that names the damaged file.
 
     Args:
         home: the data folder.
@@ -93,10 +94,10 @@ def damage_named(home: Home) -> Iterator[None]:
 
 
 def plays(home: Home) -> pl.LazyFrame:
-    """The plays, of which there must be some.
+    """Scan the plays lazily; there must be at least one file.
 
     Raises:
-        StoreError: there are none, or a file is damaged.
+        StoreError: there are no plays, or a file is damaged.
     """
     if not files(home, "plays"):
         raise StoreError(
@@ -108,17 +109,17 @@ def plays(home: Home) -> pl.LazyFrame:
 
 
 def _other_types(table: RawTable, path: Path) -> tuple[tuple[str, pl.DataType], ...] | None:
-    """Name and type of a file's columns; None where they are those of the table."""
-    at = path.stat()
-    types, columns = _types(path, at.st_size, at.st_mtime_ns), table.columns
-    of_table = [(name, dtype) for name, dtype in types if name in columns]
-    is_plain = all(columns[name] == dtype for name, dtype in of_table) and table.required <= {n for n, _ in of_table}
-    return None if is_plain else types
+    """Name and type of a file's columns; None if they equal those of the table."""
+    stat = path.stat()
+    types, columns = _types(path, stat.st_size, stat.st_mtime_ns), table.columns
+    shared = [(name, dtype) for name, dtype in types if name in columns]
+    is_same = all(columns[name] == dtype for name, dtype in shared) and table.required <= {n for n, _ in shared}
+    return None if is_same else types
 
 
 @lru_cache(maxsize=65_536)
 def _types(path: Path, size: int, changed: int) -> tuple[tuple[str, pl.DataType], ...]:
-    """Of a file in some state; read once for each."""
+    """Name and type of the columns of a file; cached by path, size and modification time."""
     try:
         schema = pl.scan_parquet(path, hive_partitioning=False, glob=False).collect_schema()
     except parquet.UNREADABLE as error:
@@ -126,34 +127,34 @@ def _types(path: Path, size: int, changed: int) -> tuple[tuple[str, pl.DataType]
     return tuple(schema.items())
 
 
-def _column(table: RawTable, name: str, have: pl.DataType | None, path: Path) -> pl.Expr:
-    want, is_required = table.columns[name], name in table.required
-    if have is None and not is_required:
-        return pl.lit(None, want).alias(name)
-    if have is None or not _holds(want, have) or (have == pl.Null() and is_required):
+def _column(table: RawTable, name: str, dtype: pl.DataType | None, path: Path) -> pl.Expr:
+    target, is_required = table.columns[name], name in table.required
+    if dtype is None and not is_required:
+        return pl.lit(None, target).alias(name)
+    if dtype is None or not _holds(target, dtype) or (dtype == pl.Null() and is_required):
         raise StoreError(
-            expected=f"the column {name} of the raw table {table.name} as {want}, or in a type that it holds",
-            found=f"{f'{name} as {have}' if have is not None else f'no column {name}'} in {path}",
+            expected=f"the column {name} of the raw table {table.name} as {target}, or in a type that it holds",
+            found=f"{f'{name} as {dtype}' if dtype is not None else f'no column {name}'} in {path}",
             next_command=f"write the file with that column, or: {parquet.removal(path)} && {REMEDY}",
         )
     column = pl.col(name)
-    if isinstance(have, pl.Datetime) and have.time_zone is None:
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
         column = column.dt.replace_time_zone("UTC")
-    return column.cast(want)
+    return column.cast(target)
 
 
-def _holds(want: pl.DataType, have: pl.DataType) -> bool:
-    """Whether a type holds every value of another one; times are rounded down to microseconds."""
-    if have in (want, pl.Null()):
+def _holds(target: pl.DataType, dtype: pl.DataType) -> bool:
+    """Whether the target type holds every value of ``dtype``; times are rounded down to microseconds."""
+    if dtype in (target, pl.Null()):
         return True
-    if isinstance(want, pl.List) and isinstance(have, pl.List):
-        return _holds(want.inner, have.inner)  # type: ignore[arg-type]
-    if isinstance(want, pl.Datetime):
-        return isinstance(have, pl.Datetime)
-    if want == pl.String():
-        return isinstance(have, pl.Categorical | pl.Enum)
-    if have in _WIDTHS:
-        room = _EXACT.get(want, _WIDTHS.get(want, 0))
-        is_signed = want.is_signed_integer() or want.is_float() or have.is_unsigned_integer()
-        return is_signed and _WIDTHS[have] <= room
-    return have in _EXACT and _EXACT[have] <= _EXACT.get(want, 0)
+    if isinstance(target, pl.List) and isinstance(dtype, pl.List):
+        return _holds(target.inner, dtype.inner)  # type: ignore[arg-type]
+    if isinstance(target, pl.Datetime):
+        return isinstance(dtype, pl.Datetime)
+    if target == pl.String():
+        return isinstance(dtype, pl.Categorical | pl.Enum)
+    if dtype in _WIDTHS:
+        target_bits = _EXACT.get(target, _WIDTHS.get(target, 0))
+        keeps_sign = target.is_signed_integer() or target.is_float() or dtype.is_unsigned_integer()
+        return keeps_sign and _WIDTHS[dtype] <= target_bits
+    return dtype in _EXACT and _EXACT[dtype] <= _EXACT.get(target, 0)

@@ -1,4 +1,4 @@
-"""What all raw tables have in common: two times, a key, and rules that tell why a row is refused."""
+"""The definition of a raw table: two times, a key, and rules that state why a row is refused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ CLOCK_TOLERANCE = timedelta(days=1)
 
 
 def key_column() -> dy.String:
-    """A column that tells who or what: neither missing nor empty."""
+    """A string column that identifies an entity: neither missing nor empty."""
     return dy.String(nullable=False, min_length=1)
 
 
 class Timed(dy.Schema):
-    """When it happened, and when we learned of it; UTC, microseconds."""
+    """The times of every row: event time and created time; UTC, microseconds."""
 
     event_timestamp = dy.Datetime(time_unit="us", time_zone="UTC", nullable=False)
     created_timestamp = dy.Datetime(time_unit="us", time_zone="UTC", nullable=False)
@@ -32,17 +32,17 @@ class Timed(dy.Schema):
 
     @dy.rule()
     def event_timestamp_in_the_future(cls) -> pl.Expr:
-        """Nothing is known before it happens, but for clocks that are a little fast."""
+        """An event lies in the past, but for a tolerance for fast clocks."""
         return pl.col("event_timestamp") <= datetime.now(UTC) + CLOCK_TOLERANCE
 
     @dy.rule()
     def created_timestamp_before_event_timestamp(cls) -> pl.Expr:
-        """Nothing is learned before it happens."""
+        """An event is not known before it happens."""
         return pl.col("created_timestamp") >= pl.col("event_timestamp")
 
     @dy.rule()
     def created_timestamp_after_the_year_9999(cls) -> pl.Expr:
-        """There is no such time."""
+        """No later time can be represented."""
         return pl.col("created_timestamp") <= LAST
 
 
@@ -51,11 +51,11 @@ class RawTable:
     """One raw table.
 
     Attributes:
-        name: of the table and its folder.
+        name: name of the table and its folder.
         schema: columns, types and rules.
-        key: columns that make two rows tell the same thing.
-        changes_slowly: rows are states that hold until the next one, rather than events.
-        prepare: makes conforming rows fit to be stored, before anything of them is: it masks what is private.
+        key: columns that identify an event or a state; rows with the same key describe the same one.
+        changes_slowly: whether rows are states that hold until the next one, rather than events.
+        prepare: function that masks private data in conforming rows before they are stored; None if there is none.
     """
 
     name: str
@@ -71,7 +71,7 @@ class RawTable:
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """Columns without which a row is none."""
+        """Columns that every row must have."""
         return frozenset(name for name, column in self.schema.columns().items() if not column.nullable)
 
     @property
@@ -81,7 +81,7 @@ class RawTable:
         return [name for name in self.columns if name not in times and name not in self.key]
 
     def conform(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows with all columns of the table: those not given are null, the created time falls back on the event's."""
+        """Add missing columns as null and cast all to their types; a missing created time is the event time."""
         if "created_timestamp" not in rows.columns:
             rows = rows.with_columns(created_timestamp=pl.col("event_timestamp"))
         given = [

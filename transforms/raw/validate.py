@@ -1,4 +1,4 @@
-"""Tell good rows from bad ones, and why."""
+"""Validation: separates valid rows from invalid ones, with reasons."""
 
 import json
 from datetime import datetime
@@ -16,11 +16,11 @@ _WORDS = {
 }
 
 QUARANTINE = {"reason": pl.String, "row": pl.String}
-"""Columns of quarantined rows: why, and the row as JSON (or as the line it was read from)."""
+"""Columns of quarantined rows: the reason, and the row as JSON (or the line that it was read from)."""
 
 
 def validate(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split rows into those that keep every rule of the table and those that do not.
+    """Split rows into those that satisfy every rule of the table and those that do not.
 
     Args:
         table: the schema and its rules.
@@ -45,7 +45,7 @@ def validate(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
 
 
 def reason(rule: str) -> str:
-    """The rule that a row broke, in words.
+    """Describe in words the rule that a row broke.
 
     >>> reason("user_id|nullability"), reason("event_timestamp_in_the_future")
     ('user_id is missing', 'event_timestamp in the future')

@@ -1,16 +1,15 @@
-"""How unusual: telemetry and feature rows to scores, the same in batch, live and in a serving process.
+"""Anomaly scores of telemetry and feature rows, the same in batch, in the stream and in a serving process.
 
-Two kinds of scores, and what becomes of them:
+There are two kinds of scores:
 
-``series`` scores numbers as they come, one at a time, and learns as it goes: ``regression`` (what was to be expected),
-``profile`` (what is usual at this time of day), ``novelty`` (have the last values ever looked like this), each turned
-by ``tail`` into how rare it is. ``counts`` asks of numbers of events whether fewer or more came than usual. ``many``
-is what both have in common: places in arrays, values in order, alarms, snapshots.
+``series`` scores values online, one at a time, and learns from each: ``regression`` (the forecast), ``profile`` (the
+usual value at this time of day), ``novelty`` (distance of the last values from earlier ones). ``tail`` turns each into
+its rarity. ``counts`` tests whether numbers of events are lower or higher than usual. ``many`` is the base class of
+both: rows of state arrays, order of values, alarms, snapshots.
 
-``rows`` scores whole feature rows by what was fitted to normal ones: ``columns`` (numbers and words to one scale),
-``pca`` and ``isolation_forest``, averaged by rank.
+``rows`` scores whole feature rows by a model of normal rows: ``columns`` (numbers and words on one scale), ``pca``,
+``isolation_forest`` and ``tails``.
 
-``calibration`` turns either into a number that behaves like a p-value; ``alarms`` decides when to speak, and
-``incidents`` merges what belongs together. Everything here is numpy alone; what must be fitted is fitted in
-``training.models.anomaly``.
+``calibration`` turns scores into numbers that behave like p-values, ``alarms`` decides which scores raise an alarm,
+and ``incidents`` merges alarms. Everything here uses numpy alone; models are fitted in ``training.models.anomaly``.
 """

@@ -1,7 +1,7 @@
-"""A score as a number that behaves like a p-value: the share of normal scores that are at least as high.
+"""Calibration of scores to numbers that behave like p-values: the share of normal scores that are at least as high.
 
-Below the highest 5 % of the normal scores it is their own share; above, a generalised Pareto distribution fitted to
-them by probability-weighted moments (J. R. M. Hosking and J. R. Wallis, Parameter and quantile estimation for the
+Below the highest 5 % of the normal scores it is the empirical share. Above, a generalised Pareto distribution is fitted
+by probability-weighted moments (J. R. M. Hosking and J. R. Wallis, Parameter and quantile estimation for the
 generalized Pareto distribution, Technometrics 29, 1987; as alarms: A. Siffer and others, Anomaly detection in streams
 with extreme value theory, KDD 2017).
 """
@@ -17,18 +17,18 @@ from feature_repo.errors import InputError
 TAIL = 0.05
 GRID = 200
 HEAVIEST = 0.5
-"""Shape of the tail: not heavier than with a finite variance, nor with an end."""
+"""Largest shape of the tail, at the limit of a finite variance; the smallest is 0, a tail without an end."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Normal scores, in short.
+    """A summary of normal scores.
 
     Attributes:
-        grid: (k,) quantiles of them, ascending, at shares spread evenly from 0 to 1 - ``TAIL``.
-        scale: of the tail beyond the last of them.
-        shape: of the tail; 0 is exponential.
-        count: how many there were.
+        grid: (k,) quantiles, ascending, at shares spread evenly from 0 to 1 - ``TAIL``.
+        scale: scale of the Pareto tail beyond the last quantile.
+        shape: shape of the tail; 0 is exponential.
+        count: number of normal scores.
     """
 
     grid: np.ndarray
@@ -38,25 +38,25 @@ class Calibration:
 
     @classmethod
     def fit(cls, scores: np.ndarray) -> "Calibration":
-        """From scores (n,) of normal rows that the model was not fitted to.
+        """Fit to scores (n,) of normal rows that the model was not fitted to.
 
         Raises:
-            InputError: fewer than 100.
+            InputError: there are fewer than 100 scores.
         """
-        known = np.sort(scores[np.isfinite(scores)])
-        if len(known) < 100:
+        ordered = np.sort(scores[np.isfinite(scores)])
+        if len(ordered) < 100:
             raise InputError(
                 expected="at least 100 normal rows to calibrate scores on",
-                found=str(len(known)),
+                found=str(len(ordered)),
                 next_command="python -m transforms build  (with more history)",
             )
-        grid = np.quantile(known, np.linspace(0, 1 - TAIL, GRID))
-        excess = known[known > grid[-1]] - grid[-1]
+        grid = np.quantile(ordered, np.linspace(0, 1 - TAIL, GRID))
+        excess = ordered[ordered > grid[-1]] - grid[-1]
         scale, shape = pareto(excess) if len(excess) >= 5 else (1e-9, 0.0)
-        return cls(grid, scale, shape, len(known))
+        return cls(grid, scale, shape, len(ordered))
 
     def p_value(self, scores: np.ndarray) -> np.ndarray:
-        """Of scores (n,): in (0, 1], NaN where the score is."""
+        """P-values in (0, 1] of scores (n,); NaN where the score is NaN."""
         scores = np.asarray(scores, np.float64)
         last = self.grid[-1]
         low = np.searchsorted(self.grid, scores, side="left") / (len(self.grid) - 1) * (1 - TAIL)
@@ -65,11 +65,11 @@ class Calibration:
             tail = np.exp(-np.minimum(beyond, 600))
         else:
             tail = (1 + self.shape * beyond) ** (-1 / self.shape)
-        found = np.where(scores > last, TAIL * tail, np.clip(1 - low, TAIL, 1))
-        return np.where(np.isnan(scores), np.nan, np.clip(found, 1e-30, 1))
+        p_values = np.where(scores > last, TAIL * tail, np.clip(1 - low, TAIL, 1))
+        return np.where(np.isnan(scores), np.nan, np.clip(p_values, 1e-30, 1))
 
     def score_at(self, p_value: float) -> float:
-        """The score that normal rows reach with this probability."""
+        """The score that normal rows reach or exceed with this probability."""
         if p_value >= TAIL:
             return float(np.interp(1 - p_value, np.linspace(0, 1 - TAIL, GRID), self.grid))
         ratio = p_value / TAIL
@@ -77,25 +77,26 @@ class Calibration:
         return float(self.grid[-1] + self.scale * beyond)
 
     def as_json(self) -> dict[str, Any]:
-        """For a bundle's manifest."""
+        """Serialize for a bundle's manifest."""
         return {"grid": self.grid.tolist(), "scale": self.scale, "shape": self.shape, "count": self.count}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> "Calibration":
-        """From ``as_json``."""
-        return cls(np.array(told["grid"]), float(told["scale"]), float(told["shape"]), int(told["count"]))
+    def from_json(cls, fields: Mapping[str, Any]) -> "Calibration":
+        """Deserialize the value of ``as_json``."""
+        return cls(np.array(fields["grid"]), float(fields["scale"]), float(fields["shape"]), int(fields["count"]))
 
 
 def either(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """One p-value of two, each of which may be missing (NaN): twice the smaller, whatever they have in common (C. E.
-    Bonferroni).
+    """Combine two p-values, each of which may be missing (NaN), for "at least one is unusual".
+
+    The result is twice the smaller one, valid under any dependence (C. E. Bonferroni).
     """
-    both = np.fmin(first, second)
-    return np.where(np.isnan(first) | np.isnan(second), both, np.minimum(2 * both, 1.0))
+    smaller = np.fmin(first, second)
+    return np.where(np.isnan(first) | np.isnan(second), smaller, np.minimum(2 * smaller, 1.0))
 
 
 def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """One p-value of two that agree (R. A. Fisher, Statistical Methods for Research Workers, 1932)."""
+    """Combine two p-values as joint evidence (R. A. Fisher, Statistical Methods for Research Workers, 1932)."""
     return fisher(-np.log10(np.maximum(first, 1e-300)) - np.log10(np.maximum(second, 1e-300)), 2)
 
 
@@ -110,7 +111,7 @@ def fisher(score: np.ndarray, count: int) -> np.ndarray:
 
 
 def pareto(excess: np.ndarray) -> tuple[float, float]:
-    """Scale and shape of a generalised Pareto distribution, from ascending excesses over its start."""
+    """Fit a generalised Pareto distribution to ascending excesses over its start; returns scale and shape."""
     n = len(excess)
     mean = float(excess.mean())
     weighted = float(((n - np.arange(1, n + 1)) / max(n - 1, 1) * excess).mean())

@@ -1,14 +1,14 @@
-"""Counts as they come, such as requests a minute: do fewer arrive than usual, or more?
+"""An online detector for counts, such as requests per minute, that are lower or higher than usual.
 
-A minute in which half of the requests are missing is nothing special; five in a row are. Every value is compared with
-what is usual at this time of day, times how busy the last hours were, and what speaks for a rate that fell to ``fall``
-of it, or rose to ``rise`` times it, is added up from when it began (cumulative sums: E. S. Page, Continuous inspection
-schemes, Biometrika 41, 1954; of Poisson counts: J. M. Lucas, Counted data CUSUM's, Technometrics 27, 1985). The score
-is the larger sum, in nats. Counts that vary more than Poisson's speak more softly by that factor, which is learned
-from whether more than half of them lie farther away than half of Poisson's would.
+One minute with half of the usual requests is normal; five in a row are not. Every value is compared with the usual
+value of this time of day, times the recent load. The evidence for a rate that fell to ``fall`` times the expected one,
+or rose to ``rise`` times, is accumulated (cumulative sums: E. S. Page, Continuous inspection schemes, Biometrika 41,
+1954; of Poisson counts: J. M. Lucas, Counted data CUSUM's, Technometrics 27, 1985). The score is the larger sum, in
+nats. The evidence is divided by the dispersion of the counts relative to Poisson's, which is learned from whether more
+than half of the counts deviate more than half of Poisson counts would.
 
-While a sum is up little is learned, so that an incident does not become the new normal; a series whose sum stays up for
-``relearn`` values is learned anew, and says so. Nothing is said of a time of day that was not seen before.
+While a sum is high the detector learns slowly, so that an incident does not become the new normal. A series whose sum
+stays high for ``relearn`` values is reset and reported as relearned. Times of day without history are not scored.
 """
 
 from dataclasses import dataclass
@@ -22,28 +22,28 @@ from transforms.pure.anomaly.many import ManySeries, State
 
 CHANNELS = ("fell", "rose")
 CLIP = 3.0
-"""Standard deviations; nothing farther away is learned from."""
+"""Standard deviations at which values are clipped before the detector learns from them."""
 LEAST = 0.05
-"""No rate is lower."""
+"""Lowest expected rate."""
 HALF = 0.455
 """Half of all squared deviations from a Poisson mean are below this share of it, about: the median of chi-squared."""
 
 
 @dataclass(frozen=True)
 class CountSettings:
-    """How counts are scored; meant for one value a minute.
+    """Parameters of the score of counts; meant for one value per minute.
 
     Attributes:
-        fall: share of the usual rate that is looked for.
-        rise: likewise, above.
-        half_life: values after which half of how busy it was is forgotten.
-        memory: values that each half an hour of the day remembers, about.
-        known: values before a part of the day says anything.
-        dispersion: by how much a value can change how far counts vary.
-        calm: nats; below, all is learned from.
-        slow: share that is learned from a value above that.
-        highest: nats; no sum is larger, so that it is soon back.
-        relearn: values above ``calm`` after which a series is learned anew.
+        fall: factor of the expected rate that counts as a fall.
+        rise: factor of the expected rate that counts as a rise.
+        half_life: half-life of the recent load, in values.
+        memory: number of values in the running mean of each half hour of the day.
+        known: values that a half hour of the day needs before it is scored.
+        dispersion: learning rate of the logarithm of the dispersion.
+        calm: score in nats below which the detector learns at the full rate.
+        slow: learning rate at or above ``calm``, relative to the full rate.
+        highest: upper limit of the sums in nats, so that they fall soon after an incident.
+        relearn: consecutive values at or above ``calm`` after which a series is reset.
     """
 
     fall: float = 0.4
@@ -59,13 +59,13 @@ class CountSettings:
 
 
 class CountDetector(ManySeries[CountSettings]):
-    """State of many series of counts, and what one more value of some of them says."""
+    """The detector: keeps the state of many series of counts, and scores one more value of any of them."""
 
     CHANNELS: ClassVar[tuple[str, ...]] = CHANNELS
     POLICY: ClassVar[AlarmPolicy] = AlarmPolicy(threshold=8.0)
     SETTINGS: ClassVar[type] = CountSettings
 
-    def _begun(self, series: int) -> State:
+    def _initial_state(self, series: int) -> State:
         return {
             "part_mean": np.zeros((series, profile.PARTS)),
             "part_seen": np.zeros((series, profile.PARTS), np.float32),
@@ -78,26 +78,28 @@ class CountDetector(ManySeries[CountSettings]):
     def _score(
         self, state: State, times: np.ndarray, values: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        told, settings = np.maximum(values, 0.0), self.settings
+        counts, settings = np.maximum(values, 0.0), self.settings
         part = profile.part_of(times)
         usual, ready = profile.usual(state["part_mean"], state["part_seen"], part, settings.known)
         expected = np.maximum(usual * state["busy"], LEAST)
-        for_fall = told * np.log(settings.fall) + expected * (1 - settings.fall)
-        for_rise = told * np.log(settings.rise) + expected * (1 - settings.rise)
+        for_fall = counts * np.log(settings.fall) + expected * (1 - settings.fall)
+        for_rise = counts * np.log(settings.rise) + expected * (1 - settings.rise)
         gain = np.column_stack([for_fall, for_rise]) / state["dispersion"][:, None]
         sums = np.clip(state["sums"] + gain, 0.0, settings.highest) * ready[:, None]
         score = sums.max(axis=1)
 
-        up = score >= settings.calm
-        weight = np.where(up, settings.slow, 1.0)
+        is_high = score >= settings.calm
+        weight = np.where(is_high, settings.slow, 1.0)
         size = np.sqrt(state["dispersion"] * expected)
-        learned = np.where(ready, np.clip(told, expected - CLIP * size, expected + CLIP * size), told)
-        wide = np.where((told - expected) ** 2 > HALF * expected * state["dispersion"], 1.0, -1.0)
-        varied = np.maximum(state["dispersion"] * np.exp(settings.dispersion * weight * wide), 1.0)
-        state["dispersion"] = np.where(ready, varied, state["dispersion"])
-        busier = learned / np.maximum(usual, LEAST) - state["busy"]
-        state["busy"] = state["busy"] + np.where(ready, weight * (1 - 0.5 ** (1 / settings.half_life)) * busier, 0.0)
+        learned = np.where(ready, np.clip(counts, expected - CLIP * size, expected + CLIP * size), counts)
+        direction = np.where((counts - expected) ** 2 > HALF * expected * state["dispersion"], 1.0, -1.0)
+        dispersion = np.maximum(state["dispersion"] * np.exp(settings.dispersion * weight * direction), 1.0)
+        state["dispersion"] = np.where(ready, dispersion, state["dispersion"])
+        load_error = learned / np.maximum(usual, LEAST) - state["busy"]
+        state["busy"] = state["busy"] + np.where(
+            ready, weight * (1 - 0.5 ** (1 / settings.half_life)) * load_error, 0.0
+        )
         profile.learn(state["part_mean"], state["part_seen"], part, usual + weight * (learned - usual), settings.memory)
         state["sums"] = sums
-        state["elsewhere"] = np.where(up, state["elsewhere"] + 1, 0)
+        state["elsewhere"] = np.where(is_high, state["elsewhere"] + 1, 0)
         return score, sums, expected, state["elsewhere"] >= settings.relearn

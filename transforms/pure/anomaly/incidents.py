@@ -1,11 +1,11 @@
-"""Near alarms are one incident: of one entity, until nothing was said for a while."""
+"""Merging of alarms into incidents: alarms of one entity that are close in time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MINUTE = 60_000_000
 MOST_OPEN = 100_000
-"""Entities whose newest incident is kept; the oldest is let go beyond."""
+"""Most entities whose newest incident is kept; beyond, the oldest is dropped."""
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,11 @@ class Alarm:
     """One alarm.
 
     Attributes:
-        entity: whose.
-        at: microseconds since 1970.
-        score: how unusual.
-        p_value: share of normal values that are as unusual.
-        causes: feature → its share, the largest first.
+        entity: entity of the value.
+        at: event time in microseconds since 1970.
+        score: anomaly score.
+        p_value: share of normal values that are at least as unusual.
+        causes: feature → share of the score, the largest first.
     """
 
     entity: str
@@ -29,16 +29,16 @@ class Alarm:
 
 @dataclass
 class Incident:
-    """Alarms that belong together.
+    """Alarms of one entity that are close in time.
 
     Attributes:
-        entity: whose.
-        start: of the first alarm, microseconds since 1970.
-        end: of the last.
-        alarms: how many.
-        worst: the highest score.
-        p_value: the lowest.
-        causes: feature → its largest share in any of them, the largest first.
+        entity: entity of the alarms.
+        start: time of the first alarm in microseconds since 1970.
+        end: time of the last alarm in microseconds since 1970.
+        alarms: number of alarms.
+        worst: highest score.
+        p_value: lowest p-value.
+        causes: feature → largest share in any of the alarms, the largest first.
     """
 
     entity: str
@@ -51,7 +51,7 @@ class Incident:
 
     @property
     def key(self) -> str:
-        """The same for every telling of this incident."""
+        """Identifier of the incident; the same in all its reports."""
         return f"{self.entity}@{self.start}"
 
     def take(self, alarm: Alarm) -> None:
@@ -65,10 +65,10 @@ class Incident:
 
 
 class IncidentLog:
-    """Alarms as they come, merged.
+    """Merges alarms into incidents as they arrive.
 
     Args:
-        gap: alarms of one entity no more than so many microseconds apart are one incident.
+        gap: largest distance in microseconds between alarms of one incident.
     """
 
     def __init__(self, gap: int = 30 * MINUTE) -> None:
@@ -80,11 +80,11 @@ class IncidentLog:
         return list(self._open.values())
 
     def resume(self, incidents: Iterable[Incident]) -> None:
-        """Go on from these."""
-        self._open = {one.entity: one for one in incidents}
+        """Continue from the given open incidents."""
+        self._open = {incident.entity: incident for incident in incidents}
 
     def take(self, alarm: Alarm) -> tuple[Incident, bool]:
-        """The incident that an alarm belongs to, and whether it is new."""
+        """Add an alarm to its incident; returns the incident and whether it is new."""
         incident = self._open.get(alarm.entity)
         new = incident is None or alarm.at - incident.end > self._gap
         if new or incident is None:
@@ -97,12 +97,12 @@ class IncidentLog:
 
 
 def merge(alarms: Iterable[Alarm], gap: int = 30 * MINUTE) -> list[Incident]:
-    """Incidents, oldest first: alarms of one entity no more than ``gap`` microseconds apart are one.
+    """Merge alarms into incidents, oldest first; ``gap`` is the largest distance in microseconds within an incident.
 
-    >>> found = merge([Alarm("web-1", minute * MINUTE, 5.0, 1e-6, {"cpu": 1.0}) for minute in (0, 10, 90)])
-    >>> [(incident.start // MINUTE, incident.alarms) for incident in found]
+    >>> incidents = merge([Alarm("web-1", minute * MINUTE, 5.0, 1e-6, {"cpu": 1.0}) for minute in (0, 10, 90)])
+    >>> [(incident.start // MINUTE, incident.alarms) for incident in incidents]
     [(0, 2), (90, 1)]
     """
     log = IncidentLog(gap)
-    taken = [log.take(alarm) for alarm in sorted(alarms, key=lambda one: (one.at, one.entity))]
-    return [incident for incident, new in taken if new]
+    additions = [log.take(alarm) for alarm in sorted(alarms, key=lambda alarm: (alarm.at, alarm.entity))]
+    return [incident for incident, new in additions if new]

@@ -1,4 +1,4 @@
-"""How soon random cuts set a row apart from the others: an isolation forest as arrays, scored by numpy.
+"""An isolation forest as arrays, scored by numpy: rows that few random cuts isolate are unusual.
 
 F. T. Liu, K. M. Ting, Z.-H. Zhou, Isolation forest, ICDM 2008. Trees grow in ``training.models.anomaly``.
 """
@@ -13,12 +13,12 @@ class IsolationForest:
     """t trees of at most m nodes; node 0 is the root.
 
     Attributes:
-        feature: (t, m) column that a node looks at; -1 for a leaf.
-        threshold: (t, m) not above it goes left.
-        left: (t, m) node.
-        right: (t, m) node.
-        depth: (t, m) of a leaf: cuts so far, and those that its rows would still need.
-        usual: depth of a row in a tree that is as random as it can be.
+        feature: (t, m) column that a node compares; -1 for a leaf.
+        threshold: (t, m) largest value that goes left.
+        left: (t, m) left child.
+        right: (t, m) right child.
+        depth: (t, m) depth of a leaf, plus the expected depth of a further tree of its rows.
+        usual: expected depth of a row in a random tree.
     """
 
     feature: np.ndarray
@@ -29,7 +29,7 @@ class IsolationForest:
     usual: float
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) in (0, 1), high for rows that are soon alone, from (n, d); compared as float32, as they were grown."""
+        """Scores (n,) of rows (n, d), in (0, 1), higher is more unusual; compares float32 values as in training."""
         rows = rows.astype(np.float32)
         trees = np.arange(len(self.feature))
         node = np.zeros((len(rows), len(trees)), np.int64)
@@ -40,13 +40,15 @@ class IsolationForest:
             if not inner.any():
                 break
             goes_left = rows[row, np.maximum(feature, 0)] <= self.threshold[trees, node]
-            down = np.where(goes_left, self.left[trees, node], self.right[trees, node])
-            node = np.where(inner, down, node)
+            child = np.where(goes_left, self.left[trees, node], self.right[trees, node])
+            node = np.where(inner, child, node)
         return 2.0 ** (-self.depth[trees, node].mean(axis=1) / self.usual)
 
 
 def average_depth(rows: np.ndarray | float) -> np.ndarray:
-    """Mean depth of an unsuccessful search in a binary tree of so many rows, which a leaf's rows would still need."""
+    """Mean depth of an unsuccessful search in a binary search tree of a number of rows."""
     rows = np.asarray(rows, np.float64)
-    many = np.maximum(rows - 1, 1)
-    return np.where(rows > 2, 2 * (np.log(many) + np.euler_gamma) - 2 * many / np.maximum(rows, 1), (rows == 2) * 1.0)
+    others = np.maximum(rows - 1, 1)
+    return np.where(
+        rows > 2, 2 * (np.log(others) + np.euler_gamma) - 2 * others / np.maximum(rows, 1), (rows == 2) * 1.0
+    )

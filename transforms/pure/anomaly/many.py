@@ -1,7 +1,6 @@
-"""Many series at once: each has a place in arrays of state, takes its values in order, and speaks when it should.
+"""The base class of online detectors: state arrays with one row per series, order of values, alarms, snapshots.
 
-What is asked of a value is left to those who inherit: ``series`` asks what any number can be asked, ``counts`` whether
-fewer or more came than usual.
+Subclasses define the score of a value: ``series`` for any numbers, ``counts`` for numbers of events.
 """
 
 import io
@@ -22,26 +21,26 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 State = dict[str, np.ndarray]
-"""(n, …) arrays, a row a series."""
+"""State arrays (n, …) by name, one row per series."""
 Settings = TypeVar("Settings", bound="DataclassInstance")
 LARGEST = 1e100
-"""No measurement is larger; what is counts as this."""
+"""Largest magnitude of a measurement; larger values are clipped to it."""
 MOST = 20_000
-"""Series that are kept."""
+"""Default of the greatest number of series."""
 _NEVER = 1 << 62
 
 
 @dataclass(frozen=True)
 class SeriesScores:
-    """What was found of m values.
+    """The scores of m values.
 
     Attributes:
-        score: (m,) how unusual; NaN where there was no value, or it was not accepted.
-        channels: (m, c) how unusual each way, in the order of the detector's ``CHANNELS``.
-        expected: (m,) what was expected.
-        alarm: (m,) bool.
-        verdict: (m,) "" if it was accepted, else "missing", "duplicate" or "late"; "relearned" and "clock" where a
-            series began anew or its clock was set back.
+        score: (m,) anomaly score, higher is more unusual; NaN where the value is missing or was not accepted.
+        channels: (m, c) scores of the channels, in the order of the detector's ``CHANNELS``.
+        expected: (m,) expected value.
+        alarm: (m,) bool, whether the value raises an alarm.
+        verdict: (m,) "" for an accepted value, else "missing", "duplicate" or "late"; "relearned" and "clock" for an
+            accepted value at which the series was reset or its clock was set back.
     """
 
     score: np.ndarray
@@ -52,13 +51,13 @@ class SeriesScores:
 
 
 class ManySeries(ABC, Generic[Settings]):
-    """State of many series, and what one more value of some of them says."""
+    """An online detector: keeps the state of many series, and scores one more value of any of them."""
 
     CHANNELS: ClassVar[tuple[str, ...]]
     POLICY: ClassVar[AlarmPolicy]
     SETTINGS: ClassVar[type]
     BACKWARDS: ClassVar[int] = 5
-    """Values in a row from before the newest after which a clock counts as set back."""
+    """Consecutive late values after which the clock of a series counts as set back."""
 
     def __init__(
         self,
@@ -67,38 +66,38 @@ class ManySeries(ABC, Generic[Settings]):
         thresholds: Mapping[str, float] | None = None,
         most: int = MOST,
     ) -> None:
-        """A detector that has seen nothing.
+        """Create a detector without series.
 
         Args:
-            settings: how series are scored.
-            policy: when scores become alarms.
-            thresholds: metric → threshold, where it is not the policy's; the metric is what follows the last "/" of
-                a series' name.
-            most: series that are kept; beyond, a new one takes the place of the one that was silent for longest.
+            settings: parameters of the score.
+            policy: rule that turns scores into alarms.
+            thresholds: metric → threshold, where it differs from the policy's; the metric is the part of a series'
+                name after the last "/".
+            most: greatest number of series; beyond, a new series replaces the least recently updated one.
         """
         self.settings: Settings = settings or self.SETTINGS()
         self.policy, self._thresholds = policy or self.POLICY, dict(thresholds or {})
         self._most, self._updates = most, 0
-        self._place: dict[str, int] = {}
-        self._state = self._fresh(0)
+        self._row_of: dict[str, int] = {}
+        self._state = self._empty_state(0)
 
     @abstractmethod
-    def _begun(self, series: int) -> State:
-        """State of series that have seen nothing, as far as it is asked for by ``_score``."""
+    def _initial_state(self, series: int) -> State:
+        """Initial state of new series, as far as ``_score`` uses it."""
 
     @abstractmethod
     def _score(
         self, state: State, times: np.ndarray, values: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of one value of each of m series: score, channels, what was expected, and who is to be learned anew.
+        """Score one value of each of m series; returns score, channels, expected value, and which series to reset.
 
         Args:
-            state: of these series, which moves on in place.
+            state: state of these series; updated in place.
             times: (m,) microseconds since 1970.
-            values: (m,) finite.
+            values: (m,) finite values.
         """
 
-    def _fresh(self, series: int) -> State:
+    def _empty_state(self, series: int) -> State:
         zeros = np.zeros(series, np.int64)
         return {
             "newest": np.full(series, -_NEVER, np.int64),
@@ -107,32 +106,32 @@ class ManySeries(ABC, Generic[Settings]):
             "threshold": np.zeros(series),
             "boost": np.zeros(series),
             "since": np.full(series, _NEVER, np.int64),
-            **self._begun(series),
+            **self._initial_state(series),
         }
 
     def __len__(self) -> int:
-        return len(self._place)
+        return len(self._row_of)
 
     @property
     def series(self) -> list[str]:
         """Names of all series."""
-        return list(self._place)
+        return list(self._row_of)
 
     @property
     def bytes_per_series(self) -> int:
-        """Memory of one series' state; it never grows."""
-        return sum(array[:1].nbytes for array in self._fresh(1).values())
+        """Memory of the state of one series; it is constant."""
+        return sum(array[:1].nbytes for array in self._empty_state(1).values())
 
     def update(self, names: Sequence[str], times: np.ndarray, values: np.ndarray) -> SeriesScores:
         """Score one value of each of m different series, then learn from it.
 
         Args:
-            names: of the series; new ones begin.
+            names: names of the series; unknown names start new series.
             times: (m,) microseconds since 1970.
-            values: (m,) NaN and infinite ones count as missing.
+            values: (m,) values; NaN and infinite ones count as missing.
 
         Raises:
-            InputError: a series is named twice.
+            InputError: a name occurs twice.
         """
         if len(set(names)) != len(names):
             raise InputError(
@@ -140,39 +139,39 @@ class ManySeries(ABC, Generic[Settings]):
                 found=f"{len(names) - len(set(names))} repeated",
                 next_command="use replay for many values of one series",
             )
-        places = self._places_of(names)
-        return self._update(places, np.asarray(times, np.int64), np.asarray(values, np.float64))
+        rows = self._rows_of(names)
+        return self._update(rows, np.asarray(times, np.int64), np.asarray(values, np.float64))
 
     def replay(self, names: Sequence[str], times: np.ndarray, values: np.ndarray) -> SeriesScores:
-        """Score many values in the order given, any number of each series; the same as one ``update`` after another.
+        """Score many values in order, any number of each series; gives the same result as successive ``update`` calls.
 
         Args:
             names: (m,) series of each value.
             times: (m,) microseconds since 1970.
-            values: (m,).
+            values: (m,) values; NaN and infinite ones count as missing.
         """
-        places = self._places_of(names)
+        rows = self._rows_of(names)
         times, values = np.asarray(times, np.int64), np.asarray(values, np.float64)
-        order = np.argsort(places, kind="stable")
-        first = np.r_[True, places[order][1:] != places[order][:-1]] if len(order) else np.empty(0, bool)
-        begin = np.flatnonzero(first)
-        turn = np.empty(len(places), np.int64)
-        turn[order] = np.arange(len(order)) - np.repeat(begin, np.diff(np.r_[begin, len(order)]))
-        rounds = np.argsort(turn, kind="stable")
-        ends = np.searchsorted(turn[rounds], np.arange(turn.max() + 2 if len(turn) else 1))
-        found = _nothing(len(places), len(self.CHANNELS))
+        order = np.argsort(rows, kind="stable")
+        is_first = np.r_[True, rows[order][1:] != rows[order][:-1]] if len(order) else np.empty(0, bool)
+        begin = np.flatnonzero(is_first)
+        occurrence = np.empty(len(rows), np.int64)
+        occurrence[order] = np.arange(len(order)) - np.repeat(begin, np.diff(np.r_[begin, len(order)]))
+        rounds = np.argsort(occurrence, kind="stable")
+        ends = np.searchsorted(occurrence[rounds], np.arange(occurrence.max() + 2 if len(occurrence) else 1))
+        result = _empty_scores(len(rows), len(self.CHANNELS))
         for low, high in pairwise(ends):
-            now = rounds[low:high]
-            one = self._update(places[now], times[now], values[now])
-            for mine, theirs in zip(vars(found).values(), vars(one).values(), strict=True):
-                mine[now] = theirs
-        return found
+            batch = rounds[low:high]
+            scores = self._update(rows[batch], times[batch], values[batch])
+            for target, source in zip(vars(result).values(), vars(scores).values(), strict=True):
+                target[batch] = source
+        return result
 
-    def _places_of(self, names: Sequence[str]) -> np.ndarray:
-        """Place of each name; those that are new get one, if need be that of a series that was silent for longest.
+    def _rows_of(self, names: Sequence[str]) -> np.ndarray:
+        """Row of each series in the state arrays; new series get a row, if need be that of the least recently updated.
 
         Raises:
-            InputError: these are more series than are kept.
+            InputError: there are more names than the greatest number of series.
         """
         distinct = dict.fromkeys(names)
         if len(distinct) > self._most:
@@ -181,56 +180,56 @@ class ManySeries(ABC, Generic[Settings]):
                 found=f"{len(distinct):,}",
                 next_command=f"{type(self).__name__}(most=…), at {self.bytes_per_series:,} bytes a series",
             )
-        known = [self._place[name] for name in distinct if name in self._place]
-        self._state["touched"][known] = self._updates + 1  # nobody who is asked for makes room for another
+        existing = [self._row_of[name] for name in distinct if name in self._row_of]
+        self._state["touched"][existing] = self._updates + 1  # a series of this call is never evicted for another
         for name in distinct:
-            if name not in self._place:
-                self._place[name] = self._room(name)
-        return np.array([self._place[name] for name in names], np.int64)
+            if name not in self._row_of:
+                self._row_of[name] = self._allocate_row(name)
+        return np.array([self._row_of[name] for name in names], np.int64)
 
-    def _room(self, name: str) -> int:
-        """An empty place: a new one, or that of the series that was silent for longest, which is forgotten."""
-        place = len(self._place)
-        if place >= self._most:
-            place = int(np.argmin(self._state["touched"][: self._most]))
-            gone = next(other for other, at in self._place.items() if at == place)
-            del self._place[gone]
-            self._start_over(np.array([place]), keep=())
-        held = len(self._state["newest"])
-        if place >= held:
-            more = self._fresh(max(16, held))
-            self._state = {key: np.concatenate([array, more[key]]) for key, array in self._state.items()}
-        self._state["touched"][place] = self._updates + 1
+    def _allocate_row(self, name: str) -> int:
+        """Allocate a row for a new series: an unused one, or that of the least recently updated series."""
+        row = len(self._row_of)
+        if row >= self._most:
+            row = int(np.argmin(self._state["touched"][: self._most]))
+            evicted = next(other for other, other_row in self._row_of.items() if other_row == row)
+            del self._row_of[evicted]
+            self._reset(np.array([row]), keep=())
+        capacity = len(self._state["newest"])
+        if row >= capacity:
+            empty = self._empty_state(max(16, capacity))
+            self._state = {key: np.concatenate([array, empty[key]]) for key, array in self._state.items()}
+        self._state["touched"][row] = self._updates + 1
         metric = name.rpartition("/")[2]
-        self._state["threshold"][place] = self._thresholds.get(metric, self.policy.threshold)
-        return place
+        self._state["threshold"][row] = self._thresholds.get(metric, self.policy.threshold)
+        return row
 
-    def _update(self, places: np.ndarray, times: np.ndarray, values: np.ndarray) -> SeriesScores:
-        found = _nothing(len(places), len(self.CHANNELS))
-        accepted = self._in_order(places, times, np.isfinite(values), found.verdict)
+    def _update(self, rows: np.ndarray, times: np.ndarray, values: np.ndarray) -> SeriesScores:
+        scores = _empty_scores(len(rows), len(self.CHANNELS))
+        accepted = self._accept(rows, times, np.isfinite(values), scores.verdict)
         if not accepted.any():
-            return found
+            return scores
         values = np.clip(values, -LARGEST, LARGEST)
-        rows = places[accepted]
-        state = {name: array[rows] for name, array in self._state.items()}
+        accepted_rows = rows[accepted]
+        state = {name: array[accepted_rows] for name, array in self._state.items()}
         self._updates += 1
         state["newest"] = times[accepted]
-        state["touched"] = np.full(len(rows), self._updates)
-        score, channels, expected, anew = self._score(state, times[accepted], values[accepted])
+        state["touched"] = np.full(len(accepted_rows), self._updates)
+        score, channels, expected, reset = self._score(state, times[accepted], values[accepted])
         alarm, state["boost"], state["since"] = self.policy.decide(
             score, state["boost"], state["since"], state["threshold"]
         )
         for name, array in state.items():
-            self._state[name][rows] = array
-        found.score[accepted], found.channels[accepted], found.expected[accepted] = score, channels, expected
-        found.alarm[accepted] = alarm
-        found.verdict[np.flatnonzero(accepted)[anew]] = "relearned"
-        self._start_over(rows[anew], keep=("newest", "touched", "boost", "since", "threshold"))
-        return found
+            self._state[name][accepted_rows] = array
+        scores.score[accepted], scores.channels[accepted], scores.expected[accepted] = score, channels, expected
+        scores.alarm[accepted] = alarm
+        scores.verdict[np.flatnonzero(accepted)[reset]] = "relearned"
+        self._reset(accepted_rows[reset], keep=("newest", "touched", "boost", "since", "threshold"))
+        return scores
 
-    def _in_order(self, places: np.ndarray, times: np.ndarray, present: np.ndarray, verdict: np.ndarray) -> np.ndarray:
-        """Which values are taken; the others are told why not."""
-        newest, late = self._state["newest"][places], self._state["late"][places]
+    def _accept(self, rows: np.ndarray, times: np.ndarray, present: np.ndarray, verdict: np.ndarray) -> np.ndarray:
+        """Which values are accepted; writes the reason for the others into ``verdict``."""
+        newest, late = self._state["newest"][rows], self._state["late"][rows]
         behind = present & (times < newest)
         late = np.where(behind, late + 1, np.where(present & (times > newest), 0, late))
         set_back = behind & (late >= self.BACKWARDS)
@@ -238,51 +237,54 @@ class ManySeries(ABC, Generic[Settings]):
         verdict[present & (times == newest)] = "duplicate"
         verdict[behind] = "late"
         verdict[set_back] = "clock"
-        self._state["late"][places] = np.where(set_back, 0, late)
+        self._state["late"][rows] = np.where(set_back, 0, late)
         return present & ((times > newest) | set_back)
 
-    def _start_over(self, rows: np.ndarray, keep: Sequence[str]) -> None:
-        """Series as if they had seen nothing, but for some of their state."""
+    def _reset(self, rows: np.ndarray, keep: Sequence[str]) -> None:
+        """Reset series to their initial state, except for the arrays in ``keep``."""
         if not len(rows):
             return
-        for name, array in self._fresh(len(rows)).items():
+        for name, array in self._empty_state(len(rows)).items():
             if name not in keep:
                 self._state[name][rows] = array
 
     def snapshot(self) -> bytes:
-        """Everything, to go on from with ``restore``."""
-        told = {
+        """Serialize the detector, for ``restore``."""
+        header = {
             "settings": asdict(self.settings),
             "policy": asdict(self.policy),
             "thresholds": self._thresholds,
             "most": self._most,
             "updates": self._updates,
-            "series": [name for name, _ in sorted(self._place.items(), key=lambda item: item[1])],
+            "series": [name for name, _ in sorted(self._row_of.items(), key=lambda item: item[1])],
         }
-        packed = io.BytesIO()
-        kept = {name: array[: len(self._place)] for name, array in self._state.items()}
+        buffer = io.BytesIO()
+        arrays = {name: array[: len(self._row_of)] for name, array in self._state.items()}
         np.savez_compressed(
-            packed, allow_pickle=False, **{"": np.frombuffer(json.dumps(told).encode(), np.uint8)}, **kept
+            buffer, allow_pickle=False, **{"": np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays
         )
-        return packed.getvalue()
+        return buffer.getvalue()
 
     @classmethod
     def restore(cls, content: bytes) -> Self:
-        """A detector as it was.
+        """Recreate a detector from a snapshot.
 
         Raises:
-            InputError: it is no snapshot, or a damaged one.
+            InputError: the bytes are not a snapshot, or are damaged.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as found:
-                arrays: Mapping[str, Any] = dict(found)
-            told = json.loads(arrays[""].tobytes())
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                arrays: Mapping[str, Any] = dict(archive)
+            header = json.loads(arrays[""].tobytes())
             detector = cls(
-                cls.SETTINGS(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"], told["most"]
+                cls.SETTINGS(**header["settings"]),
+                AlarmPolicy(**header["policy"]),
+                header["thresholds"],
+                header["most"],
             )
-            detector._updates = int(told["updates"])
-            names = told["series"]
-            state = detector._fresh(len(names))
+            detector._updates = int(header["updates"])
+            names = header["series"]
+            state = detector._empty_state(len(names))
             for name, array in state.items():
                 if arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
                     raise ValueError(f"{name} is of another shape")
@@ -293,12 +295,12 @@ class ManySeries(ABC, Generic[Settings]):
                 found=str(error).splitlines()[0] if str(error) else type(error).__name__,
                 next_command="remove the snapshot; the detector then learns from the start",
             ) from error
-        detector._place = {name: place for place, name in enumerate(names)}
+        detector._row_of = {name: row for row, name in enumerate(names)}
         detector._state = state
         return detector
 
 
-def _nothing(count: int, channels: int) -> SeriesScores:
+def _empty_scores(count: int, channels: int) -> SeriesScores:
     return SeriesScores(
         np.full(count, np.nan),
         np.zeros((count, channels)),

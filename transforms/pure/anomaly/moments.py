@@ -1,4 +1,4 @@
-"""Mean and variance that forget, exponentially .
+"""Mean and variance with exponential forgetting.
 
 T. Finch, Incremental calculation of weighted mean and variance, 2009.
 """
@@ -9,8 +9,8 @@ import numpy as np
 def update(
     mean: np.ndarray, variance: np.ndarray, weight: np.ndarray, values: np.ndarray, fade: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All three after one more value each; all (n,). ``fade`` is what is left of each earlier value's weight."""
+    """Update mean, variance and weight, all (n,), by one value each; ``fade`` is the factor of earlier weights."""
     weight = weight * fade + 1
     share = 1 / weight
-    away = values - mean
-    return mean + share * away, (1 - share) * (variance + share * away * away), weight
+    deviation = values - mean
+    return mean + share * deviation, (1 - share) * (variance + share * deviation * deviation), weight

@@ -1,4 +1,4 @@
-"""Have the last values ever looked like this: distance to the nearest of remembered windows.
+"""Distance of the last values of a series to the nearest of its remembered windows.
 
 Conformal anomaly detection by nearest neighbours, on a sample of a series' own past (V. Ishimtsev, I. Nazarov,
 A. Bernstein, E. Burnaev, Conformal k-NN anomaly detector for univariate data streams, COPA 2017).
@@ -8,7 +8,7 @@ import numpy as np
 
 NEAREST = 3
 EVERY = 5
-"""Of so many windows one is remembered."""
+"""Interval in values at which a window is remembered."""
 ENOUGH = 10
 
 
@@ -16,27 +16,27 @@ def distance(windows: np.ndarray, kept: np.ndarray, newest: np.ndarray) -> tuple
     """Mean absolute difference (n,) to the ``NEAREST`` windows, and whether enough are remembered.
 
     Args:
-        windows: (n, d, k) remembered, each value's windows side by side.
-        kept: (n,) how many of them there are.
-        newest: (n, d) the newest values.
+        windows: (n, d, k) remembered windows: k windows of d values for each series.
+        kept: (n,) number of remembered windows.
+        newest: (n, d) newest values.
     """
-    apart = np.zeros(windows[:, 0].shape)
+    distances = np.zeros(windows[:, 0].shape)
     for lag in range(windows.shape[1]):
-        apart += np.abs(windows[:, lag] - newest[:, lag, None])
-    apart[np.arange(windows.shape[2]) >= kept[:, None]] = np.inf
-    near = np.partition(apart, NEAREST - 1, axis=1)[:, :NEAREST].mean(axis=1) / windows.shape[1]
-    known = kept > ENOUGH
-    return np.where(known, near, 0.0), known
+        distances += np.abs(windows[:, lag] - newest[:, lag, None])
+    distances[np.arange(windows.shape[2]) >= kept[:, None]] = np.inf
+    nearest_mean = np.partition(distances, NEAREST - 1, axis=1)[:, :NEAREST].mean(axis=1) / windows.shape[1]
+    is_known = kept > ENOUGH
+    return np.where(is_known, nearest_mean, 0.0), is_known
 
 
 def remember(windows: np.ndarray, kept: np.ndarray, newest: np.ndarray, count: np.ndarray, where: np.ndarray) -> None:
-    """Remember some of the newest windows, in place; when all places are taken, each replaces one by chance.
+    """Store some of the newest windows, in place; when all slots are full, each replaces a pseudo-random one.
 
-    The chance follows from ``count`` (n,), the number of values so far, so that the same values give the same sample.
+    The slot is a hash of ``count`` (n,), the number of values so far, so that the same values give the same sample.
     """
     rows = np.flatnonzero(where & (count % EVERY == 0))
-    places = windows.shape[2]
-    mixed = (count[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(33)
-    slot = np.where(kept[rows] < places, kept[rows], (mixed % np.uint64(places)).astype(np.int64))
+    slots = windows.shape[2]
+    hashed = (count[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(33)
+    slot = np.where(kept[rows] < slots, kept[rows], (hashed % np.uint64(slots)).astype(np.int64))
     windows[rows, :, slot] = newest[rows]
-    kept[rows] = np.minimum(kept[rows] + 1, places)
+    kept[rows] = np.minimum(kept[rows] + 1, slots)

@@ -1,17 +1,17 @@
-"""Numbers as they come: many series at once, each scored by its own past and learned from, in constant memory.
+"""An online detector for numbers: scores each value of a series by the series' own past, in constant memory.
 
-Six questions are put to every value, each answered by how rare the answer is (``tail``):
+Every value is compared in six channels. The rarity of each statistic is its share in the history (``tail``):
 
-``step``      did the last values run away from what an autoregression expected,
-``level``     was it ever so far from its middle,
-``wobble``    has it become wilder, or stiller,
-``habit``     is it unlike this time of day,
-``shape``     did the last values ever look like this,
-``still``     has it ever been the very same for so long.
+``step``      mean error of the autoregression over the last values,
+``level``     distance from the mean level,
+``wobble``    change of the size of the errors, up or down,
+``habit``     distance from the usual value of this time of day,
+``shape``     distance of the last values from earlier windows,
+``still``     number of equal values in a row.
 
-The score is the sum of their ``-log10``. Nothing is learned in full from what does not fit: errors are clipped at
-``CLIP`` of their usual size, so that an incident does not become the new normal; a series that stays elsewhere for
-``relearn`` values is learned anew, and says so.
+The score is the sum of ``-log10`` of the rarities. Errors are clipped at ``CLIP`` times their usual size before the
+detector learns from them, so that an incident does not become the new normal. A series that stays at another level for
+``relearn`` values is reset and reported as relearned.
 """
 
 from dataclasses import dataclass
@@ -26,25 +26,25 @@ from transforms.pure.anomaly.many import ManySeries, State
 CHANNELS = ("step", "level", "wobble", "habit", "shape", "still")
 CLIP = 3.0
 FARTHEST = 20.0
-"""Standard deviations beyond which all is the same."""
+"""Standard deviations at which values are clipped."""
 LEARNING = 50
-"""Values before errors are clipped."""
+"""Number of values after which errors are clipped."""
 _TINY, _LEAST = 1e-9, 1e-30
 
 
 @dataclass(frozen=True)
 class SeriesSettings:
-    """How a series is scored; one setting for all series.
+    """Parameters of the score, the same for all series.
 
     Attributes:
-        lags: values before that the regression sees.
-        short: values over which a step is averaged; likewise ``wobble``.
-        wobble: see ``short``.
-        half_life: values after which half of what was seen is forgotten.
-        level_half_life: likewise, of the level.
-        regression_half_life: likewise, of the regression.
-        windows: remembered windows a series.
-        relearn: values far away after which a series is learned anew.
+        lags: number of earlier values in the regression.
+        short: number of values over which ``step`` is averaged.
+        wobble: number of values over which ``wobble`` is averaged.
+        half_life: half-life of the error statistics and histograms, in values.
+        level_half_life: half-life of the level, in values.
+        regression_half_life: half-life of the regression, in values.
+        windows: number of remembered windows per series.
+        relearn: consecutive values far from the level after which a series is reset.
     """
 
     lags: int = 8
@@ -61,12 +61,12 @@ DEFAULT_POLICY = AlarmPolicy(threshold=5.0)
 
 
 class SeriesDetector(ManySeries[SeriesSettings]):
-    """State of many series, and what one more value of some of them says.
+    """The detector: keeps the state of many series, and scores one more value of any of them.
 
     >>> import numpy as np
     >>> detector = SeriesDetector()
     >>> for minute in range(200):
-    ...     found = detector.update(["web-1/cpu"], np.array([minute * 60_000_000]), np.array([minute % 7.0]))
+    ...     scores = detector.update(["web-1/cpu"], np.array([minute * 60_000_000]), np.array([minute % 7.0]))
     >>> bool(detector.update(["web-1/cpu"], np.array([200 * 60_000_000]), np.array([500.0])).alarm[0])
     True
     """
@@ -75,7 +75,7 @@ class SeriesDetector(ManySeries[SeriesSettings]):
     POLICY: ClassVar[AlarmPolicy] = DEFAULT_POLICY
     SETTINGS: ClassVar[type] = SeriesSettings
 
-    def _begun(self, series: int) -> State:
+    def _initial_state(self, series: int) -> State:
         settings = self.settings
         weights, inverse = regression.start(series, settings.lags + 2)
 
@@ -88,9 +88,9 @@ class SeriesDetector(ManySeries[SeriesSettings]):
             "weights": weights,
             "inverse": inverse,
             **{
-                f"{of}_{what}": zeros()
-                for of in ("level", "error", "calm", "off")
-                for what in ("mean", "var", "weight")
+                f"{statistic}_{moment}": zeros()
+                for statistic in ("level", "error", "calm", "off")
+                for moment in ("mean", "var", "weight")
             },
             "ran": zeros(),
             "log_size": zeros(),
@@ -110,22 +110,22 @@ class SeriesDetector(ManySeries[SeriesSettings]):
         return _score(state, self.settings, times, values)
 
 
-def _fade(half_life: float) -> float:
+def _fade_factor(half_life: float) -> float:
     return float(0.5 ** (1 / half_life))
 
 
 def _score(
     s: dict[str, np.ndarray], settings: SeriesSettings, times: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Score, channels, what was expected, and who is to be learned anew; the state moves on, in place of ``s``."""
+    """Score values and update the state ``s``; returns score, channels, expected value, and which series to reset."""
     s["level_mean"] = np.where(s["count"] == 0, values, s["level_mean"])
-    middle = s["level_mean"]
-    scale = np.sqrt(s["level_var"]) + _TINY * np.abs(middle) + _LEAST
-    level = _clipped((values - middle) / scale)
-    lags = _clipped((s["lags"] - middle[:, None]) / scale[:, None])
+    mean_level = s["level_mean"]
+    scale = np.sqrt(s["level_var"]) + _TINY * np.abs(mean_level) + _LEAST
+    level = _clip((values - mean_level) / scale)
+    lags = _clip((s["lags"] - mean_level[:, None]) / scale[:, None])
     part = profile.part_of(times)
-    usual, habitual = profile.usual(s["part_mean"], s["part_seen"], part)
-    habit = np.where(habitual, _clipped((usual - middle) / scale), 0.0)
+    usual, has_profile = profile.usual(s["part_mean"], s["part_seen"], part)
+    habit = np.where(has_profile, _clip((usual - mean_level) / scale), 0.0)
     inputs = np.column_stack([np.ones(len(values)), lags, habit])
     expected = regression.predict(s["weights"], inputs)
     error = level - expected
@@ -133,27 +133,30 @@ def _score(
     surprise = error / size
     ready = s["count"] > settings.lags
 
-    asked = np.column_stack(
+    statistics = np.column_stack(
         [
-            _run(s, "ran", np.clip(surprise, -6, 6), settings.short),
+            _running_mean(s, "ran", np.clip(surprise, -6, 6), settings.short),
             level,
-            _wobble(s, surprise, settings),
-            _run(
-                s, "away", np.clip(_off(s, values, usual, habitual, _fade(settings.half_life)), -6, 6), settings.short
+            _error_size_change(s, surprise, settings),
+            _running_mean(
+                s,
+                "away",
+                np.clip(_profile_deviation(s, values, usual, has_profile, _fade_factor(settings.half_life)), -6, 6),
+                settings.short,
             ),
             np.zeros(len(values)),
         ]
     )
     window = np.column_stack([values, s["lags"][:, :-1]])
-    apart, shaped = novelty.distance(s["windows"], s["kept"], window)
-    asked[:, 4] = np.minimum(apart / scale, FARTHEST) + 1e-3
-    moved, ended = values != s["lags"][:, 0], s["run"]
-    s["run"] = np.where(moved, 1, ended + 1)
-    asked = np.column_stack([np.abs(asked), s["run"]])
-    channels = -np.log10(tail.exceedance(s["counts"], asked))
-    counted = np.column_stack([ready, ready, ready, ready & habitual, ready & shaped, ready & moved])
-    asked[:, 5] = ended  # a run counts when it is over, or it would be its own excuse
-    tail.add(s["counts"], asked, _fade(settings.half_life), counted)
+    window_distance, has_windows = novelty.distance(s["windows"], s["kept"], window)
+    statistics[:, 4] = np.minimum(window_distance / scale, FARTHEST) + 1e-3
+    changed, run_length = values != s["lags"][:, 0], s["run"]
+    s["run"] = np.where(changed, 1, run_length + 1)
+    statistics = np.column_stack([np.abs(statistics), s["run"]])
+    channels = -np.log10(tail.exceedance(s["counts"], statistics))
+    is_counted = np.column_stack([ready, ready, ready, ready & has_profile, ready & has_windows, ready & changed])
+    statistics[:, 5] = run_length  # a run is counted when it ends; otherwise it would lower its own score
+    tail.add(s["counts"], statistics, _fade_factor(settings.half_life), is_counted)
 
     _learn(s, settings, values, inputs, error, size, level, scale)
     novelty.remember(s["windows"], s["kept"], window, s["count"], ready)
@@ -161,42 +164,42 @@ def _score(
         s["part_mean"],
         s["part_seen"],
         part,
-        np.where(s["count"] < LEARNING, values, middle + np.clip(level, -4, 4) * scale),
+        np.where(s["count"] < LEARNING, values, mean_level + np.clip(level, -4, 4) * scale),
     )
     s["lags"] = window
     s["count"] = s["count"] + 1
-    far = (np.abs(level) >= 4) & (s["count"] > LEARNING)
-    s["elsewhere"] = np.where(far, s["elsewhere"] + 1, 0)
-    return channels.sum(axis=1), channels, middle + expected * scale, s["elsewhere"] >= settings.relearn
+    is_far = (np.abs(level) >= 4) & (s["count"] > LEARNING)
+    s["elsewhere"] = np.where(is_far, s["elsewhere"] + 1, 0)
+    return channels.sum(axis=1), channels, mean_level + expected * scale, s["elsewhere"] >= settings.relearn
 
 
-def _clipped(values: np.ndarray) -> np.ndarray:
+def _clip(values: np.ndarray) -> np.ndarray:
     return np.clip(values, -FARTHEST, FARTHEST)
 
 
-def _run(s: dict[str, np.ndarray], name: str, values: np.ndarray, over: int) -> np.ndarray:
-    """Running mean, in units of its own standard deviation if the values were independent."""
-    fade = 1 - 1 / over
+def _running_mean(s: dict[str, np.ndarray], name: str, values: np.ndarray, length: int) -> np.ndarray:
+    """Running mean, in units of the standard deviation that it has for independent values."""
+    fade = 1 - 1 / length
     s[name] = fade * s[name] + (1 - fade) * values
     return s[name] * np.sqrt((1 + fade) / (1 - fade))
 
 
-def _wobble(s: dict[str, np.ndarray], surprise: np.ndarray, settings: SeriesSettings) -> np.ndarray:
+def _error_size_change(s: dict[str, np.ndarray], surprise: np.ndarray, settings: SeriesSettings) -> np.ndarray:
     fade = 1 - 1 / settings.wobble
     s["log_size"] = fade * s["log_size"] + (1 - fade) * np.log(np.abs(surprise) + 0.02)
-    told = (s["log_size"] - s["calm_mean"]) / (np.sqrt(s["calm_var"]) + 1e-6)
-    _take(s, "calm", s["log_size"], _fade(settings.half_life), s["count"] > settings.lags)
-    return told
+    change = (s["log_size"] - s["calm_mean"]) / (np.sqrt(s["calm_var"]) + 1e-6)
+    _update_moments(s, "calm", s["log_size"], _fade_factor(settings.half_life), s["count"] > settings.lags)
+    return change
 
 
-def _off(
-    s: dict[str, np.ndarray], values: np.ndarray, usual: np.ndarray, habitual: np.ndarray, fade: float
+def _profile_deviation(
+    s: dict[str, np.ndarray], values: np.ndarray, usual: np.ndarray, has_profile: np.ndarray, fade: float
 ) -> np.ndarray:
-    """Distance from what is usual at this time of day, in units of its usual size."""
-    apart = np.where(habitual, values - usual, 0.0)
+    """Distance from the usual value of this time of day, in units of its usual size."""
+    distance = np.where(has_profile, values - usual, 0.0)
     size = np.sqrt(s["off_var"] + s["off_mean"] ** 2) + _TINY * np.abs(s["level_mean"]) + _LEAST
-    _take(s, "off", np.clip(apart, -4 * size, 4 * size), fade, habitual & (s["count"] > 0))
-    return apart / size
+    _update_moments(s, "off", np.clip(distance, -4 * size, 4 * size), fade, has_profile & (s["count"] > 0))
+    return distance / size
 
 
 def _learn(
@@ -209,19 +212,21 @@ def _learn(
     level: np.ndarray,
     scale: np.ndarray,
 ) -> None:
-    young = s["count"] < LEARNING
-    clipped = np.where(young, error, np.clip(error, -CLIP * size, CLIP * size))
+    is_young = s["count"] < LEARNING
+    clipped = np.where(is_young, error, np.clip(error, -CLIP * size, CLIP * size))
     s["weights"], s["inverse"] = regression.learn(
-        s["weights"], s["inverse"], inputs, clipped, _fade(settings.regression_half_life)
+        s["weights"], s["inverse"], inputs, clipped, _fade_factor(settings.regression_half_life)
     )
-    _take(s, "error", clipped, _fade(settings.half_life), s["count"] > settings.lags)
-    near = np.where(young, values, s["level_mean"] + np.clip(level, -4, 4) * scale)
-    _take(s, "level", near, _fade(settings.level_half_life), np.ones(len(values), bool))
+    _update_moments(s, "error", clipped, _fade_factor(settings.half_life), s["count"] > settings.lags)
+    clipped_values = np.where(is_young, values, s["level_mean"] + np.clip(level, -4, 4) * scale)
+    _update_moments(s, "level", clipped_values, _fade_factor(settings.level_half_life), np.ones(len(values), bool))
 
 
-def _take(s: dict[str, np.ndarray], of: str, values: np.ndarray, fade: float, where: np.ndarray) -> None:
-    names = (f"{of}_mean", f"{of}_var", f"{of}_weight")
+def _update_moments(
+    s: dict[str, np.ndarray], statistic: str, values: np.ndarray, fade: float, mask: np.ndarray
+) -> None:
+    names = (f"{statistic}_mean", f"{statistic}_var", f"{statistic}_weight")
     mean, variance, weight = (s[name] for name in names)
-    after = moments.update(mean, variance, weight, values, fade)
-    for name, array in zip(names, after, strict=True):
-        s[name] = np.where(where, array, s[name])
+    updated = moments.update(mean, variance, weight, values, fade)
+    for name, array in zip(names, updated, strict=True):
+        s[name] = np.where(mask, array, s[name])

@@ -1,1 +1,1 @@
-"""Sound to numbers: pure functions of samples, the same for a folder of masters and for one that is uploaded."""
+"""Audio analysis: pure functions of samples, the same for a folder of masters and for an uploaded file."""

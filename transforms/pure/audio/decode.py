@@ -1,4 +1,4 @@
-"""A sound file, or its bytes, as samples; or why not."""
+"""Decoding of sound files, or of their bytes, to samples."""
 
 import io
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ import numpy as np
 from feature_repo.errors import InputError
 
 RATES = (1_000, 400_000)
-"""Samples a second of what can be sound."""
+"""Lowest and highest valid sample rate in samples per second."""
 LONGEST = 24 * 3_600.0
-"""Seconds of what is decoded at all."""
+"""Longest sound that is decoded, in seconds."""
 PIECE = 1 << 19
-"""Samples, of all channels together, that are read at once."""
+"""Number of samples of all channels that are read at once."""
 _LOUDEST = 1e4
-"""Times full scale; what is louder is no sound but damage."""
+"""Magnitude at which samples are clipped, relative to full scale; larger values come from damage."""
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A sound that is being read.
+    """An open sound file.
 
     Attributes:
-        rate: samples a second.
-        channels: how many.
-        seconds: that its header promises.
+        rate: samples per second.
+        channels: number of channels.
+        seconds: length according to the header.
     """
 
     rate: int
@@ -40,10 +40,10 @@ class Opened:
     _longest: float
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Its samples, (n, channels) float32 at a time; full scale is 1.
+        """Yield the samples in blocks (n, channels) of float32; full scale is 1.
 
         Raises:
-            InputError: it is longer than its header says it is, and than is allowed.
+            InputError: the sound is longer than the header states and than is allowed.
         """
         count = 0
         for block in self._file.blocks(max(PIECE // self.channels, 1), dtype="float32", always_2d=True):
@@ -55,21 +55,21 @@ class Opened:
 
 @contextmanager
 def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) -> Iterator[Opened]:
-    """Begin to read; what libsndfile says while it reads becomes an InputError.
+    """Open a sound; errors of libsndfile inside the block become an InputError.
 
     Args:
-        source: a file, or what one holds.
-        name: what it is called in errors; the file's own if left out.
-        longest: seconds that are allowed, so that a small file that unpacks to days is refused.
+        source: a file, or its content.
+        name: name for error messages; the file's own if empty.
+        longest: greatest length in seconds, so that a small file that decodes to days is refused.
 
     Raises:
-        InputError: libsndfile does not read it, its rate is none of sound, or it is too long.
+        InputError: libsndfile cannot read the sound, its sample rate is invalid, or it is too long.
     """
     import soundfile
 
     name = name or (source.name if isinstance(source, Path) else "the sound")
     try:
-        with soundfile.SoundFile(source if isinstance(source, Path) else _Held(source)) as file:
+        with soundfile.SoundFile(source if isinstance(source, Path) else _SeekableBytes(source)) as file:
             rate = int(file.samplerate)
             if not RATES[0] <= rate <= RATES[1]:
                 raise undecodable(name, f"{rate:,} samples a second")
@@ -81,14 +81,14 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
         raise undecodable(name, _reason(error)) from error
 
 
-class _Held(io.BytesIO):
-    """Bytes as a file that stays where it is when a damaged header points before its beginning.
+class _SeekableBytes(io.BytesIO):
+    """Bytes as a file that ignores a seek before its beginning, as damaged headers cause.
 
-    libsndfile asks where it is after each seek; an error would be lost within its callback, and only be printed.
+    libsndfile asks for the position after each seek. An exception would be lost within its callback and only printed.
     """
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go there, if there is such a place."""
+        """Seek if the position is valid; returns the position."""
         try:
             return super().seek(offset, whence)
         except ValueError:
@@ -96,50 +96,52 @@ class _Held(io.BytesIO):
 
 
 def _reason(error: Exception) -> str:
-    """What libsndfile says, without the path; of an mp3 that is none it says that there is no file."""
-    told = str(getattr(error, "error_string", error))
-    return "Format not recognised." if told.startswith("File does not exist or is not") else told
+    """The message of libsndfile without the path; replaces its misleading message for invalid mp3 files."""
+    message = str(getattr(error, "error_string", error))
+    return "Format not recognised." if message.startswith("File does not exist or is not") else message
 
 
 class Resampler:
-    """Blocks (n, channels) to mono at another rate; what is not finite counts as 0."""
+    """Converts blocks (n, channels) to mono at another sample rate; NaN counts as 0, and extreme values are clipped."""
 
-    def __init__(self, given: int, wanted: int) -> None:
+    def __init__(self, source_rate: int, target_rate: int) -> None:
         import soxr
 
-        self._change = soxr.ResampleStream(given, wanted, 1, dtype="float32") if given != wanted else None
+        self._stream = (
+            soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32") if source_rate != target_rate else None
+        )
 
     def add(self, block: np.ndarray) -> np.ndarray:
-        """(m,) float32 of the next block."""
-        finite = np.clip(np.nan_to_num(block), -_LOUDEST, _LOUDEST)  # first: a mean of damage may itself overflow
+        """Convert the next block; returns (m,) float32."""
+        finite = np.clip(np.nan_to_num(block), -_LOUDEST, _LOUDEST)  # before the mean, which might overflow
         piece = finite.mean(axis=1)
-        return piece if self._change is None else np.asarray(self._change.resample_chunk(piece))
+        return piece if self._stream is None else np.asarray(self._stream.resample_chunk(piece))
 
     def rest(self) -> np.ndarray:
-        """What is left, after the last block."""
-        nothing = np.empty(0, np.float32)
-        return nothing if self._change is None else np.asarray(self._change.resample_chunk(nothing, last=True))
+        """Return the remaining samples after the last block."""
+        empty = np.empty(0, np.float32)
+        return empty if self._stream is None else np.asarray(self._stream.resample_chunk(empty, last=True))
 
 
 def mono(source: Path | bytes, rate: int) -> Iterator[np.ndarray]:
-    """A whole sound, however long, as pieces (n,) float32 of the mean of its channels.
+    """Yield a whole sound of any length in pieces (n,) of float32, the mean of its channels.
 
     Args:
-        source: a file, or what one holds.
-        rate: samples a second wanted.
+        source: a file, or its content.
+        rate: target sample rate.
 
     Raises:
-        InputError: as of ``opened``.
+        InputError: the sound cannot be decoded; see ``opened``.
     """
     with opened(source) as sound:
-        change = Resampler(sound.rate, rate)
+        resampler = Resampler(sound.rate, rate)
         for block in sound.blocks():
-            yield change.add(block)
-        yield change.rest()
+            yield resampler.add(block)
+        yield resampler.rest()
 
 
 def undecodable(name: str, found: str) -> InputError:
-    """The error of what is no sound."""
+    """The error for a file that cannot be decoded as sound."""
     return InputError(
         expected=f"sound in {name}, one of {', '.join(SUFFIXES)}",
         found=found,

@@ -1,4 +1,4 @@
-"""A sound as features of view ``track_audio``, and as the numbers that models of it are given."""
+"""The features of view ``track_audio`` of a sound, and the input vector of audio models."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from transforms.pure.audio.spectrum import tonal_balance
 from transforms.pure.audio.track import FRAMES, TrackAudio
 
 SCALARS = ("level", "crossings", "centroid", "bandwidth", "roll_off", "flatness")
-"""Means over the frames that have a feature of their own."""
+"""Frame features whose mean is a feature of its own."""
 NUMBERS = (
     "tempo",
     "tempo_confidence",
@@ -26,14 +26,14 @@ NUMBERS = (
 LOGARITHMS = frozenset({"tempo", "onset_rate", "level", "crossings", "centroid", "bandwidth", "roll_off", "flatness"})
 LISTS = {"timbre": 94, "chroma": 12, "tonnetz": 6}
 LAYOUT = 1
-"""Counted up whenever ``vector`` changes: a model that was given other numbers is not asked."""
+"""Version of ``vector``; a model that was trained with another version is not used."""
 EATEN = (*NUMBERS, "key", "mode", *LISTS)
-"""Features that ``vector`` reads."""
+"""Names of the features that ``vector`` uses."""
 WIDTH = len(NUMBERS) + 1 + sum(LISTS.values())
 
 
 def described(sound: TrackAudio) -> dict[str, Any]:
-    """Features by name; None for what this sound does not have."""
+    """The features of a sound by name; None for those that it does not have."""
     beats, key = sound.beats, sound.key
     has_beats = not math.isnan(beats.tempo)
     return {
@@ -60,16 +60,16 @@ def described(sound: TrackAudio) -> dict[str, Any]:
 
 
 def timbre(sound: TrackAudio) -> np.ndarray:
-    """(94,) float32: mean and spread of contrast and cepstrum, and the spread of the cepstrum's first two slopes."""
-    both = [_part(values, name) for values in (sound.mean, sound.spread) for name in ("contrast_", "mfcc_")]
+    """(94,) float32: mean and spread of contrast and cepstrum, and the spread of the cepstrum's deltas."""
+    statistics = [_part(values, name) for values in (sound.mean, sound.spread) for name in ("contrast_", "mfcc_")]
     slopes = [_part(sound.spread, name) for name in ("delta_", "delta2_")]
-    return np.concatenate([*both, *slopes]).astype(np.float32)
+    return np.concatenate([*statistics, *slopes]).astype(np.float32)
 
 
 def vector(features: Mapping[str, Any]) -> np.ndarray:
-    """(``WIDTH``,) float32 of ``EATEN`` by name; NaN for what a sound does not have.
+    """(``WIDTH``,) float32 input vector from the features ``EATEN``; NaN for missing features.
 
-    Logarithms of what has a unit; pitch classes from the tonic on, so that a key is like any other.
+    Features with a unit are logarithms. Pitch classes begin at the tonic, so that the vector is independent of the key.
     """
     numbers = [_number(features[name], logarithm=name in LOGARITHMS) for name in NUMBERS]
     mode = features["mode"]
@@ -77,8 +77,8 @@ def vector(features: Mapping[str, Any]) -> np.ndarray:
     shift = CLASSES.index(features["key"]) if features["key"] else 0
     parts = [np.array(numbers, np.float32)]
     for name, width in LISTS.items():
-        given = features[name]
-        values = np.full(width, np.nan, np.float32) if given is None else np.asarray(given, np.float32)
+        feature = features[name]
+        values = np.full(width, np.nan, np.float32) if feature is None else np.asarray(feature, np.float32)
         parts.append(np.roll(values, -shift) if name == "chroma" else values)
     return np.concatenate(parts)
 
@@ -90,4 +90,4 @@ def _number(value: float | None, *, logarithm: bool) -> float:
 
 
 def _part(values: np.ndarray, prefix: str) -> np.ndarray:
-    return values[[place for place, name in enumerate(FRAMES) if name.startswith(prefix)]]
+    return values[[column for column, name in enumerate(FRAMES) if name.startswith(prefix)]]

@@ -1,4 +1,4 @@
-"""Key and mode: the major or minor scale whose profile goes best with the pitch classes that sound.
+"""Key and mode: the major or minor scale whose profile correlates best with the pitch classes of a sound.
 
 Profiles by Albrecht and Shanahan, The use of large corpora to train a new type of key-finding algorithm (Music
 Perception 2013); correlation as by Krumhansl and Schmuckler.
@@ -17,12 +17,12 @@ MODES = ("major", "minor")
 
 @dataclass(frozen=True)
 class Key:
-    """Of one sound.
+    """The key of one sound.
 
     Attributes:
-        tonic: such as ``F#``.
+        tonic: tonic such as ``F#``.
         mode: ``major`` or ``minor``.
-        confidence: correlation of the best key less that of the next, 0 to 1.
+        confidence: correlation of the best key minus that of the second best, 0 to 1.
     """
 
     tonic: str
@@ -40,12 +40,12 @@ _PROFILES = _profiles()
 
 
 def of_chroma(pitch_classes: np.ndarray) -> Key | None:
-    """The key of (12,) how much each pitch class sounds; None where all sound alike, or none."""
+    """The key of a sound from the energy (12,) of its pitch classes; None if all are equal."""
     centred = np.asarray(pitch_classes, np.float64) - np.mean(pitch_classes)
     length = float(np.linalg.norm(centred))
     if length < 1e-6:
         return None
-    fits = _PROFILES @ (centred / length)
-    second, best = np.sort(fits)[-2:]
-    mode, tonic = divmod(int(fits.argmax()), 12)
+    correlations = _PROFILES @ (centred / length)
+    second, best = np.sort(correlations)[-2:]
+    mode, tonic = divmod(int(correlations.argmax()), 12)
     return Key(CLASSES[tonic], MODES[mode], float(np.clip(best - second, 0.0, 1.0)))

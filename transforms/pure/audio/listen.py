@@ -1,6 +1,6 @@
-"""A sound file to everything that is told of it, decoded once: what a meter says, and what it sounds like.
+"""The complete analysis of a sound file with one decoding: technical measures and musical analysis.
 
-The same for a file of a batch and for one that comes with a request.
+It is the same for a file in batch and for a file in a request.
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import Analyzer, TrackAudio
 
 METERED_SECONDS = 1_200
-"""Of a sound, from its beginning, that the meter is told of."""
+"""Number of seconds from the beginning of a sound that are measured."""
 METERED_SAMPLES = METERED_SECONDS * 48_000 * 2
-"""Of all channels together, that it is told of at the most."""
+"""Greatest number of samples of all channels that are measured."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One sound.
+    """The analysis of one sound file.
 
     Attributes:
-        rate: samples a second.
-        channels: how many.
-        measures: of ``transforms.pure.audio.quality.measure``.
-        analysis: of ``transforms.pure.audio.track``.
-        mono: (n,) float32 at ``stft.RATE``, if it was to be kept; else nothing.
+        rate: samples per second of the file.
+        channels: number of channels of the file.
+        measures: result of ``transforms.pure.audio.quality.measure``.
+        analysis: result of ``transforms.pure.audio.track``.
+        mono: (n,) float32 samples at ``stft.RATE`` if ``keep`` was set; else empty.
     """
 
     rate: int
@@ -46,38 +46,38 @@ def listen(
     metered: float = METERED_SECONDS,
     keep: bool = False,
 ) -> Heard:
-    """Decode and describe.
+    """Decode and analyse a sound.
 
     Args:
-        source: a file, or what one holds.
-        name: what it is called in errors.
-        longest: seconds that are allowed.
-        metered: seconds that the meter is told of; each takes 2 MB for two channels at 44,100 samples a second.
-        keep: the samples as well.
+        source: a file, or its content.
+        name: name for error messages.
+        longest: greatest length in seconds.
+        metered: number of seconds that are measured; each takes 2 MB for two channels at 44,100 samples per second.
+        keep: whether to keep the mono samples.
 
     Raises:
-        InputError: it is no sound, too long, or holds no sample.
+        InputError: the source is not a sound, is too long, or has no samples.
     """
     analyzer = Analyzer()
-    first: list[np.ndarray] = []
-    kept: list[np.ndarray] = [np.empty(0, np.float32)]
+    measured_blocks: list[np.ndarray] = []
+    mono_pieces: list[np.ndarray] = [np.empty(0, np.float32)]
     count = 0
 
-    def take(piece: np.ndarray) -> None:
+    def add(piece: np.ndarray) -> None:
         analyzer.add(piece)
         if keep:
-            kept.append(piece)
+            mono_pieces.append(piece)
 
     with opened(source, name=name, longest=longest) as sound:
-        change = Resampler(sound.rate, RATE)
-        most = min(int(metered * sound.rate), METERED_SAMPLES // sound.channels)
+        resampler = Resampler(sound.rate, RATE)
+        most_measured = min(int(metered * sound.rate), METERED_SAMPLES // sound.channels)
         for block in sound.blocks():
-            if count < most:
-                first.append(block[: most - count])
+            if count < most_measured:
+                measured_blocks.append(block[: most_measured - count])
             count += len(block)
-            take(change.add(block))
-        take(change.rest())
+            add(resampler.add(block))
+        add(resampler.rest())
         if not count:
             raise undecodable(name or "the sound", "no sample")
-        measures = quality.measure(np.concatenate(first), sound.rate, count / sound.rate)
-        return Heard(sound.rate, sound.channels, measures, analyzer.result(), np.concatenate(kept))
+        measures = quality.measure(np.concatenate(measured_blocks), sound.rate, count / sound.rate)
+        return Heard(sound.rate, sound.channels, measures, analyzer.result(), np.concatenate(mono_pieces))

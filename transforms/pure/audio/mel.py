@@ -12,28 +12,28 @@ from transforms.pure.audio.stft import RATE, frequencies
 
 BANDS, COEFFICIENTS = 128, 20
 FLOOR = 1e-10
-"""Power that counts as none: -100 dB."""
+"""Smallest power: -100 dB."""
 _LINEAR, _BREAK = 200.0 / 3, 1_000.0
 _STEP = np.log(6.4) / 27.0
-"""Of the logarithm of a frequency above the break, for one mel."""
+"""Difference of the logarithm of frequencies above the break per mel."""
 
 
 def to_mel(hertz: np.ndarray | float) -> np.ndarray:
-    """Mels of frequencies."""
+    """Convert frequencies in Hz to mels."""
     hertz = np.asarray(hertz, np.float64)
     above = _BREAK / _LINEAR + np.log(np.maximum(hertz, _BREAK) / _BREAK) / _STEP
     return np.where(hertz < _BREAK, hertz / _LINEAR, above)
 
 
 def to_hertz(mel: np.ndarray) -> np.ndarray:
-    """Back from ``to_mel``."""
+    """Convert mels to frequencies in Hz."""
     above = _BREAK * np.exp(_STEP * (mel - _BREAK / _LINEAR))
     return np.where(mel < _BREAK / _LINEAR, mel * _LINEAR, above)
 
 
 @cache
 def bank(bands: int = BANDS) -> np.ndarray:
-    """(bins, bands) float32 weights of power spectra."""
+    """(bins, bands) float32 weights that map power spectra to mel bands."""
     edges = to_hertz(np.linspace(0.0, to_mel(RATE / 2), bands + 2))
     rising = (frequencies()[:, None] - edges[None, :-2]) / np.diff(edges)[:-1]
     falling = (edges[None, 2:] - frequencies()[:, None]) / np.diff(edges)[1:]
@@ -41,24 +41,24 @@ def bank(bands: int = BANDS) -> np.ndarray:
 
 
 def centres(bands: int = BANDS) -> np.ndarray:
-    """(bands,) Hz."""
+    """(bands,) centre frequencies of the mel bands in Hz."""
     return to_hertz(np.linspace(0.0, to_mel(RATE / 2), bands + 2))[1:-1]
 
 
 def decibels(power: np.ndarray) -> np.ndarray:
-    """10 times the base-10 logarithm, float32, -100 at the least."""
+    """Power in decibels, float32, at least -100."""
     return np.float32(10.0) * np.log10(np.maximum(power, np.float32(FLOOR)))
 
 
 def cepstrum(bands_in_decibels: np.ndarray) -> np.ndarray:
-    """(frames, ``COEFFICIENTS``) of (frames, bands)."""
+    """(frames, ``COEFFICIENTS``) cepstral coefficients of mel bands (frames, bands)."""
     return bands_in_decibels @ _cosines(bands_in_decibels.shape[1])
 
 
 def deltas(rows: np.ndarray, order: int = 1, width: int = 9) -> np.ndarray:
     """Slope (or curvature) in time of rows (frames, n): least squares over ``width`` frames (Savitzky and Golay 1964).
 
-    Fewer frames than ``width`` have none: zeros.
+    With fewer frames than ``width`` the result is zeros.
     """
     if len(rows) < width:
         return np.zeros_like(rows)
@@ -70,7 +70,7 @@ def deltas(rows: np.ndarray, order: int = 1, width: int = 9) -> np.ndarray:
     inner = len(rows) - width + 1
     out[half:-half] = sum(weight * rows[step : step + inner] for step, weight in enumerate(fit[order] * scale))
     for part, ends in ((slice(None, half), rows[:width]), (slice(-half, None), rows[-width:])):
-        out[part] = (fit[order] * scale) @ ends  # a polynomial of that order has one such derivative throughout
+        out[part] = (fit[order] * scale) @ ends  # the derivative of this order is constant for such a polynomial
     return out.astype(np.float32)
 
 

@@ -1,7 +1,7 @@
-"""Where something begins to sound: onset strength, apart for low, middle and high bands.
+"""Onset strength of low, middle and high bands, and the rate and regularity of onsets.
 
-Spectral flux of decibel mel bands, against the strongest of three neighbouring bands some frames before, so that
-vibrato is no onset: Böck, Widmer, Maximum filter vibrato suppression for onset detection (SuperFlux, DAFx 2013).
+Spectral flux of decibel mel bands, relative to the strongest of three neighbouring bands some frames before, so that
+vibrato is not an onset: Böck, Widmer, Maximum filter vibrato suppression for onset detection (SuperFlux, DAFx 2013).
 """
 
 import itertools
@@ -12,38 +12,38 @@ from transforms.pure.audio.mel import FLOOR, centres
 from transforms.pure.audio.stft import HOP, RATE
 
 LAG = 3
-"""Frames between the two that are compared: a third of a window."""
+"""Distance of the two compared frames in frames: a third of a window."""
 RANGE = 70.0
-"""Decibels below the loudest that are heard."""
+"""Dynamic range in decibels below the loudest level; quieter levels are raised to it."""
 EDGES = (200.0, 2_000.0)
-"""Hz between low, middle and high bands."""
+"""Borders of low, middle and high bands in Hz."""
 FRAMES_A_SECOND = RATE / HOP
 CONTEXT_SECONDS = 4.0
-"""Around a frame, that its strength is put in proportion to."""
+"""Length of the window around a frame in which its strength is standardized."""
 
 
 def strength(mel_power: np.ndarray) -> np.ndarray:
-    """(frames, 3) float32 mean rise of low, middle and high bands, decibels; 0 or more.
+    """(frames, 3) float32 mean rise of low, middle and high bands in decibels, at least 0.
 
     Args:
-        mel_power: (frames, bands), of every hop.
+        mel_power: (frames, bands) mel power of every hop.
     """
     loudest = float(mel_power.max(initial=0.0))
-    heard = np.float32(max(loudest * 10 ** (-RANGE / 10), FLOOR))
-    levels = np.float32(10) * np.log10(np.maximum(mel_power, heard))
+    floor = np.float32(max(loudest * 10 ** (-RANGE / 10), FLOOR))
+    levels = np.float32(10) * np.log10(np.maximum(mel_power, floor))
     rise = np.zeros_like(levels)
     if len(levels) > LAG:
         before = levels[:-LAG]
-        wide = before.copy()
-        np.maximum(wide[:, 1:], before[:, :-1], out=wide[:, 1:])
-        np.maximum(wide[:, :-1], before[:, 1:], out=wide[:, :-1])
-        np.maximum(levels[LAG:] - wide, 0.0, out=rise[LAG:])
+        neighbour_max = before.copy()
+        np.maximum(neighbour_max[:, 1:], before[:, :-1], out=neighbour_max[:, 1:])
+        np.maximum(neighbour_max[:, :-1], before[:, 1:], out=neighbour_max[:, :-1])
+        np.maximum(levels[LAG:] - neighbour_max, 0.0, out=rise[LAG:])
     bounds = [0, *np.searchsorted(centres(mel_power.shape[1]), EDGES).tolist(), mel_power.shape[1]]
     return np.column_stack([rise[:, first:last].mean(axis=1) for first, last in itertools.pairwise(bounds)])
 
 
 def standardized(rise: np.ndarray) -> np.ndarray:
-    """(frames, n) rises less their mean, over their standard deviation, both within some seconds around each frame."""
+    """(frames, n) rises, standardized by mean and standard deviation of ``CONTEXT_SECONDS`` around each frame."""
     half = int(CONTEXT_SECONDS * FRAMES_A_SECOND / 2)
     sums = np.concatenate([np.zeros((1, rise.shape[1])), np.cumsum(rise, axis=0, dtype=np.float64)])
     squares = np.concatenate([np.zeros((1, rise.shape[1])), np.cumsum(rise.astype(np.float64) ** 2, axis=0)])
@@ -52,28 +52,30 @@ def standardized(rise: np.ndarray) -> np.ndarray:
     count = (last - first)[:, None]
     mean = (sums[last] - sums[first]) / count
     spread = np.sqrt(np.maximum((squares[last] - squares[first]) / count - mean**2, 0.0))
-    # what is quiet for seconds has no onsets, however it wavers
+    # a lower limit of the deviation, so that quiet passages have no onsets
     usual = spread.mean(axis=0) if len(spread) else np.zeros(rise.shape[1])
     return (rise - mean) / np.maximum(np.maximum(spread, 0.2 * usual), 0.05)
 
 
 def rate(standard: np.ndarray) -> float:
-    """Onsets a second: tops of the joint strength, a standard deviation above what is usual, 60 ms apart.
+    """Onsets per second: peaks of the mean strength above one standard deviation, at least 60 ms apart.
 
     Args:
-        standard: (frames, n) of ``standardized``.
+        standard: (frames, n) strengths from ``standardized``.
     """
-    apart = round(0.06 * FRAMES_A_SECOND)
-    if len(standard) <= 2 * apart:
+    distance = round(0.06 * FRAMES_A_SECOND)
+    if len(standard) <= 2 * distance:
         return 0.0
     joint = standard.mean(axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(joint, apart, constant_values=-np.inf), 2 * apart + 1)
-    tops = (joint >= windows.max(axis=1)) & (joint > 1.0)
-    return float(tops.sum() / (len(standard) / FRAMES_A_SECOND))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(joint, distance, constant_values=-np.inf), 2 * distance + 1
+    )
+    is_peak = (joint >= windows.max(axis=1)) & (joint > 1.0)
+    return float(is_peak.sum() / (len(standard) / FRAMES_A_SECOND))
 
 
 def regularity(standard: np.ndarray) -> float:
-    """The largest autocorrelation of the joint strength at lags of 0.28 to 1.2 seconds, 0 to 1."""
+    """The largest autocorrelation of the mean strength at lags of 0.28 to 1.2 seconds, 0 to 1."""
     first, last = round(0.28 * FRAMES_A_SECOND), round(1.2 * FRAMES_A_SECOND)
     if len(standard) <= 2 * last:
         return 0.0

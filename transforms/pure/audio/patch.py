@@ -1,4 +1,4 @@
-"""A sound as a picture for a convolutional network: mel bands by time, decibels below the loudest."""
+"""The input of the convolutional network: a mel spectrogram in decibels below the loudest level."""
 
 import numpy as np
 
@@ -7,16 +7,16 @@ from transforms.pure.audio import mel, stft
 SECONDS = 10.0
 FRAMES = int(SECONDS * stft.RATE / (stft.HOP * stft.STRIDE))
 RANGE = 80.0
-"""Decibels below the loudest that are seen."""
+"""Dynamic range in decibels below the loudest level."""
 
 
 def patch(mono: np.ndarray) -> np.ndarray:
-    """(``mel.BANDS``, ``FRAMES``) float32, -1 (silent) to 1 (loudest), of the middle of a sound.
+    """(``mel.BANDS``, ``FRAMES``) float32 from -1 (silent) to 1 (loudest), of the middle of a sound.
 
-    A shorter sound stands in the middle, silence around it.
+    A shorter sound is centred, with silence around it.
 
     Args:
-        mono: (n,) at ``stft.RATE``.
+        mono: (n,) samples at ``stft.RATE``.
     """
     longest = int(SECONDS * stft.RATE)
     start = max((len(mono) - longest) // 2, 0)

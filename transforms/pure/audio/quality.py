@@ -1,4 +1,4 @@
-"""How a master sounds to a meter: loudness, clipping, silence, offset, noise, bandwidth, stereo.
+"""Technical measures of a master: loudness, clipping, silence, offset, noise, bandwidth, stereo.
 
 Loudness is that of ITU-R BS.1770 with the gates of EBU R128, by pyloudnorm (C. J. Steinmetz and J. D. Reiss,
 pyloudnorm, AES 2021).
@@ -10,36 +10,36 @@ import numpy as np
 
 FRAME_SECONDS = 0.05
 SILENT = 1e-3
-"""Root mean square of a frame that counts as silence: -60 dB."""
+"""Root mean square below which a frame counts as silent: -60 dB."""
 RUN = 3
-"""Samples in a row at the peak that make it clipped."""
+"""Consecutive samples at the peak that count as clipping."""
 FLOOR = 1e-7
-"""Nothing is quieter: -140 dB."""
+"""Smallest amplitude: -140 dB."""
 HIDDEN = 1e-6
-"""Share of the power that may lie above the bandwidth."""
+"""Largest share of the power above the bandwidth."""
 LOWEST_LOUDNESS_RATE = 8_000
-"""Samples a second; the standard's filters, which lift what lies above 1.7 kHz, are not stable much below."""
+"""Lowest sample rate for loudness; the standard's filters for frequencies above 1.7 kHz are unstable far below."""
 SHORTEST_LOUDNESS = 0.4
-"""Seconds, a block of the standard."""
+"""Shortest sound for loudness in seconds: one block of the standard."""
 _BLOCK = 4_096
 
 
 def measure(samples: np.ndarray, rate: int, seconds: float | None = None) -> dict[str, float | None]:
-    """The measures of view ``audio_quality``; None for what cannot be told of this sound.
+    """Compute the features of view ``audio_quality``; None for those that this sound does not have.
 
     Args:
-        samples: (n, channels), n at least 1; what is not finite counts as 0.
-        rate: samples a second.
-        seconds: of the whole recording, if ``samples`` are a part of it.
+        samples: (n, channels) with n at least 1; NaN counts as 0, infinite values as full scale.
+        rate: samples per second.
+        seconds: length of the whole recording, if ``samples`` are a part of it.
     """
-    with np.errstate(invalid="ignore"):  # a damaged file may hold NaN that signal
+    with np.errstate(invalid="ignore"):  # a damaged file may have signalling NaN
         sound = np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
     sound = sound.reshape(len(sound), -1)
     peak = float(np.abs(sound).max())
     power = float((sound**2).mean())
-    frames = _frame_levels(sound, rate)
-    silent = frames < SILENT
-    audible = frames[frames > FLOOR]
+    frame_levels = _frame_levels(sound, rate)
+    silent = frame_levels < SILENT
+    audible = frame_levels[frame_levels > FLOOR]
     return {
         "seconds": len(sound) / rate if seconds is None else seconds,
         "loudness": _loudness(sound, rate),
@@ -47,7 +47,7 @@ def measure(samples: np.ndarray, rate: int, seconds: float | None = None) -> dic
         "crest": decibel(peak) - decibel(math.sqrt(power)) if peak > FLOOR else None,
         "clipped_share": _clipped(sound, peak),
         "silent_share": float(silent.mean()),
-        "longest_silence": _longest(silent) * FRAME_SECONDS,
+        "longest_silence": _longest_run(silent) * FRAME_SECONDS,
         "dc_offset": float(np.abs(sound.mean(axis=0)).max()),
         "noise_floor": decibel(float(np.quantile(audible, 0.05))) if len(audible) else None,
         "bandwidth": _bandwidth(sound.mean(axis=1)),
@@ -65,11 +65,11 @@ def decibel(amplitude: float) -> float:
 
 
 def _frame_levels(sound: np.ndarray, rate: int) -> np.ndarray:
-    """Root mean square of frames, of the loudest channel."""
+    """Root mean square of each frame, of its loudest channel."""
     length = max(1, round(FRAME_SECONDS * rate))
-    whole = max(1, len(sound) // length)
-    cut = sound[: whole * length] if len(sound) >= length else sound
-    return np.sqrt((cut.reshape(whole, -1, sound.shape[1]) ** 2).mean(axis=1).max(axis=1))
+    count = max(1, len(sound) // length)
+    samples = sound[: count * length] if len(sound) >= length else sound
+    return np.sqrt((samples.reshape(count, -1, sound.shape[1]) ** 2).mean(axis=1).max(axis=1))
 
 
 def _loudness(sound: np.ndarray, rate: int) -> float | None:
@@ -78,12 +78,12 @@ def _loudness(sound: np.ndarray, rate: int) -> float | None:
     import pyloudnorm
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = float(pyloudnorm.Meter(rate).integrated_loudness(sound))
-    return found if math.isfinite(found) else None
+        loudness = float(pyloudnorm.Meter(rate).integrated_loudness(sound))
+    return loudness if math.isfinite(loudness) else None
 
 
 def _clipped(sound: np.ndarray, peak: float) -> float:
-    """Share of samples in runs at the peak of their sign: what was cut off there lies on one line."""
+    """Share of samples in runs at the positive or negative peak, as clipping produces."""
     if peak < SILENT:
         return 0.0
     count = 0
@@ -95,7 +95,7 @@ def _clipped(sound: np.ndarray, peak: float) -> float:
     return min(count / sound.size, 1.0)
 
 
-def _longest(silent: np.ndarray) -> int:
+def _longest_run(silent: np.ndarray) -> int:
     edges = np.flatnonzero(np.diff(np.r_[False, silent, False]))
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
@@ -117,7 +117,7 @@ def _bandwidth(mono: np.ndarray) -> float | None:
 
 
 def _stereo(sound: np.ndarray) -> dict[str, float | None]:
-    """Correlation and balance of the first two channels; a mono file is perfectly even."""
+    """Correlation and balance of the first two channels; a mono file has correlation 1 and balance 0."""
     if sound.shape[1] < 2:
         return {"correlation": 1.0, "balance": 0.0}
     left, right = sound[:, 0], sound[:, 1]

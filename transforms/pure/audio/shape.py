@@ -1,4 +1,4 @@
-"""The shape of a spectrum: where its weight lies, how peaky it is.
+"""Spectral shape features: centroid, bandwidth, roll-off, flatness and contrast; levels and zero crossings.
 
 Centroid, bandwidth, roll-off, flatness and zero crossings as in Peeters, A large set of audio features (2004); contrast
 by Jiang et al., Music type classification by spectral contrast feature (2002).
@@ -21,10 +21,10 @@ NAMES = ("centroid", "bandwidth", "roll_off", "flatness", *(f"contrast_{band}" f
 
 
 def of_power(power: np.ndarray) -> np.ndarray:
-    """(frames, len(``NAMES``)) float32: Hz, Hz, Hz, a share, and decibels between peaks and valleys of octave bands.
+    """(frames, len(``NAMES``)) float32 features: Hz, Hz, Hz, a share, and peak-to-valley decibels of octave bands.
 
     Args:
-        power: (frames, bins) spectra; a silent frame has centroid, bandwidth and roll-off 0.
+        power: (frames, bins) power spectra; a silent frame has centroid, bandwidth and roll-off 0.
     """
     magnitude = np.sqrt(power)
     out = np.empty((len(power), len(NAMES)), np.float32)
@@ -34,21 +34,21 @@ def of_power(power: np.ndarray) -> np.ndarray:
     out[:, 0] = centre
     out[:, 1] = np.sqrt(np.maximum(moments[:, 2] / total - centre**2, 0.0))
     out[:, 2] = np.where(moments[:, 0] > 0, _first_beyond(magnitude, ROLL_OFF) * (RATE / WINDOW), 0.0)
-    heard = np.maximum(power, np.float32(_TINY))
-    out[:, 3] = np.exp(np.log(heard).mean(axis=1)) / heard.mean(axis=1)
-    for number, (first, last, few) in enumerate(_octaves()):
-        band = np.sort(magnitude[:, first:last], axis=1)  # numpy sorts by vectors, and partitions one by one
-        valley, peak = band[:, :few].mean(axis=1), band[:, last - first - few :].mean(axis=1)
+    floored = np.maximum(power, np.float32(_TINY))
+    out[:, 3] = np.exp(np.log(floored).mean(axis=1)) / floored.mean(axis=1)
+    for number, (first, last, quantile_bins) in enumerate(_octaves()):
+        band = np.sort(magnitude[:, first:last], axis=1)  # numpy vectorizes a sort, but not a partition
+        valley, peak = band[:, :quantile_bins].mean(axis=1), band[:, last - first - quantile_bins :].mean(axis=1)
         out[:, 4 + number] = 10 * np.log10(np.maximum(peak, _TINY) / np.maximum(valley, _TINY))
     return out
 
 
 def levels(around: np.ndarray, frames: int) -> np.ndarray:
-    """(frames,) root mean square of the samples of every ``STRIDE``-th window, not weighted.
+    """(frames,) root mean square of the samples of every ``STRIDE``-th window, without window function.
 
     Args:
-        around: as of ``stft.power``.
-        frames: how many.
+        around: mono samples with margins, as for ``stft.power``.
+        frames: number of frames.
     """
     sums = np.concatenate([[0.0], np.cumsum(around.astype(np.float64) ** 2)])
     starts = np.arange(frames) * (HOP * STRIDE)
@@ -56,7 +56,7 @@ def levels(around: np.ndarray, frames: int) -> np.ndarray:
 
 
 def crossings(around: np.ndarray, frames: int) -> np.ndarray:
-    """(frames,) share of samples of a window whose sign is another than that of the sample before."""
+    """(frames,) share of samples of a window whose sign differs from that of the previous sample."""
     negative = around < -_TINY
     changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
     starts = np.arange(frames) * (HOP * STRIDE)
@@ -64,18 +64,20 @@ def crossings(around: np.ndarray, frames: int) -> np.ndarray:
 
 
 def _first_beyond(magnitude: np.ndarray, share: float) -> np.ndarray:
-    """(frames,) first bin up to which lies a share of a frame's sum: looked for among blocks, then in one of them."""
+    """(frames,) first bin up to which a frame's sum reaches a share of its total; searches blocks, then one block."""
     width = 32
-    whole = BINS // width * width  # the last bin, if it is ever reached, is one beyond
+    blocked_bins = BINS // width * width  # the last bin lies beyond the blocks
     rows = np.arange(len(magnitude))
-    blocks = magnitude[:, :whole].reshape(len(magnitude), -1, width)
+    blocks = magnitude[:, :blocked_bins].reshape(len(magnitude), -1, width)
     sums = np.cumsum(blocks.sum(axis=2), axis=1)
-    wanted = share * (sums[:, -1] + magnitude[:, whole:].sum(axis=1))
-    block = (sums < wanted[:, None]).sum(axis=1)
-    inside = np.minimum(block, sums.shape[1] - 1)
-    before = np.where(inside > 0, sums[rows, inside - 1], 0.0)
-    fine = before[:, None] + np.cumsum(blocks[rows, inside], axis=1)
-    return np.where(block < sums.shape[1], inside * width + (fine < wanted[:, None]).sum(axis=1), whole)
+    target = share * (sums[:, -1] + magnitude[:, blocked_bins:].sum(axis=1))
+    block = (sums < target[:, None]).sum(axis=1)
+    block_index = np.minimum(block, sums.shape[1] - 1)
+    before = np.where(block_index > 0, sums[rows, block_index - 1], 0.0)
+    cumulative = before[:, None] + np.cumsum(blocks[rows, block_index], axis=1)
+    return np.where(
+        block < sums.shape[1], block_index * width + (cumulative < target[:, None]).sum(axis=1), blocked_bins
+    )
 
 
 @cache
@@ -86,14 +88,14 @@ def _moments() -> np.ndarray:
 
 @cache
 def _octaves() -> tuple[tuple[int, int, int], ...]:
-    """First bin, bin after the last, and how many are peaks, of each band."""
+    """First bin, bin after the last, and number of bins in the peak and valley quantiles, of each octave band."""
     hertz = frequencies()
     edges = [0.0, *(_LOWEST * 2.0**octave for octave in range(CONTRASTS))]
-    found = []
+    bands = []
     for number, (low, high) in enumerate(itertools.pairwise(edges)):
         inside = np.flatnonzero((hertz >= low) & (hertz <= high))
-        first = int(inside[0]) - (number > 0)  # a band reaches down to the bin before it
+        first = int(inside[0]) - (number > 0)  # a band includes the bin below it
         last = BINS if number == CONTRASTS - 1 else int(inside[-1])
-        few = max(round(_QUANTILE * (last - first + (number < CONTRASTS - 1))), 1)
-        found.append((first, last, few))
-    return tuple(found)
+        quantile_bins = max(round(_QUANTILE * (last - first + (number < CONTRASTS - 1))), 1)
+        bands.append((first, last, quantile_bins))
+    return tuple(bands)

@@ -1,4 +1,4 @@
-"""What a spectrum tells a person: how loud each octave is, beside others' music; its slope; what sticks out."""
+"""Spectral analysis for people: octave levels relative to other music, spectral tilt, and prominent peaks."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,24 +11,24 @@ from transforms.pure.audio.stft import RATE, WINDOW, frequencies
 from transforms.pure.audio.track import TrackAudio
 
 OCTAVES = (31.5, 63.0, 125.0, 250.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0)
-"""Centres, Hz (IEC 61260-1); each reaches half an octave down and up."""
+"""Centre frequencies of octave bands in Hz (IEC 61260-1); each band reaches half an octave down and up."""
 QUIETEST = -120.0
-"""Decibels; nothing is told to be quieter."""
+"""Lowest level in decibels."""
 PEAKS = 8
 _AROUND = 24
-"""Bins on each side that a peak has to stick out of."""
+"""Number of bins on each side that a peak is compared with."""
 _STICKS_OUT = 6.0
-"""Decibels above the median of those."""
+"""Smallest height of a peak above the median of these bins, in decibels."""
 
 
 @dataclass(frozen=True)
 class Peak:
-    """A frequency that sounds longer or louder than its neighbours.
+    """A peak of the mean spectrum.
 
     Attributes:
-        hertz: between bins, by a parabola.
-        decibels: of its power, the strongest peak being 0.
-        note: the nearest of equal temperament, such as ``A4``.
+        hertz: frequency, interpolated between bins by a parabola.
+        decibels: level relative to the strongest peak.
+        note: nearest note of equal temperament, such as ``A4``.
     """
 
     hertz: float
@@ -38,17 +38,17 @@ class Peak:
 
 @dataclass(frozen=True)
 class SpectralAnalysis:
-    """Of one sound.
+    """The spectral analysis of one sound.
 
     Attributes:
-        octaves: centre in Hz → decibels of its power, of all power.
-        deviations: centre → decibels above (or below) the reference; None without one.
+        octaves: centre in Hz → level of the octave in decibels, relative to the total power.
+        deviations: centre → decibels above (or below) the reference; None without a reference.
         odd: centres that deviate by more than three spreads of the reference.
-        tilt: decibels an octave, by least squares from 63 Hz to 8 kHz; pink noise has 0, brighter sounds more.
-        peaks: the strongest first.
+        tilt: slope in decibels per octave, by least squares from 63 Hz to 8 kHz; 0 for pink noise, higher if brighter.
+        peaks: peaks of the spectrum, the strongest first.
         dynamic_range: decibels between quiet and loud frames.
-        centroid: Hz.
-        roll_off: Hz, below which lies 85 % of the magnitude.
+        centroid: mean spectral centroid in Hz.
+        roll_off: frequency in Hz below which 85 % of the magnitude lies.
         flatness: 0 to 1; 1 is white noise.
     """
 
@@ -64,20 +64,20 @@ class SpectralAnalysis:
 
 
 def analysis(sound: TrackAudio, reference: Sequence[Sequence[float]] | None = None) -> SpectralAnalysis:
-    """Analyse.
+    """Analyse the spectrum of a sound.
 
     Args:
-        sound: of ``transforms.pure.audio.track``.
+        sound: result of ``transforms.pure.audio.track``.
         reference: median and spread (decibels) of each of ``OCTAVES`` in other music.
     """
     levels = tonal_balance(sound.spectrum)
     deviations: dict[float, float] | None = None
     odd: tuple[float, ...] = ()
     if reference is not None:
-        middle, spread = np.asarray(reference, np.float64)
-        away = levels - middle
-        deviations = dict(zip(OCTAVES, away.tolist(), strict=True))
-        odd = tuple(np.array(OCTAVES)[np.abs(away) > 3 * np.maximum(spread, 1.0)].tolist())
+        median, spread = np.asarray(reference, np.float64)
+        difference = levels - median
+        deviations = dict(zip(OCTAVES, difference.tolist(), strict=True))
+        odd = tuple(np.array(OCTAVES)[np.abs(difference) > 3 * np.maximum(spread, 1.0)].tolist())
     return SpectralAnalysis(
         dict(zip(OCTAVES, levels.tolist(), strict=True)),
         deviations,
@@ -92,7 +92,7 @@ def analysis(sound: TrackAudio, reference: Sequence[Sequence[float]] | None = No
 
 
 def tonal_balance(spectrum: np.ndarray) -> np.ndarray:
-    """(9,) decibels of the power of each octave, of that of all of them.
+    """(9,) levels of the octaves in decibels, relative to the total power.
 
     Args:
         spectrum: (bins,) mean power.
@@ -100,7 +100,7 @@ def tonal_balance(spectrum: np.ndarray) -> np.ndarray:
     hertz = frequencies()
     edges = np.array(OCTAVES[:1] + OCTAVES) * np.sqrt(2.0)
     edges[0] = OCTAVES[0] / np.sqrt(2.0)
-    # a bin is as wide as a low octave: each octave takes its share of those it touches
+    # a bin is as wide as a low octave: each octave gets its share of the bins that it overlaps
     low = np.clip(hertz - RATE / WINDOW / 2, 0, None)
     shares = [
         np.clip((np.minimum(hertz + RATE / WINDOW / 2, to) - np.maximum(low, at)) / (RATE / WINDOW), 0, 1)
@@ -114,7 +114,7 @@ def tonal_balance(spectrum: np.ndarray) -> np.ndarray:
 
 
 def peaks(spectrum: np.ndarray) -> tuple[Peak, ...]:
-    """At most ``PEAKS`` frequencies that stick out.
+    """Find at most ``PEAKS`` peaks of a spectrum, the strongest first.
 
     Args:
         spectrum: (bins,) mean power.
@@ -124,16 +124,16 @@ def peaks(spectrum: np.ndarray) -> tuple[Peak, ...]:
     levels = 10 * np.log10(np.maximum(spectrum / spectrum.max(), 1e-12))
     around = np.lib.stride_tricks.sliding_window_view(np.pad(levels, _AROUND, mode="edge"), 2 * _AROUND + 1)
     inner = levels[1:-1]
-    above = (inner > levels[:-2]) & (inner >= levels[2:]) & (inner > np.median(around, axis=1)[1:-1] + _STICKS_OUT)
-    places = np.flatnonzero(above & (inner > -60)) + 1
-    found = []
-    for place in places[np.argsort(-levels[places], kind="stable")][:PEAKS]:
-        before, at, after = levels[place - 1 : place + 2]
+    is_peak = (inner > levels[:-2]) & (inner >= levels[2:]) & (inner > np.median(around, axis=1)[1:-1] + _STICKS_OUT)
+    bins = np.flatnonzero(is_peak & (inner > -60)) + 1
+    strongest = []
+    for peak_bin in bins[np.argsort(-levels[bins], kind="stable")][:PEAKS]:
+        before, at, after = levels[peak_bin - 1 : peak_bin + 2]
         shift = 0.5 * (before - after) / min(before - 2 * at + after, -1e-9)
-        hertz = float((place + shift) * RATE / WINDOW)
-        found.append(Peak(hertz, float(at - 0.25 * (before - after) * shift), _note(hertz)))
-    loudest = max((peak.decibels for peak in found), default=0.0)
-    return tuple(replace(peak, decibels=peak.decibels - loudest) for peak in found)
+        hertz = float((peak_bin + shift) * RATE / WINDOW)
+        strongest.append(Peak(hertz, float(at - 0.25 * (before - after) * shift), _note(hertz)))
+    loudest = max((peak.decibels for peak in strongest), default=0.0)
+    return tuple(replace(peak, decibels=peak.decibels - loudest) for peak in strongest)
 
 
 def _note(hertz: float) -> str:

@@ -1,7 +1,7 @@
-"""The one short-time Fourier transform that all features of a sound are taken from.
+"""The short-time Fourier transform that all features of a sound are computed from.
 
-Mono at ``RATE``; periodic Hann windows of ``WINDOW`` samples every ``HOP``, the first centred on the first sample and
-zeros beyond both ends. Spectral features take every ``STRIDE``-th frame, as is usual; onsets take all.
+Mono at ``RATE``; periodic Hann windows of ``WINDOW`` samples every ``HOP``, the first centred on the first sample, with
+zeros beyond both ends. Spectral features use every ``STRIDE``-th frame, as is usual; onsets use all frames.
 """
 
 from collections.abc import Iterator
@@ -13,32 +13,32 @@ RATE = 22_050
 WINDOW, HOP, STRIDE = 2_048, 256, 2
 BINS = WINDOW // 2 + 1
 CHUNK = 256
-"""Frames transformed at once: a megabyte, which stays in the cache."""
+"""Number of frames that are transformed at once: a megabyte, which fits into the processor cache."""
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
 
 
 def frequencies() -> np.ndarray:
-    """(``BINS``,) Hz."""
+    """(``BINS``,) frequencies of the bins in Hz."""
     return np.arange(BINS) * (RATE / WINDOW)
 
 
 def frame_count(samples: int) -> int:
-    """Frames of so many samples."""
+    """Number of frames of a number of samples."""
     return 1 + samples // HOP
 
 
 def padded(samples: np.ndarray) -> np.ndarray:
-    """A whole sound with the zeros that lie beyond its ends."""
+    """A whole sound, padded with zeros at both ends."""
     return np.pad(samples, WINDOW // 2)
 
 
 def power(around: np.ndarray, frames: int, *, every: int = 1) -> Iterator[np.ndarray]:
-    """Power spectra, (``CHUNK``, ``BINS``) float32 at a time.
+    """Yield power spectra in blocks (``CHUNK``, ``BINS``) of float32.
 
     Args:
         around: mono samples with ``WINDOW`` / 2 before the centre of the first frame, and enough after the last.
-        frames: how many.
-        every: hops from frame to frame.
+        frames: number of frames.
+        every: hops between frames.
     """
     windows = np.lib.stride_tricks.sliding_window_view(around, WINDOW)[:: HOP * every][:frames]
     for first in range(0, len(windows), CHUNK):

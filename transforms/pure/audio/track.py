@@ -1,9 +1,9 @@
-"""Everything that is told of a sound, from one decoding and one STFT: what fills view ``track_audio``.
+"""Musical analysis of a sound in one pass, with one STFT: the features of view ``track_audio``.
 
-A sound is taken span by span, so that hours of it need no more memory than minutes: spectra are summed up and thrown
-away; only onsets (three numbers, 86 times a second) and pitch classes are kept for the beats. Slopes in time
-(``delta``) end at the borders of a span. Frame by frame it is what librosa calls centroid, rolloff, flatness,
-spectral_contrast, mfcc, chroma_stft and tonnetz, to which ``tests/transforms/pure/audio`` holds it.
+A sound is processed span by span, so that hours need no more memory than minutes: spectra are summed and dropped; only
+onsets (three numbers, 86 times per second) and pitch classes are kept for the beats. Slopes in time (``delta``) end at
+the borders of a span. The features of a frame equal librosa's centroid, rolloff, flatness, spectral_contrast, mfcc,
+chroma_stft and tonnetz; ``tests/transforms/pure/audio`` compares them.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from transforms.pure.audio.beats import Beats
 from transforms.pure.audio.key import Key
 
 SPAN = 60 * stft.RATE // (stft.HOP * stft.STRIDE) * (stft.HOP * stft.STRIDE)
-"""Samples of a span: about a minute."""
+"""Number of samples of a span, about a minute."""
 FRAMES = (
     "level",
     "crossings",
@@ -27,27 +27,27 @@ FRAMES = (
     *(f"delta_{number}" for number in range(mel.COEFFICIENTS)),
     *(f"delta2_{number}" for number in range(mel.COEFFICIENTS)),
 )
-"""What is told of each frame (every 512 samples), of which mean and spread are kept."""
+"""Features of each frame (every 512 samples); their mean and standard deviation are kept."""
 _QUIETEST = 100
-"""Decibels below full scale of the quietest level that is told apart."""
+"""Range of the level histogram in decibels below full scale."""
 _TUNED_BY = 200
-"""Frames of the first span that the tuning is taken from."""
+"""Number of frames of the first span that the tuning is estimated from."""
 
 
 @dataclass(frozen=True)
 class TrackAudio:
-    """Of one sound.
+    """The analysis of one sound.
 
     Attributes:
-        seconds: its length.
-        mean: (len(``FRAMES``),) of the frames; zeros of a sound without samples.
-        spread: likewise, the standard deviation.
-        spectrum: (1,025,) mean power of its frames.
+        seconds: length of the sound.
+        mean: (len(``FRAMES``),) mean of each frame feature; zeros for a sound without samples.
+        spread: (len(``FRAMES``),) standard deviation of each frame feature.
+        spectrum: (1,025,) mean power spectrum.
         dynamic_range: decibels between the 10th and the 95th percentile of the levels of frames that are not silent.
-        onset_rate: onsets a second.
-        pulse_clarity: 0 to 1, how regularly it beats (Lartillot et al., ISMIR 2008: the largest autocorrelation).
+        onset_rate: onsets per second.
+        pulse_clarity: 0 to 1, regularity of the onsets (Lartillot et al., ISMIR 2008: the largest autocorrelation).
         beats: tempo, beats and downbeats.
-        key: None where nothing has a pitch.
+        key: key and mode; None for a sound without pitch.
         tuning: semitones above A = 440 Hz.
     """
 
@@ -68,10 +68,10 @@ class TrackAudio:
 
 
 class Analyzer:
-    """Takes a sound in pieces of any length, mono at ``stft.RATE``."""
+    """An incremental analysis of a sound, in pieces of any length, mono at ``stft.RATE``."""
 
     def __init__(self) -> None:
-        self._waiting: list[np.ndarray] = [np.zeros(stft.WINDOW // 2, np.float32)]
+        self._buffer: list[np.ndarray] = [np.zeros(stft.WINDOW // 2, np.float32)]
         self._length, self.samples = stft.WINDOW // 2, 0
         self._count = 0
         self._sum, self._squares = np.zeros(len(FRAMES)), np.zeros(len(FRAMES))
@@ -79,25 +79,25 @@ class Analyzer:
         self._levels = np.zeros(_QUIETEST + 1)
         self._rise: list[np.ndarray] = []
         self._chroma: list[np.ndarray] = []
-        self._before = np.empty((0, mel.BANDS), np.float32)
+        self._last_bands = np.empty((0, mel.BANDS), np.float32)
         self._tuning: float | None = None
 
     def add(self, samples: np.ndarray) -> None:
-        """The next (n,) samples, float32."""
-        self._waiting.append(np.asarray(samples, np.float32))
+        """Add the next (n,) samples, float32."""
+        self._buffer.append(np.asarray(samples, np.float32))
         self._length += len(samples)
         self.samples += len(samples)
         while self._length >= SPAN + stft.WINDOW:
-            around = np.concatenate(self._waiting)
-            self._take(around, SPAN // stft.HOP)
-            self._waiting = [around[SPAN:]]
+            around = np.concatenate(self._buffer)
+            self._add_span(around, SPAN // stft.HOP)
+            self._buffer = [around[SPAN:]]
             self._length = len(around) - SPAN
 
     def result(self) -> TrackAudio:
-        """What was found, once all samples were added."""
-        around = np.concatenate([*self._waiting, np.zeros(stft.WINDOW // 2, np.float32)])
+        """Return the analysis after all samples were added."""
+        around = np.concatenate([*self._buffer, np.zeros(stft.WINDOW // 2, np.float32)])
         if self.samples:
-            self._take(around, stft.frame_count(len(around) - stft.WINDOW))
+            self._add_span(around, stft.frame_count(len(around) - stft.WINDOW))
         count = max(self._count, 1)
         mean = self._sum / count
         spread = np.sqrt(np.maximum(self._squares / count - mean**2, 0.0))
@@ -116,8 +116,8 @@ class Analyzer:
             self._tuning or 0.0,
         )
 
-    def _take(self, around: np.ndarray, frames: int) -> None:
-        """Frames of one span; ``around`` holds half a window before the first and after the last."""
+    def _add_span(self, around: np.ndarray, frames: int) -> None:
+        """Analyse the frames of one span; ``around`` has half a window before the first frame and after the last."""
         if self._tuning is None:
             every = max(frames // _TUNED_BY, 1)
             self._tuning = chroma.tuning(np.concatenate(list(stft.power(around, -(-frames // every), every=every))))
@@ -129,42 +129,42 @@ class Analyzer:
         for number, power in enumerate(stft.power(around, frames)):
             start = number * stft.CHUNK
             bands[start : start + len(power)] = power @ mel.bank()
-            few = power[:: stft.STRIDE]
-            part = slice(start // stft.STRIDE, start // stft.STRIDE + len(few))
-            rows[part, 2:first] = shape.of_power(few)
-            pitches[part] = chroma.of_power(few, self._tuning)
-            self._spectrum += few.sum(axis=0)
+            strided = power[:: stft.STRIDE]
+            part = slice(start // stft.STRIDE, start // stft.STRIDE + len(strided))
+            rows[part, 2:first] = shape.of_power(strided)
+            pitches[part] = chroma.of_power(strided, self._tuning)
+            self._spectrum += strided.sum(axis=0)
         rows[:, 0] = shape.levels(around, coarse)
         rows[:, 1] = shape.crossings(around, coarse)
         cepstrum = mel.cepstrum(mel.decibels(bands[:: stft.STRIDE]))
-        places = np.cumsum([first, mel.COEFFICIENTS, 12, 6, mel.COEFFICIENTS, mel.COEFFICIENTS])
+        columns = np.cumsum([first, mel.COEFFICIENTS, 12, 6, mel.COEFFICIENTS, mel.COEFFICIENTS])
         parts = (cepstrum, pitches, chroma.tonnetz(pitches), mel.deltas(cepstrum), mel.deltas(cepstrum, 2))
-        for start, stop, values in zip(places[:-1], places[1:], parts, strict=True):
+        for start, stop, values in zip(columns[:-1], columns[1:], parts, strict=True):
             rows[:, start:stop] = values
         self._sum += rows.sum(axis=0, dtype=np.float64)
         self._squares += np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
         self._count += coarse
         decibels = np.clip(-20 * np.log10(np.maximum(rows[:, 0], 1e-5)), 0, _QUIETEST)
         self._levels += np.bincount(decibels.astype(np.int64), minlength=_QUIETEST + 1)
-        rise = onsets.strength(np.concatenate([self._before, bands]))
-        self._rise.append(rise[len(self._before) :])
-        self._before = bands[-onsets.LAG :]
+        rise = onsets.strength(np.concatenate([self._last_bands, bands]))
+        self._rise.append(rise[len(self._last_bands) :])
+        self._last_bands = bands[-onsets.LAG :]
         self._chroma.append(pitches)
 
     def _dynamic_range(self) -> float:
-        heard = self._levels[:60]  # louder than -60 dB
-        total = heard.sum()
+        audible = self._levels[:60]  # louder than -60 dB
+        total = audible.sum()
         if not total:
             return 0.0
-        loud, quiet = np.searchsorted(np.cumsum(heard) / total, [0.05, 0.90])
+        loud, quiet = np.searchsorted(np.cumsum(audible) / total, [0.05, 0.90])
         return float(quiet - loud)
 
 
 def analyze(pieces: Iterable[np.ndarray]) -> TrackAudio:
-    """Everything of a sound.
+    """Analyse a whole sound.
 
     Args:
-        pieces: mono at ``stft.RATE``, float32, one after the other.
+        pieces: consecutive samples, mono at ``stft.RATE``, float32.
     """
     analyzer = Analyzer()
     for piece in pieces:

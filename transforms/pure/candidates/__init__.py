@@ -1,6 +1,6 @@
-"""Which tracks are worth ranking for a listener, and what is said of them on the way: in numpy alone.
+"""Candidate generation for recommendations, in numpy alone.
 
-Training asks here for the candidates of moments that are past, serving for those of a request, so that a ranker is
-asked about what it learned from. ``neighbours`` (what goes with what) and vectors find tracks, ``pool`` puts them
-together, ``blend`` orders them where no ranker does, ``cold`` knows what to play to somebody unknown.
+Training computes candidates for past moments and serving for a request with the same functions, so that a ranker gets
+candidates like those it was trained with. ``neighbours`` (similar tracks) and vectors find tracks, ``pool`` merges
+them, ``blend`` orders them where no ranker does, and ``cold`` finds tracks for unknown listeners.
 """

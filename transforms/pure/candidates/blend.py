@@ -1,4 +1,4 @@
-"""One score of several, where no ranker orders the candidates: each standardised among them, then weighted."""
+"""The combination of several scores without a ranker: a weighted sum of scores standardised among the candidates."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def blended(scores: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
-    """(n,) weighted sum of standardised scores; one that is missing (NaN) counts as the least of its kind.
+    """(n,) weighted sum of standardised scores; a missing score (NaN) counts as the lowest of its kind.
 
     Args:
-        scores: name → (n,).
-        weights: name → weight; scores without one are left out.
+        scores: name → (n,) scores of the candidates.
+        weights: name → weight; scores without a weight are ignored.
     """
     length = len(next(iter(scores.values())))
     total = np.zeros(length)
@@ -21,10 +21,10 @@ def blended(scores: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> n
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
-    """Mean 0 and deviation 1; zeros where all are alike or all are missing."""
-    known = np.isfinite(values)
-    if not known.any():
+    """Standardise values to mean 0 and deviation 1; zeros if all values are equal or missing."""
+    is_known = np.isfinite(values)
+    if not is_known.any():
         return np.zeros(len(values))
-    filled = np.where(known, values, values[known].min()).astype(np.float64)
+    filled = np.where(is_known, values, values[is_known].min()).astype(np.float64)
     deviation = filled.std()
     return (filled - filled.mean()) / deviation if deviation > 1e-12 else np.zeros(len(values))

@@ -1,8 +1,8 @@
-"""What to play to somebody of whom little or nothing is known, and how to learn about tracks that are new.
+"""Cold start: recommendations for unknown listeners, and exploration of new tracks.
 
-Popularity among those who share what is told (a country, an age), drawn to that of all where few do (Bayesian average);
-exploration by Thompson sampling (Thompson 1933; Chapelle, Li: An Empirical Evaluation of Thompson Sampling, NeurIPS
-2011) over how often a track was heard to its end.
+Popularity within segments of listeners (country, age), shrunk towards the overall popularity for small segments
+(Bayesian average). Exploration by Thompson sampling (Thompson 1933; Chapelle, Li: An Empirical Evaluation of Thompson
+Sampling, NeurIPS 2011) of the share of plays to the end.
 """
 
 import io
@@ -13,32 +13,32 @@ from dataclasses import dataclass
 import numpy as np
 
 PRIOR_PLAYS = 200.0
-"""Plays that popularity among all is worth, beside that of a segment."""
+"""Weight of the overall popularity in the popularity of a segment, in plays."""
 DRAWS = 200
-"""By which the chance of being chosen is estimated."""
+"""Number of draws that estimate the propensity of the chosen track."""
 
 
 def segments(country: str | None, birth_year: float | None) -> tuple[str, ...]:
-    """Names of the groups that somebody belongs to, the widest first.
+    """Names of the segments of a listener, the widest first.
 
     >>> segments("SE", 1994.0)
     ('1990s', 'SE', 'SE 1990s')
     """
     decade = None if birth_year is None or math.isnan(birth_year) else f"{int(birth_year) // 10 * 10}s"
-    both = (f"{country} {decade}",) if country and decade else ()
-    return tuple(name for name in (decade, country) if name) + both
+    combined = (f"{country} {decade}",) if country and decade else ()
+    return tuple(name for name in (decade, country) if name) + combined
 
 
 @dataclass(frozen=True)
 class SegmentPopularity:
-    """Plays by segment and track, of the weeks before a cutoff.
+    """Plays by segment and track in the weeks before a cutoff.
 
     Attributes:
-        names: of the segments.
-        starts: (segments + 1,) where each one's tracks begin.
-        places: (m,) int32 tracks that a segment played.
-        plays: (m,) float32 how often.
-        of_all: (tracks,) float32 plays by everybody.
+        names: names of the segments.
+        starts: (segments + 1,) index of the first entry of each segment.
+        places: (m,) int32 numbers of the tracks that a segment played.
+        plays: (m,) float32 plays of these tracks in the segment.
+        of_all: (tracks,) float32 plays by all listeners.
     """
 
     names: tuple[str, ...]
@@ -49,12 +49,12 @@ class SegmentPopularity:
 
     @classmethod
     def count(cls, members: Iterable[tuple[str, np.ndarray]], of_all: np.ndarray) -> "SegmentPopularity":
-        """From the tracks of each segment's plays, and the plays of each track by everybody."""
+        """Count plays from the track of each play in each segment; ``of_all`` are the plays by all listeners."""
         names, places, plays = [], [], []
         for name, tracks in sorted(members, key=lambda member: member[0]):
-            found, counts = np.unique(tracks, return_counts=True)
+            distinct, counts = np.unique(tracks, return_counts=True)
             names.append(name)
-            places.append(found)
+            places.append(distinct)
             plays.append(counts)
         sizes = [len(part) for part in places]
         return cls(
@@ -65,33 +65,33 @@ class SegmentPopularity:
             of_all.astype(np.float32),
         )
 
-    def shares(self, told: Sequence[str]) -> np.ndarray:
-        """(tracks,) share of each track in what is played among those who share what is told.
+    def shares(self, segment_names: Sequence[str]) -> np.ndarray:
+        """(tracks,) share of each track in the plays of listeners of the given segments.
 
         Args:
-            told: segments, the widest first; each is drawn to the one before it as by ``PRIOR_PLAYS`` plays. Unknown
-                ones are left out.
+            segment_names: segments, the widest first; each is shrunk towards the one before it with a weight of
+                ``PRIOR_PLAYS`` plays. Unknown names are ignored.
         """
-        found = np.asarray(self.of_all, np.float64) / max(float(self.of_all.sum()), 1.0)
-        for name in told:
+        shares = np.asarray(self.of_all, np.float64) / max(float(self.of_all.sum()), 1.0)
+        for name in segment_names:
             if name in self.names:
                 number = self.names.index(name)
                 part = slice(self.starts[number], self.starts[number + 1])
                 total = float(self.plays[part].sum())
-                found *= PRIOR_PLAYS / (PRIOR_PLAYS + total)
-                found[self.places[part]] += self.plays[part] / (PRIOR_PLAYS + total)
-        return found
+                shares *= PRIOR_PLAYS / (PRIOR_PLAYS + total)
+                shares[self.places[part]] += self.plays[part] / (PRIOR_PLAYS + total)
+        return shares
 
     def to_bytes(self) -> bytes:
-        """As a file of a bundle."""
-        out = io.BytesIO()
+        """Serialize for a bundle."""
+        buffer = io.BytesIO()
         names = np.array(self.names, dtype=np.str_)
-        np.savez(out, names=names, starts=self.starts, places=self.places, plays=self.plays, of_all=self.of_all)
-        return out.getvalue()
+        np.savez(buffer, names=names, starts=self.starts, places=self.places, plays=self.plays, of_all=self.of_all)
+        return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "SegmentPopularity":
-        """From such a file."""
+        """Deserialize the bytes of ``to_bytes``."""
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             names = tuple(file["names"].tolist())
             return cls(names, file["starts"], file["places"], file["plays"], file["of_all"])
@@ -102,8 +102,8 @@ class Choice:
     """One explored track.
 
     Attributes:
-        place: in the list that was drawn from.
-        propensity: chance that this one would be drawn.
+        place: index in the list of candidates.
+        propensity: probability that this track is drawn.
     """
 
     place: int
@@ -111,34 +111,35 @@ class Choice:
 
 
 def thompson(liked: np.ndarray, disliked: np.ndarray, rng: np.random.Generator) -> Choice:
-    """Draw one of n tracks: that with the largest draw from its Beta distribution.
+    """Draw one of n tracks: the one with the largest sample from its Beta distribution.
+
+    The propensity is estimated from ``DRAWS`` further draws, with one added per track so that it is never 0.
 
     Args:
         liked: (n,) plays to the end.
-        disliked: (n,) plays that were skipped.
-        rng: of the draw, and of ``DRAWS`` more, by which the chance is estimated; counted with one more for each track,
-            so that it is never 0.
+        disliked: (n,) skipped plays.
+        rng: random generator of the draws.
     """
     draws = rng.beta(liked + 1.0, disliked + 1.0, size=(DRAWS + 1, len(liked)))
     winners = draws.argmax(axis=1)
     chosen = int(winners[0])
-    won = int((winners[1:] == chosen).sum())
-    return Choice(chosen, (won + 1) / (DRAWS + len(liked)))
+    wins = int((winners[1:] == chosen).sum())
+    return Choice(chosen, (wins + 1) / (DRAWS + len(liked)))
 
 
 def profile_of(vectors: np.ndarray, amounts: np.ndarray) -> np.ndarray | None:
-    """(d,) weighted mean of vectors (h, d), of length one; None where they say nothing."""
+    """(d,) weighted mean of vectors (h, d), scaled to length one; None if the mean is zero."""
     total = amounts @ vectors
     length = float(np.linalg.norm(total))
     return np.asarray(total / length, np.float32) if length > 1e-9 else None
 
 
 def evidence(similar: np.ndarray, content: np.ndarray, shares: np.ndarray) -> Mapping[str, np.ndarray]:
-    """What speaks for each of n candidates: for ``transforms.pure.candidates.blend``.
+    """Scores of n candidates, for ``transforms.pure.candidates.blend``.
 
     Args:
-        similar: (n,) how much it goes with what was picked.
-        content: (n,) cosine with what was picked; NaN for unknown.
-        shares: (n,) of plays among those who share what is told.
+        similar: (n,) summed neighbour weights to the picked tracks.
+        content: (n,) cosine similarity to the picked tracks; NaN if unknown.
+        shares: (n,) shares of plays in the listener's segments.
     """
     return {"similar": np.log1p(similar), "content": content, "popular": np.log(shares + 1e-9)}

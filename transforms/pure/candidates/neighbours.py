@@ -1,4 +1,4 @@
-"""What goes with each track, and how strongly: the largest weights of any table of tracks by tracks."""
+"""Neighbours of tracks: the largest weights of any item-to-item matrix."""
 
 import io
 from collections.abc import Sequence
@@ -7,64 +7,64 @@ from dataclasses import dataclass
 import numpy as np
 
 HISTORY_FADES, SESSION_FADES = 0.98, 0.85
-"""By which each earlier track of a history, and of a session, asks less."""
+"""Decay per track of the weights of earlier tracks, in a history and in a session."""
 MOST_ASKED = 200
-"""Tracks of a history that ask."""
+"""Most tracks of a history that are used."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The k tracks that go best with each.
+    """The k nearest neighbours of each track.
 
     Attributes:
-        places: (tracks, k) int32, best first; filled up with -1.
-        weights: (tracks, k) float32, 0 where there is no neighbour.
+        places: (tracks, k) int32 numbers of the neighbours, best first; -1 where there is none.
+        weights: (tracks, k) float32 weights; 0 where there is no neighbour.
     """
 
     places: np.ndarray
     weights: np.ndarray
 
-    def ask(self, asked: np.ndarray, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Tracks that go with some others, in order of their place, and the sums of their weights.
+    def ask(self, history: np.ndarray, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours of the given tracks, ordered by number, and the weighted sums of their weights.
 
         Args:
-            asked: (h,) places.
-            amounts: (h,) how much each of them asks.
+            history: (h,) numbers of the given tracks.
+            amounts: (h,) weight of each given track.
         """
-        found, weights = self.places[asked].ravel(), (self.weights[asked] * amounts[:, None]).ravel()
-        there = found >= 0
-        tracks, inverse = np.unique(found[there], return_inverse=True)
-        return tracks.astype(np.int64), np.bincount(inverse, weights[there], minlength=len(tracks))
+        neighbours, weights = self.places[history].ravel(), (self.weights[history] * amounts[:, None]).ravel()
+        is_neighbour = neighbours >= 0
+        tracks, inverse = np.unique(neighbours[is_neighbour], return_inverse=True)
+        return tracks.astype(np.int64), np.bincount(inverse, weights[is_neighbour], minlength=len(tracks))
 
     def to_bytes(self) -> bytes:
-        """As a file of a bundle."""
-        out = io.BytesIO()
-        np.savez(out, places=self.places, weights=self.weights)
-        return out.getvalue()
+        """Serialize for a bundle."""
+        buffer = io.BytesIO()
+        np.savez(buffer, places=self.places, weights=self.weights)
+        return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Neighbours":
-        """From such a file."""
+        """Deserialize the bytes of ``to_bytes``."""
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return cls(file["places"], file["weights"])
 
 
-def fading(count: int, by: float) -> np.ndarray:
-    """(count,) how much each track of a list asks that is newest first: 1, by, by², …"""
-    return np.asarray(by ** np.arange(count))
+def fading(count: int, decay: float) -> np.ndarray:
+    """(count,) weights of the tracks in a list, newest first: 1, decay, decay², …"""
+    return np.asarray(decay ** np.arange(count))
 
 
 def largest(tables: "Sequence[np.ndarray] | np.ndarray", k: int) -> Neighbours:
-    """The k largest weights of each row, none of them 0 or less.
+    """Select the k largest positive weights of each row.
 
     Args:
-        tables: dense blocks of rows, one under the other.
-        k: how many are kept.
+        tables: dense blocks of consecutive rows.
+        k: number of neighbours per row.
     """
     places, weights = [], []
     for block in tables:
-        few = min(k, block.shape[1])
-        best = np.argpartition(-block, few - 1, axis=1)[:, :few]
+        count = min(k, block.shape[1])
+        best = np.argpartition(-block, count - 1, axis=1)[:, :count]
         order = np.argsort(-np.take_along_axis(block, best, axis=1), axis=1, kind="stable")
         best = np.take_along_axis(best, order, axis=1)
         value = np.take_along_axis(block, best, axis=1)

@@ -1,6 +1,6 @@
-"""Candidates of one listener: what several sources found, each track once.
+"""The candidates of one listener: tracks from several sources, each track once.
 
-Every source tells tracks in its own order, best first; from each the first so many that may be recommended are taken.
+Every source ranks its tracks, best first. From each source, the first allowed tracks up to its limit are taken.
 """
 
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 SOURCES = ("taste", "similar", "follows", "content", "popular", "fresh")
-"""Where a candidate comes from; of several, the first of these is named."""
+"""Sources of candidates; a track of several sources is attributed to the first of them."""
 LIMITS: dict[str, int] = {"taste": 200, "similar": 150, "follows": 100, "content": 100, "popular": 100, "fresh": 30}
-"""Tracks that each source may bring."""
+"""Greatest number of tracks per source."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Tracks to choose from, each once, in order of their place.
+    """Candidate tracks, each once, ordered by number.
 
     Attributes:
-        places: (n,) int64 numbers of tracks in the catalogue.
-        source: (n,) places in ``SOURCES``.
-        similar: (n,) float64, how much a track goes with the history; 0 if nothing says so.
-        follows: (n,) float64, how much it follows the last plays; likewise.
+        places: (n,) int64 numbers of the tracks in the catalogue.
+        source: (n,) indices in ``SOURCES``.
+        similar: (n,) float64 similarity to the listening history; 0 if there is none.
+        follows: (n,) float64 score as a successor of the last plays; 0 if there is none.
     """
 
     places: np.ndarray
@@ -30,59 +30,58 @@ class Pool:
     similar: np.ndarray
     follows: np.ndarray
 
-    def keep(self, wanted: np.ndarray) -> "Pool":
-        """Those that ``wanted`` selects: a mask (n,) or places in the order wanted."""
-        return Pool(self.places[wanted], self.source[wanted], self.similar[wanted], self.follows[wanted])
+    def keep(self, selection: np.ndarray) -> "Pool":
+        """Select candidates by a mask (n,) or by indices, in their order."""
+        return Pool(self.places[selection], self.source[selection], self.similar[selection], self.follows[selection])
 
     def __len__(self) -> int:
         return len(self.places)
 
 
 def pool(
-    found: Mapping[str, np.ndarray],
-    unwanted: np.ndarray,
+    ranked: Mapping[str, np.ndarray],
+    excluded: np.ndarray,
     *,
     similar: tuple[np.ndarray, np.ndarray] | None = None,
     follows: tuple[np.ndarray, np.ndarray] | None = None,
     at_least: int = 0,
     share: float = 1.0,
 ) -> Pool:
-    """Put candidates together.
+    """Merge the candidates of all sources.
 
     Args:
-        found: source → places, best first; those of ``similar`` and ``follows`` may be left out, they follow from
-            the scores.
-        unwanted: places that must not be among them: heard, blocked.
-        similar: places in ascending order and their scores, by ``Neighbours.ask`` of the history.
-        follows: likewise of the last plays.
-        at_least: each source may bring so many, if that is more than its limit.
-        share: of its limit that each source may bring.
+        ranked: source → track numbers, best first; ``similar`` and ``follows`` are ranked by the scores below.
+        excluded: numbers of excluded tracks: heard or blocked.
+        similar: track numbers in ascending order and their scores, from ``Neighbours.ask`` for the history.
+        follows: track numbers in ascending order and their scores, from ``Neighbours.ask`` for the last plays.
+        at_least: number of tracks that every source may contribute, even above its limit.
+        share: factor of the limits.
     """
-    ordered = dict(found)
+    ordered = dict(ranked)
     for name, scored in (("similar", similar), ("follows", follows)):
         if scored is not None and len(scored[0]):
             ordered[name] = scored[0][np.argsort(-scored[1], kind="stable")]
-    barred = np.unique(unwanted)
+    excluded_sorted = np.unique(excluded)
     chosen, source = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
     for number, name in enumerate(SOURCES):
         if name in ordered:
             rows = ordered[name]
-            rows = rows[~_among(rows, barred)][: max(round(share * LIMITS[name]), at_least)]
+            rows = rows[~_is_among(rows, excluded_sorted)][: max(round(share * LIMITS[name]), at_least)]
             chosen.append(rows)
             source.append(np.full(len(rows), number, np.int8))
     places, first = np.unique(np.concatenate(chosen), return_index=True)
     return Pool(places, np.concatenate(source)[first], _scores(places, similar), _scores(places, follows))
 
 
-def _among(rows: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+def _is_among(rows: np.ndarray, ascending: np.ndarray) -> np.ndarray:
     if not len(ascending):
         return np.zeros(len(rows), bool)
-    near = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
-    return np.asarray(ascending[near] == rows)
+    nearest = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
+    return np.asarray(ascending[nearest] == rows)
 
 
 def _scores(places: np.ndarray, scored: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
     if scored is None or not len(scored[0]):
         return np.zeros(len(places))
-    near = np.minimum(np.searchsorted(scored[0], places), len(scored[0]) - 1)
-    return np.where(scored[0][near] == places, scored[1][near], 0.0)
+    nearest = np.minimum(np.searchsorted(scored[0], places), len(scored[0]) - 1)
+    return np.where(scored[0][nearest] == places, scored[1][nearest], 0.0)

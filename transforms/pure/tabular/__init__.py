@@ -1,1 +1,1 @@
-"""Features of a service as the matrix that a model of rows eats: the same in training and in serving."""
+"""The input matrix of tabular models from the features of a service: the same in training and in serving."""

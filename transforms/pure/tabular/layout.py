@@ -1,4 +1,4 @@
-"""Columns of features to columns of numbers: numbers as they are, truths as 0 and 1, few-valued texts one by one."""
+"""Encoding of feature columns as numbers: numbers unchanged, booleans as 0 and 1, categorical texts one-hot."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import numpy as np
 from feature_repo.errors import InputError
 
 MOST_KINDS = 12
-"""Different texts up to which a column of them is told apart."""
+"""Most distinct texts of a categorical column; columns with more are left out."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One feature.
+    """The encoding of one feature.
 
     Attributes:
-        name: as in ``view__feature``.
-        kinds: texts that are told apart, one column of 0 and 1 each; none for a number.
+        name: name of the feature as ``view__feature``.
+        kinds: categories of a text, each a column of 0 and 1; empty for a number.
     """
 
     name: str
@@ -26,19 +26,23 @@ class Column:
 
     @property
     def outputs(self) -> list[str]:
-        """Names of its columns in the matrix."""
+        """Names of the feature's columns in the matrix."""
         return [f"{self.name}={kind}" for kind in self.kinds] or [self.name]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which features, and how each is told in numbers."""
+    """The encoding of features as a matrix.
+
+    Attributes:
+        columns: encodings of the features, in order.
+    """
 
     columns: tuple[Column, ...]
 
     @classmethod
     def fit(cls, features: Mapping[str, np.ndarray]) -> "Layout":
-        """Of a training set: numbers, and texts with few different values. Vectors and other texts are left out.
+        """Fit to a training set: uses numbers and texts with few distinct values; vectors and other texts are left out.
 
         Args:
             features: name → (n,) float64 with NaN, or objects with None for texts.
@@ -57,12 +61,12 @@ class Layout:
 
     @property
     def names(self) -> list[str]:
-        """Features, in order."""
+        """Names of the features, in order."""
         return [column.name for column in self.columns]
 
     @property
     def outputs(self) -> list[str]:
-        """Columns of the matrix, in order."""
+        """Names of the matrix columns, in order."""
         return [name for column in self.columns for name in column.outputs]
 
     def matrix(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -78,17 +82,17 @@ class Layout:
                 found=f"no {absent[0]!r}",
                 next_command="pull the model's own feature service: python -m training list",
             )
-        found = [part for column in self.columns for part in _numbers(column, features[column.name])]
-        return np.column_stack(found).astype(np.float32) if found else np.empty((0, 0), np.float32)
+        parts = [part for column in self.columns for part in _numbers(column, features[column.name])]
+        return np.column_stack(parts).astype(np.float32) if parts else np.empty((0, 0), np.float32)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """For a manifest."""
+        """Serialize for a manifest."""
         return [{"name": column.name, "kinds": list(column.kinds)} for column in self.columns]
 
     @classmethod
-    def from_json(cls, told: Sequence[Mapping[str, Any]]) -> "Layout":
-        """What ``as_json`` told."""
-        return cls(tuple(Column(str(one["name"]), tuple(one["kinds"])) for one in told))
+    def from_json(cls, columns: Sequence[Mapping[str, Any]]) -> "Layout":
+        """Deserialize the value of ``as_json``."""
+        return cls(tuple(Column(str(column["name"]), tuple(column["kinds"])) for column in columns))
 
 
 def _numbers(column: Column, values: np.ndarray) -> list[np.ndarray]:

@@ -1,5 +1,5 @@
-"""What a text says, in numpy alone: the same functions score stored texts in batch and a text in a request.
+"""Text analysis in numpy alone: the same functions score stored texts in batch and a text in a request.
 
 ``clean`` → ``language`` → ``words`` → ``tfidf`` → ``linear`` (sentiment, emotion) and ``latent`` (vector, topics), with
-``measures`` that need no model; ``analysis`` runs them all. Models are fitted in ``training.models.text``.
+``measures``, which need no model; ``analysis`` runs them all. Models are fitted in ``training.models.text``.
 """

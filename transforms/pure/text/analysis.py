@@ -1,4 +1,4 @@
-"""All that is said of a text, from one reading of it."""
+"""The complete analysis of a text: language, sentiment, emotion, measures, topics and vector."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from transforms.pure.text.pii import mask
 from transforms.pure.text.words import words
 
 SENTIMENT, EMOTION, EMBEDDER = "sentiment_model", "emotion_model", "text_embedder"
-"""Names of the registered models."""
+"""Names of the registered models: sentiment, emotion, vectors and topics."""
 
 FOREIGN = "in a language that sentiment and emotion were not learned in"
 MIXED = "mixed scripts"
@@ -28,12 +28,12 @@ Probabilities = Callable[[Sequence[str], Sequence[list[str]]], np.ndarray]
 
 @dataclass(frozen=True)
 class Classifier:
-    """What tells classes of texts apart.
+    """A classifier of texts.
 
     Attributes:
-        classes: their names.
-        predict: texts and their words → (n, classes) probabilities.
-        languages: that it was learned in.
+        classes: names of the classes.
+        predict: function from texts and their words to (n, classes) probabilities.
+        languages: languages of the training texts, as ISO 639 codes.
     """
 
     classes: tuple[str, ...]
@@ -42,20 +42,20 @@ class Classifier:
 
     @classmethod
     def linear(cls, content: bytes, languages: Sequence[str]) -> "Classifier":
-        """From a bundle of the default kind."""
+        """Create a linear classifier from the bytes of its bundle."""
         model = LinearText.from_bytes(content)
         return cls(model.classes, lambda _, tokens: model.predict(tokens), frozenset(languages))
 
 
 @dataclass(frozen=True)
 class TextModels:
-    """The models that an analysis uses; what is missing is not told.
+    """The models of an analysis; without a model its results are None.
 
     Attributes:
-        sentiment: negative, positive.
-        emotion: its classes.
-        latent: vectors and topics.
-        subjectivity: word → 0 to 1, English.
+        sentiment: classifier with the classes negative and positive.
+        emotion: classifier of emotions.
+        latent: model of vectors and topics.
+        subjectivity: lexicon of English words: word → subjectivity from 0 to 1.
     """
 
     sentiment: Classifier | None = None
@@ -66,24 +66,24 @@ class TextModels:
 
 @dataclass(frozen=True)
 class TextAnalysis:
-    """Of one text; None where nothing can be told.
+    """The analysis of one text; None where a result cannot be computed.
 
     Attributes:
-        text: cleaned, and what tells who somebody is masked.
-        masked: kind → how many there were.
-        marks: what was done to it, or is wrong with it.
-        language: ISO 639 code, ``und`` where there is no telling.
+        text: cleaned text with personal data masked.
+        masked: kind of personal data → number of masked places.
+        marks: changes by cleaning, and problems of the text.
+        language: ISO 639 code; ``und`` if undetermined.
         language_confidence: 0 to 1.
-        words: without punctuation.
-        sentiment: probability of being positive, 0 to 1.
+        words: number of words, without punctuation.
+        sentiment: probability of the positive class, 0 to 1.
         emotions: class → probability.
-        subjectivity: 0 for facts to 1 for opinions; English alone.
-        explicitness: explicit words a hundred words; English alone.
-        repetition: share of runs of three words that were there before.
+        subjectivity: 0 for facts to 1 for opinions; English only.
+        explicitness: explicit words per hundred words; English only.
+        repetition: share of three-word sequences that occurred before.
         rhyme_density: share of lines that rhyme.
         vocabulary_richness: types over tokens, 0 to 1.
-        topics: (t,) shares.
-        vector: (d,) of length one.
+        topics: (t,) shares of topics.
+        vector: (d,) unit vector.
     """
 
     text: str
@@ -104,97 +104,101 @@ class TextAnalysis:
 
 
 def analyze(texts: Sequence[str | bytes], models: TextModels) -> list[TextAnalysis]:
-    """Read texts. Never raises for what a text holds; time grows with its length, which is cut at ``clean.LONGEST``."""
+    """Analyse texts. Never raises because of their content; texts are cut at ``clean.LONGEST`` to bound the time."""
     cleaned = [clean(text) for text in texts]
-    masked = [mask(one.text) for one in cleaned]
-    plain = [one.text for one in masked]
+    masked = [mask(text.text) for text in cleaned]
+    plain = [text.text for text in masked]
     tokens = [words(text) for text in plain]
-    spoken = languages(plain)
-    counted = [sum(token[0].isalpha() for token in found) for found in tokens]
-    understood = {
-        name: _understood(model, spoken, counted)
+    detected = languages(plain)
+    word_counts = [sum(token[0].isalpha() for token in text_tokens) for text_tokens in tokens]
+    in_scope = {
+        name: _in_scope(model, detected, word_counts)
         for name, model in (("sentiment", models.sentiment), ("emotion", models.emotion))
     }
-    sentiments = _predicted(models.sentiment, plain, tokens, understood["sentiment"])
-    emotions = _predicted(models.emotion, plain, tokens, understood["emotion"])
+    sentiments = _predict(models.sentiment, plain, tokens, in_scope["sentiment"])
+    emotions = _predict(models.emotion, plain, tokens, in_scope["emotion"])
     vectors = models.latent.vectors(tokens) if models.latent and texts else None
     topics = models.latent.topic_shares(tokens) if models.latent and texts else None
-    english = _spoken(frozenset({"en"}), spoken, counted)
-    found = []
-    for place, one in enumerate(cleaned):
-        marks = list(one.marks)
-        shares = sorted(scripts(plain[place]).values())
+    english = _in_languages(frozenset({"en"}), detected, word_counts)
+    analyses = []
+    for index, cleaned_text in enumerate(cleaned):
+        marks = list(cleaned_text.marks)
+        shares = sorted(scripts(plain[index]).values())
         if len(shares) > 1 and shares[-2] >= SECOND_SCRIPT:
             marks.append(MIXED)
-        if counted[place] and models.sentiment and not understood["sentiment"][place]:
+        if word_counts[index] and models.sentiment and not in_scope["sentiment"][index]:
             marks.append(FOREIGN)
-        mine = tokens[place]
-        feeling, mood = sentiments.get(place), emotions.get(place)
-        found.append(
+        text_tokens = tokens[index]
+        sentiment_probabilities, emotion_probabilities = sentiments.get(index), emotions.get(index)
+        analyses.append(
             TextAnalysis(
-                plain[place],
-                masked[place].counts,
+                plain[index],
+                masked[index].counts,
                 tuple(marks),
-                *spoken[place],
-                counted[place],
-                None if feeling is None else float(feeling[1]),
+                *detected[index],
+                word_counts[index],
+                None if sentiment_probabilities is None else float(sentiment_probabilities[1]),
                 None
-                if mood is None or models.emotion is None
-                else dict(zip(models.emotion.classes, mood.tolist(), strict=True)),
-                _known(measures.subjectivity(mine, models.subjectivity))
-                if models.subjectivity and english[place]
+                if emotion_probabilities is None or models.emotion is None
+                else dict(zip(models.emotion.classes, emotion_probabilities.tolist(), strict=True)),
+                _none_if_nan(measures.subjectivity(text_tokens, models.subjectivity))
+                if models.subjectivity and english[index]
                 else None,
-                _known(measures.explicitness(mine)) if english[place] else None,
-                _known(measures.repetition(mine)),
-                _known(measures.rhyme_density(plain[place])),
-                _known(measures.vocabulary_richness(mine)),
-                None if topics is None or not counted[place] else topics[place],
-                None if vectors is None or not counted[place] else vectors[place],
+                _none_if_nan(measures.explicitness(text_tokens)) if english[index] else None,
+                _none_if_nan(measures.repetition(text_tokens)),
+                _none_if_nan(measures.rhyme_density(plain[index])),
+                _none_if_nan(measures.vocabulary_richness(text_tokens)),
+                None if topics is None or not word_counts[index] else topics[index],
+                None if vectors is None or not word_counts[index] else vectors[index],
             )
         )
-    return found
+    return analyses
 
 
-def _understood(model: Classifier | None, spoken: Sequence[tuple[str, float]], counted: Sequence[int]) -> list[bool]:
-    """Which texts a model may speak about."""
-    return [False] * len(spoken) if model is None else _spoken(model.languages, spoken, counted)
+def _in_scope(
+    model: Classifier | None, detected: Sequence[tuple[str, float]], word_counts: Sequence[int]
+) -> list[bool]:
+    """Whether each text is in a language of the model; False for all without a model."""
+    return [False] * len(detected) if model is None else _in_languages(model.languages, detected, word_counts)
 
 
-def _spoken(known: frozenset[str], spoken: Sequence[tuple[str, float]], counted: Sequence[int]) -> list[bool]:
-    """Which texts have words, and are surely in no other language than those."""
+def _in_languages(
+    allowed: frozenset[str], detected: Sequence[tuple[str, float]], word_counts: Sequence[int]
+) -> list[bool]:
+    """Whether each text has words, and is not with confidence in a language outside ``allowed``."""
     return [
-        count > 0 and (language in known or language == UNKNOWN or confidence < _sure(count))
-        for (language, confidence), count in zip(spoken, counted, strict=True)
+        count > 0 and (language in allowed or language == UNKNOWN or confidence < _language_threshold(count))
+        for (language, confidence), count in zip(detected, word_counts, strict=True)
     ]
 
 
-def _sure(count: int) -> float:
-    """Confidence above which a language is believed: the fewer words, the more of it."""
+def _language_threshold(count: int) -> float:
+    """Confidence from which a detected language is trusted; higher for short texts."""
     return 0.5 if count >= 8 else 0.7 if count >= 4 else 0.9
 
 
-def _predicted(
-    model: Classifier | None, plain: Sequence[str], tokens: Sequence[list[str]], understood: Sequence[bool]
+def _predict(
+    model: Classifier | None, plain: Sequence[str], tokens: Sequence[list[str]], in_scope: Sequence[bool]
 ) -> dict[int, np.ndarray]:
-    places = [place for place, known in enumerate(understood) if known]
-    if model is None or not places:
+    indices = [index for index, is_in_scope in enumerate(in_scope) if is_in_scope]
+    if model is None or not indices:
         return {}
-    found = model.predict([plain[place] for place in places], [tokens[place] for place in places])
-    return dict(zip(places, found, strict=True))
+    probabilities = model.predict([plain[index] for index in indices], [tokens[index] for index in indices])
+    return dict(zip(indices, probabilities, strict=True))
 
 
-def _known(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
 def models_from(
     read: Mapping[str, tuple[Mapping, Callable[[str], bytes]]], encoder: Callable | None = None
 ) -> TextModels:
-    """Models from their bundles.
+    """Create the models from their bundles.
 
     Args:
-        read: registered name → manifest and reader of its files; what is missing is left out.
-        encoder: makes a predictor of a bundle of the extra ``deep``, given its reader and manifest.
+        read: registered name → manifest and reader of the bundle's files; models without a bundle are None.
+        encoder: function that creates the predictor of an encoder bundle (extra ``deep``) from manifest and reader.
     """
 
     def classifier(name: str) -> Classifier | None:

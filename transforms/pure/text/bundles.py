@@ -1,4 +1,4 @@
-"""The promoted models of texts, for batch and serving alike."""
+"""Loading of the champion text models, for batch and serving."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ NAMES = (SENTIMENT, EMOTION, EMBEDDER)
 
 @dataclass(frozen=True)
 class ServedModels:
-    """Models, and which they are.
+    """Loaded models and their versions.
 
     Attributes:
-        models: ready to be used.
-        versions: name → such as ``sentiment_model:3``.
-        digest: of all their files; that of nothing where none is promoted.
-        known: microseconds since 1970; the newest that any of them was fitted to, 0 without models.
+        models: the models.
+        versions: registered name → version, such as ``sentiment_model:3``.
+        digest: digest of the files of all models; the digest of an empty text without models.
+        known: newest training cutoff of the models in microseconds since 1970; 0 without models.
     """
 
     models: TextModels
@@ -32,27 +32,27 @@ class ServedModels:
 
 
 def served_models(home: Home, names: Mapping[str, str] | None = None, *, only: Sequence[str] = NAMES) -> ServedModels:
-    """Load what is promoted; what is not is left out.
+    """Load the champion versions of the text models; models without a champion are skipped.
 
     Args:
         home: the data folder.
-        names: registered name → which version, such as ``{"sentiment_model": "sentiment_model:2"}``; the champion
-            of those left out.
-        only: registered names to look for.
+        names: registered name → version to load instead of the champion, such as
+            ``{"sentiment_model": "sentiment_model:2"}``.
+        only: registered names of the models to load.
 
     Raises:
-        BundleError: a bundle is damaged, or one that is named is not there.
+        BundleError: a bundle is damaged, or a version in ``names`` does not exist.
     """
-    found: dict[str, Bundle] = {}
+    bundles: dict[str, Bundle] = {}
     for name in only:
-        asked = (names or {}).get(name, name)
+        requested = (names or {}).get(name, name)
         try:
-            found[name] = open_bundle(asked, home)
+            bundles[name] = open_bundle(requested, home)
         except BundleError:
-            if asked != name or (home.bundles(name) / ALIASES).is_file():
+            if requested != name or (home.bundles(name) / ALIASES).is_file():
                 raise
-    models = models_from({name: (bundle.manifest, bundle.read) for name, bundle in found.items()}, predictor)
-    digest = hashlib.sha256(" ".join(bundle.digest for bundle in found.values()).encode()).hexdigest()
-    known = [datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp() for bundle in found.values()]
-    versions = {name: bundle.name_version for name, bundle in found.items()}
-    return ServedModels(models, versions, digest, round(max(known, default=0) * 1e6))
+    models = models_from({name: (bundle.manifest, bundle.read) for name, bundle in bundles.items()}, predictor)
+    digest = hashlib.sha256(" ".join(bundle.digest for bundle in bundles.values()).encode()).hexdigest()
+    cutoffs = [datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp() for bundle in bundles.values()]
+    versions = {name: bundle.name_version for name, bundle in bundles.items()}
+    return ServedModels(models, versions, digest, round(max(cutoffs, default=0) * 1e6))

@@ -1,4 +1,4 @@
-"""Texts as people send them, made fit to be read; and what was wrong with them."""
+"""Cleaning of texts: encoding, HTML, control characters, white space; and marks for what was changed."""
 
 import codecs
 import html
@@ -7,9 +7,9 @@ import unicodedata
 from dataclasses import dataclass
 
 LONGEST = 20_000
-"""Characters that are read; the rest is cut off, so that no text takes unbounded time."""
+"""Most characters of a text; the rest is cut off, so that processing time is bounded."""
 MOST_MARKS = 8
-"""Combining characters in a row; a longer run is a prank."""
+"""Most combining characters in a row; further ones are removed."""
 
 BAD_BYTES = "invalid UTF-8"
 LONE_SURROGATES = "lone surrogates"
@@ -34,11 +34,11 @@ _COMBINING = re.compile(f"({_MARKS}{{{MOST_MARKS}}}){_MARKS}+")
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A text to be read.
+    """A cleaned text.
 
     Attributes:
-        text: NFC, without tags and control characters, spaces one at a time, line breaks kept; ``LONGEST`` at most.
-        marks: what was done to it, or is wrong with it.
+        text: NFC, without tags and control characters, with single spaces and line breaks; at most ``LONGEST`` long.
+        marks: changes by cleaning, and problems of the text.
     """
 
     text: str
@@ -46,16 +46,16 @@ class Cleaned:
 
 
 def clean(text: str | bytes) -> Cleaned:
-    """Make a text fit to be read. Never raises; linear in the length of the text.
+    """Clean a text. Never raises; takes time linear in the length of the text.
 
     >>> clean("<b>Great</b>&nbsp;song\\x07!")
     Cleaned(text='Great song!', marks=('HTML removed', 'control characters removed'))
     """
     marks: list[str] = []
     if isinstance(text, bytes):
-        content, whole = text[: 4 * LONGEST + 1], len(text) <= 4 * LONGEST
+        content, is_complete = text[: 4 * LONGEST + 1], len(text) <= 4 * LONGEST
         try:
-            text = codecs.getincrementaldecoder("utf-8")().decode(content, final=whole)
+            text = codecs.getincrementaldecoder("utf-8")().decode(content, final=is_complete)
         except UnicodeDecodeError:
             text = content.decode(errors="replace")
             marks.append(BAD_BYTES)
@@ -71,7 +71,7 @@ def clean(text: str | bytes) -> Cleaned:
             marks.append(HTML)
             text = plain
     if _CONTROL.search(text):
-        text = _CONTROL.sub(lambda found: "\n" if found[0] in "\x0b\x0c\r\x85" else "", text)
+        text = _CONTROL.sub(lambda match: "\n" if match[0] in "\x0b\x0c\r\x85" else "", text)
         marks.append(CONTROLS)
     text = unicodedata.normalize("NFC", _COMBINING.sub(r"\1", text))
     text = _BREAKS.sub("\n\n", _LINES.sub(" ", text)).strip()
@@ -83,18 +83,18 @@ def clean(text: str | bytes) -> Cleaned:
 
 
 def _without_tags(text: str) -> str:
-    kept: list[str] = []
-    place, hidden, comment = 0, "", False
+    pieces: list[str] = []
+    position, hidden, comment = 0, "", False
     for tag in _TAG.finditer(text):
         if not hidden and not comment:
-            kept.append(text[place : tag.start()])
-        place = tag.end()
+            pieces.append(text[position : tag.start()])
+        position = tag.end()
         closing, name = tag[1], (tag[2] or "").lower()
         if tag[0] == "<!--":
             comment = True
         elif tag[0] == "-->":
             if not comment:
-                kept.append("-->")
+                pieces.append("-->")
             comment = False
         elif hidden:
             if closing and name == hidden:
@@ -102,7 +102,7 @@ def _without_tags(text: str) -> str:
         elif name in _HIDDEN and not closing:
             hidden = name
         elif not comment:
-            kept.append("\n" if name in ("br", "p", "div", "li") else " " if name in ("td", "th") else "")
+            pieces.append("\n" if name in ("br", "p", "div", "li") else " " if name in ("td", "th") else "")
     if not hidden and not comment:
-        kept.append(text[place:])
-    return _ENTITY.sub(lambda found: html.unescape(found[0]), "".join(kept))
+        pieces.append(text[position:])
+    return _ENTITY.sub(lambda match: html.unescape(match[0]), "".join(pieces))

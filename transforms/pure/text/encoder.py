@@ -1,5 +1,7 @@
-"""A transformer encoder as a classifier of texts, on ONNX Runtime and ``tokenizers``; fitted in
-``training.models.text.encoder`` (extra ``deep``)."""
+"""A transformer encoder as a classifier of texts, on ONNX Runtime and ``tokenizers``.
+
+It is fitted in ``training.models.text.encoder`` (extra ``deep``).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,18 +12,18 @@ from feature_repo.errors import BundleError
 from transforms.pure.text.linear import probabilities
 
 LONGEST = 128
-"""Tokens that are read."""
+"""Most tokens of a text that are used."""
 BATCH = 32
 
 
 def predictor(
     manifest: Mapping[str, Any], read: Callable[[str], bytes]
 ) -> Callable[[Sequence[str], Sequence[list[str]]], np.ndarray]:
-    """Texts (and their words, which it needs not) → (n, classes) probabilities.
+    """Create the function from texts (and their words, which are ignored) to (n, classes) probabilities.
 
     Args:
-        manifest: of the bundle.
-        read: its files: ``model.onnx`` (input_ids, attention_mask → logits) and ``tokenizer.json``.
+        manifest: manifest of the bundle.
+        read: reader of the bundle's files ``model.onnx`` (input_ids, attention_mask → logits) and ``tokenizer.json``.
 
     Raises:
         BundleError: ``tokenizers`` or ONNX Runtime is not installed.
@@ -45,18 +47,18 @@ def predictor(
 
     def predict(texts: Sequence[str], tokens: Sequence[list[str]]) -> np.ndarray:
         encoded = tokenizer.encode_batch([text[: LONGEST * 20] for text in texts])
-        order = sorted(range(len(encoded)), key=lambda place: len(encoded[place].ids))
-        found = np.zeros((len(texts), len(manifest["extra"]["classes"])))
+        order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].ids))
+        result = np.zeros((len(texts), len(manifest["extra"]["classes"])))
         for start in range(0, len(order), BATCH):
-            places = order[start : start + BATCH]
-            width = max(len(encoded[place].ids) for place in places)
-            ids = np.zeros((len(places), width), np.int64)
-            mask = np.zeros((len(places), width), np.int64)
-            for row, place in enumerate(places):
-                mine = encoded[place].ids
-                ids[row, : len(mine)], mask[row, : len(mine)] = mine, 1
+            batch = order[start : start + BATCH]
+            width = max(len(encoded[index].ids) for index in batch)
+            ids = np.zeros((len(batch), width), np.int64)
+            mask = np.zeros((len(batch), width), np.int64)
+            for row, index in enumerate(batch):
+                token_ids = encoded[index].ids
+                ids[row, : len(token_ids)], mask[row, : len(token_ids)] = token_ids, 1
             logits = np.asarray(session.run(None, {"input_ids": ids, "attention_mask": mask})[0], np.float64)
-            found[places] = probabilities(logits / temperature)
-        return found
+            result[batch] = probabilities(logits / temperature)
+        return result
 
     return predict

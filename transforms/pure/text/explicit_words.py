@@ -1,4 +1,4 @@
-"""English words for which a track is marked explicit: swearing, slurs, and what drugs and sex are called in them."""
+"""English words that mark a track as explicit: swear words, slurs and sexual terms."""
 
 _WORDS = """
 arse arsehole ass asshole bastard bitch blowjob bollocks boner bugger bullshit clit cock cocksucker coon crap cum cunt

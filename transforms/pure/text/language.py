@@ -1,4 +1,4 @@
-"""What language a text is in, by fastText's identification of 176 languages (Joulin et al. 2017)."""
+"""Language detection by fastText's identification of 176 languages (Joulin et al. 2017), and scripts of letters."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,23 +8,23 @@ UNKNOWN = "und"
 """ISO 639: undetermined."""
 FEWEST_LETTERS, LOWEST = 4, 0.3
 SEEN = 500
-"""Characters that are looked at."""
+"""Number of characters at the beginning of a text that are used."""
 
 
 def languages(texts: Sequence[str]) -> list[tuple[str, float]]:
-    """ISO 639 code and confidence (0 to 1) of each text; ``UNKNOWN`` where there are too few letters or no telling."""
+    """ISO 639 code and confidence (0 to 1) of each text; ``UNKNOWN`` with too few letters or too low a confidence."""
     detector = _detector()
-    found = []
+    results = []
     for text in texts:
         letters = sum(character.isalpha() for character in text[:SEEN])
         if letters < FEWEST_LETTERS:
-            found.append((UNKNOWN, 0.0))
+            results.append((UNKNOWN, 0.0))
             continue
         line = " ".join(text[:SEEN].split())
         best = detector.detect(line.lower() if line.isupper() else line, model="lite", k=1)
         code, score = (str(best[0]["lang"]), min(float(best[0]["score"]), 1.0)) if best else (UNKNOWN, 0.0)
-        found.append((code, score) if score >= LOWEST else (UNKNOWN, score))
-    return found
+        results.append((code, score) if score >= LOWEST else (UNKNOWN, score))
+    return results
 
 
 @lru_cache(1)
@@ -38,7 +38,7 @@ def _detector():  # type: ignore[no-untyped-def]
 
 
 def scripts(text: str) -> dict[str, float]:
-    """Script → share of the letters of a text's beginning, such as ``{"LATIN": 0.8, "CYRILLIC": 0.2}``."""
+    """Script → share of the letters at the beginning of a text, such as ``{"LATIN": 0.8, "CYRILLIC": 0.2}``."""
     counts: dict[str, int] = {}
     for character in text[:SEEN]:
         if character.isalpha():

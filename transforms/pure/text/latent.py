@@ -17,13 +17,13 @@ STEPS = 40
 
 @dataclass(frozen=True)
 class LatentText:
-    """Where texts lie.
+    """A model of text vectors and topics.
 
     Attributes:
-        spaces: vocabularies; the first is of words, and topics are of it.
-        projections: of each, (v, d).
-        topics: (t, v of the first) non-negative term weights of each topic.
-        fit: a number that tells this fit from every other.
+        spaces: vocabularies; the first is of words and is used for topics.
+        projections: (v, d) projection of each vocabulary.
+        topics: (t, v of the first vocabulary) non-negative term weights of each topic.
+        fit: identifier of this fit of the model.
     """
 
     spaces: tuple[Tfidf, ...]
@@ -33,11 +33,11 @@ class LatentText:
 
     @property
     def dimensions(self) -> int:
-        """Length of a vector."""
+        """Number of dimensions of a vector."""
         return self.projections[0].shape[1]
 
     def vectors(self, texts: Sequence[list[str]]) -> np.ndarray:
-        """(n, d) float32 of length one, for texts given as words; zeros where no term is known."""
+        """(n, d) float32 unit vectors of texts given as words; zeros where no term is known."""
         total = np.zeros((len(texts), self.dimensions))
         for space, projection in zip(self.spaces, self.projections, strict=True):
             total += space.rows(texts).dot(projection)
@@ -45,12 +45,12 @@ class LatentText:
         return (total / np.where(norms > 1e-9, norms, 1)).astype(np.float32)
 
     def topic_shares(self, texts: Sequence[list[str]]) -> np.ndarray:
-        """(n, t) float32 that sum to 1; equal shares where no word is known."""
-        against = self.spaces[0].rows(texts).dot(self.topics.T)
-        within = (self.topics @ self.topics.T).astype(np.float64)
-        shares = np.full(against.shape, 1.0 / len(self.topics))
+        """(n, t) float32 topic shares that sum to 1; equal shares where no word is known."""
+        projected = self.spaces[0].rows(texts).dot(self.topics.T)
+        gram = (self.topics @ self.topics.T).astype(np.float64)
+        shares = np.full(projected.shape, 1.0 / len(self.topics))
         for _ in range(STEPS):
-            shares *= against / np.maximum(shares @ within, 1e-12)
+            shares *= projected / np.maximum(shares @ gram, 1e-12)
         total = shares.sum(axis=1, keepdims=True)
         return np.where(total > 1e-9, shares / np.maximum(total, 1e-9), 1 / len(self.topics)).astype(np.float32)
 
@@ -60,22 +60,22 @@ class LatentText:
         return [self.spaces[0].vocabulary[term] for term in heaviest]
 
     def to_bytes(self) -> bytes:
-        """As a file without code in it."""
-        told = {
+        """Serialize for a bundle, without pickles."""
+        header = {
             "spaces": [{"analyzer": space.analyzer, "vocabulary": space.vocabulary} for space in self.spaces],
             "fit": self.fit,
         }
         arrays = {f"idf{number}": space.idf for number, space in enumerate(self.spaces)}
-        arrays |= {f"projection{number}": one.astype(np.float16) for number, one in enumerate(self.projections)}
-        return packed(told, topics=self.topics.astype(np.float32), **arrays)
+        arrays |= {f"projection{number}": matrix.astype(np.float16) for number, matrix in enumerate(self.projections)}
+        return packed(header, topics=self.topics.astype(np.float32), **arrays)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "LatentText":
-        """As ``to_bytes`` wrote it."""
-        told, arrays = unpacked(content)
+        """Deserialize the bytes of ``to_bytes``."""
+        header, arrays = unpacked(content)
         spaces = tuple(
             Tfidf(space["analyzer"], space["vocabulary"], arrays[f"idf{number}"])
-            for number, space in enumerate(told["spaces"])
+            for number, space in enumerate(header["spaces"])
         )
         projections = tuple(arrays[f"projection{number}"] for number in range(len(spaces)))
-        return cls(spaces, projections, arrays["topics"], told["fit"])
+        return cls(spaces, projections, arrays["topics"], header["fit"])

@@ -1,8 +1,8 @@
-"""A stack of linear models on n-grams: one class each column, calibrated by the layer on top.
+"""A stacked text classifier: linear models on n-grams, combined and calibrated by a top layer.
 
-Members see term weights (logistic regression) or mere presence, scaled by how differently the classes use a term
-(Wang and Manning 2012, "Baselines and Bigrams"). The layer on top, fitted to members' scores on texts that they had
-not seen, weighs and calibrates them (Wolpert 1992).
+Members use term weights (logistic regression) or the presence of terms, scaled by log-count ratios of the classes
+(Wang and Manning 2012, "Baselines and Bigrams"). The top layer weighs and calibrates their scores; it is fitted to
+scores of held-out texts (Wolpert 1992).
 """
 
 import io
@@ -17,13 +17,13 @@ from transforms.pure.text.tfidf import SparseRows, Tfidf
 
 @dataclass(frozen=True)
 class Member:
-    """One linear model.
+    """One linear model of the stack.
 
     Attributes:
-        space: number of its vocabulary.
-        present: whether it sees presence alone.
-        weights: (v, k) float32; k is 1 for two classes.
-        bias: (k,).
+        space: number of the vocabulary.
+        present: whether the model uses only the presence of terms.
+        weights: (v, k) float32 weights of the terms; k is 1 for two classes.
+        bias: (k,) intercepts.
     """
 
     space: int
@@ -32,20 +32,20 @@ class Member:
     bias: np.ndarray
 
     def score(self, rows: Sequence[SparseRows]) -> np.ndarray:
-        """(n, k) log odds."""
+        """(n, k) log odds of texts, given as rows in each vocabulary."""
         return rows[self.space].dot(self.weights, present=self.present) + self.bias
 
 
 @dataclass(frozen=True)
 class LinearText:
-    """Probabilities of classes from words.
+    """A stacked linear classifier of texts.
 
     Attributes:
-        classes: their names; two for a yes or no, the second is yes.
+        classes: names of the classes; of two, the second is the positive one.
         spaces: vocabularies.
-        members: m models with k columns.
-        weights: (m * k, k) of the layer on top.
-        bias: (k,).
+        members: m models with k columns each.
+        weights: (m * k, k) weights of the top layer.
+        bias: (k,) intercepts of the top layer.
     """
 
     classes: tuple[str, ...]
@@ -64,8 +64,8 @@ class LinearText:
         return probabilities(self.scores(texts) @ self.weights + self.bias)
 
     def to_bytes(self) -> bytes:
-        """As a file without code in it."""
-        told = {
+        """Serialize for a bundle, without pickles."""
+        header = {
             "classes": self.classes,
             "spaces": [{"analyzer": space.analyzer, "vocabulary": space.vocabulary} for space in self.spaces],
             "members": [{"space": member.space, "present": member.present} for member in self.members],
@@ -73,21 +73,21 @@ class LinearText:
         arrays = {f"idf{number}": space.idf for number, space in enumerate(self.spaces)}
         for number, member in enumerate(self.members):
             arrays |= {f"weights{number}": member.weights.astype(np.float32), f"bias{number}": member.bias}
-        return packed(told, weights=self.weights, bias=self.bias, **arrays)
+        return packed(header, weights=self.weights, bias=self.bias, **arrays)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "LinearText":
-        """As ``to_bytes`` wrote it."""
-        told, arrays = unpacked(content)
+        """Deserialize the bytes of ``to_bytes``."""
+        header, arrays = unpacked(content)
         return cls(
-            tuple(told["classes"]),
+            tuple(header["classes"]),
             tuple(
                 Tfidf(space["analyzer"], space["vocabulary"], arrays[f"idf{number}"])
-                for number, space in enumerate(told["spaces"])
+                for number, space in enumerate(header["spaces"])
             ),
             tuple(
                 Member(member["space"], member["present"], arrays[f"weights{number}"], arrays[f"bias{number}"])
-                for number, member in enumerate(told["members"])
+                for number, member in enumerate(header["members"])
             ),
             arrays["weights"],
             arrays["bias"],
@@ -102,15 +102,15 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def packed(told: object, **arrays: np.ndarray) -> bytes:
-    """A JSON value and arrays as one compressed file."""
+def packed(header: object, **arrays: np.ndarray) -> bytes:
+    """Serialize a JSON value and arrays as one compressed file."""
     content = io.BytesIO()
-    text = np.frombuffer(json.dumps(told, ensure_ascii=False).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
     np.savez_compressed(content, allow_pickle=False, told=text, **arrays)
     return content.getvalue()
 
 
 def unpacked(content: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """What ``packed`` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as found:
-        return json.loads(found["told"].tobytes()), {name: found[name] for name in found.files if name != "told"}
+    """Deserialize the bytes of ``packed``: the JSON value and the arrays."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return json.loads(archive["told"].tobytes()), {name: archive[name] for name in archive.files if name != "told"}

@@ -1,7 +1,7 @@
-"""What tells who somebody is, masked: addresses, numbers of telephones, cards and accounts, handles.
+"""Masking of personal data in texts: e-mail and IP addresses, phone, card and account numbers, handles.
 
-Patterns with check digits where there are any (Luhn for cards, ISO 7064 for accounts). Names and postal addresses
-are not found.
+Patterns are verified by check digits where these exist (Luhn for cards, ISO 7064 for accounts). Names and postal
+addresses are not detected.
 """
 
 import re
@@ -13,11 +13,11 @@ _LONGEST_NUMBER = 24
 
 @dataclass(frozen=True)
 class Masked:
-    """A text without them.
+    """A text without personal data.
 
     Attributes:
-        text: with ``[EMAIL]``, ``[PHONE]`` … in their places.
-        counts: kind → how many there were.
+        text: text with placeholders such as ``[EMAIL]`` and ``[PHONE]``.
+        counts: kind of personal data → number of masked places.
     """
 
     text: str
@@ -25,21 +25,23 @@ class Masked:
 
 
 def mask(text: str) -> Masked:
-    """Mask a text; masking it again changes nothing.
+    """Mask the personal data in a text; masking a masked text has no effect.
 
     >>> mask("mail ann@example.org or call +44 20 7946 0958")
     Masked(text='mail [EMAIL] or call [PHONE]', counts={'email': 1, 'phone': 1})
     """
     counts: dict[str, int] = {}
-    for kind, pattern, holds in _KINDS:
+    for kind, pattern, is_valid in _KINDS:
 
-        def put(found: re.Match[str], kind: str = kind, holds: Callable[[str], bool] | None = holds) -> str:
-            if holds is not None and not holds(found[0]):
-                return found[0]
+        def replacement(
+            match: re.Match[str], kind: str = kind, is_valid: Callable[[str], bool] | None = is_valid
+        ) -> str:
+            if is_valid is not None and not is_valid(match[0]):
+                return match[0]
             counts[kind] = counts.get(kind, 0) + 1
             return f"[{kind.upper()}]"
 
-        text = pattern.sub(put, text)
+        text = pattern.sub(replacement, text)
     return Masked(text, counts)
 
 
@@ -48,16 +50,16 @@ def _digits(text: str) -> str:
 
 
 def _is_card(text: str) -> bool:
-    """13 to 19 digits whose check digit fits (Luhn, ISO/IEC 7812)."""
+    """Whether a text has 13 to 19 digits with a valid check digit (Luhn, ISO/IEC 7812)."""
     digits = [int(digit) for digit in _digits(text)]
     if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
         return False
-    doubled = [digit if place % 2 else digit * 2 for place, digit in enumerate(digits, start=len(digits) % 2)]
+    doubled = [digit if position % 2 else digit * 2 for position, digit in enumerate(digits, start=len(digits) % 2)]
     return sum(digit - 9 if digit > 9 else digit for digit in doubled) % 10 == 0
 
 
 def _is_account(text: str) -> bool:
-    """An IBAN whose check digits fit (ISO 13616)."""
+    """Whether a text is an IBAN with valid check digits (ISO 13616)."""
     plain = re.sub(r"[ -]", "", text).upper()
     if not 15 <= len(plain) <= 34:
         return False
@@ -70,7 +72,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_phone(text: str) -> bool:
-    """Seven to fifteen digits (E.164), told apart from years, scores and dates by how they are grouped."""
+    """Whether a text has seven to fifteen digits (E.164) in groups that are not those of dates, scores or amounts."""
     count = len(_digits(text))
     if not 7 <= count <= 15:
         return False
@@ -90,7 +92,7 @@ def _is_date(groups: list[str]) -> bool:
 
 
 _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool] | None], ...] = (
-    ("url", re.compile(r"\bhttps?://[^\s/@]{1,100}@[^\s]{1,300}", re.IGNORECASE), None),  # with a name in it
+    ("url", re.compile(r"\bhttps?://[^\s/@]{1,100}@[^\s]{1,300}", re.IGNORECASE), None),  # with user information
     ("email", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,6}[A-Za-z]{2,24}(?![\w-])"), None),
     ("iban", re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{1,4}){3,8}(?![A-Za-z0-9])"), _is_account),
     ("card", re.compile(r"(?<![\d.,])\d(?:[ -]?\d){12,18}(?![\d])"), _is_card),
@@ -100,4 +102,4 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool] | None], ...] = 
     ("phone", re.compile(r"(?<![\w.,+])(?:\+|\()?\d(?:[ ()./-]{0,2}\d){6,16}(?![\w])"), _is_phone),
     ("handle", re.compile(r"(?<![\w@./])@[A-Za-z_][\w]{1,29}(?![\w@.])"), None),
 )
-"""Kind, what it looks like, and what must hold besides; in the order in which they are looked for."""
+"""Kind, pattern and optional check of personal data, in the order of their search."""

@@ -1,4 +1,4 @@
-"""Tags from where a text lies: a logistic regression each, on vector and topics."""
+"""Tag prediction from text vectors and topics: one logistic regression per tag."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from transforms.pure.text.linear import packed, unpacked
 
 @dataclass(frozen=True)
 class TaggerModel:
-    """l tags.
+    """A model of l tags.
 
     Attributes:
-        tags: their names.
-        weights: (d + t, l), of vectors and topics.
-        bias: (l,).
-        fit: of the embedder whose vectors it knows.
+        tags: names of the tags.
+        weights: (d + t, l) weights of vectors and topics.
+        bias: (l,) intercepts.
+        fit: identifier of the embedder's fit that the model was trained with.
     """
 
     tags: tuple[str, ...]
@@ -24,15 +24,15 @@ class TaggerModel:
     fit: int
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
-        """(n, l) of rows (n, d + t); a text may have any number of tags."""
+        """(n, l) probabilities of the tags for rows (n, d + t); a text may have any number of tags."""
         return 1 / (1 + np.exp(-(rows @ self.weights + self.bias)))
 
     def to_bytes(self) -> bytes:
-        """As a file without code in it."""
+        """Serialize for a bundle, without pickles."""
         return packed({"tags": self.tags, "fit": self.fit}, weights=self.weights, bias=self.bias)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "TaggerModel":
-        """As ``to_bytes`` wrote it."""
-        told, arrays = unpacked(content)
-        return cls(tuple(told["tags"]), arrays["weights"], arrays["bias"], told["fit"])
+        """Deserialize the bytes of ``to_bytes``."""
+        header, arrays = unpacked(content)
+        return cls(tuple(header["tags"]), arrays["weights"], arrays["bias"], header["fit"])

@@ -11,18 +11,18 @@ import numpy as np
 from transforms.pure.text.words import ANALYZERS, parts
 
 MOST_WORDS = 20_000
-"""Whose parts are remembered."""
+"""Most words whose parts are cached."""
 
 
 @dataclass(frozen=True)
 class SparseRows:
-    """n texts by v terms.
+    """A sparse matrix of n texts by v terms (compressed rows).
 
     Attributes:
-        starts: (n + 1,) int64, where the terms of each text begin.
-        terms: (nnz,) int32, ascending within a text.
-        values: (nnz,) float32.
-        width: v.
+        starts: (n + 1,) int64 index of the first term of each text.
+        terms: (nnz,) int32 terms, ascending within a text.
+        values: (nnz,) float32 weights.
+        width: number of terms v.
     """
 
     starts: np.ndarray
@@ -35,11 +35,11 @@ class SparseRows:
 
     @property
     def texts(self) -> np.ndarray:
-        """(nnz,) text of each value."""
+        """(nnz,) index of the text of each value."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
     def dot(self, weights: np.ndarray, *, present: bool = False) -> np.ndarray:
-        """(n, k) products with weights (v, k), of the values, or of 1 for each term that is present."""
+        """(n, k) product with weights (v, k); with ``present`` all values count as 1."""
         gathered = weights[self.terms].astype(np.float32, copy=False)
         if not present:
             gathered = gathered * self.values[:, None]
@@ -56,45 +56,45 @@ def sums_by_row(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 class Tfidf:
-    """A vocabulary with its weights."""
+    """A TF-IDF vocabulary with its weights."""
 
     def __init__(self, analyzer: str, vocabulary: Sequence[str], idf: np.ndarray) -> None:
-        """Take a vocabulary over.
+        """Create a vocabulary from its terms and weights.
 
         Args:
             analyzer: one of ``ANALYZERS``.
             vocabulary: v terms.
-            idf: (v,) their inverse document frequencies.
+            idf: (v,) inverse document frequencies of the terms.
         """
         self.analyzer, self.vocabulary, self.idf = analyzer, list(vocabulary), np.asarray(idf, np.float32)
-        self._numbers = {term: number for number, term in enumerate(self.vocabulary)}
-        self._of_word: dict[str, list[int]] = {}
+        self._number_of = {term: number for number, term in enumerate(self.vocabulary)}
+        self._numbers_of_word: dict[str, list[int]] = {}
 
     def _terms(self, tokens: list[str]) -> list[int]:
-        """Numbers of the terms of a text, one for each time that it is there."""
-        numbers = self._numbers
+        """Numbers of the known terms of a text, once per occurrence."""
+        numbers = self._number_of
         if self.analyzer != "parts":
             return [number for term in ANALYZERS[self.analyzer](tokens) if (number := numbers.get(term)) is not None]
-        found: list[int] = []
-        known = self._of_word
+        term_numbers: list[int] = []
+        cache = self._numbers_of_word
         for token in tokens:  # a word has the same parts in every text
-            mine = known.get(token)
-            if mine is None:
-                mine = [number for term in parts([token]) if (number := numbers.get(term)) is not None]
-                if len(known) < MOST_WORDS:
-                    known[token] = mine
-            found += mine
-        return found
+            word_numbers = cache.get(token)
+            if word_numbers is None:
+                word_numbers = [number for term in parts([token]) if (number := numbers.get(term)) is not None]
+                if len(cache) < MOST_WORDS:
+                    cache[token] = word_numbers
+            term_numbers += word_numbers
+        return term_numbers
 
     @classmethod
     def fit(cls, analyzer: str, texts: Iterable[list[str]], *, fewest: int = 2, most: int = 200_000) -> "Tfidf":
-        """Learn the vocabulary of texts, each given as words.
+        """Fit the vocabulary to texts, each given as words.
 
         Args:
             analyzer: one of ``ANALYZERS``.
-            texts: words of each.
-            fewest: texts that a term must be in.
-            most: terms; the most frequent are kept.
+            texts: words of each text.
+            fewest: smallest number of texts that contain a term.
+            most: greatest number of terms; the most frequent are kept.
         """
         counts: dict[str, int] = {}
         total = 0
@@ -102,22 +102,24 @@ class Tfidf:
             total += 1
             for term in set(ANALYZERS[analyzer](tokens)):
                 counts[term] = counts.get(term, 0) + 1
-        kept = sorted((term for term, count in counts.items() if count >= fewest), key=lambda term: -counts[term])
-        kept = sorted(kept[:most])
-        frequency = np.array([counts[term] for term in kept], np.float64)
-        return cls(analyzer, kept, np.log((1 + total) / (1 + frequency)) + 1)
+        vocabulary = sorted((term for term, count in counts.items() if count >= fewest), key=lambda term: -counts[term])
+        vocabulary = sorted(vocabulary[:most])
+        frequency = np.array([counts[term] for term in vocabulary], np.float64)
+        return cls(analyzer, vocabulary, np.log((1 + total) / (1 + frequency)) + 1)
 
     def rows(self, texts: Sequence[list[str]]) -> SparseRows:
-        """Texts, each given as words, as rows; a text without a known term is a row of zeros."""
-        found: list[int] = []
+        """Transform texts, each given as words, to rows; a text without a known term is a row of zeros."""
+        term_numbers: list[int] = []
         lengths: list[int] = []
-        before = 0
+        previous_count = 0
         for tokens in texts:
-            found += self._terms(tokens)
-            lengths.append(len(found) - before)
-            before = len(found)
+            term_numbers += self._terms(tokens)
+            lengths.append(len(term_numbers) - previous_count)
+            previous_count = len(term_numbers)
         width = len(self.vocabulary)
-        cells = np.repeat(np.arange(len(texts), dtype=np.int64), lengths) * max(width, 1) + np.array(found, np.int64)
+        cells = np.repeat(np.arange(len(texts), dtype=np.int64), lengths) * max(width, 1) + np.array(
+            term_numbers, np.int64
+        )
         cells, counts = np.unique(cells, return_counts=True)
         rows, terms = np.divmod(cells, max(width, 1))
         starts = np.searchsorted(rows, np.arange(len(texts) + 1))

@@ -1,4 +1,4 @@
-"""Words of a text, and the n-grams that models count."""
+"""Tokenization of texts, and the n-grams that models count."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -35,31 +35,31 @@ NEGATIONS = frozenset(
     ]
 )
 REACH = 4
-"""Words after a negation that it may turn round (Pang, Lee and Vaithyanathan 2002 mark all until punctuation)."""
+"""Number of words after a negation that are negated (Pang, Lee and Vaithyanathan 2002: all until punctuation)."""
 _STOPS = frozenset('.,;:!?"()')
 LONGEST_WORDS, SHORTEST_PART, LONGEST_PART = 3, 2, 6
 
 
 def words(text: str) -> list[str]:
-    """Words, emoji and punctuation in lower case; "don't" is two, as the Penn Treebank has it.
+    """Split a text into words, emoji and punctuation in lower case; "don't" becomes two tokens as in the Penn Treebank.
 
     >>> words("I don't like Bono's album!!")
     ['i', 'do', "n't", 'like', 'bono', "'s", 'album', '!!']
     """
-    found: list[str] = []
+    tokens: list[str] = []
     for match in _TOKEN.findall(text.lower()):
         token = match[:_LONGEST_WORD].replace("’", "'")
         if "'" in token:
             split = _NEGATED.match(token) or _CLITIC.match(token)
             if split:
-                found += [part for part in split.groups() if part]
+                tokens += [part for part in split.groups() if part]
                 continue
-        found.append(token[:3] if token[0] in "!?." else token)
-    return found
+        tokens.append(token[:3] if token[0] in "!?." else token)
+    return tokens
 
 
 def runs(tokens: list[str]) -> Iterator[str]:
-    """Runs of one to three words."""
+    """Yield all sequences of one to three words."""
     yield from tokens
     for length in range(2, LONGEST_WORDS + 1):
         for start in range(len(tokens) - length + 1):
@@ -67,7 +67,7 @@ def runs(tokens: list[str]) -> Iterator[str]:
 
 
 def turned(tokens: list[str]) -> Iterator[str]:
-    """Runs of one and two words, and each word within reach of a negation once more, marked.
+    """Yield all sequences of one and two words, and each word within reach of a negation again with a mark.
 
     >>> list(turned(["not", "good"]))
     ['not', 'good', 'not good', '¬good']
@@ -75,20 +75,20 @@ def turned(tokens: list[str]) -> Iterator[str]:
     yield from tokens
     for first, second in pairwise(tokens):
         yield f"{first} {second}"
-    left = 0
+    remaining = 0
     for token in tokens:
         if token in NEGATIONS:
-            left = REACH
+            remaining = REACH
             continue
         if token[0] in _STOPS:
-            left = 0
-        elif left:
+            remaining = 0
+        elif remaining:
             yield f"¬{token}"
-            left -= 1
+            remaining -= 1
 
 
 def parts(tokens: list[str]) -> Iterator[str]:
-    """Parts of two to six characters of each word, its borders included."""
+    """Yield the character n-grams (two to six characters) of each word, including its borders."""
     for token in tokens:
         yield from _parts(token)
 
@@ -104,4 +104,4 @@ def _parts(token: str) -> tuple[str, ...]:
 
 
 ANALYZERS: dict[str, Callable[[list[str]], Iterator[str]]] = {"runs": runs, "turned": turned, "parts": parts}
-"""Name, as bundles have it → what of the words is counted."""
+"""Name of an analyzer in bundles → function from words to counted terms."""

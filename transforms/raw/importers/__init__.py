@@ -1,9 +1,9 @@
-"""Other people's formats, one a file, read into raw tables.
+"""Importers of foreign formats into raw tables, one format per module.
 
-An importer is a ``Format``: a name, what it expects to find, and ``read(path)``, which yields ``Batch`` after
-``Batch`` in bounded memory. What is not a row becomes ``malformed`` with a reason; a file that is not of the format
-at all raises ``InputError`` before anything is yielded. Identifiers get the source's prefix, so that two sources
-never share a user by accident.
+An importer is a ``Format``: a name, a description of the expected files, and ``read(path)``, which yields ``Batch``
+after ``Batch`` in bounded memory. A line that is not a row becomes ``malformed`` with a reason. A file that is not of
+the format at all raises ``InputError`` before anything is yielded. Identifiers get the source's prefix, so that two
+sources never share a user by accident.
 """
 
 from feature_repo.discovery import definitions

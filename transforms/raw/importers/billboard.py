@@ -1,9 +1,9 @@
 """Billboard's weekly charts (UT Data's collection): Hot 100 and Billboard 200, as Parquet or CSV.
 
-A title on the Hot 100 is a track; an album on the Billboard 200 is one too, under an identifier of its own. The charts
-have no identifiers: letters and digits of title and performer make them (``bb:hot100:without-me:halsey``), so that
-case and punctuation, which change from week to week, do not split a run. The performer before "Featuring" is the
-artist. A chart is known from its date on.
+A title on the Hot 100 is a track. An album on the Billboard 200 is a track too, with an identifier of its own. The
+charts have no identifiers. They are made of the letters and digits of title and performer
+(``bb:hot100:without-me:halsey``), because case and punctuation change from week to week. The performer before
+"Featuring" is the artist. The created time of a chart is its date.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
 
 CHARTS = {"hot100": "hot100", "hot-100": "hot100", "b200": "b200", "billboard200": "b200", "billboard-200": "b200"}
-"""Stem of a file, or how it begins → chart."""
+"""Prefix of a file's stem → chart."""
 
 _NAMES = {
     "chart_week": "chart_date",
@@ -24,13 +24,13 @@ _NAMES = {
     "peak_pos": "peak",
     "wks_on_chart": "weeks_on_chart",
 }
-"""Columns of the CSV files → those of the Parquet files."""
+"""Column of the CSV files → column of the Parquet files."""
 _NUMBERS = ("rank", "last_week", "peak", "weeks_on_chart")
 _BATCH = 200_000
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """Artists and titles, then the weeks, chart after chart."""
+    """Yield artists and titles, then the weekly entries, chart after chart."""
     BILLBOARD.check(path)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     charts = [(chart, file) for file in files if (chart := _chart(file))]
@@ -40,17 +40,17 @@ def read(path: Path) -> Iterator[Batch]:
     total = sum(table.height for table in tables)
     done = 0
     for table in tables:
-        first = table.sort("event_timestamp", "rank")
+        by_time = table.sort("event_timestamp", "rank")
         yield Batch(
             "artists",
-            first.group_by("artist_id", maintain_order=True).agg(
+            by_time.group_by("artist_id", maintain_order=True).agg(
                 pl.col("artist_name").first().alias("name"), pl.col("event_timestamp").first()
             ),
             total=total,
         )
         yield Batch(
             "tracks",
-            first.group_by("track_id", maintain_order=True).agg(
+            by_time.group_by("track_id", maintain_order=True).agg(
                 pl.col("title", "artist_id", "artist_name", "event_timestamp").first()
             ),
             total=total,
@@ -70,20 +70,20 @@ def _chart(file: Path) -> str | None:
 
 def _table(chart: str, file: Path) -> pl.DataFrame:
     try:
-        told = (
+        rows = (
             pl.read_parquet(file, glob=False)
             if file.suffix == ".parquet"
             else pl.read_csv(file, infer_schema=False, glob=False)
         )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BILLBOARD.mismatch(f"{file}: {str(error).splitlines()[0]}") from error
-    told = told.rename({old: new for old, new in _NAMES.items() if old in told.columns})
-    absent = [name for name in ("chart_date", "title", "performer", *_NUMBERS) if name not in told.columns]
+    rows = rows.rename({old: new for old, new in _NAMES.items() if old in rows.columns})
+    absent = [name for name in ("chart_date", "title", "performer", *_NUMBERS) if name not in rows.columns]
     if absent:
-        raise BILLBOARD.mismatch(f"no column {absent} in {file}, but {told.columns}")
+        raise BILLBOARD.mismatch(f"no column {absent} in {file}, but {rows.columns}")
     artist = pl.col("performer").str.replace(r"(?i)\s+(featuring|feat\.?|ft\.?|with)\s.*$", "")
     date = pl.col("chart_date").cast(pl.String).str.to_date(strict=False)
-    return told.select(
+    return rows.select(
         pl.lit(chart).alias("chart"),
         pl.format("bb:{}:{}:{}", pl.lit(chart), _slug(pl.col("title")), _slug(artist)).alias("track_id"),
         pl.format("bb:{}", _slug(artist)).alias("artist_id"),
@@ -95,7 +95,7 @@ def _table(chart: str, file: Path) -> pl.DataFrame:
 
 
 def _slug(text: pl.Expr) -> pl.Expr:
-    """Letters and digits in lower case with - between words; the text as it is where there are none."""
+    """Letters and digits in lower case with - between words; the stripped text if it has none."""
     words = text.str.to_lowercase().str.replace_all("['’`]", "").str.replace_all(r"[^\p{L}\p{N}]+", "-")
     slug = words.str.strip_chars("-")
     return pl.when(slug == "").then(text.str.strip_chars()).otherwise(slug)

@@ -1,4 +1,4 @@
-"""What an importer is, and the reading of lines that they share."""
+"""The definition of an importer, and the reading of lines that importers share."""
 
 import gzip
 import zlib
@@ -24,10 +24,10 @@ class Format:
     """One importer.
 
     Attributes:
-        name: as on the command line.
-        expects: what ``path`` must be, for help and errors.
-        read: yields the content of ``path`` in batches.
-        resumes: whether ``read`` also takes a data folder, and leaves out what that knows.
+        name: name of the format on the command line.
+        expects: description of a valid ``path``, for help and errors.
+        read: function that yields the content of ``path`` in batches.
+        resumes: whether ``read`` also takes a data folder, and skips what is stored there.
     """
 
     name: str
@@ -36,21 +36,21 @@ class Format:
     resumes: bool = False
 
     def batches(self, path: Path, home: Home) -> Iterator[Batch]:
-        """The content of ``path``; without what ``home`` knows already, if that saves work."""
+        """Yield the content of ``path`` in batches; a resuming importer skips what ``home`` already stores."""
         return self.read(path, home) if self.resumes else self.read(path)
 
     def check(self, path: Path) -> Path:
-        """The path, if anything is there.
+        """Return the path if it exists.
 
         Raises:
-            InputError: nothing is.
+            InputError: the path does not exist.
         """
         if not path.exists():
             raise self.mismatch(f"nothing at {path}")
         return path
 
     def mismatch(self, found: str) -> InputError:
-        """The error of a path that is not of this format."""
+        """The error for a path that is not of this format."""
         return InputError(
             expected=self.expects,
             found=found,
@@ -60,7 +60,7 @@ class Format:
 
 @dataclass
 class Rows:
-    """Rows of one table on their way into a batch, and the lines that were none."""
+    """A buffer of rows of one table, and of malformed lines, for the next batch."""
 
     table: str
     columns: dict[str, pl.DataType]
@@ -70,11 +70,11 @@ class Rows:
         self.malformed: list[tuple[str, str]] = []
 
     def refuse(self, reason: str, row: str) -> None:
-        """Note what could not be read as a row, and why."""
+        """Record a malformed line with the reason."""
         self.malformed.append((reason, row[:2_000]))
 
     def flush(self, done: float, total: float) -> Batch:
-        """Everything so far as a batch; starts anew."""
+        """Return the buffered rows as a batch, and empty the buffer."""
         frame = pl.DataFrame(self.rows, schema=self.columns, orient="row", strict=False)
         malformed = pl.DataFrame(self.malformed, schema=QUARANTINE, orient="row")
         self.rows, self.malformed = [], []
@@ -82,21 +82,21 @@ class Rows:
 
 
 EPOCH_SECONDS = pl.Int64()
-"""Type of a time that a source gives in whole seconds; see ``from_seconds``."""
+"""Type of a column of times in whole seconds since 1970; see ``from_seconds``."""
 
 
 def from_seconds(batch: Batch, *columns: str) -> Batch:
-    """The batch with columns of seconds since 1970 UTC turned into timestamps."""
+    """Convert columns of seconds since 1970 UTC to timestamps."""
     times = [(pl.col(name) * 1_000_000).cast(MICROSECONDS_UTC) for name in columns]
     return Batch(batch.table, batch.rows.with_columns(times), batch.malformed, batch.done, batch.total)
 
 
 @contextmanager
 def opened(path: Path, kind: Format) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
-    """A file's bytes, unpacked if it is gzip, and how many bytes of it are read.
+    """Open a file; yields its bytes, unpacked if it is gzip, and a function that returns the file bytes read so far.
 
     Raises:
-        InputError: the gzip is cut short or damaged.
+        InputError: the gzip file is truncated or damaged.
     """
     with path.open("rb") as packed:
         magic = packed.read(2)
@@ -116,14 +116,14 @@ def opened(path: Path, kind: Format) -> Iterator[tuple[IO[bytes], Callable[[], i
 
 
 def lines(path: Path, kind: Format) -> Iterator[tuple[bytes, int]]:
-    """Each line without its end, and the bytes read so far."""
+    """Yield each line without its end, and the bytes read so far (every 1,000 lines; 0 otherwise)."""
     with opened(path, kind) as (handle, position):
         for number, line in enumerate(handle):
             yield line.rstrip(b"\r\n"), position() if number % 1_000 == 0 else 0
 
 
 def decoded(line: bytes, rows: Rows) -> str | None:
-    """The line as text; one that is not UTF-8 is refused."""
+    """Decode a line; one that is not UTF-8 is recorded as malformed, and None is returned."""
     try:
         return line.decode()
     except UnicodeDecodeError:

@@ -43,7 +43,7 @@ _FRIENDS = {"user_id": pl.String(), "friend_id": pl.String(), **_TIME}
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """Artists and listeners first, then counts, friends and tags."""
+    """Yield artists and listeners first, then counts, friends and tags."""
     LASTFM.check(path)
     for name in _FILES:
         if not (path / name).is_file():
@@ -55,19 +55,19 @@ def read(path: Path) -> Iterator[Batch]:
 
 
 def _rows(path: Path, rows: Rows, width: int, numeric: int) -> Iterator[tuple[list[str], int]]:
-    """Fields of each line, its header left out; a line of other width or without its numbers is refused."""
-    for place, (line, position) in enumerate(lines(path, LASTFM)):
+    """Yield the fields of each line but the header; refuses lines of another width or without the numbers."""
+    for line_number, (line, position) in enumerate(lines(path, LASTFM)):
         text = _text(line)
         fields = text.split("\t")
-        numbers = all(field.lstrip("-").isdigit() for field in fields[:numeric])
-        if len(fields) >= width and numbers:
+        is_numeric = all(field.lstrip("-").isdigit() for field in fields[:numeric])
+        if len(fields) >= width and is_numeric:
             yield fields, position
-        elif place > 0 or len(fields) < width:  # the first line may be the header
+        elif line_number > 0 or len(fields) < width:  # the first line may be the header
             rows.refuse(f"not {width} fields between tabs, the first {numeric} numbers", text)
 
 
 def _text(line: bytes) -> str:
-    """The files mix UTF-8 and ISO 8859-1, as published."""
+    """Decode a line; the published files mix UTF-8 and ISO 8859-1."""
     try:
         return line.decode()
     except UnicodeDecodeError:

@@ -39,7 +39,7 @@ _SUFFIXES = (".jsonl", ".listens", ".json")
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """File after file, by name."""
+    """Yield the listens file after file, ordered by name."""
     LISTENBRAINZ.check(path)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if _is_listens(file))
     if not files:
@@ -71,7 +71,7 @@ def _file(file: Path, seen: set[str], before: int, total: int) -> Iterator[Batch
             if not line.strip():
                 continue
             text = decoded(line, plays)
-            if text is not None and _listen(text, tables, seen):
+            if text is not None and _append_listen(text, tables, seen):
                 good += 1
             if len(plays.malformed) >= 1_000 and not good:
                 raise LISTENBRAINZ.mismatch(f"no line of {file} is a listen")
@@ -80,7 +80,7 @@ def _file(file: Path, seen: set[str], before: int, total: int) -> Iterator[Batch
         if plays.malformed and not good:
             raise LISTENBRAINZ.mismatch(f"no line of {file} is a listen")
     except InputError:
-        if good:  # what could be read before the file broke off
+        if good:  # store the listens before the file broke off
             yield from _flush(tables, before + done, total)
         raise
     yield from _flush(tables, before + file.stat().st_size, total)
@@ -91,13 +91,13 @@ def _flush(tables: dict[str, Rows], done: int, total: int) -> Iterator[Batch]:
         yield from_seconds(rows.flush(done, total), *(name for name in _TIMES if name in rows.columns))
 
 
-def _listen(text: str, tables: dict[str, Rows], seen: set[str]) -> bool:
+def _append_listen(text: str, tables: dict[str, Rows], seen: set[str]) -> bool:
     plays = tables["plays"]
     try:
         listen: dict[str, Any] = json.loads(text)
         meta: dict[str, Any] = listen["track_metadata"]
         title, name = meta["track_name"], meta["artist_name"]
-        more: dict[str, Any] = meta.get("additional_info") or {}
+        info: dict[str, Any] = meta.get("additional_info") or {}
         mapping: dict[str, Any] = meta.get("mbid_mapping") or {}
         started = int(listen["listened_at"] if "listened_at" in listen else listen["timestamp"])
         created = _seconds(listen.get("inserted_at"), started)
@@ -108,15 +108,15 @@ def _listen(text: str, tables: dict[str, Rows], seen: set[str]) -> bool:
     except (KeyError, TypeError, ValueError, AttributeError):
         plays.refuse("not a listen with listened_at, track_name and artist_name", text)
         return False
-    recording = more.get("recording_mbid") or mapping.get("recording_mbid") or listen.get("recording_msid")
+    recording = info.get("recording_mbid") or mapping.get("recording_mbid") or listen.get("recording_msid")
     track = f"mb:{recording}" if recording else f"mb:{name}/{title}"
-    artists = more.get("artist_mbids") or mapping.get("artist_mbids")
+    artists = info.get("artist_mbids") or mapping.get("artist_mbids")
     artist = f"mb:{artists[0]}" if artists else f"mb:{name}"
     user_id = f"lb:{user}" if user else None
-    plays.rows.append((user_id, track, artist, more.get("media_player"), started, max(created, started)))
+    plays.rows.append((user_id, track, artist, info.get("media_player"), started, max(created, started)))
     if track not in seen:
         seen.add(track)
-        tables["tracks"].rows.append((track, artist, name, title, _duration(more), started))
+        tables["tracks"].rows.append((track, artist, name, title, _duration(info), started))
     if artist not in seen:
         seen.add(artist)
         tables["artists"].rows.append((artist, name, started))
@@ -135,10 +135,10 @@ def _seconds(value: object, fallback: int) -> int:
     return fallback
 
 
-def _duration(more: dict[str, Any]) -> int | None:
-    if isinstance(more.get("duration_ms"), int):
-        return more["duration_ms"]
-    seconds = more.get("duration")
+def _duration(info: dict[str, Any]) -> int | None:
+    if isinstance(info.get("duration_ms"), int):
+        return info["duration_ms"]
+    seconds = info.get("duration")
     return seconds * 1_000 if isinstance(seconds, int) else None
 
 

@@ -1,4 +1,4 @@
-"""Logs of hosts: syslog, sshd's lines in it, and Apache's error log, as those programs write them."""
+"""Host logs in the original formats: syslog with sshd's lines, and Apache's error log."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,11 +34,12 @@ _TEMPLATE_LENGTH = 256
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """One file, or every file ``*.log`` of a folder; lines become ``log_lines``, those of sshd about access also
-    ``logins``. Where a line tells no year, the newest is of the year in which the file was last changed.
+    """Yield the lines of one file, or of every file ``*.log`` of a folder, as ``log_lines``; logins also as ``logins``.
+
+    Where lines have no year, the newest line is of the year in which the file was last changed.
 
     Raises:
-        InputError: there is nothing at the path, or no line in it is of a known format.
+        InputError: the path does not exist, or no line is of a known format.
     """
     LOGS.check(path)
     files = sorted(path.rglob("*.log")) if path.is_dir() else [path]
@@ -46,10 +47,10 @@ def read(path: Path) -> Iterator[Batch]:
         raise LOGS.mismatch(f"no file *.log in {path}")
     templates = Templates()
     for number, file in enumerate(files):
-        yield from _one(file, templates, number, len(files))
+        yield from _read_file(file, templates, number, len(files))
 
 
-def _one(file: Path, templates: Templates, number: int, total: int) -> Iterator[Batch]:
+def _read_file(file: Path, templates: Templates, file_index: int, file_count: int) -> Iterator[Batch]:
     rows, logins = Rows("log_lines", _LINES), Rows("logins", _LOGINS)
     newest = _newest_year(file)
     parsed: list[Line] = []
@@ -62,45 +63,46 @@ def _one(file: Path, templates: Templates, number: int, total: int) -> Iterator[
             rows.refuse("of no known log format", text)
         else:
             parsed.append(line)
-    if not parsed and number + 1 == total:
+    if not parsed and file_index + 1 == file_count:
         raise LOGS.mismatch(f"no line of a known format in {file.name}")
-    parsed = _dated(parsed, newest)
+    parsed = _with_years(parsed, newest)
     for line in parsed:
         templates.learn(line.message)
     counts: dict[tuple[str, str, datetime], int] = {}
     for line in parsed:
         host = line.host or file.stem
-        place = counts[host, line.program, line.at] = counts.get((host, line.program, line.at), -1) + 1
+        number = counts[host, line.program, line.at] = counts.get((host, line.program, line.at), -1) + 1
         template = templates.match(line.message)[:_TEMPLATE_LENGTH]
-        rows.rows.append((host, line.program, place, line.level, template, line.message, line.at))
-        tried = attempt(line)
-        for again in range(tried.times if tried else 0):
-            session = f"{host}/{line.pid or ''}/{tried.port}/{place}/{again}"  # type: ignore[union-attr]
-            logins.rows.append((tried.user, tried.client_ip, session, tried.success, line.at))  # type: ignore[union-attr]
+        rows.rows.append((host, line.program, number, line.level, template, line.message, line.at))
+        login = attempt(line)
+        for repetition in range(login.times if login else 0):
+            session = f"{host}/{line.pid or ''}/{login.port}/{number}/{repetition}"  # type: ignore[union-attr]
+            logins.rows.append((login.user, login.client_ip, session, login.success, line.at))  # type: ignore[union-attr]
         if len(rows.rows) >= BATCH_ROWS:
-            yield rows.flush(number, total)
-    yield rows.flush(number + 1, total)
-    yield logins.flush(number + 1, total)
+            yield rows.flush(file_index, file_count)
+    yield rows.flush(file_index + 1, file_count)
+    yield logins.flush(file_index + 1, file_count)
 
 
 def _newest_year(file: Path) -> int:
     return datetime.fromtimestamp(file.stat().st_mtime, UTC).year
 
 
-def _dated(parsed: list[Line], newest: int) -> list[Line]:
-    """With the year of each line, where the format tells none; a future one is of the year before."""
-    undated = [line.program != "apache" for line in parsed]
-    if not any(undated):
+def _with_years(parsed: list[Line], newest: int) -> list[Line]:
+    """Set the year of lines whose format has none; a date in the future is of the year before."""
+    needs_year = [line.program != "apache" for line in parsed]
+    if not any(needs_year):
         return parsed
-    found = years([line.at.month for line in parsed], newest)
-    last = parsed[-1].at.replace(year=found[-1])
-    back = 1 if last > datetime.now(UTC) else 0
+    line_years = years([line.at.month for line in parsed], newest)
+    last = parsed[-1].at.replace(year=line_years[-1])
+    shift_years = 1 if last > datetime.now(UTC) else 0
     return [
-        _moved(line, year - back) if free else line for line, year, free in zip(parsed, found, undated, strict=True)
+        _with_year(line, year - shift_years) if missing else line
+        for line, year, missing in zip(parsed, line_years, needs_year, strict=True)
     ]
 
 
-def _moved(line: Line, year: int) -> Line:
+def _with_year(line: Line, year: int) -> Line:
     try:
         return replace(line, at=line.at.replace(year=year))
     except ValueError:  # 29 February of a year that has none

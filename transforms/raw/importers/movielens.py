@@ -1,8 +1,8 @@
 """MovieLens 100k (GroupLens): ratings with real timestamps stand in for plays.
 
 A film is a track and a rating is a play; 1 or 2 stars count as skipped. MovieLens names no makers, so the film's
-set of genres stands in for the artist, which lets features about artists carry taste. Nothing tells when a user or a
-film was first known: they are stamped with the opening of the collection (1997-09-01).
+set of genres stands in for the artist, so that artist features carry taste. The data have no creation times of users
+and films: they are stamped with the opening of the collection (1997-09-01).
 """
 
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ _PLAYS = {
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """Catalogue and users first, then the ratings."""
+    """Yield catalogue and users first, then the ratings."""
     MOVIELENS.check(path)
     for name in ("u.data", "u.item", "u.genre"):
         if not (path / name).is_file():
@@ -84,14 +84,14 @@ def _tracks(path: Path, genres: list[str]) -> tuple[Rows, dict[str, str]]:
         if len(fields) != ITEM_FIELDS or not fields[0].isdigit():
             rows.refuse(f"not {ITEM_FIELDS} fields between |, the first a number", text)
             continue
-        own = [genre for genre, flag in zip(genres, fields[5:], strict=False) if flag == "1"]
-        artist = "ml:" + "+".join(own or ["unknown"])
+        film_genres = [genre for genre, flag in zip(genres, fields[5:], strict=False) if flag == "1"]
+        artist = "ml:" + "+".join(film_genres or ["unknown"])
         artist_of[fields[0]] = artist
         rows.rows.append(
             (
                 f"ml:{fields[0]}",
                 fields[1],
-                own,
+                film_genres,
                 _day(fields[2]),
                 artist,
                 _artist_name(artist),

@@ -1,8 +1,8 @@
 """Spotify's "extended streaming history", as every account can ask for it.
 
 A folder, a zip or single JSON files (``Streaming_History_Audio_*.json``, formerly ``endsong_*.json``), each an array
-of plays. ``ts`` is the moment a play *ended*: it started ``ms_played`` before, and was known at ``ts``. The export
-names tracks by URI and artists by name. Addresses and locations in it are not read. Podcasts and videos are no
+of plays. ``ts`` is the moment when a play *ended*: its event time is ``ms_played`` earlier, its created time ``ts``.
+The export names tracks by URI and artists by name. Addresses and locations are not read. Podcasts and videos are not
 tracks and go to quarantine.
 """
 
@@ -55,13 +55,13 @@ _CONTEXTS = {"trackdone": "autoplay", "clickrow": "library", "playbtn": "library
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """File after file, oldest name first."""
+    """Yield the plays file after file, ordered by name."""
     names = _members(SPOTIFY.check(path))
     if not names:
         raise SPOTIFY.mismatch(f"no JSON file of a streaming history in {path}")
     seen: set[str] = set()
-    for place, name in enumerate(names):
-        yield from _file(path, name, seen, place, len(names))
+    for index, name in enumerate(names):
+        yield from _file(path, name, seen, index, len(names))
 
 
 def _members(path: Path) -> list[str]:
@@ -87,7 +87,7 @@ def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
             yield handle
 
 
-def _file(path: Path, name: str, seen: set[str], place: int, files: int) -> Iterator[Batch]:
+def _file(path: Path, name: str, seen: set[str], index: int, files: int) -> Iterator[Batch]:
     tables = {
         "artists": Rows("artists", _ARTISTS),
         "tracks": Rows("tracks", _TRACKS),
@@ -103,28 +103,28 @@ def _file(path: Path, name: str, seen: set[str], place: int, files: int) -> Iter
                 count += 1
                 _record(record, tables, seen)
                 if count % BATCH_ROWS == 0:
-                    yield from (rows.flush(place, files) for rows in tables.values())
+                    yield from (rows.flush(index, files) for rows in tables.values())
         except ijson.JSONError as error:
-            yield from (rows.flush(place, files) for rows in tables.values())
+            yield from (rows.flush(index, files) for rows in tables.values())
             raise InputError(
                 expected=f"a whole JSON array in {name}",
                 found=f"{error} after {count:,} plays".replace("\n", " "),
                 next_command=f"get the export again, then: python -m transforms import spotify {path}",
             ) from error
-    yield from (rows.flush(place + 1, files) for rows in tables.values())
+    yield from (rows.flush(index + 1, files) for rows in tables.values())
 
 
 def _record(record: dict[str, Any], tables: dict[str, Rows], seen: set[str]) -> None:
     plays = tables["plays"]
     track, title = record.get("spotify_track_uri"), record.get("master_metadata_track_name")
     if not track:
-        plays.refuse("not a track (a podcast or video)", _shown(record))
+        plays.refuse("not a track (a podcast or video)", _summary(record))
         return
     try:
         ended = datetime.fromisoformat(record["ts"]).replace(tzinfo=UTC)
         played = int(record.get("ms_played") or 0)
     except (KeyError, TypeError, ValueError):
-        plays.refuse("ts or ms_played cannot be read", _shown(record))
+        plays.refuse("ts or ms_played cannot be read", _summary(record))
         return
     user = f"spotify:{record.get('username') or 'me'}"
     name = record.get("master_metadata_album_artist_name")
@@ -161,10 +161,10 @@ def _device(platform: str | None) -> str | None:
     return next((name for name, signs in _DEVICES.items() if any(sign in text for sign in signs)), platform)
 
 
-def _shown(record: dict[str, Any]) -> str:
-    kept = ("ts", "ms_played", "spotify_track_uri", "master_metadata_track_name", "episode_name")
+def _summary(record: dict[str, Any]) -> str:
+    fields = ("ts", "ms_played", "spotify_track_uri", "master_metadata_track_name", "episode_name")
     return str(
-        {key: float(value) if isinstance(value, Decimal) else value for key, value in record.items() if key in kept}
+        {key: float(value) if isinstance(value, Decimal) else value for key, value in record.items() if key in fields}
     )
 
 

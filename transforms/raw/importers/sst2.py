@@ -1,8 +1,8 @@
 """The Stanford Sentiment Treebank with two classes (Socher et al. 2013): sentences of film reviews and their phrases.
 
-A file, or a folder with ``train.tsv`` and others, of lines ``sentence<TAB>label`` (0 negative, 1 positive). The
-tokens of the Penn Treebank are put together again as people write them. The corpus has no times; all of it counts as
-known since it was published.
+The input is a file, or a folder with ``train.tsv`` and others, of lines ``sentence<TAB>label`` (0 negative, 1
+positive). The tokens of the Penn Treebank are joined to ordinary text. The corpus has no times: event time and created
+time are the date of publication.
 """
 
 import re
@@ -21,7 +21,7 @@ _AFTER = re.compile(r" ([.,;:!?%)])")
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """Sentences and phrases, file after file.
+    """Yield sentences and phrases with their labels, file after file.
 
     Raises:
         InputError: there is no TSV file, or its lines are not sentence and label.
@@ -58,7 +58,7 @@ def read(path: Path) -> Iterator[Batch]:
 
 
 def untokenized(sentence: str) -> str:
-    """As people write it.
+    """Join the tokens of the Penn Treebank to ordinary text.
 
     >>> untokenized("it does n't work , bono 's ( new ) film .")
     "it doesn't work, bono's (new) film."

@@ -1,9 +1,9 @@
-"""Texts of any origin: CSV with a header, or one JSON object a line.
+"""Texts of any origin: CSV with a header, or one JSON object per line.
 
-``text`` must be there. Of ``text_id``, ``entity`` (track, artist, user, corpus), ``entity_id``, ``kind``, ``language``,
-``author_id``, ``event_timestamp`` (ISO 8601, or seconds since 1970) and ``created_timestamp``, what is missing gets a
-default: a digest of the content, a corpus named as the file, sentences, the time of the file. Columns ``sentiment``
-and ``emotion`` are labels.
+``text`` is required. Optional are ``text_id``, ``entity`` (track, artist, user, corpus), ``entity_id``, ``kind``,
+``language``, ``author_id``, ``event_timestamp`` (ISO 8601, or seconds since 1970) and ``created_timestamp``. Defaults:
+the id is a digest of the content, the entity a corpus named after the file, the kind a sentence, the time that of the
+file. Columns ``sentiment`` and ``emotion`` are labels.
 """
 
 import csv
@@ -41,15 +41,15 @@ LABEL_COLUMNS = {
 
 
 def text_id(source: str, *parts: str) -> str:
-    """A name for a text that comes without one: the same text of the same source gets the same."""
+    """The id of a text that has none in its source: the same text of the same source gets the same id."""
     return f"{source}:{hashlib.sha256(chr(31).join(parts).encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """Texts and their labels.
+    """Yield the texts of a file and their labels.
 
     Raises:
-        InputError: there is no such file, or its first line names no ``text``.
+        InputError: the file does not exist, or has no column or field ``text``.
     """
     TEXTS.check(path)
     if path.is_dir():
@@ -65,7 +65,7 @@ def read(path: Path) -> Iterator[Batch]:
                 raise TEXTS.mismatch(f"no text among {list(row)[:12]} in {path}")
             texts.refuse("no text", json.dumps(row, default=str)[:500])
         else:
-            _put(row, path.stem, modified, texts, labels)
+            _append(row, path.stem, modified, texts, labels)
         if len(texts.rows) >= BATCH_ROWS:
             yield texts.flush(position, size)
             yield labels.flush(position, size)
@@ -73,26 +73,28 @@ def read(path: Path) -> Iterator[Batch]:
     yield labels.flush(size, size)
 
 
-def _put(row: dict[str, Any], source: str, modified: datetime, texts: Rows, labels: Rows) -> None:
+def _append(row: dict[str, Any], source: str, modified: datetime, texts: Rows, labels: Rows) -> None:
     text = row["text"]
     try:
-        at = _moment(row.get("event_timestamp")) or modified
-        known = _moment(row.get("created_timestamp")) or at
+        event_time = _moment(row.get("event_timestamp")) or modified
+        created = _moment(row.get("created_timestamp")) or event_time
     except (ValueError, OverflowError, OSError, TypeError):
         texts.refuse("a time that cannot be read", json.dumps(row, default=str)[:500])
         return
-    entity, about, kind = (_told(row, name) for name in ("entity", "entity_id", "kind"))
-    entity, about, kind = entity or "corpus", about or source, kind or "sentence"
-    name = _told(row, "text_id") or text_id(source, entity, about, kind, text)
+    entity, entity_id, kind = (_field(row, column) for column in ("entity", "entity_id", "kind"))
+    entity, entity_id, kind = entity or "corpus", entity_id or source, kind or "sentence"
+    row_id = _field(row, "text_id") or text_id(source, entity, entity_id, kind, text)
     text = text.encode(errors="replace").decode()  # lone surrogates cannot be stored
-    texts.rows.append((name, entity, about, kind, text, _told(row, "language"), _told(row, "author_id"), at, known))
+    texts.rows.append(
+        (row_id, entity, entity_id, kind, text, _field(row, "language"), _field(row, "author_id"), event_time, created)
+    )
     for task in TASKS:
-        label = _told(row, task)
+        label = _field(row, task)
         if label:
-            labels.rows.append((name, task, label, known))
+            labels.rows.append((row_id, task, label, created))
 
 
-def _told(row: dict[str, Any], name: str) -> str | None:
+def _field(row: dict[str, Any], name: str) -> str | None:
     value = row.get(name)
     return None if value is None or str(value).strip() == "" else str(value).strip()
 
@@ -105,14 +107,14 @@ def _moment(value: Any) -> datetime | None:
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     try:
-        found = datetime.fromisoformat(str(value).strip())
+        moment = datetime.fromisoformat(str(value).strip())
     except ValueError:
         return datetime.fromtimestamp(float(str(value)), UTC)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _rows(path: Path) -> Iterator[tuple[dict[str, Any] | str, int]]:
-    """Rows, or lines that are none, and how many bytes are read."""
+    """Yield rows, or malformed lines as text, and the characters read so far."""
     position = 0
     with path.open(encoding="utf-8", errors="replace", newline="") as handle:
         first = handle.read(1)

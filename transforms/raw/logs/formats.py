@@ -1,7 +1,7 @@
-"""A line of a log taken apart: syslog (which sshd writes into too) and Apache's error log.
+"""Parsers of log lines: syslog (with sshd's lines) and Apache's error log.
 
-Syslog tells no year: that of the file's newest line is given by whoever reads it, and a line whose month is later than
-the one after it belongs to the year before.
+Syslog lines have no year. The caller passes the year of the newest line; a line whose month is later than that of the
+next line belongs to the year before.
 """
 
 import re
@@ -25,15 +25,15 @@ MOST_REPEATED = 10_000
 
 @dataclass(frozen=True)
 class Line:
-    """One line.
+    """One parsed log line.
 
     Attributes:
-        at: when, UTC (logs tell no zone).
-        host: where; None if the format does not tell.
-        program: who wrote it.
-        pid: of the process; None if not told.
-        level: None if not told.
-        message: the rest.
+        at: event time, taken as UTC (logs have no zone).
+        host: name of the host; None if the format has none.
+        program: name of the program that wrote the line.
+        pid: process id; None if the line has none.
+        level: severity; None if the line has none.
+        message: rest of the line.
     """
 
     at: datetime
@@ -46,14 +46,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt to log in, as sshd told it.
+    """A login attempt that sshd logged.
 
     Attributes:
-        user: whose account.
-        client_ip: from where.
-        port: of the client.
-        success: whether it was let in.
-        times: how often.
+        user: name of the account.
+        client_ip: address of the client.
+        port: port of the client.
+        success: whether the login was accepted.
+        times: number of attempts that the line stands for.
     """
 
     user: str
@@ -64,48 +64,48 @@ class Attempt:
 
 
 def parse(text: str, year: int) -> Line | None:
-    """A line, or None if it is of neither format. ``year`` counts where the line tells none."""
-    if found := _APACHE.fullmatch(text):
-        at = _time(found["time"], "%a %b %d %H:%M:%S %Y")
-        return None if at is None else Line(at, None, "apache", None, found["level"], found["message"])
-    if found := _SYSLOG.fullmatch(text):
-        at = _time(f"{year} {found['time']}", "%Y %b %d %H:%M:%S")
-        return None if at is None else Line(at, found["host"], found["program"], found["pid"], None, found["message"])
-    if found := _LINUX.fullmatch(text):
-        at = _time(f"{year} {found['time']}", "%Y %b %d %H:%M:%S")
-        return None if at is None else Line(at, found["host"], "syslog", None, None, found["message"])
+    """Parse a line; None if it is of neither format. ``year`` is used if the line has none."""
+    if match := _APACHE.fullmatch(text):
+        at = _time(match["time"], "%a %b %d %H:%M:%S %Y")
+        return None if at is None else Line(at, None, "apache", None, match["level"], match["message"])
+    if match := _SYSLOG.fullmatch(text):
+        at = _time(f"{year} {match['time']}", "%Y %b %d %H:%M:%S")
+        return None if at is None else Line(at, match["host"], match["program"], match["pid"], None, match["message"])
+    if match := _LINUX.fullmatch(text):
+        at = _time(f"{year} {match['time']}", "%Y %b %d %H:%M:%S")
+        return None if at is None else Line(at, match["host"], "syslog", None, None, match["message"])
     return None
 
 
 def years(months: Sequence[int], newest: int) -> list[int]:
-    """Year of each line from the months of all of them, oldest first, and the newest line's year.
+    """Infer the year of each line from the months of all lines, oldest first, and the newest line's year.
 
     >>> years([11, 12, 1], 2026)
     [2025, 2025, 2026]
     """
-    found, year = [], newest
-    for place in range(len(months) - 1, -1, -1):
-        if place + 1 < len(months) and months[place] > months[place + 1]:
+    descending, year = [], newest
+    for index in range(len(months) - 1, -1, -1):
+        if index + 1 < len(months) and months[index] > months[index + 1]:
             year -= 1
-        found.append(year)
-    return found[::-1]
+        descending.append(year)
+    return descending[::-1]
 
 
 def attempt(line: Line) -> Attempt | None:
-    """The attempt to log in that a line of sshd tells of, if it does."""
+    """The login attempt in a line of sshd; None if the line is not about one."""
     if line.program != "sshd":
         return None
     times, message = 1, line.message
     if repeated := _REPEATED.match(message):
         times, message = min(int(repeated["times"]), MOST_REPEATED), repeated["message"]
     for pattern, success in ((_FAILED, False), (_ACCEPTED, True)):
-        if found := pattern.match(message):
-            return Attempt(found["user"], found["ip"], found["port"], success, times)
+        if match := pattern.match(message):
+            return Attempt(match["user"], match["ip"], match["port"], success, times)
     return None
 
 
-def _time(text: str, shape: str) -> datetime | None:
+def _time(text: str, pattern: str) -> datetime | None:
     try:
-        return datetime.strptime(text, shape).replace(tzinfo=UTC)
+        return datetime.strptime(text, pattern).replace(tzinfo=UTC)
     except ValueError:
         return None

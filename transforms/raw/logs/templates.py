@@ -1,4 +1,4 @@
-"""The template of a log line: the line without what varies in it.
+"""Templates of log lines: the constant words of a line, with its variable parts masked.
 
 Drain: lines are sorted by their number of words and their first words, then joined to the most similar group (P. He,
 J. Zhu, Z. Zheng, M. R. Lyu, Drain: an online log parsing approach with fixed depth tree, ICWS 2017).
@@ -8,13 +8,13 @@ import re
 
 HOLE = "<*>"
 SIMILAR = 0.5
-"""Share of words that must be the same for a line to join a group."""
+"""Smallest share of equal words for a line to join a group."""
 DEPTH = 2
-"""First words that must be the same."""
+"""Number of first words that must be equal within a group."""
 MOST = 2_000
-"""Groups of one length; beyond, what is new goes into the most similar one. Memory stays bounded."""
+"""Most groups of lines of one length; further lines join the first group, so that memory stays bounded."""
 LONGEST = 200
-"""Words of a line that are looked at."""
+"""Most words of a line that are compared."""
 
 _MASKS = (
     re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?![\w.])"),
@@ -25,11 +25,11 @@ _MASKS = (
 
 
 class Templates:
-    """Groups of like lines, found one line at a time.
+    """Groups of similar lines, learned one line at a time.
 
-    >>> found = Templates()
+    >>> templates = Templates()
     >>> for user in ("ann", "bob", "cy"):
-    ...     template = found.learn(f"session opened for user {user} by (uid=0)")
+    ...     template = templates.learn(f"session opened for user {user} by (uid=0)")
     >>> template
     'session opened for user <*> by (uid=0)'
     """
@@ -38,10 +38,10 @@ class Templates:
         self._groups: dict[tuple[int, tuple[str, ...]], list[list[str]]] = {}
 
     def learn(self, message: str) -> str:
-        """The template of a line; its group takes what varies in it as varying."""
+        """Add a line to its group; returns its template. Words that differ within the group become variable."""
         words = split(message)
         groups = self._groups.setdefault(_branch(words), [])
-        best = _most_alike(groups, words)
+        best = _most_similar(groups, words)
         if best is None and len(groups) < MOST:
             groups.append(words)
             return " ".join(words)
@@ -50,15 +50,15 @@ class Templates:
         return " ".join(group)
 
     def match(self, message: str) -> str:
-        """The template that a line has by now, of lines that were learned; its own words if none is alike."""
+        """The learned template of a line; its own words if no group is similar."""
         words = split(message)
         groups = self._groups.get(_branch(words), [])
-        best = _most_alike(groups, words)
+        best = _most_similar(groups, words)
         return " ".join(words if best is None else groups[best])
 
 
 def split(message: str) -> list[str]:
-    """Words of a line, numbers and addresses already masked."""
+    """Split a line into words, with numbers and addresses masked."""
     for mask in _MASKS:
         message = mask.sub(HOLE, message)
     return message.split()[:LONGEST]
@@ -69,15 +69,15 @@ def _branch(words: list[str]) -> tuple[int, tuple[str, ...]]:
     return len(words), tuple(first)
 
 
-def _most_alike(groups: list[list[str]], words: list[str]) -> int | None:
-    best, most = None, -1.0
+def _most_similar(groups: list[list[str]], words: list[str]) -> int | None:
+    best, best_similarity = None, -1.0
     for number, group in enumerate(groups):
         same = sum(old == new and old != HOLE for old, new in zip(group, words, strict=True))
         holes = sum(old == HOLE for old in group)
-        alike = (same + 1e-6 * holes) / max(len(words) - sum(word == HOLE for word in words), 1)
-        if alike >= SIMILAR and alike > most:
-            best, most = number, alike
+        similarity = (same + 1e-6 * holes) / max(len(words) - sum(word == HOLE for word in words), 1)
+        if similarity >= SIMILAR and similarity > best_similarity:
+            best, best_similarity = number, similarity
     if best is None:
-        # a line of nothing but what varies has no word to be alike in
+        # a line of variable parts alone has no constant word to compare
         return next((number for number, group in enumerate(groups) if group == words), None)
     return best

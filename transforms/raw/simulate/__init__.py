@@ -1,6 +1,5 @@
-"""A seeded world of listening with known truth, in the raw tables' own shape.
+"""A seeded, simulated world of listening with known ground truth, as rows of the raw tables.
 
-``world`` draws who and what there is, ``plays`` lets them listen day by day. The same seed and sizes give the same
-bytes. The truth (tastes, scenes, qualities) lies beside the raw tables, for tests to compare with; nothing reads it
-to make features.
+``world`` draws listeners, artists and tracks; ``plays`` simulates listening day by day. The same seed and sizes give
+the same bytes. The ground truth (tastes, scenes, qualities) lies beside the raw tables for tests. No feature reads it.
 """

@@ -1,8 +1,8 @@
-"""Listening, day by day: sessions, choices, skips, and the dirt of real event streams.
+"""Simulated plays, day by day: sessions, choices of tracks, skips, late and repeated events.
 
-A listener opens a session (more of them at weekends and in the evening), in a context and on a device, with one scene
-in mind. Each play is of a favourite artist or of the session's scene, a track by its appeal that day. What is liked is
-heard to the end more often. Some events arrive late, some twice.
+A listener opens a session (more often at weekends and in the evening) in a context, on a device and with one scene.
+Each play is a track of a favourite artist or of the session's scene, drawn by its appeal that day. Tracks that match
+the taste are skipped less often. Some events arrive late, some twice.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _DAY = 86_400 * _SECOND
 
 
 def listen(world: World, rng: np.random.Generator) -> Iterator[Batch]:
-    """One batch of plays a day."""
+    """Yield one batch of plays per day."""
     size = world.size
     expected = _expected_plays(world)
     for day in range(size.days):
@@ -36,12 +36,12 @@ def listen(world: World, rng: np.random.Generator) -> Iterator[Batch]:
 
 
 def _expected_plays(world: World) -> np.ndarray:
-    """(days, users) expected plays; they add up to ``size.plays`` before duplicates."""
+    """(days, users) expected numbers of plays; the sum is ``size.plays`` before duplicates."""
     size = world.size
     weekdays = np.array([(size.start + timedelta(days=day)).weekday() for day in range(size.days)])
     present = np.arange(size.days)[:, None] >= world.user_signup
-    left = np.clip((world.user_leaves - np.arange(size.days)[:, None]) / FADING, 0, 1)
-    weight = _WEEKDAY[weekdays][:, None] * world.user_activity * present * left
+    fading = np.clip((world.user_leaves - np.arange(size.days)[:, None]) / FADING, 0, 1)
+    weight = _WEEKDAY[weekdays][:, None] * world.user_activity * present * fading
     return weight * (size.plays / weight.sum())
 
 
@@ -87,37 +87,37 @@ def _one_day(world: World, day: int, expected: np.ndarray, rng: np.random.Genera
         }
     ).filter(pl.Series(inside))
     twice = rows.filter(pl.Series(rng.random(rows.height) < TWICE))
-    again = twice.with_columns(created_timestamp=pl.col("created_timestamp") + pl.duration(hours=1))
-    return pl.concat([rows, again])
+    repeated = twice.with_columns(created_timestamp=pl.col("created_timestamp") + pl.duration(hours=1))
+    return pl.concat([rows, repeated])
 
 
 def _draw_rows(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One place drawn from each row of weights that add up to 1."""
+    """Draw one index from each row of weights; each row adds up to 1."""
     drawn = (np.cumsum(weights, axis=1) < rng.random(len(weights))[:, None]).sum(axis=1)
     return np.minimum(drawn, weights.shape[1] - 1)
 
 
 def _choose(world: World, day: int, user: np.ndarray, scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A track for each play, by its appeal on that day within a favourite artist or the session's scene."""
+    """Draw a track for each play, by its appeal on that day within a favourite artist or the session's scene."""
     cumulative = np.concatenate([[0.0], np.cumsum(world.track_appeal[day])])
-    places = np.arange(world.size.artists + 1)
-    artist_first = np.searchsorted(world.track_artist, places)
+    artist_numbers = np.arange(world.size.artists + 1)
+    artist_first = np.searchsorted(world.track_artist, artist_numbers)
     scene_first = np.searchsorted(world.artist_scene[world.track_artist], np.arange(len(world.scene_genre) + 1))
 
     rank = np.minimum(rng.geometric(0.25, len(user)) - 1, world.user_favourites.shape[1] - 1)
     artist = world.user_favourites[user, rank]
-    loyal = rng.random(len(user)) < world.user_loyalty[user]
-    low = np.where(loyal, cumulative[artist_first[artist]], cumulative[scene_first[scene]])
-    high = np.where(loyal, cumulative[artist_first[artist + 1]], cumulative[scene_first[scene + 1]])
-    nothing_there = high <= low  # nothing of theirs is out yet: whatever is played today
-    low, high = np.where(nothing_there, 0.0, low), np.where(nothing_there, cumulative[-1], high)
+    plays_favourite = rng.random(len(user)) < world.user_loyalty[user]
+    low = np.where(plays_favourite, cumulative[artist_first[artist]], cumulative[scene_first[scene]])
+    high = np.where(plays_favourite, cumulative[artist_first[artist + 1]], cumulative[scene_first[scene + 1]])
+    is_empty = high <= low  # no track of the artist or scene is released yet: draw from all tracks
+    low, high = np.where(is_empty, 0.0, low), np.where(is_empty, cumulative[-1], high)
     point = low + rng.random(len(user)) * (high - low)
     return np.clip(np.searchsorted(cumulative, point, side="right") - 1, 0, world.size.tracks - 1)
 
 
 def _skip_probability(world: World, user: np.ndarray, track: np.ndarray, context: np.ndarray) -> np.ndarray:
-    """Less for liked scenes and good tracks, more where something was played to rather than chosen."""
+    """Probability of a skip: lower for liked scenes and good tracks, higher in passive contexts (radio, autoplay)."""
     liking = world.user_taste[user, world.artist_scene[world.track_artist[track]]]
-    lean_back = np.isin(context, [_CONTEXTS.index("radio"), _CONTEXTS.index("autoplay")])
-    logit = 0.6 - 2.5 * world.track_quality[track] - 2.0 * np.sqrt(liking) + 0.6 * lean_back
+    is_passive = np.isin(context, [_CONTEXTS.index("radio"), _CONTEXTS.index("autoplay")])
+    logit = 0.6 - 2.5 * world.track_quality[track] - 2.0 * np.sqrt(liking) + 0.6 * is_passive
     return 1 / (1 + np.exp(-logit))

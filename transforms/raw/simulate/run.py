@@ -1,4 +1,4 @@
-"""Draw a world and store it as any other source would be."""
+"""Draws a world and imports it like any other source."""
 
 import itertools
 
@@ -14,13 +14,13 @@ from transforms.raw.simulate.world import Size, catalogue, draw, truth
 
 
 def simulate(home: Home, size: Size, seed: int, *, progress: Progress = silent) -> Report:
-    """Fill the raw tables with a world; the truth goes to ``simulated/`` in the data folder."""
+    """Fill the raw tables with a simulated world; the ground truth goes to ``simulated/`` in the data folder."""
     rng = np.random.default_rng(seed)
     world = draw(size, rng)
     report = ingest(
         home,
         f"simulate seed={seed}",
-        # texts are drawn from a stream of their own: with or without them, the listening is the same
+        # texts have a random generator of their own: plays are the same with and without texts
         itertools.chain(catalogue(world), write(world, np.random.default_rng([seed, 1])), listen(world, rng)),
         progress=progress,
     )

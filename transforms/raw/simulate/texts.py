@@ -1,8 +1,8 @@
-"""What is written in the world: descriptions and lyrics when a track comes out, reviews and comments while it is heard,
-tags that listeners give to artists. Sentiment, emotion and genre are known, and half of the texts are labelled.
+"""Simulated texts: descriptions and lyrics at the release of a track, later reviews and comments, and artist tags.
 
-Sentences are put together from phrases, in an order of their own: a model that is good here has learned these
-phrases, no more (docs/text.md has the figures on real sentences).
+Sentiment, emotion and genre are known, and half of the texts are labelled. Sentences are random combinations of fixed
+phrases: a model that is good here has learned these phrases and no more (docs/text.md has the figures on real
+sentences).
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,60 +81,62 @@ _PERSONAL = ("write me at fan{0}@example.org", "call +1 202 555 {1:04d}", "@fan_
 
 
 @dataclass
-class _Written:
-    """Rows on their way into the raw tables."""
+class _TextRows:
+    """Rows of texts and text labels for the raw tables."""
 
     texts: list[tuple]
     labels: list[tuple]
 
-    def add(self, moment: int, known: int, entity: str, about: str, kind: str, text: str, author: str | None) -> str:
+    def add(
+        self, event_s: int, created_s: int, entity: str, entity_id: str, kind: str, text: str, author: str | None
+    ) -> str:
         name = f"x{len(self.texts):07}"
-        self.texts.append((name, entity, about, kind, text, author, moment, known))
+        self.texts.append((name, entity, entity_id, kind, text, author, event_s, created_s))
         return name
 
 
 def write(world: World, rng: np.random.Generator) -> Iterator[Batch]:
-    """Texts, their labels, and tags."""
-    written = _Written([], [])
+    """Yield texts, their labels, and tags."""
+    rows = _TextRows([], [])
     size = world.size
     genre = [GENRES[number] for number in world.scene_genre[world.artist_scene[world.track_artist]]]
-    end = size.days * 86_400
+    end_s = size.days * 86_400
     for track in range(size.tracks):
-        out = int(world.track_release[track]) * 86_400
-        about = f"t{track:06}"
+        release_s = int(world.track_release[track]) * 86_400
+        track_id = f"t{track:06}"
         if rng.random() < DESCRIBED:
-            _put(written, world, rng, out, "track", about, "description", _description(genre[track], rng))
+            _add_text(rows, world, rng, release_s, "track", track_id, "description", _description(genre[track], rng))
         if rng.random() < SUNG:
             emotion = EMOTIONS[rng.integers(len(EMOTIONS))]
-            moment = out + int(rng.integers(0, 3 * 86_400))
-            _put(written, world, rng, moment, "track", about, "lyrics", _lyrics(emotion, rng), emotion=emotion)
+            event_s = release_s + int(rng.integers(0, 3 * 86_400))
+            _add_text(rows, world, rng, event_s, "track", track_id, "lyrics", _lyrics(emotion, rng), emotion=emotion)
     for track in rng.integers(size.tracks, size=size.tracks).tolist():
-        first = max(int(world.track_release[track]) * 86_400, 0)
-        if first >= end:
+        first_s = max(int(world.track_release[track]) * 86_400, 0)
+        if first_s >= end_s:
             continue
-        moment = int(rng.integers(first, end))
+        event_s = int(rng.integers(first_s, end_s))
         author = f"u{rng.integers(size.users):06}"
-        good = rng.random() < world.track_quality[track]
+        is_good = rng.random() < world.track_quality[track]
         if rng.random() < 0.6:
-            text = _review(genre[track], good, rng)
-            _put(written, world, rng, moment, "track", f"t{track:06}", "review", text, author, sentiment=good)
+            text = _review(genre[track], is_good, rng)
+            _add_text(rows, world, rng, event_s, "track", f"t{track:06}", "review", text, author, sentiment=is_good)
         else:
             emotion = EMOTIONS[rng.integers(len(EMOTIONS))]
             text = _comment(emotion, rng)
-            _put(written, world, rng, moment, "track", f"t{track:06}", "comment", text, author, emotion=emotion)
+            _add_text(rows, world, rng, event_s, "track", f"t{track:06}", "comment", text, author, emotion=emotion)
     start = size.start
-    yield Batch("texts", _texts(written, start))
-    yield Batch("text_labels", _labels(written, start))
+    yield Batch("texts", _texts(rows, start))
+    yield Batch("text_labels", _labels(rows, start))
     yield Batch("tags", _tags(world, rng))
 
 
-def _put(
-    written: _Written,
+def _add_text(
+    rows: _TextRows,
     world: World,
     rng: np.random.Generator,
-    moment: int,
+    event_s: int,
     entity: str,
-    about: str,
+    entity_id: str,
     kind: str,
     text: str,
     author: str | None = None,
@@ -142,35 +144,35 @@ def _put(
     sentiment: bool | None = None,
     emotion: str | None = None,
 ) -> None:
-    known = moment + (int(rng.integers(3_600, 3 * 86_400)) if rng.random() < LATE else 0)
-    name = written.add(moment, known, entity, about, kind, text, author)
+    created_s = event_s + (int(rng.integers(3_600, 3 * 86_400)) if rng.random() < LATE else 0)
+    name = rows.add(event_s, created_s, entity, entity_id, kind, text, author)
     if rng.random() >= LABELLED:
         return
-    labelled = known + int(rng.integers(60, 86_400))
-    wrong = rng.random() < WRONG
+    labelled_s = created_s + int(rng.integers(60, 86_400))
+    is_wrong = rng.random() < WRONG
     if sentiment is not None:
-        written.labels.append((name, "sentiment", "positive" if sentiment != wrong else "negative", labelled))
+        rows.labels.append((name, "sentiment", "positive" if sentiment != is_wrong else "negative", labelled_s))
     if emotion is not None:
-        label = EMOTIONS[rng.integers(len(EMOTIONS))] if wrong else emotion
-        written.labels.append((name, "emotion", label, labelled))
+        label = EMOTIONS[rng.integers(len(EMOTIONS))] if is_wrong else emotion
+        rows.labels.append((name, "emotion", label, labelled_s))
 
 
-def _texts(written: _Written, start) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+def _texts(rows: _TextRows, start) -> pl.DataFrame:  # type: ignore[no-untyped-def]
     columns = ["text_id", "entity", "entity_id", "kind", "text", "author_id", "moment", "known"]
-    rows = pl.DataFrame(written.texts, schema=columns, orient="row", infer_schema_length=None)
-    return _timed(rows, start)
+    frame = pl.DataFrame(rows.texts, schema=columns, orient="row", infer_schema_length=None)
+    return _with_timestamps(frame, start)
 
 
-def _labels(written: _Written, start) -> pl.DataFrame:  # type: ignore[no-untyped-def]
-    rows = pl.DataFrame(
-        written.labels,
+def _labels(rows: _TextRows, start) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+    frame = pl.DataFrame(
+        rows.labels,
         schema={"text_id": pl.String, "task": pl.String, "label": pl.String, "moment": pl.Int64},
         orient="row",
     )
-    return _timed(rows.with_columns(known=pl.col("moment")), start)
+    return _with_timestamps(frame.with_columns(known=pl.col("moment")), start)
 
 
-def _timed(rows: pl.DataFrame, start) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+def _with_timestamps(rows: pl.DataFrame, start) -> pl.DataFrame:  # type: ignore[no-untyped-def]
     base = pl.lit(start).dt.cast_time_unit("us")
     return rows.with_columns(
         event_timestamp=base + pl.duration(seconds=pl.col("moment")),
@@ -198,17 +200,17 @@ def _pick(phrases: Sequence[str], count: int, rng: np.random.Generator) -> list[
 
 def _description(genre: str, rng: np.random.Generator) -> str:
     first, second = _pick(_GENRE_WORDS[genre].split("|"), 2, rng)
-    how = _pick(("recorded live", "from the second album", "a remixed single"), 1, rng)[0]
-    return f"{first.capitalize()} and {second}, {how}."
+    release_kind = _pick(("recorded live", "from the second album", "a remixed single"), 1, rng)[0]
+    return f"{first.capitalize()} and {second}, {release_kind}."
 
 
 def _review(genre: str, good: bool, rng: np.random.Generator) -> str:
-    mine, other = (_GOOD, _BAD) if good else (_BAD, _GOOD)
-    said = _pick(mine, int(rng.integers(1, 4)), rng)
+    phrases, opposite = (_GOOD, _BAD) if good else (_BAD, _GOOD)
+    opinions = _pick(phrases, int(rng.integers(1, 4)), rng)
     opener = _OPENERS[rng.integers(len(_OPENERS))]
-    text = f"{opener} {', '.join(said)}. The {_pick(_GENRE_WORDS[genre].split('|'), 1, rng)[0]} carry it."
+    text = f"{opener} {', '.join(opinions)}. The {_pick(_GENRE_WORDS[genre].split('|'), 1, rng)[0]} carry it."
     if rng.random() < 0.2:
-        text += f" Some say {_pick(other, 1, rng)[0]}, but no."
+        text += f" Some say {_pick(opposite, 1, rng)[0]}, but no."
     return text.strip()
 
 

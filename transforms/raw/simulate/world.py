@@ -1,7 +1,7 @@
-"""Who listens, what there is to hear, and the truth behind both.
+"""The listeners, artists and tracks of a simulated world, with their ground truth.
 
-Every artist belongs to one of ``SCENES`` scenes, each of one genre; a listener likes a few scenes. That is the
-structure a recommender has to find: genres alone do not tell it.
+Every artist belongs to one of ``SCENES`` scenes, each of one genre; a listener likes a few scenes. This is the
+structure that a recommender has to find; genres alone do not reveal it.
 """
 
 from dataclasses import dataclass
@@ -47,19 +47,19 @@ _SYLLABLES = (
     "zan",
 )
 RESTRICTED, TAKEN_DOWN = 0.03, 0.005
-"""Shares of the tracks that may be played in four countries alone, and nowhere any more."""
+"""Share of the tracks that may be played in four countries only, and share that may be played nowhere any more."""
 _FAVOURITES = 12
 FADING = 14
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 OLDEST = timedelta(days=3_650)
-"""So long before its first day the artists of a world were there."""
+"""Age of the artists on the first day of a world."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the world is."""
+    """The size of a simulated world: numbers of users, tracks, days and plays, and the first day."""
 
     users: int = 2_000
     tracks: int = 5_000
@@ -69,30 +69,33 @@ class Size:
 
     @property
     def artists(self) -> int:
-        """Ten tracks an artist, on average."""
+        """Number of artists: one per ten tracks, at least one per scene."""
         return max(SCENES, self.tracks // 10)
 
 
 @dataclass(frozen=True)
 class World:
-    """The truth. Tracks are sorted by scene and artist, so that both are ranges of track numbers.
+    """A drawn world. Tracks are sorted by scene and artist, so that both are ranges of track numbers.
 
     Attributes:
-        size: how large.
+        size: numbers of users, tracks, days and plays.
         scene_genre: (scenes,) genre of each scene.
         artist_scene: (artists,) scene of each artist.
         track_artist: (tracks,) artist of each track.
-        track_quality: (tracks,) 0–1, how rarely it is skipped.
-        track_appeal: (days, tracks) weight in what is played; 0 before its release.
+        track_quality: (tracks,) 0–1; good tracks are skipped less often.
+        track_appeal: (days, tracks) weight in the choice of tracks; 0 before the release.
         track_release: (tracks,) day of release, counted from the start; negative if before.
-        track_ms: (tracks,) length.
-        user_taste: (users, scenes) share of each scene in what a listener likes.
-        user_favourites: (users, k) artists that a listener comes back to.
+        track_ms: (tracks,) length in milliseconds.
+        user_taste: (users, scenes) share of each scene in the taste of a listener.
+        user_favourites: (users, k) favourite artists, best first.
         user_activity: (users,) relative number of plays.
         user_signup: (users,) day of sign-up, counted from the start; negative if before.
-        user_loyalty: (users,) share of plays that go to favourites.
-        user_leaves: (users,) day of the last play, counted from the start; beyond the end for those who stay. They
-            play less and less in the ``FADING`` days before.
+        user_loyalty: (users,) share of plays that are of favourite artists.
+        user_leaves: (users,) day of the last play, counted from the start; beyond the end for listeners who stay.
+            Activity falls linearly in the ``FADING`` days before.
+        users: rows of the raw table of users.
+        artists: rows of the raw table of artists.
+        tracks: rows of the raw table of tracks, without artist names.
     """
 
     size: Size
@@ -115,7 +118,7 @@ class World:
 
 
 def draw(size: Size, rng: np.random.Generator) -> World:
-    """Draw a world."""
+    """Draw a world of the given size."""
     scene_genre = np.arange(SCENES) % len(GENRES)
     artist_scene = np.sort(rng.integers(SCENES, size=size.artists))
     fame = rng.lognormal(0.0, 1.0, size.artists)
@@ -152,14 +155,14 @@ def draw(size: Size, rng: np.random.Generator) -> World:
 
 
 def catalogue(world: World) -> list[Batch]:
-    """Artists, tracks and users as raw tables; a track's artist is named in it."""
+    """Batches of artists, tracks (with artist names) and users for the raw tables."""
     names = world.artists.select("artist_id", artist_name="name")
     tracks = world.tracks.join(names, on="artist_id", how="left", maintain_order="left")
     return [Batch("artists", world.artists), Batch("tracks", tracks), Batch("users", world.users)]
 
 
 def truth(world: World) -> dict[str, pl.DataFrame]:
-    """What the world really is: tastes of users, scenes and qualities of tracks."""
+    """Ground truth of a world: tastes of users, scenes and qualities of tracks."""
     scenes = world.artist_scene[world.track_artist]
     return {
         "users": pl.DataFrame(
@@ -176,21 +179,21 @@ def truth(world: World) -> dict[str, pl.DataFrame]:
 
 
 def _release_days(size: Size, rng: np.random.Generator) -> np.ndarray:
-    """One track in ten comes out while we watch; the others came out in the ten years before."""
-    fresh = rng.random(size.tracks) < 0.10
+    """Draw days of release: one track in ten within the simulated days, the others before."""
+    is_new = rng.random(size.tracks) < 0.10
     return np.where(
-        fresh, rng.integers(0, size.days, size.tracks), -(rng.exponential(900, size.tracks).astype(int) + 1)
+        is_new, rng.integers(0, size.days, size.tracks), -(rng.exponential(900, size.tracks).astype(int) + 1)
     )
 
 
 def _leaving_days(size: Size, signup: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One listener in eight leaves while we watch."""
+    """Draw days of leaving: one listener in eight leaves."""
     first = np.maximum(signup, 0) + 1
     return np.where(rng.random(size.users) < 0.125, rng.integers(first, size.days + FADING), size.days + FADING)
 
 
 def _appeal(size: Size, base: np.ndarray, release: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Weight by day: a slow random walk, a burst after release that fades within weeks, nothing before."""
+    """Track weights by day: a slow random walk, a burst after the release that fades within weeks, 0 before it."""
     steps = rng.normal(0, 0.06, (size.days, size.tracks)).cumsum(axis=0)
     age = np.arange(size.days)[:, None] - release
     burst = 1 + 6 * np.exp(-np.maximum(age, 0) / 10)
@@ -198,7 +201,7 @@ def _appeal(size: Size, base: np.ndarray, release: np.ndarray, rng: np.random.Ge
 
 
 def _favourites(taste: np.ndarray, artist_scene: np.ndarray, fame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Artists drawn by liking of their scene times fame, without repetition (Gumbel top-k), best first."""
+    """Draw artists by taste for their scene times fame, without repetition (Gumbel top-k), best first."""
     weight = np.log(taste[:, artist_scene] + 1e-9) + np.log(fame)
     noise = rng.gumbel(size=weight.shape)
     return np.argsort(-(weight + noise), axis=1, kind="stable")[:, :_FAVOURITES]
@@ -243,7 +246,7 @@ def _tracks(
     released = _day(size, release)
     genres = scene_genre[artist_scene[track_artist]]
     rights = rng.spawn(1)[0]
-    some = rights.random(size.tracks) < RESTRICTED
+    is_restricted = rights.random(size.tracks) < RESTRICTED
     return pl.DataFrame(
         {
             "track_id": [f"t{number:06}" for number in range(size.tracks)],
@@ -254,16 +257,19 @@ def _tracks(
             "explicit": rng.random(size.tracks) < 0.12,
             "released": released,
             "available": rights.random(size.tracks) >= TAKEN_DOWN,
-            "regions": [sorted(rights.choice(COUNTRIES, 4, replace=False).tolist()) if here else None for here in some],
+            "regions": [
+                sorted(rights.choice(COUNTRIES, 4, replace=False).tolist()) if restricted else None
+                for restricted in is_restricted
+            ],
             "event_timestamp": released,
         }
     )
 
 
 def _names(count: int, rng: np.random.Generator) -> list[str]:
-    drawn = rng.integers(len(_SYLLABLES), size=(count, 4))
+    syllables = rng.integers(len(_SYLLABLES), size=(count, 4))
     lengths = rng.integers(2, 5, size=count)
     return [
-        "".join(_SYLLABLES[place] for place in row[:length]).capitalize()
-        for row, length in zip(drawn, lengths, strict=True)
+        "".join(_SYLLABLES[index] for index in row[:length]).capitalize()
+        for row, length in zip(syllables, lengths, strict=True)
     ]

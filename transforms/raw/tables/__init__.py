@@ -1,1 +1,1 @@
-"""The raw tables, one schema a module. A new module is a new table."""
+"""The raw tables, one schema per module. A new module adds a new table."""

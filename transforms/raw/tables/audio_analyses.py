@@ -1,4 +1,4 @@
-"""What sounds are like, as ``transforms.pure.audio.track`` tells it."""
+"""Musical descriptions of masters, computed by ``transforms.pure.audio.track``."""
 
 import dataframely as dy
 
@@ -10,7 +10,7 @@ def _numbers() -> dy.List:
 
 
 class AudioAnalyses(Timed):
-    """One row per master and per change of it; ``event_timestamp`` is when it was analysed."""
+    """One row per master and change of the master; ``event_timestamp`` is the time of the analysis."""
 
     track_id = key_column()
     content = dy.String(nullable=True)

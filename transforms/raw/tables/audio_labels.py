@@ -1,4 +1,4 @@
-"""What people said a track sounds like: its genre, mood and instruments."""
+"""Human labels of the sound of tracks: genre, mood and instruments."""
 
 import dataframely as dy
 
@@ -6,7 +6,7 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class AudioLabels(Timed):
-    """One row per track and per change of what is said of it; what nobody said is null."""
+    """One row per track and change of its labels; labels that nobody gave are null."""
 
     track_id = key_column()
     genre = dy.String(nullable=True)

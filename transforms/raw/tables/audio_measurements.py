@@ -1,4 +1,4 @@
-"""Measurements of masters, as ``transforms.pure.audio.quality`` takes them."""
+"""Technical measurements of masters, computed by ``transforms.pure.audio.quality``."""
 
 import dataframely as dy
 
@@ -6,7 +6,7 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class AudioMeasurements(Timed):
-    """One row per master and per change of it; ``event_timestamp`` is when it was measured."""
+    """One row per master and change of the master; ``event_timestamp`` is the time of the measurement."""
 
     track_id = key_column()
     content = dy.String(nullable=True)

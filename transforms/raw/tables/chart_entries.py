@@ -1,4 +1,4 @@
-"""Places on charts."""
+"""Chart positions of tracks."""
 
 import dataframely as dy
 
@@ -8,7 +8,7 @@ from transforms.raw.table import RawTable, Timed, key_column
 class ChartEntries(Timed):
     """One row per chart, week and title; ``event_timestamp`` is the date of the chart.
 
-    ``last_week``, ``peak`` and ``weeks_on_chart`` are as the chart told them that week.
+    ``last_week``, ``peak`` and ``weeks_on_chart`` are the values that the chart published that week.
     """
 
     chart = key_column()
@@ -21,4 +21,4 @@ class ChartEntries(Timed):
 
 
 CHART_ENTRIES = RawTable("chart_entries", ChartEntries, key=("chart", "track_id", "event_timestamp"))
-"""The key is a title in a week of a chart: told again, the newest telling counts."""
+"""The key is a title in a week of a chart: of several versions, the newest counts."""

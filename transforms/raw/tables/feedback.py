@@ -1,4 +1,4 @@
-"""What listeners did about what was shown to them."""
+"""Actions of listeners on recommended tracks."""
 
 import dataframely as dy
 import polars as pl
@@ -8,7 +8,7 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class Feedback(Timed):
-    """One row per act; ``track_id`` is ``NO_TRACK`` where none is meant, as of a subscription."""
+    """One row per action; ``track_id`` is ``NO_TRACK`` for an action without a track, such as a subscription."""
 
     user_id = key_column()
     track_id = key_column()
@@ -21,7 +21,7 @@ class Feedback(Timed):
 
     @dy.rule()
     def unknown_action(cls) -> pl.Expr:
-        """One of those that somebody counts."""
+        """The action is one of ``ACTIONS``."""
         return pl.col("action").is_in(ACTIONS)
 
 

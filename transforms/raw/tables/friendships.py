@@ -1,10 +1,10 @@
-"""Who follows whom."""
+"""Friendships between listeners."""
 
 from transforms.raw.table import RawTable, Timed, key_column
 
 
 class Friendships(Timed):
-    """One row per directed pair and moment at which it was seen."""
+    """One row per directed pair of listeners and moment of observation."""
 
     user_id = key_column()
     friend_id = key_column()

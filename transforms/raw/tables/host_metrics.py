@@ -1,4 +1,4 @@
-"""What agents tell of their hosts."""
+"""Metrics that agents report of their hosts."""
 
 import dataframely as dy
 

@@ -1,4 +1,4 @@
-"""What was wrong, from when to when, as somebody found out: labels for detectors."""
+"""Known incidents with beginning and end: labels for anomaly detectors."""
 
 import dataframely as dy
 
@@ -6,9 +6,9 @@ from transforms.raw.table import MICROSECONDS_UTC, RawTable, Timed, key_column
 
 
 class Incidents(Timed):
-    """One row per incident; ``event_timestamp`` is its beginning, ``created_timestamp`` when it was labelled.
+    """One row per incident; ``event_timestamp`` is its beginning, ``created_timestamp`` the time of the label.
 
-    ``entity`` is the join key of whom it was about (``host_id``, ``endpoint``, ``user_id``, ``client_ip`` or
+    ``entity`` is the join key of the affected entity (``host_id``, ``endpoint``, ``user_id``, ``client_ip`` or
     ``track_id``).
     """
 

@@ -1,4 +1,4 @@
-"""Lines of logs, with the template that each was made from."""
+"""Log lines, each with its template."""
 
 import dataframely as dy
 

@@ -1,4 +1,4 @@
-"""Attempts to log in."""
+"""Login attempts."""
 
 import dataframely as dy
 
@@ -6,7 +6,7 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class Logins(Timed):
-    """One row per attempt."""
+    """One row per login attempt."""
 
     user_id = key_column()
     client_ip = key_column()

@@ -1,4 +1,4 @@
-"""Plays that somebody else counted, known only as a sum at a moment."""
+"""Play counts from a foreign source, known only as totals at a moment."""
 
 import dataframely as dy
 

@@ -1,4 +1,4 @@
-"""Who played what, when, and whether they stayed."""
+"""Plays of tracks by listeners, with the time listened."""
 
 import dataframely as dy
 
@@ -9,8 +9,9 @@ _SHORTEST, _LONGEST = plays.ranges["ms_played"]
 
 
 class Plays(Timed):
-    """One row per play; ``event_timestamp`` is its start. The artist travels with the event, so that a play counts
-    for its artist whatever becomes of the catalogue.
+    """One row per play; ``event_timestamp`` is its start.
+
+    The artist is part of the event, so that a play counts for its artist even if the catalogue changes.
     """
 
     user_id = key_column()

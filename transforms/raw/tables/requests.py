@@ -1,4 +1,4 @@
-"""What was asked of the service, and how it answered."""
+"""Requests to the service, with status and latency of the answers."""
 
 import dataframely as dy
 
@@ -7,7 +7,7 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class Requests(Timed):
-    """One row per request; ``event_timestamp`` is its answer."""
+    """One row per request; ``event_timestamp`` is the time of its answer."""
 
     endpoint = key_column()
     request_id = key_column()

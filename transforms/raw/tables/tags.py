@@ -1,4 +1,4 @@
-"""Words that listeners give to artists."""
+"""Tags that listeners give to artists."""
 
 from transforms.raw.table import RawTable, Timed, key_column
 

@@ -1,4 +1,4 @@
-"""What people said a text is: positive or negative, of which emotion."""
+"""Human labels of texts: sentiment and emotion."""
 
 import dataframely as dy
 import polars as pl
@@ -17,7 +17,7 @@ class TextLabels(Timed):
 
     @dy.rule()
     def task_is_not_known(cls) -> pl.Expr:
-        """It is one of ``TASKS``."""
+        """The task is one of ``TASKS``."""
         return pl.col("task").is_in(TASKS)
 
 

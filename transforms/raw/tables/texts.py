@@ -1,4 +1,4 @@
-"""What is written about tracks and artists, and by listeners."""
+"""Texts about tracks and artists, and texts by listeners."""
 
 import dataframely as dy
 import polars as pl
@@ -9,12 +9,12 @@ from transforms.pure.text.pii import mask
 from transforms.raw.table import RawTable, Timed, key_column
 
 ENTITIES = ("track", "artist", "user", "corpus")
-"""Whom a text is about; ``corpus``: nobody, it was collected to learn from."""
+"""Kinds of entities that a text describes; ``corpus``: none, the text was collected for training."""
 KINDS = ("title", "description", "lyrics", "review", "comment", "tag", "sentence")
 
 
 class Texts(Timed):
-    """One row per text. It is stored cleaned, and what tells who somebody is masked."""
+    """One row per text, stored cleaned and with personal data masked."""
 
     text_id = key_column()
     entity = dy.String(nullable=False)
@@ -26,24 +26,24 @@ class Texts(Timed):
 
     @dy.rule()
     def entity_is_not_known(cls) -> pl.Expr:
-        """It is one of ``ENTITIES``."""
+        """The entity is one of ``ENTITIES``."""
         return pl.col("entity").is_in(ENTITIES)
 
     @dy.rule()
     def kind_is_not_known(cls) -> pl.Expr:
-        """It is one of ``KINDS``."""
+        """The kind is one of ``KINDS``."""
         return pl.col("kind").is_in(KINDS)
 
 
 def prepared(rows: pl.DataFrame) -> pl.DataFrame:
-    """Clean texts, mask what tells who somebody is, and name the language where nobody told it."""
-    given = rows["text"].to_list()
-    told = {text: mask(clean(text).text).text for text in dict.fromkeys(given) if text is not None}
-    texts = [None if text is None else told[text] for text in given]
-    unknown = [place for place, code in enumerate(rows["language"]) if code is None and texts[place]]
+    """Clean texts, mask personal data, and detect the language of texts without one."""
+    raw_texts = rows["text"].to_list()
+    cleaned = {text: mask(clean(text).text).text for text in dict.fromkeys(raw_texts) if text is not None}
+    texts = [None if text is None else cleaned[text] for text in raw_texts]
+    unlabelled = [index for index, code in enumerate(rows["language"]) if code is None and texts[index]]
     codes = rows["language"].to_list()
-    for place, (code, _) in zip(unknown, languages([texts[place] or "" for place in unknown]), strict=True):
-        codes[place] = None if code == UNKNOWN else code
+    for index, (code, _) in zip(unlabelled, languages([texts[index] or "" for index in unlabelled]), strict=True):
+        codes[index] = None if code == UNKNOWN else code
     return rows.with_columns(pl.Series("text", texts, dtype=pl.String), pl.Series("language", codes, dtype=pl.String))
 
 

@@ -1,4 +1,4 @@
-"""The catalogue."""
+"""The catalogue of tracks."""
 
 import dataframely as dy
 
@@ -6,7 +6,7 @@ from transforms.raw.table import MICROSECONDS_UTC, RawTable, Timed, key_column
 
 
 class Tracks(Timed):
-    """One row per track and per change of its entry; it is known from ``event_timestamp`` on."""
+    """One row per track and change of its entry, which holds from ``event_timestamp`` on."""
 
     track_id = key_column()
     artist_id = dy.String(nullable=True)

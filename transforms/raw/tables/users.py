@@ -1,4 +1,4 @@
-"""Listeners, as they described themselves."""
+"""Profiles of listeners, as they reported them."""
 
 import dataframely as dy
 
@@ -6,7 +6,7 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class Users(Timed):
-    """One row per sign-up and per change of what a listener told us."""
+    """One row per sign-up and per change of a listener's profile."""
 
     user_id = key_column()
     country = dy.String(nullable=True)

@@ -194,7 +194,7 @@ def test_the_series_that_was_silent_for_longest_makes_room() -> None:
         assert (found.verdict == "").all()
         assert len(detector) <= 3
     assert sorted(detector.series) == ["c", "d", "e"]
-    assert detector._state["count"][[detector._place[name] for name in "cde"]].tolist() == [4, 2, 1]
+    assert detector._state["count"][[detector._row_of[name] for name in "cde"]].tolist() == [4, 2, 1]
     again = SeriesDetector.restore(detector.snapshot())
     for one in (detector, again):
         one.update(["f"], np.array([9 * MINUTE]), np.array([1.0]))

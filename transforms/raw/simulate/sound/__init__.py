@@ -1,1 +1,1 @@
-"""Songs as sound, whose tempo, beats, key, genre, mood and instruments are known."""
+"""Synthesized songs with known tempo, beats, key, genre, mood and instruments."""

@@ -1,4 +1,4 @@
-"""What becomes of a song between the players and the file: drive, a room, an old tape, noise, a level."""
+"""The recording of a song: distortion, reverberation, band limits of old tapes, noise and level."""
 
 import numpy as np
 from scipy import signal
@@ -8,7 +8,7 @@ from transforms.raw.simulate.sound.style import Style
 
 
 def record(dry: np.ndarray, style: Style, arousal: float, rng: np.random.Generator) -> np.ndarray:
-    """(n, 2) float32 of what was played (n, 2); the calmer, the quieter."""
+    """(n, 2) float32 recording of a dry performance (n, 2); calm songs are quieter."""
     sound = dry / max(float(np.abs(dry).max()), 1e-9)
     drive = 1 + (style.drive - 1) * rng.uniform(0.4, 1.2)
     sound = np.tanh(sound * drive) / np.tanh(drive)

@@ -1,4 +1,4 @@
-"""Write songs to a folder as sound files, with their truth in ``labels.csv``; ``import audio`` reads it."""
+"""Writes songs as sound files, with their ground truth in ``labels.csv``, and imports them."""
 
 import csv
 import io
@@ -42,12 +42,12 @@ TRUTH = (
     "mode",
 )
 CODECS = (("ogg", "VORBIS", 0.6), ("mp3", "MPEG_LAYER_III", 0.3), ("flac", "PCM_16", 0.1))
-"""Endings, what libsndfile calls them, and shares."""
+"""File suffix, libsndfile subtype and share of the songs."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One song that is to be written."""
+class SongOrder:
+    """A song to compose, as its track in the catalogue."""
 
     track_id: str
     artist_id: str
@@ -58,85 +58,85 @@ class Wanted:
 def simulate_sound(
     home: Home, *, songs: int, seconds: float, seed: int, progress: Progress = silent
 ) -> tuple[Path, Report]:
-    """Songs for tracks of the simulated world, or of a catalogue of its own without one; written, then imported.
+    """Write songs for tracks of the simulated world and import them; without a world, for a catalogue of their own.
 
-    Files that were written before with the same seed are kept.
+    Files that exist from an earlier run with the same seed are kept.
 
     Returns:
-        The folder, and what was imported of it.
+        The folder of the songs, and the report of their import.
     """
     folder = home.root / FOLDER / f"seed-{seed}-{seconds:g}s"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = _wanted(home, songs, seed)
-    rows = _told(folder / LABELLED)
-    new = [one for one in wanted if one.track_id not in rows]
+    orders = _song_orders(home, songs, seed)
+    truth = _read_truth(folder / LABELLED)
+    new_orders = [order for order in orders if order.track_id not in truth]
     with Processes() as processes:
-        work = partial(_write, folder, seconds, seed)
-        for number, (one, row) in enumerate(zip(new, processes.each(work, new), strict=True), start=1):
+        work = partial(_write_song, folder, seconds, seed)
+        for number, (order, row) in enumerate(zip(new_orders, processes.each(work, new_orders), strict=True), start=1):
             if isinstance(row, Died):
-                raise RuntimeError(f"composing {one.track_id} killed its process")
-            rows[one.track_id] = row
-            progress(number, len(new), "songs")
-    told = io.StringIO()
-    writer = csv.writer(told)
+                raise RuntimeError(f"composing {order.track_id} killed its process")
+            truth[order.track_id] = row
+            progress(number, len(new_orders), "songs")
+    csv_text = io.StringIO()
+    writer = csv.writer(csv_text)
     writer.writerow(TRUTH)
-    writer.writerows(rows[name] for name in sorted(rows))
-    (folder / LABELLED).write_text(told.getvalue())
-    batches = itertools.chain(_catalogue(home, wanted), AUDIO.batches(folder, home))
+    writer.writerows(truth[name] for name in sorted(truth))
+    (folder / LABELLED).write_text(csv_text.getvalue())
+    batches = itertools.chain(_catalogue(home, orders), AUDIO.batches(folder, home))
     return folder, ingest(home, f"sound seed={seed}", batches, progress=progress, slow=True)
 
 
-def _told(file: Path) -> dict[str, tuple[object, ...]]:
-    """Truth of the songs that were written before, by track."""
+def _read_truth(file: Path) -> dict[str, tuple[object, ...]]:
+    """Read the ground truth of songs from an earlier run, by track id."""
     if not file.is_file():
         return {}
     with file.open(newline="") as handle:
         return {line[0]: tuple(line) for line in list(csv.reader(handle))[1:]}
 
 
-def _catalogue(home: Home, wanted: list[Wanted]) -> Iterator[Batch]:
-    """Who made which song, where there is no world that knows it."""
+def _catalogue(home: Home, orders: list[SongOrder]) -> Iterator[Batch]:
+    """Yield a batch of tracks if the raw tables have none."""
     if scan(home, "tracks").limit(1).collect().is_empty():
         columns = {
             name: TABLES["tracks"].columns[name]
             for name in ("track_id", "artist_id", "genres", "released", "event_timestamp")
         }
-        rows = [(one.track_id, one.artist_id, [one.genre], one.released, one.released) for one in wanted]
+        rows = [(song.track_id, song.artist_id, [song.genre], song.released, song.released) for song in orders]
         yield Batch("tracks", pl.DataFrame(rows, schema=columns, orient="row"))
 
 
-def _wanted(home: Home, songs: int, seed: int) -> list[Wanted]:
-    """Tracks drawn from the catalogue; without one, four a made-up artist, so that some artists can be held back."""
+def _song_orders(home: Home, songs: int, seed: int) -> list[SongOrder]:
+    """Draw tracks from the catalogue; without one, invent artists with four songs each, for splits by artist."""
     rng = np.random.default_rng([seed, 11])
     tracks = scan(home, "tracks").select("track_id", "artist_id", pl.col("genres").list.first(), "released").collect()
-    known = tracks.filter(pl.col("genres").is_in(list(STYLES))).unique("track_id").sort("track_id")
-    if known.is_empty():
-        names = list(STYLES)
+    candidates = tracks.filter(pl.col("genres").is_in(list(STYLES))).unique("track_id").sort("track_id")
+    if candidates.is_empty():
+        genres = list(STYLES)
         return [
-            Wanted(f"t{number:06}", f"a{number // 4:05}", names[number // 4 % len(names)], DEFAULT_START)
+            SongOrder(f"t{number:06}", f"a{number // 4:05}", genres[number // 4 % len(genres)], DEFAULT_START)
             for number in range(songs)
         ]
-    chosen = np.sort(rng.permutation(known.height)[:songs])
-    return [Wanted(*row) for row in known[chosen].iter_rows()]
+    chosen = np.sort(rng.permutation(candidates.height)[:songs])
+    return [SongOrder(*row) for row in candidates[chosen].iter_rows()]
 
 
-def _write(folder: Path, seconds: float, seed: int, wanted: Wanted) -> tuple[object, ...]:
-    """Compose a song and write it; runs in a process of its own."""
+def _write_song(folder: Path, seconds: float, seed: int, order: SongOrder) -> tuple[object, ...]:
+    """Compose a song and write its file; returns its row of ``labels.csv``. Runs in a worker process."""
     import soundfile
 
-    rng = np.random.default_rng([seed, zlib.crc32(wanted.track_id.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(order.track_id.encode())])
     ending, subtype, _ = CODECS[int(rng.choice(len(CODECS), p=[share for _, _, share in CODECS]))]
-    song = compose(wanted.genre, seconds, zlib.crc32(wanted.artist_id.encode()), rng)
-    file = folder / f"{wanted.track_id}.{ending}"
-    released = wanted.released.replace(tzinfo=UTC) if wanted.released.tzinfo is None else wanted.released
+    song = compose(order.genre, seconds, zlib.crc32(order.artist_id.encode()), rng)
+    file = folder / f"{order.track_id}.{ending}"
+    released = order.released.replace(tzinfo=UTC) if order.released.tzinfo is None else order.released
     if not file.exists():
-        partial_file = folder / f".{wanted.track_id}.partial"
+        partial_file = folder / f".{order.track_id}.partial"
         soundfile.write(partial_file, song.samples, RATE, format=ending.upper(), subtype=subtype)
         os.utime(partial_file, (released.timestamp(), released.timestamp()))
         partial_file.rename(file)
     return (
-        wanted.track_id,
-        wanted.artist_id,
+        order.track_id,
+        order.artist_id,
         song.genre,
         song.mood,
         round(song.valence, 4),

@@ -1,4 +1,4 @@
-"""What the players of a song play, note by note, and the two channels that it is played on."""
+"""The notes of a song, instrument by instrument, mixed into two channels."""
 
 from dataclasses import dataclass, field
 
@@ -15,20 +15,20 @@ _A4 = 440.0
 
 @dataclass
 class Score:
-    """A song while it is played.
+    """A song while its notes are added.
 
     Attributes:
-        count: samples.
+        count: number of samples.
         starts: (n,) seconds at which quarters of beats begin.
-        bar: of them in a bar.
-        roots: degree of the scale that each bar is built on.
+        bar: number of quarter beats per bar.
+        roots: root of the chord of each bar, as a degree of the scale.
         tonic: semitones above C, tuning included.
-        mode: of ``SCALES``.
+        mode: one of ``SCALES``.
         valence: 0 (sad) to 1 (happy).
         arousal: 0 (calm) to 1 (wild).
-        rng: what is left to chance.
-        left: (count,) float32.
-        right: likewise.
+        rng: random generator of the performance.
+        left: (count,) float32 samples of the left channel.
+        right: (count,) float32 samples of the right channel.
     """
 
     count: int
@@ -47,41 +47,41 @@ class Score:
         self.left, self.right = np.zeros(self.count, np.float32), np.zeros(self.count, np.float32)
         self._step = float(np.diff(self.starts).mean())
 
-    def chords(self, one: Voice, comping: str, loud: float) -> None:
-        """Three notes at once, or one after the other; ``comping`` is of ``style.Style``."""
+    def chords(self, voice: Voice, comping: str, loud: float) -> None:
+        """Add chords, as three notes together or one after the other; ``comping`` as in ``style.Style``."""
         for number, start in enumerate(self.starts):
-            place, root = number % self.bar, self.roots[number // self.bar]
-            if not self._comes(comping, place):
+            position, root = number % self.bar, self.roots[number // self.bar]
+            if not self._chord_begins(comping, position):
                 continue
-            tones, held = [root, root + 2, root + 4], 1.5
+            tones, length_steps = [root, root + 2, root + 4], 1.5
             if comping == "held":
-                held = self.bar * 0.95
+                length_steps = self.bar * 0.95
             elif comping == "broken":
-                tones, held = [tones[(place // 2) % 3]], 3.0
+                tones, length_steps = [tones[(position // 2) % 3]], 3.0
             elif comping == "riff":
-                tones, held = [root, root + 4], 0.8
-            strength = loud * (1.2 if place == 0 else 1.0) * self.rng.uniform(0.8, 1.1)
-            octave = 3 if one.kind in ("guitar", "organ") else 4
+                tones, length_steps = [root, root + 4], 0.8
+            strength = loud * (1.2 if position == 0 else 1.0) * self.rng.uniform(0.8, 1.1)
+            octave = 3 if voice.kind in ("guitar", "organ") else 4
             for order, tone in enumerate(tones):
                 sound = timbre.note(
-                    one, self._hertz(tone, octave), held * self._step, 0.2 + 0.7 * self.arousal, self.rng
+                    voice, self._hertz(tone, octave), length_steps * self._step, 0.2 + 0.7 * self.arousal, self.rng
                 )
-                self._put(sound, start + 0.008 * order * (comping == "strummed"), strength, one.place)
+                self._mix(sound, start + 0.008 * order * (comping == "strummed"), strength, voice.pan)
 
-    def bass(self, one: Voice) -> None:
-        """Roots and fifths."""
+    def bass(self, voice: Voice) -> None:
+        """Add a bass line of roots and fifths."""
         for number, start in enumerate(self.starts):
-            place = number % self.bar
-            on_beat = place == 0 or (place % 4 == 0 and self.rng.random() < 0.4 + 0.5 * self.arousal)
+            position = number % self.bar
+            on_beat = position == 0 or (position % 4 == 0 and self.rng.random() < 0.4 + 0.5 * self.arousal)
             if on_beat or self.rng.random() < 0.15 * self.arousal:
-                tone = self.roots[number // self.bar] + (4 if place and self.rng.random() < 0.3 else 0)
+                tone = self.roots[number // self.bar] + (4 if position and self.rng.random() < 0.3 else 0)
                 pitch, bright = self._hertz(tone, 2), 0.3 + 0.5 * self.arousal
-                self._put(timbre.note(one, pitch, 3 * self._step, bright, self.rng), start, 0.35)
+                self._mix(timbre.note(voice, pitch, 3 * self._step, bright, self.rng), start, 0.35)
 
-    def melody(self, one: Voice) -> None:
-        """A walk on the scale that comes back to the chord at every bar."""
+    def melody(self, voice: Voice) -> None:
+        """Add a melody: a random walk on the scale that returns to the chord at every bar."""
         degree, number = int(self.rng.integers(0, 5)), 0
-        octave = 4 if one.kind in ("guitar", "voice", "brass") else 5
+        octave = 4 if voice.kind in ("guitar", "voice", "brass") else 5
         lengths, steps = _lengths(self.arousal), _steps(self.valence)
         while number < len(self.starts):
             length = int(self.rng.choice([1, 2, 4, 8], p=lengths))
@@ -89,41 +89,41 @@ class Score:
                 if number % self.bar == 0:
                     degree = self.roots[number // self.bar] + int(self.rng.choice([0, 2, 4]))
                 degree = int(np.clip(degree + self.rng.choice([-2, -1, 1, 2], p=steps), -2, 10))
-                held = length * self._step * (0.95 - 0.4 * self.arousal * self.rng.random())
-                sound = timbre.note(one, self._hertz(degree, octave), held, 0.3 + 0.6 * self.arousal, self.rng)
-                self._put(sound, self.starts[number], 0.3 * self.rng.uniform(0.75, 1.1), one.place)
+                length_s = length * self._step * (0.95 - 0.4 * self.arousal * self.rng.random())
+                sound = timbre.note(voice, self._hertz(degree, octave), length_s, 0.3 + 0.6 * self.arousal, self.rng)
+                self._mix(sound, self.starts[number], 0.3 * self.rng.uniform(0.75, 1.1), voice.pan)
             number += length
 
     def drums(self, kind: str, kit: float) -> None:
-        """A pattern of ``style.PATTERNS``, now and then with a stroke more; ``kit`` tells one set from another."""
-        made = [timbre.kick(kit, self.rng), timbre.snare(kit, self.rng), timbre.hat(kit, self.rng)]
+        """Add a pattern of ``style.PATTERNS`` with rare extra strokes; ``kit`` (0 to 1) sets the drum sound."""
+        samples = [timbre.kick(kit, self.rng), timbre.snare(kit, self.rng), timbre.hat(kit, self.rng)]
         loud = np.array([0.75, 0.5, 0.45]) * (0.35 if kind == "brushes" else 1.0) * (0.5 + 0.7 * self.arousal)
         for number, start in enumerate(self.starts):
-            for drum, strength, pattern in zip(made, loud, PATTERNS[kind], strict=True):
+            for drum, strength, pattern in zip(samples, loud, PATTERNS[kind], strict=True):
                 if pattern[number % self.bar] == "x" or self.rng.random() < 0.02 * self.arousal:
-                    self._put(drum, start + self.rng.normal(0, 0.003), strength * self.rng.uniform(0.8, 1.1))
+                    self._mix(drum, start + self.rng.normal(0, 0.003), strength * self.rng.uniform(0.8, 1.1))
 
-    def _comes(self, comping: str, place: int) -> bool:
-        """Whether a chord begins at a place of the bar."""
+    def _chord_begins(self, comping: str, position: int) -> bool:
+        """Whether a chord begins at a position of the bar."""
         if comping == "held":
-            return place == 0
+            return position == 0
         if comping == "strummed":
-            return place % 4 == 0 or (place % 2 == 0 and self.rng.random() < self.arousal)
+            return position % 4 == 0 or (position % 2 == 0 and self.rng.random() < self.arousal)
         if comping == "offbeat":
-            return place % 4 == 2 and self.rng.random() >= 0.25
+            return position % 4 == 2 and self.rng.random() >= 0.25
         if comping == "broken":
-            return place % 2 == 0
+            return position % 2 == 0
         return self.rng.random() <= 0.35 + 0.5 * self.arousal
 
     def _hertz(self, degree: int, octave: int) -> float:
         semitones = self.tonic - 9 + SCALES[self.mode][degree % 7]
         return float(_A4 * 2 ** (semitones / 12 + octave - 4 + degree // 7))
 
-    def _put(self, sound: np.ndarray, second: float, loud: float, place: float = 0.0) -> None:
-        first = max(int(second * RATE), 0)
+    def _mix(self, sound: np.ndarray, start_s: float, loud: float, pan: float = 0.0) -> None:
+        first = max(int(start_s * RATE), 0)
         part = sound[: max(self.count - first, 0)] * np.float32(loud)
-        self.left[first : first + len(part)] += part * np.float32(1 - max(place, 0.0))
-        self.right[first : first + len(part)] += part * np.float32(1 + min(place, 0.0))
+        self.left[first : first + len(part)] += part * np.float32(1 - max(pan, 0.0))
+        self.right[first : first + len(part)] += part * np.float32(1 + min(pan, 0.0))
 
 
 def _lengths(arousal: float) -> np.ndarray:

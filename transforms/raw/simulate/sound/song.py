@@ -1,6 +1,6 @@
-"""A song: composed by its genre and its mood, played (``score``), and recorded well or badly (``recording``).
+"""A simulated song: composed by genre and mood, played (``score``), and recorded well or badly (``recording``).
 
-Artists keep their instruments, so that whoever splits songs at random hears them again; splits go by artist.
+An artist has the same instruments in all songs. A random split of songs would leak them; splits go by artist.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from transforms.raw.simulate.sound.timbre import Voice
 
 MOODS = ("calm", "happy", "sad", "tense")
 STEPS = 4
-"""Parts of a beat that something may begin at."""
+"""Positions per beat at which a note may begin."""
 
 
 @dataclass(frozen=True)
 class Song:
-    """What it sounds like, and the truth of it.
+    """A recorded song and its ground truth.
 
     Attributes:
         samples: (n, 2) float32 at ``transforms.pure.audio.stft.RATE``.
-        genre: of ``STYLES``.
+        genre: one of ``STYLES``.
         valence: 0 (sad) to 1 (happy).
         arousal: 0 (calm) to 1 (wild).
-        instruments: that are heard, sorted.
-        tempo: beats a minute, on average.
-        meter: beats of a bar.
+        instruments: kinds of the instruments, sorted.
+        tempo: average beats per minute.
+        meter: beats per bar.
         beats: (b,) seconds; the first is a downbeat.
         tonic: such as ``F#``.
         mode: ``major`` or ``minor``.
@@ -50,7 +50,7 @@ class Song:
 
     @property
     def mood(self) -> str:
-        """Its quarter of valence and arousal, by J. Russell, A circumplex model of affect (1980)."""
+        """The quadrant of valence and arousal, by J. Russell, A circumplex model of affect (1980)."""
         if self.valence >= 0.5:
             return "happy" if self.arousal >= 0.5 else "calm"
         return "tense" if self.arousal >= 0.5 else "sad"
@@ -60,10 +60,10 @@ def compose(genre: str, seconds: float, artist: int, rng: np.random.Generator) -
     """Compose, play and record a song.
 
     Args:
-        genre: of ``STYLES``.
-        seconds: how long.
-        artist: a number; the same artist has the same instruments.
-        rng: all else.
+        genre: one of ``STYLES``.
+        seconds: length of the song.
+        artist: number of the artist, who has the same instruments in all songs.
+        rng: random generator for everything else.
     """
     style = STYLES[genre]
     valence, arousal = (float(np.clip(rng.normal(mean, 0.22), 0.02, 0.98)) for mean in (style.valence, style.arousal))
@@ -72,29 +72,31 @@ def compose(genre: str, seconds: float, artist: int, rng: np.random.Generator) -
     tempo = float(np.clip(low + (high - low) * (0.15 + 0.7 * arousal + rng.normal(0, 0.12)), low, high))
     beats, starts = _times(tempo, seconds, style.swing, rng)
     mode = "major" if rng.random() < 0.1 + 0.8 * valence else "minor"
-    tonic, tuned = int(rng.integers(12)), float(rng.normal(0, 0.12))
-    hired = np.random.default_rng([artist, 7])
-    band = _band(style, hired)
+    tonic, tuning = int(rng.integers(12)), float(rng.normal(0, 0.12))
+    artist_rng = np.random.default_rng([artist, 7])
+    band = _band(style, artist_rng)
     progression = PROGRESSIONS[int(rng.integers(len(PROGRESSIONS)))]
     bar = STEPS * meter
     roots = [progression[number % 4] for number in range(len(starts) // bar + 1)]
-    score = Score(int(seconds * RATE), starts, bar, roots, tonic + tuned, mode, valence, arousal, rng)
-    for number, one in enumerate(band["chords"]):
+    score = Score(int(seconds * RATE), starts, bar, roots, tonic + tuning, mode, valence, arousal, rng)
+    for number, voice in enumerate(band["chords"]):
         comping = style.comping[int(rng.integers(len(style.comping)))]
-        score.chords(one, comping, 0.16 / (1 + number))
-    for one in band["bass"]:
-        score.bass(one)
-    for one in band["leads"]:
-        score.melody(one)
+        score.chords(voice, comping, 0.16 / (1 + number))
+    for voice in band["bass"]:
+        score.bass(voice)
+    for voice in band["leads"]:
+        score.melody(voice)
     if style.drums != "none":
-        score.drums(style.drums, float(hired.random()))
-    heard = {one.kind for players in band.values() for one in players} | ({"drums"} if style.drums != "none" else set())
+        score.drums(style.drums, float(artist_rng.random()))
+    instruments = {voice.kind for voices in band.values() for voice in voices} | (
+        {"drums"} if style.drums != "none" else set()
+    )
     return Song(
         record(np.column_stack([score.left, score.right]), style, arousal, rng),
         genre,
         valence,
         arousal,
-        tuple(sorted(heard)),
+        tuple(sorted(instruments)),
         60 / float(np.diff(beats).mean()),
         meter,
         beats,
@@ -104,7 +106,7 @@ def compose(genre: str, seconds: float, artist: int, rng: np.random.Generator) -
 
 
 def _times(tempo: float, seconds: float, swing: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of beats, with the drift of people, and of their quarters, with swing."""
+    """Times in seconds of beats, with human drift, and of their quarters, with swing."""
     count = int(seconds * tempo / 60) + 2
     drift = 1 + np.cumsum(rng.normal(0, rng.choice([0.0, 0.002, 0.004]), count))
     beats = np.concatenate([[0.0], np.cumsum(60 / tempo * drift)]) + rng.uniform(0.02, 0.3)
@@ -114,7 +116,7 @@ def _times(tempo: float, seconds: float, swing: float, rng: np.random.Generator)
 
 
 def _band(style: Style, rng: np.random.Generator) -> dict[str, list[Voice]]:
-    """Who plays for an artist."""
+    """Draw the instruments of an artist."""
     chords = rng.permutation(style.chords)[: 1 + (rng.random() < 0.5)]
     leads = rng.permutation(style.leads)[: 1 if rng.random() < 0.85 else 0]
     return {

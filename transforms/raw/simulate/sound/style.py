@@ -1,24 +1,24 @@
-"""How genres are played: tempo, meter, feel, who plays, and where they lie between calm and wild, sad and happy."""
+"""Musical styles of genres: tempo, meter, rhythm, instruments, arousal and valence."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Style:
-    """Of one genre.
+    """The style of one genre.
 
     Attributes:
-        tempo: beats a minute, from and to.
+        tempo: lowest and highest beats per minute.
         arousal: mean, 0 (calm) to 1 (wild).
         valence: mean, 0 (sad) to 1 (happy).
-        chords: who plays them; one or two are taken.
-        leads: who plays the melody.
-        bass: chance of one.
-        drums: the kind of pattern: none, four (on the floor), back (beat), half (time), swing, latin, blast, brushes.
-        swing: share of a beat by which its second half comes late.
-        waltz: chance of three beats in a bar.
-        comping: how chords are played: held, strummed, offbeat, broken, riff.
-        drive: how far it is distorted.
+        chords: instruments for chords; one or two are used.
+        leads: instruments for the melody.
+        bass: probability of a bass.
+        drums: drum pattern: none, four (on the floor), back (beat), half (time), swing, latin, blast, brushes.
+        swing: delay of the second half of a beat, as a share of the beat.
+        waltz: probability of three beats per bar.
+        comping: ways to play chords: held, strummed, offbeat, broken, riff.
+        drive: strength of distortion.
         room: seconds of reverberation.
     """
 
@@ -78,4 +78,4 @@ PATTERNS = {  # sixteenths of a bar of four: kick, snare, hat
     "brushes": ("x.......x.......", "....x.......x...", "x.x.x.x.x.x.x.x."),
 }
 PROGRESSIONS = ((0, 4, 5, 3), (0, 3, 4, 4), (0, 5, 3, 4), (0, 3, 0, 4), (0, 1, 4, 0), (5, 3, 0, 4))
-"""Degrees of the scale that bars are built on."""
+"""Chord progressions: the root of each bar, as a degree of the scale."""

@@ -1,6 +1,6 @@
-"""A seeded service with known incidents: hosts, endpoints, accounts, addresses and masters, in the raw tables' shape.
+"""A seeded, simulated service with known incidents, as rows of the raw tables.
 
-``schedule`` draws what goes wrong, when and for whom; the others draw what happens, one raw table's kind a file. Normal
-life has its own oddities, so that a detector can be wrong: nightly jobs, deployments, shared offices, travellers, night
-owls, quiet and heavily limited masters. The schedule is stored as the raw table ``incidents``.
+``schedule`` draws the incidents; the other modules draw the events of hosts, endpoints, accounts and masters. Normal
+operation has unusual behaviour too, so that a detector can be wrong: nightly jobs, deployments, shared offices,
+travellers, night owls, quiet and heavily limited masters. The schedule is stored as the raw table ``incidents``.
 """

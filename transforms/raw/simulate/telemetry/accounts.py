@@ -1,4 +1,4 @@
-"""Accounts: who listens, from where and on what; their plays and logins, and what bots and thieves do with them."""
+"""Simulated accounts: listeners with addresses and devices, their plays and logins, bots and attackers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ DEVICES = ("phone", "desktop", "speaker", "tv", "car", "web")
 COUNTRIES = ("US", "DE", "BR", "GB", "JP", "FR")
 _HOUR = np.array([2, 1, 1, 1, 1, 2, 4, 6, 7, 6, 5, 5, 6, 6, 6, 6, 7, 8, 9, 9, 9, 8, 6, 4], float)
 STUFFING = (20, 90)
-"""Attempts a minute."""
+"""Lowest and highest rate of credential stuffing in attempts per minute."""
 OFFICE = 0.15
-"""Share of accounts behind one of a few addresses that many share."""
+"""Share of accounts behind one of a few shared addresses."""
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """Who there is.
+    """The accounts of a simulated service.
 
     Attributes:
         users: (n,) user_id.
         activity: (n,) share of all requests and plays.
         home: (n,) usual address.
-        country: (n,) place in ``COUNTRIES``.
-        devices: (n, 3) places in ``DEVICES``, the usual one first.
-        owl: (n,) whether they listen at night.
-        taste: (n, 2) where among the tracks each one's favourites begin, and how many there are.
+        country: (n,) index in ``COUNTRIES``.
+        devices: (n, 3) indices in ``DEVICES``, the usual device first.
+        owl: (n,) whether the account listens at night.
+        taste: (n, 2) number of the first favourite track, and number of favourites.
     """
 
     users: pl.Series
@@ -43,7 +43,7 @@ class Accounts:
     taste: np.ndarray
 
     def address(self, who: np.ndarray, rng: np.random.Generator) -> pl.Series:
-        """Where a request of each comes from: home, now and then a phone network."""
+        """Draw the address of one request per account in ``who``: home, or sometimes a phone network."""
         roaming = rng.random(len(who)) < 0.12
         mobile = [f"100.64.{number // 8}.{number % 8}" for number in range(64)]
         text = np.where(roaming, np.array(mobile)[rng.integers(0, 64, len(who))], self.home[who])
@@ -51,7 +51,7 @@ class Accounts:
 
 
 def draw_accounts(size: TelemetrySize, rng: np.random.Generator) -> Accounts:
-    """Draw them."""
+    """Draw the accounts of a service."""
     count = size.accounts
     activity = rng.lognormal(0, 0.7, count)
     office = rng.random(count) < OFFICE
@@ -71,7 +71,7 @@ def draw_accounts(size: TelemetrySize, rng: np.random.Generator) -> Accounts:
 def plays(
     size: TelemetrySize, schedule: Sequence[Event], accounts: Accounts, day: int, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """One day of listening: sessions of tracks one after another, some skipped; bots and buyers beside."""
+    """Draw the plays of one day: sessions of consecutive tracks, some skipped; also bots and shared accounts."""
     first = size.begin + day * DAY
     sessions = rng.poisson(accounts.activity * size.accounts * 2.2)
     who = np.repeat(np.arange(size.accounts), sessions)
@@ -88,11 +88,13 @@ def plays(
             frames.append(_bot(event, low, high, rng))
         else:  # several people, each with sessions all day long
             people = 2 + int(event.strength * 3)
-            many = int(people * (high - low) / (40 * MINUTE)) + 1
-            begun = rng.integers(low, high, many)
-            told = _sessions(accounts, np.full(many, user), begun, rng.geometric(1 / 10, many), high, rng)
-            device = pl.Series(DEVICES).gather(rng.integers(0, len(DEVICES), told.height))
-            frames.append(told.with_columns(device=device))
+            session_count = int(people * (high - low) / (40 * MINUTE)) + 1
+            starts = rng.integers(low, high, session_count)
+            shared_plays = _sessions(
+                accounts, np.full(session_count, user), starts, rng.geometric(1 / 10, session_count), high, rng
+            )
+            device = pl.Series(DEVICES).gather(rng.integers(0, len(DEVICES), shared_plays.height))
+            frames.append(shared_plays.with_columns(device=device))
     rows = pl.concat(frames).unique(["user_id", "track_id", "event_timestamp"], maintain_order=True)
     return rows.sort("event_timestamp")
 
@@ -103,29 +105,31 @@ def _sessions(
     session = np.repeat(np.arange(len(who)), lengths)
     user = who[session]
     skipped = rng.random(len(user)) < 0.2
-    whole = rng.normal(210, 45, len(user)).clip(60, 600) * 1_000
-    played = np.where(skipped, whole * rng.beta(1, 6, len(user)), whole).astype(np.int64)
-    elapsed = np.cumsum(played + 1_500) - (played + 1_500)
-    begins = np.cumsum(lengths) - lengths
+    full_ms = rng.normal(210, 45, len(user)).clip(60, 600) * 1_000
+    played_ms = np.where(skipped, full_ms * rng.beta(1, 6, len(user)), full_ms).astype(np.int64)
+    elapsed = np.cumsum(played_ms + 1_500) - (played_ms + 1_500)
+    first_of_session = np.cumsum(lengths) - lengths
     at = (
-        start[session] + (elapsed - np.repeat(elapsed[begins], lengths)) * 1_000 if len(user) else np.empty(0, np.int64)
+        start[session] + (elapsed - np.repeat(elapsed[first_of_session], lengths)) * 1_000
+        if len(user)
+        else np.empty(0, np.int64)
     )
     favourite = (accounts.taste[user, 0] + (rng.random(len(user)) ** 2 * accounts.taste[user, 1]).astype(int)) % TRACKS
     device = accounts.devices[who, np.minimum(rng.geometric(0.75, len(who)) - 1, 2)]
     rows = _plays(
-        accounts.users.gather(user), favourite, at, played, skipped, pl.Series(DEVICES).gather(device[session])
+        accounts.users.gather(user), favourite, at, played_ms, skipped, pl.Series(DEVICES).gather(device[session])
     )
     return rows.filter(pl.Series(at < end))
 
 
 def _bot(event: Event, low: int, high: int, rng: np.random.Generator) -> pl.DataFrame:
-    """Few tracks over and over, each for a little more than half a minute."""
+    """Draw the plays of a bot: few tracks over and over, each for a little more than half a minute."""
     count = int((high - low) / (36 * _SECOND))
-    played = rng.integers(30_500, 36_000, count)
-    at = low + np.cumsum(played * 1_000 + 500_000)
+    played_ms = rng.integers(30_500, 36_000, count)
+    at = low + np.cumsum(played_ms * 1_000 + 500_000)
     tracks = rng.integers(0, TRACKS, 6)[rng.integers(0, 6, count)]
     user = pl.Series([event.entity_id] * count)
-    rows = _plays(user, tracks, at, played, np.zeros(count, bool), pl.Series(["web"] * count, dtype=pl.String))
+    rows = _plays(user, tracks, at, played_ms, np.zeros(count, bool), pl.Series(["web"] * count, dtype=pl.String))
     return rows.filter(pl.Series(at < high))
 
 
@@ -151,25 +155,25 @@ def _plays(
 def logins(
     size: TelemetrySize, schedule: Sequence[Event], accounts: Accounts, day: int, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """One day of attempts: a few a week and account, typing errors, travellers; thieves and buyers beside."""
+    """Draw the login attempts of one day: a few per week and account, typing errors, travellers; also attacks."""
     first = size.begin + day * DAY
     who = np.repeat(np.arange(size.accounts), rng.poisson(0.6, size.accounts))
-    wrong = np.where(rng.random(len(who)) < 0.1, rng.geometric(0.6, len(who)), 0)
+    failures = np.where(rng.random(len(who)) < 0.1, rng.geometric(0.6, len(who)), 0)
     travelling = rng.random(len(who)) < 0.02
-    begun = (
+    starts = (
         first + (rng.choice(24, len(who), p=_HOUR / _HOUR.sum()) * 3_600 + rng.integers(0, 3_600, len(who))) * _SECOND
     )
-    attempt = np.repeat(np.arange(len(who)), wrong + 1)
-    turn = np.arange(len(attempt)) - np.repeat(np.cumsum(wrong + 1) - (wrong + 1), wrong + 1)
+    attempt = np.repeat(np.arange(len(who)), failures + 1)
+    attempt_number = np.arange(len(attempt)) - np.repeat(np.cumsum(failures + 1) - (failures + 1), failures + 1)
     country = np.where(travelling, rng.integers(0, len(COUNTRIES), len(who)), accounts.country[who])
     frames = [
         _logins(
             accounts.users.gather(who[attempt]),
             accounts.address(who, rng).gather(attempt),
-            begun[attempt] + turn * 8 * _SECOND,
+            starts[attempt] + attempt_number * 8 * _SECOND,
             pl.Series(COUNTRIES).gather(country[attempt]),
             pl.Series(DEVICES).gather(accounts.devices[who[attempt], 0]),
-            turn == wrong[attempt],
+            attempt_number == failures[attempt],
         )
     ]
     for event in schedule:
@@ -197,14 +201,14 @@ def _stuffing(size: TelemetrySize, event: Event, low: int, high: int, rng: np.ra
 
 
 def _shared(event: Event, low: int, high: int, rng: np.random.Generator) -> pl.DataFrame:
-    """The buyers log in as soon as they have bought."""
+    """Draw the logins to a shared account: the buyers log in soon after the sale."""
     count = 3 + int(event.strength * 4)
     at = np.sort(np.minimum(event.start + rng.exponential(20 * MINUTE, count).astype(np.int64), event.end - 1))
     inside = (at >= low) & (at < high)
     number = rng.integers(0, 250, count)
     rows = _logins(
         pl.Series([event.entity_id] * count),
-        pl.Series([f"198.18.0.{one}" for one in number]),
+        pl.Series([f"198.18.0.{last_byte}" for last_byte in number]),
         at,
         pl.Series(COUNTRIES).gather(rng.integers(0, len(COUNTRIES), count)),
         pl.Series(DEVICES).gather(rng.integers(0, len(DEVICES), count)),

@@ -1,4 +1,4 @@
-"""Requests, one by one: the day's rhythm, latencies with a long tail, deployments, and what goes wrong."""
+"""Simulated requests: daily rhythm, latencies with a long tail, deployments, and incidents."""
 
 from collections.abc import Sequence
 
@@ -14,26 +14,26 @@ _LATENCY_US = (40_000, 15_000, 90_000, 30_000, 60_000, 25_000, 45_000, 120_000, 
 _SPREAD = 0.5
 _ERRORS, _REFUSED = 0.004, 0.02
 SCRAPING = (60, 240)
-"""Requests a minute."""
+"""Lowest and highest rate of a scraper in requests per minute."""
 
 
 def requests(
     size: TelemetrySize, schedule: Sequence[Event], accounts: Accounts, day: int, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """One day of all endpoints."""
+    """Draw the requests to all endpoints on one day."""
     first = size.begin + day * DAY
     minutes = first + np.arange(1_440) * MINUTE
     frames = []
     for number, endpoint in enumerate(names(size)["endpoint"]):
         expected = size.rate * (1 + 0.6 * day_rhythm(minutes)) * (0.7 + 0.15 * (number % 5))
-        mine = [event for event in schedule if event.entity_id == endpoint]
-        for event in mine:
+        incidents = [event for event in schedule if event.entity_id == endpoint]
+        for event in incidents:
             if event.kind == "traffic_drop":
                 expected = np.where(np.isfinite(event.share(minutes)), expected * 0.3 * (1 - event.strength), expected)
         at = np.repeat(minutes, rng.poisson(expected))
         at = at + rng.integers(0, MINUTE, len(at))
-        frames.append(_answered(size, number, endpoint, at, mine, accounts, day, rng))
-    frames += _scraped(size, schedule, first, rng)
+        frames.append(_regular_requests(size, number, endpoint, at, incidents, accounts, day, rng))
+    frames += _scraper_requests(size, schedule, first, rng)
     rows = pl.concat(frames).sort("event_timestamp")
     return rows.with_columns(
         request_id=pl.format("{}-{}", pl.lit(day), pl.int_range(pl.len())),
@@ -41,12 +41,12 @@ def requests(
     )
 
 
-def _answered(
+def _regular_requests(
     size: TelemetrySize,
     number: int,
     endpoint: str,
     at: np.ndarray,
-    mine: Sequence[Event],
+    incidents: Sequence[Event],
     accounts: Accounts,
     day: int,
     rng: np.random.Generator,
@@ -54,22 +54,22 @@ def _answered(
     who = rng.choice(size.accounts, len(at), p=accounts.activity)
     median = _LATENCY_US[number % len(_LATENCY_US)] * (1 + 0.15 * day_rhythm(at))
     latency = median * np.exp(_SPREAD * rng.normal(size=len(at)))
-    failing = np.full(len(at), _ERRORS)
+    error_rate = np.full(len(at), _ERRORS)
     deployed = size.begin + day * DAY + 10 * 60 * MINUTE if (day * 3 + number) % 7 == 0 else 0
-    if deployed:  # a deployment: two slow minutes that are nobody's alarm
+    if deployed:  # a deployment: two slow minutes that are not an incident
         latency = np.where((at >= deployed) & (at < deployed + 2 * MINUTE), latency * 1.6, latency)
-    for event in mine:
+    for event in incidents:
         inside = np.isfinite(event.share(at))
         if event.kind == "latency_step":
             latency = np.where(inside, latency * (2.2 + 2.5 * event.strength), latency)
         if event.kind == "error_burst":
-            failing = np.where(inside, 0.12 + 0.5 * event.strength, failing)
+            error_rate = np.where(inside, 0.12 + 0.5 * event.strength, error_rate)
     drawn = rng.random(len(at))
-    status = np.where(drawn < failing, 503, np.where(drawn < failing + _REFUSED, 404, 200))
+    status = np.where(drawn < error_rate, 503, np.where(drawn < error_rate + _REFUSED, 404, 200))
     return _rows(endpoint, size, at, accounts.address(who, rng), accounts.users.gather(who), status, latency, rng)
 
 
-def _scraped(
+def _scraper_requests(
     size: TelemetrySize, schedule: Sequence[Event], first: int, rng: np.random.Generator
 ) -> list[pl.DataFrame]:
     endpoints = names(size)["endpoint"]
@@ -84,11 +84,13 @@ def _scraped(
         target = rng.integers(0, min(SCRAPED, len(endpoints)), len(at))
         latency = 30_000 * np.exp(_SPREAD * rng.normal(size=len(at)))
         for number in np.unique(target):
-            chosen = target == number
-            address = pl.Series([event.entity_id] * int(chosen.sum()))
-            nobody = pl.Series([None] * int(chosen.sum()), dtype=pl.String)
+            is_target = target == number
+            address = pl.Series([event.entity_id] * int(is_target.sum()))
+            no_user = pl.Series([None] * int(is_target.sum()), dtype=pl.String)
             frames.append(
-                _rows(endpoints[number], size, at[chosen], address, nobody, status[chosen], latency[chosen], rng)
+                _rows(
+                    endpoints[number], size, at[is_target], address, no_user, status[is_target], latency[is_target], rng
+                )
             )
     return frames
 

@@ -1,4 +1,4 @@
-"""Masters, as sound: synthesized, spoiled where the schedule says so, and measured like any other."""
+"""Simulated masters: synthesized sound, damaged by scheduled incidents, and measured like imported files."""
 
 from collections.abc import Sequence
 
@@ -18,14 +18,14 @@ _SCALE = np.array([0, 2, 4, 5, 7, 9, 11, 12])
 def audio_measurements(
     size: TelemetrySize, schedule: Sequence[Event], day: int, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """One day of masters."""
+    """Draw and measure the masters of one day."""
     first = size.begin + day * DAY
-    spoiled = [event for event in schedule if "master" in event.kind and first <= event.start < first + DAY]
+    incidents = [event for event in schedule if "master" in event.kind and first <= event.start < first + DAY]
     at = np.sort(rng.integers(first, first + DAY, size.masters))
-    told: list[tuple[str, int, np.ndarray]] = [
+    masters: list[tuple[str, int, np.ndarray]] = [
         (f"master-{day:03}-{number:04}", int(time), synthesize(rng)) for number, time in enumerate(at)
     ]
-    told += [(event.entity_id, event.start, spoil(synthesize(rng), event)) for event in spoiled]
+    masters += [(event.entity_id, event.start, spoil(synthesize(rng), event)) for event in incidents]
     rows = [
         {
             "track_id": name,
@@ -34,7 +34,7 @@ def audio_measurements(
             "channels": sound.shape[1],
             **measure(sound, RATE),
         }
-        for name, time, sound in told
+        for name, time, sound in masters
     ]
     columns = {**TABLES["audio_measurements"].columns, "event_timestamp": pl.Int64()}
     schema = {name: columns[name] for name in (rows[0] if rows else columns)}
@@ -42,7 +42,7 @@ def audio_measurements(
 
 
 def synthesize(rng: np.random.Generator) -> np.ndarray:
-    """A few seconds of stereo music-like sound (n, 2): notes with overtones, noise, a level and a width of its own."""
+    """Synthesize a few seconds of stereo sound (n, 2): notes with overtones, noise, random level and stereo width."""
     count = RATE * SECONDS
     time = np.arange(count) / RATE
     left, right = np.zeros(count), np.zeros(count)
@@ -72,7 +72,7 @@ def synthesize(rng: np.random.Generator) -> np.ndarray:
 
 
 def spoil(sound: np.ndarray, event: Event) -> np.ndarray:
-    """What the incident makes of it."""
+    """Damage a sound (n, 2) as the incident does: clipping, or silence on one or both channels."""
     if event.kind == "clipped_master":
         return np.clip(sound * (2 + 6 * event.strength), -1, 1)
     if event.strength < 0.5:

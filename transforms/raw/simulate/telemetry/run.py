@@ -1,4 +1,4 @@
-"""Draw a service and its incidents, and store them as any other source would be."""
+"""Draws a service and its incidents, and imports them like any other source."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from transforms.raw.simulate.telemetry.schedule import TelemetrySize, draw_sched
 
 
 def simulate_telemetry(home: Home, size: TelemetrySize, seed: int, *, progress: Progress = silent) -> Report:
-    """Fill the raw tables of telemetry; what goes wrong is stored as ``incidents``."""
+    """Fill the raw tables with simulated telemetry; the incidents are stored as ``incidents``."""
     return ingest(home, f"telemetry seed={seed}", _days(size, seed), progress=progress)
 
 
@@ -24,9 +24,9 @@ def _days(size: TelemetrySize, seed: int) -> Iterator[Batch]:
     schedule = draw_schedule(size, rng)
     accounts = draw_accounts(size, rng)
     yield Batch("incidents", labels(size, schedule))
-    carried: dict[str, np.ndarray] = {}
+    last_noise: dict[str, np.ndarray] = {}
     for day in range(size.days):
-        yield Batch("host_metrics", host_metrics(size, schedule, day, carried, rng))
+        yield Batch("host_metrics", host_metrics(size, schedule, day, last_noise, rng))
         yield Batch("requests", requests(size, schedule, accounts, day, rng))
         yield Batch("logins", logins(size, schedule, accounts, day, rng))
         yield Batch("plays", plays(size, schedule, accounts, day, rng))

@@ -1,4 +1,4 @@
-"""What goes wrong: kinds of incidents, and when each happens to whom."""
+"""The schedule of simulated incidents: kinds, times and affected entities."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,27 +9,27 @@ import polars as pl
 from transforms.raw.table import MICROSECONDS_UTC
 
 MINUTE, DAY = 60_000_000, 86_400_000_000
-"""Microseconds."""
+"""A minute and a day in microseconds."""
 
 SCRAPED = 3
-"""Endpoints that a scraper asks."""
+"""Number of endpoints that a scraper calls."""
 
 DEFAULT_START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class TelemetrySize:
-    """How large the service is.
+    """The size of a simulated service.
 
     Attributes:
-        hosts: machines, each with a scrape a minute.
-        endpoints: that requests go to.
-        rate: requests a minute and endpoint, on average.
-        accounts: listeners.
-        masters: measured a day.
-        days: in all.
-        quiet_days: without incidents, at the beginning.
-        incidents: of each kind, in the days after.
+        hosts: number of machines; each is scraped once a minute.
+        endpoints: number of endpoints.
+        rate: average requests per minute and endpoint.
+        accounts: number of listeners.
+        masters: number of masters per day.
+        days: number of simulated days.
+        quiet_days: number of days without incidents at the beginning.
+        incidents: number of incidents of each kind in the later days.
         start: first day, UTC.
     """
 
@@ -54,9 +54,9 @@ class Kind:
     """One kind of incident.
 
     Attributes:
-        entity: join key of whom it happens to.
-        minutes: how long it lasts, from and to.
-        cause: in words.
+        entity: join key of the affected entity.
+        minutes: shortest and longest duration in minutes.
+        cause: description for the incident's label.
     """
 
     entity: str
@@ -84,10 +84,10 @@ class Event:
     """One incident.
 
     Attributes:
-        kind: of ``KINDS``.
-        entity_id: whom it happens to.
-        start: microseconds since 1970.
-        end: likewise.
+        kind: one of ``KINDS``.
+        entity_id: affected entity.
+        start: beginning in microseconds since 1970.
+        end: end in microseconds since 1970.
         strength: 0 (mild) to 1.
     """
 
@@ -98,13 +98,13 @@ class Event:
     strength: float
 
     def share(self, times: np.ndarray) -> np.ndarray:
-        """(n,) how far it has come at each time: 0 to 1 while it lasts, NaN outside."""
+        """(n,) elapsed share of the incident at each time: 0 to 1 while it lasts, NaN outside."""
         inside = (times >= self.start) & (times < self.end)
         return np.where(inside, (times - self.start) / max(self.end - self.start, 1), np.nan)
 
 
 def names(size: TelemetrySize) -> dict[str, list[str]]:
-    """Join key → whom there is."""
+    """Join key → entities of the service."""
     paths = ("search", "play", "recommend", "playlist", "login", "lyrics", "social", "pay", "radio", "offline")
     return {
         "host_id": [f"host-{number:02}" for number in range(size.hosts)],
@@ -116,37 +116,39 @@ def names(size: TelemetrySize) -> dict[str, list[str]]:
 
 
 def draw_schedule(size: TelemetrySize, rng: np.random.Generator) -> list[Event]:
-    """``size.incidents`` of each kind, none overlapping another of the same entity, each a few hours apart from it."""
-    known = names(size)
+    """Draw ``size.incidents`` of each kind; those of one entity are at least three hours apart."""
+    entities = names(size)
     low, high = size.begin + size.quiet_days * DAY, size.begin + size.days * DAY
-    taken: dict[str, list[tuple[int, int]]] = {}
-    found: list[Event] = []
-    for kind, told in KINDS.items():
+    spans_of: dict[str, list[tuple[int, int]]] = {}
+    incidents: list[Event] = []
+    for kind, definition in KINDS.items():
         for number in range(size.incidents):
             for _ in range(200):
-                length = int(rng.integers(told.minutes[0], told.minutes[1] + 1)) * MINUTE
+                length = int(rng.integers(definition.minutes[0], definition.minutes[1] + 1)) * MINUTE
                 start = int(rng.integers(low + 60 * MINUTE, high - 60 * MINUTE - length)) // MINUTE * MINUTE
-                entity = _who(kind, told, known, number, rng)
-                before = taken.setdefault(entity, [])
-                if all(start > end + 180 * MINUTE or start + length < begin - 180 * MINUTE for begin, end in before):
-                    before.append((start, start + length))
-                    found.append(Event(kind, entity, start, start + length, float(rng.random())))
+                entity = _draw_entity(kind, definition, entities, number, rng)
+                spans = spans_of.setdefault(entity, [])
+                if all(start > end + 180 * MINUTE or start + length < begin - 180 * MINUTE for begin, end in spans):
+                    spans.append((start, start + length))
+                    incidents.append(Event(kind, entity, start, start + length, float(rng.random())))
                     break
-    return sorted(found, key=lambda event: (event.start, event.entity_id))
+    return sorted(incidents, key=lambda incident: (incident.start, incident.entity_id))
 
 
-def _who(kind: str, told: Kind, known: dict[str, list[str]], number: int, rng: np.random.Generator) -> str:
-    if told.entity == "client_ip":
+def _draw_entity(
+    kind: str, definition: Kind, entities: dict[str, list[str]], number: int, rng: np.random.Generator
+) -> str:
+    if definition.entity == "client_ip":
         return f"198.51.{100 + number % 100}.{int(rng.integers(1, 255))}"
-    if told.entity == "track_id":
+    if definition.entity == "track_id":
         return f"master-{kind}-{number:03}"
-    return str(rng.choice(known[told.entity]))
+    return str(rng.choice(entities[definition.entity]))
 
 
 def labels(size: TelemetrySize, schedule: list[Event]) -> pl.DataFrame:
-    """The schedule as the raw table ``incidents``; each is labelled a day after its end.
+    """The schedule as rows of the raw table ``incidents``; each is labelled a day after its end.
 
-    What a scraper does is also an incident of the endpoints that it asks, stuffing one of every account.
+    Scraping is also an incident of the endpoints that are scraped; credential stuffing is also one of every account.
     """
     rows = [
         (KINDS[event.kind].entity, event.entity_id, event.kind, event.start, event.end, KINDS[event.kind].cause)
