@@ -11,8 +11,8 @@ from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.incidents import MINUTE
 
 POLICY = AlarmPolicy(threshold=3.0, quiet=5, raised=0.0)
-"""Alarm policy for rows. An alarm does not raise the threshold of the next one: scores are calibrated on the rows of all
-entities, and an entity that was attacked yesterday must still raise alarms today.
+"""Alarm policy for rows. An alarm does not raise the threshold of the next one, as scores are calibrated on the rows of
+all entities, and an entity that was attacked yesterday must still raise alarms today.
 """
 
 

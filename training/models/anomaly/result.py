@@ -46,7 +46,10 @@ def table(metrics: Mapping[str, IncidentMetrics], baseline: Mapping[str, Inciden
 
 
 def _figures(metrics: IncidentMetrics) -> str:
-    return f"{metrics.incidents:10}{metrics.found:8.2f}{metrics.soon:10.2f}{metrics.delay:9.1f}{metrics.false_a_week:12.2f}"
+    return (
+        f"{metrics.incidents:10}{metrics.found:8.2f}{metrics.soon:10.2f}{metrics.delay:9.1f}"
+        f"{metrics.false_a_week:12.2f}"
+    )
 
 
 def card(
