@@ -52,9 +52,9 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     clock.lap("measured")
     final = heads.fit(sounds.vectors, audio_tasks, sounds.artists, seed=seed)
     clock.lap("fit")
-    labels = ", ".join(f"{task.name} ({len(task.classes)})" for task in audio_tasks)
+    summary = ", ".join(f"{task.name} ({len(task.classes)})" for task in audio_tasks)
     about = (
-        f"{labels}. {len(train):,} tracks to learn from, {len(test):,} by other artists asked about; what serves was "
+        f"{summary}. {len(train):,} tracks to learn from, {len(test):,} by other artists asked about; what serves was "
         f"fitted to all {len(sounds):,}."
     )
     version = registered(
