@@ -129,7 +129,7 @@ class Model(ABC):
             raise InputError(
                 expected=parameter_names
                 if defaults
-                else f"no parameters for {self.name}, which chooses by itself on validation",
+                else f"no parameters for {self.name}; it chooses them itself, on validation data",
                 found=", ".join(unknown_names),
                 next_command=f"python -m training run {self.name}",
             )
@@ -164,7 +164,7 @@ class Model(ABC):
         """
         if learners or without:
             raise InputError(
-                expected=f"{self.name} as it is: it chooses its learners and features by itself",
+                expected=f"no choice of learners or features for {self.name}, which chooses them itself",
                 found=f"a choice of {', '.join((*learners, *without))}",
                 next_command=f"python -m training tune {self.name}",
             )
@@ -182,7 +182,7 @@ class Model(ABC):
         """
         raise InputError(
             expected=f"parameters of {self.name} to search",
-            found="none: it chooses for itself on validation",
+            found="none: the model chooses them itself, on validation data",
             next_command=f"python -m training run {self.name}",
         )
 

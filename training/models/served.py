@@ -53,7 +53,7 @@ class ServedTabular:
         extra = dict(bundle.manifest["extra"])
         if extra.get("kind") != "tabular":
             raise BundleError(
-                expected="a model of rows, which has one matrix of inputs",
+                expected="a model of rows, with one matrix of inputs",
                 found=f"{bundle.name_version}, of the family {bundle.manifest['family']}",
                 next_command=f"open '{bundle.folder / 'card.html'}'",
             )

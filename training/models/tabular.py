@@ -38,7 +38,7 @@ from training.validation.cross_validation import Fold, forward, grouped, last
 from training.validation.evidence import OURS, Evidence
 from transforms.pure.tabular.layout import Layout
 
-SHOWN, SAMPLED_SHOWN = 1_000, 60
+EXPLAINED, SAMPLED_EXPLAINED = 1_000, 60
 """Maximum number of explained rows; fewer if contributions are sampled."""
 RECENT = 2_000
 """Maximum number of rows after a cutoff that are monitored; the newest count."""
@@ -130,8 +130,8 @@ class TabularModel(Model):
             train, test = last(rows.times, _microseconds(self.horizon), self.test)
         if len(train) < training_data.FEWEST or len(np.unique(rows.labels[train])) < 2:
             raise InputError(
-                expected=f"rows of {self.name} whose label was known before the last {self.test:.0%} of them began",
-                found=f"{len(train):,}, {len(np.unique(rows.labels[train]))} different labels",
+                expected=f"rows of {self.name} with a label known before the test, the last {self.test:.0%} of them",
+                found=f"{len(train):,} rows with {len(np.unique(rows.labels[train]))} different labels",
                 next_command="python -m transforms import FORMAT PATH  (events over more days)",
             )
         return train, test
@@ -295,7 +295,7 @@ class TabularModel(Model):
     ) -> dict[str, bytes]:
         inputs = layout.matrix(test.features)
         rng = np.random.default_rng(self.seed)
-        explained_rows = np.sort(rng.permutation(len(test))[: SHOWN if learner in EXACT else SAMPLED_SHOWN])
+        explained_rows = np.sort(rng.permutation(len(test))[: EXPLAINED if learner in EXACT else SAMPLED_EXPLAINED])
         native = getattr(served_model, "native", None)
         return {
             ONNX: served_model.to_onnx(),

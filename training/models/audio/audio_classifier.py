@@ -42,8 +42,8 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     audio_tasks = tasks(sounds.labels)
     if len(sounds) < FEWEST or not audio_tasks or len(np.unique(sounds.artists)) < heads.FOLDS:
         raise InputError(
-            expected=f"{FEWEST} tracks, by {heads.FOLDS} artists or more, that somebody said the sound of",
-            found=f"{len(sounds)} by {len(np.unique(sounds.artists))}",
+            expected=f"at least {FEWEST} labelled tracks by at least {heads.FOLDS} artists",
+            found=f"{len(sounds)} tracks by {len(np.unique(sounds.artists))} artists",
             next_command=SIMULATE,
         )
     train, test = sounds.split(seed=seed)

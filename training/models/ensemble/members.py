@@ -53,14 +53,14 @@ class Members:
         """
         names, values = _table(predictions, truth, group)
         if set(known_until) != set(names):
-            raise _missing_facts_error(names, known_until, "the moment up to which it was fitted")
+            raise _missing_facts_error(names, known_until, "the end of the data of the fit")
         for name in names:
             leaked_rows = int(np.sum(np.asarray(known_until[name]) > np.asarray(happened)))
             if leaked_rows:
                 raise LeakError(
-                    expected=f"predictions of {name!r} for what came after it was fitted",
-                    found=f"{leaked_rows:,} of {len(truth):,} rows that lie before the end of what it was fitted on",
-                    next_command="fit the members on what lies before the rows, and predict again",
+                    expected=f"predictions of {name!r} for rows after the data of its fit",
+                    found=f"{leaked_rows:,} of {len(truth):,} rows before the end of these data",
+                    next_command="fit the members on data from before the rows, and predict again",
                 )
         return cls(names, values, np.asarray(truth, np.float64), _groups(group, len(truth)))
 
@@ -88,7 +88,7 @@ class Members:
         """
         names, values = _table(predictions, truth, group)
         if set(fitted_on) != set(names):
-            raise _missing_facts_error(names, fitted_on, "the folds that it was fitted on")
+            raise _missing_facts_error(names, fitted_on, "the folds of the fit")
         fold = np.asarray(fold)
         for name in names:
             for predicted_fold in np.unique(fold).tolist():
@@ -103,8 +103,8 @@ class Members:
             split_groups = int(np.sum(np.bincount(pairs[0].astype(int)) > 1))
             if split_groups:
                 raise LeakError(
-                    expected="every group within one fold",
-                    found=f"{split_groups:,} groups in several",
+                    expected="each group in one fold",
+                    found=f"{split_groups:,} groups in several folds",
                     next_command="make the folds by group",
                 )
         return cls(names, values, np.asarray(truth, np.float64), _groups(group, len(truth)))
@@ -134,7 +134,7 @@ def _table(
         lengths["the groups"] = len(group)
     if not predictions or len(set(lengths.values())) > 1:
         raise InputError(
-            expected="predictions of one member at least, and of all for the same rows",
+            expected="predictions of at least one member, all for the same rows",
             found=f"{lengths}",
             next_command="predict the same rows with every member",
         )
@@ -143,8 +143,8 @@ def _table(
         non_finite = [name for name, column in zip(predictions, values.T, strict=True) if not np.isfinite(column).all()]
         raise InputError(
             expected="a finite prediction of every member for every row",
-            found=f"missing or infinite ones of {non_finite}",
-            next_command=f"leave {non_finite[0]!r} out, or the rows",
+            found=f"missing or infinite predictions of {non_finite}",
+            next_command=f"leave {non_finite[0]!r} out, or leave the rows out",
         )
     return tuple(predictions), values
 
@@ -155,7 +155,7 @@ def _groups(group: np.ndarray | None, rows: int) -> np.ndarray:
 
 def _missing_facts_error(names: tuple[str, ...], supplied: Mapping, missing_facts: str) -> LeakError:
     return LeakError(
-        expected=f"for each of {list(names)} {missing_facts}",
-        found=f"it for {sorted(supplied)}",
-        next_command="say for every member what it was fitted on",
+        expected=f"{missing_facts}, for each of {list(names)}",
+        found=f"only for {sorted(supplied)}",
+        next_command="specify for every member what it was fitted on",
     )

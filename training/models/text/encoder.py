@@ -148,7 +148,7 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
         )
     except (OSError, ValueError) as error:
         raise InputError(
-            expected=f"an encoder in the folder, or on the hub under, {path!r}",
+            expected=f"an encoder in the folder {path!r}, or of this name on the hub",
             found=(str(error).splitlines() or [""])[0][:200],
             next_command="python -m training fine-tune --help",
         ) from error

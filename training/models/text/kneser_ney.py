@@ -106,7 +106,7 @@ class KneserNey:
             item_count += len(sequence) + 1
         return math.exp(-log_probability / item_count) if item_count else float("nan")
 
-    def likely(self, context: Sequence[str], most: int = 50) -> list[tuple[str, float]]:
+    def likely_next(self, context: Sequence[str], max_items: int = 50) -> list[tuple[str, float]]:
         """Return the likeliest next items with their probabilities, best first, without ``UNKNOWN``.
 
         Only items that followed the context, or its last items, in the training sequences are candidates.
@@ -120,37 +120,39 @@ class KneserNey:
         candidates: dict[str, None] = {}
         for length in range(self.order - 1, -1, -1):
             counter = self._counts[length].get(padded[len(padded) - length :], Counter())
-            candidates.update(dict.fromkeys(item for item, _ in counter.most_common(most) if item != UNKNOWN))
-            if len(candidates) >= most:
+            candidates.update(dict.fromkeys(item for item, _ in counter.most_common(max_items) if item != UNKNOWN))
+            if len(candidates) >= max_items:
                 break
         scored = [(item, self._interpolated_probability(item, padded)) for item in candidates]
-        return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:most]
+        return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:max_items]
 
-    def continued(self, start: Sequence[str], *, longest: int, width: int = 8, twice: bool = True) -> list[str]:
+    def continue_sequence(
+        self, first_items: Sequence[str], *, max_items: int, beam_width: int = 8, allow_repeats: bool = True
+    ) -> list[str]:
         """Return the likeliest continuation of a sequence, by beam search on the mean log probability per item.
 
         Args:
-            start: the first items of the sequence; the result begins with them.
-            longest: maximum length of the result, in items.
-            width: number of sequences in the beam.
-            twice: whether an item may occur more than once.
+            first_items: the first items of the sequence; the result begins with them.
+            max_items: maximum length of the result, in items.
+            beam_width: number of sequences in the beam.
+            allow_repeats: whether an item may occur more than once.
         """
-        beam: list[tuple[float, list[str]]] = [(0.0, list(start))]
+        beam: list[tuple[float, list[str]]] = [(0.0, list(first_items))]
         ended_sequences: list[tuple[float, list[str]]] = []
-        for _ in range(max(longest - len(start), 0) + 1):
+        for _ in range(max(max_items - len(first_items), 0) + 1):
             extended_sequences = []
             for score, sequence in beam:
-                for item, probability in self.likely(sequence, 4 * width):
-                    if not twice and item in sequence:
+                for item, probability in self.likely_next(sequence, 4 * beam_width):
+                    if not allow_repeats and item in sequence:
                         continue
                     extended_score = score + math.log(probability)
                     if item == END:
-                        ended_sequences.append((extended_score / (len(sequence) - len(start) + 1), sequence))
-                    elif len(sequence) < longest:
+                        ended_sequences.append((extended_score / (len(sequence) - len(first_items) + 1), sequence))
+                    elif len(sequence) < max_items:
                         extended_sequences.append((extended_score, [*sequence, item]))
-            beam = sorted(extended_sequences, key=lambda pair: -pair[0])[:width]
-        ended_sequences += [(score / max(len(sequence) - len(start), 1), sequence) for score, sequence in beam]
-        return max(ended_sequences, key=lambda pair: pair[0])[1] if ended_sequences else list(start)
+            beam = sorted(extended_sequences, key=lambda pair: -pair[0])[:beam_width]
+        ended_sequences += [(score / max(len(sequence) - len(first_items), 1), sequence) for score, sequence in beam]
+        return max(ended_sequences, key=lambda pair: pair[0])[1] if ended_sequences else list(first_items)
 
     def to_bytes(self) -> bytes:
         """Serialize the counts of the highest order as compressed JSON; the rest is derived from them."""

@@ -49,7 +49,7 @@ def fit(
     if not all(space.vocabulary for space in spaces):
         raise InputError(
             expected="texts that share words",
-            found=f"{len(tokens)} texts that do not",
+            found=f"{len(tokens)} texts that share none",
             next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
         )
 

@@ -70,7 +70,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     vocabulary = _vocabulary(tags.filter(pl.col("event_timestamp") < moments[0])) if moments else []
     if len(vocabulary) < 2:
         raise InputError(
-            expected=f"two tags or more that {FEWEST_ARTISTS} artists have",
+            expected=f"at least two tags with {FEWEST_ARTISTS} artists each",
             found=str(len(vocabulary)),
             next_command="python -m transforms simulate  (or: python -m transforms import lastfm PATH)",
         )

@@ -183,7 +183,9 @@ def written(sequences: Sequences, model: KneserNey) -> dict[str, BleuMetrics]:
         return list(max(lines.items(), key=lambda pair: (pair[1], pair[0]))[0])
 
     generated = {
-        "kneser_ney": [model.continued(line[:1], longest=LINE, twice=False) for line in sequences.test],
+        "kneser_ney": [
+            model.continue_sequence(line[:1], max_items=LINE, allow_repeats=False) for line in sequences.test
+        ],
         "commonest_line": [most_common_line(line[0]) for line in sequences.test],
         "most_frequent": [
             [line[0], *(tag for tag in frequent_tags if tag != line[0])][:LINE] for line in sequences.test
@@ -209,7 +211,7 @@ def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
     kinds = [sequences for sequences in kinds if sequences.enough]
     if not kinds:
         raise InputError(
-            expected="sessions, titles or tags, some dozens of them",
+            expected="dozens of sessions, titles or tags",
             found="too few",
             next_command="python -m transforms simulate",
         )
