@@ -129,21 +129,29 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
     if len(fit_positions) > MOST_FIT:
         fit_positions = np.sort(rng.choice(fit_positions, MOST_FIT, replace=False))
     calibration_positions = np.flatnonzero(normal & (times >= fit_end) & (times < test_start))
-    rows = fit_rows(_take_rows(features, fit_positions), _take_rows(features, calibration_positions), seed=seed)
+    row_detector = fit_rows(_take_rows(features, fit_positions), _take_rows(features, calibration_positions), seed=seed)
     head = _fit_supervised_head(
-        rows, features, labelled_incidents, entities, times, fit_positions, calibration_positions, test_start, seed
+        row_detector,
+        features,
+        labelled_incidents,
+        entities,
+        times,
+        fit_positions,
+        calibration_positions,
+        test_start,
+        seed,
     )
-    row_scores, deviations = _scores(rows, head, features, len(times))
-    numbers = _entity_numbers(entities)
-    scored = _Scored(numbers, entities, times, row_scores, normal)
-    deviation_scored = _Scored(numbers, entities, times, deviations, normal)
+    row_scores, deviations = _score_rows(row_detector, head, features, len(times))
+    entity_numbers = _entity_numbers(entities)
+    row_scored = _Scored(entity_numbers, entities, times, row_scores, normal)
+    deviation_scored = _Scored(entity_numbers, entities, times, deviations, normal)
     clock.lap("rows")
 
     scores_by_kind = _score_metrics(home, detector, labelled_incidents, fit_end, test_start)
     scored_metrics = [
-        (detector_scores, metric_scored)
-        for detector_scores in scores_by_kind.values()
-        for metric_scored in detector_scores.scored.values()
+        (kind_scores, metric_scored)
+        for kind_scores in scores_by_kind.values()
+        for metric_scored in kind_scores.scored.values()
     ]
     clock.lap("series")
 
@@ -157,19 +165,19 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         return choose(policy, *calibration_arrays, most=most_incidents, gap=detector.gap, lowest=lowest, heavy=heavy)
 
     policies = [
-        choose_policy(scored, detector.policy, allowed_incidents, LOWEST if detector.every_entity else RARE),
+        choose_policy(row_scored, detector.policy, allowed_incidents, LOWEST if detector.every_entity else RARE),
         choose_policy(deviation_scored, detector.policy, allowed_incidents, NEAREST, heavy=True),
         *(
             choose_policy(
                 metric_scored,
-                detector_scores.policy,
+                kind_scores.policy,
                 allowed_incidents / len(scored_metrics),
-                detector_scores.policy.threshold,
+                kind_scores.policy.threshold,
             )
-            for detector_scores, metric_scored in scored_metrics
+            for kind_scores, metric_scored in scored_metrics
         ),
     ]
-    parts = [scored, deviation_scored, *(metric_scored for _, metric_scored in scored_metrics)]
+    parts = [row_scored, deviation_scored, *(metric_scored for _, metric_scored in scored_metrics)]
     test_span = (test_start, span[1])
     metrics = _measure(detector, parts, policies, labelled_incidents, spine, test_span)
     deviation_policy = choose_policy(deviation_scored, detector.policy, BUDGET * entity_weeks, NEAREST, heavy=True)
@@ -194,10 +202,12 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         "head": None if head is None else head[1].as_json(),
     }
     thresholds = iter(policies[2:])
-    for name, detector_scores in scores_by_kind.items():
-        extra[name] = detector_scores.as_json({metric: next(thresholds).threshold for metric in detector_scores.scored})
-    files = {"rows.npz": rows.to_bytes()} | ({"head.onnx": head[0]} if head else {})
-    version = _register(home, detector, files, rows, Sample.of(pulled), metrics, baseline, extra, fit_end, evidence)
+    for name, kind_scores in scores_by_kind.items():
+        extra[name] = kind_scores.as_json({metric: next(thresholds).threshold for metric in kind_scores.scored})
+    files = {"rows.npz": row_detector.to_bytes()} | ({"head.onnx": head[0]} if head else {})
+    version = _register(
+        home, detector, files, row_detector, Sample.of(pulled), metrics, baseline, extra, fit_end, evidence
+    )
     clock.lap("registration")
     return AnomalyResult(detector.name, version, spine.height, metrics, baseline, clock.seconds)
 
@@ -234,7 +244,7 @@ def _in_incident(
 
 
 def _fit_supervised_head(
-    rows: RowDetector,
+    row_detector: RowDetector,
     features: Mapping[str, np.ndarray],
     labelled_incidents: pl.DataFrame,
     entities: np.ndarray,
@@ -252,13 +262,13 @@ def _fit_supervised_head(
     if not len(positive_positions):
         return None
     positions = np.concatenate([fit_positions, positive_positions])
-    matrix = rows.columns.encode(_take_rows(features, positions))
+    matrix = row_detector.columns.encode(_take_rows(features, positions))
     content = fit_head(matrix, np.arange(len(positions)) >= len(fit_positions), seed)
-    return content, calibrated(content, rows.columns.encode(_take_rows(features, calibration_positions)))
+    return content, calibrated(content, row_detector.columns.encode(_take_rows(features, calibration_positions)))
 
 
-def _scores(
-    rows: RowDetector, head: tuple[bytes, Calibration] | None, features: Mapping[str, np.ndarray], count: int
+def _score_rows(
+    row_detector: RowDetector, head: tuple[bytes, Calibration] | None, features: Mapping[str, np.ndarray], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (n,) -log10 p of the rows, and (n,) deviation of the most extreme feature of each row."""
     p_values, deviation = np.empty(count), np.empty(count)
@@ -266,10 +276,10 @@ def _scores(
     for low in range(0, count, CHUNK):
         chunk = slice(low, low + CHUNK)
         chunk_features = _take_rows(features, chunk)
-        row_scores = rows.score(chunk_features)
+        row_scores = row_detector.score(chunk_features)
         p_values[chunk], deviation[chunk] = row_scores.p_value, row_scores.deviation
         if booster and head:
-            head_p_value = head[1].p_value(booster.predict(rows.columns.encode(chunk_features)))
+            head_p_value = head[1].p_value(booster.predict(row_detector.columns.encode(chunk_features)))
             p_values[chunk] = both(p_values[chunk], head_p_value)
     return -np.log10(p_values), deviation
 
@@ -375,7 +385,7 @@ def _register(
     home: Home,
     detector: Detector,
     files: dict[str, bytes],
-    rows: RowDetector,
+    row_detector: RowDetector,
     pulled: Sample,
     metrics: Mapping[str, IncidentMetrics],
     baseline: Mapping[str, IncidentMetrics],
@@ -401,7 +411,7 @@ def _register(
                 "family": "anomaly",
                 "feature_service": pulled.service,
                 "fingerprint": pulled.manifest["fingerprint"],
-                "inputs": [(name, "float64") for name in rows.columns.names],
+                "inputs": [(name, "float64") for name in row_detector.columns.names],
                 "outputs": [("p_value", "float64")],
                 "metrics": figures,
                 "training_set": pulled.manifest["digest"],

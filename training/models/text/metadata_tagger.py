@@ -29,7 +29,7 @@ from transforms.raw.read import scan
 
 NAME, SERVICE = "metadata_tagger", "metadata_tags_v1"
 MOST_TAGS, FEWEST_ARTISTS = 100, 8
-LEARN_UNTIL, ASK_AT = 0.6, 0.8
+LEARN_UNTIL, TEST_AT = 0.6, 0.8
 """The moments of fit and test, as shares of the tags in order of time."""
 STRENGTH = 3.0
 
@@ -65,7 +65,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     clock = Clock(progress, 4)
     tags = _normalize(scan(home, "tags").collect())
     times = tags["event_timestamp"].sort()
-    positions = [int((len(times) - 1) * share) for share in (LEARN_UNTIL, ASK_AT, 1)] if len(times) else []
+    positions = [int((len(times) - 1) * share) for share in (LEARN_UNTIL, TEST_AT, 1)] if len(times) else []
     moments = [times[position] for position in positions]
     vocabulary = _vocabulary(tags.filter(pl.col("event_timestamp") < moments[0])) if moments else []
     if len(vocabulary) < 2:
