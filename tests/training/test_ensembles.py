@@ -119,11 +119,11 @@ def test_rank_average_does_not_care_about_scales() -> None:
 
 def test_a_member_fitted_on_what_it_is_judged_by_is_refused() -> None:
     happened = np.arange(600)
-    with pytest.raises(LeakError, match="'peeked'.*came after it was fitted.*1 of 600"):
+    with pytest.raises(LeakError, match="'peeked'.*rows after the data of its fit.*1 of 600"):
         Members.out_of_time(
             {"fair": GOOD, "peeked": BAD}, TRUTH, happened=happened, known_until={"fair": 0, "peeked": 1}
         )
-    with pytest.raises(LeakError, match="the moment up to which"):
+    with pytest.raises(LeakError, match="the end of the data of the fit"):
         Members.out_of_time({"fair": GOOD, "silent": BAD}, TRUTH, happened=happened, known_until={"fair": 0})
 
 

@@ -1,1 +1,1 @@
-"""Models by family, one algorithm a file."""
+"""Models by family, one algorithm per file."""

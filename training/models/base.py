@@ -1,8 +1,9 @@
-"""What a model declares; the engine does the rest: train, validate, compare, register, deploy, retrain.
+"""Base classes of model declarations. From a declaration the engine trains, validates, compares, registers, deploys
+and retrains the model.
 
-A model is one file below ``training.models`` with a ``MODEL``: a ``TabularModel`` (``training.models.tabular``) where
-rows of a feature service have a label, a ``FamilyModel`` where a family has a way of its own from features to bundle.
-Nothing else names it: ``find`` looks for it, ``training.checks`` puts every bundle of it to the same checks.
+A model is one file below ``training.models`` with a ``MODEL``. A ``TabularModel`` (``training.models.tabular``) has
+labels for the rows of a feature service; a ``FamilyModel`` has a training program of its family. No list names the
+models: ``find`` searches for them, and ``training.checks`` runs the same checks on the bundles of all.
 """
 
 from abc import ABC, abstractmethod
@@ -21,34 +22,35 @@ from training.models.problem import Problem
 
 
 class Result(Protocol):
-    """What a run found."""
+    """The result of a training run."""
 
     @property
     def version(self) -> int:
-        """Of the registered bundle."""
+        """Version of the registered bundle."""
 
     @property
     def seconds(self) -> dict[str, float]:
-        """By stage."""
+        """Stage → wall time in seconds."""
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Yield the lines of the report for a terminal."""
 
 
 @dataclass(frozen=True)
 class Gates:
-    """What a version must pass to become champion without a person.
+    """Limits that a version must meet to become champion without a person's approval.
 
     Attributes:
-        margin: it may be worse than the champion by so much of the champion's figure, at the lower end of the 95 %
-            interval of the difference, where it is no worse on average.
-        baseline: whom it must beat on average, one of the baselines that were measured beside it; any if None.
-        ties: whether it is enough to be as good as the baseline, as where both find all that there was to find.
-        leak: of a feature alone: the area under the ROC curve (or the correlation of ranks) above which it is taken
-            for the label in disguise.
-        missing: share of a training set's rows that a feature may lack.
-        calibration: mean distance of chance and frequency that is borne; None where no chance is said.
-        segment: it may be worse in a segment than over all by so much of the figure over all, before it is told.
+        margin: tolerated loss against the champion, as a share of the champion's figure, at the lower end of the 95 %
+            interval of the difference; on average the version may not be worse.
+        baseline: name of the baseline that the version must beat on average; None means each measured baseline.
+        ties: whether a tie with the baseline is enough, as where both find everything.
+        leak: limit for a single feature: above this area under the ROC curve (or correlation of ranks) the feature
+            counts as a copy of the label.
+        missing: maximum share of a training set's rows without a value of a feature.
+        calibration: maximum mean distance of probability and frequency; None for models without probabilities.
+        segment: tolerated loss in a segment against the whole test, as a share of the figure of the whole test; a
+            larger one is reported.
     """
 
     margin: float = 0.05
@@ -62,13 +64,13 @@ class Gates:
 
 @dataclass(frozen=True)
 class Fresh:
-    """What has come since a version's cutoff.
+    """Features and results from after a version's cutoff.
 
     Attributes:
-        features: service → ``view__feature`` → (n,) values in some rows.
-        values: (m,) of the metric that the version's evidence has, of each unit whose answer is known by now; empty
-            where that is not asked.
-        clusters: (m,) what is resampled as one.
+        features: service → ``view__feature`` → (n,) values of a selection of the rows.
+        values: (m,) values of the metric of the version's evidence, one per unit whose label is known by now; empty if
+            the metric is not monitored.
+        clusters: (m,) cluster of each unit; a cluster is resampled as a whole.
     """
 
     features: Mapping[str, Mapping[str, np.ndarray]]
@@ -78,17 +80,17 @@ class Fresh:
 
 @dataclass(frozen=True, kw_only=True)
 class Model(ABC):
-    """One model of one family.
+    """The declaration of a model.
 
     Attributes:
-        name: of the registered model, and of the command that trains it.
-        family: of models; a folder of ``training.models``.
-        about: one line.
-        services: feature services that it eats; none if it makes features of raw data.
-        raw: raw tables that it reads besides.
-        writes: feature views that training writes itself, stamped with the cutoff.
-        feeds: feature views that the next ``transforms build`` makes with the champion.
-        gates: what a version must pass.
+        name: name of the registered model, and of the command that trains it.
+        family: family of the model, a folder of ``training.models``.
+        about: one-line description.
+        services: feature services that the model reads; none if it makes features of raw data.
+        raw: raw tables that training reads in addition.
+        writes: feature views that training writes itself, with the cutoff as event time.
+        feeds: feature views that the next ``transforms build`` computes with the champion.
+        gates: limits that a version must meet.
     """
 
     name: str
@@ -106,32 +108,34 @@ class Model(ABC):
 
         Args:
             home: the data folder.
-            parameters: that differ from the defaults, by name.
-            progress: told of each stage.
+            parameters: name → value of the parameters that differ from the defaults.
+            progress: callback for each stage.
         """
 
     def refuse(self, parameters: Mapping[str, Any] | None, defaults: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Parameters that there are not, and values that they cannot have.
+        """Refuse unknown parameters and invalid values.
 
         Args:
-            parameters: that are given.
-            defaults: of all that there are; where one is a number, a positive one is asked for.
+            parameters: name → value of the parameters to check.
+            defaults: name → default of all parameters; a parameter with a numeric default must be a positive number.
 
         Raises:
-            InputError: there are some.
+            InputError: a parameter is unknown or has an invalid value.
         """
-        told = dict(parameters or {})
-        strange = sorted(set(told) - set(defaults))
-        if strange:
-            known = f"parameters of {self.name}, which are {', '.join(defaults)}"
+        chosen = dict(parameters or {})
+        unknown_names = sorted(set(chosen) - set(defaults))
+        if unknown_names:
+            parameter_names = f"parameters of {self.name}, which are {', '.join(defaults)}"
             raise InputError(
-                expected=known if defaults else f"no parameters for {self.name}, which chooses by itself on validation",
-                found=", ".join(strange),
+                expected=parameter_names
+                if defaults
+                else f"no parameters for {self.name}; it chooses them itself, on validation data",
+                found=", ".join(unknown_names),
                 next_command=f"python -m training run {self.name}",
             )
-        for name, value in told.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-            if isinstance(defaults[name], int | float) and not (number and (value > 0 or value == defaults[name])):
+        for name, value in chosen.items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+            if isinstance(defaults[name], int | float) and not (is_number and (value > 0 or value == defaults[name])):
                 raise InputError(
                     expected=f"a positive number for {name} of {self.name}, such as {defaults[name]}",
                     found=repr(value),
@@ -139,61 +143,61 @@ class Model(ABC):
                 )
 
     def fresh(self, home: Home, version: int) -> Fresh | None:
-        """What has come since a version's cutoff, asked of that version; None where the model does not say.
+        """Return features and results from after the cutoff of a version; None if the model does not support this.
 
         Args:
             home: the data folder.
-            version: registered.
+            version: a registered version.
         """
         return None
 
     @property
     def searchable(self) -> bool:
-        """Whether it has parameters to search, and so a ``problem``."""
+        """Whether the model has parameters to search, and so a ``problem``."""
         return False
 
     def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] | str = ()) -> "Model":
-        """The same with a choice of learners to search among, and without some features or views.
+        """Return the model with a selection of learners to search, and without some features or views.
 
         Raises:
-            InputError: it does not let anybody choose these, or there is no such learner.
+            InputError: the model has no such choice, or a learner does not exist.
         """
         if learners or without:
             raise InputError(
-                expected=f"{self.name} as it is: it chooses its learners and features by itself",
+                expected=f"no choice of learners or features for {self.name}, which chooses them itself",
                 found=f"a choice of {', '.join((*learners, *without))}",
                 next_command=f"python -m training tune {self.name}",
             )
         return self
 
     def problem(self, home: Home, *, progress: Progress = silent) -> Problem:
-        """What it learns from, pulled once.
+        """Pull the training data once, and return it as the search problem.
 
         Args:
             home: the data folder.
-            progress: told of the pull.
+            progress: callback for the pull.
 
         Raises:
-            InputError: it has nothing to search, or there is too little to learn from.
+            InputError: the model has no parameters to search, or there is too little data.
         """
         raise InputError(
             expected=f"parameters of {self.name} to search",
-            found="none: it chooses for itself on validation",
+            found="none: the model chooses them itself, on validation data",
             next_command=f"python -m training run {self.name}",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyModel(Model):
-    """A model whose family has a way of its own.
+    """A model with a training program of its family.
 
     Attributes:
-        program: ``program(home, progress=…)`` trains, measures and registers; where there are parameters, it takes
-            ``parameters=…``, too.
-        parameters: that a run takes, and what they are by default.
-        asks: ``asks(home, progress=…)`` pulls what a search of these parameters asks about.
-        since: ``since(home, version)`` says what has come since a version's cutoff.
-        forecast: lets the champion speak from the end of the data on; rows written, by view.
+        program: function ``program(home, progress=…)`` that trains, measures and registers; it takes ``parameters=…``
+            too if the model has parameters.
+        parameters: name → default of the parameters of a run.
+        asks: function ``asks(home, progress=…)`` that returns the search problem of these parameters.
+        since: function ``since(home, version)`` that returns features and results from after a version's cutoff.
+        forecast: function that writes the champion's forecasts from the end of the data on; view → number of rows.
     """
 
     program: Callable[..., Result]
@@ -206,7 +210,7 @@ class FamilyModel(Model):
         """Train, measure and register.
 
         Raises:
-            InputError: there are no such parameters.
+            InputError: a parameter is unknown or has an invalid value.
         """
         self.refuse(parameters, self.parameters)
         if parameters:
@@ -214,18 +218,18 @@ class FamilyModel(Model):
         return self.program(home, progress=progress)
 
     def fresh(self, home: Home, version: int) -> Fresh | None:
-        """As its family says."""
+        """Return features and results from after the cutoff of a version, by the function of the family."""
         return None if self.since is None else self.since(home, version)
 
     @property
     def searchable(self) -> bool:
-        """Whether its family says what a search asks about."""
+        """Whether the family declares a search problem."""
         return self.asks is not None
 
     def problem(self, home: Home, *, progress: Progress = silent) -> Problem:
-        """What it learns from, pulled once.
+        """Pull the training data once, and return it as the search problem.
 
         Raises:
-            InputError: it has nothing to search, or there is too little to learn from.
+            InputError: the model has no parameters to search, or there is too little data.
         """
         return super().problem(home) if self.asks is None else self.asks(home, progress=progress)

@@ -1,4 +1,4 @@
-"""All models: whatever module below ``training.models`` has a ``MODEL``, and packages of others."""
+"""Finds the models: each module with a ``MODEL`` below ``training.models`` and below further packages."""
 
 import os
 import pkgutil
@@ -11,56 +11,56 @@ from feature_repo.errors import InputError
 from training.models.base import Model
 
 PACKAGES = "REFRAIN_MODELS"
-"""Names further packages, with commas between them; installed ones may say so by the entry point ``refrain.models``."""
+"""Environment variable with further packages, separated by commas; the entry point ``refrain.models`` adds others."""
 
 
 def models() -> dict[str, Model]:
-    """Name → model, by family and name.
+    """Return name → model, sorted by family and name.
 
     Raises:
         InputError: two models have one name, or a package cannot be imported.
     """
-    others = [name.strip() for name in os.environ.get(PACKAGES, "").split(",") if name.strip()]
-    installed = [point.value for point in entry_points(group="refrain.models")]
-    return dict(_found(("training.models", *others, *installed)))
+    from_environment = [name.strip() for name in os.environ.get(PACKAGES, "").split(",") if name.strip()]
+    installed = [entry_point.value for entry_point in entry_points(group="refrain.models")]
+    return dict(_models_in(("training.models", *from_environment, *installed)))
 
 
 def named(what: str) -> list[Model]:
-    """A model by its name, all of a family by the family's, or all.
+    """Return the model of a name, all models of a family, or all models.
 
     Raises:
-        InputError: there is no such model and no such family.
+        InputError: no model and no family has this name.
     """
-    known = models()
-    if what in known:
-        return [known[what]]
-    chosen = [model for model in known.values() if what in ("all", model.family)]
-    if not chosen:
+    by_name = models()
+    if what in by_name:
+        return [by_name[what]]
+    selected = [model for model in by_name.values() if what in ("all", model.family)]
+    if not selected:
         raise InputError(
-            expected=f"a model, one of {sorted(known)}; a family, one of {sorted({m.family for m in known.values()})}; "
-            "or all",
+            expected=f"a model, one of {sorted(by_name)}; a family, "
+            f"one of {sorted({model.family for model in by_name.values()})}; or all",
             found=repr(what),
             next_command="python -m training run --help",
         )
-    return chosen
+    return selected
 
 
 @cache
-def _found(packages: tuple[str, ...]) -> tuple[tuple[str, Model], ...]:
-    found: dict[str, Model] = {}
+def _models_in(packages: tuple[str, ...]) -> tuple[tuple[str, Model], ...]:
+    models_by_name: dict[str, Model] = {}
     for package in packages:
         for module in _modules(package):
             model = getattr(module, "MODEL", None)
             if not isinstance(model, Model):
                 continue
-            if model.name in found and found[model.name] is not model:
+            if model.name in models_by_name and models_by_name[model.name] is not model:
                 raise InputError(
-                    expected="models with names of their own",
+                    expected="models with different names",
                     found=f"a second {model.name!r} in {module.__name__}",
                     next_command=f"give the MODEL of {module.__name__} another name",
                 )
-            found[model.name] = model
-    return tuple(sorted(found.items(), key=lambda item: (item[1].family, item[0])))
+            models_by_name[model.name] = model
+    return tuple(sorted(models_by_name.items(), key=lambda item: (item[1].family, item[0])))
 
 
 def _modules(package: str) -> list[ModuleType]:
@@ -72,5 +72,5 @@ def _modules(package: str) -> list[ModuleType]:
             found=f"{package}: {error}",
             next_command=f"unset {PACKAGES}",
         ) from error
-    below = pkgutil.walk_packages(getattr(root, "__path__", []), f"{package}.")
-    return [root, *(import_module(module.name) for module in below)]
+    submodules = pkgutil.walk_packages(getattr(root, "__path__", []), f"{package}.")
+    return [root, *(import_module(module.name) for module in submodules)]

@@ -1,4 +1,4 @@
-"""What a model learns from, pulled once: a search tries parameters on it, an ablation leaves views out of it."""
+"""The training data of a model, pulled once, for a search of its parameters and for ablations of its views."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,49 +12,48 @@ if TYPE_CHECKING:
 
 
 class Problem(ABC):
-    """A training set that can be learned from again and again; a dataclass.
+    """A training set for repeated fits; subclasses are dataclasses.
 
-    It is sent to processes as a file, so it holds arrays and plain values, and no functions but those that stand at the
-    top of a module.
+    It is sent to processes as a file, so it holds only arrays, plain values, and functions at the top level of modules.
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        """What it was made of, and nothing that was worked out since: equal ones are equal files."""
-        return {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
+        """Return the fields, without cached values: equal problems give equal files."""
+        return {one_field.name: getattr(self, one_field.name) for one_field in fields(self)}  # type: ignore[arg-type]
 
     @property
     @abstractmethod
     def folds(self) -> int:
-        """Past periods, or parts, that a search may ask about; none of them is in the test."""
+        """Number of past periods, or folds, for the losses of a search; none overlaps the test."""
 
     @property
     @abstractmethod
     def default(self) -> dict[str, Any]:
-        """Parameters of the model as it is declared, as its ``run`` takes them."""
+        """Parameters of the declared model, in the form that its ``run`` takes."""
 
     @property
     def first(self) -> list[dict[str, Any]]:
-        """What a search tries before it chooses: values by the names that ``suggest`` asks for; the default first."""
+        """First trials of a search: values by the parameter names of ``suggest``; the default comes first."""
         return [self.default]
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Feature views that can be left out; none where it eats no more than one."""
+        """Feature views that an ablation can leave out; empty if the model reads fewer than two."""
         return ()
 
     @abstractmethod
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Parameters that a search tries, as ``run`` takes them."""
+        """Suggest the parameters of a trial, in the form that ``run`` takes."""
 
     @abstractmethod
     def loss(self, fold: int, parameters: dict[str, Any]) -> float:
-        """Learn what came before a fold, ask about it: the mean loss; lower is better."""
+        """Fit to the training rows of a fold; return the mean loss on the fold; lower is better."""
 
     @abstractmethod
     def test(self, parameters: dict[str, Any], without: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Learn all but the test, ask about it: the loss of each unit (n,), and what it is resampled with (n,).
+        """Fit to all rows before the test; return the loss (n,) and the cluster (n,) of each test unit.
 
         Args:
-            parameters: that differ from the default, or all.
-            without: views that are left out.
+            parameters: the parameters that differ from the default, or all.
+            without: views to leave out.
         """

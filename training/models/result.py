@@ -1,4 +1,4 @@
-"""What training a model found, and the bundle of a model of texts or sounds."""
+"""The result of training a model, and the registration of models of texts or sounds."""
 
 import hashlib
 import math
@@ -17,14 +17,14 @@ from training.validation.evidence import Evidence
 
 @dataclass(frozen=True)
 class TrainedResult:
-    """Of one run.
+    """The result of training one model.
 
     Attributes:
-        name: of the registered model.
-        version: of it.
-        about: what was learned from and asked, in words.
-        metrics: who → figure → value, on texts that nothing was learned from.
-        seconds: by stage.
+        name: name of the registered model.
+        version: registered version.
+        about: description of training data and test.
+        metrics: model or baseline → figure → value, on the test.
+        seconds: stage → wall time in seconds.
     """
 
     name: str
@@ -34,7 +34,7 @@ class TrainedResult:
     seconds: dict[str, float]
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Yield the lines of the report for a terminal."""
         yield self.about
         for stage, seconds in self.seconds.items():
             yield f"{stage:14}{seconds:7.1f} s"
@@ -46,18 +46,18 @@ MOST_COLUMNS = 6
 
 
 def table(metrics: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Figures as lines of text: a row a model, or a row a figure where these are many."""
+    """Yield figures as lines of a text table: one row per model, or one row per figure if there are many."""
     figures = list(dict.fromkeys(name for values in metrics.values() for name in values if name != "rows"))
     if len(figures) > MOST_COLUMNS:
-        yield f"{'':36}" + "".join(f"{who:>20}" for who in metrics)
+        yield f"{'':36}" + "".join(f"{model:>20}" for model in metrics)
         for name in figures:
-            told = (f"{values[name]:20.4f}" if name in values else " " * 20 for values in metrics.values())
-            yield f"{name.replace('_', ' '):36}" + "".join(told)
+            cells = (f"{values[name]:20.4f}" if name in values else " " * 20 for values in metrics.values())
+            yield f"{name.replace('_', ' '):36}" + "".join(cells)
         return
     yield f"{'':24}" + "".join(f"{name.replace('_', ' '):>24}" for name in figures)
-    for who, values in metrics.items():
-        told = (f"{values[name]:24.4f}" if name in values else " " * 24 for name in figures)
-        yield f"{who:24}" + "".join(told)
+    for model, values in metrics.items():
+        cells = (f"{values[name]:24.4f}" if name in values else " " * 24 for name in figures)
+        yield f"{model:24}" + "".join(cells)
 
 
 def registered(
@@ -76,24 +76,24 @@ def registered(
     family: str = "text",
     evidence: Evidence | None = None,
 ) -> int:
-    """Register a bundle as the next version; returns it.
+    """Register a bundle as the next version; return the version.
 
     Args:
         home: the data folder.
-        name: of the model.
-        about: what was learned from and asked, in words.
-        files: of the bundle.
-        outputs: name and type of each.
-        metrics: who → figure → value.
-        learned_from: the texts, for their digest.
-        cutoff: microseconds; nothing later was known.
-        extra: what loading needs.
-        inputs: name and type of each.
-        training_sets: that were pulled, the first of the service that it eats; none if it makes features of raw texts.
-        family: of the model.
-        evidence: of the test, unit by unit.
+        name: name of the model.
+        about: description of training data and test.
+        files: name → content of the bundle's files.
+        outputs: name and type of each output.
+        metrics: model or baseline → figure → value.
+        learned_from: the training texts, for their digest.
+        cutoff: latest known time of the training data, in microseconds.
+        extra: metadata that loading needs.
+        inputs: name and type of each input.
+        training_sets: pulled training sets, the first of the model's feature service; empty for models of raw texts.
+        family: family of the model.
+        evidence: test results by unit.
     """
-    moment = datetime.fromtimestamp(cutoff / 1e6, UTC).isoformat()
+    cutoff_iso = datetime.fromtimestamp(cutoff / 1e6, UTC).isoformat()
     digest = hashlib.sha256("\n".join(learned_from).encode(errors="surrogatepass")).hexdigest()
 
     def write(folder: Path, version: int) -> BundleManifest:
@@ -109,21 +109,23 @@ def registered(
                 "fingerprint": training_sets[0].manifest["fingerprint"] if training_sets else "",
                 "inputs": list(inputs),
                 "outputs": list(outputs),
-                "metrics": {who: dict(values) for who, values in metrics.items()},
+                "metrics": {model: dict(values) for model, values in metrics.items()},
                 "training_set": digest,
-                "cutoff": moment,
+                "cutoff": cutoff_iso,
                 "extra": dict(extra),
             },
         )
 
-    told = {f"test_{figure}_{who}": value for who, values in metrics.items() for figure, value in values.items()}
-    known = {name: value for name, value in told.items() if not math.isnan(value)}
-    parameters = {"learned_from": len(learned_from), "cutoff": moment}
+    all_metrics = {
+        f"test_{figure}_{model}": value for model, values in metrics.items() for figure, value in values.items()
+    }
+    finite_metrics = {name: value for name, value in all_metrics.items() if not math.isnan(value)}
+    parameters = {"learned_from": len(learned_from), "cutoff": cutoff_iso}
     return register(
         home,
         name,
         parameters=parameters,
-        metrics=known,
+        metrics=finite_metrics,
         write=write,
         evidence=evidence,
         training_sets=training_sets,
@@ -131,5 +133,5 @@ def registered(
 
 
 def figures(metrics: Any) -> dict[str, float]:
-    """A dataclass of metrics as floats."""
+    """Return the fields of a dataclass of metrics as floats."""
     return {name: float(value) for name, value in asdict(metrics).items()}

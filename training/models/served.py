@@ -1,4 +1,4 @@
-"""A registered model of rows, read from its bundle: as it serves."""
+"""A registered tabular model, read from its bundle as in serving."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +19,20 @@ from transforms.pure.tabular.layout import Layout
 
 ONNX = "model.onnx"
 NATIVE = "native"
-"""The learner's own file, where it has one that is text: contributions are computed from it."""
+"""Bundle file in the learner's own text format, if it has one; contributions are computed from it."""
 
 NATIVES: dict[str, Any] = {"lightgbm": LightGbmFitted, "xgboost": XgBoostFitted}
 
 
 @dataclass(frozen=True)
 class ServedTabular:
-    """Of one version.
+    """One version of a tabular model.
 
     Attributes:
-        folder: of its bundle.
-        extra: of its manifest.
-        cutoff: ISO 8601; nothing later was known to it.
-        layout: of its inputs.
+        folder: folder of the bundle.
+        extra: the manifest's ``extra``.
+        cutoff: latest known time of the training data, in ISO 8601.
+        layout: layout of the inputs.
         onnx: the model.
     """
 
@@ -44,16 +44,16 @@ class ServedTabular:
 
     @classmethod
     def load(cls, home: Home, name: str) -> "ServedTabular":
-        """The champion, or a named version such as ``skip_model:3``.
+        """Load the champion, or a named version such as ``skip_model:3``.
 
         Raises:
-            BundleError: there is none, it is damaged, or it is no model of rows.
+            BundleError: there is no such version, it is damaged, or it is not a tabular model.
         """
         bundle = open_bundle(name, home)
         extra = dict(bundle.manifest["extra"])
         if extra.get("kind") != "tabular":
             raise BundleError(
-                expected="a model of rows, which has one matrix of inputs",
+                expected="a model of rows, with one matrix of inputs",
                 found=f"{bundle.name_version}, of the family {bundle.manifest['family']}",
                 next_command=f"open '{bundle.folder / 'card.html'}'",
             )
@@ -61,17 +61,17 @@ class ServedTabular:
         return cls(bundle.folder, extra, str(bundle.manifest["cutoff"]), layout, OnnxBooster(bundle.read(ONNX)))
 
     def predict(self, rows: TabularSet) -> np.ndarray:
-        """(n,) chances or numbers."""
+        """Return (n,) probabilities or numbers."""
         return self.onnx.predict(self.layout.matrix(rows.features))
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, d + 1) of rows: the learner's own where it has them, by sampling elsewhere.
+        """Return the contributions (n, d + 1) of features to the predictions of rows, by the learner or by sampling.
 
-        In log-odds for chances; the last column is what is said without knowing anything.
+        Contributions to probabilities are in log-odds. The last column is the prediction without any feature.
         """
         native = NATIVES.get(str(self.extra["learner"]))
         if native is not None:
             return np.asarray(native.from_native((self.folder / NATIVE).read_text()).contributions(inputs))
         background = Background.read(self.folder)
-        rows = inputs if background is None else background.inputs
-        return sampled(self.onnx.predict, self.extra["answer"], inputs, rows)
+        background_rows = inputs if background is None else background.inputs
+        return sampled(self.onnx.predict, self.extra["answer"], inputs, background_rows)

@@ -1,8 +1,8 @@
-"""A model of rows: a feature service, a label, and whichever learner tells it best.
+"""Tabular models: a feature service, a label per row, and a learner.
 
-The file of such a model says what its rows and labels are (``rows``), and when a label is known (``horizon``). The
-engine pulls the features as of each row, looks at the set, learns from the past and asks about the last rows, beside
-baselines; fits what serves to all rows; and registers it with its evidence.
+The file of such a model declares its rows and labels (``rows``), and after what time a label is known (``horizon``).
+The engine pulls the features as of each row and checks the training set. It fits to the older rows and tests on the
+last rows, beside baselines. It then fits the served model to all rows, and registers it with its evidence.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,33 +38,34 @@ from training.validation.cross_validation import Fold, forward, grouped, last
 from training.validation.evidence import OURS, Evidence
 from transforms.pure.tabular.layout import Layout
 
-SHOWN, SAMPLED_SHOWN = 1_000, 60
-"""Rows that are explained; fewer where contributions are sampled."""
+EXPLAINED, SAMPLED_EXPLAINED = 1_000, 60
+"""Maximum number of explained rows; fewer if contributions are sampled."""
 RECENT = 2_000
-"""Rows since a cutoff that are asked about; the newest."""
+"""Maximum number of rows after a cutoff that are monitored; the newest count."""
 EXACT = ("lightgbm", "xgboost", "linear")
-"""Learners that tell their contributions without sampling."""
+"""Learners with exact contributions; those of other learners are sampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TabularModel(Model):
-    """One model of rows.
+    """The declaration of a tabular model.
 
     Attributes:
-        rows: keys of the service, ``event_timestamp``, ``label``, and what divides rows, of everything that happened.
-        kind: of label: ``binary`` for 0 and 1, ``number`` for any.
-        cluster: column of what belongs together, such as the listener.
-        horizon: after a row's time, until its label is known; None where time says nothing of the label, so that
-            clusters are told apart instead.
-        learner: one of ``training.estimators``.
-        parameters: of the learner, that differ from its defaults.
-        segments: columns that the test is divided by.
+        rows: function that reads all labelled rows: keys of the service, ``event_timestamp``, ``label``, and columns of
+            cluster and segments.
+        kind: kind of the label: ``binary`` for 0 and 1, ``number`` for any number.
+        cluster: column of the entity whose rows belong together, such as the listener.
+        horizon: time from a row until its label is known; None if labels do not depend on time, so that the test is
+            split by cluster instead.
+        learner: name of the learner, one of ``training.estimators``.
+        parameters: parameters of the learner that differ from its defaults.
+        segments: columns whose values are the segments of the test.
         searched: learners that a search tries.
-        without: features, or whole views, that the model does not eat.
-        most_rows: drawn at random.
-        test: share of the rows, the last.
-        folds: periods of the past that a search asks about.
-        seed: of draws and learners.
+        without: features, or whole views, that the model does not read.
+        most_rows: maximum number of rows; a random sample if there are more.
+        test: share of the rows in the test; these are the last ones.
+        folds: number of past periods for the losses of a search.
+        seed: random seed of samples and learners.
     """
 
     rows: Callable[[Home], pl.DataFrame]
@@ -83,20 +84,20 @@ class TabularModel(Model):
 
     @property
     def service(self) -> str:
-        """The one that it eats."""
+        """The feature service that the model reads."""
         return self.services[0]
 
     @property
     def metric(self) -> str:
-        """Of a row; lower is better."""
+        """Name of the metric per row; lower is better."""
         return "log_loss" if self.kind == "binary" else "absolute_error"
 
     def pull(self, home: Home) -> TabularSet:
-        """All rows with their features.
+        """Pull all rows with their features and check them.
 
         Raises:
-            InputError: there is nothing to learn from; ``training.validation.training_data`` says when.
-            StoreError: features are not built or not applied.
+            InputError: the rows are unfit for training, by ``training.validation.training_data``.
+            StoreError: the features are not built or not applied.
         """
         pulled = self.pull_rows(home, self.rows(home), most=self.most_rows)
         now = int(datetime.now(UTC).timestamp() * 1e6)
@@ -105,7 +106,7 @@ class TabularModel(Model):
         return pulled
 
     def pull_rows(self, home: Home, rows: pl.DataFrame, most: int | None = None) -> TabularSet:
-        """Some rows with their features, looked at by nobody."""
+        """Pull the features of rows, without any checks."""
         return TabularSet.pull(
             home,
             self.service,
@@ -118,25 +119,25 @@ class TabularModel(Model):
         )
 
     def split(self, rows: TabularSet) -> Fold:
-        """Places of what is learned from, and of the last rows, which the test asks about.
+        """Return the positions of the training rows and of the test rows, which are the last ones.
 
         Raises:
-            InputError: nothing lies long enough before the test.
+            InputError: too few labels, or labels of one value only, are known before the test.
         """
         if self.horizon is None:
-            learned, asked = next(grouped(rows.clusters, round(1 / self.test), seed=self.seed))
+            train, test = next(grouped(rows.clusters, round(1 / self.test), seed=self.seed))
         else:
-            learned, asked = last(rows.times, _microseconds(self.horizon), self.test)
-        if len(learned) < training_data.FEWEST or len(np.unique(rows.labels[learned])) < 2:
+            train, test = last(rows.times, _microseconds(self.horizon), self.test)
+        if len(train) < training_data.FEWEST or len(np.unique(rows.labels[train])) < 2:
             raise InputError(
-                expected=f"rows of {self.name} whose label was known before the last {self.test:.0%} of them began",
-                found=f"{len(learned):,}, {len(np.unique(rows.labels[learned]))} different labels",
+                expected=f"rows of {self.name} with a label known before the test, the last {self.test:.0%} of them",
+                found=f"{len(train):,} rows with {len(np.unique(rows.labels[train]))} different labels",
                 next_command="python -m transforms import FORMAT PATH  (events over more days)",
             )
-        return learned, asked
+        return train, test
 
     def periods(self, rows: TabularSet) -> list[Fold]:
-        """Folds within rows that a search may look at."""
+        """Return the folds within rows for the losses of a search."""
         if self.horizon is None:
             folds = grouped(rows.clusters, self.folds, seed=self.seed)
         else:
@@ -148,49 +149,51 @@ class TabularModel(Model):
         ]
 
     def leaving_out(self, names: Sequence[str] | str) -> "TabularModel":
-        """The same without some features or views; a text has commas between them."""
-        told = names.split(",") if isinstance(names, str) else names
-        return replace(self, without=tuple(dict.fromkeys((*self.without, *told))))
+        """Return the model without some features or views; a text has their names, separated by commas."""
+        left_out = names.split(",") if isinstance(names, str) else names
+        return replace(self, without=tuple(dict.fromkeys((*self.without, *left_out))))
 
     def fit(self, rows: TabularSet, layout: Layout, learner: str, parameters: Mapping[str, Any]) -> Fitted:
-        """A learner on rows."""
+        """Fit a learner to rows."""
         return find_learner(learner).fit(layout.matrix(rows.features), rows.labels, self.kind, parameters, self.seed)
 
     def fresh(self, home: Home, version: int) -> Fresh:
-        """Its newest labelled rows after a version's cutoff, and how the version answers them."""
+        """Return features and losses of a version on the newest labelled rows after its cutoff."""
         served = ServedTabular.load(home, f"{self.name}:{version}")
-        told = self.rows(home)
-        came = told.filter(told["event_timestamp"] > datetime.fromisoformat(served.cutoff)).sort("event_timestamp")
-        if came.is_empty():
+        all_rows = self.rows(home)
+        new_rows = all_rows.filter(all_rows["event_timestamp"] > datetime.fromisoformat(served.cutoff)).sort(
+            "event_timestamp"
+        )
+        if new_rows.is_empty():
             return Fresh({})
-        recent = self.leaving_out(served.extra["without"]).pull_rows(home, came.tail(RECENT))
+        recent = self.leaving_out(served.extra["without"]).pull_rows(home, new_rows.tail(RECENT))
         values = losses(self.kind, served.predict(recent), recent.labels)
         return Fresh({self.service: recent.features}, values, recent.clusters)
 
     @property
     def searchable(self) -> bool:
-        """Always: learners and their parameters."""
+        """Whether the model has parameters to search: always, its learners and their parameters."""
         return True
 
     def narrowed(self, *, learners: Sequence[str] = (), without: Sequence[str] | str = ()) -> "TabularModel":
-        """The same with a choice of learners to search among, and without some features or views.
+        """Return the model with a selection of learners to search, and without some features or views.
 
         Raises:
-            InputError: there is no such learner.
+            InputError: a learner does not exist.
         """
         for learner in learners:
             find_learner(learner)
         return replace(self.leaving_out(without), searched=tuple(learners) or self.searched)
 
     def problem(self, home: Home, *, progress: Progress = silent) -> TabularProblem:
-        """Its rows, pulled once.
+        """Pull the rows once, and return them as the search problem.
 
         Raises:
-            InputError: nothing can be learned from the rows.
+            InputError: the rows are unfit for training.
         """
         rows = self.pull(home)
-        learned, asked = self.split(rows)
-        train = rows.take(learned)
+        train_positions, test_positions = self.split(rows)
+        train = rows.take(train_positions)
         layout = Layout.fit(train.features)
         return TabularProblem(
             self.kind,
@@ -198,8 +201,8 @@ class TabularModel(Model):
             tuple(layout.outputs),
             rows.labels,
             rows.clusters,
-            learned,
-            asked,
+            train_positions,
+            test_positions,
             tuple(self.periods(train)),
             self.searched,
             self.choice(None),
@@ -208,17 +211,17 @@ class TabularModel(Model):
         )
 
     def choice(self, parameters: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
-        """Learner and parameters of a run.
+        """Return the learner and all its parameters for a run.
 
         Raises:
-            InputError: there is no such learner or parameter.
+            InputError: the learner or a parameter does not exist.
         """
-        told = dict(parameters or {})
-        learner = str(told.pop("learner", self.learner))
-        way = find_learner(learner)
-        mine = dict(self.parameters) if learner == self.learner else {}
-        self.refuse(told, way.defaults)
-        return learner, {**way.defaults, **mine, **told}
+        chosen = dict(parameters or {})
+        learner = str(chosen.pop("learner", self.learner))
+        estimator = find_learner(learner)
+        own_parameters = dict(self.parameters) if learner == self.learner else {}
+        self.refuse(chosen, estimator.defaults)
+        return learner, {**estimator.defaults, **own_parameters, **chosen}
 
     def run(
         self, home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent
@@ -226,74 +229,78 @@ class TabularModel(Model):
         """Train, measure and register; see the module's docstring.
 
         Raises:
-            InputError: nothing can be learned from the rows.
-            StoreError: features are not built or not applied.
+            InputError: the rows are unfit for training.
+            StoreError: the features are not built or not applied.
         """
         if parameters and "without" in parameters:
-            rest = {name: value for name, value in parameters.items() if name != "without"}
-            return self.leaving_out(parameters["without"]).run(home, parameters=rest, progress=progress)
+            other_parameters = {name: value for name, value in parameters.items() if name != "without"}
+            return self.leaving_out(parameters["without"]).run(home, parameters=other_parameters, progress=progress)
         clock = Clock(progress, 4)
-        learner, chosen = self.choice(parameters)
+        learner, learner_parameters = self.choice(parameters)
         rows = self.pull(home)
-        learned, asked = self.split(rows)
-        train, test = rows.take(learned), rows.take(asked)
+        train_positions, test_positions = self.split(rows)
+        train, test = rows.take(train_positions), rows.take(test_positions)
         clock.lap("training set")
         layout = Layout.fit(train.features)
-        fitted = self.fit(train, layout, learner, chosen)
+        fitted = self.fit(train, layout, learner, learner_parameters)
         clock.lap("fit")
-        evidence, metrics = self._measured(train, test, layout, fitted, learner)
+        evidence, metrics = self._measure(train, test, layout, fitted, learner)
         clock.lap("test")
-        final = self.fit(rows, layout, learner, chosen)
-        files = self._files(final, fitted, rows, test, layout, learner)
+        served_model = self.fit(rows, layout, learner, learner_parameters)
+        files = self._files(served_model, fitted, rows, test, layout, learner)
         later = "later ones" if self.horizon is not None else f"of other {self.cluster}s"
         about = (
             f"{self.about} {len(train):,} rows to learn from, {len(test):,} {later} asked about, by {learner}; what "
             f"serves was fitted to all {len(rows):,}.{_note(rows.lists)}"
         )
-        version = self._register(home, rows, files, about, layout, learner, chosen, evidence, metrics)
+        version = self._register(home, rows, files, about, layout, learner, learner_parameters, evidence, metrics)
         clock.lap("registration")
         return TrainedResult(self.name, version, about, metrics, clock.seconds)
 
     def _sample(self, rows: TabularSet, layout: Layout) -> Sample:
-        """Of the training set, to be looked at."""
-        places = drawn(len(rows), LOOKED_AT, self.seed)
-        features = {name: rows.features[name][places] for name in layout.names}
-        return Sample(rows.pulled, features, rows.labels[places], self.kind, chosen=True)
+        """Return a sample of the training set, for its validation."""
+        positions = drawn(len(rows), LOOKED_AT, self.seed)
+        features = {name: rows.features[name][positions] for name in layout.names}
+        return Sample(rows.pulled, features, rows.labels[positions], self.kind, chosen=True)
 
-    def _measured(
+    def _measure(
         self, train: TabularSet, test: TabularSet, layout: Layout, fitted: Fitted, learner: str
     ) -> tuple[Evidence, dict[str, dict[str, float]]]:
-        """The test by rows, and the figures of the model and its baselines."""
+        """Return the evidence of the test by row, and the figures of the model and its baselines."""
         inputs = layout.matrix(test.features)
-        plain = float(train.labels.mean() if self.kind == "binary" else np.median(train.labels))
-        answers = {OURS: fitted.predict(inputs), "constant": np.full(len(test), plain)}
+        constant = float(train.labels.mean() if self.kind == "binary" else np.median(train.labels))
+        answers = {OURS: fitted.predict(inputs), "constant": np.full(len(test), constant)}
         if learner != "linear":
             answers["linear"] = self.fit(train, layout, "linear", {}).predict(inputs)
         evidence = Evidence.of(
             self.metric,
             test.units,
-            {who: losses(self.kind, told, test.labels) for who, told in answers.items()},
+            {
+                method: losses(self.kind, answers_of_method, test.labels)
+                for method, answers_of_method in answers.items()
+            },
             clusters=test.clusters,
             segments=test.segments,
             outcome=test.labels if self.kind == "binary" else None,
             chance=answers[OURS] if self.kind == "binary" else None,
         )
-        measure = _chances if self.kind == "binary" else _numbers
+        measure = _probability_figures if self.kind == "binary" else _number_figures
         return evidence, {
-            self.name if who == OURS else who: measure(test.labels, told) for who, told in answers.items()
+            self.name if method == OURS else method: measure(test.labels, answers_of_method)
+            for method, answers_of_method in answers.items()
         }
 
     def _files(
-        self, final: Fitted, fitted: Fitted, rows: TabularSet, test: TabularSet, layout: Layout, learner: str
+        self, served_model: Fitted, fitted: Fitted, rows: TabularSet, test: TabularSet, layout: Layout, learner: str
     ) -> dict[str, bytes]:
         inputs = layout.matrix(test.features)
         rng = np.random.default_rng(self.seed)
-        told = np.sort(rng.permutation(len(test))[: SHOWN if learner in EXACT else SAMPLED_SHOWN])
-        native = getattr(final, "native", None)
+        explained_rows = np.sort(rng.permutation(len(test))[: EXPLAINED if learner in EXACT else SAMPLED_EXPLAINED])
+        native = getattr(served_model, "native", None)
         return {
-            ONNX: final.to_onnx(),
-            GOLDEN: golden({self.name: (inputs, final.predict(inputs))}),
-            BACKGROUND: background(inputs[told], fitted.contributions(inputs[told])),
+            ONNX: served_model.to_onnx(),
+            GOLDEN: golden({self.name: (inputs, served_model.predict(inputs))}),
+            BACKGROUND: background(inputs[explained_rows], fitted.contributions(inputs[explained_rows])),
             **({NATIVE: native().encode()} if native else {}),
         }
 
@@ -305,7 +312,7 @@ class TabularModel(Model):
         about: str,
         layout: Layout,
         learner: str,
-        chosen: Mapping[str, Any],
+        learner_parameters: Mapping[str, Any],
         evidence: Evidence,
         metrics: Mapping[str, Mapping[str, float]],
     ) -> int:
@@ -324,14 +331,14 @@ class TabularModel(Model):
                     "fingerprint": rows.pulled["fingerprint"],
                     "inputs": [(name, "float64") for name in layout.names],
                     "outputs": [("chance" if self.kind == "binary" else "number", "float32")],
-                    "metrics": {who: dict(told) for who, told in metrics.items()},
+                    "metrics": {method: dict(figures) for method, figures in metrics.items()},
                     "training_set": rows.pulled["digest"],
                     "cutoff": cutoff,
                     "extra": {
                         "kind": "tabular",
                         "answer": self.kind,
                         "learner": learner,
-                        "parameters": dict(chosen),
+                        "parameters": dict(learner_parameters),
                         "layout": layout.as_json(),
                         "columns": layout.outputs,
                         "rows": len(rows),
@@ -343,12 +350,14 @@ class TabularModel(Model):
                 },
             )
 
-        flat = {f"test_{name}_{who}": value for who, told in metrics.items() for name, value in told.items()}
+        logged_metrics = {
+            f"test_{name}_{method}": value for method, figures in metrics.items() for name, value in figures.items()
+        }
         return register(
             home,
             self.name,
-            parameters={"learner": learner, **chosen, "rows": len(rows), "seed": self.seed},
-            metrics={name: value for name, value in flat.items() if np.isfinite(value)},
+            parameters={"learner": learner, **learner_parameters, "rows": len(rows), "seed": self.seed},
+            metrics={name: value for name, value in logged_metrics.items() if np.isfinite(value)},
             write=write,
             evidence=evidence,
             gates=self.gates,
@@ -357,7 +366,7 @@ class TabularModel(Model):
 
 
 def _note(lists: Sequence[str]) -> str:
-    """What a report says of features that are lists."""
+    """Return the report's note on list features that were left out."""
     return f" A model of rows takes no lists; left out: {', '.join(lists)}." if lists else ""
 
 
@@ -365,12 +374,12 @@ def _microseconds(span: timedelta) -> int:
     return span // timedelta(microseconds=1)
 
 
-def _chances(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    told = asdict(probability_metrics(labels, answers))
-    return {name: float(told[name]) for name in ("log_loss", "roc_auc", "average_precision", "calibration_error")}
+def _probability_figures(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    metrics = asdict(probability_metrics(labels, answers))
+    return {name: float(metrics[name]) for name in ("log_loss", "roc_auc", "average_precision", "calibration_error")}
 
 
-def _numbers(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def _number_figures(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
     error = answers - labels
     spread = float(((labels - labels.mean()) ** 2).sum())
     return {

@@ -1,4 +1,4 @@
-"""Labelled rows, pulled once, for a search over learners and their parameters and for the worth of feature views."""
+"""Labelled rows, pulled once, for a search of learners and parameters and for ablations of feature views."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 
 def losses(kind: Kind, answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) of each row: log loss of chances, absolute error of numbers."""
+    """Return the loss (n,) of each row: log loss of probabilities, absolute error of numbers."""
     if kind == "number":
         return np.abs(answers - labels)
-    safe = np.clip(answers, 1e-6, 1 - 1e-6)
-    return -np.where(labels > 0, np.log(safe), np.log1p(-safe))
+    clipped = np.clip(answers, 1e-6, 1 - 1e-6)
+    return -np.where(labels > 0, np.log(clipped), np.log1p(-clipped))
 
 
 @dataclass(frozen=True)
 class TabularProblem(Problem):
-    """Rows of a model of rows.
+    """The search problem of a tabular model.
 
     Attributes:
-        kind: of label.
-        inputs: (n, d) float32.
-        columns: (d,) names, ``view__feature`` and what a layout makes of it.
-        labels: (n,).
-        clusters: (n,) what is resampled as one.
-        learned: places that the test learns from.
-        asked: places that it asks about.
-        periods: folds within ``learned``, as places in it.
-        learners: among which a search looks.
-        own: learner and parameters of the model as it is declared.
-        without: features or views that were left out before.
-        seed: of learners.
+        kind: kind of the label.
+        inputs: (n, d) float32 inputs.
+        columns: (d,) names of the inputs: ``view__feature``, with the suffixes of the layout.
+        labels: (n,) labels.
+        clusters: (n,) cluster of each row; a cluster is resampled as a whole.
+        learned: positions of the training rows of the test.
+        asked: positions of the test rows.
+        periods: folds within ``learned``, as positions in it.
+        learners: learners that a search tries.
+        own: learner and parameters of the declared model.
+        without: features or views that are left out already.
+        seed: random seed of the learners.
     """
 
     kind: Kind
@@ -58,78 +58,92 @@ class TabularProblem(Problem):
 
     @property
     def folds(self) -> int:
-        """Past periods."""
+        """Number of past periods."""
         return len(self.periods)
 
     @property
     def default(self) -> dict[str, Any]:
-        """Of the model's own learner."""
-        return self._told(*self.own)
+        """Parameters of the declared model's own learner."""
+        return self._run_parameters(*self.own)
 
     @property
     def first(self) -> list[dict[str, Any]]:
-        """The defaults of each learner, the model's own before all."""
-        ordered = sorted(self.learners, key=lambda one: one != self.own[0])
-        told = {one: dict(self.own[1]) if one == self.own[0] else dict(find_learner(one).defaults) for one in ordered}
-        return [{"learner": one, **{f"{one}_{name}": value for name, value in told[one].items()}} for one in ordered]
+        """The defaults of each learner; the model's own learner comes first."""
+        ordered = sorted(self.learners, key=lambda learner: learner != self.own[0])
+        defaults = {
+            learner: dict(self.own[1]) if learner == self.own[0] else dict(find_learner(learner).defaults)
+            for learner in ordered
+        }
+        return [
+            {"learner": learner, **{f"{learner}_{name}": value for name, value in defaults[learner].items()}}
+            for learner in ordered
+        ]
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Of its columns, where there are two or more."""
-        found = tuple(dict.fromkeys(name.partition("__")[0] for name in self.columns))
-        return found if len(found) > 1 else ()
+        """Views of the columns; empty if there are fewer than two."""
+        view_names = tuple(dict.fromkeys(name.partition("__")[0] for name in self.columns))
+        return view_names if len(view_names) > 1 else ()
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """A learner, and parameters of it."""
+        """Suggest a learner and its parameters."""
         learner = trial.suggest_categorical("learner", sorted(self.learners))
-        return self._told(learner, find_learner(learner).suggest(_Prefixed(trial, f"{learner}_")))  # type: ignore[arg-type]
+        return self._run_parameters(learner, find_learner(learner).suggest(_Prefixed(trial, f"{learner}_")))  # type: ignore[arg-type]
 
     def loss(self, fold: int, parameters: dict[str, Any]) -> float:
-        """Mean of a past period."""
-        seen, answers, asked, truth = self._parts[fold]
-        return float(losses(self.kind, self._answers(seen, answers, asked, parameters), truth).mean())
+        """Return the mean loss of a past period."""
+        train_inputs, train_labels, test_inputs, test_labels = self._period_data[fold]
+        return float(
+            losses(self.kind, self._predict(train_inputs, train_labels, test_inputs, parameters), test_labels).mean()
+        )
 
     def test(self, parameters: dict[str, Any], without: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Row by row."""
-        kept = [place for place, name in enumerate(self.columns) if name.partition("__")[0] not in without]
-        seen, asked = self.inputs[self.learned][:, kept], self.inputs[self.asked][:, kept]
-        answers = self._answers(seen, self.labels[self.learned], asked, parameters)
+        """Return the loss and the cluster of each test row, without some views."""
+        kept_columns = [
+            position for position, name in enumerate(self.columns) if name.partition("__")[0] not in without
+        ]
+        train_inputs, test_inputs = self.inputs[self.learned][:, kept_columns], self.inputs[self.asked][:, kept_columns]
+        answers = self._predict(train_inputs, self.labels[self.learned], test_inputs, parameters)
         return losses(self.kind, answers, self.labels[self.asked]), self.clusters[self.asked]
 
     @cached_property
-    def _parts(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-        """Of each period: rows and labels to learn from, and to ask about."""
+    def _period_data(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Return for each period the training inputs and labels, and the validation inputs and labels."""
         inputs, labels = self.inputs[self.learned], self.labels[self.learned]
-        return [(inputs[one], labels[one], inputs[two], labels[two]) for one, two in self.periods]
+        return [(inputs[train], labels[train], inputs[test], labels[test]) for train, test in self.periods]
 
-    def _answers(
-        self, seen: np.ndarray, labels: np.ndarray, asked: np.ndarray, parameters: Mapping[str, Any]
+    def _predict(
+        self, train_inputs: np.ndarray, train_labels: np.ndarray, test_inputs: np.ndarray, parameters: Mapping[str, Any]
     ) -> np.ndarray:
-        told = {name: value for name, value in parameters.items() if name not in ("learner", "without")}
+        learner_parameters = {name: value for name, value in parameters.items() if name not in ("learner", "without")}
         learner = str(parameters.get("learner", self.own[0]))
-        mine = self.own[1] if learner == self.own[0] else {}
-        return find_learner(learner).fit(seen, labels, self.kind, {**mine, **told}, self.seed).predict(asked)
+        own_parameters = self.own[1] if learner == self.own[0] else {}
+        return (
+            find_learner(learner)
+            .fit(train_inputs, train_labels, self.kind, {**own_parameters, **learner_parameters}, self.seed)
+            .predict(test_inputs)
+        )
 
-    def _told(self, learner: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _run_parameters(self, learner: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         left_out = {"without": list(self.without)} if self.without else {}
         return {"learner": learner, **parameters, **left_out}
 
 
 class _Prefixed:
-    """A trial whose parameters have names of their own for each learner.
+    """A trial that prefixes parameter names, so that each learner has its own.
 
     Args:
-        trial: Optuna's.
-        prefix: of the names.
+        trial: Optuna's trial.
+        prefix: prefix of the names.
     """
 
     def __init__(self, trial: "optuna.Trial", prefix: str) -> None:
         self._trial, self._prefix = trial, prefix
 
-    def suggest_int(self, name: str, low: int, high: int, **how: Any) -> int:
-        """As Optuna has it."""
-        return self._trial.suggest_int(self._prefix + name, low, high, **how)
+    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> int:
+        """Suggest as Optuna's trial does, under the prefixed name."""
+        return self._trial.suggest_int(self._prefix + name, low, high, **options)
 
-    def suggest_float(self, name: str, low: float, high: float, **how: Any) -> float:
-        """As Optuna has it."""
-        return self._trial.suggest_float(self._prefix + name, low, high, **how)
+    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> float:
+        """Suggest as Optuna's trial does, under the prefixed name."""
+        return self._trial.suggest_float(self._prefix + name, low, high, **options)

@@ -15,7 +15,7 @@ from training.models.anomaly.audio_quality_anomaly_detector import AUDIO_QUALITY
 from training.models.anomaly.detector import POLICY
 from training.models.anomaly.supervised import calibrated, fit_head
 from training.models.anomaly.system_anomaly_detector import SYSTEM
-from training.models.anomaly.threshold import choose, told
+from training.models.anomaly.threshold import choose, find_incidents
 from training.models.lightgbm_onnx import OnnxBooster
 from transforms.pure.anomaly.incidents import MINUTE, Incident
 
@@ -73,7 +73,7 @@ def test_thresholds_keep_their_budget_on_days_they_have_not_seen(most: float, he
         return series, series, np.arange(60_000) * MINUTE, np.exp(scores / 3) if heavy else scores
 
     policy = choose(POLICY, *day(0), most=most, gap=30 * MINUTE, lowest=1.0, heavy=heavy)
-    spoken = [len(told(policy, *day(seed), gap=30 * MINUTE)) for seed in range(1, 9)]
+    spoken = [len(find_incidents(policy, *day(seed), gap=30 * MINUTE)) for seed in range(1, 9)]
     assert np.mean(spoken) <= 1.5 * most + 0.5
     if most >= 2:
         assert np.mean(spoken) > 0.05 * most
@@ -83,7 +83,7 @@ def test_a_constant_score_never_speaks() -> None:
     scores = np.full(500, 1.0)
     numbers = np.zeros(500, int)
     policy = choose(POLICY, numbers, numbers, np.arange(500), scores, most=1, gap=1, lowest=2.0)
-    assert told(policy, numbers, numbers, np.arange(500), scores, gap=1) == []
+    assert find_incidents(policy, numbers, numbers, np.arange(500), scores, gap=1) == []
 
 
 def test_the_head_equals_what_was_trained_and_learns_what_was_labelled() -> None:

@@ -34,7 +34,7 @@ def test_scores_tell_what_was_learned() -> None:
     inputs, asked, groups = _rows(400)
     model = heads.fit(inputs[:300], [task.take(np.arange(300)) for task in asked], groups[:300])
     found, _ = model.answers(inputs[300:])
-    told = np.intersect1d(np.arange(300, 400), asked[0].told)
+    told = np.intersect1d(np.arange(300, 400), asked[0].labelled_rows)
     assert (found["genre"][told - 300].argmax(axis=1) == asked[0].targets[told].argmax(axis=1)).mean() > 0.75
     assert ((found["instruments"] > 0.5) == asked[2].targets[300:]).mean() > 0.75  # not linear: the kernel's part
     assert np.abs(found["feeling"] - asked[1].targets[300:]).mean() < 0.1
@@ -74,10 +74,10 @@ def test_left_out_rows_are_not_seen() -> None:
     rows = np.nan_to_num(inputs)
     likeness = kernel_machine.kernel(rows, rows, 0.25)
     folds = [np.arange(0, 40), np.arange(40, 120)]
-    before = kernel_machine.left_out(likeness, task, folds, 0.1)
+    before = kernel_machine.cross_predict(likeness, task, folds, 0.1)
     changed = Task(task.name, task.kind, task.classes, task.targets.copy())
     changed.targets[:40] = 1 - changed.targets[:40]
-    after = kernel_machine.left_out(likeness, changed, folds, 0.1)
+    after = kernel_machine.cross_predict(likeness, changed, folds, 0.1)
     np.testing.assert_array_equal(before[:40], after[:40])
     assert np.abs(before[40:] - after[40:]).max() > 0.1
 
@@ -156,8 +156,8 @@ def test_tasks_are_those_that_enough_was_said_of() -> None:
     found = {task.name: task for task in tasks(labels)}
     assert set(found) == {"genre", "feeling", "instruments"}
     assert found["genre"].classes == ("jazz", "pop")
-    assert len(found["genre"].told) == 16  # a rare genre is none of those that are known
-    assert len(found["feeling"].told) == 10
+    assert len(found["genre"].labelled_rows) == 16  # a rare genre is none of those that are known
+    assert len(found["feeling"].labelled_rows) == 10
     assert found["instruments"].classes == ("flute",)  # nearly everybody has drums
     assert found["instruments"].targets[:18].sum() == 8
     assert tasks(labels.clear()) == []

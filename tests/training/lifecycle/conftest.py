@@ -55,8 +55,8 @@ def own_model(own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(PACKAGES, "somebodys_models")
     from training.models import find
 
-    find._found.cache_clear()
+    find._models_in.cache_clear()
     yield models()["own_model"]
-    find._found.cache_clear()
+    find._models_in.cache_clear()
     for name in [name for name in sys.modules if name.startswith("somebodys_models")]:
         del sys.modules[name]

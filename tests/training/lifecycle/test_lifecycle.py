@@ -101,7 +101,7 @@ def test_names_are_unique_and_packages_exist(own_model: Model, tmp_path: Path, m
     second.write_text((second.parent / "own_model.py").read_text())
     from training.models import find
 
-    find._found.cache_clear()
+    find._models_in.cache_clear()
     with pytest.raises(InputError, match="a second 'own_model'"):
         models()
     monkeypatch.setenv(PACKAGES, "nobodys_models")

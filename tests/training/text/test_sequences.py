@@ -64,11 +64,11 @@ def test_perplexity_is_that_of_the_probabilities_and_files_answer_alike(sequence
 
 def test_it_continues_what_it_has_seen() -> None:
     model = KneserNey(3).fit([["rock", "indie", "british"]] * 5 + [["jazz", "piano"]] * 5)
-    assert model.continued(["rock"], longest=5) == ["rock", "indie", "british"]
-    assert model.continued(["jazz"], longest=5) == ["jazz", "piano"]
-    assert model.continued(["rock"], longest=2) == ["rock", "indie"]
-    assert len(model.continued(["never"], longest=4)) <= 4
-    assert model.likely(["rock"])[0][0] == "indie"
+    assert model.continue_sequence(["rock"], max_items=5) == ["rock", "indie", "british"]
+    assert model.continue_sequence(["jazz"], max_items=5) == ["jazz", "piano"]
+    assert model.continue_sequence(["rock"], max_items=2) == ["rock", "indie"]
+    assert len(model.continue_sequence(["never"], max_items=4)) <= 4
+    assert model.likely_next(["rock"])[0][0] == "indie"
 
 
 def test_sessions_end_after_a_pause() -> None:

@@ -1,9 +1,9 @@
-"""What is unusual: five detectors on one contract, each with ``run(home)``.
+"""Anomaly detection: five detectors of one form, each trained by ``run(home)``.
 
-A detector is a ``Detector`` (``detector.py``): a feature service, whom it is about, when its rows are looked at, and,
-where there are metrics that come by the minute, those.
+A detector is a ``Detector`` (``detector.py``): a feature service, the entity that it watches, the raw tables after
+whose events it scores a row, and the metrics by the minute, if there are any.
 
-``run.py`` fits what is normal (``fit_rows.py``), a supervised head once incidents are labelled (``supervised.py``),
-chooses thresholds for a stated number of false incidents (``threshold.py``), measures on the newest part and registers.
-What scores afterwards lies in ``transforms.pure.anomaly``.
+``run.py`` fits normal behaviour (``fit_rows.py``) and, once incidents are labelled, a supervised head
+(``supervised.py``). It chooses thresholds for a budget of false incidents (``threshold.py``), measures on the newest
+part and registers. The code that scores in serving is in ``transforms.pure.anomaly``.
 """

@@ -1,4 +1,4 @@
-"""Bad masters: clipped, silent, one-sided, noisy, or dull."""
+"""Detects bad masters: clipped, silent, one-sided, noisy or dull."""
 
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel

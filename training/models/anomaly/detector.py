@@ -1,4 +1,4 @@
-"""What a detector is."""
+"""Declaration of an anomaly detector."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.incidents import MINUTE
 
 POLICY = AlarmPolicy(threshold=3.0, quiet=5, raised=0.0)
-"""Of rows. An alarm makes the next one no harder: how rare a row is was told by all entities' rows, and whoever was
-attacked yesterday is not to be deaf today.
+"""Alarm policy for rows. An alarm does not raise the threshold of the next one, as scores are calibrated on the rows of
+all entities, and an entity that was attacked yesterday must still raise alarms today.
 """
 
 
 @dataclass(frozen=True)
 class Detector:
-    """One of the five.
+    """The declaration of one of the five detectors.
 
     Attributes:
-        name: of the registered model.
-        about: one line.
+        name: name of the registered model.
+        about: one-line description.
         service: feature service of its rows.
-        key: join key of whom it is about.
-        tables: raw tables whose events it looks at the entity after.
-        points: metrics that come one by one: the key, ``event_timestamp``, and a column each; None if there are none.
-        counts: those of the metrics that count events, such as requests a minute.
-        policy: of rows; its threshold is chosen.
-        aftermath: microseconds after an incident in which an alarm is still about it: its windows have to run empty.
-        gap: alarms of one entity no more than so many microseconds apart are one incident.
-        every_entity: whether the false incidents are counted by entity and week; else by week of the whole service,
-            where entities are seen once or come and go.
+        key: join key of the entity that it watches.
+        tables: raw tables; after each of their events the entity is scored.
+        points: function that reads the metrics: the key, ``event_timestamp``, and one column per metric; None for none.
+        counts: the metrics that count events, such as requests per minute.
+        policy: alarm policy for rows; its threshold is chosen in training.
+        aftermath: microseconds after an incident in which an alarm still belongs to it, until its windows have passed.
+        gap: maximum distance in microseconds between alarms of one entity that form one incident.
+        every_entity: whether false incidents are counted per entity and week. If not, they are counted per week of the
+            whole service, for entities that occur once or come and go.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Detector:
     every_entity: bool = True
 
     def moments(self, home: Home) -> pl.DataFrame:
-        """Spine of the rows that it looks at: the key and ``event_timestamp``."""
+        """Return the spine of the rows to score: the key and ``event_timestamp``."""
         return moments(home, self.tables, self.key)
 
 
 def metrics_of(points: pl.DataFrame, key: str) -> Sequence[str]:
-    """Names of the metrics among the columns of points."""
+    """Return the names of the metric columns of points."""
     return [name for name in points.columns if name not in (key, "event_timestamp")]

@@ -1,4 +1,4 @@
-"""Fit what is normal: principal components and an isolation forest on normal rows, calibrated on others of them."""
+"""Fits a detector of unusual rows: principal components and an isolation forest on normal rows, then calibrated."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +15,7 @@ from transforms.pure.anomaly.tails import Tails
 
 UNCALIBRATED = Calibration(np.zeros(2), 1.0, 0.0, 0)
 FEWEST = 400
-"""Normal rows: a fit on fewer would say nothing of the tail."""
+"""Minimum number of normal rows; fewer do not show the tail of their distribution."""
 
 
 def fit_rows(
@@ -26,17 +26,17 @@ def fit_rows(
     share: float = 0.9,
     seed: int = 0,
 ) -> RowDetector:
-    """A detector of rows that are unlike these.
+    """Fit a detector of rows that differ from normal ones.
 
     Args:
         rows: feature → (n,) numbers with NaN or objects with None, of normal rows.
-        others: likewise, of later normal rows; scores are calibrated on them, and nothing else.
-        trees: of the forest.
-        share: of the variance that the components hold.
-        seed: of the forest.
+        others: the same features of later normal rows, used only for the calibration of the scores.
+        trees: number of trees of the isolation forest.
+        share: share of the variance that the principal components explain.
+        seed: random seed of the isolation forest.
 
     Raises:
-        InputError: too few rows.
+        InputError: there are fewer than ``FEWEST`` rows.
     """
     count = len(next(iter(rows.values()), ()))
     if count < FEWEST:
@@ -46,42 +46,46 @@ def fit_rows(
             next_command="python -m transforms build  (with more history)",
         )
     columns = Columns.fit(rows)
-    far = columns.encode(rows, farthest=FAR)
-    matrix = np.clip(far, -FARTHEST, FARTHEST)
+    wide_matrix = columns.encode(rows, farthest=FAR)
+    matrix = np.clip(wide_matrix, -FARTHEST, FARTHEST)
     pca = PCA.fit(matrix, share)
     forest = grow_forest(matrix, trees, seed)
-    ordered = np.sort(raw_scores(pca, forest, matrix), axis=0)
-    normal = ordered[np.unique(np.linspace(0, count - 1, min(RANKS, count)).round().astype(int))].T
-    detector = RowDetector(columns, pca, forest, Tails.fit(far), normal, UNCALIBRATED)
+    sorted_scores = np.sort(raw_scores(pca, forest, matrix), axis=0)
+    score_quantiles = sorted_scores[np.unique(np.linspace(0, count - 1, min(RANKS, count)).round().astype(int))].T
+    detector = RowDetector(columns, pca, forest, Tails.fit(wide_matrix), score_quantiles, UNCALIBRATED)
     return replace(detector, calibration=Calibration.fit(detector.score(others).score))
 
 
 def grow_forest(matrix: np.ndarray, trees: int, seed: int) -> IsolationForest:
-    """An isolation forest of rows (n, d), grown by scikit-learn, as arrays."""
-    from sklearn.ensemble import IsolationForest as Grown
+    """Grow an isolation forest on rows (n, d) by scikit-learn; return it as arrays."""
+    from sklearn.ensemble import IsolationForest as SklearnForest
 
-    grown = Grown(n_estimators=trees, max_samples=min(256, len(matrix)), random_state=seed, n_jobs=1)
-    grown.fit(matrix.astype(np.float32))
-    most = max(tree.tree_.node_count for tree in grown.estimators_)
-    shape = (trees, most)
+    forest = SklearnForest(n_estimators=trees, max_samples=min(256, len(matrix)), random_state=seed, n_jobs=1)
+    forest.fit(matrix.astype(np.float32))
+    most_nodes = max(estimator.tree_.node_count for estimator in forest.estimators_)
+    shape = (trees, most_nodes)
     feature, left, right = (np.full(shape, fill, np.int32) for fill in (-1, 0, 0))
     threshold, depth = np.zeros(shape), np.zeros(shape)
-    for number, (tree, columns) in enumerate(zip(grown.estimators_, grown.estimators_features_, strict=True)):
-        found = tree.tree_
-        nodes = slice(found.node_count)
-        inner = found.children_left >= 0
-        feature[number, nodes] = np.where(inner, columns[np.maximum(found.feature, 0)], -1)
-        threshold[number, nodes] = found.threshold
-        left[number, nodes], right[number, nodes] = (
-            np.maximum(found.children_left, 0),
-            np.maximum(found.children_right, 0),
+    for tree_number, (estimator, columns) in enumerate(
+        zip(forest.estimators_, forest.estimators_features_, strict=True)
+    ):
+        tree = estimator.tree_
+        node_slice = slice(tree.node_count)
+        is_split = tree.children_left >= 0
+        feature[tree_number, node_slice] = np.where(is_split, columns[np.maximum(tree.feature, 0)], -1)
+        threshold[tree_number, node_slice] = tree.threshold
+        left[tree_number, node_slice], right[tree_number, node_slice] = (
+            np.maximum(tree.children_left, 0),
+            np.maximum(tree.children_right, 0),
         )
-        depth[number, nodes] = _depths(found.children_left, found.children_right) + average_depth(found.n_node_samples)
-    return IsolationForest(feature, threshold, left, right, depth, float(average_depth(grown.max_samples_)))
+        depth[tree_number, node_slice] = _depths(tree.children_left, tree.children_right) + average_depth(
+            tree.n_node_samples
+        )
+    return IsolationForest(feature, threshold, left, right, depth, float(average_depth(forest.max_samples_)))
 
 
 def _depths(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Cuts above each node; children come after their parents."""
+    """Return the number of splits above each node; children come after their parents."""
     depth = np.zeros(len(left))
     for node in np.flatnonzero(left >= 0):
         depth[[left[node], right[node]]] = depth[node] + 1

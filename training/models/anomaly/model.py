@@ -1,4 +1,4 @@
-"""A detector as a model of the registry: trained by ``run``, watched by the rows that came since."""
+"""A detector as a registered model: trained by ``run``, monitored on the rows after its cutoff."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ from training.models.anomaly.run import columns, run
 from training.models.base import Fresh, Gates, Model
 
 RECENT = 20_000
-"""Rows since a cutoff that are looked at; the newest."""
+"""Maximum number of rows after a cutoff that are monitored; the newest count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorModel(Model):
-    """One of the five.
+    """The model of one detector.
 
     Attributes:
-        detector: what it is.
+        detector: declaration of the detector.
     """
 
     detector: Detector
 
     @classmethod
     def of(cls, detector: Detector, raw: tuple[str, ...]) -> "DetectorModel":
-        """With the gates of a detector: two that find every incident are both good.
+        """Make the model of a detector. Its gate accepts a tie with the baseline, as both may find every incident.
 
         Args:
-            detector: which.
-            raw: tables that it reads.
+            detector: declaration of the detector.
+            raw: raw tables that training reads.
         """
         return cls(
             name=detector.name,
@@ -54,13 +54,13 @@ class DetectorModel(Model):
         """Train, measure and register; see ``training.models.anomaly.run``.
 
         Raises:
-            InputError: parameters are given, or there are no rows, or too few normal ones.
+            InputError: parameters were passed, there are no rows, or there are too few normal rows.
         """
         self.refuse(parameters)
         return run(home, self.detector, progress=progress)
 
     def fresh(self, home: Home, version: int) -> Fresh:
-        """Features of the newest rows after what a version takes for normal was fitted."""
+        """Return features of the newest rows after the cutoff of a version."""
         cutoff = datetime.fromisoformat(open_bundle(f"{self.name}:{version}", home).manifest["cutoff"])
         spine = self.detector.moments(home).filter(pl.col("event_timestamp") > cutoff).sort("event_timestamp")
         if spine.is_empty():

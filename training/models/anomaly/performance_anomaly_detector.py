@@ -1,4 +1,4 @@
-"""Slow, failing or silent endpoints: traffic, latency and errors by the minute, and all of them together."""
+"""Detects slow, failing or silent endpoints by traffic, latency and errors per minute, singly and together."""
 
 from training.datasets.telemetry import endpoint_points
 from training.models.anomaly.detector import Detector

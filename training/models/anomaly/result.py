@@ -1,4 +1,4 @@
-"""What training a detector found, to be shown."""
+"""The result of training a detector, and its presentation."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from training.models.anomaly.detector import Detector
 
 @dataclass(frozen=True)
 class AnomalyResult:
-    """Of one run.
+    """The result of training one detector.
 
     Attributes:
-        name: of the registered model.
-        version: of it.
-        rows: that were looked at.
-        metrics: kind of incident → figures on test.
-        baseline: likewise, of the largest deviation of any feature, with a threshold for as many false incidents.
-        seconds: by stage.
+        name: name of the registered model.
+        version: registered version.
+        rows: number of rows of the training set, including the test.
+        metrics: kind of incident → figures on the test.
+        baseline: kind of incident → figures of the largest deviation of any feature, at the same false incident budget.
+        seconds: stage → wall time in seconds.
     """
 
     name: str
@@ -28,7 +28,7 @@ class AnomalyResult:
     seconds: dict[str, float]
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Yield the lines of the report for a terminal."""
         yield f"{self.rows:,} rows"
         for stage, seconds in self.seconds.items():
             yield f"{stage:14}{seconds:7.1f} s"
@@ -37,16 +37,19 @@ class AnomalyResult:
 
 
 def table(metrics: Mapping[str, IncidentMetrics], baseline: Mapping[str, IncidentMetrics]) -> Iterator[str]:
-    """Figures as lines of text."""
+    """Yield the figures as lines of a text table."""
     yield f"{'':24}{'incidents':>10}{'found':>8}{'in 5 min':>10}{'minutes':>9}{'false/week':>12}"
-    for kind, one in metrics.items():
-        yield f"{kind:24}{_figures(one)}"
+    for kind, kind_metrics in metrics.items():
+        yield f"{kind:24}{_figures(kind_metrics)}"
         if kind in baseline:
             yield f"  {'largest deviation':22}{_figures(baseline[kind])}"
 
 
-def _figures(one: IncidentMetrics) -> str:
-    return f"{one.incidents:10}{one.found:8.2f}{one.soon:10.2f}{one.delay:9.1f}{one.false_a_week:12.2f}"
+def _figures(metrics: IncidentMetrics) -> str:
+    return (
+        f"{metrics.incidents:10}{metrics.found:8.2f}{metrics.soon:10.2f}{metrics.delay:9.1f}"
+        f"{metrics.false_a_week:12.2f}"
+    )
 
 
 def card(
@@ -56,7 +59,7 @@ def card(
     baseline: Mapping[str, IncidentMetrics],
     cutoff: str,
 ) -> str:
-    """The bundle's README."""
+    """Return the text of the bundle's README."""
     by = "entity and week" if detector.every_entity else "week of the whole service"
     return "\n".join(
         [

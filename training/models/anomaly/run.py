@@ -1,7 +1,7 @@
-"""One detector from features to a registered bundle.
+"""Trains one anomaly detector: from features to a registered bundle.
 
-The span of its rows is cut by time: what is normal is fitted on the first ``FIT`` of it, calibrated until
-``CALIBRATE``, and measured on the rest, once. Rows within labelled incidents are never taken for normal.
+The span of its rows is split by time. Normal behaviour is fitted on the share up to ``FIT``, calibrated on the share
+from there to ``CALIBRATE``, and measured once on the rest. Rows within labelled incidents never count as normal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,28 +39,28 @@ from transforms.pure.anomaly.series import SeriesDetector
 
 FIT, CALIBRATE = 0.45, 0.6
 MOST_FIT = 30_000
-"""Rows that are fitted to, drawn at random."""
+"""Maximum number of rows in the fit, drawn at random."""
 BUDGET = 1.0
-"""False incidents an entity and week that thresholds are chosen for."""
+"""Target of the thresholds: false incidents per entity and week."""
 NEAREST = 4.0
-"""Standard deviations; no feature alone wakes anybody below."""
+"""Standard deviations; below these, a single feature raises no alarm."""
 CHUNK = 50_000
 LOWEST, RARE = 2.0, 3.0
-"""Of -log10 p: nobody is woken by what happens to one normal row in a hundred; of entities that are seen once, such as
-masters, one in a thousand is looked at.
+"""Lower bounds of the threshold on -log10 p. ``LOWEST``: what happens to one normal row in a hundred raises no alarm.
+``RARE``, for entities that occur once, such as masters: one in a thousand.
 """
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """Scores of one kind.
+    """Scores of one kind, one per row or point.
 
     Attributes:
-        series: (n,) number of what an alarm silences.
-        entities: (n,) whose they are.
-        times: (n,) microseconds.
-        scores: (n,).
-        normal: (n,) whether no labelled incident is near.
+        series: (n,) number of the series of each score; an alarm silences only its own series.
+        entities: (n,) entity of each score.
+        times: (n,) event times in microseconds.
+        scores: (n,) the scores.
+        normal: (n,) whether the row is outside every labelled incident and its aftermath.
     """
 
     series: np.ndarray
@@ -75,14 +75,14 @@ class _Scored:
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What one way of looking at metrics says.
+class _MetricScores:
+    """Scores of all metrics by one kind of time series detector.
 
     Attributes:
-        scored: metric → scores of it for every entity.
-        scales: metric → their calibration.
-        policy: when scores become alarms; the thresholds are chosen.
-        settings: of the way.
+        scored: metric → its scores for every entity.
+        scales: metric → calibration of its scores.
+        policy: when scores become alarms, apart from the thresholds, which are chosen later.
+        settings: settings of the series detector.
     """
 
     scored: dict[str, _Scored]
@@ -91,17 +91,17 @@ class _Look:
     settings: dict[str, Any]
 
     def as_json(self, thresholds: Mapping[str, float]) -> dict[str, Any]:
-        """For a bundle's manifest."""
+        """Return the JSON object for the bundle's manifest."""
         return {
             "settings": self.settings,
             "policy": asdict(self.policy),
             "thresholds": dict(thresholds),
-            "calibration": {metric: one.as_json() for metric, one in self.scales.items()},
+            "calibration": {metric: scale.as_json() for metric, scale in self.scales.items()},
         }
 
 
 def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: int = 0) -> AnomalyResult:
-    """Fit, choose the threshold, measure, register; see the module's docstring.
+    """Fit, choose the thresholds, measure, register; see the module's docstring.
 
     Raises:
         InputError: there are no rows, or too few normal ones.
@@ -114,52 +114,81 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
             found=str(spine.height),
             next_command="python -m transforms simulate-telemetry && python -m transforms build",
         )
-    truth = incidents(home, detector.key)
+    labelled_incidents = incidents(home, detector.key)
     times = spine["event_timestamp"].dt.timestamp("us").to_numpy()
     entities = spine[detector.key].to_numpy()
     span = int(times.min()), int(times.max()) + 1
     fit_end, test_start = (int(span[0] + share * (span[1] - span[0])) for share in (FIT, CALIBRATE))
-    normal = ~_labelled(truth, entities, times, detector.aftermath)
+    normal = ~_in_incident(labelled_incidents, entities, times, detector.aftermath)
     pulled = training_set(detector.service, spine, home=home)
     features = columns(pulled.data, [detector.key, "event_timestamp"])
     clock.lap("features")
 
     rng = np.random.default_rng(seed)
-    fitted = np.flatnonzero(normal & (times < fit_end))
-    if len(fitted) > MOST_FIT:
-        fitted = np.sort(rng.choice(fitted, MOST_FIT, replace=False))
-    held = np.flatnonzero(normal & (times >= fit_end) & (times < test_start))
-    rows = fit_rows(_taken(features, fitted), _taken(features, held), seed=seed)
-    head = _head(rows, features, truth, entities, times, fitted, held, test_start, seed)
-    whole, deviation = _scores(rows, head, features, len(times))
-    numbers = _numbers(entities)
-    scored = _Scored(numbers, entities, times, whole, normal)
-    alone = _Scored(numbers, entities, times, deviation, normal)
+    fit_positions = np.flatnonzero(normal & (times < fit_end))
+    if len(fit_positions) > MOST_FIT:
+        fit_positions = np.sort(rng.choice(fit_positions, MOST_FIT, replace=False))
+    calibration_positions = np.flatnonzero(normal & (times >= fit_end) & (times < test_start))
+    row_detector = fit_rows(_take_rows(features, fit_positions), _take_rows(features, calibration_positions), seed=seed)
+    head = _fit_supervised_head(
+        row_detector,
+        features,
+        labelled_incidents,
+        entities,
+        times,
+        fit_positions,
+        calibration_positions,
+        test_start,
+        seed,
+    )
+    row_scores, deviations = _score_rows(row_detector, head, features, len(times))
+    entity_numbers = _entity_numbers(entities)
+    row_scored = _Scored(entity_numbers, entities, times, row_scores, normal)
+    deviation_scored = _Scored(entity_numbers, entities, times, deviations, normal)
     clock.lap("rows")
 
-    looks = _looks(home, detector, truth, fit_end, test_start)
-    metrics_seen = [(look, one) for look in looks.values() for one in look.scored.values()]
+    scores_by_kind = _score_metrics(home, detector, labelled_incidents, fit_end, test_start)
+    scored_metrics = [
+        (kind_scores, metric_scored)
+        for kind_scores in scores_by_kind.values()
+        for metric_scored in kind_scores.scored.values()
+    ]
     clock.lap("series")
 
-    weeks = _entity_weeks(detector, spine, (fit_end, test_start))
-    allowed = BUDGET * weeks / (3 if metrics_seen else 2)
+    entity_weeks = _entity_weeks(detector, spine, (fit_end, test_start))
+    allowed_incidents = BUDGET * entity_weeks / (3 if scored_metrics else 2)
 
-    def chosen(part: _Scored, policy: AlarmPolicy, most: float, lowest: float, heavy: bool = False) -> AlarmPolicy:
-        held_back = _arrays(part.between(fit_end, test_start, normal=True))
-        return choose(policy, *held_back, most=most, gap=detector.gap, lowest=lowest, heavy=heavy)
+    def choose_policy(
+        scores: _Scored, policy: AlarmPolicy, most_incidents: float, lowest: float, heavy: bool = False
+    ) -> AlarmPolicy:
+        calibration_arrays = _arrays(scores.between(fit_end, test_start, normal=True))
+        return choose(policy, *calibration_arrays, most=most_incidents, gap=detector.gap, lowest=lowest, heavy=heavy)
 
     policies = [
-        chosen(scored, detector.policy, allowed, LOWEST if detector.every_entity else RARE),
-        chosen(alone, detector.policy, allowed, NEAREST, heavy=True),
-        *(chosen(one, look.policy, allowed / len(metrics_seen), look.policy.threshold) for look, one in metrics_seen),
+        choose_policy(row_scored, detector.policy, allowed_incidents, LOWEST if detector.every_entity else RARE),
+        choose_policy(deviation_scored, detector.policy, allowed_incidents, NEAREST, heavy=True),
+        *(
+            choose_policy(
+                metric_scored,
+                kind_scores.policy,
+                allowed_incidents / len(scored_metrics),
+                kind_scores.policy.threshold,
+            )
+            for kind_scores, metric_scored in scored_metrics
+        ),
     ]
-    parts = [scored, alone, *(one for _, one in metrics_seen)]
-    tested = (test_start, span[1])
-    metrics = _measured(detector, parts, policies, truth, spine, tested)
-    plain = chosen(alone, detector.policy, BUDGET * weeks, NEAREST, heavy=True)
-    baseline = _measured(detector, [alone], [plain], truth, spine, tested)
-    told, within = _told(detector, parts, policies, truth, tested)
-    evidence = _evidence(detector, within, told, _told(detector, [alone], [plain], truth, tested)[0])
+    parts = [row_scored, deviation_scored, *(metric_scored for _, metric_scored in scored_metrics)]
+    test_span = (test_start, span[1])
+    metrics = _measure(detector, parts, policies, labelled_incidents, spine, test_span)
+    deviation_policy = choose_policy(deviation_scored, detector.policy, BUDGET * entity_weeks, NEAREST, heavy=True)
+    baseline = _measure(detector, [deviation_scored], [deviation_policy], labelled_incidents, spine, test_span)
+    reported_incidents, true_incidents = _merge_alarms(detector, parts, policies, labelled_incidents, test_span)
+    evidence = _evidence(
+        detector,
+        true_incidents,
+        reported_incidents,
+        _merge_alarms(detector, [deviation_scored], [deviation_policy], labelled_incidents, test_span)[0],
+    )
     clock.lap("test")
 
     extra: dict[str, Any] = {
@@ -173,16 +202,18 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         "head": None if head is None else head[1].as_json(),
     }
     thresholds = iter(policies[2:])
-    for name, look in looks.items():
-        extra[name] = look.as_json({metric: next(thresholds).threshold for metric in look.scored})
-    files = {"rows.npz": rows.to_bytes()} | ({"head.onnx": head[0]} if head else {})
-    version = _register(home, detector, files, rows, Sample.of(pulled), metrics, baseline, extra, fit_end, evidence)
+    for name, kind_scores in scores_by_kind.items():
+        extra[name] = kind_scores.as_json({metric: next(thresholds).threshold for metric in kind_scores.scored})
+    files = {"rows.npz": row_detector.to_bytes()} | ({"head.onnx": head[0]} if head else {})
+    version = _register(
+        home, detector, files, row_detector, Sample.of(pulled), metrics, baseline, extra, fit_end, evidence
+    )
     clock.lap("registration")
     return AnomalyResult(detector.name, version, spine.height, metrics, baseline, clock.seconds)
 
 
 def columns(data: pl.DataFrame, keys: list[str]) -> dict[str, np.ndarray]:
-    """Features as the row detector takes them; lists say nothing to it."""
+    """Return the features for the row detector, without lists and columns of nulls."""
     return {
         column.name: to_numpy(column)
         for column in data.drop(keys)
@@ -190,11 +221,11 @@ def columns(data: pl.DataFrame, keys: list[str]) -> dict[str, np.ndarray]:
     }
 
 
-def _taken(features: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
+def _take_rows(features: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
     return {name: values[rows] for name, values in features.items()}
 
 
-def _numbers(entities: np.ndarray) -> np.ndarray:
+def _entity_numbers(entities: np.ndarray) -> np.ndarray:
     return np.unique(entities.astype(str), return_inverse=True)[1]
 
 
@@ -202,89 +233,93 @@ def _arrays(scored: _Scored) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return scored.series, scored.entities, scored.times, scored.scores
 
 
-def _labelled(truth: pl.DataFrame, entities: np.ndarray, times: np.ndarray, aftermath: int) -> np.ndarray:
-    """(n,) whether a labelled incident of the entity is on, or has only just ended."""
-    found = np.zeros(len(times), bool)
-    for entity, start, end in truth.select("entity_id", "start", "end").iter_rows():
-        found |= (entities == entity) & (times >= start) & (times <= min(end + aftermath, np.iinfo(np.int64).max))
-    return found
+def _in_incident(
+    labelled_incidents: pl.DataFrame, entities: np.ndarray, times: np.ndarray, aftermath: int
+) -> np.ndarray:
+    """Return (n,) whether each row lies in a labelled incident of its entity, or in the aftermath of one."""
+    in_incident = np.zeros(len(times), bool)
+    for entity, start, end in labelled_incidents.select("entity_id", "start", "end").iter_rows():
+        in_incident |= (entities == entity) & (times >= start) & (times <= min(end + aftermath, np.iinfo(np.int64).max))
+    return in_incident
 
 
-def _head(
-    rows: RowDetector,
+def _fit_supervised_head(
+    row_detector: RowDetector,
     features: Mapping[str, np.ndarray],
-    truth: pl.DataFrame,
+    labelled_incidents: pl.DataFrame,
     entities: np.ndarray,
     times: np.ndarray,
-    fitted: np.ndarray,
-    held: np.ndarray,
+    fit_positions: np.ndarray,
+    calibration_positions: np.ndarray,
     cutoff: int,
     seed: int,
 ) -> tuple[bytes, Calibration] | None:
-    """What was labelled before the test begins, learned; None where that is too little."""
-    known = truth.filter((pl.col("known") < cutoff) & (pl.col("start") < cutoff))
-    if known.height < FEWEST:
+    """Fit a head to incidents labelled before the test; return it with its calibration, or None if too few."""
+    known_incidents = labelled_incidents.filter((pl.col("known") < cutoff) & (pl.col("start") < cutoff))
+    if known_incidents.height < FEWEST:
         return None
-    positive = np.flatnonzero(_labelled(known, entities, times, 0) & (times < cutoff))
-    if not len(positive):
+    positive_positions = np.flatnonzero(_in_incident(known_incidents, entities, times, 0) & (times < cutoff))
+    if not len(positive_positions):
         return None
-    chosen = np.concatenate([fitted, positive])
-    matrix = rows.columns.encode(_taken(features, chosen))
-    content = fit_head(matrix, np.arange(len(chosen)) >= len(fitted), seed)
-    return content, calibrated(content, rows.columns.encode(_taken(features, held)))
+    positions = np.concatenate([fit_positions, positive_positions])
+    matrix = row_detector.columns.encode(_take_rows(features, positions))
+    content = fit_head(matrix, np.arange(len(positions)) >= len(fit_positions), seed)
+    return content, calibrated(content, row_detector.columns.encode(_take_rows(features, calibration_positions)))
 
 
-def _scores(
-    rows: RowDetector, head: tuple[bytes, Calibration] | None, features: Mapping[str, np.ndarray], count: int
+def _score_rows(
+    row_detector: RowDetector, head: tuple[bytes, Calibration] | None, features: Mapping[str, np.ndarray], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) -log10 p of the rows as a whole, and (n,) how far their farthest feature lies."""
+    """Return (n,) -log10 p of the rows, and (n,) deviation of the most extreme feature of each row."""
     p_values, deviation = np.empty(count), np.empty(count)
     booster = OnnxBooster(head[0]) if head else None
     for low in range(0, count, CHUNK):
-        here = slice(low, low + CHUNK)
-        part = _taken(features, here)
-        found = rows.score(part)
-        p_values[here], deviation[here] = found.p_value, found.deviation
+        chunk = slice(low, low + CHUNK)
+        chunk_features = _take_rows(features, chunk)
+        row_scores = row_detector.score(chunk_features)
+        p_values[chunk], deviation[chunk] = row_scores.p_value, row_scores.deviation
         if booster and head:
-            learned = head[1].p_value(booster.predict(rows.columns.encode(part)))
-            p_values[here] = both(p_values[here], learned)
+            head_p_value = head[1].p_value(booster.predict(row_detector.columns.encode(chunk_features)))
+            p_values[chunk] = both(p_values[chunk], head_p_value)
     return -np.log10(p_values), deviation
 
 
-def _looks(home: Home, detector: Detector, truth: pl.DataFrame, fit_end: int, test_start: int) -> dict[str, _Look]:
-    """What metrics say by their own past: each way of looking at them, in one pass through time."""
+def _score_metrics(
+    home: Home, detector: Detector, labelled_incidents: pl.DataFrame, fit_end: int, test_start: int
+) -> dict[str, _MetricScores]:
+    """Score each metric against its own past, by every kind of series detector, in one pass through time."""
     if detector.points is None:
         return {}
     points = detector.points(home)
-    ways: dict[str, tuple[ManySeries[Any], Sequence[str]]] = {
+    series_detectors: dict[str, tuple[ManySeries[Any], Sequence[str]]] = {
         "series": (SeriesDetector(), metrics_of(points, detector.key)),
         "counts": (CountDetector(), detector.counts),
     }
-    owners = points[detector.key].to_numpy()
-    at = points["event_timestamp"].dt.timestamp("us").to_numpy()
-    names = np.array([f"{owner}/" for owner in owners], object)
-    normal = ~_labelled(truth, owners, at, detector.aftermath)
-    numbers = _numbers(owners)
-    found: dict[str, _Look] = {}
-    for way, (scoring, metrics) in ways.items():
+    entities = points[detector.key].to_numpy()
+    times = points["event_timestamp"].dt.timestamp("us").to_numpy()
+    series_prefixes = np.array([f"{entity}/" for entity in entities], object)
+    normal = ~_in_incident(labelled_incidents, entities, times, detector.aftermath)
+    entity_numbers = _entity_numbers(entities)
+    scores_by_kind: dict[str, _MetricScores] = {}
+    for kind, (series_detector, metrics) in series_detectors.items():
         if not metrics:
             continue
         values = points.select(pl.col(metric).cast(pl.Float64).fill_null(np.nan) for metric in metrics).to_numpy()
-        told = scoring.replay(
-            np.concatenate([names + metric for metric in metrics]).tolist(),
-            np.tile(at, len(metrics)),
+        replayed = series_detector.replay(
+            np.concatenate([series_prefixes + metric for metric in metrics]).tolist(),
+            np.tile(times, len(metrics)),
             values.T.reshape(-1),
         )
         scored = {
-            metric: _Scored(numbers, owners, at, score, normal)
-            for metric, score in zip(metrics, told.score.reshape(len(metrics), -1), strict=True)
+            metric: _Scored(entity_numbers, entities, times, score, normal)
+            for metric, score in zip(metrics, replayed.score.reshape(len(metrics), -1), strict=True)
         }
         scales = {
-            metric: Calibration.fit(one.between(fit_end, test_start, normal=True).scores)
-            for metric, one in scored.items()
+            metric: Calibration.fit(metric_scored.between(fit_end, test_start, normal=True).scores)
+            for metric, metric_scored in scored.items()
         }
-        found[way] = _Look(scored, scales, scoring.policy, asdict(scoring.settings))
-    return found
+        scores_by_kind[kind] = _MetricScores(scored, scales, series_detector.policy, asdict(series_detector.settings))
+    return scores_by_kind
 
 
 def _entity_weeks(detector: Detector, spine: pl.DataFrame, span: tuple[int, int]) -> float:
@@ -292,53 +327,65 @@ def _entity_weeks(detector: Detector, spine: pl.DataFrame, span: tuple[int, int]
     return entities * (span[1] - span[0]) / WEEK
 
 
-def _measured(
+def _measure(
     detector: Detector,
     parts: list[_Scored],
     policies: list[AlarmPolicy],
-    truth: pl.DataFrame,
+    labelled_incidents: pl.DataFrame,
     spine: pl.DataFrame,
     span: tuple[int, int],
 ) -> dict[str, IncidentMetrics]:
-    told, within = _told(detector, parts, policies, truth, span)
-    weeks = _entity_weeks(detector, spine, span)
+    reported_incidents, true_incidents = _merge_alarms(detector, parts, policies, labelled_incidents, span)
+    entity_weeks = _entity_weeks(detector, spine, span)
     if detector.every_entity:
-        weeks = quiet_weeks(truth, span, spine[detector.key].n_unique(), detector.aftermath)
-    return incident_metrics(told, within, weeks, detector.aftermath)
+        entity_weeks = quiet_weeks(labelled_incidents, span, spine[detector.key].n_unique(), detector.aftermath)
+    return incident_metrics(reported_incidents, true_incidents, entity_weeks, detector.aftermath)
 
 
-def _told(
-    detector: Detector, parts: list[_Scored], policies: list[AlarmPolicy], truth: pl.DataFrame, span: tuple[int, int]
+def _merge_alarms(
+    detector: Detector,
+    parts: list[_Scored],
+    policies: list[AlarmPolicy],
+    labelled_incidents: pl.DataFrame,
+    span: tuple[int, int],
 ) -> tuple[list[Incident], pl.DataFrame]:
-    """Incidents that alarms were merged to, and the true ones that began within the span."""
-    spoken = [
+    """Return the incidents merged from alarms, and the labelled incidents that began within the span."""
+    raised_alarms = [
         alarm
         for part, policy in zip(parts, policies, strict=True)
         for alarm in alarms(policy, *_arrays(part.between(*span)))
     ]
-    within = truth.filter((pl.col("start") >= span[0]) & (pl.col("start") < span[1]))
-    return merge(spoken, detector.gap), within
+    true_incidents = labelled_incidents.filter((pl.col("start") >= span[0]) & (pl.col("start") < span[1]))
+    return merge(raised_alarms, detector.gap), true_incidents
 
 
-def _evidence(detector: Detector, within: pl.DataFrame, told: list[Incident], plain: list[Incident]) -> Evidence | None:
-    """Whether each true incident was found, by the detector and by the largest deviation alone; by kind."""
-    if not within.height:
+def _evidence(
+    detector: Detector,
+    true_incidents: pl.DataFrame,
+    reported_incidents: list[Incident],
+    baseline_incidents: list[Incident],
+) -> Evidence | None:
+    """Return whether each true incident was found, by the detector and by the largest deviation alone."""
+    if not true_incidents.height:
         return None
-    found = {
-        who: np.isfinite(delays(incidents, within, detector.aftermath)[0]).astype(float)
-        for who, incidents in ((OURS, told), ("largest_deviation", plain))
+    found_by_method = {
+        method: np.isfinite(delays(incidents, true_incidents, detector.aftermath)[0]).astype(float)
+        for method, incidents in ((OURS, reported_incidents), ("largest_deviation", baseline_incidents))
     }
     names = [
-        f"{entity}|{kind}|{start}" for entity, kind, start in within.select("entity_id", "kind", "start").iter_rows()
+        f"{entity}|{kind}|{start}"
+        for entity, kind, start in true_incidents.select("entity_id", "kind", "start").iter_rows()
     ]
-    return Evidence.of("found", names, found, higher_is_better=True, segments={"kind": within["kind"].to_list()})
+    return Evidence.of(
+        "found", names, found_by_method, higher_is_better=True, segments={"kind": true_incidents["kind"].to_list()}
+    )
 
 
 def _register(
     home: Home,
     detector: Detector,
     files: dict[str, bytes],
-    rows: RowDetector,
+    row_detector: RowDetector,
     pulled: Sample,
     metrics: Mapping[str, IncidentMetrics],
     baseline: Mapping[str, IncidentMetrics],
@@ -347,14 +394,14 @@ def _register(
     evidence: Evidence | None,
 ) -> int:
     figures = {
-        f"{kind}/{who}": {name: float(value) for name, value in asdict(one).items() if np.isfinite(value)}
-        for who, by_kind in (("detector", metrics), ("largest_deviation", baseline))
-        for kind, one in by_kind.items()
+        f"{kind}/{method}": {name: float(value) for name, value in asdict(kind_metrics).items() if np.isfinite(value)}
+        for method, by_kind in (("detector", metrics), ("largest_deviation", baseline))
+        for kind, kind_metrics in by_kind.items()
     }
-    moment = str(pl.Series([cutoff]).cast(pl.Datetime("us", "UTC"))[0].isoformat())
+    cutoff_iso = str(pl.Series([cutoff]).cast(pl.Datetime("us", "UTC"))[0].isoformat())
 
     def write(folder: Path, version: int) -> BundleManifest:
-        readme = card(detector, version, metrics, baseline, moment)
+        readme = card(detector, version, metrics, baseline, cutoff_iso)
         return write_bundle(
             folder,
             {**files, "README.md": readme.encode()},
@@ -364,16 +411,18 @@ def _register(
                 "family": "anomaly",
                 "feature_service": pulled.service,
                 "fingerprint": pulled.manifest["fingerprint"],
-                "inputs": [(name, "float64") for name in rows.columns.names],
+                "inputs": [(name, "float64") for name in row_detector.columns.names],
                 "outputs": [("p_value", "float64")],
                 "metrics": figures,
                 "training_set": pulled.manifest["digest"],
-                "cutoff": moment,
+                "cutoff": cutoff_iso,
                 "extra": extra,
             },
         )
 
-    logged = {f"test_{name}_{what}": value for what, one in figures.items() for name, value in one.items()}
+    logged = {
+        f"test_{name}_{what}": value for what, kind_metrics in figures.items() for name, value in kind_metrics.items()
+    }
     return register(
         home,
         detector.name,

@@ -1,4 +1,4 @@
-"""Addresses that no listener comes from: passwords that are tried, catalogues that are copied."""
+"""Detects client addresses of attackers: password guessing and catalogue scraping."""
 
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel

@@ -1,4 +1,4 @@
-"""A supervised head, once incidents are labelled: boosted trees on the rows that the unsupervised part sees."""
+"""A supervised head for labelled incidents: boosted trees on the rows that the unsupervised part scores."""
 
 import re
 
@@ -7,12 +7,12 @@ import numpy as np
 from transforms.pure.anomaly.calibration import Calibration
 
 FEWEST = 3
-"""Labelled incidents."""
+"""Minimum number of labelled incidents."""
 TREES, LEAVES, RATE = 150, 15, 0.05
 
 
 def fit_head(matrix: np.ndarray, labels: np.ndarray, seed: int = 0) -> bytes:
-    """An ONNX model of rows (n, d) with labels (n,): its score is the log-odds of being labelled."""
+    """Fit an ONNX model to rows (n, d) with labels (n,); its score is the log-odds of a label."""
     import lightgbm
 
     from training.models.lightgbm_onnx import to_onnx
@@ -30,13 +30,13 @@ def fit_head(matrix: np.ndarray, labels: np.ndarray, seed: int = 0) -> bytes:
     }
     data = lightgbm.Dataset(matrix.astype(np.float32), labels.astype(np.float64), free_raw_data=True)
     text = lightgbm.train(parameters, data, num_boost_round=TREES).model_to_string()
-    # as a regression it answers with the log-odds themselves, which have no end where probabilities are all 1
-    plain = re.sub(r"objective(=|: )binary\b[^\n\]]*", r"objective\1regression", text)
-    return to_onnx(lightgbm.Booster(model_str=plain))
+    # a regression returns the log-odds themselves, which still differ where probabilities round to 1
+    regression = re.sub(r"objective(=|: )binary\b[^\n\]]*", r"objective\1regression", text)
+    return to_onnx(lightgbm.Booster(model_str=regression))
 
 
 def calibrated(content: bytes, normal: np.ndarray) -> Calibration:
-    """Of the head's scores on normal rows (n, d) that it was not fitted to."""
+    """Calibrate the head's scores on normal rows (n, d) that were not in its fit."""
     from training.models.lightgbm_onnx import OnnxBooster
 
     return Calibration.fit(np.asarray(OnnxBooster(content).predict(normal.astype(np.float32)), np.float64))

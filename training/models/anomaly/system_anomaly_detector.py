@@ -1,4 +1,4 @@
-"""Broken hosts: each metric against its own past, minute by minute, and all of them together."""
+"""Detects broken hosts: each metric by the minute against its own past, and all metrics together."""
 
 from training.datasets.telemetry import host_points
 from training.models.anomaly.detector import Detector

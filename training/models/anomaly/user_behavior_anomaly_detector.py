@@ -1,4 +1,4 @@
-"""Accounts that no single person uses: bots that play for money, and accounts that several share."""
+"""Detects accounts that no single person uses: bots that stream for royalties, and shared accounts."""
 
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.model import DetectorModel

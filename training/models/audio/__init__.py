@@ -1,1 +1,1 @@
-"""Genre, mood and instruments from features of sound; one algorithm a file, ``audio_classifier`` runs them."""
+"""Models of genre, mood and instruments from sound; one algorithm per file, run by ``audio_classifier``."""

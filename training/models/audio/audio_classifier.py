@@ -1,7 +1,7 @@
-"""``audio_classifier``: genre, mood, valence and arousal, instruments of a track, from how it sounds.
+"""``audio_classifier``: predicts genre, mood, valence, arousal and instruments of a track from its sound.
 
-It eats the feature service ``audio_classifier_v1``. A quarter of the artists is asked about; what serves is then
-fitted to all of them. What lies far from everything that was learned from is called unknown.
+It reads the feature service ``audio_classifier_v1``. A quarter of the artists is the test; the served model is then
+fitted to all artists. A track far from all training tracks counts as unknown.
 """
 
 import json
@@ -32,29 +32,29 @@ FEWEST = 40
 
 
 def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
-    """Fit, measure beside LightGBM and what is most frequent, register.
+    """Fit, measure beside LightGBM and the most frequent answer, register.
 
     Raises:
-        InputError: too few tracks were labelled.
+        InputError: too few tracks are labelled.
     """
     clock = Clock(progress, 4)
     sounds = LabelledSounds.load(home)
-    asked = tasks(sounds.labels)
-    if len(sounds) < FEWEST or not asked or len(np.unique(sounds.artists)) < heads.FOLDS:
+    audio_tasks = tasks(sounds.labels)
+    if len(sounds) < FEWEST or not audio_tasks or len(np.unique(sounds.artists)) < heads.FOLDS:
         raise InputError(
-            expected=f"{FEWEST} tracks, by {heads.FOLDS} artists or more, that somebody said the sound of",
-            found=f"{len(sounds)} by {len(np.unique(sounds.artists))}",
+            expected=f"at least {FEWEST} labelled tracks by at least {heads.FOLDS} artists",
+            found=f"{len(sounds)} tracks by {len(np.unique(sounds.artists))} artists",
             next_command=SIMULATE,
         )
     train, test = sounds.split(seed=seed)
     clock.lap("features")
-    metrics, by = measured(sounds.vectors, asked, sounds.artists, train, test, seed=seed)
+    metrics, answers_by_model = measured(sounds.vectors, audio_tasks, sounds.artists, train, test, seed=seed)
     clock.lap("measured")
-    final = heads.fit(sounds.vectors, asked, sounds.artists, seed=seed)
+    final = heads.fit(sounds.vectors, audio_tasks, sounds.artists, seed=seed)
     clock.lap("fit")
-    told = ", ".join(f"{task.name} ({len(task.classes)})" for task in asked)
+    summary = ", ".join(f"{task.name} ({len(task.classes)})" for task in audio_tasks)
     about = (
-        f"{told}. {len(train):,} tracks to learn from, {len(test):,} by other artists asked about; what serves was "
+        f"{summary}. {len(train):,} tracks to learn from, {len(test):,} by other artists asked about; what serves was "
         f"fitted to all {len(sounds):,}."
     )
     version = registered(
@@ -64,11 +64,13 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         family="audio",
         files={
             "model.onnx": to_onnx(final),
-            GOLDEN: golden({asked[0].name: (sounds.vectors, final.answers(sounds.vectors[:ROWS])[0][asked[0].name])}),
+            GOLDEN: golden(
+                {audio_tasks[0].name: (sounds.vectors, final.answers(sounds.vectors[:ROWS])[0][audio_tasks[0].name])}
+            ),
             "tonal_balance.json": json.dumps(balance(sounds)).encode(),
         },
         inputs=[(f"{VIEW}__{name}", "float32") for name in EATEN],
-        outputs=[(f"{task.name}__{name}", "float32") for task in asked for name in task.classes],
+        outputs=[(f"{task.name}__{name}", "float32") for task in audio_tasks for name in task.classes],
         metrics=metrics,
         learned_from=[sounds.pulled.manifest["digest"]],
         cutoff=sounds.cutoff,
@@ -81,49 +83,60 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
             "layout": LAYOUT,
         },
         training_sets=[sounds.pulled],
-        evidence=evidence(sounds, asked[0], train, test, by),
+        evidence=evidence(sounds, audio_tasks[0], train, test, answers_by_model),
     )
     clock.lap("registration")
     return TrainedResult(NAME, version, about, metrics, clock.seconds)
 
 
 def measured(
-    inputs: np.ndarray, asked: list[Task], groups: np.ndarray, train: np.ndarray, test: np.ndarray, *, seed: int = 0
+    inputs: np.ndarray,
+    audio_tasks: list[Task],
+    groups: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    *,
+    seed: int = 0,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, np.ndarray]]]:
-    """Figures of every task, on rows that nothing was learned from, beside LightGBM's and the frequent answer's; and
-    who → task → answers."""
-    model = heads.fit(inputs[train], [task.take(train) for task in asked], groups[train], seed=seed)
-    mine, far = model.answers(inputs[test])
-    boosted = {}
-    for task in asked:
-        learn = np.intersect1d(train, task.told)
-        boosted[task.name] = lightgbm(inputs[learn], task.take(learn), inputs[test])
-    by = {NAME: mine, "lightgbm": boosted}
-    found = compared(asked, train, test, by)
-    found[NAME]["unknown_share"] = float((far > model.farthest).mean())
-    return found, by
+    """Fit on the train rows; return model → figures of all tasks on the test rows, and model → task → answers.
+
+    The other models are LightGBM and, in the figures only, the most frequent answer.
+    """
+    model = heads.fit(inputs[train], [task.take(train) for task in audio_tasks], groups[train], seed=seed)
+    head_answers, test_distances = model.answers(inputs[test])
+    lightgbm_answers = {}
+    for task in audio_tasks:
+        train_rows = np.intersect1d(train, task.labelled_rows)
+        lightgbm_answers[task.name] = lightgbm(inputs[train_rows], task.take(train_rows), inputs[test])
+    answers_by_model = {NAME: head_answers, "lightgbm": lightgbm_answers}
+    metrics = score_answers(audio_tasks, train, test, answers_by_model)
+    metrics[NAME]["unknown_share"] = float((test_distances > model.farthest).mean())
+    return metrics, answers_by_model
 
 
-def compared(
-    asked: list[Task], train: np.ndarray, test: np.ndarray, by: Mapping[str, Mapping[str, np.ndarray]]
+def score_answers(
+    audio_tasks: list[Task],
+    train: np.ndarray,
+    test: np.ndarray,
+    answers_by_model: Mapping[str, Mapping[str, np.ndarray]],
 ) -> dict[str, dict[str, float]]:
-    """Figures of answers, and of the frequent one, on those rows that somebody said something of.
+    """Return model → figures of its answers on the labelled test rows; the most frequent answer is added as a model.
 
     Args:
-        asked: the tasks, of all n sounds.
-        train: rows that were learned from.
-        test: rows that were asked about.
-        by: who → task → (len(test), k) answers.
+        audio_tasks: the tasks on all n sounds.
+        train: numbers of the training rows.
+        test: numbers of the test rows.
+        answers_by_model: model → task → (len(test), k) answers.
     """
-    found: dict[str, dict[str, float]] = {who: {} for who in (*by, "frequent")}
-    for task in asked:
-        told = np.isin(test, task.told)
-        truth = task.targets[test[told]]
-        frequent = np.tile(task.targets[np.intersect1d(train, task.told)].mean(axis=0), (len(truth), 1))
-        for who, answers in by.items():
-            found[who] |= task_figures(task, truth, answers[task.name][told])
-        found["frequent"] |= task_figures(task, truth, frequent)
-    return found
+    metrics: dict[str, dict[str, float]] = {model: {} for model in (*answers_by_model, "frequent")}
+    for task in audio_tasks:
+        is_labelled = np.isin(test, task.labelled_rows)
+        truth = task.targets[test[is_labelled]]
+        frequent = np.tile(task.targets[np.intersect1d(train, task.labelled_rows)].mean(axis=0), (len(truth), 1))
+        for model, answers in answers_by_model.items():
+            metrics[model] |= task_figures(task, truth, answers[task.name][is_labelled])
+        metrics["frequent"] |= task_figures(task, truth, frequent)
+    return metrics
 
 
 def evidence(
@@ -131,23 +144,25 @@ def evidence(
     task: Task,
     train: np.ndarray,
     test: np.ndarray,
-    by: Mapping[str, Mapping[str, np.ndarray]],
+    answers_by_model: Mapping[str, Mapping[str, np.ndarray]],
 ) -> Evidence:
-    """Of the first task, track by track, those of one artist together; the first of ``by`` is the model."""
-    told = np.isin(test, task.told)
-    truth = task.targets[test[told]]
-    frequent = np.tile(task.targets[np.intersect1d(train, task.told)].mean(axis=0), (len(truth), 1))
-    names = dict(zip(by, (OURS, *list(by)[1:]), strict=True))
-    answers = {names[who]: given[task.name][told] for who, given in by.items()} | {"frequent": frequent}
-    tracks, artists = (np.asarray(of)[test[told]] for of in (sounds.tracks, sounds.artists))
+    """Return the evidence of one task by track, clustered by artist; the first of ``answers_by_model`` is the model."""
+    is_labelled = np.isin(test, task.labelled_rows)
+    truth = task.targets[test[is_labelled]]
+    frequent = np.tile(task.targets[np.intersect1d(train, task.labelled_rows)].mean(axis=0), (len(truth), 1))
+    names = dict(zip(answers_by_model, (OURS, *list(answers_by_model)[1:]), strict=True))
+    answers = {
+        names[model]: model_answers[task.name][is_labelled] for model, model_answers in answers_by_model.items()
+    } | {"frequent": frequent}
+    tracks, artists = (np.asarray(ids)[test[is_labelled]] for ids in (sounds.tracks, sounds.artists))
     if task.kind == "one_of":
         return Evidence.of_classes(tracks.tolist(), truth.argmax(axis=1), answers, clusters=artists)
-    errors = {who: ((given - truth) ** 2).mean(axis=1) for who, given in answers.items()}
+    errors = {model: ((model_answers - truth) ** 2).mean(axis=1) for model, model_answers in answers.items()}
     return Evidence.of("squared_error", tracks.tolist(), errors, clusters=artists)
 
 
-def lightgbm(inputs: np.ndarray, task: Task, asked: np.ndarray) -> np.ndarray:
-    """(n, k) by gradient boosting, a model a class; the baseline."""
+def lightgbm(inputs: np.ndarray, task: Task, test_inputs: np.ndarray) -> np.ndarray:
+    """Return the baseline answers (n, k) of the test inputs, by gradient boosting."""
     import lightgbm as lgb
 
     settings: dict[str, Any] = {
@@ -163,30 +178,30 @@ def lightgbm(inputs: np.ndarray, task: Task, asked: np.ndarray) -> np.ndarray:
     }
     if task.kind == "one_of":
         settings |= {"objective": "multiclass", "num_class": len(task.classes)}
-        data = lgb.Dataset(inputs, task.targets.argmax(axis=1))
-        return np.asarray(lgb.train(settings, data, 120).predict(asked))
+        dataset = lgb.Dataset(inputs, task.targets.argmax(axis=1))
+        return np.asarray(lgb.train(settings, dataset, 120).predict(test_inputs))
     settings["objective"] = "binary" if task.kind == "any_of" else "regression"
-    columns = [lgb.train(settings, lgb.Dataset(inputs, column), 120).predict(asked) for column in task.targets.T]
+    columns = [lgb.train(settings, lgb.Dataset(inputs, column), 120).predict(test_inputs) for column in task.targets.T]
     return np.column_stack(columns)
 
 
 def task_figures(task: Task, truth: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    """What is measured of answers (n, k), by name."""
+    """Return figure → value of answers (n, k) to a task."""
     if task.kind == "one_of":
-        found = figures(class_metrics(truth.argmax(axis=1), answers))
+        values = figures(class_metrics(truth.argmax(axis=1), answers))
         names = ["accuracy", "macro_f1", "log_loss", "calibration_error"]
     elif task.kind == "any_of":
-        found = figures(label_metrics(truth > 0.5, answers))
+        values = figures(label_metrics(truth > 0.5, answers))
         names = ["mean_average_precision", "micro_f1"]
     else:
         spread = np.maximum(((truth - truth.mean(axis=0)) ** 2).sum(axis=0), 1e-12)
         explained = 1 - ((truth - answers) ** 2).sum(axis=0) / spread
         return {f"{name}_r2": float(value) for name, value in zip(task.classes, explained, strict=True)}
-    return {f"{task.name}_{name}": found[name] for name in names}
+    return {f"{task.name}_{name}": values[name] for name in names}
 
 
 def balance(sounds: LabelledSounds) -> list[list[float]]:
-    """Median of each octave's level, and spread: half of what lies between the 16th and the 84th percentile."""
+    """Return median and spread of each octave's level; the spread is half the 16th to 84th percentile range."""
     low, middle, high = np.nanpercentile(sounds.balances, [16, 50, 84], axis=0)
     return [middle.tolist(), ((high - low) / 2).tolist()]
 

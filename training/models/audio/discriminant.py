@@ -1,7 +1,7 @@
 """Linear scores: discriminant analysis with a shrunk covariance, or ridge regression of numbers.
 
-Where tracks are few and features many, whitening by the spread within classes is what helps most. Shrinkage by Ledoit
-and Wolf, Honey, I shrunk the sample covariance matrix (2004).
+With few tracks and many features, whitening by the covariance within classes helps most. Shrinkage by Ledoit and Wolf,
+Honey, I shrunk the sample covariance matrix (2004).
 """
 
 import numpy as np
@@ -12,12 +12,14 @@ PENALTIES = tuple(10.0**power for power in range(0, 5))
 
 
 def fit(inputs: np.ndarray, targets: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (d, k) and offsets (k,): log-probabilities up to what is common to all classes, log-odds, or numbers.
+    """Return weights (d, k) and offsets (k,) of the scores of a task.
+
+    The scores are log-probabilities up to a term common to all classes (``one_of``), log-odds (``any_of``) or numbers.
 
     Args:
-        inputs: (n, d) standardized.
-        targets: (n, k) without NaN.
-        kind: of the task.
+        inputs: (n, d) standardized features.
+        targets: (n, k) targets without NaN.
+        kind: kind of the task.
     """
     from sklearn.linear_model import RidgeCV
 
@@ -32,18 +34,18 @@ def fit(inputs: np.ndarray, targets: np.ndarray, kind: Kind) -> tuple[np.ndarray
 
 
 def _classes(inputs: np.ndarray, truth: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Classes of fewer than two rows, which have no spread, get a score that never wins."""
+    """Return weights and offsets of classes. A class with fewer than two rows gets a score that never wins."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     weights, offsets = np.zeros((inputs.shape[1], count)), np.full(count, -20.0)
-    there = np.flatnonzero(np.bincount(truth, minlength=count) > 1)
-    if len(there) < 2:
-        offsets[there] = 0.0
+    fitted_classes = np.flatnonzero(np.bincount(truth, minlength=count) > 1)
+    if len(fitted_classes) < 2:
+        offsets[fitted_classes] = 0.0
         return weights, offsets
-    rows = np.isin(truth, there)
+    rows = np.isin(truth, fitted_classes)
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(inputs[rows], truth[rows])
-    if len(there) == 2:
-        weights[:, there[1]], offsets[there] = model.coef_[0], [0.0, model.intercept_[0]]
+    if len(fitted_classes) == 2:
+        weights[:, fitted_classes[1]], offsets[fitted_classes] = model.coef_[0], [0.0, model.intercept_[0]]
     else:
-        weights[:, there], offsets[there] = model.coef_.T, model.intercept_
+        weights[:, fitted_classes], offsets[fitted_classes] = model.coef_.T, model.intercept_
     return weights, offsets

@@ -1,6 +1,6 @@
-"""All tasks of a sound in one: a linear and a kernel score for every class, weighed and calibrated; how far it is.
+"""Predicts all tasks of a sound: a weighted, calibrated sum of a linear and a kernel score per class, and a distance.
 
-``Heads.answers`` is what the exported graph (``onnx_heads``) is held to.
+``Heads.answers`` is the reference for the exported graph (``onnx_heads``).
 """
 
 from collections.abc import Sequence
@@ -13,27 +13,27 @@ from training.models.audio.tasks import Kind, Task, columns
 
 FOLDS = 5
 MOST = 4_000
-"""Tracks that are learned from at the most: the system is solved in their cube."""
+"""Maximum number of training tracks: solving the kernel system takes time in the cube of it."""
 CLIP = 8.0
-"""Standard deviations that a feature counts for at the most."""
+"""Standard deviations at which features are clipped."""
 
 
 @dataclass(frozen=True)
 class Heads:
-    """What was learned; k columns are all classes of all tasks.
+    """Fitted parameters of all tasks; the k columns are all classes of all tasks.
 
     Attributes:
-        tasks: name, kind and classes of each.
-        centre: (d,) mean of each feature, which also stands in for one that is missing.
-        scale: (d,) its standard deviation.
-        support: (m, d) what was learned from, standardized.
-        width: of the kernel.
-        linear: (d + 1, k) weights, offsets last.
-        dual: (m + 1, k) coefficients, offsets last.
-        mix: (3, k) weights of both, and an offset.
-        middle: (d,) that distance is measured from.
-        white: (d, d) by which it is.
-        farthest: distance from which on a sound is unknown.
+        tasks: name, kind and classes of each task.
+        centre: (d,) mean of each feature, which also replaces missing values.
+        scale: (d,) standard deviation of each feature.
+        support: (m, d) standardized features of the training tracks.
+        width: width of the kernel.
+        linear: (d + 1, k) weights of the linear scores, offsets last.
+        dual: (m + 1, k) coefficients of the kernel scores, offsets last.
+        mix: (3, k) weight of the linear score, weight of the kernel score, and offset.
+        middle: (d,) point from which distances are measured.
+        white: (d, d) whitening matrix of the distances.
+        farthest: distance beyond which a sound is unknown.
     """
 
     tasks: tuple[tuple[str, Kind, tuple[str, ...]], ...]
@@ -49,47 +49,51 @@ class Heads:
     farthest: float
 
     def answers(self, inputs: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """By task (n, k) probabilities or numbers; and (n,) how far each is from what was learned from."""
+        """Return task → (n, k) probabilities or numbers, and (n,) distance of each row from the training tracks."""
         rows = _standardized(inputs, self.centre, self.scale)
-        likeness = kernel_machine.kernel(rows, self.support, self.width)
+        similarity = kernel_machine.kernel(rows, self.support, self.width)
         linear = rows @ self.linear[:-1] + self.linear[-1]
-        scores = self.mix[0] * linear + self.mix[1] * (likeness @ self.dual[:-1] + self.dual[-1]) + self.mix[2]
+        scores = self.mix[0] * linear + self.mix[1] * (similarity @ self.dual[:-1] + self.dual[-1]) + self.mix[2]
         parts = columns(classes for _, _, classes in self.tasks)
-        found = {name: answer(scores[:, part], kind) for (name, kind, _), part in zip(self.tasks, parts, strict=True)}
-        return found, distance.distances(rows, self.middle, self.white)
+        answers_by_task = {
+            name: answer(scores[:, part], kind) for (name, kind, _), part in zip(self.tasks, parts, strict=True)
+        }
+        return answers_by_task, distance.distances(rows, self.middle, self.white)
 
 
 def answer(scores: np.ndarray, kind: Kind) -> np.ndarray:
-    """Scores (n, k) as probabilities, or as numbers from 0 to 1."""
+    """Turn scores (n, k) into probabilities, or into numbers from 0 to 1."""
     if kind == "number":
         return np.clip(scores, 0.0, 1.0)
     return stack.softmax(scores) if kind == "one_of" else stack.logistic(scores)
 
 
 def fit(inputs: np.ndarray, tasks: Sequence[Task], groups: np.ndarray, *, seed: int = 0) -> Heads:
-    """Learn all tasks.
+    """Fit all tasks.
 
     Args:
-        inputs: (n, d); NaN for what is missing.
-        tasks: of the same n rows.
-        groups: (n,) rows of one group, such as an artist, are left out together.
-        seed: of the folds, and of which rows are taken where there are more than ``MOST``.
+        inputs: (n, d) features; NaN for missing values.
+        tasks: the tasks on the same n rows.
+        groups: (n,) group of each row, such as an artist; the rows of a group are left out together.
+        seed: random seed of the folds, and of the sample of ``MOST`` rows if there are more.
     """
     rng = np.random.default_rng(seed)
     if len(inputs) > MOST:
-        few = np.sort(rng.permutation(len(inputs))[:MOST])
-        inputs, groups, tasks = inputs[few], groups[few], [task.take(few) for task in tasks]
+        sampled_rows = np.sort(rng.permutation(len(inputs))[:MOST])
+        inputs, groups, tasks = inputs[sampled_rows], groups[sampled_rows], [task.take(sampled_rows) for task in tasks]
     tasks = list(tasks)
-    known = np.where(np.isnan(inputs).all(axis=0), 0.0, inputs)  # what no row has is 0 for all
+    filled_inputs = np.where(np.isnan(inputs).all(axis=0), 0.0, inputs)  # a feature that no row has is 0 in all rows
     with np.errstate(invalid="ignore"):
-        centre, scale = (np.nan_to_num(of(known, axis=0)) for of in (np.nanmean, np.nanstd))
+        centre, scale = (np.nan_to_num(statistic(filled_inputs, axis=0)) for statistic in (np.nanmean, np.nanstd))
     scale = np.where(scale > 1e-9, scale, 1.0)
     rows = _standardized(inputs, centre, scale)
-    names = rng.permutation(np.unique(groups))
-    folds = [np.flatnonzero(np.isin(groups, part)) for part in np.array_split(names, min(FOLDS, len(names)))]
+    group_names = rng.permutation(np.unique(groups))
+    folds = [
+        np.flatnonzero(np.isin(groups, part)) for part in np.array_split(group_names, min(FOLDS, len(group_names)))
+    ]
     width, penalty = kernel_machine.choose(rows, tasks, folds)
-    likeness = kernel_machine.kernel(rows, rows, width)
-    parts = [_one(rows, likeness, task, folds, penalty) for task in tasks]
+    similarity = kernel_machine.kernel(rows, rows, width)
+    parts = [_fit_task(rows, similarity, task, folds, penalty) for task in tasks]
     linear, dual, mix = (np.concatenate([part[place] for part in parts], axis=1) for place in range(3))
     return Heads(
         tuple((task.name, task.kind, task.classes) for task in tasks),
@@ -105,22 +109,27 @@ def fit(inputs: np.ndarray, tasks: Sequence[Task], groups: np.ndarray, *, seed: 
     )
 
 
-def _one(
-    rows: np.ndarray, likeness: np.ndarray, task: Task, folds: list[np.ndarray], penalty: float
+def _fit_task(
+    rows: np.ndarray, similarity: np.ndarray, task: Task, folds: list[np.ndarray], penalty: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear weights, coefficients of the kernel, and how both count."""
-    told = task.told
-    out = np.zeros(task.targets.shape)
+    """Return the linear weights, the kernel coefficients, and the mix of both scores, for one task."""
+    labelled_rows = task.labelled_rows
+    linear_scores = np.zeros(task.targets.shape)
     for fold in folds:
-        rest = np.setdiff1d(told, fold)
-        weights, offsets = discriminant.fit(rows[rest], task.targets[rest], task.kind)
-        out[fold] = rows[fold] @ weights + offsets
+        training_rows = np.setdiff1d(labelled_rows, fold)
+        weights, offsets = discriminant.fit(rows[training_rows], task.targets[training_rows], task.kind)
+        linear_scores[fold] = rows[fold] @ weights + offsets
     mix = stack.weigh(
-        out[told], kernel_machine.left_out(likeness, task, folds, penalty)[told], task.targets[told], task.kind
+        linear_scores[labelled_rows],
+        kernel_machine.cross_predict(similarity, task, folds, penalty)[labelled_rows],
+        task.targets[labelled_rows],
+        task.kind,
     )
-    weights, offsets = discriminant.fit(rows[told], task.targets[told], task.kind)
+    weights, offsets = discriminant.fit(rows[labelled_rows], task.targets[labelled_rows], task.kind)
     dual = np.zeros((len(rows) + 1, task.targets.shape[1]))
-    dual[told], dual[-1] = kernel_machine.solve(likeness[np.ix_(told, told)], task.targets[told], penalty)
+    dual[labelled_rows], dual[-1] = kernel_machine.solve(
+        similarity[np.ix_(labelled_rows, labelled_rows)], task.targets[labelled_rows], penalty
+    )
     return np.concatenate([weights, offsets[None]]), dual, mix
 
 

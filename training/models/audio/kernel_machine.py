@@ -13,46 +13,46 @@ PENALTIES = (0.03, 0.1, 0.3, 1.0)
 
 
 def kernel(left: np.ndarray, right: np.ndarray, width: float) -> np.ndarray:
-    """(n, m) likeness, 0 to 1, of rows (n, d) and (m, d)."""
+    """Return the similarity (n, m), 0 to 1, of rows (n, d) and (m, d)."""
     squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
     return np.exp(-width / left.shape[1] * np.maximum(squares, 0.0))
 
 
-def solve(likeness: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (n, k) of the kernel, and offsets (k,)."""
+def solve(similarity: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the coefficients (n, k) of the kernel, and the offsets (k,)."""
     from scipy import linalg
 
     offsets = targets.mean(axis=0)
-    system = likeness + penalty * np.eye(len(likeness))
+    system = similarity + penalty * np.eye(len(similarity))
     return linalg.solve(system, targets - offsets, assume_a="pos", overwrite_a=True), offsets
 
 
 def choose(inputs: np.ndarray, tasks: list[Task], folds: list[np.ndarray]) -> tuple[float, float]:
-    """Width and penalty whose answers for rows that were left out are the closest, over all tasks.
+    """Return the width and the penalty with the lowest error on left-out rows, over all tasks.
 
     Args:
-        inputs: (n, d) standardized.
-        tasks: what is asked.
-        folds: rows that are left out together.
+        inputs: (n, d) standardized features.
+        tasks: the tasks on these rows.
+        folds: row numbers of each fold; the rows of a fold are left out together.
     """
     best = (np.inf, WIDTHS[0], PENALTIES[0])
     for width in WIDTHS:
-        likeness = kernel(inputs, inputs, width)
+        similarity = kernel(inputs, inputs, width)
         for penalty in PENALTIES:
-            miss = 0.0
+            error = 0.0
             for task in tasks:
-                spread = task.targets[task.told].var(axis=0).sum()
-                found = left_out(likeness, task, folds, penalty)
-                miss += float(np.nanmean(((found - task.targets) ** 2).sum(axis=1)) / max(spread, 1e-9))
-            best = min(best, (miss, width, penalty))
+                spread = task.targets[task.labelled_rows].var(axis=0).sum()
+                predictions = cross_predict(similarity, task, folds, penalty)
+                error += float(np.nanmean(((predictions - task.targets) ** 2).sum(axis=1)) / max(spread, 1e-9))
+            best = min(best, (error, width, penalty))
     return best[1], best[2]
 
 
-def left_out(likeness: np.ndarray, task: Task, folds: list[np.ndarray], penalty: float) -> np.ndarray:
-    """(n, k) answers for each row of one that was fitted without its fold."""
-    told, found = task.told, np.zeros(task.targets.shape)
+def cross_predict(similarity: np.ndarray, task: Task, folds: list[np.ndarray], penalty: float) -> np.ndarray:
+    """Return (n, k) predictions for each row by a machine that was fitted without the row's fold."""
+    labelled_rows, predictions = task.labelled_rows, np.zeros(task.targets.shape)
     for fold in folds:
-        rest = np.setdiff1d(told, fold)
-        weights, offsets = solve(likeness[np.ix_(rest, rest)], task.targets[rest], penalty)
-        found[fold] = likeness[np.ix_(fold, rest)] @ weights + offsets
-    return found
+        training_rows = np.setdiff1d(labelled_rows, fold)
+        weights, offsets = solve(similarity[np.ix_(training_rows, training_rows)], task.targets[training_rows], penalty)
+        predictions[fold] = similarity[np.ix_(fold, training_rows)] @ weights + offsets
+    return predictions

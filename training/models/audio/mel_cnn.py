@@ -1,7 +1,7 @@
-"""A convolutional network on mel bands, all tasks at once (extra ``deep``), exported to the contract of ``heads``.
+"""A convolutional network on mel bands for all tasks (extra ``deep``), exported with the outputs of ``heads``.
 
 Blocks of 3 × 3 convolutions and global pooling, as by Choi, Fazekas, Sandler, Automatic tagging using deep
-convolutional neural networks (ISMIR 2016); bands and times are masked as in SpecAugment (Park et al., 2019).
+convolutional neural networks (ISMIR 2016). Training masks bands and times as in SpecAugment (Park et al., 2019).
 """
 
 import io
@@ -21,20 +21,20 @@ from transforms.pure.audio import mel, patch
 
 INPUT = "mel"
 WIDTHS = (16, 32, 64, 96)
-"""Channels of the blocks."""
+"""Number of channels of each block."""
 SMALL = 1e-6
 
 
 @dataclass(frozen=True)
 class CnnRecipe:
-    """How it is trained.
+    """Training settings of the network.
 
     Attributes:
-        epochs: passes through the sounds, at the most; the best by validation serves.
-        batch: sounds of a step.
-        rate: largest learning rate, of one cycle (L. N. Smith, Super-convergence, 2018).
-        crop: frames of a sound that a step sees.
-        seed: of weights, order, crops and masks.
+        epochs: maximum number of passes through the sounds; the epoch with the lowest validation loss is exported.
+        batch: sounds per step.
+        rate: largest learning rate of the single cycle (L. N. Smith, Super-convergence, 2018).
+        crop: frames of a sound that one step sees.
+        seed: random seed of weights, order, crops and masks.
     """
 
     epochs: int = 20
@@ -46,12 +46,12 @@ class CnnRecipe:
 
 @dataclass(frozen=True)
 class TrainedCnn:
-    """Of one training.
+    """A trained and exported network.
 
     Attributes:
-        onnx: input ``mel`` (n, bands, frames); outputs by task, ``distance``.
-        farthest: distance from which on a sound is unknown.
-        epochs: that were run until the best.
+        onnx: ONNX model: input ``mel`` (n, bands, frames); one output per task, and ``distance``.
+        farthest: distance beyond which a sound is unknown.
+        epochs: number of the exported epoch.
     """
 
     onnx: bytes
@@ -68,18 +68,18 @@ def fit(
     *,
     progress: Progress = silent,
 ) -> TrainedCnn:
-    """Train, calibrate by the validation rows, export.
+    """Train, calibrate on the validation rows, export.
 
     Args:
-        patches: (n, bands, frames) of ``transforms.pure.audio.patch``.
-        tasks: of the same n sounds.
-        train: rows to learn from.
-        validation: rows, of other artists, that choose the epoch and the temperatures.
-        recipe: how.
-        progress: told after each epoch.
+        patches: (n, bands, frames) from ``transforms.pure.audio.patch``.
+        tasks: the tasks on the same n sounds.
+        train: numbers of the training rows.
+        validation: numbers of rows by other artists, for the choice of the epoch and the temperatures.
+        recipe: training settings.
+        progress: callback after each epoch.
 
     Raises:
-        InputError: there is no torch.
+        InputError: torch is not installed.
     """
     torch = _torch()
     torch.manual_seed(recipe.seed)
@@ -91,25 +91,25 @@ def fit(
     best: tuple[float, int, Any] = (np.inf, 0, None)
     for epoch in range(1, recipe.epochs + 1):
         model.train()
-        for rows in np.array_split(rng.permutation(train), steps):
-            scores = model(torch.from_numpy(_augmented(patches[rows], recipe.crop, rng)))[0]
-            loss = _loss(torch, scores, tasks, rows)
+        for batch in np.array_split(rng.permutation(train), steps):
+            scores = model(torch.from_numpy(_augment(patches[batch], recipe.crop, rng)))[0]
+            loss = _loss(torch, scores, tasks, batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
         scores, _ = _scores(torch, model, patches[validation])
         with torch.no_grad():
-            missed = float(_loss(torch, torch.from_numpy(scores), tasks, validation))
-        if missed < best[0]:
-            best = (missed, epoch, {name: value.clone() for name, value in model.state_dict().items()})
-        progress(epoch, recipe.epochs, f"validation {missed:.3f}")
+            validation_loss = float(_loss(torch, torch.from_numpy(scores), tasks, validation))
+        if validation_loss < best[0]:
+            best = (validation_loss, epoch, {name: value.clone() for name, value in model.state_dict().items()})
+        progress(epoch, recipe.epochs, f"validation {validation_loss:.3f}")
     model.load_state_dict(best[2])
-    scores, seen = _scores(torch, model, patches[validation])
-    middle, white = distance.whitening(_scores(torch, model, patches[train])[1])
-    farthest = float(np.quantile(distance.distances(seen, middle, white), distance.FAR))
-    served = _served(torch, model, tasks, _temperatures(scores, tasks, validation), middle, white)
-    return TrainedCnn(_export(torch, served, tasks), farthest, best[1])
+    scores, validation_embeddings = _scores(torch, model, patches[validation])
+    centre, whitening = distance.whitening(_scores(torch, model, patches[train])[1])
+    farthest = float(np.quantile(distance.distances(validation_embeddings, centre, whitening), distance.FAR))
+    served_network = _served_network(torch, model, tasks, _temperatures(scores, tasks, validation), centre, whitening)
+    return TrainedCnn(_export(torch, served_network, tasks), farthest, best[1])
 
 
 def _network(torch: Any, outputs: int) -> Any:
@@ -119,60 +119,60 @@ def _network(torch: Any, outputs: int) -> Any:
         def __init__(self) -> None:
             super().__init__()
             layers: list[Any] = []
-            given = 1
+            channels = 1
             for width in WIDTHS:
                 layers += [
-                    nn.Conv2d(given, width, 3, padding=1, bias=False),
+                    nn.Conv2d(channels, width, 3, padding=1, bias=False),
                     nn.BatchNorm2d(width),
                     nn.ReLU(),
-                    nn.MaxPool2d((2, 4) if given == 1 else 2),
+                    nn.MaxPool2d((2, 4) if channels == 1 else 2),
                 ]
-                given = width
+                channels = width
             self.blocks = nn.Sequential(*layers)
             self.drop = nn.Dropout(0.3)
-            self.last = nn.Linear(2 * given, outputs)
+            self.last = nn.Linear(2 * channels, outputs)
 
         def forward(self, patches: Any) -> tuple[Any, Any]:
-            found = self.blocks(patches[:, None])
-            seen = torch.cat([found.mean(dim=(2, 3)), found.amax(dim=(2, 3))], dim=1)
-            return self.last(self.drop(seen)), seen
+            maps = self.blocks(patches[:, None])
+            embedding = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+            return self.last(self.drop(embedding)), embedding
 
     return Network()
 
 
-def _augmented(patches: np.ndarray, crop: int, rng: np.random.Generator) -> np.ndarray:
-    """Crops in time, a band of pitches and a span of time masked."""
+def _augment(patches: np.ndarray, crop: int, rng: np.random.Generator) -> np.ndarray:
+    """Crop patches in time, and mask a random range of bands and a random span of frames."""
     crop = min(crop, patches.shape[2])
-    out = np.empty((len(patches), patches.shape[1], crop), np.float32)
-    for row, one in enumerate(patches):
+    cropped = np.empty((len(patches), patches.shape[1], crop), np.float32)
+    for row, one_patch in enumerate(patches):
         start = int(rng.integers(patches.shape[2] - crop + 1))
-        out[row] = one[:, start : start + crop]
-        low, first = int(rng.integers(patches.shape[1] - 16)), int(rng.integers(max(crop - 24, 1)))
-        out[row, low : low + int(rng.integers(17))] = 0.0
-        out[row, :, first : first + int(rng.integers(25))] = 0.0
-    return out
+        cropped[row] = one_patch[:, start : start + crop]
+        first_band, first_frame = int(rng.integers(patches.shape[1] - 16)), int(rng.integers(max(crop - 24, 1)))
+        cropped[row, first_band : first_band + int(rng.integers(17))] = 0.0
+        cropped[row, :, first_frame : first_frame + int(rng.integers(25))] = 0.0
+    return cropped
 
 
 def _loss(torch: Any, scores: Any, tasks: Sequence[Task], rows: np.ndarray) -> Any:
     functional = torch.nn.functional
     total = scores.sum() * 0.0
-    for task, part in _parts(tasks):
-        mine = scores[:, part]
-        told = ~np.isnan(task.targets[rows]).any(axis=1)
-        if not told.any():
+    for task, part in _task_columns(tasks):
+        task_scores = scores[:, part]
+        is_labelled = ~np.isnan(task.targets[rows]).any(axis=1)
+        if not is_labelled.any():
             continue
-        truth = torch.from_numpy(task.targets[rows][told].astype(np.float32))
-        mine = mine[torch.from_numpy(told)]
+        truth = torch.from_numpy(task.targets[rows][is_labelled].astype(np.float32))
+        task_scores = task_scores[torch.from_numpy(is_labelled)]
         if task.kind == "one_of":
-            total = total + functional.cross_entropy(mine, truth)
+            total = total + functional.cross_entropy(task_scores, truth)
         elif task.kind == "any_of":
-            total = total + functional.binary_cross_entropy_with_logits(mine, truth)
+            total = total + functional.binary_cross_entropy_with_logits(task_scores, truth)
         else:
-            total = total + 4 * functional.mse_loss(mine, truth)
+            total = total + 4 * functional.mse_loss(task_scores, truth)
     return total
 
 
-def _parts(tasks: Sequence[Task]) -> list[tuple[Task, slice]]:
+def _task_columns(tasks: Sequence[Task]) -> list[tuple[Task, slice]]:
     return list(zip(tasks, columns(task.classes for task in tasks), strict=True))
 
 
@@ -184,29 +184,31 @@ def _scores(torch: Any, model: Any, patches: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _temperatures(scores: np.ndarray, tasks: Sequence[Task], rows: np.ndarray) -> np.ndarray:
-    """(k,) factor of each score after which the validation rows are likeliest; 1 for numbers."""
-    found: list[float] = []
+    """Return (k,) the factor of each score that maximises the likelihood of the validation rows; 1 for numbers."""
+    factors: list[float] = []
     grid = np.geomspace(0.2, 3.0, 28)
-    for task, part in _parts(tasks):
-        mine, truth = scores[:, part], task.targets[rows]
-        told = ~np.isnan(truth).any(axis=1)
-        best = 1.0
-        if task.kind != "number" and told.any():
-            losses = [_miss(answer(mine[told] * factor, task.kind), truth[told]) for factor in grid]
-            best = float(grid[int(np.argmin(losses))])
-        found += [best] * len(task.classes)
-    return np.array(found, np.float32)
+    for task, part in _task_columns(tasks):
+        task_scores, truth = scores[:, part], task.targets[rows]
+        is_labelled = ~np.isnan(truth).any(axis=1)
+        best_factor = 1.0
+        if task.kind != "number" and is_labelled.any():
+            losses = [
+                _log_loss(answer(task_scores[is_labelled] * factor, task.kind), truth[is_labelled]) for factor in grid
+            ]
+            best_factor = float(grid[int(np.argmin(losses))])
+        factors += [best_factor] * len(task.classes)
+    return np.array(factors, np.float32)
 
 
-def _miss(chances: np.ndarray, truth: np.ndarray) -> float:
-    chances = np.clip(chances, SMALL, 1 - SMALL)
-    return float(-(truth * np.log(chances) + (1 - truth) * np.log(1 - chances)).mean())
+def _log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    probabilities = np.clip(probabilities, SMALL, 1 - SMALL)
+    return float(-(truth * np.log(probabilities) + (1 - truth) * np.log(1 - probabilities)).mean())
 
 
-def _served(
+def _served_network(
     torch: Any, model: Any, tasks: Sequence[Task], temperatures: np.ndarray, middle: np.ndarray, white: np.ndarray
 ) -> Any:
-    """The network, calibrated, with the outputs of the contract."""
+    """Return the calibrated network with one output per task and the distance."""
 
     class Served(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -216,17 +218,17 @@ def _served(
                 self.register_buffer(name, torch.from_numpy(np.asarray(value, np.float32)))
 
         def forward(self, patches: Any) -> tuple[Any, ...]:
-            scores, seen = self.model(patches)
+            scores, embedding = self.model(patches)
             scores = scores * self.factor
-            out = []
-            for task, part in _parts(tasks):
-                mine = scores[:, part]
+            outputs = []
+            for task, part in _task_columns(tasks):
+                task_scores = scores[:, part]
                 if task.kind == "one_of":
-                    out.append(torch.softmax(mine, dim=1))
+                    outputs.append(torch.softmax(task_scores, dim=1))
                 else:
-                    out.append(torch.sigmoid(mine) if task.kind == "any_of" else mine.clamp(0, 1))
-            away = (seen - self.middle) @ self.white
-            return (*out, torch.sqrt((away * away).sum(dim=1)))
+                    outputs.append(torch.sigmoid(task_scores) if task.kind == "any_of" else task_scores.clamp(0, 1))
+            whitened = (embedding - self.middle) @ self.white
+            return (*outputs, torch.sqrt((whitened * whitened).sum(dim=1)))
 
     return Served().eval()
 
@@ -236,7 +238,7 @@ def _export(torch: Any, served: Any, tasks: Sequence[Task]) -> bytes:
     outputs = [*(task.name for task in tasks), "distance"]
     example = torch.zeros(2, mel.BANDS, patch.FRAMES)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter speaks of its successor
+        warnings.simplefilter("ignore")  # the exporter warns of its successor
         torch.onnx.export(
             served,
             (example,),

@@ -1,4 +1,4 @@
-"""What is to be told of a sound, as columns of numbers."""
+"""Labels of sounds as prediction tasks with columns of numbers."""
 
 import itertools
 from collections.abc import Iterable
@@ -10,18 +10,18 @@ import polars as pl
 
 Kind = Literal["one_of", "any_of", "number"]
 FEWEST_CLASSES, FEWEST_TRACKS = 2, 8
-"""Of a task that can be learned: classes, and tracks of each."""
+"""Minimum number of classes of a task, and of tracks of each class."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One question about n sounds.
+    """One prediction task on n sounds.
 
     Attributes:
-        name: such as ``genre``.
-        kind: one of the classes, any of them, or a number from 0 to 1 each.
-        classes: k names.
-        targets: (n, k) float64; 0 or 1, or the number; rows of NaN where nobody said.
+        name: name of the task, such as ``genre``.
+        kind: whether the target is one of the classes, any of them, or a number from 0 to 1 per class.
+        classes: names of the k classes.
+        targets: (n, k) float64; 0 or 1, or the number; unlabelled sounds are rows of NaN.
     """
 
     name: str
@@ -30,33 +30,33 @@ class Task:
     targets: np.ndarray
 
     @property
-    def told(self) -> np.ndarray:
-        """Rows that somebody said something of."""
+    def labelled_rows(self) -> np.ndarray:
+        """Return the numbers of the labelled rows."""
         return np.flatnonzero(~np.isnan(self.targets).any(axis=1))
 
     def take(self, rows: np.ndarray) -> "Task":
-        """Of some of the sounds."""
+        """Return the task on a selection of the sounds."""
         return Task(self.name, self.kind, self.classes, self.targets[rows])
 
 
 def columns(classes: Iterable[tuple[str, ...]]) -> list[slice]:
-    """Where the columns of each task lie, among those of all tasks beside each other."""
-    ends = list(itertools.accumulate(map(len, classes), initial=0))
-    return list(itertools.starmap(slice, itertools.pairwise(ends)))
+    """Return the slice of each task's columns when the columns of all tasks stand side by side."""
+    bounds = list(itertools.accumulate(map(len, classes), initial=0))
+    return list(itertools.starmap(slice, itertools.pairwise(bounds)))
 
 
 def tasks(labels: pl.DataFrame) -> list[Task]:
-    """Genre, mood, feeling (valence, arousal), instruments: those that enough was said of.
+    """Return the tasks genre, mood, feeling (valence and arousal) and instruments, each if it has enough labels.
 
     Args:
-        labels: as of ``training.datasets.sounds.LabelledSounds``.
+        labels: labels as in ``training.datasets.sounds.LabelledSounds``.
     """
-    found = [_one_of("genre", labels["genre"]), _one_of("mood", labels["mood"])]
+    candidates = [_one_of("genre", labels["genre"]), _one_of("mood", labels["mood"])]
     numbers = labels.select("valence", "arousal").cast(pl.Float64).to_numpy()
     if (~np.isnan(numbers).any(axis=1)).sum() >= FEWEST_TRACKS:
-        found.append(Task("feeling", "number", ("valence", "arousal"), numbers))
-    found.append(_any_of("instruments", labels["instruments"]))
-    return [task for task in found if task and task.classes]
+        candidates.append(Task("feeling", "number", ("valence", "arousal"), numbers))
+    candidates.append(_any_of("instruments", labels["instruments"]))
+    return [task for task in candidates if task and task.classes]
 
 
 def _one_of(name: str, column: pl.Series) -> Task | None:
@@ -71,16 +71,18 @@ def _one_of(name: str, column: pl.Series) -> Task | None:
 
 
 def _any_of(name: str, column: pl.Series) -> Task | None:
-    said = column.is_not_null().to_numpy()
-    lists = [set(value or ()) for value in column.to_list()]
+    is_labelled = column.is_not_null().to_numpy()
+    label_sets = [set(value or ()) for value in column.to_list()]
     counts: dict[str, int] = {}
-    for one in lists:
-        for label in one:
+    for row_labels in label_sets:
+        for label in row_labels:
             counts[label] = counts.get(label, 0) + 1
-    enough = [label for label, count in counts.items() if FEWEST_TRACKS <= count <= said.sum() - FEWEST_TRACKS]
-    if not enough:
+    frequent_labels = [
+        label for label, count in counts.items() if FEWEST_TRACKS <= count <= is_labelled.sum() - FEWEST_TRACKS
+    ]
+    if not frequent_labels:
         return None
-    classes = tuple(sorted(enough))
-    targets = np.array([[label in one for label in classes] for one in lists], np.float64)
-    targets[~said] = np.nan
+    classes = tuple(sorted(frequent_labels))
+    targets = np.array([[label in row_labels for label in classes] for row_labels in label_sets], np.float64)
+    targets[~is_labelled] = np.nan
     return Task(name, "any_of", classes, targets)

@@ -1,7 +1,7 @@
-"""A convolutional network on sound files as the next version of ``audio_classifier`` (extra ``deep``).
+"""Trains a convolutional network on sound files as the next version of ``audio_classifier`` (extra ``deep``).
 
-The same labels and the same artists held back as of the default model, whose features it does not need; its ONNX gives
-the same answers by the same names.
+It uses the labels and the test artists of the default model, but not its features. Its ONNX model has the same outputs
+under the same names.
 """
 
 import json
@@ -14,7 +14,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.sounds import LabelledSounds
-from training.models.audio.audio_classifier import FEWEST, NAME, balance, compared, evidence
+from training.models.audio.audio_classifier import FEWEST, NAME, balance, evidence, score_answers
 from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
 from training.models.audio.tasks import tasks
 from training.models.result import TrainedResult, registered
@@ -24,21 +24,21 @@ from transforms.pure.audio.described import LAYOUT
 from transforms.pure.audio.patch import patch
 from transforms.pure.audio.stft import RATE
 
-KEPT = 0.2
-"""Share of the artists learned from that choose epoch and temperature."""
+VALIDATION = 0.2
+"""Share of the training artists that is set aside for the choice of epoch and temperatures."""
 
 
 def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress = silent) -> TrainedResult:
     """Train, measure, register.
 
     Args:
-        home: the data folder, whose tracks are labelled and built.
-        folder: of their sound files, named by track.
-        recipe: how.
-        progress: told after each epoch.
+        home: the data folder, with labelled tracks and built features.
+        folder: folder of the sound files, each named by its track.
+        recipe: training settings.
+        progress: callback after each epoch.
 
     Raises:
-        InputError: too few labelled tracks lie in the folder, or there is no torch.
+        InputError: the folder has too few labelled tracks, or torch is not installed.
     """
     clock = Clock(silent, 3)
     sounds = LabelledSounds.load(home)
@@ -51,24 +51,27 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
             next_command="python -m transforms import audio PATH, with its labels.csv",
         )
     with Processes() as processes:
-        found = list(processes.each(_patch, [files[sounds.tracks[row]] for row in rows]))
-    heard = np.array([not isinstance(one, Died | str) for one in found])
-    sounds = sounds.take(rows[heard])
-    patches = np.array([one for one in found if not isinstance(one, Died | str)], np.float32)
+        patches_or_errors = list(processes.each(_patch, [files[sounds.tracks[row]] for row in rows]))
+    is_decoded = np.array([not isinstance(patch_or_error, Died | str) for patch_or_error in patches_or_errors])
+    sounds = sounds.take(rows[is_decoded])
+    patches = np.array(
+        [patch_or_error for patch_or_error in patches_or_errors if not isinstance(patch_or_error, Died | str)],
+        np.float32,
+    )
     clock.lap("decoding")
-    asked = tasks(sounds.labels)
+    audio_tasks = tasks(sounds.labels)
     train, test = sounds.split(seed=recipe.seed)
-    names = np.random.default_rng(recipe.seed).permutation(np.unique(sounds.artists[train]))
-    chosen = np.isin(sounds.artists[train], names[: max(1, round(KEPT * len(names)))])
-    trained = fit(patches, asked, train[~chosen], train[chosen], recipe, progress=progress)
+    artist_names = np.random.default_rng(recipe.seed).permutation(np.unique(sounds.artists[train]))
+    validation = np.isin(sounds.artists[train], artist_names[: max(1, round(VALIDATION * len(artist_names)))])
+    trained = fit(patches, audio_tasks, train[~validation], train[validation], recipe, progress=progress)
     clock.lap("fit")
     answers = _answers(trained.onnx, patches[test])
-    metrics = compared(asked, train, test, {"mel_cnn": answers})
+    metrics = score_answers(audio_tasks, train, test, {"mel_cnn": answers})
     metrics["mel_cnn"]["unknown_share"] = float((answers["distance"] > trained.farthest).mean())
     clock.lap("measured")
     about = (
-        f"A convolutional network on {patches.shape[1]} mel bands: {int((~chosen).sum()):,} tracks to learn from, "
-        f"{int(chosen.sum()):,} to choose the epoch ({trained.epochs} of {recipe.epochs}) and temperatures by, "
+        f"A convolutional network on {patches.shape[1]} mel bands: {int((~validation).sum()):,} tracks to learn from, "
+        f"{int(validation.sum()):,} to choose the epoch ({trained.epochs} of {recipe.epochs}) and temperatures by, "
         f"{len(test):,} by other artists asked about. What was measured serves."
     )
     version = registered(
@@ -78,25 +81,25 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
         family="audio",
         files={"model.onnx": trained.onnx, "tonal_balance.json": json.dumps(balance(sounds)).encode()},
         inputs=[(INPUT, "float32")],
-        outputs=[(f"{task.name}__{name}", "float32") for task in asked for name in task.classes],
+        outputs=[(f"{task.name}__{name}", "float32") for task in audio_tasks for name in task.classes],
         metrics=metrics,
         learned_from=[sounds.pulled.manifest["digest"]],
         cutoff=sounds.cutoff,
         extra={
             "kind": "mel_cnn",
             "input": INPUT,
-            "tasks": [[task.name, task.kind, list(task.classes)] for task in asked],
+            "tasks": [[task.name, task.kind, list(task.classes)] for task in audio_tasks],
             "farthest": trained.farthest,
             "tracks": len(sounds),
             "layout": LAYOUT,
         },
-        evidence=evidence(sounds, asked[0], train, test, {"mel_cnn": answers}),
+        evidence=evidence(sounds, audio_tasks[0], train, test, {"mel_cnn": answers}),
     )
     return TrainedResult(NAME, version, about, metrics, clock.seconds)
 
 
 def _patch(file: Path) -> np.ndarray | str:
-    """Of one file, or why there is none; runs in a process of its own."""
+    """Return the patch of a file, or the reason why it has none; runs in a process of its own."""
     try:
         return patch(np.concatenate([np.empty(0, np.float32), *mono(file, RATE)]))
     except InputError as error:
@@ -109,5 +112,5 @@ def _answers(content: bytes, patches: np.ndarray) -> dict[str, np.ndarray]:
     onnxruntime.set_default_logger_severity(3)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     parts = [session.run(None, {INPUT: patches[start : start + 64]}) for start in range(0, len(patches), 64)]
-    names = [one.name for one in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     return {name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(names)}

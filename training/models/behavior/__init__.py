@@ -1,5 +1,5 @@
-"""Behavior: one row, one question, one answer: what will this listener do next?
+"""Models of listener behaviour, one binary label per row.
 
-Each file is a ``TabularModel``: what its rows and labels are; the engine does the rest. ``skip_model`` asks of a play
-whether it is broken off, ``churn_model`` of a listener whether they are about to leave.
+Each file declares a ``TabularModel``: its rows and labels; the engine does the rest. ``skip_model`` predicts whether a
+play is broken off, ``churn_model`` whether a listener is about to leave.
 """

@@ -1,4 +1,4 @@
-"""Is this listener about to leave? Asked every third midnight of everybody who played within four weeks."""
+"""Predicts whether a listener is about to leave; one row per listener active within four weeks, each third midnight."""
 
 from datetime import timedelta
 
@@ -9,13 +9,13 @@ from training.models.tabular import TabularModel
 from transforms.raw.read import plays
 
 GONE = timedelta(days=14)
-"""Without any play, they have left."""
+"""Time without any play after which a listener has left."""
 ACTIVE = timedelta(days=28)
 EVERY = timedelta(days=3)
 
 
 def rows(home: Home) -> pl.DataFrame:
-    """Listener and midnight, and whether no play came in the two weeks from then on."""
+    """Return listener, midnight, and label: whether the listener plays nothing in the two weeks after."""
     days = (
         plays(home)
         .select("user_id", day=pl.col("event_timestamp").dt.truncate("1d"))
@@ -26,14 +26,14 @@ def rows(home: Home) -> pl.DataFrame:
     )
     first, last = days["day"].min(), days["day"].max()
     midnights = pl.datetime_range(first + EVERY, last - GONE + timedelta(days=1), EVERY, eager=True, time_unit="us")  # type: ignore[operator,call-overload]
-    asked = midnights.alias("event_timestamp").to_frame()
+    moments = midnights.alias("event_timestamp").to_frame()
     # the last day of each listener before a midnight, and when they came back
-    pairs = asked.join_where(
+    pairs = moments.join_where(
         days, pl.col("day") < pl.col("event_timestamp"), pl.col("day") >= pl.col("event_timestamp") - ACTIVE
     )
-    newest = pairs.sort("day").group_by("user_id", "event_timestamp", maintain_order=True).last()
-    away = pl.col("next").is_null() | (pl.col("next") >= pl.col("event_timestamp") + GONE)
-    return newest.select("user_id", "event_timestamp", label=away.cast(pl.Int8))
+    last_days = pairs.sort("day").group_by("user_id", "event_timestamp", maintain_order=True).last()
+    has_left = pl.col("next").is_null() | (pl.col("next") >= pl.col("event_timestamp") + GONE)
+    return last_days.select("user_id", "event_timestamp", label=has_left.cast(pl.Int8))
 
 
 MODEL = TabularModel(

@@ -1,4 +1,4 @@
-"""Will this play be broken off? Asked when it begins, of what was known then."""
+"""Predicts whether a play will be broken off, from what is known when it begins."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from transforms.raw.read import plays
 
 
 def rows(home: Home) -> pl.DataFrame:
-    """Every play of which it is known whether it was broken off, and by whose artist, on what and out of what."""
+    """Return every play with known artist and known outcome, its device and context, and the label."""
     return (
         plays(home)
         .filter(pl.col("skipped").is_not_null() & pl.col("artist_id").is_not_null())

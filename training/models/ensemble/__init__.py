@@ -1,15 +1,14 @@
-"""Ensembles: several models of any family together.
+"""Ensembles: combinations of several models of any family.
 
-``Members`` holds what each member said about the same rows, and what each knew when it said so. An ensemble has
-``fit(members) → itself`` and ``combine(values) → (n,)``, where ``values`` (n, k) is what the members say now, in the
-same order. Whether it learns weights or not, ``fit`` refuses members whose errors are leaked: predictions of rows that
-a member was fitted on flatter it, and whatever is learned from them.
+``Members`` holds the predictions of each member for the same rows, checked for leaks: a member may not predict rows
+that it was fitted on, since this flatters the member and any weights learned from it. An ensemble has ``fit(members) →
+itself`` and ``combine(values) → (n,)``, where ``values`` (n, k) are new predictions in the order of the members.
 
-- ``mean``, ``median``: nothing to learn; hard to beat where members are alike.
-- ``rank_average``: scores of different kinds (probabilities, distances, ranks) within each list.
-- ``weighted``: weights that are best by any loss (greedy selection).
-- ``stacking``: a model over the members' predictions.
-- ``selection``: a choice of weights for each segment, such as series that are mostly zero.
+- ``mean``, ``median``: no weights to learn; hard to beat if members are similar.
+- ``rank_average``: mean rank within each list, for scores of different kinds (probabilities, distances, ranks).
+- ``weighted``: weights that minimise any loss (greedy selection).
+- ``stacking``: a linear model on the members' predictions.
+- ``selection``: separate weights for each segment, such as series that are mostly zero.
 """
 
 from training.models.ensemble.mean import MeanEnsemble

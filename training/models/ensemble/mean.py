@@ -9,19 +9,19 @@ from training.models.ensemble.members import Members, checked
 
 @dataclass
 class MeanEnsemble:
-    """Every member counts the same.
+    """The mean of the members, with equal weights.
 
     Attributes:
-        names: of the members, once fitted.
+        names: names of the members, set by ``fit``.
     """
 
     names: tuple[str, ...] = ()
 
     def fit(self, members: Members) -> "MeanEnsemble":
-        """Take note of the members."""
+        """Store the names of the members."""
         self.names = members.names
         return self
 
     def combine(self, values: np.ndarray) -> np.ndarray:
-        """(n, k) → (n,)."""
+        """Combine predictions (n, k) into (n,)."""
         return checked(values, self.names).mean(axis=1)

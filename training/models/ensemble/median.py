@@ -9,19 +9,19 @@ from training.models.ensemble.members import Members, checked
 
 @dataclass
 class MedianEnsemble:
-    """One member that goes astray does not matter.
+    """The median of the members, robust against outliers of a single member.
 
     Attributes:
-        names: of the members, once fitted.
+        names: names of the members, set by ``fit``.
     """
 
     names: tuple[str, ...] = ()
 
     def fit(self, members: Members) -> "MedianEnsemble":
-        """Take note of the members."""
+        """Store the names of the members."""
         self.names = members.names
         return self
 
     def combine(self, values: np.ndarray) -> np.ndarray:
-        """(n, k) → (n,)."""
+        """Combine predictions (n, k) into (n,)."""
         return np.median(checked(values, self.names), axis=1)

@@ -1,4 +1,4 @@
-"""The mean of the members' ranks, for scores that do not share a scale."""
+"""The mean of the members' ranks, for scores on different scales."""
 
 from dataclasses import dataclass
 
@@ -9,23 +9,23 @@ from training.models.ensemble.members import Members, checked
 
 @dataclass
 class RankAverageEnsemble:
-    """Ranks within each list, 0 for the lowest score to 1 for the highest; ties share their mean rank.
+    """The mean rank within each list, from 0 for the lowest score to 1 for the highest; ties share their mean rank.
 
     Attributes:
-        weights: member → weight; all the same if left out. Adding up to 1 is not needed.
-        names: of the members, once fitted.
+        weights: member → weight; equal weights if None. The weights need not sum to 1.
+        names: names of the members, set by ``fit``.
     """
 
     weights: dict[str, float] | None = None
     names: tuple[str, ...] = ()
 
     def fit(self, members: Members) -> "RankAverageEnsemble":
-        """Take note of the members."""
+        """Store the names of the members."""
         self.names = members.names
         return self
 
     def combine(self, values: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
-        """(n, k) scores of rows in lists ``group`` (n,) → (n,); one list if left out."""
+        """Combine scores (n, k) of rows in lists ``group`` (n,) into (n,); all rows form one list if it is None."""
         values = checked(values, self.names)
         group = np.zeros(len(values), np.int64) if group is None else np.unique(group, return_inverse=True)[1]
         weights = np.array([1.0 if self.weights is None else self.weights.get(name, 0.0) for name in self.names])
@@ -34,20 +34,20 @@ class RankAverageEnsemble:
 
 
 def ranks_within(scores: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """(n,) rank of each score among those of its group (numbers from 0), scaled to 0–1; 0.5 where it is alone.
+    """Return (n,) the rank of each score within its group (numbers from 0), scaled to 0–1; 0.5 in a group of one.
 
     >>> ranks_within(np.array([3.0, 1.0, 2.0, 9.0]), np.array([0, 0, 0, 1])).tolist()
     [1.0, 0.0, 0.5, 0.5]
     """
     order = np.lexsort((scores, group))
     sizes = np.bincount(group)
-    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    place = np.arange(len(scores)) - first
-    fresh = np.ones(len(scores), bool)
-    fresh[1:] = (np.diff(scores[order]) != 0) | (np.diff(group[order]) != 0)
-    run = np.cumsum(fresh) - 1
-    mean_place = np.bincount(run, weights=place) / np.bincount(run)
-    size = np.repeat(sizes, sizes)
-    found = np.empty(len(scores))
-    found[order] = np.where(size > 1, mean_place[run] / np.maximum(size - 1, 1), 0.5)
-    return found
+    group_start = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    position = np.arange(len(scores)) - group_start
+    starts_new_rank = np.ones(len(scores), bool)
+    starts_new_rank[1:] = (np.diff(scores[order]) != 0) | (np.diff(group[order]) != 0)
+    tie_number = np.cumsum(starts_new_rank) - 1
+    mean_place = np.bincount(tie_number, weights=position) / np.bincount(tie_number)
+    group_size = np.repeat(sizes, sizes)
+    ranks = np.empty(len(scores))
+    ranks[order] = np.where(group_size > 1, mean_place[tie_number] / np.maximum(group_size - 1, 1), 0.5)
+    return ranks

@@ -1,4 +1,4 @@
-"""Dynamic selection: weights of its own for each segment of rows."""
+"""Dynamic selection: separate weights for each segment of rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from training.models.ensemble.weighted import Loss, WeightedEnsemble, mean_absol
 
 @dataclass
 class SelectionEnsemble:
-    """A weighted ensemble for each segment with enough rows, one over all for the others and for new segments.
+    """A weighted ensemble for each segment with enough rows, and one on all rows for other and new segments.
 
     Attributes:
-        loss: to be made small.
-        least: rows that a segment needs for weights of its own.
-        whole: the ensemble over all, once fitted.
-        by_segment: segment → its ensemble.
+        loss: loss to minimise.
+        least: minimum number of rows of a segment with its own weights.
+        whole: ensemble fitted to all rows, set by ``fit``.
+        by_segment: segment → its ensemble, set by ``fit``.
     """
 
     loss: Loss = mean_absolute_error
@@ -26,27 +26,29 @@ class SelectionEnsemble:
     by_segment: dict[str, WeightedEnsemble] = field(default_factory=dict)
 
     def fit(self, members: Members, segment: np.ndarray) -> "SelectionEnsemble":
-        """Choose weights for rows of segments (n,), which are texts."""
+        """Choose the weights; ``segment`` (n,) are the segment names of the rows."""
         self.whole = WeightedEnsemble(self.loss).fit(members)
         self.by_segment = {}
         for name in np.unique(segment).tolist():
-            mine = segment == name
-            if mine.sum() >= self.least:
-                some = Members(members.names, members.values[mine], members.truth[mine], members.group[mine])
-                self.by_segment[str(name)] = WeightedEnsemble(self.loss).fit(some)
+            in_segment = segment == name
+            if in_segment.sum() >= self.least:
+                segment_members = Members(
+                    members.names, members.values[in_segment], members.truth[in_segment], members.group[in_segment]
+                )
+                self.by_segment[str(name)] = WeightedEnsemble(self.loss).fit(segment_members)
         return self
 
     def combine(self, values: np.ndarray, segment: np.ndarray) -> np.ndarray:
-        """(n, k) and (n,) → (n,)."""
+        """Combine predictions (n, k) of rows in segments (n,) into (n,)."""
         names = tuple(self.whole.weights)
         values = checked(values, names)
-        found = self.whole.combine(values)
+        combined = self.whole.combine(values)
         for name, ensemble in self.by_segment.items():
-            mine = segment == name
-            found[mine] = ensemble.combine(values[mine])
-        return found
+            in_segment = segment == name
+            combined[in_segment] = ensemble.combine(values[in_segment])
+        return combined
 
     @property
     def weights(self) -> Mapping[str, Mapping[str, float]]:
-        """Segment → member → weight; ``""`` for all others."""
-        return {"": self.whole.weights, **{name: one.weights for name, one in self.by_segment.items()}}
+        """Segment → member → weight; ``""`` stands for all other segments."""
+        return {"": self.whole.weights, **{name: ensemble.weights for name, ensemble in self.by_segment.items()}}

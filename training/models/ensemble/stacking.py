@@ -9,15 +9,15 @@ from training.models.ensemble.members import Members, checked
 
 @dataclass
 class StackingEnsemble:
-    """Weights that are not negative, by least squares, drawn towards the mean of the members (Breiman 1996).
+    """Non-negative weights by least squares, shrunk towards the mean of the members (Breiman 1996).
 
-    A ridge on the distance from equal weights: with little data it is the mean, with much the best combination.
+    A ridge penalty on the distance from equal weights gives the mean for few rows and the best weights for many.
 
     Attributes:
-        ridge: how many rows of average size it takes to move away from the mean.
-        intercept: whether a constant is added, for members that are all too high or too low.
-        weights: member → weight, once fitted; they need not add up to 1.
-        constant: added.
+        ridge: strength of the shrinkage, as a number of rows of average size.
+        intercept: whether to add a constant, for members that are all too high or too low.
+        weights: member → weight, set by ``fit``; the weights need not sum to 1.
+        constant: constant that is added to the prediction.
     """
 
     ridge: float = 10.0
@@ -29,21 +29,21 @@ class StackingEnsemble:
         """Solve for the weights."""
         from scipy.optimize import nnls
 
-        count = len(members.names)
+        member_count = len(members.names)
         columns = np.column_stack([members.values, np.ones(len(members.truth))]) if self.intercept else members.values
-        size = np.sqrt(np.mean(members.values**2)) or 1.0
-        pull = np.sqrt(self.ridge) * size * np.eye(count, columns.shape[1])
-        left, right = (
-            np.vstack([columns, pull]),
-            np.concatenate([members.truth, pull[:, :count] @ np.full(count, 1 / count)]),
+        scale = np.sqrt(np.mean(members.values**2)) or 1.0
+        penalty_rows = np.sqrt(self.ridge) * scale * np.eye(member_count, columns.shape[1])
+        design, targets = (
+            np.vstack([columns, penalty_rows]),
+            np.concatenate([members.truth, penalty_rows[:, :member_count] @ np.full(member_count, 1 / member_count)]),
         )
-        if self.intercept:  # of any sign: one column for each
-            left = np.column_stack([left, -left[:, -1]])
-        found, _ = nnls(left, right)
-        self.weights = dict(zip(members.names, found[:count].tolist(), strict=True))
-        self.constant = float(found[count] - found[count + 1]) if self.intercept else 0.0
+        if self.intercept:  # the constant may have any sign: one column per sign
+            design = np.column_stack([design, -design[:, -1]])
+        solution, _ = nnls(design, targets)
+        self.weights = dict(zip(members.names, solution[:member_count].tolist(), strict=True))
+        self.constant = float(solution[member_count] - solution[member_count + 1]) if self.intercept else 0.0
         return self
 
     def combine(self, values: np.ndarray) -> np.ndarray:
-        """(n, k) → (n,)."""
+        """Combine predictions (n, k) into (n,)."""
         return checked(values, tuple(self.weights)) @ np.array(list(self.weights.values())) + self.constant

@@ -1,7 +1,7 @@
-"""``EmotionModel``: anger, disgust, fear, joy, love, sadness, surprise, or none of them.
+"""``EmotionModel``: classifies texts as anger, disgust, fear, joy, love, sadness, surprise or neutral.
 
-Learned from labelled texts and from words that name an emotion (``emotion_words``), which speak alone as long as too
-little is labelled. The newest whole texts are held back and asked about once.
+The model is fitted to labelled texts and to words that name an emotion (``emotion_words``). With too few labels it uses
+these words alone. The newest whole texts are the test, used once.
 """
 
 from collections.abc import Mapping
@@ -34,67 +34,69 @@ RECIPE = Recipe(
     fewest=1,
 )
 SEED_WEIGHT = 1.0
-"""Of a word that names an emotion against a text of ten words."""
+"""Weight of a word that names an emotion, relative to a text of ten words."""
 NEUTRAL = 0.5
-"""Share of texts that show no emotion, as long as labels do not tell."""
+"""Assumed share of neutral texts, until texts are labelled."""
 TELLING = 4.0
-"""Log odds for its emotion of a word that names one, likewise."""
+"""Assumed log odds that a word that names an emotion gives to this emotion, until texts are labelled."""
 LANGUAGES = ("en",)
 
 
 def fit_emotion(tokens: list[list[str]], labels: np.ndarray, recipe: Recipe = RECIPE) -> LinearText:
-    """Fit to words and labels (n,), numbers of ``CLASSES``.
+    """Fit to the words of n texts and labels (n,), which are numbers of ``CLASSES``.
 
-    With fewer texts of a class than there are folds, the words that name emotions speak alone (``naming``).
+    If a class has fewer texts than there are folds, the result is the model of emotion words alone (``naming``).
     """
     if np.bincount(labels, minlength=len(CLASSES)).min() < recipe.folds:
         return naming()
-    told = [(words(text), CLASSES.index(emotion)) for text, emotion in seeds()]
+    seed_texts = [(words(text), CLASSES.index(emotion)) for text, emotion in seeds()]
     weights = by_length(tokens)
     return fit(
-        [*tokens, *(text for text, _ in told)],
-        np.concatenate([labels, [label for _, label in told]]).astype(np.int64),
+        [*tokens, *(text for text, _ in seed_texts)],
+        np.concatenate([labels, [label for _, label in seed_texts]]).astype(np.int64),
         CLASSES,
-        [*owners(tokens), *([np.empty(0, np.int64)] * len(told))],
+        [*owners(tokens), *([np.empty(0, np.int64)] * len(seed_texts))],
         recipe=recipe,
-        weights=np.concatenate([weights, np.full(len(told), SEED_WEIGHT)]),
+        weights=np.concatenate([weights, np.full(len(seed_texts), SEED_WEIGHT)]),
     )
 
 
 def naming() -> LinearText:
-    """Each word that names an emotion speaks for it, all as strongly; without any, a text is neutral."""
-    of_word = {text: CLASSES.index(emotion) for text, emotion in seeds() if emotion != "neutral"}
-    vocabulary = sorted(of_word)
-    table = np.zeros((len(vocabulary), len(CLASSES)), np.float32)
-    table[np.arange(len(vocabulary)), [of_word[word] for word in vocabulary]] = TELLING
+    """Return the model of emotion words alone: equal weights for all words; a text without any is neutral."""
+    class_of_word = {text: CLASSES.index(emotion) for text, emotion in seeds() if emotion != "neutral"}
+    vocabulary = sorted(class_of_word)
+    weights = np.zeros((len(vocabulary), len(CLASSES)), np.float32)
+    weights[np.arange(len(vocabulary)), [class_of_word[word] for word in vocabulary]] = TELLING
     bias = np.zeros(len(CLASSES))
     bias[CLASSES.index("neutral")] = np.log(NEUTRAL / (1 - NEUTRAL) * (len(CLASSES) - 1))
     space = Tfidf("runs", vocabulary, np.ones(len(vocabulary)))
-    return LinearText(CLASSES, (space,), (Member(0, True, table, bias),), np.eye(len(CLASSES)), np.zeros(len(CLASSES)))
+    return LinearText(
+        CLASSES, (space,), (Member(0, True, weights, bias),), np.eye(len(CLASSES)), np.zeros(len(CLASSES))
+    )
 
 
 def load(home: Home) -> tuple[LabelledTexts, np.ndarray]:
-    """What is learned from, and (n,) numbers of ``CLASSES``.
+    """Return the labelled texts and their labels (n,), which are numbers of ``CLASSES``.
 
     Raises:
-        InputError: there are no labelled texts, or labels that are no emotions.
+        InputError: there are no labelled texts, or some labels are not emotions.
     """
     texts = LabelledTexts.load(home, "emotion")
-    strange = sorted(set(texts.classes) - set(CLASSES))
-    if strange:
+    unknown_labels = sorted(set(texts.classes) - set(CLASSES))
+    if unknown_labels:
         raise InputError(
             expected=f"labels among {', '.join(CLASSES)}",
-            found=", ".join(strange[:5]),
+            found=", ".join(unknown_labels[:5]),
             next_command="python -m transforms import texts PATH",
         )
     return texts, np.array([CLASSES.index(texts.classes[label]) for label in texts.labels], np.int64)
 
 
 def problem(home: Home, *, progress: Progress = silent) -> TextProblem:
-    """What a search of its strengths asks about.
+    """Return the search problem of the strengths.
 
     Raises:
-        InputError: as ``load`` does.
+        InputError: for the reasons of ``load``.
     """
     return TextProblem.of(*load(home), RECIPE, fit_emotion)
 
@@ -102,10 +104,10 @@ def problem(home: Home, *, progress: Progress = silent) -> TextProblem:
 def run(
     home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent, seed: int = 0
 ) -> TrainedResult:
-    """Fit, measure beside words that name emotions and the most frequent class, register.
+    """Fit, measure beside emotion words alone and the most frequent class, register.
 
     Raises:
-        InputError: as ``load`` does.
+        InputError: for the reasons of ``load``.
     """
     clock = Clock(progress, 4)
     recipe = recipe_with(RECIPE, parameters or {})
@@ -115,13 +117,16 @@ def run(
     clock.lap("texts")
     model = fit_emotion([texts.tokens[row] for row in parts.train], labels[parts.train], recipe)
     truth = labels[parts.test]
-    share = np.bincount(labels[parts.train], minlength=len(CLASSES)) / len(parts.train)
+    class_shares = np.bincount(labels[parts.train], minlength=len(CLASSES)) / len(parts.train)
     answers = {
         OURS: model.predict(test.tokens),
         "words_that_name_one": naming().predict(test.tokens),
-        "most_frequent_class": np.tile(share, (len(test), 1)),
+        "most_frequent_class": np.tile(class_shares, (len(test), 1)),
     }
-    metrics = {EMOTION if who == OURS else who: figures(class_metrics(truth, told)) for who, told in answers.items()}
+    metrics = {
+        EMOTION if method == OURS else method: figures(class_metrics(truth, probabilities))
+        for method, probabilities in answers.items()
+    }
     clock.lap("measured")
     final = fit_emotion(list(texts.tokens), labels, recipe)
     clock.lap("fit")

@@ -1,6 +1,7 @@
-"""Words that name or show an emotion, by which the model speaks before texts are labelled.
+"""Words that name or show an emotion; the emotion model uses them alone until texts are labelled.
 
-Ekman's six (1992), love, and what is none of them. Written for this project; no lexicon of others is in it.
+The classes are Ekman's six emotions (1992), love, and neutral. The list was written for this project and contains no
+published lexicon.
 """
 
 EMOTION_WORDS: dict[str, str] = {
@@ -30,13 +31,13 @@ EMOTION_WORDS: dict[str, str] = {
     "the cast includes|it was written in spring|the band has four members|this is a report|"
     "the title of the song|on the next page",
 }
-"""Class → words; of neutral, sentences."""
+"""Class → words, separated by spaces; for neutral, sentences, separated by ``|``."""
 
 
 def seeds() -> list[tuple[str, str]]:
-    """Text and class of each."""
+    """Return the text and the class of each word and sentence."""
     return [
         (text, emotion)
-        for emotion, told in EMOTION_WORDS.items()
-        for text in (told.split("|") if "|" in told else told.split())
+        for emotion, listed_texts in EMOTION_WORDS.items()
+        for text in (listed_texts.split("|") if "|" in listed_texts else listed_texts.split())
     ]

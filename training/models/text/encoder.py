@@ -1,7 +1,7 @@
-"""A transformer encoder, fine-tuned to tell classes of texts apart, as ONNX in int8 (extra ``deep``).
+"""Fine-tunes a transformer encoder as a text classifier and exports it as ONNX in int8 (extra ``deep``).
 
-Any encoder that Hugging Face's ``transformers`` can load as a sequence classifier, from a folder or, in the field, by
-its name on the hub. The result is served like the default models (``transforms.pure.text.encoder``) without torch.
+It works with any encoder that Hugging Face's ``transformers`` can load as a sequence classifier, from a folder or by
+its name on the hub. The result is served without torch, like the default models (``transforms.pure.text.encoder``).
 Source of the recipe: Devlin et al. 2019 (AdamW, warm-up, linear decay); temperature: Guo et al. 2017.
 """
 
@@ -23,17 +23,17 @@ from transforms.pure.text.encoder import LONGEST
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """How it is fine-tuned.
+    """Settings of the fine-tuning.
 
     Attributes:
-        path: folder, or name on the hub.
-        epochs: passes through the texts; a part of one is allowed.
-        batch: texts of a step.
+        path: folder of the encoder, or its name on the hub.
+        epochs: number of passes through the texts; may be a fraction.
+        batch: texts per step.
         rate: largest learning rate.
-        warmup: share of the steps until it is reached.
-        decay: of weights.
-        int8: whether weights are quantized, dynamically.
-        seed: of the order.
+        warmup: share of the steps until the largest learning rate.
+        decay: weight decay.
+        int8: whether the weights are quantized (dynamic quantization).
+        seed: random seed of the order of the texts.
     """
 
     path: str
@@ -48,13 +48,13 @@ class EncoderRecipe:
 
 @dataclass(frozen=True)
 class FittedEncoder:
-    """What goes into a bundle.
+    """The parts of a fine-tuned encoder that go into a bundle.
 
     Attributes:
-        onnx: input_ids, attention_mask (n, length) int64 → logits (n, classes).
-        tokenizer: of the library ``tokenizers``, JSON.
-        temperature: by which logits are divided.
-        losses: of every hundredth step.
+        onnx: ONNX model: input_ids, attention_mask (n, length) int64 → logits (n, classes).
+        tokenizer: JSON of the tokenizer, for the library ``tokenizers``.
+        temperature: divisor of the logits.
+        losses: smoothed training loss at every hundredth step.
     """
 
     onnx: bytes
@@ -72,41 +72,41 @@ def fit(
     validation: tuple[Sequence[str], np.ndarray],
     progress: Progress = silent,
 ) -> FittedEncoder:
-    """Fine-tune, choose the temperature on validation, export.
+    """Fine-tune, choose the temperature on validation texts, export.
 
     Args:
-        texts: n texts.
-        labels: (n,) numbers of classes.
-        classes: their names.
-        recipe: how.
-        validation: texts and labels that nothing is learned from, for the temperature.
-        progress: told after each step.
+        texts: n training texts.
+        labels: (n,) class numbers.
+        classes: class names.
+        recipe: settings of the fine-tuning.
+        validation: texts and labels outside the training texts, for the temperature.
+        progress: callback after each step.
 
     Raises:
-        InputError: torch or transformers is not installed, or nothing can be loaded from the path.
+        InputError: torch or transformers is not installed, or the path has no encoder that can be loaded.
     """
     torch, model, tokenizer = _load(recipe.path, len(classes))
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     encoded = tokenizer(list(texts), truncation=True, max_length=LONGEST)["input_ids"]
-    wanted = round(recipe.epochs * len(texts) / recipe.batch)
+    step_count = round(recipe.epochs * len(texts) / recipe.batch)
     batches: list[np.ndarray] = []
-    while len(batches) < wanted:
+    while len(batches) < step_count:
         batches += _batches(encoded, recipe.batch, rng)
-    batches = batches[: max(wanted, 1)]
+    batches = batches[: max(step_count, 1)]
     steps = len(batches)
-    plain = [parameter for name, parameter in model.named_parameters() if name.endswith("bias") or "Norm" in name]
-    known = {id(parameter) for parameter in plain}
-    heavy = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    groups = [{"params": heavy, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}]
+    undecayed = [parameter for name, parameter in model.named_parameters() if name.endswith("bias") or "Norm" in name]
+    undecayed_ids = {id(parameter) for parameter in undecayed}
+    decayed = [parameter for parameter in model.parameters() if id(parameter) not in undecayed_ids]
+    groups = [{"params": decayed, "weight_decay": recipe.decay}, {"params": undecayed, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
-    first = max(1, round(recipe.warmup * steps))
+    warmup_steps = max(1, round(recipe.warmup * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / first, max(0.0, (steps - step) / max(1, steps - first)))
+        optimizer, lambda step: min((step + 1) / warmup_steps, max(0.0, (steps - step) / max(1, steps - warmup_steps)))
     )
     model.train()
     losses: list[float] = []
-    recent = 0.0
+    smoothed_loss = 0.0
     for step, batch in enumerate(batches):
         ids, mask = _padded(torch, [encoded[row] for row in batch], tokenizer.pad_token_id)
         logits = model(input_ids=ids, attention_mask=mask).logits
@@ -116,11 +116,11 @@ def fit(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        lost = float(loss.detach())
-        recent = lost if step == 0 else 0.98 * recent + 0.02 * lost
+        step_loss = float(loss.detach())
+        smoothed_loss = step_loss if step == 0 else 0.98 * smoothed_loss + 0.02 * step_loss
         if (step + 1) % 100 == 0 or step + 1 == steps:
-            losses.append(recent)
-        progress(step + 1, steps, f"loss {recent:.3f}")
+            losses.append(smoothed_loss)
+        progress(step + 1, steps, f"loss {smoothed_loss:.3f}")
     model.eval()
     temperature = _temperature(torch, model, tokenizer, *validation)
     return FittedEncoder(
@@ -132,15 +132,15 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
     try:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
-        from transformers.utils import logging as told
+        from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise InputError(
             expected="torch and transformers, to fine-tune an encoder",
             found=str(error),
             next_command="pip install 'refrain[deep]'",
         ) from error
-    told.set_verbosity_error()
-    told.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForSequenceClassification.from_pretrained(
@@ -148,7 +148,7 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
         )
     except (OSError, ValueError) as error:
         raise InputError(
-            expected=f"an encoder in the folder, or on the hub under, {path!r}",
+            expected=f"an encoder in the folder {path!r}, or of this name on the hub",
             found=(str(error).splitlines() or [""])[0][:200],
             next_command="python -m training fine-tune --help",
         ) from error
@@ -156,7 +156,7 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
 
 
 def _batches(encoded: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Rows of each batch, of like lengths, in random order."""
+    """Return the rows of each batch, of similar lengths, in random order."""
     noise = rng.random(len(encoded))
     order = np.array(sorted(range(len(encoded)), key=lambda row: len(encoded[row]) + noise[row] * 2))
     parts = [order[start : start + size] for start in range(0, len(order), size)]
@@ -174,22 +174,22 @@ def _padded(torch: Any, rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, A
 
 
 def logits(torch: Any, model: Any, tokenizer: Any, texts: Sequence[str], batch: int = 64) -> np.ndarray:
-    """(n, classes) of a torch model."""
+    """Return the logits (n, classes) of a torch model."""
     encoded = tokenizer(list(texts), truncation=True, max_length=LONGEST)["input_ids"]
-    found = None
+    all_logits = None
     order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))
     with torch.no_grad():
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
             ids, mask = _padded(torch, [encoded[row] for row in rows], tokenizer.pad_token_id)
-            part = model(input_ids=ids, attention_mask=mask).logits.numpy()
-            found = np.zeros((len(texts), part.shape[1])) if found is None else found
-            found[rows] = part
-    return found if found is not None else np.zeros((0, 0))
+            batch_logits = model(input_ids=ids, attention_mask=mask).logits.numpy()
+            all_logits = np.zeros((len(texts), batch_logits.shape[1])) if all_logits is None else all_logits
+            all_logits[rows] = batch_logits
+    return all_logits if all_logits is not None else np.zeros((0, 0))
 
 
 def _temperature(torch: Any, model: Any, tokenizer: Any, texts: Sequence[str], labels: np.ndarray) -> float:
-    """The divisor of logits with the least log loss."""
+    """Return the divisor of logits with the lowest log loss."""
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
@@ -198,15 +198,15 @@ def _temperature(torch: Any, model: Any, tokenizer: Any, texts: Sequence[str], l
     scores = logits(torch, model, tokenizer, texts)
 
     def loss(log_temperature: float) -> float:
-        told = log_softmax(scores / np.exp(log_temperature), axis=1)
-        return float(-told[np.arange(len(labels)), labels].mean())
+        log_probabilities = log_softmax(scores / np.exp(log_temperature), axis=1)
+        return float(-log_probabilities[np.arange(len(labels)), labels].mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2, 3), method="bounded").x))
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """What tracing and quantization have to say about themselves; tests compare what comes out, at several lengths."""
+    """Silence the warnings of tracing and quantization; tests compare the results at several text lengths."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
@@ -217,7 +217,7 @@ def _quietly() -> Iterator[None]:
 
 
 def _export(torch: Any, model: Any, int8: bool) -> bytes:
-    """The model as ONNX, any number of texts of any length up to ``LONGEST``."""
+    """Export the model as ONNX, for any number of texts of any length up to ``LONGEST``."""
 
     class Logits(torch.nn.Module):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
@@ -245,6 +245,6 @@ def _export(torch: Any, model: Any, int8: bool) -> bytes:
             return path.read_bytes()
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        small = Path(scratch) / "int8.onnx"
-        quantize_dynamic(path, small, weight_type=QuantType.QInt8)
-        return small.read_bytes()
+        quantized_path = Path(scratch) / "int8.onnx"
+        quantize_dynamic(path, quantized_path, weight_type=QuantType.QInt8)
+        return quantized_path.read_bytes()

@@ -1,8 +1,7 @@
-"""An encoder fine-tuned as the next version of ``sentiment_model`` or ``emotion_model`` (extra ``deep``).
+"""Fine-tunes an encoder as the next version of ``sentiment_model`` or ``emotion_model`` (extra ``deep``).
 
-The same texts, the same texts held back, the same figures as the default model's; one part in ten of what is learned
-from is kept for the temperature. What serves is the model that was measured: fitting it again to everything would
-double the hours.
+Texts, test texts and figures are those of the default model. A tenth of the training texts is the validation set for
+the temperature. The measured model is also the served one: another fit to all texts would double the hours.
 """
 
 import json
@@ -33,12 +32,12 @@ def fine_tune(
     Args:
         home: the data folder.
         task: ``sentiment`` or ``emotion``.
-        recipe: which encoder, and how.
-        languages: that it may be asked in.
-        progress: told after each step.
+        recipe: the encoder and the training settings.
+        languages: languages of the texts that the model accepts.
+        progress: callback after each step.
 
     Raises:
-        InputError: no such task, no labelled texts, no torch, or no encoder at the path.
+        InputError: the task is unknown, no texts are labelled, torch is not installed, or the path has no encoder.
     """
     if task not in TASKS:
         raise InputError(
@@ -48,10 +47,12 @@ def fine_tune(
     texts = LabelledTexts.load(home, task)
     parts = split(texts, seed=recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    kept = np.sort(rng.choice(parts.train, max(len(parts.train) // 10, 1), replace=False))
-    train, validation, test = (texts.take(rows) for rows in (np.setdiff1d(parts.train, kept), kept, parts.test))
+    validation_rows = np.sort(rng.choice(parts.train, max(len(parts.train) // 10, 1), replace=False))
+    train, validation, test = (
+        texts.take(rows) for rows in (np.setdiff1d(parts.train, validation_rows), validation_rows, parts.test)
+    )
     clock.lap("texts")
-    found = fit(
+    fitted = fit(
         train.texts,
         train.labels,
         texts.classes,
@@ -60,26 +61,30 @@ def fine_tune(
         progress=progress,
     )
     clock.lap("fit")
-    files = {"model.onnx": found.onnx, "tokenizer.json": found.tokenizer.encode()}
+    files = {"model.onnx": fitted.onnx, "tokenizer.json": fitted.tokenizer.encode()}
     extra = {
         "kind": "encoder",
         "classes": texts.classes,
         "languages": languages,
-        "temperature": found.temperature,
+        "temperature": fitted.temperature,
         "encoder": recipe.path.rstrip("/").rpartition("/")[2],
         "epochs": recipe.epochs,
         "int8": recipe.int8,
     }
-    served = predictor({"name": TASKS[task], "version": 0, "extra": extra}, files.__getitem__)
-    share = np.bincount(train.labels, minlength=len(texts.classes)) / len(train)
-    answers = {OURS: served(test.texts, test.tokens), "more_frequent_class": np.tile(share, (len(test), 1))}
+    served_encoder = predictor({"name": TASKS[task], "version": 0, "extra": extra}, files.__getitem__)
+    class_shares = np.bincount(train.labels, minlength=len(texts.classes)) / len(train)
+    answers = {
+        OURS: served_encoder(test.texts, test.tokens),
+        "more_frequent_class": np.tile(class_shares, (len(test), 1)),
+    }
     metrics = {
-        "encoder" if who == OURS else who: figures(class_metrics(test.labels, told)) for who, told in answers.items()
+        "encoder" if method == OURS else method: figures(class_metrics(test.labels, probabilities))
+        for method, probabilities in answers.items()
     }
     clock.lap("measured")
     about = (
         f"{task.capitalize()} by the encoder {extra['encoder']}, {recipe.epochs:g} passes through {len(train):,} "
-        f"texts, temperature {found.temperature:.2f} by {len(validation):,}; {len(test):,} whole texts asked about, "
+        f"texts, temperature {fitted.temperature:.2f} by {len(validation):,}; {len(test):,} whole texts asked about, "
         f"told apart by {parts.by}."
     )
     if task == "sentiment":

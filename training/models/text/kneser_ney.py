@@ -1,8 +1,8 @@
 """A language model of sequences: interpolated modified Kneser-Ney n-grams (Chen and Goodman 1998).
 
 Items are words of a title, tags of an artist or tracks of a session. The probability of an item after a context is
-its discounted count there, and what the discounts leave goes to the shorter context, where an item counts once for
-each different item that it follows.
+its discounted count in that context plus a share of its probability after the shorter context. The discounts set the
+size of that share. In a shorter context an item counts once for each different item that it follows.
 """
 
 import gzip
@@ -17,12 +17,12 @@ BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 
 @dataclass
 class KneserNey:
-    """The model.
+    """An n-gram model of sequences of items.
 
     Attributes:
-        order: items of a context and the one after it.
-        fewest: times an item must be seen; rarer ones are ``UNKNOWN``.
-        vocabulary: items, with ``END`` and ``UNKNOWN``.
+        order: length of the n-grams: the items of the longest context, plus the item after it.
+        fewest: minimum count of an item in the training sequences; rarer items become ``UNKNOWN``.
+        vocabulary: the items that the model tells apart, with ``END`` and ``UNKNOWN``.
     """
 
     order: int = 3
@@ -30,25 +30,25 @@ class KneserNey:
     vocabulary: frozenset[str] = frozenset()
     _counts: list[dict[tuple[str, ...], Counter[str]]] = field(default_factory=list)
     _discounts: list[tuple[float, float, float]] = field(default_factory=list)
-    _left: list[dict[tuple[str, ...], tuple[int, float]]] = field(default_factory=list)
+    _backoff: list[dict[tuple[str, ...], tuple[int, float]]] = field(default_factory=list)
 
     def fit(self, sequences: Iterable[Sequence[str]]) -> "KneserNey":
-        """Count."""
-        listed = [list(sequence) for sequence in sequences]
-        seen = Counter(item for sequence in listed for item in sequence)
-        kept = {item for item, count in seen.items() if count >= self.fewest}
-        self.vocabulary = frozenset(kept | {END, UNKNOWN})
-        highest: dict[tuple[str, ...], Counter[str]] = {}
-        for sequence in listed:
+        """Count the n-grams of the training sequences and derive the model from them; return itself."""
+        sequence_lists = [list(sequence) for sequence in sequences]
+        item_counts = Counter(item for sequence in sequence_lists for item in sequence)
+        frequent_items = {item for item, count in item_counts.items() if count >= self.fewest}
+        self.vocabulary = frozenset(frequent_items | {END, UNKNOWN})
+        highest_order_counts: dict[tuple[str, ...], Counter[str]] = {}
+        for sequence in sequence_lists:
             padded = self._padded(sequence)
-            for place in range(self.order - 1, len(padded)):
-                context = tuple(padded[place - self.order + 1 : place])
-                highest.setdefault(context, Counter())[padded[place]] += 1
-        return self._from(highest)
+            for position in range(self.order - 1, len(padded)):
+                context = tuple(padded[position - self.order + 1 : position])
+                highest_order_counts.setdefault(context, Counter())[padded[position]] += 1
+        return self._from_counts(highest_order_counts)
 
-    def _from(self, highest: dict[tuple[str, ...], Counter[str]]) -> "KneserNey":
-        """Everything that follows from the counts of the highest order."""
-        tables = [highest]
+    def _from_counts(self, highest_order_counts: dict[tuple[str, ...], Counter[str]]) -> "KneserNey":
+        """Derive shorter contexts, discounts and backoff weights from the counts of the highest order."""
+        tables = [highest_order_counts]
         for _ in range(self.order - 1):
             shorter: dict[tuple[str, ...], Counter[str]] = {}
             for context, counter in tables[-1].items():
@@ -57,116 +57,137 @@ class KneserNey:
             tables.append(shorter)
         self._counts = tables[::-1]
         self._discounts = [_discounts(table) for table in self._counts]
-        self._left = []
-        for table, (one, two, more) in zip(self._counts, self._discounts, strict=True):
-            left = {}
+        self._backoff = []
+        for table, (discount_1, discount_2, discount_3) in zip(self._counts, self._discounts, strict=True):
+            backoff = {}
             for context, counter in table.items():
-                often = Counter(min(count, 3) for count in counter.values())
+                items_by_count = Counter(min(count, 3) for count in counter.values())
                 total = sum(counter.values())
-                left[context] = (total, (one * often[1] + two * often[2] + more * often[3]) / total)
-            self._left.append(left)
+                backoff[context] = (
+                    total,
+                    (discount_1 * items_by_count[1] + discount_2 * items_by_count[2] + discount_3 * items_by_count[3])
+                    / total,
+                )
+            self._backoff.append(backoff)
         return self
 
     def probability(self, item: str, context: Sequence[str]) -> float:
-        """Of an item after a context (the whole of what came before, without ``BEGIN``)."""
-        known = item if item in self.vocabulary else UNKNOWN
-        before = [one if one in self.vocabulary else UNKNOWN for one in context]
-        padded = ([BEGIN] * (self.order - 1) + before)[len(before) :] if self.order > 1 else []
-        return self._interpolated(known, tuple(padded))
+        """Return the probability of an item after a context: all items before it, without ``BEGIN``."""
+        vocabulary_item = item if item in self.vocabulary else UNKNOWN
+        vocabulary_context = [item_before if item_before in self.vocabulary else UNKNOWN for item_before in context]
+        padded = ([BEGIN] * (self.order - 1) + vocabulary_context)[len(vocabulary_context) :] if self.order > 1 else []
+        return self._interpolated_probability(vocabulary_item, tuple(padded))
 
-    def _interpolated(self, item: str, context: tuple[str, ...]) -> float:
+    def _interpolated_probability(self, item: str, context: tuple[str, ...]) -> float:
         value = 1 / len(self.vocabulary)
         for length in range(self.order):
-            short = context[len(context) - length :]
-            counter = self._counts[length].get(short)
+            shortened_context = context[len(context) - length :]
+            counter = self._counts[length].get(shortened_context)
             if counter is None:
                 break
-            total, left = self._left[length][short]
+            total, backoff_weight = self._backoff[length][shortened_context]
             count = counter.get(item, 0)
             discount = self._discounts[length][min(count, 3) - 1] if count else 0.0
-            value = max(count - discount, 0.0) / total + left * value
+            value = max(count - discount, 0.0) / total + backoff_weight * value
         return value
 
     def log_probability(self, sequence: Sequence[str]) -> float:
-        """Natural logarithm, its end included."""
-        told = [*sequence, END]
-        return sum(math.log(self.probability(item, told[:place])) for place, item in enumerate(told))
+        """Return the natural logarithm of the probability of a sequence, including its end."""
+        ended_sequence = [*sequence, END]
+        return sum(
+            math.log(self.probability(item, ended_sequence[:position])) for position, item in enumerate(ended_sequence)
+        )
 
     def perplexity(self, sequences: Iterable[Sequence[str]]) -> float:
-        """exp of the mean negative log probability an item, ends included."""
-        total, count = 0.0, 0
+        """Return exp of the mean negative log probability per item; the end of a sequence counts as an item."""
+        log_probability, item_count = 0.0, 0
         for sequence in sequences:
-            total += self.log_probability(sequence)
-            count += len(sequence) + 1
-        return math.exp(-total / count) if count else float("nan")
+            log_probability += self.log_probability(sequence)
+            item_count += len(sequence) + 1
+        return math.exp(-log_probability / item_count) if item_count else float("nan")
 
-    def likely(self, context: Sequence[str], most: int = 50) -> list[tuple[str, float]]:
-        """Items after a context, the likeliest first, ``UNKNOWN`` left out; among those seen after a part of it."""
-        before = [one if one in self.vocabulary else UNKNOWN for one in context]
-        padded = tuple(([BEGIN] * (self.order - 1) + before)[len(before) :]) if self.order > 1 else ()
+    def likely_next(self, context: Sequence[str], max_items: int = 50) -> list[tuple[str, float]]:
+        """Return the likeliest next items with their probabilities, best first, without ``UNKNOWN``.
+
+        Only items that followed the context, or its last items, in the training sequences are candidates.
+        """
+        vocabulary_context = [item_before if item_before in self.vocabulary else UNKNOWN for item_before in context]
+        padded = (
+            tuple(([BEGIN] * (self.order - 1) + vocabulary_context)[len(vocabulary_context) :])
+            if self.order > 1
+            else ()
+        )
         candidates: dict[str, None] = {}
         for length in range(self.order - 1, -1, -1):
             counter = self._counts[length].get(padded[len(padded) - length :], Counter())
-            candidates.update(dict.fromkeys(item for item, _ in counter.most_common(most) if item != UNKNOWN))
-            if len(candidates) >= most:
+            candidates.update(dict.fromkeys(item for item, _ in counter.most_common(max_items) if item != UNKNOWN))
+            if len(candidates) >= max_items:
                 break
-        scored = [(item, self._interpolated(item, padded)) for item in candidates]
-        return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:most]
+        scored = [(item, self._interpolated_probability(item, padded)) for item in candidates]
+        return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:max_items]
 
-    def continued(self, start: Sequence[str], *, longest: int, width: int = 8, twice: bool = True) -> list[str]:
-        """The likeliest continuation of a beginning, by beam search, scored by the mean log probability an item.
+    def continue_sequence(
+        self, first_items: Sequence[str], *, max_items: int, beam_width: int = 8, allow_repeats: bool = True
+    ) -> list[str]:
+        """Return the likeliest continuation of a sequence, by beam search on the mean log probability per item.
 
         Args:
-            start: the beginning; it is part of what comes back.
-            longest: items at the most.
-            width: of the beam.
-            twice: whether an item may come again.
+            first_items: the first items of the sequence; the result begins with them.
+            max_items: maximum length of the result, in items.
+            beam_width: number of sequences in the beam.
+            allow_repeats: whether an item may occur more than once.
         """
-        beam: list[tuple[float, list[str]]] = [(0.0, list(start))]
-        done: list[tuple[float, list[str]]] = []
-        for _ in range(max(longest - len(start), 0) + 1):
-            grown = []
-            for score, told in beam:
-                for item, chance in self.likely(told, 4 * width):
-                    if not twice and item in told:
+        beam: list[tuple[float, list[str]]] = [(0.0, list(first_items))]
+        ended_sequences: list[tuple[float, list[str]]] = []
+        for _ in range(max(max_items - len(first_items), 0) + 1):
+            extended_sequences = []
+            for score, sequence in beam:
+                for item, probability in self.likely_next(sequence, 4 * beam_width):
+                    if not allow_repeats and item in sequence:
                         continue
-                    following = score + math.log(chance)
+                    extended_score = score + math.log(probability)
                     if item == END:
-                        done.append((following / (len(told) - len(start) + 1), told))
-                    elif len(told) < longest:
-                        grown.append((following, [*told, item]))
-            beam = sorted(grown, key=lambda pair: -pair[0])[:width]
-        done += [(score / max(len(told) - len(start), 1), told) for score, told in beam]
-        return max(done, key=lambda pair: pair[0])[1] if done else list(start)
+                        ended_sequences.append((extended_score / (len(sequence) - len(first_items) + 1), sequence))
+                    elif len(sequence) < max_items:
+                        extended_sequences.append((extended_score, [*sequence, item]))
+            beam = sorted(extended_sequences, key=lambda pair: -pair[0])[:beam_width]
+        ended_sequences += [(score / max(len(sequence) - len(first_items), 1), sequence) for score, sequence in beam]
+        return max(ended_sequences, key=lambda pair: pair[0])[1] if ended_sequences else list(first_items)
 
     def to_bytes(self) -> bytes:
-        """The counts of the highest order, all that the rest follows from, as compressed JSON."""
-        told = {
+        """Serialize the counts of the highest order as compressed JSON; the rest is derived from them."""
+        state = {
             "order": self.order,
             "fewest": self.fewest,
             "vocabulary": sorted(self.vocabulary),
             "counts": [[list(context), dict(counter)] for context, counter in self._counts[-1].items()],
         }
-        return gzip.compress(json.dumps(told, ensure_ascii=False).encode(), mtime=0)
+        return gzip.compress(json.dumps(state, ensure_ascii=False).encode(), mtime=0)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "KneserNey":
-        """As ``to_bytes`` wrote it."""
-        told = json.loads(gzip.decompress(content))
-        model = cls(told["order"], told["fewest"], frozenset(told["vocabulary"]))
-        return model._from({tuple(context): Counter(counter) for context, counter in told["counts"]})
+        """Read a model that ``to_bytes`` wrote."""
+        state = json.loads(gzip.decompress(content))
+        model = cls(state["order"], state["fewest"], frozenset(state["vocabulary"]))
+        return model._from_counts({tuple(context): Counter(counter) for context, counter in state["counts"]})
 
     def _padded(self, sequence: Sequence[str]) -> list[str]:
-        known = [item if item in self.vocabulary else UNKNOWN for item in sequence]
-        return [BEGIN] * (self.order - 1) + known + [END]
+        vocabulary_items = [item if item in self.vocabulary else UNKNOWN for item in sequence]
+        return [BEGIN] * (self.order - 1) + vocabulary_items + [END]
 
 
 def _discounts(table: dict[tuple[str, ...], Counter[str]]) -> tuple[float, float, float]:
-    """Of counts of one, two, and three or more (Chen and Goodman 1998, equation 17)."""
-    often = Counter(min(count, 5) for counter in table.values() for count in counter.values())
-    one, two, three, four = (often[count] for count in (1, 2, 3, 4))
-    if not one or not two:
+    """Return the discounts of counts of one, two, and three or more (Chen and Goodman 1998, equation 17)."""
+    counts_of_counts = Counter(min(count, 5) for counter in table.values() for count in counter.values())
+    ones, twos, threes, fours = (counts_of_counts[count] for count in (1, 2, 3, 4))
+    if not ones or not twos:
         return 0.5, 0.5, 0.5
-    share = one / (one + 2 * two)
-    found = [1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three if three else 1.0]
-    return tuple(min(max(value, 0.0), float(size)) for size, value in enumerate(found, start=1))  # type: ignore[return-value]
+    share = ones / (ones + 2 * twos)
+    discounts = [
+        1 - 2 * share * twos / ones,
+        2 - 3 * share * threes / twos,
+        3 - 4 * share * fours / threes if threes else 1.0,
+    ]
+    return tuple(
+        min(max(value, 0.0), float(highest_discount)) for highest_discount, value in enumerate(discounts, start=1)
+    )  # type: ignore[return-value]

@@ -14,13 +14,13 @@ from transforms.pure.text.words import words
 DIMENSIONS, TOPICS = 128, 16
 MOST_TERMS = {"runs": 30_000, "parts": 20_000}
 PARTS = 0.5
-"""Weight of parts of words against whole words: they bring spellings together."""
+"""Weight of parts of words relative to whole words; they bring different spellings together."""
 MOST_TEXTS = 200_000
 COMMON = 0.2
-"""A word in a larger share of the texts than this makes no topic, if there are ``FEWEST_TEXTS``."""
+"""Maximum share of the texts with a topic word; applies from ``FEWEST_TEXTS`` texts on."""
 FEWEST_TEXTS = 100
 STEPS = 200
-"""Of the factorization."""
+"""Maximum number of iterations of the factorization."""
 
 
 def fit(
@@ -29,13 +29,13 @@ def fit(
     """Fit vectors and topics to a corpus.
 
     Args:
-        tokens: words of n texts; of more than ``MOST_TEXTS`` a sample is taken.
-        dimensions: of the vectors; what a small corpus does not fill is zero.
-        topics: how many.
-        seed: of the sample and the factorizations.
+        tokens: words of n texts; a sample of ``MOST_TEXTS`` if there are more.
+        dimensions: length of the vectors; dimensions that a small corpus does not fill are zero.
+        topics: number of topics.
+        seed: random seed of the sample and of the factorizations.
 
     Raises:
-        InputError: fewer than two texts with words that others have too.
+        InputError: no words are shared by two texts.
     """
     from scipy.sparse import csr_array, hstack
     from sklearn.decomposition import NMF, TruncatedSVD
@@ -49,7 +49,7 @@ def fit(
     if not all(space.vocabulary for space in spaces):
         raise InputError(
             expected="texts that share words",
-            found=f"{len(tokens)} texts that do not",
+            found=f"{len(tokens)} texts that share none",
             next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
         )
 
@@ -58,32 +58,30 @@ def fit(
             (rows.values.astype(np.float64) * weight, rows.terms, rows.starts), shape=(len(rows), rows.width)
         )
 
-    plain = spaces[0].rows(tokens)
-    both = hstack([matrix(plain), matrix(spaces[1].rows(tokens), PARTS)]).tocsr()
-    most = min(dimensions, min(both.shape) - 1)
-    found = TruncatedSVD(most, n_iter=4, random_state=seed).fit(both)
-    table = np.zeros((both.shape[1], dimensions))
-    table[:, :most] = found.components_.T
+    run_rows = spaces[0].rows(tokens)
+    term_matrix = hstack([matrix(run_rows), matrix(spaces[1].rows(tokens), PARTS)]).tocsr()
+    most = min(dimensions, min(term_matrix.shape) - 1)
+    svd = TruncatedSVD(most, n_iter=4, random_state=seed).fit(term_matrix)
+    components = np.zeros((term_matrix.shape[1], dimensions))
+    components[:, :most] = svd.components_.T
     width = len(spaces[0].vocabulary)
-    projections = (table[:width].astype(np.float16), (PARTS * table[width:]).astype(np.float16))
-    # topics are told in single words that say something
-    words_alone = [" " not in term and term[0].isalpha() and len(term) > 2 for term in spaces[0].vocabulary]
-    telling = np.array([term not in ENGLISH_STOP_WORDS for term in spaces[0].vocabulary])
-    rare = spaces[0].idf > 1 - np.log(COMMON) if len(tokens) >= FEWEST_TEXTS else True
-    single = np.array(words_alone) & telling & rare
-    counted = matrix(plain).multiply(single[None, :]).tocsr()
-    wanted = min(topics, min(both.shape) - 1)
+    projections = (components[:width].astype(np.float16), (PARTS * components[width:]).astype(np.float16))
+    # topics are described by single, informative words
+    is_word = [" " not in term and term[0].isalpha() and len(term) > 2 for term in spaces[0].vocabulary]
+    is_not_stop_word = np.array([term not in ENGLISH_STOP_WORDS for term in spaces[0].vocabulary])
+    is_rare = spaces[0].idf > 1 - np.log(COMMON) if len(tokens) >= FEWEST_TEXTS else True
+    is_topic_word = np.array(is_word) & is_not_stop_word & is_rare
+    topic_matrix = matrix(run_rows).multiply(is_topic_word[None, :]).tocsr()
+    topic_count = min(topics, min(term_matrix.shape) - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # steps are bounded on purpose
-        factors = NMF(wanted, init="nndsvd", max_iter=STEPS, tol=1e-3, random_state=seed).fit(counted)
+        nmf = NMF(topic_count, init="nndsvd", max_iter=STEPS, tol=1e-3, random_state=seed).fit(topic_matrix)
     weights = np.zeros((topics, width), np.float32)
-    weights[:wanted] = factors.components_ / np.maximum(
-        np.linalg.norm(factors.components_, axis=1, keepdims=True), 1e-9
-    )
-    identity = hashlib.sha256(b"".join(one.tobytes() for one in projections) + weights.tobytes()).digest()
+    weights[:topic_count] = nmf.components_ / np.maximum(np.linalg.norm(nmf.components_, axis=1, keepdims=True), 1e-9)
+    identity = hashlib.sha256(b"".join(projection.tobytes() for projection in projections) + weights.tobytes()).digest()
     return LatentText(spaces, projections, weights, int.from_bytes(identity[:8], "big") >> 12)
 
 
 def corpus(texts: Sequence[str]) -> list[list[str]]:
-    """Distinct texts, as words."""
+    """Return the words of each distinct text."""
     return [words(text) for text in dict.fromkeys(texts)]

@@ -1,4 +1,4 @@
-"""Word lists of others, read from where they are installed: they stand in where no text was labelled yet.
+"""Published lexicons, read from installed packages; they replace labels until texts are labelled.
 
 VADER (Hutto and Gilbert 2014, MIT): how positive a word is, rated by ten people. TextBlob's subjectivity lexicon (De
 Smedt and Daelemans 2012, public domain).
@@ -11,21 +11,21 @@ from pathlib import Path
 from feature_repo.errors import InputError
 
 STRONG = 1.5
-"""Of VADER's -4 to 4; weaker words say little by themselves."""
+"""Minimum absolute value, on VADER's scale of -4 to 4, of a word that is informative by itself."""
 
 
 def polarity() -> dict[str, float]:
-    """English word → -4 (negative) to 4 (positive), as VADER has it."""
-    found = {}
+    """Read VADER's lexicon: English word → -4 (negative) to 4 (positive)."""
+    values = {}
     for line in (_folder("vaderSentiment") / "vader_lexicon.txt").read_text(encoding="utf-8").splitlines():
         word, _, rest = line.partition("\t")
         if rest and word.replace("-", "").replace("'", "").isalpha():
-            found[word.lower()] = float(rest.split("\t")[0])
-    return found
+            values[word.lower()] = float(rest.split("\t")[0])
+    return values
 
 
 def subjectivity() -> dict[str, float]:
-    """English word → 0 (fact) to 1 (opinion), the mean over its senses."""
+    """Read TextBlob's lexicon: English word → 0 (fact) to 1 (opinion), the mean over its senses."""
     senses: dict[str, list[float]] = {}
     for word in ET.parse(_folder("textblob") / "en" / "en-sentiment.xml").getroot():
         senses.setdefault(str(word.get("form")), []).append(float(word.get("subjectivity", "0")))
@@ -33,12 +33,12 @@ def subjectivity() -> dict[str, float]:
 
 
 def _folder(package: str) -> Path:
-    """Where a package lies, without importing it."""
-    found = find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    """Return the folder of an installed package without importing it."""
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
         raise InputError(
             expected=f"the package {package} with its lexicon",
             found="it is not installed",
             next_command="pip install 'refrain[training]'",
         )
-    return Path(next(iter(found.submodule_search_locations)))
+    return Path(next(iter(spec.submodule_search_locations)))

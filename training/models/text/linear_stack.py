@@ -1,4 +1,4 @@
-"""Fitting of ``transforms.pure.text.linear``: what each member sees, and the layer on top."""
+"""Fits ``transforms.pure.text.linear``: the members, each with its own view of the text, and the layer on top."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from transforms.pure.text.tfidf import SparseRows, Tfidf
 
 @dataclass(frozen=True)
 class MemberRecipe:
-    """How one member is fitted.
+    """Settings of the fit of one member.
 
     Attributes:
-        analyzer: what it counts.
-        present: whether it sees presence alone, scaled by the classes' log count ratio (Wang and Manning 2012).
+        analyzer: name of the analyzer of its terms.
+        present: whether its inputs are the presence of terms instead of tf-idf, scaled by the log count ratio of the
+            classes (Wang and Manning 2012).
         strength: inverse of the regularisation (C of logistic regression).
     """
 
@@ -26,20 +27,20 @@ class MemberRecipe:
 
     @property
     def name(self) -> str:
-        """Of the member, among those of its recipe."""
+        """Return the name of the member, unique in its recipe."""
         return f"{self.analyzer}_present" if self.present else self.analyzer
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a stack is fitted. The values were chosen by sentences of SST-2 held apart, see docs/text.md.
+    """Settings of the fit of a stack. The values were chosen on held-out sentences of SST-2, see docs/text.md.
 
     Attributes:
-        members: its members.
-        folds: parts of the whole texts, each of which is scored by members that have not seen it.
+        members: settings of the members.
+        folds: number of folds of the whole texts; each fold is scored by members that were fitted without it.
         strength: inverse of the regularisation of the layer on top.
-        fewest: texts that a run of words must be in; parts of words need one more.
-        most: terms of each vocabulary; the most frequent are kept.
+        fewest: minimum number of texts with a run of words; parts of words need one more.
+        most: maximum size of each vocabulary; the most frequent terms stay.
     """
 
     members: tuple[MemberRecipe, ...] = (
@@ -68,17 +69,17 @@ def fit(
     weights: np.ndarray | None = None,
     seed: int = 0,
 ) -> LinearText:
-    """Fit members and the layer on top, which is their mean where a class has fewer whole texts than there are folds.
+    """Fit the members and the layer on top; the layer is their mean if a class has fewer whole texts than folds.
 
     Args:
         tokens: words of n texts.
-        labels: (n,) numbers of classes.
-        classes: their names.
-        belong: of each text, the whole texts that it is part of (``training.datasets.texts.owners``); none for what
-            helps to learn and is never asked about, such as a lexicon.
-        recipe: how.
-        weights: (n,) of the texts; by the square root of their length if None.
-        seed: of the folds.
+        labels: (n,) class numbers.
+        classes: class names.
+        belong: for each text, the whole texts that it is part of (``training.datasets.texts.owners``); none for texts
+            that are only for fitting, such as the words of a lexicon.
+        recipe: settings of the fit.
+        weights: (n,) weights of the texts; the square root of their length if None.
+        seed: random seed of the folds.
     """
     if weights is None:
         weights = by_length(tokens)
@@ -88,30 +89,32 @@ def fit(
     )
     rows = {name: space.rows(tokens) for name, space in zip(analyzers, spaces, strict=True)}
     members = _members(recipe, analyzers, rows, labels, classes, np.arange(len(tokens)), weights)
-    whole = whole_texts(belong)
-    if np.bincount(labels[whole], minlength=len(classes)).min() < recipe.folds:
-        return LinearText(classes, spaces, members, *_mean(len(recipe.members), _columns(classes)))
+    whole_rows = whole_texts(belong)
+    if np.bincount(labels[whole_rows], minlength=len(classes)).min() < recipe.folds:
+        return LinearText(classes, spaces, members, *_mean(len(recipe.members), _column_count(classes)))
     fold = np.full(len(tokens), -1)
-    fold[np.random.default_rng(seed).permutation(whole)] = np.arange(len(whole)) % recipe.folds
-    scores = np.zeros((len(tokens), len(recipe.members) * _columns(classes)))
-    for number in range(recipe.folds):
-        asked = np.flatnonzero(fold == number)
-        learned = np.array([row for row, mine in enumerate(belong) if not np.any(fold[mine] == number)])
-        if not len(asked) or len(np.unique(labels[learned])) < len(classes):
+    fold[np.random.default_rng(seed).permutation(whole_rows)] = np.arange(len(whole_rows)) % recipe.folds
+    scores = np.zeros((len(tokens), len(recipe.members) * _column_count(classes)))
+    for fold_number in range(recipe.folds):
+        fold_rows = np.flatnonzero(fold == fold_number)
+        training_rows = np.array(
+            [row for row, owner_rows in enumerate(belong) if not np.any(fold[owner_rows] == fold_number)]
+        )
+        if not len(fold_rows) or len(np.unique(labels[training_rows])) < len(classes):
             continue
-        apart = _members(recipe, analyzers, rows, labels, classes, learned, weights)
-        taken = [_take(rows[name], asked) for name in analyzers]
-        scores[asked] = np.concatenate([member.score(taken) for member in apart], axis=1)
-    top, bias = _layer(scores[whole], labels[whole], len(classes), recipe.strength)
-    return LinearText(classes, spaces, members, top, bias)
+        fold_members = _members(recipe, analyzers, rows, labels, classes, training_rows, weights)
+        fold_inputs = [_take_rows(rows[name], fold_rows) for name in analyzers]
+        scores[fold_rows] = np.concatenate([member.score(fold_inputs) for member in fold_members], axis=1)
+    layer_weights, bias = _layer(scores[whole_rows], labels[whole_rows], len(classes), recipe.strength)
+    return LinearText(classes, spaces, members, layer_weights, bias)
 
 
 def by_length(tokens: Sequence[Sequence[str]]) -> np.ndarray:
-    """(n,) weights: the square root of a text's length against ten words."""
-    return np.sqrt(np.array([max(len(one), 1) for one in tokens]) / 10)
+    """Return (n,) weights: the square root of each text's length relative to ten words."""
+    return np.sqrt(np.array([max(len(text_tokens), 1) for text_tokens in tokens]) / 10)
 
 
-def _columns(classes: tuple[str, ...]) -> int:
+def _column_count(classes: tuple[str, ...]) -> int:
     return 1 if len(classes) == 2 else len(classes)
 
 
@@ -121,29 +124,33 @@ def _members(
     rows: dict[str, SparseRows],
     labels: np.ndarray,
     classes: tuple[str, ...],
-    learned: np.ndarray,
+    training_rows: np.ndarray,
     weights: np.ndarray,
 ) -> tuple[Member, ...]:
     from scipy.sparse import csr_array
     from sklearn.linear_model import LogisticRegression
 
-    found = []
-    columns = _columns(classes)
+    members = []
+    columns = _column_count(classes)
     for member in recipe.members:
-        part = _take(rows[member.analyzer], learned)
-        values = np.ones_like(part.values) if member.present else part.values
-        matrix = csr_array((values, part.terms, part.starts), shape=(len(learned), part.width))
-        table, bias = np.zeros((part.width, columns)), np.zeros(columns)
+        member_rows = _take_rows(rows[member.analyzer], training_rows)
+        values = np.ones_like(member_rows.values) if member.present else member_rows.values
+        matrix = csr_array(
+            (values, member_rows.terms, member_rows.starts), shape=(len(training_rows), member_rows.width)
+        )
+        weights_by_term, bias = np.zeros((member_rows.width, columns)), np.zeros(columns)
         for column in range(columns):
-            yes = labels[learned] == (1 if columns == 1 else column)
-            scale = _log_ratio(matrix, yes) if member.present else None
+            is_class = labels[training_rows] == (1 if columns == 1 else column)
+            scale = _log_ratio(matrix, is_class) if member.present else None
             scaled = matrix if scale is None else (matrix @ _diagonal(scale)).tocsr()
             model = LogisticRegression(C=member.strength, max_iter=3_000)
-            model.fit(scaled, yes, sample_weight=weights[learned])
-            table[:, column] = model.coef_[0] * (1 if scale is None else scale)
+            model.fit(scaled, is_class, sample_weight=weights[training_rows])
+            weights_by_term[:, column] = model.coef_[0] * (1 if scale is None else scale)
             bias[column] = model.intercept_[0]
-        found.append(Member(analyzers.index(member.analyzer), member.present, table.astype(np.float32), bias))
-    return tuple(found)
+        members.append(
+            Member(analyzers.index(member.analyzer), member.present, weights_by_term.astype(np.float32), bias)
+        )
+    return tuple(members)
 
 
 def _log_ratio(matrix, yes: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
@@ -159,26 +166,29 @@ def _diagonal(values: np.ndarray):  # type: ignore[no-untyped-def]
 
 
 def _mean(members: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of too few texts to fit a layer to."""
+    """Return the layer that takes the mean of the members, for too few texts to fit one."""
     return np.tile(np.eye(columns), (members, 1)) / members, np.zeros(columns)
 
 
 def _layer(scores: np.ndarray, labels: np.ndarray, classes: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """(columns, k) weights and (k,) bias of a logistic regression on scores of texts that members had not seen."""
+    """Fit the layer on top to cross-fitted scores; return its weights (columns, k) and bias (k,)."""
     from sklearn.linear_model import LogisticRegression
 
-    middle, spread = scores.mean(axis=0), scores.std(axis=0)
+    mean, spread = scores.mean(axis=0), scores.std(axis=0)
     spread = np.where(spread > 1e-9, spread, 1.0)
-    model = LogisticRegression(C=strength, max_iter=3_000).fit((scores - middle) / spread, labels)
-    table = np.zeros((1 if classes == 2 else classes, scores.shape[1]))
-    bias = np.zeros(len(table))
-    known = np.arange(1) if classes == 2 else model.classes_
-    table[known], bias[known] = model.coef_ / spread, model.intercept_ - model.coef_ @ (middle / spread)
-    return table.T, bias
+    model = LogisticRegression(C=strength, max_iter=3_000).fit((scores - mean) / spread, labels)
+    weights = np.zeros((1 if classes == 2 else classes, scores.shape[1]))
+    bias = np.zeros(len(weights))
+    fitted_classes = np.arange(1) if classes == 2 else model.classes_
+    weights[fitted_classes], bias[fitted_classes] = (
+        model.coef_ / spread,
+        model.intercept_ - model.coef_ @ (mean / spread),
+    )
+    return weights.T, bias
 
 
-def _take(rows: SparseRows, chosen: np.ndarray) -> SparseRows:
-    lengths = np.diff(rows.starts)[chosen]
+def _take_rows(rows: SparseRows, selected: np.ndarray) -> SparseRows:
+    lengths = np.diff(rows.starts)[selected]
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.repeat(rows.starts[chosen] - starts[:-1], lengths) + np.arange(starts[-1])
-    return SparseRows(starts, rows.terms[places], rows.values[places], rows.width)
+    value_positions = np.repeat(rows.starts[selected] - starts[:-1], lengths) + np.arange(starts[-1])
+    return SparseRows(starts, rows.terms[value_positions], rows.values[value_positions], rows.width)

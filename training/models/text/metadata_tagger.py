@@ -1,8 +1,8 @@
-"""``MetadataTagger``: which genres, moods and other tags fit what is written about an artist, a track, or any text.
+"""``MetadataTagger``: predicts genres, moods and other tags from texts about an artist or a track.
 
-It eats the feature service ``metadata_tags_v1``: where the writing lies (vector, topics). Artists are asked about at
-two moments, and what is to be told is which tags listeners gave by a later one; measured is what was new by then. A
-text is tagged from the vector that the same embedder gives it.
+It reads the feature service ``metadata_tags_v1``: vector and topics of the texts. The tagger is fitted to artists at
+one moment and tested at a second one. The labels are the tags that listeners gave until a later moment; the test counts
+only tags that were new after the moment. A text is tagged from its vector by the same embedder.
 """
 
 from collections.abc import Mapping
@@ -29,20 +29,20 @@ from transforms.raw.read import scan
 
 NAME, SERVICE = "metadata_tagger", "metadata_tags_v1"
 MOST_TAGS, FEWEST_ARTISTS = 100, 8
-LEARN_UNTIL, ASK_AT = 0.6, 0.8
-"""Shares of the tags, by time: at the first moment it learns, at the second it is asked."""
+LEARN_UNTIL, TEST_AT = 0.6, 0.8
+"""The moments of fit and test, as shares of the tags in order of time."""
 STRENGTH = 3.0
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Artists at one moment.
+class _TaggedArtists:
+    """Features and tags of artists at one moment.
 
     Attributes:
-        artists: (n,) who.
-        vectors: (n, d) what is eaten.
-        before: (n, l) whether a tag had been given before it.
-        after: (n, l) whether it was given by the end of the period.
+        artists: (n,) artist ids.
+        vectors: (n, d) vector and topics of each artist's texts.
+        before: (n, l) whether the artist had each tag before the moment.
+        after: (n, l) whether the artist had each tag by the end of the period.
     """
 
     artists: np.ndarray
@@ -52,52 +52,55 @@ class _Asked:
 
     @property
     def new(self) -> np.ndarray:
-        """(n, l) given for the first time."""
+        """Return (n, l) whether each tag was first given within the period."""
         return self.after & ~self.before
 
 
 def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedResult:
-    """Fit, measure beside the most frequent tags and what goes together, register.
+    """Fit, measure beside the most frequent tags and tag co-occurrence, register.
 
     Raises:
-        InputError: there are too few tags, or no vectors of what is written.
+        InputError: there are too few tags, or no vectors of texts about artists.
     """
     clock = Clock(progress, 4)
-    tags = _normal(scan(home, "tags").collect())
+    tags = _normalize(scan(home, "tags").collect())
     times = tags["event_timestamp"].sort()
-    places = [int((len(times) - 1) * share) for share in (LEARN_UNTIL, ASK_AT, 1)] if len(times) else []
-    moments = [times[place] for place in places]
+    positions = [int((len(times) - 1) * share) for share in (LEARN_UNTIL, TEST_AT, 1)] if len(times) else []
+    moments = [times[position] for position in positions]
     vocabulary = _vocabulary(tags.filter(pl.col("event_timestamp") < moments[0])) if moments else []
     if len(vocabulary) < 2:
         raise InputError(
-            expected=f"two tags or more that {FEWEST_ARTISTS} artists have",
+            expected=f"at least two tags with {FEWEST_ARTISTS} artists each",
             found=str(len(vocabulary)),
             next_command="python -m transforms simulate  (or: python -m transforms import lastfm PATH)",
         )
-    learn, ask, end = moments
-    train, pulled, fit = _asked(home, tags, vocabulary, learn, ask)
-    test, _, _ = _asked(home, tags, vocabulary, ask, end)
+    fit_at, test_at, end = moments
+    train, pulled, fit = _pull_artists(home, tags, vocabulary, fit_at, test_at)
+    test, _, _ = _pull_artists(home, tags, vocabulary, test_at, end)
     clock.lap("features")
     model = _fit(train.vectors, train.before | train.after, vocabulary, fit)
     clock.lap("fit")
     truth, answers = _answers(model, train, test)
-    metrics = {who: figures(label_metrics(truth, told)) for who, told in answers.items()}
-    final, _, fit = _asked(home, tags, vocabulary, end, end)
-    served = _fit(final.vectors, final.before | final.after, vocabulary, fit)
+    metrics = {method: figures(label_metrics(truth, probabilities)) for method, probabilities in answers.items()}
+    final, _, fit = _pull_artists(home, tags, vocabulary, end, end)
+    served_tagger = _fit(final.vectors, final.before | final.after, vocabulary, fit)
     clock.lap("measured")
     about = (
-        f"{len(vocabulary)} tags. Learned from {len(train.vectors):,} artists as of {learn:%Y-%m-%d} and what they "
-        f"were tagged until {ask:%Y-%m-%d}; asked about {int(test.new.any(axis=1).sum()):,} artists as of then, which "
-        f"of the tags that they had not got they would get until {end:%Y-%m-%d}. What serves was fitted as of the end."
+        f"{len(vocabulary)} tags. Learned from {len(train.vectors):,} artists as of {fit_at:%Y-%m-%d} and what they "
+        f"were tagged until {test_at:%Y-%m-%d}; asked about {int(test.new.any(axis=1).sum()):,} artists as of then, "
+        f"which of the tags that they had not got they would get until {end:%Y-%m-%d}. What serves was fitted as of "
+        "the end."
     )
-    read = open_bundle(EMBEDDER, home).manifest["cutoff"]
-    if datetime.fromisoformat(read) > learn:
-        about += f" The embedder had read what was known until {read[:10]}, tags asked about among it: flattered."
+    embedder_cutoff = open_bundle(EMBEDDER, home).manifest["cutoff"]
+    if datetime.fromisoformat(embedder_cutoff) > fit_at:
+        about += (
+            f" The embedder had read what was known until {embedder_cutoff[:10]}, tags asked about among it: flattered."
+        )
     version = registered(
         home,
         NAME,
         about=about,
-        files={"model.npz": served.to_bytes()},
+        files={"model.npz": served_tagger.to_bytes()},
         inputs=[("artist_text__vector", "float32"), ("artist_text__topics", "float32")],
         outputs=[(tag, "float64") for tag in vocabulary],
         metrics=metrics,
@@ -111,84 +114,98 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     return TrainedResult(NAME, version, about, metrics, clock.seconds)
 
 
-def _normal(tags: pl.DataFrame) -> pl.DataFrame:
+def _normalize(tags: pl.DataFrame) -> pl.DataFrame:
     return tags.with_columns(pl.col("tag").str.to_lowercase().str.strip_chars())
 
 
 def _evidence(artists: np.ndarray, truth: np.ndarray, answers: Mapping[str, np.ndarray]) -> Evidence:
-    """Share of the three most probable tags of each artist that it got."""
+    """Return the precision of the three most probable tags of each artist, by method."""
     rows = np.arange(len(truth))[:, None]
-    hits = {
-        who: truth[rows, np.argsort(-told, axis=1, kind="stable")[:, :3]].mean(axis=1) for who, told in answers.items()
+    precisions = {
+        method: truth[rows, np.argsort(-probabilities, axis=1, kind="stable")[:, :3]].mean(axis=1)
+        for method, probabilities in answers.items()
     }
-    told = {OURS if who == NAME else who: found for who, found in hits.items()}
-    return Evidence.of("precision_at_3", artists, told, higher_is_better=True)
+    named_precisions = {OURS if method == NAME else method: precision for method, precision in precisions.items()}
+    return Evidence.of("precision_at_3", artists, named_precisions, higher_is_better=True)
 
 
 def _vocabulary(tags: pl.DataFrame) -> list[str]:
-    counted = tags.group_by("tag").agg(pl.col("artist_id").n_unique().alias("artists"))
-    common = counted.filter(pl.col("artists") >= FEWEST_ARTISTS).sort("artists", "tag", descending=[True, False])
-    return sorted(common.head(MOST_TAGS)["tag"].to_list())
+    artist_counts = tags.group_by("tag").agg(pl.col("artist_id").n_unique().alias("artists"))
+    common_tags = artist_counts.filter(pl.col("artists") >= FEWEST_ARTISTS).sort(
+        "artists", "tag", descending=[True, False]
+    )
+    return sorted(common_tags.head(MOST_TAGS)["tag"].to_list())
 
 
-def _asked(home: Home, tags: pl.DataFrame, vocabulary: list[str], at, until) -> tuple[_Asked, Sample, int]:  # type: ignore[no-untyped-def]
-    """Artists with writing at a moment, and their tags before and after it."""
-    known = tags.filter(pl.col("event_timestamp") < at).select("artist_id").unique().sort("artist_id")
-    spine = known.with_columns(pl.lit(at).dt.cast_time_unit("us").alias("event_timestamp"))
+def _pull_artists(  # type: ignore[no-untyped-def]
+    home: Home, tags: pl.DataFrame, vocabulary: list[str], moment, until
+) -> tuple[_TaggedArtists, Sample, int]:
+    """Return artists with texts at a moment and tags before and after it, the pulled set, and the embedder's fit."""
+    tagged_artists = tags.filter(pl.col("event_timestamp") < moment).select("artist_id").unique().sort("artist_id")
+    spine = tagged_artists.with_columns(pl.lit(moment).dt.cast_time_unit("us").alias("event_timestamp"))
     pulled = training_set(SERVICE, spine, home=home)
     rows = pulled.data.filter(pl.col("artist_text__vector").list.len() > 0)
     if rows.is_empty():
         raise InputError(
-            expected=f"vectors of what is written about artists, as of {at:%Y-%m-%d}",
+            expected=f"vectors of the texts about artists, as of {moment:%Y-%m-%d}",
             found="none",
             next_command="python -m training run text_embedder && python -m training promote text_embedder && "
             "python -m transforms build",
         )
     fits = rows["artist_text__fit"].unique().to_list()
-    artists = {artist: place for place, artist in enumerate(rows["artist_id"].to_list())}
-    numbers = {tag: number for number, tag in enumerate(vocabulary)}
-    table = np.zeros((2, len(artists), len(vocabulary)), bool)
-    for period, part in enumerate(
-        (tags.filter(pl.col("event_timestamp") < at), tags.filter(pl.col("event_timestamp") <= until))
+    artist_rows = {artist: row for row, artist in enumerate(rows["artist_id"].to_list())}
+    tag_numbers = {tag: number for number, tag in enumerate(vocabulary)}
+    has_tag = np.zeros((2, len(artist_rows), len(vocabulary)), bool)
+    for period, period_tags in enumerate(
+        (tags.filter(pl.col("event_timestamp") < moment), tags.filter(pl.col("event_timestamp") <= until))
     ):
-        for artist, tag in part.select("artist_id", "tag").unique().iter_rows():
-            if artist in artists and tag in numbers:
-                table[period, artists[artist], numbers[tag]] = True
-    parts = [to_matrix(rows[f"artist_text__{name}"]).astype(np.float64) for name in ("vector", "topics")]
-    names = np.array(list(artists), dtype=np.str_)
-    return _Asked(names, np.concatenate(parts, axis=1), *table), Sample.of(pulled), int(fits[0])
+        for artist, tag in period_tags.select("artist_id", "tag").unique().iter_rows():
+            if artist in artist_rows and tag in tag_numbers:
+                has_tag[period, artist_rows[artist], tag_numbers[tag]] = True
+    feature_matrices = [to_matrix(rows[f"artist_text__{name}"]).astype(np.float64) for name in ("vector", "topics")]
+    artist_ids = np.array(list(artist_rows), dtype=np.str_)
+    return (
+        _TaggedArtists(artist_ids, np.concatenate(feature_matrices, axis=1), *has_tag),
+        Sample.of(pulled),
+        int(fits[0]),
+    )
 
 
 def _fit(vectors: np.ndarray, labels: np.ndarray, vocabulary: list[str], fit: int) -> TaggerModel:
-    """A logistic regression a tag; a tag that nobody or everybody has keeps its frequency."""
+    """Fit one logistic regression per tag; a tag of all artists, or of none, is predicted by its frequency."""
     from sklearn.linear_model import LogisticRegression
 
     weights, bias = np.zeros((vectors.shape[1], len(vocabulary))), np.zeros(len(vocabulary))
-    for label in range(len(vocabulary)):
-        yes = labels[:, label]
-        if yes.all() or not yes.any():
-            share = np.clip(yes.mean(), 1e-4, 1 - 1e-4)
-            bias[label] = np.log(share / (1 - share))
+    for tag_number in range(len(vocabulary)):
+        has_tag = labels[:, tag_number]
+        if has_tag.all() or not has_tag.any():
+            frequency = np.clip(has_tag.mean(), 1e-4, 1 - 1e-4)
+            bias[tag_number] = np.log(frequency / (1 - frequency))
             continue
-        model = LogisticRegression(C=STRENGTH, max_iter=1_000).fit(vectors, yes)
-        weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]
+        model = LogisticRegression(C=STRENGTH, max_iter=1_000).fit(vectors, has_tag)
+        weights[:, tag_number], bias[tag_number] = model.coef_[0], model.intercept_[0]
     return TaggerModel(tuple(vocabulary), weights, bias, fit)
 
 
-def _answers(model: TaggerModel, train: _Asked, test: _Asked) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Of artists that got something new: (n, l) what, and who → (n, l) chances; what they had is asked of nobody."""
-    asked = test.new.any(axis=1)
-    truth, had = test.new[asked], test.before[asked]
-    given = (train.before | train.after).astype(float)
-    together = (given.T @ given + 1) / (given.sum(axis=0)[:, None] + len(given.T))
-    share = np.tile(train.after.mean(axis=0), (len(truth), 1))
-    count = np.maximum(had.sum(axis=1, keepdims=True), 1)
+def _answers(
+    model: TaggerModel, train: _TaggedArtists, test: _TaggedArtists
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return (n, l) the new tags of test artists that have any, and method → (n, l) probabilities.
+
+    Tags that an artist had before get probability 0 from every method.
+    """
+    has_new_tags = test.new.any(axis=1)
+    truth, had_tag = test.new[has_new_tags], test.before[has_new_tags]
+    train_tags = (train.before | train.after).astype(float)
+    cooccurrence = (train_tags.T @ train_tags + 1) / (train_tags.sum(axis=0)[:, None] + len(train_tags.T))
+    frequencies = np.tile(train.after.mean(axis=0), (len(truth), 1))
+    tag_counts = np.maximum(had_tag.sum(axis=1, keepdims=True), 1)
     answers = {
-        "metadata_tagger": model.probabilities(test.vectors[asked]),
-        "goes_together": had.astype(float) @ together / count,
-        "most_frequent": share,
+        "metadata_tagger": model.probabilities(test.vectors[has_new_tags]),
+        "goes_together": had_tag.astype(float) @ cooccurrence / tag_counts,
+        "most_frequent": frequencies,
     }
-    return truth, {name: np.where(had, 0.0, found) for name, found in answers.items()}
+    return truth, {name: np.where(had_tag, 0.0, probabilities) for name, probabilities in answers.items()}
 
 
 MODEL = FamilyModel(

@@ -1,4 +1,4 @@
-"""What a stack of linear models of words learns from: the search of its strengths."""
+"""The search problem of a stack of linear text models: labelled texts and the strengths to choose."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 FOLDS = 3
 TOP = "top"
 Fit = Callable[[list[list[str]], np.ndarray, Recipe], LinearText]
-"""Words and labels (n,) → what was learned of them by a recipe."""
+"""Function that fits a model: words of n texts, labels (n,), recipe → model."""
 
 
 def parameters_of(recipe: Recipe) -> dict[str, Any]:
-    """Strength of each member by its name, of the layer on top, and how frequent a run of words must be."""
+    """Return the parameters of a recipe: strength of each member and of the layer on top, and ``fewest``."""
     return {
         **{f"{member.name}_strength": member.strength for member in recipe.members},
         f"{TOP}_strength": recipe.strength,
@@ -31,24 +31,24 @@ def parameters_of(recipe: Recipe) -> dict[str, Any]:
 
 
 def recipe_with(recipe: Recipe, parameters: Mapping[str, Any]) -> Recipe:
-    """The recipe with other parameters, by the names of ``parameters_of``."""
-    told = {**parameters_of(recipe), **parameters}
-    members = tuple(replace(member, strength=float(told[f"{member.name}_strength"])) for member in recipe.members)
-    return replace(recipe, members=members, strength=float(told[f"{TOP}_strength"]), fewest=int(told["fewest"]))
+    """Return the recipe with some parameters replaced; the names are those of ``parameters_of``."""
+    values = {**parameters_of(recipe), **parameters}
+    members = tuple(replace(member, strength=float(values[f"{member.name}_strength"])) for member in recipe.members)
+    return replace(recipe, members=members, strength=float(values[f"{TOP}_strength"]), fewest=int(values["fewest"]))
 
 
 @dataclass(frozen=True)
 class TextProblem(Problem):
-    """Log loss of texts; no text is asked about that a part of was learned from.
+    """The search problem of a text classifier by log loss. No part of a test text is in the training texts.
 
     Attributes:
         tokens: words of n texts.
-        labels: (n,) numbers of classes.
-        learned: texts that the test learns from.
-        asked: whole texts that it asks about.
-        recipe: as it is declared.
-        fit: learns; stands at the top of its module.
-        seed: of the folds.
+        labels: (n,) class numbers.
+        learned: numbers of the training texts of the test.
+        asked: numbers of the whole texts that are the test.
+        recipe: settings of the declared model.
+        fit: function that fits a model; it must be at the top level of its module, so that it can be pickled.
+        seed: random seed of the folds.
     """
 
     tokens: tuple[list[str], ...]
@@ -61,52 +61,54 @@ class TextProblem(Problem):
 
     @classmethod
     def of(cls, texts: LabelledTexts, labels: np.ndarray, recipe: Recipe, fit: Fit) -> "TextProblem":
-        """Split as a run splits them."""
+        """Make the problem of texts, with the same split as a training run."""
         parts = split(texts)
         return cls(texts.tokens, labels, parts.train, parts.test, recipe, fit)
 
     @property
     def folds(self) -> int:
-        """Parts of the whole texts that are learned from."""
+        """Return the number of folds of the training texts, or 0 if some fold cannot be used."""
         return FOLDS if len(self._parts) == FOLDS else 0
 
     @property
     def default(self) -> dict[str, Any]:
-        """As it is declared."""
+        """Return the parameters of the declared model."""
         return parameters_of(self.recipe)
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Inverse regularisation of each part."""
-        found: dict[str, Any] = {
+        """Suggest strengths of the members and of the layer on top, and ``fewest``."""
+        strengths: dict[str, Any] = {
             name: trial.suggest_float(name, 0.01, 100.0, log=True) for name in self.default if name != "fewest"
         }
-        return found | {"fewest": trial.suggest_int("fewest", 1, 4)}
+        return strengths | {"fewest": trial.suggest_int("fewest", 1, 4)}
 
     def loss(self, fold: int, parameters: dict[str, Any]) -> float:
-        """Mean over the whole texts of a part."""
+        """Return the mean loss over the whole texts of a fold."""
         return float(self._losses(*self._parts[fold], parameters).mean())
 
     def test(self, parameters: dict[str, Any], without: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Text by text; there are no views to leave out."""
+        """Return the loss of each test text, and the text itself as its cluster; ``without`` has no effect."""
         return self._losses(self.learned, self.asked, parameters), self.asked
 
     @cached_property
     def _parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Texts to learn from, and to ask about."""
+        """Return for each fold the numbers of training texts and of validation texts."""
         belong = owners([self.tokens[row] for row in self.learned])
-        whole = whole_texts(belong)
+        whole_rows = whole_texts(belong)
         fold = np.full(len(self.learned), -1)
-        fold[np.random.default_rng(self.seed).permutation(whole)] = np.arange(len(whole)) % FOLDS
-        found = []
-        for number in range(FOLDS):
-            apart = [row for row, mine in enumerate(belong) if not (fold[mine] == number).any()]
-            asked = np.flatnonzero(fold == number)
-            if len(np.unique(self.labels[self.learned[apart]])) > 1 and len(asked):
-                found.append((self.learned[apart], self.learned[asked]))
-        return found
+        fold[np.random.default_rng(self.seed).permutation(whole_rows)] = np.arange(len(whole_rows)) % FOLDS
+        splits = []
+        for fold_number in range(FOLDS):
+            training_rows = [
+                row for row, owner_rows in enumerate(belong) if not (fold[owner_rows] == fold_number).any()
+            ]
+            validation_rows = np.flatnonzero(fold == fold_number)
+            if len(np.unique(self.labels[self.learned[training_rows]])) > 1 and len(validation_rows):
+                splits.append((self.learned[training_rows], self.learned[validation_rows]))
+        return splits
 
-    def _losses(self, learned: np.ndarray, asked: np.ndarray, parameters: Mapping[str, Any]) -> np.ndarray:
-        tokens = [self.tokens[row] for row in learned]
-        model = self.fit(tokens, self.labels[learned], recipe_with(self.recipe, parameters))
-        chances = model.predict([self.tokens[row] for row in asked])
-        return -np.log(np.clip(chances[np.arange(len(asked)), self.labels[asked]], 1e-7, 1.0))
+    def _losses(self, train: np.ndarray, test: np.ndarray, parameters: Mapping[str, Any]) -> np.ndarray:
+        tokens = [self.tokens[row] for row in train]
+        model = self.fit(tokens, self.labels[train], recipe_with(self.recipe, parameters))
+        probabilities = model.predict([self.tokens[row] for row in test])
+        return -np.log(np.clip(probabilities[np.arange(len(test)), self.labels[test]], 1e-7, 1.0))

@@ -1,7 +1,7 @@
-"""``SentimentModel``: is what is written positive or negative?
+"""``SentimentModel``: classifies texts as positive or negative.
 
-Learned from labelled texts and, at a small weight, from single words of VADER's lexicon. The newest whole texts are
-held back and asked about once; what serves is then fitted to all of them.
+The model is fitted to labelled texts and, with a small weight, to single words of VADER's lexicon. The newest whole
+texts are the test, used once; the served model is then fitted to all texts.
 """
 
 import json
@@ -27,9 +27,9 @@ from transforms.pure.text.linear import LinearText
 
 CLASSES = ("negative", "positive")
 LEXICON_WEIGHT = 1.0
-"""Of a lexicon's word against a text of ten words."""
+"""Weight of a lexicon word, relative to a text of ten words."""
 TIMES = 2
-"""That each of its words is told: one that is told once is too rare to be known by name."""
+"""Number of training examples per lexicon word; a single one would be too rare for the vocabulary."""
 LANGUAGES = ("en",)
 FEWEST = 40
 
@@ -37,35 +37,35 @@ FEWEST = 40
 def fit_sentiment(
     tokens: list[list[str]], labels: np.ndarray, *, recipe: Recipe = DEFAULT, lexicon: bool = True
 ) -> LinearText:
-    """Fit to words and labels (n,), 0 for negative and 1 for positive."""
+    """Fit to the words of n texts and labels (n,), 0 for negative and 1 for positive."""
     belong = owners(tokens)
     weights = by_length(tokens)
     if lexicon:
-        strong = {word: value for word, value in lexicons.polarity().items() if abs(value) >= lexicons.STRONG}
+        strong_words = {word: value for word, value in lexicons.polarity().items() if abs(value) >= lexicons.STRONG}
         for _ in range(TIMES):
-            tokens = [*tokens, *([word] for word in strong)]
-            labels = np.concatenate([labels, np.array([value > 0 for value in strong.values()], np.int64)])
-            belong = [*belong, *(np.empty(0, np.int64) for _ in strong)]
-            weights = np.concatenate([weights, np.full(len(strong), LEXICON_WEIGHT / TIMES)])
+            tokens = [*tokens, *([word] for word in strong_words)]
+            labels = np.concatenate([labels, np.array([value > 0 for value in strong_words.values()], np.int64)])
+            belong = [*belong, *(np.empty(0, np.int64) for _ in strong_words)]
+            weights = np.concatenate([weights, np.full(len(strong_words), LEXICON_WEIGHT / TIMES)])
     return fit(tokens, labels, CLASSES, belong, recipe=recipe, weights=weights)
 
 
 def vader(texts: list[str] | tuple[str, ...]) -> np.ndarray:
-    """(n, 2) by VADER, the baseline: its compound score, taken for a probability; a tie is positive."""
+    """Return the probabilities (n, 2) of the baseline VADER: its compound score, rescaled; a score of 0 is positive."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     analyzer = SentimentIntensityAnalyzer()
     score = np.array([analyzer.polarity_scores(text)["compound"] for text in texts])
-    yes = np.clip(0.5 + score / 2, 0.0, 1.0)
-    yes = np.where(score == 0, 0.5001, yes)
-    return np.column_stack([1 - yes, yes])
+    positive = np.clip(0.5 + score / 2, 0.0, 1.0)
+    positive = np.where(score == 0, 0.5001, positive)
+    return np.column_stack([1 - positive, positive])
 
 
 def load(home: Home) -> LabelledTexts:
-    """What is learned from.
+    """Return the labelled texts.
 
     Raises:
-        InputError: there are no labelled texts, too few of them, or labels other than positive and negative.
+        InputError: there are no labelled texts, too few, or labels other than positive and negative.
     """
     texts = LabelledTexts.load(home, "sentiment")
     if texts.classes != CLASSES or len(texts) < FEWEST:
@@ -78,15 +78,15 @@ def load(home: Home) -> LabelledTexts:
 
 
 def fit_with(tokens: list[list[str]], labels: np.ndarray, recipe: Recipe) -> LinearText:
-    """With the lexicon's words."""
+    """Fit with the words of the lexicon."""
     return fit_sentiment(tokens, labels, recipe=recipe)
 
 
 def problem(home: Home, *, progress: Progress = silent) -> TextProblem:
-    """What a search of its strengths asks about.
+    """Return the search problem of the strengths.
 
     Raises:
-        InputError: as ``load`` does.
+        InputError: for the reasons of ``load``.
     """
     texts = load(home)
     return TextProblem.of(texts, texts.labels, DEFAULT, fit_with)
@@ -98,7 +98,7 @@ def run(
     """Fit, measure beside VADER and the more frequent class, register.
 
     Raises:
-        InputError: as ``load`` does.
+        InputError: for the reasons of ``load``.
     """
     clock = Clock(progress, 4)
     recipe = recipe_with(DEFAULT, parameters or {})
@@ -107,14 +107,15 @@ def run(
     train, test = texts.take(parts.train), texts.take(parts.test)
     clock.lap("texts")
     model = fit_sentiment(list(train.tokens), train.labels, recipe=recipe)
-    share = np.bincount(train.labels, minlength=2) / len(train)
+    class_shares = np.bincount(train.labels, minlength=2) / len(train)
     answers = {
         OURS: model.predict(test.tokens),
         "vader": vader(test.texts),
-        "more_frequent_class": np.tile(share, (len(test), 1)),
+        "more_frequent_class": np.tile(class_shares, (len(test), 1)),
     }
     metrics = {
-        SENTIMENT if who == OURS else who: figures(class_metrics(test.labels, told)) for who, told in answers.items()
+        SENTIMENT if method == OURS else method: figures(class_metrics(test.labels, probabilities))
+        for method, probabilities in answers.items()
     }
     clock.lap("measured")
     final = fit_sentiment(list(texts.tokens), texts.labels, recipe=recipe)

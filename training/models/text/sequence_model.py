@@ -1,8 +1,8 @@
-"""What comes next: tracks of a session, words of a title, tags of an artist's tag line.
+"""Predicts the next item: tracks of a session, words of a title, tags of an artist's tag line.
 
-The n-gram model of ``kneser_ney``, its order chosen on validation, beside models that know less: how often an item
-comes at all, and pairs with a count of one added (Laplace). Tag lines are written from their first tag and compared
-with what listeners wrote, by BLEU.
+The model is the n-gram model of ``kneser_ney``; its order is chosen on validation sequences. The baselines are item
+frequencies, and bigrams with a count of one added (Laplace). Tag lines are also generated from their first tag and
+compared with what listeners wrote, by BLEU.
 """
 
 from collections.abc import Sequence
@@ -26,27 +26,27 @@ from transforms.raw.read import scan
 
 NAME = "sequence_model"
 MOST_UNITS = 2_000
-"""Sequences of the test that are kept as evidence."""
+"""Test sequences that are stored as evidence, at the most."""
 ORDERS = (2, 3, 4)
 PAUSE = 30 * 60
-"""Seconds without a play after which a session is over."""
+"""Seconds without a play that end a session."""
 TRAIN, VALIDATION = 0.7, 0.85
-"""Shares until which sequences are learned from, and until which the order is chosen; the rest is asked once."""
+"""Ends of the training part and of the validation part, as shares of all sequences; the rest is the test."""
 FEWEST_ITEMS = 12
 LINE, FEWEST_TAGS = 5, 3
-"""Tags of a line at the most, and different ones that an artist must have."""
+"""Maximum length of a tag line, and minimum number of different tags of an artist."""
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequences of one kind, cut by time.
+    """Sequences of one kind, split by time.
 
     Attributes:
-        kind: what they are.
-        train: to learn from.
-        validation: to choose the order.
-        test: asked once.
-        fewest: times an item must be seen to be known by name.
+        kind: ``sessions``, ``titles`` or ``tag_lines``.
+        train: the oldest sequences, for fitting.
+        validation: the sequences after these, for the choice of the order.
+        test: the newest sequences, used once.
+        fewest: minimum count of an item; rarer items become one unknown item.
     """
 
     kind: str
@@ -57,19 +57,25 @@ class Sequences:
 
     @property
     def enough(self) -> bool:
-        """Whether there is something to learn and to ask: made-up titles of one word each share none."""
-        known = KneserNey(1, self.fewest).fit(self.train).vocabulary
-        return len(self.test) >= 5 and len(self.validation) >= 5 and len(known) >= FEWEST_ITEMS
+        """Whether there are enough sequences and frequent items. Simulated titles of one word each share no words."""
+        vocabulary = KneserNey(1, self.fewest).fit(self.train).vocabulary
+        return len(self.test) >= 5 and len(self.validation) >= 5 and len(vocabulary) >= FEWEST_ITEMS
 
     @classmethod
     def cut(cls, kind: str, ordered: Sequence[list[str]], fewest: int) -> "Sequences":
-        """By share, of sequences in order of time."""
-        first, second = int(len(ordered) * TRAIN), int(len(ordered) * VALIDATION)
-        return cls(kind, list(ordered[:first]), list(ordered[first:second]), list(ordered[second:]), fewest)
+        """Split sequences, given in order of time, by the shares ``TRAIN`` and ``VALIDATION``."""
+        train_end, validation_end = int(len(ordered) * TRAIN), int(len(ordered) * VALIDATION)
+        return cls(
+            kind,
+            list(ordered[:train_end]),
+            list(ordered[train_end:validation_end]),
+            list(ordered[validation_end:]),
+            fewest,
+        )
 
 
 def sessions(plays: pl.DataFrame) -> list[list[str]]:
-    """Tracks of each session of each listener, sessions in order of their beginning."""
+    """Return the tracks of each session of each listener, in order of the start of the sessions."""
     ordered = plays.sort("user_id", "event_timestamp", "track_id").with_columns(
         starts=(
             (pl.col("event_timestamp").diff().dt.total_seconds() > PAUSE)
@@ -86,103 +92,114 @@ def sessions(plays: pl.DataFrame) -> list[list[str]]:
 
 
 def titles(tracks: pl.DataFrame) -> list[list[str]]:
-    """Words of distinct titles, in the order in which they came to be known."""
-    first = (
+    """Return the words of each distinct title, in order of event time."""
+    tracks_by_title = (
         tracks.drop_nulls("title")
         .sort("event_timestamp", "track_id")
         .unique("title", keep="first", maintain_order=True)
     )
-    return list({" ".join(told): told for title in first["title"].to_list() if (told := words(title))}.values())
+    return list(
+        {
+            " ".join(title_words): title_words
+            for title in tracks_by_title["title"].to_list()
+            if (title_words := words(title))
+        }.values()
+    )
 
 
 def tag_lines(tags: pl.DataFrame) -> list[list[str]]:
-    """The most frequent tags of each artist, artists in the order in which they were first tagged."""
-    plain = tags.with_columns(pl.col("tag").str.to_lowercase().str.strip_chars())
-    counted = plain.group_by("artist_id", "tag").len().sort("len", "tag", descending=[True, False])
-    line = counted.group_by("artist_id", maintain_order=True).agg(pl.col("tag").head(LINE), pl.len().alias("tags"))
-    since = plain.group_by("artist_id").agg(pl.col("event_timestamp").min())
-    enough = line.filter(pl.col("tags") >= FEWEST_TAGS).join(since, on="artist_id")
-    return enough.sort("event_timestamp", "artist_id")["tag"].to_list()
+    """Return the most frequent tags of each artist, in order of the first tag of the artists."""
+    normalized_tags = tags.with_columns(pl.col("tag").str.to_lowercase().str.strip_chars())
+    tag_counts = normalized_tags.group_by("artist_id", "tag").len().sort("len", "tag", descending=[True, False])
+    lines = tag_counts.group_by("artist_id", maintain_order=True).agg(pl.col("tag").head(LINE), pl.len().alias("tags"))
+    first_tagged = normalized_tags.group_by("artist_id").agg(pl.col("event_timestamp").min())
+    tagged_artists = lines.filter(pl.col("tags") >= FEWEST_TAGS).join(first_tagged, on="artist_id")
+    return tagged_artists.sort("event_timestamp", "artist_id")["tag"].to_list()
 
 
 def chosen(sequences: Sequences, orders: Sequence[int] = ORDERS) -> KneserNey:
-    """The order that predicts the validation sequences best."""
+    """Fit one model per order; return the one with the lowest perplexity on the validation sequences."""
     models = [KneserNey(order, sequences.fewest).fit(sequences.train) for order in orders]
     return models[int(np.argmin([model.perplexity(sequences.validation) for model in models]))]
 
 
 def perplexities(sequences: Sequences, model: KneserNey) -> dict[str, float]:
-    """Of the model and of those that know less, on test, each with the same vocabulary."""
+    """Return the test perplexity of the model and of two baselines, all with the same vocabulary."""
     return {
         "kneser_ney": model.perplexity(sequences.test),
         "how_often": KneserNey(1, sequences.fewest).fit(sequences.train).perplexity(sequences.test),
-        "pairs_plus_one": _laplace(sequences),
+        "pairs_plus_one": _laplace_perplexity(sequences),
     }
 
 
 def _evidence(sequences: Sequences, model: KneserNey) -> Evidence:
-    """Log perplexity of each of the first test sequences, beside that of how often items are."""
-    some = sequences.test[:MOST_UNITS]
-    plain = KneserNey(1, sequences.fewest).fit(sequences.train)
-    told = {
-        who: np.log([one.perplexity([told]) for told in some]) for who, one in ((OURS, model), ("how_often", plain))
+    """Return the log perplexity of the first test sequences, by the model and by item frequencies."""
+    tested = sequences.test[:MOST_UNITS]
+    unigrams = KneserNey(1, sequences.fewest).fit(sequences.train)
+    log_perplexities = {
+        name: np.log([language_model.perplexity([sequence]) for sequence in tested])
+        for name, language_model in ((OURS, model), ("how_often", unigrams))
     }
-    return Evidence.of("log_perplexity", ["|".join(told) for told in some], told)
+    return Evidence.of("log_perplexity", ["|".join(sequence) for sequence in tested], log_perplexities)
 
 
-def _laplace(sequences: Sequences) -> float:
-    known = KneserNey(1, sequences.fewest).fit(sequences.train).vocabulary
-    pairs: dict[tuple[str, str], int] = {}
-    before: dict[str, int] = {}
-    for told in sequences.train:
-        for first, second in _pairs(told, known):
-            pairs[first, second] = pairs.get((first, second), 0) + 1
-            before[first] = before.get(first, 0) + 1
-    logs = [
-        np.log((pairs.get((first, second), 0) + 1) / (before.get(first, 0) + len(known)))
-        for told in sequences.test
-        for first, second in _pairs(told, known)
+def _laplace_perplexity(sequences: Sequences) -> float:
+    vocabulary = KneserNey(1, sequences.fewest).fit(sequences.train).vocabulary
+    bigram_counts: dict[tuple[str, str], int] = {}
+    context_counts: dict[str, int] = {}
+    for sequence in sequences.train:
+        for first, second in _bigrams(sequence, vocabulary):
+            bigram_counts[first, second] = bigram_counts.get((first, second), 0) + 1
+            context_counts[first] = context_counts.get(first, 0) + 1
+    log_probabilities = [
+        np.log((bigram_counts.get((first, second), 0) + 1) / (context_counts.get(first, 0) + len(vocabulary)))
+        for sequence in sequences.test
+        for first, second in _bigrams(sequence, vocabulary)
     ]
-    return float(np.exp(-np.mean(logs))) if logs else float("nan")
+    return float(np.exp(-np.mean(log_probabilities))) if log_probabilities else float("nan")
 
 
-def _pairs(told: list[str], known: frozenset[str]) -> list[tuple[str, str]]:
-    items = ["", *(item if item in known else UNKNOWN for item in told), END]
+def _bigrams(sequence: list[str], vocabulary: frozenset[str]) -> list[tuple[str, str]]:
+    items = ["", *(item if item in vocabulary else UNKNOWN for item in sequence), END]
     return list(pairwise(items))
 
 
 def written(sequences: Sequences, model: KneserNey) -> dict[str, BleuMetrics]:
-    """Tag lines written from their first tag, against what listeners wrote."""
+    """Return BLEU of tag lines generated from their first tag, against the lines of listeners."""
     train = [*sequences.train, *sequences.validation]
-    often: dict[str, int] = {}
-    whole: dict[str, dict[tuple[str, ...], int]] = {}
+    tag_counts: dict[str, int] = {}
+    lines_by_first_tag: dict[str, dict[tuple[str, ...], int]] = {}
     for line in train:
         for tag in line:
-            often[tag] = often.get(tag, 0) + 1
-        same = whole.setdefault(line[0], {})
-        same[tuple(line)] = same.get(tuple(line), 0) + 1
-    most = sorted(often, key=lambda tag: (-often[tag], tag))
+            tag_counts[tag] = tag_counts.get(tag, 0) + 1
+        line_counts = lines_by_first_tag.setdefault(line[0], {})
+        line_counts[tuple(line)] = line_counts.get(tuple(line), 0) + 1
+    frequent_tags = sorted(tag_counts, key=lambda tag: (-tag_counts[tag], tag))
 
-    def commonest(first: str) -> list[str]:
-        lines = whole.get(first)
+    def most_common_line(first_tag: str) -> list[str]:
+        lines = lines_by_first_tag.get(first_tag)
         if not lines:
-            return [first, *most[: LINE - 1]]
+            return [first_tag, *frequent_tags[: LINE - 1]]
         return list(max(lines.items(), key=lambda pair: (pair[1], pair[0]))[0])
 
-    answers = {
-        "kneser_ney": [model.continued(line[:1], longest=LINE, twice=False) for line in sequences.test],
-        "commonest_line": [commonest(line[0]) for line in sequences.test],
-        "most_frequent": [[line[0], *(tag for tag in most if tag != line[0])][:LINE] for line in sequences.test],
+    generated = {
+        "kneser_ney": [
+            model.continue_sequence(line[:1], max_items=LINE, allow_repeats=False) for line in sequences.test
+        ],
+        "commonest_line": [most_common_line(line[0]) for line in sequences.test],
+        "most_frequent": [
+            [line[0], *(tag for tag in frequent_tags if tag != line[0])][:LINE] for line in sequences.test
+        ],
     }
-    truth = [", ".join(line) for line in sequences.test]
-    return {name: bleu([", ".join(line) for line in lines], truth) for name, lines in answers.items()}
+    references = [", ".join(line) for line in sequences.test]
+    return {name: bleu([", ".join(line) for line in lines], references) for name, lines in generated.items()}
 
 
 def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
-    """Fit to sessions, titles and tag lines, as far as there are any; measure; register.
+    """Fit sessions, titles and tag lines, each if there are enough; measure; register.
 
     Raises:
-        InputError: there are neither plays nor titles nor tags.
+        InputError: there are too few sessions, titles and tags.
     """
     clock = Clock(progress, 3)
     plays = scan(home, "plays").select("user_id", "track_id", "event_timestamp").collect()
@@ -191,33 +208,35 @@ def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
         Sequences.cut("titles", titles(scan(home, "tracks").collect()), fewest=2),
         Sequences.cut("tag_lines", tag_lines(scan(home, "tags").collect()), fewest=2),
     ]
-    kinds = [one for one in kinds if one.enough]
+    kinds = [sequences for sequences in kinds if sequences.enough]
     if not kinds:
         raise InputError(
-            expected="sessions, titles or tags, some dozens of them",
+            expected="dozens of sessions, titles or tags",
             found="too few",
             next_command="python -m transforms simulate",
         )
     clock.lap("sequences")
     metrics: dict[str, dict[str, float]] = {}
     files: dict[str, bytes] = {}
-    told, evidence = [], None
-    for one in kinds:
-        model = chosen(one)
-        evidence = evidence or _evidence(one, model)
-        for who, value in perplexities(one, model).items():
-            metrics[f"{one.kind}/{who}"] = {"perplexity": value, "rows": float(len(one.test))}
-        told.append(f"{len(one.train):,} {one.kind.replace('_', ' ')} (order {model.order})")
-        if one.kind == "tag_lines":
-            for who, found in written(one, model).items():
-                metrics.setdefault(f"{one.kind}/{who}", {"rows": float(found.rows)})["bleu"] = found.bleu
-                signature = found.signature
-            told[-1] += f", BLEU {signature}"
-        final = KneserNey(model.order, one.fewest).fit([*one.train, *one.validation, *one.test])
-        files[f"{one.kind}.json.gz"] = final.to_bytes()
+    summaries, evidence = [], None
+    for sequences in kinds:
+        model = chosen(sequences)
+        evidence = evidence or _evidence(sequences, model)
+        for name, value in perplexities(sequences, model).items():
+            metrics[f"{sequences.kind}/{name}"] = {"perplexity": value, "rows": float(len(sequences.test))}
+        summaries.append(f"{len(sequences.train):,} {sequences.kind.replace('_', ' ')} (order {model.order})")
+        if sequences.kind == "tag_lines":
+            for name, bleu_metrics in written(sequences, model).items():
+                metrics.setdefault(f"{sequences.kind}/{name}", {"rows": float(bleu_metrics.rows)})["bleu"] = (
+                    bleu_metrics.bleu
+                )
+                signature = bleu_metrics.signature
+            summaries[-1] += f", BLEU {signature}"
+        final = KneserNey(model.order, sequences.fewest).fit([*sequences.train, *sequences.validation, *sequences.test])
+        files[f"{sequences.kind}.json.gz"] = final.to_bytes()
     clock.lap("measured")
     about = (
-        f"What comes next. Learned from the older {TRAIN:.0%} of {'; '.join(told)}; asked about the newest "
+        f"What comes next. Learned from the older {TRAIN:.0%} of {'; '.join(summaries)}; asked about the newest "
         f"{1 - VALIDATION:.0%}. Rarer items are one unknown item."
     )
     newest = plays["event_timestamp"].max()
@@ -229,7 +248,7 @@ def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
         inputs=[("items", "string[]")],
         outputs=[("probability", "float64")],
         metrics=metrics,
-        learned_from=[" ".join(line) for one in kinds for line in one.train],
+        learned_from=[" ".join(line) for sequences in kinds for line in sequences.train],
         cutoff=round(newest.timestamp() * 1e6) if newest is not None else 0,  # type: ignore[union-attr]
         extra={"kind": "kneser_ney"},
         evidence=evidence,

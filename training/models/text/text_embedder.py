@@ -1,8 +1,8 @@
 """``TextEmbedder``: vectors and topics of texts.
 
-Learned, without labels, from every text, title, name and tag; the tags of an artist are one text, so that words that
-go together come to lie together. Measured by whether the tags that half of the listeners gave to an artist find those
-of the other half among all artists.
+The embedder is fitted, without labels, to every text, title, name and tag. The tags of an artist form one text, so that
+words of similar artists get similar vectors. The measure is a search: the tags that one half of the listeners gave to
+an artist must find, among all artists, the tags that the other half gave.
 """
 
 import hashlib
@@ -26,72 +26,74 @@ from transforms.pure.text.words import words
 from transforms.raw.read import scan
 
 FEWEST_TAGS = 3
-"""Different tags in each half, of an artist that is asked about."""
-MOST_ASKED = 3_000
+"""Minimum number of different tags of a test artist, in each half of the listeners."""
+MOST_ARTISTS = 3_000
 
 
 def tag_texts(tags: pl.DataFrame) -> dict[str, str]:
-    """Artist → its tags, each as often as the square root of how often it was given, rounded up."""
-    counted = tags.group_by("artist_id", "tag").len().sort("artist_id", "len", "tag", descending=[False, True, False])
-    found: dict[str, list[str]] = {}
-    for artist, tag, count in counted.iter_rows():
-        found.setdefault(artist, []).extend([tag] * int(np.ceil(np.sqrt(count))))
-    return {artist: ", ".join(told) for artist, told in found.items()}
+    """Return artist → text of its tags; each tag is repeated by the square root of its count, rounded up."""
+    tag_counts = (
+        tags.group_by("artist_id", "tag").len().sort("artist_id", "len", "tag", descending=[False, True, False])
+    )
+    tags_by_artist: dict[str, list[str]] = {}
+    for artist, tag, uses in tag_counts.iter_rows():
+        tags_by_artist.setdefault(artist, []).extend([tag] * int(np.ceil(np.sqrt(uses))))
+    return {artist: ", ".join(artist_tags) for artist, artist_tags in tags_by_artist.items()}
 
 
-def _known(home: Home, table: str, until: datetime | None) -> pl.DataFrame:
+def _rows_created_before(home: Home, table: str, until: datetime | None) -> pl.DataFrame:
     rows = scan(home, table)
     return (rows if until is None else rows.filter(pl.col("created_timestamp") < until)).collect()
 
 
 def corpus(home: Home, tags: pl.DataFrame, until: datetime | None = None) -> list[str]:
-    """Distinct texts to learn from: what was written, and of each artist the name with the tags."""
-    names = dict(_known(home, "artists", until).select("artist_id", "name").drop_nulls().iter_rows())
-    told = tag_texts(tags)
-    artists = [f"{names.get(artist, '')}. {told.get(artist, '')}" for artist in sorted({*names, *told})]
-    texts = _known(home, "texts", until).sort("created_timestamp", "text_id")["text"].to_list()
-    titles = _known(home, "tracks", until)["title"].drop_nulls().sort().to_list()
+    """Return the distinct training texts: texts, track titles, and for each artist the name with the tags."""
+    names = dict(_rows_created_before(home, "artists", until).select("artist_id", "name").drop_nulls().iter_rows())
+    artist_tags = tag_texts(tags)
+    artists = [f"{names.get(artist, '')}. {artist_tags.get(artist, '')}" for artist in sorted({*names, *artist_tags})]
+    texts = _rows_created_before(home, "texts", until).sort("created_timestamp", "text_id")["text"].to_list()
+    titles = _rows_created_before(home, "tracks", until)["title"].drop_nulls().sort().to_list()
     return list(dict.fromkeys([*texts, *artists, *titles]))
 
 
 def halves(tags: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Tags by listeners of one half and of the other, told apart by a digest of who they are."""
-    first = [hashlib.sha256(user.encode()).digest()[0] % 2 == 0 for user in tags["user_id"].to_list()]
-    mask = pl.Series(first, dtype=pl.Boolean)
+    """Split tags into those of two halves of the listeners, by a digest of the user id."""
+    in_first_half = [hashlib.sha256(user.encode()).digest()[0] % 2 == 0 for user in tags["user_id"].to_list()]
+    mask = pl.Series(in_first_half, dtype=pl.Boolean)
     return tags.filter(mask), tags.filter(~mask)
 
 
 def run(home: Home, *, until: datetime | None = None, progress: Progress = silent, seed: int = 0) -> TrainedResult:
-    """Fit, measure beside the words themselves, register.
+    """Fit, measure beside a search by words alone, register.
 
     Args:
         home: the data folder.
-        until: nothing that came to be known then or later is read; everything is if None.
-        progress: told after each stage.
-        seed: of the factorizations.
+        until: exclusive upper bound of the created time of the rows that are read; None reads all rows.
+        progress: callback after each stage.
+        seed: random seed of the factorizations.
 
     Raises:
-        InputError: there are not two texts that share words.
+        InputError: fewer than two texts share words.
     """
     clock = Clock(progress, 4)
-    tags = _known(home, "tags", until)
-    everything = corpus(home, tags, until)
-    if len(everything) < 2:
+    tags = _rows_created_before(home, "tags", until)
+    all_texts = corpus(home, tags, until)
+    if len(all_texts) < 2:
         raise InputError(
             expected="texts, titles, names or tags to learn from",
-            found=str(len(everything)),
+            found=str(len(all_texts)),
             next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
         )
     clock.lap("texts")
-    artists, ranks = asked_artists(home, tags, seed, until)
-    metrics = {who: _figures(told) for who, told in ranks.items()}
+    artists, ranks = rank_artists(home, tags, seed, until)
+    metrics = {name: _figures(name_ranks) for name, name_ranks in ranks.items()}
     clock.lap("measured")
-    final = latent.fit([words(text) for text in everything], seed=seed)
+    final = latent.fit([words(text) for text in all_texts], seed=seed)
     clock.lap("fit")
-    asked = round(next(iter(metrics.values()), {}).get("rows", 0))
+    artist_count = round(next(iter(metrics.values()), {}).get("rows", 0))
     about = (
-        f"Vectors of {final.dimensions} and {len(final.topics)} topics, from {len(everything):,} texts. Asked about: "
-        f"{asked:,} artists, whose tags by half of the listeners are to find those by the other half."
+        f"Vectors of {final.dimensions} and {len(final.topics)} topics, from {len(all_texts):,} texts. Asked about: "
+        f"{artist_count:,} artists, whose tags by half of the listeners are to find those by the other half."
     )
     version = registered(
         home,
@@ -100,8 +102,8 @@ def run(home: Home, *, until: datetime | None = None, progress: Progress = silen
         files={"model.npz": final.to_bytes()},
         outputs=[("vector", f"float32[{final.dimensions}]"), ("topics", f"float32[{len(final.topics)}]")],
         metrics=metrics,
-        learned_from=everything,
-        cutoff=_newest(home, tags, until),
+        learned_from=all_texts,
+        cutoff=_newest_created(home, tags, until),
         extra={"fit": final.fit, "topics": [final.topic_words(topic) for topic in range(len(final.topics))]},
         evidence=_evidence(artists, ranks),
     )
@@ -110,68 +112,71 @@ def run(home: Home, *, until: datetime | None = None, progress: Progress = silen
 
 
 def _evidence(artists: Sequence[str], ranks: Mapping[str, np.ndarray]) -> Evidence | None:
-    """Reciprocal ranks; chance has them in any order, so that of each artist is the mean."""
+    """Return reciprocal ranks by artist. A random order has no rank of its own per artist, so each gets the mean."""
     if not artists:
         return None
-    told = {OURS if who == EMBEDDER else who: 1 / rank for who, rank in ranks.items()}
-    told["chance"] = np.full(len(artists), told["chance"].mean())
-    return Evidence.of("reciprocal_rank", artists, told, higher_is_better=True)
+    reciprocal_ranks = {OURS if name == EMBEDDER else name: 1 / rank for name, rank in ranks.items()}
+    reciprocal_ranks["chance"] = np.full(len(artists), reciprocal_ranks["chance"].mean())
+    return Evidence.of("reciprocal_rank", artists, reciprocal_ranks, higher_is_better=True)
 
 
-def _newest(home: Home, tags: pl.DataFrame, until: datetime | None) -> int:
-    tables = [_known(home, table, until) for table in ("texts", "tracks", "artists")]
-    known = [table["created_timestamp"].dt.timestamp("us").max() for table in (*tables, tags)]
-    return max((int(moment) for moment in known if moment is not None), default=0)  # type: ignore[arg-type]
+def _newest_created(home: Home, tags: pl.DataFrame, until: datetime | None) -> int:
+    tables = [_rows_created_before(home, table, until) for table in ("texts", "tracks", "artists")]
+    newest = [table["created_timestamp"].dt.timestamp("us").max() for table in (*tables, tags)]
+    return max((int(moment) for moment in newest if moment is not None), default=0)  # type: ignore[arg-type]
 
 
 def measured(home: Home, tags: pl.DataFrame, seed: int, until: datetime | None = None) -> dict[str, dict[str, float]]:
-    """Recall@10 and mean reciprocal rank of the embedder and of words; empty where too few artists have tags."""
-    return {who: _figures(told) for who, told in asked_artists(home, tags, seed, until)[1].items()}
+    """Return recall@10 and mean reciprocal rank of the embedder and its baselines; empty for too few artists."""
+    return {name: _figures(ranks) for name, ranks in rank_artists(home, tags, seed, until)[1].items()}
 
 
-def asked_artists(
+def rank_artists(
     home: Home, tags: pl.DataFrame, seed: int, until: datetime | None = None
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Artists with enough tags, and who → (n,) rank of each one's own tags; none where these are too few."""
-    ours, theirs = halves(tags)
-    several = pl.col("tag").n_unique() >= FEWEST_TAGS
-    both = [
-        set(half.group_by("artist_id").agg(several.alias("ok")).filter("ok")["artist_id"]) for half in (ours, theirs)
+    """Return artists with enough tags, and method → (n,) rank of each artist's own tags; empty for too few artists."""
+    first_half, second_half = halves(tags)
+    enough_tags = pl.col("tag").n_unique() >= FEWEST_TAGS
+    artists_by_half = [
+        set(half.group_by("artist_id").agg(enough_tags.alias("ok")).filter("ok")["artist_id"])
+        for half in (first_half, second_half)
     ]
-    artists = sorted(both[0] & both[1])
+    artists = sorted(artists_by_half[0] & artists_by_half[1])
     if len(artists) < 20:
         return [], {}
-    if len(artists) > MOST_ASKED:
-        artists = np.random.default_rng(seed).choice(artists, MOST_ASKED, replace=False).tolist()
-    learned = latent.fit([words(text) for text in corpus(home, ours, until)], seed=seed)
-    questions, answers = tag_texts(ours), tag_texts(theirs)
-    asked = [words(questions[artist]) for artist in artists]
-    told = [words(answers[artist]) for artist in artists]
+    if len(artists) > MOST_ARTISTS:
+        artists = np.random.default_rng(seed).choice(artists, MOST_ARTISTS, replace=False).tolist()
+    embedder = latent.fit([words(text) for text in corpus(home, first_half, until)], seed=seed)
+    query_texts, target_texts = tag_texts(first_half), tag_texts(second_half)
+    queries = [words(query_texts[artist]) for artist in artists]
+    targets = [words(target_texts[artist]) for artist in artists]
     return artists, {
-        EMBEDDER: _ranks(learned.vectors(asked) @ learned.vectors(told).T),
-        "words_alone": _ranks(_words_alone(learned, asked, told)),
+        EMBEDDER: _ranks(embedder.vectors(queries) @ embedder.vectors(targets).T),
+        "words_alone": _ranks(_word_similarity(embedder, queries, targets)),
         "chance": np.arange(1.0, len(artists) + 1),
     }
 
 
-def _words_alone(learned: LatentText, asked: Sequence[list[str]], told: Sequence[list[str]]) -> np.ndarray:
+def _word_similarity(embedder: LatentText, queries: Sequence[list[str]], targets: Sequence[list[str]]) -> np.ndarray:
     from scipy.sparse import csr_array
 
-    rows = [learned.spaces[0].rows(part) for part in (asked, told)]
-    first, second = (csr_array((one.values, one.terms, one.starts), shape=(len(one), one.width)) for one in rows)
+    rows = [embedder.spaces[0].rows(texts) for texts in (queries, targets)]
+    first, second = (
+        csr_array((matrix.values, matrix.terms, matrix.starts), shape=(len(matrix), matrix.width)) for matrix in rows
+    )
     return np.asarray((first @ second.T).todense())
 
 
-def _ranks(likeness: np.ndarray) -> np.ndarray:
-    own = np.diag(likeness)[:, None]
-    return np.asarray(1 + (likeness > own).sum(axis=1) + ((likeness == own).sum(axis=1) - 1) / 2)
+def _ranks(similarity: np.ndarray) -> np.ndarray:
+    own = np.diag(similarity)[:, None]
+    return np.asarray(1 + (similarity > own).sum(axis=1) + ((similarity == own).sum(axis=1) - 1) / 2)
 
 
-def _figures(rank: np.ndarray) -> dict[str, float]:
+def _figures(ranks: np.ndarray) -> dict[str, float]:
     return {
-        "recall_at_10": float((rank <= 10).mean()),
-        "mean_reciprocal_rank": float((1 / rank).mean()),
-        "rows": len(rank),
+        "recall_at_10": float((ranks <= 10).mean()),
+        "mean_reciprocal_rank": float((1 / ranks).mean()),
+        "rows": len(ranks),
     }
 
 
