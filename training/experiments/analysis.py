@@ -9,7 +9,7 @@ from feature_repo.experiments import Experiment
 from feature_repo.home import Home
 from training.experiments import cuped, fixed, sequential
 from training.experiments.fixed import Effect
-from training.experiments.metrics import Measured, measure
+from training.experiments.metrics import Measurements, measure
 from training.experiments.power import listeners
 from training.experiments.sample_ratio import SampleRatio, sample_ratio
 
@@ -63,7 +63,7 @@ class Analysis:
     """
 
     experiment: Experiment
-    measured: Measured
+    measured: Measurements
     ratio: SampleRatio
     comparisons: list[Comparison] = field(default_factory=list)
     needed: int | None = None
@@ -85,7 +85,7 @@ def analyse(home: Home, experiment: Experiment, *, always: bool = False) -> Anal
     return analysed(experiment, measure(home, experiment), always=always)
 
 
-def analysed(experiment: Experiment, measured: Measured, *, always: bool = False) -> Analysis:
+def analysed(experiment: Experiment, measured: Measurements, *, always: bool = False) -> Analysis:
     """The same of what was measured."""
     weights = [variant.weight for variant in experiment.variants]
     ratio = sample_ratio(list(measured.sizes.values()), weights if experiment.mode == "fixed" else [1] * len(weights))
@@ -101,7 +101,7 @@ def analysed(experiment: Experiment, measured: Measured, *, always: bool = False
     )
 
 
-def _of_metric(experiment: Experiment, measured: Measured, metric: str, always: bool) -> list[Comparison]:
+def _of_metric(experiment: Experiment, measured: Measurements, metric: str, always: bool) -> list[Comparison]:
     values, before = measured.values[metric], measured.before.get(metric)
     first, *others = (variant.name for variant in experiment.variants)
     if any(len(values[arm]) < FEWEST for arm in (first, *others)):
@@ -150,7 +150,7 @@ def _judged(experiment: Experiment, one: Comparison, p_value: float) -> Comparis
     return Comparison(**{**one.__dict__, "p_adjusted": p_value, "role": role, "verdict": verdict})
 
 
-def _verdict(experiment: Experiment, measured: Measured, ratio: SampleRatio, comparisons: list[Comparison]) -> str:
+def _verdict(experiment: Experiment, measured: Measurements, ratio: SampleRatio, comparisons: list[Comparison]) -> str:
     if ratio.verdict == "mismatch" and experiment.mode == "fixed":
         return "The arms do not have the sizes that they should have, so nothing can be read from this: find out why."
     broken = [one for one in comparisons if one.role == "guardrail" and one.verdict == "broken"]

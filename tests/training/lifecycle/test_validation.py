@@ -153,7 +153,7 @@ def _features(count: int = 800, seed: int = 0) -> tuple[dict[str, np.ndarray], n
 def _looked_at(
     features: dict[str, np.ndarray], labels: np.ndarray, before: dict[str, dict[str, np.ndarray]] | None = None
 ) -> list[Check]:
-    return training_data.looked_at([Sample({"feature_service": "v1"}, features, labels)], Gates(), before)
+    return training_data.check_training_sets([Sample({"feature_service": "v1"}, features, labels)], Gates(), before)
 
 
 def test_a_feature_that_is_the_label_in_disguise_is_found() -> None:
