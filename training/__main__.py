@@ -62,10 +62,10 @@ def mel_cnn(
 @app.command()
 def forecast() -> None:
     """Let the promoted forecasters speak from the end of the data on, and write it back as features."""
-    from training.train import forecast as speak
+    from training.train import forecast as write_forecasts
 
     with progress("forecast") as tell:
-        written = speak(Home.from_env(), progress=tell)
+        written = write_forecasts(Home.from_env(), progress=tell)
     for view, rows in written.items():
         say(f"{view:26}{rows:>10,} rows")
     say("Next: python -m feature_repo materialize, then: python -m inference forecast --help")
@@ -80,10 +80,10 @@ def off_policy() -> None:
     from training.evaluate.off_policy import by_exploration
     from transforms.logged.impressions import impressions
 
-    shown = impressions(Home.from_env())
-    say(f"{shown.height:,} slots, {shown['explored'].sum():,} explored, {shown['reward'].sum():,.0f} played")
-    for name, found in by_exploration(shown).items():
-        say(f"{name:24}{found.value:9.4f} ± {found.interval:.4f}  (as good as {found.effective:,.0f} slots)")
+    slots = impressions(Home.from_env())
+    say(f"{slots.height:,} slots, {slots['explored'].sum():,} explored, {slots['reward'].sum():,.0f} played")
+    for name, estimate in by_exploration(slots).items():
+        say(f"{name:24}{estimate.value:9.4f} ± {estimate.interval:.4f}  (as good as {estimate.effective:,.0f} slots)")
 
 
 @app.command()
@@ -104,11 +104,11 @@ def audit(
     from transforms.logged.lookups import days_ago
 
     home = Home.from_env()
-    found = run(service, home=home, since=days_ago(days) if days else None, most=rows)
-    for line in report.lines(found):
+    result = run(service, home=home, since=days_ago(days) if days else None, most=rows)
+    for line in report.lines(result):
         say(line)
-    failures = found.failures(mismatches, psi)
-    say(f"report: {report.write(found, home, failures, html)}")
+    failures = result.failures(mismatches, psi)
+    say(f"report: {report.write(result, home, failures, html)}")
     for failure in failures:
         say(f"FAILED  {failure}")
     raise typer.Exit(1 if failures else 0)
@@ -128,10 +128,10 @@ def experiment(
     from training.experiments.analysis import analyse
 
     home = Home.from_env()
-    found = analyse(home, experiments.one(experiments.read(home), name), always=always)
-    for line in report.lines(found):
+    analysis = analyse(home, experiments.one(experiments.read(home), name), always=always)
+    for line in report.lines(analysis):
         say(line)
-    say(f"page: {report.write(found, home, html)}")
+    say(f"page: {report.write(analysis, home, html)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The whole lifecycle, and training again when it is due."""
+"""Commands of the whole lifecycle, and of retraining."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from feature_repo.home import Home
 
 
 def install(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Adds the commands."""
     app.command()(lifecycle)
     app.command()(retrain)
 
@@ -37,7 +37,7 @@ def lifecycle(
 
     pipeline = MLPipeline(data_source=source, deployment_target=target, models=tuple(what or ("all",)))
     with progress("lifecycle") as tell:
-        found = pipeline.run(
+        result = pipeline.run(
             experiment,
             auto_deploy=deploy,
             monitoring_enabled=monitor,
@@ -47,10 +47,10 @@ def lifecycle(
                 f"{stage.name:40}{'as before' if stage.cached else f'{stage.seconds:7.1f} s':>10}  {stage.told}"
             ),
         )
-    Console(width=max(140, Console().width)).print(table(found.outcomes))
-    for one in found.watched:
-        say(f"{one.model} {one.version}: {'; '.join(one.reasons) if one.due else 'nothing is due'}")
-    say(f"MLflow run {found.mlflow_run} of {found.experiment}")
+    Console(width=max(140, Console().width)).print(table(result.outcomes))
+    for status in result.watched:
+        say(f"{status.model} {status.version}: {'; '.join(status.reasons) if status.due else 'nothing is due'}")
+    say(f"MLflow run {result.mlflow_run} of {result.experiment}")
 
 
 def retrain(
@@ -70,10 +70,10 @@ def retrain(
 
     home, policy = Home.from_env(), triggers.Policy(days, growth, drifted, decay)
     with progress("retrain"):
-        watched = triggers.retrain(home, named(what), policy, act=not look)
-    came = {told["model"]: told["came"] for told in triggers.decisions(home)}
-    if not watched:
+        statuses = triggers.retrain(home, named(what), policy, act=not look)
+    results = {decision["model"]: decision["came"] for decision in triggers.decisions(home)}
+    if not statuses:
         say("no champion. Next: python -m training run NAME && python -m training promote NAME")
-    for one in watched:
-        say(f"{one.model} {one.version}: {'; '.join(one.reasons or one.found)}")
-        say(f"  {came[one.model]}")
+    for status in statuses:
+        say(f"{status.model} {status.version}: {'; '.join(status.reasons or status.found)}")
+        say(f"  {results[status.model]}")

@@ -1,4 +1,4 @@
-"""Search for parameters, and explain what was found."""
+"""Commands to search parameters and to explain models."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from feature_repo.home import Home
 
 
 def install(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Adds the commands."""
     app.command()(tune)
     app.command()(explain)
     app.command()(report)
@@ -34,7 +34,7 @@ def tune(
     from training.tuning.search import search
 
     with progress(f"tune {name}") as tell:
-        found = search(
+        result = search(
             Home.from_env(),
             name,
             minutes=minutes,
@@ -43,7 +43,7 @@ def tune(
             without=tuple(filter(None, without.split(","))),
             progress=tell,
         )
-    for line in found.lines():
+    for line in result.lines():
         say(line)
 
 
@@ -55,8 +55,8 @@ def explain(
     from training.explain.explained import explain as run_it
 
     with progress(f"explain {name}") as tell:
-        found = run_it(Home.from_env(), name, rows=rows, progress=tell)
-    for line in found.lines():
+        explanation = run_it(Home.from_env(), name, rows=rows, progress=tell)
+    for line in explanation.lines():
         say(line)
 
 

@@ -54,8 +54,8 @@ class MLPipeline:
     """All stages from raw data to serving.
 
     Attributes:
-        data_source: ``simulate``; a format and a path, such as ``movielens:/data/ml-100k``; or None to use the data that
-            the data folder has already.
+        data_source: ``simulate``; a format and a path, such as ``movielens:/data/ml-100k``; or None to use the data
+            that the data folder has already.
         feature_store: the data folder; that of ``REFRAIN_HOME`` if None.
         model_registry: address of a second MLflow that also records the run; only the data folder's own if None.
         deployment_target: ``local`` for the servers on this data folder, ``container:PATH`` or ``kubernetes:PATH`` for
@@ -241,7 +241,7 @@ class MLPipeline:
         deployed: dict[str, int],
         watched: Sequence[triggers.ChampionStatus],
     ) -> str:
-        """Records the run in MLflow: parameters, seconds of each stage, figure of each model, and the whole as a file."""
+        """Records the run in MLflow: parameters, seconds of each stage, figure of each model, and all as one file."""
         record = {
             "experiment": experiment,
             "at": datetime.now(UTC).isoformat(),

@@ -17,7 +17,7 @@ from inference.experiments.assignment import arm_of
 from training.__main__ import app
 from training.experiments import report
 from training.experiments.analysis import analysed
-from training.experiments.metrics import Measured, measure
+from training.experiments.metrics import Measurements, measure
 from transforms.raw.read import scan
 
 ARMS = ("control", "new")
@@ -113,7 +113,7 @@ def test_nobody_exposed_is_an_error(own_world: Home) -> None:
         measure(own_world, EXPERIMENT)
 
 
-def _measured(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measured:
+def _measured(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measurements:
     rng = np.random.default_rng(0)
     values, before = {}, {}
     for metric in ("plays", "skip_rate"):
@@ -121,7 +121,7 @@ def _measured(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measu
         shift = shifts.get(metric, 0.0)
         values[metric] = {arm: known[arm] + rng.normal(0, 1, len(known[arm])) + shift * (arm == "new") for arm in ARMS}
         before[metric] = known
-    return Measured(dict(zip(ARMS, sizes, strict=True)), 0, 0, values, before)
+    return Measurements(dict(zip(ARMS, sizes, strict=True)), 0, 0, values, before)
 
 
 def _with(*rails: Guardrail) -> Experiment:

@@ -69,7 +69,7 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
     registry.promote(own_world, "own_model", 1)
     registry.promote(own_world, "own_model", 2, reason="better")
     lines = "\n".join(compare(own_world, "own_model", 2, 1))
-    assert "that both were asked about" in lines
+    assert "that both tests share" in lines
     assert registry.rollback(own_world, "own_model") == 1
     assert registry.champion_of(own_world, "own_model") == 1
     assert [told["version"] for told in registry.promotions(own_world, "own_model")] == [1, 2, 1]

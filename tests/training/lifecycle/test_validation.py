@@ -160,7 +160,7 @@ def test_a_feature_that_is_the_label_in_disguise_is_found() -> None:
     features, labels = _features()
     plain = _looked_at(features, labels)
     assert all(check.passed for check in plain)
-    told = training_data.tells(features["v__kind"], labels, "binary")
+    told = training_data.label_association(features["v__kind"], labels, "binary")
     assert told < 0.6  # a kind's mean must not be told by the row's own label
     disguised = features | {"v__after": labels * 3 + np.random.default_rng(1).normal(0, 0.1, len(labels))}
     leak = _looked_at(disguised, labels)[0]
