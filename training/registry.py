@@ -350,12 +350,12 @@ def promote_by_itself(home: Home, name: str, version: int, decision: Decision | 
     """Promotes a version if it passed its gates and nobody rolled it back. Returns what was done, in words."""
     champion = champion_of(home, name)
     if champion == version:
-        return f"kept {version}: it was trained of the same code and data"
+        return f"kept {version}: it was trained with the same code and data"
     if decision is None or not decision.may_serve:
         reasons = "; ".join(decision.reasons) if decision else "nothing was decided"
         return f"kept {champion}: version {version} may not serve: {reasons}"
     if version in rolled_back(home, name):
-        return f"kept {champion}: somebody went back from version {version}"
+        return f"kept {champion}: version {version} was rolled back"
     promote(home, name, version, reason=reason)
     return f"promoted {version}"
 

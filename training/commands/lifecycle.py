@@ -18,17 +18,17 @@ def lifecycle(
     what: Annotated[list[str] | None, typer.Argument(help="models or families; all if left out")] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="simulate, or FORMAT:PATH such as movielens:/data/ml-100k; what is there if left out"),
+        typer.Option(help="simulate, or FORMAT:PATH such as movielens:/data/ml-100k; existing data if left out"),
     ] = None,
     target: Annotated[str, typer.Option(help="local, local:URL, container:PATH or kubernetes:PATH")] = "local",
-    experiment: Annotated[str, typer.Option(help="name of the record in MLflow")] = "lifecycle",
-    deploy: Annotated[bool, typer.Option("--deploy", help="promote what passes its gates")] = False,
-    monitor: Annotated[bool, typer.Option("--monitor/--no-monitor", help="look at the champions afterwards")] = True,
-    again: Annotated[bool, typer.Option("--again", help="do every stage, even where nothing has changed")] = False,
+    experiment: Annotated[str, typer.Option(help="name of the experiment in MLflow")] = "lifecycle",
+    deploy: Annotated[bool, typer.Option("--deploy", help="promote versions that pass their gates")] = False,
+    monitor: Annotated[bool, typer.Option("--monitor/--no-monitor", help="check the champions afterwards")] = True,
+    again: Annotated[bool, typer.Option("--again", help="run every stage, even if nothing has changed")] = False,
 ) -> None:
-    """Ingest, features, apply, train, validate, register, deploy, monitor: what is left to do of it.
+    """Ingest, features, apply, train, validate, register, deploy, monitor: every stage that is not up to date.
 
-    May be killed at any moment; the same again goes on.
+    The command may be killed at any moment; run it again to resume.
     """
     from rich.console import Console
 
@@ -55,15 +55,15 @@ def lifecycle(
 
 def retrain(
     what: Annotated[str, typer.Argument(help="a model, a family, or all")] = "all",
-    days: Annotated[float, typer.Option(min=0, help="of events since the champion was trained")] = 7.0,
-    growth: Annotated[float, typer.Option(min=0, help="of a raw table since it was trained, as a share")] = 0.1,
+    days: Annotated[float, typer.Option(min=0, help="days of events since the champion was trained")] = 7.0,
+    growth: Annotated[float, typer.Option(min=0, help="growth of a raw table since then, as a share")] = 0.1,
     drifted: Annotated[float, typer.Option(min=0, help="share of the features that may have drifted")] = 0.2,
-    decay: Annotated[float, typer.Option(min=0, help="of the figure on what came since, as a share")] = 0.1,
-    look: Annotated[bool, typer.Option("--look", help="say what is due, and train nothing")] = False,
+    decay: Annotated[float, typer.Option(min=0, help="loss of the figure on newer rows, as a share")] = 0.1,
+    look: Annotated[bool, typer.Option("--look", help="show what is due, and train nothing")] = False,
 ) -> None:
-    """Train again what is due by age, volume, drift or decay; promote what passes its gates. For cron.
+    """Retrain models that are due by age, volume, drift or decay; promote versions that pass their gates. For cron.
 
-    Every decision is kept with its reasons in data/pipeline/, in retraining.jsonl.
+    Every decision is stored with its reasons in data/pipeline/, in retraining.jsonl.
     """
     from training.models.find import named
     from training.pipeline import triggers

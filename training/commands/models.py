@@ -21,15 +21,15 @@ def install(app: typer.Typer) -> None:
 
 def run(
     what: Annotated[str, typer.Argument(help="a model, a family of models, or all; 'list --all' shows them")],
-    again: Annotated[bool, typer.Option("--again", help="train even where nothing has changed")] = False,
+    again: Annotated[bool, typer.Option("--again", help="train even if nothing has changed")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="models at a time")] = 2,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="parameter of one model, such as learner=xgboost or trees=300")
     ] = None,
 ) -> None:
-    """Train on the data folder's features, measure on the last of them, put to the gates, register as challenger.
+    """Train on the data folder's features, test on the newest rows, check the gates, register as challenger.
 
-    What is made of the same code and data as a registered version is not trained again.
+    A model with the same code, data and parameters as a registered version is not trained again.
     """
     from feature_repo.errors import InputError
     from training.models.find import named
@@ -48,15 +48,15 @@ def run(
     for line in outcome.lines:
         say(line)
     if outcome.cached:
-        say(f"{what} {outcome.version} is of the same code and data. To train in any case: --again")
+        say(f"{what} {outcome.version} has the same code and data. To train in any case: --again")
     for check in outcome.decision.checks if outcome.decision else ():
         say(f"{check.verdict:7}{check.name}: {check.told}")
 
 
 def list_(
-    every: Annotated[bool, typer.Option("--all", help="models that can be trained, too")] = False,
+    every: Annotated[bool, typer.Option("--all", help="list models that can be trained, too")] = False,
 ) -> None:
-    """Registered bundles, newest first."""
+    """List registered bundles, newest first."""
     from training.models.find import models
     from training.registry import versions
 
@@ -87,7 +87,7 @@ def compare(
     first: Annotated[int | None, typer.Argument(help="version; the challenger if left out")] = None,
     second: Annotated[int | None, typer.Argument(help="version; the champion if left out")] = None,
 ) -> None:
-    """Two versions on what both were asked about, with intervals; segments; gates."""
+    """Compare two versions on the test units that both share, with intervals, segments and gates."""
     from training.compare import compare as run_it
 
     for line in run_it(Home.from_env(), name, first, second):
@@ -98,9 +98,9 @@ def promote(
     name: Name,
     version: Annotated[int | None, typer.Argument(help="the challenger if left out")] = None,
     alias: Annotated[str, typer.Option("--as", help="champion, challenger or shadow")] = "champion",
-    anyway: Annotated[bool, typer.Option("--anyway", help="although it failed a gate")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="even if it failed a gate")] = False,
 ) -> None:
-    """Make a version the champion. Running servers take it within a second; one that failed a gate needs --anyway."""
+    """Make a version the champion. Running servers load it within a second; one that failed a gate needs --anyway."""
     from feature_repo.errors import BundleError
     from training import registry
     from training.models.base import FamilyModel
@@ -126,7 +126,7 @@ def promote(
 
 
 def rollback(name: Name) -> None:
-    """Make the version champion again that was it before."""
+    """Make the previous champion the champion again."""
     from training import registry
 
     home = Home.from_env()

@@ -305,7 +305,7 @@ def _due_champions(statuses: list[triggers.ChampionStatus], watched: Sequence[tr
     """Adds the checked champions to ``statuses``, and says which are due."""
     statuses.extend(watched)
     due = [status.model for status in watched if status.due]
-    return f"{len(watched)} champions looked at; {f'to train again: {chr(44).join(due)}' if due else 'none is due'}"
+    return f"{len(watched)} champions checked; {f'to train again: {chr(44).join(due)}' if due else 'none is due'}"
 
 
 def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:

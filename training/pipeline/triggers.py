@@ -85,7 +85,7 @@ def retrain(
     statuses = watch(home, models, policy)
     by_name = {model.name: model for model in models}
     for status in statuses:
-        result = "only looked at"
+        result = "only checked"
         if not status.due:
             result = "kept: nothing is due"
         elif act:

@@ -1,6 +1,7 @@
 """Checks of a training set before a model learns from it.
 
-What makes learning pointless raises an error with the next command. What a person should know becomes a ``Check``.
+A set that nothing can be learned from raises an error with the next command. Everything else that a person should know
+becomes a ``Check``.
 """
 
 from collections.abc import Mapping, Sequence
