@@ -70,7 +70,7 @@ def _gates(decision: Decision) -> str:
         )
         for check in decision.checks
     ]
-    return "<h2>Gates</h2>" + svg.table(["", "gate", "found"], rows)
+    return "<h2>Gates</h2>" + svg.table(["", "gate", "result"], rows)
 
 
 def _verdict(check: Check) -> tuple[str, str]:
@@ -81,7 +81,7 @@ def _verdict(check: Check) -> tuple[str, str]:
 def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
     html = "<h2>How good it is</h2>"
     if evidence is not None:
-        figures = {who: evidence.figure(who) for who in evidence.values}
+        figures = {model_name: evidence.figure(model_name) for model_name in evidence.values}
         better = "higher" if evidence.higher_is_better else "lower"
         model_figure = figures[OURS]
         clusters = f" in {model_figure.clusters:,} clusters" if model_figure.clusters < model_figure.units else ""
@@ -89,22 +89,26 @@ def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
             f"<p>{svg.escape(evidence.metric)}, {better} is better, over {model_figure.units:,} test units{clusters}; "
             f"95 % intervals by bootstrap.</p>"
         )
-        rows = [(manifest.name if who == OURS else who, *_interval_cells(figure)) for who, figure in figures.items()]
-        html += svg.table(["who", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3))
-        gains = [(who, evidence.gain(who)) for who in evidence.baselines]
+        rows = [
+            (manifest.name if model_name == OURS else model_name, *_interval_cells(figure))
+            for model_name, figure in figures.items()
+        ]
+        html += svg.table(["model", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3))
+        gains = [(model_name, evidence.gain(model_name)) for model_name in evidence.baselines]
         if gains:
-            gain_rows = [(f"than {who}", gain.low, gain.mean, gain.high) for who, gain in gains]
+            gain_rows = [(f"than {model_name}", gain.low, gain.mean, gain.high) for model_name, gain in gains]
             html += svg.intervals("Better by (right of the line)", gain_rows)
     names = list(dict.fromkeys(name for figure in manifest.metrics.values() for name in figure))
     names_shown = names[:8]
     if names_shown:
-        rows_of_metrics = [
-            (who, *(_number(figure.get(name)) for name in names_shown)) for who, figure in manifest.metrics.items()
+        metric_rows = [
+            (model_name, *(_number(figure.get(name)) for name in names_shown))
+            for model_name, figure in manifest.metrics.items()
         ]
         html += "<h3>All figures of the test</h3>"
         html += svg.table(
-            ["who", *(name.replace("_", " ") for name in names_shown)],
-            rows_of_metrics,
+            ["model", *(name.replace("_", " ") for name in names_shown)],
+            metric_rows,
             numbers=range(1, len(names_shown) + 1),
         )
     return html

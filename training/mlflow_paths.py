@@ -27,7 +27,7 @@ _PLACES = (
 _LOCAL = re.compile(rf"(?P<folder>(?P<scheme>file://)?/.*)/{ARTIFACTS}/[^/]+")
 
 
-def bring_home(home: Home) -> int:
+def correct_paths(home: Home) -> int:
     """Corrects the paths if the data folder lies elsewhere than when they were written.
 
     Other locations, such as in an object store, stay as they are.

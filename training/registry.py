@@ -30,8 +30,8 @@ from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
 from feature_repo.urls import file_url, sqlite_url
 from training.bundle import SAMPLE, BundleManifest, amend
-from training.datasets.sample import Sample, kept, read
-from training.mlflow_paths import ARTIFACTS, DATABASE, bring_home
+from training.datasets.sample import Sample, samples_from_bytes, samples_to_bytes
+from training.mlflow_paths import ARTIFACTS, DATABASE, correct_paths
 from training.models.base import Gates
 from training.validation.evidence import EVIDENCE, Evidence
 from training.validation.gates import Decision, decide
@@ -94,7 +94,7 @@ def client(home: Home) -> "MlflowClient":
     home.ensure().mlflow.mkdir(exist_ok=True)
     address = sqlite_url(home.mlflow / DATABASE, driver=_DRIVER)
     with _reachable(home):
-        bring_home(home)
+        correct_paths(home)
         return MlflowClient(tracking_uri=address, registry_uri=address)
 
 
@@ -251,7 +251,7 @@ def _add_files(
     if evidence is not None:
         files[EVIDENCE] = evidence.to_bytes()
     if training_sets:
-        files[SAMPLE] = kept(training_sets)
+        files[SAMPLE] = samples_to_bytes(training_sets)
     files[CARD] = draw(folder, manifest, evidence, decision, lineage).encode()
     amend(folder, files)
 
@@ -313,7 +313,7 @@ def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
 def learned_from(home: Home, name: str, version: int) -> dict[str, dict[str, np.ndarray]] | None:
     """Reads the sample of a version's training sets: service → feature → values; None if it has none."""
     try:
-        return read((home.bundles(name) / str(version) / SAMPLE).read_bytes())
+        return samples_from_bytes((home.bundles(name) / str(version) / SAMPLE).read_bytes())
     except (OSError, ValueError):
         return None
 

@@ -14,10 +14,10 @@ from training.checks.answers import answers_as_trained, answers_one_by_one
 from training.checks.files import files_are_whole
 from training.checks.onnx_models import onnx_models_load
 from training.checks.service import service_is_applied
-from training.checks.telling import manifest_tells_all
+from training.checks.telling import manifest_is_complete
 
 CHECKS: tuple[Callable[[Bundle, Home], None], ...] = (
-    manifest_tells_all,
+    manifest_is_complete,
     files_are_whole,
     service_is_applied,
     onnx_models_load,

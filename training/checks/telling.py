@@ -8,7 +8,7 @@ from feature_repo.home import Home
 from training.checks.broken import broken
 
 
-def manifest_tells_all(bundle: Bundle, home: Home) -> None:
+def manifest_is_complete(bundle: Bundle, home: Home) -> None:
     """Checks that names are unique, outputs exist, figures are numbers, and the cutoff is a date."""
     manifest = bundle.manifest
     for part in ("inputs", "outputs"):

@@ -85,7 +85,7 @@ class TrainingSet:
             rows: rows of a batch. The offline store's memory limit decides how much is joined at once.
             progress: callback for the number of joined rows.
         """
-        yield from regrouped(self._pull(progress) if self._data is None else [self._data], rows)
+        yield from rebatched(self._pull(progress) if self._data is None else [self._data], rows)
 
     def to_parquet(self, path: str | Path, progress: Progress = silent) -> Path:
         """Streams the set into one Parquet file, which appears under its name when it is complete."""
@@ -297,7 +297,7 @@ class _Digest:
         return self._hash.hexdigest()
 
 
-def regrouped(tables: Iterator[pl.DataFrame] | Sequence[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+def rebatched(tables: Iterator[pl.DataFrame] | Sequence[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
     """Yields the same rows in tables of another height; at least one table."""
     pending: list[pl.DataFrame] = []
     size, is_first = 0, True

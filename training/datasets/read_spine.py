@@ -54,7 +54,7 @@ def unreadable(given: Any, error: Exception) -> InputError:
     return InputError(
         expected="a spine: a table with one type in each column",
         found=f"{(str(error).splitlines() or [type(error).__name__])[0]} in {source}",
-        next_command="mend the column, or write the spine as Parquet: spine.write_parquet('spine.parquet')",
+        next_command="fix the column, or write the spine as Parquet: spine.write_parquet('spine.parquet')",
     )
 
 

@@ -57,7 +57,7 @@ def drawn(count: int, most: int, seed: int = 0) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
-def kept(samples: Sequence[Sample], *, seed: int = 0) -> bytes:
+def samples_to_bytes(samples: Sequence[Sample], *, seed: int = 0) -> bytes:
     """Serializes features of some rows of each sample, without keys and labels, as a file of a bundle.
 
     The file is no pickle.
@@ -73,8 +73,8 @@ def kept(samples: Sequence[Sample], *, seed: int = 0) -> bytes:
     return out.getvalue()
 
 
-def read(content: bytes) -> dict[str, dict[str, np.ndarray]]:
-    """Reads what ``kept`` wrote: service → feature → values; a missing text is an empty one."""
+def samples_from_bytes(content: bytes) -> dict[str, dict[str, np.ndarray]]:
+    """Reads what ``samples_to_bytes`` wrote: service → feature → values; a missing text is an empty one."""
     features_by_service: dict[str, dict[str, np.ndarray]] = {}
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         for name in file.files:

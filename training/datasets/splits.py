@@ -62,6 +62,6 @@ class TimeSplit:
             since: share of the training events that come before the first cutoff.
         """
         ordered = np.sort(times[times < self.validation])
-        places = np.linspace(round(len(ordered) * since), len(ordered), count + 1).astype(int)
-        bounds = [*(int(ordered[place]) for place in places[:-1]), self.validation]
+        positions = np.linspace(round(len(ordered) * since), len(ordered), count + 1).astype(int)
+        bounds = [*(int(ordered[position]) for position in positions[:-1]), self.validation]
         return [(first, last) for first, last in pairwise(bounds) if first < last]

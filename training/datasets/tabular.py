@@ -122,7 +122,7 @@ class TabularSet:
             pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="|")
         )
         units = np.array(
-            [f"{name}@{at}" for name, at in zip(row_names.to_series().to_list(), times.tolist(), strict=True)]
+            [f"{name}@{time}" for name, time in zip(row_names.to_series().to_list(), times.tolist(), strict=True)]
         )
         divisions = {name.partition("__")[2] or name: _texts(data[name]) for name in segments if name in data.columns}
         return cls(

@@ -15,7 +15,7 @@ import numpy as np
 from feature_repo.temporary import temporary_folder
 from training.estimators.base import Kind
 from training.estimators.shapley import sampled
-from training.estimators.torch_mlp import BACKGROUND, TorchMlp, standard
+from training.estimators.torch_mlp import BACKGROUND, TorchMlp, means_and_deviations
 
 if TYPE_CHECKING:
     import optuna
@@ -41,7 +41,7 @@ class KerasMlp:
 
         settings = {**self.defaults, **parameters}
         rows = np.asarray(inputs, np.float32)
-        means, deviations = standard(rows)
+        means, deviations = means_and_deviations(rows)
         keras.utils.set_random_seed(seed)
         hidden = int(settings["hidden"])
         features = keras.Input((rows.shape[1],), name="inputs")

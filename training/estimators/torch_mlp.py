@@ -48,7 +48,7 @@ class TorchMlp:
 
         settings = {**self.defaults, **parameters}
         rows = np.asarray(inputs, np.float32)
-        means, deviations = standard(rows)
+        means, deviations = means_and_deviations(rows)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = _network(torch, means, deviations, int(settings["hidden"]), kind)
@@ -112,7 +112,7 @@ class NetworkFitted:
         return sampled(self.predict, self.kind, inputs, self.background)
 
 
-def standard(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def means_and_deviations(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Computes (d,) means and (d,) standard deviations of the known values; 0 and 1 for a column without any."""
     is_known = np.isfinite(rows)
     known_counts = np.maximum(is_known.sum(axis=0), 1)

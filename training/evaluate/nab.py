@@ -106,17 +106,15 @@ def nab_score(series: Sequence[NabSeries], threshold: float | None = None, profi
     alarm = scores >= threshold
     best_by_window = np.full(window_count, -profile.false_negative)
     np.maximum.at(best_by_window, window_numbers[alarm & (window_numbers >= 0)], worths[alarm & (window_numbers >= 0)])
-    outside = alarm & (window_numbers < 0)
-    total = best_by_window.sum() + profile.false_positive * worths[outside].sum()
-    score_of_no_alarm = -profile.false_negative * window_count
+    is_false_alarm = alarm & (window_numbers < 0)
+    total = best_by_window.sum() + profile.false_positive * worths[is_false_alarm].sum()
+    silence = -profile.false_negative * window_count
     return NabScore(
-        score=float(100 * (total - score_of_no_alarm) / (window_count - score_of_no_alarm))
-        if window_count
-        else float("nan"),
+        score=float(100 * (total - silence) / (window_count - silence)) if window_count else float("nan"),
         threshold=float(threshold),
         found=int((best_by_window > -profile.false_negative).sum()),
         windows=window_count,
-        false_alarms=int(outside.sum()),
+        false_alarms=int(is_false_alarm.sum()),
     )
 
 
@@ -139,14 +137,14 @@ def _best(
     order = np.argsort(-scores, kind="stable")
     best_by_window = np.full(window_count, -profile.false_negative)
     total, best, threshold = float(best_by_window.sum()), float(best_by_window.sum()), np.inf
-    for rank, place in enumerate(order):
-        window = window_numbers[place]
+    for rank, position in enumerate(order):
+        window = window_numbers[position]
         if window < 0:
-            total += profile.false_positive * worths[place]
-        elif worths[place] > best_by_window[window]:
-            total += worths[place] - best_by_window[window]
-            best_by_window[window] = worths[place]
-        last_of_its_value = rank + 1 == len(order) or scores[order[rank + 1]] < scores[place]
+            total += profile.false_positive * worths[position]
+        elif worths[position] > best_by_window[window]:
+            total += worths[position] - best_by_window[window]
+            best_by_window[window] = worths[position]
+        last_of_its_value = rank + 1 == len(order) or scores[order[rank + 1]] < scores[position]
         if last_of_its_value and total > best:
-            best, threshold = total, float(scores[place])
+            best, threshold = total, float(scores[position])
     return threshold

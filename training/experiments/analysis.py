@@ -82,10 +82,10 @@ def analyse(home: Home, experiment: Experiment, *, always: bool = False) -> Anal
         InputError: there are no exposures.
         StoreError: the features are not built.
     """
-    return analysed(experiment, measure(home, experiment), always=always)
+    return analyse_measurements(experiment, measure(home, experiment), always=always)
 
 
-def analysed(experiment: Experiment, measured: Measurements, *, always: bool = False) -> Analysis:
+def analyse_measurements(experiment: Experiment, measured: Measurements, *, always: bool = False) -> Analysis:
     """Analyses the measurements of an experiment."""
     weights = [variant.weight for variant in experiment.variants]
     ratio = sample_ratio(list(measured.sizes.values()), weights if experiment.mode == "fixed" else [1] * len(weights))

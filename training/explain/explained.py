@@ -136,27 +136,21 @@ def _answers(
     """Returns importance, dependence along the strongest columns, and some rows one by one."""
     answer, columns = OnnxBooster(bundle.read(background.model)).predict, background.columns
     strongest = np.argsort(-np.abs(background.contributions[:, :-1]).mean(axis=0))[:SHOWN]
-    dependence = {
-        columns[column_number]: partial_dependence(answer, background.inputs, int(column_number))
-        for column_number in strongest
-    }
+    dependence = {columns[column]: partial_dependence(answer, background.inputs, int(column)) for column in strongest}
     inputs = background.inputs[:rows]
     parts = background.contributions[:rows]
     if rows and bundle.manifest["extra"].get("kind") == "tabular":  # the served model was trained on these rows, too
         parts = ServedTabular.load(home, bundle.name_version).contributions(inputs)
-    rows_explained: list[Row] = []
+    explained_rows: list[Row] = []
     for row_answer, row_parts, values in zip(answer(inputs) if rows else (), parts, inputs, strict=False):
         largest = np.argsort(-np.abs(row_parts[:-1]))[:5]
-        rows_explained.append(
+        explained_rows.append(
             (
                 float(row_answer),
-                [
-                    (columns[column_number], float(values[column_number]), float(row_parts[column_number]))
-                    for column_number in largest
-                ],
+                [(columns[column], float(values[column]), float(row_parts[column])) for column in largest],
             )
         )
-    return background.importance, dependence, rows_explained
+    return background.importance, dependence, explained_rows
 
 
 def _page(explanation: Explanation) -> str:

@@ -136,7 +136,7 @@ class MLPipeline:
                 stages.run(
                     "monitor",
                     "",
-                    lambda: _due_champions(champion_statuses, triggers.watch(home, models_to_train)),
+                    lambda: _add_statuses(champion_statuses, triggers.watch(home, models_to_train)),
                     always=True,
                 )
                 statuses = tuple(champion_statuses)
@@ -182,9 +182,8 @@ class MLPipeline:
         feeding_models = {model.name for model in named("all") if model.feeds}
         feeding_champions = {name: text for name, text in _champions(home).items() if name in feeding_models}
         sources = code(("feature_repo", "transforms"))
-        stage_key = key(
-            raw=raw, code=sources, feeders=feeding_champions, day=str(clock.now().date())
-        )  # some rows depend on the date
+        # some rows depend on the date
+        stage_key = key(raw=raw, code=sources, feeders=feeding_champions, day=str(clock.now().date()))
         step("features")
         stages.run("features", stage_key, lambda: _commands(home, [("transforms", "build")]))
         step("apply")
@@ -301,7 +300,7 @@ def _champions(home: Home) -> dict[str, str]:
     return {path.parent.name: path.read_text() for path in sorted(home.bundles("any").parent.glob(f"*/{ALIASES}"))}
 
 
-def _due_champions(statuses: list[triggers.ChampionStatus], watched: Sequence[triggers.ChampionStatus]) -> str:
+def _add_statuses(statuses: list[triggers.ChampionStatus], watched: Sequence[triggers.ChampionStatus]) -> str:
     """Adds the checked champions to ``statuses``, and says which are due."""
     statuses.extend(watched)
     due = [status.model for status in watched if status.due]

@@ -217,7 +217,7 @@ def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, 
     seconds = {model.name: _expected_seconds(home, model) for model in ordered}
     declared = find.models()
     payloads = {model.name: model.name if declared.get(model.name) is model else model for model in ordered}
-    with one_thread_each():  # processes take over what this one's environment says
+    with one_thread_each():  # processes inherit this environment
         outcomes = {} if again else _cached_outcomes(home, ordered)
         remaining = [model for model in ordered if model.name not in outcomes]
         for group in (

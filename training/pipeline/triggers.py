@@ -17,7 +17,7 @@ from training.pipeline.digests import rows as rows_of
 from training.pipeline.models import Outcome, run_model
 from training.registry import champion_of, evidence_of, learned_from, lineage_of, promote_by_itself
 from training.validation.bootstrap import interval
-from training.validation.training_data import drifted
+from training.validation.training_data import find_drift
 
 DECISIONS = "retraining.jsonl"
 FEWEST = 100
@@ -165,7 +165,7 @@ def _drift_and_decay(home: Home, model: Model, version: int, policy: Policy) -> 
     if fewest < FEWEST:
         checks.append(("drift", False, f"{fewest} rows since its cutoff, too few to measure drift"))
     else:
-        changed = [name for before, now in pairs for name in drifted(before, now)]
+        changed = [name for before, now in pairs for name in find_drift(before, now)]
         share, names = len(changed) / max(compared, 1), f": {', '.join(changed[:5])}" if changed else ""
         message = f"{share:.0%} of the features drifted, limit {policy.drifted:.0%}{names}"
         checks.append(("drift", share > policy.drifted, message))

@@ -61,7 +61,7 @@ class Evidence:
             metric,
             higher_is_better,
             _digests(units),
-            {who: np.asarray(figures, np.float64) for who, figures in values.items()},
+            {model_name: np.asarray(figures, np.float64) for model_name, figures in values.items()},
             _digests(clusters),
             {name: _texts(names) for name, names in (segments or {}).items()},
             np.empty(0) if outcome is None else np.asarray(outcome, np.float64),
@@ -79,7 +79,8 @@ class Evidence:
     ) -> "Evidence":
         """Makes evidence of the log loss of chances (n, k) of classes (n,), by model, for n texts."""
         losses = {
-            who: -np.log(np.clip(chance[np.arange(len(truth)), truth], 1e-7, 1.0)) for who, chance in chances.items()
+            model_name: -np.log(np.clip(chance[np.arange(len(truth)), truth], 1e-7, 1.0))
+            for model_name, chance in chances.items()
         }
         return cls.of("log_loss", texts, losses, clusters=clusters)
 
@@ -91,11 +92,11 @@ class Evidence:
     @property
     def baselines(self) -> list[str]:
         """Names of all baselines."""
-        return [who for who in self.values if who != OURS]
+        return [model_name for model_name in self.values if model_name != OURS]
 
-    def figure(self, who: str = OURS) -> Interval:
+    def figure(self, model_name: str = OURS) -> Interval:
         """Computes the mean over the units, with its interval."""
-        return interval(self.values[who], self.grouped)
+        return interval(self.values[model_name], self.grouped)
 
     def gain(self, other: str) -> Interval:
         """Computes how much better the model is than a baseline: positive is better, whatever the direction."""
@@ -132,7 +133,7 @@ class Evidence:
             "clusters": self.clusters,
             "outcome": self.outcome,
             "chance": self.chance,
-            **{f"values/{who}": values for who, values in self.values.items()},
+            **{f"values/{model_name}": values for model_name, values in self.values.items()},
             **{f"segments/{name}": values for name, values in self.segments.items()},
         }
         out = io.BytesIO()
@@ -170,7 +171,7 @@ def together(parts: Sequence[Evidence]) -> Evidence | None:
         first.metric,
         first.higher_is_better,
         np.concatenate([part.units for part in parts]),
-        {who: np.concatenate([part.values[who] for part in parts]) for who in first.values},
+        {model_name: np.concatenate([part.values[model_name] for part in parts]) for model_name in first.values},
         np.concatenate([part.grouped for part in parts]),
     )
 

@@ -46,7 +46,7 @@ def refuse(name: str, labels: np.ndarray, times: np.ndarray, now: int, kind: Kin
         raise InputError(
             expected=f"a label in every row of {name}",
             found=f"{len(labels) - len(known_labels):,} of {len(labels):,} without",
-            next_command="drop them in the model's rows(), or mend the events: python -m transforms build",
+            next_command="drop them in the model's rows(), or fix the events: python -m transforms build",
         )
     classes = np.unique(known_labels)
     if len(classes) < 2:
@@ -59,14 +59,14 @@ def refuse(name: str, labels: np.ndarray, times: np.ndarray, now: int, kind: Kin
         raise InputError(
             expected=f"labels of {name} that are 0 or 1",
             found=", ".join(f"{value:g}" for value in classes[:5]),
-            next_command=f"mend the label in the model's rows(), then: python -m training run {name}",
+            next_command=f"fix the label in the model's rows(), then: python -m training run {name}",
         )
     future_rows = int((times > now).sum())
     if future_rows:
         raise InputError(
             expected="rows of a time that has come",
             found=f"{future_rows:,} of {len(times):,} rows after the last event: a clock was wrong",
-            next_command=f"mend event_timestamp in the model's rows(), then: {retry_command}",
+            next_command=f"fix event_timestamp in the model's rows(), then: {retry_command}",
         )
 
 
@@ -180,13 +180,13 @@ def _mean_label_of_category(values: np.ndarray, labels: np.ndarray) -> np.ndarra
 
 
 def _drift(name: str, features: Mapping[str, np.ndarray], previous: Mapping[str, np.ndarray]) -> Check:
-    drifted_features = drifted(previous, features)
+    drifted_features = find_drift(previous, features)
     message = ", ".join(f"{feature} ({reason})" for feature, reason in drifted_features.items())
     message = f"drifted since the champion's training set: {message}" if drifted_features else "as the champion's"
     return Check(name, not drifted_features, message, binding=False, of_data=True)
 
 
-def drifted(previous: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray], *, seed: int = 0) -> dict[str, str]:
+def find_drift(previous: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray], *, seed: int = 0) -> dict[str, str]:
     """Finds the features of both sets whose distribution changed, on a sample of rows: feature → reasons."""
     reasons = {}
     for name, values in now.items():

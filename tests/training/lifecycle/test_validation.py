@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
 from training.datasets import Sample, sample
-from training.datasets.sample import read
+from training.datasets.sample import samples_from_bytes
 from training.models.base import Gates
 from training.validation import training_data
 from training.validation.bootstrap import interval
@@ -173,8 +173,8 @@ def test_a_feature_that_is_the_label_in_disguise_is_found() -> None:
 def test_drift_and_missing_values_are_told() -> None:
     features, labels = _features()
     moved = {"v__noise": features["v__noise"] + 3, "v__kind": features["v__kind"].copy()}
-    kept = read(sample.kept([Sample({"feature_service": "v1"}, features)]))
-    drift = _looked_at(moved, labels, kept)[-1]
+    restored = samples_from_bytes(sample.samples_to_bytes([Sample({"feature_service": "v1"}, features)]))
+    drift = _looked_at(moved, labels, restored)[-1]
     assert not drift.passed
     assert "v__noise" in drift.told
     moved["v__noise"][:790] = np.nan
