@@ -58,7 +58,7 @@ def correct_paths(home: Home) -> int:
                 old_folders, key=lambda text: not text.startswith("file:")
             ):  # URLs first, as they contain plain paths
                 before, after = f"{folder}/{ARTIFACTS}/", f"{new_folder}/{ARTIFACTS}/"
-                for table, column in (place for place in _PLACES if place[0] in tables):
+                for table, column in (entry for entry in _PLACES if entry[0] in tables):
                     statement = f"update {table} set {column} = replace({column}, ?, ?) where instr({column}, ?) > 0"
                     changed += database.execute(statement, (before, after, before)).rowcount
         return changed

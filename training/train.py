@@ -41,12 +41,12 @@ def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
     written: dict[str, int] = {}
     missing: list[BundleError] = []
     forecasters = [model for model in models().values() if isinstance(model, FamilyModel) and model.forecast]
-    for number, model in enumerate(forecasters):
+    for position, model in enumerate(forecasters):
         try:
             written |= model.forecast(home)  # type: ignore[misc]
         except BundleError as error:
             missing.append(error)
-        progress(number + 1, len(forecasters), model.name)
+        progress(position + 1, len(forecasters), model.name)
     if len(missing) == len(forecasters):
         raise BundleError(
             expected="a promoted forecaster",

@@ -11,11 +11,11 @@ from training.checks.broken import broken
 def manifest_is_complete(bundle: Bundle, home: Home) -> None:
     """Checks that names are unique, outputs exist, figures are numbers, and the cutoff is a date."""
     manifest = bundle.manifest
-    for part in ("inputs", "outputs"):
-        names = [name for name, _ in manifest[part]]
+    for field in ("inputs", "outputs"):
+        names = [name for name, _ in manifest[field]]
         duplicates = sorted({name for name in names if names.count(name) > 1})
         if duplicates:
-            raise broken(bundle, f"{part} that are named once", f"{duplicates[0]!r} more often")
+            raise broken(bundle, f"{field} that are named once", f"{duplicates[0]!r} more often")
     if not manifest["outputs"]:
         raise broken(bundle, "outputs", "none")
     figures = {

@@ -62,22 +62,22 @@ class Interactions:
         columns = ("user_id", "track_id", "artist_id", "event_timestamp", "device", "context", "skipped")
         rows = plays(home).select(columns).collect().sort("event_timestamp", "user_id", "track_id")
         users = rows["user_id"].unique().sort()
-        named = scan(home, "tracks").sort("event_timestamp").select("track_id", "artist_id").collect()
-        both = pl.concat([named, rows.select("track_id", "artist_id")])
-        tracks = both.group_by("track_id", maintain_order=True).agg(pl.col("artist_id").last()).sort("track_id")
-        numbers = rows.join(users.to_frame().with_row_index("user"), on="user_id", maintain_order="left").join(
+        catalogue = scan(home, "tracks").sort("event_timestamp").select("track_id", "artist_id").collect()
+        all_tracks = pl.concat([catalogue, rows.select("track_id", "artist_id")])
+        tracks = all_tracks.group_by("track_id", maintain_order=True).agg(pl.col("artist_id").last()).sort("track_id")
+        numbered_rows = rows.join(users.to_frame().with_row_index("user"), on="user_id", maintain_order="left").join(
             tracks.select("track_id").with_row_index("track"), on="track_id", maintain_order="left"
         )
         return cls(
             users.to_list(),
             tracks["track_id"].to_list(),
             tracks["artist_id"].to_list(),
-            numbers["user"].cast(pl.Int64).to_numpy(),
-            numbers["track"].cast(pl.Int64).to_numpy(),
-            numbers["event_timestamp"].dt.timestamp("us").to_numpy(),
-            device=numbers["device"].to_numpy(),
-            context=numbers["context"].to_numpy(),
-            skipped=numbers["skipped"].fill_null(False).to_numpy(),
+            numbered_rows["user"].cast(pl.Int64).to_numpy(),
+            numbered_rows["track"].cast(pl.Int64).to_numpy(),
+            numbered_rows["event_timestamp"].dt.timestamp("us").to_numpy(),
+            device=numbered_rows["device"].to_numpy(),
+            context=numbered_rows["context"].to_numpy(),
+            skipped=numbered_rows["skipped"].fill_null(False).to_numpy(),
         )
 
     @property

@@ -112,8 +112,8 @@ class TabularSet:
         without: Sequence[str] = (),
     ) -> "TabularSet":
         """Makes the arrays of a set that was pulled before."""
-        left_out = set(without)
-        selected = [name for name in data.columns if "__" in name and not left_out & {name, name.partition("__")[0]}]
+        excluded = set(without)
+        selected = [name for name in data.columns if "__" in name and not excluded & {name, name.partition("__")[0]}]
         lists = tuple(name for name in selected if data.schema[name].is_nested())
         names = [name for name in selected if name not in lists]
         keys = [name for name in data.columns if "__" not in name and name not in (LABEL, "event_timestamp")]

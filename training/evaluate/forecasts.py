@@ -94,8 +94,8 @@ def forecast_metrics(
         scale: (n,) scales of ``mase_scale``.
         quantiles: level 0–1 → (n, h) forecasts; two levels that add up to 1 give an interval.
     """
-    known = np.isfinite(truth)
-    error = np.where(known, forecast - truth, np.nan)
+    is_known = np.isfinite(truth)
+    error = np.where(is_known, forecast - truth, np.nan)
     quantiles = quantiles or {}
     coverage, width = {}, {}
     for low in sorted(level for level in quantiles if level < 0.5):
@@ -104,8 +104,8 @@ def forecast_metrics(
             continue
         inside = (truth >= quantiles[low]) & (truth <= quantiles[high])
         name = round(100 * (high - low))
-        coverage[name] = float(inside[known].mean()) if known.any() else float("nan")
-        width[name] = _mean(np.where(known, quantiles[high] - quantiles[low], np.nan))
+        coverage[name] = float(inside[is_known].mean()) if is_known.any() else float("nan")
+        width[name] = _mean(np.where(is_known, quantiles[high] - quantiles[low], np.nan))
     losses = [_mean(pinball(truth, values, level)) for level, values in quantiles.items()]
     return ForecastMetrics(
         mae=_mean(np.abs(error)),
@@ -115,7 +115,7 @@ def forecast_metrics(
         coverage=coverage,
         width=width,
         pinball=float(np.mean(losses)) if losses else float("nan"),
-        steps=int(known.sum()),
+        steps=int(is_known.sum()),
     )
 
 
@@ -123,12 +123,12 @@ def _mean_change(history: np.ndarray, season: int) -> np.ndarray:
     if history.shape[1] <= season:
         return np.full(len(history), np.nan)
     change = np.abs(history[:, season:] - history[:, :-season]).astype(np.float64)
-    known = np.isfinite(change)
-    known_count = known.sum(axis=1)
-    total = np.where(known, change, 0.0).sum(axis=1)
+    is_known = np.isfinite(change)
+    known_count = is_known.sum(axis=1)
+    total = np.where(is_known, change, 0.0).sum(axis=1)
     return np.where(known_count > 0, total / np.maximum(known_count, 1), np.nan)
 
 
 def _mean(values: np.ndarray) -> float:
-    known = np.isfinite(values)
-    return float(values[known].mean()) if known.any() else float("nan")
+    is_known = np.isfinite(values)
+    return float(values[is_known].mean()) if is_known.any() else float("nan")

@@ -98,14 +98,14 @@ def quiet_weeks(truth: pl.DataFrame, span: tuple[int, int], entities: int, after
 
 
 def _metrics(delays: np.ndarray, false_a_week: float, entity_weeks: float) -> IncidentMetrics:
-    found = np.isfinite(delays)
+    is_found = np.isfinite(delays)
     if not len(delays):
         return IncidentMetrics(0, float("nan"), float("nan"), float("nan"), false_a_week, entity_weeks)
     return IncidentMetrics(
         incidents=len(delays),
-        found=float(found.mean()),
+        found=float(is_found.mean()),
         soon=float((delays <= SOON).mean()),
-        delay=float(np.median(delays[found]) / MINUTE) if found.any() else float("nan"),
+        delay=float(np.median(delays[is_found]) / MINUTE) if is_found.any() else float("nan"),
         false_a_week=false_a_week,
         entity_weeks=entity_weeks,
     )

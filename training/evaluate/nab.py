@@ -80,13 +80,13 @@ def worth(place: np.ndarray | float) -> np.ndarray:
 def values(count: int, windows: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     """Computes the worth (count,) of an alarm at each place, and the number (count,) of its window, -1 outside."""
     worths, window_numbers = np.full(count, -1.0), np.full(count, -1)
-    most = float(worth(-1.0))
-    for number, (first, last) in enumerate(windows):
+    worth_at_start = float(worth(-1.0))
+    for window, (first, last) in enumerate(windows):
         width = last - first + 1
         places = np.arange(first, last + 1)
-        worths[places] = worth(-(last - places + 1) / width) / most
-        window_numbers[places] = number
-        next_start = windows[number + 1][0] if number + 1 < len(windows) else count
+        worths[places] = worth(-(last - places + 1) / width) / worth_at_start
+        window_numbers[places] = window
+        next_start = windows[window + 1][0] if window + 1 < len(windows) else count
         places_after = np.arange(last + 1, next_start)
         worths[places_after] = worth((places_after - last) / max(width - 1, 1))
     return worths, window_numbers

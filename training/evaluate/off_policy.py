@@ -90,17 +90,19 @@ def snips(log: Impressions, policy: np.ndarray) -> Estimate:
     return Estimate(value, _interval(terms), _effective(weights))
 
 
-def doubly_robust(log: Impressions, policy: np.ndarray, expected: np.ndarray, shown: np.ndarray) -> Estimate:
+def doubly_robust(
+    log: Impressions, policy: np.ndarray, expected_rewards: np.ndarray, shown_rewards: np.ndarray
+) -> Estimate:
     """Estimates by a model of the reward, corrected by the observed rewards.
 
     Args:
         log: log of another policy.
         policy: (n,) chance with which the evaluated policy shows the logged action in its place.
-        expected: (n,) the model's reward of each impression under the evaluated policy: mean over its actions.
-        shown: (n,) the model's reward of the shown item.
+        expected_rewards: (n,) the model's reward of each impression under the evaluated policy: mean over its actions.
+        shown_rewards: (n,) the model's reward of the shown item.
     """
     weights = policy / log.propensity
-    terms = expected + weights * (log.reward - shown)
+    terms = expected_rewards + weights * (log.reward - shown_rewards)
     return Estimate(float(terms.mean()), _interval(terms), _effective(weights))
 
 

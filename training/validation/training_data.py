@@ -90,7 +90,7 @@ def _views_or_features(empty: list[str], features: Mapping[str, np.ndarray]) -> 
     names = []
     for feature in empty:
         view = feature.partition("__")[0]
-        view_is_empty = all(other in empty for other in features if other.partition("__")[0] == view)
+        view_is_empty = all(candidate in empty for candidate in features if candidate.partition("__")[0] == view)
         names.append(view if view_is_empty else feature)
     return list(dict.fromkeys(names))
 
