@@ -53,7 +53,7 @@ def draw(
 
 
 def _summary(manifest: BundleManifest, decision: Decision) -> str:
-    permission = "may serve" if decision.may_serve else "must not serve unless a person says so"
+    permission = "may serve" if decision.may_serve else "must not serve unless a person approves it"
     style = "good" if decision.may_serve else "bad"
     return (
         f"<p>A model of the family <b>{svg.escape(manifest.family)}</b>; nothing after {svg.escape(manifest.cutoff)} "

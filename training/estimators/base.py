@@ -41,4 +41,4 @@ class Learner(Protocol):
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> Fitted:
-        """Fits a model of answers (n,) to rows (n, d)."""
+        """Fits a model to rows (n, d) with answers (n,)."""

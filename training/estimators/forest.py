@@ -40,7 +40,7 @@ class Forest:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "ForestFitted":
-        """Fits a forest of answers (n,) to rows (n, d)."""
+        """Fits a forest to rows (n, d) with answers (n,)."""
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline

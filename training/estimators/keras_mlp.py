@@ -36,7 +36,7 @@ class KerasMlp:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "KerasFitted":
-        """Fits a network of answers (n,) to rows (n, d)."""
+        """Fits a network to rows (n, d) with answers (n,)."""
         import keras
 
         settings = {**self.defaults, **parameters}

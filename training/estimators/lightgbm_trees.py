@@ -48,7 +48,7 @@ class LightGbmTrees:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "LightGbmFitted":
-        """Fits trees of answers (n,) to rows (n, d)."""
+        """Fits trees to rows (n, d) with answers (n,)."""
         import lightgbm
 
         merged = {**self.defaults, **parameters}

@@ -31,7 +31,7 @@ class Linear:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "LinearFitted":
-        """Fits a weighted sum of answers (n,) to rows (n, d)."""
+        """Fits a weighted sum to rows (n, d) with answers (n,)."""
         from sklearn.impute import SimpleImputer
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.pipeline import make_pipeline

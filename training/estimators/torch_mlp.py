@@ -43,7 +43,7 @@ class TorchMlp:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "NetworkFitted":
-        """Fits a network of answers (n,) to rows (n, d)."""
+        """Fits a network to rows (n, d) with answers (n,)."""
         import torch
 
         settings = {**self.defaults, **parameters}

@@ -43,7 +43,7 @@ class XgBoostTrees:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "XgBoostFitted":
-        """Fits trees of answers (n,) to rows (n, d)."""
+        """Fits trees to rows (n, d) with answers (n,)."""
         import xgboost
 
         merged = {**self.defaults, **parameters}

@@ -30,7 +30,7 @@ _MISSING_IS_MISSING = ("skip_rate", "satisfaction")
 
 @dataclass(frozen=True)
 class Measurements:
-    """Numbers of an experiment's listeners.
+    """Measurements of an experiment's listeners.
 
     Attributes:
         sizes: exposed listeners of each arm.
