@@ -54,9 +54,8 @@ def correct_paths(home: Home) -> int:
         old_folders -= {new_folder.removeprefix("file://"), f"file://{new_folder}"}
         changed = 0
         with database:
-            for folder in sorted(
-                old_folders, key=lambda text: not text.startswith("file:")
-            ):  # URLs first, as they contain plain paths
+            # URLs first, as they contain plain paths
+            for folder in sorted(old_folders, key=lambda text: not text.startswith("file:")):
                 before, after = f"{folder}/{ARTIFACTS}/", f"{new_folder}/{ARTIFACTS}/"
                 for table, column in (entry for entry in _PLACES if entry[0] in tables):
                     statement = f"update {table} set {column} = replace({column}, ?, ?) where instr({column}, ?) > 0"

@@ -20,7 +20,7 @@ def lines(analysis: Analysis) -> Iterator[str]:
     if measured.mixed:
         yield f"{measured.mixed:,} listeners saw more than one arm and are left out"
     if measured.waiting:
-        yield f"{measured.waiting:,} listeners have not had their seven days yet"
+        yield f"{measured.waiting:,} listeners have not completed their seven days"
     yield f"{'metric':16}{'arm':16}{'control':>12}{'arm':>12}{'change':>9}  {'95 %':22}{'p':>9}  verdict"
     for row in analysis.comparisons:
         effect = row.adjusted or row.effect
@@ -69,7 +69,7 @@ def page(analysis: Analysis) -> str:
             numbers=(2, 3, 4, 5, 7, 8),
         ),
         "<h2>At any time</h2>",
-        "<p>Intervals that hold at all times at once: whoever looks every day decides by these.</p>",
+        "<p>These intervals are valid at all times at once: use them to decide with daily looks.</p>",
         svg.table(
             ["metric", "arm", "difference", "95 % at any time", "p"],
             [

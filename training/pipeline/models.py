@@ -137,7 +137,7 @@ def run_model(
         promote(home, model.name, version, alias=CHALLENGER)
     else:
         if home.manifest.is_file():
-            open_store(home)  # Feast takes seconds to import, whoever pulls first
+            open_store(home)  # import Feast here: it takes seconds, which would count as the first pull
         newest_time = newest_event(home, model.raw)
         run = {
             "key": key_of_run,
