@@ -1,6 +1,6 @@
-"""Spine and feature service to model.
+"""Training: from spine and feature service to registered models.
 
-``datasets`` pulls point-in-time-correct training sets, ``models`` hold one algorithm a file, ``train`` runs a family
-end to end, ``evaluate`` measures, ``registry`` keeps bundles and aliases in MLflow. The stage before is
+``datasets`` pulls point-in-time-correct training sets, ``models`` has one algorithm per file, ``train`` runs a model
+end to end, ``evaluate`` measures, ``registry`` stores bundles and aliases in MLflow. The stage before is
 ``transforms``; the stage after, ``inference``, reads the promoted bundle and never this package.
 """

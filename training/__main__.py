@@ -21,13 +21,13 @@ def fine_tune(
     encoder: Annotated[str, typer.Argument(help="folder of a Hugging Face encoder, or its name on the hub")],
     epochs: Annotated[float, typer.Option(min=0.001, help="passes through the texts")] = 2.0,
     rate: Annotated[float, typer.Option(min=1e-7, max=1.0, help="largest learning rate")] = 5e-5,
-    batch: Annotated[int, typer.Option(min=1, help="texts of a step")] = 32,
-    int8: Annotated[bool, typer.Option("--int8/--float32", help="weights as they are served")] = True,
-    language: Annotated[list[str] | None, typer.Option(help="that it may be asked in; en if left out")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="texts per step")] = 32,
+    int8: Annotated[bool, typer.Option("--int8/--float32", help="type of the served weights")] = True,
+    language: Annotated[list[str] | None, typer.Option(help="languages that it accepts; en if left out")] = None,
 ) -> None:
     """Fine-tune an encoder on the labelled texts, and register it as the next sentiment_model or emotion_model.
 
-    Needs the extra deep (torch, transformers); what comes out is served without them.
+    Needs the extra deep (torch, transformers); the model is served without them.
     """
     from training.models.text.encoder import EncoderRecipe
     from training.models.text.fine_tune import fine_tune as run
@@ -41,14 +41,14 @@ def fine_tune(
 
 @app.command("mel-cnn")
 def mel_cnn(
-    folder: Annotated[Path, typer.Argument(help="of sound files named by their track, as they were imported")],
+    folder: Annotated[Path, typer.Argument(help="folder of sound files named by their track, as they were imported")],
     epochs: Annotated[int, typer.Option(min=1, help="passes through the sounds, at the most")] = 20,
     rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="largest learning rate")] = 3e-3,
-    batch: Annotated[int, typer.Option(min=2, help="sounds of a step")] = 16,
+    batch: Annotated[int, typer.Option(min=2, help="sounds per step")] = 16,
 ) -> None:
     """Train a convolutional network on labelled sounds, and register it as the next audio_classifier.
 
-    Needs the extra deep (torch); what comes out is served without it.
+    Needs the extra deep (torch); the model is served without it.
     """
     from training.models.audio.mel_cnn import CnnRecipe
     from training.models.audio.train_cnn import train_cnn
@@ -61,11 +61,11 @@ def mel_cnn(
 
 @app.command()
 def forecast() -> None:
-    """Let the promoted forecasters speak from the end of the data on, and write it back as features."""
-    from training.train import forecast as speak
+    """Write the forecasts of the promoted forecasters from the end of the data on, as features."""
+    from training.train import forecast as write_forecasts
 
     with progress("forecast") as tell:
-        written = speak(Home.from_env(), progress=tell)
+        written = write_forecasts(Home.from_env(), progress=tell)
     for view, rows in written.items():
         say(f"{view:26}{rows:>10,} rows")
     say("Next: python -m feature_repo materialize, then: python -m inference forecast --help")
@@ -73,42 +73,42 @@ def forecast() -> None:
 
 @app.command("off-policy")
 def off_policy() -> None:
-    """What the logged recommendations earned, and what they would have earned with no exploration, or with that alone.
+    """Estimate the reward of the logged recommendations, and of policies with no exploration or only exploration.
 
-    Answers are logged where REFRAIN_LOG_IMPRESSIONS is set; a play within an hour that is not broken off is a reward.
+    Answers are logged if REFRAIN_LOG_IMPRESSIONS is set; a play within an hour that is not skipped is a reward.
     """
     from training.evaluate.off_policy import by_exploration
     from transforms.logged.impressions import impressions
 
-    shown = impressions(Home.from_env())
-    say(f"{shown.height:,} slots, {shown['explored'].sum():,} explored, {shown['reward'].sum():,.0f} played")
-    for name, found in by_exploration(shown).items():
-        say(f"{name:24}{found.value:9.4f} ± {found.interval:.4f}  (as good as {found.effective:,.0f} slots)")
+    slots = impressions(Home.from_env())
+    say(f"{slots.height:,} slots, {slots['explored'].sum():,} explored, {slots['reward'].sum():,.0f} played")
+    for name, estimate in by_exploration(slots).items():
+        say(f"{name:24}{estimate.value:9.4f} ± {estimate.interval:.4f}  (as good as {estimate.effective:,.0f} slots)")
 
 
 @app.command()
 def audit(
     service: Annotated[str, typer.Argument(help="feature service, such as recommendation_v1")],
-    days: Annotated[float, typer.Option(min=0, help="only lookups of the last so many days; 0 for all")] = 0,
-    rows: Annotated[int, typer.Option(min=1, help="the newest so many rows")] = 100_000,
+    days: Annotated[float, typer.Option(min=0, help="only lookups of the last N days; 0 for all")] = 0,
+    rows: Annotated[int, typer.Option(min=1, help="largest number of rows, the newest ones")] = 100_000,
     mismatches: Annotated[float, typer.Option(min=0, max=1, help="share of values that may differ")] = 0.001,
-    psi: Annotated[float | None, typer.Option(min=0, help="PSI above which it fails, such as 0.25")] = None,
+    psi: Annotated[float | None, typer.Option(min=0, help="PSI above which the audit fails, such as 0.25")] = None,
     html: Annotated[Path | None, typer.Option(help="where to write the report; in the data folder if left out")] = None,
 ) -> None:
-    """Replay logged online lookups as a training set and compare, value for value; fails above a threshold.
+    """Replay logged online lookups as a training set and compare them value by value; fails above a threshold.
 
-    Lookups are logged where REFRAIN_LOG_LOOKUPS is set, such as REFRAIN_LOG_LOOKUPS=0.01 python -m inference serve.
+    Lookups are logged if REFRAIN_LOG_LOOKUPS is set, such as REFRAIN_LOG_LOOKUPS=0.01 python -m inference serve.
     """
     from training.audit import report
     from training.audit.replay import audit as run
     from transforms.logged.lookups import days_ago
 
     home = Home.from_env()
-    found = run(service, home=home, since=days_ago(days) if days else None, most=rows)
-    for line in report.lines(found):
+    result = run(service, home=home, since=days_ago(days) if days else None, most=rows)
+    for line in report.lines(result):
         say(line)
-    failures = found.failures(mismatches, psi)
-    say(f"report: {report.write(found, home, failures, html)}")
+    failures = result.failures(mismatches, psi)
+    say(f"report: {report.write(result, home, failures, html)}")
     for failure in failures:
         say(f"FAILED  {failure}")
     raise typer.Exit(1 if failures else 0)
@@ -117,21 +117,19 @@ def audit(
 @app.command()
 def experiment(
     name: Annotated[str, typer.Argument(help="as 'python -m inference experiments list' shows it")],
-    always: Annotated[
-        bool, typer.Option("--always", help="decide by intervals that may be looked at at any time")
-    ] = False,
+    always: Annotated[bool, typer.Option("--always", help="decide by intervals that are valid at any time")] = False,
     html: Annotated[Path | None, typer.Option(help="where to write the page; in the data folder if left out")] = None,
 ) -> None:
-    """What came of an experiment: sizes of the arms, changes of every metric with intervals, guardrails, a verdict."""
+    """Analyse an experiment: sizes of the arms, changes of every metric with intervals, guardrails, a verdict."""
     from feature_repo import experiments
     from training.experiments import report
     from training.experiments.analysis import analyse
 
     home = Home.from_env()
-    found = analyse(home, experiments.one(experiments.read(home), name), always=always)
-    for line in report.lines(found):
+    analysis = analyse(home, experiments.one(experiments.read(home), name), always=always)
+    for line in report.lines(analysis):
         say(line)
-    say(f"page: {report.write(found, home, html)}")
+    say(f"page: {report.write(analysis, home, html)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a bundle keeps to be explained by: rows of its test, and what each column contributed to their answers."""
+"""The rows that explain a bundle: rows of its test, and the contribution of each column to their answers."""
 
 import io
 import json
@@ -11,18 +11,18 @@ from feature_repo.bundle import MANIFEST
 from training.bundle import BACKGROUND
 
 MODEL = "model.onnx"
-"""Whose answers are meant, where the rows do not say."""
+"""Model of the answers by default."""
 
 
 @dataclass(frozen=True)
 class Background:
-    """Of one bundle.
+    """Explained rows of one bundle.
 
     Attributes:
-        columns: (d,) names.
+        columns: (d,) names of the columns.
         inputs: (n, d) rows of the test.
-        contributions: (n, d + 1) of each column; the last is what is said without any.
-        model: file of the bundle that answers them.
+        contributions: (n, d + 1) contributions of each column; the last column is the base value.
+        model: file of the bundle that answers the rows.
     """
 
     columns: tuple[str, ...]
@@ -32,10 +32,10 @@ class Background:
 
     @classmethod
     def read(cls, folder: Path) -> "Background | None":
-        """What a bundle keeps; None where that is nothing."""
+        """Reads the background of a bundle; None if it has none."""
         try:
-            with np.load(io.BytesIO((folder / BACKGROUND).read_bytes()), allow_pickle=False) as told:
-                inputs, contributions, model = told["inputs"], told["contributions"], str(told["model"][0])
+            with np.load(io.BytesIO((folder / BACKGROUND).read_bytes()), allow_pickle=False) as file:
+                inputs, contributions, model = file["inputs"], file["contributions"], str(file["model"][0])
             columns = json.loads((folder / MANIFEST).read_text())["extra"]["columns"]
         except (OSError, KeyError):
             return None
@@ -55,11 +55,11 @@ class Background:
 
 
 def background(inputs: np.ndarray, contributions: np.ndarray, model: str = MODEL) -> bytes:
-    """A file of a bundle.
+    """Serializes a background as a file of a bundle.
 
     Args:
         inputs: (n, d) rows of the test.
-        contributions: (n, d + 1) of each column.
+        contributions: (n, d + 1) contributions of each column.
         model: file of the bundle that answers them; the columns are ``columns`` of its manifest's ``extra``.
     """
     out = io.BytesIO()

@@ -1,7 +1,7 @@
-"""Model bundles: the one thing that training hands to inference.
+"""Model bundles: the only interface between training and inference.
 
-A folder with ``model.onnx``, the files that retrieval needs, ``manifest.json`` (what it is, what it eats, how good it
-was, digests of the other files) and ``README.md``, its card. Written once, read by ``inference.models``.
+A folder with ``model.onnx``, the files that retrieval needs, ``manifest.json`` (identity, inputs, metrics and digests
+of the other files) and ``README.md``, its description. Written once, read by ``inference.models``.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from feature_repo.bundle import MANIFEST, open_bundle
 from feature_repo.home import REPOSITORY, Home
 
 BACKGROUND = "background.npz"
-"""Of a bundle: rows of the test that it is explained by: ``inputs``, and what each column contributed."""
+"""File of a bundle: rows of the test that explain it, as ``inputs``, with the contribution of each column."""
 SAMPLE = "training_sets.npz"
-"""Of a bundle: features of some rows of what it learned from (``training.datasets.sample``)."""
+"""File of a bundle: features of sample rows of its training sets (``training.datasets.sample``)."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ class BundleManifest:
     """``manifest.json`` of a bundle.
 
     Attributes:
-        name: of the registered model.
-        version: counted up from 1.
+        name: name of the registered model.
+        version: version number, from 1.
         family: model family.
-        feature_service: that the model eats; empty if it makes features of raw data.
-        fingerprint: of that service when the model was trained; serving refuses another.
+        feature_service: feature service of the model; empty if it computes features from raw data.
+        fingerprint: fingerprint of that service at training; serving refuses another.
         inputs: name and type of each input column, in order.
         outputs: name and type of each output.
-        metrics: measured on test, by model.
+        metrics: metrics on the test, by model.
         training_set: digest of the training set.
-        cutoff: ISO 8601; the vectors and the index know nothing later.
-        code_revision: of the code that trained it.
+        cutoff: end of the training data as ISO 8601; vectors and index use nothing later.
+        code_revision: revision of the code that trained it.
         files: SHA-256 of every other file.
-        extra: what the family needs besides.
+        extra: further fields of the family.
     """
 
     name: str
@@ -57,7 +57,7 @@ class BundleManifest:
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, Any]) -> BundleManifest:
-    """Write a bundle's files and its manifest, the manifest last.
+    """Writes a bundle's files and its manifest, the manifest last.
 
     Args:
         folder: an empty or new folder.
@@ -74,17 +74,17 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, A
 
 
 def amend(folder: Path, files: Mapping[str, bytes]) -> BundleManifest:
-    """Add files to a bundle that is not registered yet; the manifest is written anew."""
+    """Adds files to a bundle that is not registered yet, and rewrites its manifest."""
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    told = json.loads((folder / MANIFEST).read_text())
-    told["files"] |= {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    (folder / MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
-    return BundleManifest(**told)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"] |= {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return BundleManifest(**manifest)
 
 
 def read_champion(home: Home, name: str) -> tuple[Path, BundleManifest]:
-    """Folder and manifest of the promoted version of a model, for work in batches.
+    """Returns folder and manifest of the promoted version of a model, for batch work.
 
     Raises:
         BundleError: nothing is promoted, or it is damaged.

@@ -1,8 +1,8 @@
-"""A model's card: one page that needs nothing else, beside every bundle.
+"""A model's card: one self-contained page beside every bundle.
 
-What it is, what it learned from, how good it is beside others and how sure that is, for whom it is worse, whether its
-chances mean what they say, what moves its answers, whether it may serve and why, where everything came from. After
-M. Mitchell et al., Model Cards for Model Reporting, 2019.
+It shows what the model is, its training data, its figures beside the baselines with intervals, its figures by segment,
+its calibration, its feature importance, the decision of its gates, and its lineage. After M. Mitchell et al., Model
+Cards for Model Reporting, 2019.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,14 +30,14 @@ def draw(
     decision: Decision,
     lineage: Sequence[Mapping[str, Any]],
 ) -> str:
-    """The page of a bundle that is about to be registered.
+    """Draws the card of a bundle that is about to be registered.
 
     Args:
-        folder: of the bundle.
-        manifest: of it.
-        evidence: of its test, if any was kept.
-        decision: whether it may serve.
-        lineage: manifests of its training sets.
+        folder: folder of the bundle.
+        manifest: manifest of the bundle.
+        evidence: evidence of the test, if any was kept.
+        decision: decision whether the version may serve.
+        lineage: manifests of the training sets.
     """
     parts = [
         _summary(manifest, decision),
@@ -53,79 +53,94 @@ def draw(
 
 
 def _summary(manifest: BundleManifest, decision: Decision) -> str:
-    told = "may serve" if decision.may_serve else "must not serve unless a person says so"
-    kind = "good" if decision.may_serve else "bad"
+    permission = "may serve" if decision.may_serve else "must not serve unless a person approves it"
+    style = "good" if decision.may_serve else "bad"
     return (
         f"<p>A model of the family <b>{svg.escape(manifest.family)}</b>; nothing after {svg.escape(manifest.cutoff)} "
-        f"was known to it. <span class={kind}>It {told}.</span></p>"
+        f"was known to it. <span class={style}>It {permission}.</span></p>"
     )
 
 
 def _gates(decision: Decision) -> str:
     rows = [
         (
-            svg.Html("<span class={}>{}</span>".format(*_verdict(one))),
-            one.name,
-            svg.Html(f"<span style='white-space: normal'>{svg.escape(one.told)}</span>"),
+            svg.Html("<span class={}>{}</span>".format(*_verdict(check))),
+            check.name,
+            svg.Html(f"<span style='white-space: normal'>{svg.escape(check.told)}</span>"),
         )
-        for one in decision.checks
+        for check in decision.checks
     ]
-    return "<h2>Gates</h2>" + svg.table(["", "gate", "found"], rows)
+    return "<h2>Gates</h2>" + svg.table(["", "gate", "result"], rows)
 
 
 def _verdict(check: Check) -> tuple[str, str]:
-    """Style and word."""
+    """Returns the style class and the word for a check."""
     return {"passed": "good", "FAILED": "bad", "note": "note"}[check.verdict], check.verdict.lower()
 
 
 def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
-    found = "<h2>How good it is</h2>"
+    html = "<h2>How good it is</h2>"
     if evidence is not None:
-        figures = {who: evidence.figure(who) for who in evidence.values}
+        figures = {model_name: evidence.figure(model_name) for model_name in evidence.values}
         better = "higher" if evidence.higher_is_better else "lower"
-        one = figures[OURS]
-        clusters = f", {one.clusters:,} that are drawn as one" if one.clusters < one.units else ""
-        found += (
-            f"<p>{svg.escape(evidence.metric)}, {better} is better, over {one.units:,} that were asked "
-            f"about{clusters}; 95 % intervals by bootstrap.</p>"
+        model_figure = figures[OURS]
+        clusters = f" in {model_figure.clusters:,} clusters" if model_figure.clusters < model_figure.units else ""
+        html += (
+            f"<p>{svg.escape(evidence.metric)}, {better} is better, over {model_figure.units:,} test units{clusters}; "
+            f"95 % intervals by bootstrap.</p>"
         )
-        rows = [(manifest.name if who == OURS else who, *_told(told)) for who, told in figures.items()]
-        found += svg.table(["who", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3))
-        gains = [(who, evidence.gain(who)) for who in evidence.baselines]
+        rows = [
+            (manifest.name if model_name == OURS else model_name, *_interval_cells(figure))
+            for model_name, figure in figures.items()
+        ]
+        html += svg.table(["model", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3))
+        gains = [(model_name, evidence.gain(model_name)) for model_name in evidence.baselines]
         if gains:
-            shown = [(f"than {who}", gain.low, gain.mean, gain.high) for who, gain in gains]
-            found += svg.intervals("Better by (right of the line)", shown)
-    names = list(dict.fromkeys(name for told in manifest.metrics.values() for name in told))
-    few = names[:8]
-    if few:
-        every = [(who, *(_number(told.get(name)) for name in few)) for who, told in manifest.metrics.items()]
-        found += "<h3>All figures of the test</h3>"
-        found += svg.table(["who", *(name.replace("_", " ") for name in few)], every, numbers=range(1, len(few) + 1))
-    return found
+            gain_rows = [(f"than {model_name}", gain.low, gain.mean, gain.high) for model_name, gain in gains]
+            html += svg.intervals("Better by (right of the line)", gain_rows)
+    names = list(dict.fromkeys(name for figure in manifest.metrics.values() for name in figure))
+    names_shown = names[:8]
+    if names_shown:
+        metric_rows = [
+            (model_name, *(_number(figure.get(name)) for name in names_shown))
+            for model_name, figure in manifest.metrics.items()
+        ]
+        html += "<h3>All figures of the test</h3>"
+        html += svg.table(
+            ["model", *(name.replace("_", " ") for name in names_shown)],
+            metric_rows,
+            numbers=range(1, len(names_shown) + 1),
+        )
+    return html
 
 
 def _segments(evidence: Evidence) -> str:
-    found = ""
+    html = ""
     for division in evidence.segments:
-        rows = [(name, told.units, *_told(told)) for name, told in evidence.by_segment(division).items()]
+        rows = [
+            (name, figure.units, *_interval_cells(figure)) for name, figure in evidence.by_segment(division).items()
+        ]
         if rows:
-            found += f"<h3>By {svg.escape(division)}</h3>"
-            found += svg.table([division, "asked", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3, 4))
-    return f"<h2>For whom</h2>{found}" if found else ""
+            html += f"<h3>By {svg.escape(division)}</h3>"
+            html += svg.table([division, "units", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3, 4))
+    return f"<h2>For whom</h2>{html}" if html else ""
 
 
 def _calibration(evidence: Evidence) -> str:
     if not len(evidence.chance):
         return ""
     order = np.argsort(evidence.chance, kind="stable")
-    parts = [part for part in np.array_split(order, BINS) if len(part)]
-    said = [float(evidence.chance[part].mean()) for part in parts]
-    came = [float(evidence.outcome[part].mean()) for part in parts]
-    rows = [(f"{one:.3f}", f"{other:.3f}", len(part)) for one, other, part in zip(said, came, parts, strict=True)]
+    bins = [rows_of_bin for rows_of_bin in np.array_split(order, BINS) if len(rows_of_bin)]
+    predicted = [float(evidence.chance[rows_of_bin].mean()) for rows_of_bin in bins]
+    observed = [float(evidence.outcome[rows_of_bin].mean()) for rows_of_bin in bins]
+    rows = [
+        (f"{chance:.3f}", f"{share:.3f}", len(rows_of_bin))
+        for chance, share, rows_of_bin in zip(predicted, observed, bins, strict=True)
+    ]
     return (
-        "<h2>Do its chances mean what they say?</h2>"
-        + svg.lines("Chance that was said, and share that came, by tenths", [said, came], ("said", "came"))
-        + svg.table(["said", "came", "asked"], rows, numbers=(0, 1, 2))
+        "<h2>Calibration</h2>"
+        + svg.lines("Predicted chance and observed share, by tenths", [predicted, observed], ("predicted", "observed"))
+        + svg.table(["predicted", "observed", "units"], rows, numbers=(0, 1, 2))
     )
 
 
@@ -143,25 +158,25 @@ def _importance(folder: Path) -> str:
 def _data(manifest: BundleManifest, lineage: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (
-            one.get("feature_service", ""),
-            f"{one.get('rows', 0):,}",
-            str(one.get("cutoff", ""))[:19],
-            str(one["digest"])[:16],
+            training_set.get("feature_service", ""),
+            f"{training_set.get('rows', 0):,}",
+            str(training_set.get("cutoff", ""))[:19],
+            str(training_set["digest"])[:16],
         )
-        for one in lineage
-        if "digest" in one
+        for training_set in lineage
+        if "digest" in training_set
     ]
-    eaten = f"{len(manifest.inputs)} inputs" + (f" of {manifest.feature_service}" if manifest.feature_service else "")
-    found = f"<h2>Data</h2><p>{svg.escape(eaten)}.</p>"
-    return found + (svg.table(["feature service", "rows", "until", "digest"], rows, numbers=(1,)) if rows else "")
+    inputs = f"{len(manifest.inputs)} inputs" + (f" of {manifest.feature_service}" if manifest.feature_service else "")
+    html = f"<h2>Data</h2><p>{svg.escape(inputs)}.</p>"
+    return html + (svg.table(["feature service", "rows", "until", "digest"], rows, numbers=(1,)) if rows else "")
 
 
 def _limits(folder: Path) -> str:
     try:
-        told = (folder / "README.md").read_text()
+        text = (folder / "README.md").read_text()
     except OSError:
         return ""
-    return f"<h2>About, and its limits</h2><pre style='white-space: pre-wrap'>{svg.escape(told)}</pre>"
+    return f"<h2>About, and its limits</h2><pre style='white-space: pre-wrap'>{svg.escape(text)}</pre>"
 
 
 def _lineage(manifest: BundleManifest, lineage: Sequence[Mapping[str, Any]]) -> str:
@@ -170,14 +185,14 @@ def _lineage(manifest: BundleManifest, lineage: Sequence[Mapping[str, Any]]) -> 
         ("feature service", f"{manifest.feature_service or 'none'} {manifest.fingerprint}"),
         ("code", manifest.code_revision),
     ]
-    for one in lineage:
-        rows += [(f"view {name}", str(told)) for name, told in (one.get("sources") or {}).items()]
+    for training_set in lineage:
+        rows += [(f"view {name}", str(digest)) for name, digest in (training_set.get("sources") or {}).items()]
     rows += [(name, digest) for name, digest in manifest.files.items()]
     return "<h2>Where it came from</h2>" + svg.table(["what", "digest"], rows)
 
 
-def _told(one: Interval) -> tuple[str, str, str]:
-    return _number(one.mean), _number(one.low), _number(one.high)
+def _interval_cells(interval: Interval) -> tuple[str, str, str]:
+    return _number(interval.mean), _number(interval.low), _number(interval.high)
 
 
 def _number(value: float | None) -> str:

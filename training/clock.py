@@ -1,4 +1,4 @@
-"""How long each stage of a run takes."""
+"""Wall time of each stage of a run."""
 
 import time
 
@@ -6,11 +6,11 @@ from feature_repo.command_line import Progress
 
 
 class Clock:
-    """Seconds of each stage, and the progress over all.
+    """Measures the seconds of each stage, and reports the progress over all.
 
     Args:
-        tell: whom to tell.
-        stages: how many there are.
+        tell: progress callback.
+        stages: number of stages.
     """
 
     def __init__(self, tell: Progress, stages: int) -> None:
@@ -19,7 +19,7 @@ class Clock:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """A stage is over."""
+        """Ends a stage."""
         now = time.perf_counter()
         self.seconds[stage], self._last = now - self._last, now
         self.tell(len(self.seconds), self._stages, f"{stage} done")

@@ -1,4 +1,4 @@
-"""Two versions of a model, beside each other on what both were asked about."""
+"""Compares two versions of a model on the test units that they share."""
 
 from collections.abc import Iterator
 
@@ -9,49 +9,49 @@ from training.validation.evidence import OURS, Evidence
 
 
 def compare(home: Home, name: str, first: int | None = None, second: int | None = None) -> Iterator[str]:
-    """Lines that tell how much better one version is than another, and what was decided on it.
+    """Yields lines that show how much better one version is than another, and its decision.
 
     Args:
         home: the data folder.
-        name: of the model.
+        name: name of the model.
         first: version; the challenger if None.
-        second: version; the champion if None.
+        second: version to compare with; the champion if None.
 
     Raises:
-        BundleError: there is no such version, or it kept nothing of its test.
+        BundleError: there is no such version, or it has no test evidence.
     """
-    one = first or challenger_of(home, name)
-    other = second or champion_of(home, name)
-    if one is None:
+    version = first or challenger_of(home, name)
+    other_version = second or champion_of(home, name)
+    if version is None:
         raise BundleError(
             expected=f"a challenger of {name!r}", found="none", next_command=f"python -m training run {name}"
         )
-    mine = _evidence(home, name, one)
-    yield f"{name} {one}: {mine.metric} {mine.figure()}"
-    for who in mine.baselines:
-        yield f"  {mine.gain(who).signed} better than {who}"
-    if other is not None and other != one:
-        theirs = _evidence(home, name, other)
-        yield f"{name} {other}: {theirs.metric} {theirs.figure()}"
-        gain = mine.gain_over(theirs)
+    evidence = _evidence(home, name, version)
+    yield f"{name} {version}: {evidence.metric} {evidence.figure()}"
+    for baseline in evidence.baselines:
+        yield f"  {evidence.gain(baseline).signed} better than {baseline}"
+    if other_version is not None and other_version != version:
+        other_evidence = _evidence(home, name, other_version)
+        yield f"{name} {other_version}: {other_evidence.metric} {other_evidence.figure()}"
+        gain = evidence.gain_over(other_evidence)
         if gain is None:
-            yield "  they were asked about different things"
+            yield "  their tests share no units"
         else:
-            yield f"  {one} is {gain.signed} better on the {gain.units:,} that both were asked about"
-    for division in mine.segments:
-        for segment, figure in mine.by_segment(division).items():
+            yield f"  {version} is {gain.signed} better on the {gain.units:,} units that both tests share"
+    for division in evidence.segments:
+        for segment, figure in evidence.by_segment(division).items():
             yield f"  {division} {segment:16} {figure} of {figure.units:,}"
-    decision = decision_of(home, name, one)
+    decision = decision_of(home, name, version)
     for check in decision.checks if decision else ():
         yield f"  {check.verdict:7} {check.name}: {check.told}"
 
 
 def _evidence(home: Home, name: str, version: int) -> Evidence:
-    found = evidence_of(home, name, version)
-    if found is None or OURS not in found.values:
+    evidence = evidence_of(home, name, version)
+    if evidence is None or OURS not in evidence.values:
         raise BundleError(
-            expected=f"what version {version} of {name} was asked in its test",
-            found="nothing of it is kept",
+            expected=f"test evidence of version {version} of {name}",
+            found="none",
             next_command=f"python -m training run {name} --again",
         )
-    return found
+    return evidence

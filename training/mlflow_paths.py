@@ -1,6 +1,6 @@
-"""MLflow's paths in a data folder that was copied or moved: they name the folder in use again.
+"""Corrects MLflow's paths in a data folder that was copied or moved.
 
-MLflow keeps the place of every experiment and run as an absolute path. In a copy of a data folder these would still
+MLflow stores the place of every experiment and run as an absolute path. In a copy of a data folder these would still
 name the original, and runs of the copy would write into it.
 """
 
@@ -12,7 +12,7 @@ from feature_repo.home import Home
 from feature_repo.urls import file_url
 
 DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
-"""In the folder of MLflow."""
+"""Names in the folder of MLflow."""
 
 _PLACES = (
     ("experiments", "artifact_location"),
@@ -22,18 +22,18 @@ _PLACES = (
     ("logged_models", "artifact_location"),
     ("tags", "value"),  # links in descriptions
 )
-"""Tables and columns that hold a path, or a text with one."""
+"""Tables and columns with a path, or a text that contains one."""
 
 _LOCAL = re.compile(rf"(?P<folder>(?P<scheme>file://)?/.*)/{ARTIFACTS}/[^/]+")
 
 
-def bring_home(home: Home) -> int:
-    """Correct the paths of a data folder that lies elsewhere than when they were written.
+def correct_paths(home: Home) -> int:
+    """Corrects the paths if the data folder lies elsewhere than when they were written.
 
-    What a person put elsewhere, such as in an object store, stays.
+    Other locations, such as in an object store, stay as they are.
 
     Returns:
-        How many places were corrected.
+        The number of corrected paths.
 
     Raises:
         sqlite3.DatabaseError: the database is locked or damaged.
@@ -42,19 +42,22 @@ def bring_home(home: Home) -> int:
     if not path.is_file():
         return 0
     with closing(sqlite3.connect(path, timeout=30)) as database:
-        known = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
-        if "experiments" not in known:
+        tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
+        if "experiments" not in tables:
             return 0
         locations = database.execute("select artifact_location from experiments where artifact_location is not null")
-        found = [matched for (location,) in locations if (matched := _LOCAL.fullmatch(location))]
-        here = file_url(home.mlflow)
-        old = {one["folder"] for one in found if one["folder"].endswith(f"/{home.mlflow.name}")} - {here}
-        old -= {here.removeprefix("file://"), f"file://{here}"}
+        matches = [matched for (location,) in locations if (matched := _LOCAL.fullmatch(location))]
+        new_folder = file_url(home.mlflow)
+        old_folders = {match["folder"] for match in matches if match["folder"].endswith(f"/{home.mlflow.name}")} - {
+            new_folder
+        }
+        old_folders -= {new_folder.removeprefix("file://"), f"file://{new_folder}"}
         changed = 0
         with database:
-            for folder in sorted(old, key=lambda text: not text.startswith("file:")):  # which hold the others
-                before, after = f"{folder}/{ARTIFACTS}/", f"{here}/{ARTIFACTS}/"
-                for table, column in (place for place in _PLACES if place[0] in known):
+            # URLs first, as they contain plain paths
+            for folder in sorted(old_folders, key=lambda text: not text.startswith("file:")):
+                before, after = f"{folder}/{ARTIFACTS}/", f"{new_folder}/{ARTIFACTS}/"
+                for table, column in (entry for entry in _PLACES if entry[0] in tables):
                     statement = f"update {table} set {column} = replace({column}, ?, ?) where instr({column}, ?) > 0"
                     changed += database.execute(statement, (before, after, before)).rowcount
         return changed

@@ -1,8 +1,8 @@
-"""MLflow on SQLite in the data folder: runs, registered bundles, and the aliases that say which one serves.
+"""MLflow on SQLite in the data folder: runs, registered bundles, and the aliases that name the version that serves.
 
-A bundle is registered when it passes the checks of every bundle (``training.checks``), with the decision whether it may
-serve (``training.validation.gates``). Serving reads no MLflow: ``promote`` also writes ``aliases.json`` beside the
-bundles, and ``promotions.jsonl``, which ``rollback`` goes back by.
+A bundle is registered when it passes the checks of every bundle (``training.checks``), together with the decision
+whether it may serve (``training.validation.gates``). Serving reads no MLflow: ``promote`` also writes ``aliases.json``
+beside the bundles, and ``promotions.jsonl``, which ``rollback`` reads.
 """
 
 import fcntl
@@ -30,38 +30,48 @@ from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
 from feature_repo.urls import file_url, sqlite_url
 from training.bundle import SAMPLE, BundleManifest, amend
-from training.datasets.sample import Sample, kept, read
-from training.mlflow_paths import ARTIFACTS, DATABASE, bring_home
+from training.datasets.sample import Sample, samples_from_bytes, samples_to_bytes
+from training.mlflow_paths import ARTIFACTS, DATABASE, correct_paths
 from training.models.base import Gates
 from training.validation.evidence import EVIDENCE, Evidence
 from training.validation.gates import Decision, decide
-from training.validation.training_data import looked_at
+from training.validation.training_data import check_training_sets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHALLENGER, SHADOW = "challenger", "shadow"
 DECISION = "decision.json"
-"""Of a bundle: the gates it was put to."""
+"""File of a bundle: the gates that were checked, and their result."""
 PROMOTIONS = "promotions.jsonl"
-"""Beside the versions of a model: which was champion since when, and why."""
+"""File beside the versions of a model: which version became champion, when and why."""
 LINEAGE = "lineage.json"
-"""Of a bundle: key of the run, and manifests of the training sets, with digests of what these were pulled from."""
+"""File of a bundle: key of the run, and manifests of the training sets with digests of their sources."""
 RUN: ContextVar[Mapping[str, Any]] = ContextVar("RUN", default=MappingProxyType({}))
-"""What whoever runs a model says of the run: its ``key`` and ``parameters``, ``rows`` of the raw tables; kept with its
+"""The caller's description of the current run: ``key``, ``parameters``, ``rows`` of the raw tables. Stored in the
 lineage."""
 REPORT = "report.html"
-"""Of a bundle that has one: the run links it."""
+"""File of a bundle with a report; the MLflow run links to it."""
 _ARTIFACT = "bundle"
 _WRITING = ".writing-"
 
 _DRIVER = "sqlite+pysqlite"
-"""SQLite, by a name under which MLflow does not make the folder of an address's text, escaped as it is there."""
+"""SQLite driver. With the plain name MLflow would create a folder named after the escaped text of the address."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One registered bundle."""
+    """One registered bundle.
+
+    Attributes:
+        name: name of the model.
+        version: version number.
+        aliases: aliases of the version, sorted.
+        created: when the version was registered.
+        metrics: metrics of its run.
+        present: whether the bundle's folder exists.
+        may_serve: decision of the gates; None if there is none.
+    """
 
     name: str
     version: int
@@ -73,45 +83,45 @@ class Version:
 
 
 def client(home: Home) -> "MlflowClient":
-    """MLflow's client on this data folder, wherever it lay when MLflow wrote its paths down."""
+    """Opens MLflow's client on this data folder, even if the folder was moved since MLflow stored its paths."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     from mlflow import MlflowClient
 
-    for chatty in ("alembic", "mlflow"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for logger_name in ("alembic", "mlflow"):
+        logging.getLogger(logger_name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")  # MLflow's own
     home.ensure().mlflow.mkdir(exist_ok=True)
     address = sqlite_url(home.mlflow / DATABASE, driver=_DRIVER)
     with _reachable(home):
-        bring_home(home)
+        correct_paths(home)
         return MlflowClient(tracking_uri=address, registry_uri=address)
 
 
 @contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """One process registers at a time: versions are counted up, and SQLite takes one writer."""
+def _registration_lock(home: Home) -> Iterator[None]:
+    """Lets one process register at a time: version numbers are counted up, and SQLite takes one writer."""
     home.ensure().mlflow.mkdir(exist_ok=True)
-    with (home.mlflow / ".registering").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with (home.mlflow / ".registering").open("w") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
 def _reachable(home: Home) -> Iterator[None]:
-    """An MLflow that cannot be reached is one clear error."""
+    """Turns the errors of an unreachable MLflow into one clear error."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.DatabaseError) as error:
-        told = str(error).partition("\n")[0]
+        message = str(error).partition("\n")[0]
         if not any(word in str(error).lower() for word in ("locked", "disk", "malformed", "not a database", "unable")):
             raise
         raise StoreError(
             expected=f"MLflow's database {home.mlflow / DATABASE}, free to be written",
-            found=told[:200],
+            found=message[:200],
             next_command="stop what else writes it (lsof mlflow.db), or bring it back; then the same again",
         ) from error
 
@@ -127,17 +137,17 @@ def register(
     gates: Gates | None = None,
     training_sets: Sequence[Sample] = (),
 ) -> int:
-    """Log a run with its bundle, register the bundle as the next version and give it the alias ``challenger``.
+    """Logs a run with its bundle, registers the bundle as the next version and gives it the alias ``challenger``.
 
     Args:
         home: the data folder.
-        name: of the model.
-        parameters: of the run.
-        metrics: of the run.
-        write: puts the bundle of a given version number into a given folder.
-        evidence: of its test, unit by unit; without it a person must say that it may serve.
-        gates: that it is put to; those that the model declares if None.
-        training_sets: that it learned from.
+        name: name of the model.
+        parameters: parameters of the run.
+        metrics: metrics of the run.
+        write: function that writes the bundle of a given version number into a given folder.
+        evidence: figures of the test by unit; without them a person must approve the version.
+        gates: gates to check; those that the model declares if None.
+        training_sets: samples of the training sets.
 
     Returns:
         The version.
@@ -146,11 +156,11 @@ def register(
         BundleError: the bundle fails a check; nothing is registered.
         StoreError: MLflow cannot be reached.
     """
-    with _reachable(home), _alone(home):
-        return _registered(home, name, parameters, metrics, write, evidence, gates or _gates(name), training_sets)
+    with _reachable(home), _registration_lock(home):
+        return _register(home, name, parameters, metrics, write, evidence, gates or _gates(name), training_sets)
 
 
-def _registered(
+def _register(
     home: Home,
     name: str,
     parameters: Mapping[str, Any],
@@ -178,23 +188,23 @@ def _registered(
         versions = _create_registered_model(mlflow, name)
         version = 1 + max(versions, default=0)
         home.bundles(name).mkdir(parents=True, exist_ok=True)
-        for left in home.bundles(name).glob(f"{_WRITING}*"):  # by one that was killed: one registers at a time
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in home.bundles(name).glob(f"{_WRITING}*"):  # of a killed process: only one registers at a time
+            shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=_WRITING) as scratch:
             folder = Path(scratch) / _ARTIFACT
             manifest = write(folder, version)
-            decision = _decided(home, name, evidence, gates, training_sets)
-            _complete(folder, manifest, evidence, decision, training_sets)
+            decision = _decide(home, name, evidence, gates, training_sets)
+            _add_files(folder, manifest, evidence, decision, training_sets)
             check_bundle(folder, home)
-            for key, told in _tags(manifest, decision, training_sets).items():
-                mlflow.set_tag(run.info.run_id, key, told)
+            for key, tag in _tags(manifest, decision, training_sets).items():
+                mlflow.set_tag(run.info.run_id, key, tag)
             mlflow.log_artifacts(run.info.run_id, str(folder), _ARTIFACT)
             if (folder / REPORT).is_file():
                 link = f"{run.info.artifact_uri}/{_ARTIFACT}/{REPORT}"
                 mlflow.set_tag(run.info.run_id, "mlflow.note.content", f"[Report]({link}), among the artifacts, too")
-            target = home.bundles(name) / str(version)
-            shutil.rmtree(target, ignore_errors=True)
-            folder.rename(target)
+            bundle_folder = home.bundles(name) / str(version)
+            shutil.rmtree(bundle_folder, ignore_errors=True)
+            folder.rename(bundle_folder)
         source = f"{run.info.artifact_uri}/{_ARTIFACT}"
         registered = mlflow.create_model_version(name, source, run.info.run_id)
         mlflow.set_registered_model_alias(name, CHALLENGER, registered.version)
@@ -206,48 +216,48 @@ def _registered(
 
 
 def _gates(name: str) -> Gates:
-    """What the model of that name declares; the usual ones if nothing does."""
+    """Returns the gates that a model declares, or the default gates."""
     from training.models.find import models
 
     model = models().get(name)
     return Gates() if model is None else model.gates
 
 
-def _decided(
+def _decide(
     home: Home, name: str, evidence: Evidence | None, gates: Gates, training_sets: Sequence[Sample]
 ) -> Decision:
-    """Beside the champion, if there is one whose evidence is there."""
-    version = champion_of(home, name)
-    theirs = evidence_of(home, name, version) if version else None
-    data = looked_at(training_sets, gates, learned_from(home, name, version) if version else None)
-    return decide(evidence, gates, champion=theirs, version=version or 0, data=data)
+    """Checks the gates of a new version, compared with the champion if that has evidence."""
+    champion = champion_of(home, name)
+    champion_evidence = evidence_of(home, name, champion) if champion else None
+    data = check_training_sets(training_sets, gates, learned_from(home, name, champion) if champion else None)
+    return decide(evidence, gates, champion=champion_evidence, version=champion or 0, data=data)
 
 
-def _complete(
+def _add_files(
     folder: Path,
     manifest: BundleManifest,
     evidence: Evidence | None,
     decision: Decision,
     training_sets: Sequence[Sample],
 ) -> None:
-    """What every bundle has besides: evidence, decision, lineage, some rows of its training sets, and its card."""
+    """Adds what every bundle has: evidence, decision, lineage, sample rows of the training sets, and the card."""
     from training.card import CARD, draw
 
-    began = RUN.get().get("began")
-    took = {} if began is None else {"seconds": round(time.time() - began, 1)}
-    lineage = [dict(one.manifest) for one in training_sets]
-    told = {**RUN.get(), **took, "training_sets": lineage}
-    files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(told, indent=1).encode()}
+    started = RUN.get().get("began")
+    duration = {} if started is None else {"seconds": round(time.time() - started, 1)}
+    lineage = [dict(training_set.manifest) for training_set in training_sets]
+    run = {**RUN.get(), **duration, "training_sets": lineage}
+    files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(run, indent=1).encode()}
     if evidence is not None:
         files[EVIDENCE] = evidence.to_bytes()
     if training_sets:
-        files[SAMPLE] = kept(training_sets)
+        files[SAMPLE] = samples_to_bytes(training_sets)
     files[CARD] = draw(folder, manifest, evidence, decision, lineage).encode()
     amend(folder, files)
 
 
 def _tags(manifest: BundleManifest, decision: Decision, training_sets: Sequence[Sample]) -> dict[str, str]:
-    """What a run says of where it came from."""
+    """Returns the tags that describe where a run came from."""
     return {
         "family": manifest.family,
         "feature_service": manifest.feature_service,
@@ -258,12 +268,12 @@ def _tags(manifest: BundleManifest, decision: Decision, training_sets: Sequence[
         "may_serve": str(decision.may_serve).lower(),
         "reasons": "; ".join(decision.reasons)[:4_000],
         "key": str(RUN.get().get("key", "")),
-        "lineage": json.dumps([one.manifest.get("sources") for one in training_sets])[:4_000],
+        "lineage": json.dumps([training_set.manifest.get("sources") for training_set in training_sets])[:4_000],
     }
 
 
 def champion_of(home: Home, name: str) -> int | None:
-    """Version that serves; None if none does."""
+    """Returns the version that serves, or None."""
     try:
         return int(json.loads((home.bundles(name) / ALIASES).read_text())[CHAMPION])
     except (OSError, ValueError, KeyError):
@@ -271,13 +281,21 @@ def champion_of(home: Home, name: str) -> int | None:
 
 
 def challenger_of(home: Home, name: str) -> int | None:
-    """The version that was registered last; None if none was."""
-    found = client(home).search_registered_models(f"name = '{name}'")
-    return next((int(at) for model in found for alias, at in model.aliases.items() if alias == CHALLENGER), None)
+    """Returns the version that was registered last, or None."""
+    registered_models = client(home).search_registered_models(f"name = '{name}'")
+    return next(
+        (
+            int(version)
+            for model in registered_models
+            for alias, version in model.aliases.items()
+            if alias == CHALLENGER
+        ),
+        None,
+    )
 
 
 def evidence_of(home: Home, name: str, version: int) -> Evidence | None:
-    """What a version kept of its test; None where nothing is."""
+    """Reads the test evidence of a version; None if it has none."""
     try:
         return Evidence.from_bytes((home.bundles(name) / str(version) / EVIDENCE).read_bytes())
     except (OSError, ValueError, KeyError):
@@ -285,7 +303,7 @@ def evidence_of(home: Home, name: str, version: int) -> Evidence | None:
 
 
 def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
-    """Key of the run, rows of raw tables and training sets of a version; empty for one that kept none."""
+    """Reads a version's lineage: key of the run, rows of raw tables, training sets. Empty if it has none."""
     try:
         return dict(json.loads((home.bundles(name) / str(version) / LINEAGE).read_text()))
     except (OSError, ValueError):
@@ -293,88 +311,89 @@ def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
 
 
 def learned_from(home: Home, name: str, version: int) -> dict[str, dict[str, np.ndarray]] | None:
-    """Service → feature → values in some rows of what a version learned from; None where nothing is kept."""
+    """Reads the sample of a version's training sets: service → feature → values; None if it has none."""
     try:
-        return read((home.bundles(name) / str(version) / SAMPLE).read_bytes())
+        return samples_from_bytes((home.bundles(name) / str(version) / SAMPLE).read_bytes())
     except (OSError, ValueError):
         return None
 
 
 def trained_with(home: Home, name: str, key: str) -> int | None:
-    """The version that a run with a key registered; None if none did."""
+    """Finds the version that a run with this key registered; None if there is none."""
     if not home.bundles(name).is_dir():
         return None
-    registered = set(_numbers(client(home), name))
+    registered = set(_version_numbers(client(home), name))
     numbers = sorted((int(path.name) for path in home.bundles(name).iterdir() if path.name.isdigit()), reverse=True)
-    for number in numbers:
-        if number in registered and lineage_of(home, name, number).get("key") == key:
-            return number
+    for version in numbers:
+        if version in registered and lineage_of(home, name, version).get("key") == key:
+            return version
     return None
 
 
 def decision_of(home: Home, name: str, version: int) -> Decision | None:
-    """What was decided on a version; None for one that was registered without."""
+    """Reads the decision on a version; None if it was registered without one."""
     return Decision.read(home.bundles(name) / str(version) / DECISION)
 
 
 def decide_again(home: Home, name: str, version: int) -> Decision | None:
-    """The decision on a version beside the champion of now, where that was another when it was registered."""
-    known, now = decision_of(home, name, version), champion_of(home, name)
-    if known is None or now in (None, known.champion, version):
-        return known
-    data = [check for check in known.checks if check.of_data]
-    theirs = evidence_of(home, name, now) if now else None
-    return decide(evidence_of(home, name, version), _gates(name), champion=theirs, version=now or 0, data=data)
+    """Returns the decision on a version, made again if the champion has changed since."""
+    decision, champion = decision_of(home, name, version), champion_of(home, name)
+    if decision is None or champion in (None, decision.champion, version):
+        return decision
+    data = [check for check in decision.checks if check.of_data]
+    champion_evidence = evidence_of(home, name, champion) if champion else None
+    evidence = evidence_of(home, name, version)
+    return decide(evidence, _gates(name), champion=champion_evidence, version=champion or 0, data=data)
 
 
 def promote_by_itself(home: Home, name: str, version: int, decision: Decision | None, reason: str) -> str:
-    """Promote a version if it passed its gates and nobody went back from it; what was done, in words."""
-    now = champion_of(home, name)
-    if now == version:
-        return f"kept {version}: it was trained of the same code and data"
+    """Promotes a version if it passed its gates and nobody rolled it back. Returns what was done, in words."""
+    champion = champion_of(home, name)
+    if champion == version:
+        return f"kept {version}: it was trained with the same code and data"
     if decision is None or not decision.may_serve:
-        told = "; ".join(decision.reasons) if decision else "nothing was decided"
-        return f"kept {now}: version {version} may not serve: {told}"
+        reasons = "; ".join(decision.reasons) if decision else "nothing was decided"
+        return f"kept {champion}: version {version} may not serve: {reasons}"
     if version in rolled_back(home, name):
-        return f"kept {now}: somebody went back from version {version}"
+        return f"kept {champion}: version {version} was rolled back"
     promote(home, name, version, reason=reason)
     return f"promoted {version}"
 
 
 def _create_registered_model(mlflow: "MlflowClient", name: str) -> list[int]:
-    """Versions of the model so far, its entry made if there is none."""
+    """Creates the model's entry if there is none, and returns its versions so far."""
     if not mlflow.search_registered_models(f"name = '{name}'"):
         mlflow.create_registered_model(name)
-    return _numbers(mlflow, name)
+    return _version_numbers(mlflow, name)
 
 
-def _numbers(mlflow: "MlflowClient", name: str) -> list[int]:
-    """Versions of one model, newest first, without their runs."""
-    return sorted((int(item.version) for item in mlflow.search_model_versions(f"name = '{name}'")), reverse=True)
+def _version_numbers(mlflow: "MlflowClient", name: str) -> list[int]:
+    """Returns the versions of one model, newest first, without their runs."""
+    return sorted((int(version.version) for version in mlflow.search_model_versions(f"name = '{name}'")), reverse=True)
 
 
 def versions(home: Home) -> list[Version]:
-    """All registered bundles, newest first."""
+    """Lists all registered bundles, by name, newest first."""
     mlflow = client(home)
-    found = []
+    registered = []
     for model in mlflow.search_registered_models():
         aliases = mlflow.get_registered_model(model.name).aliases
-        for item in mlflow.search_model_versions(f"name = '{model.name}'"):
-            number = int(item.version)
-            run = mlflow.get_run(str(item.run_id))
+        for model_version in mlflow.search_model_versions(f"name = '{model.name}'"):
+            number = int(model_version.version)
+            run = mlflow.get_run(str(model_version.run_id))
             decision = decision_of(home, model.name, number)
-            found.append(
+            registered.append(
                 Version(
                     name=model.name,
                     version=number,
-                    aliases=tuple(sorted(alias for alias, at in aliases.items() if int(at) == number)),
-                    created=datetime.fromtimestamp(item.creation_timestamp / 1_000, UTC),
+                    aliases=tuple(sorted(alias for alias, version in aliases.items() if int(version) == number)),
+                    created=datetime.fromtimestamp(model_version.creation_timestamp / 1_000, UTC),
                     metrics=dict(run.data.metrics),
                     present=(home.bundles(model.name) / str(number) / MANIFEST).is_file(),
                     may_serve=None if decision is None else decision.may_serve,
                 )
             )
-    return sorted(found, key=lambda item: (item.name, -item.version))
+    return sorted(registered, key=lambda model_version: (model_version.name, -model_version.version))
 
 
 def promote(
@@ -386,15 +405,15 @@ def promote(
     reason: str = "by hand",
     undoes: int | None = None,
 ) -> int:
-    """Make a version the champion: the one that serves.
+    """Makes a version the champion: the one that serves.
 
     Args:
         home: the data folder.
-        name: of the model.
-        version: the challenger's if None.
-        alias: that it gets: ``champion``, ``challenger`` or ``shadow``.
-        reason: kept with the promotion.
-        undoes: version that is rolled back by this.
+        name: name of the model.
+        version: version to promote; the challenger if None.
+        alias: alias to set: ``champion``, ``challenger`` or ``shadow``.
+        reason: reason stored with the promotion.
+        undoes: version that this promotion rolls back.
 
     Returns:
         The version.
@@ -403,11 +422,11 @@ def promote(
         BundleError: there is no such version.
     """
     mlflow = client(home)
-    known = _numbers(mlflow, name)
+    registered = _version_numbers(mlflow, name)
     chosen = version or challenger_of(home, name)
-    if chosen not in known:
+    if chosen not in registered:
         raise BundleError(
-            expected=f"a version of {name!r}, one of {known}",
+            expected=f"a version of {name!r}, one of {registered}",
             found=str(version or "no challenger"),
             next_command=f"python -m training run {name}  (python -m training list shows what there is)",
         )
@@ -422,15 +441,15 @@ def promote(
     partial.write_text(json.dumps({CHAMPION: chosen}) + "\n")
     partial.replace(folder / ALIASES)
     if before != chosen:
-        told = {"version": chosen, "before": before, "at": datetime.now(UTC).isoformat(), "reason": reason}
-        told |= {} if undoes is None else {"undoes": undoes}
+        promotion = {"version": chosen, "before": before, "at": datetime.now(UTC).isoformat(), "reason": reason}
+        promotion |= {} if undoes is None else {"undoes": undoes}
         with (folder / PROMOTIONS).open("a") as file:
-            file.write(json.dumps(told) + "\n")
+            file.write(json.dumps(promotion) + "\n")
     return chosen
 
 
 def promotions(home: Home, name: str) -> list[dict[str, Any]]:
-    """Which version was champion since when, and why; the newest last."""
+    """Reads the promotions of a model, oldest first: version, time and reason."""
     try:
         return [json.loads(line) for line in (home.bundles(name) / PROMOTIONS).read_text().splitlines() if line]
     except FileNotFoundError:
@@ -438,40 +457,40 @@ def promotions(home: Home, name: str) -> list[dict[str, Any]]:
 
 
 def rolled_back(home: Home, name: str) -> set[int]:
-    """Versions that somebody went back from, and did not promote by hand since: nothing promotes them by itself."""
-    found: set[int] = set()
-    for told in promotions(home, name):
-        found.discard(told["version"])
-        if "undoes" in told:
-            found.add(int(told["undoes"]))
-    return found
+    """Returns the versions that were rolled back and not promoted by hand since; nothing promotes them by itself."""
+    rolled_back_versions: set[int] = set()
+    for promotion in promotions(home, name):
+        rolled_back_versions.discard(promotion["version"])
+        if "undoes" in promotion:
+            rolled_back_versions.add(int(promotion["undoes"]))
+    return rolled_back_versions
 
 
 def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> int:
-    """Make the version champion again that was it before; returns it.
+    """Makes the previous champion the champion again. Returns its version.
 
     Raises:
-        BundleError: none was.
+        BundleError: there is no earlier champion.
     """
-    now = champion_of(home, name)
-    # a rollback undoes a promotion: going back twice goes back two
-    undone: list[int] = []
-    for told in promotions(home, name):
-        if undone and told["version"] == undone[-1]:
-            undone.pop()
-        elif told["before"] is not None:
-            undone.append(int(told["before"]))
-    if now is None or not undone:
+    champion = champion_of(home, name)
+    # A rollback undoes one promotion, so two rollbacks undo two.
+    earlier_champions: list[int] = []
+    for promotion in promotions(home, name):
+        if earlier_champions and promotion["version"] == earlier_champions[-1]:
+            earlier_champions.pop()
+        elif promotion["before"] is not None:
+            earlier_champions.append(int(promotion["before"]))
+    if champion is None or not earlier_champions:
         raise BundleError(
             expected=f"a champion of {name!r} before the one that serves",
             found="none",
             next_command=f"python -m training promote {name} VERSION  (python -m training list shows what there is)",
         )
-    return promote(home, name, undone[-1], reason=reason, undoes=now)
+    return promote(home, name, earlier_champions[-1], reason=reason, undoes=champion)
 
 
 def _restore(mlflow: "MlflowClient", home: Home, name: str, version: int) -> None:
-    """Fetch the bundle from MLflow if its folder is gone."""
+    """Fetches the bundle from MLflow if its folder is gone."""
     folder = home.bundles(name) / str(version)
     if (folder / MANIFEST).is_file():
         return

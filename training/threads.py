@@ -1,4 +1,4 @@
-"""How many threads a fit may take."""
+"""The number of threads of a fit."""
 
 import os
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ VARIABLE = "REFRAIN_THREADS"
 
 
 def threads() -> int:
-    """Two, or what the environment says."""
-    told = os.environ.get(VARIABLE, "")
-    return int(told) if told.isdigit() and int(told) > 0 else 2
+    """Returns the number of threads from the environment; 2 by default."""
+    setting = os.environ.get(VARIABLE, "")
+    return int(setting) if setting.isdigit() and int(setting) > 0 else 2
 
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """For processes that are started within: threads that wait for each other's cores are slower than one."""
-    before = os.environ.get(VARIABLE)
+    """Gives one thread to each process that is started within; several processes with more threads would be slower."""
+    previous = os.environ.get(VARIABLE)
     os.environ.setdefault(VARIABLE, "1")
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             os.environ.pop(VARIABLE, None)

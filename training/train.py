@@ -1,4 +1,4 @@
-"""Train models by name, and let the champions of forecasters speak."""
+"""Trains models by name, and writes the forecasts of promoted forecasters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,43 +11,43 @@ from training.models.find import models
 
 
 def train(home: Home, name: str, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent) -> Result:
-    """Train, measure and register a model.
+    """Trains, measures and registers a model.
 
     Args:
         home: the data folder.
-        name: of the model.
-        parameters: that differ from the defaults.
-        progress: told of each stage.
+        name: name of the model.
+        parameters: parameters that differ from the defaults.
+        progress: callback for the stages.
 
     Raises:
         InputError: there is no such model.
     """
-    known = models()
-    if name not in known:
+    declared = models()
+    if name not in declared:
         raise InputError(
-            expected=f"what to train, one of {sorted(known)}",
+            expected=f"what to train, one of {sorted(declared)}",
             found=repr(name),
             next_command="python -m training run --help",
         )
-    return known[name].run(home, parameters=parameters, progress=progress)
+    return declared[name].run(home, parameters=parameters, progress=progress)
 
 
 def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
-    """Let every promoted forecaster speak from the end of the data on; rows written, by view.
+    """Writes the forecasts of every promoted forecaster from the end of the data on; returns rows written, by view.
 
     Raises:
-        BundleError: none is promoted.
+        BundleError: no forecaster is promoted.
     """
     written: dict[str, int] = {}
     missing: list[BundleError] = []
-    speaking = [model for model in models().values() if isinstance(model, FamilyModel) and model.forecast]
-    for number, model in enumerate(speaking):
+    forecasters = [model for model in models().values() if isinstance(model, FamilyModel) and model.forecast]
+    for position, model in enumerate(forecasters):
         try:
             written |= model.forecast(home)  # type: ignore[misc]
         except BundleError as error:
             missing.append(error)
-        progress(number + 1, len(speaking), model.name)
-    if len(missing) == len(speaking):
+        progress(position + 1, len(forecasters), model.name)
+    if len(missing) == len(forecasters):
         raise BundleError(
             expected="a promoted forecaster",
             found="none",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from feature_repo.home import Home
 from feature_repo.urls import file_url
-from training.mlflow_paths import bring_home
+from training.mlflow_paths import correct_paths
 from training.registry import client
 
 
@@ -40,7 +40,7 @@ def test_a_copy_writes_into_itself_and_reads_its_own(tmp_path: Path) -> None:
     assert Path(kept.info.artifact_uri).is_relative_to(copy.root)
     assert str(copy.root) in kept.data.tags["mlflow.note.content"]
     assert copied.get_experiment_by_name("elsewhere").artifact_location == "s3://bucket/mlflow/artifacts/elsewhere"
-    assert bring_home(copy) == 0
+    assert correct_paths(copy) == 0
     assert Path(client(live).get_run(first.parent.name).info.artifact_uri) == first
 
 
@@ -73,4 +73,4 @@ def test_signs_of_addresses_in_the_path(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_has_nothing_to_correct(tmp_path: Path) -> None:
-    assert bring_home(Home(tmp_path)) == 0
+    assert correct_paths(Home(tmp_path)) == 0

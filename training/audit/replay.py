@@ -1,4 +1,4 @@
-"""What was served beside what a training set has for the same keys and moments."""
+"""Compares served values with those of a training set for the same keys and moments."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,23 +24,24 @@ LATER, OLDER, NEWER, OTHER, COMPUTED = (
     "same row, other value",
     "computed",
 )
-"""Why values differ: the row was corrected after it was served; the online store lagged behind, or was ahead of, the
-feature table; the same row has another value; or the feature is computed when it is asked for.
+"""Reasons of a difference: the row was corrected after it was served; the online store lagged behind, or was ahead of,
+the feature table; the same row has another value; or the feature is computed on demand.
 """
 
 
 @dataclass
 class FeatureSkew:
-    """One feature.
+    """The skew of one feature.
 
     Attributes:
-        rows: compared.
-        different: of them.
-        causes: how many of these for which reason.
-        mean_difference: of numbers that differ, absolute; None for others.
-        largest_difference: likewise.
-        psi: between what models were trained on and what was served; None for lists.
-        ks: likewise, for numbers.
+        name: name of the feature.
+        rows: number of rows compared.
+        different: number of rows that differ.
+        causes: reason → number of differing rows.
+        mean_difference: mean absolute difference of the numbers that differ; None for other types.
+        largest_difference: largest absolute difference; None for other types.
+        psi: population stability index between the trained and the served values; None for lists.
+        ks: Kolmogorov-Smirnov statistic between them, for numbers.
         trained: (n,) numbers that models were trained on.
         served: (m,) numbers that were served.
     """
@@ -58,20 +59,20 @@ class FeatureSkew:
 
     @property
     def share(self) -> float:
-        """Of the rows that differ."""
+        """Share of the rows that differ."""
         return self.different / max(self.rows, 1)
 
 
 @dataclass
 class Audit:
-    """One feature service.
+    """The skew of one feature service.
 
     Attributes:
-        service: name.
-        rows: compared.
+        service: name of the service.
+        rows: number of rows compared.
         first: moment of the oldest lookup.
-        last: of the newest.
-        features: in the order of the service.
+        last: moment of the newest lookup.
+        features: skew of each feature, in the order of the service.
         trained_on: name of the training set that distributions are compared with; None for the replay itself.
     """
 
@@ -83,106 +84,113 @@ class Audit:
     trained_on: str | None
 
     def failures(self, mismatches: float, most_psi: float | None) -> list[str]:
-        """What is above a threshold, in words."""
-        out = []
-        for one in self.features:
-            if one.share > mismatches:
-                out.append(f"{one.name}: {one.share:.2%} of the values differ, more than {mismatches:.2%}")
-            if most_psi is not None and one.psi is not None and one.psi > most_psi:
-                out.append(f"{one.name}: PSI {one.psi:.3f}, more than {most_psi:g}")
-        return out
+        """Lists the features above a threshold, in words."""
+        messages = []
+        for feature in self.features:
+            if feature.share > mismatches:
+                messages.append(f"{feature.name}: {feature.share:.2%} of the values differ, more than {mismatches:.2%}")
+            if most_psi is not None and feature.psi is not None and feature.psi > most_psi:
+                messages.append(f"{feature.name}: PSI {feature.psi:.3f}, more than {most_psi:g}")
+        return messages
 
 
 def audit(name: str, *, home: Home | None = None, since: datetime | None = None, most: int = 100_000) -> Audit:
-    """Replay logged lookups of a feature service.
+    """Replays logged lookups of a feature service.
 
     Args:
-        name: of the service.
+        name: name of the service.
         home: the data folder; from the environment if None.
-        since: only lookups from then on.
-        most: rows at the most, the newest.
+        since: time of the oldest lookup to replay; no limit if None.
+        most: largest number of rows; the newest are taken.
 
     Raises:
-        StoreError: nothing was logged, or the feature tables are not built.
+        StoreError: no lookups were logged, or the feature tables are not built.
     """
     home = home or Home.from_env()
     service = resolve_service(open_store(home), name)
-    was = served(home, service, since, most)
-    spine = was.select(*service.join_keys, "event_timestamp", *service.request_fields)
+    lookups = served(home, service, since, most)
+    spine = lookups.select(*service.join_keys, "event_timestamp", *service.request_fields)
     if "request_timestamp" in spine.columns:
-        moment = (pl.col("request_timestamp") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-        spine = spine.with_columns(request_timestamp=moment)
-    final, known = (training_set(name, spine, home=home, as_known=as_known).to_polars() for as_known in (False, True))
-    newer = {view.name: _newer(home, view, was) for view in service.views}
-    name_of_set, trained = trained_on(home, service)
-    features = [_feature(service, feature, was, final, known, newer, trained) for feature, _ in service.features]
-    first, last = was.select(first=pl.col("event_timestamp").min(), last=pl.col("event_timestamp").max()).row(0)
-    return Audit(name, was.height, first, last, features, name_of_set)
+        request_time = (pl.col("request_timestamp") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+        spine = spine.with_columns(request_timestamp=request_time)
+    final_set, as_known_set = (
+        training_set(name, spine, home=home, as_known=as_known).to_polars() for as_known in (False, True)
+    )
+    row_orders = {view.name: _row_order(home, view, lookups) for view in service.views}
+    training_set_name, trained = trained_on(home, service)
+    features = [
+        _feature(service, feature, lookups, final_set, as_known_set, row_orders, trained)
+        for feature, _ in service.features
+    ]
+    first, last = lookups.select(first=pl.col("event_timestamp").min(), last=pl.col("event_timestamp").max()).row(0)
+    return Audit(name, lookups.height, first, last, features, training_set_name)
 
 
 def _feature(
     service: Service,
     name: str,
-    was: pl.DataFrame,
-    final: pl.DataFrame,
-    known: pl.DataFrame,
-    newer: dict[str, np.ndarray],
+    lookups: pl.DataFrame,
+    final_set: pl.DataFrame,
+    as_known_set: pl.DataFrame,
+    row_orders: dict[str, np.ndarray],
     trained: pl.DataFrame | None,
 ) -> FeatureSkew:
-    found = FeatureSkew(name, was.height)
-    differs = ~same(was[name], final[name])
-    found.different = int(differs.sum())
-    if found.different:
+    skew = FeatureSkew(name, lookups.height)
+    differs = ~same(lookups[name], final_set[name])
+    skew.different = int(differs.sum())
+    if skew.different:
         view = name.partition("__")[0]
-        later = differs & same(was[name], known[name])
-        rest = differs & ~later
-        split = {COMPUTED: rest} if view not in newer else _split(rest, newer[view])
-        found.causes = {cause: int(some.sum()) for cause, some in ({LATER: later} | split).items() if some.any()}
-    before = final if trained is None else trained
-    if was.schema[name].is_numeric() or was.schema[name] == pl.Boolean():
-        served_numbers, final_numbers, trained_numbers = (_numbers(frame[name]) for frame in (was, final, before))
+        known_later = differs & same(lookups[name], as_known_set[name])
+        unexplained = differs & ~known_later
+        split = {COMPUTED: unexplained} if view not in row_orders else _by_row_order(unexplained, row_orders[view])
+        skew.causes = {cause: int(rows.sum()) for cause, rows in ({LATER: known_later} | split).items() if rows.any()}
+    reference = final_set if trained is None else trained
+    if lookups.schema[name].is_numeric() or lookups.schema[name] == pl.Boolean():
+        served_numbers, final_numbers, trained_numbers = (
+            _numbers(frame[name]) for frame in (lookups, final_set, reference)
+        )
         gap = np.abs(served_numbers - final_numbers)[differs]
-        if found.different and not np.isnan(gap).all():
-            found.mean_difference, found.largest_difference = float(np.nanmean(gap)), float(np.nanmax(gap))
-        found.psi, found.ks = drift.psi(trained_numbers, served_numbers), drift.ks(trained_numbers, served_numbers)
-        found.trained, found.served = trained_numbers, served_numbers
-    elif was.schema[name] == pl.String():
-        found.psi = drift.psi_of_texts(before[name].to_list(), was[name].to_list())
-    return found
+        if skew.different and not np.isnan(gap).all():
+            skew.mean_difference, skew.largest_difference = float(np.nanmean(gap)), float(np.nanmax(gap))
+        skew.psi, skew.ks = drift.psi(trained_numbers, served_numbers), drift.ks(trained_numbers, served_numbers)
+        skew.trained, skew.served = trained_numbers, served_numbers
+    elif lookups.schema[name] == pl.String():
+        skew.psi = drift.psi_of_texts(reference[name].to_list(), lookups[name].to_list())
+    return skew
 
 
-def _split(some: np.ndarray, newer: np.ndarray) -> dict[str, np.ndarray]:
-    return {OLDER: some & (newer > 0), NEWER: some & (newer < 0), OTHER: some & (newer == 0)}
+def _by_row_order(rows: np.ndarray, row_order: np.ndarray) -> dict[str, np.ndarray]:
+    return {OLDER: rows & (row_order > 0), NEWER: rows & (row_order < 0), OTHER: rows & (row_order == 0)}
 
 
-def same(one: pl.Series, other: pl.Series) -> np.ndarray:
-    """(n,) whether values are the same; missing ones are equal to each other, floats to nine digits."""
-    if one.dtype.is_float():
-        first, second = _numbers(one), _numbers(other)
+def same(left: pl.Series, right: pl.Series) -> np.ndarray:
+    """(n,) whether two values are the same. Missing values equal each other; floats are compared to nine digits."""
+    if left.dtype.is_float():
+        first, second = _numbers(left), _numbers(right)
         equal = np.isclose(first, second, rtol=SAME, atol=0, equal_nan=True)
         return np.asarray(equal)
-    if isinstance(one.dtype, pl.List) and one.dtype.inner.is_float():  # type: ignore[union-attr]
-        return np.array([_same_vector(a, b) for a, b in zip(one.to_list(), other.to_list(), strict=True)], bool)
-    return one.eq_missing(other).to_numpy()
+    if isinstance(left.dtype, pl.List) and left.dtype.inner.is_float():  # type: ignore[union-attr]
+        return np.array([_same_vector(a, b) for a, b in zip(left.to_list(), right.to_list(), strict=True)], bool)
+    return left.eq_missing(right).to_numpy()
 
 
-def _same_vector(one: list[float] | None, other: list[float] | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return len(one) == len(other) and bool(np.allclose(one, other, rtol=1e-6, atol=0, equal_nan=True))
+def _same_vector(left: list[float] | None, right: list[float] | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return len(left) == len(right) and bool(np.allclose(left, right, rtol=1e-6, atol=0, equal_nan=True))
 
 
 def _numbers(values: pl.Series) -> np.ndarray:
     return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
-def _newer(home: Home, view: View, was: pl.DataFrame) -> np.ndarray:
-    """(n,) 1 where the feature table has a newer row than the one that was served, −1 an older one, 0 the same."""
+def _row_order(home: Home, view: View, lookups: pl.DataFrame) -> np.ndarray:
+    """Compares the feature table's row with the served one: (n,) 1 if it is newer, −1 if older, 0 if the same."""
     keys = list(view.join_keys)
     table = feature_tables.scan(home, view.name).select(*keys, "event_timestamp").unique()
     offline = table.with_columns(row=pl.col("event_timestamp").dt.timestamp("us")).sort("event_timestamp").collect()
-    asked = was.select(*keys, "event_timestamp", online=EVENT + view.name).with_row_index("number")
-    joined = asked.sort("event_timestamp").join_asof(
+    queries = lookups.select(*keys, "event_timestamp", online=EVENT + view.name).with_row_index("number")
+    joined = queries.sort("event_timestamp").join_asof(
         offline, on="event_timestamp", by=keys or None, strategy="backward", check_sortedness=False
     )
     joined = joined.sort("number").select(pl.col("row").fill_null(-1), pl.col("online").fill_null(-1))

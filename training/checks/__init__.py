@@ -1,7 +1,7 @@
-"""What every bundle must be, whatever its family: checked before it is registered, and for all models by the tests.
+"""Checks of a bundle of any family: run before it is registered, and by the tests for all models.
 
-One check a file, each a function of a bundle and the data folder that raises ``BundleError`` with what is wrong.
-``tests/training/checks`` puts broken bundles to each of them.
+Each file has one check, a function of a bundle and the data folder that raises ``BundleError`` with the problem.
+``tests/training/checks`` tries each of them on broken bundles.
 """
 
 import json
@@ -14,10 +14,10 @@ from training.checks.answers import answers_as_trained, answers_one_by_one
 from training.checks.files import files_are_whole
 from training.checks.onnx_models import onnx_models_load
 from training.checks.service import service_is_applied
-from training.checks.telling import manifest_tells_all
+from training.checks.telling import manifest_is_complete
 
 CHECKS: tuple[Callable[[Bundle, Home], None], ...] = (
-    manifest_tells_all,
+    manifest_is_complete,
     files_are_whole,
     service_is_applied,
     onnx_models_load,
@@ -27,10 +27,10 @@ CHECKS: tuple[Callable[[Bundle, Home], None], ...] = (
 
 
 def check_bundle(folder: Path, home: Home) -> None:
-    """Put the bundle in a folder to all checks.
+    """Runs all checks on the bundle in a folder.
 
     Raises:
-        BundleError: it fails one.
+        BundleError: the bundle fails a check.
     """
     bundle = Bundle(folder, json.loads((folder / MANIFEST).read_text()))
     for check in CHECKS:

@@ -1,4 +1,4 @@
-"""Every ONNX file of a bundle is a valid model that the runtime takes."""
+"""Checks that every ONNX file of a bundle is a valid model that the runtime loads."""
 
 from feature_repo.bundle import Bundle
 from feature_repo.home import Home
@@ -6,7 +6,7 @@ from training.checks.broken import broken
 
 
 def onnx_models_load(bundle: Bundle, home: Home) -> None:
-    """It loads, with one input or more and one output or more."""
+    """Checks that each model loads, with at least one input and one output."""
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)

@@ -1,4 +1,4 @@
-"""The feature service of a bundle is there, as it was when the model was trained."""
+"""Checks that the feature service of a bundle is applied, as it was when the model was trained."""
 
 from feature_repo.bundle import Bundle
 from feature_repo.errors import BundleError
@@ -7,7 +7,7 @@ from feature_repo.manifest import load_service
 
 
 def service_is_applied(bundle: Bundle, home: Home) -> None:
-    """It has the same fingerprint; and every input is one of its features, where the names say so."""
+    """Checks that the fingerprint is the same, and that every input named like a feature is one of the service."""
     name, service = str(bundle.manifest["name"]), str(bundle.manifest["feature_service"])
     if not service:
         return
@@ -18,10 +18,14 @@ def service_is_applied(bundle: Bundle, home: Home) -> None:
             found=f"another one is applied, {applied.fingerprint}",
             next_command=f"python -m feature_repo apply && python -m training run {name}",
         )
-    strange = [one for one, _ in bundle.manifest["inputs"] if "__" in one and one not in dict(applied.features)]
-    if strange:
+    unknown = [
+        input_name
+        for input_name, _ in bundle.manifest["inputs"]
+        if "__" in input_name and input_name not in dict(applied.features)
+    ]
+    if unknown:
         raise BundleError(
             expected=f"inputs of {name} that are features of {service}",
-            found=repr(strange[0]),
+            found=repr(unknown[0]),
             next_command=f"add it to {service} in feature_repo/services.py, then: python -m feature_repo apply",
         )

@@ -1,4 +1,4 @@
-"""The manifest says what the model is, eats and answers."""
+"""Checks that the manifest describes the model: inputs, outputs, figures and cutoff."""
 
 import math
 from datetime import datetime
@@ -8,21 +8,23 @@ from feature_repo.home import Home
 from training.checks.broken import broken
 
 
-def manifest_tells_all(bundle: Bundle, home: Home) -> None:
-    """Names that are there once, outputs, figures that are numbers, and a cutoff that has come."""
-    told = bundle.manifest
-    for part in ("inputs", "outputs"):
-        names = [name for name, _ in told[part]]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise broken(bundle, f"{part} that are named once", f"{twice[0]!r} more often")
-    if not told["outputs"]:
+def manifest_is_complete(bundle: Bundle, home: Home) -> None:
+    """Checks that names are unique, outputs exist, figures are numbers, and the cutoff is a date."""
+    manifest = bundle.manifest
+    for field in ("inputs", "outputs"):
+        names = [name for name, _ in manifest[field]]
+        duplicates = sorted({name for name in names if names.count(name) > 1})
+        if duplicates:
+            raise broken(bundle, f"{field} that are named once", f"{duplicates[0]!r} more often")
+    if not manifest["outputs"]:
         raise broken(bundle, "outputs", "none")
-    figures = {f"{who}/{name}": value for who, of in told["metrics"].items() for name, value in of.items()}
-    odd = [name for name, value in figures.items() if not isinstance(value, int | float) or math.isinf(value)]
-    if odd:
-        raise broken(bundle, "figures that are numbers", f"{odd[0]} = {figures[odd[0]]!r}")
+    figures = {
+        f"{model}/{name}": value for model, metrics in manifest["metrics"].items() for name, value in metrics.items()
+    }
+    invalid = [name for name, value in figures.items() if not isinstance(value, int | float) or math.isinf(value)]
+    if invalid:
+        raise broken(bundle, "figures that are numbers", f"{invalid[0]} = {figures[invalid[0]]!r}")
     try:
-        datetime.fromisoformat(told["cutoff"])
+        datetime.fromisoformat(manifest["cutoff"])
     except ValueError as error:
-        raise broken(bundle, "a cutoff as ISO 8601", repr(told["cutoff"])) from error
+        raise broken(bundle, "a cutoff as ISO 8601", repr(manifest["cutoff"])) from error

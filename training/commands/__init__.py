@@ -1,1 +1,1 @@
-"""Commands of ``python -m training``, a file each for what belongs together."""
+"""Commands of ``python -m training``, one file per group."""

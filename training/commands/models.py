@@ -1,4 +1,4 @@
-"""Train, list, compare, promote, roll back."""
+"""Commands to train, list, compare, promote and roll back models."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ Name = Annotated[str, typer.Argument(help="as 'python -m training list --all' sh
 
 
 def install(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Adds the commands."""
     app.command()(run)
     app.command("list")(list_)
     app.command()(compare)
@@ -21,15 +21,15 @@ def install(app: typer.Typer) -> None:
 
 def run(
     what: Annotated[str, typer.Argument(help="a model, a family of models, or all; 'list --all' shows them")],
-    again: Annotated[bool, typer.Option("--again", help="train even where nothing has changed")] = False,
+    again: Annotated[bool, typer.Option("--again", help="train even if nothing has changed")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="models at a time")] = 2,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="parameter of one model, such as learner=xgboost or trees=300")
     ] = None,
 ) -> None:
-    """Train on the data folder's features, measure on the last of them, put to the gates, register as challenger.
+    """Train on the data folder's features, test on the newest rows, check the gates, register as challenger.
 
-    What is made of the same code and data as a registered version is not trained again.
+    A model with the same code, data and parameters as a registered version is not trained again.
     """
     from feature_repo.errors import InputError
     from training.models.find import named
@@ -48,32 +48,37 @@ def run(
     for line in outcome.lines:
         say(line)
     if outcome.cached:
-        say(f"{what} {outcome.version} is of the same code and data. To train in any case: --again")
+        say(f"{what} {outcome.version} has the same code and data. To train in any case: --again")
     for check in outcome.decision.checks if outcome.decision else ():
         say(f"{check.verdict:7}{check.name}: {check.told}")
 
 
 def list_(
-    every: Annotated[bool, typer.Option("--all", help="models that can be trained, too")] = False,
+    every: Annotated[bool, typer.Option("--all", help="list models that can be trained, too")] = False,
 ) -> None:
-    """Registered bundles, newest first."""
+    """List registered bundles, newest first."""
     from training.models.find import models
     from training.registry import versions
 
     home = Home.from_env()
-    found = versions(home)
+    registered = versions(home)
     if every:
         for model in models().values():
             say(f"{model.family:16}{model.name:34}{model.about}")
-    if not found:
+    if not registered:
         say("nothing is registered. Next: python -m training run recommendation")
-    for item in found:
-        shown = {"test_ndcg_at_10_hybrid": "test NDCG@10", "test_mase_track/reconciled": "test MASE of tracks"}
-        told = ", ".join(f"{text} {item.metrics[key]:.4f}" for key, text in shown.items() if key in item.metrics)
-        serve = {True: "may serve", False: "failed a gate", None: ""}[item.may_serve]
+    for version in registered:
+        headline_metrics = {
+            "test_ndcg_at_10_hybrid": "test NDCG@10",
+            "test_mase_track/reconciled": "test MASE of tracks",
+        }
+        figures = ", ".join(
+            f"{text} {version.metrics[key]:.4f}" for key, text in headline_metrics.items() if key in version.metrics
+        )
+        serve = {True: "may serve", False: "failed a gate", None: ""}[version.may_serve]
         say(
-            f"{item.name} {item.version:<4} {', '.join(item.aliases):22} {item.created:%Y-%m-%d %H:%M}  "
-            f"{serve:14}{told}{'' if item.present else '  (bundle folder gone; promote fetches it)'}"
+            f"{version.name} {version.version:<4} {', '.join(version.aliases):22} {version.created:%Y-%m-%d %H:%M}  "
+            f"{serve:14}{figures}{'' if version.present else '  (bundle folder gone; promote fetches it)'}"
         )
 
 
@@ -82,7 +87,7 @@ def compare(
     first: Annotated[int | None, typer.Argument(help="version; the challenger if left out")] = None,
     second: Annotated[int | None, typer.Argument(help="version; the champion if left out")] = None,
 ) -> None:
-    """Two versions on what both were asked about, with intervals; segments; gates."""
+    """Compare two versions on the test units that both share, with intervals, segments and gates."""
     from training.compare import compare as run_it
 
     for line in run_it(Home.from_env(), name, first, second):
@@ -93,9 +98,9 @@ def promote(
     name: Name,
     version: Annotated[int | None, typer.Argument(help="the challenger if left out")] = None,
     alias: Annotated[str, typer.Option("--as", help="champion, challenger or shadow")] = "champion",
-    anyway: Annotated[bool, typer.Option("--anyway", help="although it failed a gate")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="even if it failed a gate")] = False,
 ) -> None:
-    """Make a version the champion. Running servers take it within a second; one that failed a gate needs --anyway."""
+    """Make a version the champion. Running servers load it within a second; one that failed a gate needs --anyway."""
     from feature_repo.errors import BundleError
     from training import registry
     from training.models.base import FamilyModel
@@ -111,17 +116,17 @@ def promote(
             next_command=f"python -m training compare {name} {chosen}, or: promote {name} {chosen} --anyway",
         )
     reason = "by hand, although it failed a gate" if decision and not decision.may_serve else "by hand"
-    taken = registry.promote(home, name, version, alias=alias, reason=reason)
-    model, then = models().get(name), "feature_repo materialize"
+    promoted = registry.promote(home, name, version, alias=alias, reason=reason)
+    model, next_step = models().get(name), "feature_repo materialize"
     if isinstance(model, FamilyModel) and model.forecast:
-        then = "training forecast"
+        next_step = "training forecast"
     elif model is not None and model.feeds:
-        then = "transforms build"
-    say(f"{name} {taken} is {alias}." + (f" Next: python -m {then}" if alias == "champion" else ""))
+        next_step = "transforms build"
+    say(f"{name} {promoted} is {alias}." + (f" Next: python -m {next_step}" if alias == "champion" else ""))
 
 
 def rollback(name: Name) -> None:
-    """Make the version champion again that was it before."""
+    """Make the previous champion the champion again."""
     from training import registry
 
     home = Home.from_env()
@@ -139,24 +144,24 @@ def _show_all(home: Home, chosen: list, again: bool, jobs: int) -> None:  # type
         outcomes = run_models(home, chosen, again=again, jobs=jobs, progress=tell)
     console = Console(width=max(140, Console().width))
     console.print(table(outcomes))
-    trained = [one for one in outcomes if one.version is not None]
+    trained = [outcome for outcome in outcomes if outcome.version is not None]
     say(f"{len(trained)} of {len(outcomes)} models are registered; python -m training compare NAME shows the gates")
 
 
-def _settings(told: list[str]) -> dict[str, object]:
+def _settings(pairs: list[str]) -> dict[str, object]:
     import json
 
     from feature_repo.errors import InputError
 
-    found: dict[str, object] = {}
-    for pair in told:
+    settings: dict[str, object] = {}
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(
                 expected="--set NAME=VALUE", found=repr(pair), next_command="python -m training run --help"
             )
         try:
-            found[name] = json.loads(value)
+            settings[name] = json.loads(value)
         except ValueError:
-            found[name] = value
-    return found
+            settings[name] = value
+    return settings

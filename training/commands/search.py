@@ -1,4 +1,4 @@
-"""Search for parameters, and explain what was found."""
+"""Commands to search parameters and to explain models."""
 
 from typing import Annotated
 
@@ -9,32 +9,30 @@ from feature_repo.home import Home
 
 
 def install(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Adds the commands."""
     app.command()(tune)
     app.command()(explain)
     app.command()(report)
 
 
 def tune(
-    name: Annotated[
-        str, typer.Argument(help="a model of rows, or one whose family says what to search; an error names them")
-    ],
-    minutes: Annotated[float, typer.Option(min=0.05, help="to search")] = 5.0,
-    jobs: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    name: Annotated[str, typer.Argument(help="a model with parameters to search; the error for another lists them")],
+    minutes: Annotated[float, typer.Option(min=0.05, help="minutes of search")] = 5.0,
+    jobs: Annotated[int, typer.Option(min=1, help="number of processes")] = 2,
     learner: Annotated[
         list[str] | None,
-        typer.Option(help="of a model of rows, among which to search: lightgbm, xgboost, forest, linear; all"),
+        typer.Option(help="learners to search for a model of rows: lightgbm, xgboost, forest, linear; default all"),
     ] = None,
-    without: Annotated[str, typer.Option(help="of a model of rows, features or views to leave out, with commas")] = "",
+    without: Annotated[str, typer.Option(help="features or views that a model of rows leaves out, with commas")] = "",
 ) -> None:
-    """Search parameters on past periods; train the best; say whether it beats the default on test.
+    """Search parameters on past periods; train the best; show whether it beats the default on the test.
 
-    The search is kept: the same command goes on with it.
+    The search is stored: the same command resumes it.
     """
     from training.tuning.search import search
 
     with progress(f"tune {name}") as tell:
-        found = search(
+        result = search(
             Home.from_env(),
             name,
             minutes=minutes,
@@ -43,27 +41,27 @@ def tune(
             without=tuple(filter(None, without.split(","))),
             progress=tell,
         )
-    for line in found.lines():
+    for line in result.lines():
         say(line)
 
 
 def explain(
     name: Annotated[str, typer.Argument(help="a model; NAME:VERSION for one that is no champion")],
-    rows: Annotated[int, typer.Option(min=0, help="of the test to explain one by one")] = 3,
+    rows: Annotated[int, typer.Option(min=0, help="rows of the test to explain one by one")] = 3,
 ) -> None:
-    """What moves the answers: contributions, partial dependence, the worth of each feature view and what it costs."""
+    """Explain the answers: contributions, partial dependence, worth and lookup cost of each feature view."""
     from training.explain.explained import explain as run_it
 
     with progress(f"explain {name}") as tell:
-        found = run_it(Home.from_env(), name, rows=rows, progress=tell)
-    for line in found.lines():
+        explanation = run_it(Home.from_env(), name, rows=rows, progress=tell)
+    for line in explanation.lines():
         say(line)
 
 
 def report(
     name: Annotated[str, typer.Argument(help="a model; NAME:VERSION for one that is no champion")],
 ) -> None:
-    """Where the model's card lies: data, figures with intervals, segments, calibration, importance, gates, lineage."""
+    """Show the path of the model's card: data, figures, segments, calibration, importance, gates, lineage."""
     from feature_repo.bundle import open_bundle
     from feature_repo.errors import BundleError
     from training.card import CARD
@@ -73,7 +71,7 @@ def report(
     if not card.is_file():
         raise BundleError(
             expected=f"a card of {bundle.name_version}",
-            found="none: it was registered before there were any",
+            found="none: it was registered before cards existed",
             next_command=f"python -m training run {bundle.manifest['name']} --again",
         )
     say(str(card))

@@ -1,4 +1,4 @@
-"""Where a data scientist starts: ``training_set(service, spine)`` and the time split.
+"""The entry point for data scientists: ``training_set(service, spine)`` and the time split.
 
 >>> from training.datasets import training_set                                          # doctest: +SKIP
 >>> training_set("recommendation_v1", spine).to_polars()                                # doctest: +SKIP

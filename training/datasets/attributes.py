@@ -1,4 +1,4 @@
-"""What describes listeners and tracks besides plays: tags, genres, friends, countries."""
+"""Attributes of listeners and tracks besides plays: tags, genres, friends, countries."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from scipy import sparse
 
 @dataclass(frozen=True)
 class Attributes:
-    """As known at one moment; rows count like those of ``Interactions``.
+    """Attributes as known at one moment; rows are numbered like those of ``Interactions``.
 
     Attributes:
         users: (users, a) weights, 0 for no.
@@ -20,23 +20,23 @@ class Attributes:
 
     @classmethod
     def none(cls, shape: tuple[int, int]) -> "Attributes":
-        """Nothing is known of these users and tracks."""
+        """Makes empty attributes for these users and tracks."""
         return cls(sparse.csr_array((shape[0], 0)), sparse.csr_array((shape[1], 0)))
 
 
 def around(
     played: sparse.csr_array, attributes: Attributes | None, user_weight: float, track_weight: float
 ) -> sparse.csr_array:
-    """One table of users, what describes tracks, tracks, and what describes users.
+    """Joins plays and attributes into one matrix: users and track attributes by tracks and user attributes.
 
     Collective factorization (Singh, Gordon: Relational Learning via Collective Matrix Factorization, KDD 2008): an
-    attribute of tracks is a user more who plays all of them; one of users is a track more that all of them play.
+    attribute of tracks is one more user who plays all of them; one of users is one more track that all of them play.
 
     Args:
-        played: (users, tracks).
-        attributes: None for nothing.
-        user_weight: by which the users' are multiplied; 0 leaves them out.
-        track_weight: by which the tracks' are; likewise.
+        played: (users, tracks) plays.
+        attributes: attributes, or None.
+        user_weight: factor of the users' attributes; 0 leaves them out.
+        track_weight: factor of the tracks' attributes; 0 leaves them out.
 
     Returns:
         (users + b, tracks + a); users and tracks come first.
@@ -52,15 +52,18 @@ def around(
 
 
 def tf_idf(counts: sparse.csr_array) -> sparse.csr_array:
-    """Rows of length one: log(1 + count) · log(n / number of rows that have it) (Salton, Buckley 1988)."""
+    """Weights counts by log(1 + count) · log(n / number of rows that have it), and scales rows to length one.
+
+    After Salton, Buckley 1988.
+    """
     rows = sparse.csr_array(counts, dtype=np.float64, copy=True)
-    having = np.bincount(rows.indices[rows.data > 0], minlength=rows.shape[1])
+    document_counts = np.bincount(rows.indices[rows.data > 0], minlength=rows.shape[1])
     rows.data = np.log1p(rows.data)
-    rows = sparse.csr_array(rows @ sparse.diags_array(np.log(max(rows.shape[0], 1) / np.maximum(having, 1))))
+    rows = sparse.csr_array(rows @ sparse.diags_array(np.log(max(rows.shape[0], 1) / np.maximum(document_counts, 1))))
     return unit_rows(rows)
 
 
 def unit_rows(rows: sparse.csr_array) -> sparse.csr_array:
-    """Rows of Euclidean length one; rows of zeros stay."""
+    """Scales rows to Euclidean length one; rows of zeros stay."""
     length = np.sqrt(np.asarray((rows * rows).sum(axis=1)).ravel())
     return sparse.csr_array(sparse.diags_array(1 / np.where(length > 0, length, 1.0)) @ rows)

@@ -8,26 +8,26 @@ from feature_repo.vectors import objects, vector_column
 
 
 def to_numpy(column: pl.Series) -> np.ndarray:
-    """A column in numpy: floats with NaN, or objects with None, for missing values.
+    """Converts a column to numpy: floats with NaN, or objects with None, for missing values.
 
-    Numbers are float64, times float64 whole seconds, texts and lists of texts objects. Lists of numbers are (n, d)
-    float32 where all have one length, else objects (``feature_repo.vectors.vector_column``).
+    Numbers become float64, times float64 whole seconds, texts and lists of texts objects. Lists of numbers become
+    (n, d) float32 if all have one length, else objects (``feature_repo.vectors.vector_column``).
     """
     if isinstance(column.dtype, pl.List | pl.Array):
         return _lists(column.arr.to_list() if isinstance(column.dtype, pl.Array) else column)
     if column.dtype == pl.Datetime:
-        micros = column.dt.timestamp("us")
-        return (micros // 1_000_000).cast(pl.Float64).fill_null(np.nan).to_numpy()
+        times_us = column.dt.timestamp("us")
+        return (times_us // 1_000_000).cast(pl.Float64).fill_null(np.nan).to_numpy()
     if column.dtype in (pl.String, pl.Null):
         return np.array(column.to_list(), dtype=object)
     return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def to_matrix(column: pl.Series) -> np.ndarray:
-    """(n, d) float32 of lists of numbers that all have one length; a missing one is a row of NaN.
+    """Converts lists of numbers of one length to (n, d) float32; a missing list is a row of NaN.
 
     Raises:
-        InputError: they have several lengths.
+        InputError: the lists have several lengths.
     """
     values = to_numpy(column)
     if values.ndim != 2:
@@ -35,7 +35,7 @@ def to_matrix(column: pl.Series) -> np.ndarray:
         raise InputError(
             expected=f"vectors of one length in {column.name}",
             found=f"the lengths {lengths[:5]}",
-            next_command="compute them all again, of one model: python -m transforms build",
+            next_command="compute them all again with one model: python -m transforms build",
         )
     return values
 
@@ -47,8 +47,8 @@ def _lists(column: pl.Series) -> np.ndarray:
     if lengths.drop_nulls().n_unique() > 1:
         return vector_column(column.to_list())
     width = int(lengths.max() or 0)  # type: ignore[arg-type]
-    out = np.full((len(column), width), np.nan, np.float32)
+    matrix = np.full((len(column), width), np.nan, np.float32)
     if width:
-        known = column.is_not_null()
-        out[known.to_numpy()] = column.drop_nulls().explode().to_numpy().reshape(-1, width)
-    return out
+        is_present = column.is_not_null()
+        matrix[is_present.to_numpy()] = column.drop_nulls().explode().to_numpy().reshape(-1, width)
+    return matrix

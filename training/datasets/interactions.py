@@ -1,4 +1,4 @@
-"""Plays as arrays: who, what, when."""
+"""Plays as arrays of users, tracks and times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -23,10 +23,10 @@ class Interactions:
         user: (n,) int64.
         track: (n,) int64.
         time: (n,) µs since 1970 UTC, ascending.
-        weight: (n,) plays that each stands for; 1 if left out.
-        device: (n,) on what each was played, None for unknown; all unknown if left out.
-        context: (n,) out of which it was played; likewise.
-        skipped: (n,) whether it was broken off; none if left out.
+        weight: (n,) number of plays that each row stands for; 1 if left out.
+        device: (n,) device of each play, None for unknown; all unknown if left out.
+        context: (n,) context of each play, None for unknown; all unknown if left out.
+        skipped: (n,) whether the play was skipped; none if left out.
     """
 
     user_ids: Sequence[str]
@@ -42,19 +42,19 @@ class Interactions:
 
     def __post_init__(self) -> None:
         count = len(self.time)
-        left_out = {
+        defaults = {
             "weight": np.ones(count),
             "device": np.full(count, None, object),
             "context": np.full(count, None, object),
             "skipped": np.zeros(count, bool),
         }
-        for name, values in left_out.items():
+        for name, values in defaults.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, values)
 
     @classmethod
     def load(cls, home: Home) -> "Interactions":
-        """All raw plays of a data folder, and all tracks of its catalogue, whether played or not.
+        """Loads all raw plays of a data folder, and all tracks of its catalogue, whether played or not.
 
         Raises:
             StoreError: there are no plays.
@@ -62,22 +62,22 @@ class Interactions:
         columns = ("user_id", "track_id", "artist_id", "event_timestamp", "device", "context", "skipped")
         rows = plays(home).select(columns).collect().sort("event_timestamp", "user_id", "track_id")
         users = rows["user_id"].unique().sort()
-        named = scan(home, "tracks").sort("event_timestamp").select("track_id", "artist_id").collect()
-        both = pl.concat([named, rows.select("track_id", "artist_id")])
-        tracks = both.group_by("track_id", maintain_order=True).agg(pl.col("artist_id").last()).sort("track_id")
-        numbers = rows.join(users.to_frame().with_row_index("user"), on="user_id", maintain_order="left").join(
+        catalogue = scan(home, "tracks").sort("event_timestamp").select("track_id", "artist_id").collect()
+        all_tracks = pl.concat([catalogue, rows.select("track_id", "artist_id")])
+        tracks = all_tracks.group_by("track_id", maintain_order=True).agg(pl.col("artist_id").last()).sort("track_id")
+        numbered_rows = rows.join(users.to_frame().with_row_index("user"), on="user_id", maintain_order="left").join(
             tracks.select("track_id").with_row_index("track"), on="track_id", maintain_order="left"
         )
         return cls(
             users.to_list(),
             tracks["track_id"].to_list(),
             tracks["artist_id"].to_list(),
-            numbers["user"].cast(pl.Int64).to_numpy(),
-            numbers["track"].cast(pl.Int64).to_numpy(),
-            numbers["event_timestamp"].dt.timestamp("us").to_numpy(),
-            device=numbers["device"].to_numpy(),
-            context=numbers["context"].to_numpy(),
-            skipped=numbers["skipped"].fill_null(False).to_numpy(),
+            numbered_rows["user"].cast(pl.Int64).to_numpy(),
+            numbered_rows["track"].cast(pl.Int64).to_numpy(),
+            numbered_rows["event_timestamp"].dt.timestamp("us").to_numpy(),
+            device=numbered_rows["device"].to_numpy(),
+            context=numbered_rows["context"].to_numpy(),
+            skipped=numbered_rows["skipped"].fill_null(False).to_numpy(),
         )
 
     @property
@@ -86,33 +86,33 @@ class Interactions:
         return len(self.user_ids), len(self.track_ids)
 
     def between(self, first: int, last: int) -> "Interactions":
-        """Plays with ``first <= time < last``; identifiers keep their numbers."""
+        """Selects plays with ``first <= time < last``; identifiers keep their numbers."""
         low, high = np.searchsorted(self.time, [first, last])
         return self.only(slice(int(low), int(high)))
 
-    def only(self, wanted: slice | np.ndarray) -> "Interactions":
-        """Some of the plays, by place or mask; identifiers keep their numbers."""
-        chosen = {name: getattr(self, name)[wanted] for name in _OF_PLAYS}
-        return replace(self, **chosen)
+    def only(self, places: slice | np.ndarray) -> "Interactions":
+        """Selects plays by place or mask; identifiers keep their numbers."""
+        columns = {name: getattr(self, name)[places] for name in _OF_PLAYS}
+        return replace(self, **columns)
 
     def before(self, moment: int) -> "Interactions":
-        """Plays with ``time < moment``."""
+        """Selects plays with ``time < moment``."""
         return self.between(np.iinfo(np.int64).min, moment)
 
     def newest_first(self, user: int) -> np.ndarray:
-        """Distinct tracks of one user, the one played last first."""
+        """Lists the distinct tracks of one user, the one played last first."""
         return distinct(self.track[self.user == user][::-1])
 
     def heard_and_new(self, cutoff: int, end: int) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
-        """What a recommender of the cutoff may know, and what it should have told.
+        """Returns the tracks that a recommender may know at a cutoff, and those that it should recommend.
 
         Args:
             cutoff: µs since 1970 UTC.
-            end: plays from there on are not looked at.
+            end: µs since 1970 UTC; later plays are ignored.
 
         Returns:
-            Distinct tracks before the cutoff of each user who has any; and of those who also played between cutoff
-            and end, the distinct tracks they had not heard (there may be none).
+            Distinct tracks before the cutoff of each user who has any; and for those who also played between cutoff and
+            end, the distinct tracks that are new to them (maybe none).
         """
         heard = self.before(cutoff).tracks_by_user()
         later = self.between(cutoff, end).tracks_by_user()
@@ -120,12 +120,12 @@ class Interactions:
         return heard, new
 
     def tracks_by_user(self) -> dict[int, np.ndarray]:
-        """Distinct tracks of each user who has any."""
+        """Returns the distinct tracks of each user who has any."""
         pairs = np.unique(np.stack([self.user, self.track], axis=1), axis=0)
         users, starts = np.unique(pairs[:, 0], return_index=True)
         return dict(zip(users.tolist(), np.split(pairs[:, 1], starts[1:]), strict=True)) if len(users) else {}
 
 
 def distinct(tracks: np.ndarray) -> np.ndarray:
-    """Each once, where it stands first."""
+    """Keeps the first of equal tracks."""
     return np.asarray(tracks[np.sort(np.unique(tracks, return_index=True)[1])])

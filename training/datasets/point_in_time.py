@@ -1,10 +1,10 @@
-"""Training sets: for every row of a spine, each feature as it was at that row's time.
+"""Training sets: for every row of a spine, the value of each feature at that row's time.
 
-A spine is a table with the join keys of the feature service, ``event_timestamp``, and whatever else it carries
-(labels, weights); all of it comes back, in its order. Times without a zone are UTC.
+A spine is a table with the join keys of the feature service, ``event_timestamp``, and any other columns
+(labels, weights). All of them are in the result, in their order. Times without a zone are UTC.
 
-Nothing is read before it is asked for, and neither the spine nor the result need fit the memory: ``batches`` and
-``to_parquet`` pass through a set that lies in files.
+Nothing is read before it is requested, and neither the spine nor the result must fit the memory: ``batches`` and
+``to_parquet`` stream a set that lies in files.
 """
 
 import hashlib
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from feature_repo.stores.spine import Spine
 
 CHUNK_ROWS = 100_000
-"""Rows of a spine that another offline store than ours is asked for at once."""
+"""Rows of a spine per request to another offline store than Refrain's."""
 
 DIGEST_ROWS = 65_536
-"""Rows that are digested at once; part of what a digest means."""
+"""Rows that are digested at once; another number gives other digests."""
 
 _FILES = ("manifest.json", "spine.parquet", "data.parquet")
 
 
 class TrainingSet:
-    """The spine with its features, pulled when asked for, and the manifest that lets the same pull be repeated."""
+    """The spine with its features, pulled on first use, and a manifest with which the pull can be repeated."""
 
     def __init__(self, store: "FeatureStore", service: Service, spine: SpineTable, home: Home, as_known: bool) -> None:
         self._store, self._service, self._home = store, service, home
@@ -56,11 +56,11 @@ class TrainingSet:
         self._sources: dict[str, str] | None = None
         self._digest: str | None = None
         self._data: pl.DataFrame | None = None
-        self._job = _our_job(store, service, spine, as_known)
+        self._job = _embedded_store_job(store, service, spine, as_known)
 
     @property
     def spine(self) -> pl.DataFrame:
-        """As it was given, keys in their declared types and times in UTC; read whole."""
+        """The spine in memory, keys in their declared types and times in UTC."""
         return self._spine.collect()
 
     @property
@@ -71,24 +71,24 @@ class TrainingSet:
         return self._data
 
     def to_polars(self) -> pl.DataFrame:
-        """As polars, whole."""
+        """Returns the set as a polars frame in memory."""
         return self.data
 
     def to_arrow(self) -> "pa.Table":
-        """As Arrow, whole."""
+        """Returns the set as an Arrow table in memory."""
         return self.data.to_arrow()
 
     def batches(self, rows: int = CHUNK_ROWS, progress: Progress = silent) -> Iterator[pl.DataFrame]:
-        """The set so many rows at a time; at least one batch, the last may be shorter.
+        """Yields the set in batches; at least one, and the last may be shorter.
 
         Args:
-            rows: of a batch. How much is joined at once is decided by the offline store's memory limit.
-            progress: told how many rows of the spine are joined.
+            rows: rows of a batch. The offline store's memory limit decides how much is joined at once.
+            progress: callback for the number of joined rows.
         """
-        yield from regrouped(self._pull(progress) if self._data is None else [self._data], rows)
+        yield from rebatched(self._pull(progress) if self._data is None else [self._data], rows)
 
     def to_parquet(self, path: str | Path, progress: Progress = silent) -> Path:
-        """Stream the set into one Parquet file, which appears under its name when it is complete."""
+        """Streams the set into one Parquet file, which appears under its name when it is complete."""
         import pyarrow.parquet as pq
 
         target = Path(path)
@@ -111,7 +111,7 @@ class TrainingSet:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What was pulled from what: service and its fingerprint, digests of spine, feature files and result."""
+        """Sources of the pull: service and its fingerprint, digests of spine, feature files and result."""
         if self._digest is None:
             self._digest = digest(self.batches(DIGEST_ROWS))
         rows, cutoff = self._spine.extent()
@@ -127,7 +127,7 @@ class TrainingSet:
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
-        """Keep the set in the data folder, under its digest; saving twice keeps one."""
+        """Saves the set in the data folder, under its digest; the same set is saved once."""
         folders = (home or self._home).training_sets
         partial = folders / f".{uuid.uuid4().hex}.parquet"
         try:
@@ -145,16 +145,16 @@ class TrainingSet:
         self._sources = {view.name: _snapshot(self._store, view) for view in self._service.views}
         spine, features = self._spine.schema, self._service.features
         if self._job is None:
-            pulled = _from_any_store(self._store, self._service, self._spine, self._as_known)
+            joined_tables = _from_any_store(self._store, self._service, self._spine, self._as_known)
         else:
-            pulled = (pl.DataFrame(table) for table in self._job.batches(progress=progress))
+            joined_tables = (pl.DataFrame(table) for table in self._job.batches(progress=progress))
         types = {
             f"{view.name}__{feature}": feature_tables.TYPES[dtype]
             for view in self._service.views
             for feature, dtype in view.features
         }
-        for wide in pulled:
-            typed = wide.with_columns(pl.col(name).cast(dtype) for name, dtype in {**spine, **types}.items())
+        for joined in joined_tables:
+            typed = joined.with_columns(pl.col(name).cast(dtype) for name, dtype in {**spine, **types}.items())
             yield _on_demand(self._service, typed).select(*spine, *(name for name, _ in features))
 
 
@@ -165,26 +165,26 @@ def training_set(
     home: Home | None = None,
     as_known: bool = False,
 ) -> TrainingSet:
-    """Ask for a feature service on a spine, point-in-time-correct.
+    """Joins the features of a service to a spine, point in time.
 
-    Each feature is the newest row of its view at or before the spine row's time; the newest ``created_timestamp``
-    wins among rows of one time. On-demand features are computed from those, with the spine's time as the request's
-    unless the spine has a ``request_timestamp``.
+    Each feature is the newest row of its view at or before the spine row's time. Of several rows of one time, the
+    newest ``created_timestamp`` counts. On-demand features are computed from those, with the spine's time as the
+    request's unless the spine has a ``request_timestamp``.
 
     Args:
-        feature_service: name of a service that was applied.
+        feature_service: name of an applied service.
         spine: polars (lazy or not), pandas or Arrow table, a mapping of columns, a file of Parquet, CSV or JSON
-            lines, a folder of Parquet, or what ``all_keys`` returns. What is lazy or a file is never held whole.
-            Keys are converted to the types of their entities (``feature_repo.keys``); times that are texts are ISO
-            8601.
+            lines, a folder of Parquet, or the result of ``all_keys``. Lazy frames and files are never read into memory
+            as a whole. Keys are converted to the types of their entities (``feature_repo.keys``); times as text are
+            ISO 8601.
         home: the data folder; from the environment if None.
         as_known: use only rows that were created by the spine row's time.
 
     Returns:
-        One row per row of the spine, in its order; read when it is asked for.
+        One row per row of the spine, in its order; read on first use.
 
     Raises:
-        InputError: the spine lacks a column, a key cannot be one of its type, or its time is not a time.
+        InputError: the spine lacks a column, a key cannot be converted to its type, or its time is not a time.
         StoreError: there is no such service, or its tables are not built.
     """
     home = home or Home.from_env()
@@ -192,8 +192,8 @@ def training_set(
     service = resolve_service(store, feature_service)
     for view in service.views:
         _check_files(store, view)
-    rows = SpineTable.of(spine, service.key_types, [name for name, _ in service.features])
-    return TrainingSet(store, service, rows, home, as_known)
+    spine_table = SpineTable.of(spine, service.key_types, [name for name, _ in service.features])
+    return TrainingSet(store, service, spine_table, home, as_known)
 
 
 def all_keys(
@@ -204,12 +204,12 @@ def all_keys(
     every: timedelta | None = None,
     home: Home | None = None,
 ) -> "Spine":
-    """A spine of all keys that a feature service knows, for those who have none.
+    """Makes a spine of all keys of a feature service.
 
     Args:
-        feature_service: name of a service that was applied.
-        start: of the time range; the first row of all if None.
-        end: of the time range, included. Times without a zone are UTC.
+        feature_service: name of an applied service.
+        start: start of the time range; the first row of all if None.
+        end: end of the time range, included. Times without a zone are UTC.
         every: step of a grid. Without it, every key that has a row in the range stands once, at ``end``; with it,
             every key stands at ``start``, ``start + every``, … from its own first row on.
         home: the data folder; from the environment if None.
@@ -219,7 +219,7 @@ def all_keys(
         Views with other keys than the rest add rows of their own, in which the keys that they lack are null.
 
     Raises:
-        InputError: the range or the step makes no sense, or the offline store is not ours.
+        InputError: the range or the step is invalid, or the offline store is not the embedded one.
         StoreError: there is no such service, or its tables are not built.
     """
     from feast.utils import make_tzaware
@@ -247,11 +247,11 @@ def all_keys(
 
 
 def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
-    """Pull a saved training set once more and prove that it is the same, bit for bit.
+    """Pulls a saved training set again and proves that it is the same, bit for bit.
 
     Raises:
         InputError: there is no training set in the folder.
-        StoreError: the service or the feature tables are not what they were, or the result differs.
+        StoreError: the service or the feature tables have changed, or the result differs.
     """
     home = home or Home.from_env()
     for name in _FILES:
@@ -262,22 +262,22 @@ def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
                 next_command=f"ls {home.training_sets}",
             )
     manifest = json.loads((folder / "manifest.json").read_text())
-    again = training_set(
+    repeated = training_set(
         manifest["feature_service"], folder / "spine.parquet", home=home, as_known=manifest["as_known"]
     )
-    for what in ("fingerprint", "spine_digest", "sources", "digest"):
-        before, after = manifest[what], again.manifest[what]
+    for field in ("fingerprint", "spine_digest", "sources", "digest"):
+        before, after = manifest[field], repeated.manifest[field]
         if before != after:
             raise StoreError(
-                expected=f"the {what.replace('_', ' ')} of {folder.name}",
+                expected=f"the {field.replace('_', ' ')} of {folder.name}",
                 found=_difference(before, after),
                 next_command="pull a new set: training_set(…).save()",
             )
-    return again
+    return repeated
 
 
 def digest(batches: Iterator[pl.DataFrame]) -> str:
-    """SHA-256 of a table's content in batches of ``DIGEST_ROWS``: equal rows in equal order give equal digests."""
+    """Computes the SHA-256 of a table in batches of ``DIGEST_ROWS``: equal rows in equal order give equal digests."""
     total = _Digest()
     for batch in batches:
         total.update(batch)
@@ -297,18 +297,18 @@ class _Digest:
         return self._hash.hexdigest()
 
 
-def regrouped(tables: Iterator[pl.DataFrame] | Sequence[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    """The same rows in tables of another height; at least one table."""
-    kept: list[pl.DataFrame] = []
-    size, nothing = 0, True
+def rebatched(tables: Iterator[pl.DataFrame] | Sequence[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """Yields the same rows in tables of another height; at least one table."""
+    pending: list[pl.DataFrame] = []
+    size, is_first = 0, True
     for table in tables:
         rest = table
         while size + rest.height >= rows:
-            yield pl.concat([*kept, rest[: rows - size]])
-            rest, kept, size, nothing = rest[rows - size :], [], 0, False
-        kept, size = [*kept, rest], size + rest.height
-    if size or nothing:
-        yield pl.concat(kept)
+            yield pl.concat([*pending, rest[: rows - size]])
+            rest, pending, size, is_first = rest[rows - size :], [], 0, False
+        pending, size = [*pending, rest], size + rest.height
+    if size or is_first:
+        yield pl.concat(pending)
 
 
 def _difference(before: Any, after: Any) -> str:
@@ -328,7 +328,7 @@ def _check_files(store: "FeatureStore", view: View) -> None:
 
 
 def _snapshot(store: "FeatureStore", view: View) -> str:
-    """Digest over all files behind one view; of what is not on this machine, the name alone."""
+    """Digest of all files behind one view; only the source's name if they are not on this machine."""
     declared = store.get_feature_view(view.name)
     path = path_of(declared, store.config)
     if path is None:
@@ -340,8 +340,8 @@ def _references(service: Service) -> list[str]:
     return [f"{view.name}:{feature}" for view in service.views for feature, _ in view.features]
 
 
-def _our_job(store: "FeatureStore", service: Service, spine: SpineTable, as_known: bool) -> Any:
-    """The retrieval by our offline store, which takes any spine and gives batches; None for another store."""
+def _embedded_store_job(store: "FeatureStore", service: Service, spine: SpineTable, as_known: bool) -> Any:
+    """Starts the retrieval by the embedded offline store, which takes any spine and gives batches; else None."""
     from feature_repo.stores.offline import AsOfOfflineStoreConfig
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
@@ -357,29 +357,31 @@ def _our_job(store: "FeatureStore", service: Service, spine: SpineTable, as_know
 def _from_any_store(
     store: "FeatureStore", service: Service, spine: SpineTable, as_known: bool
 ) -> Iterator[pl.DataFrame]:
-    """The same from any other of Feast's stores: pandas in and out, and rows in an order of its own."""
-    number = "spine_row"
-    for rows in spine.batches(CHUNK_ROWS):
-        if rows.is_empty():
+    """Retrieves from any other of Feast's stores, with pandas in and out; restores the order of the rows."""
+    row_number = "spine_row"
+    for batch in spine.batches(CHUNK_ROWS):
+        if batch.is_empty():
             columns = [reference.replace(":", "__") for reference in _references(service)]
-            yield rows.with_columns(pl.lit(None).alias(name) for name in columns)
+            yield batch.with_columns(pl.lit(None).alias(name) for name in columns)
             continue
         job = store.get_historical_features(
-            entity_df=rows.with_row_index(number).to_pandas(),
+            entity_df=batch.with_row_index(row_number).to_pandas(),
             features=_references(service),
             full_feature_names=True,
             filter_by_created_timestamp=as_known,
         )
-        answer = pl.DataFrame(job.to_arrow()).sort(number).drop(number)
-        yield answer.with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
+        retrieved = pl.DataFrame(job.to_arrow()).sort(row_number).drop(row_number)
+        yield retrieved.with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
 
 
 def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
     if not service.on_demand:
         return rows
-    given = {name: rows[name] for name in REQUEST_FIELDS if name in rows.columns}
+    request_columns = {name: rows[name] for name in REQUEST_FIELDS if name in rows.columns}
     request = {
-        name: given.get(name, rows["event_timestamp"] if name == "request_timestamp" else _nothing(rows, name))
+        name: request_columns.get(
+            name, rows["event_timestamp"] if name == "request_timestamp" else _missing_column(rows, name)
+        )
         for name in service.request_fields
     }
     needed = {column for name in service.on_demand for column in ON_DEMAND[name].inputs.values()}
@@ -395,6 +397,6 @@ def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _nothing(rows: pl.DataFrame, field: str) -> pl.Series:
+def _missing_column(rows: pl.DataFrame, field: str) -> pl.Series:
     dtype = pl.String() if REQUEST_FIELDS[field] == "String" else pl.Float64()
     return pl.repeat(None, rows.height, dtype=dtype, eager=True)

@@ -1,4 +1,4 @@
-"""What a spine comes as, brought to polars without touching its keys."""
+"""Reads spines of any form into polars without changing their keys."""
 
 import glob
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ _LINES = (".jsonl", ".ndjson")
 
 
 def read_spine(given: Any, keys: Mapping[str, str]) -> pl.DataFrame | pl.LazyFrame:
-    """A spine as polars has it; keys and times of files of text stay texts, as they are written.
+    """Reads a spine into polars; keys and times of text files stay texts, as they are written.
 
     Args:
-        given: see ``SpineTable.of``.
+        given: the spine; see ``SpineTable.of``.
         keys: join key → Feast's name of its type.
 
     Raises:
@@ -44,17 +44,17 @@ def read_spine(given: Any, keys: Mapping[str, str]) -> pl.DataFrame | pl.LazyFra
         return _columns(given, keys)
     try:
         return pl.DataFrame(given)
-    except _WRONG as error:
+    except _CONVERSION_ERRORS as error:
         raise unreadable(given, error) from error
 
 
 def unreadable(given: Any, error: Exception) -> InputError:
-    """The error for what cannot be read as a table."""
-    what = f"the file {given}" if isinstance(given, str | Path) else f"a {type(given).__name__}"
+    """Makes the error for a spine that cannot be read as a table."""
+    source = f"the file {given}" if isinstance(given, str | Path) else f"a {type(given).__name__}"
     return InputError(
         expected="a spine: a table with one type in each column",
-        found=f"{(str(error).splitlines() or [type(error).__name__])[0]} in {what}",
-        next_command="mend the column, or write the spine as Parquet: spine.write_parquet('spine.parquet')",
+        found=f"{(str(error).splitlines() or [type(error).__name__])[0]} in {source}",
+        next_command="fix the column, or write the spine as Parquet: spine.write_parquet('spine.parquet')",
     )
 
 
@@ -69,7 +69,7 @@ def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
             return _json_lines(path, texts)
         scan = pl.scan_parquet(path, glob=False, hive_schema=_in_paths(path, keys))
         scan.collect_schema()
-    except (*_WRONG, OSError) as error:
+    except (*_CONVERSION_ERRORS, OSError) as error:
         if path.suffix == ".csv" or path.suffix in _LINES:
             raise unreadable(path, error) from error
         raise parquet.damaged(path, error, "write the spine again") from error
@@ -77,13 +77,13 @@ def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
 
 
 def _csv(path: Path, texts: list[str]) -> pl.LazyFrame:
-    """Types of the other columns follow from all rows of the file, not from its first ones."""
+    """Scans a CSV file; types of the other columns follow from all rows, not only the first ones."""
     names = pl.scan_csv(path, infer_schema=False, glob=False).collect_schema().names()
-    twice = [name for name in names if "_duplicated_" in name]
-    if twice:
+    duplicates = [name for name in names if "_duplicated_" in name]
+    if duplicates:
         raise InputError(
             expected=f"columns of different names in {path}",
-            found=f"the column {twice[0].partition('_duplicated_')[0]!r} twice",
+            found=f"the column {duplicates[0].partition('_duplicated_')[0]!r} twice",
             next_command="rename one of them in the first line",
         )
     as_text = {name: pl.String() for name in texts if name in names}
@@ -91,7 +91,7 @@ def _csv(path: Path, texts: list[str]) -> pl.LazyFrame:
 
 
 def _json_lines(path: Path, texts: list[str]) -> pl.LazyFrame:
-    literal = glob.escape(str(path))  # polars takes every path of JSON lines as a pattern
+    literal = glob.escape(str(path))  # polars reads every path of JSON lines as a pattern
     scan = pl.scan_ndjson(literal, infer_schema_length=None)
     names = scan.collect_schema()
     as_text = {name: pl.String() for name in texts if name in names and names[name].is_nested()}
@@ -99,7 +99,7 @@ def _json_lines(path: Path, texts: list[str]) -> pl.LazyFrame:
 
 
 def _in_paths(path: Path, keys: Mapping[str, str]) -> dict[str, pl.DataType] | None:
-    """Keys that stand in the names of folders are texts there: ``user_id=007`` is no number."""
+    """Types of keys in folder names, which are texts: ``user_id=007`` is no number."""
     if not path.is_dir():
         return None
     parts = {part.partition("=")[0] for file in path.rglob("*.parquet") for part in file.parts if "=" in part}
@@ -107,21 +107,21 @@ def _in_paths(path: Path, keys: Mapping[str, str]) -> dict[str, pl.DataType] | N
 
 
 def _columns(given: Any, keys: Mapping[str, str]) -> pl.DataFrame:
-    """A pandas frame or a mapping, column by column; Python objects among the keys are converted one by one."""
+    """Converts a pandas frame or a mapping column by column; keys that are Python objects are converted one by one."""
     columns = []
     for name in given:
         values = given[name]
         try:
             if name in keys and _is_of_objects(values):
-                found = pl.Series(name, key_values(values, keys[name], name), KEY_TYPES.get(keys[name], pl.String()))
+                column = pl.Series(name, key_values(values, keys[name], name), KEY_TYPES.get(keys[name], pl.String()))
             else:
-                found = pl.Series(name, values, nan_to_null=False)
-        except _WRONG as error:
+                column = pl.Series(name, values, nan_to_null=False)
+        except _CONVERSION_ERRORS as error:
             raise unreadable(given, error) from error
-        columns.append(found)
+        columns.append(column)
     try:
         return pl.DataFrame(columns)
-    except _WRONG as error:
+    except _CONVERSION_ERRORS as error:
         raise unreadable(given, error) from error
 
 
@@ -129,5 +129,5 @@ def _is_of_objects(values: Any) -> bool:
     return isinstance(values, list | tuple) or str(getattr(values, "dtype", "")) == "object"
 
 
-_WRONG = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
-"""What polars, and Arrow through it, raise where values do not fit a column."""
+_CONVERSION_ERRORS = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+"""Errors that polars, and Arrow through it, raise if values do not fit a column."""

@@ -1,4 +1,4 @@
-"""Some rows of a training set: looked at when a model is registered, and kept for the next one to be compared with."""
+"""Sample rows of a training set: checked when a model is registered, and stored to compare the next version with."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from training.datasets.columns import to_numpy
 from training.datasets.point_in_time import TrainingSet
 
 LOOKED_AT, KEPT = 20_000, 2_000
-"""Rows that are looked at, and that are kept of these; drawn at random."""
+"""Rows that are checked, and rows of these that are stored; drawn at random."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Of one training set.
+    """Sample rows of one training set.
 
     Attributes:
-        manifest: of the training set.
+        manifest: manifest of the training set.
         features: ``view__feature`` → (n,) numbers with NaN, or objects with None for texts; vectors are left out.
-        labels: (n,), where they belong to its rows; else empty.
-        kind: of label.
-        chosen: whether whoever declares the model can leave features out by name: one that is missing stops it then.
+        labels: (n,) labels, if they belong to these rows; else empty.
+        kind: kind of the label.
+        chosen: whether the model's declaration can leave features out by name; a missing feature is an error then.
     """
 
     manifest: Mapping[str, Any]
@@ -35,52 +35,55 @@ class Sample:
 
     @classmethod
     def of(cls, pulled: TrainingSet, labels: np.ndarray | None = None, *, seed: int = 0) -> "Sample":
-        """Of a set, with what was to be learned of each row; of a column ``label``, if it has one."""
+        """Draws a sample of a set, with a label of each row; of its column ``label``, if it has one."""
         data = pulled.data
         if labels is None and "label" in data.columns:
             labels = data["label"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        places = drawn(data.height, LOOKED_AT, seed)
-        some = data.select(
+        row_numbers = drawn(data.height, LOOKED_AT, seed)
+        features = data.select(
             name for name, dtype in data.schema.items() if "__" in name and not isinstance(dtype, pl.List)
-        )[places]
-        told = np.empty(0) if labels is None else np.asarray(labels, np.float64)[places]
-        return cls(pulled.manifest, {column.name: to_numpy(column) for column in some}, told)
+        )[row_numbers]
+        sampled_labels = np.empty(0) if labels is None else np.asarray(labels, np.float64)[row_numbers]
+        return cls(pulled.manifest, {column.name: to_numpy(column) for column in features}, sampled_labels)
 
     @property
     def service(self) -> str:
-        """Feature service of the set."""
+        """Name of the set's feature service."""
         return str(self.manifest["feature_service"])
 
 
 def drawn(count: int, most: int, seed: int = 0) -> np.ndarray:
-    """Places of so many of some rows at the most, at random, in order."""
+    """Draws at most so many row numbers at random, in order."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
-def kept(samples: Sequence[Sample], *, seed: int = 0) -> bytes:
-    """Features of some rows of each, without keys and labels, as a file of a bundle that is no pickle."""
-    told: dict[str, np.ndarray] = {}
+def samples_to_bytes(samples: Sequence[Sample], *, seed: int = 0) -> bytes:
+    """Serializes features of some rows of each sample, without keys and labels, as a file of a bundle.
+
+    The file is no pickle.
+    """
+    arrays: dict[str, np.ndarray] = {}
     for sample in samples:
         count = len(next(iter(sample.features.values()), ()))
-        places = drawn(count, KEPT, seed)
+        row_numbers = drawn(count, KEPT, seed)
         for name, values in sample.features.items():
-            told[f"{sample.service}/{name}"] = _plain(values[places])
+            arrays[f"{sample.service}/{name}"] = _without_objects(values[row_numbers])
     out = io.BytesIO()
-    np.savez_compressed(out, **told)  # type: ignore[arg-type]
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
     return out.getvalue()
 
 
-def read(content: bytes) -> dict[str, dict[str, np.ndarray]]:
-    """Service → feature → values, of what ``kept`` made; a missing text is an empty one."""
-    found: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(io.BytesIO(content), allow_pickle=False) as told:
-        for name in told.files:
+def samples_from_bytes(content: bytes) -> dict[str, dict[str, np.ndarray]]:
+    """Reads what ``samples_to_bytes`` wrote: service → feature → values; a missing text is an empty one."""
+    features_by_service: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        for name in file.files:
             service, _, feature = name.partition("/")
-            found.setdefault(service, {})[feature] = told[name]
-    return found
+            features_by_service.setdefault(service, {})[feature] = file[name]
+    return features_by_service
 
 
-def _plain(values: np.ndarray) -> np.ndarray:
+def _without_objects(values: np.ndarray) -> np.ndarray:
     if values.dtype == object:
         return np.array(["" if value is None else str(value) for value in values.tolist()], dtype=np.str_)
     return values

@@ -1,9 +1,8 @@
-"""Histories as features: what a view said at every midnight, or every hour, since each key began.
+"""Histories of features: values of a view at every midnight, or every hour, since each key began.
 
-A panel's value of a day is the feature as of the midnight after it, with the corrections that came later: a row that a
-late event corrected has no older version in tables that were built after it, so that a pull "as known then" would give
-the row of another day. Of the last day before an origin a forecaster therefore sees a few late events more than were
-known that night.
+A panel's value of a day is the feature at the midnight after it, including later corrections: tables that were built
+after a late event have no older version of the row, so a pull "as known" at that time would give the row of another
+day. For the last day before an origin a forecaster therefore sees a few more late events than were known that night.
 """
 
 from datetime import datetime, timedelta
@@ -22,10 +21,10 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def last_full_day(home: Home) -> datetime:
-    """The midnight after the last day that is over: one of whose last hour, or of whose next day, there is a play.
+    """Returns the midnight after the last complete day: one with a play in its last hour or on the next day.
 
     Raises:
-        StoreError: there is nothing yet.
+        StoreError: there are no plays.
     """
     newest = scan(home, "plays").select(pl.col("event_timestamp").max()).collect().item()
     if newest is None:
@@ -34,8 +33,8 @@ def last_full_day(home: Home) -> datetime:
             found="none",
             next_command="python -m transforms simulate && python -m transforms build",
         )
-    over = min(newest.replace(minute=0, second=0, microsecond=0) + HOUR, clock.now())
-    return over.replace(hour=0, minute=0, second=0, microsecond=0)
+    end_of_data = min(newest.replace(minute=0, second=0, microsecond=0) + HOUR, clock.now())
+    return end_of_data.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def history(
@@ -48,16 +47,18 @@ def history(
     every: timedelta = DAY,
     start: datetime | None = None,
 ) -> tuple[list[str], np.ndarray]:
-    """Names (n,) and values (n, t) of all keys up to ``end``; NaN before a key's first row, 0 where none are known.
+    """Returns names (n,) and values (n, t) of all keys up to ``end``.
+
+    A value is NaN before its key's first row, and 0 where the feature is missing.
 
     Args:
         home: the data folder.
         service: a feature service of one view.
-        feature: its column, as ``view__feature``.
-        key: its join key.
-        end: the last moment asked for, which is the end of the last step.
-        every: step.
-        start: the first moment asked for; the first row of all if None.
+        feature: column of the feature, as ``view__feature``.
+        key: join key.
+        end: the last moment, which is the end of the last step.
+        every: length of a step.
+        start: the first moment; the first row of all if None.
     """
     if start is None:
         view = feature.partition("__")[0]
@@ -72,10 +73,10 @@ def history(
         if batch.height:
             keys = batch[key].to_list()
             row = np.fromiter((names.setdefault(name, len(names)) for name in keys), np.int64, len(keys))
-            passed = (batch["event_timestamp"] - start).dt.total_microseconds().to_numpy()
-            column = passed // (every // timedelta(microseconds=1))
+            elapsed_us = (batch["event_timestamp"] - start).dt.total_microseconds().to_numpy()
+            column = elapsed_us // (every // timedelta(microseconds=1))
             pieces.append((row, column, batch[feature].cast(pl.Float32).fill_null(0.0).to_numpy()))
     values = np.full((len(names), steps), np.nan, np.float32)
-    for row, column, told in pieces:
-        values[row, column] = told
+    for row, column, piece_values in pieces:
+        values[row, column] = piece_values
     return list(names), values

@@ -1,4 +1,4 @@
-"""The spine as the SDK takes it: any table, keys in their declared types, times in UTC; in memory or in a file."""
+"""The spine of the SDK: any table, keys in their declared types, times in UTC; in memory or in a file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +23,10 @@ class SpineTable:
     """A checked spine.
 
     Attributes:
-        rows: in memory, or a scan of ``file``.
-        schema: of the columns.
+        rows: frame in memory, or a scan of ``file``.
+        schema: types of the columns.
         file: a temporary Parquet file with the rows, if they did not come in memory.
+        staged: the temporary folder of ``file``.
     """
 
     rows: pl.DataFrame | pl.LazyFrame
@@ -35,71 +36,73 @@ class SpineTable:
 
     @classmethod
     def of(cls, given: Any, keys: Mapping[str, str], features: Sequence[str]) -> "SpineTable":
-        """Check a spine and bring it into shape.
+        """Checks a spine, and converts its keys and times.
 
         Args:
             given: polars (lazy or not), pandas or Arrow table, a mapping of columns, Parquet, CSV or JSON lines in a
                 file, a folder of Parquet, or a spine of the offline store.
-            keys: join keys that it must have, and Feast's names of their types.
-            features: names that it must not have.
+            keys: required join keys, and Feast's names of their types.
+            features: names that the spine must not have.
 
         Raises:
-            InputError: a column is missing or in the way, a key cannot be one of its type, or the time is not a time.
+            InputError: a column is missing or clashes, a key cannot be converted, or the time is not a time.
         """
-        rows, refused = read_spine(given, keys), _Refusals()
+        rows, conversions = read_spine(given, keys), _Conversions()
         lazy = rows.lazy()
         try:
             schema = dict(lazy.collect_schema())
             _check(schema, keys, features)
-            converted = (
-                refused.converted(key, partial(key_series, dtype=dtype, key=key), KEY_TYPES.get(dtype, pl.String()))
+            converted_keys = (
+                conversions.expression(
+                    key, partial(key_series, dtype=dtype, key=key), KEY_TYPES.get(dtype, pl.String())
+                )
                 for key, dtype in keys.items()
                 if schema[key] != KEY_TYPES.get(dtype, pl.String()) or dtype == "UnixTimestamp"
             )
             time = _utc(schema[TIME])
             if schema[TIME] == pl.String:
-                time = refused.converted(TIME, partial(instants, time=TIME), MICROSECONDS_UTC)
-            requests = (
-                refused.converted(name, partial(instants, time=name), MICROSECONDS_UTC)
+                time = conversions.expression(TIME, partial(instants, time=TIME), MICROSECONDS_UTC)
+            request_times = (
+                conversions.expression(name, partial(instants, time=name), MICROSECONDS_UTC)
                 for name in REQUEST_TIMES
                 if schema.get(name) == pl.String
             )
-            shaped = lazy.with_columns(*converted, time, *requests)
-            shaped_schema = dict(shaped.collect_schema())
+            converted_spine = lazy.with_columns(*converted_keys, time, *request_times)
+            converted_schema = dict(converted_spine.collect_schema())
             if isinstance(rows, pl.DataFrame):
-                spine = cls(shaped.collect(), shaped_schema)
+                spine = cls(converted_spine.collect(), converted_schema)
             else:
                 staged = Staging()
                 file = staged.folder / "spine.parquet"
-                shaped.sink_parquet(file, compression="zstd", compression_level=1)
-                spine = cls(pl.scan_parquet(file, glob=False), shaped_schema, file, staged)
+                converted_spine.sink_parquet(file, compression="zstd", compression_level=1)
+                spine = cls(pl.scan_parquet(file, glob=False), converted_schema, file, staged)
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-            raise refused.first or unreadable(given, error) from error
+            raise conversions.first_error or unreadable(given, error) from error
         missing = spine.rows.lazy().select(pl.col(TIME).null_count()).collect().item()
         if missing:
             raise _not_a_time(f"{missing} rows without one (column type {schema[TIME]})")
         return spine
 
     def collect(self) -> pl.DataFrame:
-        """All rows in memory."""
+        """Returns all rows in memory."""
         return self.rows.lazy().collect()
 
     def for_store(self) -> Any:
-        """As our offline store takes it: Arrow, or the file."""
+        """Returns the spine as Refrain's offline store takes it: Arrow, or the file."""
         return self.file if self.file is not None else self.collect().to_arrow()
 
     def extent(self) -> tuple[int, datetime | None]:
-        """Number of rows and the last moment."""
+        """Returns the number of rows and the last moment."""
         return self.rows.lazy().select(pl.len(), pl.col(TIME).max()).collect().row(0)
 
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
-        """So many rows at a time; at least one table."""
+        """Yields tables of so many rows; at least one."""
         count = self.extent()[0]
         for start in range(0, max(count, 1), rows):
             yield self.rows.lazy().slice(start, rows).collect()
 
     def write(self, path: Path) -> None:
-        """As one Parquet file, whole or not at all."""
+        """Writes one Parquet file atomically."""
         if self.file is None:
             parquet.write_whole(self.collect(), path)
             return
@@ -109,13 +112,13 @@ class SpineTable:
 
 
 def _check(schema: Mapping[str, pl.DataType], keys: Iterable[str], features: Sequence[str]) -> None:
-    needed = [*keys, TIME]
-    absent = [name for name in needed if name not in schema]
-    if absent:
+    required = [*keys, TIME]
+    missing = [name for name in required if name not in schema]
+    if missing:
         raise InputError(
-            expected=f"a spine with the columns {needed}",
-            found=f"no {absent} among {list(schema)}",
-            next_command=f"rename or add {absent[0]!r} in the spine",
+            expected=f"a spine with the columns {required}",
+            found=f"no {missing} among {list(schema)}",
+            next_command=f"rename or add {missing[0]!r} in the spine",
         )
     if schema[TIME] not in (pl.Datetime, pl.Date, pl.String):
         raise _not_a_time(f"the column type {schema[TIME]}")
@@ -136,21 +139,21 @@ def _not_a_time(found: str) -> InputError:
     )
 
 
-class _Refusals:
-    """Conversions of lazy columns, and the first error of them: polars makes another of what a conversion raises."""
+class _Conversions:
+    """Conversions of lazy columns that record the first error, because polars replaces the error of a conversion."""
 
     def __init__(self) -> None:
-        self.first: InputError | None = None
+        self.first_error: InputError | None = None
 
-    def converted(self, column: str, convert: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
-        def run(values: pl.Series) -> pl.Series:
+    def expression(self, column: str, convert: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
+        def convert_or_record(values: pl.Series) -> pl.Series:
             try:
                 return convert(values)
             except InputError as error:
-                self.first = self.first or error
+                self.first_error = self.first_error or error
                 raise ValueError from error
 
-        return pl.col(column).map_batches(run, return_dtype=dtype, is_elementwise=True)
+        return pl.col(column).map_batches(convert_or_record, return_dtype=dtype, is_elementwise=True)
 
 
 def _utc(dtype: pl.DataType) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Splits by time: what is learned from lies before what it is measured on, for everybody at once."""
+"""Splits by time: training comes before validation and test, for everybody at the same moments."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,7 +26,7 @@ class TimeSplit:
 
     @classmethod
     def by_share(cls, times: np.ndarray, *, validation: float = 0.1, test: float = 0.1) -> "TimeSplit":
-        """The last ``test`` of the events are test, the ``validation`` before them validation.
+        """Takes the last ``test`` share of the events as test, and the ``validation`` share before them as validation.
 
         Args:
             times: (n,) µs since 1970 UTC, in any order. Events of one moment stay together, in the later part.
@@ -54,14 +54,14 @@ class TimeSplit:
         return cls(int(first_validation), int(first_test), int(ordered[-1]) + 1)
 
     def folds(self, times: np.ndarray, count: int, *, since: float = 0.2) -> list[tuple[int, int]]:
-        """(cutoff, end) of consecutive periods before validation, each holding the same number of events.
+        """Returns (cutoff, end) of consecutive periods before validation, each with the same number of events.
 
         Args:
             times: (n,) µs since 1970 UTC.
-            count: how many periods.
+            count: number of periods.
             since: share of the training events that come before the first cutoff.
         """
         ordered = np.sort(times[times < self.validation])
-        places = np.linspace(round(len(ordered) * since), len(ordered), count + 1).astype(int)
-        bounds = [*(int(ordered[place]) for place in places[:-1]), self.validation]
+        positions = np.linspace(round(len(ordered) * since), len(ordered), count + 1).astype(int)
+        bounds = [*(int(ordered[position]) for position in positions[:-1]), self.validation]
         return [(first, last) for first, last in pairwise(bounds) if first < last]

@@ -1,4 +1,4 @@
-"""Rows of a feature service with their labels, as arrays."""
+"""Labelled rows of a feature service, as arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,12 +25,12 @@ class TabularSet:
         labels: (n,) float64, NaN where missing.
         times: (n,) microseconds.
         units: (n,) names of rows: their keys and time.
-        clusters: (n,) whose each is.
+        clusters: (n,) cluster of each row.
         segments: division → (n,) texts.
         pulled: manifest of the training set.
-        folder: where it is kept.
+        folder: folder of the saved set.
         lists: features of the service that are lists. A model of rows takes none of them: texts are no numbers, and
-            lists of numbers have as many as there were events, or are vectors that an on-demand function compares.
+            lists of numbers have one entry per event, or are vectors that an on-demand function compares.
     """
 
     features: Mapping[str, np.ndarray]
@@ -46,16 +46,16 @@ class TabularSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, places: np.ndarray) -> "TabularSet":
-        """Some rows."""
+    def take(self, row_numbers: np.ndarray) -> "TabularSet":
+        """Selects rows by number."""
         return replace(
             self,
-            features={name: values[places] for name, values in self.features.items()},
-            labels=self.labels[places],
-            times=self.times[places],
-            units=self.units[places],
-            clusters=self.clusters[places],
-            segments={name: values[places] for name, values in self.segments.items()},
+            features={name: values[row_numbers] for name, values in self.features.items()},
+            labels=self.labels[row_numbers],
+            times=self.times[row_numbers],
+            units=self.units[row_numbers],
+            clusters=self.clusters[row_numbers],
+            segments={name: values[row_numbers] for name, values in self.segments.items()},
         )
 
     @classmethod
@@ -71,17 +71,17 @@ class TabularSet:
         most: int | None = None,
         seed: int = 0,
     ) -> "TabularSet":
-        """Pull the features of labelled rows, each as of its time, and keep the set.
+        """Pulls the features of labelled rows, each as of its time, and saves the set.
 
         Args:
             home: the data folder.
-            service: whose features.
-            rows: the service's join keys, ``event_timestamp``, ``label`` and whatever else divides rows.
-            cluster: column of what belongs together.
+            service: name of the feature service.
+            rows: the service's join keys, ``event_timestamp``, ``label`` and columns that divide rows.
+            cluster: column of the cluster.
             segments: columns of rows, or features, that rows are divided by.
             without: features, or whole views, that are left out.
-            most: rows, drawn at random.
-            seed: of the draw.
+            most: largest number of rows; more are sampled at random.
+            seed: seed of the sample.
 
         Raises:
             InputError: there is no label.
@@ -111,15 +111,19 @@ class TabularSet:
         segments: Sequence[str] = (),
         without: Sequence[str] = (),
     ) -> "TabularSet":
-        """Of a set that was pulled before."""
-        left_out = set(without)
-        wanted = [name for name in data.columns if "__" in name and not left_out & {name, name.partition("__")[0]}]
-        lists = tuple(name for name in wanted if data.schema[name].is_nested())
-        names = [name for name in wanted if name not in lists]
+        """Makes the arrays of a set that was pulled before."""
+        excluded = set(without)
+        selected = [name for name in data.columns if "__" in name and not excluded & {name, name.partition("__")[0]}]
+        lists = tuple(name for name in selected if data.schema[name].is_nested())
+        names = [name for name in selected if name not in lists]
         keys = [name for name in data.columns if "__" not in name and name not in (LABEL, "event_timestamp")]
         times = data["event_timestamp"].dt.timestamp("us").to_numpy()
-        named = data.select(pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="|"))
-        units = np.array([f"{name}@{at}" for name, at in zip(named.to_series().to_list(), times.tolist(), strict=True)])
+        row_names = data.select(
+            pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="|")
+        )
+        units = np.array(
+            [f"{name}@{time}" for name, time in zip(row_names.to_series().to_list(), times.tolist(), strict=True)]
+        )
         divisions = {name.partition("__")[2] or name: _texts(data[name]) for name in segments if name in data.columns}
         return cls(
             {name: to_numpy(data[name]) for name in names},

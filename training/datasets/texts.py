@@ -1,4 +1,4 @@
-"""Labelled texts, cut so that nothing that is asked was read before."""
+"""Labelled texts, and a split that keeps every part of a test text out of the training set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from transforms.raw.read import scan
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """n texts with a label each, in order of time.
+    """n texts with one label each, in order of time.
 
     Attributes:
-        texts: as stored.
-        tokens: their words.
-        labels: (n,) number of the class.
-        classes: names of the classes, sorted.
+        texts: texts as stored.
+        tokens: words of each text.
+        labels: (n,) class number of each text.
+        classes: class names, sorted.
         times: (n,) microseconds at which both the text and its label were known.
     """
 
@@ -34,7 +34,7 @@ class LabelledTexts:
         return len(self.texts)
 
     def take(self, rows: np.ndarray) -> "LabelledTexts":
-        """Some of them."""
+        """Selects texts by row number."""
         return LabelledTexts(
             tuple(self.texts[row] for row in rows),
             tuple(self.tokens[row] for row in rows),
@@ -45,32 +45,32 @@ class LabelledTexts:
 
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[str], times: Sequence[int] | None = None) -> "LabelledTexts":
-        """From lists."""
+        """Makes labelled texts from lists; times default to 0."""
         classes = tuple(sorted(set(labels)))
-        numbers = {name: number for number, name in enumerate(classes)}
-        at = np.zeros(len(texts), np.int64) if times is None else np.asarray(times, np.int64)
-        order = np.argsort(at, kind="stable")
+        class_numbers = {name: class_number for class_number, name in enumerate(classes)}
+        times_us = np.zeros(len(texts), np.int64) if times is None else np.asarray(times, np.int64)
+        order = np.argsort(times_us, kind="stable")
         return cls(
             tuple(texts[row] for row in order),
             tuple(words(texts[row]) for row in order),
-            np.array([numbers[labels[row]] for row in order], np.int64),
+            np.array([class_numbers[labels[row]] for row in order], np.int64),
             classes,
-            at[order],
+            times_us[order],
         )
 
     @classmethod
     def load(cls, home: Home, task: str) -> "LabelledTexts":
-        """Those of a task (sentiment, emotion); of a text told twice with one label, the first.
+        """Loads the texts of a task (sentiment, emotion). Of equal texts with the same label the first counts.
 
         Raises:
-            InputError: there are none of at least two classes.
+            InputError: the texts have fewer than two classes.
         """
         labels = scan(home, "text_labels").filter(pl.col("task") == task)
-        known = pl.max_horizontal("created_timestamp", "created_timestamp_label")
+        known_at = pl.max_horizontal("created_timestamp", "created_timestamp_label")
         rows = (
             scan(home, "texts")
             .join(labels.select("text_id", "label", "created_timestamp"), on="text_id", suffix="_label")
-            .select("text", "label", known.dt.timestamp("us").alias("known"))
+            .select("text", "label", known_at.dt.timestamp("us").alias("known"))
             .sort("known", "text", "label")
             .unique(["text", "label"], keep="first", maintain_order=True)
             .collect()
@@ -85,45 +85,48 @@ class LabelledTexts:
 
 
 def owners(tokens: Sequence[Sequence[str]]) -> list[np.ndarray]:
-    """Of each text, the numbers of the whole texts that it is part of; of a whole text, its own.
+    """Finds for each text the numbers of the whole texts that contain it; a whole text contains only itself.
 
     A text is whole if no other contains it, word by word. Corpora such as the Stanford Sentiment Treebank label
-    phrases and the sentences that they were cut from: whoever holds sentences back must hold their phrases back too.
+    phrases and the sentences that they were cut from. If a sentence is in the test set, its phrases must not be
+    in the training set.
     """
     order = sorted(range(len(tokens)), key=lambda number: -len(tokens[number]))
-    padded: dict[str, list[tuple[int, str]]] = {}
-    found: list[np.ndarray] = [np.empty(0, np.int64)] * len(tokens)
-    same: dict[str, int] = {}
+    whole_texts_by_word: dict[str, list[tuple[int, str]]] = {}
+    containing: list[np.ndarray] = [np.empty(0, np.int64)] * len(tokens)
+    number_of_text: dict[str, int] = {}
     for number in order:
-        mine = tokens[number]
-        text = f" {' '.join(mine)} "
-        if text in same:
-            found[number] = found[same[text]]
+        text_words = tokens[number]
+        text = f" {' '.join(text_words)} "
+        if text in number_of_text:
+            containing[number] = containing[number_of_text[text]]
             continue
-        same[text] = number
-        rarest = min((padded.get(word, ()) for word in set(mine)), key=len, default=())
-        within = [other for other, whole in rarest if text in whole]
-        found[number] = np.array(within or [number], np.int64)
-        if not within:
-            for word in set(mine):
-                padded.setdefault(word, []).append((number, text))
-    return found
+        number_of_text[text] = number
+        rarest = min((whole_texts_by_word.get(word, ()) for word in set(text_words)), key=len, default=())
+        containers = [container for container, whole_text in rarest if text in whole_text]
+        containing[number] = np.array(containers or [number], np.int64)
+        if not containers:
+            for word in set(text_words):
+                whole_texts_by_word.setdefault(word, []).append((number, text))
+    return containing
 
 
-def whole_texts(belong: Sequence[np.ndarray]) -> np.ndarray:
-    """Numbers of the texts that no other contains, given the ``owners``."""
-    whole = [number for number, mine in enumerate(belong) if len(mine) == 1 and mine[0] == number]
-    return np.array(whole, np.int64)
+def whole_texts(containing: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the numbers of the texts that no other contains, given the result of ``owners``."""
+    numbers = [
+        number for number, containers in enumerate(containing) if len(containers) == 1 and containers[0] == number
+    ]
+    return np.array(numbers, np.int64)
 
 
 @dataclass(frozen=True)
 class TextSplit:
-    """Rows to learn from and rows to be asked about.
+    """Rows to train on and rows to test on.
 
     Attributes:
-        train: rows, none of whose texts is part of one of ``test``.
-        test: whole texts.
-        by: how they were told apart.
+        train: rows of texts that are not part of a test text.
+        test: rows of whole texts.
+        by: how the rows were split: ``time`` or ``chance``.
     """
 
     train: np.ndarray
@@ -132,18 +135,18 @@ class TextSplit:
 
 
 def split(texts: LabelledTexts, *, share: float = 0.2, seed: int = 0) -> TextSplit:
-    """The newest whole texts to be asked about; drawn at random where all are of one time."""
-    belong = owners(texts.tokens)
-    whole = whole_texts(belong)
+    """Puts the newest whole texts into the test set, or random ones if all texts have the same time."""
+    containing = owners(texts.tokens)
+    whole_rows = whole_texts(containing)
     if texts.times[0] < texts.times[-1]:
-        held = whole[int(len(whole) * (1 - share)) :]
+        test_rows = whole_rows[int(len(whole_rows) * (1 - share)) :]
         by = "time"
     else:
-        held = np.sort(np.random.default_rng(seed).permutation(whole)[: int(len(whole) * share)])
+        test_rows = np.sort(np.random.default_rng(seed).permutation(whole_rows)[: int(len(whole_rows) * share)])
         by = "chance"
-    asked = np.zeros(len(texts), bool)
-    asked[held] = True
-    kept = np.array([not asked[mine].any() for mine in belong])
+    is_test = np.zeros(len(texts), bool)
+    is_test[test_rows] = True
+    is_train = np.array([not is_test[containers].any() for containers in containing])
     if by == "time":
-        kept &= texts.times <= texts.times[held[0]]
-    return TextSplit(np.flatnonzero(kept), held, by)
+        is_train &= texts.times <= texts.times[test_rows[0]]
+    return TextSplit(np.flatnonzero(is_train), test_rows, by)

@@ -1,7 +1,7 @@
-"""Where champions answer: a server on this data folder, a container image, a Kubernetes cluster.
+"""Deployment targets of champions: a server on this data folder, a container image, a Kubernetes cluster.
 
-A ``Target`` takes champions and says what it did. ``local`` needs nothing but the promotion: servers follow
-``aliases.json`` and swap without a failed answer. The others write a folder that is complete by itself.
+A ``Target`` deploys champions and says what it did. ``local`` only needs the promotion: servers follow ``aliases.json``
+and swap models without a failed request. The others write a self-contained folder.
 """
 
 from pathlib import Path
@@ -15,27 +15,27 @@ from training.deployment.local import Local
 
 
 class Target(Protocol):
-    """A place to deploy to."""
+    """A deployment target."""
 
     def deploy(self, home: Home, champions: dict[str, str]) -> str:
-        """Bring it up to date; what was done, in words."""
+        """Deploys the champions. Returns what was done, in words."""
 
 
-def target(told: str | None, home: Home) -> Target | None:
-    """``local``, ``local:URL``, ``container:PATH``, ``kubernetes:PATH``, or None.
+def target(description: str | None, home: Home) -> Target | None:
+    """Parses a target: ``local``, ``local:URL``, ``container:PATH``, ``kubernetes:PATH``, or None.
 
     Raises:
         InputError: it is none of them.
     """
-    if told is None:
+    if description is None:
         return None
-    kind, _, rest = told.partition(":")
+    kind, _, rest = description.partition(":")
     if kind == "local":
         return Local(rest or None)
     if kind in ("container", "kubernetes") and rest:
         return Container(Path(rest)) if kind == "container" else Kubernetes(Path(rest))
     raise InputError(
         expected="a deployment target: local, local:URL, container:PATH or kubernetes:PATH",
-        found=repr(told),
+        found=repr(description),
         next_command="python -m training lifecycle --help",
     )

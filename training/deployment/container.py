@@ -1,7 +1,6 @@
-"""A folder that a container image is built from: code, lock file, champions and the manifest that serving reads.
+"""The build context of a container image: code, lock file, champions and the manifest that serving reads.
 
-The image holds models and contract and nothing of anybody's data; features come from the Redis that
-``REFRAIN_REDIS`` names.
+The image has models and manifest and no data of listeners; features come from the Redis in ``REFRAIN_REDIS``.
 """
 
 import json
@@ -36,24 +35,26 @@ CMD ["python", "-m", "inference", "serve", "--host", "0.0.0.0", "--port", "8000"
 
 @dataclass(frozen=True)
 class Container:
-    """Attributes:
-    folder: to write; what was there is replaced.
+    """A container image.
+
+    Attributes:
+        folder: folder to write; an existing one is replaced.
     """
 
     folder: Path
 
     def deploy(self, home: Home, champions: dict[str, str]) -> str:
-        """Write the folder, whole or not at all.
+        """Writes the folder atomically.
 
         Raises:
-            StoreError: nothing is promoted or applied.
+            StoreError: no model is promoted, or no definitions are applied.
         """
         build_context(home, champions, self.folder)
         return f"docker build -t refrain '{self.folder}'"
 
 
 def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
-    """Everything that an image needs."""
+    """Writes everything that the image needs."""
     if not champions or not home.manifest.is_file():
         raise StoreError(
             expected="promoted models and an applied contract",
@@ -68,15 +69,15 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         shutil.copytree(REPOSITORY / package, partial / package, ignore=ignored)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy2(REPOSITORY / name, partial / name)
-    inside = Home(partial / "home", home.tenant)
-    inside.root.mkdir()
-    shutil.copy2(home.manifest, inside.manifest)
+    image_home = Home(partial / "home", home.tenant)
+    image_home.root.mkdir()
+    shutil.copy2(home.manifest, image_home.manifest)
     for name, aliases in champions.items():
         version = str(json.loads(aliases)["champion"])
-        target = inside.bundles(name)
-        shutil.copytree(home.bundles(name) / version, target / version)
-        _without_people(target / version)
-        (target / ALIASES).write_text(aliases)
+        bundles = image_home.bundles(name)
+        shutil.copytree(home.bundles(name) / version, bundles / version)
+        _remove_listener_data(bundles / version)
+        (bundles / ALIASES).write_text(aliases)
     (partial / "Dockerfile").write_text(DOCKERFILE.format(tenant=home.tenant))
     (partial / ".dockerignore").write_text("**/__pycache__\n")
     old = folder.with_name(f".{folder.name}.old")
@@ -88,8 +89,8 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _without_people(folder: Path) -> None:
-    """Take out of a bundle what serving does not read and is of listeners: rows of the test, and what came of each."""
+def _remove_listener_data(folder: Path) -> None:
+    """Removes from a bundle the files about listeners that serving does not read: test rows and their evidence."""
     manifest = json.loads((folder / MANIFEST).read_text())
     for name in (EVIDENCE, BACKGROUND, SAMPLE):
         if manifest["files"].pop(name, None) is not None:

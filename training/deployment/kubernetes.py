@@ -1,4 +1,4 @@
-"""Kubernetes manifests beside the container's folder: a rolling deployment that is ready before the old one goes."""
+"""Kubernetes manifests beside the build context: a rolling deployment that is ready before the old pods stop."""
 
 import hashlib
 import json
@@ -15,48 +15,50 @@ USER = 10001
 
 @dataclass(frozen=True)
 class Kubernetes:
-    """Attributes:
-    folder: to write: ``image`` to build, ``manifests`` to apply.
+    """A Kubernetes cluster.
+
+    Attributes:
+        folder: folder to write: ``image`` to build, ``manifests`` to apply.
     """
 
     folder: Path
 
     def deploy(self, home: Home, champions: dict[str, str]) -> str:
-        """Write both.
+        """Writes the build context and the manifests.
 
         Raises:
-            StoreError: nothing is promoted or applied.
+            StoreError: no model is promoted, or no definitions are applied.
         """
         build_context(home, champions, self.folder / "image")
-        place = self.folder / "manifests"
-        place.mkdir(parents=True, exist_ok=True)
+        manifest_folder = self.folder / "manifests"
+        manifest_folder.mkdir(parents=True, exist_ok=True)
         for manifest in manifests(home.tenant, champions):
-            # YAML is JSON's superset, so that kubectl takes it as it is
-            (place / f"{manifest['kind'].lower()}.json").write_text(json.dumps(manifest, indent=1) + "\n")
+            # JSON is valid YAML, so kubectl reads it
+            (manifest_folder / f"{manifest['kind'].lower()}.json").write_text(json.dumps(manifest, indent=1) + "\n")
         tag = image(champions)
-        return f"docker build -t {tag} '{self.folder / 'image'}' && kubectl apply -f '{place}'"
+        return f"docker build -t {tag} '{self.folder / 'image'}' && kubectl apply -f '{manifest_folder}'"
 
 
 def image(champions: dict[str, str]) -> str:
-    """Name and tag: the same champions give the same tag."""
+    """Returns name and tag of the image; the same champions give the same tag."""
     return f"refrain:{hashlib.sha256(json.dumps(champions, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
 def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list[dict[str, Any]]:
-    """Deployment, service, disruption budget and autoscaler of the serving processes.
+    """Makes deployment, service, disruption budget and autoscaler of the serving processes.
 
-    Two secrets must be there: ``<name>`` with the address of Redis as ``redis``, and ``<name>-keys`` with the file of
+    Two secrets must exist: ``<name>`` with the address of Redis as ``redis``, and ``<name>-keys`` with the file of
     the digests of the API keys.
 
     Args:
-        tenant: whose.
+        tenant: name of the tenant.
         champions: model → aliases; the image's tag follows from them.
-        replicas: of the serving process, at the least.
+        replicas: smallest number of serving processes.
     """
     name = f"refrain-{tenant.replace('_', '-')}"
     labels = {"app.kubernetes.io/name": "refrain", "app.kubernetes.io/instance": name}
-    told = {"name": name, "labels": labels}
-    asked = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5}
+    metadata = {"name": name, "labels": labels}
+    probe = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5}
     container = {
         "name": "serve",
         "image": image(champions),
@@ -66,9 +68,9 @@ def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list
             {"name": "REFRAIN_REDIS", "valueFrom": {"secretKeyRef": {"name": name, "key": "redis"}}},
         ],
         "volumeMounts": [{"name": "keys", "mountPath": "/srv/refrain/security", "readOnly": True}],
-        "startupProbe": {**asked, "failureThreshold": 30},
-        "readinessProbe": asked,
-        "livenessProbe": {**asked, "periodSeconds": 15},
+        "startupProbe": {**probe, "failureThreshold": 30},
+        "readinessProbe": probe,
+        "livenessProbe": {**probe, "periodSeconds": 15},
         "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": {
             "runAsNonRoot": True,
@@ -76,14 +78,14 @@ def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
         },
-        # the endpoints forget a pod before it stops listening
+        # the pod leaves the endpoints before it stops listening
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
     }
     return [
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": told,
+            "metadata": metadata,
             "spec": {
                 "replicas": replicas,
                 "selector": {"matchLabels": labels},
@@ -101,19 +103,19 @@ def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": told,
+            "metadata": metadata,
             "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
         },
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
-            "metadata": told,
+            "metadata": metadata,
             "spec": {"minAvailable": 1, "selector": {"matchLabels": labels}},
         },
         {
             "apiVersion": "autoscaling/v2",
             "kind": "HorizontalPodAutoscaler",
-            "metadata": told,
+            "metadata": metadata,
             "spec": {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
                 "minReplicas": replicas,

@@ -1,8 +1,8 @@
-"""Ways to learn an answer from rows of numbers: one file each, all alike.
+"""Learners of rows of numbers, one per file, all with the same interface.
 
-``LEARNERS`` names those that are always there, ``OPTIONAL`` those of extras; ``learner`` gives one by name. It has
-``name``, ``defaults`` and ``suggest`` (what a search may try), and ``fit(inputs, answers, kind, parameters, seed)``,
-which gives a ``Fitted``: ``predict`` says a chance for ``binary`` and a number for ``number``, ``to_onnx`` the same
+``LEARNERS`` has those that are always installed, ``OPTIONAL`` those of extras; ``learner`` returns one by name. A
+learner has ``name``, ``defaults``, ``suggest`` (the search space) and ``fit(inputs, answers, kind, parameters, seed)``,
+which returns a ``Fitted``: ``predict`` returns chances for ``binary`` and numbers for ``number``, ``to_onnx`` the same
 model for serving, ``contributions`` how much each column moved an answer. Inputs are (n, d) float32, NaN for missing.
 """
 
@@ -16,13 +16,13 @@ from training.estimators.lightgbm_trees import LightGbmTrees
 from training.estimators.linear import Linear
 from training.estimators.xgboost_trees import XgBoostTrees
 
-LEARNERS: dict[str, Learner] = {one.name: one for one in (LightGbmTrees(), XgBoostTrees(), Forest(), Linear())}
+LEARNERS: dict[str, Learner] = {each.name: each for each in (LightGbmTrees(), XgBoostTrees(), Forest(), Linear())}
 OPTIONAL = {"torch": ("torch_mlp", "TorchMlp", "deep"), "keras": ("keras_mlp", "KerasMlp", "keras")}
-"""Name, which is also that of the package it needs → module, class, extra."""
+"""Name of the learner and of the package it needs → module, class, extra."""
 
 
 def learner(name: str) -> Learner:
-    """A learner by its name.
+    """Returns a learner by its name.
 
     Raises:
         InputError: there is none, or its extra is not installed.
@@ -35,15 +35,15 @@ def learner(name: str) -> Learner:
             found=repr(name),
             next_command="python -m training run NAME --set learner=lightgbm",
         )
-    module, found, extra = OPTIONAL[name]
+    module, class_name, extra = OPTIONAL[name]
     if find_spec(name) is None:
         raise InputError(
             expected=f"the extra {extra}, which the learner {name} needs",
             found=f"no package {name}",
             next_command=f"pip install 'refrain[{extra}]'",
         )
-    made: Learner = getattr(import_module(f"training.estimators.{module}"), found)()
-    return made
+    instance: Learner = getattr(import_module(f"training.estimators.{module}"), class_name)()
+    return instance
 
 
 __all__ = ["LEARNERS", "OPTIONAL", "Fitted", "Learner", "learner"]

@@ -1,4 +1,4 @@
-"""What a learner and what it learned look like."""
+"""Protocols of a learner and of a fitted model."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -10,35 +10,35 @@ if TYPE_CHECKING:
 
 Kind = Literal["binary", "number"]
 INPUT = "inputs"
-"""Name of the ONNX models' input, (n, d) float32."""
+"""Name of the input of the ONNX models, (n, d) float32."""
 
 
 class Fitted(Protocol):
-    """A model of rows."""
+    """A fitted model of rows."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) chances of yes, or numbers."""
+        """Predicts (n,) chances of yes, or numbers."""
 
     def to_onnx(self) -> bytes:
-        """The same model: an input ``inputs`` (n, d) float32, its last output (n,) or (n, k)."""
+        """Exports the model: an input ``inputs`` (n, d) float32, its last output (n,) or (n, k)."""
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, d + 1): what each column adds to the answer, and what is said without any, in the last column.
+        """Computes (n, d + 1): the contribution of each column to the answer, and the base value in the last column.
 
         Their sum is the answer in the model's own units: log-odds for ``binary``.
         """
 
 
 class Learner(Protocol):
-    """A way to learn."""
+    """A learning algorithm for rows."""
 
     name: ClassVar[str]
     defaults: ClassVar[Mapping[str, Any]]
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Parameters that a search tries."""
+        """Suggests the parameters of a trial."""
 
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> Fitted:
-        """Learn answers (n,) of rows (n, d)."""
+        """Fits a model to rows (n, d) with answers (n,)."""

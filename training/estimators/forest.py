@@ -1,7 +1,7 @@
-"""Random forests of scikit-learn (Breiman 2001); contributions are Shapley values by sampling.
+"""Random forests of scikit-learn (Breiman 2001); contributions are sampled Shapley values.
 
-scikit-learn's trees send a missing value where it served best; its ONNX converter does not know that, so that missing
-values are set far below all others before.
+scikit-learn's trees learn a side for missing values, but its ONNX converter does not export it. Missing values are
+therefore replaced by a number far below all others first.
 """
 
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     import optuna
 
 BELOW = -1e9
-"""Stands for missing."""
+"""Replaces a missing value."""
 BACKGROUND = 64
 
 
 class Forest:
-    """Learns with many trees of drawn rows."""
+    """Learns a random forest."""
 
     name: ClassVar[str] = "forest"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"trees": 100, "least_rows": 20, "columns": 0.5})
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Parameters to try."""
+        """Suggests the parameters of a trial."""
         return {
             "trees": trial.suggest_int("trees", 40, 200, log=True),
             "least_rows": trial.suggest_int("least_rows", 5, 200, log=True),
@@ -40,35 +40,35 @@ class Forest:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "ForestFitted":
-        """Learn answers (n,) of rows (n, d)."""
+        """Fits a forest to rows (n, d) with answers (n,)."""
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline
 
-        told = {**self.defaults, **parameters}
-        grown = RandomForestClassifier if kind == "binary" else RandomForestRegressor
-        trees = grown(
-            n_estimators=int(told["trees"]),
-            min_samples_leaf=int(told["least_rows"]),
-            max_features=float(told["columns"]),
+        settings = {**self.defaults, **parameters}
+        forest_class = RandomForestClassifier if kind == "binary" else RandomForestRegressor
+        trees = forest_class(
+            n_estimators=int(settings["trees"]),
+            min_samples_leaf=int(settings["least_rows"]),
+            max_features=float(settings["columns"]),
             random_state=seed,
             n_jobs=1,
         )
         filler = SimpleImputer(strategy="constant", fill_value=BELOW, keep_empty_features=True)
         rows = np.asarray(inputs, np.float32)
-        whole = make_pipeline(filler, trees).fit(rows, answers)
+        pipeline = make_pipeline(filler, trees).fit(rows, answers)
         drawn = np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND]
-        return ForestFitted(whole, kind, rows[drawn])
+        return ForestFitted(pipeline, kind, rows[drawn])
 
 
 @dataclass(frozen=True)
 class ForestFitted:
-    """A pipeline of scikit-learn.
+    """A fitted pipeline of scikit-learn.
 
     Attributes:
-        pipeline: filling and trees.
-        kind: of answer.
-        background: (m, d) rows that contributions are told against.
+        pipeline: imputation and trees.
+        kind: kind of the answer.
+        background: (m, d) rows that contributions are measured against.
     """
 
     pipeline: Any
@@ -76,16 +76,16 @@ class ForestFitted:
     background: np.ndarray
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) chances of yes, or numbers."""
+        """Predicts (n,) chances of yes, or numbers."""
         rows = np.asarray(inputs, np.float32)
         if self.kind == "binary":
             return np.asarray(self.pipeline.predict_proba(rows)[:, 1], np.float64)
         return np.asarray(self.pipeline.predict(rows), np.float64)
 
     def to_onnx(self) -> bytes:
-        """For serving."""
+        """Exports the pipeline for serving."""
         return to_onnx(self.pipeline, self.background.shape[1])
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, d + 1) in log-odds or units of the answer."""
+        """Computes (n, d + 1) contributions in log-odds or units of the answer."""
         return sampled(self.predict, self.kind, inputs, self.background)

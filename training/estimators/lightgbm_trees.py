@@ -10,7 +10,9 @@ import numpy as np
 
 from training.estimators.base import Kind
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM: busy waiting makes fits ten times slower
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # must be set before the import: busy waiting makes fits ten times slower
 
 if TYPE_CHECKING:
     import lightgbm
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LightGbmTrees:
-    """Learns with LightGBM."""
+    """Learns gradient boosted trees with LightGBM."""
 
     name: ClassVar[str] = "lightgbm"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -33,7 +35,7 @@ class LightGbmTrees:
     )
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Parameters to try."""
+        """Suggests the parameters of a trial."""
         return {
             "trees": trial.suggest_int("trees", 40, 400, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
@@ -46,49 +48,49 @@ class LightGbmTrees:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "LightGbmFitted":
-        """Learn answers (n,) of rows (n, d)."""
+        """Fits trees to rows (n, d) with answers (n,)."""
         import lightgbm
 
-        told = {**self.defaults, **parameters}
+        merged = {**self.defaults, **parameters}
         settings = {
             "objective": "binary" if kind == "binary" else "regression",
             "num_threads": 1,
             "deterministic": True,
             "seed": seed,
             "verbose": -1,
-            **{name: value for name, value in told.items() if name != "trees"},
+            **{name: value for name, value in merged.items() if name != "trees"},
         }
         data = lightgbm.Dataset(inputs, np.asarray(answers, np.float64))
-        return LightGbmFitted(lightgbm.train(settings, data, int(told["trees"])))
+        return LightGbmFitted(lightgbm.train(settings, data, int(merged["trees"])))
 
 
 @dataclass(frozen=True)
 class LightGbmFitted:
-    """What LightGBM learned."""
+    """A fitted LightGBM model."""
 
     booster: "lightgbm.Booster"
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) chances of yes, or numbers."""
+        """Predicts (n,) chances of yes, or numbers."""
         return np.asarray(self.booster.predict(inputs), np.float64)
 
     def to_onnx(self) -> bytes:
-        """For serving."""
+        """Exports the trees for serving."""
         from training.models.lightgbm_onnx import to_onnx
 
         return to_onnx(self.booster)
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, d + 1) in log-odds or units of the answer."""
+        """Computes (n, d + 1) contributions in log-odds or units of the answer."""
         return np.asarray(self.booster.predict(inputs, pred_contrib=True), np.float64)
 
     def native(self) -> str:
-        """As LightGBM's own text, from which ``contributions`` can be told again."""
+        """Serializes the model as LightGBM's own text, from which ``contributions`` can be computed again."""
         return str(self.booster.model_to_string())
 
     @classmethod
     def from_native(cls, text: str) -> "LightGbmFitted":
-        """What ``native`` told."""
+        """Reads what ``native`` wrote."""
         import lightgbm
 
         return cls(lightgbm.Booster(model_str=text))

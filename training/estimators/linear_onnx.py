@@ -1,4 +1,4 @@
-"""A weighted sum as ONNX: columns with their fill, and what a missing one says."""
+"""Exports a weighted sum as ONNX: columns with a fill value, and weights of missing columns."""
 
 from typing import Any
 
@@ -8,13 +8,15 @@ from training.estimators.base import INPUT
 
 
 def weighted_sum(fill: np.ndarray, weights: np.ndarray, absent: np.ndarray, bias: float, chance: bool) -> bytes:
-    """Input ``inputs`` (n, d) float32, NaN for missing; output (n, 1) float32. Summed in double precision.
+    """Builds the model of a weighted sum in double precision.
+
+    Its input is ``inputs`` (n, d) float32, NaN for missing; its output (n, 1) float32.
 
     Args:
-        fill: (d,) what a missing value is taken for.
-        weights: (d,) of the columns.
-        absent: (d,) what is added where a column is missing.
-        bias: added to all.
+        fill: (d,) values that replace missing ones.
+        weights: (d,) weights of the columns.
+        absent: (d,) weights that are added where a column is missing.
+        bias: constant that is added to every sum.
         chance: whether the sum is the log-odds of a chance.
     """
     from onnx import TensorProto, helper, numpy_helper
@@ -37,10 +39,10 @@ def weighted_sum(fill: np.ndarray, weights: np.ndarray, absent: np.ndarray, bias
         ("Sigmoid", ["total"], "told", {}) if chance else ("Identity", ["total"], "told", {}),
         ("Cast", ["told"], "answer", {"to": TensorProto.FLOAT}),
     ]
-    nodes = [helper.make_node(kind, inputs, [output], **more) for kind, inputs, output, more in steps]
-    given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, len(fill)])
-    answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, [None, 1])
-    initial = [numpy_helper.from_array(values, name) for name, values in constants.items()]
-    graph = helper.make_graph(nodes, "weighted_sum", [given], [answer], initial)
+    nodes = [helper.make_node(kind, inputs, [output], **attributes) for kind, inputs, output, attributes in steps]
+    input_info = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, len(fill)])
+    output_info = helper.make_tensor_value_info("answer", TensorProto.FLOAT, [None, 1])
+    initializers = [numpy_helper.from_array(values, name) for name, values in constants.items()]
+    graph = helper.make_graph(nodes, "weighted_sum", [input_info], [output_info], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     return bytes(model.SerializeToString())

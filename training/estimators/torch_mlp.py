@@ -1,6 +1,7 @@
-"""A small network of PyTorch on standardised columns (extra ``deep``); contributions are Shapley values by sampling.
+"""A small PyTorch network on standardised columns (extra ``deep``); contributions are sampled Shapley values.
 
-What is missing is taken for the mean, and a column beside says so. Adam, a fixed number of passes, weight decay.
+A missing value is replaced by the mean, and an indicator column beside it is set. Trained with Adam, a fixed number of
+passes and weight decay.
 """
 
 import io
@@ -22,7 +23,7 @@ BACKGROUND = 64
 
 
 class TorchMlp:
-    """Learns with PyTorch."""
+    """Learns a network with PyTorch."""
 
     name: ClassVar[str] = "torch"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -30,7 +31,7 @@ class TorchMlp:
     )
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Parameters to try."""
+        """Suggests the parameters of a trial."""
         return {
             "hidden": trial.suggest_int("hidden", 16, 256, log=True),
             "passes": trial.suggest_int("passes", 4, 30, log=True),
@@ -42,38 +43,38 @@ class TorchMlp:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "NetworkFitted":
-        """Learn answers (n,) of rows (n, d)."""
+        """Fits a network to rows (n, d) with answers (n,)."""
         import torch
 
-        told = {**self.defaults, **parameters}
+        settings = {**self.defaults, **parameters}
         rows = np.asarray(inputs, np.float32)
-        middle, spread = standard(rows)
+        means, deviations = means_and_deviations(rows)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            network = _network(torch, middle, spread, int(told["hidden"]), kind)
-            given, wanted = torch.from_numpy(rows), torch.from_numpy(np.asarray(answers, np.float32))
+            network = _network(torch, means, deviations, int(settings["hidden"]), kind)
+            features, targets = torch.from_numpy(rows), torch.from_numpy(np.asarray(answers, np.float32))
             optimizer = torch.optim.AdamW(
-                network.parameters(), lr=float(told["learning_rate"]), weight_decay=float(told["weight_decay"])
+                network.parameters(), lr=float(settings["learning_rate"]), weight_decay=float(settings["weight_decay"])
             )
             loss = torch.nn.BCEWithLogitsLoss() if kind == "binary" else torch.nn.MSELoss()
-            for _ in range(int(told["passes"])):
-                for part in torch.randperm(len(given)).split(int(told["batch"])):
+            for _ in range(int(settings["passes"])):
+                for batch in torch.randperm(len(features)).split(int(settings["batch"])):
                     optimizer.zero_grad()
-                    loss(network.score(given[part]), wanted[part]).backward()
+                    loss(network.score(features[batch]), targets[batch]).backward()
                     optimizer.step()
         network.eval()
-        drawn = np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND]
-        return NetworkFitted(network, kind, rows[drawn])
+        background_rows = np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND]
+        return NetworkFitted(network, kind, rows[background_rows])
 
 
 @dataclass(frozen=True)
 class NetworkFitted:
-    """A network of PyTorch.
+    """A fitted network of PyTorch.
 
     Attributes:
         network: rows (n, d) to chances or numbers (n, 1).
-        kind: of answer.
-        background: (m, d) rows that contributions are told against.
+        kind: kind of the answer.
+        background: (m, d) rows that contributions are measured against.
     """
 
     network: Any
@@ -81,19 +82,19 @@ class NetworkFitted:
     background: np.ndarray
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) chances of yes, or numbers."""
+        """Predicts (n,) chances of yes, or numbers."""
         import torch
 
         with torch.no_grad():
             return self.network(torch.from_numpy(np.array(inputs, np.float32))).numpy().reshape(-1).astype(np.float64)
 
     def to_onnx(self) -> bytes:
-        """For serving."""
+        """Exports the network for serving."""
         import torch
 
         out = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter speaks of its successor
+            warnings.simplefilter("ignore")  # the exporter warns of its deprecation
             torch.onnx.export(
                 self.network,
                 (torch.zeros(2, self.background.shape[1]),),
@@ -107,23 +108,23 @@ class NetworkFitted:
         return out.getvalue()
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, d + 1) in log-odds or units of the answer."""
+        """Computes (n, d + 1) contributions in log-odds or units of the answer."""
         return sampled(self.predict, self.kind, inputs, self.background)
 
 
-def standard(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(d,) means and (d,) spreads of what is known; 0 and 1 where nothing is."""
-    known = np.isfinite(rows)
-    count = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, rows, 0.0).astype(np.float64)
-    middle = filled.sum(axis=0) / count
-    spread = np.sqrt((np.where(known, filled - middle, 0.0) ** 2).sum(axis=0) / count)
-    return middle.astype(np.float32), np.where(spread > 1e-9, spread, 1.0).astype(np.float32)
+def means_and_deviations(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Computes (d,) means and (d,) standard deviations of the known values; 0 and 1 for a column without any."""
+    is_known = np.isfinite(rows)
+    known_counts = np.maximum(is_known.sum(axis=0), 1)
+    filled = np.where(is_known, rows, 0.0).astype(np.float64)
+    means = filled.sum(axis=0) / known_counts
+    deviations = np.sqrt((np.where(is_known, filled - means, 0.0) ** 2).sum(axis=0) / known_counts)
+    return means.astype(np.float32), np.where(deviations > 1e-9, deviations, 1.0).astype(np.float32)
 
 
 def _network(torch: Any, middle: np.ndarray, spread: np.ndarray, hidden: int, kind: Kind) -> Any:
     class Network(torch.nn.Module):  # type: ignore[name-defined,misc]
-        """Two layers on columns and on what is missing of them."""
+        """Two hidden layers on the columns and on indicators of missing values."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -138,13 +139,13 @@ def _network(torch: Any, middle: np.ndarray, spread: np.ndarray, hidden: int, ki
             )
 
         def score(self, rows: Any) -> Any:
-            """(n,) log-odds or numbers."""
+            """Computes (n,) log-odds or numbers."""
             missing = torch.isnan(rows)
             scaled = (torch.where(missing, self.middle, rows) - self.middle) / self.spread
             return self.layers(torch.cat([scaled.clamp(-10, 10), missing.float()], dim=1))[:, 0]
 
         def forward(self, rows: Any) -> Any:
-            told = self.score(rows)[:, None]
-            return torch.sigmoid(told) if kind == "binary" else told
+            scores = self.score(rows)[:, None]
+            return torch.sigmoid(scores) if kind == "binary" else scores
 
     return Network()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class XgBoostTrees:
-    """Learns with XGBoost."""
+    """Learns gradient boosted trees with XGBoost."""
 
     name: ClassVar[str] = "xgboost"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -30,7 +30,7 @@ class XgBoostTrees:
     )
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """Parameters to try."""
+        """Suggests the parameters of a trial."""
         return {
             "trees": trial.suggest_int("trees", 40, 400, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
@@ -43,42 +43,42 @@ class XgBoostTrees:
     def fit(
         self, inputs: np.ndarray, answers: np.ndarray, kind: Kind, parameters: Mapping[str, Any], seed: int = 0
     ) -> "XgBoostFitted":
-        """Learn answers (n,) of rows (n, d)."""
+        """Fits trees to rows (n, d) with answers (n,)."""
         import xgboost
 
-        told = {**self.defaults, **parameters}
+        merged = {**self.defaults, **parameters}
         settings = {
             "objective": "binary:logistic" if kind == "binary" else "reg:squarederror",
             "tree_method": "hist",
             "nthread": 1,
             "seed": seed,
             "verbosity": 0,
-            **{name: value for name, value in told.items() if name != "trees"},
+            **{name: value for name, value in merged.items() if name != "trees"},
         }
         data = xgboost.DMatrix(inputs, label=np.asarray(answers, np.float32))
-        return XgBoostFitted(xgboost.train(settings, data, int(told["trees"])), inputs.shape[1])
+        return XgBoostFitted(xgboost.train(settings, data, int(merged["trees"])), inputs.shape[1])
 
 
 @dataclass(frozen=True)
 class XgBoostFitted:
-    """What XGBoost learned.
+    """A fitted XGBoost model.
 
     Attributes:
-        booster: of it.
-        width: columns of its input.
+        booster: the trees.
+        width: number of input columns.
     """
 
     booster: "xgboost.Booster"
     width: int
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) chances of yes, or numbers."""
+        """Predicts (n,) chances of yes, or numbers."""
         import xgboost
 
         return np.asarray(self.booster.predict(xgboost.DMatrix(inputs)), np.float64)
 
     def to_onnx(self) -> bytes:
-        """For serving."""
+        """Exports the trees for serving."""
         from onnxmltools import convert_xgboost
         from onnxmltools.convert.common.data_types import FloatTensorType
 
@@ -86,18 +86,18 @@ class XgBoostFitted:
         return bytes(model.SerializeToString())
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, d + 1) in log-odds or units of the answer."""
+        """Computes (n, d + 1) contributions in log-odds or units of the answer."""
         import xgboost
 
         return np.asarray(self.booster.predict(xgboost.DMatrix(inputs), pred_contribs=True), np.float64)
 
     def native(self) -> str:
-        """As XGBoost's own JSON, from which ``contributions`` can be told again."""
+        """Serializes the model as XGBoost's own JSON, from which ``contributions`` can be computed again."""
         return self.booster.save_raw("json").decode()
 
     @classmethod
     def from_native(cls, text: str) -> "XgBoostFitted":
-        """What ``native`` told."""
+        """Reads what ``native`` wrote."""
         import xgboost
 
         booster = xgboost.Booster(model_file=bytearray(text.encode()))

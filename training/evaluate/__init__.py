@@ -1,4 +1,4 @@
-"""How good an answer is: rankings, forecasts, probabilities; one kind of answer a file."""
+"""Metrics, one file per kind of answer: rankings, forecasts, probabilities, classes, incidents."""
 
 from training.evaluate.forecasts import ForecastMetrics, forecast_metrics, mase, mase_scale, owa, pinball, smape
 from training.evaluate.incidents import IncidentMetrics, incident_metrics

@@ -1,4 +1,4 @@
-"""Metrics of texts that a model wrote."""
+"""Metrics of generated texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ class BleuMetrics:
     """BLEU of a corpus (Papineni et al. 2002), by sacreBLEU (Post 2018).
 
     Attributes:
-        bleu: 0 to 100.
-        signature: what exactly was computed.
-        rows: texts.
+        bleu: score from 0 to 100.
+        signature: sacreBLEU's signature of the computation.
+        rows: number of texts.
     """
 
     bleu: float
@@ -19,10 +19,10 @@ class BleuMetrics:
     rows: int
 
 
-def bleu(written: Sequence[str], truth: Sequence[str]) -> BleuMetrics:
-    """Compare texts with one reference each."""
+def bleu(generated: Sequence[str], truth: Sequence[str]) -> BleuMetrics:
+    """Compares generated texts with one reference each."""
     from sacrebleu.metrics import BLEU
 
     metric = BLEU()
-    found = metric.corpus_score(list(written), [list(truth)])
-    return BleuMetrics(float(found.score), str(metric.get_signature()), len(written))
+    score = metric.corpus_score(list(generated), [list(truth)])
+    return BleuMetrics(float(score.score), str(metric.get_signature()), len(generated))

@@ -1,8 +1,8 @@
-"""What a policy would have earned, from what another policy showed and what people did.
+"""Off-policy evaluation: the reward of a policy, estimated from the log of another policy.
 
 Inverse propensity scoring (Horvitz, Thompson 1952), self-normalised (Swaminathan, Joachims: The Self-Normalized
 Estimator for Counterfactual Learning, NeurIPS 2015) and doubly robust (Dudík, Langford, Li: Doubly Robust Policy
-Evaluation and Learning, ICML 2011). Standard errors by the normal approximation; that of the ratio by the delta
+Evaluation and Learning, ICML 2011). Standard errors use the normal approximation; that of the ratio the delta
 method.
 """
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Impressions:
-    """What was shown at random, and what came of it.
+    """Items that were shown at random, and their rewards.
 
     Attributes:
-        action: (n,) number of what was shown.
-        reward: (n,) what came of it, such as 1 for a click.
+        action: (n,) number of the shown item.
+        reward: (n,) reward, such as 1 for a click.
         propensity: (n,) chance with which the logging policy showed it, above 0.
         position: (n,) slot in which it was shown.
     """
@@ -51,12 +51,12 @@ class Impressions:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One estimate.
+    """The estimated reward of a policy.
 
     Attributes:
         value: mean reward of an impression under the evaluated policy.
         interval: half width of its 95 % interval.
-        effective: effective sample size (Kish): n if the two policies are one, less the more they differ.
+        effective: effective sample size (Kish): n if the two policies are the same, less the more they differ.
     """
 
     value: float
@@ -65,17 +65,17 @@ class Estimate:
 
 
 def on_policy(rewards: np.ndarray) -> Estimate:
-    """The plain mean of what a policy earned itself."""
+    """Computes the plain mean of the rewards that a policy earned itself."""
     return Estimate(float(rewards.mean()), _interval(rewards), float(len(rewards)))
 
 
 def ips(log: Impressions, policy: np.ndarray, *, largest: float = np.inf) -> Estimate:
-    """Inverse propensity scoring.
+    """Estimates by inverse propensity scoring.
 
     Args:
-        log: of another policy.
+        log: log of another policy.
         policy: (n,) chance with which the evaluated policy shows the logged action in its place.
-        largest: weights above it are cut, which trades variance for bias.
+        largest: largest weight; larger ones are cut, which trades variance for bias.
     """
     weights = np.minimum(policy / log.propensity, largest)
     terms = weights * log.reward
@@ -83,70 +83,72 @@ def ips(log: Impressions, policy: np.ndarray, *, largest: float = np.inf) -> Est
 
 
 def snips(log: Impressions, policy: np.ndarray) -> Estimate:
-    """Self-normalised: divided by the mean weight, which is 1 but for chance."""
+    """Estimates by self-normalised scoring: divided by the mean weight, whose expectation is 1."""
     weights = policy / log.propensity
     value = float((weights * log.reward).sum() / weights.sum()) if weights.sum() else float("nan")
     terms = weights * (log.reward - value) / weights.mean() if weights.sum() else weights
     return Estimate(value, _interval(terms), _effective(weights))
 
 
-def doubly_robust(log: Impressions, policy: np.ndarray, expected: np.ndarray, shown: np.ndarray) -> Estimate:
-    """A model of the reward, corrected by what really came.
+def doubly_robust(
+    log: Impressions, policy: np.ndarray, expected_rewards: np.ndarray, shown_rewards: np.ndarray
+) -> Estimate:
+    """Estimates by a model of the reward, corrected by the observed rewards.
 
     Args:
-        log: of another policy.
+        log: log of another policy.
         policy: (n,) chance with which the evaluated policy shows the logged action in its place.
-        expected: (n,) the model's reward of each impression under the evaluated policy: mean over its actions.
-        shown: (n,) the model's reward of what was shown.
+        expected_rewards: (n,) the model's reward of each impression under the evaluated policy: mean over its actions.
+        shown_rewards: (n,) the model's reward of the shown item.
     """
     weights = policy / log.propensity
-    terms = expected + weights * (log.reward - shown)
+    terms = expected_rewards + weights * (log.reward - shown_rewards)
     return Estimate(float(terms.mean()), _interval(terms), _effective(weights))
 
 
 def cross_fitted_rewards(
     log: Impressions, actions: int, *, folds: int = 5, prior: float = 200.0, seed: int = 0
 ) -> np.ndarray:
-    """(n, actions) expected reward of each action, from the other folds alone: its mean, drawn to that of all.
+    """Estimates (n, actions) expected rewards of each action from the other folds only, shrunk to the overall mean.
 
     Args:
         log: impressions.
-        actions: how many there are.
-        folds: n is cut into.
-        prior: impressions that the mean of all is worth.
-        seed: of the folds.
+        actions: number of actions.
+        folds: number of folds.
+        prior: weight of the overall mean, in impressions.
+        seed: seed of the folds.
     """
     fold = np.random.default_rng(seed).integers(folds, size=len(log.action))
-    found = np.empty((len(log.action), actions))
-    for number in range(folds):
-        others = fold != number
-        mean = log.reward[others].mean() if others.any() else log.reward.mean()
-        earned = np.bincount(log.action[others], log.reward[others], minlength=actions)
-        count = np.bincount(log.action[others], minlength=actions)
-        found[~others] = (earned + prior * mean) / (count + prior)
-    return found
+    rewards = np.empty((len(log.action), actions))
+    for fold_number in range(folds):
+        other_folds = fold != fold_number
+        mean = log.reward[other_folds].mean() if other_folds.any() else log.reward.mean()
+        reward_sums = np.bincount(log.action[other_folds], log.reward[other_folds], minlength=actions)
+        counts = np.bincount(log.action[other_folds], minlength=actions)
+        rewards[~other_folds] = (reward_sums + prior * mean) / (counts + prior)
+    return rewards
 
 
-def by_exploration(shown: "pl.DataFrame") -> dict[str, Estimate]:
-    """What slots earned, and what two other policies would have: never to explore, and to explore in every slot.
+def by_exploration(slots: "pl.DataFrame") -> dict[str, Estimate]:
+    """Estimates the reward of the slots as logged, without any exploration, and with exploration in every slot.
 
     Args:
-        shown: of ``transforms.logged.impressions``. The chance that a slot shows what the ranking has there is what was
-            logged with it where it did; that it explores is 1 less that.
+        slots: slots of ``transforms.logged.impressions``. Where a slot did not explore, its propensity is the chance
+            that it shows the ranked item; the chance that it explores is 1 less that.
     """
-    explored = shown["explored"].to_numpy()
+    explored = slots["explored"].to_numpy()
     log = Impressions(
-        np.arange(shown.height),
-        shown["reward"].to_numpy(),
-        shown["propensity"].to_numpy(),
-        shown["position"].to_numpy(),
+        np.arange(slots.height),
+        slots["reward"].to_numpy(),
+        slots["propensity"].to_numpy(),
+        slots["position"].to_numpy(),
     )
-    found = {"as it was": on_policy(log.reward)}
+    estimates = {"as it was": on_policy(log.reward)}
     if explored.any() and not explored.all():
         share = float(explored.mean())
-        found["never explored (SNIPS)"] = snips(log, np.where(explored, 0.0, 1.0))
-        found["only explored (SNIPS)"] = snips(log, np.where(explored, log.propensity / share, 0.0))
-    return found
+        estimates["never explored (SNIPS)"] = snips(log, np.where(explored, 0.0, 1.0))
+        estimates["only explored (SNIPS)"] = snips(log, np.where(explored, log.propensity / share, 0.0))
+    return estimates
 
 
 def _interval(terms: np.ndarray) -> float:

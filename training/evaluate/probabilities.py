@@ -1,4 +1,4 @@
-"""Metrics of probabilities: whether they order well, and whether they mean what they say."""
+"""Metrics of probabilities: ranking quality and calibration."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ProbabilityMetrics:
-    """Of one yes-or-no question.
+    """Metrics of the probabilities of one binary outcome.
 
     Attributes:
         brier: mean squared difference of probability and outcome (Brier 1950); lower is better.
@@ -16,7 +16,7 @@ class ProbabilityMetrics:
         average_precision: area under precision over recall; NaN without a yes.
         calibration_error: mean distance of probability and frequency over ten bins of equal size.
         base_rate: share of yes.
-        rows: how many were asked.
+        rows: number of rows.
     """
 
     brier: float
@@ -29,19 +29,19 @@ class ProbabilityMetrics:
 
 
 def probability_metrics(outcome: np.ndarray, probability: np.ndarray) -> ProbabilityMetrics:
-    """Measure probabilities (n,) of outcomes (n,) 0 or 1."""
+    """Measures probabilities (n,) of outcomes (n,) 0 or 1."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     outcome, probability = np.asarray(outcome, np.float64), np.asarray(probability, np.float64)
     if not len(outcome):
-        nothing = float("nan")
-        return ProbabilityMetrics(nothing, nothing, nothing, nothing, nothing, nothing, rows=0)
-    both = 0 < outcome.sum() < len(outcome)
-    safe = np.clip(probability, 1e-7, 1 - 1e-7)
+        nan = float("nan")
+        return ProbabilityMetrics(nan, nan, nan, nan, nan, nan, rows=0)
+    has_both_outcomes = 0 < outcome.sum() < len(outcome)
+    clipped = np.clip(probability, 1e-7, 1 - 1e-7)
     return ProbabilityMetrics(
         brier=float(np.mean((probability - outcome) ** 2)),
-        log_loss=float(-np.mean(outcome * np.log(safe) + (1 - outcome) * np.log1p(-safe))),
-        roc_auc=float(roc_auc_score(outcome, probability)) if both else float("nan"),
+        log_loss=float(-np.mean(outcome * np.log(clipped) + (1 - outcome) * np.log1p(-clipped))),
+        roc_auc=float(roc_auc_score(outcome, probability)) if has_both_outcomes else float("nan"),
         average_precision=float(average_precision_score(outcome, probability)) if outcome.any() else float("nan"),
         calibration_error=calibration_error(outcome, probability),
         base_rate=float(outcome.mean()),
@@ -50,12 +50,12 @@ def probability_metrics(outcome: np.ndarray, probability: np.ndarray) -> Probabi
 
 
 def calibration_error(outcome: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
-    """Mean over bins of equally many rows of |mean probability − share of yes| (expected calibration error).
+    """Computes the expected calibration error: the mean of |mean probability − share of yes| over bins of equal size.
 
     >>> calibration_error(np.array([0, 1]), np.array([0.0, 1.0]))
     0.0
     """
     order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    gaps = [abs(probability[part].mean() - outcome[part].mean()) * len(part) for part in parts]
+    bins_of_rows = [rows for rows in np.array_split(order, bins) if len(rows)]
+    gaps = [abs(probability[rows].mean() - outcome[rows].mean()) * len(rows) for rows in bins_of_rows]
     return float(sum(gaps) / len(order))

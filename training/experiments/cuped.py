@@ -1,8 +1,8 @@
-"""Variance taken out by what was known before the experiment: CUPED.
+"""CUPED: reduces variance with values from before the experiment.
 
 y − θ (x − x̄) has the mean of y and less variance by the squared correlation, where x is the same metric before the
 first exposure and θ = cov(x, y) / var(x) of all arms together (A. Deng et al., Improving the Sensitivity of Online
-Controlled Experiments by Utilizing Pre-Experiment Data, WSDM 2013). Valid because an arm cannot change what was before.
+Controlled Experiments by Utilizing Pre-Experiment Data, WSDM 2013). Valid because an arm cannot change earlier values.
 """
 
 from collections.abc import Sequence
@@ -11,24 +11,24 @@ import numpy as np
 
 
 def adjusted(values: Sequence[np.ndarray], before: Sequence[np.ndarray]) -> tuple[list[np.ndarray], float]:
-    """Values of each arm with what was known taken out.
+    """Adjusts the values of each arm by the values before the experiment.
 
     Args:
-        values: of each arm, (n,) each.
-        before: the same listeners' values before; NaN where nothing was known, which stands for the mean.
+        values: values of each arm, (n,) each.
+        before: the same listeners' values before; NaN where unknown, which is replaced by the mean.
 
     Returns:
-        The adjusted values, and the share of the variance that is gone.
+        The adjusted values, and the share of the variance that is removed.
     """
     y, x = np.concatenate(values), np.concatenate(before).astype(float)
-    known = ~np.isnan(x)
-    if known.sum() < 2:
+    is_known = ~np.isnan(x)
+    if is_known.sum() < 2:
         return list(values), 0.0
-    x = np.where(known, x, x[known].mean())
-    spread = x.var()
-    if not spread or not y.var():
+    x = np.where(is_known, x, x[is_known].mean())
+    variance = x.var()
+    if not variance or not y.var():
         return list(values), 0.0
-    theta = float(((x - x.mean()) * (y - y.mean())).mean() / spread)
-    whole = y - theta * (x - x.mean())
-    ends = np.cumsum([len(one) for one in values])[:-1]
-    return np.split(whole, ends), float(1 - whole.var() / y.var())
+    theta = float(((x - x.mean()) * (y - y.mean())).mean() / variance)
+    adjusted_values = y - theta * (x - x.mean())
+    ends = np.cumsum([len(arm_values) for arm_values in values])[:-1]
+    return np.split(adjusted_values, ends), float(1 - adjusted_values.var() / y.var())

@@ -1,7 +1,7 @@
-"""Two arms compared once, at an end that was chosen before: Welch's test, and the interval of the relative change.
+"""Compares two arms once, at an end that was chosen before: Welch's test, and the interval of the relative change.
 
-Looking at it every day and stopping when it is significant finds something in a third of all experiments without an
-effect; ``sequential`` is for those who look.
+Daily looks that stop at the first significant result find an effect in a third of all experiments without one;
+``sequential`` is made for daily looks.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Effect:
-    """One arm beside the control.
+    """The effect of one arm against the control.
 
     Attributes:
         control: mean of the control.
         treated: mean of the arm.
-        difference: of the means.
-        low: of the interval of the difference.
-        high: likewise.
-        p_value: of a difference as large, if there were none.
-        relative: difference over the control's mean; NaN where that is 0.
-        relative_low: of its interval (Fieller), NaN where the control's mean is not clearly unlike 0.
-        relative_high: likewise.
+        difference: difference of the means.
+        low: lower end of the difference's interval.
+        high: upper end of the difference's interval.
+        p_value: chance of a difference at least as large, if there were none.
+        relative: difference over the control's mean; NaN if that is 0.
+        relative_low: lower end of its interval (Fieller); NaN if the control's mean is not clearly different from 0.
+        relative_high: upper end of its interval; NaN likewise.
     """
 
     control: float
@@ -38,11 +38,11 @@ class Effect:
 
 
 def compare(control: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -> Effect:
-    """Welch's t test: unequal variances; of means, so also of shares (values 0 and 1).
+    """Runs Welch's t test (unequal variances) on means, or on shares (values 0 and 1).
 
     Args:
         control: (n,) values of the control.
-        treated: (m,) of the arm.
+        treated: (m,) values of the arm.
         alpha: 1 − confidence.
     """
     result = stats.ttest_ind(treated, control, equal_var=False)
@@ -64,7 +64,7 @@ def compare(control: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) ->
 
 
 def _fieller(control: np.ndarray, treated: np.ndarray, t: float) -> tuple[float, float]:
-    """Interval of treated / control − 1 for independent means (E. C. Fieller, 1954)."""
+    """Computes the interval of treated / control − 1 for independent means (E. C. Fieller, 1954)."""
     a, b = float(treated.mean()), float(control.mean())
     va, vb = treated.var(ddof=1) / len(treated), control.var(ddof=1) / len(control)
     g = t * t * vb / (b * b) if b else np.inf

@@ -1,10 +1,11 @@
-"""One number a listener: the metrics of an experiment, from exposures and point-in-time features.
+"""The metrics of an experiment, one number per listener, from exposures and point-in-time features.
 
-A listener counts from their first exposure on. Their seven days begin at the midnight (UTC) that ends that day, so
-that the windowed features (``user_listening``, ``user_feedback``), which stand at midnights, hold exactly those days;
-the same features at the midnight before the exposure say what they did before. Whoever has not had their seven days
-yet is left out, and counted. Click-through is of the tracks that were shown after the first exposure: plays and clicks
-over tracks, as a ratio of sums, whose uncertainty is that of a ratio (linearised; R. Budylin et al., WSDM 2018).
+A listener counts from the first exposure on. Their seven days begin at the midnight (UTC) that ends that day, so
+that the windowed features (``user_listening``, ``user_feedback``), which stand at midnights, cover exactly those days.
+The same features at the midnight before the exposure are the values before the experiment. Listeners whose seven days
+are not over yet are left out, and counted. Click-through covers the tracks that were shown after the first exposure:
+plays and clicks over tracks, as a ratio of sums with the uncertainty of a ratio (linearised; R. Budylin et al.,
+WSDM 2018).
 """
 
 from dataclasses import dataclass, field
@@ -24,19 +25,19 @@ from transforms.raw.read import scan
 SERVICE = "experiment_metrics_v1"
 DAYS = 7
 _MISSING_IS_MISSING = ("skip_rate", "satisfaction")
-"""Metrics of those alone who have one; of the others, nothing happened means 0."""
+"""Metrics that stay missing for listeners without a value; for all other metrics a missing value means 0."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Listeners of an experiment.
+class Measurements:
+    """Measurements of an experiment's listeners.
 
     Attributes:
-        sizes: listeners of each arm who were exposed.
+        sizes: exposed listeners of each arm.
         mixed: listeners who were exposed to more than one arm, and are left out.
-        waiting: listeners whose seven days have not passed.
-        values: metric → arm → (n,) one number a listener.
-        before: metric → arm → (n,) the same before the experiment, NaN where nothing is known; where there is one.
+        waiting: listeners whose seven days are not over.
+        values: metric → arm → (n,) one number per listener.
+        before: metric → arm → (n,) the same before the experiment; NaN where nothing is known.
     """
 
     sizes: dict[str, int]
@@ -46,70 +47,70 @@ class Measured:
     before: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
-def measure(home: Home, experiment: Experiment, until: datetime | None = None) -> Measured:
-    """Measure an experiment.
+def measure(home: Home, experiment: Experiment, until: datetime | None = None) -> Measurements:
+    """Measures an experiment.
 
     Args:
         home: the data folder.
-        experiment: as it was declared.
-        until: the end of what is known; the newest play if None.
+        experiment: the declared experiment.
+        until: end of the data; time of the newest play if None.
 
     Raises:
-        InputError: nobody was exposed.
+        InputError: there are no exposures.
         StoreError: the features are not built.
     """
-    shown = flat.exposures(home)
-    if "experiment" in shown.columns:
-        shown = shown.filter(pl.col("experiment") == experiment.name)
-    if not shown.height or "experiment" not in shown.columns:
+    exposures = flat.exposures(home)
+    if "experiment" in exposures.columns:
+        exposures = exposures.filter(pl.col("experiment") == experiment.name)
+    if not exposures.height or "experiment" not in exposures.columns:
         raise InputError(
             expected=f"exposures of {experiment.name} in {home.exposures}",
             found="none",
             next_command=f"python -m inference experiments start {experiment.name}, then serve",
         )
-    first = shown.group_by("user_id").agg(
+    first_exposures = exposures.group_by("user_id").agg(
         pl.col("at").min(), pl.col("variant").sort_by("at").first(), arms=pl.col("variant").n_unique()
     )
-    mixed = int((first["arms"] > 1).sum()) if experiment.mode == "fixed" else 0
-    first = first.filter(pl.col("arms") == 1) if experiment.mode == "fixed" else first
+    mixed = int((first_exposures["arms"] > 1).sum()) if experiment.mode == "fixed" else 0
+    first_exposures = first_exposures.filter(pl.col("arms") == 1) if experiment.mode == "fixed" else first_exposures
     until = until or _newest(home)
-    first = first.with_columns(midnight=pl.col("at").dt.truncate("1d"))
-    ended = first.filter(pl.col("midnight") + timedelta(days=DAYS + 1) <= until).sort("user_id")
-    counts = dict(first.group_by("variant").len().iter_rows())
+    first_exposures = first_exposures.with_columns(midnight=pl.col("at").dt.truncate("1d"))
+    complete = first_exposures.filter(pl.col("midnight") + timedelta(days=DAYS + 1) <= until).sort("user_id")
+    counts = dict(first_exposures.group_by("variant").len().iter_rows())
     arms = [variant.name for variant in experiment.variants]
     sizes = {arm: int(counts.get(arm, 0)) for arm in arms}
-    values, before = _features(home, ended, arms)
-    told = Measured(sizes, mixed, first.height - ended.height, values, before)
-    clicks = _click_through(home, shown, first, arms)
+    values, before = _features(home, complete, arms)
+    measurements = Measurements(sizes, mixed, first_exposures.height - complete.height, values, before)
+    clicks = _click_through(home, exposures, first_exposures, arms)
     if clicks:
-        told.values["click_through"] = clicks
-    return told
+        measurements.values["click_through"] = clicks
+    return measurements
 
 
 def _newest(home: Home) -> datetime:
-    newest = scan(home, "plays").select(pl.col("event_timestamp").max()).collect().item()
-    if newest is None:
+    newest_play = scan(home, "plays").select(pl.col("event_timestamp").max()).collect().item()
+    if newest_play is None:
         raise StoreError(expected="plays", found="none", next_command="python -m transforms stream")
-    return newest
+    return newest_play
 
 
 def _features(
     home: Home, users: pl.DataFrame, arms: list[str]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, np.ndarray]]]:
-    names = {metric: feature for metric, feature in METRICS.items() if feature}
-    found: list[pl.DataFrame] = []
+    features = {metric: feature for metric, feature in METRICS.items() if feature}
+    frames: list[pl.DataFrame] = []
     for shift in (timedelta(days=DAYS + 1), timedelta(0)):
         spine = users.select("user_id", event_timestamp=pl.col("midnight") + shift)
-        found.append(training_set(SERVICE, spine, home=home).to_polars().select("user_id", *names.values()))
-    after, earlier = (frame.sort("user_id") for frame in found)
+        frames.append(training_set(SERVICE, spine, home=home).to_polars().select("user_id", *features.values()))
+    after, earlier = (frame.sort("user_id") for frame in frames)
     arm = users["variant"].to_numpy()
     values: dict[str, dict[str, np.ndarray]] = {}
     before: dict[str, dict[str, np.ndarray]] = {}
-    for metric, feature in names.items():
+    for metric, feature in features.items():
         numbers = [_filled(metric, frame[feature]) for frame in (after, earlier)]
-        some = ~np.isnan(numbers[0])
-        values[metric] = {name: numbers[0][some & (arm == name)] for name in arms}
-        before[metric] = {name: numbers[1][some & (arm == name)] for name in arms}
+        has_value = ~np.isnan(numbers[0])
+        values[metric] = {name: numbers[0][has_value & (arm == name)] for name in arms}
+        before[metric] = {name: numbers[1][has_value & (arm == name)] for name in arms}
     return values, before
 
 
@@ -117,26 +118,26 @@ def _filled(metric: str, column: pl.Series) -> np.ndarray:
     numbers = column.cast(pl.Float64)
     if metric not in _MISSING_IS_MISSING:
         numbers = numbers.fill_null(0.0)
-    told = numbers.fill_null(np.nan).to_numpy()
-    return (told > 0).astype(float) if metric in ("retention", "conversion") else told
+    filled = numbers.fill_null(np.nan).to_numpy()
+    return (filled > 0).astype(float) if metric in ("retention", "conversion") else filled
 
 
 def _click_through(
-    home: Home, shown: pl.DataFrame, first: pl.DataFrame, arms: list[str]
+    home: Home, exposures: pl.DataFrame, first_exposures: pl.DataFrame, arms: list[str]
 ) -> dict[str, np.ndarray] | None:
-    """One number a listener whose mean is the ratio of sums, and whose spread is that of the ratio."""
+    """Returns one number per listener with the mean of the ratio of sums, and the spread of that ratio."""
     try:
         slots = impressions(home)
     except (InputError, StoreError):
         return None
-    slots = slots.join(shown.select("answer_id").unique(), on="answer_id", how="semi")
+    slots = slots.join(exposures.select("answer_id").unique(), on="answer_id", how="semi")
     clicked = _clicked(home)
     rewarded = pl.col("reward") > 0
     if clicked is not None:
         slots = slots.join(clicked, on=["answer_id", "track_id"], how="left")
         rewarded = rewarded | pl.col("clicked").fill_null(False)
     sums = slots.group_by("user_id").agg(slots=pl.len(), taken=rewarded.cast(pl.Int64).sum())
-    users = first.join(sums, on="user_id").sort("user_id")
+    users = first_exposures.join(sums, on="user_id").sort("user_id")
     if not users.height:
         return None
     return {arm: linearised(*users.filter(pl.col("variant") == arm).select("taken", "slots")) for arm in arms}
@@ -144,20 +145,24 @@ def _click_through(
 
 def _clicked(home: Home) -> pl.DataFrame | None:
     try:
-        acts = scan(home, "feedback")
+        feedback = scan(home, "feedback")
     except StoreError:
         return None
     return (
-        acts.filter((pl.col("action") == "click") & pl.col("answer_id").is_not_null())
+        feedback.filter((pl.col("action") == "click") & pl.col("answer_id").is_not_null())
         .select("answer_id", "track_id", clicked=pl.lit(True))
         .unique()
         .collect()
     )
 
 
-def linearised(taken: pl.Series | np.ndarray, shown: pl.Series | np.ndarray) -> np.ndarray:
-    """(n,) values with the mean Σ taken / Σ shown and, over n, the variance of that ratio (delta method)."""
-    y, x = np.asarray(taken, float), np.asarray(shown, float)
+def linearised(successes: pl.Series | np.ndarray, trials: pl.Series | np.ndarray) -> np.ndarray:
+    """Linearises a ratio of sums (delta method).
+
+    Returns:
+        (n,) values with the mean Σ successes / Σ trials and, over n, the variance of that ratio.
+    """
+    y, x = np.asarray(successes, float), np.asarray(trials, float)
     if not x.sum():
         return np.zeros(0)
     ratio = y.sum() / x.sum()

@@ -1,4 +1,4 @@
-"""How many listeners an experiment needs."""
+"""The number of listeners that an experiment needs."""
 
 import math
 
@@ -6,14 +6,14 @@ from statsmodels.stats.power import NormalIndPower
 
 
 def listeners(mean: float, deviation: float, relative: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Listeners of each arm to find a relative change of a mean.
+    """Computes the listeners of each arm that are needed to find a relative change of a mean.
 
     Args:
-        mean: of the metric.
-        deviation: its standard deviation.
-        relative: change that is to be found, such as 0.02.
-        alpha: of the test, two-sided.
-        power: chance to find it if it is there.
+        mean: mean of the metric.
+        deviation: standard deviation of the metric.
+        relative: relative change to find, such as 0.02.
+        alpha: significance level of the test, two-sided.
+        power: chance to find the change if it exists.
 
     >>> listeners(0.19, (0.19 * 0.81) ** 0.5, 0.043)  # a share of .19, and 4.3 % less of it
     36197

@@ -9,17 +9,20 @@ from training.experiments.fixed import Effect
 from transforms.pure import svg
 
 
-def lines(found: Analysis) -> Iterator[str]:
-    """For a terminal."""
-    one, measured = found.experiment, found.measured
+def lines(analysis: Analysis) -> Iterator[str]:
+    """Yields the analysis as lines for a terminal."""
+    experiment, measured = analysis.experiment, analysis.measured
     sizes = ", ".join(f"{arm} {count:,}" for arm, count in measured.sizes.items())
-    yield f"{one.name} ({one.state}, {one.mode}): {sizes}; sizes {found.ratio.verdict}, p {found.ratio.p_value:.2g}"
+    yield (
+        f"{experiment.name} ({experiment.state}, {experiment.mode}): {sizes}; "
+        f"sizes {analysis.ratio.verdict}, p {analysis.ratio.p_value:.2g}"
+    )
     if measured.mixed:
         yield f"{measured.mixed:,} listeners saw more than one arm and are left out"
     if measured.waiting:
-        yield f"{measured.waiting:,} listeners have not had their seven days yet"
+        yield f"{measured.waiting:,} listeners have not completed their seven days"
     yield f"{'metric':16}{'arm':16}{'control':>12}{'arm':>12}{'change':>9}  {'95 %':22}{'p':>9}  verdict"
-    for row in found.comparisons:
+    for row in analysis.comparisons:
         effect = row.adjusted or row.effect
         interval = f"{effect.relative_low:+.1%} to {effect.relative_high:+.1%}"
         yield (
@@ -27,45 +30,46 @@ def lines(found: Analysis) -> Iterator[str]:
             f"{effect.relative:+9.1%}  {interval:22}{row.p_adjusted:9.2g}  {row.verdict}"
             + (f" ({row.role})" if row.role else "")
         )
-    if found.needed is not None:
-        yield f"to find a change of 2 % of {one.metric}: {found.needed:,} listeners in each arm"
-    yield found.verdict
+    if analysis.needed is not None:
+        yield f"to find a change of 2 % of {experiment.metric}: {analysis.needed:,} listeners in each arm"
+    yield analysis.verdict
 
 
-def write(found: Analysis, home: Home, path: Path | None = None) -> Path:
-    """Write the page, whole or not at all; returns its path."""
-    path = path or home.reports / f"experiment-{found.experiment.name}.html"
-    return svg.write(path, page(found))
+def write(analysis: Analysis, home: Home, path: Path | None = None) -> Path:
+    """Writes the page atomically and returns its path."""
+    path = path or home.reports / f"experiment-{analysis.experiment.name}.html"
+    return svg.write(path, page(analysis))
 
 
-def page(found: Analysis) -> str:
-    """One page that needs nothing else."""
-    one, measured = found.experiment, found.measured
+def page(analysis: Analysis) -> str:
+    """Draws the analysis as one self-contained page."""
+    experiment, measured = analysis.experiment, analysis.measured
     sizes = [
         [arm, f"{count:,}", f"{expected:,.0f}"]
-        for (arm, count), expected in zip(measured.sizes.items(), found.ratio.expected, strict=True)
+        for (arm, count), expected in zip(measured.sizes.items(), analysis.ratio.expected, strict=True)
     ]
-    pictures = []
-    for arm in dict.fromkeys(row.variant for row in found.comparisons):
-        rows = [(row.metric, *_relative(row)) for row in found.comparisons if row.variant == arm]
-        pictures.append(svg.intervals(f"{arm} beside {one.variants[0].name}: relative change, 95 %", rows))
-    needed = "" if found.needed is None else f"{found.needed:,} listeners in each arm find a change of 2 %. "
+    charts = []
+    for arm in dict.fromkeys(row.variant for row in analysis.comparisons):
+        rows = [(row.metric, *_relative(row)) for row in analysis.comparisons if row.variant == arm]
+        charts.append(svg.intervals(f"{arm} beside {experiment.variants[0].name}: relative change, 95 %", rows))
+    needed = "" if analysis.needed is None else f"{analysis.needed:,} listeners in each arm find a change of 2 %. "
     body = [
-        f"<p><strong>{svg.escape(found.verdict)}</strong></p>",
-        f"<p>{svg.escape(one.state)}, {svg.escape(one.mode)}; decided by {svg.escape(one.metric)}. {needed}</p>",
+        f"<p><strong>{svg.escape(analysis.verdict)}</strong></p>",
+        f"<p>{svg.escape(experiment.state)}, {svg.escape(experiment.mode)}; "
+        f"decided by {svg.escape(experiment.metric)}. {needed}</p>",
         "<h2>Sizes</h2>",
         svg.table(["arm", "listeners", "expected"], sizes, numbers=(1, 2)),
-        f"<p>p {found.ratio.p_value:.2g}: {found.ratio.verdict}. {measured.mixed:,} saw more than one arm and are left "
-        f"out; of {measured.waiting:,} the seven days have not passed.</p>",
+        f"<p>p {analysis.ratio.p_value:.2g}: {analysis.ratio.verdict}. {measured.mixed:,} saw more than one arm and "
+        f"are left out; of {measured.waiting:,} the seven days have not passed.</p>",
         "<h2>Changes</h2>",
-        *pictures,
+        *charts,
         svg.table(
             ["metric", "arm", "listeners", "control", "arm's mean", "change", "95 %", "variance gone", "p", "verdict"],
-            [_row(row) for row in found.comparisons],
+            [_row(row) for row in analysis.comparisons],
             numbers=(2, 3, 4, 5, 7, 8),
         ),
         "<h2>At any time</h2>",
-        "<p>Intervals that hold at all times at once: whoever looks every day decides by these.</p>",
+        "<p>These intervals are valid at all times at once: use them to decide with daily looks.</p>",
         svg.table(
             ["metric", "arm", "difference", "95 % at any time", "p"],
             [
@@ -76,7 +80,7 @@ def page(found: Analysis) -> str:
                     f"{row.always.low:+.4g} to {row.always.high:+.4g}",
                     f"{row.always.p_value:.2g}",
                 ]
-                for row in found.comparisons
+                for row in analysis.comparisons
             ],
             numbers=(2, 4),
         ),
@@ -84,7 +88,7 @@ def page(found: Analysis) -> str:
         "arms of a metric, Fieller's interval of the relative change. A guardrail is kept where the interval leaves "
         "out changes for the worse beyond its margin.</p>",
     ]
-    return svg.page(f"Experiment {one.name}", "".join(body))
+    return svg.page(f"Experiment {experiment.name}", "".join(body))
 
 
 def _relative(row: Comparison) -> tuple[float, float, float]:

@@ -1,1 +1,1 @@
-"""Why a model of rows answers as it does: by feature, by feature view, by row; and what each view costs to look up."""
+"""Explains answers of a model of rows: by feature, by feature view and by row; with the lookup cost of each view."""

@@ -1,4 +1,4 @@
-"""What each feature view is worth: the test's loss without it, fitted anew, unit by unit beside the loss with it."""
+"""The worth of each feature view: the loss of a refit without it beside the loss with it, unit by unit."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from training.validation.bootstrap import Interval, interval
 
 
 def ablation(problem: Problem, parameters: dict[str, Any], progress: Progress = silent) -> dict[str, Interval]:
-    """View → how much the mean loss of the test grows without its features, largest first; nothing for the only view.
+    """Computes view → growth of the mean test loss without its features, largest first; nothing for the only view.
 
     Args:
-        problem: what is learned from.
-        parameters: of the version that is explained.
-        progress: told of the refits.
+        problem: problem of the model.
+        parameters: parameters of the explained version.
+        progress: callback for the progress of the refits.
     """
     if not problem.views:
         return {}
     with_all, clusters = problem.test(parameters)
-    found = {}
-    for place, view in enumerate(problem.views):
-        progress(place, len(problem.views), f"without {view}")
-        grown = problem.test(parameters, without=(view,))[0] - with_all
-        found[view] = interval(grown, clusters)
-    return dict(sorted(found.items(), key=lambda item: -item[1].mean))
+    worth = {}
+    for position, view in enumerate(problem.views):
+        progress(position, len(problem.views), f"without {view}")
+        loss_growth = problem.test(parameters, without=(view,))[0] - with_all
+        worth[view] = interval(loss_growth, clusters)
+    return dict(sorted(worth.items(), key=lambda item: -item[1].mean))

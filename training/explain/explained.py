@@ -1,4 +1,4 @@
-"""All that can be said of why a model answers as it does, told and drawn."""
+"""Everything that explains a model's answers, as lines and as a page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,21 +24,21 @@ from transforms.pure import svg
 
 SHOWN = 6
 Row = tuple[float, list[tuple[str, float, float]]]
-"""Answer; column, value and contribution of those that moved it most."""
+"""An answer, and the column, value and contribution of its largest contributions."""
 
 
 @dataclass(frozen=True)
-class Explained:
-    """Of one version.
+class Explanation:
+    """The explanation of one version.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
         importance: feature → share of all contributions.
         dependence: column → values, and the mean answer at each.
         worth: view → growth of the test's loss without it.
-        cost: view → what it costs to look up.
-        rows: of the test: answer, and the largest contributions by column.
-        page: where it is drawn.
+        cost: view → cost of its lookup.
+        rows: rows of the test: answer, and the largest contributions by column.
+        page: path of the page.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Explained:
 
     @property
     def views(self) -> list[str]:
-        """The most worth first; then those whose worth was not asked, by cost."""
+        """Views with a measured worth first, then the others by cost."""
         return list(dict.fromkeys([*self.worth, *self.cost]))
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Yields the explanation as lines for a terminal."""
         if self.importance:
             yield "What moves the answers, as shares of all contributions:"
         for name, share in list(self.importance.items())[: 2 * SHOWN]:
@@ -63,39 +63,45 @@ class Explained:
         if self.dependence:
             yield "Mean answer along a column, all others as they are:"
         for name, (values, means) in self.dependence.items():
-            told = "  ".join(f"{value:.4g}→{mean:.3f}" for value, mean in zip(values, means, strict=True))
-            yield f"  {name:44}{told}"
+            curve = "  ".join(f"{value:.4g}→{mean:.3f}" for value, mean in zip(values, means, strict=True))
+            yield f"  {name:44}{curve}"
         yield "Growth of the test's loss without a view, and what the view costs to look up for 100 rows:"
         for view in self.views:
-            grown, cost = self.worth.get(view), self.cost.get(view)
-            told = f"{grown.mean:+.5f} ({grown.low:+.5f} to {grown.high:+.5f})" if grown else "not left out"
-            dear = f"{cost.milliseconds:7.2f} ms {cost.row_bytes:6.0f} bytes a row" if cost else "  computed on demand"
-            yield f"  {view:28}{told:34}{dear}"
+            loss_growth, cost = self.worth.get(view), self.cost.get(view)
+            growth = (
+                f"{loss_growth.mean:+.5f} ({loss_growth.low:+.5f} to {loss_growth.high:+.5f})"
+                if loss_growth
+                else "not left out"
+            )
+            lookup = (
+                f"{cost.milliseconds:7.2f} ms {cost.row_bytes:6.0f} bytes a row" if cost else "  computed on demand"
+            )
+            yield f"  {view:28}{growth:34}{lookup}"
         for number, (answer, parts) in enumerate(self.rows, start=1):
-            told = ", ".join(f"{column}={value:.4g} {part:+.3f}" for column, value, part in parts)
-            yield f"row {number} of the test: {answer:.3f}, by {told}"
+            largest = ", ".join(f"{column}={value:.4g} {part:+.3f}" for column, value, part in parts)
+            yield f"row {number} of the test: {answer:.3f}, by {largest}"
         yield f"page: {self.page}"
 
 
-def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent) -> Explained:
-    """Explain a champion, or a version such as ``skip_model:2``, by whatever it keeps and eats.
+def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent) -> Explanation:
+    """Explains a champion, or a version such as ``skip_model:2``, by what its bundle stores and the features it takes.
 
     Args:
         home: the data folder.
-        name: of the model.
-        rows: of the test to explain one by one.
-        progress: told of the refits.
+        name: name of the model, or name and version.
+        rows: how many rows of the test to explain one by one.
+        progress: callback for the progress of the refits.
 
     Raises:
         BundleError: there is no such version.
-        InputError: nothing declares the model any more, or it keeps and eats nothing that it could be explained by.
+        InputError: the model is not declared any more, or has neither features nor a stored background.
     """
     bundle = open_bundle(name, home)
-    plain = name_and_version(name)[0]
-    model = models().get(plain)
+    model_name = name_and_version(name)[0]
+    model = models().get(model_name)
     if model is None:
         raise InputError(
-            expected=f"a MODEL named {plain!r} below training.models",
+            expected=f"a MODEL named {model_name!r} below training.models",
             found="none",
             next_command="python -m training list --all",
         )
@@ -104,69 +110,78 @@ def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent
     cost = lookup_cost(home, model.services)
     if background is None and not worth and not cost:
         raise InputError(
-            expected="a model that eats features, or keeps what moved its answers",
-            found=f"{bundle.name_version}, which makes its own of raw data",
-            next_command=f"python -m training report {plain}",
+            expected="a model that takes features, or stores its contributions",
+            found=f"{bundle.name_version}, which computes its inputs from raw data",
+            next_command=f"python -m training report {model_name}",
         )
-    page = home.reports / f"{plain}-explained.html"
+    page = home.reports / f"{model_name}-explained.html"
     parts = ({}, {}, []) if background is None else _answers(home, bundle, background, rows)
-    found = Explained(plain, parts[0], parts[1], worth, cost, parts[2], page)
-    svg.write(page, _page(found))
-    return found
+    explanation = Explanation(model_name, parts[0], parts[1], worth, cost, parts[2], page)
+    svg.write(page, _page(explanation))
+    return explanation
 
 
 def _worth(home: Home, model: Model, bundle: Bundle, progress: Progress) -> dict[str, Interval]:
-    """Of each view, learned again with the parameters of the version."""
+    """Measures the worth of each view by training without it, with the parameters of the version."""
     if not model.searchable or not model.services:
         return {}
     parameters = dict(lineage_of(home, model.name, int(bundle.manifest["version"])).get("parameters", {}))
-    narrowed = model.narrowed(without=parameters.pop("without", ()))
-    return ablation(narrowed.problem(home, progress=progress), parameters, progress)
+    model_variant = model.narrowed(without=parameters.pop("without", ()))
+    return ablation(model_variant.problem(home, progress=progress), parameters, progress)
 
 
 def _answers(
     home: Home, bundle: Bundle, background: Background, rows: int
 ) -> tuple[dict[str, float], dict[str, tuple[np.ndarray, np.ndarray]], list[Row]]:
-    """Importance, dependence along the strongest columns, and some rows one by one."""
+    """Returns importance, dependence along the strongest columns, and some rows one by one."""
     answer, columns = OnnxBooster(bundle.read(background.model)).predict, background.columns
     strongest = np.argsort(-np.abs(background.contributions[:, :-1]).mean(axis=0))[:SHOWN]
-    dependence = {columns[place]: partial_dependence(answer, background.inputs, int(place)) for place in strongest}
-    some = background.inputs[:rows]
+    dependence = {columns[column]: partial_dependence(answer, background.inputs, int(column)) for column in strongest}
+    inputs = background.inputs[:rows]
     parts = background.contributions[:rows]
-    if rows and bundle.manifest["extra"].get("kind") == "tabular":  # what serves has learned from these rows, too
-        parts = ServedTabular.load(home, bundle.name_version).contributions(some)
-    told: list[Row] = []
-    for said, mine, values in zip(answer(some) if rows else (), parts, some, strict=False):
-        largest = np.argsort(-np.abs(mine[:-1]))[:5]
-        told.append((float(said), [(columns[at], float(values[at]), float(mine[at])) for at in largest]))
-    return background.importance, dependence, told
+    if rows and bundle.manifest["extra"].get("kind") == "tabular":  # the served model was trained on these rows, too
+        parts = ServedTabular.load(home, bundle.name_version).contributions(inputs)
+    explained_rows: list[Row] = []
+    for row_answer, row_parts, values in zip(answer(inputs) if rows else (), parts, inputs, strict=False):
+        largest = np.argsort(-np.abs(row_parts[:-1]))[:5]
+        explained_rows.append(
+            (
+                float(row_answer),
+                [(columns[column], float(values[column]), float(row_parts[column])) for column in largest],
+            )
+        )
+    return background.importance, dependence, explained_rows
 
 
-def _page(found: Explained) -> str:
-    """One page that needs nothing else."""
+def _page(explanation: Explanation) -> str:
+    """Draws the explanation as one self-contained page."""
     parts = []
-    if found.importance:
-        told = [(name, f"{share:.1%}") for name, share in list(found.importance.items())[: 3 * SHOWN]]
-        parts += ["<h2>What moves the answers</h2>", svg.table(["feature", "share"], told, numbers=(1,))]
-    for name, (values, means) in found.dependence.items():
+    if explanation.importance:
+        share_rows = [(name, f"{share:.1%}") for name, share in list(explanation.importance.items())[: 3 * SHOWN]]
+        parts += ["<h2>What moves the answers</h2>", svg.table(["feature", "share"], share_rows, numbers=(1,))]
+    for name, (values, means) in explanation.dependence.items():
         span = f"{values[0]:.4g} to {values[-1]:.4g}" if len(values) else "nothing known"
         parts.append(svg.lines(f"Mean answer along {name}, {span}", [means.tolist()]))
     parts.append("<h2>What each feature view is worth, and costs</h2>")
     rows = []
-    for view in found.views:
-        grown, cost = found.worth.get(view), found.cost.get(view)
+    for view in explanation.views:
+        loss_growth, cost = explanation.worth.get(view), explanation.cost.get(view)
         rows.append(
             (
                 view,
-                *([f"{told:+.5f}" for told in (grown.mean, grown.low, grown.high)] if grown else [""] * 3),
+                *(
+                    [f"{share_rows:+.5f}" for share_rows in (loss_growth.mean, loss_growth.low, loss_growth.high)]
+                    if loss_growth
+                    else [""] * 3
+                ),
                 f"{cost.milliseconds:.2f}" if cost else "",
                 f"{cost.row_bytes:.0f}" if cost else "",
             )
         )
     heads = ["view", "loss without it", "from", "to", "ms for 100 rows", "bytes a row"]
     parts.append(svg.table(heads, rows, numbers=(1, 2, 3, 4, 5)))
-    for number, (answer, moved) in enumerate(found.rows, start=1):
+    for number, (answer, moved) in enumerate(explanation.rows, start=1):
         parts.append(f"<h3>Row {number} of the test: {answer:.3f}</h3>")
-        shown = [(column, f"{value:.4g}", f"{part:+.3f}") for column, value, part in moved]
-        parts.append(svg.table(["column", "value", "contribution"], shown, numbers=(1, 2)))
-    return svg.page(f"{found.name}, explained", "".join(parts))
+        part_rows = [(column, f"{value:.4g}", f"{part:+.3f}") for column, value, part in moved]
+        parts.append(svg.table(["column", "value", "contribution"], part_rows, numbers=(1, 2)))
+    return svg.page(f"{explanation.name}, explained", "".join(parts))

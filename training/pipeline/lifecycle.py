@@ -30,22 +30,22 @@ SIMULATED = ("simulate", "simulate-telemetry", "simulate-sound")
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of the pipeline did.
+    """The result of one run of the pipeline.
 
     Attributes:
-        experiment: its name.
-        stages: in order, with seconds.
-        outcomes: of each model.
-        deployed: model → version that serves now because of it.
-        watched: what the triggers say of each champion; empty where monitoring is off.
-        mlflow_run: identifier of its record.
+        experiment: name of the experiment.
+        stages: stages in order, with their wall times.
+        outcomes: training result of each model.
+        deployed: model → version that serves because of this run.
+        watched: status of each champion; empty if monitoring is off.
+        mlflow_run: identifier of the run in MLflow.
     """
 
     experiment: str
     stages: tuple[Stage, ...]
     outcomes: tuple[Outcome, ...]
     deployed: dict[str, int]
-    watched: tuple[triggers.Watched, ...]
+    watched: tuple[triggers.ChampionStatus, ...]
     mlflow_run: str
 
 
@@ -54,11 +54,10 @@ class MLPipeline:
     """All stages from raw data to serving.
 
     Attributes:
-        data_source: ``simulate``; a format and a path, such as ``movielens:/data/ml-100k``; or None for what the data
-            folder holds already.
+        data_source: ``simulate``; a format and a path, such as ``movielens:/data/ml-100k``; or None to use the data
+            that the data folder has already.
         feature_store: the data folder; that of ``REFRAIN_HOME`` if None.
-        model_registry: address of the MLflow that the record of the run goes to, too; that of the data folder alone if
-            None.
+        model_registry: address of a second MLflow that also records the run; only the data folder's own if None.
         deployment_target: ``local`` for the servers on this data folder, ``container:PATH`` or ``kubernetes:PATH`` for
             a folder to build and apply, or None.
         models: names, families or ``all``.
@@ -83,25 +82,25 @@ class MLPipeline:
         progress: Progress = silent,
         say: Callable[[Stage], None] = lambda stage: None,
     ) -> Run:
-        """Do what is left to do: a second run with nothing changed does nothing, a killed one is gone on with.
+        """Runs the stages that are not up to date. If nothing changed it does nothing; a killed run is resumed.
 
         Args:
-            experiment_name: of the record in MLflow.
-            auto_deploy: promote what passes its gates.
-            monitoring_enabled: look at the champions afterwards: age, volume, drift and decay.
-            again: do every stage in any case.
-            progress: told how far it has come.
-            say: told of each stage that ends.
+            experiment_name: name of the experiment in MLflow.
+            auto_deploy: whether to promote the versions that pass their gates.
+            monitoring_enabled: whether to check the champions afterwards for age, volume, drift and decay.
+            again: whether to run every stage in any case.
+            progress: callback for the progress.
+            say: callback for each finished stage.
 
         Raises:
             InputError: the data source or a model is unknown.
-            StoreError: a stage failed; what was done before it is kept.
+            StoreError: a stage failed; the results of earlier stages are kept.
         """
         home = self._home()
-        chosen = in_order(list({model.name: model for what in self.models for model in named(what)}.values()))
-        where = target(self.deployment_target, home)
+        models_to_train = in_order(list({model.name: model for name in self.models for model in named(name)}.values()))
+        deploy_target = target(self.deployment_target, home)
         stages = Stages(home, again=again, say=say)
-        total = 5 + len(chosen)
+        total = 5 + len(models_to_train)
 
         def step(note: str) -> None:
             progress(len(stages.done), total, note)
@@ -112,36 +111,41 @@ class MLPipeline:
             self._features(home, stages, step)
             outcomes: list[Outcome] = []
             deployed: dict[str, int] = {}
-            fed = False
-            for model in chosen:
-                if fed and not model.feeds:  # what the promoted feeders make is there before anybody eats it
+            features_stale = False
+            for model in models_to_train:
+                if features_stale and not model.feeds:  # features of promoted models come before their users
                     self._features(home, stages, step)
-                    fed = False
+                    features_stale = False
                 step(f"train {model.name}")
                 outcome = self._train(home, stages, model, again)
                 outcomes.append(outcome)
                 if auto_deploy and outcome.version is not None:
-                    why = f"{experiment_name}: passed its gates"
-                    told = registry.promote_by_itself(home, model.name, outcome.version, outcome.decision, why)
-                    fed = fed or (bool(model.feeds) and told.startswith("promoted"))
+                    reason = f"{experiment_name}: passed its gates"
+                    message = registry.promote_by_itself(home, model.name, outcome.version, outcome.decision, reason)
+                    features_stale = features_stale or (bool(model.feeds) and message.startswith("promoted"))
                     if registry.champion_of(home, model.name) == outcome.version:
                         deployed[model.name] = outcome.version
-            if fed:
+            if features_stale:
                 self._features(home, stages, step)
             step("deploy")
-            self._deploy(home, stages, where)
-            watched: tuple[triggers.Watched, ...] = ()
+            self._deploy(home, stages, deploy_target)
+            statuses: tuple[triggers.ChampionStatus, ...] = ()
             if monitoring_enabled:
                 step("monitor")
-                found: list[triggers.Watched] = []
-                stages.run("monitor", "", lambda: _told(found, triggers.watch(home, chosen)), always=True)
-                watched = tuple(found)
-            recorded = self._record(home, experiment_name, stages.done, outcomes, deployed, watched)
+                champion_statuses: list[triggers.ChampionStatus] = []
+                stages.run(
+                    "monitor",
+                    "",
+                    lambda: _add_statuses(champion_statuses, triggers.watch(home, models_to_train)),
+                    always=True,
+                )
+                statuses = tuple(champion_statuses)
+            mlflow_run = self._record(home, experiment_name, stages.done, outcomes, deployed, statuses)
             progress(total, total, "done")
-            return Run(experiment_name, tuple(stages.done), tuple(outcomes), deployed, watched, recorded)
+            return Run(experiment_name, tuple(stages.done), tuple(outcomes), deployed, statuses, mlflow_run)
 
     def _moment(self, home: Home) -> datetime | None:
-        """The end of a simulated world, where its time stands; None where the clock counts."""
+        """Returns the end of a simulated world, at which its clock stands still; None if the real clock counts."""
         is_simulated = self.data_source is not None and self.data_source.partition(":")[0] == "simulate"
         return clock.end_of_data(home) if is_simulated and clock.hint(home) else None
 
@@ -166,63 +170,66 @@ class MLPipeline:
                 found=repr(self.data_source),
                 next_command="python -m transforms import --help",
             )
-        there = any(files_in(folder) for folder in home.root.glob("raw/*/*"))
-        made_of = key(source=self.data_source, files=_listing(Path(path)) if path else "seeded")
-        stages.run("ingest", made_of, lambda: _commands(home, calls), always=not there)
+        has_raw_data = any(files_in(folder) for folder in home.root.glob("raw/*/*"))
+        stage_key = key(source=self.data_source, files=_list_files(Path(path)) if path else "seeded")
+        stages.run("ingest", stage_key, lambda: _commands(home, calls), always=not has_raw_data)
 
     def _features(self, home: Home, stages: Stages, step: Callable[[str], None]) -> None:
-        """Build, apply: each a command of its own, as a person would type it."""
+        """Builds the features and applies the definitions, each by its own command, as a user would run it."""
         digests = Digests(home)
         raw = {folder.name: digests.raw(folder.name) for folder in sorted((home.root / "raw").glob("*"))}
         digests.save()
-        feeding = {model.name for model in named("all") if model.feeds}
-        feeders = {name: text for name, text in _champions(home).items() if name in feeding}
+        feeding_models = {model.name for model in named("all") if model.feeds}
+        feeding_champions = {name: text for name, text in _champions(home).items() if name in feeding_models}
         sources = code(("feature_repo", "transforms"))
-        made_of = key(raw=raw, code=sources, feeders=feeders, day=str(clock.now().date()))  # rows fall due by the clock
+        # some rows depend on the date
+        stage_key = key(raw=raw, code=sources, feeders=feeding_champions, day=str(clock.now().date()))
         step("features")
-        stages.run("features", made_of, lambda: _commands(home, [("transforms", "build")]))
+        stages.run("features", stage_key, lambda: _commands(home, [("transforms", "build")]))
         step("apply")
-        contract, there = key(code=code(("feature_repo",))), home.manifest.is_file()
-        stages.run("apply", contract, lambda: _commands(home, [("feature_repo", "apply")]), always=not there)
+        contract_key, is_applied = key(code=code(("feature_repo",))), home.manifest.is_file()
+        stages.run("apply", contract_key, lambda: _commands(home, [("feature_repo", "apply")]), always=not is_applied)
 
     @staticmethod
     def _train(home: Home, stages: Stages, model: Model, again: bool) -> Outcome:
-        found: list[Outcome] = []
+        outcomes: list[Outcome] = []
 
         def work() -> str:
             try:
                 outcome = run_model(home, model, again=again)
             except (InputError, StoreError, BundleError) as error:
                 outcome = Outcome(model, error=error)
-            found.append(outcome)
+            outcomes.append(outcome)
             if outcome.error is not None:
                 return f"not trained: {outcome.error.expected}; found {outcome.error.found}"
-            serve = outcome.decision is not None and outcome.decision.may_serve
-            reasons = "" if serve or outcome.decision is None else f": {'; '.join(outcome.decision.reasons)}"
-            kept = " as before" if outcome.cached else ""
-            return f"version {outcome.version}{kept}, {'may serve' if serve else 'may not serve'}{reasons}"
+            may_serve = outcome.decision is not None and outcome.decision.may_serve
+            reasons = "" if may_serve or outcome.decision is None else f": {'; '.join(outcome.decision.reasons)}"
+            suffix = " as before" if outcome.cached else ""
+            return f"version {outcome.version}{suffix}, {'may serve' if may_serve else 'may not serve'}{reasons}"
 
         stages.run(f"train {model.name}", "", work, always=True)
-        return found[0]
+        return outcomes[0]
 
     @staticmethod
-    def _deploy(home: Home, stages: Stages, where: Target | None) -> None:
+    def _deploy(home: Home, stages: Stages, deploy_target: Target | None) -> None:
         champions, digests = _champions(home), Digests(home)
-        every = named("all")
-        written = {view for model in every for view in model.writes}  # these follow from the champions
-        folders = sorted(path for path in (home.root / "features").glob("*") if path.name not in written)
+        all_models = named("all")
+        written_views = {view for model in all_models for view in model.writes}  # derived from the champions
+        folders = sorted(path for path in (home.root / "features").glob("*") if path.name not in written_views)
         tables = {folder.name: digests.view(folder.name) for folder in folders}
         digests.save()
-        speaks = any(model.name in champions for model in every if isinstance(model, FamilyModel) and model.forecast)
-        calls = [*([("training", "forecast")] if speaks else []), ("feature_repo", "materialize")]
+        has_forecasts = any(
+            model.name in champions for model in all_models if isinstance(model, FamilyModel) and model.forecast
+        )
+        calls = [*([("training", "forecast")] if has_forecasts else []), ("feature_repo", "materialize")]
         sources, day = code(("feature_repo",)), str(clock.now().date())
-        made_of = key(champions=champions, tables=tables, target=str(where), code=sources, day=day)
+        stage_key = key(champions=champions, tables=tables, target=str(deploy_target), code=sources, day=day)
 
         def work() -> str:
-            told = _commands(home, calls)
-            return told if where is None else f"{told}; {where.deploy(home, champions)}"
+            output = _commands(home, calls)
+            return output if deploy_target is None else f"{output}; {deploy_target.deploy(home, champions)}"
 
-        stages.run("deploy", made_of, work)
+        stages.run("deploy", stage_key, work)
 
     def _record(
         self,
@@ -231,72 +238,80 @@ class MLPipeline:
         stages: Sequence[Stage],
         outcomes: Sequence[Outcome],
         deployed: dict[str, int],
-        watched: Sequence[triggers.Watched],
+        watched: Sequence[triggers.ChampionStatus],
     ) -> str:
-        """One run in MLflow: parameters, seconds of each stage, figure of each model, and all of it as a file."""
-        told = {
+        """Records the run in MLflow: parameters, seconds of each stage, figure of each model, and all as one file."""
+        record = {
             "experiment": experiment,
             "at": datetime.now(UTC).isoformat(),
             "stages": [asdict(stage) for stage in stages],
             "models": {
-                one.model.name: {
-                    "version": one.version,
-                    "cached": one.cached,
-                    "metric": one.metric,
-                    "figure": None if one.figure is None else asdict(one.figure),
-                    "may_serve": one.decision.may_serve if one.decision else None,
-                    "error": None if one.error is None else str(one.error),
-                    "training_sets": registry.lineage_of(home, one.model.name, one.version or 0).get(
+                outcome.model.name: {
+                    "version": outcome.version,
+                    "cached": outcome.cached,
+                    "metric": outcome.metric,
+                    "figure": None if outcome.figure is None else asdict(outcome.figure),
+                    "may_serve": outcome.decision.may_serve if outcome.decision else None,
+                    "error": None if outcome.error is None else str(outcome.error),
+                    "training_sets": registry.lineage_of(home, outcome.model.name, outcome.version or 0).get(
                         "training_sets", []
                     ),
                 }
-                for one in outcomes
+                for outcome in outcomes
             },
             "deployed": deployed,
-            "watched": [asdict(one) for one in watched],
+            "watched": [asdict(status) for status in watched],
         }
         clients = [registry.client(home)]
         if self.model_registry:
             from mlflow import MlflowClient
 
             clients.append(MlflowClient(tracking_uri=self.model_registry, registry_uri=self.model_registry))
-        places = [str(home.mlflow / ARTIFACTS / experiment), None]
-        runs = [_log(mlflow, place, experiment, self, told) for mlflow, place in zip(clients, places, strict=False)]
+        artifact_folders = [str(home.mlflow / ARTIFACTS / experiment), None]
+        runs = [
+            _log(mlflow, artifact_folder, experiment, self, record)
+            for mlflow, artifact_folder in zip(clients, artifact_folders, strict=False)
+        ]
         return runs[0]
 
 
-def _log(mlflow: Any, artifacts: str | None, experiment: str, pipeline: MLPipeline, told: dict[str, Any]) -> str:
-    known = mlflow.get_experiment_by_name(experiment)
-    number = known.experiment_id if known else mlflow.create_experiment(experiment, artifact_location=artifacts)
-    run = mlflow.create_run(number, tags={"mlflow.runName": f"{experiment} {told['at'][:19]}"})
+def _log(mlflow: Any, artifacts: str | None, experiment: str, pipeline: MLPipeline, record: dict[str, Any]) -> str:
+    known_experiment = mlflow.get_experiment_by_name(experiment)
+    experiment_id = (
+        known_experiment.experiment_id
+        if known_experiment
+        else mlflow.create_experiment(experiment, artifact_location=artifacts)
+    )
+    run = mlflow.create_run(experiment_id, tags={"mlflow.runName": f"{experiment} {record['at'][:19]}"})
     for name in ("data_source", "deployment_target"):
         mlflow.log_param(run.info.run_id, name, getattr(pipeline, name))
-    for stage in told["stages"]:
+    for stage in record["stages"]:
         mlflow.log_metric(run.info.run_id, f"seconds_{stage['name']}".replace(" ", "_"), stage["seconds"])
-    for name, model in told["models"].items():
+    for name, model in record["models"].items():
         if model["figure"]:
             mlflow.log_metric(run.info.run_id, f"{model['metric']}_{name}", model["figure"]["mean"])
-    mlflow.log_dict(run.info.run_id, told, "run.json")
+    mlflow.log_dict(run.info.run_id, record, "run.json")
     mlflow.set_terminated(run.info.run_id)
     return str(run.info.run_id)
 
 
 def _champions(home: Home) -> dict[str, str]:
-    """Model → its aliases, as they are written."""
+    """Returns the content of each champion's alias file: model → text."""
     return {path.parent.name: path.read_text() for path in sorted(home.bundles("any").parent.glob(f"*/{ALIASES}"))}
 
 
-def _told(found: list[triggers.Watched], watched: Sequence[triggers.Watched]) -> str:
-    found.extend(watched)
-    due = [one.model for one in watched if one.due]
-    return f"{len(watched)} champions looked at; {f'to train again: {chr(44).join(due)}' if due else 'none is due'}"
+def _add_statuses(statuses: list[triggers.ChampionStatus], watched: Sequence[triggers.ChampionStatus]) -> str:
+    """Adds the checked champions to ``statuses``, and says which are due."""
+    statuses.extend(watched)
+    due = [status.model for status in watched if status.due]
+    return f"{len(watched)} champions checked; {f'to train again: {chr(44).join(due)}' if due else 'none is due'}"
 
 
 def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:
-    """Run ``python -m …`` on the data folder, one after the other; the last line that each says.
+    """Runs ``python -m …`` commands on the data folder in order. Returns the last line of each.
 
     Raises:
-        StoreError: one failed; what it said.
+        StoreError: a command failed; with its last error lines.
     """
     environment = {
         **os.environ,
@@ -304,21 +319,21 @@ def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:
         "REFRAIN_TENANT": home.tenant,
         PARENT: str(os.getpid()),
     }
-    told = []
+    last_lines = []
     for call in calls:
         command = [sys.executable, "-W", "ignore", "-m", *call]
-        done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = [line for line in done.stderr.strip().splitlines() if line.strip()]
+        process = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        if process.returncode:
+            error_lines = [line for line in process.stderr.strip().splitlines() if line.strip()]
             raise StoreError(
                 expected=f"'python -m {' '.join(call)}' to end well; what was done before it is kept",
-                found=" | ".join(said[-3:])[:500] or f"exit code {done.returncode}",
+                found=" | ".join(error_lines[-3:])[:500] or f"exit code {process.returncode}",
                 next_command=f"python -m {' '.join(call)}",
             )
-        told.append((done.stdout.strip().splitlines() or [""])[-1])
-    return "; ".join(told)
+        last_lines.append((process.stdout.strip().splitlines() or [""])[-1])
+    return "; ".join(last_lines)
 
 
-def _listing(path: Path) -> list[tuple[str, int, int]]:
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-    return [(str(one.relative_to(path.parent)), one.stat().st_size, one.stat().st_mtime_ns) for one in files]
+def _list_files(path: Path) -> list[tuple[str, int, int]]:
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return [(str(file.relative_to(path.parent)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]

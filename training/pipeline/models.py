@@ -1,4 +1,4 @@
-"""Train a model, a family or all, each only where something that it is made of has changed."""
+"""Trains a model, a family or all, each only if its code, data or parameters have changed."""
 
 import hashlib
 import inspect
@@ -34,25 +34,25 @@ from training.validation.gates import Decision
 from transforms.processes import worker_pool
 
 PULLS = ("training set", "features")
-"""Stages in which models pull their training sets."""
+"""Names of the stages in which models pull their training sets."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one model.
+    """The result of training one model.
 
     Attributes:
-        model: which.
-        version: registered; None if it was not trained.
-        cached: whether an earlier run had trained it of the same.
-        seconds: that it took.
-        stages: seconds by stage, of this run.
-        metric: what was measured.
-        figure: of the model on test.
-        gain: over each baseline.
-        decision: whether it may serve.
-        error: why it was not trained.
-        lines: what the run told.
+        model: the declaration that was trained.
+        version: the registered version; None if it was not trained.
+        cached: whether an earlier run with the same key is used.
+        seconds: wall time of the run.
+        stages: wall time in seconds by stage.
+        metric: name of the metric.
+        figure: figure of the model on the test.
+        gain: gain over each baseline.
+        decision: decision whether it may serve.
+        error: error that kept it from being trained.
+        lines: output of the run.
     """
 
     model: Model
@@ -69,16 +69,16 @@ class Outcome:
 
     @property
     def pull(self) -> float:
-        """Seconds in which the training set was pulled."""
+        """Seconds of pulling the training set."""
         return sum(seconds for stage, seconds in self.stages.items() if stage.endswith(PULLS))
 
 
 def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str, Any] | None = None) -> str:
-    """Of everything that a model is made of: code, parameters, feature service, its tables and raw tables.
+    """Computes the key of a training run: digest of code, parameters, feature service, its tables and raw tables.
 
     Views that training writes itself are left out, as they follow from the rest.
     """
-    # without a contract the model itself says what is missing first
+    # without a manifest the model itself raises the error
     services = {name: load_service(home, name) for name in model.services} if home.manifest.is_file() else {}
     views = {view.name for service in services.values() for view in service.views} - set(model.writes)
     return key(
@@ -92,13 +92,13 @@ def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str,
 
 
 def _declared(model: Model) -> dict[str, str]:
-    """What its file says: values as they are, functions by the file that they stand in, which need not be ours."""
-    return {part.name: _told(getattr(model, part.name)) for part in fields(model)}
+    """Describes a declaration: values by their repr, functions by the digest of their file, even outside Refrain."""
+    return {attribute.name: _content(getattr(model, attribute.name)) for attribute in fields(model)}
 
 
-def _told(value: Any) -> str:
+def _content(value: Any) -> str:
     if is_dataclass(value):
-        return repr({part.name: _told(getattr(value, part.name)) for part in fields(value)})
+        return repr({attribute.name: _content(getattr(value, attribute.name)) for attribute in fields(value)})
     source = inspect.getsourcefile(value) if inspect.isfunction(value) else None
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else repr(value)
 
@@ -112,24 +112,24 @@ def run_model(
     digests: Digests | None = None,
     progress: Progress = silent,
 ) -> Outcome:
-    """Train, measure, check, decide on and register one model, unless a version of the same is there.
+    """Trains, measures, checks, decides on and registers one model, unless a version with the same key exists.
 
     Args:
         home: the data folder.
-        model: which.
-        parameters: that differ from its defaults.
-        again: train in any case.
-        digests: of the data folder's files.
-        progress: told of its stages.
+        model: the declaration.
+        parameters: parameters that differ from its defaults.
+        again: whether to train in any case.
+        digests: digests of the data folder's files.
+        progress: callback for the stages.
 
     Raises:
         RefrainError: it cannot be trained; nothing is registered.
     """
     started = time.perf_counter()
     digests = digests or Digests(home)
-    made_of = run_key(home, model, digests, parameters)
+    key_of_run = run_key(home, model, digests, parameters)
     digests.save()
-    version = None if again else trained_with(home, model.name, made_of)
+    version = None if again else trained_with(home, model.name, key_of_run)
     stages: Mapping[str, float] = {}
     lines: tuple[str, ...] = ()
     cached = version is not None
@@ -137,16 +137,16 @@ def run_model(
         promote(home, model.name, version, alias=CHALLENGER)
     else:
         if home.manifest.is_file():
-            open_store(home)  # Feast takes seconds to import, whoever pulls first
-        newest = newest_event(home, model.raw)
-        of_run = {
-            "key": made_of,
+            open_store(home)  # import Feast here: it takes seconds, which would count as the first pull
+        newest_time = newest_event(home, model.raw)
+        run = {
+            "key": key_of_run,
             "parameters": dict(parameters or {}),
             "rows": {table: rows(home, table) for table in model.raw},
-            "newest": newest and newest.isoformat(),
+            "newest": newest_time and newest_time.isoformat(),
             "began": time.time(),
         }
-        token = RUN.set(of_run)
+        token = RUN.set(run)
         try:
             result = model.run(home, parameters=parameters, progress=progress)
         finally:
@@ -161,7 +161,7 @@ def run_model(
         stages,
         evidence.metric if evidence else "",
         evidence.figure() if evidence else None,
-        {who: evidence.gain(who) for who in evidence.baselines} if evidence else {},
+        {baseline: evidence.gain(baseline) for baseline in evidence.baselines} if evidence else {},
         decide_again(home, model.name, version),
         lines=lines,
     )
@@ -170,87 +170,92 @@ def run_model(
 def run_models(
     home: Home, models: Sequence[Model], *, again: bool = False, jobs: int = 1, progress: Progress = silent
 ) -> list[Outcome]:
-    """Each in order, those that feed others first; one whose data are not there is told, and the others go on.
+    """Trains models in order, feeders first. A model without data gets an error, and the others go on.
 
     Args:
         home: the data folder.
-        models: which.
-        again: train in any case.
-        jobs: processes; with more than one, each model has one of its own.
-        progress: told which are at work.
+        models: the declarations.
+        again: whether to train in any case.
+        jobs: number of processes; with more than one, each model has its own.
+        progress: callback for the models at work.
     """
     ordered = in_order(models)
     if jobs > 1 and len(ordered) > 1:
         return _in_processes(home, ordered, again, jobs, progress)
     outcomes = []
     digests = Digests(home)
-    for place, model in enumerate(ordered):
-        progress(place, len(ordered), model.name)
+    for position, model in enumerate(ordered):
+        progress(position, len(ordered), model.name)
 
-        def tell(done: float, total: float, note: str = "", *, place: int = place, name: str = model.name) -> None:
-            progress(place + done / max(total, 1), len(ordered), f"{name}: {note}")
+        def tell(
+            done: float, total: float, note: str = "", *, position: int = position, name: str = model.name
+        ) -> None:
+            progress(position + done / max(total, 1), len(ordered), f"{name}: {note}")
 
         outcomes.append(_outcome(home, model, again, digests, tell))
-        progress(place + 1, len(ordered), model.name)
+        progress(position + 1, len(ordered), model.name)
     return outcomes
 
 
 def _outcome(
     home: Home, model: Model, again: bool, digests: Digests | None = None, progress: Progress = silent
 ) -> Outcome:
-    """Of one model, or why there is none."""
+    """Trains one model, and returns its result or its error."""
     try:
         return run_model(home, model, again=again, digests=digests, progress=progress)
     except (InputError, StoreError, BundleError) as error:
         return Outcome(model, error=error)
 
 
-def _outcome_of(home: Home, what: Model | str, again: bool) -> Outcome:
-    """In a process of its own, which finds a model by its name: what it declares need not be fit to be sent."""
-    return _outcome(home, find.models()[what] if isinstance(what, str) else what, again)
+def _outcome_of(home: Home, model: Model | str, again: bool) -> Outcome:
+    """Trains one model in a worker process, by name if it is declared, as a declaration may not be picklable."""
+    return _outcome(home, find.models()[model] if isinstance(model, str) else model, again)
 
 
 def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, progress: Progress) -> list[Outcome]:
-    """The longest of the last run first, so that no process is left with one at the end."""
-    seconds = {model.name: _took(home, model) for model in ordered}
-    known = find.models()
-    sent = {model.name: model.name if known.get(model.name) is model else model for model in ordered}
-    with one_thread_each():  # processes take over what this one's environment says
-        found = {} if again else _as_before(home, ordered)
-        left = [model for model in ordered if model.name not in found]
-        for part in ([one for one in left if one.feeds], [one for one in left if not one.feeds]):
+    """Trains models in processes, those with the longest last run first, so that none is left alone at the end."""
+    seconds = {model.name: _expected_seconds(home, model) for model in ordered}
+    declared = find.models()
+    payloads = {model.name: model.name if declared.get(model.name) is model else model for model in ordered}
+    with one_thread_each():  # processes inherit this environment
+        outcomes = {} if again else _cached_outcomes(home, ordered)
+        remaining = [model for model in ordered if model.name not in outcomes]
+        for group in (
+            [candidate for candidate in remaining if candidate.feeds],
+            [candidate for candidate in remaining if not candidate.feeds],
+        ):
             with worker_pool(jobs, tasks_per_child=1) as pool:
                 started = {
-                    pool.submit(_outcome_of, home, sent[model.name], again): model
-                    for model in sorted(part, key=lambda one: -seconds[one.name])
+                    pool.submit(_outcome_of, home, payloads[model.name], again): model
+                    for model in sorted(group, key=lambda candidate: -seconds[candidate.name])
                 }
                 waiting = set(started)
                 while waiting:
-                    running = [started[one].name for one in waiting if one.running()]
-                    progress(len(found), len(ordered), ", ".join(running[:jobs]))
+                    running = [started[future].name for future in waiting if future.running()]
+                    progress(len(outcomes), len(ordered), ", ".join(running[:jobs]))
                     done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                    for one in done:
-                        found[started[one].name] = _result(one, started[one])
-    return [found[model.name] for model in ordered]
+                    for future in done:
+                        outcomes[started[future].name] = _result(future, started[future])
+    return [outcomes[model.name] for model in ordered]
 
 
-def _as_before(home: Home, models: Sequence[Model]) -> dict[str, Outcome]:
-    """Of those that are registered of the same code and data: no process needs to start for them."""
-    digests, found = Digests(home), {}
+def _cached_outcomes(home: Home, models: Sequence[Model]) -> dict[str, Outcome]:
+    """Returns the outcomes of models that need no process, as their key has not changed."""
+    digests, outcomes = Digests(home), {}
     for model in models:
         try:
-            made_of = run_key(home, model, digests)
-        except StoreError:  # such as a service that is gone: the run itself will tell
+            key_of_run = run_key(home, model, digests)
+        except StoreError:  # such as a missing service: the run itself raises it
             continue
-        if trained_with(home, model.name, made_of) is not None:
-            found[model.name] = _outcome(home, model, False, digests)
-    return found
+        if trained_with(home, model.name, key_of_run) is not None:
+            outcomes[model.name] = _outcome(home, model, False, digests)
+    return outcomes
 
 
-def _result(ended: "Future[Outcome]", model: Model) -> Outcome:
-    """What a process found, or that it died of it."""
+def _result(future: "Future[Outcome]", model: Model) -> Outcome:
+    """Returns the result of a process, or the error that it died."""
     try:
-        return ended.result()
+        return future.result()
     except BrokenProcessPool:
         error = StoreError(
             expected=f"a process that trains {model.name} to its end",
@@ -260,13 +265,13 @@ def _result(ended: "Future[Outcome]", model: Model) -> Outcome:
         return Outcome(model, error=error)
 
 
-def _took(home: Home, model: Model) -> float:
-    """Seconds of the newest version's run; many for one that never was."""
-    newest = challenger_of(home, model.name)
-    return float(lineage_of(home, model.name, newest).get("seconds", 60.0)) if newest else 60.0
+def _expected_seconds(home: Home, model: Model) -> float:
+    """Seconds of the newest version's run; 60 if there is none."""
+    newest_version = challenger_of(home, model.name)
+    return float(lineage_of(home, model.name, newest_version).get("seconds", 60.0)) if newest_version else 60.0
 
 
 def in_order(models: Sequence[Model]) -> list[Model]:
-    """Models whose champions make features come before those that eat them; else as they are given."""
+    """Orders models: those whose champions make features come before the others, otherwise as given."""
     feeders = [model for model in models if model.feeds]
     return [*feeders, *(model for model in models if not model.feeds)]

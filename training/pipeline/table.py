@@ -1,4 +1,4 @@
-"""What a run of many models found, as a table."""
+"""The outcomes of many models as a table."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
 
 
 def table(outcomes: Sequence[Outcome]) -> "Table":
-    """A row a model: version, figure on test with its interval, gain over the best baseline, seconds, decision."""
+    """Makes a table with one row per model: version, figure on test, gain over the best baseline, seconds, decision."""
     from rich.table import Table
 
-    shown = Table(title="Models", title_justify="left")
+    result = Table(title="Models", title_justify="left")
     for heading in ("model", "version", "figure on test", "over the best baseline", "seconds", "pull", "may serve"):
-        shown.add_column(heading, justify="right" if heading in ("version", "seconds", "pull") else "left")
+        result.add_column(heading, justify="right" if heading in ("version", "seconds", "pull") else "left")
     for outcome in outcomes:
-        shown.add_row(*_cells(outcome))
-    return shown
+        result.add_row(*_cells(outcome))
+    return result
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
     if outcome.error is not None:
-        told = f"needs {outcome.error.expected}: found {outcome.error.found}"
-        return outcome.model.name, "–", told, f"Next: {outcome.error.next_command}", "", "", "–"
+        message = f"needs {outcome.error.expected}: found {outcome.error.found}"
+        return outcome.model.name, "–", message, f"Next: {outcome.error.next_command}", "", "", "–"
     figure, best = outcome.figure, min(outcome.gain.items(), key=lambda item: item[1].mean, default=None)
     return (
         outcome.model.name,

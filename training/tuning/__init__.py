@@ -1,1 +1,1 @@
-"""Search: which learner, and which of its parameters, tell the label of a model of rows best on past periods."""
+"""Search for the learner and parameters that predict the label best on past periods."""

@@ -1,9 +1,9 @@
-"""Search parameters with Optuna (Akiba et al. 2019), and say what came of it on test.
+"""Searches parameters with Optuna (Akiba et al. 2019), and compares the best with the default on the test.
 
-A trial is asked about one past period after the other, each learned from what came before it; one that is behind the
-median after a period is pruned. What is learned from is pulled once (``training.models.problem``); processes share it
-and a study in SQLite, which the next search of the same goes on with. The test is looked at once, by the best of the
-study and by the default.
+A trial is evaluated on one past period after the other, each trained on the rows before it; a trial that is behind the
+median after a period is pruned. The training set is pulled once (``training.models.problem``). Processes share it and a
+study in SQLite, which the next search of the same problem resumes. The test is used once, for the best trial and the
+default.
 """
 
 import multiprocessing
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
     import optuna
 
 FIT = "fit_seconds"
-"""Of a trial: spent in fits and predictions alone."""
+"""Attribute of a trial: seconds in fits and predictions."""
 CHOICE = "parameters"
-"""Of a trial: as the model's ``run`` takes them."""
+"""Attribute of a trial: parameters of the model's ``run``."""
 PROBLEM, STUDY = "problem.joblib", "study.db"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found.
+class SearchResult:
+    """The result of a search.
 
     Attributes:
-        model: whose.
-        trials: that were finished or pruned, of this search and those before it.
-        pruned: of them.
-        parameters: of the best.
-        validation: its mean loss over the past periods.
-        default: that of the model as it is declared.
-        gain: of the best over the default on test, unit by unit.
-        version: that was registered of it; None where it is no better.
-        overhead: share of the trials' time that was not spent in fits.
-        seconds: of the search.
+        model: name of the model.
+        trials: trials finished or pruned, by this search and earlier ones.
+        pruned: trials that were pruned.
+        parameters: parameters of the best trial.
+        validation: mean loss of the best trial over the past periods.
+        default: mean loss of the default over the past periods.
+        gain: gain of the best over the default on the test, unit by unit.
+        version: version registered from the best; None if it is no better.
+        overhead: share of the trials' time outside of fits.
+        seconds: wall time of the search.
     """
 
     model: str
@@ -66,10 +66,10 @@ class Found:
     seconds: float
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Yields the result as lines for a terminal."""
         yield f"{self.trials} trials, {self.pruned} of them pruned; {self.seconds:.0f} s, {self.overhead:.1%} overhead"
-        told = ", ".join(f"{name}={_short(value)}" for name, value in self.parameters.items())
-        yield f"best on past periods: {told}: {self.validation:.5f}, the default {self.default:.5f}"
+        parameters = ", ".join(f"{name}={_format(value)}" for name, value in self.parameters.items())
+        yield f"best on past periods: {parameters}: {self.validation:.5f}, the default {self.default:.5f}"
         yield f"on test: {self.gain.mean:+.5f} ({self.gain.low:+.5f} to {self.gain.high:+.5f}) better than the default"
         if self.version is None:
             yield "It does not beat the default on test: nothing is registered"
@@ -86,20 +86,20 @@ def search(
     learners: Sequence[str] = (),
     without: Sequence[str] = (),
     progress: Progress = silent,
-) -> Found:
-    """Search for so many minutes, register the best if it beats the default on test.
+) -> SearchResult:
+    """Searches for so many minutes, and registers the best if it beats the default on the test.
 
     Args:
         home: the data folder.
-        name: of a model that has parameters to search.
-        minutes: to search, from when its training set is pulled.
-        jobs: processes.
-        learners: among which, for a model of rows; all if empty.
-        without: features or views that such a model does not eat.
-        progress: told of seconds.
+        name: name of a model that has parameters to search.
+        minutes: minutes of search after the training set is pulled.
+        jobs: number of processes.
+        learners: learners to search, for a model of rows; all if empty.
+        without: features or views to leave out, for a model of rows.
+        progress: callback for the seconds.
 
     Raises:
-        InputError: it has nothing to search, there is no such learner, or there are too few past periods.
+        InputError: there is nothing to search, no such learner, or there are too few past periods.
     """
     import joblib
 
@@ -116,12 +116,12 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(problem, folder / PROBLEM)
     study = _study(folder)
-    for told in problem.first:
-        study.enqueue_trial(told, skip_if_exists=True)
+    for parameters in problem.first:
+        study.enqueue_trial(parameters, skip_if_exists=True)
     context = multiprocessing.get_context("spawn")
-    call = (folder, time.time() + 60 * minutes)
-    workers = [context.Process(target=_work, args=(*call, number), daemon=True) for number in range(jobs)]
-    with one_thread_each():  # processes take over what this one's environment says
+    arguments = (folder, time.time() + 60 * minutes)
+    workers = [context.Process(target=_work, args=(*arguments, number), daemon=True) for number in range(jobs)]
+    with one_thread_each():  # processes inherit this environment
         for worker in workers:
             worker.start()
     while any(worker.is_alive() for worker in workers):
@@ -139,7 +139,7 @@ def search(
 def _model(name: str) -> Model:
     model = models().get(name)
     if model is None or not model.searchable:
-        tunable = sorted(one.name for one in models().values() if one.searchable)
+        tunable = sorted(candidate.name for candidate in models().values() if candidate.searchable)
         raise InputError(
             expected=f"a model that has parameters to search, one of {tunable}",
             found=f"{name!r}, which chooses for itself on validation" if model else repr(name),
@@ -164,7 +164,7 @@ def _study(folder: Path, seed: int = 0) -> "optuna.Study":
 
 
 def _work(folder: Path, deadline: float, number: int) -> None:
-    """One process: trials until the deadline."""
+    """Runs trials until the deadline, in one process."""
     end_with_parent()
     import joblib
     import optuna
@@ -174,17 +174,17 @@ def _work(folder: Path, deadline: float, number: int) -> None:
     def objective(trial: optuna.Trial) -> float:
         parameters = problem.suggest(trial)
         trial.set_user_attr(CHOICE, parameters)
-        losses, spent = [], 0.0
+        losses, fit_seconds = [], 0.0
         for fold in range(problem.folds):
-            began = time.perf_counter()
+            started = time.perf_counter()
             losses.append(problem.loss(fold, parameters))
-            spent += time.perf_counter() - began
+            fit_seconds += time.perf_counter() - started
             if fold + 1 < problem.folds:
                 trial.report(float(np.mean(losses)), fold)
                 if trial.should_prune():
-                    trial.set_user_attr(FIT, spent)
+                    trial.set_user_attr(FIT, fit_seconds)
                     raise optuna.TrialPruned
-        trial.set_user_attr(FIT, spent)
+        trial.set_user_attr(FIT, fit_seconds)
         return float(np.mean(losses))
 
     _study(folder, seed=number).optimize(objective, timeout=max(deadline - time.time(), 0.1))
@@ -193,47 +193,47 @@ def _work(folder: Path, deadline: float, number: int) -> None:
 def _note(study: "optuna.Study") -> str:
     import optuna
 
-    done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    best = min((one.value for one in done if one.value is not None), default=float("nan"))
-    return f"{len(done)} trials, best {best:.5f}"
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    best = min((trial.value for trial in complete if trial.value is not None), default=float("nan"))
+    return f"{len(complete)} trials, best {best:.5f}"
 
 
-def _conclude(home: Home, model: Model, problem: Problem, study: "optuna.Study", started: float) -> Found:
+def _conclude(home: Home, model: Model, problem: Problem, study: "optuna.Study", started: float) -> SearchResult:
     import optuna
 
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     trials = study.get_trials(deepcopy=False, states=states)
-    complete = [one for one in trials if one.state == states[0]]
+    complete = [trial for trial in trials if trial.state == states[0]]
     if not complete:
         raise InputError(
             expected="time for one trial at the least",
             found=f"none of {len(trials)} was finished",
             next_command=f"python -m training tune {model.name} --minutes 10",
         )
-    best = min(complete, key=lambda one: float(one.value or 0))
+    best = min(complete, key=lambda trial: float(trial.value or 0))
     parameters, default = best.user_attrs[CHOICE], problem.default
-    own = [one for one in complete if one.user_attrs[CHOICE] == default]
-    theirs, clusters = problem.test(default)
-    mine = theirs if parameters == default else problem.test(parameters)[0]
-    gain = interval(theirs - mine, clusters)
+    default_trials = [trial for trial in complete if trial.user_attrs[CHOICE] == default]
+    default_losses, clusters = problem.test(default)
+    losses = default_losses if parameters == default else problem.test(parameters)[0]
+    gain = interval(default_losses - losses, clusters)
     version = None
     if gain.mean > 0 and parameters != default:
         version = run_model(home, model, parameters=parameters).version
-    spent = sum(float(one.user_attrs.get(FIT, 0.0)) for one in trials)
-    whole = sum(one.duration.total_seconds() for one in trials if one.duration)
-    return Found(
+    fit_seconds = sum(float(trial.user_attrs.get(FIT, 0.0)) for trial in trials)
+    total_seconds = sum(trial.duration.total_seconds() for trial in trials if trial.duration)
+    return SearchResult(
         model.name,
         len(trials),
         len(trials) - len(complete),
         parameters,
         float(best.value or 0),
-        float(own[0].value or 0) if own else float("nan"),
+        float(default_trials[0].value or 0) if default_trials else float("nan"),
         gain,
         version,
-        1 - spent / whole if whole else 0.0,
+        1 - fit_seconds / total_seconds if total_seconds else 0.0,
         time.perf_counter() - started,
     )
 
 
-def _short(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

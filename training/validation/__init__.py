@@ -1,5 +1,5 @@
-"""Whether a version may serve: what was measured, unit by unit, and what is asked of it.
+"""Decides whether a version may serve, by its figures on each test unit and the gates of its model.
 
-``evidence`` is what a run keeps of its test; ``bootstrap`` tells what of a difference is chance; ``cross_validation``
-cuts time; ``training_data`` looks at a training set before anything learns from it; ``gates`` decides, with reasons.
+``evidence`` is what a run stores of its test; ``bootstrap`` computes intervals; ``cross_validation`` splits by time;
+``training_data`` checks a training set before a model learns from it; ``gates`` decides, with reasons.
 """

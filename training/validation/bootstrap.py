@@ -1,4 +1,4 @@
-"""Intervals of means of what comes in clusters, by resampling the clusters.
+"""Bootstrap intervals of means of clustered values, by resampling the clusters.
 
 A. C. Cameron, J. B. Gelbach and D. L. Miller, Bootstrap-Based Improvements for Inference with Clustered Errors, 2008:
 rows of one listener are alike, so listeners are drawn and not rows. Percentile intervals.
@@ -16,11 +16,11 @@ class Interval:
     """A mean and its 95 % interval.
 
     Attributes:
-        mean: over all rows.
-        low: end of the interval.
-        high: likewise.
-        units: rows.
-        clusters: of them.
+        mean: mean over all rows.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        units: number of rows.
+        clusters: number of clusters.
     """
 
     mean: float
@@ -34,33 +34,35 @@ class Interval:
 
     @property
     def signed(self) -> str:
-        """As a difference."""
+        """The interval as text with signs, for a difference."""
         return f"{self.mean:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
 
 
 def interval(values: np.ndarray, clusters: np.ndarray | None = None, *, draws: int = DRAWS, seed: int = 0) -> Interval:
-    """Of the mean of values (n,); NaN is left out.
+    """Computes the interval of the mean of values (n,), without NaN.
 
     Args:
         values: numbers.
-        clusters: (n,) whose each is; every value is one of its own if None.
-        draws: how often to resample.
-        seed: of the draws.
+        clusters: (n,) cluster of each value; every value is its own cluster if None.
+        draws: number of resamples.
+        seed: seed of the draws.
 
     >>> interval(np.ones(50)).low
     1.0
     """
-    known = np.isfinite(values)
-    values = values[known]
+    is_known = np.isfinite(values)
+    values = values[is_known]
     if not len(values):
         return Interval(float("nan"), float("nan"), float("nan"), 0, 0)
-    number = np.arange(len(values)) if clusters is None else np.unique(clusters[known], return_inverse=True)[1]
-    sums, counts = np.bincount(number, weights=values), np.bincount(number)
+    cluster_numbers = (
+        np.arange(len(values)) if clusters is None else np.unique(clusters[is_known], return_inverse=True)[1]
+    )
+    sums, counts = np.bincount(cluster_numbers, weights=values), np.bincount(cluster_numbers)
     rng = np.random.default_rng(seed)
     means = np.empty(draws)
     step = max(1, 4_000_000 // len(sums))
     for start in range(0, draws, step):
-        drawn = rng.integers(0, len(sums), (min(step, draws - start), len(sums)))
-        means[start : start + step] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        drawn_clusters = rng.integers(0, len(sums), (min(step, draws - start), len(sums)))
+        means[start : start + step] = sums[drawn_clusters].sum(axis=1) / counts[drawn_clusters].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(values.mean()), float(low), float(high), len(values), len(sums))

@@ -1,8 +1,8 @@
-"""Cuts of rows into what is learned from and what is asked, none of which lets the future speak.
+"""Splits rows into training and test rows without leaks from the future.
 
-``forward`` asks about later and later periods, each after everything that was learned from; rows whose answer was only
-known after the period begins are purged (M. López de Prado, Advances in Financial Machine Learning, 2018, chapter 7).
-``grouped`` keeps all rows of a group together where time says nothing.
+``forward`` tests on later and later periods, each after its training rows; rows whose label became known only after the
+period begins are purged (M. López de Prado, Advances in Financial Machine Learning, 2018, chapter 7). ``grouped`` keeps
+all rows of a group together, for rows without an order in time.
 """
 
 import itertools
@@ -11,51 +11,53 @@ from collections.abc import Iterator
 import numpy as np
 
 Fold = tuple[np.ndarray, np.ndarray]
-"""Places of rows to learn from, and to ask."""
+"""Numbers of training rows and of test rows."""
 
 
 def forward(times: np.ndarray, horizon: int, folds: int = 3, *, since: float = 0.4) -> Iterator[Fold]:
-    """Consecutive periods of equally many rows, each asked after what came before it was learned.
+    """Yields consecutive periods of equally many rows, each tested after training on the rows before it.
 
     Args:
         times: (n,) microseconds of the rows.
-        horizon: microseconds after its time until the answer of a row is known.
-        folds: how many periods.
+        horizon: microseconds after its time until the label of a row is known.
+        folds: number of periods.
         since: share of the rows that come before the first period.
 
     Yields:
-        Folds with rows on both sides; periods without are left out.
+        Folds with rows on both sides; other periods are left out.
     """
     ordered = np.sort(times)
-    bounds = [ordered[min(int(place), len(ordered) - 1)] for place in np.linspace(since, 1, folds + 1) * len(ordered)]
+    bounds = [
+        ordered[min(int(position), len(ordered) - 1)] for position in np.linspace(since, 1, folds + 1) * len(ordered)
+    ]
     bounds[-1] = ordered[-1] + 1
     for first, last in itertools.pairwise(bounds):
-        learned = np.flatnonzero(times + horizon <= first)
-        asked = np.flatnonzero((times >= first) & (times < last))
-        if len(learned) and len(asked):
-            yield learned, asked
+        train_rows = np.flatnonzero(times + horizon <= first)
+        test_rows = np.flatnonzero((times >= first) & (times < last))
+        if len(train_rows) and len(test_rows):
+            yield train_rows, test_rows
 
 
 def grouped(groups: np.ndarray, folds: int = 3, *, seed: int = 0) -> Iterator[Fold]:
-    """Groups dealt out at random; each part is asked once, after the others were learned.
+    """Yields folds of random groups; each is the test once, with the other folds as training.
 
     Args:
         groups: (n,) group of each row.
-        folds: how many parts.
-        seed: of the deal.
+        folds: number of folds.
+        seed: seed of the assignment.
     """
-    number = np.unique(groups, return_inverse=True)[1]
-    of_group = np.random.default_rng(seed).permutation(number.max() + 1) % folds
+    group_number = np.unique(groups, return_inverse=True)[1]
+    fold_of_group = np.random.default_rng(seed).permutation(group_number.max() + 1) % folds
     for fold in range(folds):
-        asked = of_group[number] == fold
-        if asked.any() and not asked.all():
-            yield np.flatnonzero(~asked), np.flatnonzero(asked)
+        is_test = fold_of_group[group_number] == fold
+        if is_test.any() and not is_test.all():
+            yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
 
 def last(times: np.ndarray, horizon: int, share: float) -> Fold:
-    """All but the last rows, purged, and the last ``share`` of them: what the test asks about.
+    """Returns the training rows, purged, and the last ``share`` of the rows as test.
 
     Rows of one moment stay together, in the later part.
     """
-    first = np.sort(times)[min(round(len(times) * (1 - share)), len(times) - 1)]
-    return np.flatnonzero(times + horizon <= first), np.flatnonzero(times >= first)
+    first_test_time = np.sort(times)[min(round(len(times) * (1 - share)), len(times) - 1)]
+    return np.flatnonzero(times + horizon <= first_test_time), np.flatnonzero(times >= first_test_time)

@@ -1,7 +1,7 @@
-"""What a run keeps of its test: one figure for each unit, by the model and by the baselines beside it.
+"""The evidence of a test: one figure per unit, of the model and of the baselines.
 
-A unit is what the test asks about: a listener, a row, a text, a series at an origin, an incident. Two versions are
-compared on the units that both were asked about, so that a difference is not that of their tests.
+A unit is one test case: a listener, a row, a text, a series at an origin, an incident. Two versions are compared on
+the units that both tests share, so that a difference does not come from different tests.
 """
 
 import hashlib
@@ -14,24 +14,24 @@ import numpy as np
 from training.validation.bootstrap import Interval, interval
 
 EVIDENCE = "evidence.npz"
-"""Its name in a bundle."""
+"""File name in a bundle."""
 OURS = "model"
-"""Whose figures those of the model are."""
+"""Name of the model's own figures in ``values``."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of one run.
+    """The test figures of one run.
 
     Attributes:
-        metric: what was measured, such as ``log_loss``.
-        higher_is_better: its direction.
-        units: (n,) digests of what was asked about, the same ones in the next run's test if it is asked again.
-        values: who → (n,) figure of each unit; ``OURS``, and the baselines. NaN where there is none.
-        clusters: (n,) what belongs together and is resampled as one, such as the listener of a row; the units if empty.
+        metric: name of the metric, such as ``log_loss``.
+        higher_is_better: direction of the metric.
+        units: (n,) digests of the test units; the same unit has the same digest in the next run's test.
+        values: model or baseline → (n,) figure of each unit; ``OURS`` is the model. NaN where there is none.
+        clusters: (n,) cluster of each unit, resampled as one, such as the listener of a row; the units if empty.
         segments: name of a division, such as ``plan`` → (n,) segment of each unit; empty for unknown.
-        outcome: (n,) 0 or 1, where the model says a chance; else empty.
-        chance: (n,) that it said; likewise.
+        outcome: (n,) 0 or 1 for a model that predicts a chance; else empty.
+        chance: (n,) predicted chances; else empty.
     """
 
     metric: str
@@ -56,14 +56,14 @@ class Evidence:
         outcome: np.ndarray | None = None,
         chance: np.ndarray | None = None,
     ) -> "Evidence":
-        """Of anything that names and numbers can be made of; names, which may be of people, are kept as digests."""
+        """Makes evidence from plain names and numbers. Names, which may identify people, are stored as digests."""
         return cls(
             metric,
             higher_is_better,
             _digests(units),
-            {who: np.asarray(told, np.float64) for who, told in values.items()},
+            {model_name: np.asarray(figures, np.float64) for model_name, figures in values.items()},
             _digests(clusters),
-            {name: _texts(told) for name, told in (segments or {}).items()},
+            {name: _texts(names) for name, names in (segments or {}).items()},
             np.empty(0) if outcome is None else np.asarray(outcome, np.float64),
             np.empty(0) if chance is None else np.asarray(chance, np.float64),
         )
@@ -71,96 +71,99 @@ class Evidence:
     @classmethod
     def of_classes(
         cls,
-        asked: Sequence[str],
+        texts: Sequence[str],
         truth: np.ndarray,
         chances: Mapping[str, np.ndarray],
         *,
         clusters: Sequence[object] | np.ndarray = (),
     ) -> "Evidence":
-        """Log loss of chances (n, k) of classes (n,), by whom, for some texts."""
-        losses = {who: -np.log(np.clip(told[np.arange(len(truth)), truth], 1e-7, 1.0)) for who, told in chances.items()}
-        return cls.of("log_loss", asked, losses, clusters=clusters)
+        """Makes evidence of the log loss of chances (n, k) of classes (n,), by model, for n texts."""
+        losses = {
+            model_name: -np.log(np.clip(chance[np.arange(len(truth)), truth], 1e-7, 1.0))
+            for model_name, chance in chances.items()
+        }
+        return cls.of("log_loss", texts, losses, clusters=clusters)
 
     @property
     def grouped(self) -> np.ndarray:
-        """(n,) what is resampled as one."""
+        """(n,) cluster of each unit."""
         return self.clusters if len(self.clusters) else self.units
 
     @property
     def baselines(self) -> list[str]:
-        """Everybody but the model."""
-        return [who for who in self.values if who != OURS]
+        """Names of all baselines."""
+        return [model_name for model_name in self.values if model_name != OURS]
 
-    def figure(self, who: str = OURS) -> Interval:
-        """Mean over the units, with its interval."""
-        return interval(self.values[who], self.grouped)
+    def figure(self, model_name: str = OURS) -> Interval:
+        """Computes the mean over the units, with its interval."""
+        return interval(self.values[model_name], self.grouped)
 
     def gain(self, other: str) -> Interval:
-        """How much better than a baseline: positive is better, whatever the direction."""
+        """Computes how much better the model is than a baseline: positive is better, whatever the direction."""
         return interval(self._sign * (self.values[OURS] - self.values[other]), self.grouped)
 
     def gain_over(self, champion: "Evidence") -> Interval | None:
-        """How much better than another version on the units that both were asked about; None where there are none."""
-        _, mine, theirs = np.intersect1d(self.units, champion.units, return_indices=True)
-        if champion.metric != self.metric or not len(mine):
+        """Computes how much better the model is than another version on shared units; None if there are none."""
+        _, own_units, champion_units = np.intersect1d(self.units, champion.units, return_indices=True)
+        if champion.metric != self.metric or not len(own_units):
             return None
-        difference = self.values[OURS][mine] - champion.values[OURS][theirs]
-        return interval(self._sign * difference, self.grouped[mine])
+        difference = self.values[OURS][own_units] - champion.values[OURS][champion_units]
+        return interval(self._sign * difference, self.grouped[own_units])
 
     def by_segment(self, division: str, fewest: int = 20) -> dict[str, Interval]:
-        """The model's figure for each segment of a division with so many units or more."""
-        of_unit = self.segments[division]
-        found = {}
-        for name in np.unique(of_unit).tolist():
-            mine = of_unit == name
-            if name and mine.sum() >= fewest:
-                found[name] = interval(self.values[OURS][mine], self.grouped[mine])
-        return found
+        """Computes the model's figure for each segment of a division that has at least so many units."""
+        segments = self.segments[division]
+        figures = {}
+        for name in np.unique(segments).tolist():
+            in_segment = segments == name
+            if name and in_segment.sum() >= fewest:
+                figures[name] = interval(self.values[OURS][in_segment], self.grouped[in_segment])
+        return figures
 
     @property
     def _sign(self) -> float:
         return 1.0 if self.higher_is_better else -1.0
 
     def to_bytes(self) -> bytes:
-        """As a file of a bundle."""
-        told: dict[str, np.ndarray] = {
+        """Serializes the evidence as a file of a bundle."""
+        arrays: dict[str, np.ndarray] = {
             "metric": np.array([self.metric]),
             "higher_is_better": np.array([self.higher_is_better]),
             "units": self.units,
             "clusters": self.clusters,
             "outcome": self.outcome,
             "chance": self.chance,
-            **{f"values/{who}": values for who, values in self.values.items()},
+            **{f"values/{model_name}": values for model_name, values in self.values.items()},
             **{f"segments/{name}": values for name, values in self.segments.items()},
         }
         out = io.BytesIO()
-        np.savez_compressed(out, **told)  # type: ignore[arg-type]
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
         return out.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Evidence":
-        """What ``to_bytes`` wrote."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as told:
-            of = {name: told[name] for name in told.files}
+        """Reads what ``to_bytes`` wrote."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
         parts: dict[str, dict[str, np.ndarray]] = {"values": {}, "segments": {}}
-        for name, array in of.items():
+        for name, array in arrays.items():
             kind, _, rest = name.partition("/")
             if rest:
                 parts[kind][rest] = array
         return cls(
-            str(of["metric"][0]),
-            bool(of["higher_is_better"][0]),
-            of["units"],
+            str(arrays["metric"][0]),
+            bool(arrays["higher_is_better"][0]),
+            arrays["units"],
             parts["values"],
-            of["clusters"],
+            arrays["clusters"],
             parts["segments"],
-            of["outcome"],
-            of["chance"],
+            arrays["outcome"],
+            arrays["chance"],
         )
 
 
 def together(parts: Sequence[Evidence]) -> Evidence | None:
-    """Of one metric, as one; None of none."""
+    """Concatenates evidence of one metric; None for an empty list."""
     if not parts:
         return None
     first = parts[0]
@@ -168,13 +171,13 @@ def together(parts: Sequence[Evidence]) -> Evidence | None:
         first.metric,
         first.higher_is_better,
         np.concatenate([part.units for part in parts]),
-        {who: np.concatenate([part.values[who] for part in parts]) for who in first.values},
+        {model_name: np.concatenate([part.values[model_name] for part in parts]) for model_name in first.values},
         np.concatenate([part.grouped for part in parts]),
     )
 
 
 def digest(text: str) -> str:
-    """A name for what a test asked about that does not give it away."""
+    """Returns a digest that names a test unit without revealing it."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 

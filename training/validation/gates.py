@@ -1,4 +1,4 @@
-"""The decision on a version: every gate it was put to, what was found, and why it may serve or not."""
+"""The decision whether a version may serve: every gate that was checked, and its result in words."""
 
 import json
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from training.models.base import Gates
 from training.validation.evidence import Evidence
 
 FEWEST = 30
-"""Units that two versions must both have been asked about, to be compared on these."""
+"""Fewest test units that two versions must share to be compared on them."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One gate.
+    """The result of one gate.
 
     Attributes:
-        name: of the gate.
-        passed: whether it lets the version through.
-        told: what was found, in words.
-        binding: whether the version may not serve where it failed; else it is told alone.
-        of_data: whether it is about the training set, and so the same whatever it is compared with.
+        name: name of the gate.
+        passed: whether the version passes.
+        told: the result in words.
+        binding: whether a failure keeps the version from serving; otherwise it is only a note.
+        of_data: whether the gate is about the training set alone, and so the same for every champion.
     """
 
     name: str
@@ -33,17 +33,17 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """``passed``, ``FAILED``, or ``note`` where it is told alone."""
+        """``passed``, ``FAILED``, or ``note`` if the gate is not binding."""
         return "passed" if self.passed else "FAILED" if self.binding else "note"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """On one version.
+    """The decision on one version.
 
     Attributes:
-        checks: every gate.
-        champion: version that it was compared with; 0 where there was none.
+        checks: results of all gates.
+        champion: version that it was compared with; 0 if there was none.
     """
 
     checks: tuple[Check, ...]
@@ -56,20 +56,24 @@ class Decision:
 
     @property
     def reasons(self) -> list[str]:
-        """Of a refusal: the binding gates that failed."""
+        """Reasons of a refusal: the binding gates that failed."""
         return [f"{check.name}: {check.told}" for check in self.checks if check.binding and not check.passed]
 
     def to_json(self) -> str:
-        """As it is kept beside the bundle."""
-        told = {"may_serve": self.may_serve, "champion": self.champion, "checks": [asdict(one) for one in self.checks]}
-        return json.dumps(told, indent=1) + "\n"
+        """Returns the decision as JSON, as stored in the bundle."""
+        content = {
+            "may_serve": self.may_serve,
+            "champion": self.champion,
+            "checks": [asdict(check) for check in self.checks],
+        }
+        return json.dumps(content, indent=1) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> "Decision | None":
-        """What was decided; None where nobody did."""
+        """Reads a decision; None if there is none."""
         try:
-            told = json.loads(path.read_text())
-            return cls(tuple(Check(**one) for one in told["checks"]), int(told["champion"]))
+            content = json.loads(path.read_text())
+            return cls(tuple(Check(**check) for check in content["checks"]), int(content["champion"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -82,17 +86,17 @@ def decide(
     version: int = 0,
     data: Sequence[Check] = (),
 ) -> Decision:
-    """Put a version to the gates.
+    """Checks the gates of a version.
 
     Args:
-        evidence: of its test; without one a person must decide.
-        gates: what is asked.
+        evidence: evidence of its test; without it a person must decide.
+        gates: thresholds of the model.
         champion: evidence of the version that serves, if there is one.
-        version: of the champion; 0 where there is none.
-        data: what was found of the training set.
+        version: version of the champion; 0 if there is none.
+        data: checks of the training sets.
     """
     if evidence is None:
-        return Decision((*data, Check("measured", False, "nothing was kept of its test")), version)
+        return Decision((*data, Check("measured", False, "it has no test evidence")), version)
     checks = [*data, _better_than_baseline(evidence, gates), _simpler(evidence)]
     if version:
         checks.append(_no_worse_than_champion(evidence, champion, version, gates))
@@ -100,7 +104,7 @@ def decide(
         error = calibration_error(evidence.outcome, evidence.chance)
         checks.append(
             Check(
-                "calibration", error <= gates.calibration, f"chances are off by {error:.3f}, {gates.calibration} goes"
+                "calibration", error <= gates.calibration, f"chances are off by {error:.3f}, limit {gates.calibration}"
             )
         )
     checks.extend(_segments(evidence, gates))
@@ -109,50 +113,57 @@ def decide(
 
 def _better_than_baseline(evidence: Evidence, gates: Gates) -> Check:
     names = [gates.baseline] if gates.baseline in evidence.values else evidence.baselines
-    gains = {who: evidence.gain(who) for who in names if who}
+    gains = {baseline: evidence.gain(baseline) for baseline in names if baseline}
     if not gains:
         return Check("baseline", True, "there is none", binding=False)
-    told = "; ".join(f"{gain.signed} better than {who}" for who, gain in gains.items())
+    message = "; ".join(f"{gain.signed} better than {baseline}" for baseline, gain in gains.items())
     passed = any(gain.mean > 0 or (gates.ties and gain.mean == 0) for gain in gains.values())
-    return Check("baseline", passed, told)
+    return Check("baseline", passed, message)
 
 
 def _simpler(evidence: Evidence) -> Check:
-    """Told alone: a baseline that is surely better asks for a person, or a search."""
-    ahead = [f"{who} ({gain.signed})" for who in evidence.baselines if (gain := evidence.gain(who)).high < 0]
-    told = f"surely better than it: {', '.join(ahead)}" if ahead else "no baseline is surely better"
-    return Check("simpler models", not ahead, told, binding=False)
+    """Notes the baselines that are surely better. Not binding: they call for a person, or a search."""
+    ahead = [
+        f"{baseline} ({gain.signed})" for baseline in evidence.baselines if (gain := evidence.gain(baseline)).high < 0
+    ]
+    message = f"surely better than it: {', '.join(ahead)}" if ahead else "no baseline is surely better"
+    return Check("simpler models", not ahead, message, binding=False)
 
 
 def _no_worse_than_champion(evidence: Evidence, champion: Evidence | None, version: int, gates: Gates) -> Check:
     name = "champion"
     if champion is None or champion.metric != evidence.metric:
-        return Check(name, True, f"version {version} kept no test that could be compared", binding=False)
-    theirs = champion.figure()
-    allowed = gates.margin * abs(theirs.mean)
+        return Check(name, True, f"version {version} has no test evidence to compare with", binding=False)
+    champion_figure = champion.figure()
+    allowed = gates.margin * abs(champion_figure.mean)
     gain = evidence.gain_over(champion)
     if gain is not None and gain.units >= FEWEST:
-        told = f"{gain.signed} better than version {version} on the {gain.units:,} that both were asked about"
-        return Check(name, gain.mean >= 0 and gain.low >= -allowed, f"{told}; {-allowed:.4f} goes")
-    mine = evidence.figure()
+        message = f"{gain.signed} better than version {version} on the {gain.units:,} units that both tests share"
+        return Check(name, gain.mean >= 0 and gain.low >= -allowed, f"{message}; limit {-allowed:.4f}")
+    figure = evidence.figure()
     sign = 1 if evidence.higher_is_better else -1
-    apart = sign * (mine.mean - theirs.mean)
-    told = f"{apart:+.4f} better than version {version}, on other units: {mine} beside {theirs}"
-    return Check(name, apart >= 0, told)
+    difference = sign * (figure.mean - champion_figure.mean)
+    message = f"{difference:+.4f} better than version {version}, on other units: {figure} beside {champion_figure}"
+    return Check(name, difference >= 0, message)
 
 
 def _segments(evidence: Evidence, gates: Gates) -> list[Check]:
-    """Told, and not binding: a segment may be harder, and a person knows whether that is unfair."""
-    whole = evidence.figure()
+    """Notes the segments that are far behind.
+
+    Not binding: a segment may be harder, and a person must judge whether that is fair.
+    """
+    overall = evidence.figure()
     sign = 1 if evidence.higher_is_better else -1
-    found = []
+    checks = []
     for division in evidence.segments:
-        behind = [
-            f"{name} {one}"
-            for name, one in evidence.by_segment(division).items()
-            if sign * (whole.mean - one.mean) > gates.segment * abs(whole.mean)
-            and sign * (whole.mean - (one.high if sign > 0 else one.low)) > 0
+        segments_behind = [
+            f"{name} {figure}"
+            for name, figure in evidence.by_segment(division).items()
+            if sign * (overall.mean - figure.mean) > gates.segment * abs(overall.mean)
+            and sign * (overall.mean - (figure.high if sign > 0 else figure.low)) > 0
         ]
-        told = f"behind {whole} over all: {', '.join(behind)}" if behind else "none is far behind"
-        found.append(Check(f"segments of {division}", not behind, told, binding=False))
-    return found
+        message = (
+            f"behind {overall} over all: {', '.join(segments_behind)}" if segments_behind else "none is far behind"
+        )
+        checks.append(Check(f"segments of {division}", not segments_behind, message, binding=False))
+    return checks

@@ -16,8 +16,8 @@ from feature_repo.home import Home
 from inference.experiments.assignment import arm_of
 from training.__main__ import app
 from training.experiments import report
-from training.experiments.analysis import analysed
-from training.experiments.metrics import Measured, measure
+from training.experiments.analysis import analyse_measurements
+from training.experiments.metrics import Measurements, measure
 from transforms.raw.read import scan
 
 ARMS = ("control", "new")
@@ -113,7 +113,7 @@ def test_nobody_exposed_is_an_error(own_world: Home) -> None:
         measure(own_world, EXPERIMENT)
 
 
-def _measured(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measured:
+def _measured(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measurements:
     rng = np.random.default_rng(0)
     values, before = {}, {}
     for metric in ("plays", "skip_rate"):
@@ -121,7 +121,7 @@ def _measured(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measu
         shift = shifts.get(metric, 0.0)
         values[metric] = {arm: known[arm] + rng.normal(0, 1, len(known[arm])) + shift * (arm == "new") for arm in ARMS}
         before[metric] = known
-    return Measured(dict(zip(ARMS, sizes, strict=True)), 0, 0, values, before)
+    return Measurements(dict(zip(ARMS, sizes, strict=True)), 0, 0, values, before)
 
 
 def _with(*rails: Guardrail) -> Experiment:
@@ -143,23 +143,23 @@ def _with(*rails: Guardrail) -> Experiment:
 )
 @pytest.mark.parametrize("always", [False, True])
 def test_verdicts(shifts: dict[str, float], rails: tuple[Guardrail, ...], told: str, always: bool) -> None:
-    assert told in analysed(_with(*rails), _measured(**shifts), always=always).verdict
+    assert told in analyse_measurements(_with(*rails), _measured(**shifts), always=always).verdict
 
 
 def test_nothing_is_read_from_arms_of_the_wrong_size() -> None:
-    found = analysed(_with(), _measured((2_000, 2_400), plays=5.0))
+    found = analyse_measurements(_with(), _measured((2_000, 2_400), plays=5.0))
     assert "sizes" in found.verdict
     assert "higher" not in found.verdict
 
 
 def test_too_few_say_nothing() -> None:
-    found = analysed(_with(), _measured((20, 20), plays=5.0))
+    found = analyse_measurements(_with(), _measured((20, 20), plays=5.0))
     assert found.verdict.startswith("Too early")
     assert found.comparisons == []
     assert "Too early" in report.page(found)
 
 
 def test_names_are_escaped() -> None:
-    found = analysed(_with(), _measured())
+    found = analyse_measurements(_with(), _measured())
     object.__setattr__(found, "verdict", "<script>alert(1)</script>")
     assert "<script>" not in report.page(found)

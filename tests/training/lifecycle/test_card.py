@@ -42,7 +42,7 @@ def test_the_card_of_a_family(browser: Any, world: Home) -> None:
 
 def test_the_card_of_a_model_of_rows(browser: Any, own_model: Model, own_world: Home) -> None:
     run_model(own_world, own_model)
-    more = {"For whom", "Do its chances mean what they say?", "What moves its answers"}
+    more = {"For whom", "Calibration", "What moves its answers"}
     _read(browser, own_world.bundles("own_model") / "1" / "card.html", COMMON | more)
     from selenium.webdriver.common.by import By
 

@@ -69,12 +69,12 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
     registry.promote(own_world, "own_model", 1)
     registry.promote(own_world, "own_model", 2, reason="better")
     lines = "\n".join(compare(own_world, "own_model", 2, 1))
-    assert "that both were asked about" in lines
+    assert "that both tests share" in lines
     assert registry.rollback(own_world, "own_model") == 1
     assert registry.champion_of(own_world, "own_model") == 1
     assert [told["version"] for told in registry.promotions(own_world, "own_model")] == [1, 2, 1]
     assert registry.rolled_back(own_world, "own_model") == {2}  # nothing promotes it by itself
-    assert "went back" in registry.promote_by_itself(own_world, "own_model", 2, Decision(()), "nightly")
+    assert "was rolled back" in registry.promote_by_itself(own_world, "own_model", 2, Decision(()), "nightly")
     with pytest.raises(BundleError, match="before the one that serves"):
         registry.rollback(own_world, "own_model")
     assert registry.promote(own_world, "own_model", 2, alias=registry.SHADOW) == 2
@@ -268,7 +268,7 @@ def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_wo
     watched = triggers.retrain(own_world, [own_model], policy)
     assert watched[0].due
     assert "schedule" in watched[0].reasons[0]
-    assert triggers.decisions(own_world)[-1]["came"] == "kept 1: it was trained of the same code and data"
+    assert triggers.decisions(own_world)[-1]["came"] == "kept 1: it was trained with the same code and data"
     # a worse challenger does not replace the champion
     worse = _with(own_model, parameters={"trees": 1, "learning_rate": 0.001})
     triggers.retrain(own_world, [worse], policy)

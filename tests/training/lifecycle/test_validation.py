@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
 from training.datasets import Sample, sample
-from training.datasets.sample import read
+from training.datasets.sample import samples_from_bytes
 from training.models.base import Gates
 from training.validation import training_data
 from training.validation.bootstrap import interval
@@ -153,14 +153,14 @@ def _features(count: int = 800, seed: int = 0) -> tuple[dict[str, np.ndarray], n
 def _looked_at(
     features: dict[str, np.ndarray], labels: np.ndarray, before: dict[str, dict[str, np.ndarray]] | None = None
 ) -> list[Check]:
-    return training_data.looked_at([Sample({"feature_service": "v1"}, features, labels)], Gates(), before)
+    return training_data.check_training_sets([Sample({"feature_service": "v1"}, features, labels)], Gates(), before)
 
 
 def test_a_feature_that_is_the_label_in_disguise_is_found() -> None:
     features, labels = _features()
     plain = _looked_at(features, labels)
     assert all(check.passed for check in plain)
-    told = training_data.tells(features["v__kind"], labels, "binary")
+    told = training_data.label_association(features["v__kind"], labels, "binary")
     assert told < 0.6  # a kind's mean must not be told by the row's own label
     disguised = features | {"v__after": labels * 3 + np.random.default_rng(1).normal(0, 0.1, len(labels))}
     leak = _looked_at(disguised, labels)[0]
@@ -173,8 +173,8 @@ def test_a_feature_that_is_the_label_in_disguise_is_found() -> None:
 def test_drift_and_missing_values_are_told() -> None:
     features, labels = _features()
     moved = {"v__noise": features["v__noise"] + 3, "v__kind": features["v__kind"].copy()}
-    kept = read(sample.kept([Sample({"feature_service": "v1"}, features)]))
-    drift = _looked_at(moved, labels, kept)[-1]
+    restored = samples_from_bytes(sample.samples_to_bytes([Sample({"feature_service": "v1"}, features)]))
+    drift = _looked_at(moved, labels, restored)[-1]
     assert not drift.passed
     assert "v__noise" in drift.told
     moved["v__noise"][:790] = np.nan
