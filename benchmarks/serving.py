@@ -98,13 +98,13 @@ def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]]
 
     engine = RealTimeRecommendationModel.load("recommendation", home)
     told, sizes = timed(engine), []
-    order = engine._order
+    order = engine._rank
 
     def counted(listener: Any, strategy: Any, pool: Any, *more: Any) -> Any:
         sizes.append(len(pool))
         return order(listener, strategy, pool, *more)
 
-    engine._order = counted  # type: ignore[method-assign]
+    engine._rank = counted  # type: ignore[method-assign]
     moment = engine._cutoff  # the end of the data
     rng = np.random.default_rng(0)
     total = []

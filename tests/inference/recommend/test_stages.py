@@ -5,7 +5,7 @@ import pytest
 
 from inference.recommend.diversify import calibrated, capped, genre_shares, mmr
 from inference.recommend.explore import explore
-from inference.recommend.reasons import reason, strongest
+from inference.recommend.reasons import reason, strongest_neighbours
 from transforms.pure.candidates.neighbours import largest
 
 
@@ -90,5 +90,5 @@ def test_the_strongest_ground_is_the_largest_weight() -> None:
     table = np.zeros((5, 5))
     table[0, 3], table[1, 3], table[2, 4] = 0.2, 0.9, 0.5
     near = largest([table], 2)
-    assert strongest(near, np.array([0, 1, 2]), np.array([3, 4, 0])) == [1, 2, None]
-    assert strongest(near, np.empty(0, int), np.array([3])) == [None]
+    assert strongest_neighbours(near, np.array([0, 1, 2]), np.array([3, 4, 0])) == [1, 2, None]
+    assert strongest_neighbours(near, np.empty(0, int), np.array([3])) == [None]
