@@ -27,7 +27,7 @@ class Champions:
         return live
 
     def _told(self, serves: str, swap: Swap) -> None:
-        self._taken.labels(serves, "taken" if swap.taken else "refused").inc()
+        self._taken.labels(serves, "taken" if swap.accepted else "refused").inc()
 
 
 def install(app: FastAPI, champions: Champions) -> None:
@@ -51,8 +51,8 @@ def _told(serves: str, live: Live[Any]) -> ServedModel:
         serves=serves,
         loaded=loaded is not None,
         versions=dict(versions(loaded)),
-        swapped_at=next((swap.at for swap in reversed(swaps) if swap.taken), None),
-        refused=None if last is None or last.taken else last.reason,
+        swapped_at=next((swap.at for swap in reversed(swaps) if swap.accepted), None),
+        refused=None if last is None or last.accepted else last.reason,
     )
 
 
