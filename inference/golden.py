@@ -29,7 +29,7 @@ def check(bundle: Bundle, name: str, predict: Callable[[np.ndarray], np.ndarray]
     outputs = predict(inputs)
     if outputs.shape != expected.shape or not np.allclose(outputs, expected, atol=TOLERANCE, rtol=TOLERANCE):
         raise BundleError(
-            expected=f"of {name} in {bundle.name_version} the answers that it gave when it was trained",
-            found="others, with the ONNX runtime that is installed here",
+            expected=f"{name} in {bundle.name_version} to answer as in training",
+            found="different answers with the installed ONNX Runtime",
             next_command=f"python -m training run {bundle.manifest['name']}",
         )

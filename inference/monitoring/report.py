@@ -27,8 +27,8 @@ def lines(report: MonitoringReport) -> Iterator[str]:
             f"{comparison.name:32}{comparison.after:>9,} rows beside {comparison.before:,} of {comparison.baseline}: "
             + ", ".join(f"{count} {verdict}" for count, verdict in zip(counts, _CLASS, strict=True))
         )
-    for day_quality in report.quality:
-        yield f"{day_quality.day}  {day_quality.model:24}{day_quality.shown:>9,} shown, {day_quality.precision:.2%} played within the hour"
+    for day in report.quality:
+        yield f"{day.day}  {day.model:24}{day.shown:>9,} shown, {day.precision:.2%} played within the hour"
     yield from (f"LOOK  {alarm}" for alarm in report.alarms)
 
 

@@ -236,7 +236,7 @@ def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
 
 
 def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "SLOWEST_BODY", 0.2)
+    monkeypatch.setattr(access, "BODY_TIMEOUT_S", 0.2)
     app = create_app(home=own_world)
     sent: list[dict] = []
 
@@ -260,7 +260,7 @@ def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.Monk
 
 
 def test_who_comes_when_all_places_are_taken_comes_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "MOST_INSIDE", 0)
+    monkeypatch.setattr(access, "MAX_CONCURRENT", 0)
     answer = client.get("/health")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
