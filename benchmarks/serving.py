@@ -41,12 +41,12 @@ from feature_repo.stores import redis_server
 WARM = 100
 GOALS = {"p50": "<= 10", "p99": "<= 25"}
 STAGES = {
-    "_who": "listener",
-    "_candidates": "retrieve and filter",
-    "_order": "features and rank",
-    "_diversified": "diversify",
-    "_slots": "explore",
-    "_explained": "explain",
+    "_look_up": "listener",
+    "_find_candidates": "retrieve and filter",
+    "_rank": "features and rank",
+    "_diversify": "diversify",
+    "_fill_slots": "explore",
+    "_explain": "explain",
 }
 WORLD = """
 import warnings; warnings.simplefilter("ignore")

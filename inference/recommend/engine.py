@@ -326,14 +326,14 @@ class RecommendationEngine:
         self, listener: Listener, pool: Pool, ranking: _Ranking, slots: Slots, picks: np.ndarray | None
     ) -> list[Recommendation]:
         catalogue = self.catalogue
-        shown = pool.keep(slots.rows)
+        slot_pool = pool.keep(slots.rows)
         session, history = catalogue.places(listener.session), catalogue.places(listener.history[:REASON_HISTORY])
         seeds = picks if picks is not None and len(picks) else history
         follow_rows, similar_rows = (
-            strongest_neighbours(catalogue.follows, session, shown.places),
-            strongest_neighbours(catalogue.similar, seeds, shown.places),
+            strongest_neighbours(catalogue.follows, session, slot_pool.places),
+            strongest_neighbours(catalogue.similar, seeds, slot_pool.places),
         )
-        tracks = [catalogue.track_ids[place] for place in shown.places.tolist()]
+        tracks = [catalogue.track_ids[place] for place in slot_pool.places.tolist()]
         pairs = [(session, follow_rows), (seeds, similar_rows)]
         cause_tracks = [
             [None if row is None else catalogue.track_ids[places[row]] for row in rows] for places, rows in pairs
@@ -344,7 +344,7 @@ class RecommendationEngine:
         among = " ".join(listener.segments[-1:])
         items = []
         for slot, (row, track) in enumerate(zip(slots.rows.tolist(), tracks, strict=True)):
-            source = SOURCES[int(shown.source[slot])]
+            source = SOURCES[int(slot_pool.source[slot])]
             text = reason(
                 source=source,
                 explored=bool(slots.explored[slot]),
@@ -352,7 +352,7 @@ class RecommendationEngine:
                 artist_plays=None if ranking.artist_plays is None else ranking.artist_plays[row],
                 follows=title_of.get(cause_tracks[0][slot] or ""),
                 similar=title_of.get(cause_tracks[1][slot] or ""),
-                popular_rank=catalogue.popular_rank(int(shown.places[slot])),
+                popular_rank=catalogue.popular_rank(int(slot_pool.places[slot])),
                 among=among if ranking.scores is None else None,
                 picked=seeds is picks,
             )

@@ -254,7 +254,7 @@ def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypat
         return real(*given, **named)
 
     monkeypatch.setattr(AudioAnalysisModel, "analyze", slow)
-    monkeypatch.setattr(route, "WAITING", 3)
+    monkeypatch.setattr(route, "MAX_WAITING", 3)
     found: list[int] = []
     content = _tone(1.0)
 
