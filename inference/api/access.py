@@ -49,7 +49,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
 ANONYMOUS = Caller("anonymous", "anonymous", "default", frozenset(ROLES) - {ADMINISTER}, limits=None)
 """The caller of requests while no key exists. Administration always needs a key."""
 
-LONGEST_BODY, LONGEST_OF = (
+MAX_BODY_BYTES, MAX_BODY_BYTES_BY_PATH = (
     1 << 20,
     {
         "/v1/audio": audio.LARGEST_BODY,
@@ -228,7 +228,7 @@ class Guard:
 
     def _reject_malformed(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         """Return the error response to a request that is rejected without authentication; None if it is acceptable."""
-        most = longest_body(scope["path"])
+        max_bytes = max_body_bytes(scope["path"])
         if self._inside > MAX_CONCURRENT:
             self._refused.labels("full").inc()
             detail = f"{MAX_CONCURRENT} requests are being answered already"
@@ -239,8 +239,8 @@ class Guard:
         if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
             return errors.problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not supported")
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length[:20]) > most:
-            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most:,} bytes")
+        if not length.isdigit() or int(length[:20]) > max_bytes:
+            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {max_bytes:,} bytes")
         return None
 
     async def _authorize(self, scope: Scope, headers: dict[bytes, bytes], request_id: str) -> Response | None:
@@ -277,9 +277,11 @@ class Guard:
         )
 
 
-def longest_body(path: str) -> int:
+def max_body_bytes(path: str) -> int:
     """Return the maximum number of bytes of a body."""
-    return next((most for start, most in LONGEST_OF.items() if path.startswith(start)), LONGEST_BODY)
+    return next(
+        (max_bytes for start, max_bytes in MAX_BODY_BYTES_BY_PATH.items() if path.startswith(start)), MAX_BODY_BYTES
+    )
 
 
 _CREATE_KEY = "python -m inference keys create NAME --role ROLE"
@@ -289,19 +291,19 @@ def _unauthorized(path: str) -> Response:
     """Respond to any invalid key in the same way; browsers are redirected to the login page."""
     if path == "/" or path.startswith("/console"):
         return RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
-    answer = errors.problem(HTTPStatus.UNAUTHORIZED, "a valid key is needed: Authorization: Bearer rf_…", _CREATE_KEY)
-    answer.headers["www-authenticate"] = "Bearer"
-    return answer
+    response = errors.problem(HTTPStatus.UNAUTHORIZED, "a valid key is needed: Authorization: Bearer rf_…", _CREATE_KEY)
+    response.headers["www-authenticate"] = "Bearer"
+    return response
 
 
-def _retry_later(status: HTTPStatus, detail: str, wait: float) -> Response:
-    answer = errors.problem(status, detail, f"try again in {wait:.1f} s")
-    answer.headers["retry-after"] = _seconds(wait)
-    return answer
+def _retry_later(status: HTTPStatus, detail: str, wait_s: float) -> Response:
+    response = errors.problem(status, detail, f"try again in {wait_s:.1f} s")
+    response.headers["retry-after"] = _seconds(wait_s)
+    return response
 
 
-def _seconds(wait: float) -> str:
-    return str(max(1, int(wait + 0.999)))
+def _seconds(wait_s: float) -> str:
+    return str(max(1, int(wait_s + 0.999)))
 
 
 def _request_id(header: bytes) -> str:
@@ -316,7 +318,7 @@ def _limit_body(scope: Scope, receive: Receive) -> Receive:
     Raises:
         HTTPException: 413 or 408, to the reader of the body.
     """
-    most, length, ended = longest_body(scope["path"]), 0, False
+    max_bytes, length, ended = max_body_bytes(scope["path"]), 0, False
     deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
 
     async def receive_limited() -> Message:
@@ -330,8 +332,8 @@ def _limit_body(scope: Scope, receive: Receive) -> Receive:
             raise HTTPException(408, "the body did not arrive in time") from error
         length += len(message.get("body", b""))
         ended = not message.get("more_body", False)
-        if length > most:
-            raise HTTPException(413, f"the body is longer than {most:,} bytes")
+        if length > max_bytes:
+            raise HTTPException(413, f"the body is longer than {max_bytes:,} bytes")
         return message
 
     return receive_limited

@@ -62,7 +62,7 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return [_to_json(one) for one in value.tolist()]
+        return [_to_json(item) for item in value.tolist()]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float) and not np.isfinite(value):

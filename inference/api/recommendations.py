@@ -89,7 +89,7 @@ class RecommendationService:
             explored=sum(item.explored for item in answer.items),
             milliseconds=round((time.perf_counter() - started) * 1e3, 3),
         )
-        self._controller.worked(time.perf_counter() - started, time.thread_time() - cpu_started)
+        self._controller.observe_work(time.perf_counter() - started, time.thread_time() - cpu_started)
         return answer, applied
 
     async def run_in_turn(self, work: Callable[[T], R], argument: T) -> R:
@@ -158,7 +158,7 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
         """Recommends to up to 100 listeners; each gets an answer or a problem of their own and counts as a request."""
         charge(request, len(body.requests) - 1)
         return RecommendationResults(
-            results=[await service.run_in_turn(answer_or_problem, one) for one in body.requests]
+            results=[await service.run_in_turn(answer_or_problem, item) for item in body.requests]
         )
 
     def answer_or_problem(body: RecommendationRequest) -> RecommendationResult:

@@ -109,7 +109,7 @@ class Console:
             "p99": f"{self.controller.p99 * 1e3:.1f}",
             "goal": f"{self.controller.goal * 1e3:g}",
             "open": not self.access.closed,
-            "running": sum(one.state == "running" for one in self.running.declared.experiments.values()),
+            "running": sum(experiment.state == "running" for experiment in self.running.declared.experiments.values()),
             "report": reports[-1] if reports else "",
         }
 
@@ -242,16 +242,16 @@ def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
         if not allowed:
             problem = "This key is not valid here, or does not have the role predict."
             return console.page(request, "login.html", "Come in", HTTPStatus.UNAUTHORIZED, problem=problem)
-        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         secure = request.url.scheme == "https"
-        answer.set_cookie(COOKIE, key_text, max_age=COOKIE_SECONDS, httponly=True, samesite="strict", secure=secure)
-        return answer
+        response.set_cookie(COOKIE, key_text, max_age=COOKIE_SECONDS, httponly=True, samesite="strict", secure=secure)
+        return response
 
     @app.post("/console/logout", **hidden)
     def logout() -> Response:
-        answer = RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(COOKIE)
-        return answer
+        response = RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
+        response.delete_cookie(COOKIE)
+        return response
 
 
 def _detect(home: Home, name: str, content: bytes) -> dict[str, Any]:
@@ -276,8 +276,8 @@ def _waveform(mono: np.ndarray, rate: int, beats: list[float]) -> str:
     extremes = [(float(piece.max(initial=0.0)) / top, float(piece.min(initial=0.0)) / top) for piece in pieces]
     step = width / max(len(pieces), 1)
     bars = "".join(
-        f"M{place * step:.1f} {height / 2 * (1 - most):.1f}V{height / 2 * (1 - least) + 0.5:.1f}"
-        for place, (most, least) in enumerate(extremes)
+        f"M{place * step:.1f} {height / 2 * (1 - high):.1f}V{height / 2 * (1 - low) + 0.5:.1f}"
+        for place, (high, low) in enumerate(extremes)
     )
     seconds = max(len(mono) / rate, 1e-9)
     marks = "".join(f"M{at / seconds * width:.1f} 0V{height}" for at in beats)

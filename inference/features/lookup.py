@@ -112,7 +112,9 @@ class OnlineFeatures:
                 unchecked = [
                     place - start for place in fetched[bisect_left(fetched, start) : bisect_left(fetched, stop)]
                 ]
-            blocks.append(decode(packed_rows[start:stop], lookup.schema, plan.older[number], unchecked=unchecked))
+            blocks.append(
+                decode(packed_rows[start:stop], lookup.schema, plan.older_schemas[number], unchecked=unchecked)
+            )
             start = stop
         if fetched is not None:
             self._row_cache.keep(plan.lookups, entities, packed_rows, fetched)

@@ -54,7 +54,7 @@ class Plan:
             )
             for view in service.views
         ]
-        self.number = {view.name: number for number, view in enumerate(service.views)}
+        self.view_index = {view.name: number for number, view in enumerate(service.views)}
         self.stored = {
             f"{view.name}__{column[0]}": (number, column[0])
             for number, view in enumerate(service.views)
@@ -65,8 +65,8 @@ class Plan:
         self.defaults = declared | dict(defaults)
         self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMERIC_TYPES)
         self.names = dict(service.features)
-        known = KnownSchemas(server, service.project)
-        self.older = [known.of(view.name) for view in service.views]
+        known_schemas = KnownSchemas(server, service.project)
+        self.older_schemas = [known_schemas.of(view.name) for view in service.views]
         self._matrices: dict[tuple[str, ...], Matrix] = {}
 
     def entities(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[list[bytes]], list[np.ndarray | None]]:

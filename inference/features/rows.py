@@ -18,7 +18,7 @@ from inference.features.plan import Plan
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Lazy(Mapping[str, Any]):
+class LazyMapping(Mapping[str, Any]):
     """A mapping whose values are made on access."""
 
     def __init__(self, names: Mapping[str, Any], make: Callable[[str], Any]) -> None:
@@ -76,22 +76,22 @@ class OnlineRows:
     @property
     def columns(self) -> Mapping[str, np.ndarray]:
         """``view__feature`` → (n,) numpy array."""
-        return Lazy(self._plan.names, lambda name: self._column(name)[0])
+        return LazyMapping(self._plan.names, lambda name: self._column(name)[0])
 
     @property
     def missing(self) -> Mapping[str, np.ndarray]:
         """``view__feature`` → (n,) bool."""
-        return Lazy(self._plan.names, lambda name: self._column(name)[1])
+        return LazyMapping(self._plan.names, lambda name: self._column(name)[1])
 
     @property
     def values(self) -> Mapping[str, list[Any]]:
         """``view__feature`` → n Python values."""
-        return Lazy(self._plan.names, self._python_values)
+        return LazyMapping(self._plan.names, self._python_values)
 
     @property
     def event_times(self) -> Mapping[str, np.ndarray]:
         """View → (n,) seconds since 1970 UTC."""
-        return Lazy(self._plan.number, self._event_time)
+        return LazyMapping(self._plan.view_index, self._event_time)
 
     def __len__(self) -> int:
         return self.length
@@ -248,7 +248,7 @@ class OnlineRows:
         return _to_datetimes if column.element == "UnixTimestamp" else None
 
     def _event_time(self, view: str) -> np.ndarray:
-        number = self._plan.number[view]
+        number = self._plan.view_index[view]
         event, places = self._blocks[number].event, self._places[self._plan.lookups[number].group]
         times = np.where(event == UNKNOWN_TIME, np.nan, event / 1e6)
         if places is None:

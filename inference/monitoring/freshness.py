@@ -55,11 +55,11 @@ class FreshnessCollector:
         age = GaugeMetricFamily("refrain_feature_age_seconds", "Since the newest event of a view", labels=["view"])
         written = GaugeMetricFamily("refrain_feature_written_seconds", "Since a view was last written", labels=["view"])
         rows = CounterMetricFamily("refrain_feature_rows_written", "Rows written of a view", labels=["view"])
-        for item in views:
-            if item.newest_event is not None and item.written_at is not None:
-                age.add_metric([item.view], now - item.newest_event)
-                written.add_metric([item.view], wall - item.written_at)
-                rows.add_metric([item.view], item.rows_written)
+        for view in views:
+            if view.newest_event is not None and view.written_at is not None:
+                age.add_metric([view.view], now - view.newest_event)
+                written.add_metric([view.view], wall - view.written_at)
+                rows.add_metric([view.view], view.rows_written)
         yield from (age, written, rows)
         yield GaugeMetricFamily("refrain_online_store_up", "Whether the online store answers", value=is_up)
 
@@ -72,16 +72,16 @@ def table(views: list[Freshness], now: float, wall: float) -> list[str]:
         now: current time in seconds since 1970, for the age of events.
         wall: system time in seconds since 1970, for the time since the last write.
     """
-    ordered = sorted(views, key=lambda item: -(item.age(now) or float("inf")))
-    width = max((len(item.view) for item in ordered), default=4)
+    ordered = sorted(views, key=lambda view: -(view.age(now) or float("inf")))
+    width = max((len(view.view) for view in ordered), default=4)
     lines = [f"{'view':{width}}  {'newest event (UTC)':20} {'age':>10} {'written':>12} {'rows':>12}"]
-    for item in ordered:
-        if item.newest_event is None or item.written_at is None:
-            lines.append(f"{item.view:{width}}  {'never':20} {'':>10} {'':>12} {0:>12}")
+    for view in ordered:
+        if view.newest_event is None or view.written_at is None:
+            lines.append(f"{view.view:{width}}  {'never':20} {'':>10} {'':>12} {0:>12}")
             continue
-        newest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(item.newest_event))
-        age, written = span(now - item.newest_event), f"{span(wall - item.written_at)} ago"
-        lines.append(f"{item.view:{width}}  {newest:20} {age:>10} {written:>12} {item.rows_written:>12,}")
+        newest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(view.newest_event))
+        age, written = span(now - view.newest_event), f"{span(wall - view.written_at)} ago"
+        lines.append(f"{view.view:{width}}  {newest:20} {age:>10} {written:>12} {view.rows_written:>12,}")
     return lines
 
 

@@ -129,14 +129,16 @@ def watch(
         now: end of the newest period; the current time if None.
     """
     now = now or datetime.now(UTC)
-    begins, before = now - timedelta(days=days), now - timedelta(days=days + reference)
+    period_start, reference_start = now - timedelta(days=days), now - timedelta(days=days + reference)
     answers, latency = [], {}
     for family in flat.families(home):
-        rows = flat.predictions(home, family, before).filter(pl.col("at") <= now)
-        answers.append(_compare(family, rows, begins, "at", _NOT_COMPARED, f"the {reference:g} days before"))
+        rows = flat.predictions(home, family, reference_start).filter(pl.col("at") <= now)
+        answers.append(_compare(family, rows, period_start, "at", _NOT_COMPARED, f"the {reference:g} days before"))
         if family == "recommendations" and "milliseconds" in rows.columns:
             latency = _latency(rows, goal)
-    services = [_compare_service(home, name, begins, before, now, reference) for name in _logged_services(home)]
+    services = [
+        _compare_service(home, name, period_start, reference_start, now, reference) for name in _logged_services(home)
+    ]
     try:
         view_freshness: list[Freshness] | None = FreshnessReader(home).read()
     except StoreError:
@@ -147,7 +149,7 @@ def watch(
         reference=reference,
         answers=answers,
         services=[comparison for comparison in services if comparison is not None],
-        quality=_quality(home, before, now),
+        quality=_quality(home, reference_start, now),
         latency=latency,
         freshness=view_freshness,
         goal=goal,
@@ -159,31 +161,33 @@ def _logged_services(home: Home) -> list[str]:
 
 
 def _compare_service(
-    home: Home, name: str, begins: datetime, before: datetime, now: datetime, reference: float
+    home: Home, name: str, period_start: datetime, reference_start: datetime, now: datetime, reference: float
 ) -> Comparison | None:
     try:
         service = load_service(home, name)
-        rows = lookups.served(home, service, before, 2 * MAX_ROWS).filter(pl.col("event_timestamp") <= now)
+        rows = lookups.served(home, service, reference_start, 2 * MAX_ROWS).filter(pl.col("event_timestamp") <= now)
     except (UnknownService, StoreError):
         return None
     feature_names = [feature for feature, _ in service.features]
     observed = rows.select("event_timestamp", *feature_names)
     baseline = f"the {reference:g} days before"
-    if observed.filter(pl.col("event_timestamp") < begins).height < MIN_ROWS:
+    if observed.filter(pl.col("event_timestamp") < period_start).height < MIN_ROWS:
         trained_on, trained = lookups.trained_on(home, service)
         if trained is not None:
             baseline = f"training set {trained_on}"
-            past = trained.select(feature_names).tail(MAX_ROWS).with_columns(event_timestamp=pl.lit(before))
-            observed = pl.concat([observed.filter(pl.col("event_timestamp") >= begins), past], how="diagonal_relaxed")
-    return _compare(name, observed, begins, "event_timestamp", {"event_timestamp"}, baseline)
+            past = trained.select(feature_names).tail(MAX_ROWS).with_columns(event_timestamp=pl.lit(reference_start))
+            observed = pl.concat(
+                [observed.filter(pl.col("event_timestamp") >= period_start), past], how="diagonal_relaxed"
+            )
+    return _compare(name, observed, period_start, "event_timestamp", {"event_timestamp"}, baseline)
 
 
 def _compare(
-    name: str, rows: pl.DataFrame, begins: datetime, time_column: str, skipped: set[str], baseline: str
+    name: str, rows: pl.DataFrame, period_start: datetime, time_column: str, skipped: set[str], baseline: str
 ) -> Comparison:
     before, after = (
-        rows.filter(pl.col(time_column) < begins).tail(MAX_ROWS),
-        rows.filter(pl.col(time_column) >= begins).tail(MAX_ROWS),
+        rows.filter(pl.col(time_column) < period_start).tail(MAX_ROWS),
+        rows.filter(pl.col(time_column) >= period_start).tail(MAX_ROWS),
     )
     if before.height < MIN_ROWS or after.height < MIN_ROWS:
         return Comparison(name, "", before.height, after.height)
@@ -194,13 +198,13 @@ def _compare(
         values_before, values_after = before[column], after[column]
         drifts.append(drift.compare(column, values_before.to_list(), values_after.to_list()))
         if rows.schema[column].is_numeric():
-            samples[column] = (_numbers(values_before), _numbers(values_after))
+            samples[column] = (_to_floats(values_before), _to_floats(values_after))
     rank = {verdict: place for place, verdict in enumerate(reversed(drift.VERDICTS))}
     drifts.sort(key=lambda column_drift: (rank[column_drift.verdict], -column_drift.psi))
     return Comparison(name, baseline, before.height, after.height, drifts, samples)
 
 
-def _numbers(values: pl.Series) -> np.ndarray:
+def _to_floats(values: pl.Series) -> np.ndarray:
     return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
@@ -221,13 +225,13 @@ def _quality(home: Home, since: datetime, now: datetime) -> list[Quality]:
     except (InputError, StoreError):
         return []
     rows = rows.filter(pl.col("event_timestamp").is_between(since, now))
-    settled = pl.col("event_timestamp") <= now - timedelta(hours=1)
+    is_settled = pl.col("event_timestamp") <= now - timedelta(hours=1)
     quality = []
     for (day, model), day_rows in rows.group_by(
         pl.col("event_timestamp").dt.date().alias("day"), "model", maintain_order=True
     ):
-        settled_rows = day_rows.filter(settled)
-        open_answers = day_rows.filter(~settled)["answer_id"].n_unique()
+        settled_rows = day_rows.filter(is_settled)
+        open_answers = day_rows.filter(~is_settled)["answer_id"].n_unique()
         rewards = settled_rows["reward"].to_numpy()
         answer_ndcgs = [
             _ndcg(answer_rows["reward"].to_numpy()) for _, answer_rows in settled_rows.group_by("answer_id")

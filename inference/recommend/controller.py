@@ -22,12 +22,12 @@ import numpy as np
 
 GOAL = 0.1
 """Goal for p99 in seconds."""
-ROOM = 0.6
+CALM_SHARE = 0.6
 """Share of the goal below which a better level is tried."""
 MIN_ANSWERS, LOOKBACK_S = 20, 10.0
 """Minimum number of answers for a decision, and the longest time in seconds to look back for them."""
 PATIENCE, MAX_PATIENCE = 3, 96
-"""Seconds below ``ROOM`` before a better level is tried, and the most that this grows to."""
+"""Seconds below ``CALM_SHARE`` before a better level is tried, and the most that this grows to."""
 MAX_TIMES = 2_000
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MIN_TURNS, MAX_TURNS = max(CORES, 2), 32
@@ -69,11 +69,11 @@ class Controller:
     def __init__(self, goal: float = GOAL, clock: Callable[[], float] = time.monotonic) -> None:
         self.goal, self._clock = goal, clock
         self._times: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)
-        self._works: deque[tuple[float, float]] = deque(maxlen=100)
+        self._work_times: deque[tuple[float, float]] = deque(maxlen=100)
         self._lock = threading.Lock()
         self._next = clock() + 1.0
-        self._room, self._patience = 0, PATIENCE
-        self._tried = self._changed = -1e9
+        self._calm_s, self._patience = 0, PATIENCE
+        self._last_try = self._changed_at = -1e9
         self.level = 0
         self.turns = MIN_TURNS
         """Number of answers to compute at once."""
@@ -85,9 +85,9 @@ class Controller:
         """Budget of the current level."""
         return LEVELS[self.level]
 
-    def worked(self, seconds: float, busy: float) -> None:
+    def observe_work(self, seconds: float, cpu_seconds: float) -> None:
         """Record the wall time and the CPU time of one computed answer, both in seconds."""
-        self._works.append((seconds, busy))
+        self._work_times.append((seconds, cpu_seconds))
 
     def observe(self, seconds: float) -> None:
         """Record the total response time of one answer in seconds; decide once a second."""
@@ -109,18 +109,18 @@ class Controller:
         self.p99 = float(np.percentile(times_s, 99))
         if self.p99 > self.goal:
             if self.level < len(LEVELS) - 1:
-                if now - self._tried < 2 * PATIENCE:  # the better level was too much, again
+                if now - self._last_try < 2 * PATIENCE:  # the better level was too much, again
                     self._patience = min(2 * self._patience, MAX_PATIENCE)
                 self.level += 1
-                self._changed = now
-            self._room = 0
-        elif self.p99 < ROOM * self.goal and self.level:
-            self._room += 1
-            if self._room >= self._patience:
+                self._changed_at = now
+            self._calm_s = 0
+        elif self.p99 < CALM_SHARE * self.goal and self.level:
+            self._calm_s += 1
+            if self._calm_s >= self._patience:
                 self.level -= 1
-                self._room, self._tried, self._changed = 0, now, now
+                self._calm_s, self._last_try, self._changed_at = 0, now, now
         else:
-            self._room = 0
+            self._calm_s = 0
             if not self.level:
                 self._patience = PATIENCE
 
@@ -130,17 +130,17 @@ class Controller:
         recent = [seconds for at, seconds in times if at > now - 1.0]
         if len(recent) >= MIN_ANSWERS:
             return recent
-        since = max(self._changed, now - LOOKBACK_S)
+        since = max(self._changed_at, now - LOOKBACK_S)
         return [seconds for at, seconds in times if at > since]
 
     def _choose_turns(self) -> None:
         """Allow more turns if answers mostly wait for I/O, fewer if they only compete for the processor."""
-        works = list(self._works)
-        self._works.clear()
-        if len(works) < MIN_ANSWERS // 2:
+        work_times = list(self._work_times)
+        self._work_times.clear()
+        if len(work_times) < MIN_ANSWERS // 2:
             return
-        seconds, busy = np.median(works, axis=0)
-        if seconds > 3 * self.turns * busy:
+        seconds, cpu_seconds = np.median(work_times, axis=0)
+        if seconds > 3 * self.turns * cpu_seconds:
             self.turns = min(2 * self.turns, MAX_TURNS)
-        elif seconds < 1.5 * self.turns * busy:
+        elif seconds < 1.5 * self.turns * cpu_seconds:
             self.turns = max(self.turns // 2, MIN_TURNS)

@@ -14,20 +14,20 @@ SMOOTHING = 0.01
 """Share of the target distribution mixed into a list's genre shares, so that the divergence stays finite."""
 
 
-def capped(order: np.ndarray, artists: np.ndarray, count: int, most: int) -> np.ndarray:
-    """Take the first ``count`` rows with at most ``most`` by each artist; fill up with surplus rows in their order.
+def limit_per_artist(order: np.ndarray, artists: np.ndarray, count: int, max_per_artist: int) -> np.ndarray:
+    """Take the first ``count`` rows with at most ``max_per_artist`` each; fill up with surplus rows in their order.
 
     Args:
         order: (n,) rows, best first.
         artists: (rows,) number of each row's artist, -1 if unknown. Unknown artists are not limited.
         count: number of rows.
-        most: maximum number of rows by one artist.
+        max_per_artist: maximum number of rows by one artist.
     """
     by_artist: dict[int, int] = {}
     kept, surplus = [], []
     for row in order.tolist():
         artist = int(artists[row])
-        if artist >= 0 and by_artist.get(artist, 0) >= most:
+        if artist >= 0 and by_artist.get(artist, 0) >= max_per_artist:
             surplus.append(row)
             continue
         by_artist[artist] = by_artist.get(artist, 0) + 1

@@ -37,7 +37,7 @@ RIGHTS_UNCHECKED = "the online store does not answer: rights and explicit tracks
 REASON_HISTORY = 60
 """Number of most recent tracks of a history that a reason may name."""
 CACHED_VIEWS = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
-"""Views whose rows may come from the row cache for ``filter.SECONDS``. Features of listeners are always looked up."""
+"""Views whose rows may come from the row cache for ``filter.MAX_AGE_S``. Features of listeners are always looked up."""
 
 SOURCES_OF: dict[str, tuple[str, ...]] = {
     "collaborative": ("taste", "similar"),
@@ -86,7 +86,7 @@ class RecommendationEngine:
         self.catalogue = Catalogue(bundle)
         extra = bundle.manifest["extra"]
         self._platform = home.tenant
-        cache_seconds = dict.fromkeys(CACHED_VIEWS, filters.SECONDS)
+        cache_seconds = dict.fromkeys(CACHED_VIEWS, filters.MAX_AGE_S)
         self._fits = {"taste": int(extra["taste_fit"]), "content": int(extra["content_fit"])}
         self._weights: dict[str, dict[str, float]] = extra["weights"]
         self._cutoff = datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp()
@@ -201,7 +201,7 @@ class RecommendationEngine:
             golden.check(self.bundle, name, ranker.score)
         if not self.recommend("").items:
             raise BundleError(
-                expected=f"tracks for anybody from {self.bundle.name_version}",
+                expected=f"recommendations for an unknown listener from {self.bundle.name_version}",
                 found="none",
                 next_command="python -m training run recommendation",
             )
@@ -284,15 +284,15 @@ class RecommendationEngine:
 
     def _blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> _Ranking:
         """Rank by tracks played with picks and history, by similar content, and by popularity in the segments."""
-        shares = self.catalogue.segments.shares(listener.segments)[pool.places]
+        segment_shares = self.catalogue.segments.shares(listener.segments)[pool.places]
         seeds = np.concatenate([picks, self.catalogue.places(listener.history)])[:MOST_ASKED]
         if not len(seeds):
-            return _Ranking(None, _best_first(shares), None, note)
+            return _Ranking(None, _best_first(segment_shares), None, note)
         profile = content_profile(self.catalogue, listener, seeds)
         content = np.full(len(pool), np.nan)
         if profile is not None:
             content = self.catalogue.vectors("content", pool.places) @ profile
-        scores = blended(evidence(pool.similar, content, shares), self._weights["cold_start"])
+        scores = blended(evidence(pool.similar, content, segment_shares), self._weights["cold_start"])
         return _Ranking(scores, _best_first(scores), None, note)
 
     def _diversify(
@@ -309,13 +309,15 @@ class RecommendationEngine:
                     vectors = self.catalogue.vectors("taste", pool.places[top])
                 top = diversity_of.mmr(top, scores, vectors, count, options.diversity)
             else:
-                heard = [self.catalogue.genres[place] for place in self.catalogue.places(listener.history).tolist()]
-                genres = [self.catalogue.genres[place] for place in pool.places[top].tolist()]
-                likes = diversity_of.genre_shares(heard)
-                top = diversity_of.calibrated(top, scores, genres, likes, count, options.diversity)
+                history_genres = [
+                    self.catalogue.genres[place] for place in self.catalogue.places(listener.history).tolist()
+                ]
+                top_genres = [self.catalogue.genres[place] for place in pool.places[top].tolist()]
+                target_shares = diversity_of.genre_shares(history_genres)
+                top = diversity_of.calibrated(top, scores, top_genres, target_shares, count, options.diversity)
             order = np.concatenate([top, order[diversity_of.RERANK_DEPTH * count :]])
-        most = options.most_by_artist or max(-(-count // 3), 2)
-        return diversity_of.capped(order, self.catalogue.artists[pool.places], count, most)
+        max_per_artist = options.most_by_artist or max(-(-count // 3), 2)
+        return diversity_of.limit_per_artist(order, self.catalogue.artists[pool.places], count, max_per_artist)
 
     def _fill_slots(self, pool: Pool, ranking: _Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
         others = ranking.order[~np.isin(ranking.order, rows)]
@@ -334,9 +336,10 @@ class RecommendationEngine:
             strongest_neighbours(catalogue.similar, seeds, slot_pool.places),
         )
         tracks = [catalogue.track_ids[place] for place in slot_pool.places.tolist()]
-        pairs = [(session, follow_rows), (seeds, similar_rows)]
+        sources_and_rows = [(session, follow_rows), (seeds, similar_rows)]
         cause_tracks = [
-            [None if row is None else catalogue.track_ids[places[row]] for row in rows] for places, rows in pairs
+            [None if row is None else catalogue.track_ids[places[row]] for row in rows]
+            for places, rows in sources_and_rows
         ]
         cause_ids = list(dict.fromkeys(track for causes in cause_tracks for track in causes if track is not None))
         titles, artists, names = self._display_fields([*tracks, *cause_ids], reachable=listener.reachable)

@@ -9,7 +9,7 @@ from inference.features import OnlineFeatures
 from inference.recommend.catalogue import Catalogue
 from transforms.pure.candidates.pool import Pool
 
-SECONDS = 5.0
+MAX_AGE_S = 5.0
 """Seconds for which looked-up features of tracks and artists are reused: a takedown takes effect within this time."""
 
 
@@ -21,7 +21,7 @@ def excluded(
 
 
 class Rights:
-    """Playback rights of tracks from the online store, looked up again after ``SECONDS``.
+    """Playback rights of tracks from the online store, looked up again after ``MAX_AGE_S``.
 
     Args:
         features: lookup of the feature service ``track_rights_v1``.
@@ -47,7 +47,7 @@ class Rights:
             OnlineUnavailable: the online store does not answer.
         """
         places = pool.places
-        self._look_up(places[time.monotonic() - self._checked_at[places] > SECONDS])
+        self._look_up(places[time.monotonic() - self._checked_at[places] > MAX_AGE_S])
         keep = self._available[places]
         if not explicit:
             keep &= ~self._explicit[places]

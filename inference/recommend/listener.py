@@ -80,11 +80,11 @@ def look_up_listener(
     plays = values["user_session__last_tracks_1d"][0] or []
     times = values["user_session__last_tracks_times_1d"][0]
     session = tuple(_recent_plays(plays, [] if times is None else list(times), now))
-    heard = values["user_history__track_ids"][0] or []
-    where = country or values["user_profile__country"][0]
-    segment_names = segments(where, values["user_profile__birth_year"][0])
-    newest = [times[0] for times in rows.event_times.values() if times[0] == times[0]]
-    history = tuple(dict.fromkeys([*session, *heard]))
+    history_tracks = values["user_history__track_ids"][0] or []
+    current_country = country or values["user_profile__country"][0]
+    segment_names = segments(current_country, values["user_profile__birth_year"][0])
+    event_times = [times[0] for times in rows.event_times.values() if times[0] == times[0]]
+    history = tuple(dict.fromkeys([*session, *history_tracks]))
     return Listener(
         user_id,
         vectors["taste"],
@@ -92,9 +92,9 @@ def look_up_listener(
         history,
         session,
         segment_names,
-        where,
+        current_country,
         tuple(notes),
-        max(newest, default=float("nan")),
+        max(event_times, default=float("nan")),
     )
 
 

@@ -92,17 +92,17 @@ def test_turns_follow_what_answers_wait_for() -> None:
     controller = service.controller
     for _ in range(8):  # 200 ms for 5 ms of work: they wait for something
         for _ in range(20):
-            controller.worked(0.2, 0.005)
+            controller.observe_work(0.2, 0.005)
         service.run(1)
     assert controller.turns == 16  # at 16 together, 5 ms of work each is most of 200 ms
     for _ in range(8):  # a core each: they only disturb each other
         for _ in range(20):
-            controller.worked(0.005 * controller.turns, 0.005)
+            controller.observe_work(0.005 * controller.turns, 0.005)
         service.run(1)
     assert controller.turns == MIN_TURNS
     for _ in range(10):
         for _ in range(20):
-            controller.worked(5.0, 0.001)
+            controller.observe_work(5.0, 0.001)
         service.run(1)
     assert controller.turns == MAX_TURNS
 

@@ -141,7 +141,7 @@ def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 3
     answers = [client.post("/v1/recommendations", json=ASK, headers=quota) for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 200, 429]
-    assert "a day" in answers[-1].json()["detail"]
+    assert "daily quota" in answers[-1].json()["detail"]
     text = client.get("/metrics", headers=_key(own_world, "predict")).text
     assert 'refrain_refusals_total{reason="rate"} 2.0' in text
     assert 'refrain_refusals_total{reason="quota"} 1.0' in text
