@@ -41,12 +41,12 @@ from feature_repo.stores import redis_server
 WARM = 100
 GOALS = {"p50": "<= 10", "p99": "<= 25"}
 STAGES = {
-    "_who": "listener",
-    "_candidates": "retrieve and filter",
-    "_order": "features and rank",
-    "_diversified": "diversify",
-    "_slots": "explore",
-    "_explained": "explain",
+    "_look_up": "listener",
+    "_find_candidates": "retrieve and filter",
+    "_rank": "features and rank",
+    "_diversify": "diversify",
+    "_fill_slots": "explore",
+    "_explain": "explain",
 }
 WORLD = """
 import warnings; warnings.simplefilter("ignore")
@@ -98,13 +98,13 @@ def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]]
 
     engine = RealTimeRecommendationModel.load("recommendation", home)
     told, sizes = timed(engine), []
-    order = engine._order
+    order = engine._rank
 
     def counted(listener: Any, strategy: Any, pool: Any, *more: Any) -> Any:
         sizes.append(len(pool))
         return order(listener, strategy, pool, *more)
 
-    engine._order = counted  # type: ignore[method-assign]
+    engine._rank = counted  # type: ignore[method-assign]
     moment = engine._cutoff  # the end of the data
     rng = np.random.default_rng(0)
     total = []

@@ -1,4 +1,4 @@
-"""Questions to a model, and what it answered when it was trained: asked again before it serves."""
+"""Golden answers: inputs of a model with its outputs in training, checked again before the model serves."""
 
 import io
 from collections.abc import Callable
@@ -11,25 +11,25 @@ from feature_repo.errors import BundleError
 TOLERANCE = 1e-3
 
 
-def check(bundle: Bundle, name: str, answer: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Ask a model of a bundle what it was asked in training; a bundle without such questions passes.
+def check(bundle: Bundle, name: str, predict: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Check that a model of a bundle answers as in training. A bundle without ``golden.npz`` passes.
 
     Args:
-        bundle: that may hold ``golden.npz``.
-        name: of the model in it.
-        answer: (n, d) float32 → (n,) or (n, k).
+        bundle: bundle of the model.
+        name: name of the model in the bundle.
+        predict: function of the model, (n, d) float32 → (n,) or (n, k).
 
     Raises:
-        BundleError: it answers otherwise.
+        BundleError: the outputs differ from those in training.
     """
     if GOLDEN not in bundle.manifest["files"]:
         return
-    with np.load(io.BytesIO(bundle.read(GOLDEN)), allow_pickle=False) as told:
-        asked, expected = told[f"{name}__inputs"], told[f"{name}__outputs"]
-    found = answer(asked)
-    if found.shape != expected.shape or not np.allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE):
+    with np.load(io.BytesIO(bundle.read(GOLDEN)), allow_pickle=False) as golden:
+        inputs, expected = golden[f"{name}__inputs"], golden[f"{name}__outputs"]
+    outputs = predict(inputs)
+    if outputs.shape != expected.shape or not np.allclose(outputs, expected, atol=TOLERANCE, rtol=TOLERANCE):
         raise BundleError(
-            expected=f"of {name} in {bundle.name_version} the answers that it gave when it was trained",
-            found="others, with the ONNX runtime that is installed here",
+            expected=f"{name} in {bundle.name_version} to answer as in training",
+            found="different answers with the installed ONNX Runtime",
             next_command=f"python -m training run {bundle.manifest['name']}",
         )

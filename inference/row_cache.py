@@ -1,4 +1,4 @@
-"""Rows of some views that a process may answer from memory for seconds, so that Redis is asked for the rest alone."""
+"""Caches packed values of some views in memory for seconds, so that Redis is asked only for the other rows."""
 
 import math
 import time
@@ -8,35 +8,35 @@ from typing import Protocol
 from feature_repo.manifest import View
 from feature_repo.packed.server import Server, get
 
-MOST_HELD = 500_000
-"""Rows of a view that are held, about 300 bytes each."""
+MAX_ROWS = 500_000
+"""Maximum number of cached rows per view, about 300 bytes each."""
 Rows = dict[bytes, bytes | None]
 
 
-class Wanted(Protocol):
-    """What is looked up of one view: its entities are those of a group of join keys."""
+class ViewLookup(Protocol):
+    """The lookup of one view. Its entities are those of a group of join keys."""
 
     @property
     def view(self) -> View:
-        """Which."""
+        """The view."""
         ...
 
     @property
     def group(self) -> int:
-        """Number of its join keys among those asked about."""
+        """Index of the view's group of join keys among the groups of the request."""
         ...
 
     @property
     def prefix(self) -> bytes:
-        """Of its keys in Redis."""
+        """Prefix of the view's keys in Redis."""
         ...
 
 
-class HeldRows:
-    """Safe to share between threads: at worst two of them look the same row up.
+class RowCache:
+    """Caches rows by view. Safe to share between threads: at worst two of them look up the same row.
 
     Args:
-        seconds: view → for how long its rows hold; those of views that are not named never do.
+        seconds: view → seconds for which its rows stay valid. Views that are not named are not cached.
     """
 
     def __init__(self, seconds: Mapping[str, float]) -> None:
@@ -47,60 +47,63 @@ class HeldRows:
         return bool(self._seconds)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Empty the cache."""
         self._views = {}
 
     def get(
-        self, server: Server, lookups: Sequence[Wanted], entities: Sequence[Sequence[bytes]]
+        self, server: Server, lookups: Sequence[ViewLookup], entities: Sequence[Sequence[bytes]]
     ) -> tuple[list[bytes | None], list[int]]:
-        """Rows of all views, one view after the other, and the places of those that are not from memory, in order.
+        """Get the packed rows of all views from memory or Redis.
+
+        Returns:
+            The rows, one view after the other, and the ascending positions of those that were fetched from Redis.
 
         Raises:
-            OnlineUnavailable: the server does not answer.
+            OnlineUnavailable: Redis does not answer.
         """
         now, start = time.monotonic(), 0
-        found: list[bytes | None] = []
-        asked: list[int] = []
-        names: list[bytes] = []
+        packed_rows: list[bytes | None] = []
+        fetched: list[int] = []
+        redis_keys: list[bytes] = []
         for lookup in lookups:
-            mine = entities[lookup.group]
-            held = self._of(lookup.view.name, now)
-            rows = [None] * len(mine) if held is None else list(map(held.get, mine))
+            view_entities = entities[lookup.group]
+            cached = self._cached_view(lookup.view.name, now)
+            rows = [None] * len(view_entities) if cached is None else list(map(cached.get, view_entities))
             if None in rows:
-                gone = [place for place, row in enumerate(rows) if row is None]
-                asked += [start + place for place in gone]
-                names += [lookup.prefix + mine[place] for place in gone]
-            found += rows
-            start += len(mine)
-        for place, value in zip(asked, get(server, names), strict=True):
-            found[place] = value
-        return found, asked
+                misses = [place for place, row in enumerate(rows) if row is None]
+                fetched += [start + place for place in misses]
+                redis_keys += [lookup.prefix + view_entities[place] for place in misses]
+            packed_rows += rows
+            start += len(view_entities)
+        for place, value in zip(fetched, get(server, redis_keys), strict=True):
+            packed_rows[place] = value
+        return packed_rows, fetched
 
     def keep(
         self,
-        lookups: Sequence[Wanted],
+        lookups: Sequence[ViewLookup],
         entities: Sequence[Sequence[bytes]],
-        found: Sequence[bytes | None],
-        asked: Sequence[int],
+        packed_rows: Sequence[bytes | None],
+        fetched: Sequence[int],
     ) -> None:
-        """Hold what ``get`` looked up, once it was found to be sound."""
+        """Cache the rows that ``get`` fetched, after they were checked."""
         start, place = 0, 0
         for lookup in lookups:
-            mine = entities[lookup.group]
-            held = self._views.get(lookup.view.name, (None, 0.0))[0]
-            while place < len(asked) and asked[place] < start + len(mine):
-                if held is not None:
-                    held[mine[asked[place] - start]] = found[asked[place]]
+            view_entities = entities[lookup.group]
+            cached = self._views.get(lookup.view.name, (None, 0.0))[0]
+            while place < len(fetched) and fetched[place] < start + len(view_entities):
+                if cached is not None:
+                    cached[view_entities[fetched[place] - start]] = packed_rows[fetched[place]]
                 place += 1
-            start += len(mine)
+            start += len(view_entities)
 
-    def _of(self, view: str, now: float) -> Rows | None:
-        """What is held of a view, emptied when its time is over; None if nothing of it may be."""
-        seconds = self._seconds.get(view)
-        if seconds is None:
+    def _cached_view(self, view: str, now: float) -> Rows | None:
+        """Return the cached rows of a view, emptied when they expire; None if the view is not cached."""
+        max_age_s = self._seconds.get(view)
+        if max_age_s is None:
             return None
-        held, since = self._views.get(view, ({}, -math.inf))
-        if now - since > seconds or len(held) > MOST_HELD:
-            held = {}
-            self._views[view] = (held, now)
-        return held
+        cached, filled_at = self._views.get(view, ({}, -math.inf))
+        if now - filled_at > max_age_s or len(cached) > MAX_ROWS:
+            cached = {}
+            self._views[view] = (cached, now)
+        return cached

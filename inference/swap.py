@@ -1,7 +1,7 @@
-"""What serves a champion, and its successor as soon as one is promoted: loaded beside it, tried, then swapped in.
+"""Hot swap of champions: a newly promoted version is loaded beside the old one, tried out, then swapped in.
 
-A request holds on to what it began with, so that none is lost. What cannot be loaded, or fails its trial, is told and
-left out; the champion before it goes on.
+A request keeps the version that it began with, so no request is lost. A version that cannot be loaded or fails its
+trial is logged and refused; the previous champion keeps serving.
 """
 
 import logging
@@ -17,37 +17,37 @@ from feature_repo.home import Home
 from inference.ticker import Ticker
 
 T = TypeVar("T")
-SECONDS = 2.0
-"""Between two looks at what is promoted."""
+POLL_SECONDS = 2.0
+"""Seconds between two checks for promotions."""
 _log = logging.getLogger("refrain.swap")
 
 
 @dataclass(frozen=True)
 class Swap:
-    """What became of one promotion.
+    """The outcome of one promotion.
 
     Attributes:
-        at: when.
-        taken: whether it serves now.
-        reason: why not; empty if it does.
+        at: time of the outcome.
+        accepted: whether the promoted version serves now.
+        reason: why the version was refused; empty if it was accepted.
     """
 
     at: datetime
-    taken: bool
+    accepted: bool
     reason: str = ""
 
 
 class Live(Generic[T]):
-    """One thing that serves, of one or several models. Safe to share between threads.
+    """One serving object made of one or several models, replaced on promotion. Safe to share between threads.
 
     Args:
-        load: makes it, from what is promoted now.
-        models: names whose promotion matters; a version that is named (``recommendation:3``) never changes.
+        load: makes the object from the current champions.
+        models: names of the models whose promotions count. A fixed version (``recommendation:3``) never changes.
         home: the data folder.
-        try_out: asks something of it before it serves; raises if the answer is none.
+        try_out: tests a new object before it serves; raises if it fails.
 
     Attributes:
-        swaps: what became of promotions since it was first loaded, the newest last.
+        swaps: outcomes of the promotions since the first load, newest last.
     """
 
     def __init__(
@@ -68,84 +68,86 @@ class Live(Generic[T]):
 
     @property
     def loaded(self) -> T | None:
-        """What serves; None if nobody asked yet."""
+        """The serving object; None if it was never requested."""
         return self._loaded
 
     def get(self) -> T:
-        """What serves; loaded if nobody asked before.
+        """Return the serving object; the first call loads it.
 
         Raises:
-            RefrainError: it cannot be loaded.
+            RefrainError: a bundle cannot be loaded.
         """
-        found = self._loaded
-        if found is not None:
-            return found
+        loaded = self._loaded
+        if loaded is not None:
+            return loaded
         with self._lock:
             if self._loaded is None:
-                promoted = self._now()
+                promoted = self._read_aliases()
                 self._loaded, self._promoted = self._load(), promoted
             return self._loaded
 
     def refresh(self) -> Swap | None:
-        """Take over what was promoted since; None if that is nothing."""
-        if self._loaded is None or self._now() == self._promoted:
+        """Swap in a newly promoted version and return the outcome; None if nothing was promoted."""
+        if self._loaded is None or self._read_aliases() == self._promoted:
             return None
         with self._lock:
-            promoted = self._now()
+            promoted = self._read_aliases()
             if promoted == self._promoted:
                 return None
             try:
                 successor = self._load()
                 self._try_out(successor)
-            except Exception as error:  # whatever a damaged model does, the one before it serves
+            except Exception as error:  # whatever a damaged model raises, the previous one serves
                 reason = f"{type(error).__name__}: {error}"
                 _log.warning("not taken over: %s", reason)
-                swap = Swap(datetime.now(UTC), taken=False, reason=reason)
+                swap = Swap(datetime.now(UTC), accepted=False, reason=reason)
             else:
                 self._loaded = successor
-                swap = Swap(datetime.now(UTC), taken=True)
+                swap = Swap(datetime.now(UTC), accepted=True)
             self._promoted = promoted
             self.swaps = [*self.swaps[-19:], swap]
             return swap
 
-    def _now(self) -> tuple[bytes, ...]:
+    def _read_aliases(self) -> tuple[bytes, ...]:
         return tuple(file.read_bytes() if file.is_file() else b"" for file in self._files)
 
 
 class Watcher:
-    """A thread that looks for promotions; ``close`` ends it.
+    """A thread that checks for promotions; ``close`` ends it.
 
     Args:
-        lives: what serves, by name.
-        told: called with the name and what became of a promotion.
-        seconds: between two looks.
+        lives: name → serving object.
+        on_swap: called with the name and the outcome of each promotion.
+        seconds: time between two checks.
     """
 
-    def __init__(self, lives: dict[str, Live], told: Callable[[str, Swap], None], seconds: float = SECONDS) -> None:
-        self._lives, self._told = lives, told
-        self._ticker = Ticker("swap", seconds, self._looked)
+    def __init__(
+        self, lives: dict[str, Live], on_swap: Callable[[str, Swap], None], seconds: float = POLL_SECONDS
+    ) -> None:
+        self._lives, self._on_swap = lives, on_swap
+        self._ticker = Ticker("swap", seconds, self._timed_refresh)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._ticker.start()
 
     def close(self) -> None:
-        """End."""
+        """End the thread."""
         self._ticker.close()
 
-    def look(self) -> None:
-        """Once, now."""
+    def refresh_all(self) -> None:
+        """Check all serving objects for promotions once, now."""
         for name, live in list(self._lives.items()):
             try:
                 swap = live.refresh()
-            except OSError as error:  # the folder cannot be read: look again later
+            except OSError as error:  # the folder cannot be read: try again later
                 _log.warning("%s: %s", name, error)
                 continue
             if swap:
-                self._told(name, swap)
+                self._on_swap(name, swap)
 
-    def _looked(self) -> float:
-        """Look; a model that takes long to load must not keep a core busy."""
+    def _timed_refresh(self) -> float:
+        """Refresh and return seconds to pause: a model that loads slowly must not keep a core busy."""
         started = time.monotonic()
-        self.look()
+        self.refresh_all()
         return min(time.monotonic() - started, 30.0)

@@ -1,1 +1,1 @@
-"""HTTP: routes that call the rest of ``inference``; no logic of their own."""
+"""The HTTP API: routes that call the rest of ``inference`` and have no logic of their own."""

@@ -1,6 +1,6 @@
-"""What every request passes before a route sees it: a name, a key, a role, a rate, a size, a time; then it is measured.
+"""Access control before every route: request id, key, role, rate limit, body size and body timeout; then metrics.
 
-Plain ASGI, in one layer: what Starlette's middleware classes would add to each answer is more than the checks take.
+One plain ASGI layer: Starlette's middleware classes would cost each answer more time than the checks themselves.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from inference.security.limits import Limiter
 from inference.security.tokens import TokenVerifier
 
 OPEN, ANYBODY = "open", "anybody"
-"""Routes for all the world, and for every caller who is known."""
+"""Roles of routes that need no key, and of routes that need any valid key."""
 RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/health", OPEN),
     ("*", "/console/login", OPEN),
@@ -45,23 +45,23 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/v1/feedback", SEND_EVENTS),
     ("*", "/console", PREDICT),
 )
-"""Method, start of the path, role; the first that fits counts, and what none fits is for callers who are known."""
+"""Method, start of the path, role. The first rule that matches counts; routes without a rule need any valid key."""
 ANONYMOUS = Caller("anonymous", "anonymous", "default", frozenset(ROLES) - {ADMINISTER}, limits=None)
-"""Whoever asks where no key was ever made; nobody administers without one."""
+"""The caller of requests while no key exists. Administration always needs a key."""
 
-LONGEST_BODY, LONGEST_OF = (
+MAX_BODY_BYTES, MAX_BODY_BYTES_BY_PATH = (
     1 << 20,
     {
         "/v1/audio": audio.LARGEST_BODY,
         "/v1/text": texts.LARGEST_BODY,
-        "/console": audio.LARGEST_BODY + 500_000,  # what a form adds to its file
+        "/console": audio.LARGEST_BODY + 500_000,  # a form is a little larger than its file
     },
 )
-"""Bytes of a body; by start of the path where that differs."""
-SLOWEST_BODY = 10.0
-"""Seconds that a body may take to arrive; a megabyte more gives it one more second."""
-MOST_INSIDE = 256
-"""Requests at once in one process; who comes then is told to come later."""
+"""Maximum bytes of a body, and exceptions by start of the path."""
+BODY_TIMEOUT_S = 10.0
+"""Seconds within which a body must arrive; each megabyte received adds one second."""
+MAX_CONCURRENT = 256
+"""Maximum number of concurrent requests in one process; further requests get status 503."""
 COOKIE = "refrain_key"
 REQUEST_ID = b"x-request-id"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -70,15 +70,15 @@ _log = logging.getLogger("refrain.http")
 
 
 class Access:
-    """Who may come in, and what is written down of it.
+    """Authenticates callers.
 
     Args:
-        ring: the keys.
-        verifier: of tokens; None where there is no identity provider.
-        limiter: of rates and quotas.
-        audit: the record.
-        mode: ``keys`` for callers who are known alone, ``open`` for everybody, ``auto`` for everybody until there is
-            a key or an identity provider.
+        ring: the key ring.
+        verifier: verifier of tokens; None without an identity provider.
+        limiter: limiter of rates and quotas.
+        audit: the audit log.
+        mode: ``keys`` to require a key, ``open`` to require none, ``auto`` to require a key as soon as there is a key
+            or an identity provider.
     """
 
     def __init__(
@@ -86,22 +86,22 @@ class Access:
     ) -> None:
         self.ring, self.verifier, self.limiter, self.audit = ring, verifier, limiter, audit
         self._closed = mode == "keys" or (mode == "auto" and (verifier is not None or bool(ring)))
-        self._may_close = mode == "auto"
+        self._closes_with_keys = mode == "auto"
 
     @property
     def closed(self) -> bool:
-        """Whether a key is needed. What was closed once stays closed, whatever becomes of the file of keys."""
-        if not self._closed and self._may_close and self.ring:
+        """Whether a key is needed. Once closed, access stays closed, even if the file of keys disappears."""
+        if not self._closed and self._closes_with_keys and self.ring:
             self._closed = True
         return self._closed
 
     async def caller(self, headers: dict[bytes, bytes]) -> Caller:
-        """Who asks.
+        """Authenticate the caller of a request.
 
         Raises:
-            Refused: nobody who may come in.
+            Refused: the key or token is missing or invalid.
         """
-        text = shown(headers)
+        text = presented_key(headers)
         if not text:
             if self.closed:
                 raise Refused("no key")
@@ -111,25 +111,25 @@ class Access:
         return self.ring.caller(text)
 
 
-def charge(request: Request, more: int) -> None:
-    """Count a batch as the requests that it holds.
+def charge(request: Request, extra: int) -> None:
+    """Charge a batch to the caller's limits as the number of requests in it.
 
     Args:
-        request: that was let in.
-        more: requests beside the one that it was counted as.
+        request: the HTTP request, which was already counted once.
+        extra: number of further requests to count.
 
     Raises:
-        HTTPException: 429, that is more than the key may ask.
+        HTTPException: 429, the rate limit or quota of the key is exceeded.
     """
     caller, access = request.scope["state"]["caller"], request.app.state.access
-    verdict = access.limiter.take(caller, more)
+    verdict = access.limiter.take(caller, extra)
     if not verdict.allowed:
         wait = {"retry-after": _seconds(verdict.wait)}
-        raise HTTPException(429, f"a batch counts as its {more + 1} requests: more than this key may ask", wait)
+        raise HTTPException(429, f"a batch counts as its {extra + 1} requests: the limit of this key is exceeded", wait)
 
 
-def shown(headers: dict[bytes, bytes]) -> str:
-    """The key that a request shows: ``Authorization: Bearer``, ``X-API-Key``, or the console's cookie."""
+def presented_key(headers: dict[bytes, bytes]) -> str:
+    """Read the key of a request from ``Authorization: Bearer``, ``X-API-Key`` or the console's cookie; else empty."""
     bearer = headers.get(b"authorization", b"").decode("latin-1")
     if bearer[:7].lower() == "bearer ":
         return bearer[7:].strip()
@@ -137,15 +137,15 @@ def shown(headers: dict[bytes, bytes]) -> str:
         return headers[b"x-api-key"].decode("latin-1").strip()
     if b"cookie" in headers:
         try:
-            found = SimpleCookie(headers[b"cookie"].decode("latin-1")).get(COOKIE)
+            cookie = SimpleCookie(headers[b"cookie"].decode("latin-1")).get(COOKIE)
         except CookieError:
             return ""
-        return found.value if found else ""
+        return cookie.value if cookie else ""
     return ""
 
 
 def role_of(method: str, path: str) -> str:
-    """What a route asks for."""
+    """Find the role that a route needs."""
     for verb, start, role in RULES:
         if verb in ("*", method) and (path == start or path.startswith(start + "/")):
             return role
@@ -153,13 +153,13 @@ def role_of(method: str, path: str) -> str:
 
 
 class Guard:
-    """The layer around an application; see the module.
+    """The ASGI layer around an application; see the module.
 
     Args:
-        app: what is guarded.
-        access: who may come in.
-        registry: of the metrics.
-        observed: told the route and the seconds of every request that was answered.
+        app: the guarded application.
+        access: authentication of callers.
+        registry: registry of the metrics.
+        on_answer: called with the route and the response time in seconds of every successful request.
     """
 
     def __init__(
@@ -167,9 +167,9 @@ class Guard:
         app: ASGIApp,
         access: Access,
         registry: CollectorRegistry,
-        observed: Callable[[str, float], None] = lambda route, seconds: None,
+        on_answer: Callable[[str, float], None] = lambda route, seconds: None,
     ) -> None:
-        self._app, self._access, self._observed = app, access, observed
+        self._app, self._access, self._on_answer = app, access, on_answer
         self._inside = 0
         labels = ["route", "status"]
         self._requests = Counter("refrain_http_requests", "Requests by route and status", labels, registry=registry)
@@ -180,40 +180,42 @@ class Guard:
         self._gauge = Gauge("refrain_http_inside", about, registry=registry, multiprocess_mode="livesum")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection."""
+        """Handle one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
-        name = _request_id(headers.get(REQUEST_ID, b""))
-        status, begun = 500, False
+        request_id = _request_id(headers.get(REQUEST_ID, b""))
+        status, response_started = 500, False
 
-        async def sending(message: Message) -> None:
-            nonlocal status, begun
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, response_started
             if message["type"] == "http.response.start":
-                status, begun = message["status"], True
-                told = {key for key, _ in message["headers"]}
-                extra = [pair for pair in _HEADERS if pair[0] not in told]
-                message["headers"] = [*message["headers"], (REQUEST_ID, name.encode()), *extra]
+                status, response_started = message["status"], True
+                names = {key for key, _ in message["headers"]}
+                extra = [pair for pair in _HEADERS if pair[0] not in names]
+                message["headers"] = [*message["headers"], (REQUEST_ID, request_id.encode()), *extra]
             await send(message)
 
         self._inside += 1
         self._gauge.inc()
         try:
-            answer = self._unfit(scope, headers) or await self._not_let_in(scope, headers, name)
-            if answer is not None:
-                await answer(scope, receive, sending)
+            rejection = self._reject_malformed(scope, headers) or await self._authorize(scope, headers, request_id)
+            if rejection is not None:
+                await rejection(scope, receive, send_with_headers)
             else:
-                await self._app(scope, _bounded(scope, receive), sending)
-        except HTTPException as error:  # of a body that nobody but this layer read
-            if not begun:
-                await errors.problem(HTTPStatus(error.status_code), str(error.detail))(scope, receive, sending)
+                await self._app(scope, _limit_body(scope, receive), send_with_headers)
+        except HTTPException as error:  # from a body that only this layer read
+            if not response_started:
+                await errors.problem(HTTPStatus(error.status_code), str(error.detail))(
+                    scope, receive, send_with_headers
+                )
         except Exception:
-            _log.exception("request %s failed", name)
-            if not begun:
-                detail = f"something went wrong here; the request is {name} in our log"
-                await errors.problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, sending)
+            _log.exception("request %s failed", request_id)
+            if not response_started:
+                detail = f"internal error; the log of the service has the details under the request id {request_id}"
+                await errors.problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, send_with_headers)
         finally:
             self._inside -= 1
             self._gauge.dec()
@@ -222,27 +224,27 @@ class Guard:
             self._requests.labels(route, status).inc()
             self._seconds.labels(route).observe(seconds)
             if status < 400:
-                self._observed(route, seconds)
+                self._on_answer(route, seconds)
 
-    def _unfit(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
-        """Why a request is not looked at; None if it is."""
-        most = longest_body(scope["path"])
-        if self._inside > MOST_INSIDE:
+    def _reject_malformed(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
+        """Return the error response to a request that is rejected without authentication; None if it is acceptable."""
+        max_bytes = max_body_bytes(scope["path"])
+        if self._inside > MAX_CONCURRENT:
             self._refused.labels("full").inc()
-            detail = f"{MOST_INSIDE} requests are being answered already"
-            return _later(HTTPStatus.SERVICE_UNAVAILABLE, detail, 1.0)
+            detail = f"{MAX_CONCURRENT} requests are being answered already"
+            return _retry_later(HTTPStatus.SERVICE_UNAVAILABLE, detail, 1.0)
         if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in ("GET", "HEAD"):
-            self._refused.labels("cross-site").inc()  # a page from elsewhere makes somebody's browser ask
-            return errors.problem(HTTPStatus.FORBIDDEN, "not from a page of another site")
+            self._refused.labels("cross-site").inc()  # request forgery by a page of another site
+            return errors.problem(HTTPStatus.FORBIDDEN, "requests from pages of other sites are not allowed")
         if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
-            return errors.problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "bodies are taken as they are, not packed")
+            return errors.problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not supported")
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length[:20]) > most:
-            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most:,} bytes")
+        if not length.isdigit() or int(length[:20]) > max_bytes:
+            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {max_bytes:,} bytes")
         return None
 
-    async def _not_let_in(self, scope: Scope, headers: dict[bytes, bytes], name: str) -> Response | None:
-        """Why a request goes no further; None if it may."""
+    async def _authorize(self, scope: Scope, headers: dict[bytes, bytes], request_id: str) -> Response | None:
+        """Check key, role and limits; return the error response, or None if the request may proceed."""
         path = scope["path"]
         role = role_of(scope["method"], path)
         if role == OPEN:
@@ -250,86 +252,88 @@ class Guard:
         try:
             caller = await self._access.caller(headers)
         except Refused as error:
-            self._written("refused", scope, name, key=error.key_id, reason=error.reason)
+            self._audit("refused", scope, request_id, key=error.key_id, reason=error.reason)
             self._refused.labels("key").inc()
-            return _unknown(path)
+            return _unauthorized(path)
         if role not in (ANYBODY, *caller.roles):
-            self._written("refused", scope, name, key=caller.id, reason=f"without the role {role}")
+            self._audit("refused", scope, request_id, key=caller.id, reason=f"without the role {role}")
             self._refused.labels("role").inc()
-            return errors.problem(HTTPStatus.FORBIDDEN, f"this key does not have the role {role}", _KEYS)
+            return errors.problem(HTTPStatus.FORBIDDEN, f"this key does not have the role {role}", _CREATE_KEY)
         verdict = self._access.limiter.take(caller)
         if not verdict.allowed:
             self._refused.labels(verdict.reason).inc()
-            detail = "as much as this key may ask a day" if verdict.reason == "quota" else "more than this key may ask"
-            return _later(HTTPStatus.TOO_MANY_REQUESTS, detail, verdict.wait)
+            detail = f"the {'daily quota' if verdict.reason == 'quota' else 'rate limit'} of this key is exceeded"
+            return _retry_later(HTTPStatus.TOO_MANY_REQUESTS, detail, verdict.wait)
         if role in (ADMINISTER, READ_FEATURES):
-            self._written("features" if role == READ_FEATURES else "administer", scope, name, key=caller.id)
+            self._audit("features" if role == READ_FEATURES else "administer", scope, request_id, key=caller.id)
         scope.setdefault("state", {})["caller"] = caller
         return None
 
-    def _written(self, act: str, scope: Scope, name: str, **told: str) -> None:
+    def _audit(self, act: str, scope: Scope, request_id: str, **fields: str) -> None:
         client = scope.get("client")
         address = client[0] if client else ""
         self._access.audit.put(
-            act, request_id=name, method=scope["method"], path=scope["path"], address=address, **told
+            act, request_id=request_id, method=scope["method"], path=scope["path"], address=address, **fields
         )
 
 
-def longest_body(path: str) -> int:
-    """Bytes that a body may have."""
-    return next((most for start, most in LONGEST_OF.items() if path.startswith(start)), LONGEST_BODY)
+def max_body_bytes(path: str) -> int:
+    """Return the maximum number of bytes of a body."""
+    return next(
+        (max_bytes for start, max_bytes in MAX_BODY_BYTES_BY_PATH.items() if path.startswith(start)), MAX_BODY_BYTES
+    )
 
 
-_KEYS = "python -m inference keys create NAME --role ROLE"
+_CREATE_KEY = "python -m inference keys create NAME --role ROLE"
 
 
-def _unknown(path: str) -> Response:
-    """The same whatever is wrong with the key; people at a browser are asked for one."""
+def _unauthorized(path: str) -> Response:
+    """Respond to any invalid key in the same way; browsers are redirected to the login page."""
     if path == "/" or path.startswith("/console"):
         return RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
-    answer = errors.problem(HTTPStatus.UNAUTHORIZED, "a valid key is needed: Authorization: Bearer rf_…", _KEYS)
-    answer.headers["www-authenticate"] = "Bearer"
-    return answer
+    response = errors.problem(HTTPStatus.UNAUTHORIZED, "a valid key is needed: Authorization: Bearer rf_…", _CREATE_KEY)
+    response.headers["www-authenticate"] = "Bearer"
+    return response
 
 
-def _later(status: HTTPStatus, detail: str, wait: float) -> Response:
-    answer = errors.problem(status, detail, f"the same again in {wait:.1f} s")
-    answer.headers["retry-after"] = _seconds(wait)
-    return answer
+def _retry_later(status: HTTPStatus, detail: str, wait_s: float) -> Response:
+    response = errors.problem(status, detail, f"try again in {wait_s:.1f} s")
+    response.headers["retry-after"] = _seconds(wait_s)
+    return response
 
 
-def _seconds(wait: float) -> str:
-    return str(max(1, int(wait + 0.999)))
+def _seconds(wait_s: float) -> str:
+    return str(max(1, int(wait_s + 0.999)))
 
 
-def _request_id(told: bytes) -> str:
-    """As the caller named the request, if that is a name; else a new one."""
-    text = told.decode("latin-1")
+def _request_id(header: bytes) -> str:
+    """Return the caller's request id if it is well-formed, else a new one."""
+    text = header.decode("latin-1")
     return text if re.fullmatch(r"[\w.-]{1,64}", text, re.ASCII) else uuid.uuid4().hex
 
 
-def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """The body, no longer and no slower than it may be.
+def _limit_body(scope: Scope, receive: Receive) -> Receive:
+    """Wrap ``receive`` so that a body that is too long or too slow fails.
 
     Raises:
-        HTTPException: 413 or 408, to whoever reads on.
+        HTTPException: 413 or 408, to the reader of the body.
     """
-    most, length, ended = longest_body(scope["path"]), 0, False
-    until = asyncio.get_running_loop().time() + SLOWEST_BODY
+    max_bytes, length, ended = max_body_bytes(scope["path"]), 0, False
+    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
 
-    async def receiving() -> Message:
+    async def receive_limited() -> Message:
         nonlocal length, ended
-        if ended:  # what comes now is that the caller left
+        if ended:  # the next message says that the client disconnected
             return await receive()
         try:
-            async with asyncio.timeout_at(until + length / 2**20):
+            async with asyncio.timeout_at(deadline + length / 2**20):
                 message = await receive()
         except TimeoutError as error:
             raise HTTPException(408, "the body did not arrive in time") from error
         length += len(message.get("body", b""))
         ended = not message.get("more_body", False)
-        if length > most:
-            raise HTTPException(413, f"the body is longer than {most:,} bytes")
+        if length > max_bytes:
+            raise HTTPException(413, f"the body is longer than {max_bytes:,} bytes")
         return message
 
-    return receiving
+    return receive_limited

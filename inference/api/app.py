@@ -1,4 +1,4 @@
-"""The HTTP application: what serves, and the routes that ask it."""
+"""The HTTP application: the services and the routes that call them."""
 
 import os
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from inference.api import (
     texts,
 )
 from inference.api.access import Access, Guard
-from inference.api.recommendations import Recommending
+from inference.api.recommendations import RecommendationService
 from inference.console import pages
 from inference.experiments.running import Running
 from inference.monitoring.background_log import BackgroundLog
@@ -40,26 +40,26 @@ from inference.security.limits import Limiter
 from inference.security.tokens import TokenVerifier
 
 MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
-"""What ``serve`` tells the processes that it starts."""
+"""Environment variables by which ``serve`` configures the processes that it starts."""
 
 
 def from_env() -> FastAPI:
-    """An application as ``serve`` was told; each of its processes calls this."""
+    """Create the application from the environment that ``serve`` sets; each of its processes calls this."""
     return create_app(os.environ.get(MODEL) or "recommendation")
 
 
 def create_app(model: str = "recommendation", home: Home | None = None, *, access: str | None = None) -> FastAPI:
-    """An application that serves what is promoted, and what will be.
+    """Create an application that serves the champions and follows promotions.
 
     Args:
         model: the recommender: a name for its champion, ``recommendation:3`` for one that never changes.
         home: the data folder; from the environment if None.
-        access: ``keys``, ``open`` or ``auto`` (see ``inference.api.access``); after ``REFRAIN_ACCESS`` if None.
+        access: ``keys``, ``open`` or ``auto`` (see ``inference.api.access``); from ``REFRAIN_ACCESS`` if None.
 
     Raises:
         BundleError: the recommender cannot be served.
         StoreError: the manifest is missing or damaged.
-        InputError: the file of keys is damaged, or a setting is none.
+        InputError: the file of keys is damaged, or a setting is invalid.
     """
     home = home or Home.from_env()
     registry = CollectorRegistry()
@@ -67,20 +67,26 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     running, log = Running(home), PredictionLog(home)
     controller = Controller(float(os.environ.get(GOAL_MS) or GOAL * 1e3) / 1e3)
     champions = models.Champions(registry)
-    recommending = Recommending(model, home, running, controller, log)
-    engine = champions.add("recommendations", recommending.live)
-    forecasting, detecting = forecasts.forecasters(home), anomalies.Detecting(home)
-    reading, listening = texts.Reading(home), audio.Listening(home)
-    champions.add("text", reading.live)
-    champions.add("audio", listening.live)
-    for kind, lives in (("forecasts", forecasting), ("anomalies", detecting.lives)):
+    recommendation_service = RecommendationService(model, home, running, controller, log)
+    engine = champions.add("recommendations", recommendation_service.live)
+    live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
+    text_service, sound_service = texts.TextService(home), audio.SoundService(home)
+    champions.add("text", text_service.live)
+    champions.add("audio", sound_service.live)
+    for kind, lives in (("forecasts", live_forecasters), ("anomalies", detection_service.lives)):
         for name, live in lives.items():
             champions.add(f"{kind}: {name}", live)
-    shown, looked_up = ImpressionLog.from_env(home), LookupLog.from_env(home)  # those that the engines write to
-    _counted(registry, guard.audit, running.log, log, *(one for one in (shown, looked_up) if one is not None))
+    impression_log, lookup_log = ImpressionLog.from_env(home), LookupLog.from_env(home)  # shared with the engines
+    _count_dropped_lines(
+        registry,
+        guard.audit,
+        running.log,
+        log,
+        *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
+    )
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         champions.watcher.start()
         guard.limiter.start()
         running.start()
@@ -88,24 +94,24 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         champions.watcher.close()
         guard.limiter.close()
         running.close()
-        detecting.close()
-        for one in (guard.audit, log):
-            one.flush()
+        detection_service.close()
+        for one_log in (guard.audit, log):
+            one_log.flush()
 
     app = FastAPI(
         title="Refrain",
         version="1",
         description="Recommendations, forecasts, detections, readings of texts, analyses of sound, and features.",
-        lifespan=life,
+        lifespan=lifespan,
     )
     errors.install(app)
-    recommendations.install(app, recommending, controller, registry)
-    forecasts.install(app, forecasting, log)
-    anomalies.install(app, detecting, log, registry)
-    texts.install(app, reading, log, registry)
-    audio.install(app, listening, log, registry)
-    features.install(app, features.Lookups(home))
-    predictions.install(app, predictions.Predicting(home, champions), log)
+    recommendations.install(app, recommendation_service, controller, registry)
+    forecasts.install(app, live_forecasters, log)
+    anomalies.install(app, detection_service, log, registry)
+    texts.install(app, text_service, log, registry)
+    audio.install(app, sound_service, log, registry)
+    features.install(app, features.FeatureLookups(home))
+    predictions.install(app, predictions.PredictionService(home, champions), log)
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)
@@ -117,19 +123,19 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
             home,
             access=guard,
             champions=champions,
-            recommending=recommending,
-            listening=listening,
+            recommendation_service=recommendation_service,
+            sound_service=sound_service,
             running=running,
             controller=controller,
         ),
     )
 
-    def observed(route: str, seconds: float) -> None:
+    def on_answer(route: str, seconds: float) -> None:
         if route == "/v1/recommendations":
             controller.observe(seconds)
 
-    _documented(app)
-    app.add_middleware(Guard, access=guard, registry=registry, observed=observed)
+    _add_security_schemes(app)
+    app.add_middleware(Guard, access=guard, registry=registry, on_answer=on_answer)
     app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
     return app
 
@@ -140,28 +146,28 @@ def _access(home: Home, mode: str) -> Access:
             expected="REFRAIN_ACCESS as keys, open or auto", found=repr(mode), next_command="export REFRAIN_ACCESS=auto"
         )
     ring = KeyRing(home)
-    ring.all()  # a damaged file must not open the doors
+    ring.all()  # a damaged file must not grant access
     return Access(ring, TokenVerifier.from_env(home), Limiter(home), AuditLog(home), mode)
 
 
-def _documented(app: FastAPI) -> None:
-    """Say in the OpenAPI document how a key is shown, and that without any key none is needed."""
-    made = app.openapi
+def _add_security_schemes(app: FastAPI) -> None:
+    """Describe in the OpenAPI document how a key is sent, and that it is optional while no key exists."""
+    generate = app.openapi
 
     def document() -> dict[str, Any]:
-        told = made()
-        told["components"]["securitySchemes"] = {
+        schema = generate()
+        schema["components"]["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
-        told["security"] = [{"bearer": []}, {"header": []}, {}]
-        return told
+        schema["security"] = [{"bearer": []}, {"header": []}, {}]
+        return schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _counted(registry: CollectorRegistry, *logs: BackgroundLog) -> None:
-    """Tell of every line that a log had to leave out."""
-    told = Counter("refrain_log_left_out", "Lines that could not be logged, by log", ["log"], registry=registry)
+def _count_dropped_lines(registry: CollectorRegistry, *logs: BackgroundLog) -> None:
+    """Count the lines that each log drops."""
+    counter = Counter("refrain_log_left_out", "Lines that could not be logged, by log", ["log"], registry=registry)
     for log in logs:
-        log.on_left_out = told.labels(log.WHAT).inc
+        log.on_left_out = counter.labels(log.WHAT).inc

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.body import whole_body
+from inference.api.body import read_body
 from inference.api.schemas.audio import AudioResponse
 from inference.audio.analyzer import AudioAnalysis, AudioAnalysisModel
 from inference.audio.classifier import NAME
@@ -22,35 +22,37 @@ from inference.swap import Live
 from transforms.pure.audio.stft import RATE
 
 LARGEST_BODY = 50_000_000
-"""Bytes."""
-LONGEST_SOUND = 20 * 60.0
-"""Seconds; a small body can hold days of silence."""
-METERED = 5 * 60.0
-"""Seconds that the meter is told of; such a request takes 0.7 GB for ten seconds."""
-AT_ONCE, WAITING = 2, 8
-"""Sounds that are analysed at the same time, and that wait for it; whoever comes then is told to come later."""
+"""Maximum bytes of a sound file."""
+MAX_SOUND_S = 20 * 60.0
+"""Maximum seconds of a sound; a small file can hold days of silence."""
+MAX_METERED_S = 5 * 60.0
+"""Maximum seconds whose meter is analysed; such a request takes 0.7 GB for ten seconds."""
+MAX_CONCURRENT, MAX_WAITING = 2, 8
+"""Maximum number of sounds analysed at the same time, and of sounds that wait; further requests get status 503."""
 
 
-class Listening:
-    """The analyzer of one application, loaded when it is first asked; ``live`` follows promotions."""
+class SoundService:
+    """The sound analyzer of one application, loaded on first use; ``live`` follows promotions."""
 
     def __init__(self, home: Home) -> None:
         def load() -> AudioAnalysisModel:
             return AudioAnalysisModel.load(home=home)
 
         self.live = Live(load, [NAME], home, try_out=AudioAnalysisModel.try_out)
-        self.turns = CapacityLimiter(AT_ONCE)
+        self.turns = CapacityLimiter(MAX_CONCURRENT)
         self._inside = 0
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place among those that are analysed or wait; of the event loop alone.
+    def slot(self) -> Iterator[None]:
+        """Take a slot among the sounds that are analysed or wait. Call it on the event loop only.
 
         Raises:
-            HTTPException: 503, there is none.
+            HTTPException: 503, all slots are taken.
         """
-        if self._inside >= AT_ONCE + WAITING:
-            raise HTTPException(503, f"{AT_ONCE + WAITING} sounds are waiting already; try again in some seconds")
+        if self._inside >= MAX_CONCURRENT + MAX_WAITING:
+            raise HTTPException(
+                503, f"{MAX_CONCURRENT + MAX_WAITING} sounds are waiting already; try again in some seconds"
+            )
         self._inside += 1
         try:
             yield
@@ -58,52 +60,54 @@ class Listening:
             self._inside -= 1
 
     def analyze(self, content: bytes) -> AudioResponse:
-        """Analyse."""
-        return self._analyzed(content)[0]
+        """Analyse a sound file."""
+        return self._analyze(content)[0]
 
-    def drawn(self, content: bytes) -> tuple[AudioResponse, np.ndarray, int]:
-        """The same, with (n,) samples and how many there are a second."""
-        answer, found = self._analyzed(content, keep=True)
-        return answer, found.mono, RATE
+    def analyze_with_samples(self, content: bytes) -> tuple[AudioResponse, np.ndarray, int]:
+        """Analyse a sound file; also return its (n,) samples and their rate in Hz."""
+        response, analysis = self._analyze(content, keep=True)
+        return response, analysis.mono, RATE
 
-    def _analyzed(self, content: bytes, *, keep: bool = False) -> tuple[AudioResponse, AudioAnalysis]:
+    def _analyze(self, content: bytes, *, keep: bool = False) -> tuple[AudioResponse, AudioAnalysis]:
         analyzer = self.live.get()
-        found = analyzer.analyze(content, longest=LONGEST_SOUND, largest=LARGEST_BODY, metered=METERED, keep=keep)
-        return AudioResponse.model_validate({**plain(found), "note": analyzer.note}), found
+        analysis = analyzer.analyze(
+            content, longest=MAX_SOUND_S, largest=LARGEST_BODY, metered=MAX_METERED_S, keep=keep
+        )
+        return AudioResponse.model_validate({**plain(analysis), "note": analyzer.note}), analysis
 
 
-def install(app: FastAPI, listening: Listening, log: PredictionLog, registry: CollectorRegistry) -> None:
+def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: CollectorRegistry) -> None:
     """Add the route."""
-    heard = Counter("refrain_sounds", "Sounds analysed, by genre", ["genre"], registry=registry)
-    sound: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+    sounds = Counter("refrain_sounds", "Sounds analysed, by genre", ["genre"], registry=registry)
+    content_type: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
     @app.post(
         "/v1/audio/analyze",
         responses=errors.RESPONSES,
         tags=["audio"],
-        openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": sound}}},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": content_type}}},
     )
     async def analyze(request: Request) -> AudioResponse:
-        """What a sound is like: meter, beats, key, spectrum; genre, mood and instruments by the promoted model.
+        """Analyses a sound: meter, beats, key, spectrum; genre, mood and instruments by the promoted model.
 
-        The body is the file itself (wav, flac, ogg, mp3, aiff), 50 MB and 20 minutes at the most:
+        The body is the file itself (wav, flac, ogg, mp3, aiff), at most 50 MB and 20 minutes:
         `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`.
         """
-        with listening.place():  # before much is read
+        with service.slot():  # fail early, before the body is read
             pass
-        content = await whole_body(request, LARGEST_BODY)
-        with listening.place():
-            # threads of its own: sounds that wait must not keep recommendations waiting
-            found = await to_thread.run_sync(listening.analyze, content, limiter=listening.turns)
-        classes = found.classes
+        content = await read_body(request, LARGEST_BODY)
+        with service.slot():
+            # a separate thread limit: waiting sounds must not delay recommendations
+            response = await to_thread.run_sync(service.analyze, content, limiter=service.turns)
+        classes = response.classes
         log.put(
             "sounds",
-            found.model or "none",
+            response.model or "none",
             genre=classes.genre if classes else None,
             mood=classes.mood if classes else None,
             distance=classes.distance if classes else None,
-            tempo=found.tempo,
-            seconds=found.seconds,
+            tempo=response.tempo,
+            seconds=response.seconds,
         )
-        heard.labels((found.classes.genre if found.classes else None) or "none").inc()
-        return found
+        sounds.labels((response.classes.genre if response.classes else None) or "none").inc()
+        return response

@@ -1,18 +1,18 @@
-"""Bodies of requests, read no further than they may be long."""
+"""Reads request bodies up to a maximum length."""
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
 
-async def whole_body(request: Request, most: int) -> bytes:
-    """The body.
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the body of a request.
 
     Raises:
-        HTTPException: 413, it is longer than ``most`` bytes; the rest of it is not read.
+        HTTPException: 413, the body is longer than ``max_bytes``; the rest of it is not read.
     """
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > most:
-            raise HTTPException(413, f"the body is longer than {most:,} bytes")
+        if len(body) > max_bytes:
+            raise HTTPException(413, f"the body is longer than {max_bytes:,} bytes")
     return bytes(body)

@@ -15,31 +15,36 @@ from inference.api.schemas.common import Problem
 from inference.forecast.forecaster import UnknownKey
 
 SEE_DOCS = "see /docs for what a request looks like"
-MOST_TOLD = 10
-"""Things that are wrong with one request."""
+MAX_ERRORS = 10
+"""Maximum number of validation errors listed for one request."""
 _PATH = re.compile(r"(?<![\w/…])/(?:[\w.@+=-]+/)+[\w.@+=-]*")
 _ADDRESS = re.compile(r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b")
 _log = logging.getLogger("refrain.http")
-_TOLD = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"content": _TOLD, "description": "a valid key is needed"},
-    403: {"content": _TOLD, "description": "the key does not have the role"},
-    408: {"content": _TOLD, "description": "the body did not arrive in time"},
-    404: {"content": _TOLD, "description": "nothing is known of the key"},
-    413: {"content": _TOLD, "description": "the body is too long"},
-    415: {"content": _TOLD, "description": "the body is packed, or of another type"},
-    422: {"content": _TOLD, "description": "the request is not what it should be"},
-    429: {"content": _TOLD, "description": "more than the key may ask; Retry-After says when to come again"},
-    503: {"content": _TOLD, "description": "the online store does not answer, or a model cannot be served"},
+    401: {"content": _PROBLEM_CONTENT, "description": "a valid key is needed"},
+    403: {"content": _PROBLEM_CONTENT, "description": "the key does not have the role"},
+    408: {"content": _PROBLEM_CONTENT, "description": "the body did not arrive in time"},
+    404: {"content": _PROBLEM_CONTENT, "description": "nothing is known of the key"},
+    413: {"content": _PROBLEM_CONTENT, "description": "the body is too long"},
+    415: {"content": _PROBLEM_CONTENT, "description": "the body is compressed or has another type"},
+    422: {"content": _PROBLEM_CONTENT, "description": "the request is invalid"},
+    429: {
+        "content": _PROBLEM_CONTENT,
+        "description": "a limit of the key is exceeded; Retry-After says when to try again",
+    },
+    503: {"content": _PROBLEM_CONTENT, "description": "the online store does not answer, or a model cannot be served"},
 }
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of an application as a problem."""
+    """Make an application answer every error with a problem."""
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(map(_invalid, error.errors()[:MOST_TOLD])), SEE_DOCS)
+        return problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(map(_describe, error.errors()[:MAX_ERRORS])), SEE_DOCS
+        )
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -49,37 +54,37 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
-        return response(told(error))
+        return response(to_problem(error))
 
 
-def told(error: RefrainError) -> Problem:
-    """The problem that stands for an error; where things lie in here is not told."""
+def to_problem(error: RefrainError) -> Problem:
+    """Turn an error into a problem without internal paths and addresses."""
     if isinstance(error, UnknownKey):
-        status, follows = HTTPStatus.NOT_FOUND, error.next_command
+        status, next_step = HTTPStatus.NOT_FOUND, error.next_command
     elif isinstance(error, InputError):
-        status, follows = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS
+        status, next_step = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS
     else:
-        status, follows = HTTPStatus.SERVICE_UNAVAILABLE, error.next_command
+        status, next_step = HTTPStatus.SERVICE_UNAVAILABLE, error.next_command
         _log.warning("%s", error)
     detail = f"expected {error.expected}; found {error.found}"
-    return Problem(title=status.phrase, status=status, detail=_public(detail), next=_public(follows))
+    return Problem(title=status.phrase, status=status, detail=_hide_internals(detail), next=_hide_internals(next_step))
 
 
-def _public(text: str) -> str:
-    """Without paths and addresses of ours."""
+def _hide_internals(text: str) -> str:
+    """Remove internal paths and addresses from a text."""
     return _ADDRESS.sub("…", _PATH.sub("…", text))
 
 
 def problem(status: HTTPStatus, detail: str, next_step: str = SEE_DOCS) -> JSONResponse:
-    """One problem as a response."""
+    """Build the response for a problem from its parts."""
     return response(Problem(title=status.phrase, status=status, detail=detail, next=next_step))
 
 
 def response(body: Problem) -> JSONResponse:
-    """A problem as a response."""
+    """Build the response for a problem."""
     return JSONResponse(body.model_dump(), body.status, media_type="application/problem+json")
 
 
-def _invalid(error: Any) -> str:
+def _describe(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"] if part != "body")[:200]
     return f"{where or 'body'}: {error['msg']}"

@@ -6,15 +6,15 @@ from prometheus_client import CollectorRegistry, Counter
 
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.body import whole_body
+from inference.api.body import read_body
 from inference.api.schemas.events import EVENTS_REQUEST, EventsResponse, RefusedEvent
 from inference.events import LARGEST_BODY, EventWriter
 
 
 def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
     """Add the route."""
-    events = EventWriter(home)
-    told = Counter("refrain_events", "Events by what became of them", ["outcome"], registry=registry)
+    writer = EventWriter(home)
+    event_counter = Counter("refrain_events", "Events by outcome", ["outcome"], registry=registry)
 
     @app.post(
         "/v1/events",
@@ -26,14 +26,14 @@ def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
         },
     )
     async def append_events(request: Request) -> EventsResponse:
-        """Append what happened to the stream, 1,000 events at the most; live features follow within milliseconds.
+        """Appends events to the stream, at most 1,000; live features follow within milliseconds.
 
-        An event that is sent again counts once. Events that are not what they should be are listed with their place
-        and the reason; the others are taken.
+        An event that is sent again counts once. Invalid events are listed with their place and the reason; the others
+        are accepted.
         """
-        body = await whole_body(request, LARGEST_BODY)
-        taken = await run_in_threadpool(events.write, body)
-        told.labels("accepted").inc(taken.accepted)
-        told.labels("refused").inc(len(taken.refused))
-        refused = [RefusedEvent(place=place, reason=reason) for place, reason in taken.refused]
-        return EventsResponse(accepted=taken.accepted, refused=refused)
+        body = await read_body(request, LARGEST_BODY)
+        outcome = await run_in_threadpool(writer.write, body)
+        event_counter.labels("accepted").inc(outcome.accepted)
+        event_counter.labels("refused").inc(len(outcome.refused))
+        refused = [RefusedEvent(place=place, reason=reason) for place, reason in outcome.refused]
+        return EventsResponse(accepted=outcome.accepted, refused=refused)

@@ -1,4 +1,4 @@
-"""``/v1/experiments``: what runs; for administrators, ramping up and the kill switch."""
+"""``/v1/experiments``: lists experiments; administrators can start, ramp up and stop them."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -21,41 +21,44 @@ def install(app: FastAPI, home: Home, running: Running) -> None:
 
     @app.get("/v1/experiments", responses=errors.RESPONSES, tags=["experiments"])
     def experiments() -> ExperimentsResponse:
-        """What is declared, and what runs."""
-        found = running.declared
+        """Lists the declared experiments with their state."""
+        declarations = running.declared
         return ExperimentsResponse(
-            holdout=found.holdout, experiments=[_told(one) for one in found.experiments.values()]
+            holdout=declarations.holdout,
+            experiments=[_to_response(experiment) for experiment in declarations.experiments.values()],
         )
 
     @app.post("/v1/experiments/{name}/start", responses=errors.RESPONSES, tags=["experiments"])
     def start(name: Name, body: StartRequest) -> ExperimentOut:
-        """Run an experiment, or let more listeners in; every process follows within a second or two."""
-        _known(running, name)
-        return _told(declared.start(home, name, datetime.now(UTC), body.share))
+        """Starts an experiment or raises its share of listeners; every process follows within two seconds."""
+        _check_exists(running, name)
+        return _to_response(declared.start(home, name, datetime.now(UTC), body.share))
 
     @app.post("/v1/experiments/{name}/stop", responses=errors.RESPONSES, tags=["experiments"])
     def stop(name: Name, body: StopRequest) -> ExperimentOut:
-        """End an experiment for good: everybody gets what everybody gets, within a second or two."""
-        _known(running, name)
-        return _told(declared.stop(home, name, datetime.now(UTC), body.reason))
+        """Stops an experiment for good; all listeners get the default within two seconds."""
+        _check_exists(running, name)
+        return _to_response(declared.stop(home, name, datetime.now(UTC), body.reason))
 
 
-def _known(running: Running, name: str) -> None:
+def _check_exists(running: Running, name: str) -> None:
     if name not in running.declared.experiments:
         raise UnknownKey(expected="the name of an experiment", found=repr(name), next_command="GET /v1/experiments")
 
 
-def _told(one: Experiment) -> ExperimentOut:
+def _to_response(experiment: Experiment) -> ExperimentOut:
     return ExperimentOut(
-        name=one.name,
-        state=one.state,
-        mode=one.mode,
-        layer=one.layer,
-        buckets=list(one.buckets),
-        share=one.share,
-        metric=one.metric,
-        variants=[VariantOut(name=arm.name, weight=arm.weight, settings=dict(arm.settings)) for arm in one.variants],
-        started=one.started,
-        stopped=one.stopped,
-        reason=one.reason,
+        name=experiment.name,
+        state=experiment.state,
+        mode=experiment.mode,
+        layer=experiment.layer,
+        buckets=list(experiment.buckets),
+        share=experiment.share,
+        metric=experiment.metric,
+        variants=[
+            VariantOut(name=arm.name, weight=arm.weight, settings=dict(arm.settings)) for arm in experiment.variants
+        ],
+        started=experiment.started,
+        stopped=experiment.stopped,
+        reason=experiment.reason,
     )

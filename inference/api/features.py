@@ -1,4 +1,4 @@
-"""``POST /v1/features/{service}``: the online lookup for who has no Python."""
+"""``POST /v1/features/{service}``: the online lookup over HTTP."""
 
 import threading
 from datetime import datetime
@@ -16,51 +16,53 @@ from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
 
 
-class Lookups:
-    """One lookup a feature service, made when it is first asked for."""
+class FeatureLookups:
+    """One lookup per feature service, made on first use."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._made: dict[str, OnlineFeatures] = {}
+        self._by_service: dict[str, OnlineFeatures] = {}
         self._lock = threading.Lock()
 
-    def of(self, service: str) -> OnlineFeatures:
-        """Of a service.
+    def get(self, service: str) -> OnlineFeatures:
+        """Get the lookup of a feature service.
 
         Raises:
-            UnknownKey: there is none of the name.
+            UnknownKey: there is no feature service of this name.
         """
         with self._lock:
-            if service not in self._made:
+            if service not in self._by_service:
                 try:
-                    self._made[service] = OnlineFeatures(service, self._home)
+                    self._by_service[service] = OnlineFeatures(service, self._home)
                 except UnknownService as error:
                     raise UnknownKey(
                         expected=error.expected, found=error.found, next_command=error.next_command
                     ) from error
-            return self._made[service]
+            return self._by_service[service]
 
 
-def install(app: FastAPI, lookups: Lookups) -> None:
+def install(app: FastAPI, lookups: FeatureLookups) -> None:
     """Add the route."""
 
     @app.post("/v1/features/{service}", responses=errors.RESPONSES, tags=["features"])
     def features(service: str, body: FeaturesRequest) -> FeaturesResponse:
-        """Features of one service, of 1,000 rows at the most; null where nothing is known.
+        """Looks up the features of one feature service for at most 1,000 rows; null where a value is missing.
 
-        A key with one value counts for all rows. Values are those of the training set of the same moment.
+        A key with one value counts for all rows. The values equal those of a training set at the same moment.
         """
         longest = max((len(values) for values in body.keys.values()), default=0)
         if longest > MOST_ROWS:
-            raise InputError(expected=f"{MOST_ROWS:,} rows at the most", found=f"{longest:,}", next_command="see /docs")
-        rows = lookups.of(service).get(body.keys, body.context.request())
-        told = {name: [_plain(value) for value in values] for name, values in rows.values.items()}
-        return FeaturesResponse(service=service, fingerprint=rows.service.fingerprint, rows=len(rows), values=told)
+            raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
+        rows = lookups.get(service).get(body.keys, body.context.request())
+        json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}
+        return FeaturesResponse(
+            service=service, fingerprint=rows.service.fingerprint, rows=len(rows), values=json_values
+        )
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return [_plain(one) for one in value.tolist()]
+        return [_to_json(item) for item in value.tolist()]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float) and not np.isfinite(value):

@@ -1,4 +1,4 @@
-"""``POST /v1/feedback``: what a listener did about what was shown."""
+"""``POST /v1/feedback``: actions of listeners on recommendations."""
 
 import json
 from datetime import UTC, datetime
@@ -18,26 +18,27 @@ from inference.experiments.running import Running
 def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegistry) -> None:
     """Add the route."""
     writer = EventWriter(home)
-    told = Counter("refrain_feedback", "Feedback by action", ["action"], registry=registry)
+    feedback_counter = Counter("refrain_feedback", "Feedback by action", ["action"], registry=registry)
 
     @app.post("/v1/feedback", status_code=202, responses=errors.RESPONSES, tags=["events"])
     def feedback(body: FeedbackRequest) -> EventsResponse:
-        """What listeners did, 1,000 acts at the most; they are events (kind ``feedback``) of the stream.
+        """Appends acts of listeners, at most 1,000, to the stream as events of the kind ``feedback``.
 
-        ``answer_id`` of a recommendation ties an act to it: experiments learn from that. An act that is sent again
-        counts once; a moment in the future is refused.
+        The ``answer_id`` of a recommendation ties an act to it, so that experiments can learn from it. An act that is
+        sent again counts once. An act with a time in the future is refused.
         """
         now = datetime.now(UTC)
         events: list[dict[str, Any]] = []
         for act in body.acts:
             event = act.model_dump(exclude={"at"}, exclude_none=True) | {"track_id": act.track_id or NO_TRACK}
             events.append(event | {"event_timestamp": (act.at or now).isoformat()})
-        taken = writer.write(json.dumps({"kind": "feedback", "events": events}).encode())
-        refused = {place for place, _ in taken.refused}
+        outcome = writer.write(json.dumps({"kind": "feedback", "events": events}).encode())
+        refused = {place for place, _ in outcome.refused}
         for place, act in enumerate(body.acts):
             if place not in refused:
-                told.labels(act.action).inc()
+                feedback_counter.labels(act.action).inc()
                 running.feedback(act.action, act.answer_id)
         return EventsResponse(
-            accepted=taken.accepted, refused=[RefusedEvent(place=place, reason=why) for place, why in taken.refused]
+            accepted=outcome.accepted,
+            refused=[RefusedEvent(place=place, reason=reason) for place, reason in outcome.refused],
         )

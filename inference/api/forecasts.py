@@ -22,7 +22,7 @@ from inference.swap import Live
 
 
 def forecasters(home: Home) -> dict[str, Live[Forecaster]]:
-    """Those of one application by target, each loaded when it is first asked; they follow promotions."""
+    """Make the forecasters of one application by target; each is loaded on first use and follows promotions."""
     return {target: Live(partial(kind.load, home=home), [kind.name], home) for target, kind in TARGETS.items()}
 
 
@@ -31,32 +31,32 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
 
     def forecast(body: ForecastRequest) -> ForecastResponse:
         target = target_of(body.entity, body.target).target
-        found = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
-        first = found.points[0]
+        result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
+        first = result.points[0]
         log.put(
             "forecasts",
-            found.model,
-            target=found.target,
-            entity=found.entity,
+            result.model,
+            target=result.target,
+            entity=result.entity,
             mean=first.mean,
             width=first.upper_95 - first.lower_95,
         )
-        return ForecastResponse.model_validate(asdict(found))
+        return ForecastResponse.model_validate(asdict(result))
 
     @app.post("/v1/forecasts", responses=errors.RESPONSES, tags=["forecasting"])
     def forecasts(body: ForecastRequest) -> ForecastResponse:
-        """What is forecast of a track, artist, genre, listener or all together, with intervals."""
+        """Forecasts a track, an artist, a genre, a listener or the whole platform, with intervals."""
         return forecast(body)
 
     @app.post("/v1/forecasts/batch", responses=errors.RESPONSES, tags=["forecasting"])
     def batch(request: Request, body: ForecastBatch) -> ForecastResults:
-        """The same for up to 100 keys; each gets a forecast or a problem of its own, and counts as a request."""
+        """Forecasts up to 100 keys; each gets a forecast or a problem of its own and counts as a request."""
         charge(request, len(body.requests) - 1)
 
-        def one(asked: ForecastRequest) -> ForecastResult:
+        def forecast_or_problem(request_body: ForecastRequest) -> ForecastResult:
             try:
-                return ForecastResult(answer=forecast(asked))
+                return ForecastResult(answer=forecast(request_body))
             except RefrainError as error:
-                return ForecastResult(problem=errors.told(error))
+                return ForecastResult(problem=errors.to_problem(error))
 
-        return ForecastResults(results=[one(asked) for asked in body.requests])
+        return ForecastResults(results=[forecast_or_problem(request_body) for request_body in body.requests])

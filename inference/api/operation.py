@@ -14,7 +14,7 @@ from inference.recommend.engine import RecommendationEngine
 from inference.swap import Live
 
 WORKERS, COUNTS = "REFRAIN_WORKERS", "PROMETHEUS_MULTIPROC_DIR"
-"""How many processes serve together, and where they put their counts; set by ``serve --workers``."""
+"""Environment variables for the number of serving processes and the folder of their metrics; ``serve`` sets them."""
 
 
 def install(app: FastAPI, engine: Live[RecommendationEngine], home: Home, registry: CollectorRegistry) -> None:
@@ -23,17 +23,19 @@ def install(app: FastAPI, engine: Live[RecommendationEngine], home: Home, regist
 
     @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
     def health() -> Health:
-        """Whether the recommender is loaded and the online store answers."""
+        """Checks that the recommender is loaded and the online store answers."""
         serving = engine.get()
         serving.check()
         return Health(status="ok", model=serving.bundle.name_version)
 
     @app.get("/metrics", tags=["operation"], response_class=Response)
     def metrics() -> Response:
-        """Prometheus metrics, of all processes that serve together."""
-        told, store = registry, CollectorRegistry()
+        """Prometheus metrics of all serving processes."""
+        process_registry, store_registry = registry, CollectorRegistry()
         if os.environ.get(WORKERS):
-            told = CollectorRegistry()
-            MultiProcessCollector(told)
-        store.register(freshness)
-        return Response(generate_latest(told) + generate_latest(store), media_type=CONTENT_TYPE_LATEST)
+            process_registry = CollectorRegistry()
+            MultiProcessCollector(process_registry)
+        store_registry.register(freshness)
+        return Response(
+            generate_latest(process_registry) + generate_latest(store_registry), media_type=CONTENT_TYPE_LATEST
+        )

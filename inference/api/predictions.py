@@ -1,4 +1,4 @@
-"""``POST /v1/predictions/{model}``: what a promoted model of rows says of some keys."""
+"""``POST /v1/predictions/{model}``: predictions of a promoted tabular model for entity keys."""
 
 import re
 import threading
@@ -17,12 +17,12 @@ from inference.rows import RowModel
 from inference.swap import Live
 
 
-class Predicting:
-    """One model of rows by name, loaded when it is first asked, and its successors.
+class PredictionService:
+    """Tabular models by name; each is loaded on first use and follows promotions.
 
     Args:
         home: the data folder.
-        champions: told of each, so that promotions are taken over.
+        champions: registry of serving objects, which follows their promotions.
     """
 
     def __init__(self, home: Home, champions: Champions) -> None:
@@ -30,21 +30,21 @@ class Predicting:
         self._lives: dict[str, Live[RowModel]] = {}
         self._lock = threading.Lock()
 
-    def of(self, name: str) -> RowModel:
-        """The champion of a model.
+    def model(self, name: str) -> RowModel:
+        """Get the champion of a model.
 
         Raises:
-            UnknownKey: no such model of rows is promoted.
+            UnknownKey: no tabular model of this name is promoted.
         """
         with self._lock:
             live = self._lives.get(name)
             if live is None:
-                self._exists(name)
+                self._check_promoted(name)
                 live = Live(lambda: RowModel.load(name, self._home), [name], self._home)
                 self._lives[name] = self._champions.add(f"predictions: {name}", live)
         return live.get()
 
-    def _exists(self, name: str) -> None:
+    def _check_promoted(self, name: str) -> None:
         try:
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
                 raise BundleError(expected="", found="", next_command="")
@@ -53,30 +53,30 @@ class Predicting:
                 raise BundleError(expected="", found="", next_command="")
         except BundleError as error:
             raise UnknownKey(
-                expected="a promoted model of rows, such as churn_model",
-                found=f"none of the name {name[:64]!r}",
+                expected="a promoted tabular model, such as churn_model",
+                found=f"no such model: {name[:64]!r}",
                 next_command="python -m training run churn_model && python -m training promote churn_model",
             ) from error
 
 
-def install(app: FastAPI, predicting: Predicting, log: PredictionLog) -> None:
+def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> None:
     """Add the route."""
 
     @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"])
     def predictions(model: str, body: FeaturesRequest) -> PredictionsResponse:
-        """Chances or numbers of one model, for 1,000 rows at the most.
+        """Predicts probabilities or numbers with one model, for at most 1,000 rows.
 
-        A key with one value counts for all rows. The answers are those of the model to the training set of the same
-        moment; ``known`` is false where nothing at all was known of a row.
+        A key with one value counts for all rows. The predictions equal those for a training set at the same moment;
+        ``known`` is false where no feature of a row has a value.
         """
         longest = max((len(values) for values in body.keys.values()), default=0)
         if longest > MOST_ROWS:
-            raise InputError(expected=f"{MOST_ROWS:,} rows at the most", found=f"{longest:,}", next_command="see /docs")
-        serving = predicting.of(model)
-        found = serving.predict(body.keys, body.context.request())
+            raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
+        serving = service.model(model)
+        result = serving.predict(body.keys, body.context.request())
         family = str(serving.bundle.manifest["family"])
-        for value in found.values.tolist():
-            log.put(family, found.model, answer=round(value, 6))
+        for value in result.values.tolist():
+            log.put(family, result.model, answer=round(value, 6))
         return PredictionsResponse(
-            model=found.model, kind=found.kind, values=found.values.tolist(), known=found.known.tolist()
+            model=result.model, kind=result.kind, values=result.values.tolist(), known=result.known.tolist()
         )

@@ -31,19 +31,19 @@ from inference.swap import Live
 
 T = TypeVar("T")
 R = TypeVar("R")
-FAILED = 30.0
-"""Seconds after which a version that an arm names, and that could not be loaded, is tried again."""
+RETRY_AFTER_S = 30.0
+"""Seconds before a version of an experiment arm that could not be loaded is tried again."""
 
 
-class Recommending:
-    """The engine of one application, which follows promotions, and those that experiments name. Loaded at once.
+class RecommendationService:
+    """The recommender of one application, loaded at once, and the fixed versions that experiment arms name.
 
     Args:
         model: the recommender: a name for its champion, ``recommendation:3`` for one that never changes.
         home: the data folder.
         running: the experiments.
-        controller: of what an answer may cost.
-        log: of answers.
+        controller: controller of load shedding.
+        log: log of predictions.
 
     Raises:
         BundleError: the model cannot be served.
@@ -52,114 +52,117 @@ class Recommending:
 
     def __init__(self, model: str, home: Home, running: Running, controller: Controller, log: PredictionLog) -> None:
         self._home, self._running, self._controller, self._log = home, running, controller, log
-        self.live = self._engine(model)
+        self.live = self._live_engine(model)
         self.live.get()
         self._turns = CapacityLimiter(controller.turns)
-        self._named: dict[str, Live[RecommendationEngine]] = {}
-        self._failed: dict[str, float] = {}
+        self._by_version: dict[str, Live[RecommendationEngine]] = {}
+        self._failed_at: dict[str, float] = {}
 
     def recommend(self, body: RecommendationRequest) -> tuple[Answer, list[Assigned]]:
-        """Answer one listener, as the arms that they are in would have it where they said nothing themselves."""
-        started, began = time.perf_counter(), time.thread_time()
-        wishes = body.model_dump(exclude={"user_id", "context", "count"})
-        assigned = self._running.assign(body.user_id)
-        engine, taken = self.live.get(), []
-        for one in assigned:
-            version = str(one.settings.get("model", ""))
+        """Recommend to one listener with the settings of their experiment arms; fields of the request win over arms."""
+        started, cpu_started = time.perf_counter(), time.thread_time()
+        options = body.model_dump(exclude={"user_id", "context", "count"})
+        assignments = self._running.assign(body.user_id)
+        engine, applied = self.live.get(), []
+        for assignment in assignments:
+            version = str(assignment.settings.get("model", ""))
             if name_and_version(version)[1]:
-                named = self._version(version)
-                if named is None:  # whoever should see it sees what everybody sees, uncounted
+                version_engine = self._engine_of_version(version)
+                if version_engine is None:  # the listener gets the default and does not count as exposed
                     continue
-                engine = named
-            wishes |= {name: told for name, told in one.settings.items() if _free(body, name)}
-            taken.append(one)
+                engine = version_engine
+            options |= {name: value for name, value in assignment.settings.items() if _arm_may_set(body, name)}
+            applied.append(assignment)
         budget = self._controller.budget
-        answer = engine.recommend(body.user_id, body.context.request(), count=body.count, budget=budget, **wishes)
-        if taken:
-            self._running.exposed(body.user_id, taken, answer.answer_id, answer.at)
-        first = answer.items[0] if answer.items else None
+        answer = engine.recommend(body.user_id, body.context.request(), count=body.count, budget=budget, **options)
+        if applied:
+            self._running.exposed(body.user_id, applied, answer.answer_id, answer.at)
+        top = answer.items[0] if answer.items else None
         self._log.put(
             "recommendations",
             answer.model,
             strategy=answer.strategy,
             known=answer.known,
             items=len(answer.items),
-            score=first.score if first else None,
-            source=first.source if first else None,
+            score=top.score if top else None,
+            source=top.source if top else None,
             explored=sum(item.explored for item in answer.items),
             milliseconds=round((time.perf_counter() - started) * 1e3, 3),
         )
-        self._controller.worked(time.perf_counter() - started, time.thread_time() - began)
-        return answer, taken
+        self._controller.observe_work(time.perf_counter() - started, time.thread_time() - cpu_started)
+        return answer, applied
 
-    async def in_turn(self, work: Callable[[T], R], told: T) -> R:
-        """Do it in a thread, when it is its turn; of the event loop alone."""
+    async def run_in_turn(self, work: Callable[[T], R], argument: T) -> R:
+        """Run work in a thread when a turn is free. Call it on the event loop only."""
         if self._turns.total_tokens != self._controller.turns:
             self._turns.total_tokens = self._controller.turns
-        return await to_thread.run_sync(work, told, limiter=self._turns)
+        return await to_thread.run_sync(work, argument, limiter=self._turns)
 
-    def _engine(self, model: str) -> Live[RecommendationEngine]:
+    def _live_engine(self, model: str) -> Live[RecommendationEngine]:
         load = partial(RecommendationEngine.load, model, self._home)
         return Live(load, [model], self._home, try_out=RecommendationEngine.try_out)
 
-    def _version(self, model: str) -> RecommendationEngine | None:
-        """The engine of a version; None for one that cannot be loaded."""
-        if time.monotonic() - self._failed.get(model, -FAILED) < FAILED:
+    def _engine_of_version(self, model: str) -> RecommendationEngine | None:
+        """Return the engine of a fixed version; None if it cannot be loaded."""
+        if time.monotonic() - self._failed_at.get(model, -RETRY_AFTER_S) < RETRY_AFTER_S:
             return None
-        if model not in self._named:
-            self._named.setdefault(model, self._engine(model))
+        if model not in self._by_version:
+            self._by_version.setdefault(model, self._live_engine(model))
         try:
-            return self._named[model].get()
+            return self._by_version[model].get()
         except RefrainError:
-            self._failed[model] = time.monotonic()
+            self._failed_at[model] = time.monotonic()
             return None
 
 
-def _free(body: RecommendationRequest, name: str) -> bool:
-    """Whether an arm may choose: it is a wish, and the caller did not say."""
+def _arm_may_set(body: RecommendationRequest, name: str) -> bool:
+    """Check that an experiment arm may set an option: the caller did not set it."""
     return name != "model" and name not in body.model_fields_set
 
 
-def install(app: FastAPI, recommending: Recommending, controller: Controller, registry: CollectorRegistry) -> None:
+def install(app: FastAPI, service: RecommendationService, controller: Controller, registry: CollectorRegistry) -> None:
     """Add the routes."""
     labels = ["model", "strategy"]
     answers = Counter("refrain_recommendations", "Answers by model and strategy", labels, registry=registry)
-    level = Gauge(
-        "refrain_level", "How much is left out to be in time, 0 for nothing", registry=registry, multiprocess_mode="max"
-    )
+    level = Gauge("refrain_level", "Level of load shedding, 0 for none", registry=registry, multiprocess_mode="max")
     slowest = Gauge(
-        "refrain_p99_seconds", "Of recommendations, in the last second", registry=registry, multiprocess_mode="max"
+        "refrain_p99_seconds",
+        "p99 response time of recommendations in the last second",
+        registry=registry,
+        multiprocess_mode="max",
     )
     shed = Counter("refrain_shed", "Answers at a level above 0", ["level"], registry=registry)
 
-    def answered(body: RecommendationRequest) -> RecommendationResponse:
-        now = controller.level
-        answer, taken = recommending.recommend(body)
+    def answer_request(body: RecommendationRequest) -> RecommendationResponse:
+        current_level = controller.level
+        answer, applied = service.recommend(body)
         answers.labels(answer.model, answer.strategy).inc()
-        level.set(now)
+        level.set(current_level)
         slowest.set(controller.p99)
-        if now:
-            shed.labels(now).inc()
-        told: Mapping[str, Any] = {**asdict(answer), "experiments": {one.experiment: one.variant for one in taken}}
-        return RecommendationResponse.model_validate(told)
+        if current_level:
+            shed.labels(current_level).inc()
+        fields: Mapping[str, Any] = {**asdict(answer), "experiments": {arm.experiment: arm.variant for arm in applied}}
+        return RecommendationResponse.model_validate(fields)
 
     @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"])
     async def recommendations(body: RecommendationRequest) -> RecommendationResponse:
-        """The best tracks that a listener has not heard, each with a reason.
+        """Recommends the best tracks that a listener has not heard, each with a reason.
 
-        Their last plays count at once; a stranger gets what people like them play, or what goes with what they pick.
-        ``experiments`` says which arms the listener is in; what the request says itself, no arm changes.
+        The last plays count at once. An unknown listener gets what similar people play, or tracks that go with their
+        picks. ``experiments`` names the arms that the listener is in; arms never change fields set in the request.
         """
-        return await recommending.in_turn(answered, body)
+        return await service.run_in_turn(answer_request, body)
 
     @app.post("/v1/recommendations/batch", responses=errors.RESPONSES, tags=["recommendation"])
     async def batch(request: Request, body: RecommendationBatch) -> RecommendationResults:
-        """The same for up to 100 listeners; each gets an answer or a problem of their own, and counts as a request."""
+        """Recommends to up to 100 listeners; each gets an answer or a problem of their own and counts as a request."""
         charge(request, len(body.requests) - 1)
-        return RecommendationResults(results=[await recommending.in_turn(_one, one) for one in body.requests])
+        return RecommendationResults(
+            results=[await service.run_in_turn(answer_or_problem, item) for item in body.requests]
+        )
 
-    def _one(body: RecommendationRequest) -> RecommendationResult:
+    def answer_or_problem(body: RecommendationRequest) -> RecommendationResult:
         try:
-            return RecommendationResult(answer=answered(body))
+            return RecommendationResult(answer=answer_request(body))
         except RefrainError as error:
-            return RecommendationResult(problem=errors.told(error))
+            return RecommendationResult(problem=errors.to_problem(error))

@@ -1,5 +1,5 @@
-"""The console at ``/``: a few pages that a server renders, without scripts and without anything from elsewhere.
+"""The console at ``/``: a few server-rendered pages without scripts and without resources from other sites.
 
-``pages`` has the routes, the templates beside it have the words. Whoever may predict may see them: people at a browser
-show their key once, at ``/console/login``, and it is kept in a cookie that no script can read.
+``pages`` has the routes; the templates are beside it. The console needs the role ``predict``: users enter their key
+once at ``/console/login``, and a cookie that scripts cannot read keeps it.
 """

@@ -1,4 +1,4 @@
-"""The routes of the console."""
+"""The routes and pages of the console."""
 
 import re
 import tempfile
@@ -22,9 +22,9 @@ from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import COOKIE, Access
-from inference.api.audio import LARGEST_BODY, Listening
+from inference.api.audio import LARGEST_BODY, SoundService
 from inference.api.models import Champions, served
-from inference.api.recommendations import Recommending
+from inference.api.recommendations import RecommendationService
 from inference.api.schemas.recommendations import RecommendationRequest
 from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
@@ -44,17 +44,17 @@ POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
-KEPT = 8 * 3600
-"""Seconds that a browser keeps the key."""
-MOST_POINTS = 600
-"""Of a waveform."""
+COOKIE_SECONDS = 8 * 3600
+"""Seconds that a browser keeps the cookie with the key."""
+MAX_COLUMNS = 600
+"""Maximum number of columns in a waveform."""
 LARGEST_TEXT = 1 << 20
-"""Bytes of observations."""
+"""Maximum bytes of uploaded observations."""
 REPORT = re.compile(r"(monitor|experiment)-[\w-]{1,64}\.html", re.ASCII)
 
 
 class Console:
-    """Renders pages of one application."""
+    """Renders the pages of one application."""
 
     def __init__(
         self,
@@ -62,32 +62,37 @@ class Console:
         *,
         access: Access,
         champions: Champions,
-        recommending: Recommending,
-        listening: Listening,
+        recommendation_service: RecommendationService,
+        sound_service: SoundService,
         running: Running,
         controller: Controller,
     ) -> None:
-        self.home, self.access, self.champions, self.recommending = home, access, champions, recommending
-        self.listening, self.running, self.controller = listening, running, controller
+        self.home, self.access, self.champions, self.recommendation_service = (
+            home,
+            access,
+            champions,
+            recommendation_service,
+        )
+        self.sound_service, self.running, self.controller = sound_service, running, controller
         self._templates = Environment(
             loader=PackageLoader("inference", "console"), autoescape=select_autoescape(), auto_reload=False
         )
         self._freshness = FreshnessReader(home)
 
     def page(
-        self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **told: Any
+        self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **context: Any
     ) -> HTMLResponse:
-        """One page."""
-        known = COOKIE in request.cookies
+        """Render one page."""
+        has_key = COOKIE in request.cookies
         content = self._templates.get_template(name).render(
-            title=title, links=LINKS if name != "login.html" else (), here=request.url.path, known=known, **told
+            title=title, links=LINKS if name != "login.html" else (), here=request.url.path, known=has_key, **context
         )
         headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer"}
         return HTMLResponse(content, status, headers)
 
     def overview(self) -> dict[str, Any]:
-        """What the first page tells."""
-        engine = self.recommending.live.get()
+        """Collect the data of the overview page."""
+        engine = self.recommendation_service.live.get()
         unhealthy, freshness = "", None
         try:
             engine.check()
@@ -104,25 +109,29 @@ class Console:
             "p99": f"{self.controller.p99 * 1e3:.1f}",
             "goal": f"{self.controller.goal * 1e3:g}",
             "open": not self.access.closed,
-            "running": sum(one.state == "running" for one in self.running.declared.experiments.values()),
+            "running": sum(experiment.state == "running" for experiment in self.running.declared.experiments.values()),
             "report": reports[-1] if reports else "",
         }
 
     def experiments(self) -> dict[str, Any]:
-        """What the page of experiments tells."""
-        found = self.running.declared
+        """Collect the data of the page of experiments."""
+        declarations = self.running.declared
         reports = {name.removeprefix("experiment-").removesuffix(".html") for name in self._reports("experiment-")}
-        return {"holdout": found.holdout, "experiments": list(found.experiments.values()), "reports": reports}
+        return {
+            "holdout": declarations.holdout,
+            "experiments": list(declarations.experiments.values()),
+            "reports": reports,
+        }
 
     def report(self, name: str) -> Path | None:
-        """The file of a report; None if there is none of the name."""
+        """Find the file of a report; None if there is no report of this name."""
         file = self.home.reports / name
         return file if REPORT.fullmatch(name) and file.is_file() else None
 
     def sound(self, content: bytes) -> dict[str, Any]:
-        """What the page of a sound tells."""
-        found, mono, rate = self.listening.drawn(content)
-        return {"found": found, "waveform": Markup(_waveform(mono, rate, found.beats))}
+        """Collect the data of the page of a sound."""
+        analysis, mono, rate = self.sound_service.analyze_with_samples(content)
+        return {"analysis": analysis, "waveform": Markup(_waveform(mono, rate, analysis.beats))}
 
     def _reports(self, start: str) -> list[str]:
         return sorted(file.name for file in self.home.reports.glob(f"{start}*.html") if REPORT.fullmatch(file.name))
@@ -149,19 +158,19 @@ def install(app: FastAPI, console: Console) -> None:
         count: Annotated[int, Query(ge=1, le=50)] = 10,
         diversify: Annotated[str, Query(pattern="^(|mmr|calibrated)$")] = "",
     ) -> Response:
-        told: dict[str, Any] = {"user": user, "count": count, "diversify": diversify}
+        context: dict[str, Any] = {"user": user, "count": count, "diversify": diversify}
         status = HTTPStatus.OK
         if user:
             started = time.perf_counter()
             try:
-                wished = {"diversify": diversify} if diversify else {}
-                body = RecommendationRequest.model_validate({"user_id": user, "count": count, **wished})
-                told["answer"], taken = console.recommending.recommend(body)
-                told["arms"] = {one.experiment: one.variant for one in taken}
-                told["milliseconds"] = f"{(time.perf_counter() - started) * 1e3:.0f}"
+                options = {"diversify": diversify} if diversify else {}
+                body = RecommendationRequest.model_validate({"user_id": user, "count": count, **options})
+                context["answer"], assignments = console.recommendation_service.recommend(body)
+                context["arms"] = {assignment.experiment: assignment.variant for assignment in assignments}
+                context["milliseconds"] = f"{(time.perf_counter() - started) * 1e3:.0f}"
             except RefrainError as error:
-                told["problem"], status = _in_words(error), HTTPStatus.UNPROCESSABLE_ENTITY
-        return console.page(request, "recommend.html", "Recommend", status, **told)
+                context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
+        return console.page(request, "recommend.html", "Recommend", status, **context)
 
     @app.get("/console/sound", **hidden)
     def sound(request: Request) -> Response:
@@ -169,20 +178,20 @@ def install(app: FastAPI, console: Console) -> None:
 
     @app.post("/console/sound", **hidden)
     async def analysed(request: Request, file: Annotated[UploadFile, File()]) -> Response:
-        told: dict[str, Any] = {"track": (file.filename or "a sound")[:120]}
+        context: dict[str, Any] = {"track": (file.filename or "a sound")[:120]}
         status = HTTPStatus.OK
-        with console.listening.place():
+        with console.sound_service.slot():
             content = await file.read(LARGEST_BODY + 1)
             try:
-                told |= await to_thread.run_sync(console.sound, content, limiter=console.listening.turns)
+                context |= await to_thread.run_sync(console.sound, content, limiter=console.sound_service.turns)
             except RefrainError as error:
-                told["problem"], status = _in_words(error), HTTPStatus.UNPROCESSABLE_ENTITY
-        return console.page(request, "sound.html", "Sound", status, **told)
+                context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
+        return console.page(request, "sound.html", "Sound", status, **context)
 
     @app.get("/console/anomalies", **hidden)
     def anomalies(request: Request) -> Response:
-        told: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": "untrained", "text": EXAMPLE}
-        return console.page(request, "anomalies.html", "Anomalies", **told)
+        context: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": "untrained", "text": EXAMPLE}
+        return console.page(request, "anomalies.html", "Anomalies", **context)
 
     @app.post("/console/anomalies", **hidden)
     async def scored(
@@ -192,13 +201,13 @@ def install(app: FastAPI, console: Console) -> None:
         file: Annotated[UploadFile | None, File()] = None,
     ) -> Response:
         content = await file.read(LARGEST_TEXT) if file is not None else b""
-        told: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": detector, "text": text[:20_000]}
+        context: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": detector, "text": text[:20_000]}
         status = HTTPStatus.OK
         try:
-            told |= await run_in_threadpool(_scored, console.home, detector, content or text.encode())
+            context |= await run_in_threadpool(_detect, console.home, detector, content or text.encode())
         except RefrainError as error:
-            told["problem"], status = _in_words(error), HTTPStatus.UNPROCESSABLE_ENTITY
-        return console.page(request, "anomalies.html", "Anomalies", status, **told)
+            context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
+        return console.page(request, "anomalies.html", "Anomalies", status, **context)
 
     @app.get("/console/experiments", **hidden)
     def experiments(request: Request) -> Response:
@@ -206,11 +215,13 @@ def install(app: FastAPI, console: Console) -> None:
 
     @app.get("/console/reports/{name}", **hidden)
     def report(request: Request, name: str) -> Response:
-        found = console.report(name)
-        if found is None:
-            told = f"There is no report {quote(name[:80])}."
-            return console.page(request, "experiments.html", "Reports", HTTPStatus.NOT_FOUND, problem=told, holdout=0)
-        return HTMLResponse(found.read_text(encoding="utf-8"), headers={"content-security-policy": POLICY})
+        file = console.report(name)
+        if file is None:
+            problem = f"There is no report {quote(name[:80])}."
+            return console.page(
+                request, "experiments.html", "Reports", HTTPStatus.NOT_FOUND, problem=problem, holdout=0
+            )
+        return HTMLResponse(file.read_text(encoding="utf-8"), headers={"content-security-policy": POLICY})
 
 
 def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
@@ -220,53 +231,53 @@ def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
 
     @app.post("/console/login", **hidden)
     async def logged_in(request: Request, key: Annotated[str, Form(max_length=9_000)]) -> Response:
-        shown = key.strip()
+        key_text = key.strip()
         try:
-            if not shown.isascii():
+            if not key_text.isascii():
                 raise Refused("no key")
-            caller = await console.access.caller({b"authorization": f"Bearer {shown}".encode()})
+            caller = await console.access.caller({b"authorization": f"Bearer {key_text}".encode()})
             allowed = PREDICT in caller.roles
         except Refused:
             allowed = False
         if not allowed:
-            told = "This key is not valid here, or does not have the role predict."
-            return console.page(request, "login.html", "Come in", HTTPStatus.UNAUTHORIZED, problem=told)
-        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+            problem = "This key is not valid here, or does not have the role predict."
+            return console.page(request, "login.html", "Come in", HTTPStatus.UNAUTHORIZED, problem=problem)
+        response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         secure = request.url.scheme == "https"
-        answer.set_cookie(COOKIE, shown, max_age=KEPT, httponly=True, samesite="strict", secure=secure)
-        return answer
+        response.set_cookie(COOKIE, key_text, max_age=COOKIE_SECONDS, httponly=True, samesite="strict", secure=secure)
+        return response
 
     @app.post("/console/logout", **hidden)
     def logout() -> Response:
-        answer = RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(COOKIE)
-        return answer
+        response = RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
+        response.delete_cookie(COOKIE)
+        return response
 
 
-def _scored(home: Home, name: str, content: bytes) -> dict[str, Any]:
-    """Scores by a detector that forgets them: whoever tries something here changes nothing elsewhere."""
-    kind = DETECTORS.get(name)
-    chosen = AnomalyDetector() if kind is None else kind.load(home=home)
-    with tempfile.NamedTemporaryFile(suffix=".txt") as held:
-        held.write(content)
-        held.flush()
-        observations, _ = read(Path(held.name))
-    found = chosen.detect(observations)
-    alarms = [place for place, one in enumerate(found.detections) if one.alarm]
-    picture = svg.lines("Score", [[one.score for one in found.detections]], marks=alarms)
-    return {"found": found, "observations": f"{len(observations):,}", "scores": Markup(picture)}
+def _detect(home: Home, name: str, content: bytes) -> dict[str, Any]:
+    """Score observations with a separate detector, so that trials in the console leave no state behind."""
+    detector_class = DETECTORS.get(name)
+    detector = AnomalyDetector() if detector_class is None else detector_class.load(home=home)
+    with tempfile.NamedTemporaryFile(suffix=".txt") as file:
+        file.write(content)
+        file.flush()
+        observations, _ = read(Path(file.name))
+    result = detector.detect(observations)
+    alarms = [place for place, detection in enumerate(result.detections) if detection.alarm]
+    picture = svg.lines("Score", [[detection.score for detection in result.detections]], marks=alarms)
+    return {"result": result, "observations": f"{len(observations):,}", "scores": Markup(picture)}
 
 
 def _waveform(mono: np.ndarray, rate: int, beats: list[float]) -> str:
-    """The largest and the smallest sample of each column, and a mark a beat."""
+    """Draw the largest and the smallest sample of each column, and a mark for each beat."""
     width, height = svg.WIDTH, svg.HEIGHT
-    pieces = np.array_split(mono, min(MOST_POINTS, max(len(mono), 1)))
+    pieces = np.array_split(mono, min(MAX_COLUMNS, max(len(mono), 1)))
     top = max(float(np.abs(mono).max()) if len(mono) else 0.0, 1e-9)
-    ends = [(float(one.max(initial=0.0)) / top, float(one.min(initial=0.0)) / top) for one in pieces]
+    extremes = [(float(piece.max(initial=0.0)) / top, float(piece.min(initial=0.0)) / top) for piece in pieces]
     step = width / max(len(pieces), 1)
     bars = "".join(
-        f"M{place * step:.1f} {height / 2 * (1 - most):.1f}V{height / 2 * (1 - least) + 0.5:.1f}"
-        for place, (most, least) in enumerate(ends)
+        f"M{place * step:.1f} {height / 2 * (1 - high):.1f}V{height / 2 * (1 - low) + 0.5:.1f}"
+        for place, (high, low) in enumerate(extremes)
     )
     seconds = max(len(mono) / rate, 1e-9)
     marks = "".join(f"M{at / seconds * width:.1f} 0V{height}" for at in beats)
@@ -278,12 +289,12 @@ def _waveform(mono: np.ndarray, rate: int, beats: list[float]) -> str:
     )
 
 
-def _in_words(error: RefrainError) -> str:
+def _error_text(error: RefrainError) -> str:
     return f"Expected {error.expected}; found {error.found}."
 
 
 def _example() -> str:
-    """Two hours of a host that hangs once."""
+    """Make example observations: two hours of a host that hangs once."""
     rows = ["timestamp,host,cpu_permille"]
     for minute in range(120):
         load = 300 + 80 * np.sin(minute / 9) + 17 * ((minute * 37) % 11 - 5) / 5

@@ -1,11 +1,11 @@
-"""The only online lookup: a feature service's values for entity keys, in one round trip to Redis.
+"""The online lookup: values of a feature service for entity keys, in one round trip to Redis.
 
-It reads the manifest that ``feature_repo`` compiled and packed values (``feature_repo.packed``); neither Feast,
-pandas nor protobuf is imported. It returns what ``store.get_online_features`` returns, which a parity test holds it
-to.
+The lookup reads the manifest compiled by ``feature_repo`` and packed values (``feature_repo.packed``); it imports
+neither Feast nor pandas nor protobuf. It returns the same values as ``store.get_online_features``; a parity test checks
+this.
 
-``entities`` makes names of keys, ``plan`` is what follows from the manifest, ``matrix`` how columns are gathered,
-``rows`` the answer, ``lookup`` the lookup itself.
+``lookup`` runs the lookup; ``plan`` is derived from the manifest once, ``entities`` finds distinct entities, ``rows``
+is the result, and ``matrix`` plans feature matrices.
 """
 
 from inference.features.lookup import OnlineFeatures

@@ -1,4 +1,4 @@
-"""A matrix of features, gathered from regions of packed values."""
+"""Plans a feature matrix that is gathered from regions of packed values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from feature_repo.packed.schema import Schema
 
 @dataclass(frozen=True)
 class Gather:
-    """Numeric features of one view that lie in one region of its values, and where they go in a matrix.
+    """Numeric features in one region of a view's packed values, and their columns in a matrix.
 
     Attributes:
-        view: its number.
-        region: numpy type, offset in the value and width of the region.
-        source: places in the region.
-        nulls: their null bits.
+        view: index of the view.
+        region: numpy type, offset in the packed value and width of the region.
+        source: positions of the features in the region.
+        nulls: null bits of the features.
         target: columns of the matrix.
-        is_time: whether they are timestamps, which become seconds.
+        is_time: whether the features are timestamps, which become seconds.
     """
 
     view: int
@@ -32,7 +32,7 @@ class Gather:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The columns of a matrix: those that are stored, and those that are computed, with their places."""
+    """The columns of a matrix: stored features, and on-demand features with their column numbers."""
 
     stored: list[Gather]
     computed: list[tuple[int, str]]
@@ -44,16 +44,16 @@ def matrix_of(
     stored: Mapping[str, tuple[int, str]],
     schemas: Sequence[Schema],
 ) -> Matrix:
-    """How the matrix of some features is put together.
+    """Plan the matrix of some features.
 
     Args:
-        names: of the features, one for each column.
-        numeric: the features of the service that are numbers.
-        stored: feature → number of its view, and its name there; others are computed.
-        schemas: of the views.
+        names: names of the features, one for each column.
+        numeric: numeric features of the service.
+        stored: stored feature → index of its view and its name there. Other features are computed on demand.
+        schemas: schemas of the views.
 
     Raises:
-        InputError: one of them is no numeric feature of the service.
+        InputError: a name is not a numeric feature of the service.
     """
     unknown = [name for name in names if name not in numeric]
     if unknown:
@@ -73,15 +73,15 @@ def matrix_of(
         is_time = schema.columns[schema.index[feature]].dtype == "UnixTimestamp"
         slot = (number, place.region, place.offset, is_time)
         parts.setdefault(slot, []).append((place.start, schema.index[feature], target))
-    found = []
+    gathers = []
     for (number, region, offset, is_time), columns in parts.items():
-        source, nulls, wanted = (list(column) for column in zip(*sorted(columns), strict=True))
+        source, nulls, targets = (list(column) for column in zip(*sorted(columns), strict=True))
         region_of = (region, offset, max(source) + 1)
-        found.append(Gather(number, region_of, _compact(source), _compact(nulls), _compact(wanted), is_time))
-    return Matrix(found, computed)
+        gathers.append(Gather(number, region_of, _compact(source), _compact(nulls), _compact(targets), is_time))
+    return Matrix(gathers, computed)
 
 
 def _compact(places: list[int]) -> slice | np.ndarray:
-    """A slice where they are in a row: reading one copies nothing."""
+    """Turn consecutive positions into a slice: reading a slice copies nothing."""
     first, last = places[0], places[-1]
     return slice(first, last + 1) if places == list(range(first, last + 1)) else np.array(places)

@@ -1,4 +1,4 @@
-"""What follows from the manifest, once for all lookups."""
+"""The plan of a lookup: derived from the manifest once, used by every lookup."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import Server
-from inference.features.entities import Column, distinct_entities
+from inference.features.entities import KeyColumn, distinct_entities
 from inference.features.matrix import Matrix, matrix_of
 
 Keys = tuple[tuple[str, str], ...]
-"""Join key and Feast's name of its type, sorted by name."""
+"""Join keys with Feast's names of their types, sorted by name."""
 
-_ALONE = (str, bytes)
-_NUMBERS = {"Int64", "Int32", "Float64", "Float32", "Bool", "UnixTimestamp"}
+_SCALARS = (str, bytes)
+_NUMERIC_TYPES = {"Int64", "Int32", "Float64", "Float32", "Bool", "UnixTimestamp"}
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """One view of the service.
+    """The lookup of one view of the service.
 
     Attributes:
-        group: number of its join keys among the distinct ones.
-        prefix: of its keys in Redis.
+        group: index of the view's join keys among the distinct groups of join keys.
+        prefix: prefix of the view's keys in Redis.
     """
 
     view: View
@@ -39,7 +39,7 @@ class Lookup:
 
 
 class Plan:
-    """What follows from the manifest, once for all lookups."""
+    """Everything about a lookup that follows from the manifest alone."""
 
     def __init__(self, service: Service, defaults: Mapping[str, float | str], server: Server) -> None:
         self.service = service
@@ -54,62 +54,62 @@ class Plan:
             )
             for view in service.views
         ]
-        self.number = {view.name: number for number, view in enumerate(service.views)}
+        self.view_index = {view.name: number for number, view in enumerate(service.views)}
         self.stored = {
             f"{view.name}__{column[0]}": (number, column[0])
             for number, view in enumerate(service.views)
             for column in view.columns
         }
-        """``view__feature`` → number of the view and the feature: names of views may have ``__`` in them, too."""
+        """``view__feature`` → index of the view and the feature: the name of a view may contain ``__`` itself."""
         declared = {f"{view.name}__{name}": value for view in service.views for name, value in view.defaults}
         self.defaults = declared | dict(defaults)
-        self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMBERS)
+        self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMERIC_TYPES)
         self.names = dict(service.features)
-        known = KnownSchemas(server, service.project)
-        self.older = [known.of(view.name) for view in service.views]
+        known_schemas = KnownSchemas(server, service.project)
+        self.older_schemas = [known_schemas.of(view.name) for view in service.views]
         self._matrices: dict[tuple[str, ...], Matrix] = {}
 
     def entities(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[list[bytes]], list[np.ndarray | None]]:
-        """Number of rows; per group the distinct entities and the place of each row among them.
+        """Find the number of rows, and per group the distinct entities and each row's index among them.
 
         Raises:
-            InputError: a key is not given or cannot be one of its type, or lengths differ.
+            InputError: a join key is not given or does not fit its type, or lengths differ.
         """
-        absent = [key for key in self.service.join_keys if key not in keys]
-        lengths = {1 if isinstance(values, _ALONE) else len(values) for values in keys.values()} - {1}
-        if absent or len(lengths) > 1:
+        missing_keys = [key for key in self.service.join_keys if key not in keys]
+        lengths = {1 if isinstance(values, _SCALARS) else len(values) for values in keys.values()} - {1}
+        if missing_keys or len(lengths) > 1:
             raise InputError(
                 expected=f"values of one length (or a single one) for {list(self.service.join_keys)}",
-                found=f"no {absent}" if absent else f"lengths {sorted(lengths)}",
-                next_command=f"add {absent[0]} to the keys" if absent else "pass lists of one length",
+                found=f"no {missing_keys}" if missing_keys else f"lengths {sorted(lengths)}",
+                next_command=f"add {missing_keys[0]} to the keys" if missing_keys else "pass lists of one length",
             )
         length = lengths.pop() if lengths else 1
-        columns = {(key, dtype): Column.of(key_parts(keys[key], dtype, key)) for key, dtype in self._keys}
-        found, places = [], []
+        columns = {(key, dtype): KeyColumn.from_rows(key_parts(keys[key], dtype, key)) for key, dtype in self._keys}
+        entities, places = [], []
         for group in self.groups:
-            distinct, place = distinct_entities([columns[key] for key in group], length)
-            found.append(distinct)
-            places.append(place)
-        return length, found, places
+            distinct, row_places = distinct_entities([columns[key] for key in group], length)
+            entities.append(distinct)
+            places.append(row_places)
+        return length, entities, places
 
-    def names_of(self, entities: Sequence[Sequence[bytes]]) -> list[bytes]:
-        """Keys in Redis of all views, one view after the other."""
+    def redis_keys(self, entities: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """List the Redis keys of all views, one view after the other."""
         return [lookup.prefix + entity for lookup in self.lookups for entity in entities[lookup.group]]
 
     def matrix(self, names: tuple[str, ...]) -> "Matrix":
-        """How a matrix of these features is put together.
+        """Plan the matrix of some features.
 
         Raises:
-            InputError: one of the names is no numeric feature of the service.
+            InputError: a name is not a numeric feature of the service.
         """
-        found = self._matrices.get(names)
-        if found is None:
+        matrix = self._matrices.get(names)
+        if matrix is None:
             if len(self._matrices) > 100:
                 self._matrices.clear()
-            found = self._matrices[names] = matrix_of(
+            matrix = self._matrices[names] = matrix_of(
                 names, self.numeric, self.stored, [lookup.schema for lookup in self.lookups]
             )
-        return found
+        return matrix
 
 
 def _keys(view: View) -> Keys:

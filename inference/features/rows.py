@@ -1,4 +1,4 @@
-"""What a lookup found: columns, matrices and Python values, each made when it is asked for."""
+"""The result of a lookup: columns, matrices and Python values, each made on first access."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,8 @@ from inference.features.plan import Plan
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Lazy(Mapping[str, Any]):
-    """A mapping whose values are made when they are asked for."""
+class LazyMapping(Mapping[str, Any]):
+    """A mapping whose values are made on access."""
 
     def __init__(self, names: Mapping[str, Any], make: Callable[[str], Any]) -> None:
         self._names, self._make = names, make
@@ -37,20 +37,20 @@ class Lazy(Mapping[str, Any]):
 
 
 class OnlineRows:
-    """Values of a service for n rows; each column is decoded when it is asked for.
+    """Values of a feature service for n rows; each column is decoded on first access.
 
     Attributes:
         columns: ``view__feature`` → (n,) numpy array. Numbers and booleans in their own type, 0 (NaN for floats)
             where missing; timestamps datetime64[us], NaT where missing; vectors of fixed length (n, d) with rows of
-            NaN; texts, bytes and lists as objects, None where missing.
-        missing: ``view__feature`` → (n,) bool, true where no value was found, it was null, or older than its view's
-            ttl; whether or not a default stands in for it.
+            NaN where missing; texts, bytes and lists as objects, None where missing.
+        missing: ``view__feature`` → (n,) bool, true where there is no value, the value is null, or the row is older
+            than the view's ttl; independent of defaults.
         values: ``view__feature`` → n Python values, None where missing: int, float, str, bytes, bool, datetime,
-            numpy array (lists of numbers), list. Maps, structs and nested lists as Feast gives them, which has to be
-            installed for those; ``columns`` has the bytes of their protobuf ``Value``.
-        event_times: view → (n,) seconds since 1970 UTC of the row that answered; NaN where there was none.
-        length: n.
-        degraded: why this answer is made of defaults alone; None if it is not.
+            numpy array (lists of numbers), list. Maps, structs and nested lists are as in Feast, which must be
+            installed for them; ``columns`` has the bytes of their protobuf ``Value``.
+        event_times: view → (n,) event times of the rows found, in seconds since 1970 UTC; NaN where there is no row.
+        length: number of rows, n.
+        degraded: why the result consists of defaults only; None if it does not.
     """
 
     def __init__(
@@ -70,107 +70,107 @@ class OnlineRows:
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, np.ndarray] = {}
 
-    # Mappings are made when they are asked for: kept here, they and this object would hold each other, and every
-    # lookup would wait for the garbage collector.
+    # Mappings are made on access: stored here, they and this object would refer to each other, and every lookup
+    # would leave a reference cycle to the garbage collector.
 
     @property
     def columns(self) -> Mapping[str, np.ndarray]:
         """``view__feature`` → (n,) numpy array."""
-        return Lazy(self._plan.names, lambda name: self._column(name)[0])
+        return LazyMapping(self._plan.names, lambda name: self._column(name)[0])
 
     @property
     def missing(self) -> Mapping[str, np.ndarray]:
         """``view__feature`` → (n,) bool."""
-        return Lazy(self._plan.names, lambda name: self._column(name)[1])
+        return LazyMapping(self._plan.names, lambda name: self._column(name)[1])
 
     @property
     def values(self) -> Mapping[str, list[Any]]:
         """``view__feature`` → n Python values."""
-        return Lazy(self._plan.names, self._listed)
+        return LazyMapping(self._plan.names, self._python_values)
 
     @property
     def event_times(self) -> Mapping[str, np.ndarray]:
         """View → (n,) seconds since 1970 UTC."""
-        return Lazy(self._plan.number, self._event_time)
+        return LazyMapping(self._plan.view_index, self._event_time)
 
     def __len__(self) -> int:
         return self.length
 
     @property
     def service(self) -> Service:
-        """That was looked up."""
+        """The feature service that was looked up."""
         return self._plan.service
 
     @property
     def looked_up_at(self) -> float:
-        """Seconds since 1970 UTC."""
+        """Time of the lookup in seconds since 1970 UTC."""
         return self._now
 
     def ages(self, now: float | None = None) -> dict[str, np.ndarray]:
-        """View → (n,) seconds since the row that answered; NaN where there was none."""
+        """Compute view → (n,) ages of the rows in seconds; NaN where there is no row."""
         moment = self._now if now is None else now
         return {view: moment - times for view, times in self.event_times.items()}
 
     def matrix(self, names: Sequence[str] | None = None) -> np.ndarray:
-        """(n, len(names)) float32 of numeric features, NaN for missing: what an ONNX model takes.
+        """Build the (n, len(names)) float32 matrix of numeric features, NaN for missing: the input of an ONNX model.
 
         Args:
-            names: ``view__feature``; all numeric features of the service, in its order, if None. Timestamps are
-                seconds since 1970.
+            names: feature names as ``view__feature``; all numeric features of the service, in its order, if None.
+                Timestamps are seconds since 1970.
 
         Raises:
-            InputError: one of the names is no numeric feature of the service.
+            InputError: a name is not a numeric feature of the service.
         """
-        asked = self._plan.numeric if names is None else tuple(names)
-        plan = self._plan.matrix(asked)
-        out = np.empty((self.length, len(asked)), np.float32)
+        feature_names = self._plan.numeric if names is None else tuple(names)
+        plan = self._plan.matrix(feature_names)
+        matrix = np.empty((self.length, len(feature_names)), np.float32)
         for gather in plan.stored:
-            self._gather(gather, out)
+            self._gather(gather, matrix)
         for column, name in plan.computed:
-            out[:, column] = self._on_demand(name)
-        for column, name in enumerate(asked) if self._defaults else ():
+            matrix[:, column] = self._on_demand(name)
+        for column, name in enumerate(feature_names) if self._defaults else ():
             if name in self._defaults:
-                gone = np.isnan(out[:, column])
-                out[gone, column] = self._defaults[name]
-        return out
+                is_nan = np.isnan(matrix[:, column])
+                matrix[is_nan, column] = self._defaults[name]
+        return matrix
 
-    def _gather(self, gather: Gather, out: np.ndarray) -> None:
+    def _gather(self, gather: Gather, matrix: np.ndarray) -> None:
         block, places = self._blocks[gather.view], self._places[self._plan.lookups[gather.view].group]
         if isinstance(block, Mixed):
-            columns = np.arange(out.shape[1])[gather.target]
-            bits = np.arange(len(block.schema.columns))[gather.nulls]
-            part = np.empty((len(block), len(columns)), np.float32)
-            for number, bit in enumerate(bits):
+            columns = np.arange(matrix.shape[1])[gather.target]
+            null_bits = np.arange(len(block.schema.columns))[gather.nulls]
+            gathered = np.empty((len(block), len(columns)), np.float32)
+            for number, bit in enumerate(null_bits):
                 values = block.numbers(block.schema.columns[bit].name)
-                part[:, number] = values / 1e6 if gather.is_time else values
+                gathered[:, number] = values / 1e6 if gather.is_time else values
         else:
-            part = block.region(*gather.region)[:, gather.source]
+            gathered = block.region(*gather.region)[:, gather.source]
             if gather.is_time:
-                part = part / 1e6
-        old, nulls = self._too_old(gather.view), block.nulls
-        if nulls is not None or old is not None:
-            part = part.astype(np.float32)
+                gathered = gathered / 1e6
+        expired, nulls = self._expired(gather.view), block.nulls
+        if nulls is not None or expired is not None:
+            gathered = gathered.astype(np.float32)
         if nulls is not None:
-            part[nulls[:, gather.nulls]] = np.nan
-        if old is not None:
-            part[old] = np.nan
+            gathered[nulls[:, gather.nulls]] = np.nan
+        if expired is not None:
+            gathered[expired] = np.nan
         if places is None:
-            out[:, gather.target] = part
+            matrix[:, gather.target] = gathered
             return
         if not len(block):
-            out[:, gather.target] = np.nan
+            matrix[:, gather.target] = np.nan
             return
-        out[:, gather.target] = part[places]
+        matrix[:, gather.target] = gathered[places]
         if places.min(initial=0) < 0:
             rows = np.flatnonzero(places < 0)
-            out[rows[:, None], np.arange(out.shape[1])[gather.target]] = np.nan
+            matrix[rows[:, None], np.arange(matrix.shape[1])[gather.target]] = np.nan
 
-    def _too_old(self, view: int) -> np.ndarray | None:
+    def _expired(self, view: int) -> np.ndarray | None:
         ttl = self._plan.lookups[view].view.ttl
         return self._blocks[view].event < (self._now - ttl) * 1_000_000 if ttl else None
 
     def _column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Values, with defaults if they are wanted, and where they are missing."""
+        """Return the values of a feature, with defaults if requested, and where they are missing."""
         if name not in self._stored:
             if name in self._plan.stored:
                 values, missing = self._raw_column(name)
@@ -184,14 +184,14 @@ class OnlineRows:
         return self._stored[name]
 
     def _raw_column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """A stored feature for each row, and where it is missing."""
+        """Return a stored feature for each row, without defaults, and where it is missing."""
         number, feature = self._plan.stored[name]
         block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
         column = block.schema.columns[block.schema.index[feature]]
-        gone = block.is_null(feature)
-        old = self._too_old(number)
-        if old is not None:
-            gone = gone | old
+        is_missing = block.is_null(feature)
+        expired = self._expired(number)
+        if expired is not None:
+            is_missing = is_missing | expired
         values: np.ndarray
         if column.is_fixed:
             values = block.numbers(feature)
@@ -201,49 +201,54 @@ class OnlineRows:
             values = np.empty(len(block), object)
             values[:] = block.objects(feature)
         if places is None:
-            values, missing = values.copy(), gone
+            values, missing = values.copy(), is_missing
         elif len(block):
-            values, missing = values[places], gone[places] | (places < 0)
+            values, missing = values[places], is_missing[places] | (places < 0)
         else:
             values = np.zeros((self.length, *values.shape[1:]), values.dtype)
             missing = np.ones(self.length, bool)
         if missing.any():
-            values[missing] = _NOTHING[values.dtype.kind]
+            values[missing] = _MISSING_VALUES[values.dtype.kind]
         return values, missing
 
-    def _listed(self, name: str) -> list[Any]:
+    def _python_values(self, name: str) -> list[Any]:
         values, missing = self._column(name)
-        absent = missing & (name not in self._defaults)
+        is_missing = missing & (name not in self._defaults)
         if values.dtype.kind == "M":
-            since = values.astype(np.int64).tolist()
-            listed: list[Any] = [
-                None if gone else _EPOCH + timedelta(microseconds=us)
-                for us, gone in zip(since, absent.tolist(), strict=True)
+            micros = values.astype(np.int64).tolist()
+            python_values: list[Any] = [
+                None if no_value else _EPOCH + timedelta(microseconds=time_us)
+                for time_us, no_value in zip(micros, is_missing.tolist(), strict=True)
             ]
-            return listed
-        listed = list(values) if values.ndim > 1 else values.tolist()
+            return python_values
+        python_values = list(values) if values.ndim > 1 else values.tolist()
         convert = self._conversion(name)
         if convert is not None:
-            return [None if gone or raw is None else convert(raw) for raw, gone in zip(listed, absent, strict=True)]
-        if absent.any():
-            return [None if gone else value for value, gone in zip(listed, absent.tolist(), strict=True)]
-        return listed
+            return [
+                None if no_value or raw is None else convert(raw)
+                for raw, no_value in zip(python_values, is_missing, strict=True)
+            ]
+        if is_missing.any():
+            return [
+                None if no_value else value for value, no_value in zip(python_values, is_missing.tolist(), strict=True)
+            ]
+        return python_values
 
     def _conversion(self, name: str) -> Callable[[Any], Any] | None:
-        """What makes a Python value of a stored one, where that takes more than numpy does."""
+        """Return the conversion from stored to Python values; None if numpy's own conversion suffices."""
         if name not in self._plan.stored:
             return None
         number, feature = self._plan.stored[name]
         schema = self._plan.lookups[number].schema
         column = schema.columns[schema.index[feature]]
         if column.kind == "message":
-            from feature_repo.stores.protobuf import unpacked  # Feast, which lookups of other types do without
+            from feature_repo.stores.protobuf import unpacked  # imports Feast; other types do not need it
 
             return unpacked
-        return _moments if column.element == "UnixTimestamp" else None
+        return _to_datetimes if column.element == "UnixTimestamp" else None
 
     def _event_time(self, view: str) -> np.ndarray:
-        number = self._plan.number[view]
+        number = self._plan.view_index[view]
         event, places = self._blocks[number].event, self._places[self._plan.lookups[number].group]
         times = np.where(event == UNKNOWN_TIME, np.nan, event / 1e6)
         if places is None:
@@ -251,19 +256,21 @@ class OnlineRows:
         return np.where(places < 0, np.nan, times[places]) if len(times) else np.full(self.length, np.nan)
 
     def _on_demand(self, name: str) -> np.ndarray:
-        """A feature that is computed from others and from the request."""
+        """Compute an on-demand feature from other features and the request."""
         if name not in self._computed:
             function = name.partition("__")[0]
-            columns = {column: self._input(column) for column in ON_DEMAND[function].inputs.values()}
-            alike = self.length > 1 and all(map(self._is_one_for_all, columns))
-            if alike:
+            columns = {column: self._on_demand_input(column) for column in ON_DEMAND[function].inputs.values()}
+            is_constant = self.length > 1 and all(map(self._is_constant, columns))
+            if is_constant:
                 columns = {column: values[:1] for column, values in columns.items()}
             for output, values in ON_DEMAND[function].compute(columns).items():
-                self._computed[f"{function}__{output}"] = np.repeat(values, self.length, axis=0) if alike else values
+                self._computed[f"{function}__{output}"] = (
+                    np.repeat(values, self.length, axis=0) if is_constant else values
+                )
         return self._computed[name]
 
-    def _is_one_for_all(self, column: str) -> bool:
-        """Whether every row has the same value: that of the request, or of the one entity that is asked about."""
+    def _is_constant(self, column: str) -> bool:
+        """Check whether all rows have the same value: one of the request, or of a single entity."""
         if "__" not in column:
             return not isinstance(self._request.get(column), np.ndarray | Sequence) or isinstance(
                 self._request.get(column), str
@@ -272,20 +279,20 @@ class OnlineRows:
         places = self._places[self._plan.lookups[number].group]
         return len(self._blocks[number]) == 1 and places is not None and bool(places.min() == places.max())
 
-    def _input(self, column: str) -> np.ndarray:
-        """As ``feature_repo.on_demand`` wants it."""
+    def _on_demand_input(self, column: str) -> np.ndarray:
+        """Return an input column in the form that ``feature_repo.on_demand`` takes."""
         if "__" not in column:
             value = self._request.get(column, self._now if column == "request_timestamp" else None)
             if REQUEST_FIELDS[column] == "String":
                 return np.full(self.length, value, object)
             numbers = np.full(self.length, np.nan if value is None else value, float)
-            # whole seconds, as Feast and training sets have them
+            # whole seconds, as in Feast and in training sets
             return np.floor(numbers) if REQUEST_FIELDS[column] == "UnixTimestamp" else numbers
         vectors = self._vectors(column)
-        return self._as_input(column) if vectors is None else vectors
+        return self._stored_input(column) if vectors is None else vectors
 
-    def _as_input(self, column: str) -> np.ndarray:
-        """A stored column, missing ones as NaN or None."""
+    def _stored_input(self, column: str) -> np.ndarray:
+        """Return a stored column as an on-demand input, with NaN or None where values are missing."""
         values, missing = self._raw_column(column)
         if values.dtype.kind == "M":
             return np.where(missing, np.nan, values.astype(np.int64) / 1e6)
@@ -298,27 +305,27 @@ class OnlineRows:
         return vector_column(values) if schema.columns[schema.index[feature]].kind == "numbers" else values
 
     def _vectors(self, name: str) -> np.ndarray | None:
-        """(n, d) of a list of numbers, all of one length and none too old; NaN where missing. None if it is not so."""
+        """Return a list feature as (n, d) numbers, NaN where missing; None if lengths differ or the view has a ttl."""
         number, feature = self._plan.stored[name]
         block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
         column = block.schema.columns[block.schema.index[feature]]
-        if column.kind != "numbers" or isinstance(block, Mixed) or self._too_old(number) is not None:
+        if column.kind != "numbers" or isinstance(block, Mixed) or self._expired(number) is not None:
             return None
-        found = block.vectors(feature)
-        if found is None or places is None:
-            return found
-        spread = found[places]
+        vectors = block.vectors(feature)
+        if vectors is None or places is None:
+            return vectors
+        row_vectors = vectors[places]
         if places.min(initial=0) < 0:
-            spread[places < 0] = np.nan
-        return spread
+            row_vectors[places < 0] = np.nan
+        return row_vectors
 
 
-def _moments(since: np.ndarray) -> list[datetime]:
-    """Microseconds since 1970 as times, in UTC."""
-    return [_EPOCH + timedelta(microseconds=micros) for micros in since.tolist()]
+def _to_datetimes(times_us: np.ndarray) -> list[datetime]:
+    """Convert microseconds since 1970 to datetimes in UTC."""
+    return [_EPOCH + timedelta(microseconds=time_us) for time_us in times_us.tolist()]
 
 
-_NOTHING: dict[str, Any] = {"f": np.nan, "i": 0, "u": 0, "b": False, "M": np.datetime64("NaT"), "O": None}
+_MISSING_VALUES: dict[str, Any] = {"f": np.nan, "i": 0, "u": 0, "b": False, "M": np.datetime64("NaT"), "O": None}
 
 
 def _is_missing(values: np.ndarray) -> np.ndarray:

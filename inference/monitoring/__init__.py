@@ -1,1 +1,1 @@
-"""What operators of a serving process watch."""
+"""Monitoring of serving processes: logs, drift and freshness."""

@@ -1,4 +1,4 @@
-"""JSON lines that a thread of its own writes, so that answers never wait for the disk."""
+"""Logs of JSON lines that a background thread writes, so that answers never wait for the disk."""
 
 import atexit
 import logging
@@ -14,28 +14,28 @@ from typing import Any
 
 from feature_repo.errors import InputError
 
-WAITING = 1_000
-"""Lines that may wait to be written."""
+MAX_QUEUED = 1_000
+"""Maximum number of records that wait to be written."""
 
 
 class BackgroundLog:
-    """Writes some of what it is told, soon. Safe to share between threads.
+    """Writes a share of the records that it gets, asynchronously. Safe to share between threads.
 
-    Where writing falls behind, lines are left out and counted; a log that cannot be written says so once.
+    If writing falls behind, records are dropped and counted. A log that cannot be written warns once.
 
     Args:
-        share: of what it is asked about that is wanted, 0 to 1.
+        share: share of the records to log, 0 to 1.
 
     Attributes:
-        left_out: lines that were wanted and not written.
-        on_left_out: called for each of them.
+        left_out: number of records that were dropped.
+        on_left_out: called for each dropped record.
     """
 
     WHAT = "lines"
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._waiting: queue.Queue[Any] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self.left_out = 0
         self._thread: threading.Thread | None = None
@@ -43,28 +43,28 @@ class BackgroundLog:
         self._failed = False
         self.on_left_out: Callable[[], None] = lambda: None
 
-    def line(self, told: Any) -> tuple[Path, dict[str, Any]]:
-        """The folder and the line of what was told; runs in the thread."""
+    def line(self, record: Any) -> tuple[Path, dict[str, Any]]:
+        """Return the folder and the log line of a record; runs in the background thread."""
         raise NotImplementedError
 
     def wants(self) -> bool:
-        """Whether to log this one."""
+        """Decide at random, by the share, whether to log the next record."""
         return self._share >= 1 or random.random() < self._share
 
-    def tell(self, told: Any) -> None:
-        """Log it, soon; never waits."""
+    def tell(self, record: Any) -> None:
+        """Queue a record to be logged; never blocks."""
         self._start()
         try:
-            self._waiting.put_nowait(told)
+            self._queue.put_nowait(record)
         except queue.Full:
-            self._leave_out()
+            self._drop()
 
     def flush(self) -> None:
-        """Wait until everything is written."""
+        """Wait until all queued records are written."""
         if self._thread is not None:
-            self._waiting.join()
+            self._queue.join()
 
-    def _leave_out(self) -> None:
+    def _drop(self) -> None:
         self.left_out += 1
         self.on_left_out()
 
@@ -80,26 +80,26 @@ class BackgroundLog:
         import msgspec
 
         while True:
-            told = self._waiting.get()
+            record = self._queue.get()
             try:
-                folder, line = self.line(told)
+                folder, line = self.line(record)
                 folder.mkdir(parents=True, exist_ok=True)
                 with (folder / self._name).open("ab") as file:
                     file.write(msgspec.json.encode(line, enc_hook=str) + b"\n")
             except Exception as error:  # a log must not bring serving down
-                self._leave_out()
+                self._drop()
                 if not self._failed:
                     logging.getLogger("refrain").warning("%s are not logged: %s", self.WHAT, error)
                 self._failed = True
             finally:
-                self._waiting.task_done()
+                self._queue.task_done()
 
 
 def share_of(variable: str) -> float:
-    """The share that an environment variable names; 0 if it is not set.
+    """Read a share from an environment variable; 0 if it is not set.
 
     Raises:
-        InputError: it is no share.
+        InputError: the variable is not a share from 0 to 1.
     """
     text = os.environ.get(variable, "")
     if not text:

@@ -1,4 +1,4 @@
-"""Ages of the views online, as a table and as Prometheus metrics."""
+"""Freshness of the views in the online store, as a table and as Prometheus metrics."""
 
 import time
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class FreshnessReader:
-    """Asks the online store; the manifest is read each time, so that a new view shows up without a restart."""
+    """Reads freshness from the online store. The manifest is read each time, so new views need no restart."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._server = open_server(home, load_address(home), READ_TIMEOUT)
 
     def read(self) -> list[Freshness]:
-        """Of every view of every service, by name.
+        """Read the freshness of every view of every service, by name.
 
         Raises:
             StoreError: there is no manifest.
@@ -44,64 +44,65 @@ class FreshnessCollector:
         self._reader = FreshnessReader(home)
 
     def collect(self) -> "Iterator[Metric]":
-        """One sample for each view that was ever written; none while Redis is away."""
+        """Yield one sample for each view that was ever written; none while Redis does not answer."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         now, wall = clock.seconds(), time.time()
         try:
-            found, is_up = self._reader.read(), 1.0
+            views, is_up = self._reader.read(), 1.0
         except StoreError:
-            found, is_up = [], 0.0
+            views, is_up = [], 0.0
         age = GaugeMetricFamily("refrain_feature_age_seconds", "Since the newest event of a view", labels=["view"])
-        since = GaugeMetricFamily("refrain_feature_written_seconds", "Since a view was last written", labels=["view"])
+        written = GaugeMetricFamily("refrain_feature_written_seconds", "Since a view was last written", labels=["view"])
         rows = CounterMetricFamily("refrain_feature_rows_written", "Rows written of a view", labels=["view"])
-        for item in found:
-            if item.newest_event is not None and item.written_at is not None:
-                age.add_metric([item.view], now - item.newest_event)
-                since.add_metric([item.view], wall - item.written_at)
-                rows.add_metric([item.view], item.rows_written)
-        yield from (age, since, rows)
+        for view in views:
+            if view.newest_event is not None and view.written_at is not None:
+                age.add_metric([view.view], now - view.newest_event)
+                written.add_metric([view.view], wall - view.written_at)
+                rows.add_metric([view.view], view.rows_written)
+        yield from (age, written, rows)
         yield GaugeMetricFamily("refrain_online_store_up", "Whether the online store answers", value=is_up)
 
 
-def table(found: list[Freshness], now: float, wall: float) -> list[str]:
-    """Lines for people, oldest first; views that were never written on top.
+def table(views: list[Freshness], now: float, wall: float) -> list[str]:
+    """Format the freshness of views as lines of a table, oldest first; views that were never written come on top.
 
     Args:
-        found: of all views.
-        now: seconds since 1970, by which events are old.
-        wall: the clock of the machine, by which rows were written.
+        views: freshness of all views.
+        now: current time in seconds since 1970, for the age of events.
+        wall: system time in seconds since 1970, for the time since the last write.
     """
-    ordered = sorted(found, key=lambda item: -(item.age(now) or float("inf")))
-    width = max((len(item.view) for item in ordered), default=4)
+    ordered = sorted(views, key=lambda view: -(view.age(now) or float("inf")))
+    width = max((len(view.view) for view in ordered), default=4)
     lines = [f"{'view':{width}}  {'newest event (UTC)':20} {'age':>10} {'written':>12} {'rows':>12}"]
-    for item in ordered:
-        if item.newest_event is None or item.written_at is None:
-            lines.append(f"{item.view:{width}}  {'never':20} {'':>10} {'':>12} {0:>12}")
+    for view in ordered:
+        if view.newest_event is None or view.written_at is None:
+            lines.append(f"{view.view:{width}}  {'never':20} {'':>10} {'':>12} {0:>12}")
             continue
-        newest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(item.newest_event))
-        age, written = span(now - item.newest_event), f"{span(wall - item.written_at)} ago"
-        lines.append(f"{item.view:{width}}  {newest:20} {age:>10} {written:>12} {item.rows_written:>12,}")
+        newest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(view.newest_event))
+        age, written = span(now - view.newest_event), f"{span(wall - view.written_at)} ago"
+        lines.append(f"{view.view:{width}}  {newest:20} {age:>10} {written:>12} {view.rows_written:>12,}")
     return lines
 
 
-def cells(found: list[Freshness], now: float, wall: float) -> list[list[str]]:
-    """For a page: name, age of the newest event, time since the last write, and rows of each view, by name; see
-    ``table``.
+def cells(views: list[Freshness], now: float, wall: float) -> list[list[str]]:
+    """Format name, age of the newest event, time since the last write, and rows of each view as cells of a page.
+
+    Views are ordered by name. The arguments are those of ``table``.
     """
     return [
         [
-            one.view,
-            "never" if one.newest_event is None else span(now - one.newest_event),
-            "" if one.written_at is None else f"{span(wall - one.written_at)} ago",
-            f"{one.rows_written:,}",
+            view.view,
+            "never" if view.newest_event is None else span(now - view.newest_event),
+            "" if view.written_at is None else f"{span(wall - view.written_at)} ago",
+            f"{view.rows_written:,}",
         ]
-        for one in sorted(found, key=lambda one: one.view)
+        for view in sorted(views, key=lambda view: view.view)
     ]
 
 
 def span(seconds: float) -> str:
-    """In the largest unit that gives at least two.
+    """Format a time span in the largest unit that gives at least two.
 
     >>> span(90), span(7_300), span(200_000)
     ('90 s', '2 h', '2 d')

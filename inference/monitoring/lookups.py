@@ -1,7 +1,7 @@
-"""A log of online lookups: what was asked, when, and what was answered, for ``python -m training audit``.
+"""The log of online lookups: keys, request fields, time and values, for ``python -m training audit``.
 
-``REFRAIN_LOG_LOOKUPS=0.01`` logs one lookup in a hundred, as JSON lines in ``data/lookups/<service>/date=…/``. Writing
-is done by a thread of its own (``background_log``); lookups are never held up.
+``REFRAIN_LOG_LOOKUPS=0.01`` logs one lookup in a hundred, as JSON lines in ``data/lookups/<service>/date=…/``. A
+background thread writes them (``background_log``); lookups never wait.
 """
 
 import math
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class LookupLog(BackgroundLog):
-    """Logs some of the lookups of one process.
+    """Logs a share of the lookups of one process.
 
     Args:
         home: the data folder.
-        share: of the lookups that are logged, 0 to 1.
+        share: share of the lookups to log, 0 to 1.
     """
 
     WHAT = "lookups"
@@ -37,33 +37,33 @@ class LookupLog(BackgroundLog):
 
     @classmethod
     def from_env(cls, home: Home) -> "LookupLog | None":
-        """After ``REFRAIN_LOG_LOOKUPS``; one log for each data folder of the process, None without the variable.
+        """Return the log set up by ``REFRAIN_LOG_LOOKUPS``, one for each data folder; None without the variable.
 
         Raises:
-            InputError: it is no share.
+            InputError: the variable is not a share from 0 to 1.
         """
         share = share_of("REFRAIN_LOG_LOOKUPS")
         return _shared(home, share) if share else None
 
     def put(self, keys: Mapping[str, Sequence[Any]], request: Mapping[str, Any], rows: "OnlineRows") -> None:
-        """Log a lookup, soon; never waits."""
+        """Queue a lookup to be logged; never blocks."""
         self.tell((dict(keys), dict(request), rows))
 
-    def line(self, told: Any) -> tuple[Path, dict[str, Any]]:
-        """One lookup."""
-        keys, request, rows = told
+    def line(self, record: Any) -> tuple[Path, dict[str, Any]]:
+        """Return the folder and the log line of one lookup."""
+        keys, request, rows = record
         at = rows.looked_up_at
         day = datetime.fromtimestamp(at, UTC).date()
         return self._home.lookups(rows.service.name) / f"date={day}", {
             "at": round(at * 1e6),
             "fingerprint": rows.service.fingerprint,
             "keys": {
-                name: _repeated(list(map(_in_json, key_values(keys[name], dtype, name))), len(rows))
+                name: _repeat(list(map(_key_to_json, key_values(keys[name], dtype, name))), len(rows))
                 for name, dtype in rows.service.key_types.items()
             },
-            "request": {name: _of_rows(value) for name, value in request.items()},
-            "values": {name: _plain(values) for name, values in rows.values.items()},
-            "events": {view: _micros(times) for view, times in rows.event_times.items()},
+            "request": {name: _field_to_json(value) for name, value in request.items()},
+            "values": {name: _values_to_json(values) for name, values in rows.values.items()},
+            "events": {view: _times_to_us(times) for view, times in rows.event_times.items()},
         }
 
 
@@ -72,24 +72,24 @@ def _shared(home: Home, share: float) -> LookupLog:
     return LookupLog(home, share)
 
 
-def _repeated(listed: list[Any], length: int) -> list[Any]:
-    return listed * length if len(listed) == 1 else listed
+def _repeat(values: list[Any], length: int) -> list[Any]:
+    return values * length if len(values) == 1 else values
 
 
-def _in_json(key: Any) -> Any:
-    """A converted key in a form that converts back to it."""
+def _key_to_json(key: Any) -> Any:
+    """Turn a converted key into a JSON value that converts back to the same key."""
     if isinstance(key, datetime):
         return key.isoformat()
     return key.decode(errors="backslashreplace") if isinstance(key, bytes) else key
 
 
-def _of_rows(value: Any) -> Any:
+def _field_to_json(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _plain(values: list[Any]) -> list[Any]:
+def _values_to_json(values: list[Any]) -> list[Any]:
     return [value.tolist() if isinstance(value, np.ndarray | np.generic) else value for value in values]
 
 
-def _micros(times: np.ndarray) -> list[int | None]:
+def _times_to_us(times: np.ndarray) -> list[int | None]:
     return [None if math.isnan(at) else round(at * 1e6) for at in times.tolist()]

@@ -1,8 +1,8 @@
-"""A log of answers: what was said, by which model, of every family; ``python -m inference monitor`` reads it.
+"""The log of predictions: values and model version of the answers of every family, for ``python -m inference monitor``.
 
-``REFRAIN_LOG_PREDICTIONS=0.1`` logs one answer in ten, as JSON lines in ``data/predictions/``; ``monitor pack`` makes
-Parquet of them. Writing is done by a thread of its own (``background_log``); answers are never held up, and a full
-disk costs lines, not answers.
+``REFRAIN_LOG_PREDICTIONS=0.1`` logs one answer in ten, as JSON lines in ``data/predictions/``; ``monitor pack`` turns
+them into Parquet. A background thread writes them (``background_log``); answers never wait, and a full disk loses log
+lines, not answers.
 """
 
 import time
@@ -15,14 +15,14 @@ from inference.monitoring.background_log import BackgroundLog, share_of
 
 
 class PredictionLog(BackgroundLog):
-    """Logs some of the answers of one process.
+    """Logs a share of the answers of one process.
 
     Args:
         home: the data folder.
-        share: of the answers that are logged; after ``REFRAIN_LOG_PREDICTIONS`` if None.
+        share: share of the answers to log, 0 to 1; the value of ``REFRAIN_LOG_PREDICTIONS`` if None.
 
     Raises:
-        InputError: the variable names no share.
+        InputError: the variable is not a share from 0 to 1.
     """
 
     WHAT = "predictions"
@@ -32,18 +32,18 @@ class PredictionLog(BackgroundLog):
         self._folder = home.predictions
 
     def put(self, family: str, model: str, **values: Any) -> None:
-        """Log an answer, if it is one of those that are; never waits.
+        """Queue an answer to be logged if it falls into the share; never blocks.
 
         Args:
             family: ``recommendations``, ``forecasts``, ``anomalies``, ``texts`` or ``sounds``.
-            model: name and version.
-            values: what was said: numbers, truths and short texts.
+            model: name and version of the model.
+            values: values of the answer: numbers, booleans and short texts.
         """
         if self._share and self.wants():
             self.tell((time.time(), family, model, values))
 
-    def line(self, told: Any) -> tuple[Path, dict[str, Any]]:
-        """One answer."""
-        at, family, model, values = told
+    def line(self, record: Any) -> tuple[Path, dict[str, Any]]:
+        """Return the folder and the log line of one answer."""
+        at, family, model, values = record
         day = datetime.fromtimestamp(at, UTC).date()
         return self._folder / f"family={family}" / f"date={day}", {"at": round(at * 1e6), "model": model, **values}

@@ -1,4 +1,4 @@
-"""What was watched, as one page and as lines for a terminal."""
+"""Formats a monitoring report as an HTML page and as lines for a terminal."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,132 +6,132 @@ from pathlib import Path
 from feature_repo import clock
 from feature_repo.home import Home
 from inference.monitoring.freshness import cells
-from inference.monitoring.watch import Compared, Watched
+from inference.monitoring.watch import Comparison, MonitoringReport
 from transforms.pure import svg
 from transforms.pure.drift import Drift
 from transforms.pure.svg import Html
 
-MOST_PICTURES = 12
+MAX_HISTOGRAMS = 12
 _CLASS = {"stable": "good", "moved": "note", "drifted": "bad"}
 
 
-def lines(found: Watched) -> Iterator[str]:
-    """The shortest form: what was compared, and what somebody should look at."""
-    yield f"the {found.days:g} days up to {found.at:%Y-%m-%d %H:%M} UTC"
-    for part in (*found.answers, *found.services):
-        if not part.against:
-            yield f"{part.name:32}{part.after:>9,} rows, too few to compare (with {part.before:,})"
+def lines(report: MonitoringReport) -> Iterator[str]:
+    """Yield the lines of a summary: what was compared, and the alarms."""
+    yield f"the {report.days:g} days up to {report.at:%Y-%m-%d %H:%M} UTC"
+    for comparison in (*report.answers, *report.services):
+        if not comparison.baseline:
+            yield f"{comparison.name:32}{comparison.after:>9,} rows, too few to compare (with {comparison.before:,})"
             continue
-        counts = [sum(one.verdict == verdict for one in part.found) for verdict in _CLASS]
+        counts = [sum(drift.verdict == verdict for drift in comparison.drifts) for verdict in _CLASS]
         yield (
-            f"{part.name:32}{part.after:>9,} rows beside {part.before:,} of {part.against}: "
+            f"{comparison.name:32}{comparison.after:>9,} rows beside {comparison.before:,} of {comparison.baseline}: "
             + ", ".join(f"{count} {verdict}" for count, verdict in zip(counts, _CLASS, strict=True))
         )
-    for one in found.quality:
-        yield f"{one.day}  {one.model:24}{one.shown:>9,} shown, {one.precision:.2%} played within the hour"
-    yield from (f"LOOK  {alarm}" for alarm in found.alarms)
+    for day in report.quality:
+        yield f"{day.day}  {day.model:24}{day.shown:>9,} shown, {day.precision:.2%} played within the hour"
+    yield from (f"LOOK  {alarm}" for alarm in report.alarms)
 
 
-def write(found: Watched, home: Home, path: Path | None = None) -> Path:
-    """Write the page, whole or not at all; returns its path."""
-    path = path or home.reports / f"monitor-{found.at:%Y%m%dT%H%M%S}.html"
-    return svg.write(path, page(found))
+def write(report: MonitoringReport, home: Home, path: Path | None = None) -> Path:
+    """Write the page atomically; return its path."""
+    path = path or home.reports / f"monitor-{report.at:%Y%m%dT%H%M%S}.html"
+    return svg.write(path, page(report))
 
 
-def page(found: Watched) -> str:
-    """One page that needs nothing else."""
-    alarms = found.alarms
+def page(report: MonitoringReport) -> str:
+    """Render a self-contained HTML page."""
+    alarms = report.alarms
     verdict = (
-        svg.table(["look at"], [[Html(f"<span class=bad>{svg.escape(one)}</span>")] for one in alarms])
+        svg.table(["look at"], [[Html(f"<span class=bad>{svg.escape(alarm)}</span>")] for alarm in alarms])
         if alarms
         else "<p class=good>Nothing drifted, and answers were in time.</p>"
     )
     body = [
-        f"<p>The {found.days:g} days up to {found.at:%Y-%m-%d %H:%M} UTC, "
-        f"beside the {found.reference:g} days before.</p>",
+        f"<p>The {report.days:g} days up to {report.at:%Y-%m-%d %H:%M} UTC, "
+        f"beside the {report.reference:g} days before.</p>",
         verdict,
         "<h2>Answers</h2>",
-        *(_compared(part) for part in found.answers),
-        "" if found.answers else "<p>None were logged; set REFRAIN_LOG_PREDICTIONS=0.1 where it is served.</p>",
+        *(_comparison_section(comparison) for comparison in report.answers),
+        "" if report.answers else "<p>None were logged; set REFRAIN_LOG_PREDICTIONS=0.1 where it is served.</p>",
         "<h2>Features as they were served</h2>",
-        *(_compared(part) for part in found.services),
-        "" if found.services else "<p>None were logged; set REFRAIN_LOG_LOOKUPS=0.01 where it is served.</p>",
+        *(_comparison_section(comparison) for comparison in report.services),
+        "" if report.services else "<p>None were logged; set REFRAIN_LOG_LOOKUPS=0.01 where it is served.</p>",
         "<h2>Live quality</h2>",
-        _quality(found),
+        _quality_section(report),
         "<h2>Time to answer</h2>",
-        _latency(found),
+        _latency_section(report),
         "<h2>Freshness of features</h2>",
-        _freshness(found),
+        _freshness_section(report),
         "<p class=note>Population stability index: below 0.1 beyond chance stable, above 0.25 drifted; a change of "
         "more than 20 points of missing values is drift, too. Wasserstein is in standard deviations of before.</p>",
     ]
     return svg.page("Refrain: monitoring", "".join(body))
 
 
-def _compared(part: Compared) -> str:
-    title = f"<h3>{svg.escape(part.name)}</h3>"
-    if not part.against:
-        return f"{title}<p>{part.after:,} rows, too few to compare (with {part.before:,}).</p>"
-    told = f"<p>{part.after:,} rows beside {part.before:,} of {svg.escape(part.against)}.</p>"
+def _comparison_section(comparison: Comparison) -> str:
+    title = f"<h3>{svg.escape(comparison.name)}</h3>"
+    if not comparison.baseline:
+        return f"{title}<p>{comparison.after:,} rows, too few to compare (with {comparison.before:,}).</p>"
+    summary = f"<p>{comparison.after:,} rows beside {comparison.before:,} of {svg.escape(comparison.baseline)}.</p>"
     heads = ["name", "verdict", "PSI", "by chance", "KS", "Wasserstein", "missing", "new", "why"]
-    rows = [_row(one) for one in part.found]
-    drawn = [one.name for one in part.found if one.name in part.samples][:MOST_PICTURES]
-    pictures = "".join(svg.histograms(name, *part.samples[name]) for name in drawn)
+    rows = [_drift_row(drift) for drift in comparison.drifts]
+    histogram_columns = [drift.name for drift in comparison.drifts if drift.name in comparison.samples][:MAX_HISTOGRAMS]
+    histograms = "".join(svg.histograms(name, *comparison.samples[name]) for name in histogram_columns)
     return (
-        f"{title}{told}{svg.table(heads, rows, numbers=(2, 3, 4, 5))}"
-        f"<details><summary>Distributions</summary>{pictures}</details>"
+        f"{title}{summary}{svg.table(heads, rows, numbers=(2, 3, 4, 5))}"
+        f"<details><summary>Distributions</summary>{histograms}</details>"
     )
 
 
-def _row(one: Drift) -> list[object]:
-    new = ", ".join(f"{value} ×{count}" for value, count in one.new.items())
+def _drift_row(drift: Drift) -> list[object]:
+    new_values = ", ".join(f"{value} ×{count}" for value, count in drift.new.items())
     return [
-        one.name,
-        Html(f"<span class={_CLASS[one.verdict]}>{one.verdict}</span>"),
-        f"{one.psi:.3f}",
-        f"{one.chance:.3f}",
-        "" if one.ks is None else f"{one.ks:.3f}",
-        "" if one.wasserstein is None else f"{one.wasserstein:.3f}",
-        f"{one.missing_before:.1%} → {one.missing_after:.1%}",
-        new,
-        "; ".join(one.reasons),
+        drift.name,
+        Html(f"<span class={_CLASS[drift.verdict]}>{drift.verdict}</span>"),
+        f"{drift.psi:.3f}",
+        f"{drift.chance:.3f}",
+        "" if drift.ks is None else f"{drift.ks:.3f}",
+        "" if drift.wasserstein is None else f"{drift.wasserstein:.3f}",
+        f"{drift.missing_before:.1%} → {drift.missing_after:.1%}",
+        new_values,
+        "; ".join(drift.reasons),
     ]
 
 
-def _quality(found: Watched) -> str:
-    if not found.quality:
+def _quality_section(report: MonitoringReport) -> str:
+    if not report.quality:
         return "<p>No recommendations were logged; set REFRAIN_LOG_IMPRESSIONS=1 where it is served.</p>"
     rows = [
         [
-            one.day,
-            one.model,
-            f"{one.shown:,}",
-            f"{one.played:,}",
-            f"{one.precision:.2%}",
-            "" if one.ndcg is None else f"{one.ndcg:.3f}",
-            f"{one.open:,}",
+            day_quality.day,
+            day_quality.model,
+            f"{day_quality.shown:,}",
+            f"{day_quality.played:,}",
+            f"{day_quality.precision:.2%}",
+            "" if day_quality.ndcg is None else f"{day_quality.ndcg:.3f}",
+            f"{day_quality.open:,}",
         ]
-        for one in found.quality
+        for day_quality in report.quality
     ]
     heads = ["day", "model", "shown", "played", "precision", "NDCG", "answers still open"]
-    picture = svg.lines("Precision by day", [[one.precision for one in found.quality]])
+    picture = svg.lines("Precision by day", [[day_quality.precision for day_quality in report.quality]])
     return picture + svg.table(heads, rows, numbers=(2, 3, 4, 5, 6))
 
 
-def _latency(found: Watched) -> str:
-    if not found.latency:
+def _latency_section(report: MonitoringReport) -> str:
+    if not report.latency:
         return "<p>No answers were logged.</p>"
     rows = [
         [day, f"{count:,}", f"{p50:.1f}", f"{p99:.1f}", f"{within:.2%}"]
-        for day, (count, p50, p99, within) in found.latency.items()
+        for day, (count, p50, p99, within) in report.latency.items()
     ]
-    p99s = [p99 for _, _, p99, _ in found.latency.values()]
-    picture = svg.lines("p99 by day, ms; dashed: the goal", [p99s], goal=found.goal)
+    p99s = [p99 for _, _, p99, _ in report.latency.values()]
+    picture = svg.lines("p99 by day, ms; dashed: the goal", [p99s], goal=report.goal)
     return picture + svg.table(["day", "answers", "p50 ms", "p99 ms", "in time"], rows, numbers=(1, 2, 3, 4))
 
 
-def _freshness(found: Watched) -> str:
-    if found.freshness is None:
+def _freshness_section(report: MonitoringReport) -> str:
+    if report.freshness is None:
         return "<p class=bad>The online store does not answer.</p>"
-    rows = cells(found.freshness, clock.seconds(), found.at.timestamp())
+    rows = cells(report.freshness, clock.seconds(), report.at.timestamp())
     return svg.table(["view", "age", "written", "rows"], rows, numbers=(1, 2, 3))

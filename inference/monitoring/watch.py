@@ -1,6 +1,6 @@
-"""What serving wrote down lately beside what it wrote before: drift, live quality, latency, freshness.
+"""Compares the recent logs of serving with earlier logs: drift, live quality, latency, freshness.
 
-Everything comes from logs (``transforms.logged``) and the online store; nothing asks a serving process.
+All data comes from logs (``transforms.logged``) and the online store; no serving process is asked.
 """
 
 from collections.abc import Sequence
@@ -21,48 +21,48 @@ from transforms.logged.impressions import impressions
 from transforms.pure import drift
 from transforms.pure.drift import Drift
 
-LEAST = 50
-"""Rows on each side without which nothing is said of drift."""
-MOST = 50_000
-"""Rows of one side that are looked at, the newest."""
+MIN_ROWS = 50
+"""Minimum number of rows on each side to measure drift."""
+MAX_ROWS = 50_000
+"""Maximum number of rows on each side; the newest are used."""
 LATENCY_GOAL = 0.99
-"""Share of recommendations that are to be answered within the goal."""
-_NOT_SAID = {"at", "model"}
+"""Share of recommendations that should be answered within the latency goal."""
+_NOT_COMPARED = {"at", "model"}
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One family of answers, or one feature service.
+class Comparison:
+    """The drift of one family of answers or one feature service.
 
     Attributes:
-        name: of it.
-        against: what the newest rows are compared with, in words; empty if there was too little.
-        before: rows.
-        after: rows.
-        found: of each column.
-        samples: column of numbers → before and after, for pictures.
+        name: name of the family or feature service.
+        baseline: description of the data that the newest rows are compared with; empty if there were too few rows.
+        before: number of rows of the baseline.
+        after: number of rows of the newest period.
+        drifts: drift of each column.
+        samples: numeric column → values before and after, for histograms.
     """
 
     name: str
-    against: str
+    baseline: str
     before: int
     after: int
-    found: list[Drift] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
     samples: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How recommendations of one model were taken up on one day.
+    """The quality of one model's recommendations on one day.
 
     Attributes:
-        day: of the recommendations.
-        model: name and version.
-        shown: tracks.
-        played: those that were played within the hour, and not skipped.
-        precision: of them all.
-        ndcg: of the answers, by the place of what was played; None where nothing was.
-        open: answers whose hour had not passed when this was looked at, left out of all else.
+        day: day of the recommendations.
+        model: name and version of the model.
+        shown: number of tracks shown.
+        played: number of shown tracks that were played within the hour and not skipped.
+        precision: share of the shown tracks that were played.
+        ndcg: mean NDCG of the answers with a play; None if nothing was played.
+        open: number of answers whose hour has not passed yet; the other figures leave them out.
     """
 
     day: str
@@ -75,26 +75,26 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """All that was looked at.
+class MonitoringReport:
+    """The result of monitoring.
 
     Attributes:
-        at: when.
-        days: length of the newest period.
-        reference: of the one before it.
-        answers: by family.
-        services: by feature service.
-        quality: by day and model.
-        latency: day → (answers, median, 99th percentile in milliseconds, share within the goal).
-        freshness: of the views online; None if the store does not answer.
-        goal: milliseconds.
+        at: end of the newest period.
+        days: length of the newest period in days.
+        reference: length of the reference period before it in days.
+        answers: drift of the answers by family.
+        services: drift of the served features by feature service.
+        quality: quality of the recommendations by day and model.
+        latency: day → (number of answers, median and 99th percentile in milliseconds, share within the goal).
+        freshness: freshness of the views in the online store; None if it does not answer.
+        goal: latency goal in milliseconds.
     """
 
     at: datetime
     days: float
     reference: float
-    answers: list[Compared]
-    services: list[Compared]
+    answers: list[Comparison]
+    services: list[Comparison]
     quality: list[Quality]
     latency: dict[str, tuple[int, float, float, float]]
     freshness: list[Freshness] | None
@@ -102,148 +102,157 @@ class Watched:
 
     @property
     def alarms(self) -> list[str]:
-        """What somebody should look at, in words."""
-        told = [
-            f"{part.name}: {one.name} {one.verdict}: {', '.join(one.reasons)}"
-            for part in (*self.answers, *self.services)
-            for one in part.found
-            if one.verdict == "drifted"
+        """Messages on drift and latency that need attention."""
+        alarms = [
+            f"{comparison.name}: {drift.name} {drift.verdict}: {', '.join(drift.reasons)}"
+            for comparison in (*self.answers, *self.services)
+            for drift in comparison.drifts
+            if drift.verdict == "drifted"
         ]
         for day, (count, _, p99, within) in self.latency.items():
-            if count >= LEAST and within < LATENCY_GOAL:
-                told.append(f"{day}: {within:.1%} of {count:,} answers within {self.goal:g} ms, p99 {p99:.0f} ms")
-        return told
+            if count >= MIN_ROWS and within < LATENCY_GOAL:
+                alarms.append(f"{day}: {within:.1%} of {count:,} answers within {self.goal:g} ms, p99 {p99:.0f} ms")
+        return alarms
 
 
 def watch(
     home: Home, *, days: float = 1.0, reference: float = 7.0, goal: float = 100.0, now: datetime | None = None
-) -> Watched:
-    """Look.
+) -> MonitoringReport:
+    """Compare the newest logs with the logs of the reference period.
 
     Args:
         home: the data folder.
-        days: length of the period that is looked at, up to ``now``.
-        reference: of the period before it that it is compared with. A service without lookups in that is compared
-            with the newest training set of it.
-        goal: milliseconds that 99 % of the recommendations should take at the most.
-        now: the end; the clock if None.
+        days: length of the newest period in days, up to ``now``.
+        reference: length of the reference period before it in days. A feature service without lookups in the reference
+            period is compared with its newest training set.
+        goal: latency goal: milliseconds within which 99 % of the recommendations should be answered.
+        now: end of the newest period; the current time if None.
     """
     now = now or datetime.now(UTC)
-    begins, before = now - timedelta(days=days), now - timedelta(days=days + reference)
+    period_start, reference_start = now - timedelta(days=days), now - timedelta(days=days + reference)
     answers, latency = [], {}
     for family in flat.families(home):
-        rows = flat.predictions(home, family, before).filter(pl.col("at") <= now)
-        answers.append(_compared(family, rows, begins, "at", _NOT_SAID, f"the {reference:g} days before"))
+        rows = flat.predictions(home, family, reference_start).filter(pl.col("at") <= now)
+        answers.append(_compare(family, rows, period_start, "at", _NOT_COMPARED, f"the {reference:g} days before"))
         if family == "recommendations" and "milliseconds" in rows.columns:
             latency = _latency(rows, goal)
-    services = [_service(home, name, begins, before, now, reference) for name in _services(home)]
+    services = [
+        _compare_service(home, name, period_start, reference_start, now, reference) for name in _logged_services(home)
+    ]
     try:
-        fresh: list[Freshness] | None = FreshnessReader(home).read()
+        view_freshness: list[Freshness] | None = FreshnessReader(home).read()
     except StoreError:
-        fresh = None
-    return Watched(
+        view_freshness = None
+    return MonitoringReport(
         at=now,
         days=days,
         reference=reference,
         answers=answers,
-        services=[one for one in services if one is not None],
-        quality=_quality(home, before, now),
+        services=[comparison for comparison in services if comparison is not None],
+        quality=_quality(home, reference_start, now),
         latency=latency,
-        freshness=fresh,
+        freshness=view_freshness,
         goal=goal,
     )
 
 
-def _services(home: Home) -> list[str]:
+def _logged_services(home: Home) -> list[str]:
     return sorted(folder.name for folder in home.lookups("any").parent.glob("*") if folder.is_dir())
 
 
-def _service(
-    home: Home, name: str, begins: datetime, before: datetime, now: datetime, reference: float
-) -> Compared | None:
+def _compare_service(
+    home: Home, name: str, period_start: datetime, reference_start: datetime, now: datetime, reference: float
+) -> Comparison | None:
     try:
         service = load_service(home, name)
-        rows = lookups.served(home, service, before, 2 * MOST).filter(pl.col("event_timestamp") <= now)
+        rows = lookups.served(home, service, reference_start, 2 * MAX_ROWS).filter(pl.col("event_timestamp") <= now)
     except (UnknownService, StoreError):
         return None
-    names = [feature for feature, _ in service.features]
-    kept = rows.select("event_timestamp", *names)
-    against = f"the {reference:g} days before"
-    if kept.filter(pl.col("event_timestamp") < begins).height < LEAST:
+    feature_names = [feature for feature, _ in service.features]
+    observed = rows.select("event_timestamp", *feature_names)
+    baseline = f"the {reference:g} days before"
+    if observed.filter(pl.col("event_timestamp") < period_start).height < MIN_ROWS:
         trained_on, trained = lookups.trained_on(home, service)
         if trained is not None:
-            against = f"training set {trained_on}"
-            past = trained.select(names).tail(MOST).with_columns(event_timestamp=pl.lit(before))
-            kept = pl.concat([kept.filter(pl.col("event_timestamp") >= begins), past], how="diagonal_relaxed")
-    return _compared(name, kept, begins, "event_timestamp", {"event_timestamp"}, against)
+            baseline = f"training set {trained_on}"
+            past = trained.select(feature_names).tail(MAX_ROWS).with_columns(event_timestamp=pl.lit(reference_start))
+            observed = pl.concat(
+                [observed.filter(pl.col("event_timestamp") >= period_start), past], how="diagonal_relaxed"
+            )
+    return _compare(name, observed, period_start, "event_timestamp", {"event_timestamp"}, baseline)
 
 
-def _compared(
-    name: str, rows: pl.DataFrame, begins: datetime, clock: str, left_out: set[str], against: str
-) -> Compared:
-    before, after = rows.filter(pl.col(clock) < begins).tail(MOST), rows.filter(pl.col(clock) >= begins).tail(MOST)
-    if before.height < LEAST or after.height < LEAST:
-        return Compared(name, "", before.height, after.height)
-    found, samples = [], {}
+def _compare(
+    name: str, rows: pl.DataFrame, period_start: datetime, time_column: str, skipped: set[str], baseline: str
+) -> Comparison:
+    before, after = (
+        rows.filter(pl.col(time_column) < period_start).tail(MAX_ROWS),
+        rows.filter(pl.col(time_column) >= period_start).tail(MAX_ROWS),
+    )
+    if before.height < MIN_ROWS or after.height < MIN_ROWS:
+        return Comparison(name, "", before.height, after.height)
+    drifts, samples = [], {}
     for column in rows.columns:
-        if column in left_out or rows.schema[column].is_nested() or rows.schema[column].is_temporal():
+        if column in skipped or rows.schema[column].is_nested() or rows.schema[column].is_temporal():
             continue
-        first, second = before[column], after[column]
-        found.append(drift.compare(column, first.to_list(), second.to_list()))
+        values_before, values_after = before[column], after[column]
+        drifts.append(drift.compare(column, values_before.to_list(), values_after.to_list()))
         if rows.schema[column].is_numeric():
-            samples[column] = (_numbers(first), _numbers(second))
-    order = {verdict: place for place, verdict in enumerate(reversed(drift.VERDICTS))}
-    found.sort(key=lambda one: (order[one.verdict], -one.psi))
-    return Compared(name, against, before.height, after.height, found, samples)
+            samples[column] = (_to_floats(values_before), _to_floats(values_after))
+    rank = {verdict: place for place, verdict in enumerate(reversed(drift.VERDICTS))}
+    drifts.sort(key=lambda column_drift: (rank[column_drift.verdict], -column_drift.psi))
+    return Comparison(name, baseline, before.height, after.height, drifts, samples)
 
 
-def _numbers(values: pl.Series) -> np.ndarray:
+def _to_floats(values: pl.Series) -> np.ndarray:
     return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def _latency(rows: pl.DataFrame, goal: float) -> dict[str, tuple[int, float, float, float]]:
-    told = {}
-    for (day,), some in rows.group_by(pl.col("at").dt.date(), maintain_order=True):
-        spent = some["milliseconds"].drop_nulls().to_numpy()
-        if len(spent):
-            p50, p99 = np.percentile(spent, [50, 99])
-            told[str(day)] = (len(spent), float(p50), float(p99), float((spent <= goal).mean()))
-    return told
+    by_day = {}
+    for (day,), day_rows in rows.group_by(pl.col("at").dt.date(), maintain_order=True):
+        times_ms = day_rows["milliseconds"].drop_nulls().to_numpy()
+        if len(times_ms):
+            p50, p99 = np.percentile(times_ms, [50, 99])
+            by_day[str(day)] = (len(times_ms), float(p50), float(p99), float((times_ms <= goal).mean()))
+    return by_day
 
 
 def _quality(home: Home, since: datetime, now: datetime) -> list[Quality]:
-    """Recommendations joined with what was played within the hour after them; labels that are late join later."""
+    """Join recommendations with the plays within the hour after them; plays that arrive late count in later runs."""
     try:
         rows = impressions(home)
     except (InputError, StoreError):
         return []
     rows = rows.filter(pl.col("event_timestamp").is_between(since, now))
-    settled = pl.col("event_timestamp") <= now - timedelta(hours=1)
-    found = []
-    for (day, model), some in rows.group_by(
+    is_settled = pl.col("event_timestamp") <= now - timedelta(hours=1)
+    quality = []
+    for (day, model), day_rows in rows.group_by(
         pl.col("event_timestamp").dt.date().alias("day"), "model", maintain_order=True
     ):
-        done = some.filter(settled)
-        still = some.filter(~settled)["answer_id"].n_unique()
-        rewards = done["reward"].to_numpy()
-        ranks = [_ndcg(one["reward"].to_numpy()) for _, one in done.group_by("answer_id")]
-        known = [value for value in ranks if value is not None]
-        found.append(
+        settled_rows = day_rows.filter(is_settled)
+        open_answers = day_rows.filter(~is_settled)["answer_id"].n_unique()
+        rewards = settled_rows["reward"].to_numpy()
+        answer_ndcgs = [
+            _ndcg(answer_rows["reward"].to_numpy()) for _, answer_rows in settled_rows.group_by("answer_id")
+        ]
+        ndcgs = [value for value in answer_ndcgs if value is not None]
+        quality.append(
             Quality(
                 day=str(day),
                 model=str(model),
                 shown=len(rewards),
                 played=int(rewards.sum()),
                 precision=float(rewards.mean()) if len(rewards) else 0.0,
-                ndcg=float(np.mean(known)) if known else None,
-                open=still,
+                ndcg=float(np.mean(ndcgs)) if ndcgs else None,
+                open=open_answers,
             )
         )
-    return found
+    return quality
 
 
 def _ndcg(rewards: Sequence[Any] | np.ndarray) -> float | None:
-    """Of one answer by the places of what was played; None if nothing was."""
+    """Compute the NDCG of one answer from its played slots; None if nothing was played."""
     rewards = np.asarray(rewards, float)
     if not rewards.sum():
         return None

@@ -1,7 +1,7 @@
-"""Recommendation as stages, one a file.
+"""Recommendation in stages, one stage per file.
 
-``listener`` (who asks) → ``retrieve`` candidates from several sources → ``filter`` them → ``rank`` the rest →
-``diversify`` → ``explore`` → tell ``reasons`` → ``impressions`` (what was shown, with which chance).
+``listener`` (features of the listener) → ``retrieve`` candidates from several sources → ``filter`` them → ``rank`` the
+rest → ``diversify`` → ``explore`` → give ``reasons`` → ``impressions`` (what was shown, with its propensity).
 
-``engine`` runs them for one listener; ``models`` has the five models by name, ``catalogue`` what they share.
+``engine`` runs the stages for one listener; ``models`` has the five models by name, ``catalogue`` their shared data.
 """

@@ -1,4 +1,4 @@
-"""What a listener gets."""
+"""The answer to a recommendation request."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ class Recommendation:
     """One recommended track.
 
     Attributes:
-        score: of the model; comparable within one answer only. None where popularity alone answered.
-        source: what found it, one of ``transforms.pure.candidates.pool.SOURCES``, or ``history``.
-        reason: why, in words.
-        propensity: chance that this slot would show it, given those before.
-        explored: whether it is shown to be learned of.
+        score: score by the model, comparable within one answer only; None if ordered by popularity alone.
+        source: candidate source, one of ``transforms.pure.candidates.pool.SOURCES``, or ``history``.
+        reason: reason for the recommendation, as text.
+        propensity: probability that this slot shows this track, given the slots before it.
+        explored: whether exploration chose this track.
     """
 
     track_id: str
@@ -28,18 +28,18 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one listener gets.
+    """The recommendations for one listener.
 
     Attributes:
-        user_id: who asked.
-        known: whether anything that they heard is known.
+        user_id: identifier of the listener.
+        known: whether a taste vector or a history of the listener is known.
         model: name and version of the model.
-        items: best first.
-        note: what kept the answer from being as good as it might; None if nothing did.
+        items: recommended tracks, best first.
+        note: reasons why the answer is worse than it could be; None if there are none.
         strategy: which of the five models answered.
-        features: feature service → fingerprint, of those that were read.
-        answer_id: by which the log of impressions knows it.
-        at: seconds since 1970 UTC.
+        features: feature service → fingerprint, for the services that were read.
+        answer_id: identifier of the answer in the impression log.
+        at: time of the request, in seconds since 1970 UTC.
     """
 
     user_id: str

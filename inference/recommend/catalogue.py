@@ -1,4 +1,4 @@
-"""What a bundle knows of tracks: who they are, which are near, what goes with what, what is popular and what is new."""
+"""The tracks of a bundle: identifiers, vectors, tracks played together, popularity and new releases."""
 
 import io
 import json
@@ -12,38 +12,42 @@ from transforms.pure.candidates.neighbours import Neighbours
 
 
 class Catalogue:
-    """Read once, then only looked at. Tracks are numbered by their place.
+    """The tracks of a bundle, read once and never changed. A track's number in the catalogue is its place.
 
     Attributes:
-        track_ids: by place.
-        artist_ids: by place; None for unknown.
-        artists: (tracks,) number of each track's artist, -1 for unknown.
-        genres: by place.
+        track_ids: identifier of the track at each place.
+        artist_ids: artist of the track at each place; None if unknown.
+        artists: (tracks,) number of each track's artist, -1 if unknown.
+        genres: genres of the track at each place.
         place: track identifier → place.
-        popular: places, most played first.
-        fresh: places of tracks that came out lately, newest first.
-        fresh_vectors: (fresh, d) of collaborative filtering.
-        similar: what is played by the same people.
-        follows: what is played after what.
-        segments: what is popular among whom.
-        liked: (tracks,) plays to the end.
-        disliked: (tracks,) plays broken off.
+        popular: places of the tracks, most played first.
+        fresh: places of recently released tracks, newest first.
+        fresh_vectors: (fresh, d) collaborative-filtering vectors of the recently released tracks.
+        similar: tracks that the same people play.
+        follows: tracks that are played after a track.
+        segments: popularity of tracks by listener segment.
+        liked: (tracks,) number of plays to the end.
+        disliked: (tracks,) number of plays that were broken off.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         import voyager
 
-        told = json.loads(bundle.read("catalogue.json"))
-        self.track_ids: list[str] = told["track_ids"]
-        self.artist_ids: list[str | None] = told["artist_ids"]
-        self.genres: list[list[str]] = told["genres"]
+        tracks = json.loads(bundle.read("catalogue.json"))
+        self.track_ids: list[str] = tracks["track_ids"]
+        self.artist_ids: list[str | None] = tracks["artist_ids"]
+        self.genres: list[list[str]] = tracks["genres"]
         self.place: dict[str, int] = {track: place for place, track in enumerate(self.track_ids)}
-        numbers: dict[str, int] = {}
+        artist_numbers: dict[str, int] = {}
         self.artists = np.array(
-            [-1 if artist is None else numbers.setdefault(artist, len(numbers)) for artist in self.artist_ids], np.int64
+            [
+                -1 if artist is None else artist_numbers.setdefault(artist, len(artist_numbers))
+                for artist in self.artist_ids
+            ],
+            np.int64,
         )
-        self.popular = np.array(told["popular"], np.int64)
-        self.fresh = np.array(told["fresh"], np.int64)
+        self.popular = np.array(tracks["popular"], np.int64)
+        self.fresh = np.array(tracks["fresh"], np.int64)
         self.similar = Neighbours.from_bytes(bundle.read("similar.npz"))
         self.follows = Neighbours.from_bytes(bundle.read("follows.npz"))
         self.segments = SegmentPopularity.from_bytes(bundle.read("segments.npz"))
@@ -66,41 +70,41 @@ class Catalogue:
         return len(self.track_ids)
 
     def places(self, tracks: Iterable[str]) -> np.ndarray:
-        """Places of the tracks that are known, in their order."""
+        """List the places of the given tracks in their order; tracks that the catalogue lacks are left out."""
         return np.array([self.place[track] for track in tracks if track in self.place], np.int64)
 
     def of_artists(self, artists: Iterable[str]) -> np.ndarray:
-        """Places of all tracks by some artists."""
-        found = [place for artist in artists for place in self._of_artist.get(artist, ())]
-        return np.array(found, np.int64)
+        """List the places of all tracks by the given artists."""
+        places = [place for artist in artists for place in self._of_artist.get(artist, ())]
+        return np.array(places, np.int64)
 
     def of_genres(self, genres: Iterable[str]) -> np.ndarray:
-        """Places of all tracks of some genres."""
-        found = {place for genre in genres for place in self._of_genre.get(genre, ())}
-        return np.array(sorted(found), np.int64)
+        """List the places of all tracks of the given genres."""
+        places = {place for genre in genres for place in self._of_genre.get(genre, ())}
+        return np.array(sorted(places), np.int64)
 
     def near(self, kind: str, vector: np.ndarray, count: int) -> np.ndarray:
-        """The tracks whose vectors have the largest products with it, best first.
+        """Find the tracks whose vectors have the largest inner products with a vector, best first.
 
         Args:
             kind: ``taste`` or ``content``.
             vector: (d,) float32.
-            count: how many.
+            count: maximum number of tracks.
         """
         index = self._taste if kind == "taste" else self._content
-        wanted = min(count, len(self.track_ids))
-        if not wanted or len(vector) != index.num_dimensions:
+        limit = min(count, len(self.track_ids))
+        if not limit or len(vector) != index.num_dimensions:
             return np.empty(0, np.int64)
-        found, _ = index.query(np.asarray(vector, np.float32), k=wanted, query_ef=max(wanted, 100))
-        return np.asarray(found, np.int64)
+        places, _ = index.query(np.asarray(vector, np.float32), k=limit, query_ef=max(limit, 100))
+        return np.asarray(places, np.int64)
 
     def vectors(self, kind: str, places: np.ndarray | Sequence[int]) -> np.ndarray:
-        """(n, d) float32 vectors of some tracks."""
+        """Return the (n, d) float32 vectors of the tracks at the given places."""
         index = self._taste if kind == "taste" else self._content
         if not len(places):
             return np.empty((0, index.num_dimensions), np.float32)
         return np.asarray(index.get_vectors(np.asarray(places).tolist()), np.float32)
 
     def popular_rank(self, place: int) -> int | None:
-        """Place among the most played of the bundle's last four weeks, from 1; None if nobody played it."""
+        """Return the popularity rank in the bundle's last four weeks, from 1; None if nobody played the track."""
         return self._rank.get(place)

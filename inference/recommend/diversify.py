@@ -1,4 +1,4 @@
-"""From an order by score to a list that is worth looking at: not all alike, not all by one artist.
+"""Reranks candidates so that a list is diverse: not all tracks alike, not all by one artist.
 
 Maximal marginal relevance: Carbonell, Goldstein: The Use of MMR, Diversity-Based Reranking (SIGIR 1998). Calibration:
 Steck: Calibrated Recommendations (RecSys 2018).
@@ -8,44 +8,44 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LOOKED_AT = 5
-"""Times the number of tracks wanted that are looked at, from the top."""
+RERANK_DEPTH = 5
+"""Number of top candidates that are reranked, as a multiple of the requested number of tracks."""
 SMOOTHING = 0.01
-"""Share of the wanted distribution in that of a list, so that no genre is infinitely far."""
+"""Share of the target distribution mixed into a list's genre shares, so that the divergence stays finite."""
 
 
-def capped(order: np.ndarray, artists: np.ndarray, count: int, most: int) -> np.ndarray:
-    """The first so many, few enough by each artist; where that leaves too few, the rest follows in its order.
+def limit_per_artist(order: np.ndarray, artists: np.ndarray, count: int, max_per_artist: int) -> np.ndarray:
+    """Take the first ``count`` rows with at most ``max_per_artist`` each; fill up with surplus rows in their order.
 
     Args:
         order: (n,) rows, best first.
-        artists: (rows,) number of each one's artist, -1 for unknown, who is never the same.
-        count: how many.
-        most: by one artist.
+        artists: (rows,) number of each row's artist, -1 if unknown. Unknown artists are not limited.
+        count: number of rows.
+        max_per_artist: maximum number of rows by one artist.
     """
-    taken: dict[int, int] = {}
-    first, rest = [], []
+    by_artist: dict[int, int] = {}
+    kept, surplus = [], []
     for row in order.tolist():
         artist = int(artists[row])
-        if artist >= 0 and taken.get(artist, 0) >= most:
-            rest.append(row)
+        if artist >= 0 and by_artist.get(artist, 0) >= max_per_artist:
+            surplus.append(row)
             continue
-        taken[artist] = taken.get(artist, 0) + 1
-        first.append(row)
-        if len(first) == count:
+        by_artist[artist] = by_artist.get(artist, 0) + 1
+        kept.append(row)
+        if len(kept) == count:
             break
-    return np.array([*first, *rest][:count], np.int64)
+    return np.array([*kept, *surplus][:count], np.int64)
 
 
 def mmr(order: np.ndarray, scores: np.ndarray, vectors: np.ndarray, count: int, diversity: float) -> np.ndarray:
-    """Rows one after the other, each the best in (1 − d) · score − d · largest cosine with those before it.
+    """Choose rows greedily, each the best by (1 − d) · score − d · largest cosine with the rows chosen before.
 
     Args:
         order: (n,) rows, best first.
-        scores: (rows,) brought to 0 to 1 among the rows of ``order``.
-        vectors: (n, k) of the rows of ``order``, in its order.
-        count: how many; the rest follows in its order.
-        diversity: d, 0 to 1.
+        scores: (rows,) scores; they are scaled to 0 to 1 among the rows of ``order``.
+        vectors: (n, k) vectors of the rows of ``order``, in its order.
+        count: number of rows to choose; the other rows follow in their order.
+        diversity: d, the weight of diversity, 0 to 1.
     """
     relevance = _unit_range(scores[order])
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -66,36 +66,36 @@ def calibrated(
     order: np.ndarray,
     scores: np.ndarray,
     genres: Sequence[Sequence[str]],
-    wanted: dict[str, float],
+    target_shares: dict[str, float],
     count: int,
     diversity: float,
 ) -> np.ndarray:
-    """Rows one after the other, each the best in (1 − d) · sum of scores − d · KL(what they like ‖ the list's genres).
+    """Choose rows greedily, each the best by (1 − d) · sum of scores − d · KL(target ‖ genre shares of the list).
 
     Args:
         order: (n,) rows, best first.
-        scores: (rows,) brought to 0 to 1 among the rows of ``order``.
-        genres: of the rows of ``order``, in its order.
-        wanted: genre → share in what the listener plays, adding up to 1; empty for unknown.
-        count: how many; the rest follows in its order.
-        diversity: d, 0 to 1.
+        scores: (rows,) scores; they are scaled to 0 to 1 among the rows of ``order``.
+        genres: genres of the rows of ``order``, in its order.
+        target_shares: genre → share in the listener's plays, adding up to 1; empty if unknown.
+        count: number of rows to choose; the other rows follow in their order.
+        diversity: d, the weight of calibration, 0 to 1.
     """
-    if not wanted:
+    if not target_shares:
         return order
-    names = {name: column for column, name in enumerate(wanted)}
-    shares = np.zeros((len(order), len(names)))
-    for row, mine in enumerate(genres):
-        for genre in mine:
-            if genre in names:
-                shares[row, names[genre]] = 1 / len(mine)
-    target = np.array(list(wanted.values()))
+    columns = {name: column for column, name in enumerate(target_shares)}
+    shares = np.zeros((len(order), len(columns)))
+    for row, track_genres in enumerate(genres):
+        for genre in track_genres:
+            if genre in columns:
+                shares[row, columns[genre]] = 1 / len(track_genres)
+    target = np.array(list(target_shares.values()))
     relevance = _unit_range(scores[order])
-    total, gained = np.zeros(len(names)), 0.0
+    total, gained = np.zeros(len(columns)), 0.0
     left = np.ones(len(order), bool)
     chosen: list[int] = []
     for step in range(1, min(count, len(order)) + 1):
-        lists = (total + shares) / step
-        smooth = (1 - SMOOTHING) * lists + SMOOTHING * target
+        list_shares = (total + shares) / step
+        smooth = (1 - SMOOTHING) * list_shares + SMOOTHING * target
         distance = (target * np.log(target / smooth)).sum(axis=1)
         value = np.where(left, (1 - diversity) * (gained + relevance) - diversity * distance, -np.inf)
         place = int(value.argmax())
@@ -106,7 +106,7 @@ def calibrated(
 
 
 def genre_shares(history: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Genre → share in a history, each track one vote divided among its genres."""
+    """Compute genre → share in a history. Each track has one vote, divided among its genres."""
     votes: dict[str, float] = {}
     for genres in history:
         for genre in genres:

@@ -1,4 +1,4 @@
-"""Recommendations for one listener: retrieve, filter, rank, diversify, explore, and tell why."""
+"""Recommends tracks to one listener: retrieve, filter, rank, diversify, explore, and give reasons."""
 
 import time
 import uuid
@@ -22,22 +22,22 @@ from inference.recommend.catalogue import Catalogue
 from inference.recommend.controller import Budget
 from inference.recommend.explore import Slots, explore
 from inference.recommend.impressions import ImpressionLog
-from inference.recommend.listener import STALE_DAYS, Listener, look_up, picked, stranger
+from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener, picked_places, unknown_listener
 from inference.recommend.rank import Ranker
-from inference.recommend.reasons import first_known, reason, strongest
-from inference.recommend.request import Strategy, Wishes
+from inference.recommend.reasons import reason, strongest_neighbours, with_fallback
+from inference.recommend.request import RequestOptions, Strategy
 from inference.recommend.retrieve import content_profile, retrieve
 from transforms.pure.candidates.blend import blended
 from transforms.pure.candidates.cold import evidence
 from transforms.pure.candidates.neighbours import MOST_ASKED
 from transforms.pure.candidates.pool import SOURCES, Pool
 
-MOST_WANTED = 1_000
-UNCHECKED = "the online store does not answer: rights and explicit tracks were not checked"
-RECENT = 60
-"""Tracks of a history that a reason may name."""
-HELD = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
-"""Views that may be answered from memory for ``filter.SECONDS``; what is known of listeners is looked up every time."""
+MAX_COUNT = 1_000
+RIGHTS_UNCHECKED = "the online store does not answer: rights and explicit tracks were not checked"
+REASON_HISTORY = 60
+"""Number of most recent tracks of a history that a reason may name."""
+CACHED_VIEWS = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
+"""Views whose rows may come from the row cache for ``filter.MAX_AGE_S``. Features of listeners are always looked up."""
 
 SOURCES_OF: dict[str, tuple[str, ...]] = {
     "collaborative": ("taste", "similar"),
@@ -46,19 +46,19 @@ SOURCES_OF: dict[str, tuple[str, ...]] = {
     "real_time": SOURCES,
     "cold_start": ("similar", "content", "popular", "fresh"),
 }
-"""Strategy → sources of its candidates."""
+"""Strategy → names of its candidate sources."""
 
 
 @dataclass(frozen=True)
-class _Ordered:
-    """Candidates with their scores.
+class _Ranking:
+    """The ranked candidates of one request.
 
     Attributes:
-        scores: (n,) of the candidates; None where popularity alone orders them.
-        order: (n,) rows, best first.
-        artist_plays: (n,) of the listener in four weeks; None where that was not looked up.
-        note: what went wrong.
-        services: feature service → fingerprint.
+        scores: (n,) scores of the candidates; None if they are ordered by popularity alone.
+        order: (n,) row numbers of the candidates, best first.
+        artist_plays: (n,) plays of the candidate's artist by the listener in 28 days; None if not looked up.
+        note: message about a failed lookup; None if there was none.
+        services: feature service → fingerprint, for the services that were read.
     """
 
     scores: np.ndarray | None
@@ -69,7 +69,7 @@ class _Ordered:
 
 
 class RecommendationEngine:
-    """Answers from one bundle and the features online: by the model that fits what is known of who asks.
+    """Recommends from one bundle and online features, with the strategy that fits the listener.
 
     Safe to share between threads.
 
@@ -78,15 +78,15 @@ class RecommendationEngine:
     """
 
     STRATEGY: Strategy | None = None
-    """The one strategy of a class; chosen by what is known of who asks if None."""
+    """The fixed strategy of a subclass. If None, each request chooses by what is known of the listener."""
 
     def __init__(self, bundle: Bundle, home: Home) -> None:
-        """Load everything the bundle holds; connect to Redis on the first question."""
+        """Load everything in the bundle; connect to Redis on the first request."""
         self.bundle = bundle
         self.catalogue = Catalogue(bundle)
         extra = bundle.manifest["extra"]
         self._platform = home.tenant
-        hold = dict.fromkeys(HELD, filters.SECONDS)
+        cache_seconds = dict.fromkeys(CACHED_VIEWS, filters.MAX_AGE_S)
         self._fits = {"taste": int(extra["taste_fit"]), "content": int(extra["content_fit"])}
         self._weights: dict[str, dict[str, float]] = extra["weights"]
         self._cutoff = datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp()
@@ -94,22 +94,22 @@ class RecommendationEngine:
             "hybrid": Ranker(
                 bundle.read("hybrid.onnx"),
                 bundle.inputs,
-                OnlineFeatures(bundle.manifest["feature_service"], home, hold=hold),
+                OnlineFeatures(bundle.manifest["feature_service"], home, hold=cache_seconds),
             ),
             "real_time": Ranker(
                 bundle.read("real_time.onnx"),
                 extra["real_time"]["inputs"],
-                OnlineFeatures(extra["real_time"]["service"], home, hold=hold),
+                OnlineFeatures(extra["real_time"]["service"], home, hold=cache_seconds),
             ),
         }
         self._listener = OnlineFeatures("listener_v1", home)
-        self._display = OnlineFeatures("track_display_v1", home, hold=hold)
+        self._display = OnlineFeatures("track_display_v1", home, hold=cache_seconds)
         self._rights = filters.Rights(OnlineFeatures("track_rights_v1", home), self.catalogue)
         self._log = ImpressionLog.from_env(home)
 
     @classmethod
     def load(cls, name: str = "recommendation", home: Home | None = None) -> "RecommendationEngine":
-        """The champion (``recommendation``) or a version (``recommendation:3``).
+        """Load the champion (``recommendation``) or a version (``recommendation:3``).
 
         Raises:
             BundleError: see ``inference.models.load_bundle``.
@@ -125,231 +125,239 @@ class RecommendationEngine:
         *,
         count: int = 10,
         budget: Budget = Budget(),  # noqa: B008 (it cannot be changed)
-        **wishes: Any,
+        **option_values: Any,
     ) -> Answer:
-        """The best tracks that the listener has not heard.
+        """Recommend the best tracks that the listener has not heard.
 
         Args:
-            user_id: who asks; somebody unknown gets what people like them play, or what goes with what they pick.
-            context: of the request: ``device``, ``context``, ``request_timestamp`` (seconds since 1970 UTC).
-            count: how many, 1 to 1,000; fewer come back only if there are no more tracks.
-            budget: what the answer may cost; a note says what was left out.
-            wishes: of ``Wishes``.
+            user_id: identifier of the listener. An unknown listener gets what similar people play, or tracks that go
+                with the picks in the options.
+            context: request fields ``device``, ``context`` and ``request_timestamp`` (seconds since 1970 UTC).
+            count: number of tracks, 1 to 1,000. Fewer are returned only if there are no more tracks.
+            budget: limits on the cost of the answer. The answer's note says which steps were skipped.
+            option_values: fields of ``RequestOptions``.
 
         Raises:
-            InputError: a wish or the count is none.
+            InputError: the count or an option is invalid.
         """
-        if not 1 <= count <= MOST_WANTED:
+        if not 1 <= count <= MAX_COUNT:
             raise InputError(
-                expected=f"1 to {MOST_WANTED:,} tracks", found=f"{count}", next_command="recommend(…, count=10)"
+                expected=f"1 to {MAX_COUNT:,} tracks", found=f"{count}", next_command="recommend(…, count=10)"
             )
-        wanted, request, at = Wishes(**wishes), dict(context or {}), time.time()
-        listener = self._who(user_id, request, wanted)
-        strategy, picks = self._strategy(listener, wanted)
+        options, request, at = RequestOptions(**option_values), dict(context or {}), time.time()
+        listener = self._look_up(user_id, request, options)
+        strategy, picks = self._choose_strategy(listener, options)
         notes = list(listener.notes)
-        if not budget.diversify and (wanted.diversify or wanted.explore):
-            wanted = replace(wanted, diversify=None, explore=0.0)
+        if not budget.diversify and (options.diversify or options.explore):
+            options = replace(options, diversify=None, explore=0.0)
             notes.append("the service is busy: neither diversified nor explored")
-        unwanted = filters.unwanted(
-            self.catalogue, listener.history, [*wanted.exclude_tracks, *wanted.pick_tracks], wanted.exclude_artists
+        excluded = filters.excluded(
+            self.catalogue, listener.history, [*options.exclude_tracks, *options.pick_tracks], options.exclude_artists
         )
-        pool, told = self._candidates(listener, strategy, wanted, unwanted, picks, count, budget.candidates)
-        notes += [told] if told else []
+        pool, note = self._find_candidates(listener, strategy, options, excluded, picks, count, budget.candidates)
+        notes += [note] if note else []
         if not len(pool):
             notes.append("nothing is left: every track was heard, excluded or may not be played here")
-            return self._answer(listener, strategy, [], notes, {}, at)
+            return self._build_answer(listener, strategy, [], notes, {}, at)
         if budget.features or strategy not in self._rankers:
-            ordered = self._order(listener, strategy, pool, picks, request)
+            ranking = self._rank(listener, strategy, pool, picks, request)
         else:
-            ordered = self._blended(listener, pool, picks, "the service is busy: ordered without features")
-        notes += [ordered.note] if ordered.note else []
-        rows = self._diversified(listener, pool, ordered, wanted, count)
-        slots = self._slots(pool, ordered, rows, wanted)
-        items = self._explained(listener, pool, ordered, slots, picks if strategy == "cold_start" else None)
-        notes += self._remarks(listener, strategy, bool(notes))
-        return self._answer(listener, strategy, items, notes, dict(ordered.services or {}), at)
+            ranking = self._blend(listener, pool, picks, "the service is busy: ordered without features")
+        notes += [ranking.note] if ranking.note else []
+        rows = self._diversify(listener, pool, ranking, options, count)
+        slots = self._fill_slots(pool, ranking, rows, options)
+        items = self._explain(listener, pool, ranking, slots, picks if strategy == "cold_start" else None)
+        notes += self._extra_notes(listener, strategy, bool(notes))
+        return self._build_answer(listener, strategy, items, notes, dict(ranking.services or {}), at)
 
     def history(self, user_id: str, count: int = 10) -> list[Recommendation]:
-        """The listener's last distinct tracks, newest first.
+        """List the listener's last distinct tracks, newest first.
 
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        seen = (self._listener.get({"user_id": [user_id]}).values["user_history__track_ids"][0] or [])[:count]
-        shown = self._shown(seen)
+        track_ids = (self._listener.get({"user_id": [user_id]}).values["user_history__track_ids"][0] or [])[:count]
+        display_fields = self._display_fields(track_ids)
         return [
             Recommendation(track, title, artist, name, None, "history", "heard")
-            for track, title, artist, name in zip(seen, *shown, strict=True)
+            for track, title, artist, name in zip(track_ids, *display_fields, strict=True)
         ]
 
     def check(self) -> None:
-        """Ask the online store something.
+        """Check that the online store answers.
 
         Raises:
-            StoreError: it does not answer.
+            StoreError: the online store does not answer.
         """
         self._listener.get({"user_id": [""]})
 
     def try_out(self) -> None:
-        """Ask what was asked in training, and one question of a stranger.
+        """Check the golden answers of the rankers, and recommend to one unknown listener.
 
         Raises:
-            RefrainError: it does not answer as it should.
+            RefrainError: a ranker answers other than in training, or nothing is recommended.
         """
         for name, ranker in self._rankers.items():
             golden.check(self.bundle, name, ranker.score)
         if not self.recommend("").items:
             raise BundleError(
-                expected=f"tracks for anybody from {self.bundle.name_version}",
+                expected=f"recommendations for an unknown listener from {self.bundle.name_version}",
                 found="none",
                 next_command="python -m training run recommendation",
             )
 
-    def _who(self, user_id: str, request: Mapping[str, Any], wanted: Wishes) -> Listener:
+    def _look_up(self, user_id: str, request: Mapping[str, Any], options: RequestOptions) -> Listener:
         try:
-            return look_up(self._listener, user_id, request, self._fits, wanted.country)
+            return look_up_listener(self._listener, user_id, request, self._fits, options.country)
         except OnlineUnavailable as error:
-            return stranger(user_id, wanted.country, error)
+            return unknown_listener(user_id, options.country, error)
 
-    def _strategy(self, listener: Listener, wanted: Wishes) -> tuple[Strategy, np.ndarray]:
-        """Which model answers, and the places of what was picked."""
-        told = (tuple(wanted.pick_tracks), tuple(wanted.pick_artists), tuple(wanted.pick_genres))
-        picks = picked(self.catalogue, *told)
-        chosen = self.STRATEGY or wanted.strategy
+    def _choose_strategy(self, listener: Listener, options: RequestOptions) -> tuple[Strategy, np.ndarray]:
+        """Choose the strategy; also return the catalogue places of the listener's picks."""
+        pick_ids = (tuple(options.pick_tracks), tuple(options.pick_artists), tuple(options.pick_genres))
+        picks = picked_places(self.catalogue, *pick_ids)
+        chosen = self.STRATEGY or options.strategy
         if chosen is not None:
             return chosen, picks
         if len(picks) or not listener.known:
             return "cold_start", picks
         return ("real_time" if listener.session or listener.taste is None else "hybrid"), picks
 
-    def _candidates(
+    def _find_candidates(
         self,
         listener: Listener,
         strategy: Strategy,
-        wanted: Wishes,
-        unwanted: np.ndarray,
+        options: RequestOptions,
+        excluded: np.ndarray,
         picks: np.ndarray,
         count: int,
         share: float = 1.0,
     ) -> tuple[Pool, str | None]:
-        """What may be recommended; more is looked for where filters leave too little."""
-        sources, chosen = SOURCES_OF[strategy], picks if strategy == "cold_start" else None
-        at_least, told = count, None
+        """Retrieve candidates that may be played, more of them where the filters leave too few; also return a note."""
+        sources, picks_used = SOURCES_OF[strategy], picks if strategy == "cold_start" else None
+        at_least, note = count, None
         while True:
-            pool = retrieve(self.catalogue, listener, sources, unwanted, picks=chosen, at_least=at_least, share=share)
-            kept, told = self._permitted(listener, pool, wanted)
-            if told or len(kept) >= count or at_least >= len(self.catalogue):
+            pool = retrieve(
+                self.catalogue, listener, sources, excluded, picks=picks_used, at_least=at_least, share=share
+            )
+            allowed, note = self._apply_rights(listener, pool, options)
+            if note or len(allowed) >= count or at_least >= len(self.catalogue):
                 break
             at_least = min(4 * at_least, len(self.catalogue))
-        if not len(kept) and strategy in ("collaborative", "content"):  # it knows nothing of them
-            kept, _ = self._candidates(listener, "cold_start", wanted, unwanted, picks, count, share)
-            told = "; ".join([*([told] if told else []), f"{strategy} knows nothing of this listener: popular tracks"])
-        return kept, told
+        if not len(allowed) and strategy in ("collaborative", "content"):  # the strategy has no data on the listener
+            allowed, _ = self._find_candidates(listener, "cold_start", options, excluded, picks, count, share)
+            note = "; ".join([*([note] if note else []), f"{strategy} knows nothing of this listener: popular tracks"])
+        return allowed, note
 
-    def _permitted(self, listener: Listener, pool: Pool, wanted: Wishes) -> tuple[Pool, str | None]:
-        """Those that may be played, or all of them and why that could not be told."""
+    def _apply_rights(self, listener: Listener, pool: Pool, options: RequestOptions) -> tuple[Pool, str | None]:
+        """Keep the candidates that may be played; if rights cannot be checked, return all of them and a warning."""
         if not listener.reachable:
-            return pool, UNCHECKED
+            return pool, RIGHTS_UNCHECKED
         try:
-            return self._rights.allowed(pool, country=listener.country, explicit=wanted.explicit), None
+            return self._rights.allowed(pool, country=listener.country, explicit=options.explicit), None
         except OnlineUnavailable:
-            return pool, UNCHECKED
+            return pool, RIGHTS_UNCHECKED
 
-    def _order(
+    def _rank(
         self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
-    ) -> _Ordered:
+    ) -> _Ranking:
         if strategy in ("hybrid", "real_time") and listener.reachable:
             ranker = self._rankers[strategy]
             try:
                 scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
             except OnlineUnavailable:
                 note = "the online store does not answer: ordered without features"
-                return self._blended(listener, pool, picks, note)
+                return self._blend(listener, pool, picks, note)
             service = ranker.features.service
             plays = rows.values["user_artist_affinity__plays_28d"]
-            return _Ordered(scores, _descending(scores), plays, None, {service.name: service.fingerprint})
+            return _Ranking(scores, _best_first(scores), plays, None, {service.name: service.fingerprint})
         if strategy == "collaborative" and listener.taste is not None:
             taste = self.catalogue.vectors("taste", pool.places) @ listener.taste
             scores = blended({"taste": taste, "similar": np.log1p(pool.similar)}, self._weights["collaborative"])
-            return _Ordered(scores, _descending(scores))
+            return _Ranking(scores, _best_first(scores))
         if strategy == "content":
             profile = content_profile(self.catalogue, listener)
             if profile is not None:
                 scores = self.catalogue.vectors("content", pool.places) @ profile
-                return _Ordered(scores, _descending(scores))
-        return self._blended(listener, pool, picks, None)
+                return _Ranking(scores, _best_first(scores))
+        return self._blend(listener, pool, picks, None)
 
-    def _blended(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> _Ordered:
-        """By what goes with picks and history, what is like them, and what is popular among people like them."""
-        shares = self.catalogue.segments.shares(listener.segments)[pool.places]
-        asked = np.concatenate([picks, self.catalogue.places(listener.history)])[:MOST_ASKED]
-        if not len(asked):
-            return _Ordered(None, _descending(shares), None, note)
-        profile = content_profile(self.catalogue, listener, asked)
+    def _blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> _Ranking:
+        """Rank by tracks played with picks and history, by similar content, and by popularity in the segments."""
+        segment_shares = self.catalogue.segments.shares(listener.segments)[pool.places]
+        seeds = np.concatenate([picks, self.catalogue.places(listener.history)])[:MOST_ASKED]
+        if not len(seeds):
+            return _Ranking(None, _best_first(segment_shares), None, note)
+        profile = content_profile(self.catalogue, listener, seeds)
         content = np.full(len(pool), np.nan)
         if profile is not None:
             content = self.catalogue.vectors("content", pool.places) @ profile
-        scores = blended(evidence(pool.similar, content, shares), self._weights["cold_start"])
-        return _Ordered(scores, _descending(scores), None, note)
+        scores = blended(evidence(pool.similar, content, segment_shares), self._weights["cold_start"])
+        return _Ranking(scores, _best_first(scores), None, note)
 
-    def _diversified(self, listener: Listener, pool: Pool, ordered: _Ordered, wanted: Wishes, count: int) -> np.ndarray:
-        """Rows of the candidates, in the order in which they would be shown, all of them."""
-        order = ordered.order
-        if wanted.diversify is not None:
-            scores = -np.argsort(order).astype(float) if ordered.scores is None else ordered.scores
-            top = order[: diversity_of.LOOKED_AT * count]
-            if wanted.diversify == "mmr":
+    def _diversify(
+        self, listener: Listener, pool: Pool, ranking: _Ranking, options: RequestOptions, count: int
+    ) -> np.ndarray:
+        """Order the rows of all candidates as they would be shown: diversified, with few tracks by each artist."""
+        order = ranking.order
+        if options.diversify is not None:
+            scores = -np.argsort(order).astype(float) if ranking.scores is None else ranking.scores
+            top = order[: diversity_of.RERANK_DEPTH * count]
+            if options.diversify == "mmr":
                 vectors = self.catalogue.vectors("content", pool.places[top])
                 if not vectors.any():
                     vectors = self.catalogue.vectors("taste", pool.places[top])
-                top = diversity_of.mmr(top, scores, vectors, count, wanted.diversity)
+                top = diversity_of.mmr(top, scores, vectors, count, options.diversity)
             else:
-                heard = [self.catalogue.genres[place] for place in self.catalogue.places(listener.history).tolist()]
-                genres = [self.catalogue.genres[place] for place in pool.places[top].tolist()]
-                likes = diversity_of.genre_shares(heard)
-                top = diversity_of.calibrated(top, scores, genres, likes, count, wanted.diversity)
-            order = np.concatenate([top, order[diversity_of.LOOKED_AT * count :]])
-        most = wanted.most_by_artist or max(-(-count // 3), 2)
-        return diversity_of.capped(order, self.catalogue.artists[pool.places], count, most)
+                history_genres = [
+                    self.catalogue.genres[place] for place in self.catalogue.places(listener.history).tolist()
+                ]
+                top_genres = [self.catalogue.genres[place] for place in pool.places[top].tolist()]
+                target_shares = diversity_of.genre_shares(history_genres)
+                top = diversity_of.calibrated(top, scores, top_genres, target_shares, count, options.diversity)
+            order = np.concatenate([top, order[diversity_of.RERANK_DEPTH * count :]])
+        max_per_artist = options.most_by_artist or max(-(-count // 3), 2)
+        return diversity_of.limit_per_artist(order, self.catalogue.artists[pool.places], count, max_per_artist)
 
-    def _slots(self, pool: Pool, ordered: _Ordered, rows: np.ndarray, wanted: Wishes) -> Slots:
-        others = ordered.order[~np.isin(ordered.order, rows)]
+    def _fill_slots(self, pool: Pool, ranking: _Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
+        others = ranking.order[~np.isin(ranking.order, rows)]
         liked, disliked = self.catalogue.liked[pool.places], self.catalogue.disliked[pool.places]
-        return explore(rows, others, liked, disliked, wanted.explore, np.random.default_rng(wanted.seed))
+        return explore(rows, others, liked, disliked, options.explore, np.random.default_rng(options.seed))
 
-    def _explained(
-        self, listener: Listener, pool: Pool, ordered: _Ordered, slots: Slots, picks: np.ndarray | None
+    def _explain(
+        self, listener: Listener, pool: Pool, ranking: _Ranking, slots: Slots, picks: np.ndarray | None
     ) -> list[Recommendation]:
         catalogue = self.catalogue
-        shown = pool.keep(slots.rows)
-        session, history = catalogue.places(listener.session), catalogue.places(listener.history[:RECENT])
-        asked = picks if picks is not None and len(picks) else history
-        after, alike = (
-            strongest(catalogue.follows, session, shown.places),
-            strongest(catalogue.similar, asked, shown.places),
+        slot_pool = pool.keep(slots.rows)
+        session, history = catalogue.places(listener.session), catalogue.places(listener.history[:REASON_HISTORY])
+        seeds = picks if picks is not None and len(picks) else history
+        follow_rows, similar_rows = (
+            strongest_neighbours(catalogue.follows, session, slot_pool.places),
+            strongest_neighbours(catalogue.similar, seeds, slot_pool.places),
         )
-        tracks = [catalogue.track_ids[place] for place in shown.places.tolist()]
-        pairs = [(session, after), (asked, alike)]
-        grounds = [
-            [None if row is None else catalogue.track_ids[places[row]] for row in rows] for places, rows in pairs
+        tracks = [catalogue.track_ids[place] for place in slot_pool.places.tolist()]
+        sources_and_rows = [(session, follow_rows), (seeds, similar_rows)]
+        cause_tracks = [
+            [None if row is None else catalogue.track_ids[places[row]] for row in rows]
+            for places, rows in sources_and_rows
         ]
-        named = list(dict.fromkeys(track for ground in grounds for track in ground if track is not None))
-        titles, artists, names = self._shown([*tracks, *named], reachable=listener.reachable)
-        title_of = dict(zip([*tracks, *named], titles, strict=True))
+        cause_ids = list(dict.fromkeys(track for causes in cause_tracks for track in causes if track is not None))
+        titles, artists, names = self._display_fields([*tracks, *cause_ids], reachable=listener.reachable)
+        title_of = dict(zip([*tracks, *cause_ids], titles, strict=True))
         among = " ".join(listener.segments[-1:])
         items = []
         for slot, (row, track) in enumerate(zip(slots.rows.tolist(), tracks, strict=True)):
-            source = SOURCES[int(shown.source[slot])]
-            why = reason(
+            source = SOURCES[int(slot_pool.source[slot])]
+            text = reason(
                 source=source,
                 explored=bool(slots.explored[slot]),
                 artist_name=names[slot],
-                artist_plays=None if ordered.artist_plays is None else ordered.artist_plays[row],
-                follows=title_of.get(grounds[0][slot] or ""),
-                similar=title_of.get(grounds[1][slot] or ""),
-                popular_rank=catalogue.popular_rank(int(shown.places[slot])),
-                among=among if ordered.scores is None else None,
-                picked=asked is picks,
+                artist_plays=None if ranking.artist_plays is None else ranking.artist_plays[row],
+                follows=title_of.get(cause_tracks[0][slot] or ""),
+                similar=title_of.get(cause_tracks[1][slot] or ""),
+                popular_rank=catalogue.popular_rank(int(slot_pool.places[slot])),
+                among=among if ranking.scores is None else None,
+                picked=seeds is picks,
             )
             items.append(
                 Recommendation(
@@ -357,21 +365,21 @@ class RecommendationEngine:
                     title=titles[slot],
                     artist_id=artists[slot],
                     artist_name=names[slot],
-                    score=None if ordered.scores is None else float(ordered.scores[row]),
+                    score=None if ranking.scores is None else float(ranking.scores[row]),
                     source=source,
-                    reason=why,
+                    reason=text,
                     propensity=float(slots.propensity[slot]),
                     explored=bool(slots.explored[slot]),
                 )
             )
         return items
 
-    def _remarks(self, listener: Listener, strategy: Strategy, explained: bool) -> list[str]:
-        """What else is to be told: who is unknown, unless that is ``explained``; how old the model is."""
+    def _extra_notes(self, listener: Listener, strategy: Strategy, already_noted: bool) -> list[str]:
+        """List notes on an unknown listener (unless ``already_noted``) and on the age of the model."""
         notes = []
-        if not listener.known and not explained:
-            told = "what they picked, or what is popular" if strategy == "cold_start" else "popular tracks"
-            notes.append(f"no taste is known of this listener: {told}")
+        if not listener.known and not already_noted:
+            basis = "what they picked, or what is popular" if strategy == "cold_start" else "popular tracks"
+            notes.append(f"no taste is known of this listener: {basis}")
         older = (listener.fresh_at - self._cutoff) / 86_400
         if older > STALE_DAYS:
             notes.append(
@@ -379,7 +387,7 @@ class RecommendationEngine:
             )
         return notes
 
-    def _answer(
+    def _build_answer(
         self,
         listener: Listener,
         strategy: Strategy,
@@ -388,7 +396,7 @@ class RecommendationEngine:
         services: dict[str, str],
         at: float,
     ) -> Answer:
-        read = self._listener.service
+        listener_service = self._listener.service
         answer = Answer(
             listener.user_id,
             listener.known,
@@ -396,7 +404,7 @@ class RecommendationEngine:
             items,
             "; ".join(dict.fromkeys(notes)) or None,
             strategy,
-            {read.name: read.fingerprint, **services},
+            {listener_service.name: listener_service.fingerprint, **services},
             uuid.uuid4().hex,
             at,
         )
@@ -404,10 +412,10 @@ class RecommendationEngine:
             self._log.tell(answer)
         return answer
 
-    def _shown(
+    def _display_fields(
         self, tracks: list[str], *, reachable: bool = True
     ) -> tuple[list[str], list[str | None], list[str | None]]:
-        """Titles, artists and their names; without the online store, identifiers."""
+        """Look up titles, artists and artist names; without the online store, identifiers stand in for titles."""
         if not tracks:
             return [], [], []
         values = None
@@ -421,11 +429,11 @@ class RecommendationEngine:
             artists = [None if place is None else self.catalogue.artist_ids[place] for place in places]
             return list(tracks), artists, [None] * len(tracks)
         return (
-            first_known(values["track_catalogue__title"], tracks),
+            with_fallback(values["track_catalogue__title"], tracks),
             values["track_catalogue__artist_id"],
             values["track_catalogue__artist_name"],
         )
 
 
-def _descending(scores: np.ndarray) -> np.ndarray:
+def _best_first(scores: np.ndarray) -> np.ndarray:
     return np.argsort(-scores, kind="stable")

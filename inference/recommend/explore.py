@@ -1,7 +1,7 @@
-"""Now and then something of which little is known, so that it can be learned; with the chance of everything shown.
+"""Explores: some slots show little-known tracks in order to learn about them, and every slot has its propensity.
 
-Each slot explores with chance ε. A slot that explores shows what Thompson sampling draws among candidates that have had
-few plays; a slot that does not shows what the ranking has there. The chance of what a slot shows is logged with it, for
+Each slot explores with probability ε. A slot that explores shows a track drawn by Thompson sampling among candidates
+with few plays. Any other slot shows the track that is ranked there. The propensity of each shown track is logged for
 off-policy evaluation (``training.evaluate.off_policy``).
 """
 
@@ -12,19 +12,19 @@ import numpy as np
 from transforms.pure.candidates.cold import thompson
 
 FEW_PLAYS = 50
-"""A track with more plays than this is known well enough."""
-MOST = 20
-"""Tracks that are drawn from."""
+"""Number of plays below which a track counts as little known."""
+MAX_EXPLORED = 20
+"""Maximum number of little-known tracks to draw from."""
 
 
 @dataclass(frozen=True)
 class Slots:
-    """A list with chances.
+    """The slots of a list with their propensities.
 
     Attributes:
-        rows: what each slot shows.
-        propensity: chance that this slot would show it, given the slots before it.
-        explored: whether it was drawn.
+        rows: row shown in each slot.
+        propensity: probability that the slot shows this row, given the slots before it.
+        explored: whether the row was drawn by exploration.
     """
 
     rows: np.ndarray
@@ -40,27 +40,27 @@ def explore(
     share: float,
     rng: np.random.Generator,
 ) -> Slots:
-    """Fill the slots.
+    """Fill the slots with ranked or explored rows.
 
     Args:
-        ranked: (k,) rows, best first: what would be shown.
-        others: (m,) more candidates, best first.
-        liked: (rows,) plays to the end of every row's track.
-        disliked: (rows,) plays broken off.
-        share: ε, 0 to 1.
-        rng: of the draws.
+        ranked: (k,) rows that are shown without exploration, best first.
+        others: (m,) rows of the other candidates, best first.
+        liked: (rows,) number of plays to the end of every row's track.
+        disliked: (rows,) number of plays that were broken off.
+        share: ε, the probability that a slot explores, 0 to 1.
+        rng: random generator of the draws.
     """
-    rows, chance, drawn = ranked.copy(), np.ones(len(ranked)), np.zeros(len(ranked), bool)
-    unknown = others[(liked + disliked)[others] < FEW_PLAYS][:MOST]
-    if share <= 0 or not len(unknown):
-        return Slots(rows, chance, drawn)
+    rows, propensity, explored = ranked.copy(), np.ones(len(ranked)), np.zeros(len(ranked), bool)
+    little_known = others[(liked + disliked)[others] < FEW_PLAYS][:MAX_EXPLORED]
+    if share <= 0 or not len(little_known):
+        return Slots(rows, propensity, explored)
     for slot in range(len(ranked)):
-        if not len(unknown):
+        if not len(little_known):
             break
         if rng.random() >= share:
-            chance[slot] = 1 - share
+            propensity[slot] = 1 - share
             continue
-        choice = thompson(liked[unknown], disliked[unknown], rng)
-        rows[slot], chance[slot], drawn[slot] = unknown[choice.place], share * choice.propensity, True
-        unknown = np.delete(unknown, choice.place)
-    return Slots(rows, chance, drawn)
+        choice = thompson(liked[little_known], disliked[little_known], rng)
+        rows[slot], propensity[slot], explored[slot] = little_known[choice.place], share * choice.propensity, True
+        little_known = np.delete(little_known, choice.place)
+    return Slots(rows, propensity, explored)

@@ -1,4 +1,4 @@
-"""What must not be recommended: heard, blocked, taken down, not for this country, explicit where that is not wanted."""
+"""Filters tracks: heard, blocked, taken down, not licensed for the country, or explicit where that is excluded."""
 
 import time
 from collections.abc import Collection
@@ -9,51 +9,51 @@ from inference.features import OnlineFeatures
 from inference.recommend.catalogue import Catalogue
 from transforms.pure.candidates.pool import Pool
 
-SECONDS = 5.0
-"""For so long what was looked up of tracks and artists holds: the most that a takedown may take."""
+MAX_AGE_S = 5.0
+"""Seconds for which looked-up features of tracks and artists are reused: a takedown takes effect within this time."""
 
 
-def unwanted(
+def excluded(
     catalogue: Catalogue, heard: Collection[str], tracks: Collection[str], artists: Collection[str]
 ) -> np.ndarray:
-    """Places of tracks that were heard or are blocked, and of all by blocked artists."""
+    """List the places of tracks that were heard or are blocked, and of all tracks by blocked artists."""
     return np.unique(np.concatenate([catalogue.places({*heard, *tracks}), catalogue.of_artists(set(artists))]))
 
 
 class Rights:
-    """Which tracks may be played, as the catalogue says online; asked anew after ``SECONDS``.
+    """Playback rights of tracks from the online store, looked up again after ``MAX_AGE_S``.
 
     Args:
-        features: of ``track_rights_v1``.
-        catalogue: all there is.
+        features: lookup of the feature service ``track_rights_v1``.
+        catalogue: the tracks of the bundle.
     """
 
     def __init__(self, features: OnlineFeatures, catalogue: Catalogue) -> None:
         self.features, self._catalogue = features, catalogue
-        self._asked = np.full(len(catalogue), -np.inf)
+        self._checked_at = np.full(len(catalogue), -np.inf)
         self._available, self._explicit = np.ones(len(catalogue), bool), np.zeros(len(catalogue), bool)
-        self._limited = np.zeros(len(catalogue), bool)
+        self._has_regions = np.zeros(len(catalogue), bool)
         self._regions: dict[int, frozenset[str]] = {}
 
-    def allowed(self, found: Pool, *, country: str | None, explicit: bool) -> Pool:
-        """Those that may be played; a track of which the catalogue says nothing may.
+    def allowed(self, pool: Pool, *, country: str | None, explicit: bool) -> Pool:
+        """Keep the candidates that may be played. A track without rights information may be played.
 
         Args:
-            found: candidates.
-            country: of the listener; tracks for some countries alone are left out where it is not known.
-            explicit: whether explicit tracks may be among them.
+            pool: the candidates.
+            country: country of the listener. If None, tracks with regional rights are left out.
+            explicit: whether explicit tracks are allowed.
 
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        places = found.places
-        self._look_up(places[time.monotonic() - self._asked[places] > SECONDS])
+        places = pool.places
+        self._look_up(places[time.monotonic() - self._checked_at[places] > MAX_AGE_S])
         keep = self._available[places]
         if not explicit:
             keep &= ~self._explicit[places]
-        for row in np.flatnonzero(self._limited[places]).tolist():
+        for row in np.flatnonzero(self._has_regions[places]).tolist():
             keep[row] &= country in self._regions[int(places[row])]
-        return found.keep(keep)
+        return pool.keep(keep)
 
     def _look_up(self, places: np.ndarray) -> None:
         if not len(places):
@@ -64,7 +64,7 @@ class Rights:
         for place, regions in zip(places.tolist(), rows.values[f"{view}regions"], strict=True):
             if regions is not None:
                 self._regions[place] = frozenset(regions)
-        self._limited[places] = ~missing[f"{view}regions"]
+        self._has_regions[places] = ~missing[f"{view}regions"]
         self._available[places] = missing[f"{view}available"] | values[f"{view}available"]
         self._explicit[places] = ~missing[f"{view}explicit"] & values[f"{view}explicit"]
-        self._asked[places] = time.monotonic()
+        self._checked_at[places] = time.monotonic()

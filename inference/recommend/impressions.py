@@ -1,7 +1,7 @@
-"""What was shown to whom, with which chance: the log that off-policy evaluation and experiments learn from.
+"""The impression log: which tracks were shown to whom, with their propensities, for off-policy evaluation.
 
-``REFRAIN_LOG_IMPRESSIONS=1`` logs every answer (a share is possible, too), as JSON lines in ``data/impressions/``:
-who asked, when, of which model, and of each slot the track, its score, its chance and whether it was explored.
+``REFRAIN_LOG_IMPRESSIONS=1`` logs every answer (0.1 logs one in ten), as JSON lines in ``data/impressions/``: the
+listener, the time, the model, and for each slot the track, its score, its propensity and whether it was explored.
 """
 
 from dataclasses import asdict
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class ImpressionLog(BackgroundLog):
-    """Logs answers.
+    """Logs answers with the tracks that they show.
 
     Args:
         home: the data folder.
-        share: of the answers that are logged, 0 to 1.
+        share: share of the answers to log, 0 to 1.
     """
 
     WHAT = "impressions"
@@ -33,25 +33,27 @@ class ImpressionLog(BackgroundLog):
 
     @classmethod
     def from_env(cls, home: Home) -> "ImpressionLog | None":
-        """After ``REFRAIN_LOG_IMPRESSIONS``; one log for each data folder of the process, None without the variable.
+        """Return the log set up by ``REFRAIN_LOG_IMPRESSIONS``, one for each data folder; None without the variable.
 
         Raises:
-            InputError: it is no share.
+            InputError: the variable is not a share from 0 to 1.
         """
         share = share_of("REFRAIN_LOG_IMPRESSIONS")
         return _shared(home, share) if share else None
 
-    def line(self, told: "Answer") -> tuple[Path, dict[str, Any]]:
-        """One answer."""
-        shown = ("track_id", "score", "source", "propensity", "explored")
-        return self._folder / f"date={datetime.fromtimestamp(told.at, UTC).date()}", {
-            "answer_id": told.answer_id,
-            "at": round(told.at * 1e6),
-            "user_id": told.user_id,
-            "model": told.model,
-            "strategy": told.strategy,
-            "features": told.features,
-            "slots": [{name: value for name, value in asdict(item).items() if name in shown} for item in told.items],
+    def line(self, answer: "Answer") -> tuple[Path, dict[str, Any]]:
+        """Return the folder and the log line of one answer."""
+        slot_fields = ("track_id", "score", "source", "propensity", "explored")
+        return self._folder / f"date={datetime.fromtimestamp(answer.at, UTC).date()}", {
+            "answer_id": answer.answer_id,
+            "at": round(answer.at * 1e6),
+            "user_id": answer.user_id,
+            "model": answer.model,
+            "strategy": answer.strategy,
+            "features": answer.features,
+            "slots": [
+                {name: value for name, value in asdict(item).items() if name in slot_fields} for item in answer.items
+            ],
         }
 
 

@@ -1,4 +1,4 @@
-"""Who asks: what is known of them online, and what they say themselves."""
+"""The listener of a request: their online features, and the tastes they state themselves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from transforms.pure.candidates.cold import segments
 SESSION_SECONDS = 86_400.0
 STALE_DAYS = 28.0
 CLOCK_SECONDS = 60.0
-"""By which the clocks of players may be ahead."""
+"""Seconds by which the clock of a player may be ahead."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """One listener at the moment of the question.
+    """One listener at the moment of the request.
 
     Attributes:
-        user_id: who.
-        taste: (d,) collaborative-filtering vector; None if there is none of the model's fit.
-        content: (d,) content vector; likewise.
-        history: identifiers of distinct tracks heard, newest first, those of the session included.
+        user_id: identifier of the listener.
+        taste: (d,) collaborative-filtering vector; None if there is none from the fit of the model.
+        content: (d,) content vector; None if there is none from the fit of the model.
+        history: identifiers of distinct tracks heard, newest first, including those of the session.
         session: identifiers of the last plays within a day, newest first.
-        segments: which groups they belong to, the widest first.
-        country: theirs; None for unknown.
-        notes: what kept the answer from being as personal as it might.
-        fresh_at: seconds since 1970 UTC of the newest feature of theirs; NaN for none.
-        reachable: whether the online store answered; it is not asked again for this request if not.
+        segments: names of the listener's segments, the widest first.
+        country: country of the listener; None if unknown.
+        notes: messages on why the answer is less personal than it could be.
+        fresh_at: event time of the listener's newest feature, in seconds since 1970 UTC; NaN if there is none.
+        reachable: whether the online store answered. If not, this request does not ask it again.
     """
 
     user_id: str
@@ -47,24 +47,24 @@ class Listener:
 
     @property
     def known(self) -> bool:
-        """Whether anything that they heard is known."""
+        """Whether a taste vector or a history of the listener is known."""
         return self.taste is not None or bool(self.history)
 
 
-def look_up(
+def look_up_listener(
     features: OnlineFeatures, user_id: str, request: Mapping[str, Any], fits: Mapping[str, int], country: str | None
 ) -> Listener:
-    """Ask the online store.
+    """Look a listener up in the online store.
 
     Args:
-        features: of ``listener_v1``.
-        user_id: who.
-        request: when and where; a play counts for the session if it came within a day before.
-        fits: the model's, of ``taste`` and ``content``.
-        country: where they are now; what they once told if None.
+        features: lookup of the feature service ``listener_v1``.
+        user_id: identifier of the listener.
+        request: request fields such as the moment. Plays within a day before it belong to the session.
+        fits: ``taste`` and ``content`` → number of the model's fit. Vectors of another fit are ignored.
+        country: current country of the listener; the country of the profile if None.
 
     Raises:
-        OnlineUnavailable: it does not answer.
+        OnlineUnavailable: the online store does not answer.
     """
     rows = features.get({"user_id": [user_id]}, request)
     values = rows.values
@@ -79,49 +79,49 @@ def look_up(
     now = float(request.get("request_timestamp") or rows.looked_up_at)
     plays = values["user_session__last_tracks_1d"][0] or []
     times = values["user_session__last_tracks_times_1d"][0]
-    session = tuple(_recent(plays, [] if times is None else list(times), now))
-    heard = values["user_history__track_ids"][0] or []
-    where = country or values["user_profile__country"][0]
-    told = segments(where, values["user_profile__birth_year"][0])
-    newest = [times[0] for times in rows.event_times.values() if times[0] == times[0]]
-    history = tuple(dict.fromkeys([*session, *heard]))
+    session = tuple(_recent_plays(plays, [] if times is None else list(times), now))
+    history_tracks = values["user_history__track_ids"][0] or []
+    current_country = country or values["user_profile__country"][0]
+    segment_names = segments(current_country, values["user_profile__birth_year"][0])
+    event_times = [times[0] for times in rows.event_times.values() if times[0] == times[0]]
+    history = tuple(dict.fromkeys([*session, *history_tracks]))
     return Listener(
         user_id,
         vectors["taste"],
         vectors["content"],
         history,
         session,
-        told,
-        where,
+        segment_names,
+        current_country,
         tuple(notes),
-        max(newest, default=float("nan")),
+        max(event_times, default=float("nan")),
     )
 
 
-def stranger(user_id: str, country: str | None, error: StoreError | None = None) -> Listener:
-    """Somebody of whom nothing can be looked up."""
+def unknown_listener(user_id: str, country: str | None, error: StoreError | None = None) -> Listener:
+    """Make a listener without features: nothing was looked up, or the online store does not answer."""
     notes = () if error is None else (f"the online store does not answer, so that nothing is known: {error.found}",)
-    told = segments(country, None)
-    return Listener(user_id, None, None, (), (), told, country, notes, float("nan"), reachable=error is None)
+    segment_names = segments(country, None)
+    return Listener(user_id, None, None, (), (), segment_names, country, notes, float("nan"), reachable=error is None)
 
 
-def _recent(plays: list[str], times: list[Any], now: float) -> list[str]:
-    """Plays within a day before now, newest first; all of them where their times are not known."""
+def _recent_plays(plays: list[str], times: list[Any], now: float) -> list[str]:
+    """List the plays within a day before now, newest first; all plays if their times are unknown."""
     if len(times) != len(plays):
         return list(plays)
     seconds = (float(at) / 1e6 for at in times)
-    lately = (now - SESSION_SECONDS <= at <= now + CLOCK_SECONDS for at in seconds)
-    return [track for track, recent in zip(plays, lately, strict=True) if recent]
+    is_recent = (now - SESSION_SECONDS <= at <= now + CLOCK_SECONDS for at in seconds)
+    return [track for track, recent in zip(plays, is_recent, strict=True) if recent]
 
 
-def picked(
+def picked_places(
     catalogue: Catalogue, tracks: tuple[str, ...], artists: tuple[str, ...], genres: tuple[str, ...]
 ) -> np.ndarray:
-    """Places of what somebody new says they like: tracks, then the best-known ones of artists and genres."""
-    found = [catalogue.places(tracks)]
+    """List the places of a new listener's picks: tracks, then the most played tracks of picked artists and genres."""
+    groups = [catalogue.places(tracks)]
     for places in (catalogue.of_artists(artists), catalogue.of_genres(genres)):
         if len(places):
-            best = np.argsort(-(catalogue.liked[places]), kind="stable")[:20]
-            found.append(places[best])
-    joined = np.concatenate(found)
-    return joined[np.sort(np.unique(joined, return_index=True)[1])]
+            top = np.argsort(-(catalogue.liked[places]), kind="stable")[:20]
+            groups.append(places[top])
+    chosen = np.concatenate(groups)
+    return chosen[np.sort(np.unique(chosen, return_index=True)[1])]

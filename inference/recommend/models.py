@@ -1,4 +1,4 @@
-"""The five recommenders by name: one bundle, one pipeline, each with its own sources and order.
+"""The five recommenders by name: one bundle and one pipeline, each with its own sources and ranking.
 
 >>> from inference import HybridRecommendationModel                               # doctest: +SKIP
 >>> HybridRecommendationModel.load("recommendation").recommend("u000042")         # doctest: +SKIP
@@ -8,13 +8,13 @@ from inference.recommend.engine import RecommendationEngine
 
 
 class CollaborativeFilteringModel(RecommendationEngine):
-    """What people with the same taste play: nearest vectors, and what is played together, blended."""
+    """Tracks that people with the same taste play: nearest taste vectors blended with tracks played together."""
 
     STRATEGY = "collaborative"
 
 
 class ContentBasedModel(RecommendationEngine):
-    """What is described like the listener's tracks: artist, genres, tags, texts."""
+    """Tracks whose content is like the listener's tracks: artist, genres, tags, texts."""
 
     STRATEGY = "content"
 
@@ -26,16 +26,16 @@ class HybridRecommendationModel(RecommendationEngine):
 
 
 class RealTimeRecommendationModel(RecommendationEngine):
-    """All of that and what goes on in this session, ordered by LambdaRank within sessions.
+    """The sources of the hybrid model and the current session, ordered by LambdaRank within sessions.
 
-    The last plays count as soon as the stream has pushed them; nothing is trained anew.
+    The last plays count as soon as the stream has pushed them, without training again.
     """
 
     STRATEGY = "real_time"
 
 
 class ColdStartModel(RecommendationEngine):
-    """Somebody of whom nothing is known: by their picks, or by what people like them play."""
+    """Recommendations for unknown listeners, from their picks or from what similar people play."""
 
     STRATEGY = "cold_start"
 
@@ -53,4 +53,4 @@ OF_STRATEGY: dict[str, type[RecommendationEngine]] = {
         )
     },
 }
-"""Strategy → class; the engine that chooses by itself has none."""
+"""Strategy → class; the empty name is the engine that chooses a strategy for each request."""

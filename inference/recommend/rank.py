@@ -1,4 +1,4 @@
-"""Order candidates by a ranker, on features looked up online."""
+"""Scores candidates with a ranker on online features."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from transforms.pure.candidates.pool import Pool
 
 
 class Ranker:
-    """A model of the bundle and the feature service that it eats."""
+    """A ranking model of the bundle with its feature service."""
 
     def __init__(self, content: bytes, inputs: Sequence[str], features: OnlineFeatures) -> None:
         self._model: OnnxModel = OnnxModel(content)
@@ -20,14 +20,14 @@ class Ranker:
         self.features = features
 
     def rank(
-        self, user_id: str, found: Pool, catalogue: Catalogue, platform: str, request: Mapping[str, Any]
+        self, user_id: str, pool: Pool, catalogue: Catalogue, platform: str, request: Mapping[str, Any]
     ) -> tuple[np.ndarray, OnlineRows]:
-        """(n,) scores of the candidates, and the features behind them.
+        """Return the (n,) scores of the candidates and the features behind them.
 
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        places = found.places.tolist()
+        places = pool.places.tolist()
         rows = self.features.get(
             {
                 "user_id": [user_id],
@@ -35,10 +35,10 @@ class Ranker:
                 "artist_id": [catalogue.artist_ids[place] for place in places],
                 "platform_id": [platform],
             },
-            {**request, "similar_score": found.similar, "follows_score": found.follows},
+            {**request, "similar_score": pool.similar, "follows_score": pool.follows},
         )
         return self.score(rows.matrix(self._inputs)), rows
 
     def score(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) of rows (n, d) float32."""
+        """Score rows (n, d) float32; returns (n,)."""
         return self._model.predict(inputs)

@@ -1,4 +1,4 @@
-"""What is asked for beside a number of tracks."""
+"""Options of a recommendation request."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_star
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is asked for beside a number of tracks.
+class RequestOptions:
+    """Options of a recommendation request, all with defaults.
 
     Attributes:
-        exclude_tracks: not these.
-        exclude_artists: nothing by these.
-        explicit: whether explicit tracks may be among them.
-        country: where the listener is; what they once told if None.
-        pick_tracks: what somebody new says they like.
-        pick_artists: likewise.
-        pick_genres: likewise.
-        most_by_artist: tracks of one artist; a third of the list, two at least, if None.
-        diversify: ``mmr`` for tracks unlike each other, ``calibrated`` for genres as the listener plays them, or None.
-        diversity: how much that counts beside the score, 0 to 1.
-        explore: share of the slots that show something new to be learned of, 0 to 1.
-        seed: of what is explored; the clock if None.
-        strategy: which of the five models answers; the one that fits what is known of the listener if None.
+        exclude_tracks: identifiers of tracks to leave out.
+        exclude_artists: identifiers of artists to leave out.
+        explicit: whether explicit tracks are allowed.
+        country: current country of the listener; the country of the profile if None.
+        pick_tracks: identifiers of tracks that a new listener says they like.
+        pick_artists: identifiers of artists that a new listener says they like.
+        pick_genres: genres that a new listener says they like.
+        most_by_artist: maximum number of tracks by one artist; a third of the list, at least two, if None.
+        diversify: ``mmr`` for dissimilar tracks, ``calibrated`` for the genre shares of the listener's plays, or None.
+        diversity: weight of diversity beside the score, 0 to 1.
+        explore: share of the slots that show little-known tracks in order to learn about them, 0 to 1.
+        seed: seed of the exploration; random if None.
+        strategy: which of the five models answers; chosen by what is known of the listener if None.
     """
 
     exclude_tracks: Collection[str] = ()

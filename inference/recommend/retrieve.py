@@ -1,4 +1,4 @@
-"""Candidates of one listener, from several sources, by the rule of ``transforms.pure.candidates``."""
+"""Retrieves candidates for one listener from several sources, by the rule of ``transforms.pure.candidates``."""
 
 from collections.abc import Collection
 
@@ -15,57 +15,66 @@ def retrieve(
     catalogue: Catalogue,
     listener: Listener,
     sources: Collection[str],
-    unwanted: np.ndarray,
+    excluded: np.ndarray,
     *,
     picks: np.ndarray | None = None,
     at_least: int = 0,
     share: float = 1.0,
 ) -> Pool:
-    """Tracks worth ranking.
+    """Retrieve the candidates to rank.
 
     Args:
-        catalogue: all there is.
-        listener: who asks.
-        sources: names of ``transforms.pure.candidates.pool.SOURCES`` that may bring some.
-        unwanted: places that must not be among them.
-        picks: places that somebody new says they like, before their history.
-        at_least: there will be so many, if there are tracks and ``popular`` is a source.
-        share: of the tracks that each source may bring.
+        catalogue: the tracks of the bundle.
+        listener: the listener.
+        sources: the sources to use, of ``transforms.pure.candidates.pool.SOURCES``.
+        excluded: places of tracks that must not be candidates.
+        picks: places of a new listener's picks, which count before the history; None for a strategy without picks.
+        at_least: minimum number of candidates. It is met if there are enough tracks and ``popular`` is a source.
+        share: share of the usual number of tracks from each source.
     """
     history = catalogue.places(listener.history)
-    asked = history[:MOST_ASKED] if picks is None else np.concatenate([picks, history])[:MOST_ASKED]
-    wanted = len(unwanted)
-    found: dict[str, np.ndarray] = {}
+    seeds = history[:MOST_ASKED] if picks is None else np.concatenate([picks, history])[:MOST_ASKED]
+    excluded_count = len(excluded)
+    ranked_sources: dict[str, np.ndarray] = {}
     if "popular" in sources:
-        found["popular"] = _popular(catalogue, listener, picks is not None or not listener.known, at_least + wanted)
+        ranked_sources["popular"] = _popular(
+            catalogue, listener, picks is not None or not listener.known, at_least + excluded_count
+        )
     if "taste" in sources and listener.taste is not None:
-        found["taste"] = catalogue.near("taste", listener.taste, max(LIMITS["taste"], at_least) + wanted)
+        ranked_sources["taste"] = catalogue.near(
+            "taste", listener.taste, max(LIMITS["taste"], at_least) + excluded_count
+        )
     if "content" in sources:
-        profile = content_profile(catalogue, listener, asked if picks is not None else None)
+        profile = content_profile(catalogue, listener, seeds if picks is not None else None)
         if profile is not None:
-            found["content"] = catalogue.near("content", profile, max(LIMITS["content"], at_least) + wanted)
+            ranked_sources["content"] = catalogue.near(
+                "content", profile, max(LIMITS["content"], at_least) + excluded_count
+            )
     if "fresh" in sources and len(catalogue.fresh):
-        found["fresh"] = _fresh(catalogue, listener)
-    similar = catalogue.similar.ask(asked, fading(len(asked), HISTORY_FADES)) if "similar" in sources else None
+        ranked_sources["fresh"] = _fresh(catalogue, listener)
+    similar = catalogue.similar.ask(seeds, fading(len(seeds), HISTORY_FADES)) if "similar" in sources else None
     session = catalogue.places(listener.session)
     follows = catalogue.follows.ask(session, fading(len(session), SESSION_FADES)) if "follows" in sources else None
-    return pool(found, unwanted, similar=similar, follows=follows, at_least=at_least, share=share)
+    return pool(ranked_sources, excluded, similar=similar, follows=follows, at_least=at_least, share=share)
 
 
-def content_profile(catalogue: Catalogue, listener: Listener, asked: np.ndarray | None = None) -> np.ndarray | None:
-    """(d,) what their tracks are like: as of the last run, or of some tracks now; None for unknown."""
-    if asked is None and listener.content is not None:
+def content_profile(catalogue: Catalogue, listener: Listener, seeds: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the (d,) mean content vector of the seed tracks, else the listener's own; None if there is none.
+
+    Without seeds the listener's vector of the last training run counts, then the history.
+    """
+    if seeds is None and listener.content is not None:
         return listener.content
-    tracks = catalogue.places(listener.history)[:MOST_ASKED] if asked is None else asked
-    if not len(tracks):
+    places = catalogue.places(listener.history)[:MOST_ASKED] if seeds is None else seeds
+    if not len(places):
         return None
-    return profile_of(catalogue.vectors("content", tracks), fading(len(tracks), HISTORY_FADES))
+    return profile_of(catalogue.vectors("content", places), fading(len(places), HISTORY_FADES))
 
 
-def _popular(catalogue: Catalogue, listener: Listener, among_theirs: bool, count: int) -> np.ndarray:
-    """Most played first: among those like them if little else is known, else among all. Then whatever there is."""
+def _popular(catalogue: Catalogue, listener: Listener, use_segments: bool, count: int) -> np.ndarray:
+    """List places, most played first, in the listener's segments or among all; then the tracks that nobody played."""
     ranked = catalogue.popular
-    if among_theirs and listener.segments:
+    if use_segments and listener.segments:
         shares = catalogue.segments.shares(listener.segments)
         ranked = np.argsort(-shares, kind="stable")[: max(int((shares > 0).sum()), 1)]
     if count > len(ranked):  # not enough was played lately
@@ -74,7 +83,7 @@ def _popular(catalogue: Catalogue, listener: Listener, among_theirs: bool, count
 
 
 def _fresh(catalogue: Catalogue, listener: Listener) -> np.ndarray:
-    """What came out lately, as they might like it; newest first where that is not known."""
+    """List recently released tracks, ordered by the listener's taste; newest first if the taste is unknown."""
     if listener.taste is None:
         return catalogue.fresh
     vectors = catalogue.fresh_vectors

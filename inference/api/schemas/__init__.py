@@ -1,1 +1,1 @@
-"""What comes in and what goes out, with examples: a file for each kind of request."""
+"""Schemas of requests and responses with examples, one file for each kind of request."""

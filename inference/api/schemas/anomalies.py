@@ -1,4 +1,4 @@
-"""Anomalies: what comes in and what goes out."""
+"""Schemas of requests and responses of anomaly detection."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ Metric = Annotated[float, Field(allow_inf_nan=False)] | None
 
 
 class ObservationIn(BaseModel):
-    """What was seen of one entity at one moment."""
+    """The observation of one entity at one moment."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -20,7 +20,7 @@ class ObservationIn(BaseModel):
     values: dict[Identifier, Metric] = Field(
         default_factory=dict,
         max_length=100,
-        description="metric → number, or feature → value; empty to ask for what the features online say",
+        description="metric → number, or feature → value; empty to use the features online",
     )
 
 
@@ -50,21 +50,21 @@ class DetectRequest(BaseModel):
 
 
 class DetectionOut(BaseModel):
-    """What was found of one observation."""
+    """The detection for one observation."""
 
     entity: str
     at: datetime
     p_value: float | None = Field(description="share of normal observations that are as unusual; null if unknown")
     score: float | None = Field(description="-log10 of the p-value")
     alarm: bool
-    causes: dict[str, float] = Field(description="feature or metric → share, of alarms alone")
+    causes: dict[str, float] = Field(description="feature or metric → share in the cause; for alarms only")
     verdict: str = Field(description='"", "missing", "duplicate", "late", "clock" or "relearned"')
 
 
 class IncidentOut(BaseModel):
     """Alarms that belong together."""
 
-    id: str = Field(description="the same for every telling of this incident")
+    id: str = Field(description="the same in every report of this incident")
     entity: str
     start: datetime
     end: datetime

@@ -1,4 +1,4 @@
-"""What requests of several routes have in common."""
+"""Schemas that several routes share."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MOST_TOGETHER = 100
-"""Requests of one family in one batch."""
+"""Maximum number of requests in one batch."""
 
 
 class RequestContext(BaseModel):
-    """Where and when somebody asks; all of it optional."""
+    """Device, context and moment of a request; all optional."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -22,12 +22,12 @@ class RequestContext(BaseModel):
     )
 
     def request(self) -> dict[str, Any]:
-        """As ``inference.features`` takes it."""
-        told: dict[str, Any] = self.model_dump(exclude_none=True)
+        """Convert to the request fields of ``inference.features``."""
+        fields: dict[str, Any] = self.model_dump(exclude_none=True)
         if self.at:
-            at = told.pop("at")
-            told["request_timestamp"] = (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
-        return told
+            at = fields.pop("at")
+            fields["request_timestamp"] = (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
+        return fields
 
 
 class Problem(BaseModel):

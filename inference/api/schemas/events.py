@@ -1,4 +1,4 @@
-"""Events, and what listeners did: what comes in and what goes out."""
+"""Schemas of requests and responses for events and feedback."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,9 +12,9 @@ EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 
 def _event_schema() -> dict[str, Any]:
-    """JSON schema of ``POST /v1/events``, from the declarations of the sources."""
+    """Build the JSON schema of ``POST /v1/events`` from the declarations of the event sources."""
     types = {"String": "string", "Int64": "integer", "Bool": "boolean"}
-    of_kinds = {}
+    kind_schemas = {}
     for kind, source in EVENTS.items():
         properties: dict[str, Any] = {
             "event_timestamp": {"type": "string", "format": "date-time"},
@@ -24,14 +24,14 @@ def _event_schema() -> dict[str, Any]:
             properties[name] = {"type": types[dtype]} | ({"maxLength": LONGEST_ID} if dtype == "String" else {})
             if name in source.ranges:
                 properties[name] |= dict(zip(("minimum", "maximum"), source.ranges[name], strict=True))
-        of_kinds[kind] = {"type": "object", "required": ["event_timestamp", *source.key], "properties": properties}
+        kind_schemas[kind] = {"type": "object", "required": ["event_timestamp", *source.key], "properties": properties}
     return {
         "type": "object",
         "required": ["kind", "events"],
         "additionalProperties": False,
         "properties": {
-            "kind": {"type": "string", "enum": list(of_kinds)},
-            "events": {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": list(of_kinds.values())}},
+            "kind": {"type": "string", "enum": list(kind_schemas)},
+            "events": {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": list(kind_schemas.values())}},
         },
         "examples": [
             {
@@ -56,14 +56,14 @@ EVENTS_REQUEST = _event_schema()
 
 
 class Act(BaseModel):
-    """What one listener did."""
+    """One act of a listener."""
 
     model_config = ConfigDict(extra="forbid")
 
     user_id: EventId
     action: Literal["click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase"]
     track_id: EventId | None = None
-    answer_id: EventId | None = Field(default=None, description="of the recommendation that it is about")
+    answer_id: EventId | None = Field(default=None, description="answer_id of the recommendation that the act is about")
     rating: int | None = Field(default=None, ge=1, le=5)
     amount_cents: int | None = Field(default=None, ge=0, le=100_000_000)
     at: AwareDatetime | None = Field(default=None, description="when it happened; now if left out")
@@ -76,7 +76,7 @@ class Act(BaseModel):
 
 
 class FeedbackRequest(BaseModel):
-    """What listeners did."""
+    """Acts of listeners."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -87,14 +87,14 @@ class FeedbackRequest(BaseModel):
 
 
 class RefusedEvent(BaseModel):
-    """An event that was not taken."""
+    """An event that was refused."""
 
-    place: int = Field(description="in the list, from 0")
+    place: int = Field(description="index of the event in the request, from 0")
     reason: str = Field(examples=["user_id: expected str, got int"])
 
 
 class EventsResponse(BaseModel):
-    """What became of some events."""
+    """The outcome for the events of a request."""
 
-    accepted: int = Field(description="events that are in the stream now")
+    accepted: int = Field(description="number of events that were appended to the stream")
     refused: list[RefusedEvent]

@@ -1,4 +1,4 @@
-"""Experiments: what comes in and what goes out."""
+"""Schemas of requests and responses for experiments."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class VariantOut(BaseModel):
-    """One arm."""
+    """One arm of an experiment."""
 
     name: str
     weight: float
@@ -21,8 +21,8 @@ class ExperimentOut(BaseModel):
     state: str = Field(examples=["running"])
     mode: str = Field(examples=["fixed", "bandit"])
     layer: str
-    buckets: list[int] = Field(description="first and last + 1 of the 10,000 of its layer")
-    share: float = Field(description="of those listeners who are in")
+    buckets: list[int] = Field(description="first bucket and last bucket + 1, of the 10,000 buckets of the layer")
+    share: float = Field(description="share of the listeners in its buckets who take part")
     metric: str
     variants: list[VariantOut]
     started: datetime | None
@@ -31,14 +31,14 @@ class ExperimentOut(BaseModel):
 
 
 class ExperimentsResponse(BaseModel):
-    """All experiments, and the share of listeners who are in none."""
+    """All experiments, and the share of listeners who take part in none."""
 
     holdout: float
     experiments: list[ExperimentOut]
 
 
 class StartRequest(BaseModel):
-    """How many of its listeners are in."""
+    """The share of listeners who take part in the experiment."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"share": 0.1}]})
 
@@ -46,7 +46,7 @@ class StartRequest(BaseModel):
 
 
 class StopRequest(BaseModel):
-    """Why."""
+    """The reason for stopping an experiment."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "more skips than is borne"}]})
 

@@ -1,4 +1,4 @@
-"""Features and predictions by rows of keys: what comes in and what goes out."""
+"""Schemas of requests and responses for features and predictions by entity keys."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,15 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 from inference.api.schemas.common import Identifier, RequestContext
 
 MOST_ROWS = 1_000
-"""Of one lookup."""
+"""Maximum number of rows in one lookup."""
 
 
 KeyValue = Annotated[str, StringConstraints(strict=True, max_length=256)] | StrictInt | StrictFloat | StrictBool | None
-"""What ``feature_repo.keys`` converts to the entity's type, or refuses; null finds nothing, an empty text is a key."""
+"""A key, converted to the entity's type by ``feature_repo.keys``. Null finds no row; an empty text is a valid key."""
 
 
 class FeaturesRequest(BaseModel):
-    """Which rows of a feature service, and when and where they are asked for."""
+    """The entity keys of some rows of a feature service, and the context of the request."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"keys": {"user_id": ["u000042"]}, "context": {}}]}
@@ -24,13 +24,13 @@ class FeaturesRequest(BaseModel):
     keys: dict[Identifier, Annotated[list[KeyValue], Field(min_length=1)]] = Field(
         min_length=1,
         max_length=16,
-        description="join key → n values, or one that counts for all rows; null finds nothing",
+        description="join key → n values, or one that counts for all rows; null finds no row",
     )
     context: RequestContext = RequestContext()
 
 
 class FeaturesResponse(BaseModel):
-    """Features by name, a value a row; null where nothing is known."""
+    """Features by name, one value per row; null where a value is missing."""
 
     service: str
     fingerprint: str
@@ -39,9 +39,9 @@ class FeaturesResponse(BaseModel):
 
 
 class PredictionsResponse(BaseModel):
-    """What a model of rows says, a value a row."""
+    """The predictions of a tabular model, one value per row."""
 
     model: str = Field(examples=["churn_model:3"])
-    kind: Literal["binary", "number"] = Field(description="chances of yes, or numbers")
+    kind: Literal["binary", "number"] = Field(description="`binary` for probabilities, `number` for numbers")
     values: list[float]
-    known: list[bool] = Field(description="false where nothing at all was known of the row")
+    known: list[bool] = Field(description="false where no feature of the row has a value")

@@ -1,4 +1,4 @@
-"""Forecasts: what comes in and what goes out."""
+"""Schemas of requests and responses for forecasts."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ from inference.api.schemas.common import MOST_TOGETHER, Identifier, Problem
 
 
 class ForecastRequest(BaseModel):
-    """Of whom, and what."""
+    """The entity and the target to forecast."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -19,13 +19,15 @@ class ForecastRequest(BaseModel):
     entity: Literal["track", "artist", "genre", "platform", "user"]
     id: Identifier
     target: Literal["streams", "chart", "activity", "load"] | None = Field(
-        default=None, description="the first that fits the entity if left out: streams; of listeners, activity"
+        default=None, description="if left out, the first target of the entity: streams; for listeners, activity"
     )
-    horizon: int | None = Field(default=None, ge=1, le=1_000, description="steps; all that were forecast if left out")
+    horizon: int | None = Field(
+        default=None, ge=1, le=1_000, description="number of steps; all steps of the model if left out"
+    )
 
 
 class ForecastPoint(BaseModel):
-    """One step."""
+    """One step of a forecast."""
 
     start: datetime
     end: datetime
@@ -35,7 +37,7 @@ class ForecastPoint(BaseModel):
     median: float
     upper_80: float
     upper_95: float
-    chance: float | None = Field(description="of being on the chart, or of no play; null where neither is forecast")
+    chance: float | None = Field(description="probability of being on the chart, or of no play; null for other targets")
 
 
 class ForecastResponse(BaseModel):
@@ -45,13 +47,13 @@ class ForecastResponse(BaseModel):
     id: str
     target: str
     model: str = Field(examples=["trend_forecaster:3"])
-    origin: datetime = Field(description="nothing later was known")
+    origin: datetime = Field(description="the forecast uses no data after this moment")
     points: list[ForecastPoint]
     note: str | None = None
 
 
 class ForecastBatch(BaseModel):
-    """Several forecasts."""
+    """A batch of forecast requests."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"requests": [{"entity": "track", "id": "t000042"}]}]}
@@ -61,13 +63,13 @@ class ForecastBatch(BaseModel):
 
 
 class ForecastResult(BaseModel):
-    """A forecast, or why there is none."""
+    """A forecast, or the problem of its request."""
 
     answer: ForecastResponse | None = None
     problem: Problem | None = None
 
 
 class ForecastResults(BaseModel):
-    """In the order of the requests."""
+    """Forecasts in the order of the requests."""
 
     results: list[ForecastResult]

@@ -1,4 +1,4 @@
-"""What serves, and whether it can."""
+"""Schemas of the responses for health and served models."""
 
 from datetime import datetime
 
@@ -6,23 +6,23 @@ from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """Whether the process can answer."""
+    """The health of the process."""
 
     status: str = Field(examples=["ok"])
     model: str = Field(examples=["recommendation:3"])
 
 
 class ServedModel(BaseModel):
-    """What answers one kind of request."""
+    """The models that answer one kind of request."""
 
     serves: str = Field(examples=["recommendations"])
-    loaded: bool = Field(description="false if nobody asked yet")
+    loaded: bool = Field(description="false before the first request")
     versions: dict[str, str] = Field(examples=[{"recommendation": "recommendation:3"}])
     swapped_at: datetime | None = Field(description="when the last promotion was taken over")
     refused: str | None = Field(description="why the newest promotion was not taken over; null if it was")
 
 
 class ModelsResponse(BaseModel):
-    """All that serves."""
+    """All models that serve."""
 
     models: list[ServedModel]

@@ -1,4 +1,4 @@
-"""Recommendations: what comes in and what goes out."""
+"""Schemas of requests and responses for recommendations."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from inference.api.schemas.common import MOST_TOGETHER, Identifier, Problem, Req
 
 
 class RecommendationRequest(BaseModel):
-    """Who asks, and for how many tracks."""
+    """The listener, the number of tracks and options."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -20,55 +20,61 @@ class RecommendationRequest(BaseModel):
     context: RequestContext = RequestContext()
     exclude_tracks: list[Identifier] = Field(default_factory=list, max_length=1_000)
     exclude_artists: list[Identifier] = Field(default_factory=list, max_length=1_000)
-    explicit: bool = Field(default=True, description="whether explicit tracks may be among them")
+    explicit: bool = Field(default=True, description="whether explicit tracks are allowed")
     country: Identifier | None = Field(
-        default=None, examples=["SE"], description="where they are; what they once told if left out"
+        default=None, examples=["SE"], description="current country of the listener; that of the profile if left out"
     )
     pick_tracks: list[Identifier] = Field(
-        default_factory=list, max_length=100, description="what somebody new says they like"
+        default_factory=list, max_length=100, description="tracks that a new listener says they like"
     )
     pick_artists: list[Identifier] = Field(default_factory=list, max_length=100)
     pick_genres: list[Identifier] = Field(default_factory=list, max_length=100, examples=[["jazz"]])
-    most_by_artist: int | None = Field(default=None, ge=1, le=500, description="a third of the list if left out")
-    diversify: Literal["mmr", "calibrated"] | None = Field(
-        default=None, description="tracks unlike each other, or genres as the listener plays them"
+    most_by_artist: int | None = Field(
+        default=None,
+        ge=1,
+        le=500,
+        description="maximum number of tracks by one artist; a third of the list if left out",
     )
-    diversity: float = Field(0.3, ge=0, le=1, description="how much that counts beside the score")
-    explore: float = Field(0.0, ge=0, le=1, description="share of the slots that show something to be learned of")
+    diversify: Literal["mmr", "calibrated"] | None = Field(
+        default=None,
+        description="`mmr` for dissimilar tracks, `calibrated` for the genre shares of the listener's plays",
+    )
+    diversity: float = Field(0.3, ge=0, le=1, description="weight of diversity beside the score")
+    explore: float = Field(0.0, ge=0, le=1, description="share of the slots that explore little-known tracks")
 
 
 class RecommendedTrack(BaseModel):
-    """One track and why."""
+    """One recommended track with the reason."""
 
     track_id: str
     title: str
     artist_id: str | None
     artist_name: str | None
-    score: float | None = Field(description="comparable within one answer only; null where popularity answered")
+    score: float | None = Field(description="comparable within one answer only; null if ordered by popularity alone")
     source: str = Field(examples=["taste", "similar", "follows", "content", "popular", "fresh"])
     reason: str = Field(examples=["you played Kalomi 12 times in the last 28 days"])
-    propensity: float = Field(description="chance that this slot would show it, given those before")
-    explored: bool = Field(description="whether it is shown to be learned of")
+    propensity: float = Field(description="probability that this slot shows this track, given the slots before it")
+    explored: bool = Field(description="whether exploration chose the track")
 
 
 class RecommendationResponse(BaseModel):
-    """The answer, and the model that gave it."""
+    """The recommendations for one listener, and the model that made them."""
 
     user_id: str
-    known: bool = Field(description="false: nothing that this listener heard is known")
+    known: bool = Field(description="false if nothing that this listener heard is known")
     model: str = Field(examples=["recommendation:3"])
     strategy: str = Field(examples=["real_time", "hybrid", "cold_start"])
-    features: dict[str, str] = Field(description="feature service → fingerprint, of those that were read")
-    answer_id: str = Field(description="by which the log of impressions knows it")
+    features: dict[str, str] = Field(description="feature service → fingerprint, for the services that were read")
+    answer_id: str = Field(description="identifier of the answer in the impression log")
     items: list[RecommendedTrack]
-    note: str | None = Field(default=None, description="what kept the answer from being as good as it might")
+    note: str | None = Field(default=None, description="reasons why the answer is worse than it could be")
     experiments: dict[str, str] = Field(
-        default_factory=dict, description="experiment → arm, of those that the listener is in"
+        default_factory=dict, description="experiment → arm, for the experiments that the listener takes part in"
     )
 
 
 class RecommendationBatch(BaseModel):
-    """Several who ask."""
+    """A batch of recommendation requests."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"requests": [{"user_id": "u000042", "count": 5}]}]}
@@ -78,13 +84,13 @@ class RecommendationBatch(BaseModel):
 
 
 class RecommendationResult(BaseModel):
-    """An answer, or why there is none."""
+    """The recommendations for one listener, or the problem of the request."""
 
     answer: RecommendationResponse | None = None
     problem: Problem | None = None
 
 
 class RecommendationResults(BaseModel):
-    """In the order of the requests."""
+    """Results in the order of the requests."""
 
     results: list[RecommendationResult]

@@ -1,11 +1,11 @@
-"""Texts: what comes in and what goes out."""
+"""Schemas of requests and responses for text analysis."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 LONGEST_TEXT, MOST_TEXTS = 1_000_000, 256
-"""Characters of a text, of which the first 20,000 are read; texts of a request."""
+"""Maximum characters of a text (the first 20,000 are read), and maximum texts of a request."""
 
 
 class AnalyzeRequest(BaseModel):
@@ -26,7 +26,7 @@ class AnalyzeRequest(BaseModel):
     texts: list[Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]] | None = Field(
         default=None, max_length=MOST_TEXTS
     )
-    vectors: bool = Field(default=False, description="whether vectors are told, too")
+    vectors: bool = Field(default=False, description="whether to return vectors")
 
     @model_validator(mode="after")
     def _either(self) -> "AnalyzeRequest":
@@ -36,12 +36,12 @@ class AnalyzeRequest(BaseModel):
 
 
 class AnalyzedText(BaseModel):
-    """What is said of one text; null where nothing can be told."""
+    """The analysis of one text; null where a value cannot be determined."""
 
-    text: str = Field(description="cleaned, and what tells who somebody is masked")
-    masked: dict[str, int] = Field(description="kind of what was masked → how many", examples=[{"email": 1}])
-    marks: list[str] = Field(description="what was done to it, or is wrong with it", examples=[["HTML removed"]])
-    language: str = Field(description="ISO 639; und where there is no telling", examples=["en"])
+    text: str = Field(description="the text, cleaned and with personal data masked")
+    masked: dict[str, int] = Field(description="kind of masked data → count", examples=[{"email": 1}])
+    marks: list[str] = Field(description="changes to the text, or defects of it", examples=[["HTML removed"]])
+    language: str = Field(description="ISO 639; `und` if undetermined", examples=["en"])
     language_confidence: float
     words: int
     sentiment: str | None = Field(examples=["positive"])
@@ -51,7 +51,7 @@ class AnalyzedText(BaseModel):
     tags: dict[str, float] | None = Field(examples=[{"jazz": 0.8}])
     topic: list[str] | None = Field(description="heaviest words of the topic with the largest share")
     subjectivity: float | None = Field(description="0 for facts, 1 for opinions; English")
-    explicitness: float | None = Field(description="explicit words a hundred words; English")
+    explicitness: float | None = Field(description="explicit words per hundred words; English")
     repetition: float | None
     rhyme_density: float | None
     vocabulary_richness: float | None
@@ -59,7 +59,7 @@ class AnalyzedText(BaseModel):
 
 
 class AnalyzeResponse(BaseModel):
-    """Answers, in the order of the texts, and the models that gave them."""
+    """Analyses in the order of the texts, and the models that made them."""
 
     results: list[AnalyzedText]
     models: dict[str, str] = Field(examples=[{"sentiment_model": "sentiment_model:3"}])

@@ -32,7 +32,7 @@ def client(
     monkeypatch.setenv("REFRAIN_ALERTS", str(tmp_path / "alerts.jsonl"))
     app = FastAPI()
     errors.install(app)
-    anomalies.install(app, anomalies.Detecting(in_telemetry), PredictionLog(in_telemetry), registry)
+    anomalies.install(app, anomalies.DetectionService(in_telemetry), PredictionLog(in_telemetry), registry)
     with TestClient(app) as found:
         yield found
 

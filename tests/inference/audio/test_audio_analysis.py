@@ -172,7 +172,7 @@ def test_a_small_file_that_unpacks_to_days_is_refused_at_once(home: Home) -> Non
             file.write(np.zeros(3_600 * 2_000, np.int16))
     assert len(days.getvalue()) < 300_000
     with pytest.raises(InputError, match="36,000 seconds"):
-        AudioAnalysisModel().analyze(days.getvalue(), longest=route.LONGEST_SOUND)
+        AudioAnalysisModel().analyze(days.getvalue(), longest=route.MAX_SOUND_S)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -206,7 +206,7 @@ def client(in_sounding: Home) -> Iterator[TestClient]:
 
     app = FastAPI()
     errors.install(app)
-    route.install(app, route.Listening(in_sounding), PredictionLog(in_sounding), CollectorRegistry())
+    route.install(app, route.SoundService(in_sounding), PredictionLog(in_sounding), CollectorRegistry())
     with TestClient(app) as found:
         yield found
 
@@ -231,7 +231,7 @@ def test_what_is_no_sound_is_a_problem(client: TestClient, content: bytes) -> No
 
 def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(route, "LARGEST_BODY", 10_000)
-    monkeypatch.setattr(route, "LONGEST_SOUND", 5.0)
+    monkeypatch.setattr(route, "MAX_SOUND_S", 5.0)
     assert client.post("/v1/audio/analyze", content=_tone(1.0)).status_code == 413
     long = _tone(20.0, rate=1_000, kind="FLAC")
     answer = client.post("/v1/audio/analyze", content=long[:9_999] if len(long) > 9_999 else long)
@@ -254,7 +254,7 @@ def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypat
         return real(*given, **named)
 
     monkeypatch.setattr(AudioAnalysisModel, "analyze", slow)
-    monkeypatch.setattr(route, "WAITING", 3)
+    monkeypatch.setattr(route, "MAX_WAITING", 3)
     found: list[int] = []
     content = _tone(1.0)
 
@@ -267,7 +267,7 @@ def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypat
     try:
         assert begun.wait(30)
         end = time.monotonic() + 30
-        while len(found) < 12 - route.AT_ONCE - 3:
+        while len(found) < 12 - route.MAX_CONCURRENT - 3:
             assert time.monotonic() < end, found
             time.sleep(0.01)
         assert set(found) == {503}

@@ -45,7 +45,7 @@ def test_answers_that_drift_are_told_and_others_not(tmp_path: Path) -> None:
     assert watch(home, now=NOW).alarms == []
     _answers(home, NOW - timedelta(hours=5), 600, seed=9, positive=0.99, language="tlh")
     found = watch(home, now=NOW)
-    told = {one.name: one for one in found.answers[0].found}
+    told = {one.name: one for one in found.answers[0].drifts}
     assert told["positive"].verdict == "drifted"
     assert told["language"].new == {"tlh": 600}
     assert told["words"].verdict == "stable"
@@ -67,7 +67,7 @@ def test_too_little_says_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path)
     _answers(home, NOW - timedelta(hours=2), 30)
     found = watch(home, now=NOW)
-    assert found.answers[0].against == ""
+    assert found.answers[0].baseline == ""
     assert found.alarms == []
     assert "too few to compare" in "\n".join(report.lines(found))
     nothing = watch(Home(tmp_path / "other"), now=NOW)
@@ -97,8 +97,8 @@ def test_features_that_were_served_beside_those_that_were_trained_on(own_world: 
     found = watch(own_world)
     (service,) = found.services
     assert service.name == "recommendation_v1"
-    assert service.against.startswith("training set")
-    told = {one.name: one for one in service.found}
+    assert service.baseline.startswith("training set")
+    told = {one.name: one for one in service.drifts}
     assert told["user_listening__plays_28d"].verdict == "drifted"
     assert told["user_listening__plays_28d"].missing_after == 1.0
     assert found.freshness
@@ -168,7 +168,7 @@ def test_a_full_disk_costs_lines_and_not_answers(in_world: Home, monkeypatch: py
 def test_a_log_that_cannot_keep_up_leaves_lines_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = PredictionLog(Home(tmp_path), 1.0)
     monkeypatch.setattr(log, "_start", lambda: None)  # nobody writes
-    for _ in range(background_log.WAITING + 7):
+    for _ in range(background_log.MAX_QUEUED + 7):
         log.put("texts", "m:1")
     assert log.left_out == 7
 

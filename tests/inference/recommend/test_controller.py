@@ -7,7 +7,7 @@ import pytest
 
 from feature_repo.home import Home
 from inference import RecommendationEngine
-from inference.recommend.controller import FEWEST_TURNS, LEVELS, MOST_TURNS, Budget, Controller
+from inference.recommend.controller import LEVELS, MAX_TURNS, MIN_TURNS, Budget, Controller
 
 
 class _Service:
@@ -92,19 +92,19 @@ def test_turns_follow_what_answers_wait_for() -> None:
     controller = service.controller
     for _ in range(8):  # 200 ms for 5 ms of work: they wait for something
         for _ in range(20):
-            controller.worked(0.2, 0.005)
+            controller.observe_work(0.2, 0.005)
         service.run(1)
     assert controller.turns == 16  # at 16 together, 5 ms of work each is most of 200 ms
     for _ in range(8):  # a core each: they only disturb each other
         for _ in range(20):
-            controller.worked(0.005 * controller.turns, 0.005)
+            controller.observe_work(0.005 * controller.turns, 0.005)
         service.run(1)
-    assert controller.turns == FEWEST_TURNS
+    assert controller.turns == MIN_TURNS
     for _ in range(10):
         for _ in range(20):
-            controller.worked(5.0, 0.001)
+            controller.observe_work(5.0, 0.001)
         service.run(1)
-    assert controller.turns == MOST_TURNS
+    assert controller.turns == MAX_TURNS
 
 
 @pytest.mark.parametrize("level", range(len(LEVELS)))
@@ -121,13 +121,13 @@ def test_an_answer_at_every_level(in_world: Home, level: int) -> None:
 def test_fewer_candidates_are_ranked(in_world: Home) -> None:
     engine = RecommendationEngine.load("recommendation", in_world)
     sizes: list[int] = []
-    order = engine._order
+    order = engine._rank
 
     def counted(listener, strategy, pool, *more):  # type: ignore[no-untyped-def]
         sizes.append(len(pool))
         return order(listener, strategy, pool, *more)
 
-    engine._order = counted  # type: ignore[method-assign]
+    engine._rank = counted  # type: ignore[method-assign]
     for budget in LEVELS[1:4]:
         engine.recommend("u000007", count=5, budget=budget)
     assert sizes[0] > sizes[1] > sizes[2] >= 5

@@ -30,7 +30,7 @@ from inference.events import EventWriter
 from inference.features import OnlineFeatures
 from inference.recommend.answer import Answer
 from inference.recommend.engine import SOURCES_OF
-from inference.recommend.request import Wishes
+from inference.recommend.request import RequestOptions
 from training.registry import CHAMPION, versions
 from transforms import feature_tables
 from transforms.logged.impressions import impressions
@@ -415,7 +415,7 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
     ):
         with monkeypatch.context() as patch:
             patch.setattr(lookup, "get", gone)
-            engine._rights._asked[:] = -np.inf  # what was known of rights no longer holds
+            engine._rights._checked_at[:] = -np.inf  # what was known of rights no longer holds
             answer = engine.recommend("u000007", count=6)
             assert len(set(ids(answer))) == 6
             assert told in str(answer.note)
@@ -447,8 +447,13 @@ def test_a_redis_that_stays_away_is_told(in_world: Home, monkeypatch: pytest.Mon
 def test_a_track_without_a_vector_is_no_error(engine: RecommendationEngine) -> None:
     """Its features are missing; it is ranked by the others."""
     lookup: Callable[..., Any] = engine._rankers["hybrid"].features.get
-    pool = engine._candidates(
-        engine._who("u000007", {}, Wishes()), "hybrid", Wishes(), np.empty(0, np.int64), np.empty(0, np.int64), 10
+    pool = engine._find_candidates(
+        engine._look_up("u000007", {}, RequestOptions()),
+        "hybrid",
+        RequestOptions(),
+        np.empty(0, np.int64),
+        np.empty(0, np.int64),
+        10,
     )[0]
     assert len(pool) > 10
     keys = {"user_id": ["u000007"], "track_id": ["new"], "artist_id": [None], "platform_id": ["default"]}

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from inference.recommend.diversify import calibrated, capped, genre_shares, mmr
+from inference.recommend.diversify import calibrated, genre_shares, limit_per_artist, mmr
 from inference.recommend.explore import explore
-from inference.recommend.reasons import reason, strongest
+from inference.recommend.reasons import reason, strongest_neighbours
 from transforms.pure.candidates.neighbours import largest
 
 
 def test_an_artist_has_no_more_than_its_share_while_others_last() -> None:
     artists = np.array([1, 1, 1, 2, -1, -1, -1])
-    assert capped(np.arange(7), artists, 5, 2).tolist() == [0, 1, 3, 4, 5]
-    assert capped(np.arange(4), artists, 4, 1).tolist() == [0, 3, 1, 2]  # there is nothing else
-    assert capped(np.array([], int), artists, 3, 1).tolist() == []
+    assert limit_per_artist(np.arange(7), artists, 5, 2).tolist() == [0, 1, 3, 4, 5]
+    assert limit_per_artist(np.arange(4), artists, 4, 1).tolist() == [0, 3, 1, 2]  # there is nothing else
+    assert limit_per_artist(np.array([], int), artists, 3, 1).tolist() == []
 
 
 def test_mmr_is_its_definition() -> None:
@@ -90,5 +90,5 @@ def test_the_strongest_ground_is_the_largest_weight() -> None:
     table = np.zeros((5, 5))
     table[0, 3], table[1, 3], table[2, 4] = 0.2, 0.9, 0.5
     near = largest([table], 2)
-    assert strongest(near, np.array([0, 1, 2]), np.array([3, 4, 0])) == [1, 2, None]
-    assert strongest(near, np.empty(0, int), np.array([3])) == [None]
+    assert strongest_neighbours(near, np.array([0, 1, 2]), np.array([3, 4, 0])) == [1, 2, None]
+    assert strongest_neighbours(near, np.empty(0, int), np.array([3])) == [None]

@@ -141,7 +141,7 @@ def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 3
     answers = [client.post("/v1/recommendations", json=ASK, headers=quota) for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 200, 429]
-    assert "a day" in answers[-1].json()["detail"]
+    assert "daily quota" in answers[-1].json()["detail"]
     text = client.get("/metrics", headers=_key(own_world, "predict")).text
     assert 'refrain_refusals_total{reason="rate"} 2.0' in text
     assert 'refrain_refusals_total{reason="quota"} 1.0' in text
@@ -236,7 +236,7 @@ def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
 
 
 def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "SLOWEST_BODY", 0.2)
+    monkeypatch.setattr(access, "BODY_TIMEOUT_S", 0.2)
     app = create_app(home=own_world)
     sent: list[dict] = []
 
@@ -260,7 +260,7 @@ def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.Monk
 
 
 def test_who_comes_when_all_places_are_taken_comes_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "MOST_INSIDE", 0)
+    monkeypatch.setattr(access, "MAX_CONCURRENT", 0)
     answer = client.get("/health")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 

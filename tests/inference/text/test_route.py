@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::P
 def application(home: Home) -> FastAPI:
     app = FastAPI()
     errors.install(app)
-    texts.install(app, texts.Reading(home), PredictionLog(home), CollectorRegistry())
+    texts.install(app, texts.TextService(home), PredictionLog(home), CollectorRegistry())
     return app
 
 
