@@ -1,4 +1,4 @@
-"""Questions to a model, and what it answered when it was trained: asked again before it serves."""
+"""Golden samples: inputs and outputs recorded in training, with which a model is checked before it serves."""
 
 import io
 from collections.abc import Callable
@@ -12,24 +12,24 @@ TOLERANCE = 1e-3
 
 
 def check(bundle: Bundle, name: str, answer: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Ask a model of a bundle what it was asked in training; a bundle without such questions passes.
+    """Compare a model's outputs with those recorded in training; a bundle without golden samples passes.
 
     Args:
-        bundle: that may hold ``golden.npz``.
-        name: of the model in it.
-        answer: (n, d) float32 → (n,) or (n, k).
+        bundle: a bundle that may hold ``golden.npz``.
+        name: name of the model in the bundle.
+        answer: the model: (n, d) float32 → (n,) or (n, k).
 
     Raises:
-        BundleError: it answers otherwise.
+        BundleError: the outputs differ.
     """
     if GOLDEN not in bundle.manifest["files"]:
         return
-    with np.load(io.BytesIO(bundle.read(GOLDEN)), allow_pickle=False) as told:
-        asked, expected = told[f"{name}__inputs"], told[f"{name}__outputs"]
-    found = answer(asked)
-    if found.shape != expected.shape or not np.allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE):
+    with np.load(io.BytesIO(bundle.read(GOLDEN)), allow_pickle=False) as samples:
+        inputs, expected = samples[f"{name}__inputs"], samples[f"{name}__outputs"]
+    outputs = answer(inputs)
+    if outputs.shape != expected.shape or not np.allclose(outputs, expected, atol=TOLERANCE, rtol=TOLERANCE):
         raise BundleError(
-            expected=f"of {name} in {bundle.name_version} the answers that it gave when it was trained",
-            found="others, with the ONNX runtime that is installed here",
+            expected=f"the same outputs of {name} in {bundle.name_version} as in training",
+            found="different outputs, with the ONNX runtime that is installed here",
             next_command=f"python -m training run {bundle.manifest['name']}",
         )

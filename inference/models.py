@@ -1,4 +1,4 @@
-"""Load a promoted model bundle, or say why not."""
+"""Loads promoted model bundles and their ONNX models."""
 
 from typing import TYPE_CHECKING
 
@@ -21,12 +21,12 @@ class OnnxModel:
         self._input = self._session.get_inputs()[0].name
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Scores (n,) of rows (n, d) float32."""
+        """Predict scores (n,) for inputs (n, d) float32."""
         return np.asarray(self._session.run(None, {self._input: inputs})[0], dtype=np.float32).reshape(-1)
 
 
 def onnx_session(content: bytes, threads: int = 1) -> "onnxruntime.InferenceSession":
-    """A model as a session of ONNX Runtime on the processor, which says nothing but errors."""
+    """Create an ONNX Runtime session on the CPU that logs only errors."""
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
@@ -37,7 +37,7 @@ def onnx_session(content: bytes, threads: int = 1) -> "onnxruntime.InferenceSess
 
 
 def load_bundle(name: str, home: Home | None = None) -> Bundle:
-    """The champion of a model, or a named version of it, if it fits the features online.
+    """Load the champion of a model, or a named version of it, and check that it fits the features online.
 
     Args:
         name: ``recommendation`` for the champion, ``recommendation:3`` or ``recommendation_v3.0`` for version 3.
@@ -50,13 +50,13 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
     home = home or Home.from_env()
     bundle = open_bundle(name, home)
     manifest = bundle.manifest
-    if not manifest["feature_service"]:  # it makes features, and eats none
+    if not manifest["feature_service"]:  # the model produces features and takes none
         return bundle
-    eaten = {manifest["feature_service"]: manifest["fingerprint"]}
+    fingerprints = {manifest["feature_service"]: manifest["fingerprint"]}
     if "real_time" in manifest["extra"]:
-        eaten[manifest["extra"]["real_time"]["service"]] = manifest["extra"]["real_time"]["fingerprint"]
-    for eats, fingerprint in eaten.items():
-        service = load_service(home, eats)
+        fingerprints[manifest["extra"]["real_time"]["service"]] = manifest["extra"]["real_time"]["fingerprint"]
+    for service_name, fingerprint in fingerprints.items():
+        service = load_service(home, service_name)
         if service.fingerprint != fingerprint:
             model = manifest["name"]
             raise BundleError(

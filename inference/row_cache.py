@@ -1,4 +1,4 @@
-"""Rows of some views that a process may answer from memory for seconds, so that Redis is asked for the rest alone."""
+"""A cache of packed values: rows of chosen views are answered from memory for some seconds instead of from Redis."""
 
 import math
 import time
@@ -8,35 +8,35 @@ from typing import Protocol
 from feature_repo.manifest import View
 from feature_repo.packed.server import Server, get
 
-MOST_HELD = 500_000
-"""Rows of a view that are held, about 300 bytes each."""
+MOST_CACHED = 500_000
+"""Maximum number of cached rows of one view, about 300 bytes each."""
 Rows = dict[bytes, bytes | None]
 
 
-class Wanted(Protocol):
-    """What is looked up of one view: its entities are those of a group of join keys."""
+class ViewLookup(Protocol):
+    """A lookup of one view, by one of the groups of join keys in a request."""
 
     @property
     def view(self) -> View:
-        """Which."""
+        """The view to look up."""
         ...
 
     @property
     def group(self) -> int:
-        """Number of its join keys among those asked about."""
+        """Index of the view's join keys among the groups of the request."""
         ...
 
     @property
     def prefix(self) -> bytes:
-        """Of its keys in Redis."""
+        """Prefix of the view's keys in Redis."""
         ...
 
 
 class HeldRows:
-    """Safe to share between threads: at worst two of them look the same row up.
+    """A cache of rows by view. Safe to share between threads: at worst two of them look up the same row.
 
     Args:
-        seconds: view → for how long its rows hold; those of views that are not named never do.
+        seconds: view → lifetime of its cached rows; views that are not named are not cached.
     """
 
     def __init__(self, seconds: Mapping[str, float]) -> None:
@@ -47,60 +47,60 @@ class HeldRows:
         return bool(self._seconds)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all cached rows."""
         self._views = {}
 
     def get(
-        self, server: Server, lookups: Sequence[Wanted], entities: Sequence[Sequence[bytes]]
+        self, server: Server, lookups: Sequence[ViewLookup], entities: Sequence[Sequence[bytes]]
     ) -> tuple[list[bytes | None], list[int]]:
-        """Rows of all views, one view after the other, and the places of those that are not from memory, in order.
+        """Return the rows of all views, one view after the other, and the places of rows fetched from Redis, in order.
 
         Raises:
             OnlineUnavailable: the server does not answer.
         """
         now, start = time.monotonic(), 0
-        found: list[bytes | None] = []
-        asked: list[int] = []
-        names: list[bytes] = []
+        packed_rows: list[bytes | None] = []
+        fetched: list[int] = []
+        redis_keys: list[bytes] = []
         for lookup in lookups:
-            mine = entities[lookup.group]
-            held = self._of(lookup.view.name, now)
-            rows = [None] * len(mine) if held is None else list(map(held.get, mine))
+            view_entities = entities[lookup.group]
+            cache = self._cache_of(lookup.view.name, now)
+            rows = [None] * len(view_entities) if cache is None else list(map(cache.get, view_entities))
             if None in rows:
-                gone = [place for place, row in enumerate(rows) if row is None]
-                asked += [start + place for place in gone]
-                names += [lookup.prefix + mine[place] for place in gone]
-            found += rows
-            start += len(mine)
-        for place, value in zip(asked, get(server, names), strict=True):
-            found[place] = value
-        return found, asked
+                missing = [place for place, row in enumerate(rows) if row is None]
+                fetched += [start + place for place in missing]
+                redis_keys += [lookup.prefix + view_entities[place] for place in missing]
+            packed_rows += rows
+            start += len(view_entities)
+        for place, value in zip(fetched, get(server, redis_keys), strict=True):
+            packed_rows[place] = value
+        return packed_rows, fetched
 
     def keep(
         self,
-        lookups: Sequence[Wanted],
+        lookups: Sequence[ViewLookup],
         entities: Sequence[Sequence[bytes]],
-        found: Sequence[bytes | None],
-        asked: Sequence[int],
+        packed_rows: Sequence[bytes | None],
+        fetched: Sequence[int],
     ) -> None:
-        """Hold what ``get`` looked up, once it was found to be sound."""
+        """Cache the rows that ``get`` fetched from Redis, after they were validated."""
         start, place = 0, 0
         for lookup in lookups:
-            mine = entities[lookup.group]
-            held = self._views.get(lookup.view.name, (None, 0.0))[0]
-            while place < len(asked) and asked[place] < start + len(mine):
-                if held is not None:
-                    held[mine[asked[place] - start]] = found[asked[place]]
+            view_entities = entities[lookup.group]
+            cache = self._views.get(lookup.view.name, (None, 0.0))[0]
+            while place < len(fetched) and fetched[place] < start + len(view_entities):
+                if cache is not None:
+                    cache[view_entities[fetched[place] - start]] = packed_rows[fetched[place]]
                 place += 1
-            start += len(mine)
+            start += len(view_entities)
 
-    def _of(self, view: str, now: float) -> Rows | None:
-        """What is held of a view, emptied when its time is over; None if nothing of it may be."""
+    def _cache_of(self, view: str, now: float) -> Rows | None:
+        """Return the cache of a view, emptied when its lifetime is over; None if the view is not cached."""
         seconds = self._seconds.get(view)
         if seconds is None:
             return None
-        held, since = self._views.get(view, ({}, -math.inf))
-        if now - since > seconds or len(held) > MOST_HELD:
-            held = {}
-            self._views[view] = (held, now)
-        return held
+        cache, filled_at = self._views.get(view, ({}, -math.inf))
+        if now - filled_at > seconds or len(cache) > MOST_CACHED:
+            cache = {}
+            self._views[view] = (cache, now)
+        return cache

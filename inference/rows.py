@@ -1,4 +1,4 @@
-"""Models of rows: keys of entities in, a chance or a number each out."""
+"""Tabular models: predict a probability or a number for each entity, from its features online."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from transforms.pure.tabular.layout import Layout
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one call.
+    """Predictions of one call.
 
     Attributes:
-        values: (n,) chances of yes, or numbers.
+        values: (n,) probabilities of the positive class, or numbers.
         model: name and version, as in ``skip_model:3``.
-        kind: ``binary`` for chances, ``number``.
-        known: (n,) whether anything at all was known of the row.
+        kind: ``binary`` for probabilities, or ``number``.
+        known: (n,) whether the row has at least one feature value.
     """
 
     values: np.ndarray
@@ -33,7 +33,7 @@ class Answers:
 
 
 class RowModel:
-    """A promoted model of rows, with its features online. Safe to share between threads.
+    """A promoted tabular model, with its features online. Safe to share between threads.
 
     >>> model = RowModel.load("churn_model")                       # doctest: +SKIP
     >>> model.predict({"user_id": ["u000007", "u000042"]}).values  # doctest: +SKIP
@@ -48,11 +48,11 @@ class RowModel:
 
     @classmethod
     def load(cls, name: str, home: Home | None = None) -> "RowModel":
-        """The champion, or a version such as ``churn_model:2``.
+        """Load the champion, or a version such as ``churn_model:2``.
 
         Raises:
-            BundleError: nothing is promoted, it is damaged or of other features than those online, it is no model of
-                rows, or it answers other than in training.
+            BundleError: nothing is promoted, the bundle is damaged or was trained on other features than those online,
+                it is not a tabular model, or its predictions differ from those in training.
         """
         home = home or Home.from_env()
         bundle = load_bundle(name, home)
@@ -67,14 +67,14 @@ class RowModel:
         return model
 
     def predict(self, keys: Mapping[str, Sequence[Any]], request: Mapping[str, Any] | None = None) -> Answers:
-        """Look the rows up and answer.
+        """Look up the features of rows and predict.
 
         Args:
-            keys: join key to n values; a single value counts for all rows.
-            request: when and where it is asked, as ``OnlineFeatures.get`` takes it.
+            keys: join key → n values; a single value counts for all rows.
+            request: time and context of the request, as ``OnlineFeatures.get`` takes them.
 
         Raises:
-            InputError: a key of the model's feature service is not given, or lengths differ.
+            InputError: a join key of the model's feature service is missing, or lengths differ.
             OnlineUnavailable: Redis does not answer.
         """
         rows = self._features.get(keys, request)
@@ -85,6 +85,6 @@ class RowModel:
         return Answers(self.answer(inputs), self.bundle.name_version, kind, known)
 
     def answer(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) of rows (n, d) float32."""
-        found = self._session.run(None, {self._input: np.ascontiguousarray(inputs, np.float32)})
-        return np.asarray(found[1][:, 1] if len(found) > 1 else found[0], np.float32).reshape(-1)
+        """Predict (n,) values for inputs (n, d) float32."""
+        outputs = self._session.run(None, {self._input: np.ascontiguousarray(inputs, np.float32)})
+        return np.asarray(outputs[1][:, 1] if len(outputs) > 1 else outputs[0], np.float32).reshape(-1)

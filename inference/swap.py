@@ -1,7 +1,7 @@
-"""What serves a champion, and its successor as soon as one is promoted: loaded beside it, tried, then swapped in.
+"""Swaps champions without a restart: a newly promoted model is loaded beside the old one, tried out, then swapped in.
 
-A request holds on to what it began with, so that none is lost. What cannot be loaded, or fails its trial, is told and
-left out; the champion before it goes on.
+A request keeps the model with which it began, so no request fails. A model that cannot be loaded or fails its trial is
+logged and not used; the champion before it goes on serving.
 """
 
 import logging
@@ -18,18 +18,18 @@ from inference.ticker import Ticker
 
 T = TypeVar("T")
 SECONDS = 2.0
-"""Between two looks at what is promoted."""
+"""Seconds between two checks for promotions."""
 _log = logging.getLogger("refrain.swap")
 
 
 @dataclass(frozen=True)
 class Swap:
-    """What became of one promotion.
+    """The outcome of one promotion.
 
     Attributes:
-        at: when.
-        taken: whether it serves now.
-        reason: why not; empty if it does.
+        at: time of the swap, or of the attempt.
+        taken: whether the promoted model serves now.
+        reason: why it does not serve; empty if it does.
     """
 
     at: datetime
@@ -38,16 +38,16 @@ class Swap:
 
 
 class Live(Generic[T]):
-    """One thing that serves, of one or several models. Safe to share between threads.
+    """A served object, made of one or several models and replaced when one is promoted. Safe to share between threads.
 
     Args:
-        load: makes it, from what is promoted now.
-        models: names whose promotion matters; a version that is named (``recommendation:3``) never changes.
+        load: creates the object from the models that are promoted now.
+        models: names of models whose promotion is followed; a pinned version (``recommendation:3``) never changes.
         home: the data folder.
-        try_out: asks something of it before it serves; raises if the answer is none.
+        try_out: makes a trial request before the object serves; raises if it fails.
 
     Attributes:
-        swaps: what became of promotions since it was first loaded, the newest last.
+        swaps: outcomes of promotions since the first load, the newest last.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Live(Generic[T]):
         try_out: Callable[[T], object] = lambda loaded: None,
     ) -> None:
         self._load, self._try_out = load, try_out
-        named = map(name_and_version, models)
-        self._files = [home.bundles(model) / ALIASES for model, version in named if not version]
+        names_and_versions = map(name_and_version, models)
+        self._files = [home.bundles(model) / ALIASES for model, version in names_and_versions if not version]
         self._lock = threading.Lock()
         self._loaded: T | None = None
         self._promoted: tuple[bytes, ...] = ()
@@ -68,36 +68,36 @@ class Live(Generic[T]):
 
     @property
     def loaded(self) -> T | None:
-        """What serves; None if nobody asked yet."""
+        """The served object; None before the first request."""
         return self._loaded
 
     def get(self) -> T:
-        """What serves; loaded if nobody asked before.
+        """Return the served object; load it on the first call.
 
         Raises:
             RefrainError: it cannot be loaded.
         """
-        found = self._loaded
-        if found is not None:
-            return found
+        loaded = self._loaded
+        if loaded is not None:
+            return loaded
         with self._lock:
             if self._loaded is None:
-                promoted = self._now()
+                promoted = self._promoted_now()
                 self._loaded, self._promoted = self._load(), promoted
             return self._loaded
 
     def refresh(self) -> Swap | None:
-        """Take over what was promoted since; None if that is nothing."""
-        if self._loaded is None or self._now() == self._promoted:
+        """Load and swap in a model promoted since the last call; None if there is none."""
+        if self._loaded is None or self._promoted_now() == self._promoted:
             return None
         with self._lock:
-            promoted = self._now()
+            promoted = self._promoted_now()
             if promoted == self._promoted:
                 return None
             try:
                 successor = self._load()
                 self._try_out(successor)
-            except Exception as error:  # whatever a damaged model does, the one before it serves
+            except Exception as error:  # whatever a damaged model raises, the one before it goes on serving
                 reason = f"{type(error).__name__}: {error}"
                 _log.warning("not taken over: %s", reason)
                 swap = Swap(datetime.now(UTC), taken=False, reason=reason)
@@ -108,33 +108,33 @@ class Live(Generic[T]):
             self.swaps = [*self.swaps[-19:], swap]
             return swap
 
-    def _now(self) -> tuple[bytes, ...]:
+    def _promoted_now(self) -> tuple[bytes, ...]:
         return tuple(file.read_bytes() if file.is_file() else b"" for file in self._files)
 
 
 class Watcher:
-    """A thread that looks for promotions; ``close`` ends it.
+    """A thread that checks for promotions; ``close`` ends it.
 
     Args:
-        lives: what serves, by name.
-        told: called with the name and what became of a promotion.
-        seconds: between two looks.
+        lives: served objects by name.
+        on_swap: called with the name and the outcome of a promotion.
+        seconds: seconds between two checks.
     """
 
-    def __init__(self, lives: dict[str, Live], told: Callable[[str, Swap], None], seconds: float = SECONDS) -> None:
-        self._lives, self._told = lives, told
-        self._ticker = Ticker("swap", seconds, self._looked)
+    def __init__(self, lives: dict[str, Live], on_swap: Callable[[str, Swap], None], seconds: float = SECONDS) -> None:
+        self._lives, self._on_swap = lives, on_swap
+        self._ticker = Ticker("swap", seconds, self._check)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._ticker.start()
 
     def close(self) -> None:
-        """End."""
+        """Stop the thread."""
         self._ticker.close()
 
     def look(self) -> None:
-        """Once, now."""
+        """Check once, now."""
         for name, live in list(self._lives.items()):
             try:
                 swap = live.refresh()
@@ -142,10 +142,10 @@ class Watcher:
                 _log.warning("%s: %s", name, error)
                 continue
             if swap:
-                self._told(name, swap)
+                self._on_swap(name, swap)
 
-    def _looked(self) -> float:
-        """Look; a model that takes long to load must not keep a core busy."""
+    def _check(self) -> float:
+        """Check, and return seconds to wait in addition, so that slow loading does not keep a core busy."""
         started = time.monotonic()
         self.look()
         return min(time.monotonic() - started, 30.0)
