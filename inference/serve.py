@@ -14,7 +14,7 @@ from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
 
-PATIENCE = 30
+SHUTDOWN_SECONDS = 30
 """Seconds that running requests have to finish when a process is stopped."""
 
 
@@ -65,7 +65,7 @@ def serve(
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": PATIENCE,
+        "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
     }
     if workers == 1:
         uvicorn.run(application, **settings)  # type: ignore[arg-type]

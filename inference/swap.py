@@ -17,7 +17,7 @@ from feature_repo.home import Home
 from inference.ticker import Ticker
 
 T = TypeVar("T")
-SECONDS = 2.0
+CHECK_SECONDS = 2.0
 """Seconds between two checks for promotions."""
 _log = logging.getLogger("refrain.swap")
 
@@ -99,7 +99,7 @@ class Live(Generic[T]):
                 self._try_out(successor)
             except Exception as error:  # whatever a damaged model raises, the one before it goes on serving
                 reason = f"{type(error).__name__}: {error}"
-                _log.warning("not taken over: %s", reason)
+                _log.warning("the promoted model is not used: %s", reason)
                 swap = Swap(datetime.now(UTC), taken=False, reason=reason)
             else:
                 self._loaded = successor
@@ -121,7 +121,9 @@ class Watcher:
         seconds: seconds between two checks.
     """
 
-    def __init__(self, lives: dict[str, Live], on_swap: Callable[[str, Swap], None], seconds: float = SECONDS) -> None:
+    def __init__(
+        self, lives: dict[str, Live], on_swap: Callable[[str, Swap], None], seconds: float = CHECK_SECONDS
+    ) -> None:
         self._lives, self._on_swap = lives, on_swap
         self._ticker = Ticker("swap", seconds, self._check)
 

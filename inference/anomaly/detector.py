@@ -26,11 +26,11 @@ from transforms.pure.anomaly.many import ManySeries, SeriesScores
 from transforms.pure.anomaly.rows import RowDetector
 from transforms.pure.anomaly.series import CHANNELS, SeriesDetector
 
-CAUSES = 5
+MAX_CAUSES = 5
 """Maximum number of causes reported for one alarm."""
-RECENT = 15 * MINUTE
+MAX_LOOKUP_AGE = 15 * MINUTE
 """Maximum age, in microseconds, of an observation whose missing features are looked up online (online is now)."""
-MOST_ENTITIES = 100_000
+MAX_ENTITIES = 100_000
 SAVE_SECONDS = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -245,7 +245,7 @@ class AnomalyDetector:
         lookup_places = [
             place
             for place, observation in enumerate(observations)
-            if feature_rows[place] is None and (not observation.values or abs(now - times[place]) <= RECENT)
+            if feature_rows[place] is None and (not observation.values or abs(now - times[place]) <= MAX_LOOKUP_AGE)
         ]
         if not lookup_places or self._lookup is None:
             return feature_rows, None
@@ -287,12 +287,12 @@ class AnomalyDetector:
             # the newest entity is last, so that the entity with the oldest observation is dropped first
             states = self._states.pop(observations[place].entity, None) or [SILENT] * len(self._policies)
             self._states[observations[place].entity] = states
-            while len(self._states) > MOST_ENTITIES:
+            while len(self._states) > MAX_ENTITIES:
                 del self._states[next(iter(self._states))]
             for number, (policy, score) in enumerate(zip(self._policies, policy_scores, strict=True)):
                 alarm, states[number] = policy.one(float(score), states[number])
                 findings[place].alarm |= alarm
-            order = np.argsort(-scores.causes[row])[:CAUSES]
+            order = np.argsort(-scores.causes[row])[:MAX_CAUSES]
             findings[place].causes = {self._rows.columns.names[at]: float(scores.causes[row, at]) for at in order}
         return findings
 
@@ -389,8 +389,8 @@ class AudioQualityAnomalyDetector(AnomalyDetector):
 
 
 DETECTORS: dict[str, type[AnomalyDetector]] = {
-    one.target: one
-    for one in (
+    detector.target: detector
+    for detector in (
         SystemAnomalyDetector,
         PerformanceAnomalyDetector,
         UserBehaviorAnomalyDetector,
@@ -421,7 +421,7 @@ class _MetricDetector:
     def of(cls, kind: type[ManySeries[Any]], extra: Mapping[str, Any]) -> "_MetricDetector":
         """Create one from the settings in a bundle's manifest."""
         detector = kind(kind.SETTINGS(**extra["settings"]), AlarmPolicy(**extra["policy"]), extra["thresholds"])
-        return cls(detector, {name: Calibration.from_json(one) for name, one in extra["calibration"].items()})
+        return cls(detector, {name: Calibration.from_json(scale) for name, scale in extra["calibration"].items()})
 
     def covers(self, metric: str) -> bool:
         """Whether the detector scores a metric. Any number is a series; counts are only the calibrated metrics."""
@@ -449,7 +449,7 @@ class _Finding:
 
 def incident_report(incident: Incident) -> IncidentReport:
     """Convert an incident to the report of it."""
-    causes = dict(list(incident.causes.items())[:CAUSES])
+    causes = dict(list(incident.causes.items())[:MAX_CAUSES])
     start, end = _moment(incident.start), _moment(incident.end)
     return IncidentReport(incident.key, incident.entity, start, end, incident.alarms, incident.p_value, causes)
 
@@ -478,7 +478,7 @@ def _combine(observation: Observation, metric_finding: _Finding, row_finding: _F
             causes |= {name: score / total for name, score in metric_finding.causes.items()}
         if row_finding.alarm or not causes:
             causes |= row_finding.causes
-        causes = dict(sorted(causes.items(), key=lambda item: -item[1])[:CAUSES])
+        causes = dict(sorted(causes.items(), key=lambda item: -item[1])[:MAX_CAUSES])
     is_scored = not np.isnan(p_value)
     at = observation.at if observation.at.tzinfo else observation.at.replace(tzinfo=UTC)
     return Detection(

@@ -10,9 +10,9 @@ import numpy as np
 from inference.anomaly.detector import Detections, IncidentReport, Observation
 
 WIDTH, HEIGHT = 720, 110
-MOST_INCIDENTS, MOST_METRICS = 50, 4
+MAX_INCIDENTS, MAX_METRICS = 50, 4
 _HOUR = timedelta(hours=1)
-AROUND = 0.5
+MARGIN_SHARE = 0.5
 """Share of an incident's length that is shown before and after it; at least an hour."""
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 52rem; padding: 0 1rem; color: #1a1a1a }
@@ -31,8 +31,8 @@ def page(observations: Sequence[Observation], detections: Detections, incidents:
         detections: result for the same observations.
         incidents: all incidents, oldest first.
     """
-    sections = [_incident(incident, observations, detections) for incident in incidents[:MOST_INCIDENTS]]
-    remainder = f"<p>and {len(incidents) - MOST_INCIDENTS} more</p>" if len(incidents) > MOST_INCIDENTS else ""
+    sections = [_incident(incident, observations, detections) for incident in incidents[:MAX_INCIDENTS]]
+    remainder = f"<p>and {len(incidents) - MAX_INCIDENTS} more</p>" if len(incidents) > MAX_INCIDENTS else ""
     title = f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'} by {html.escape(detections.model)}"
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
@@ -43,7 +43,7 @@ def page(observations: Sequence[Observation], detections: Detections, incidents:
 
 
 def _incident(incident: IncidentReport, observations: Sequence[Observation], result: Detections) -> str:
-    margin = max((incident.end - incident.start) * AROUND, _HOUR)
+    margin = max((incident.end - incident.start) * MARGIN_SHARE, _HOUR)
     start, end = incident.start - margin, incident.end + margin
     visible = [
         (observation, detection)
@@ -58,7 +58,7 @@ def _incident(incident: IncidentReport, observations: Sequence[Observation], res
     alarms = [detection.alarm for _, detection in visible]
     figures = "".join(
         _figure(name, times, [observation.values.get(name) for observation, _ in visible], alarms, incident)
-        for name in metrics[:MOST_METRICS]
+        for name in metrics[:MAX_METRICS]
     )
     return (
         f"<h2>{html.escape(incident.entity)} · {incident.start:%Y-%m-%d %H:%M} – {incident.end:%H:%M} UTC</h2>"

@@ -15,9 +15,9 @@ from feature_repo.errors import InputError
 from inference.anomaly.detector import IncidentReport
 
 REPEAT_SECONDS = 3_600.0
-MOST_WAITING = 1_000
+MAX_PENDING = 1_000
 """Maximum number of undelivered notices per sink; beyond it the oldest are dropped and counted."""
-REMEMBERED = 100_000
+MAX_INCIDENTS = 100_000
 
 
 class Sink(Protocol):
@@ -130,10 +130,10 @@ class Alerts:
             notice = {"detector": detector, "state": "new" if notified_at is None else "going on", **_as_json(incident)}
             for queue in self._queues:
                 queue.append(notice)
-                if len(queue) > MOST_WAITING:
+                if len(queue) > MAX_PENDING:
                     queue.popleft()
                     self.dropped += 1
-        while len(self._notified_at) > REMEMBERED:
+        while len(self._notified_at) > MAX_INCIDENTS:
             self._notified_at.pop(next(iter(self._notified_at)))
         return due
 

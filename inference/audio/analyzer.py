@@ -19,7 +19,7 @@ from transforms.pure.audio.listen import METERED_SECONDS, Heard, listen
 from transforms.pure.audio.patch import patch
 from transforms.pure.audio.spectrum import SpectralAnalysis, analysis
 
-LARGEST, LONGEST = 100_000_000, 4 * 3_600.0
+MAX_BYTES, MAX_SECONDS = 100_000_000, 4 * 3_600.0
 """Maximum bytes and seconds of one audio file."""
 NOT_PROMOTED = f"no genre, mood or instruments: python -m training run {NAME}, then promote it"
 
@@ -108,8 +108,8 @@ class AudioAnalysisModel:
         source: str | Path | bytes,
         *,
         within: Path | None = None,
-        longest: float = LONGEST,
-        largest: int = LARGEST,
+        longest: float = MAX_SECONDS,
+        largest: int = MAX_BYTES,
         metered: float = METERED_SECONDS,
         keep: bool = False,
     ) -> AudioAnalysis:

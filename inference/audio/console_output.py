@@ -9,7 +9,7 @@ from typing import Any
 from inference.audio.analyzer import AudioAnalysis
 from inference.audio.classifier import Chances
 
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
@@ -35,7 +35,7 @@ def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
     if spectrum.odd and spectrum.deviations:
         deviations = ", ".join(f"{spectrum.deviations[centre]:+.0f} dB at {_hertz(centre)}" for centre in spectrum.odd)
         yield f"balance      unlike the catalogue: {deviations}"
-    yield "peaks        " + ", ".join(f"{peak.note} ({peak.hertz:.0f} Hz)" for peak in spectrum.peaks[:_SHOWN])
+    yield "peaks        " + ", ".join(f"{peak.note} ({peak.hertz:.0f} Hz)" for peak in spectrum.peaks[:_MAX_SHOWN])
     classes = analysis.classes
     if classes:
         for name, chances in (("genre", classes.genre), ("mood", classes.mood)):
@@ -46,7 +46,7 @@ def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
         if classes.instruments:
             yield f"instruments  {_top(classes.instruments)}"
         if classes.unknown:
-            yield "             unlike everything that the model learned from: take these for guesses"
+            yield "             unlike all training data: these classes are guesses"
 
 
 def line_of_json(analysis: AudioAnalysis) -> str:
@@ -97,7 +97,7 @@ def _label_and_probabilities(name: str, chances: Chances | None) -> dict[str, An
 
 
 def _top(chances: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {chance:.2f}" for name, chance in list(chances.items())[:_SHOWN])
+    return ", ".join(f"{name} {chance:.2f}" for name, chance in list(chances.items())[:_MAX_SHOWN])
 
 
 def _hertz(centre: float) -> str:

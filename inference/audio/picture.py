@@ -11,9 +11,9 @@ from transforms.pure.audio import chroma, mel, stft
 from transforms.pure.audio.chroma import CLASSES
 
 ENDINGS = (".png", ".svg", ".pdf")
-_COLUMNS = 1_200
+_MAX_COLUMNS = 1_200
 """Maximum number of columns of the waveform and the spectrogram."""
-_RANGE = 80
+_RANGE_DB = 80
 _BEAT, _BAR, _WAVE = "#c9a227", "#b3261e", "#3d5a80"
 
 
@@ -84,7 +84,7 @@ def _headline(analysis: AudioAnalysis, title: str) -> str:
 
 def _waveform(axes: Any, analysis: AudioAnalysis) -> None:
     samples = analysis.mono
-    step = max(1, len(samples) // _COLUMNS)
+    step = max(1, len(samples) // _MAX_COLUMNS)
     columns = samples[: len(samples) // step * step].reshape(-1, step)
     times = np.arange(len(columns)) * step / stft.RATE
     if len(columns):
@@ -98,7 +98,7 @@ def _waveform(axes: Any, analysis: AudioAnalysis) -> None:
 def _frames(analysis: AudioAnalysis) -> np.ndarray:
     """Compute the power (frames, bins) of every n-th frame, so that few enough remain to be drawn."""
     frames = stft.frame_count(len(analysis.mono))
-    every = max(stft.STRIDE, frames // _COLUMNS)
+    every = max(stft.STRIDE, frames // _MAX_COLUMNS)
     blocks = list(stft.power(stft.padded(analysis.mono), -(-frames // every), every=every))
     return np.concatenate(blocks) if blocks else np.zeros((1, stft.BINS), np.float32)
 
@@ -107,7 +107,7 @@ def _spectrogram(axes: Any, analysis: AudioAnalysis, frames: np.ndarray) -> None
     levels = mel.decibels(frames @ mel.bank())
     loudest = float(levels.max())
     extent = (0.0, max(analysis.seconds, 1e-3), 0.0, float(mel.BANDS))
-    limits = {"vmin": loudest - _RANGE, "vmax": loudest}
+    limits = {"vmin": loudest - _RANGE_DB, "vmax": loudest}
     axes.imshow(levels.T, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="nearest", **limits)
     ticks = [100, 250, 500, 1_000, 2_000, 4_000, 8_000]
     axes.set_yticks(np.searchsorted(mel.centres(mel.BANDS), ticks), [f"{tick:,}" for tick in ticks])
@@ -143,7 +143,7 @@ def _classes(axes: Any, analysis: AudioAnalysis) -> None:
         for chances in (analysis.classes.mood, analysis.classes.genre):
             bars += list(chances.probabilities.items())[:5][::-1] if chances else []
     unknown = bool(analysis.classes and analysis.classes.unknown)
-    _bars(axes, bars, "genre and mood" + (": unknown, unlike what was learned from" if unknown else ""), analysis)
+    _bars(axes, bars, "genre and mood" + (": unknown, unlike the training data" if unknown else ""), analysis)
 
 
 def _instruments(axes: Any, analysis: AudioAnalysis) -> None:

@@ -19,12 +19,12 @@ from feature_repo.packed.server import open_server, persistent, raised
 from inference.ticker import Ticker
 
 REWARDING = ("click", "like", "subscribe", "purchase")
-DRAWS, LEAST = 2_000, 0.01
-REMEMBERED = 86_400
+DRAWS, MIN_CHANCE = 2_000, 0.01
+REWARD_SECONDS = 86_400
 """Seconds within which an answer can be rewarded."""
-SECONDS = 1.0
-PATIENCE = 0.5
-WAITING = 10_000
+EXCHANGE_SECONDS = 1.0
+REDIS_TIMEOUT = 0.5
+MAX_PENDING = 10_000
 _REWARD = b"""
 local arm = redis.call('GET', KEYS[1])
 if not arm then return 0 end
@@ -46,7 +46,7 @@ def chances(shown: Sequence[int], rewarded: Sequence[int], seed: int = 0) -> np.
     lost = np.maximum(np.asarray(shown, float) - won, 0.0)
     draws = np.random.default_rng(seed).beta(1 + won, 1 + lost, (DRAWS, len(won)))
     best = np.bincount(draws.argmax(1), minlength=len(won)) / DRAWS
-    return LEAST + (1 - LEAST * len(won)) * best
+    return MIN_CHANCE + (1 - MIN_CHANCE * len(won)) * best
 
 
 class Bandit:
@@ -58,11 +58,11 @@ class Bandit:
 
     def __init__(self, home: Home) -> None:
         self._project = home.project
-        self._server = open_server(home, load_address(home), PATIENCE)
-        self._pending: queue.Queue[tuple[str, str, str]] = queue.Queue(WAITING)
+        self._server = open_server(home, load_address(home), REDIS_TIMEOUT)
+        self._pending: queue.Queue[tuple[str, str, str]] = queue.Queue(MAX_PENDING)
         self._stats: dict[str, dict[str, np.ndarray]] = {}
         self._arms: dict[str, tuple[str, ...]] = {}
-        self._ticker = Ticker("bandit", SECONDS, self.exchange)
+        self._ticker = Ticker("bandit", EXCHANGE_SECONDS, self.exchange)
         self.left_out = 0
         """Number of answers and rewards that were not counted."""
 
@@ -92,7 +92,7 @@ class Bandit:
     def exchange(self) -> None:
         """Send pending acts to Redis, and fetch the counts of all processes."""
         acts: list[tuple[str, str, str]] = []
-        while len(acts) < WAITING:
+        while len(acts) < MAX_PENDING:
             try:
                 acts.append(self._pending.get_nowait())
             except queue.Empty:
@@ -103,7 +103,7 @@ class Bandit:
                 self._fetch(experiment, arms)
         except OnlineUnavailable as error:
             self.left_out += len(acts)
-            _log.warning("a bandit goes on with what it knew: %s", error)
+            _log.warning("bandit counts are not exchanged, the last ones are used: %s", error)
 
     def _put(self, act: tuple[str, str, str]) -> None:
         try:
@@ -115,7 +115,7 @@ class Bandit:
         commands: list[tuple] = []
         for act, answer_id, arm in acts:
             if act == "shown":
-                commands.append(("SET", self._answer_key(answer_id), arm, "EX", REMEMBERED))
+                commands.append(("SET", self._answer_key(answer_id), arm, "EX", REWARD_SECONDS))
                 commands.append(self._increment(arm, "shown"))
         self._send(commands)
         rewards = [answer_id for act, answer_id, _ in acts if act == "rewarded"]

@@ -16,7 +16,7 @@ from inference.experiments import assignment
 from inference.experiments.bandit import REWARDING, Bandit
 from inference.experiments.exposures import ExposureLog
 
-LOOKED_AT = 1.0
+CHECK_SECONDS = 1.0
 """Seconds between two checks of the file: every process follows a kill switch within this time."""
 _log = logging.getLogger("refrain.experiments")
 
@@ -54,7 +54,7 @@ class Running:
         self._home, self._lock = home, threading.Lock()
         self._declared = Experiments()
         self._file_stamp: tuple[int, int, int] | None = None
-        self._checked_at = -LOOKED_AT
+        self._checked_at = -CHECK_SECONDS
         self.bandit, self.log = Bandit(home), ExposureLog(home)
 
     def start(self) -> None:
@@ -69,9 +69,9 @@ class Running:
     @property
     def declared(self) -> Experiments:
         """The declared experiments; if the file is damaged, those that were read before."""
-        if time.monotonic() - self._checked_at >= LOOKED_AT:
+        if time.monotonic() - self._checked_at >= CHECK_SECONDS:
             with self._lock:
-                if time.monotonic() - self._checked_at >= LOOKED_AT:
+                if time.monotonic() - self._checked_at >= CHECK_SECONDS:
                     self._read_if_changed()
         return self._declared
 
@@ -133,4 +133,4 @@ class Running:
         except FileNotFoundError:
             self._declared, self._file_stamp = Experiments(), None
         except (InputError, OSError) as error:
-            _log.error("experiments are not read again: %s", error)
+            _log.error("the file of experiments is not read again: %s", error)

@@ -183,7 +183,8 @@ class CapacityForecaster(Forecaster):
 
 
 TARGETS: dict[str, type[Forecaster]] = {
-    one.target: one for one in (TrendForecaster, ChartForecaster, UserBehaviorForecaster, CapacityForecaster)
+    forecaster.target: forecaster
+    for forecaster in (TrendForecaster, ChartForecaster, UserBehaviorForecaster, CapacityForecaster)
 }
 """Target → class that forecasts it."""
 

@@ -14,9 +14,9 @@ from typing import Any
 from feature_repo.home import Home
 from inference.monitoring.background_log import BackgroundLog
 
-LONGEST = 200
+MAX_FIELD_LENGTH = 200
 """Maximum characters of one field."""
-MOST_REFUSALS = 20
+MAX_REFUSALS_PER_SECOND = 20
 """Maximum refusals written per second, so that an attack cannot fill the disk; the next line counts the others."""
 
 
@@ -42,17 +42,17 @@ class AuditLog(BackgroundLog):
             if second != self._second:
                 self._second, self._refusals = second, 0
             self._refusals += 1
-            if self._refusals > MOST_REFUSALS:
+            if self._refusals > MAX_REFUSALS_PER_SECOND:
                 self._unwritten += 1
                 return
         if self._unwritten:
             details["unwritten"], self._unwritten = self._unwritten, 0
         self.tell((datetime.now(UTC), act, details))
 
-    def line(self, told: Any) -> tuple[Path, dict[str, Any]]:
+    def line(self, entry: Any) -> tuple[Path, dict[str, Any]]:
         """Return the file and the fields of one act."""
-        at, act, fields = told
-        short = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in fields.items()}
+        at, act, fields = entry
+        short = {name: value[:MAX_FIELD_LENGTH] if isinstance(value, str) else value for name, value in fields.items()}
         return self._folder / f"date={at.date()}", {"at": at.isoformat(), "act": act, **short}
 
 

@@ -29,7 +29,7 @@ from feature_repo.home import Home
 from inference.security.caller import ROLES, Caller, Limits, Refused
 
 PATTERN = re.compile(r"rf_([0-9a-f]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
-LOOKED_AT = 1.0
+CHECK_SECONDS = 1.0
 """Seconds between two checks of the file: every process refuses a revoked key within this time."""
 _NOBODY = "0" * 64
 _log = logging.getLogger("refrain.security")
@@ -90,7 +90,7 @@ class KeyRing:
         self._lock = threading.Lock()
         self._keys: dict[str, Key] = {}
         self._file_stamp: tuple[int, int, int] | None = None
-        self._checked_at = -LOOKED_AT
+        self._checked_at = -CHECK_SECONDS
 
     def create(
         self,
@@ -197,10 +197,10 @@ class KeyRing:
 
     def _read_if_changed(self, *, now: bool = False) -> None:
         """Read the file again if it changed; if it is damaged, keep the keys that were read before."""
-        if not now and time.monotonic() - self._checked_at < LOOKED_AT:
+        if not now and time.monotonic() - self._checked_at < CHECK_SECONDS:
             return
         with self._lock:
-            if not now and time.monotonic() - self._checked_at < LOOKED_AT:
+            if not now and time.monotonic() - self._checked_at < CHECK_SECONDS:
                 return
             self._checked_at = time.monotonic()
             try:
@@ -211,7 +211,7 @@ class KeyRing:
             except FileNotFoundError:
                 self._keys, self._file_stamp = {}, None
             except (InputError, OSError) as error:
-                _log.error("keys are not read again: %s", error)
+                _log.error("the file of keys is not read again: %s", error)
 
     def _read(self) -> dict[str, Key]:
         try:
@@ -237,7 +237,7 @@ class KeyRing:
             yield keys
             content = msgspec.json.encode({"keys": [asdict(key) for key in keys.values()]})
             _replace(self._file, json.dumps(json.loads(content), indent=1).encode() + b"\n")
-        self._checked_at = -LOOKED_AT
+        self._checked_at = -CHECK_SECONDS
 
 
 def _digest(text: str) -> str:

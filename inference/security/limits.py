@@ -20,11 +20,11 @@ from feature_repo.packed.server import Server, open_server, persistent, raised
 from inference.security.caller import Caller, Limits
 from inference.ticker import Ticker
 
-SECONDS = 0.1
+SYNC_SECONDS = 0.1
 """Seconds between two synchronizations with Redis."""
-PATIENCE = 0.5
+REDIS_TIMEOUT = 0.5
 """Timeout of Redis in seconds; only the synchronizing thread waits."""
-FORGOTTEN = 600.0
+IDLE_SECONDS = 600.0
 """Seconds after the last request of a caller until its account is dropped from this process."""
 _SCRIPT = b"""
 local clock = redis.call('TIME')
@@ -94,10 +94,10 @@ class Limiter:
 
     def __init__(self, home: Home, clock: Callable[[], float] = time.monotonic) -> None:
         self._project, self._clock = home.project, clock
-        self._server: Server = open_server(home, load_address(home), PATIENCE)
+        self._server: Server = open_server(home, load_address(home), REDIS_TIMEOUT)
         self._accounts: dict[str, _Account] = {}
         self._lock = threading.Lock()
-        self._ticker = Ticker("limits", SECONDS, self.tell)
+        self._ticker = Ticker("limits", SYNC_SECONDS, self.tell)
         self.shared = True
         """Whether Redis answered the last synchronization."""
 
@@ -129,13 +129,13 @@ class Limiter:
             for name in [
                 name
                 for name, account in self._accounts.items()
-                if not account.unsent and now - account.last_request_at > FORGOTTEN
+                if not account.unsent and now - account.last_request_at > IDLE_SECONDS
             ]:
                 del self._accounts[name]
             pending = {
                 name: (account, account.unsent)
                 for name, account in self._accounts.items()
-                if now - account.last_request_at < FORGOTTEN
+                if now - account.last_request_at < IDLE_SECONDS
             }
         if not pending:
             return
@@ -148,7 +148,7 @@ class Limiter:
             answers = persistent(self._server, lambda: raised(self._server.send(commands, keys)), tries=1)
         except OnlineUnavailable as error:
             if self.shared:
-                _log.warning("limits are kept by each process alone: %s", error)
+                _log.warning("Redis is unavailable, each process enforces limits by itself: %s", error)
             self.shared = False
             return
         self.shared = True

@@ -21,11 +21,11 @@ from inference.security.caller import ROLES, Caller, Refused
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 """Only public-key algorithms: with a shared secret, whoever can verify a token could also create one."""
-AGAIN = 30.0
+MIN_REFRESH_SECONDS = 30.0
 """Minimum seconds between two reads of the key set for unknown keys, so that callers cannot force requests."""
-OLD = 3600.0
+MAX_AGE_SECONDS = 3600.0
 """Seconds after which the key set is read again in any case."""
-LONGEST = 8_192
+MAX_TOKEN_LENGTH = 8_192
 LEEWAY = 30
 """Seconds by which the clock of the identity provider may differ."""
 _log = logging.getLogger("refrain.security")
@@ -55,7 +55,7 @@ class TokenVerifier:
         self._issuer, self._audience, self._keys_location, self._roles = issuer, audience, keys, roles
         self._lock = threading.Lock()
         self._keys: dict[str | None, Any] = {}
-        self._read_at = -OLD
+        self._read_at = -MAX_AGE_SECONDS
 
     @classmethod
     def from_env(cls, home: Home) -> "TokenVerifier | None":
@@ -79,7 +79,7 @@ class TokenVerifier:
         Raises:
             Refused: the token is not valid here.
         """
-        if len(token) > LONGEST:
+        if len(token) > MAX_TOKEN_LENGTH:
             raise Refused("a token that is too long")
         try:
             key = self._key(self._jwt.get_unverified_header(token).get("kid"))
@@ -112,9 +112,9 @@ class TokenVerifier:
 
     def _key(self, name: str | None) -> Any:
         age = time.monotonic() - self._read_at
-        if age > OLD or (name not in self._keys and age > AGAIN):
+        if age > MAX_AGE_SECONDS or (name not in self._keys and age > MIN_REFRESH_SECONDS):
             with self._lock:
-                if time.monotonic() - self._read_at >= min(age, AGAIN):
+                if time.monotonic() - self._read_at >= min(age, MIN_REFRESH_SECONDS):
                     self._read()
         if name not in self._keys:
             raise Refused("token of an unknown key")
@@ -127,7 +127,7 @@ class TokenVerifier:
             key_set = self._jwt.PyJWKSet.from_dict(json.loads(_content(self._keys_location)))
             self._keys = {key.key_id: key for key in key_set.keys}
         except (OSError, ValueError, self._jwt.PyJWTError) as error:
-            _log.error("the key set is not read: %s", error)
+            _log.error("the key set could not be read: %s", error)
 
 
 def _content(location: str) -> bytes:

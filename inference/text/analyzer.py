@@ -22,7 +22,7 @@ TAGGER = "metadata_tagger"
 MODELS = (SENTIMENT, EMOTION, EMBEDDER, TAGGER)
 MOST_TEXTS = 10_000
 """Maximum number of texts in one call."""
-TAGS, LIKELY = 5, 0.05
+MAX_TAGS, MIN_PROBABILITY = 5, 0.05
 """Maximum number of tags of a text, and the lowest probability of a tag."""
 
 
@@ -113,9 +113,11 @@ class TextAnalyzer:
             return tags
         chances = self._tagger.probabilities(np.array([rows[number] for number in tagged]))
         for number, probabilities in zip(tagged, chances, strict=True):
-            top = np.argsort(-probabilities, kind="stable")[:TAGS]
+            top = np.argsort(-probabilities, kind="stable")[:MAX_TAGS]
             tags[number] = {
-                self._tagger.tags[tag]: float(probabilities[tag]) for tag in top if probabilities[tag] >= LIKELY
+                self._tagger.tags[tag]: float(probabilities[tag])
+                for tag in top
+                if probabilities[tag] >= MIN_PROBABILITY
             }
         return tags
 
@@ -205,9 +207,11 @@ class TextEmbedder(_SingleModel):
         """Return (n, d) float32 unit vectors; zeros where no word is known."""
         latent = self._models.latent
         assert latent is not None
-        vectors = [one.vector for one in self._read(texts)]
+        vectors = [analysis.vector for analysis in self._read(texts)]
         zeros = np.zeros(latent.dimensions, np.float32)
-        return np.array([zeros if one is None else one for one in vectors]).reshape(len(vectors), latent.dimensions)
+        return np.array([zeros if vector is None else vector for vector in vectors]).reshape(
+            len(vectors), latent.dimensions
+        )
 
 
 class MetadataTagger:

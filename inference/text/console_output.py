@@ -8,7 +8,7 @@ from pathlib import Path
 from feature_repo.errors import InputError
 from inference.text.analyzer import MOST_TEXTS, TextAnswer, label
 
-_SHOWN = 100
+_MAX_SHOWN = 100
 
 
 def read(path: Path) -> list[bytes]:
@@ -41,7 +41,7 @@ def as_lines(answer: TextAnswer) -> Iterator[str]:
     """Format one answer as lines of text."""
     analysis = answer.analysis
     text = " ".join(analysis.text.split())
-    yield f"“{text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}”"
+    yield f"“{text[:_MAX_SHOWN]}{'…' if len(text) > _MAX_SHOWN else ''}”"
     headline = [f"{analysis.language} ({analysis.language_confidence:.2f})", f"{analysis.words:,} words"]
     if analysis.sentiment is not None:
         headline.append(f"{label(analysis.sentiment)} ({max(analysis.sentiment, 1 - analysis.sentiment):.2f})")
