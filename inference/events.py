@@ -23,7 +23,7 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Taken:
+class WriteOutcome:
     """The outcome of a request.
 
     Attributes:
@@ -46,7 +46,7 @@ class EventWriter:
         self._names = Names(home.project)
         self._server: Server = open_server(home, load_address(home), READ_TIMEOUT)
 
-    def write(self, body: bytes) -> Taken:
+    def write(self, body: bytes) -> WriteOutcome:
         """Append the valid events of a request.
 
         Args:
@@ -80,7 +80,7 @@ class EventWriter:
                 valid.append((request.kind, event))
         if valid:
             append(self._server, self._names, valid)
-        return Taken(len(valid), refused)
+        return WriteOutcome(len(valid), refused)
 
 
 def _invalid_request(found: str, expected: str = "") -> InputError:

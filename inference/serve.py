@@ -49,7 +49,7 @@ def serve(
     if access != "open" and not _is_loopback(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
         raise InputError(
             expected=f"a key, to listen on {host}",
-            found="none: anybody who reaches this machine would be let in",
+            found="none: everybody who reaches this machine would have access",
             next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
         )
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}

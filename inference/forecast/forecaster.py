@@ -131,7 +131,7 @@ class Forecaster:
             raise InputError(
                 expected=f"a horizon of 1 to {len(steps)} steps",
                 found=str(horizon),
-                next_command=f"ask for {len(steps)} at most; further ahead, nothing is known of the error",
+                next_command=f"ask for {len(steps)} at most; the error is not known further ahead",
             )
         origin = _EPOCH + timedelta(microseconds=int(values["origin"]))
         width = timedelta(microseconds=int(values["step"]))
