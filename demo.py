@@ -1,8 +1,8 @@
-"""The main job from end to end, as a person would type it, and what came of it.
+"""Runs the main job from end to end with the commands a user would type, and shows the results.
 
-Each stage is a command of its own; this program runs them in order, then shows rows, seconds and memory by stage, how
-good the recommender is on the last days, one listener's history beside their recommendations, and that what the
-ranker saw online is what the training SDK pulls for the same moment. ``make demo`` calls it.
+Each stage is a command of its own. The demo runs them in order, then shows rows, seconds and memory of each stage, the
+quality of the recommender on the last days, one listener's history beside their recommendations, and that the features
+the ranker saw online equal those the training SDK pulls for the same moment. ``make demo`` calls it.
 """
 
 import argparse
@@ -29,7 +29,7 @@ console = Console(width=max(100, Console().width))
 
 @dataclass(frozen=True)
 class Stage:
-    """One command, and what it took."""
+    """One command, its wall time and its peak memory."""
 
     name: str
     command: list[str]
@@ -38,7 +38,7 @@ class Stage:
 
 
 def run(name: str, *arguments: str) -> Stage:
-    """Run ``python -m …``, its output shown as it comes; ends the demo with the command's own error if it fails."""
+    """Run ``python -m …`` with its output shown live; exits with the command's status if it fails."""
     command = [sys.executable, "-W", "ignore", "-m", *arguments]
     console.rule(f"[bold]{name}[/]  python -m {shlex.join(arguments)}", align="left")
     started = time.perf_counter()
@@ -51,7 +51,7 @@ def run(name: str, *arguments: str) -> Stage:
 
 
 def stages(source: str, data: str | None) -> list[Stage]:
-    """Events to answers."""
+    """Run all stages, from events to online features."""
     first = (
         ("simulate", "transforms", "simulate")
         if source == "simulate"
@@ -59,7 +59,7 @@ def stages(source: str, data: str | None) -> list[Stage]:
     )
     done = [run(*first)]
     home = Home.from_env()
-    if clock.hint(home):  # a world that is over: everything as of its end
+    if clock.hint(home):  # past data: use the end of the data as the current time
         os.environ[clock.NOW] = clock.end_of_data(home).isoformat()
         console.print(f"From here on it is {os.environ[clock.NOW]}, the end of these data ({clock.NOW}).")
     return [
@@ -73,15 +73,15 @@ def stages(source: str, data: str | None) -> list[Stage]:
 
 
 def results(home: Home) -> dict[str, tuple[str, Path]]:
-    """What each stage left behind: amount and place."""
+    """Return the result of each stage: amount and location."""
     import pyarrow.parquet as pq
 
     def rows(folder: Path) -> int:
         return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
 
     bundle = champion(home)
-    saved = sorted(home.training_sets.iterdir(), key=lambda folder: folder.stat().st_mtime)[-1]
-    pulled = json.loads((saved / "manifest.json").read_text())
+    training_set = sorted(home.training_sets.iterdir(), key=lambda folder: folder.stat().st_mtime)[-1]
+    pulled = json.loads((training_set / "manifest.json").read_text())
     raw = f"{rows(home.raw('plays')):,} plays"
     events = (raw, home.raw("plays").parent.parent)
     return {
@@ -92,7 +92,7 @@ def results(home: Home) -> dict[str, tuple[str, Path]]:
             f"{len(json.loads(home.manifest.read_text())['services'])} feature services",
             home.registry,
         ),
-        "train": (f"{pulled['rows']:,} training rows", saved),
+        "train": (f"{pulled['rows']:,} training rows", training_set),
         "promote": (
             f"{bundle['name']}:{bundle['version']}",
             home.bundles(bundle["name"]) / str(bundle["version"]),
@@ -102,7 +102,7 @@ def results(home: Home) -> dict[str, tuple[str, Path]]:
 
 
 def online_keys(home: Home) -> int:
-    """Rows in the online store: one for each view and entity."""
+    """Count the rows in the online store: one for each view and entity."""
     from feature_repo.manifest import load_address
     from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 
@@ -111,22 +111,22 @@ def online_keys(home: Home) -> int:
 
 
 def champion(home: Home) -> dict[str, Any]:
-    """The promoted bundle's manifest."""
+    """Load the manifest of the promoted bundle."""
     from inference.models import load_bundle
 
     return dict(load_bundle("recommendation", home).manifest)
 
 
 def show_stages(done: list[Stage], home: Home) -> None:
-    """Rows, seconds, memory and place by stage."""
+    """Show rows, seconds, memory and location of each stage."""
     table = Table(title="What happened", title_justify="left")
     for heading in ("stage", "result", "seconds", "peak MB", "where it lies"):
         table.add_column(heading, justify="right" if heading in ("seconds", "peak MB") else "left", overflow="fold")
     amounts = results(home)
     for stage in done:
-        amount, place = amounts[stage.name]
-        shown = place.relative_to(home.root.parent) if place.is_relative_to(home.root.parent) else place
-        table.add_row(stage.name, amount, f"{stage.seconds:.1f}", f"{stage.megabytes:,.0f}", str(shown))
+        amount, path = amounts[stage.name]
+        shown_path = path.relative_to(home.root.parent) if path.is_relative_to(home.root.parent) else path
+        table.add_row(stage.name, amount, f"{stage.seconds:.1f}", f"{stage.megabytes:,.0f}", str(shown_path))
     table.add_row(
         "total",
         "",
@@ -138,7 +138,7 @@ def show_stages(done: list[Stage], home: Home) -> None:
 
 
 def show_quality(home: Home) -> None:
-    """The recommender and its baselines on the held-out last days."""
+    """Show the metrics of the recommender and its baselines on the held-out last days."""
     table = Table(
         title="How good it is: the last 10 % of plays, all tracks ranked, heard ones left out",
         title_justify="left",
@@ -157,8 +157,8 @@ def show_quality(home: Home) -> None:
     console.print(table)
 
 
-def somebody(home: Home) -> str:
-    """A listener with a middling history who played within the last day of data."""
+def example_listener(home: Home) -> str:
+    """Return a listener with a history of median size who played within the last day of data."""
     import polars as pl
 
     from transforms.feature_tables import scan
@@ -171,32 +171,32 @@ def somebody(home: Home) -> str:
 
 
 def show_listener(home: Home, user: str | None) -> None:
-    """One listener's history beside what is recommended, with reasons."""
+    """Show one listener's history beside their recommendations, with reasons."""
     from inference import RecommendationEngine
 
     engine = RecommendationEngine.load("recommendation", home)
-    user = user or somebody(home)
-    answer, heard = engine.recommend(user, count=10), engine.history(user, 10)
+    user = user or example_listener(home)
+    answer, history = engine.recommend(user, count=10), engine.history(user, 10)
     table = Table(
         title=f"What {user} hears next  ({answer.model}{', ' + answer.note if answer.note else ''})",
         title_justify="left",
     )
     for heading in ("", "played last", "recommended", "because"):
         table.add_column(heading, overflow="fold")
-    for place in range(max(len(heard), len(answer.items))):
-        left = heard[place] if place < len(heard) else None
-        right = answer.items[place] if place < len(answer.items) else None
+    for number in range(max(len(history), len(answer.items))):
+        played = history[number] if number < len(history) else None
+        recommended = answer.items[number] if number < len(answer.items) else None
         table.add_row(
-            str(place + 1),
-            f"{left.title} · {left.artist_name or '–'}" if left else "",
-            f"{right.title} · {right.artist_name or '–'}" if right else "",
-            right.reason if right else "",
+            str(number + 1),
+            f"{played.title} · {played.artist_name or '–'}" if played else "",
+            f"{recommended.title} · {recommended.artist_name or '–'}" if recommended else "",
+            recommended.reason if recommended else "",
         )
     console.print(table)
 
 
 def show_proof(home: Home) -> bool:
-    """An online lookup equals the offline value for that moment. Returns whether it does."""
+    """Show that an online lookup equals the offline values of the same moment; returns whether it does."""
     import polars as pl
 
     from inference.features import OnlineFeatures
@@ -228,10 +228,10 @@ def show_proof(home: Home) -> bool:
     seconds = time.perf_counter() - started
     offline = training_set("recommendation_v1", spine, home=home).to_polars()
     different = sum(
-        before != after
+        online_value != offline_value
         for name, values in online.values.items()
         if not name.endswith("__vector")
-        for before, after in zip(values, offline[name].to_list(), strict=True)
+        for online_value, offline_value in zip(values, offline[name].to_list(), strict=True)
     )
     compared = spine.height * len(online.values)
     console.print(

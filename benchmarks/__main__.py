@@ -1,8 +1,8 @@
-"""Run the benchmarks and write docs/benchmarks.md with tables and charts.
+"""Runs the benchmarks and writes docs/benchmarks.md with tables and charts.
 
 python -m benchmarks                       # all of them
-python -m benchmarks offline_join          # one; what the others found stays on the page
-python -m benchmarks --page                # the page alone, from the results that are there
+python -m benchmarks offline_join          # one; the page keeps the results of the others
+python -m benchmarks --page                # only the page, from the stored results
 """
 
 import argparse
@@ -45,7 +45,7 @@ PAGE = REPOSITORY / "docs" / "benchmarks.md"
 
 
 def run(name: str) -> None:
-    """One benchmark; its last line is kept in docs/benchmarks."""
+    """Run one benchmark and store its last line of output in docs/benchmarks."""
     call = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}"]
     output = subprocess.run(call, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True).stdout
     result = json.loads(output.strip().splitlines()[-1])
@@ -54,45 +54,45 @@ def run(name: str) -> None:
 
 
 def write_page() -> None:
-    """All results that are there, as one page."""
+    """Write all stored results as one page."""
     lines = ["# Benchmarks", "", "Written by `make bench`; each program's docstring is its protocol.", ""]
     for file in sorted(RESULTS.glob("*.json")):
         result = json.loads(file.read_text())
         lines += [f"## {result['benchmark']}", "", f"`python -m benchmarks.{file.stem}` on {result['machine']}.", ""]
-        if file.stem in SHOWN:
-            draw, table, caption = SHOWN[file.stem]
+        if file.stem in CHARTS:
+            draw, table, caption = CHARTS[file.stem]
             lines += [f"![{caption}](benchmarks/{draw(result).name})", "", *table(result), ""]
         lines += ["| case | metric | value | goal | |", "|---|---|---|---|---|"]
         for case in result["cases"]:
             goal = case.get("goal") or ""
             verdict = {True: "met", False: "**missed**"}.get(case.get("met", ""), "")
-            what = ", ".join(case[part] for part in ("case", "model") if part in case)
-            lines.append(f"| {what} | {case['metric']} | {case['value']} | {goal} | {verdict} |")
+            label = ", ".join(case[part] for part in ("case", "model") if part in case)
+            lines.append(f"| {label} | {case['metric']} | {case['value']} | {goal} | {verdict} |")
         lines.append("")
     PAGE.write_text("\n".join(lines))
 
 
 def offline_join_table(result: dict[str, Any]) -> list[str]:
-    """Seconds and megabytes of every competitor."""
+    """Format seconds and megabytes of every competitor as a table."""
     engines = list(dict.fromkeys(e for case in result["figures"].values() for e in case["engines"]))
     lines = [f"| seconds / peak MB | {' | '.join(engines)} |", "|---" * (len(engines) + 1) + "|"]
     for name, case in result["figures"].items():
         cells = []
         for engine in engines:
-            found = case["engines"].get(engine)
-            if found is None:
+            figures = case["engines"].get(engine)
+            if figures is None:
                 cells.append("")
-            elif "failed" in found:
-                cells.append("failed: " + found["failed"].replace("|", "/")[:60])
+            elif "failed" in figures:
+                cells.append("failed: " + figures["failed"].replace("|", "/")[:60])
             else:
-                wrong = "" if found["same_answer"] else ", wrong"
-                cells.append(f"{found['seconds']:.2f} / {found['peak_mb']:.0f}{wrong}")
+                wrong = "" if figures["same_answer"] else ", wrong"
+                cells.append(f"{figures['seconds']:.2f} / {figures['peak_mb']:.0f}{wrong}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
 def draw_offline_join(result: dict[str, Any]) -> Path:
-    """Seconds and memory against the depth of the history, and seconds against the size of the spine."""
+    """Plot seconds and memory against the depth of the history, and seconds against the size of the spine."""
     plt = pyplot()
     cases = [
         {**case["size"], "engines": case["engines"]} for case in result["figures"].values() if not case["size"]["ttl"]
@@ -103,53 +103,59 @@ def draw_offline_join(result: dict[str, Any]) -> Path:
         ("rows of the spine (100 rows a key, 10M rows)", "spine", "seconds", "spine"),
     )
     figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
-    for axis, (label, size, what, kind) in zip(axes, panels, strict=True):
-        some = [c for c in cases if c["name"].startswith(kind) or (size == "spine" and c["name"] == "depth 100")]
+    for axis, (label, column, metric, prefix) in zip(axes, panels, strict=True):
+        panel_cases = [
+            c for c in cases if c["name"].startswith(prefix) or (column == "spine" and c["name"] == "depth 100")
+        ]
         for engine in ("ours", "feast_duckdb", "raw_duckdb", "raw_polars"):
-            points = sorted((c[size], c["engines"][engine][what]) for c in some if what in c["engines"].get(engine, {}))
+            points = sorted(
+                (c[column], c["engines"][engine][metric]) for c in panel_cases if metric in c["engines"].get(engine, {})
+            )
             if points:
                 axis.plot(*zip(*points, strict=True), marker="o", label=engine, lw=2.5 if engine == "ours" else 1.2)
-        axis.set(xlabel=label, ylabel=what.replace("peak_mb", "peak MB"), xscale="log", yscale="log")
+        axis.set(xlabel=label, ylabel=metric.replace("peak_mb", "peak MB"), xscale="log", yscale="log")
         axis.grid(alpha=0.3, which="both")
     axes[0].legend()
-    return saved(figure, "offline_join")
+    return save_chart(figure, "offline_join")
 
 
 def online_lookup_table(result: dict[str, Any]) -> list[str]:
-    """Median and 99th percentile of every competitor, and lookups a second."""
+    """Format the median and 99th percentile of every competitor, and lookups per second, as tables."""
     figures = result["figures"]["lookups"]
     lines = [f"| p50 / p99 ms | {' | '.join(figures)} |", "|---" * (len(figures) + 1) + "|"]
     for shape, sizes in next(iter(figures.values())).items():
         for rows in sizes["rows"]:
             cells = [figures[engine].get(shape, {}).get("rows", {}).get(rows) for engine in figures]
-            shown = ["" if cell is None else f"{cell['p50_ms']:.3f} / {cell['p99_ms']:.3f}" for cell in cells]
-            lines.append(f"| {shape.replace('x', ' views, ')} features, {rows} rows | {' | '.join(shown)} |")
-    busy = result["figures"]["lookups_per_second"]
+            formatted = ["" if cell is None else f"{cell['p50_ms']:.3f} / {cell['p99_ms']:.3f}" for cell in cells]
+            lines.append(f"| {shape.replace('x', ' views, ')} features, {rows} rows | {' | '.join(formatted)} |")
+    throughput = result["figures"]["lookups_per_second"]
     lines += ["", "| lookups a second, 5 views × 50 features × 100 rows | 1 process | 2 processes |", "|---|---|---|"]
-    return lines + [f"| {engine} | {found['1']:,.0f} | {found['2']:,.0f} |" for engine, found in busy.items()]
+    return lines + [f"| {engine} | {rates['1']:,.0f} | {rates['2']:,.0f} |" for engine, rates in throughput.items()]
 
 
 def draw_online_lookup(result: dict[str, Any]) -> Path:
-    """Milliseconds against the rows of a lookup, at the median and at the 99th percentile."""
+    """Plot milliseconds against the rows of a lookup, at the median and at the 99th percentile."""
     plt = pyplot()
     figures = result["figures"]["lookups"]
-    panels = [(shape, what) for shape in ("5x50", "1x250") for what in ("p50_ms", "p99_ms")]
+    panels = [(shape, metric) for shape in ("5x50", "1x250") for metric in ("p50_ms", "p99_ms")]
     figure, axes = plt.subplots(1, 4, figsize=(15, 4), layout="constrained", sharey=True)
-    for axis, (shape, what) in zip(axes, panels, strict=True):
+    for axis, (shape, metric) in zip(axes, panels, strict=True):
         for engine, shapes in figures.items():
-            points = [(int(rows), found[what]) for rows, found in shapes.get(shape, {}).get("rows", {}).items()]
+            points = [
+                (int(rows), percentiles[metric]) for rows, percentiles in shapes.get(shape, {}).get("rows", {}).items()
+            ]
             if points:
-                own = engine in ("slim", "ours_feast")
-                axis.plot(*zip(*points, strict=True), marker="o", label=engine, lw=2.5 if own else 1.2)
-        axis.set(xlabel="rows a lookup", ylabel=what.replace("_", " "), xscale="log", yscale="log")
+                is_ours = engine in ("slim", "ours_feast")
+                axis.plot(*zip(*points, strict=True), marker="o", label=engine, lw=2.5 if is_ours else 1.2)
+        axis.set(xlabel="rows a lookup", ylabel=metric.replace("_", " "), xscale="log", yscale="log")
         axis.set_title(shape.replace("x", " views, ") + " features", fontsize=10)
         axis.grid(alpha=0.3, which="both")
     axes[0].legend(fontsize=8)
-    return saved(figure, "online_lookup")
+    return save_chart(figure, "online_lookup")
 
 
 def pyplot() -> Any:
-    """Matplotlib without a window, whose files are the same each time."""
+    """Return matplotlib without a window, configured for reproducible files."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -159,15 +165,15 @@ def pyplot() -> Any:
     return plt
 
 
-def saved(figure: Any, name: str) -> Path:
-    """A chart beside the results."""
+def save_chart(figure: Any, name: str) -> Path:
+    """Save a chart beside the results."""
     target = RESULTS / f"{name}.svg"
     figure.savefig(target, metadata={"Date": None})
     pyplot().close(figure)
     return target
 
 
-SHOWN = {
+CHARTS = {
     "offline_join": (draw_offline_join, offline_join_table, "cost against depth and size"),
     "online_lookup": (draw_online_lookup, online_lookup_table, "milliseconds against rows"),
 }
@@ -175,10 +181,10 @@ SHOWN = {
 
 
 def main() -> None:
-    """Run what is asked for, then write the page."""
+    """Run the requested benchmarks, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="benchmarks to run [all]")
-    parser.add_argument("--page", action="store_true", help="run none")
+    parser.add_argument("--page", action="store_true", help="write only the page, run nothing")
     options = parser.parse_args()
     for name in [] if options.page else options.names or NAMES:
         run(name)

@@ -1,8 +1,8 @@
-"""How fast metrics are scored as they come, how much memory a series takes, and that a restart changes nothing.
+"""Speed of scoring metrics live, memory per series, and equality of scores after a restart.
 
-One core. Series come in ticks, as from scrapes: one value of each series, then the next. The alternative that
-one would pick from a library is river's half-space trees, which see one value at a time; it is timed where river is
-installed. Memory is that of the state, measured before and after 10,000 more ticks of one series.
+One core. Series arrive in ticks, as from scrapes: one value of each series, then the next. The library baseline is
+river's half-space trees, which take one value at a time; it is timed if river is installed. Memory is that of the
+state, measured before and after 10,000 more ticks of one series.
 
     python -m benchmarks.anomaly_speed
 """
@@ -26,8 +26,8 @@ def main() -> None:
     figures: dict[str, Any] = {str(series): round(points_a_second(series)) for series in (1, 10, 100, 1_000, 5_000)}
     print(json.dumps(figures), flush=True)
     state = growth()
-    same = restart()
-    other = half_space_trees()
+    is_same = restart()
+    river_rate = half_space_trees()
     best = figures["1000"]
     cases = [
         {
@@ -53,13 +53,13 @@ def main() -> None:
         {
             "case": "snapshot, restored in the middle",
             "metric": "same_scores",
-            "value": same,
+            "value": is_same,
             "goal": "1",
-            "met": same == 1,
+            "met": is_same == 1,
         },
     ]
-    if other:
-        cases.append({"case": "river's half-space trees", "metric": "points_a_second", "value": other})
+    if river_rate:
+        cases.append({"case": "river's half-space trees", "metric": "points_a_second", "value": river_rate})
     print(
         json.dumps(
             {
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def points_a_second(series: int) -> float:
-    """Values scored a second, in ticks of one value a series; the best of three runs."""
+    """Measure values per second, in ticks of one value per series; the best of three runs."""
     values = np.random.default_rng(0).normal(100, 5, (TICKS, series))
     names = [f"host-{number}/cpu" for number in range(series)]
     best = 0.0
@@ -89,32 +89,34 @@ def points_a_second(series: int) -> float:
 
 
 def growth() -> dict[str, int]:
-    """Bytes of a series' state, and how many more after 10,000 values."""
+    """Measure the bytes of a series' state, and its growth after 10,000 values."""
     detector = SeriesDetector()
     rng = np.random.default_rng(0)
 
-    def held() -> int:
+    def state_bytes() -> int:
         return sum(array.nbytes for array in detector._state.values())
 
     detector.update(["a/x"], np.array([0]), np.array([1.0]))
-    before = held()
+    before_bytes = state_bytes()
     detector.replay(["a/x"] * 10_000, np.arange(1, 10_001) * MINUTE, rng.normal(size=10_000))
-    return {"bytes": detector.bytes_per_series, "more": held() - before}
+    return {"bytes": detector.bytes_per_series, "more": state_bytes() - before_bytes}
 
 
 def restart() -> int:
-    """Whether a detector that is restored from a snapshot goes on as if nothing had been."""
+    """Return 1 if a detector restored from a snapshot gives the same scores as one without a restart, else 0."""
     rng = np.random.default_rng(1)
     names, times, values = ["a/x"] * 2_000, np.arange(2_000) * MINUTE, rng.normal(size=2_000)
-    whole = SeriesDetector().replay(names, times, values).score
-    first = SeriesDetector()
-    first.replay(names[:1_000], times[:1_000], values[:1_000])
-    rest = SeriesDetector.restore(first.snapshot()).replay(names[1_000:], times[1_000:], values[1_000:]).score
-    return int(np.array_equal(whole[1_000:], rest, equal_nan=True))
+    all_scores = SeriesDetector().replay(names, times, values).score
+    first_detector = SeriesDetector()
+    first_detector.replay(names[:1_000], times[:1_000], values[:1_000])
+    restored_scores = (
+        SeriesDetector.restore(first_detector.snapshot()).replay(names[1_000:], times[1_000:], values[1_000:]).score
+    )
+    return int(np.array_equal(all_scores[1_000:], restored_scores, equal_nan=True))
 
 
 def half_space_trees() -> float | None:
-    """Values a second of river's detector of that name, learning and scoring."""
+    """Measure values per second of river's half-space trees, learning and scoring; None without river."""
     try:
         from river.anomaly import HalfSpaceTrees
     except ImportError:

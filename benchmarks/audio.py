@@ -1,16 +1,16 @@
-"""From a sound to features and beats: how fast, how alike librosa's, how right.
+"""Audio features and beats: speed, difference from librosa, accuracy.
 
 *Speed.* 30 seconds of a real recording (``librosa-example-audio``; of made-up sound without it), one core. Ours:
 ``transforms.pure.audio.track.analyze``, everything that view ``track_audio`` holds. Librosa's: the same set, as its
 documentation calls them, each from samples, and once from one STFT handed to all. Five runs of each, interleaved; the
-first calls (numba compiles) are not counted. Spectral features of both are compared frame by frame, and the largest
-difference of each as a share of its spread is told.
+first calls (numba compiles) are not counted. Spectral features of both are compared frame by frame; reported is the
+largest difference of each as a share of its standard deviation.
 
 *Beats.* Songs of POP909 rendered by ``fluidsynth`` with a General MIDI soundfont, a minute of each, from the 20th
 second on; F-measure at 70 ms by ``mir_eval`` against the beats of the MIDI file, and librosa's tracker on the same
-sound. Weights of the decoder were chosen on songs 001 to 040; asked about are songs 041 to 040 + ``--songs``. Keys are
-asked about where a song has but one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without, that part is
-left out.
+sound. Weights of the decoder were chosen on songs 001 to 040; tested are songs 041 to 040 + ``--songs``. Keys are
+tested where a song has only one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without it, this part is left
+out.
 
     python -m benchmarks.audio [--songs 50]
 """
@@ -37,17 +37,17 @@ TUNED_ON = 40
 
 
 def recording() -> np.ndarray:
-    """Half a minute of music."""
-    found = sorted((DATA / "librosa-example-audio" / "audio").glob("*Vibe_Ace.hq.ogg"))
-    if found:
-        return np.concatenate(list(mono(found[0], stft.RATE)))[: SECONDS * stft.RATE]
+    """Load 30 seconds of music, or synthesize them."""
+    files = sorted((DATA / "librosa-example-audio" / "audio").glob("*Vibe_Ace.hq.ogg"))
+    if files:
+        return np.concatenate(list(mono(files[0], stft.RATE)))[: SECONDS * stft.RATE]
     rng, times = np.random.default_rng(0), np.arange(SECONDS * stft.RATE) / stft.RATE
     drums = rng.normal(size=len(times)) * np.exp(-20 * (times % 0.5))
     return (0.3 * drums + 0.2 * np.sin(2 * np.pi * 330 * times)).astype(np.float32)
 
 
 def by_librosa_each(samples: np.ndarray) -> None:
-    """As librosa's documentation calls them."""
+    """Compute librosa's features, each from samples, as its documentation does."""
     import librosa
 
     feature = librosa.feature
@@ -72,7 +72,7 @@ def by_librosa_each(samples: np.ndarray) -> None:
 
 
 def by_librosa_shared(samples: np.ndarray) -> None:
-    """With one STFT for all."""
+    """Compute librosa's features from one shared STFT."""
     import librosa
 
     feature = librosa.feature
@@ -99,67 +99,70 @@ def by_librosa_shared(samples: np.ndarray) -> None:
 
 
 def timed(calls: dict[str, Callable[[], Any]], runs: int = 5) -> dict[str, float]:
-    """Seconds of the fastest of some runs, taken in turns."""
-    spent: dict[str, list[float]] = {name: [] for name in calls}
+    """Return the seconds of the fastest of several interleaved runs."""
+    durations_s: dict[str, list[float]] = {name: [] for name in calls}
     for run in range(runs + 1):
         for name, call in calls.items():
             started = time.perf_counter()
             call()
             if run:
-                spent[name].append(time.perf_counter() - started)
-    return {name: min(values) for name, values in spent.items()}
+                durations_s[name].append(time.perf_counter() - started)
+    return {name: min(values) for name, values in durations_s.items()}
 
 
 def differences(samples: np.ndarray) -> dict[str, float]:
-    """Feature → largest difference from librosa's, over the feature's standard deviation."""
+    """Return feature → largest difference from librosa's, over the feature's standard deviation."""
     import librosa
 
-    ours = stft.spectra(samples)
+    power = stft.spectra(samples)
     magnitude = np.abs(librosa.stft(samples))
-    shapes, bands = shape.of_power(ours), librosa.feature.melspectrogram(S=magnitude**2)
+    shapes, bands = shape.of_power(power), librosa.feature.melspectrogram(S=magnitude**2)
     pairs = {
         "centroid": (shapes[:, 0], librosa.feature.spectral_centroid(S=magnitude)[0]),
         "bandwidth": (shapes[:, 1], librosa.feature.spectral_bandwidth(S=magnitude)[0]),
         "roll_off": (shapes[:, 2], librosa.feature.spectral_rolloff(S=magnitude)[0]),
         "flatness": (shapes[:, 3], librosa.feature.spectral_flatness(S=magnitude)[0]),
-        "mel": (ours @ mel.bank(), bands.T),
+        "mel": (power @ mel.bank(), bands.T),
         "mfcc": (
-            mel.cepstrum(mel.decibels(ours @ mel.bank())),
+            mel.cepstrum(mel.decibels(power @ mel.bank())),
             librosa.feature.mfcc(S=librosa.power_to_db(bands, top_db=None)).T,
         ),
-        "chroma": (chroma.of_power(ours), librosa.feature.chroma_stft(S=magnitude**2, tuning=0.0).T),
+        "chroma": (chroma.of_power(power), librosa.feature.chroma_stft(S=magnitude**2, tuning=0.0).T),
     }
-    return {name: float(np.abs(a - b).max() / b.std()) for name, (a, b) in pairs.items()}
+    return {
+        name: float(np.abs(our_values - librosa_values).max() / librosa_values.std())
+        for name, (our_values, librosa_values) in pairs.items()
+    }
 
 
 def songs(count: int) -> dict[str, float]:
-    """Mean scores over rendered songs, ours and librosa's; empty where they cannot be rendered."""
+    """Measure mean scores over rendered songs, ours and librosa's; empty if songs cannot be rendered."""
     import librosa
     import mir_eval
 
-    sounds = font()
+    soundfont = font()
     folders = sorted((DATA / "pop909").glob("[0-9]*"))[TUNED_ON : TUNED_ON + count]
-    if sounds is None or not folders:
+    if soundfont is None or not folders:
         return {}
     scores: dict[str, list[float]] = {name: [] for name in ("beats", "beats_librosa", "downbeats", "octave", "key")}
     for folder in folders:
-        samples, truth = rendered(folder, sounds, FIRST, PART)
-        found = analyze([samples])
-        theirs = librosa.beat.beat_track(y=samples, sr=stft.RATE, units="time")[1]
-        scores["beats"].append(f_measure(truth[:, 0], found.beats.times))
-        scores["beats_librosa"].append(f_measure(truth[:, 0], theirs))
-        scores["downbeats"].append(f_measure(truth[truth[:, 2] > 0, 0], found.beats.downbeats))
+        samples, truth = rendered(folder, soundfont, FIRST, PART)
+        track = analyze([samples])
+        librosa_beats = librosa.beat.beat_track(y=samples, sr=stft.RATE, units="time")[1]
+        scores["beats"].append(f_measure(truth[:, 0], track.beats.times))
+        scores["beats_librosa"].append(f_measure(truth[:, 0], librosa_beats))
+        scores["downbeats"].append(f_measure(truth[truth[:, 2] > 0, 0], track.beats.downbeats))
         tempo = 60 / np.median(np.diff(truth[:, 0]))
-        scores["octave"].append(float(abs(found.beats.tempo / tempo - 1) < 0.04))
+        scores["octave"].append(float(abs(track.beats.tempo / tempo - 1) < 0.04))
         keys = [line.split()[2] for line in (folder / "key_audio.txt").read_text().splitlines() if line.strip()]
-        if len(keys) == 1 and found.key:
-            said = keys[0].replace(":maj", " major").replace(":min", " minor")
-            scores["key"].append(mir_eval.key.weighted_score(said, f"{found.key.tonic} {found.key.mode}"))
+        if len(keys) == 1 and track.key:
+            true_key = keys[0].replace(":maj", " major").replace(":min", " minor")
+            scores["key"].append(mir_eval.key.weighted_score(true_key, f"{track.key.tonic} {track.key.mode}"))
     return {name: float(np.mean(values)) for name, values in scores.items()} | {"songs": len(folders)}
 
 
 def main() -> None:
-    """Measure, and print one line of JSON."""
+    """Run the benchmark and print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=int, default=50)
     arguments = parser.parse_args()
@@ -171,27 +174,27 @@ def main() -> None:
         "shared": lambda: by_librosa_shared(samples),
     }
     with threadpool_limits(1):
-        spent = timed(calls)
+        seconds = timed(calls)
     case = f"{SECONDS} s of sound, one core"
     cases: list[dict[str, Any]] = [
-        {"case": case, "metric": "ms", "value": round(spent["ours"] * 1e3, 1)},
-        {"case": case, "metric": "times_real_time", "value": round(SECONDS / spent["ours"], 1), "goal": ">=150"},
+        {"case": case, "metric": "ms", "value": round(seconds["ours"] * 1e3, 1)},
+        {"case": case, "metric": "times_real_time", "value": round(SECONDS / seconds["ours"], 1), "goal": ">=150"},
         {
             "case": case,
             "metric": "librosa_each_over_ours",
-            "value": round(spent["each"] / spent["ours"], 2),
+            "value": round(seconds["each"] / seconds["ours"], 2),
             "goal": ">=5",
         },
-        {"case": case, "metric": "librosa_one_stft_over_ours", "value": round(spent["shared"] / spent["ours"], 2)},
+        {"case": case, "metric": "librosa_one_stft_over_ours", "value": round(seconds["shared"] / seconds["ours"], 2)},
     ]
     for name, value in differences(samples).items():
-        told = {"case": f"{name}, librosa's less ours", "metric": "share_of_spread", "value": float(f"{value:.1e}")}
-        cases.append(told | {"goal": "<=0.01"})
-    found = songs(arguments.songs)
-    about = f"POP909, {int(found.get('songs', 0))} songs rendered"
-    for name, value in found.items():
+        result = {"case": f"{name}, librosa's less ours", "metric": "share_of_spread", "value": float(f"{value:.1e}")}
+        cases.append(result | {"goal": "<=0.01"})
+    scores = songs(arguments.songs)
+    songs_case = f"POP909, {int(scores.get('songs', 0))} songs rendered"
+    for name, value in scores.items():
         if name != "songs":
-            cases.append({"case": about, "metric": name, "value": round(value, 3)})
+            cases.append({"case": songs_case, "metric": name, "value": round(value, 3)})
     print(json.dumps({"benchmark": "audio", "machine": MACHINE, "cases": cases}))
 
 

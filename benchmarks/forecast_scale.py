@@ -1,12 +1,12 @@
 """A backtest at scale: 50,000 daily series of a year, from feature tables to forecasts, on two cores.
 
-Protocol: made-up plays a day of 50,000 tracks of 5,000 artists over 365 days (sizes over five orders of magnitude, a
-week, a year, trends, releases, days without any play) are written as the feature tables that the batch run would
-write; that is set-up and not counted. Then ``training.models.forecasting.trends.run`` does all of its work, as
-``python -m training run trend_forecaster`` does: histories and features of every origin pulled through Feast, global
-models trained for a validation origin, a test origin and for serving, ensembles chosen, 55,000 nodes reconciled,
-intervals, the test measured, a bundle registered. Then ``forecast`` speaks for every track, artist, genre and the total
-and writes that back. Seconds are wall time, memory is the peak of the process.
+Protocol: synthetic daily plays of 50,000 tracks of 5,000 artists over 365 days (sizes over five orders of magnitude,
+weekly and yearly seasons, trends, releases, days without plays) are written as the feature tables of the batch run;
+this set-up is not counted. Then ``training.models.forecasting.trends.run`` runs completely, as in ``python -m training
+run trend_forecaster``: histories and features of every origin are pulled through Feast, global models are trained for a
+validation origin, a test origin and for serving, ensembles are chosen, 55,000 nodes reconciled, intervals calibrated,
+the test measured and a bundle registered. Then ``forecast`` forecasts every track, artist, genre and the total and
+writes the forecasts back. Seconds are wall time, memory is the peak of the process.
 
     python -m benchmarks.forecast_scale [--series 50000] [--days 365]
 """
@@ -41,32 +41,32 @@ GOAL_SECONDS, GOAL_GIB = 600, 6
 
 def main() -> None:
     """Print progress, then one line of JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--series", type=int, default=50_000)
-    arguments.add_argument("--days", type=int, default=365)
-    arguments.add_argument("--home", type=Path, default=None, help=argparse.SUPPRESS)
-    given = arguments.parse_args()
-    if given.home:  # the measured part, in a process of its own
-        print(json.dumps(measure(Home(given.home), given.series, given.days)))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--series", type=int, default=50_000)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--home", type=Path, default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.home:  # the measured part, in a process of its own
+        print(json.dumps(measure(Home(options.home), options.series, options.days)))
         return
     with tempfile.TemporaryDirectory(prefix="refrain-scale-") as folder:
         home = Home(Path(folder))
         environment = {**os.environ, "REFRAIN_HOME": folder}
         os.environ["REFRAIN_HOME"] = folder
         try:
-            write_tables(home, given.series, given.days)
+            write_tables(home, options.series, options.days)
             call = [sys.executable, "-W", "ignore", "-m", "feature_repo", "apply"]
             subprocess.run(call, env=environment, check=True, stdout=subprocess.DEVNULL)
             call = [sys.executable, "-W", "ignore", "-m", "benchmarks.forecast_scale", "--home", folder]
-            call += ["--series", str(given.series), "--days", str(given.days)]
-            done = subprocess.run(call, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-            print(done.stdout.strip())
+            call += ["--series", str(options.series), "--days", str(options.days)]
+            process = subprocess.run(call, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+            print(process.stdout.strip())
         finally:
             redis_server.stop(home)
 
 
 def plays(series: int, days: int, rng: np.random.Generator) -> np.ndarray:
-    """(series, days) counts; 0 before a release."""
+    """Draw plays: (series, days) counts; 0 before a release."""
     size = 10 ** rng.uniform(-1.5, 3.5, (series, 1))
     time_ = np.arange(days)
     week = 1 + 0.3 * np.sin((time_ + rng.integers(0, 7, (series, 1))) * 2 * np.pi / 7)
@@ -80,7 +80,7 @@ def plays(series: int, days: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_tables(home: Home, series: int, days: int) -> None:
-    """The feature tables, as if built; a row for each day on which a track has had a play before."""
+    """Write the feature tables as the batch run would: a row for each day after a track's first play."""
     home.ensure()
     rng = np.random.default_rng(0)
     counts = plays(series, days, rng)
@@ -97,14 +97,17 @@ def write_tables(home: Home, series: int, days: int) -> None:
         totals = np.pad(values.cumsum(axis=1, dtype=np.int64), ((0, 0), (28, 0)))
         begun = values.cumsum(axis=1) > 0
         for day in range(days):
-            some = np.flatnonzero(begun[:, day])
+            started = np.flatnonzero(begun[:, day])
             moment = START + timedelta(days=day + 1)
-            windows = {width: totals[some, 28 + day] - totals[some, 28 + day - width] for width in (1, 7, 28)}
-            frame = pl.DataFrame({key: ids.gather(some)}).with_columns(
+            windows = {width: totals[started, 28 + day] - totals[started, 28 + day - width] for width in (1, 7, 28)}
+            frame = pl.DataFrame({key: ids.gather(started)}).with_columns(
                 pl.lit(moment).cast(MICROSECONDS_UTC).alias("event_timestamp"),
                 pl.lit(moment).cast(MICROSECONDS_UTC).alias("created_timestamp"),
-                *(pl.Series(f"plays_{width}d", told) for width, told in windows.items()),
-                *(pl.Series(f"listeners_{width}d", np.sqrt(told).astype(int)) for width, told in windows.items()),
+                *(pl.Series(f"plays_{width}d", counts_in_window) for width, counts_in_window in windows.items()),
+                *(
+                    pl.Series(f"listeners_{width}d", np.sqrt(counts_in_window).astype(int))
+                    for width, counts_in_window in windows.items()
+                ),
                 *(pl.lit(0.3).alias(f"skip_rate_{width}d") for width in (1, 7, 28)),
             )
             feature_tables.write_partition(home, views[name], frame, date=str(moment.date()), inputs="made up")
@@ -133,7 +136,7 @@ def write_tables(home: Home, series: int, days: int) -> None:
 
 
 def measure(home: Home, series: int, days: int) -> dict[str, Any]:
-    """Seconds and memory of the run, and how good it is."""
+    """Measure seconds, memory and accuracy of the run."""
     started = time.perf_counter()
 
     def tell(done: float, total: float, note: str = "") -> None:
@@ -145,7 +148,7 @@ def measure(home: Home, series: int, days: int) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     figures = {
-        level: {name: round(one.mase, 3) for name, one in by_name.items() if hasattr(one, "mase")}
+        level: {name: round(metrics.mase, 3) for name, metrics in by_name.items() if hasattr(metrics, "mase")}
         for level, by_name in result.metrics.items()
     }
     case = f"{series:,} series × {days} days"

@@ -1,12 +1,12 @@
-"""Materialize: our engine and store, Feast's Redis store as it comes and tuned, and raw MSET, in one run.
+"""Materialize: our engine and store, Feast's Redis store by default and tuned, and raw MSET, in one run.
 
 A table of keys with ten feature rows each, ten float32 columns, in one Parquet file; the newest row of each key goes
-into one embedded Redis. Rows a second are keys over the whole time of ``store.materialize`` (reading, choosing the
-newest, encoding, writing), imports and registry left out. Every competitor runs in a process of its own on an empty
-database; peak memory is the process's largest resident size, beside it what it had before. What was written is read
-back through Feast's API and compared. Ours may use 256 MB beside what Python and Feast take. "Tuned" is the best that
-Feast's own settings give: latest rows pulled alone, batches of 10,000, no de-duplication. Raw is what the socket takes:
-ready values, MSET of 5,000 each.
+into one embedded Redis. Rows per second are keys over the total time of ``store.materialize`` (reading, choosing the
+newest, encoding, writing), without imports and registry. Every engine runs in a process of its own on an empty
+database; peak memory is the process's largest resident size, reported with its size before. The written values are read
+back through Feast's API and compared. Ours may use 256 MB beyond what Python and Feast use. "Tuned" is the best of
+Feast's own settings: only latest rows are pulled, batches of 10,000, no de-duplication. Raw is the limit of the socket:
+encoded values, MSET of 5,000 each.
 
     python -m benchmarks.materialize [--quick]
 """
@@ -26,16 +26,16 @@ from benchmarks.surroundings import MACHINE
 
 FEATURES, DEPTH = 10, 10
 KEYS = 200_000
-"""That everybody writes."""
+"""Number of keys that every engine writes."""
 GROWTH = (100_000, 400_000, 1_600_000)
-"""Keys that ours writes beside, to see that memory does not grow with them; two rows each."""
+"""Numbers of keys with two rows each that ours also writes, to show that memory does not grow with them."""
 QUICK_KEYS, QUICK_GROWTH = 10_000, (10_000, 40_000)
 ENGINES = ("ours", "feast", "feast_tuned", "raw_mset")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def make_table(keys: int, depth: int, path: Path) -> None:
-    """Rows of equal content for equal arguments."""
+    """Write the feature rows; equal arguments give equal rows."""
     import duckdb
 
     columns = ", ".join(f"((hash(k, d, {place}) % 100000) / 100)::FLOAT AS f{place}" for place in range(FEATURES))
@@ -49,13 +49,13 @@ def make_table(keys: int, depth: int, path: Path) -> None:
 
 
 def open_store(engine: str, folder: Path, table: Path) -> Any:
-    """A Feast repository of one view."""
+    """Create a Feast store with one view."""
     from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
     from feast.data_format import ParquetFormat
     from feast.types import Float32
 
     socket = f"localhost:1,unix_socket_path={folder / 'home' / 'redis' / 'redis.sock'}"
-    more: dict[str, Any] = {
+    store_settings: dict[str, Any] = {
         "ours": {
             "offline_store": {"type": "feature_repo.stores.offline.AsOfOfflineStore", "memory_limit": "256MB"},
             "online_store": {"type": "feature_repo.stores.online.PackedRedisOnlineStore"},
@@ -71,7 +71,7 @@ def open_store(engine: str, folder: Path, table: Path) -> Any:
     home = Path(os.environ["REFRAIN_HOME"])  # registries in the data folder own its Redis together
     registry = home / f"registry-{engine}-{table.stem}.db"
     config = RepoConfig(
-        project="bench", provider="local", registry=str(registry), entity_key_serialization_version=3, **more
+        project="bench", provider="local", registry=str(registry), entity_key_serialization_version=3, **store_settings
     )
     store = FeatureStore(config=config)
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
@@ -88,19 +88,19 @@ def open_store(engine: str, folder: Path, table: Path) -> Any:
 
 
 def sample(store: Any, keys: int) -> list[list[float]]:
-    """What is online of a hundred keys."""
+    """Read the values online of a hundred keys."""
     rows = [{"user_id": f"u{number:07d}"} for number in range(0, keys, max(keys // 100, 1))]
     answer = store.get_online_features([f"view:f{place}" for place in range(FEATURES)], rows).to_dict()
     return [answer[f"f{place}"] for place in range(FEATURES)]
 
 
 def resident(field: str) -> float:
-    """MB of this process: ``VmHWM`` is the most it had, ``VmRSS`` what it has."""
+    """Return memory of this process in MB: ``VmHWM`` is the peak, ``VmRSS`` the current size."""
     return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
 
 
 def child(engine: str, folder: Path, table: Path, keys: int) -> None:
-    """Write once, and print seconds and memory as JSON."""
+    """Materialize once, and print seconds and memory as JSON."""
     from feature_repo.home import Home
     from feature_repo.stores import redis_server
 
@@ -135,18 +135,18 @@ def child(engine: str, folder: Path, table: Path, keys: int) -> None:
 
 
 def measure(engine: str, folder: Path, table: Path, keys: int) -> dict[str, Any]:
-    """One competitor, once."""
-    words = [sys.executable, "-W", "ignore", "-m", "benchmarks.materialize", "--child", engine]
-    done = subprocess.run(
-        [*words, "--folder", str(folder), "--table", str(table), "--keys", str(keys)],
+    """Measure one engine once."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.materialize", "--child", engine]
+    process = subprocess.run(
+        [*command, "--folder", str(folder), "--table", str(table), "--keys", str(keys)],
         env={**os.environ, "REFRAIN_HOME": str(folder / "home"), "FEAST_USAGE": "False"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise SystemExit(f"{engine}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    if process.returncode:
+        raise SystemExit(f"{engine}: {process.stderr[-2000:]}")
+    return json.loads(process.stdout.strip().splitlines()[-1])
 
 
 def main() -> None:
@@ -174,22 +174,22 @@ def main() -> None:
         try:
             make_table(keys, DEPTH, folder / "table.parquet")
             for engine in ENGINES:
-                found = measure(engine, folder, folder / "table.parquet", keys)
+                report = measure(engine, folder, folder / "table.parquet", keys)
                 if engine != "raw_mset":
-                    again = measure(engine, folder, folder / "table.parquet", keys)
-                    found = min(found, again, key=lambda one: one["seconds"])
-                engines[engine] = found
-                shown = {name: value for name, value in found.items() if name != "sample"}
-                print(engine, shown, file=sys.stderr, flush=True)
+                    second_report = measure(engine, folder, folder / "table.parquet", keys)
+                    report = min(report, second_report, key=lambda run: run["seconds"])
+                engines[engine] = report
+                printed = {name: value for name, value in report.items() if name != "sample"}
+                print(engine, printed, file=sys.stderr, flush=True)
             for size in growth:
                 make_table(size, 2, folder / f"table{size}.parquet")
-                found = measure("ours", folder, folder / f"table{size}.parquet", size)
-                found.pop("sample")
-                sizes[str(size)] = found
-                print(size, found, file=sys.stderr, flush=True)
+                report = measure("ours", folder, folder / f"table{size}.parquet", size)
+                report.pop("sample")
+                sizes[str(size)] = report
+                print(size, report, file=sys.stderr, flush=True)
         finally:
             redis_server.stop(home)
-    samples = {engine: found.pop("sample") for engine, found in engines.items() if "sample" in found}
+    samples = {engine: report.pop("sample") for engine, report in engines.items() if "sample" in report}
     case = f"{keys:,} keys × {DEPTH} rows × {FEATURES} float32"
     ours = engines["ours"]
     cases = [
@@ -206,12 +206,12 @@ def main() -> None:
         value = round(engines[engine]["redis_mb"] * 1e6 / keys)
         cases.append({"case": case, "metric": f"{engine}_redis_bytes_per_entity", "value": value})
     cases.append({"case": case, "metric": "same_values_as_feast", "value": samples["ours"] == samples["feast"]})
-    for size, found in sizes.items():
+    for size, report in sizes.items():
         cases.append(
-            {"case": f"{int(size):,} keys × 2 rows", "metric": "rows_per_second", "value": found["rows_per_second"]}
+            {"case": f"{int(size):,} keys × 2 rows", "metric": "rows_per_second", "value": report["rows_per_second"]}
         )
-        grown = found["peak_mb"] - found["before_mb"]
-        cases.append({"case": f"{int(size):,} keys × 2 rows", "metric": "peak_mb_over_start", "value": grown})
+        growth_mb = report["peak_mb"] - report["before_mb"]
+        cases.append({"case": f"{int(size):,} keys × 2 rows", "metric": "peak_mb_over_start", "value": growth_mb})
     figures = {"engines": engines, "sizes": sizes}
     print(json.dumps({"benchmark": "materialize", "machine": MACHINE, "cases": cases, "figures": figures}))
 

@@ -1,14 +1,13 @@
-"""How well off-policy estimates tell what a policy really earned: Open Bandit, men's campaign.
+"""Accuracy of off-policy estimates: Open Bandit, men's campaign.
 
-ZOZOTOWN logged the same slots under two policies: ``random`` (each of 34 items alike) and ``bts`` (Bernoulli Thompson
+ZOZOTOWN logged the same slots under two policies: ``random`` (uniform over 34 items) and ``bts`` (Bernoulli Thompson
 sampling), 10,000 impressions each in the public sample (Saito, Aihara, Matsutani, Narita: Open Bandit Dataset and
-Pipeline, NeurIPS 2021 datasets track). From the log of one policy the click rate of the other is estimated, and held
-beside what the other really earned in its own log, which is an estimate, too: with 46 to 69 clicks its interval is
-wide.
+Pipeline, NeurIPS 2021 datasets track). The click rate of each policy is estimated from the log of the other, and
+compared with the click rate in its own log, which is an estimate, too: with 46 to 69 clicks its interval is wide.
 
-The evaluated policy's chance of an item in a slot is: for ``random`` one in 34; for ``bts``, whose draws depend on no
-feature of the user, the mean of the logged chances of that item and slot in its own log. The reward model of the doubly
-robust estimate is each item's mean click rate, drawn to that of all, from the other folds.
+The probability of an item in a slot under the evaluated policy is one in 34 for ``random``. For ``bts``, whose draws do
+not depend on features of the user, it is the mean logged propensity of that item and slot in its own log. The reward
+model of the doubly robust estimate is each item's mean click rate, shrunk to the overall mean, from the other folds.
 
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.off_policy [--campaign men]
 """
@@ -37,7 +36,7 @@ POLICIES = ("random", "bts")
 
 
 def read(path: Path) -> Impressions:
-    """One log; items and slots are numbered from 0."""
+    """Read one log; items and slots are numbered from 0."""
     rows = pl.read_csv(path, columns=["item_id", "position", "click", "propensity_score"])
     return Impressions(
         rows["item_id"].to_numpy(),
@@ -48,7 +47,7 @@ def read(path: Path) -> Impressions:
 
 
 def policy_of(log: Impressions, name: str, items: int) -> np.ndarray:
-    """(slots, items) chances, rows adding up to 1."""
+    """Return the policy's probabilities (slots, items); rows sum to 1."""
     slots = int(log.position.max()) + 1
     if name == "random":
         return np.full((slots, items), 1 / items)
@@ -60,42 +59,42 @@ def policy_of(log: Impressions, name: str, items: int) -> np.ndarray:
 
 
 def estimates(log: Impressions, policy: np.ndarray) -> dict[str, Estimate]:
-    """All of them, of a policy (slots, items), from another's log."""
-    chance = policy[log.position, log.action]
+    """Estimate the click rate of a policy (slots, items) from another policy's log, by every estimator."""
+    propensity = policy[log.position, log.action]
     rewards = cross_fitted_rewards(log, policy.shape[1])
     expected = (policy[log.position] * rewards).sum(axis=1)
-    shown = rewards[np.arange(len(log.action)), log.action]
+    shown_rewards = rewards[np.arange(len(log.action)), log.action]
     return {
-        "ips": ips(log, chance),
-        "snips": snips(log, chance),
-        "doubly robust": doubly_robust(log, chance, expected, shown),
+        "ips": ips(log, propensity),
+        "snips": snips(log, propensity),
+        "doubly robust": doubly_robust(log, propensity, expected, shown_rewards),
         "reward model alone": on_policy(expected),
         "the logging policy's own": on_policy(log.reward),
     }
 
 
 def main() -> None:
-    """Print the table and the line of JSON."""
+    """Print the table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--campaign", default="men")
     campaign = parser.parse_args().campaign
     logs = {name: read(folder("open-bandit") / name / campaign / f"{campaign}.csv") for name in POLICIES}
     items = 1 + max(int(log.action.max()) for log in logs.values())
     cases: list[dict[str, Any]] = []
-    for logged, wanted in (POLICIES, POLICIES[::-1]):
-        truth = on_policy(logs[wanted].reward)
-        print(f"\n{wanted} from the log of {logged}: really {truth.value:.5f} ± {truth.interval:.5f}")
+    for logged, target in (POLICIES, POLICIES[::-1]):
+        truth = on_policy(logs[target].reward)
+        print(f"\n{target} from the log of {logged}: really {truth.value:.5f} ± {truth.interval:.5f}")
         print(f"{'estimate':28}{'click rate':>11}{'± 95 %':>9}{'off by':>9}{'effective n':>13}  within")
-        for name, found in estimates(logs[logged], policy_of(logs[wanted], wanted, items)).items():
-            away = found.value / truth.value - 1
-            within = abs(found.value - truth.value) <= np.hypot(found.interval, truth.interval)
+        for name, estimate in estimates(logs[logged], policy_of(logs[target], target, items)).items():
+            relative_error = estimate.value / truth.value - 1
+            within = abs(estimate.value - truth.value) <= np.hypot(estimate.interval, truth.interval)
             print(
-                f"{name:28}{found.value:11.5f}{found.interval:9.5f}{away:+9.1%}{found.effective:13,.0f}"
+                f"{name:28}{estimate.value:11.5f}{estimate.interval:9.5f}{relative_error:+9.1%}{estimate.effective:13,.0f}"
                 f"  {'yes' if within else 'NO'}"
             )
-            case = {"case": f"{wanted} from {logged}", "metric": name, "value": round(found.value, 6)}
-            truths = {"really": round(truth.value, 6), "interval": round(found.interval, 6)}
-            cases.append({**case, **truths, "relative_error": round(away, 4), "within": bool(within)})
+            case = {"case": f"{target} from {logged}", "metric": name, "value": round(estimate.value, 6)}
+            truths = {"really": round(truth.value, 6), "interval": round(estimate.interval, 6)}
+            cases.append({**case, **truths, "relative_error": round(relative_error, 4), "within": bool(within)})
     print(json.dumps({"benchmark": "off_policy", "machine": MACHINE, "cases": cases}))
 
 

@@ -1,14 +1,15 @@
 """Point-in-time joins: our offline store, Feast's DuckDB and file stores, raw DuckDB ASOF and raw polars, in one run.
 
-Three views (by user, by track, by user and artist) with eight float features each; as many feature rows a key as the
-case says, spread over a year, in the layout of our feature tables: a file a day, sorted by key. The spine asks for
-random keys at random moments of that year. Every competitor runs in a process of its own, reads the same files and
-brings the same Arrow table into memory; seconds are from the question to that table, imports and Feast's registry
-left out, and peak memory is the process's largest resident size. Each process asks twice (the first time also loads
-what libraries load late), each competitor has several processes, in turns, and the fastest answer counts. All answers
-must be equal, row by row.
+Three views (by user, by track, by user and artist) with eight float features each. The case sets the number of feature
+rows per key; they are spread over a year, in the layout of our feature tables: one file per day, sorted by key. The
+spine has random keys at random moments of that year. Every engine runs in a process of its own, reads the same files
+and returns the same Arrow table; seconds are from the query to that table, without imports and Feast's registry, and
+peak memory is the process's largest resident size. Each process runs the query twice (the first run includes lazy
+imports), each engine has several processes, in turns, and the fastest run counts. All results must be equal, row by
+row.
 
-The raw joins do less: no tie-break, no order of the spine, no ttl, no checks. They are the floor, not an alternative.
+The raw joins do less: no tie-break, no order of the spine, no ttl, no checks. They are a lower bound, not an
+alternative.
 
     python -m benchmarks.offline_join [--quick] [--only CASE]
 """
@@ -33,18 +34,19 @@ FEATURES = 8
 START = datetime(2025, 1, 1, tzinfo=UTC)
 DAYS = 365
 SLOW_ROWS = 100_000
-"""Feast's file store is asked for no larger spine. It gets each view as one file: over 365 it needs minutes."""
+"""Largest spine for Feast's file store. It gets each view as one file: with 365 files it needs minutes."""
 PATIENCE_S = 400
-"""A competitor that takes longer has failed; one that takes a tenth of it is run once."""
+"""Timeout in seconds; an engine that takes more than a tenth of it is run only once."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One size of the problem.
+    """A case of the benchmark.
 
     Attributes:
-        spine: rows.
-        depth: feature rows a key.
+        name: name of the case.
+        spine: rows of the spine.
+        depth: feature rows per key.
         rows: feature rows of all views together.
         ttl: whether the views have a ttl of 1, 2 and 7 days.
     """
@@ -71,7 +73,7 @@ CASES = (
 QUICK = (Case("quick", 20_000, 30, rows=300_000), Case("quick, tight ttl", 20_000, 30, rows=300_000, ttl=True))
 ENGINES = ("ours", "feast_duckdb", "feast_file", "raw_duckdb", "raw_polars")
 LATEST = {"ours_latest": "ours", "feast_duckdb_latest": "feast_duckdb"}
-"""Competitors that read the newest row of every key of every view, as ``materialize`` does."""
+"""Engines that read the newest row of every key of every view, as ``materialize`` does."""
 
 
 def make_data(case: Case, folder: Path) -> None:
@@ -113,7 +115,7 @@ def make_data(case: Case, folder: Path) -> None:
 
 
 def through_feast(engine: str, case: Case, folder: Path) -> Any:
-    """A question to one of Feast's stores, ready to be asked."""
+    """Prepare the query for one of Feast's stores; returns the function that runs it."""
     import warnings
 
     import pyarrow.parquet as pq
@@ -124,13 +126,13 @@ def through_feast(engine: str, case: Case, folder: Path) -> Any:
     warnings.simplefilter("ignore")
     kind = {"ours": "feature_repo.stores.offline.AsOfOfflineStore", "feast_duckdb": "duckdb", "feast_file": "dask"}
     wants_latest, engine = engine in LATEST, LATEST.get(engine, engine)
-    own = Path(tempfile.mkdtemp(dir=folder))
+    store_folder = Path(tempfile.mkdtemp(dir=folder))
     config = RepoConfig(
         project="bench",
         provider="local",
-        registry=str(own / "registry.db"),
+        registry=str(store_folder / "registry.db"),
         offline_store={"type": kind[engine]},
-        online_store={"type": "sqlite", "path": str(own / "online.db")},
+        online_store={"type": "sqlite", "path": str(store_folder / "online.db")},
         entity_key_serialization_version=3,
     )
     store = FeatureStore(config=config)
@@ -161,14 +163,14 @@ def through_feast(engine: str, case: Case, folder: Path) -> Any:
     references = [f"{view}:f{place}" for view in VIEWS for place in range(FEATURES)]
     spine = pq.read_table(folder / "spine.parquet").to_pandas()
 
-    def ask() -> Any:
+    def query() -> Any:
         return store.get_historical_features(entity_df=spine, features=references, full_feature_names=True).to_arrow()
 
-    return ask
+    return query
 
 
 def latest(store: Any, views: list[Any]) -> Any:
-    """The newest rows of all views, below each other; the columns that a view lacks are null."""
+    """Concatenate the newest rows of all views; columns that a view lacks are null."""
     import pyarrow as pa
 
     tables = []
@@ -188,19 +190,19 @@ def latest(store: Any, views: list[Any]) -> Any:
 
 
 def with_duckdb(case: Case, folder: Path) -> Any:
-    """The join as an expert would write it for DuckDB: keys filtered first, then ASOF."""
+    """Prepare the join as an expert would write it for DuckDB: filter by keys first, then ASOF."""
     import duckdb
 
     columns = ", ".join(f"{view}.f{place} AS {view}__f{place}" for view in VIEWS for place in range(FEATURES))
     joins = ""
     for (view, keys), days in zip(VIEWS.items(), TTL_DAYS, strict=True):
-        on = " AND ".join(f"s.{key} = {view}.{key}" for key in keys)
-        listed = ", ".join(keys)
-        names = ", ".join([listed, "event_timestamp", *(f"f{place}" for place in range(FEATURES))])
+        condition = " AND ".join(f"s.{key} = {view}.{key}" for key in keys)
+        key_list = ", ".join(keys)
+        names = ", ".join([key_list, "event_timestamp", *(f"f{place}" for place in range(FEATURES))])
         joins += (
             f" ASOF LEFT JOIN (SELECT {names} FROM read_parquet('{folder / view}/**/*.parquet')"
-            f" SEMI JOIN s USING ({listed})) {view}"
-            f" ON {on} AND s.event_timestamp >= {view}.event_timestamp"
+            f" SEMI JOIN s USING ({key_list})) {view}"
+            f" ON {condition} AND s.event_timestamp >= {view}.event_timestamp"
         )
         if case.ttl:
             columns = columns.replace(
@@ -210,20 +212,20 @@ def with_duckdb(case: Case, folder: Path) -> Any:
             for place in range(FEATURES):
                 columns = columns.replace(f"f{place} AS {view}__f{place}", f"f{place} END AS {view}__f{place}")
 
-    def ask() -> Any:
+    def query() -> Any:
         with duckdb.connect() as duck:
             duck.execute("SET timezone = 'UTC'")
             duck.execute(f"CREATE TABLE s AS FROM '{folder / 'spine.parquet'}'")
             return duck.execute(f"SELECT s.*, {columns} FROM s {joins}").to_arrow_table()
 
-    return ask
+    return query
 
 
 def with_polars(case: Case, folder: Path) -> Any:
-    """The join as an expert would write it for polars: keys filtered first, both sides sorted, then join_asof."""
+    """Prepare the join as an expert would write it for polars: filter by keys, sort both sides, then join_asof."""
     import polars as pl
 
-    def ask() -> Any:
+    def query() -> Any:
         spine = pl.read_parquet(folder / "spine.parquet").sort("event_timestamp")
         for (view, keys), days in zip(VIEWS.items(), TTL_DAYS, strict=True):
             rows = (
@@ -240,21 +242,21 @@ def with_polars(case: Case, folder: Path) -> Any:
             )
         return spine.to_arrow()
 
-    return ask
+    return query
 
 
 def child(engine: str, case: Case, folder: Path, answer: Path | None) -> None:
-    """Ask one competitor twice in this process, once if it is slow, and print seconds and peak memory as JSON."""
+    """Run one engine's query twice in this process, once if it is slow; print seconds and peak memory as JSON."""
     if engine == "raw_duckdb":
-        ask = with_duckdb(case, folder)
+        query = with_duckdb(case, folder)
     elif engine == "raw_polars":
-        ask = with_polars(case, folder)
+        query = with_polars(case, folder)
     else:
-        ask = through_feast(engine, case, folder)
+        query = through_feast(engine, case, folder)
     seconds: list[float] = []
     while len(seconds) < 2 and sum(seconds) < PATIENCE_S / 20:
         started = time.perf_counter()
-        table = ask()
+        table = query()
         seconds.append(time.perf_counter() - started)
         rows = table.num_rows
         if answer:
@@ -265,13 +267,13 @@ def child(engine: str, case: Case, folder: Path, answer: Path | None) -> None:
 
 
 def peak_mb() -> float:
-    """Largest resident size of this process. (``ru_maxrss`` would be that of the parent, where that was larger.)"""
+    """Return the peak memory of this process. (``ru_maxrss`` would include a larger parent.)"""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def write_canonical(table: Any, path: Path) -> None:
-    """In the order of the spine, features alone."""
+    """Write only the features, in the order of the spine."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -288,7 +290,7 @@ def write_canonical(table: Any, path: Path) -> None:
 
 
 def measure(case: Case, work: Path, repeats: int, say: Any) -> dict[str, dict[str, Any]]:
-    """Every competitor on one case, in turns; the answers compared with ours."""
+    """Measure every engine on one case, in turns, and compare the results with ours."""
     import pyarrow.parquet as pq
 
     folder = work / "data"
@@ -303,61 +305,61 @@ def measure(case: Case, work: Path, repeats: int, say: Any) -> dict[str, dict[st
             if turn and results[engine].get("seconds", PATIENCE_S) > PATIENCE_S / 10:
                 continue
             answer = work / f"{engine}.parquet"
-            call = [sys.executable, "-W", "ignore", "-m", "benchmarks.offline_join", "--child", engine]
-            call += ["--case", json.dumps(asdict(case)), "--folder", str(folder)]
-            call += ["--answer", str(answer)] if turn == 0 else []
+            command = [sys.executable, "-W", "ignore", "-m", "benchmarks.offline_join", "--child", engine]
+            command += ["--case", json.dumps(asdict(case)), "--folder", str(folder)]
+            command += ["--answer", str(answer)] if turn == 0 else []
             try:
-                done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+                process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
                 results[engine] = {"failed": f"not done after {PATIENCE_S} s"}
                 continue
-            if done.returncode:
-                results[engine] = {"failed": (done.stderr.strip().splitlines() or ["killed"])[-1][:200]}
+            if process.returncode:
+                results[engine] = {"failed": (process.stderr.strip().splitlines() or ["killed"])[-1][:200]}
                 say(f"{case.name:24} {engine:13} {results[engine]}")
                 continue
-            found = json.loads(done.stdout.strip().splitlines()[-1])
-            before = results.get(engine)
-            if before is None:
-                ours = work / ("ours_latest.parquet" if engine in LATEST else "ours.parquet")
-                same = engine.startswith("ours") or pq.read_table(answer).equals(pq.read_table(ours))
-                results[engine] = {**found, "same_answer": same}
+            report = json.loads(process.stdout.strip().splitlines()[-1])
+            best = results.get(engine)
+            if best is None:
+                our_answer = work / ("ours_latest.parquet" if engine in LATEST else "ours.parquet")
+                is_same = engine.startswith("ours") or pq.read_table(answer).equals(pq.read_table(our_answer))
+                results[engine] = {**report, "same_answer": is_same}
             else:
-                before["seconds"] = min(before["seconds"], found["seconds"])
-                before["peak_mb"] = min(before["peak_mb"], found["peak_mb"])
+                best["seconds"] = min(best["seconds"], report["seconds"])
+                best["peak_mb"] = min(best["peak_mb"], report["peak_mb"])
             say(f"{case.name:24} {engine:13} {results[engine]}")
     return results
 
 
-def ratio(results: dict[str, dict[str, Any]], engine: str, what: str) -> float | None:
-    """That engine's figure over ours."""
-    if what not in results.get(engine, {}):
+def ratio(results: dict[str, dict[str, Any]], engine: str, metric: str) -> float | None:
+    """Return an engine's figure over ours."""
+    if metric not in results.get(engine, {}):
         return None
-    return round(results[engine][what] / results["ours"][what], 2)
+    return round(results[engine][metric] / results["ours"][metric], 2)
 
 
 def goals(case: Case, results: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The issue's goals as far as this case has them; a goal that is missed is printed as missed."""
-    raw = [results[name]["seconds"] for name in ("raw_duckdb", "raw_polars") if "seconds" in results[name]]
-    found: list[tuple[str, float | None, str]] = [("time_over_fastest_raw_join", None, "<=1.3")]
-    if raw:
-        found = [("time_over_fastest_raw_join", round(results["ours"]["seconds"] / min(raw), 2), "<=1.3")]
+    """Return the figures of a case with their goals; a missed goal is reported as missed."""
+    raw_seconds = [results[name]["seconds"] for name in ("raw_duckdb", "raw_polars") if "seconds" in results[name]]
+    figures: list[tuple[str, float | None, str]] = [("time_over_fastest_raw_join", None, "<=1.3")]
+    if raw_seconds:
+        figures = [("time_over_fastest_raw_join", round(results["ours"]["seconds"] / min(raw_seconds), 2), "<=1.3")]
     deep, tight = case.name == "depth 365", case.name == "tight ttl, spine 1M"
     speed = ">=10" if deep else ">=1.5" if tight else ">=1"
-    found.append(("speedup_vs_feast_duckdb", ratio(results, "feast_duckdb", "seconds"), speed))
+    figures.append(("speedup_vs_feast_duckdb", ratio(results, "feast_duckdb", "seconds"), speed))
     memory = ">=4" if deep else ">=1" if tight else ""
-    found.append(("memory_of_feast_duckdb_over_ours", ratio(results, "feast_duckdb", "peak_mb"), memory))
-    found.append(("speedup_vs_feast_file", ratio(results, "feast_file", "seconds"), ""))
+    figures.append(("memory_of_feast_duckdb_over_ours", ratio(results, "feast_duckdb", "peak_mb"), memory))
+    figures.append(("speedup_vs_feast_file", ratio(results, "feast_file", "seconds"), ""))
     if "ours_latest" in results:
-        found.append(("pull_latest_speedup_vs_feast_duckdb", latest_speedup(results), ">=3"))
+        figures.append(("pull_latest_speedup_vs_feast_duckdb", latest_speedup(results), ">=3"))
     return [
         {"case": case.name, "metric": metric, "value": value, "goal": goal, "met": met(value, goal)}
-        for metric, value, goal in found
+        for metric, value, goal in figures
         if value is not None or goal
     ]
 
 
 def latest_speedup(results: dict[str, dict[str, Any]]) -> float | None:
-    """Feast's seconds for the newest rows over ours."""
+    """Return Feast's seconds for the newest rows over ours."""
     if "seconds" not in results["feast_duckdb_latest"]:
         return None
     return round(results["feast_duckdb_latest"]["seconds"] / results["ours_latest"]["seconds"], 2)
@@ -376,8 +378,8 @@ def main() -> None:
     """Run the benchmark and print its line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two small cases, one run each")
-    parser.add_argument("--only", help="the case of this name")
-    parser.add_argument("--repeats", type=int, default=2, help="processes of each competitor [2]")
+    parser.add_argument("--only", help="run only the case of this name")
+    parser.add_argument("--repeats", type=int, default=2, help="processes of each engine [2]")
     parser.add_argument("--child", choices=[*ENGINES, *LATEST], help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

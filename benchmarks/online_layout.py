@@ -1,9 +1,9 @@
-"""Where packed values lie: one Redis string for each view and entity, or one hash an entity with a field a view.
+"""Layout of packed values in Redis: one string per view and entity, or one hash per entity with a field per view.
 
 Five views of ten float32 for 10,000 users, the same packed values in both layouts, one embedded Redis on a Unix socket.
-Read are all views of 1, 100 and 500 users: strings by one MGET, hashes by one pipeline of HMGET. The hash is tried as
-Redis keeps it by default (values above 64 bytes make it a table), and in the compact form that a server gives when
-``hash-max-ziplist-value`` is raised. Memory is what Redis says it uses, less what it used when empty.
+Each lookup reads all views of 1, 100 or 500 users: strings by one MGET, hashes by one pipeline of HMGET. The hash is
+measured in Redis' default encoding (values above 64 bytes make it a hash table), and in the compact encoding with a
+larger ``hash-max-ziplist-value``. Memory is what Redis reports, less what it reports when empty.
 
     python -m benchmarks.online_layout [--quick]
 """
@@ -26,7 +26,7 @@ LOOKUPS = 300
 
 
 def packed_values() -> list[bytes]:
-    """One for each user."""
+    """Encode one packed value for each user."""
     import pyarrow as pa
 
     from feature_repo.packed.encode import encode
@@ -39,22 +39,22 @@ def packed_values() -> list[bytes]:
     return encode(schema, columns, moments, moments)
 
 
-def measured(ask: Callable[[int, int], Any]) -> dict[str, float]:
-    """Milliseconds at the median, by users a lookup."""
-    found = {}
+def measured(look_up: Callable[[int, int], Any]) -> dict[str, float]:
+    """Measure milliseconds at the median, by users per lookup."""
+    median_ms = {}
     for rows in ROWS:
-        taken = []
+        durations_s = []
         for turn in range(LOOKUPS):
             start = turn * 17 % (USERS - rows)
             started = time.perf_counter()
-            ask(start, rows)
-            taken.append(time.perf_counter() - started)
-        found[str(rows)] = round(float(np.median(taken)) * 1e3, 3)
-    return found
+            look_up(start, rows)
+            durations_s.append(time.perf_counter() - started)
+        median_ms[str(rows)] = round(float(np.median(durations_s)) * 1e3, 3)
+    return median_ms
 
 
 def strings(client: Any, values: list[bytes]) -> Callable[[int, int], Any]:
-    """One string for each view and user."""
+    """Write one string for each view and user; returns the lookup function."""
     names = [[f"p:v{view}:{{u{user:06d}}}".encode() for user in range(USERS)] for view in range(VIEWS)]
     for view in range(VIEWS):
         for start in range(0, USERS, 5000):
@@ -63,7 +63,7 @@ def strings(client: Any, values: list[bytes]) -> Callable[[int, int], Any]:
 
 
 def hashes(client: Any, values: list[bytes]) -> Callable[[int, int], Any]:
-    """One hash for each user."""
+    """Write one hash for each user; returns the lookup function."""
     names = [f"p:{{u{user:06d}}}".encode() for user in range(USERS)]
     fields = [f"v{view}".encode() for view in range(VIEWS)]
     pipe = client.pipeline(transaction=False)
@@ -71,13 +71,13 @@ def hashes(client: Any, values: list[bytes]) -> Callable[[int, int], Any]:
         pipe.hset(name, mapping=dict.fromkeys(fields, value))
     pipe.execute()
 
-    def ask(start: int, rows: int) -> Any:
+    def look_up(start: int, rows: int) -> Any:
         pipe = client.pipeline(transaction=False)
         for name in names[start : start + rows]:
             pipe.execute_command("HMGET", name, *fields)
         return pipe.execute()
 
-    return ask
+    return look_up
 
 
 def main() -> None:
@@ -101,10 +101,10 @@ def main() -> None:
             ):
                 client.flushall()
                 client.config_set("hash-max-ziplist-value", compact)
-                empty = client.info("memory")["used_memory"]  # type: ignore[index]
-                ask = layout(client, values)
-                used = client.info("memory")["used_memory"] - empty  # type: ignore[index]
-                figures[name] = {"megabytes": round(used / 1e6, 1), "p50_ms": measured(ask)}
+                empty_bytes = client.info("memory")["used_memory"]  # type: ignore[index]
+                look_up = layout(client, values)
+                used_bytes = client.info("memory")["used_memory"] - empty_bytes  # type: ignore[index]
+                figures[name] = {"megabytes": round(used_bytes / 1e6, 1), "p50_ms": measured(look_up)}
         finally:
             redis_server.stop(home)
     cases = []

@@ -1,20 +1,21 @@
-"""How well runs on Billboard's weekly charts are forecast, 1, 4 and 13 weeks ahead.
+"""Forecasts of runs on Billboard's weekly charts, 1, 4 and 13 weeks ahead.
 
-Protocol: the charts are imported, built into features and pulled point-in-time through ``chart_run_v1``. Rolling
-origins: every week of the last three years of the data is an origin. The models are fitted anew every 26 weeks on
-what was known then (the twelve years before; the last 52 weeks of origins calibrate and are not fitted on). Nothing
-was chosen on these years but what this page says; the models have one setting for both charts and all horizons.
+Protocol: the charts are imported, built into features and pulled point-in-time through ``chart_run_v1``. Every week of
+the last three years of the data is a forecast origin. The models are refitted every 26 weeks on the data known by then
+(the twelve years before; the last 52 weeks of origins only calibrate). Except for what this page states, nothing was
+chosen on these years; the models have one setting for both charts and all horizons.
 
-Two questions, each with its baselines:
+Two targets, each with its baselines:
 
-- *Chart run*, of titles on the chart at the origin: their place, "off" being one worse than the last place. Last value:
-  it stays where it is. Seasonal naive: where it was 52 weeks before the week asked for.
-- *Re-entry*, of titles that were on it within 104 weeks but are not at the origin: the chance that they are on it then
-  (Brier score, average precision). Last value: it stays off. Seasonal naive: on if it was 52 weeks before.
+- *Chart run*, for titles on the chart at the origin: their place; "off" is one worse than the last place. Last value:
+  the current place. Seasonal naive: the place 52 weeks before the target week.
+- *Re-entry*, for titles that were on the chart within 104 weeks but are not at the origin: the probability of being on
+  it in the target week (Brier score, average precision). Last value: off. Seasonal naive: on if it was on 52 weeks
+  before.
 
-Intervals: of the place of titles that are still on the chart (a title that may be off has no interval of places that
-could hold at exactly 80 %), and of the whole distribution with "off" as the worst place, where a probability transform
-that is drawn within the jumps (Czado, Gneiting, Held 2009) must lie inside.
+Coverage of intervals: of the place of titles that are still on the chart (for a title that may be off no interval of
+places covers exactly 80 %), and of the full distribution with "off" as the worst place, by the randomized probability
+integral transform (Czado, Gneiting, Held 2009).
 
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_charts [--data FOLDER] [--years 3]
 """
@@ -48,26 +49,26 @@ from transforms.raw.ingest import ingest
 
 REFIT, HISTORY, YEAR = 26, 12 * 52, 52
 MARGIN = 0.10
-"""The stated margin: at least a tenth better than the better baseline, at every horizon."""
+"""Required improvement over the better baseline at every horizon, as a share."""
 
 
 def main() -> None:
     """Print progress, then one line of JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", type=Path, default=DATA / "billboard-weekly")
-    arguments.add_argument("--years", type=int, default=3)
-    given = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA / "billboard-weekly")
+    parser.add_argument("--years", type=int, default=3)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="refrain-charts-") as folder:
         os.environ["REFRAIN_HOME"] = folder
         home = Home(Path(folder))
         try:
-            print(json.dumps(measure(home, given.data, given.years)))
+            print(json.dumps(measure(home, options.data, options.years)))
         finally:
             redis_server.stop(home)
 
 
 def measure(home: Home, data: Path, years: int) -> dict[str, Any]:
-    """All figures."""
+    """Measure all figures."""
     started = time.perf_counter()
     ingest(home, "billboard", FORMATS["billboard"].read(data))
     build(home)
@@ -76,11 +77,11 @@ def measure(home: Home, data: Path, years: int) -> dict[str, Any]:
     print(f"imported and built in {time.perf_counter() - started:.1f} s", flush=True)
     figures, cases = {}, []
     for name, grid in sorted(grids(home).items()):
-        found = rolling(home, grid, years)
-        figures[name] = {ahead: figures_of(found[ahead], grid.size) for ahead in AHEAD}
-        for ahead, one in figures[name].items():
-            cases += _cases(f"{name}, {ahead} weeks", one)
-            print(f"{name} {ahead:2} weeks: {json.dumps(one)}", flush=True)
+        pairs_by_horizon = rolling(home, grid, years)
+        figures[name] = {ahead: figures_of(pairs_by_horizon[ahead], grid.size) for ahead in AHEAD}
+        for ahead, horizon_figures in figures[name].items():
+            cases += _cases(f"{name}, {ahead} weeks", horizon_figures)
+            print(f"{name} {ahead:2} weeks: {json.dumps(horizon_figures)}", flush=True)
     return {
         "benchmark": "quality_charts",
         "machine": MACHINE,
@@ -91,65 +92,72 @@ def measure(home: Home, data: Path, years: int) -> dict[str, Any]:
 
 
 def rolling(home: Home, grid: ChartGrid, years: int) -> dict[int, list[tuple[pl.DataFrame, Places]]]:
-    """Weeks ahead → rows with a known future, and what was said, one pair a refit."""
+    """Return weeks ahead → pairs of rows with a known outcome and their predictions, one pair per refit."""
     weeks = grid.places.shape[1]
     first = max(weeks - years * YEAR, YEAR)
     oldest = max(first - HISTORY, 0)
-    # every second week is enough to learn from; to measure on and to calibrate with, each counts
+    # every second week is enough for fitting; measuring and calibrating use every week
     origins = [*range(oldest, first - YEAR - max(AHEAD), 2), *range(max(first - YEAR - max(AHEAD), oldest), weeks)]
     pulled = training_set(SERVICE, spine(grid, origins, AHEAD), home=home).data
-    found: dict[int, list[tuple[pl.DataFrame, Places]]] = {ahead: [] for ahead in AHEAD}
+    pairs_by_horizon: dict[int, list[tuple[pl.DataFrame, Places]]] = {ahead: [] for ahead in AHEAD}
     for cut in range(first, weeks, REFIT):
         model = ChartRuns(grid.size).fit(pulled, cut - 1)
         fresh = pulled.filter(pl.col("week").is_between(cut, cut + REFIT - 1))
         for ahead in AHEAD:
             rows = fresh.filter(pl.col(f"rank_{ahead}w").is_not_null())
             if rows.height:
-                found[ahead].append((rows.with_columns(ahead=pl.lit(ahead)), model.predict(rows, ahead)))
+                pairs_by_horizon[ahead].append((rows.with_columns(ahead=pl.lit(ahead)), model.predict(rows, ahead)))
         print(f"{grid.chart} refit {cut - first}/{weeks - first}", flush=True)
-    return found
+    return pairs_by_horizon
 
 
 def figures_of(pairs: list[tuple[pl.DataFrame, Places]], size: int) -> dict[str, Any]:
-    """Of one chart and horizon, over all refits."""
-    parts = [_told(rows, places, size) for rows, places in pairs]
-    told = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    on, truth = told["charting"], told["truth"]
-    errors = {who: float(np.abs(told[who] - told["place"])[on].mean()) for who in ("model", "last_value", "seasonal")}
-    back = {
-        "model": probability_metrics(truth[~on] > 0, told["chance"][~on]),
-        "last_value": probability_metrics(truth[~on] > 0, np.zeros((~on).sum())),
-        "seasonal": probability_metrics(truth[~on] > 0, (told["seasonal"][~on] <= size).astype(float)),
+    """Compute the figures of one chart and horizon over all refits."""
+    parts = [_predictions(rows, places, size) for rows, places in pairs]
+    predictions = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    is_charting, truth = predictions["charting"], predictions["truth"]
+    errors = {
+        model: float(np.abs(predictions[model] - predictions["place"])[is_charting].mean())
+        for model in ("model", "last_value", "seasonal")
     }
-    stay = probability_metrics(truth[on] > 0, told["chance"][on])
-    still = on & (truth > 0)
+    re_entry = {
+        "model": probability_metrics(truth[~is_charting] > 0, predictions["chance"][~is_charting]),
+        "last_value": probability_metrics(truth[~is_charting] > 0, np.zeros((~is_charting).sum())),
+        "seasonal": probability_metrics(
+            truth[~is_charting] > 0, (predictions["seasonal"][~is_charting] <= size).astype(float)
+        ),
+    }
+    stays = probability_metrics(truth[is_charting] > 0, predictions["chance"][is_charting])
+    still_on = is_charting & (truth > 0)
     return {
-        "rows": {"charting": int(on.sum()), "off": int((~on).sum())},
-        "mae": {who: round(value, 2) for who, value in errors.items()},
+        "rows": {"charting": int(is_charting.sum()), "off": int((~is_charting).sum())},
+        "mae": {model: round(value, 2) for model, value in errors.items()},
         "stays": {
-            "brier": round(stay.brier, 4),
-            "roc_auc": round(stay.roc_auc, 3),
-            "calibration": round(stay.calibration_error, 4),
+            "brier": round(stays.brier, 4),
+            "roc_auc": round(stays.roc_auc, 3),
+            "calibration": round(stays.calibration_error, 4),
         },
         "re_entry": {
-            who: {"brier": round(one.brier, 5), "average_precision": round(one.average_precision, 3)}
-            for who, one in back.items()
+            model: {"brier": round(metrics.brier, 5), "average_precision": round(metrics.average_precision, 3)}
+            for model, metrics in re_entry.items()
         }
-        | {"roc_auc": round(back["model"].roc_auc, 3), "base_rate": round(back["model"].base_rate, 4)},
-        "coverage_if_on": {level: round(float(told[f"on_{level}"][still].mean()), 3) for level in (80, 95)},
-        "coverage": {level: round(float(told[f"all_{level}"][on].mean()), 3) for level in (80, 95)},
-        "coverage_off": {level: round(float(told[f"all_{level}"][~on].mean()), 3) for level in (80, 95)},
+        | {"roc_auc": round(re_entry["model"].roc_auc, 3), "base_rate": round(re_entry["model"].base_rate, 4)},
+        "coverage_if_on": {level: round(float(predictions[f"on_{level}"][still_on].mean()), 3) for level in (80, 95)},
+        "coverage": {level: round(float(predictions[f"all_{level}"][is_charting].mean()), 3) for level in (80, 95)},
+        "coverage_off": {
+            level: round(float(predictions[f"all_{level}"][~is_charting].mean()), 3) for level in (80, 95)
+        },
     }
 
 
-def _told(rows: pl.DataFrame, places: Places, size: int) -> dict[str, np.ndarray]:
+def _predictions(rows: pl.DataFrame, places: Places, size: int) -> dict[str, np.ndarray]:
     ahead = int(rows["ahead"][0])
     truth = rows[f"rank_{ahead}w"].to_numpy()
     year_ago = rows[f"track_chart__year_ago_{ahead}w"].to_numpy()
     now = rows["rank"].to_numpy()
     better, not_worse = places.cumulative(truth)
-    drawn = better + (not_worse - better) * np.random.default_rng(0).random(len(truth))
-    told = {
+    randomized = better + (not_worse - better) * np.random.default_rng(0).random(len(truth))
+    predictions = {
         "charting": charting(rows),
         "truth": truth,
         "place": np.where(truth > 0, truth, size + 1),
@@ -160,41 +168,45 @@ def _told(rows: pl.DataFrame, places: Places, size: int) -> dict[str, np.ndarray
     }
     for level in (80, 95):
         low, high = 0.5 - level / 200, 0.5 + level / 200
-        told[f"on_{level}"] = (truth >= places.if_on(low)) & (truth <= places.if_on(high))
-        told[f"all_{level}"] = (drawn >= places.asked(low)) & (drawn <= places.asked(high))
-    return told
+        predictions[f"on_{level}"] = (truth >= places.if_on(low)) & (truth <= places.if_on(high))
+        predictions[f"all_{level}"] = (randomized >= places.asked(low)) & (randomized <= places.asked(high))
+    return predictions
 
 
-def _cases(case: str, one: dict[str, Any]) -> list[dict[str, Any]]:
-    mae, back = one["mae"], one["re_entry"]
-    better = 1 - mae["model"] / min(mae["last_value"], mae["seasonal"])
-    skill = 1 - back["model"]["brier"] / min(back["last_value"]["brier"], back["seasonal"]["brier"])
-    precision = back["model"]["average_precision"] / max(back["seasonal"]["average_precision"], back["base_rate"])
+def _cases(case: str, figures: dict[str, Any]) -> list[dict[str, Any]]:
+    mae, re_entry = figures["mae"], figures["re_entry"]
+    mae_improvement = 1 - mae["model"] / min(mae["last_value"], mae["seasonal"])
+    brier_improvement = 1 - re_entry["model"]["brier"] / min(
+        re_entry["last_value"]["brier"], re_entry["seasonal"]["brier"]
+    )
+    precision_ratio = re_entry["model"]["average_precision"] / max(
+        re_entry["seasonal"]["average_precision"], re_entry["base_rate"]
+    )
     cases = [
         {
             "case": case,
             "metric": "chart_run_mae_below_best_baseline",
-            "value": round(better, 3),
+            "value": round(mae_improvement, 3),
             "goal": f">={MARGIN}",
-            "met": better >= MARGIN,
+            "met": mae_improvement >= MARGIN,
         },
         {
             "case": case,
             "metric": "re_entry_brier_below_best_baseline",
-            "value": round(skill, 3),
+            "value": round(brier_improvement, 3),
             "goal": ">0",
-            "met": skill > 0,
+            "met": brier_improvement > 0,
         },
         {
             "case": case,
             "metric": "re_entry_average_precision_over_best_baseline",
-            "value": round(precision, 1),
+            "value": round(precision_ratio, 1),
             "goal": ">=2",
-            "met": precision >= 2,
+            "met": precision_ratio >= 2,
         },
     ]
     for kind in ("coverage_if_on", "coverage"):
-        for level, share in one[kind].items():
+        for level, share in figures[kind].items():
             met = abs(share - level / 100) <= 0.03
             goal = f"{level / 100:.2f} ± 0.03"
             cases.append({"case": case, "metric": f"{kind}_{level}", "value": share, "goal": goal, "met": met})

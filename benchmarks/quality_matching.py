@@ -1,14 +1,14 @@
-"""One recording under many spellings: how often the matcher is right, and how often it finds what is there.
+"""Matching of recordings under different spellings: precision and recall.
 
-*Charts*: every song of the Hot 100 (title and performer as Billboard prints them) is looked for among the tracks of
-spotify-hit-predictor. A pair whose letters and digits are the same is right by itself; every other pair that the
-matcher proposes was read by a person, and so was the likeliest track of every song up to 1999 for which it proposes
-none (``checked_matches.json``: digest of the pair → same recording or not). A proposal that nobody has read is counted
-as wrong and told. ``--data FOLDER`` with other decades of the tracks asks for more songs.
+*Charts*: every song of the Hot 100 (title and performer as Billboard prints them) is matched with the tracks of
+spotify-hit-predictor. A pair with the same letters and digits counts as correct; every other pair that the matcher
+proposes was checked by a person, and so was the likeliest track of every song up to 1999 without a proposal
+(``checked_matches.json``: digest of the pair → same recording or not). An unchecked proposal counts as wrong and is
+reported. ``--data FOLDER`` with other decades of the tracks matches more songs.
 
-*Spellings*: titles of the same tracks, written in another way (guests moved into the title, remastered, case, accents
-and punctuation, a letter changed, one dropped), must find their track; written as another recording (live, another
-part, a cover by somebody else), they must not.
+*Spellings*: titles of the same tracks in another spelling (guests moved into the title, remastered, case, accents and
+punctuation, a letter changed, one dropped) must match their track; as another recording (live, another part, a cover by
+another performer), they must not.
 """
 
 import argparse
@@ -35,20 +35,20 @@ SEED = 0
 
 def main() -> None:
     """Print progress, then one line of JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", type=Path, default=DATA, help="folder of the public data sets")
-    arguments.add_argument("--show", action="store_true", help="print every pair that is not the same letter by letter")
-    given = arguments.parse_args()
-    files = sorted((given.data / "spotify-hit-predictor").glob("*.csv"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the public data sets")
+    parser.add_argument("--show", action="store_true", help="print every pair that is not the same letter by letter")
+    options = parser.parse_args()
+    files = sorted((options.data / "spotify-hit-predictor").glob("*.csv"))
     tracks = pl.concat([pl.read_csv(file, infer_schema_length=None).select("uri", "track", "artist") for file in files])
     catalogue = Catalogue([Track(*row) for row in tracks.unique("uri", maintain_order=True).iter_rows()])
     songs = (
-        pl.read_parquet(given.data / "billboard-weekly" / "hot100.parquet")
+        pl.read_parquet(options.data / "billboard-weekly" / "hot100.parquet")
         .sort("chart_date", "rank")
         .unique(["title", "performer"], keep="first", maintain_order=True)
     )
     started = time.perf_counter()
-    cases = [*charts(catalogue, songs, given.show), *spellings(catalogue)]
+    cases = [*charts(catalogue, songs, options.show), *spellings(catalogue)]
     print(
         json.dumps(
             {
@@ -62,65 +62,65 @@ def main() -> None:
     )
 
 
-def case(what: str, metric: str, value: float, goal: float | None = None) -> dict[str, Any]:
-    """One line of the result; told at once, too."""
-    told: dict[str, Any] = {"case": what, "metric": metric, "value": round(float(value), 4)}
+def case(name: str, metric: str, value: float, goal: float | None = None) -> dict[str, Any]:
+    """Create one case of the result, and print it."""
+    result: dict[str, Any] = {"case": name, "metric": metric, "value": round(float(value), 4)}
     if goal is not None:
-        told |= {"goal": f">={goal}", "met": bool(value >= goal)}
-    print(json.dumps(told), flush=True)
-    return told
+        result |= {"goal": f">={goal}", "met": bool(value >= goal)}
+    print(json.dumps(result), flush=True)
+    return result
 
 
 def plain(title: str, performer: str) -> str:
-    """Letters and digits."""
+    """Reduce title and performer to letters and digits."""
     return "".join(character for character in f"{title}|{performer}".lower() if character.isalnum() or character == "|")
 
 
 def digest(title: str, performer: str, track: Track) -> str:
-    """Of a pair, so that neither is written down here."""
+    """Hash a pair, so that titles and performers are not stored here."""
     return hashlib.sha256("\x1f".join((title, performer, track.title, track.performer)).encode()).hexdigest()[:16]
 
 
 def charts(catalogue: Catalogue, songs: pl.DataFrame, show: bool) -> list[dict[str, Any]]:
-    """Songs of the Hot 100 among the tracks."""
+    """Match songs of the Hot 100 with the tracks."""
     checked: dict[str, bool] = json.loads(CHECKED.read_text())
     same_letters = {plain(track.title, track.performer) for track in catalogue.tracks}
-    right = proposed = there = unread = other = 0
+    correct = proposed = present = unchecked = different_letters = 0
     started = time.perf_counter()
     for title, performer in songs.select("title", "performer").iter_rows():
-        found = catalogue.best(title, performer)
-        exact = plain(title, performer) in same_letters
-        pair = None if found is None else catalogue.tracks[found[0]]
-        key = "" if pair is None else digest(title, performer, pair)
-        there += exact
-        if found is None or pair is None or found[1] < THRESHOLD:
+        best = catalogue.best(title, performer)
+        has_same_letters = plain(title, performer) in same_letters
+        candidate = None if best is None else catalogue.tracks[best[0]]
+        key = "" if candidate is None else digest(title, performer, candidate)
+        present += has_same_letters
+        if best is None or candidate is None or best[1] < THRESHOLD:
             continue
         proposed += 1
-        if plain(title, performer) == plain(pair.title, pair.performer):
-            right += 1
+        if plain(title, performer) == plain(candidate.title, candidate.performer):
+            correct += 1
             continue
-        other += 1
-        right += checked.get(key, False)
-        unread += key not in checked
+        different_letters += 1
+        correct += checked.get(key, False)
+        unchecked += key not in checked
         if show or key not in checked:
-            known = "read" if key in checked else "unread"
-            print(f"{known} {key} {title} / {performer} || {pair.title} / {pair.performer}")
-    there += sum(checked.values())
+            status = "read" if key in checked else "unread"
+            print(f"{status} {key} {title} / {performer} || {candidate.title} / {candidate.performer}")
+    present += sum(checked.values())
     seconds = time.perf_counter() - started
-    what = f"Hot 100, {songs.height:,} songs among {len(catalogue.tracks):,} tracks"
+    case_name = f"Hot 100, {songs.height:,} songs among {len(catalogue.tracks):,} tracks"
     return [
-        case(what, "precision", right / max(proposed, 1), GOAL_PRECISION),
-        case(what, "recall", right / max(there, 1), GOAL_RECALL),
-        case(what, "proposed", proposed),
-        case(f"{what}, not the same letter by letter", "proposed", other),
-        case(f"{what}, read by nobody", "proposed", unread),
-        case(what, "songs_a_second", songs.height / seconds),
-        case(f"{what}, same letters alone", "recall", sum_of(songs, same_letters) / max(there, 1)),
+        case(case_name, "precision", correct / max(proposed, 1), GOAL_PRECISION),
+        case(case_name, "recall", correct / max(present, 1), GOAL_RECALL),
+        case(case_name, "proposed", proposed),
+        case(f"{case_name}, not the same letter by letter", "proposed", different_letters),
+        case(f"{case_name}, read by nobody", "proposed", unchecked),
+        case(case_name, "songs_a_second", songs.height / seconds),
+        case(f"{case_name}, same letters alone", "recall", same_letter_count(songs, same_letters) / max(present, 1)),
     ]
 
 
-def sum_of(songs: pl.DataFrame, same_letters: set[str]) -> int:
-    """Songs that letters and digits alone would find."""
+def same_letter_count(songs: pl.DataFrame, same_letters: set[str]) -> int:
+    """Count the songs that would match by letters and digits alone."""
     return sum(plain(*row) in same_letters for row in songs.select("title", "performer").iter_rows())
 
 
@@ -133,8 +133,8 @@ def _guest(title: str, performer: str, rng: random.Random) -> tuple[str, str]:
 
 
 def _remastered(title: str, performer: str, rng: random.Random) -> tuple[str, str]:
-    said = rng.choice((" - Remastered 2011", " (2009 Remaster)", " - Single Version", " [Album Version]", " - Mono"))
-    return title + said, performer
+    suffix = rng.choice((" - Remastered 2011", " (2009 Remaster)", " - Single Version", " [Album Version]", " - Mono"))
+    return title + suffix, performer
 
 
 def _case(title: str, performer: str, rng: random.Random) -> tuple[str, str]:
@@ -182,7 +182,7 @@ OTHERS: dict[str, Change] = {"live or acoustic": _live, "another part": _part, "
 
 
 def spellings(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Titles of the catalogue, written in another way."""
+    """Match titles of the catalogue in other spellings."""
     rng = random.Random(SEED)
     usable = [
         track
@@ -191,30 +191,32 @@ def spellings(catalogue: Catalogue) -> list[dict[str, Any]]:
     ]
     chosen = rng.sample(usable, min(SPELLED, len(usable)))
     cases = []
-    right = proposed = 0
+    correct = proposed = 0
     for name, change in SAME.items():
-        found = 0
+        matched = 0
         for track in chosen:
             best = catalogue.best(*change(track.title, track.performer, rng))
             if best is None or best[1] < THRESHOLD:
                 continue
             proposed += 1
-            same = spelled(catalogue.tracks[best[0]].title, catalogue.tracks[best[0]].performer)
-            mine = spelled(track.title, track.performer)
-            found += (same.title, same.key[1]) == (mine.title, mine.key[1])
-        right += found
-        cases.append(case(f"{len(chosen):,} titles: {name}", "recall", found / len(chosen)))
-    wrong = 0
+            found_spelling = spelled(catalogue.tracks[best[0]].title, catalogue.tracks[best[0]].performer)
+            track_spelling = spelled(track.title, track.performer)
+            matched += (found_spelling.title, found_spelling.key[1]) == (track_spelling.title, track_spelling.key[1])
+        correct += matched
+        cases.append(case(f"{len(chosen):,} titles: {name}", "recall", matched / len(chosen)))
+    all_mismatched = 0
     for name, change in OTHERS.items():
-        taken = 0
+        mismatched = 0
         for track in chosen:
             best = catalogue.best(*change(track.title, track.performer, rng))
-            taken += best is not None and best[1] >= THRESHOLD
-        wrong += taken
-        cases.append(case(f"{len(chosen):,} titles: {name}", "taken_for_the_same", taken / len(chosen)))
+            mismatched += best is not None and best[1] >= THRESHOLD
+        all_mismatched += mismatched
+        cases.append(case(f"{len(chosen):,} titles: {name}", "taken_for_the_same", mismatched / len(chosen)))
     return [
-        case("all spellings of the same", "recall", right / (len(SAME) * len(chosen)), GOAL_RECALL),
-        case("all spellings, others among them", "precision", right / max(proposed + wrong, 1), GOAL_PRECISION),
+        case("all spellings of the same", "recall", correct / (len(SAME) * len(chosen)), GOAL_RECALL),
+        case(
+            "all spellings, others among them", "precision", correct / max(proposed + all_mismatched, 1), GOAL_PRECISION
+        ),
         *cases,
     ]
 

@@ -1,16 +1,16 @@
-"""How well anomalies in single metrics are found: the Numenta Anomaly Benchmark, by its own scoring rules.
+"""Anomaly detection in single metrics: the Numenta Anomaly Benchmark (NAB), by its own scoring rules.
 
-Every series is streamed through ``SeriesDetector`` with the settings and the alarm policy that it has by default: one
-configuration for all series, nothing fitted, alarms as they are raised (``training.evaluate.nab`` has the rules).
-Beside it, on the same series in the same run:
+Every series is streamed through ``SeriesDetector`` with its default settings and alarm policy: one configuration for
+all series, nothing fitted, alarms as they are raised (``training.evaluate.nab`` has the rules). Baselines on the same
+series in the same run:
 
 - *windowed Gaussian*, one of the detectors that NAB publishes (39.6 on its whole corpus), with the threshold that is
   best on these series, which is NAB's rule;
-- *timer*, an alarm every 300 values, whatever they are: what the rules give for nothing;
+- *timer*, an alarm every 300 values: the score of a trivial detector;
 - *ours, best threshold*: our scores by NAB's rule, with the silence after an alarm but without the raised threshold.
 
-The default threshold was chosen on the series that lie in the data folder. How much that flatters is shown by *half*:
-the threshold chosen on one half of the series and measured on the other, over twenty random halves.
+The default threshold was chosen on the series in the data folder. *half* shows how much that flatters: the threshold is
+chosen on one half of the series and measured on the other, over twenty random halves.
 
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_nab [--data FOLDER]
 """
@@ -37,14 +37,14 @@ THRESHOLDS = np.arange(3.5, 8.01, 0.25)
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """One series of the corpus.
+class LabelledSeries:
+    """A labelled series of the corpus.
 
     Attributes:
-        name: folder and file.
+        name: folder and file name.
         times: (n,) microseconds.
-        values: (n,).
-        windows: first and last place of each window of anomalies.
+        values: (n,) values.
+        windows: first and last index of each anomaly window.
     """
 
     name: str
@@ -53,75 +53,78 @@ class Labelled:
     windows: list[tuple[int, int]]
 
 
-def load(data: Path) -> list[Labelled]:
-    """Every series in the folder."""
+def load(data: Path) -> list[LabelledSeries]:
+    """Load every series in the folder."""
     labels = json.loads((data / "labels" / "combined_windows.json").read_text())
-    found = []
+    series = []
     for file in sorted(data.glob("data/*/*.csv")):
         frame = pl.read_csv(file, schema_overrides={"value": pl.Float64})
         times = frame["timestamp"].str.to_datetime("%Y-%m-%d %H:%M:%S").dt.timestamp("us").to_numpy()
-        told = pl.DataFrame(labels[f"{file.parent.name}/{file.name}"], schema=["from", "to"], orient="row")
-        edges = told.select(pl.all().cast(pl.String).str.to_datetime("%Y-%m-%d %H:%M:%S%.f").dt.timestamp("us"))
+        label_rows = pl.DataFrame(labels[f"{file.parent.name}/{file.name}"], schema=["from", "to"], orient="row")
+        edges = label_rows.select(pl.all().cast(pl.String).str.to_datetime("%Y-%m-%d %H:%M:%S%.f").dt.timestamp("us"))
         windows = [
             (int(np.flatnonzero(times == a)[0]), int(np.flatnonzero(times == b)[0])) for a, b in edges.iter_rows()
         ]
-        found.append(Labelled(f"{file.parent.name}/{file.name}", times, frame["value"].to_numpy(), windows))
-    return found
+        series.append(LabelledSeries(f"{file.parent.name}/{file.name}", times, frame["value"].to_numpy(), windows))
+    return series
 
 
 def windowed_gaussian(values: np.ndarray, window: int = 6_400, step: int = 100) -> np.ndarray:
-    """Scores of NAB's detector of that name: how far in the middle of a normal distribution of what came before."""
-    place = np.arange(len(values))
-    stop = np.where(place <= window, place, window + (place - window) // step * step)
+    """Score values with NAB's windowed Gaussian: Φ of the distance from the mean of the preceding window."""
+    index = np.arange(len(values))
+    stop = np.where(index <= window, index, window + (index - window) // step * step)
     start = np.maximum(stop - window, 0)
-    middle = values - values.mean()  # sums of squares of large numbers lose what is small
-    sums, squares = (np.concatenate([[0.0], np.cumsum(one)]) for one in (middle, middle**2))
+    centred = values - values.mean()  # sums of squares of large numbers lose precision
+    sums, squares = (np.concatenate([[0.0], np.cumsum(column)]) for column in (centred, centred**2))
     count = np.maximum(stop - start, 1)
     mean = (sums[stop] - sums[start]) / count
     spread = np.sqrt(np.maximum((squares[stop] - squares[start]) / count - mean**2, 0))
-    away = np.abs(middle - mean) / np.where(spread > 1e-9, spread, 1e-6)
-    return np.where(stop > 0, [1 - 0.5 * math.erfc(one / math.sqrt(2)) for one in away], 0.0)
+    deviations = np.abs(centred - mean) / np.where(spread > 1e-9, spread, 1e-6)
+    return np.where(stop > 0, [1 - 0.5 * math.erfc(deviation / math.sqrt(2)) for deviation in deviations], 0.0)
 
 
 def main() -> None:
     """Print progress, then one line of JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", type=Path, default=DATA / "nab")
-    given = arguments.parse_args()
-    print(json.dumps(measure(load(given.data))))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA / "nab")
+    options = parser.parse_args()
+    print(json.dumps(measure(load(options.data))))
 
 
-def measure(corpus: list[Labelled]) -> dict[str, Any]:
-    """All figures."""
+def measure(corpus: list[LabelledSeries]) -> dict[str, Any]:
+    """Measure all figures."""
     started = time.perf_counter()
     detector = SeriesDetector()
-    names = [one.name for one in corpus for _ in one.values]
-    found = detector.replay(
-        names, np.concatenate([one.times for one in corpus]), np.concatenate([one.values for one in corpus])
+    names = [entry.name for entry in corpus for _ in entry.values]
+    result = detector.replay(
+        names, np.concatenate([entry.times for entry in corpus]), np.concatenate([entry.values for entry in corpus])
     )
     seconds = time.perf_counter() - started
-    cuts = np.cumsum([len(one.values) for one in corpus])[:-1]
-    scores, alarms = np.split(np.nan_to_num(found.score), cuts), np.split(found.alarm.astype(float), cuts)
+    cuts = np.cumsum([len(entry.values) for entry in corpus])[:-1]
+    scores, alarms = np.split(np.nan_to_num(result.score), cuts), np.split(result.alarm.astype(float), cuts)
     print(f"{len(names):,} values of {len(corpus)} series in {seconds:.1f} s", flush=True)
     answers = {
         "ours": alarms,
-        "ours_best_threshold": [_quiet(one) for one in scores],
-        "windowed_gaussian": [windowed_gaussian(one.values) for one in corpus],
-        "timer": [(np.arange(len(one.values)) % 300 == 0).astype(float) for one in corpus],
+        "ours_best_threshold": [_suppressed(series_scores) for series_scores in scores],
+        "windowed_gaussian": [windowed_gaussian(entry.values) for entry in corpus],
+        "timer": [(np.arange(len(entry.values)) % 300 == 0).astype(float) for entry in corpus],
     }
     figures: dict[str, dict[str, Any]] = {}
-    for who, told in answers.items():
-        series = [NabSeries(one, entry.windows) for one, entry in zip(told, corpus, strict=True)]
-        fixed = 0.5 if who in ("ours", "timer") else None
-        figures[who] = {
-            profile: _shown(nab_score(series, fixed, of))
-            for profile, of in (
+    for detector_name, detector_scores in answers.items():
+        series = [
+            NabSeries(series_scores, entry.windows)
+            for series_scores, entry in zip(detector_scores, corpus, strict=True)
+        ]
+        threshold = 0.5 if detector_name in ("ours", "timer") else None
+        figures[detector_name] = {
+            profile: _as_figures(nab_score(series, threshold, weights))
+            for profile, weights in (
                 ("standard", STANDARD),
                 ("low_false_positives", LOW_FALSE_POSITIVES),
                 ("low_false_negatives", LOW_FALSE_NEGATIVES),
             )
         }
-        print(f"{who}: {json.dumps(figures[who])}", flush=True)
+        print(f"{detector_name}: {json.dumps(figures[detector_name])}", flush=True)
     figures["half"] = halves(corpus, scores)
     figures["latency"] = latency(corpus, alarms)
     standard = figures["ours"]["standard"]
@@ -166,58 +169,64 @@ def measure(corpus: list[Labelled]) -> dict[str, Any]:
     }
 
 
-def _quiet(scores: np.ndarray) -> np.ndarray:
-    """Scores with silence after each high one, for NAB's rule, which sees single values."""
-    kept = np.zeros_like(scores)
-    for place in np.argsort(-scores, kind="stable"):
-        low, high = max(place - DEFAULT_POLICY.quiet, 0), place + DEFAULT_POLICY.quiet + 1
-        if scores[place] > 0 and not kept[low:high].any():
-            kept[place] = scores[place]
-    return kept
+def _suppressed(scores: np.ndarray) -> np.ndarray:
+    """Zero the scores around each high score, because NAB's rule looks at single values."""
+    peaks = np.zeros_like(scores)
+    for index in np.argsort(-scores, kind="stable"):
+        low, high = max(index - DEFAULT_POLICY.quiet, 0), index + DEFAULT_POLICY.quiet + 1
+        if scores[index] > 0 and not peaks[low:high].any():
+            peaks[index] = scores[index]
+    return peaks
 
 
 def _alarms(policy: AlarmPolicy, scores: np.ndarray) -> np.ndarray:
     return policy.replay(np.zeros(len(scores), np.int64), scores).astype(float)
 
 
-def halves(corpus: list[Labelled], scores: list[np.ndarray]) -> dict[str, float]:
-    """The threshold chosen on one half, the score on the other."""
+def halves(corpus: list[LabelledSeries], scores: list[np.ndarray]) -> dict[str, float]:
+    """Choose the threshold on one half of the series and score the other half."""
     by_threshold = [
-        [_alarms(replace(DEFAULT_POLICY, threshold=float(threshold)), one) for one in scores]
+        [_alarms(replace(DEFAULT_POLICY, threshold=float(threshold)), series_scores) for series_scores in scores]
         for threshold in THRESHOLDS
     ]
     rng = np.random.default_rng(0)
-    found = []
+    scores_of_halves = []
     for _ in range(HALVES):
         order = rng.permutation(len(corpus))
         half = len(corpus) // 2
 
-        def scored(number: int, places: np.ndarray) -> float:
-            return nab_score([NabSeries(by_threshold[number][at], corpus[at].windows) for at in places], 0.5).score
+        def scored(index: int, places: np.ndarray) -> float:
+            return nab_score(
+                [NabSeries(by_threshold[index][place], corpus[place].windows) for place in places], 0.5
+            ).score
 
-        best = int(np.nanargmax([scored(number, order[:half]) for number in range(len(THRESHOLDS))]))
-        found.append(scored(best, order[half:]))
-    return {"mean": round(float(np.mean(found)), 1), "low": round(min(found), 1), "high": round(max(found), 1)}
+        best = int(np.nanargmax([scored(index, order[:half]) for index in range(len(THRESHOLDS))]))
+        scores_of_halves.append(scored(best, order[half:]))
+    return {
+        "mean": round(float(np.mean(scores_of_halves)), 1),
+        "low": round(min(scores_of_halves), 1),
+        "high": round(max(scores_of_halves), 1),
+    }
 
 
-def latency(corpus: list[Labelled], alarms: list[np.ndarray]) -> dict[str, float]:
-    """How much of a window had passed at the first alarm in it, of those found."""
+def latency(corpus: list[LabelledSeries], alarms: list[np.ndarray]) -> dict[str, float]:
+    """Return the share of a window that had passed at its first alarm, for windows with an alarm."""
     passed = [
-        float(np.flatnonzero(told[first : last + 1])[0] / (last - first + 1))
-        for one, told in zip(corpus, alarms, strict=True)
-        for first, last in one.windows
-        if told[first : last + 1].any()
+        float(np.flatnonzero(series_alarms[first : last + 1])[0] / (last - first + 1))
+        for entry, series_alarms in zip(corpus, alarms, strict=True)
+        for first, last in entry.windows
+        if series_alarms[first : last + 1].any()
     ]
     return {"median": round(float(np.median(passed)), 3), "mean": round(float(np.mean(passed)), 3)}
 
 
-def _shown(one: NabScore) -> dict[str, Any]:
+def _as_figures(score: NabScore) -> dict[str, Any]:
     return {
-        "score": round(one.score, 2),
-        "found": one.found,
-        "windows": one.windows,
-        "false_alarms": one.false_alarms,
-        "threshold": round(one.threshold, 6),
+        "score": round(score.score, 2),
+        "found": score.found,
+        "windows": score.windows,
+        "false_alarms": score.false_alarms,
+        "threshold": round(score.threshold, 6),
     }
 
 

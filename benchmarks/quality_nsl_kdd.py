@@ -1,18 +1,18 @@
-"""How well attacks are told from normal connections when no attack was seen before (NSL-KDD).
+"""Detection of attacks that were never seen before (NSL-KDD).
 
-Protocol: the detector (``training.models.anomaly.fit_rows``) sees normal connections alone. Half of those of the train
-part are fitted to, a fifth calibrates, the rest is measured on, beside every attack; so every kind of attack is held
-out whole. Five random divisions of the normal ones; the figure is the area under the ROC curve, over all attacks and by
-kind, and the share of attacks found at the threshold for one false alarm in a hundred.
+Protocol: the detector (``training.models.anomaly.fit_rows``) is fitted only to normal connections of the train part:
+half of them fit, a fifth calibrates, and the rest is measured together with all attacks, so every kind of attack is
+held out completely. Five random divisions of the normal connections; the figures are the area under the ROC curve, over
+all attacks and by kind, and the share of attacks found at the threshold for one false alarm in a hundred.
 
 Published figures on Test+, which is not in the data folder: PCA .965, nearest neighbours .959, isolation forest .951.
 Test+ has normal connections of another day, so expect less there.
 
-*Supervised head*, once some kinds of attack are known: boosted trees learn the attacks of all groups but one and are
-measured on that one, alone and joined to the unsupervised score (Fisher's method).
+*Supervised head*, for when some kinds of attack are known: boosted trees learn the attacks of all groups but one and
+are measured on that one, alone and combined with the unsupervised score (Fisher's method).
 
-A random division of all rows into train and test gives 99.8 % and means nothing: each attack's thousand near copies lie
-on both sides. It is shown as *random_division*, for warning.
+A random division of all rows into train and test gives 99.8 % and means nothing: near copies of each attack are on both
+sides. It is shown as *random_division*, as a warning.
 
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_nsl_kdd [--data FOLDER]
 """
@@ -59,14 +59,14 @@ Rows = dict[str, np.ndarray]
 
 def main() -> None:
     """Print progress, then one line of JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", type=Path, default=DATA / "nsl-kdd-train" / "KDDTrain+_20Percent.txt")
-    given = arguments.parse_args()
-    print(json.dumps(measure(*load(given.data))))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA / "nsl-kdd-train" / "KDDTrain+_20Percent.txt")
+    options = parser.parse_args()
+    print(json.dumps(measure(*load(options.data))))
 
 
 def load(path: Path) -> tuple[Rows, np.ndarray]:
-    """Features and the kind of each connection."""
+    """Read the features and the kind of each connection."""
     frame = pl.read_csv(path, infer_schema_length=None)
     rows = {
         column.name: column.to_numpy().astype(object) if column.dtype == pl.String else column.cast(float).to_numpy()
@@ -75,13 +75,13 @@ def load(path: Path) -> tuple[Rows, np.ndarray]:
     return rows, frame["attack"].to_numpy()
 
 
-def taken(rows: Rows, places: np.ndarray) -> Rows:
-    """Some of the rows."""
+def rows_at(rows: Rows, places: np.ndarray) -> Rows:
+    """Select rows by their places."""
     return {name: values[places] for name, values in rows.items()}
 
 
 def measure(rows: Rows, kinds: np.ndarray) -> dict[str, Any]:
-    """All figures."""
+    """Measure all figures."""
     started = time.perf_counter()
     runs = [one_division(rows, kinds, seed) for seed in SEEDS]
     mean = {name: round(float(np.mean([run[name] for run in runs])), 4) for name in runs[0]}
@@ -89,7 +89,9 @@ def measure(rows: Rows, kinds: np.ndarray) -> dict[str, Any]:
     print(json.dumps(mean), flush=True)
     heads = [supervised(rows, kinds, seed) for seed in SEEDS]
     head = {
-        group: {name: round(float(np.mean([one[group][name] for one in heads])), 4) for name in heads[0][group]}
+        group: {
+            name: round(float(np.mean([run_areas[group][name] for run_areas in heads])), 4) for name in heads[0][group]
+        }
         for group in GROUPS
     }
     print(json.dumps(head), flush=True)
@@ -116,8 +118,8 @@ def measure(rows: Rows, kinds: np.ndarray) -> dict[str, Any]:
             {"case": "nearest neighbours (scikit-learn)", "metric": "roc_auc", "value": mean["neighbours"]},
             *(
                 {"case": f"{group} unseen, {name}", "metric": "roc_auc", "value": value}
-                for group, told in head.items()
-                for name, value in told.items()
+                for group, areas in head.items()
+                for name, value in areas.items()
             ),
             {"case": "random division, which means nothing", "metric": "roc_auc", "value": warning},
         ],
@@ -125,74 +127,74 @@ def measure(rows: Rows, kinds: np.ndarray) -> dict[str, Any]:
 
 
 def division(kinds: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normal connections to fit, to calibrate on and to measure on."""
+    """Divide the normal connections into rows to fit, to calibrate and to measure on."""
     normal = np.random.default_rng(seed).permutation(np.flatnonzero(kinds == "normal"))
     fit, calibrate = int(0.5 * len(normal)), int(0.7 * len(normal))
     return normal[:fit], normal[fit:calibrate], normal[calibrate:]
 
 
 def one_division(rows: Rows, kinds: np.ndarray, seed: int) -> dict[str, float]:
-    """Figures of the unsupervised detector, and of what scikit-learn has, on the same matrix."""
-    fit, held, measured = division(kinds, seed)
-    detector = fit_rows(taken(rows, fit), taken(rows, held), seed=seed)
+    """Measure the unsupervised detector, and detectors of scikit-learn on the same matrix."""
+    fit, calibration, normal = division(kinds, seed)
+    detector = fit_rows(rows_at(rows, fit), rows_at(rows, calibration), seed=seed)
     attacks = np.flatnonzero(kinds != "normal")
-    both_kinds = np.concatenate([measured, attacks])
-    label = np.arange(len(both_kinds)) >= len(measured)
-    found = detector.score(taken(rows, both_kinds))
+    tested = np.concatenate([normal, attacks])
+    label = np.arange(len(tested)) >= len(normal)
+    scores = detector.score(rows_at(rows, tested))
     matrix = {
-        "fit": detector.columns.encode(taken(rows, fit)),
-        "test": detector.columns.encode(taken(rows, both_kinds)),
+        "fit": detector.columns.encode(rows_at(rows, fit)),
+        "test": detector.columns.encode(rows_at(rows, tested)),
     }
     forest = IsolationForest(n_estimators=100, random_state=seed, n_jobs=1).fit(matrix["fit"])
-    near = NearestNeighbors(n_neighbors=5, n_jobs=1).fit(matrix["fit"])
+    neighbours = NearestNeighbors(n_neighbors=5, n_jobs=1).fit(matrix["fit"])
     by_kind = {}
     for kind in np.unique(kinds[attacks]):
-        some = ~label | (kinds[both_kinds] == kind)
-        by_kind[f"auc_{kind}"] = float(roc_auc_score(label[some], found.score[some]))
+        mask = ~label | (kinds[tested] == kind)
+        by_kind[f"auc_{kind}"] = float(roc_auc_score(label[mask], scores.score[mask]))
     return {
-        "auc": float(roc_auc_score(label, found.score)),
+        "auc": float(roc_auc_score(label, scores.score)),
         "macro": float(np.mean(list(by_kind.values()))),
-        "found_at_1_percent": float((found.p_value[label] < 0.01).mean()),
-        "false_at_1_percent": float((found.p_value[~label] < 0.01).mean()),
+        "found_at_1_percent": float((scores.p_value[label] < 0.01).mean()),
+        "false_at_1_percent": float((scores.p_value[~label] < 0.01).mean()),
         "isolation_forest": float(roc_auc_score(label, -forest.score_samples(matrix["test"]))),
-        "neighbours": float(roc_auc_score(label, near.kneighbors(matrix["test"])[0].mean(axis=1))),
+        "neighbours": float(roc_auc_score(label, neighbours.kneighbors(matrix["test"])[0].mean(axis=1))),
         **by_kind,
     }
 
 
 def supervised(rows: Rows, kinds: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
-    """Group that was held out → area of the head, of the unsupervised detector, and of both joined."""
-    fit, held, measured = division(kinds, seed)
-    detector = fit_rows(taken(rows, fit), taken(rows, held), seed=seed)
+    """Return held-out group → ROC AUC of the head, of the unsupervised detector, and of both combined."""
+    fit, calibration, normal = division(kinds, seed)
+    detector = fit_rows(rows_at(rows, fit), rows_at(rows, calibration), seed=seed)
     figures = {}
     for group, members in GROUPS.items():
-        known = np.flatnonzero((kinds != "normal") & ~np.isin(kinds, members))
-        unseen = np.flatnonzero(np.isin(kinds, members))
-        chosen = np.concatenate([fit, known])
-        head = fit_head(detector.columns.encode(taken(rows, chosen)), np.arange(len(chosen)) >= len(fit), seed)
-        scale = calibrated(head, detector.columns.encode(taken(rows, held)))
-        test = np.concatenate([measured, unseen])
-        label = np.arange(len(test)) >= len(measured)
-        learned = scale.p_value(
-            OnnxBooster(head).predict(detector.columns.encode(taken(rows, test)).astype(np.float32))
+        known_attacks = np.flatnonzero((kinds != "normal") & ~np.isin(kinds, members))
+        unseen_attacks = np.flatnonzero(np.isin(kinds, members))
+        train = np.concatenate([fit, known_attacks])
+        head = fit_head(detector.columns.encode(rows_at(rows, train)), np.arange(len(train)) >= len(fit), seed)
+        scale = calibrated(head, detector.columns.encode(rows_at(rows, calibration)))
+        test = np.concatenate([normal, unseen_attacks])
+        label = np.arange(len(test)) >= len(normal)
+        head_p_value = scale.p_value(
+            OnnxBooster(head).predict(detector.columns.encode(rows_at(rows, test)).astype(np.float32))
         )
-        alone = detector.score(taken(rows, test)).p_value
+        detector_p_value = detector.score(rows_at(rows, test)).p_value
         figures[group] = {
-            "head": float(roc_auc_score(label, -learned)),
-            "unsupervised": float(roc_auc_score(label, -alone)),
-            "both": float(roc_auc_score(label, -both(alone, learned))),
+            "head": float(roc_auc_score(label, -head_p_value)),
+            "unsupervised": float(roc_auc_score(label, -detector_p_value)),
+            "both": float(roc_auc_score(label, -both(detector_p_value, head_p_value))),
         }
     return figures
 
 
 def random_division(rows: Rows, kinds: np.ndarray) -> float:
-    """What a random division of all rows pretends."""
+    """Return the misleading ROC AUC of a random division of all rows."""
     order = np.random.default_rng(0).permutation(len(kinds))
     half = len(order) // 2
     normal = order[:half][kinds[order[:half]] == "normal"]
-    detector = fit_rows(taken(rows, normal[:4_000]), taken(rows, normal[4_000:]))
-    head = fit_head(detector.columns.encode(taken(rows, order[:half])), kinds[order[:half]] != "normal")
-    test = detector.columns.encode(taken(rows, order[half:])).astype(np.float32)
+    detector = fit_rows(rows_at(rows, normal[:4_000]), rows_at(rows, normal[4_000:]))
+    head = fit_head(detector.columns.encode(rows_at(rows, order[:half])), kinds[order[:half]] != "normal")
+    test = detector.columns.encode(rows_at(rows, order[half:])).astype(np.float32)
     return float(roc_auc_score(kinds[order[half:]] != "normal", OnnxBooster(head).predict(test)))
 
 

@@ -1,8 +1,8 @@
-"""How good the recommenders are on public data: four protocols, each stated in a module of ``benchmarks/protocols``.
+"""Quality of recommenders on public data, by the four protocols in ``benchmarks/protocols``.
 
-Full rankings alone, no sampled negatives. Settings are chosen on validation; test is measured once. Means over users,
-with 95 % intervals of NDCG@10; coverage is the share of the catalogue in anybody's first ten. Where a protocol has
-several seeds, its means over them are told last.
+Only full rankings, no sampled negatives. Settings are chosen on validation; test is measured once. Figures are means
+over users, with 95 % intervals of NDCG@10; coverage is the share of the catalogue in any user's top ten. If a protocol
+has several seeds, the means over them come last.
 
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_recommendation [--only cold_artists]
 """
@@ -22,9 +22,9 @@ PROTOCOLS = ("hetrec", "movielens_time", "movielens_last_out", "cold_artists")
 
 
 def main() -> None:
-    """Print the tables and the line of JSON."""
+    """Print the tables and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PROTOCOLS, action="append", help="this protocol; may be given again")
+    parser.add_argument("--only", choices=PROTOCOLS, action="append", help="run only this protocol; may be repeated")
     cases: list[dict[str, Any]] = []
     for name in parser.parse_args().only or PROTOCOLS:
         protocol = import_module(f"benchmarks.protocols.{name}")
@@ -45,19 +45,19 @@ def main() -> None:
 
 
 def means(rows: list[Row]) -> Iterator[Row]:
-    """Of each model over its seeds."""
+    """Average the rows of each model over its seeds."""
     if rows[0].seed is None:
         return
     for model in dict.fromkeys(row.model for row in rows):
-        mine = [row for row in rows if row.model == model]
-        fields = mine[0].values()
-        mean = {name: float(np.mean([row.values()[name] for row in mine])) for name in fields}
-        metrics = type(mine[0].metrics)(**{**mean, "users": mine[0].metrics.users})
-        yield Row(model, f"mean of {len(mine)} seeds", metrics)
+        model_rows = [row for row in rows if row.model == model]
+        fields = model_rows[0].values()
+        mean = {name: float(np.mean([row.values()[name] for row in model_rows])) for name in fields}
+        metrics = type(model_rows[0].metrics)(**{**mean, "users": model_rows[0].metrics.users})
+        yield Row(model, f"mean of {len(model_rows)} seeds", metrics)
 
 
 def show(row: Row) -> None:
-    """One line."""
+    """Print one row of the table."""
     numbers = row.metrics
     seed = "" if row.seed is None else str(row.seed)
     print(
@@ -68,14 +68,14 @@ def show(row: Row) -> None:
 
 
 def cases_of(name: str, goal: dict[str, float], rows: list[Row]) -> Iterator[dict[str, Any]]:
-    """As JSON: what counts is the first model, over all seeds."""
-    told = [row for row in rows if row.seed is None]
-    aimed = next((row.model for row in told if row.model == "blend"), told[0].model)
-    for row in told:
+    """Convert rows to cases; the goal applies to the blend, or else to the first model."""
+    reported_rows = [row for row in rows if row.seed is None]
+    goal_model = next((row.model for row in reported_rows if row.model == "blend"), reported_rows[0].model)
+    for row in reported_rows:
         for metric, value in row.values().items():
-            least = {"goal": f">= {goal[metric]}"} if row.model == aimed and metric in goal else {}
+            goal_of_metric = {"goal": f">= {goal[metric]}"} if row.model == goal_model and metric in goal else {}
             case = {"case": name, "model": row.model, "setting": row.setting, "metric": metric}
-            yield {**case, "value": round(value, 4), **least}
+            yield {**case, "value": round(value, 4), **goal_of_metric}
 
 
 if __name__ == "__main__":

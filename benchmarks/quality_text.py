@@ -1,20 +1,20 @@
-"""How well texts are read: sentiment, emotion, vectors, tags, sequences; on real data.
+"""Quality of text models on real data: sentiment, emotion, vectors, tags, sequences.
 
-*Sentiment*: SST-2, sentences that no phrase learned from is part of, in five folds (all that the corpus labels whole;
-one figure over all folds). Beside it, on the same folds, VADER and TF-IDF of words and pairs with logistic
-regression. ``--sst2-test FILE`` fits once to everything in the folder and asks for FILE (``sentence<TAB>label``).
-``--encoder FOLDER`` fine-tunes an encoder (extra deep) on the first fold's texts and asks for that fold: hours.
+*Sentiment*: SST-2 in five folds of whole sentences; no phrase of a test sentence is in its training part (one figure
+over all folds). Baselines on the same folds are VADER, and TF-IDF of words and pairs with logistic regression.
+``--sst2-test FILE`` fits once to everything in the folder and tests on FILE (``sentence<TAB>label``).
+``--encoder FOLDER`` fine-tunes an encoder (extra deep) without the first fold and tests on that fold; it takes hours.
 
-*Emotion*: 150 random sentences of SST-2 that one reader labelled (``checked_emotions.json``: digest → emotion; judging
-quality alone is neutral), by the words that name emotions, which is the model as
-long as nothing is labelled.
+*Emotion*: 150 random sentences of SST-2 that one reader labelled (``checked_emotions.json``: digest → emotion; a
+sentence that only judges quality is neutral), classified by words that name emotions, which is the model as long as
+there are no labels.
 
-*Vectors and tags*: Last.fm (HetRec 2011). Vectors: tags of an artist by half of the listeners are to find those by the
-other half. Tags: which that an artist had not got it gets later; the embedder has read nothing later than the moment
+*Vectors and tags*: Last.fm (HetRec 2011). Vectors: tags of an artist by half of the listeners must retrieve those by
+the other half. Tags: predicts the tags that an artist gets later; the embedder has read nothing later than the moment
 at which the tagger learns.
 
 *Sequences*: perplexity of MovieLens 100k by listener and day, of titles (spotify-hit-predictor, decade by decade), of
-Last.fm's tag lines; BLEU of tag lines written from their first tag. Cut by time.
+Last.fm's tag lines; BLEU of tag lines generated from their first tag. Split by time.
 """
 
 import argparse
@@ -43,20 +43,20 @@ CHECKED = Path(__file__).with_name("checked_emotions.json")
 
 def main() -> None:
     """Print progress, then one line of JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", type=Path, default=DATA, help="folder of the public data sets")
-    arguments.add_argument("--sst2-test", type=Path, help="sentences to ask for once; nothing else is measured")
-    arguments.add_argument("--encoder", help="folder of an encoder to fine-tune; nothing else is measured")
-    arguments.add_argument("--epochs", type=float, default=2.0, help="of the encoder")
-    given = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the public data sets")
+    parser.add_argument("--sst2-test", type=Path, help="sentences to test on once; nothing else is measured")
+    parser.add_argument("--encoder", help="folder of an encoder to fine-tune; nothing else is measured")
+    parser.add_argument("--epochs", type=float, default=2.0, help="epochs of the encoder")
+    options = parser.parse_args()
     started = time.perf_counter()
-    texts = sst2(*sorted((given.data / "sst2").glob("*.tsv")))
-    if given.sst2_test:
-        cases = asked_once(texts, sst2(given.sst2_test))
-    elif given.encoder:
-        cases = encoder(texts, given.encoder, given.epochs)
+    texts = sst2(*sorted((options.data / "sst2").glob("*.tsv")))
+    if options.sst2_test:
+        cases = test_once(texts, sst2(options.sst2_test))
+    elif options.encoder:
+        cases = encoder(texts, options.encoder, options.epochs)
     else:
-        cases = [*sentiment(texts), *emotion(texts), *lastfm(given.data), *sequences(given.data)]
+        cases = [*sentiment(texts), *emotion(texts), *lastfm(options.data), *sequences(options.data)]
     print(
         json.dumps(
             {
@@ -70,66 +70,77 @@ def main() -> None:
     )
 
 
-def case(what: str, metric: str, value: float, goal: float | None = None, least: bool = True) -> dict[str, Any]:
-    """One line of the result; told at once, too."""
-    told: dict[str, Any] = {"case": what, "metric": metric, "value": round(float(value), 4)}
+def case(
+    name: str, metric: str, value: float, goal: float | None = None, higher_is_better: bool = True
+) -> dict[str, Any]:
+    """Create one case of the result, and print it."""
+    result: dict[str, Any] = {"case": name, "metric": metric, "value": round(float(value), 4)}
     if goal is not None:
-        told |= {"goal": f"{'>=' if least else '<='}{goal}", "met": bool(value >= goal if least else value <= goal)}
-    print(json.dumps(told), flush=True)
-    return told
+        result |= {
+            "goal": f"{'>=' if higher_is_better else '<='}{goal}",
+            "met": bool(value >= goal if higher_is_better else value <= goal),
+        }
+    print(json.dumps(result), flush=True)
+    return result
 
 
 def sst2(*paths: Path) -> LabelledTexts:
-    """Distinct texts of some files."""
+    """Read the distinct texts of some files."""
     rows: dict[tuple[str, str], None] = {}
     for path in paths:
         for line in path.read_text().splitlines():
-            sentence, _, told = line.rpartition("\t")
-            if told in LABELS:
-                rows[untokenized(sentence), LABELS[told]] = None
-    return LabelledTexts.of([text for text, _ in rows], [told for _, told in rows])
+            sentence, _, label = line.rpartition("\t")
+            if label in LABELS:
+                rows[untokenized(sentence), LABELS[label]] = None
+    return LabelledTexts.of([text for text, _ in rows], [label for _, label in rows])
 
 
-def folds_of(belong: list[np.ndarray]) -> np.ndarray:
-    """(n,) fold of each whole text, -1 for parts of others."""
-    whole = whole_texts(belong)
-    fold = np.full(len(belong), -1)
-    fold[np.random.default_rng(0).permutation(whole)] = np.arange(len(whole)) % FOLDS
+def folds_of(text_owners: list[np.ndarray]) -> np.ndarray:
+    """Assign whole texts to folds: (n,) fold, -1 for phrases that are part of other texts."""
+    whole_rows = whole_texts(text_owners)
+    fold = np.full(len(text_owners), -1)
+    fold[np.random.default_rng(0).permutation(whole_rows)] = np.arange(len(whole_rows)) % FOLDS
     return fold
 
 
 def sentiment(texts: LabelledTexts) -> list[dict[str, Any]]:
-    """Five folds of whole sentences."""
+    """Measure sentiment over five folds of whole sentences."""
     from training.models.text.sentiment_model import fit_sentiment, vader
 
-    belong = owners(texts.tokens)
-    fold = folds_of(belong)
-    asked = np.flatnonzero(fold >= 0)
-    ours, plain = np.zeros((len(texts), 2)), np.zeros((len(texts), 2))
+    text_owners = owners(texts.tokens)
+    fold = folds_of(text_owners)
+    tested = np.flatnonzero(fold >= 0)
+    scores, baseline_scores = np.zeros((len(texts), 2)), np.zeros((len(texts), 2))
     size = 0.0
     for number in range(FOLDS):
         test = texts.take(np.flatnonzero(fold == number))
-        train = texts.take(np.array([row for row, mine in enumerate(belong) if not np.any(fold[mine] == number)]))
+        train = texts.take(
+            np.array([row for row, row_owners in enumerate(text_owners) if not np.any(fold[row_owners] == number)])
+        )
         model = fit_sentiment(list(train.tokens), train.labels)
         size = max(size, len(model.to_bytes()) / 1e6)
-        ours[fold == number] = model.predict(test.tokens)
-        plain[fold == number] = tfidf(train, test)
-        print(json.dumps({"fold": number, "accuracy": float((ours[fold == number].argmax(1) == test.labels).mean())}))
-    truth = texts.labels[asked]
-    found = class_metrics(truth, ours[asked])
-    baseline = class_metrics(truth, vader([texts.texts[row] for row in asked]))
-    what = f"SST-2, {len(asked):,} whole sentences, {FOLDS} folds"
+        scores[fold == number] = model.predict(test.tokens)
+        baseline_scores[fold == number] = tfidf(train, test)
+        print(json.dumps({"fold": number, "accuracy": float((scores[fold == number].argmax(1) == test.labels).mean())}))
+    truth = texts.labels[tested]
+    metrics = class_metrics(truth, scores[tested])
+    vader_metrics = class_metrics(truth, vader([texts.texts[row] for row in tested]))
+    case_name = f"SST-2, {len(tested):,} whole sentences, {FOLDS} folds"
     return [
-        case(what, "accuracy", found.accuracy, GOAL_ACCURACY),
-        case(what, "calibration_error", found.calibration_error, GOAL_CALIBRATION, least=False),
-        case(f"{what}, TF-IDF and logistic regression", "accuracy", class_metrics(truth, plain[asked]).accuracy),
-        case(f"{what}, VADER", "accuracy", baseline.accuracy),
-        case("sentiment model on disk", "megabytes", size, 60, least=False),
+        case(case_name, "accuracy", metrics.accuracy, GOAL_ACCURACY),
+        case(case_name, "calibration_error", metrics.calibration_error, GOAL_CALIBRATION, higher_is_better=False),
+        case(
+            f"{case_name}, TF-IDF and logistic regression",
+            "accuracy",
+            class_metrics(truth, baseline_scores[tested]).accuracy,
+        ),
+        case(f"{case_name}, VADER", "accuracy", vader_metrics.accuracy),
+        case("sentiment model on disk", "megabytes", size, 60, higher_is_better=False),
     ]
 
 
 def tfidf(train: LabelledTexts, test: LabelledTexts) -> np.ndarray:
-    """What a person would do in five lines of scikit-learn."""
+    """Predict with a simple scikit-learn baseline: TF-IDF and logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -139,81 +150,85 @@ def tfidf(train: LabelledTexts, test: LabelledTexts) -> np.ndarray:
     return model.predict_proba(vectorizer.transform([" ".join(tokens) for tokens in test.tokens]))
 
 
-def asked_once(texts: LabelledTexts, test: LabelledTexts) -> list[dict[str, Any]]:
-    """Fitted to everything, asked for sentences that were held back; the same words are not learned from."""
+def test_once(texts: LabelledTexts, test: LabelledTexts) -> list[dict[str, Any]]:
+    """Fit to everything except the held-out sentences, and test on these once."""
     from training.models.text.sentiment_model import fit_sentiment, vader
 
-    asked = {" ".join(tokens) for tokens in test.tokens}
-    train = texts.take(np.array([row for row, tokens in enumerate(texts.tokens) if " ".join(tokens) not in asked]))
-    found = class_metrics(test.labels, fit_sentiment(list(train.tokens), train.labels).predict(test.tokens))
-    plain = tfidf(train, test)
-    what = f"SST-2, {len(test):,} sentences held back, learned from {len(train):,}"
+    test_sentences = {" ".join(tokens) for tokens in test.tokens}
+    train = texts.take(
+        np.array([row for row, tokens in enumerate(texts.tokens) if " ".join(tokens) not in test_sentences])
+    )
+    metrics = class_metrics(test.labels, fit_sentiment(list(train.tokens), train.labels).predict(test.tokens))
+    baseline_scores = tfidf(train, test)
+    case_name = f"SST-2, {len(test):,} sentences held back, learned from {len(train):,}"
     return [
-        case(what, "accuracy", found.accuracy, GOAL_ACCURACY),
-        case(what, "calibration_error", found.calibration_error, GOAL_CALIBRATION, least=False),
+        case(case_name, "accuracy", metrics.accuracy, GOAL_ACCURACY),
+        case(case_name, "calibration_error", metrics.calibration_error, GOAL_CALIBRATION, higher_is_better=False),
         case(
-            f"{what}, TF-IDF and logistic regression",
+            f"{case_name}, TF-IDF and logistic regression",
             "accuracy",
-            class_metrics(test.labels, plain).accuracy,
+            class_metrics(test.labels, baseline_scores).accuracy,
         ),
-        case(f"{what}, VADER", "accuracy", class_metrics(test.labels, vader(test.texts)).accuracy),
+        case(f"{case_name}, VADER", "accuracy", class_metrics(test.labels, vader(test.texts)).accuracy),
     ]
 
 
 def encoder(texts: LabelledTexts, path: str, epochs: float) -> list[dict[str, Any]]:
-    """An encoder on the first fold."""
+    """Measure a fine-tuned encoder on the first fold."""
     from training.models.text.encoder import EncoderRecipe, fit
     from transforms.pure.text.encoder import predictor
 
-    belong = owners(texts.tokens)
-    fold = folds_of(belong)
+    text_owners = owners(texts.tokens)
+    fold = folds_of(text_owners)
     test, validation = texts.take(np.flatnonzero(fold == 0)[::2]), texts.take(np.flatnonzero(fold == 0)[1::2])
-    train = texts.take(np.array([row for row, mine in enumerate(belong) if not np.any(fold[mine] == 0)]))
+    train = texts.take(
+        np.array([row for row, row_owners in enumerate(text_owners) if not np.any(fold[row_owners] == 0)])
+    )
     started = time.perf_counter()
-    told = fit(
+    fitted = fit(
         train.texts,
         train.labels,
         texts.classes,
         EncoderRecipe(path, epochs),
         validation=(validation.texts, validation.labels),
     )
-    files = {"model.onnx": told.onnx, "tokenizer.json": told.tokenizer.encode()}
-    extra = {"classes": texts.classes, "temperature": told.temperature}
-    served = predictor({"name": "sentiment_model", "version": 0, "extra": extra}, files.__getitem__)
+    files = {"model.onnx": fitted.onnx, "tokenizer.json": fitted.tokenizer.encode()}
+    extra = {"classes": texts.classes, "temperature": fitted.temperature}
+    predict = predictor({"name": "sentiment_model", "version": 0, "extra": extra}, files.__getitem__)
     minutes = (time.perf_counter() - started) / 60
     started = time.perf_counter()
-    found = class_metrics(test.labels, served(test.texts, test.tokens))
+    metrics = class_metrics(test.labels, predict(test.texts, test.tokens))
     rate = len(test) / (time.perf_counter() - started)
-    what = f"SST-2, {len(test):,} whole sentences, encoder {Path(path).name}, int8, {epochs:g} passes"
+    case_name = f"SST-2, {len(test):,} whole sentences, encoder {Path(path).name}, int8, {epochs:g} passes"
     return [
-        case(what, "accuracy", found.accuracy, GOAL_ENCODER),
-        case(what, "calibration_error", found.calibration_error, GOAL_CALIBRATION, least=False),
-        case(what, "minutes_of_training", minutes),
-        case(what, "texts_a_second", rate),
-        case(what, "megabytes", len(told.onnx) / 1e6),
+        case(case_name, "accuracy", metrics.accuracy, GOAL_ENCODER),
+        case(case_name, "calibration_error", metrics.calibration_error, GOAL_CALIBRATION, higher_is_better=False),
+        case(case_name, "minutes_of_training", minutes),
+        case(case_name, "texts_a_second", rate),
+        case(case_name, "megabytes", len(fitted.onnx) / 1e6),
     ]
 
 
 def emotion(texts: LabelledTexts) -> list[dict[str, Any]]:
-    """Sentences that were labelled by hand."""
+    """Measure emotion on sentences that were labelled by hand."""
     from training.models.text.emotion_model import CLASSES, naming
 
     labels = json.loads(CHECKED.read_text())
     digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts.texts]
     rows = [(words(text), labels[key]) for text, key in zip(texts.texts, digests, strict=True) if key in labels]
-    tokens = [mine for mine, _ in rows]
-    truth = np.array([CLASSES.index(told) for _, told in rows])
+    tokens = [sentence for sentence, _ in rows]
+    truth = np.array([CLASSES.index(label) for _, label in rows])
     neutral = np.tile(np.eye(len(CLASSES))[CLASSES.index("neutral")], (len(rows), 1))
     answers = {", words that name one": naming().predict(tokens), ", always neutral": neutral}
     return [
-        case(f"{len(rows)} sentences labelled by hand{who}", metric, getattr(class_metrics(truth, found), metric))
-        for who, found in answers.items()
+        case(f"{len(rows)} sentences labelled by hand{model}", metric, getattr(class_metrics(truth, scores), metric))
+        for model, scores in answers.items()
         for metric in ("accuracy", "macro_f1")
     ]
 
 
 def lastfm(data: Path) -> list[dict[str, Any]]:
-    """Vectors and tags."""
+    """Measure vectors and tags."""
     from training.models.text import metadata_tagger, text_embedder
     from training.registry import promote
     from transforms.batch.build import build
@@ -232,14 +247,14 @@ def lastfm(data: Path) -> list[dict[str, Any]]:
         promote(home, "text_embedder")
         build(home)
         tagger = metadata_tagger.run(home)
-    found = [
-        case(f"Last.fm, halves of the tags of {values['rows']:,.0f} artists, {who}", metric, values[metric])
-        for who, values in vectors.metrics.items()
+    cases = [
+        case(f"Last.fm, halves of the tags of {values['rows']:,.0f} artists, {model}", metric, values[metric])
+        for model, values in vectors.metrics.items()
         for metric in ("recall_at_10", "mean_reciprocal_rank")
     ]
-    return found + [
-        case(f"Last.fm, new tags of {values['rows']:,.0f} artists, {who}", metric, values[metric])
-        for who, values in tagger.metrics.items()
+    return cases + [
+        case(f"Last.fm, new tags of {values['rows']:,.0f} artists, {model}", metric, values[metric])
+        for model, values in tagger.metrics.items()
         for metric in ("mean_average_precision", "precision_at_3")
     ]
 
@@ -253,7 +268,7 @@ def _apply(root: str) -> None:
 
 
 def sequences(data: Path) -> list[dict[str, Any]]:
-    """Perplexities, and BLEU."""
+    """Measure perplexities and BLEU of sequence models."""
     from training.models.text.sequence_model import Sequences, chosen, perplexities, tag_lines, titles, written
     from transforms.raw.importers import FORMATS
 
@@ -265,7 +280,7 @@ def sequences(data: Path) -> list[dict[str, Any]]:
         .agg("track_id")
         .sort("day", "user_id")
     )
-    hits = pl.concat(
+    songs = pl.concat(
         [
             pl.read_csv(file, infer_schema_length=None).select(
                 title="track", track_id="uri", event_timestamp=pl.col("decade").cast(pl.Int64)
@@ -273,20 +288,29 @@ def sequences(data: Path) -> list[dict[str, Any]]:
             for file in sorted((data / "spotify-hit-predictor").glob("*.csv"))
         ]
     )
-    tagged = [batch.rows for batch in FORMATS["lastfm"].read(data / "hetrec2011-lastfm-2k") if batch.table == "tags"]
+    tag_batches = [
+        batch.rows for batch in FORMATS["lastfm"].read(data / "hetrec2011-lastfm-2k") if batch.table == "tags"
+    ]
     kinds = [
         Sequences.cut("MovieLens, films of a listener and day", days["track_id"].to_list(), fewest=5),
-        Sequences.cut("titles of tracks", titles(hits), fewest=2),
-        Sequences.cut("Last.fm, tag lines", tag_lines(pl.concat(tagged)), fewest=2),
+        Sequences.cut("titles of tracks", titles(songs), fewest=2),
+        Sequences.cut("Last.fm, tag lines", tag_lines(pl.concat(tag_batches)), fewest=2),
     ]
-    found = []
-    for one in kinds:
-        model = chosen(one)
-        what = f"{one.kind}, {len(one.test):,} asked, {len(model.vocabulary):,} items, order {model.order}"
-        found += [case(f"{what}, {who}", "perplexity", value) for who, value in perplexities(one, model).items()]
-    for who, told in written(kinds[-1], model).items():
-        found.append(case(f"Last.fm, tag lines from their first tag, {who} ({told.signature})", "bleu", told.bleu))
-    return found
+    cases = []
+    for sequences in kinds:
+        model = chosen(sequences)
+        case_name = (
+            f"{sequences.kind}, {len(sequences.test):,} asked, {len(model.vocabulary):,} items, order {model.order}"
+        )
+        cases += [
+            case(f"{case_name}, {model_name}", "perplexity", value)
+            for model_name, value in perplexities(sequences, model).items()
+        ]
+    for model_name, result in written(kinds[-1], model).items():
+        cases.append(
+            case(f"Last.fm, tag lines from their first tag, {model_name} ({result.signature})", "bleu", result.bleu)
+        )
+    return cases
 
 
 if __name__ == "__main__":

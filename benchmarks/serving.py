@@ -1,18 +1,18 @@
-"""How fast a recommendation is, end to end, where the time goes, and what it costs in memory.
+"""Latency of a recommendation from end to end and by stage, and memory of the catalogue.
 
-A simulated world (2,000 listeners, 5,000 tracks, 300,000 plays) is built, trained, promoted and put online in the
-embedded Redis. Then one process asks for ten tracks, for listeners drawn at random: retrieve from all sources, filter
-by rights (looked up online), rank by the real-time model on its features (looked up online), MMR, explore, explain.
-Warm: the first 100 answers are not counted. The moment of the request lies within the last day of the data, so that
-sessions are there.
+A simulated world (2,000 listeners, 5,000 tracks, 300,000 plays) is built, trained, promoted and materialized to the
+embedded Redis. Then one process requests ten tracks for random listeners: retrieve from all sources, filter by rights
+(looked up online), rank by the real-time model on its features (looked up online), MMR, explore, explain. Warm: the
+first 100 answers are not counted. The moment of the request is within the last day of the data, so that listeners have
+sessions.
 
-Then plays are told to the stream, one after the other, and the next answers asked for until one knows of the play.
+Then plays are sent to the stream, one after the other, with requests until an answer reflects the play.
 
-Beside it, for the same candidates in the same run, what a user of Feast would write for features and rank alone:
+The baseline, for the same candidates in the same run, is what a Feast user would write for features and rank alone:
 ``store.get_online_features`` and LightGBM's own ``predict``.
 
-Then the memory of what a bundle holds for a catalogue of 100,000 and of ``--tracks`` (1,000,000) tracks with synthetic
-vectors and neighbours: the process before and after loading it.
+Last is the memory of a bundle with a catalogue of 100,000 and of ``--tracks`` (1,000,000) tracks with synthetic vectors
+and neighbours: the process before and after loading it.
 
     python -m benchmarks.serving [--answers 2000] [--tracks 1000000]
 """
@@ -65,66 +65,66 @@ COMMANDS = (
 
 
 def make_world(home: Home) -> None:
-    """Events to answers, in processes of their own."""
+    """Run all stages from events to a promoted model, each in a process of its own."""
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
     calls = [[sys.executable, "-c", WORLD], *([sys.executable, "-W", "ignore", "-m", *call] for call in COMMANDS)]
     for call in calls:
         subprocess.run(call, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL)
-        environment[clock.NOW] = str(clock.end_of_data(home))  # the world that was made first is over
+        environment[clock.NOW] = str(clock.end_of_data(home))  # the simulated data lie in the past
 
 
 def timed(engine: Any) -> dict[str, list[float]]:
-    """Let every stage of an engine tell how long it takes: stage → milliseconds."""
-    told: dict[str, list[float]] = {stage: [] for stage in STAGES.values()}
+    """Wrap the stages of an engine to record their durations: stage → milliseconds."""
+    durations_ms: dict[str, list[float]] = {stage: [] for stage in STAGES.values()}
 
-    def clocked(work: Callable, stage: str) -> Callable:
-        def call(*arguments: Any, **named: Any) -> Any:
+    def clocked(function: Callable, stage: str) -> Callable:
+        def call(*arguments: Any, **keywords: Any) -> Any:
             started = time.perf_counter()
             try:
-                return work(*arguments, **named)
+                return function(*arguments, **keywords)
             finally:
-                told[stage].append((time.perf_counter() - started) * 1e3)
+                durations_ms[stage].append((time.perf_counter() - started) * 1e3)
 
         return call
 
     for method, stage in STAGES.items():
         setattr(engine, method, clocked(getattr(engine, method), stage))
-    return told
+    return durations_ms
 
 
 def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]], list[int], Any]:
-    """Milliseconds of each answer and of its stages, candidates of each, and the engine."""
+    """Measure milliseconds of answers and their stages and the number of candidates; also returns the engine."""
     from inference import RealTimeRecommendationModel
 
     engine = RealTimeRecommendationModel.load("recommendation", home)
-    told, sizes = timed(engine), []
+    durations_ms, sizes = timed(engine), []
     order = engine._rank
 
-    def counted(listener: Any, strategy: Any, pool: Any, *more: Any) -> Any:
+    def counted(listener: Any, strategy: Any, pool: Any, *arguments: Any) -> Any:
         sizes.append(len(pool))
-        return order(listener, strategy, pool, *more)
+        return order(listener, strategy, pool, *arguments)
 
     engine._rank = counted  # type: ignore[method-assign]
     moment = engine._cutoff  # the end of the data
     rng = np.random.default_rng(0)
-    total = []
+    total_ms = []
     for number, user in enumerate(rng.integers(2_000, size=WARM + count).tolist()):
         if number == WARM:
-            for values in (*told.values(), sizes):
+            for values in (*durations_ms.values(), sizes):
                 values.clear()
         started = time.perf_counter()
         engine.recommend(
             f"u{user:06}", {"device": "phone", "request_timestamp": moment}, count=10, diversify="mmr", explore=0.1
         )
         if number >= WARM:
-            total.append((time.perf_counter() - started) * 1e3)
-    return total, {stage: list(values) for stage, values in told.items()}, list(sizes), engine
+            total_ms.append((time.perf_counter() - started) * 1e3)
+    return total_ms, {stage: list(values) for stage, values in durations_ms.items()}, list(sizes), engine
 
 
 def reactions(home: Home, engine: Any, count: int) -> list[float]:
-    """Milliseconds from an event told to the first answer that knows of it, the stream's reader a process of its own.
+    """Measure milliseconds from an event to the first answer that reflects it; the reader is a process of its own.
 
-    An event is a play, now, of the track on top of a listener's list; the answer knows of it when the track is gone.
+    The event is a play, now, of the first recommended track; an answer reflects it when the track is no longer first.
     """
     from datetime import UTC, datetime
 
@@ -133,7 +133,7 @@ def reactions(home: Home, engine: Any, count: int) -> list[float]:
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
     call = [sys.executable, "-W", "ignore", "-m", "transforms", "stream"]
     reader = subprocess.Popen(call, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
-    writer, spent = EventWriter(home), []
+    writer, durations_ms = EventWriter(home), []
     try:
         for number in range(-3, count):  # the first wait for the reader to start
             user = f"u{(number + 3) * 7 % 2_000:06}"
@@ -146,16 +146,16 @@ def reactions(home: Home, engine: Any, count: int) -> list[float]:
                 if time.perf_counter() - started > 120:
                     raise SystemExit("the stream's reader does not answer; try: python -m transforms stream")
             if number >= 0:
-                spent.append((time.perf_counter() - started) * 1e3)
+                durations_ms.append((time.perf_counter() - started) * 1e3)
             time.sleep(0.01)
     finally:
         reader.terminate()
         reader.wait()
-    return spent
+    return durations_ms
 
 
 def feast(home: Home, engine: Any, count: int, candidates: int) -> list[float]:
-    """Milliseconds of features and rank with Feast's SDK and LightGBM, for so many candidates."""
+    """Measure milliseconds of features and rank with Feast's SDK and LightGBM, for a number of candidates."""
     import lightgbm
     import pandas as pd
 
@@ -168,7 +168,7 @@ def feast(home: Home, engine: Any, count: int, candidates: int) -> list[float]:
     booster = lightgbm.train(
         {"verbose": -1, "num_leaves": 15, "num_threads": 1}, lightgbm.Dataset(rows, rng.random(2_000)), 100
     )
-    catalogue, spent = engine.catalogue, []
+    catalogue, durations_ms = engine.catalogue, []
     for _ in range(count):
         places = rng.choice(len(catalogue), min(candidates, len(catalogue)), replace=False).tolist()
         entities = [
@@ -188,23 +188,23 @@ def feast(home: Home, engine: Any, count: int, candidates: int) -> list[float]:
         started = time.perf_counter()
         answer = store.get_online_features(service, entities, full_feature_names=True).to_df()
         booster.predict(answer[list(REAL_TIME.inputs)].astype(np.float32))
-        spent.append((time.perf_counter() - started) * 1e3)
-    return spent[1:]
+        durations_ms.append((time.perf_counter() - started) * 1e3)
+    return durations_ms[1:]
 
 
-class MadeUp(Bundle):
-    """A bundle that was never written: what ``Catalogue`` reads of it, for so many tracks."""
+class SyntheticBundle(Bundle):
+    """A synthetic bundle in memory, with the files that ``Catalogue`` reads."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self._files = files
 
     def read(self, name: str) -> bytes:
-        """One of its files."""
+        """Return the content of a file."""
         return self._files[name]
 
 
 def memory(tracks: int, factors: int = 32, neighbours: int = 50) -> dict[str, float]:
-    """Megabytes that a catalogue of so many tracks takes, in a process of its own; and seconds to load it."""
+    """Measure megabytes and load seconds of a catalogue with a number of tracks, in a process of its own."""
     code = (
         "from benchmarks.serving import memory_here; import json; "
         f"print(json.dumps(memory_here({tracks}, {factors}, {neighbours})))"
@@ -214,42 +214,47 @@ def memory(tracks: int, factors: int = 32, neighbours: int = 50) -> dict[str, fl
 
 
 def memory_here(tracks: int, factors: int, neighbours: int) -> dict[str, float]:
-    """The work of ``memory``: files are made in another process still, so that making them costs nothing here."""
+    """Do the work of ``memory``; another process writes the files, so that writing them does not count here."""
     import psutil
 
     from inference.recommend.catalogue import Catalogue
 
     with tempfile.TemporaryDirectory() as scratch:
         code = (
-            "from benchmarks.serving import write_made_up; "
-            f"write_made_up({scratch!r}, {tracks}, {factors}, {neighbours})"
+            "from benchmarks.serving import write_synthetic; "
+            f"write_synthetic({scratch!r}, {tracks}, {factors}, {neighbours})"
         )
         subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
         process = psutil.Process()
         before, started = process.memory_info().rss, time.perf_counter()
-        disk = sum(file.stat().st_size for file in Path(scratch).iterdir())
+        disk_bytes = sum(file.stat().st_size for file in Path(scratch).iterdir())
 
-        class OnDisk(MadeUp):
+        class OnDisk(SyntheticBundle):
             def read(self, name: str) -> bytes:
                 return (Path(scratch) / name).read_bytes()
 
         catalogue = Catalogue(OnDisk({}))
         seconds = time.perf_counter() - started
         gc.collect()
-        used = (process.memory_info().rss - before) / 2**20
+        used_mb = (process.memory_info().rss - before) / 2**20
         rng = np.random.default_rng(2)
-        spent = []
+        durations_ms = []
         for _ in range(200):
             vector = rng.normal(size=factors).astype(np.float32)
             started = time.perf_counter()
             catalogue.near("taste", vector, 400)
             catalogue.similar.ask(rng.integers(tracks, size=200), np.ones(200))
-            spent.append((time.perf_counter() - started) * 1e3)
-    return {"megabytes": used, "disk": disk / 2**20, "seconds": seconds, "retrieve_ms": float(np.median(spent))}
+            durations_ms.append((time.perf_counter() - started) * 1e3)
+    return {
+        "megabytes": used_mb,
+        "disk": disk_bytes / 2**20,
+        "seconds": seconds,
+        "retrieve_ms": float(np.median(durations_ms)),
+    }
 
 
-def write_made_up(folder: str, tracks: int, factors: int, neighbours: int) -> None:
-    """A bundle's files for a synthetic catalogue: clustered vectors, neighbours at random."""
+def write_synthetic(folder: str, tracks: int, factors: int, neighbours: int) -> None:
+    """Write a bundle's files for a synthetic catalogue: clustered vectors, random neighbours."""
     import io
 
     import voyager
@@ -274,21 +279,21 @@ def write_made_up(folder: str, tracks: int, factors: int, neighbours: int) -> No
     plays = rng.integers(1, 1_000, size=tracks).astype(float)
     segments = [(f"s{number}", rng.integers(tracks, size=tracks // 10)) for number in range(80)]
     (path / "segments.npz").write_bytes(SegmentPopularity.count(segments, plays).to_bytes())
-    out = io.BytesIO()
-    np.savez(out, liked=plays.astype(np.int64), skipped=plays.astype(np.int64))
-    (path / "outcomes.npz").write_bytes(out.getvalue())
-    told = {
+    buffer = io.BytesIO()
+    np.savez(buffer, liked=plays.astype(np.int64), skipped=plays.astype(np.int64))
+    (path / "outcomes.npz").write_bytes(buffer.getvalue())
+    catalogue = {
         "track_ids": [f"t{number:07}" for number in range(tracks)],
         "artist_ids": [f"a{number // 10:06}" for number in range(tracks)],
         "genres": [["pop"]] * tracks,
         "popular": np.argsort(-plays).tolist(),
         "fresh": list(range(min(2_000, tracks))),
     }
-    (path / "catalogue.json").write_text(json.dumps(told))
+    (path / "catalogue.json").write_text(json.dumps(catalogue))
 
 
 def main() -> None:
-    """Print the tables and the line of JSON."""
+    """Print the tables and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--answers", type=int, default=2_000)
     parser.add_argument("--tracks", type=int, default=1_000_000)
@@ -300,41 +305,47 @@ def main() -> None:
         os.environ["REFRAIN_HOME"] = str(home.root)
         try:
             make_world(home)
-            total, stages, sizes, engine = answers(home, options.answers)
-            reacted = reactions(home, engine, 200)
-            alternative = feast(home, engine, 12, int(np.mean(sizes)))
+            total_ms, stages, sizes, engine = answers(home, options.answers)
+            reaction_ms = reactions(home, engine, 200)
+            feast_ms = feast(home, engine, 12, int(np.mean(sizes)))
         finally:
             redis_server.stop(home)
     inputs = len(engine._rankers["real_time"]._inputs)
     print(f"{options.answers} answers of {np.mean(sizes):.0f} candidates and {inputs} features, ms")
     print(f"{'stage':24}{'p50':>8}{'p99':>8}{'share':>8}")
-    for name, values in {"answer": total, **stages}.items():
-        shares = np.sum(values) / np.sum(total)
-        found = {"p50": float(np.percentile(values, 50)), "p99": float(np.percentile(values, 99))}
-        print(f"{name:24}{found['p50']:8.2f}{found['p99']:8.2f}{shares:8.0%}")
-        for metric, value in found.items():
+    for name, values in {"answer": total_ms, **stages}.items():
+        shares = np.sum(values) / np.sum(total_ms)
+        percentiles = {"p50": float(np.percentile(values, 50)), "p99": float(np.percentile(values, 99))}
+        print(f"{name:24}{percentiles['p50']:8.2f}{percentiles['p99']:8.2f}{shares:8.0%}")
+        for metric, value in percentiles.items():
             goal = {"goal": GOALS[metric]} if name == "answer" else {}
             cases.append({"case": f"{name}, ms", "metric": metric, "value": round(value, 2), **goal})
-    quick = {"p50": float(np.percentile(reacted, 50)), "p99": float(np.percentile(reacted, 99))}
-    print(f"from a play to the first answer that knows of it: p50 {quick['p50']:.0f} ms, p99 {quick['p99']:.0f} ms")
-    for metric, value in quick.items():
+    reaction_percentiles = {"p50": float(np.percentile(reaction_ms, 50)), "p99": float(np.percentile(reaction_ms, 99))}
+    print(
+        f"from a play to the first answer that knows of it: p50 {reaction_percentiles['p50']:.0f} ms, "
+        f"p99 {reaction_percentiles['p99']:.0f} ms"
+    )
+    for metric, value in reaction_percentiles.items():
         goal = {"goal": "<= 100"} if metric == "p99" else {}
         cases.append({"case": "play to answer, ms", "metric": metric, "value": round(value, 1), **goal})
-    ours, theirs = float(np.median(stages["features and rank"])), float(np.median(alternative))
-    print(f"Feast's SDK and LightGBM for features and rank: {theirs:.1f} ms, {theirs / ours:.0f} times ours")
+    our_ms, feast_median_ms = float(np.median(stages["features and rank"])), float(np.median(feast_ms))
+    print(
+        f"Feast's SDK and LightGBM for features and rank: {feast_median_ms:.1f} ms, "
+        f"{feast_median_ms / our_ms:.0f} times ours"
+    )
     cases += [
         {"case": "answer", "metric": "candidates", "value": round(float(np.mean(sizes)))},
         {"case": "answer", "metric": "features", "value": inputs},
-        {"case": "features and rank, Feast's SDK, ms", "metric": "p50", "value": round(theirs, 1)},
-        {"case": "features and rank", "metric": "Feast's SDK over ours", "value": round(theirs / ours, 1)},
+        {"case": "features and rank, Feast's SDK, ms", "metric": "p50", "value": round(feast_median_ms, 1)},
+        {"case": "features and rank", "metric": "Feast's SDK over ours", "value": round(feast_median_ms / our_ms, 1)},
     ]
     for tracks in (100_000, options.tracks):
-        found = memory(tracks)
+        figures = memory(tracks)
         print(
-            f"{tracks:,} tracks: {found['megabytes']:,.0f} MB in memory, {found['disk']:,.0f} MB on disk, loaded in "
-            f"{found['seconds']:.1f} s; nearest 400 and what goes with 200: {found['retrieve_ms']:.1f} ms"
+            f"{tracks:,} tracks: {figures['megabytes']:,.0f} MB in memory, {figures['disk']:,.0f} MB on disk, "
+            f"loaded in {figures['seconds']:.1f} s; nearest 400 and what goes with 200: {figures['retrieve_ms']:.1f} ms"
         )
-        for metric, value in found.items():
+        for metric, value in figures.items():
             cases.append({"case": f"{tracks:,} tracks", "metric": metric, "value": round(value, 1)})
     print(json.dumps({"benchmark": "serving", "machine": MACHINE, "cases": cases}))
 

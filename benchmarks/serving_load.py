@@ -1,15 +1,15 @@
-"""Serving under load, with wrk: latency and throughput, what the checks cost, a soak, a swap, an attack.
+"""Serving under load, with wrk: latency and throughput, cost of the checks, a soak test, model swaps, an attack.
 
-A world as in ``benchmarks.serving`` is served by ``python -m inference serve`` in processes of its own, and wrk
-(Debian's package) asks over loopback for ten tracks for one listener after the other, on the same two cores.
+A world as in ``benchmarks.serving`` is served by ``python -m inference serve`` in processes of its own. wrk (Debian's
+package) requests ten tracks for one listener after the other over loopback, on the same two cores.
 
-- **Load**: 1, 8 and 64 connections against 1 and 2 worker processes, with the controller of latency at work (its goal
-  of 100 ms; the level that it ends at is told) and, at 64, without it. Memory of each worker (proportional set size).
-- **Overhead**: the whole of it (key, role, rate, quota, audit, an experiment with its exposures, all answers and
-  impressions logged) against the same application without any of it, both running, in turns, one connection; medians.
-- **Soak**: half the peak for ten minutes: errors, and memory at its beginning and end.
-- **Swap**: four promotions while 8 connections ask: answers that failed.
-- **Attack**: good requests of one connection while 8 others send what is refused as fast as they can.
+- **Load**: 1, 8 and 64 connections against 1 and 2 worker processes, with the latency controller on (its goal is 100
+  ms; its final level is reported) and, at 64, off. Memory of each worker (proportional set size).
+- **Overhead**: all checks (key, role, rate, quota, audit, an experiment with its exposures, all answers and impressions
+  logged) against the same application without any of them, both running, in turns, one connection; medians.
+- **Soak**: half the peak rate for ten minutes: errors, and memory at the beginning and the end.
+- **Swap**: four promotions while 8 connections send requests: failed answers.
+- **Attack**: valid requests of one connection while 8 others send invalid requests as fast as they can.
 - **Start**: from the start of a worker to its first answer.
 """
 
@@ -80,13 +80,15 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What wrk found.
+class WrkResult:
+    """The result of one run of wrk.
 
     Attributes:
-        p50: milliseconds; p95 and p99 likewise.
-        rate: answers a second.
-        failed: answers that were errors, and connections that broke.
+        p50: median latency in milliseconds.
+        p95: 95th percentile of the latency in milliseconds.
+        p99: 99th percentile of the latency in milliseconds.
+        rate: answers per second.
+        failed: number of error answers and broken connections.
     """
 
     p50: float
@@ -96,41 +98,47 @@ class Told:
     failed: int
 
 
-def wrk(port: int, connections: int, seconds: float, *, key: str = "", body: str = GOOD, pause: int = 0) -> Told:
-    """Ask for so long."""
+def wrk(port: int, connections: int, seconds: float, *, key: str = "", body: str = GOOD, pause: int = 0) -> WrkResult:
+    """Send requests for some seconds."""
     header = f'wrk.headers["Authorization"] = "Bearer {key}"' if key else ""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT.replace("KEY", header).replace("BODY", body))
         script.flush()
         call = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", script.name]
         environment = {**os.environ, "PAUSE": str(pause)}
-        done = subprocess.run(
+        process = subprocess.run(
             [*call, f"http://127.0.0.1:{port}"], env=environment, stdout=subprocess.PIPE, text=True, check=True
         )
-    line = next(line for line in done.stdout.splitlines() if line.startswith("JSON"))
-    told = json.loads(line[4:])
-    return Told(told["p50"], told["p95"], told["p99"], told["requests"] / told["seconds"], told["failed"])
+    line = next(line for line in process.stdout.splitlines() if line.startswith("JSON"))
+    summary = json.loads(line[4:])
+    return WrkResult(
+        summary["p50"], summary["p95"], summary["p99"], summary["requests"] / summary["seconds"], summary["failed"]
+    )
 
 
 def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Return a free TCP port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 @contextmanager
 def serving(
-    home: Home, *arguments: str, call: list[str] | None = None, **more: str
+    home: Home, *arguments: str, call: list[str] | None = None, **variables: str
 ) -> Iterator[tuple[int, int, float]]:
-    """A server: its port, its process, and the seconds that it took to answer."""
+    """Run a server; yields its port, its process id, and the seconds until its first answer."""
     port, started = free_port(), time.perf_counter()
     python = [sys.executable, "-W", "ignore"]
-    own = [*python, "-m", "inference", "serve", "--access", "open", "--port", str(port), *arguments]
-    given = [*python, *(call or []), str(port)]
-    environment = {**os.environ, "REFRAIN_HOME": str(home.root), **more}
+    serve_command = [*python, "-m", "inference", "serve", "--access", "open", "--port", str(port), *arguments]
+    bare_command = [*python, *(call or []), str(port)]
+    environment = {**os.environ, "REFRAIN_HOME": str(home.root), **variables}
     process = subprocess.Popen(
-        given if call else own, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        bare_command if call else serve_command,
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         while not is_up(port):
@@ -144,7 +152,7 @@ def serving(
 
 
 def is_up(port: int) -> bool:
-    """Whether it is healthy."""
+    """Whether the server is healthy."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
             return bool(answer.status == 200)
@@ -153,31 +161,31 @@ def is_up(port: int) -> bool:
 
 
 def level(port: int) -> int:
-    """What is left out now, as ``refrain_level`` tells."""
+    """Read the current level of the latency controller from ``refrain_level``."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         lines = answer.read().decode().splitlines()
     return max([int(float(line.split()[-1])) for line in lines if line.startswith("refrain_level")] or [0])
 
 
 def memory(pid: int) -> float:
-    """Megabytes of the largest process of a server: its share of what it shares."""
+    """Return the proportional set size of a server's largest process in megabytes."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return max(float(one.memory_full_info().pss) for one in processes) / 2**20
+    return max(float(process.memory_full_info().pss) for process in processes) / 2**20
 
 
 def load(home: Home, seconds: float) -> list[dict[str, Any]]:
-    """Latency and throughput."""
+    """Measure latency and throughput."""
     cases: list[dict[str, Any]] = []
     print(f"{'':34}{'p50':>9}{'p95':>9}{'p99':>9}{'a second':>10}{'failed':>8}{'level':>7}  ms")
     for workers in (1, 2):
         with serving(home, "--workers", str(workers)) as (port, pid, started):
             wrk(port, 4, 3)
             for connections in (1, 8, 64):
-                found = wrk(port, connections, seconds)
-                told_level = level(port)
+                result = wrk(port, connections, seconds)
+                final_level = level(port)
                 name = f"{workers} worker{'s' if workers > 1 else ''}, {connections} connections"
-                cases += _told(name, found, told_level)
-                time.sleep(8)  # everything comes back
+                cases += _load_cases(name, result, final_level)
+                time.sleep(8)  # the controller recovers
             megabytes = memory(pid)
             cases.append(
                 {
@@ -192,42 +200,44 @@ def load(home: Home, seconds: float) -> list[dict[str, Any]]:
                 print(f"from the start of a worker to its first answer: {started:.2f} s")
         with serving(home, "--workers", str(workers), "--p99", "1000000") as (port, _, _):
             wrk(port, 4, 3)
-            cases += _told(f"{workers} workers, 64 connections, nothing left out", wrk(port, 64, seconds), level(port))
+            cases += _load_cases(
+                f"{workers} workers, 64 connections, nothing left out", wrk(port, 64, seconds), level(port)
+            )
     return cases
 
 
-def _told(name: str, found: Told, at: int) -> list[dict[str, Any]]:
-    print(f"{name:34}{found.p50:9.1f}{found.p95:9.1f}{found.p99:9.1f}{found.rate:10.0f}{found.failed:8}{at:7}")
-    values = {"p50": found.p50, "p95": found.p95, "p99": found.p99, "a second": found.rate, "level": at}
-    told = [{"case": name, "metric": metric, "value": round(value, 1)} for metric, value in values.items()]
-    return [*told, {"case": name, "metric": "failed", "value": found.failed, "goal": "0"}]
+def _load_cases(name: str, result: WrkResult, level: int) -> list[dict[str, Any]]:
+    print(f"{name:34}{result.p50:9.1f}{result.p95:9.1f}{result.p99:9.1f}{result.rate:10.0f}{result.failed:8}{level:7}")
+    values = {"p50": result.p50, "p95": result.p95, "p99": result.p99, "a second": result.rate, "level": level}
+    cases = [{"case": name, "metric": metric, "value": round(value, 1)} for metric, value in values.items()]
+    return [*cases, {"case": name, "metric": "failed", "value": result.failed, "goal": "0"}]
 
 
 def overhead(home: Home, rounds: int, seconds: float) -> list[dict[str, Any]]:
-    """What the checks cost: both servers up, asked in turns."""
-    ring, name_of_it = KeyRing(home), f"bench_{int(time.time())}"
-    key, made = ring.create("bench", ["predict"], days=1, limits=Limits(1e6, 1_000_000, 10**9))
+    """Measure the cost of the checks: both servers run and get requests in turns."""
+    ring, experiment = KeyRing(home), f"bench_{int(time.time())}"
+    key, record = ring.create("bench", ["predict"], days=1, limits=Limits(1e6, 1_000_000, 10**9))
     arms = (Variant("control"), Variant("other", settings={"most_by_artist": 4}))
-    experiments.add(home, Experiment(name_of_it, arms, layer=name_of_it))
-    experiments.start(home, name_of_it, datetime.now(UTC))
+    experiments.add(home, Experiment(experiment, arms, layer=experiment))
+    experiments.start(home, experiment, datetime.now(UTC))
     logs = {"REFRAIN_LOG_PREDICTIONS": "1", "REFRAIN_LOG_IMPRESSIONS": "1"}
-    spent: dict[str, list[float]] = {"bare": [], "whole": []}
+    latencies_ms: dict[str, list[float]] = {"bare": [], "whole": []}
     with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
         script.write(BARE)
         script.flush()
-        empty = {"REFRAIN_LOG_PREDICTIONS": "0", "REFRAIN_LOG_IMPRESSIONS": "0", "PYTHONPATH": str(REPOSITORY)}
+        no_logs = {"REFRAIN_LOG_PREDICTIONS": "0", "REFRAIN_LOG_IMPRESSIONS": "0", "PYTHONPATH": str(REPOSITORY)}
         with (
-            serving(home, call=[script.name], **empty) as (bare, _, _),
+            serving(home, call=[script.name], **no_logs) as (bare, _, _),
             serving(home, "--access", "keys", **logs) as (whole, _, _),
         ):
             for _ in range(rounds + 1):
-                for name, port, shown in (("bare", bare, ""), ("whole", whole, key)):
-                    spent[name].append(wrk(port, 1, seconds, key=shown).p50)
-    medians = {name: statistics.median(values[1:]) for name, values in spent.items()}
+                for name, port, bearer in (("bare", bare, ""), ("whole", whole, key)):
+                    latencies_ms[name].append(wrk(port, 1, seconds, key=bearer).p50)
+    medians = {name: statistics.median(values[1:]) for name, values in latencies_ms.items()}
     share = medians["whole"] / medians["bare"] - 1
     print(f"p50 of one connection: bare {medians['bare']:.2f} ms, whole {medians['whole']:.2f} ms: {share:+.1%}")
-    experiments.stop(home, name_of_it, datetime.now(UTC), "measured")
-    ring.revoke(made.id)
+    experiments.stop(home, experiment, datetime.now(UTC), "measured")
+    ring.revoke(record.id)
     return [
         {"case": "bare", "metric": "p50", "value": round(medians["bare"], 2)},
         {"case": "key, limits, logs, experiment", "metric": "p50", "value": round(medians["whole"], 2)},
@@ -236,99 +246,99 @@ def overhead(home: Home, rounds: int, seconds: float) -> list[dict[str, Any]]:
 
 
 def soak(home: Home, seconds: float) -> list[dict[str, Any]]:
-    """Half the peak, for long."""
+    """Run at half the peak rate for a long time."""
     with serving(home, "--workers", "2") as (port, pid, _):
         wrk(port, 8, 4)
         peak = wrk(port, 8, 8).rate
         time.sleep(8)
-        pause = max(int(8 / (peak / 2) * 1e3 - 15), 1)  # 15 ms: an answer
+        pause = max(int(8 / (peak / 2) * 1e3 - 15), 1)  # an answer takes 15 ms
         wrk(port, 8, min(30.0, seconds / 4), pause=pause)
         sizes: list[float] = []
-        ended = threading.Event()
+        done = threading.Event()
 
         def watch() -> None:
-            while not ended.wait(5):
+            while not done.wait(5):
                 sizes.append(memory(pid))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        found = wrk(port, 8, seconds, pause=pause)
-        ended.set()
+        result = wrk(port, 8, seconds, pause=pause)
+        done.set()
         watcher.join()
     tenth = max(len(sizes) // 10, 1)
     first, last = statistics.mean(sizes[:tenth]), statistics.mean(sizes[-tenth:])
     print(
-        f"{seconds / 60:.0f} minutes at {found.rate:.0f} a second (peak {peak:.0f}): {found.failed} failed, "
-        f"p99 {found.p99:.1f} ms, a worker {first:.0f} → {last:.0f} MB"
+        f"{seconds / 60:.0f} minutes at {result.rate:.0f} a second (peak {peak:.0f}): {result.failed} failed, "
+        f"p99 {result.p99:.1f} ms, a worker {first:.0f} → {last:.0f} MB"
     )
     return [
-        {"case": "soak", "metric": "a second", "value": round(found.rate, 1)},
-        {"case": "soak", "metric": "failed", "value": found.failed, "goal": "0"},
-        {"case": "soak", "metric": "p99", "value": round(found.p99, 1)},
+        {"case": "soak", "metric": "a second", "value": round(result.rate, 1)},
+        {"case": "soak", "metric": "failed", "value": result.failed, "goal": "0"},
+        {"case": "soak", "metric": "p99", "value": round(result.p99, 1)},
         {"case": "soak", "metric": "growth of memory", "value": round(last / first - 1, 3), "goal": "<= 0.02"},
     ]
 
 
 def swap(home: Home) -> list[dict[str, Any]]:
-    """Promotions under load."""
+    """Promote versions under load."""
     from training.bundle import write_bundle
 
     folder = home.bundles("recommendation")
-    before = (folder / ALIASES).read_text()
-    told = json.loads((folder / "1" / MANIFEST).read_text())
-    files = {name: (folder / "1" / name).read_bytes() for name in told.pop("files")}
-    told.pop("code_revision")
+    aliases = (folder / ALIASES).read_text()
+    manifest = json.loads((folder / "1" / MANIFEST).read_text())
+    files = {name: (folder / "1" / name).read_bytes() for name in manifest.pop("files")}
+    manifest.pop("code_revision")
     with serving(home, "--workers", "2") as (port, _, _):
-        found: list[Told] = []
-        asker = threading.Thread(target=lambda: found.append(wrk(port, 8, 24)))
-        asker.start()
+        results: list[WrkResult] = []
+        client = threading.Thread(target=lambda: results.append(wrk(port, 8, 24)))
+        client.start()
         for version in range(101, 105):
             time.sleep(5)
-            write_bundle(folder / str(version), files, told | {"version": version})
+            write_bundle(folder / str(version), files, manifest | {"version": version})
             (folder / ALIASES).write_text(json.dumps({"champion": str(version)}))
-        asker.join()
+        client.join()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=5) as answer:
             models = json.loads(answer.read())["models"]
-    served = next(one for one in models if one["serves"] == "recommendations")["versions"]
-    (folder / ALIASES).write_text(before)
+    served = next(model for model in models if model["serves"] == "recommendations")["versions"]
+    (folder / ALIASES).write_text(aliases)
     for version in range(101, 105):
         shutil.rmtree(folder / str(version))
-    count = round(found[0].rate * 24)
-    print(f"4 promotions while {count:,} answers were given: {found[0].failed} failed; at the end {served}")
+    count = round(results[0].rate * 24)
+    print(f"4 promotions while {count:,} answers were given: {results[0].failed} failed; at the end {served}")
     return [
-        {"case": "swap under load", "metric": "failed", "value": found[0].failed, "goal": "0"},
-        {"case": "swap under load", "metric": "p99", "value": round(found[0].p99, 1)},
+        {"case": "swap under load", "metric": "failed", "value": results[0].failed, "goal": "0"},
+        {"case": "swap under load", "metric": "p99", "value": round(results[0].p99, 1)},
         {"case": "swap under load", "metric": "served at last", "value": served["recommendation"]},
     ]
 
 
 def attack(home: Home, seconds: float) -> list[dict[str, Any]]:
-    """Good requests while bad ones come."""
+    """Send valid requests while others send invalid ones."""
     with serving(home) as (port, _, _):
         alone = wrk(port, 1, 5)
-        bad: list[Told] = []
-        attacker = threading.Thread(target=lambda: bad.append(wrk(port, 8, seconds + 2, body=BAD)))
+        attack_results: list[WrkResult] = []
+        attacker = threading.Thread(target=lambda: attack_results.append(wrk(port, 8, seconds + 2, body=BAD)))
         attacker.start()
         time.sleep(1)
-        good = wrk(port, 1, seconds)
+        result = wrk(port, 1, seconds)
         attacker.join()
-    refused = bad[0].failed / (seconds + 2)
+    refused = attack_results[0].failed / (seconds + 2)
     print(
-        f"{refused:,.0f} bad requests a second: good ones p50 {alone.p50:.1f} → {good.p50:.1f} ms, "
-        f"p99 {alone.p99:.1f} → {good.p99:.1f} ms, {good.failed} failed"
+        f"{refused:,.0f} bad requests a second: good ones p50 {alone.p50:.1f} → {result.p50:.1f} ms, "
+        f"p99 {alone.p99:.1f} → {result.p99:.1f} ms, {result.failed} failed"
     )
     return [
         {"case": "attack", "metric": "bad requests a second", "value": round(refused), "goal": ">= 1000"},
-        {"case": "attack", "metric": "good requests failed", "value": good.failed, "goal": "0"},
-        {"case": "attack", "metric": "p99 of good requests", "value": round(good.p99, 1)},
+        {"case": "attack", "metric": "good requests failed", "value": result.failed, "goal": "0"},
+        {"case": "attack", "metric": "p99 of good requests", "value": round(result.p99, 1)},
     ]
 
 
 def measure(home: Home, *, quick: bool = False) -> list[dict[str, Any]]:
-    """All of it.
+    """Run all measurements.
 
     Raises:
-        SystemExit: there is no wrk.
+        SystemExit: wrk is not installed.
     """
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed: apt-get install wrk")
@@ -342,13 +352,13 @@ def measure(home: Home, *, quick: bool = False) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Print the tables and the line of JSON."""
+    """Print the tables and one line of JSON."""
     from benchmarks.serving import make_world
     from feature_repo.stores import redis_server
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="three minutes instead of twenty")
-    parser.add_argument("--home", type=Path, help="a world that is there already; made if left out")
+    parser.add_argument("--home", type=Path, help="an existing world; simulated if left out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Home(options.home or Path(scratch) / "home")

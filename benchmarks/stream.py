@@ -1,13 +1,13 @@
-"""Live windowed tables: events a second on one core, and the time until the row of an event can be read online.
+"""Live windowed tables: events per second on one core, and the latency until the row of an event is online.
 
 Three tables (user, track, artist), each with ten aggregates over four windows (1 hour, 1, 7 and 28 days): count, sum,
 mean, smallest, largest, standard deviation, rate, distinct, the 5 most frequent, the 10 newest; 120 features an event.
-Events as in ``benchmarks.windows``: 20,000 listeners, 50,000 tracks, 5,000 artists, a long tail. The reader
-(``python -m transforms stream``'s own) is held to one core; Redis and whoever sends and looks share the other.
+Events as in ``benchmarks.windows``: 20,000 listeners, 50,000 tracks, 5,000 artists, a long tail. The reader (the one of
+``python -m transforms stream``) is pinned to one core; Redis, the sender and the poller share the other.
 
-- throughput: the events wait in the stream; from the first one read to the last one acknowledged.
-- latency: events come at half the goal's rate, a hundred every ten milliseconds; one of each hundred is by a listener
-  of its own, and from before it is sent until its row is read is its time. Warmed up for five seconds.
+- throughput: the events wait in the stream; measured from the first event read to the last one acknowledged.
+- latency: events arrive at half the goal's rate, a hundred every ten milliseconds; one of each hundred is a probe with
+  a listener of its own, timed from before it is sent until its row is read. Five seconds of warm-up.
 
     python -m benchmarks.stream [--quick]
 """
@@ -28,16 +28,16 @@ from benchmarks.surroundings import MACHINE
 
 EVENTS, QUICK_EVENTS = 600_000, 60_000
 RATE = 20_000
-"""Events a second: the goal."""
+"""Goal in events per second."""
 
 LATENCY_SECONDS, QUICK_SECONDS = 30, 8
 WARM_SECONDS = 5
 LOOK_SECONDS = 0.002
-"""Pause between two looks for rows: it adds to what is measured, and looking takes time of Redis' core."""
+"""Seconds between two polls for rows: the pause adds to the latency, and polling takes time of Redis' core."""
 
 
 def declare() -> None:
-    """The tables of this benchmark, in place of the project's."""
+    """Declare the tables of this benchmark in place of the project's."""
     from feature_repo.windowed import WINDOWED
     from feature_repo.windows import (
         Count,
@@ -55,7 +55,7 @@ def declare() -> None:
     )
 
     WINDOWED.clear()
-    for key, others, few in (
+    for key, other_key, few_values in (
         ("user_id", "track_id", "artist_id"),
         ("track_id", "user_id", "context"),
         ("artist_id", "user_id", "track_id"),
@@ -75,16 +75,16 @@ def declare() -> None:
                 "most_ms": Max("ms_played"),
                 "spread_ms": Std("ms_played"),
                 "skip_rate": Rate("skipped"),
-                "distinct": Distinct(others),
-                "top": TopK(few, k=5),
-                "recent": LastN(others, n=10),
+                "distinct": Distinct(other_key),
+                "top": TopK(few_values, k=5),
+                "recent": LastN(other_key, n=10),
             },
             every="event",
         )
 
 
 def make_events(count: int, seed: int) -> list[bytes]:
-    """Events without their time, as JSON that lacks its end."""
+    """Create events as JSON without their end, which has the event time."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -105,19 +105,19 @@ def make_events(count: int, seed: int) -> list[bytes]:
     ]
 
 
-def at(event: bytes, micros: int) -> tuple[str, bytes]:
-    """An event that happens at a moment."""
+def stamped_event(event: bytes, micros: int) -> tuple[str, bytes]:
+    """Complete an event with a moment."""
     return "plays", event + end_of(micros)
 
 
 def end_of(micros: int) -> bytes:
-    """Of the JSON of events that happen at a moment."""
+    """Return the end of an event's JSON for a moment."""
     seconds, rest = divmod(micros, 1_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode() + b'.%06dZ"}' % rest
 
 
 def reader(root: Path, until_idle: bool) -> None:
-    """The reader, on one core; says when it is ready, and at the end what it did."""
+    """Run the reader on one core; it prints when it is ready, and a report at the end."""
     os.sched_setaffinity(0, {0})
     declare()
     from feature_repo.home import Home
@@ -125,26 +125,26 @@ def reader(root: Path, until_idle: bool) -> None:
     from transforms.stream.reader import Reader, Settings
     from transforms.stream.sources import Stream
 
-    said: list[float] = []
+    printed_at: list[float] = []
 
     def say(text: str) -> None:
-        said.append(time.perf_counter())
+        printed_at.append(time.perf_counter())
         print(json.dumps({"said": text}), flush=True)
 
-    chosen = Settings(until_idle=until_idle, flood=10**9)
-    report = Reader(Home(root), Address.from_env(), Stream, chosen, say=say).run()
-    seconds, cpu = time.perf_counter() - said[-1], time.process_time()
+    settings = Settings(until_idle=until_idle, flood=10**9)
+    report = Reader(Home(root), Address.from_env(), Stream, settings, say=say).run()
+    seconds, cpu = time.perf_counter() - printed_at[-1], time.process_time()
     print(json.dumps({"seconds": seconds, "cpu": cpu, "rows": report.rows, "batches": report.batches}), flush=True)
 
 
-def started(root: Path, *, until_idle: bool) -> subprocess.Popen[str]:
-    """The reader in a process of its own."""
+def start_reader(root: Path, *, until_idle: bool) -> subprocess.Popen[str]:
+    """Start the reader in a process of its own."""
     call = [sys.executable, "-W", "ignore", "-m", "benchmarks.stream", "--reader", str(root)]
     return subprocess.Popen([*call, *(["--until-idle"] if until_idle else [])], stdout=subprocess.PIPE, text=True)
 
 
 def throughput(root: Path, count: int) -> dict[str, Any]:
-    """Events wait, then are read."""
+    """Measure events per second of events that wait in the stream."""
     from feature_repo.events import Names, append
     from feature_repo.home import Home
     from feature_repo.packed.address import Address
@@ -153,22 +153,22 @@ def throughput(root: Path, count: int) -> dict[str, Any]:
     home = Home(root)
     server, names = open_server(home, Address.from_env(), WRITE_TIMEOUT), Names(home.project)
     events = make_events(count, seed=1)
-    begin = time.time_ns() // 1000 - count * 1_000_000 // RATE
-    told = [at(event, begin + number * 1_000_000 // RATE) for number, event in enumerate(events)]
+    begin_us = time.time_ns() // 1000 - count * 1_000_000 // RATE
+    stamped = [stamped_event(event, begin_us + number * 1_000_000 // RATE) for number, event in enumerate(events)]
     for start in range(0, count, 5_000):
-        append(server, names, told[start : start + 5_000])
-    process = started(root, until_idle=True)
+        append(server, names, stamped[start : start + 5_000])
+    process = start_reader(root, until_idle=True)
     output, _ = process.communicate()
-    found = json.loads(output.strip().splitlines()[-1])
+    report = json.loads(output.strip().splitlines()[-1])
     return {
-        "events_per_second": round(count / found["seconds"]),
-        "rows_per_event": round(found["rows"] / count, 2),
-        **found,
+        "events_per_second": round(count / report["seconds"]),
+        "rows_per_event": round(report["rows"] / count, 2),
+        **report,
     }
 
 
 def latency(root: Path, rate: int, seconds: int) -> dict[str, Any]:
-    """Events come at a rate; how long until the row of one can be read."""
+    """Send events at a rate and measure the time until the row of a probe can be read."""
     import numpy as np
 
     from feature_repo.events import Names, append
@@ -180,66 +180,66 @@ def latency(root: Path, rate: int, seconds: int) -> dict[str, Any]:
 
     home = Home(root)
     server, names = open_server(home, Address.from_env(), WRITE_TIMEOUT), Names(home.project)
-    eyes = redis_server.ensure(home)
+    client = redis_server.ensure(home)
     prefix = entity_key.prefix(home.project, "live_user")
-    process = started(root, until_idle=False)
+    process = start_reader(root, until_idle=False)
     assert process.stdout is not None
     while "state of" not in process.stdout.readline():
         pass
-    waiting: dict[bytes, float] = {}
+    pending: dict[bytes, float] = {}
     times: list[tuple[float, float]] = []
     done = threading.Event()
 
-    def look() -> None:
-        while not done.is_set() or waiting:
-            keys = list(waiting)
+    def poll() -> None:
+        while not done.is_set() or pending:
+            keys = list(pending)
             if keys:
-                there = eyes.mget(keys)
+                rows = client.mget(keys)
                 now = time.perf_counter()
-                for key, value in zip(keys, there, strict=True):
+                for key, value in zip(keys, rows, strict=True):
                     if value is not None:
-                        times.append((now, now - waiting.pop(key)))
+                        times.append((now, now - pending.pop(key)))
             time.sleep(LOOK_SECONDS)
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
+    poller = threading.Thread(target=poll)
+    poller.start()
     events = make_events(rate * (seconds + WARM_SECONDS), seed=2)
     begin = time.perf_counter()
-    late = 0.0
+    sender_late_s = 0.0
     for number in range(0, len(events), 100):
         due = begin + number / rate
         pause = due - time.perf_counter()
         if pause > 0:
             time.sleep(pause)
-        late = max(late, -pause)
+        sender_late_s = max(sender_late_s, -pause)
         end = end_of(time.time_ns() // 1000)
-        some = [("plays", event + end) for event in events[number : number + 99]]
+        batch = [("plays", event + end) for event in events[number : number + 99]]
         probe = b'{"user_id":"probe%d","track_id":"t000001","artist_id":"a000001","event_timestamp":"' % number
-        waiting[prefix + b"probe%d}" % number] = time.perf_counter()
-        append(server, names, [*some, ("plays", probe + end)])
-    took = time.perf_counter() - begin
+        pending[prefix + b"probe%d}" % number] = time.perf_counter()
+        append(server, names, [*batch, ("plays", probe + end)])
+    elapsed_s = time.perf_counter() - begin
     done.set()
-    watcher.join(timeout=30)
+    poller.join(timeout=30)
     process.send_signal(signal.SIGTERM)
     report = json.loads(process.communicate()[0].strip().splitlines()[-1])
-    measured = np.array([passed for seen, passed in times if seen - passed > begin + WARM_SECONDS]) * 1000
+    latencies_ms = np.array([passed for seen, passed in times if seen - passed > begin + WARM_SECONDS]) * 1000
     return {
-        "rate": round(len(events) / took),
-        "sender_late_ms": round(late * 1000, 1),
-        "probes": len(measured),
-        "p50_ms": round(float(np.percentile(measured, 50)), 1),
-        "p99_ms": round(float(np.percentile(measured, 99)), 1),
+        "rate": round(len(events) / elapsed_s),
+        "sender_late_ms": round(sender_late_s * 1000, 1),
+        "probes": len(latencies_ms),
+        "p50_ms": round(float(np.percentile(latencies_ms, 50)), 1),
+        "p99_ms": round(float(np.percentile(latencies_ms, 99)), 1),
         "batches": report["batches"],
         "reader_busy": round(report["cpu"] / report["seconds"], 2),
     }
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """All cases."""
+    """Measure all cases."""
     from feature_repo.home import Home
     from feature_repo.stores import redis_server
 
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     runs = {
         "throughput": lambda root: throughput(root, QUICK_EVENTS if quick else EVENTS),
         "latency": lambda root: latency(root, RATE // 2, QUICK_SECONDS if quick else LATENCY_SECONDS),
@@ -254,28 +254,28 @@ def measure(quick: bool) -> dict[str, Any]:
             os.sched_setaffinity(pid, {cores[-1]})
             os.sched_setaffinity(0, {cores[-1]})
             try:
-                found[name] = run(home.root)
+                figures[name] = run(home.root)
             finally:
                 os.sched_setaffinity(0, set(cores))
                 redis_server.stop(home)
-        print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
-    speed, half = found["throughput"]["events_per_second"], found["latency"]
+        print(f"{name}: {figures[name]}", file=sys.stderr, flush=True)
+    speed, half_rate = figures["throughput"]["events_per_second"], figures["latency"]
     cases = [
         ("waiting events, 120 features each, one core", "events_per_second", speed, f">={RATE}", speed >= RATE),
-        (f"{RATE // 2:,} events a second", "p99_ms", half["p99_ms"], "<50", half["p99_ms"] < 50),
-        (f"{RATE // 2:,} events a second", "p50_ms", half["p50_ms"], "", None),
-        (f"{RATE // 10:,} events a second", "p99_ms", found["latency at a tenth"]["p99_ms"], "", None),
+        (f"{RATE // 2:,} events a second", "p99_ms", half_rate["p99_ms"], "<50", half_rate["p99_ms"] < 50),
+        (f"{RATE // 2:,} events a second", "p50_ms", half_rate["p50_ms"], "", None),
+        (f"{RATE // 10:,} events a second", "p99_ms", figures["latency at a tenth"]["p99_ms"], "", None),
     ]
     return {
         "benchmark": "stream",
         "machine": MACHINE,
         "cases": [{"case": c, "metric": m, "value": v, "goal": g, "met": met} for c, m, v, g, met in cases],
-        "figures": found,
+        "figures": figures,
     }
 
 
 def main() -> None:
-    """Measure, or be the reader."""
+    """Run the benchmark, or its reader."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="60,000 events, 8 seconds")
     parser.add_argument("--reader", type=Path, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""What benchmarks find around them: the machine, and the folder of public data."""
+"""The environment of benchmarks: the machine, and the folder of public data sets."""
 
 import operator
 import os
@@ -14,14 +14,14 @@ MACHINE = f"{platform.machine()}, {CORES} cores, Python {platform.python_version
 
 
 def judged(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Cases with whether their goal is met: "<= 2", ">= 1000", "== 0.19" or a number alone, which is to be reached."""
-    told = {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
-    found = []
+    """Add ``met`` to cases with a goal: "<= 2", ">= 1000", "== 0.19", or a number alone that must be equal."""
+    operators = {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
+    results = []
     for case in cases:
         goal = case.get("goal")
         if goal is not None and "met" not in case:
             sign, _, number = goal.rpartition(" ")
-            found.append({**case, "met": bool(told[sign or "=="](case["value"], float(number)))})
+            results.append({**case, "met": bool(operators[sign or "=="](case["value"], float(number)))})
         else:
-            found.append(case)
-    return found
+            results.append(case)
+    return results

@@ -1,9 +1,9 @@
-"""How fast texts are read on one core, and in how much memory.
+"""Speed and memory of text analysis on one core.
 
-A model of sentiment is fitted to SST-2 and loaded again from its file; every program reads the same 5,000 texts of its
-dev file, in batches of 256 and one by one, with one thread, in a process of its own. Beside it VADER, TextBlob, and
-what scikit-learn makes of TF-IDF and logistic regression on the same texts. *Whole*: all that ``POST /v1/text/analyze``
-tells (cleaning, masking, language, sentiment, emotion, vector, topics, measures).
+A sentiment model is fitted to SST-2 and loaded again from its file; every program analyses the same 5,000 texts of its
+dev file, in batches of 256 and one by one, with one thread, in a process of its own. Baselines on the same texts are
+VADER, TextBlob, and scikit-learn's TF-IDF with logistic regression. *Whole*: the complete analysis of
+``POST /v1/text/analyze`` (cleaning, masking, language, sentiment, emotion, vector, topics, measures).
 """
 
 import argparse
@@ -26,28 +26,28 @@ TEXTS, BATCH = 5_000, 256
 
 def main() -> None:
     """Print progress, then one line of JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", type=Path, default=DATA / "sst2", help="folder with train.tsv and dev.tsv")
-    given = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA / "sst2", help="folder with train.tsv and dev.tsv")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        files = prepare(given.data, folder)
-        figures = {name: alone(program, folder) for name, program in PROGRAMS.items()}
-    for name, found in figures.items():
-        print(json.dumps({name: found}), flush=True)
-    ours, whole = figures["sentiment_model"], figures["whole"]
+        files = prepare(options.data, folder)
+        figures = {name: measure_apart(program, folder) for name, program in PROGRAMS.items()}
+    for name, program_figures in figures.items():
+        print(json.dumps({name: program_figures}), flush=True)
+    sentiment, complete = figures["sentiment_model"], figures["whole"]
     cases = [
-        case("sentiment, batches of 256, one core", "texts_a_second", ours["batched"], GOAL_RATE),
-        case("sentiment, one by one", "texts_a_second", ours["single"]),
-        case("whole reading, batches of 256, one core", "texts_a_second", whole["batched"], GOAL_RATE),
-        case("whole reading, one by one", "texts_a_second", whole["single"]),
-        case("sentiment model on disk", "megabytes", files["sentiment"], GOAL_MEGABYTES, least=False),
-        case("all models on disk", "megabytes", sum(files.values()), GOAL_MEGABYTES, least=False),
-        case("sentiment model in memory", "megabytes", ours["megabytes"], GOAL_MEGABYTES, least=False),
-        case("all models and language identification in memory", "megabytes", whole["megabytes"]),
+        case("sentiment, batches of 256, one core", "texts_a_second", sentiment["batched"], GOAL_RATE),
+        case("sentiment, one by one", "texts_a_second", sentiment["single"]),
+        case("whole reading, batches of 256, one core", "texts_a_second", complete["batched"], GOAL_RATE),
+        case("whole reading, one by one", "texts_a_second", complete["single"]),
+        case("sentiment model on disk", "megabytes", files["sentiment"], GOAL_MEGABYTES, higher_is_better=False),
+        case("all models on disk", "megabytes", sum(files.values()), GOAL_MEGABYTES, higher_is_better=False),
+        case("sentiment model in memory", "megabytes", sentiment["megabytes"], GOAL_MEGABYTES, higher_is_better=False),
+        case("all models and language identification in memory", "megabytes", complete["megabytes"]),
         *(
-            case(f"{name}, batches of 256, one core", "texts_a_second", found["batched"])
-            for name, found in figures.items()
+            case(f"{name}, batches of 256, one core", "texts_a_second", program_figures["batched"])
+            for name, program_figures in figures.items()
             if name not in ("sentiment_model", "whole")
         ),
     ]
@@ -63,16 +63,21 @@ def main() -> None:
     )
 
 
-def case(what: str, metric: str, value: float, goal: float | None = None, least: bool = True) -> dict[str, Any]:
-    """One line of the result."""
-    told: dict[str, Any] = {"case": what, "metric": metric, "value": round(float(value), 1)}
+def case(
+    name: str, metric: str, value: float, goal: float | None = None, higher_is_better: bool = True
+) -> dict[str, Any]:
+    """Create one case of the result."""
+    result: dict[str, Any] = {"case": name, "metric": metric, "value": round(float(value), 1)}
     if goal is not None:
-        told |= {"goal": f"{'>=' if least else '<='}{goal}", "met": bool(value >= goal if least else value <= goal)}
-    return told
+        result |= {
+            "goal": f"{'>=' if higher_is_better else '<='}{goal}",
+            "met": bool(value >= goal if higher_is_better else value <= goal),
+        }
+    return result
 
 
 def prepare(data: Path, folder: Path) -> dict[str, float]:
-    """Fit the models, leave their files and the texts in a folder; megabytes of each model."""
+    """Fit the models and write their files and the texts to a folder; returns megabytes of each model."""
     import joblib
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -89,20 +94,20 @@ def prepare(data: Path, folder: Path) -> dict[str, float]:
     vectors = latent.fit(list(train.tokens)).to_bytes()
     for name, content in (("sentiment", sentiment), ("emotion", emotion), ("latent", vectors)):
         (folder / f"{name}.npz").write_bytes(content)
-    plain = make_pipeline(
+    baseline = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=5, max_iter=2_000)
     )
-    joblib.dump(plain.fit(train.texts, train.labels), folder / "plain.joblib")
-    asked = sst2(data / "dev.tsv").texts
-    (folder / "texts.json").write_text(json.dumps([asked[number % len(asked)] for number in range(TEXTS)]))
+    joblib.dump(baseline.fit(train.texts, train.labels), folder / "plain.joblib")
+    dev_texts = sst2(data / "dev.tsv").texts
+    (folder / "texts.json").write_text(json.dumps([dev_texts[number % len(dev_texts)] for number in range(TEXTS)]))
     return {"sentiment": len(sentiment) / 1e6, "emotion": len(emotion) / 1e6, "latent": len(vectors) / 1e6}
 
 
-Reader = Callable[[list[str]], Any]
+Analyze = Callable[[list[str]], Any]
 
 
-def sentiment_model(folder: Path) -> Reader:
-    """Ours, as ``SentimentModel`` reads."""
+def sentiment_model(folder: Path) -> Analyze:
+    """Our sentiment model, as in ``SentimentModel``."""
     from transforms.pure.text.linear import LinearText
     from transforms.pure.text.words import words
 
@@ -110,8 +115,8 @@ def sentiment_model(folder: Path) -> Reader:
     return lambda texts: model.predict([words(text) for text in texts])
 
 
-def whole(folder: Path) -> Reader:
-    """All that is told of a text."""
+def whole(folder: Path) -> Analyze:
+    """Our complete analysis of a text."""
     from transforms.pure.text.analysis import Classifier, TextModels, analyze
     from transforms.pure.text.latent import LatentText
 
@@ -124,7 +129,7 @@ def whole(folder: Path) -> Reader:
     return lambda texts: analyze(texts, models)
 
 
-def vader(folder: Path) -> Reader:
+def vader(folder: Path) -> Analyze:
     """VADER."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
@@ -132,14 +137,14 @@ def vader(folder: Path) -> Reader:
     return lambda texts: [analyzer.polarity_scores(text)["compound"] for text in texts]
 
 
-def textblob(folder: Path) -> Reader:
+def textblob(folder: Path) -> Analyze:
     """TextBlob's pattern analyzer."""
     from textblob.en import sentiment
 
     return lambda texts: [sentiment(text) for text in texts]
 
 
-def scikit_learn(folder: Path) -> Reader:
+def scikit_learn(folder: Path) -> Analyze:
     """TF-IDF of words and pairs, and logistic regression."""
     import joblib
 
@@ -147,7 +152,7 @@ def scikit_learn(folder: Path) -> Reader:
     return model.predict_proba
 
 
-PROGRAMS: dict[str, Callable[[Path], Reader]] = {
+PROGRAMS: dict[str, Callable[[Path], Analyze]] = {
     "sentiment_model": sentiment_model,
     "whole": whole,
     "vader": vader,
@@ -156,41 +161,41 @@ PROGRAMS: dict[str, Callable[[Path], Reader]] = {
 }
 
 
-def alone(program: Callable[[Path], Reader], folder: Path) -> dict[str, float]:
-    """Figures of one program, in a process of its own."""
+def measure_apart(program: Callable[[Path], Analyze], folder: Path) -> dict[str, float]:
+    """Measure one program in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(measure, (program.__name__, folder))
 
 
-def held() -> float:
-    """Megabytes that this process holds now."""
+def resident_mb() -> float:
+    """Return the resident memory of this process in megabytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def measure(name: str, folder: Path) -> dict[str, float]:
-    """Texts a second, the best of three passes; and the megabytes that loading and reading added."""
+    """Return texts per second, the best of three passes, and the megabytes added by loading and the first batch."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = "1"
     import numpy as np
 
     np.zeros(1)
     texts = json.loads((folder / "texts.json").read_text())
-    before = held()
-    read = PROGRAMS[name](folder)
-    read(texts[:BATCH])
-    after = held()
+    before_mb = resident_mb()
+    analyze = PROGRAMS[name](folder)
+    analyze(texts[:BATCH])
+    after_mb = resident_mb()
     batched, single = 0.0, 0.0
     for _ in range(3):
         started = time.perf_counter()
         for start in range(0, len(texts), BATCH):
-            read(texts[start : start + BATCH])
+            analyze(texts[start : start + BATCH])
         batched = max(batched, len(texts) / (time.perf_counter() - started))
         started = time.perf_counter()
         for text in texts[:500]:
-            read([text])
+            analyze([text])
         single = max(single, 500 / (time.perf_counter() - started))
-    return {"batched": round(batched), "single": round(single), "megabytes": round(after - before, 1)}
+    return {"batched": round(batched), "single": round(single), "megabytes": round(after_mb - before_mb, 1)}
 
 
 if __name__ == "__main__":

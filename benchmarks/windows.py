@@ -1,17 +1,17 @@
 """Windowed tables: our batch run, and straightforward versions in polars, DuckDB and pandas, in one run.
 
-A year of plays (20,000 listeners, 50,000 tracks, 5,000 artists, popularity with a long tail) lies in one Parquet file a
-day, as the raw table does. Everybody makes the rows of the five daily tables of the main job (plays, time, share
-skipped, distinct tracks, artists and listeners over 1, 7 and 28 days, at the midnights at which something came or
-left) and writes one Parquet file a table. Ours writes its tiles and one file a day beside, and fingerprints. Every
-competitor runs in a process of its own; the answers are compared, floats to nine digits. Then three more days come, for
-ours, one by one on top of the year, of which the median counts; and the same year with half of the plays, for its
-memory. Nobody may have more than 20 GiB.
+A year of plays (20,000 listeners, 50,000 tracks, 5,000 artists, popularity with a long tail) is stored in one Parquet
+file per day, as in the raw table. Every engine computes the rows of the five daily tables of the main job (plays, time,
+share skipped, distinct tracks, artists and listeners over 1, 7 and 28 days, at the midnights at which an event entered
+or left a window) and writes one Parquet file per table. Ours also writes its tiles, one file per day, and fingerprints.
+Every engine runs in a process of its own; the results are compared, floats to nine digits. Then ours processes three
+more days, one by one on top of the year, of which the median counts; and the same year with half of the plays, for its
+memory. Every engine is limited to 20 GiB.
 
 - polars: ``group_by_dynamic`` with each window as period, on the rows' moments.
 - duckdb: window functions over days: ``sum`` and ``count(distinct)`` with a range of days.
-- pandas: ``rolling`` over days for sums; for distinct, each value on each day of its window, without repeats. It is
-  measured on a tenth of the events, for its time; its ratio is to ours on the same.
+- pandas: ``rolling`` over days for sums; for distinct counts, each value on each day of its window, without duplicates.
+  Because of its run time it is measured on a tenth of the events, relative to ours on the same events.
 
     python -m benchmarks.windows [--quick]
 """
@@ -32,7 +32,7 @@ from typing import Any
 from benchmarks.surroundings import MACHINE
 
 DAYS, MORE = 365, 3
-"""Of the year, and those that come one by one afterwards."""
+"""Days of the year, and days that are added one by one afterwards."""
 EVENTS = 10_000_000
 QUICK_EVENTS = 200_000
 FIRST = date(2025, 1, 1)
@@ -44,15 +44,15 @@ TABLES: dict[str, tuple[list[str], dict[str, str]]] = {
     "user_artist_affinity": (["user_id", "artist_id"], {}),
     "user_listening": (["user_id"], {"distinct_tracks": "track_id", "distinct_artists": "artist_id"}),
 }
-"""Keys, and distinct counts by name."""
+"""Table → its keys, and feature → column of its distinct counts."""
 MEMORY_LIMIT = 20 << 30
-"""Bytes that each competitor may have."""
+"""Maximum memory of each engine, in bytes."""
 
 ENGINES = ("ours", "polars", "duckdb", "pandas")
 
 
 def make_plays(root: Path, events: int) -> None:
-    """A year of plays and a few days more, the same for the same number."""
+    """Write a year of plays and a few days more; the same number of events gives the same plays."""
     import numpy as np
     import polars as pl
 
@@ -86,12 +86,12 @@ def make_plays(root: Path, events: int) -> None:
 
 
 def raw_files(root: Path) -> list[Path]:
-    """The year, without the days after."""
+    """Return the files of the year, without the days after it."""
     return sorted((root / "raw").rglob("*.parquet"))[:DAYS]
 
 
 def ours(root: Path) -> None:
-    """The batch run; distinct counts are asked for exactly, as the others give them."""
+    """Run our backfill, with exact distinct counts like the other engines."""
     from dataclasses import replace
 
     from feature_repo import clock
@@ -116,7 +116,7 @@ def ours(root: Path) -> None:
 
 
 def polars(root: Path) -> None:
-    """``group_by_dynamic``."""
+    """Compute the tables with polars' ``group_by_dynamic``."""
     import polars as pl
 
     started = time.perf_counter()
@@ -148,13 +148,15 @@ def polars(root: Path) -> None:
             counts = counts.with_columns(day=pl.col("event_timestamp") + timedelta(days=window)).drop("event_timestamp")
             rows = rows.join(counts, on=[*keys, "day"], how="left", suffix=f"_{window}")
             names = ["plays", "skips", "listening_ms", *distinct]
-            rows = rows.with_columns(pl.col(names).fill_null(0)).rename({one: f"{one}_{window}d" for one in names})
+            rows = rows.with_columns(pl.col(names).fill_null(0)).rename(
+                {name_: f"{name_}_{window}d" for name_ in names}
+            )
         finish(root, "polars", name, rows.lazy())
     report(started)
 
 
 def duckdb(root: Path) -> None:
-    """Window functions."""
+    """Compute the tables with DuckDB's window functions."""
     import duckdb as engine
     import polars as pl
 
@@ -209,7 +211,7 @@ def duckdb(root: Path) -> None:
 
 
 def pandas(root: Path) -> None:
-    """``rolling``."""
+    """Compute the tables with pandas' ``rolling``."""
     import pandas as pd
     import polars as pl
 
@@ -223,24 +225,28 @@ def pandas(root: Path) -> None:
         grouped = plays.groupby([*keys, "day"], observed=True)
         daily = grouped.agg(plays=("skips", "size"), skips=("skips", "sum"), listening_ms=("ms_played", "sum"))
         daily = daily.reset_index()
-        moved = [daily[[*keys]].assign(day=daily["day"] + pd.Timedelta(days=lag)) for lag in (1, 2, 8, 29)]
-        rows = pd.concat(moved).drop_duplicates()
+        moments = [daily[[*keys]].assign(day=daily["day"] + pd.Timedelta(days=lag)) for lag in (1, 2, 8, 29)]
+        rows = pd.concat(moments).drop_duplicates()
         rows = rows[rows["day"] <= end]
-        both = daily.merge(rows, on=[*keys, "day"], how="outer", indicator=True).sort_values([*keys, "day"])
-        both = both.fillna({"plays": 0, "skips": 0, "listening_ms": 0}).reset_index(drop=True)
+        daily_and_moments = daily.merge(rows, on=[*keys, "day"], how="outer", indicator=True).sort_values(
+            [*keys, "day"]
+        )
+        daily_and_moments = daily_and_moments.fillna({"plays": 0, "skips": 0, "listening_ms": 0}).reset_index(drop=True)
         for window in WINDOWS:
-            rolled = both.groupby(keys).rolling(f"{window}D", on="day", closed="left")[
+            rolled = daily_and_moments.groupby(keys).rolling(f"{window}D", on="day", closed="left")[
                 ["plays", "skips", "listening_ms"]
             ]
             sums = rolled.sum().reset_index(drop=True).fillna(0)
             for column in ("plays", "skips", "listening_ms"):
-                both[f"{column}_{window}d"] = sums[column].round().astype("int64")
-        rows = both[both["_merge"] != "left_only"].drop(columns=["plays", "skips", "listening_ms", "_merge"])
+                daily_and_moments[f"{column}_{window}d"] = sums[column].round().astype("int64")
+        rows = daily_and_moments[daily_and_moments["_merge"] != "left_only"].drop(
+            columns=["plays", "skips", "listening_ms", "_merge"]
+        )
         for label, column in distinct.items():
             pairs = plays[[*keys, "day", column]].drop_duplicates()
             for window in WINDOWS:
-                spread = [pairs.assign(day=pairs["day"] + pd.Timedelta(days=lag)) for lag in range(1, window + 1)]
-                counts = pd.concat(spread).drop_duplicates().groupby([*keys, "day"]).size()
+                shifted = [pairs.assign(day=pairs["day"] + pd.Timedelta(days=lag)) for lag in range(1, window + 1)]
+                counts = pd.concat(shifted).drop_duplicates().groupby([*keys, "day"]).size()
                 counts = counts.rename(f"{label}_{window}d").reset_index()
                 rows = rows.merge(counts, on=[*keys, "day"], how="left").fillna({f"{label}_{window}d": 0})
         finish(root, "pandas", name, pl.from_pandas(rows).lazy())
@@ -248,7 +254,7 @@ def pandas(root: Path) -> None:
 
 
 def finish(root: Path, engine: str, name: str, rows: Any) -> None:
-    """Rates from sums, and one file."""
+    """Compute rates from sums, and write one file."""
     import polars as pl
 
     rates = [
@@ -265,25 +271,27 @@ def finish(root: Path, engine: str, name: str, rows: Any) -> None:
 
 
 def report(started: float) -> None:
-    """Seconds since, and the process's largest size."""
+    """Print the seconds since the start and the process's peak memory."""
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     print(json.dumps({"seconds": round(time.perf_counter() - started, 3), "peak_mb": round(peak)}))
 
 
 def same_answer(root: Path, engine: str) -> bool:
-    """Whether all columns of our tables equal another's."""
+    """Whether all columns of our tables equal those of another engine."""
     import polars as pl
     from polars.testing import assert_frame_equal
 
     for name, (keys, _) in TABLES.items():
-        mine = pl.read_parquet(sorted((root / "features" / name).rglob("*.parquet"))[:DAYS], hive_partitioning=False)
-        mine = mine.drop("created_timestamp").sort(*keys, "event_timestamp")
-        theirs = pl.read_parquet(root / engine / f"{name}.parquet").sort(*keys, "event_timestamp")
+        our_rows = pl.read_parquet(
+            sorted((root / "features" / name).rglob("*.parquet"))[:DAYS], hive_partitioning=False
+        )
+        our_rows = our_rows.drop("created_timestamp").sort(*keys, "event_timestamp")
+        engine_rows = pl.read_parquet(root / engine / f"{name}.parquet").sort(*keys, "event_timestamp")
         moments = pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
-        theirs = theirs.with_columns(moments).select(mine.columns).cast(dict(mine.schema))  # type: ignore[arg-type]
+        engine_rows = engine_rows.with_columns(moments).select(our_rows.columns).cast(dict(our_rows.schema))  # type: ignore[arg-type]
         try:
-            assert_frame_equal(mine, theirs, rel_tol=1e-9)
+            assert_frame_equal(our_rows, engine_rows, rel_tol=1e-9)
         except AssertionError as error:
             print(f"{engine} differs from ours in {name}: {str(error)[:300]}", file=sys.stderr)
             return False
@@ -291,84 +299,92 @@ def same_answer(root: Path, engine: str) -> bool:
 
 
 def timed(engine: str, root: Path) -> dict[str, Any]:
-    """One competitor in a process of its own."""
-    call = [sys.executable, "-W", "ignore", "-m", "benchmarks.windows", "--engine", engine, "--root", str(root)]
+    """Run one engine in a process of its own, and return its report."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.windows", "--engine", engine, "--root", str(root)]
     environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
-    done = subprocess.run(call, capture_output=True, text=True, env=environment, preexec_fn=_limited, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        told = next((line for line in lines if "memory" in line or "allocat" in line), "".join(lines[-1:]))
-        return {"failed": f"exit {done.returncode} with {MEMORY_LIMIT >> 30} GiB allowed: {told[:160]}"}
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    process = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=_limited, check=False)
+    if process.returncode:
+        lines = process.stderr.strip().splitlines()
+        message = next((line for line in lines if "memory" in line or "allocat" in line), "".join(lines[-1:]))
+        return {"failed": f"exit {process.returncode} with {MEMORY_LIMIT >> 30} GiB allowed: {message[:160]}"}
+    return json.loads(process.stdout.strip().splitlines()[-1])
 
 
 def _limited() -> None:
-    """What needs more fails, instead of taking the machine with it."""
+    """Limit the memory of this process, so that it fails instead of exhausting the machine."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
 
 
 def year(root: Path, events: int, engines: tuple[str, ...], say: Any) -> dict[str, Any]:
-    """All competitors on one year; ours gets one more day afterwards, a few times, and then nothing new."""
+    """Measure all engines on one year; then ours with one more day, a few times, and with nothing new."""
     make_plays(root, events)
     later = [path.parent for path in sorted((root / "raw").rglob("*.parquet"))[DAYS:]]
-    hidden = [day.rename(root.with_name(f"{root.name}-later-{number}")) for number, day in enumerate(later)]
-    found: dict[str, Any] = {}
+    hidden_days = [day.rename(root.with_name(f"{root.name}-later-{number}")) for number, day in enumerate(later)]
+    figures: dict[str, Any] = {}
     for engine in engines:
-        found[engine] = timed(engine, root)
-        if engine != "ours" and "failed" not in found[engine]:
-            found[engine]["same_answer"] = same_answer(root, engine)
-        say(f"{events:,} plays, {engine}: {found[engine]}")
+        figures[engine] = timed(engine, root)
+        if engine != "ours" and "failed" not in figures[engine]:
+            figures[engine]["same_answer"] = same_answer(root, engine)
+        say(f"{events:,} plays, {engine}: {figures[engine]}")
     days = []
-    for path, kept in zip(later, hidden, strict=True):
-        kept.rename(path)
+    for path, hidden_day in zip(later, hidden_days, strict=True):
+        hidden_day.rename(path)
         days.append(timed("ours", root))
     seconds = [day["seconds"] for day in days]
     peak = max(day["peak_mb"] for day in days)
-    found["one_more_day"] = {"seconds": statistics.median(seconds), "each": seconds, "peak_mb": peak}
-    found["nothing_new"] = timed("ours", root)
-    say(f"{events:,} plays, one more day: {found['one_more_day']}; nothing new: {found['nothing_new']}")
-    return found
+    figures["one_more_day"] = {"seconds": statistics.median(seconds), "each": seconds, "peak_mb": peak}
+    figures["nothing_new"] = timed("ours", root)
+    say(f"{events:,} plays, one more day: {figures['one_more_day']}; nothing new: {figures['nothing_new']}")
+    return figures
 
 
-def fastest(found: dict[str, Any]) -> float:
-    """Speed-up over the fastest of those that came to the end with our answer."""
-    others = [found[name]["seconds"] for name in ("polars", "duckdb") if found[name].get("same_answer")]
-    return min(others, default=0) / found["ours"]["seconds"]
+def fastest(figures: dict[str, Any]) -> float:
+    """Return the speed-up over the fastest engine that finished with the same result."""
+    engine_seconds = [figures[name]["seconds"] for name in ("polars", "duckdb") if figures[name].get("same_answer")]
+    return min(engine_seconds, default=0) / figures["ours"]["seconds"]
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """All cases."""
+    """Measure all cases."""
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     events = QUICK_EVENTS if quick else EVENTS
     with tempfile.TemporaryDirectory() as folder:
-        whole = year(Path(folder) / "whole", events, ("ours", "polars", "duckdb"), say)
+        year_figures = year(Path(folder) / "whole", events, ("ours", "polars", "duckdb"), say)
     with tempfile.TemporaryDirectory() as folder:
-        tenth = year(Path(folder) / "tenth", events // 10, ENGINES, say)
+        tenth_figures = year(Path(folder) / "tenth", events // 10, ENGINES, say)
     with tempfile.TemporaryDirectory() as folder:
-        half = year(Path(folder) / "half", events // 2, ("ours",), say)
-    speed, small, slow = fastest(whole), fastest(tenth), tenth["pandas"].get("seconds", 0) / tenth["ours"]["seconds"]
-    day = whole["one_more_day"]["seconds"] / whole["ours"]["seconds"]
-    memory = whole["ours"]["peak_mb"] / half["ours"]["peak_mb"]
+        half_figures = year(Path(folder) / "half", events // 2, ("ours",), say)
+    speed_on_year, speed_on_tenth, pandas_speed = (
+        fastest(year_figures),
+        fastest(tenth_figures),
+        tenth_figures["pandas"].get("seconds", 0) / tenth_figures["ours"]["seconds"],
+    )
+    day_share = year_figures["one_more_day"]["seconds"] / year_figures["ours"]["seconds"]
+    memory_ratio = year_figures["ours"]["peak_mb"] / half_figures["ours"]["peak_mb"]
     cases = [
-        (f"{events:,} plays, the fastest of polars and DuckDB", "speedup", speed, ">=3", speed >= 3),
-        (f"{events // 10:,} plays, the fastest of polars and DuckDB", "speedup", small, "", None),
-        (f"{events // 10:,} plays, pandas", "speedup", slow, ">=3", slow >= 3),
-        ("one more day on the year", "share_of_backfill", day, "<=0.02", day <= 0.02),
-        ("the year against its half", "peak_memory_ratio", memory, "<=1.3", memory <= 1.3),
+        (f"{events:,} plays, the fastest of polars and DuckDB", "speedup", speed_on_year, ">=3", speed_on_year >= 3),
+        (f"{events // 10:,} plays, the fastest of polars and DuckDB", "speedup", speed_on_tenth, "", None),
+        (f"{events // 10:,} plays, pandas", "speedup", pandas_speed, ">=3", pandas_speed >= 3),
+        ("one more day on the year", "share_of_backfill", day_share, "<=0.02", day_share <= 0.02),
+        ("the year against its half", "peak_memory_ratio", memory_ratio, "<=1.3", memory_ratio <= 1.3),
     ]
     return {
         "benchmark": "windows",
         "machine": MACHINE,
         "cases": [{"case": c, "metric": m, "value": round(v, 4), "goal": g, "met": met} for c, m, v, g, met in cases],
-        "figures": {f"{events:,} plays": whole, f"{events // 10:,} plays": tenth, f"{events // 2:,} plays": half},
+        "figures": {
+            f"{events:,} plays": year_figures,
+            f"{events // 10:,} plays": tenth_figures,
+            f"{events // 2:,} plays": half_figures,
+        },
     }
 
 
 def main() -> None:
-    """Measure, or be one competitor."""
+    """Run the benchmark, or one engine of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="200,000 plays")
     parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)

@@ -1,7 +1,7 @@
-"""Entity keys to answers.
+"""Serving: from entity keys to predictions.
 
 ``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast``, ``anomaly``,
-``text``, ``audio`` and ``rows`` answer, ``api`` serves the answers over HTTP. A serving process imports no Feast,
+``text``, ``audio`` and ``rows`` predict, ``api`` serves the predictions over HTTP. A serving process imports no Feast,
 pandas, MLflow, LightGBM or scikit-learn.
 
 >>> from inference import RecommendationEngine                                     # doctest: +SKIP
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from inference.rows import RowModel
     from inference.text.analyzer import EmotionModel, MetadataTagger, SentimentModel, TextAnalyzer, TextEmbedder
 
-_WHERE = {
+_MODULE_OF = {
     "AnomalyDetector": "anomaly.detector",
     "AudioAnalysisModel": "audio.analyzer",
     "AudioQualityAnomalyDetector": "anomaly.detector",
@@ -76,7 +76,7 @@ _WHERE = {
     "UserBehaviorAnomalyDetector": "anomaly.detector",
     "UserBehaviorForecaster": "forecast.forecaster",
 }
-"""Name → module that has it; imported when it is asked for."""
+"""Public name → its module, imported on first use."""
 
 __all__ = [
     "AnomalyDetector",
@@ -112,8 +112,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
+    if name in _MODULE_OF:
         from importlib import import_module
 
-        return getattr(import_module(f"inference.{_WHERE[name]}"), name)
+        return getattr(import_module(f"inference.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

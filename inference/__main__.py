@@ -1,4 +1,4 @@
-"""``python -m inference``: recommend to one listener, forecast, detect, read, listen, or serve over HTTP."""
+"""``python -m inference``: recommend, forecast, detect anomalies, analyse texts and audio, or serve over HTTP."""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +11,7 @@ from feature_repo.command_line import command_line, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 
-app = command_line("Answers from promoted models and online features.")
+app = command_line("Predictions from promoted models and online features.")
 
 
 @app.command()
@@ -22,15 +22,15 @@ def recommend(
     strategy: Annotated[
         str, typer.Option(help="collaborative, content, hybrid, real_time or cold_start; what fits if left out")
     ] = "",
-    pick: Annotated[list[str] | None, typer.Option(help="track_id that somebody new likes; may be given again")] = None,
-    genre: Annotated[list[str] | None, typer.Option(help="genre that somebody new likes; may be given again")] = None,
-    country: Annotated[str | None, typer.Option(help="where they are, such as SE")] = None,
-    explicit: Annotated[bool, typer.Option(help="whether explicit tracks may be among them")] = True,
-    diversify: Annotated[str, typer.Option(help="mmr (unlike each other) or calibrated (genres as they play)")] = "",
-    diversity: Annotated[float, typer.Option(min=0, max=1, help="how much that counts beside the score")] = 0.3,
-    explore: Annotated[float, typer.Option(min=0, max=1, help="share of slots with something to be learned of")] = 0.0,
+    pick: Annotated[list[str] | None, typer.Option(help="track_id that a new listener likes; may be repeated")] = None,
+    genre: Annotated[list[str] | None, typer.Option(help="genre that a new listener likes; may be repeated")] = None,
+    country: Annotated[str | None, typer.Option(help="country of the listener, such as SE")] = None,
+    explicit: Annotated[bool, typer.Option(help="whether to include explicit tracks")] = True,
+    diversify: Annotated[str, typer.Option(help="mmr (dissimilar tracks) or calibrated (the listener's genres)")] = "",
+    diversity: Annotated[float, typer.Option(min=0, max=1, help="weight of diversity beside the score")] = 0.3,
+    explore: Annotated[float, typer.Option(min=0, max=1, help="share of slots with tracks to explore")] = 0.0,
 ) -> None:
-    """What a listener has heard, and what they might want to hear next, with reasons."""
+    """Show what a listener played last, and recommend tracks with reasons."""
     from inference.recommend.models import OF_STRATEGY
 
     if strategy not in OF_STRATEGY:
@@ -71,37 +71,35 @@ def forecast(
     target: Annotated[
         str, typer.Option(help="streams, chart, activity or load; the first that fits the entity if left out")
     ] = "",
-    horizon: Annotated[int | None, typer.Option(min=1, help="steps; all that were forecast if left out")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="number of steps; all steps if left out")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="draw the intervals")] = False,
 ) -> None:
-    """What is forecast of one key, with intervals, and the model that said so."""
+    """Show the forecast of one key, with intervals and the model that made it."""
     from inference.forecast.forecaster import target_of
     from inference.forecast.plot import lines
 
-    found = target_of(entity, target or None).load(home=Home.from_env()).forecast(entity, key, horizon=horizon)
-    say(f"{found.target} of {found.entity} {found.id}, by {found.model}, as of {found.origin:%Y-%m-%d %H:%M} UTC")
-    for line in lines(found, plot=plot):
+    result = target_of(entity, target or None).load(home=Home.from_env()).forecast(entity, key, horizon=horizon)
+    say(f"{result.target} of {result.entity} {result.id}, by {result.model}, as of {result.origin:%Y-%m-%d %H:%M} UTC")
+    for line in lines(result, plot=plot):
         say(line)
-    if found.note:
-        say(found.note)
+    if result.note:
+        say(result.note)
 
 
 @app.command()
 def anomalies(
-    file: Annotated[Path, typer.Argument(help="CSV with a header, or one JSON object a line: a time, who, numbers")],
+    file: Annotated[Path, typer.Argument(help="CSV with a header, or a JSON object per line: time, entity, numbers")],
     detector: Annotated[
         str, typer.Option(help="system, performance, user_behavior, security, audio_quality, or none for untrained")
     ] = "system",
-    plot: Annotated[
-        Path | None, typer.Option(help="where to write a page with the incidents, such as out.html")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="page to write with the incidents, such as out.html")] = None,
     sink: Annotated[
-        list[str] | None, typer.Option(help="who is told: a file, or an http(s) address; may be given again")
+        list[str] | None, typer.Option(help="where to send notices: a file or an http(s) address; may be repeated")
     ] = None,
 ) -> None:
-    """What is unusual in a file of observations: incidents, with their causes.
+    """Detect anomalies in a file of observations: incidents with their causes.
 
-    Without a promoted model (--detector none), each column of numbers is scored by its own past.
+    Without a promoted model (--detector none), each column of numbers is scored against its own past.
     """
     from inference.anomaly import page
     from inference.anomaly.detector import DETECTORS, AnomalyDetector
@@ -115,52 +113,55 @@ def anomalies(
             found=repr(detector),
             next_command="python -m inference anomalies --help",
         )
-    alerts = Alerts([sink_of(one) for one in sink or ()])
-    observations, refused = read(file)
-    chosen = AnomalyDetector() if detector == "none" else DETECTORS[detector].load(home=Home.from_env())
-    found = chosen.detect(observations)
-    for told in refused[:5]:
-        say(f"not read, {told}")
-    if len(refused) > 5:
-        say(f"and {len(refused) - 5:,} more lines not read")
-    say(f"{len(observations):,} observations by {found.model}: {len(found.incidents)} incidents")
-    for incident in found.incidents:
+    alerts = Alerts([sink_of(address) for address in sink or ()])
+    observations, errors = read(file)
+    model = AnomalyDetector() if detector == "none" else DETECTORS[detector].load(home=Home.from_env())
+    detections = model.detect(observations)
+    for error in errors[:5]:
+        say(f"not read, {error}")
+    if len(errors) > 5:
+        say(f"and {len(errors) - 5:,} more lines not read")
+    say(f"{len(observations):,} observations by {detections.model}: {len(detections.incidents)} incidents")
+    for incident in detections.incidents:
         causes = ", ".join(f"{name} {share:.0%}" for name, share in incident.causes.items())
         say(
             f"{incident.start:%Y-%m-%d %H:%M} – {incident.end:%m-%d %H:%M}  {incident.entity:20}  "
             f"p {incident.p_value:.1e}  {causes}"
         )
-    if found.note:
-        say(found.note)
+    if detections.note:
+        say(detections.note)
     if plot:
-        say(f"page: {svg.write(plot, page.page(observations, found, found.incidents))}")
+        say(f"page: {svg.write(plot, page.page(observations, detections, detections.incidents))}")
     if alerts.sinks:
-        alerts.tell(found.detector, found.incidents)
-        say(f"told: {len(found.incidents)}" + (f"; {alerts.waiting} could not be delivered" if alerts.waiting else ""))
+        alerts.tell(detections.detector, detections.incidents)
+        say(
+            f"notices: {len(detections.incidents)}"
+            + (f"; {alerts.waiting} could not be delivered" if alerts.waiting else "")
+        )
 
 
 @app.command()
 def text(
     texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="one or more; or none, with --file")] = None,
-    file: Annotated[Path | None, typer.Option(help="one text a line; '-' for standard input")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a text")] = False,
+    file: Annotated[Path | None, typer.Option(help="file with one text per line; '-' for standard input")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object per text")] = False,
 ) -> None:
-    """What a text says: language, sentiment, emotion, tags, topic, measures.
+    """Analyse texts: language, sentiment, emotion, tags, topic, measures.
 
-    With the models that are promoted; without any, language and measures. What tells who somebody is comes back masked.
+    The promoted models are used; without any, only language and measures are shown. Personal data are masked.
     """
     from inference.text.analyzer import TextAnalyzer
     from inference.text.console_output import as_lines, line_of_json, read
 
-    given = [*(texts or ()), *(read(file) if file else ())]
-    if not given:
+    inputs = [*(texts or ()), *(read(file) if file else ())]
+    if not inputs:
         raise InputError(
             expected="a text, or --file",
             found="nothing",
             next_command='python -m inference text "not a weak song on it"',
         )
     analyzer = TextAnalyzer.load(Home.from_env())
-    for answer in analyzer.analyze(given):
+    for answer in analyzer.analyze(inputs):
         for line in [line_of_json(answer)] if as_json else as_lines(answer):
             say(line)
     if analyzer.note and not as_json:
@@ -170,14 +171,13 @@ def text(
 @app.command()
 def analyze(
     file: Annotated[Path, typer.Argument(help="a sound: wav, flac, ogg, mp3, aiff")],
-    plot: Annotated[Path | None, typer.Option(help="where to draw it, such as out.png (png, svg or pdf)")] = None,
+    plot: Annotated[Path | None, typer.Option(help="picture to draw, such as out.png (png, svg or pdf)")] = None,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another; what is promoted")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
-    """What a sound is like: meter, tempo and beats, key, spectrum; genre, mood and instruments.
+    """Analyse a sound: meter, tempo and beats, key, spectrum; genre, mood and instruments.
 
-    The last three are told by the promoted model; without one, the rest. --plot draws waveform, spectrogram, beats,
-    key, tonal balance and classes.
+    The last three need a promoted model. --plot draws waveform, spectrogram, beats, key, tonal balance and classes.
     """
     from inference.audio import picture
     from inference.audio.analyzer import AudioAnalysisModel
@@ -186,11 +186,11 @@ def analyze(
     if plot:
         picture.check(plot)
     analyzer = AudioAnalysisModel.load(model or None, Home.from_env())
-    found = analyzer.analyze(file, keep=plot is not None)
-    for line in [line_of_json(found)] if as_json else as_lines(found):
+    analysis = analyzer.analyze(file, keep=plot is not None)
+    for line in [line_of_json(analysis)] if as_json else as_lines(analysis):
         say(line)
     if plot:
-        picture.draw(found, plot, title=file.name)
+        picture.draw(analysis, plot, title=file.name)
         say(f"picture: {plot}")
     if analyzer.note and not as_json:
         say(analyzer.note)
@@ -198,7 +198,7 @@ def analyze(
 
 @app.command()
 def freshness() -> None:
-    """How old the features online are, view by view, the oldest first."""
+    """Show the age of the features online, view by view, the oldest first."""
     import time
 
     from inference.monitoring.freshness import FreshnessReader, table
@@ -214,15 +214,15 @@ def serve(
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
     workers: Annotated[int, typer.Option(min=1, max=64, help="processes; one that dies is replaced")] = 1,
     access: Annotated[
-        str, typer.Option(help="keys (needed), open (not), auto (needed as soon as there is one)")
+        str, typer.Option(help="keys (required), open (not required), auto (required once a key exists)")
     ] = "auto",
-    p99: Annotated[float, typer.Option(min=1, help="milliseconds that answers are kept under, by leaving out")] = 100.0,
+    p99: Annotated[float, typer.Option(min=1, help="goal in milliseconds, kept by answering with less work")] = 100.0,
 ) -> None:
-    """Serve over HTTP; /docs tells more, / is a console.
+    """Serve over HTTP; /docs documents the API, / is a console.
 
     POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/audio/analyze,
-    /v1/features/{service}, /v1/events, /v1/feedback; GET /v1/models, /v1/experiments, /health, /metrics. What is
-    promoted meanwhile is taken over. Keys: python -m inference keys create NAME --role predict
+    /v1/features/{service}, /v1/events, /v1/feedback; GET /v1/models, /v1/experiments, /health, /metrics. Newly
+    promoted models are swapped in. Keys: python -m inference keys create NAME --role predict
     """
     from inference.serve import serve as run
 

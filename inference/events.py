@@ -1,4 +1,4 @@
-"""Events from the outside into the stream, see ``feature_repo.events``; read by ``python -m transforms stream``."""
+"""Appends events from clients to the stream (``feature_repo.events``); ``python -m transforms stream`` reads them."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from feature_repo.windows import EVENTS
 
 MOST_EVENTS = 1_000
 LARGEST_BODY = 1 << 20
-"""Bytes of one request."""
+"""Maximum bytes of one request."""
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,12 +23,12 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What became of a request.
+class WriteOutcome:
+    """The outcome of a request.
 
     Attributes:
-        accepted: events that are in the stream now.
-        refused: place of each event that is not, and why.
+        accepted: number of events that are in the stream now.
+        refused: index and reason of each event that was refused.
     """
 
     accepted: int
@@ -46,43 +46,44 @@ class EventWriter:
         self._names = Names(home.project)
         self._server: Server = open_server(home, load_address(home), READ_TIMEOUT)
 
-    def write(self, body: bytes) -> Taken:
-        """Append the good ones among some events.
+    def write(self, body: bytes) -> WriteOutcome:
+        """Append the valid events of a request.
 
         Args:
-            body: JSON: a ``kind`` and a list of ``events``.
+            body: JSON with a ``kind`` and a list of ``events``.
 
         Raises:
-            InputError: it is not that.
-            OnlineUnavailable: Redis does not take them, or too many wait. Sending again is safe: an event counts once.
+            InputError: the body is not a valid request.
+            OnlineUnavailable: Redis does not accept the events, or too many are pending. Sending again is safe: an
+                event counts once.
         """
         if len(body) > LARGEST_BODY:
-            raise _no_request(f"{len(body):,} bytes", f"{LARGEST_BODY:,} bytes at most")
+            raise _invalid_request(f"{len(body):,} bytes", f"{LARGEST_BODY:,} bytes at most")
         try:
             request = msgspec.json.decode(body, type=_Request)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _no_request(str(error).split("\n")[0]) from error
+            raise _invalid_request(str(error).split("\n")[0]) from error
         if len(request.events) > MOST_EVENTS:
-            raise _no_request(f"{len(request.events):,} events", f"{MOST_EVENTS:,} events at most")
+            raise _invalid_request(f"{len(request.events):,} events", f"{MOST_EVENTS:,} events at most")
         if request.kind not in EVENTS:
-            raise _no_request(f"the kind {request.kind[:40]!r}", f"a kind of events, one of {sorted(EVENTS)}")
+            raise _invalid_request(f"the kind {request.kind[:40]!r}", f"a kind of events, one of {sorted(EVENTS)}")
         now = time.time_ns() // 1000
-        good: list[tuple[str, bytes]] = []
+        valid: list[tuple[str, bytes]] = []
         refused: list[tuple[int, str]] = []
-        for place, raw in enumerate(request.events):
+        for index, raw in enumerate(request.events):
             event = bytes(raw)
             try:
                 parse(request.kind, event, now)
             except Refused as error:
-                refused.append((place, str(error)))
+                refused.append((index, str(error)))
             else:
-                good.append((request.kind, event))
-        if good:
-            append(self._server, self._names, good)
-        return Taken(len(good), refused)
+                valid.append((request.kind, event))
+        if valid:
+            append(self._server, self._names, valid)
+        return WriteOutcome(len(valid), refused)
 
 
-def _no_request(found: str, expected: str = "") -> InputError:
+def _invalid_request(found: str, expected: str = "") -> InputError:
     return InputError(
         expected=expected or 'a JSON object such as {"kind": "plays", "events": [{"user_id": "u1", …}]}',
         found=found,

@@ -1,4 +1,4 @@
-"""Processes that serve: one, or several that share a port."""
+"""Starts the HTTP server: one process, or several that share a port."""
 
 import ipaddress
 import os
@@ -14,8 +14,8 @@ from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
 
-PATIENCE = 30
-"""Seconds that requests have to end when a process is told to."""
+SHUTDOWN_SECONDS = 30
+"""Seconds that running requests have to finish when a process is stopped."""
 
 
 def serve(
@@ -28,34 +28,34 @@ def serve(
     access: str = "auto",
     p99: float = 100.0,
 ) -> None:
-    """Serve until told to stop; what is asked by then is still answered.
+    """Serve until the process is stopped; requests received by then are still answered.
 
     Args:
         home: the data folder.
-        host: address to listen on; beyond this machine, keys are needed.
-        port: likewise.
-        model: the recommender.
-        workers: processes.
+        host: address to listen on; an address reachable from other machines requires keys.
+        port: port to listen on.
+        model: name of the recommendation model.
+        workers: number of processes.
         access: ``keys``, ``open`` or ``auto``.
-        p99: milliseconds that recommendations are kept under.
+        p99: goal in milliseconds for the 99th percentile of the latency of recommendations.
 
     Raises:
-        InputError: the whole network would be let in without a key.
+        InputError: the server would be open to the network without a key.
         BundleError: the recommender cannot be served.
         StoreError: the manifest is missing or damaged.
     """
     import uvicorn
 
-    if access != "open" and not _is_here(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
+    if access != "open" and not _is_loopback(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
         raise InputError(
             expected=f"a key, to listen on {host}",
-            found="none: anybody who reaches this machine would be let in",
+            found="none: everybody who reaches this machine would have access",
             next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
         )
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
     if workers == 1:
         application = create_app(model, home)
-    else:  # what is wrong is told once, not by every process that tries
+    else:  # report errors once, not from every process
         open_bundle(model, home)
         load_address(home)
     say(f"http://{host}:{port}/  (console), http://{host}:{port}/docs")
@@ -65,7 +65,7 @@ def serve(
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": PATIENCE,
+        "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
     }
     if workers == 1:
         uvicorn.run(application, **settings)  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def serve(
         uvicorn.run("inference.api.app:from_env", factory=True, workers=workers, **settings)  # type: ignore[arg-type]
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

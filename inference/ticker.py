@@ -1,4 +1,4 @@
-"""Something done every so often, in a thread of its own."""
+"""Repeats a function at an interval, in a thread of its own."""
 
 import logging
 import threading
@@ -8,12 +8,12 @@ _log = logging.getLogger("refrain.ticker")
 
 
 class Ticker:
-    """Does some work again and again until it is closed; what the work raises is told, and it is done again.
+    """Calls a function repeatedly until it is closed; exceptions are logged and the calls go on.
 
     Args:
-        name: of the thread.
-        seconds: between two ends and beginnings.
-        work: to be done; seconds that it returns are waited in addition.
+        name: name of the thread.
+        seconds: seconds between the end of one call and the start of the next.
+        work: the function; seconds that it returns are waited in addition.
     """
 
     def __init__(self, name: str, seconds: float, work: Callable[[], float | None]) -> None:
@@ -22,11 +22,11 @@ class Ticker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """End, when the work that is being done is done."""
+        """Stop the thread after the call that is running."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -34,8 +34,8 @@ class Ticker:
     def _run(self) -> None:
         while not self._ended.wait(self._seconds):
             try:
-                more = self._work()
-            except Exception:  # whatever it is, the next time may be better
+                extra_s = self._work()
+            except Exception:  # whatever was raised, the next call may succeed
                 _log.exception("%s failed", self._thread.name)
             else:
-                self._ended.wait(more or 0.0)
+                self._ended.wait(extra_s or 0.0)

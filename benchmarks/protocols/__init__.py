@@ -1,4 +1,4 @@
-"""Protocols by which recommenders are measured on public data, one a file; ``quality_recommendation`` runs them.
+"""Evaluation protocols of recommenders on public data, one per file; ``quality_recommendation`` runs them.
 
-Each has ``NAME``, ``GOAL`` (metric and least value) and ``measure(folder)``, which yields rows.
+Each has ``NAME``, ``GOAL`` (metric and its minimum) and ``measure(folder)``, which yields rows.
 """

@@ -1,11 +1,11 @@
-"""Last.fm HetRec 2011, as its published results were measured.
+"""Last.fm HetRec 2011, by the protocol of its published results.
 
-All 92,834 pairs of 1,892 listeners and 17,632 artists, none filtered. Of each listener's pairs, at random, one in ten
-is test, one in ten validation (one at least of each where there are three), three seeds. Models are fitted on the 80
-% that remain and asked for lists over all artists without those in the other two parts (validation: without those of
-training; the test's artists are among its wrong answers there). Settings and the blend's weights are chosen on
-validation of the first seed and are the same for all. Beside the counts of plays the models may read friendships and
-the tags that listeners gave to artists, but no tag that a listener gave to an artist which is held out from them.
+All 92,834 pairs of 1,892 listeners and 17,632 artists, unfiltered. Of each listener's pairs, at random, one in ten is
+test and one in ten validation (at least one of each if there are three), for three seeds. Models are fitted on the
+remaining 80 % and rank all artists except those in the other two parts (for validation: except those of training; the
+test artists count as wrong there). Settings and the blend's weights are chosen on validation of the first seed and used
+for all. Besides play counts the models may read friendships and the tags that listeners gave to artists, but no tag
+that a listener gave to an artist held out from them.
 """
 
 import time
@@ -33,7 +33,7 @@ GOAL = {"ndcg_at_10": 0.224, "recall_at_10": 0.230}
 SEEDS = (0, 1, 2)
 COUNTS = Weighting(logarithm=True)
 FEWEST_ARTISTS = 5
-"""Tags of fewer artists are left out."""
+"""Minimum number of artists of a tag; rarer tags are left out."""
 
 MODELS: dict[str, Model] = {
     "ials": IALS(192, 16, 0.7, 0.006, None, user_attributes=3.5, track_attributes=3.5),
@@ -49,7 +49,7 @@ ALONE: dict[str, Model] = {
 
 
 def read(folder: Path) -> tuple[Interactions, pl.DataFrame, sparse.csr_array]:
-    """Play counts as plays, the tags (user, track, tag), and friendships (users, users)."""
+    """Read play counts as interactions, tags (user, track, tag) and friendships (users, users)."""
 
     def table(name: str) -> np.ndarray:
         return np.loadtxt(folder / name, np.int64, delimiter="\t", skiprows=1)
@@ -57,9 +57,9 @@ def read(folder: Path) -> tuple[Interactions, pl.DataFrame, sparse.csr_array]:
     counts = table("user_artists.dat")
     users, user = np.unique(counts[:, 0], return_inverse=True)
     artists, artist = np.unique(counts[:, 1], return_inverse=True)
-    names = [str(one) for one in artists.tolist()]
+    names = [str(artist_id) for artist_id in artists.tolist()]
     plays = Interactions(
-        [str(one) for one in users.tolist()],
+        [str(user_id) for user_id in users.tolist()],
         names,
         names,
         user,
@@ -80,51 +80,51 @@ def read(folder: Path) -> tuple[Interactions, pl.DataFrame, sparse.csr_array]:
 
 
 def tag_counts(tagged: pl.DataFrame, tracks: int, fewest: int = FEWEST_ARTISTS) -> sparse.csr_array:
-    """(tracks, tags) how many listeners gave each tag, of tags that enough tracks have."""
-    tags, column = np.unique(tagged["tag"].to_numpy(), return_inverse=True)
-    counts = sparse.csr_array((np.ones(tagged.height), (tagged["track"].to_numpy(), column)), (tracks, len(tags)))
+    """Count the listeners who gave each tag, (tracks, tags), for tags that enough tracks have."""
+    tags, tag_index = np.unique(tagged["tag"].to_numpy(), return_inverse=True)
+    counts = sparse.csr_array((np.ones(tagged.height), (tagged["track"].to_numpy(), tag_index)), (tracks, len(tags)))
     counts.sum_duplicates()
     return sparse.csr_array(counts[:, np.flatnonzero(np.bincount(counts.indices, minlength=len(tags)) >= fewest)])
 
 
 def parts(user: np.ndarray, seed: int) -> np.ndarray:
-    """(n,) 0 for training, 1 for validation, 2 for test."""
+    """Assign pairs to parts: (n,) 0 for training, 1 for validation, 2 for test."""
     rng = np.random.default_rng(seed)
     part = np.zeros(len(user), np.int8)
     order = np.lexsort((rng.random(len(user)), user))
     starts = np.flatnonzero(np.diff(user[order], prepend=-1))
     for places in np.split(order, starts[1:]):
-        few = max(len(places) // 10, 1) if len(places) > 2 else 0
-        part[places[:few]], part[places[few : 2 * few]] = 2, 1
+        count = max(len(places) // 10, 1) if len(places) > 2 else 0
+        part[places[:count]], part[places[count : 2 * count]] = 2, 1
     return part
 
 
 def logarithms(attributes: Attributes) -> Attributes:
-    """Counts as log₂(1 + count), as plays are."""
+    """Transform counts to log₂(1 + count), like the counts of plays."""
 
-    def one(table: sparse.csr_array) -> sparse.csr_array:
-        out = sparse.csr_array(table, dtype=np.float64, copy=True)
-        out.data = np.log2(1 + out.data)
-        return out
+    def logarithm(table: sparse.csr_array) -> sparse.csr_array:
+        logs = sparse.csr_array(table, dtype=np.float64, copy=True)
+        logs.data = np.log2(1 + logs.data)
+        return logs
 
-    return Attributes(one(attributes.users), one(attributes.tracks))
+    return Attributes(logarithm(attributes.users), logarithm(attributes.tracks))
 
 
-def _by_user(plays: Interactions, wanted: np.ndarray) -> dict[int, np.ndarray]:
-    return plays.only(wanted).tracks_by_user()
+def _by_user(plays: Interactions, mask: np.ndarray) -> dict[int, np.ndarray]:
+    return plays.only(mask).tracks_by_user()
 
 
 def measure(folder: Path) -> Iterator[Row]:
-    """All seeds: the blend, its members, and models that read plays alone."""
+    """Measure all seeds: the blend, its members, and models that use only plays."""
     plays, tagged, friends = read(folder)
     tracks = plays.shape[1]
     weights: dict[str, float] = {}
     for seed in SEEDS:
         part = parts(plays.user, seed)
-        held = plays.only(part > 0)
-        held_out = pl.DataFrame({"user": held.user, "track": held.track})
-        known = tagged.join(held_out, on=["user", "track"], how="anti")
-        attributes = logarithms(Attributes(friends, tag_counts(known, tracks)))
+        held_out_plays = plays.only(part > 0)
+        held_out = pl.DataFrame({"user": held_out_plays.user, "track": held_out_plays.track})
+        visible_tags = tagged.join(held_out, on=["user", "track"], how="anti")
+        attributes = logarithms(Attributes(friends, tag_counts(visible_tags, tracks)))
         train = plays.only(part == 0)
         started = time.perf_counter()
         fitted = {name: model.fit(train, 1, attributes) for name, model in MODELS.items()}

@@ -1,9 +1,9 @@
-"""MovieLens 100k, the last of each listener's ratings left out.
+"""MovieLens 100k, leave-last-out.
 
-The last rating of each of the 943 people is test, the one before it validation (of one moment, whatever the file has
-later, which is at random; 44 % of the last ratings share their second). Models learn from all others', of all times,
-and are asked for lists over all 1,682 films without those rated before: one film is relevant. For test they learn from
-validation, too. Settings and the blend's weights were chosen on validation.
+The last rating of each of the 943 users is test, the one before it validation (among ratings of the same second the
+order of the file decides, which is random; 44 % of the last ratings share their second). Models learn from all other
+ratings, of all times, and rank all 1,682 films except those rated before: one film is relevant. For test they learn
+from validation, too. Settings and the blend's weights were chosen on validation.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ ALONE: dict[str, Model] = {
 
 
 def places_from_the_end(plays: Interactions) -> np.ndarray:
-    """(n,) 0 for the last play of each listener, 1 for the one before."""
+    """Number each listener's plays from the end: (n,) 0 for the last play, 1 for the one before."""
     order = np.argsort(plays.user, kind="stable")
     user = plays.user[order]
     ends = np.searchsorted(user, user, side="right") - 1
@@ -52,7 +52,7 @@ def places_from_the_end(plays: Interactions) -> np.ndarray:
 
 
 def measure(folder: Path) -> Iterator[Row]:
-    """The blend, its members, and others."""
+    """Measure the blend, its members, and baselines."""
     plays = movielens.read(folder)
     back = places_from_the_end(plays)
     end = int(plays.time.max()) + 1

@@ -1,13 +1,13 @@
-"""MovieLens 100k, one moment for everybody.
+"""MovieLens 100k, global time split.
 
 Ratings in order of time are plays. The last 10 % of the events are test, the 10 % before them validation
-(``TimeSplit.by_share``; events of one moment stay together). Everybody with at least one event before the test period
-and at least one film in it that they had not rated before is measured: their list is ranked over all films, those
-rated before left out; every film first rated in the test period is relevant. Settings of the baselines are chosen on
-validation; those of the vectors and of the rankers are the defaults of the code, chosen on rolling splits that end
-before the test period, and in every run on validation. Then all models learn from everything before the test period.
-The blend's members are fitted by themselves, its weights learned on validation; ``hybrid`` and the models beneath it
-are the family's as ``python -m training run recommendation`` trains them.
+(``TimeSplit.by_share``; events of the same time stay together). Measured are all users with at least one event before
+the test period and at least one film in it that they had not rated before: all films except those rated before are
+ranked; every film first rated in the test period is relevant. Settings of the baselines are chosen on validation; those
+of the embeddings and rankers are the defaults of the code, chosen on rolling splits that end before the test period,
+and in every run on validation. Then all models learn from everything before the test period. The blend's members are
+fitted separately and its weights are learned on validation; ``hybrid`` and the models beneath it are those of
+``python -m training run recommendation``.
 """
 
 import os
@@ -51,7 +51,7 @@ BLENDED = ("ials", "ease", "transitions", "popularity_28d")
 
 
 def measure(folder: Path) -> Iterator[Row]:
-    """The family as its users run it, a blend, and baselines."""
+    """Measure the recommendation family as users run it, a blend, and baselines."""
     with tempfile.TemporaryDirectory() as scratch:
         home = Home(Path(scratch) / "home")
         try:
@@ -59,7 +59,7 @@ def measure(folder: Path) -> Iterator[Row]:
             data = Interactions.load(home)
             split = TimeSplit.by_share(data.time)
             yield from _family(home)
-            yield from _alone(data, split)
+            yield from _baselines(data, split)
         finally:
             redis_server.stop(home)
 
@@ -74,15 +74,17 @@ def _family(home: Home) -> Iterator[Row]:
         yield Row(f"family: {name}", "", result.metrics[name])
 
 
-def _alone(data: Interactions, split: TimeSplit) -> Iterator[Row]:
+def _baselines(data: Interactions, split: TimeSplit) -> Iterator[Row]:
     tracks = data.shape[1]
     heard, relevant = data.heard_and_new(split.validation, split.test)
     chosen: dict[str, tuple[str, Model]] = {}
     fitted = {}
     for name, grid in GRIDS.items():
         fits = {setting: model.fit(data, split.validation) for setting, model in grid.items()}
-        found = {setting: full_ranking(fit, heard, relevant, tracks).ndcg_at_10 for setting, fit in fits.items()}
-        best = max(found, key=lambda setting: found[setting])
+        ndcg_by_setting = {
+            setting: full_ranking(fit, heard, relevant, tracks).ndcg_at_10 for setting, fit in fits.items()
+        }
+        best = max(ndcg_by_setting, key=lambda setting: ndcg_by_setting[setting])
         chosen[name], fitted[name] = (best, grid[best]), fits[best]
     weights = learn_weights({name: fitted[name] for name in BLENDED}, heard, relevant)
     heard, relevant = data.heard_and_new(split.test, split.end)

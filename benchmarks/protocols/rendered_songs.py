@@ -1,4 +1,4 @@
-"""Songs of POP909 rendered to sound by ``fluidsynth``, with the beats that their MIDI files have.
+"""Renders songs of POP909 to audio with ``fluidsynth``; the beats of their MIDI files are the truth.
 
 Needs ``apt-get install fluidsynth fluid-soundfont-gm``.
 """
@@ -17,34 +17,34 @@ FONTS = [Path("/usr/share/sounds/sf2") / name for name in ("FluidR3_GM.sf2", "Ti
 
 
 def font() -> Path | None:
-    """A General MIDI soundfont; None where songs cannot be rendered."""
+    """Return a General MIDI soundfont; None if songs cannot be rendered."""
     if shutil.which("fluidsynth") is None:
         return None
-    return next((one for one in FONTS if one.exists()), None)
+    return next((path for path in FONTS if path.exists()), None)
 
 
 def rendered(folder: Path, sounds: Path, first: float, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    """A part of a song: samples, mono at ``RATE``, and (beats, 3) its beats and two marks of downbeats.
+    """Render an excerpt of a song: samples, mono at ``RATE``, and (beats, 3) beat times with two downbeat marks.
 
     Args:
-        folder: of the song.
-        sounds: a soundfont.
-        first: second that the part begins at; beats are told from there on.
-        seconds: of the part.
+        folder: folder of the song.
+        sounds: soundfont.
+        first: start of the excerpt in seconds; beat times are relative to it.
+        seconds: duration of the excerpt in seconds.
     """
-    with tempfile.TemporaryDirectory() as place:
-        out, midi = Path(place) / "song.wav", folder / f"{folder.name}.mid"
-        call = ["fluidsynth", "-ni", "-r", str(RATE), "-g", "0.5", "-F", str(out), "-T", "wav", str(sounds), str(midi)]
+    with tempfile.TemporaryDirectory() as scratch:
+        wav, midi = Path(scratch) / "song.wav", folder / f"{folder.name}.mid"
+        call = ["fluidsynth", "-ni", "-r", str(RATE), "-g", "0.5", "-F", str(wav), "-T", "wav", str(sounds), str(midi)]
         subprocess.run(call, check=True, capture_output=True)
-        samples = np.concatenate(list(mono(out, RATE)))
+        samples = np.concatenate(list(mono(wav, RATE)))
     truth = np.loadtxt(folder / "beat_midi.txt")
     truth = truth[(truth[:, 0] >= first) & (truth[:, 0] < first + seconds)] - [first, 0, 0]
     return samples[int(first * RATE) : int((first + seconds) * RATE)], truth
 
 
-def f_measure(reference: np.ndarray, found: np.ndarray) -> float:
-    """Of beats within 70 ms, those of the first five seconds left out, as is usual."""
+def f_measure(reference: np.ndarray, detected: np.ndarray) -> float:
+    """Compute the F-measure of beats within 70 ms, without the first five seconds, as is usual."""
     import mir_eval
 
-    trimmed = (mir_eval.beat.trim_beats(times) for times in (reference, found))
+    trimmed = (mir_eval.beat.trim_beats(times) for times in (reference, detected))
     return float(mir_eval.beat.f_measure(*trimmed))

@@ -1,4 +1,4 @@
-"""What a protocol finds of one model."""
+"""Results of protocols: one row per model."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -15,13 +15,13 @@ from training.models.recommendation.contract import Fitted
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table.
+    """The result of one model.
 
     Attributes:
-        model: its name.
-        setting: what was chosen on validation.
-        metrics: on test.
-        seed: of the split; None where there is but one.
+        model: name of the model.
+        setting: setting chosen on validation.
+        metrics: metrics on the test part.
+        seed: seed of the split; None if there is only one split.
     """
 
     model: str
@@ -30,15 +30,15 @@ class Row:
     seed: int | None = None
 
     def values(self) -> dict[str, Any]:
-        """Metric → number; what was not measured is left out."""
+        """Return metric → value without metrics that were not measured."""
         return {name: value for name, value in asdict(self.metrics).items() if not math.isnan(value)}
 
 
 def folder(name: str) -> Path:
-    """A public data set.
+    """Return the folder of a public data set.
 
     Raises:
-        SystemExit: it is not there.
+        SystemExit: the folder does not exist.
     """
     path = DATA / name
     if not path.is_dir():
@@ -50,11 +50,11 @@ def folder(name: str) -> Path:
 def full_ranking(
     fit: Fitted, heard: dict[int, np.ndarray], relevant: dict[int, np.ndarray], tracks: int, batch: int = 200
 ) -> RankingMetrics:
-    """Lists over all tracks for all users who have something relevant, what they heard left out."""
-    asked = np.array([user for user, found in relevant.items() if len(found)], np.int64)
+    """Rank all unheard tracks for every user with relevant tracks, and compute the metrics."""
+    users_measured = np.array([user for user, tracks_relevant in relevant.items() if len(tracks_relevant)], np.int64)
     ranked: dict[int, np.ndarray] = {}
-    for first in range(0, len(asked), batch):
-        users = asked[first : first + batch]
+    for start in range(0, len(users_measured), batch):
+        users = users_measured[start : start + batch]
         for user, scores in zip(users.tolist(), fit.scores(users), strict=True):
             ranked[user] = rank_all(scores, heard.get(user, np.empty(0, np.int64)), 20)
     return ranking_metrics(ranked, relevant, tracks)

@@ -1,1 +1,1 @@
-"""What is unusual: observations to scores, alarms with their causes, and incidents; who is told, and once."""
+"""Anomaly detection: scores observations, raises alarms with causes, groups them into incidents and sends notices."""

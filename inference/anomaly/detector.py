@@ -1,4 +1,4 @@
-"""Five detectors on one contract: observations in, detections and incidents out."""
+"""Five anomaly detectors with one interface: they take observations and return detections and incidents."""
 
 import contextlib
 import io
@@ -26,24 +26,25 @@ from transforms.pure.anomaly.many import ManySeries, SeriesScores
 from transforms.pure.anomaly.rows import RowDetector
 from transforms.pure.anomaly.series import CHANNELS, SeriesDetector
 
-CAUSES = 5
-"""Causes that are told of one alarm."""
-RECENT = 15 * MINUTE
-"""An observation that is no older is completed by features looked up online, which say nothing of the past."""
-MOST_ENTITIES = 100_000
+MAX_CAUSES = 5
+"""Maximum number of causes reported for one alarm."""
+MAX_LOOKUP_AGE = 15 * MINUTE
+"""Maximum age, in microseconds, of an observation whose missing features are looked up online (online is now)."""
+MAX_ENTITIES = 100_000
 SAVE_SECONDS = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of one entity at one moment.
+    """The measurements of one entity at one moment.
 
     Attributes:
-        entity: such as a host_id.
-        at: when; without a zone it is UTC.
-        values: metric → number, and features of the model (``view__feature``) → value; None for missing. Features count
-            if all are given; those left out are looked up where ``at`` is recent. Empty to ask for what is online.
+        entity: key of the entity, such as a host_id.
+        at: time of the measurement; UTC if it has no time zone.
+        values: metric → number, and features of the model (``view__feature``) → value; None for missing. Features are
+            used only if all of them are given; otherwise they are looked up online if ``at`` is recent. Leave it empty
+            to score the features that are online.
     """
 
     entity: str
@@ -53,17 +54,17 @@ class Observation:
 
 @dataclass(frozen=True)
 class Detection:
-    """What was found of one observation.
+    """The result of scoring one observation.
 
     Attributes:
-        entity: whose.
-        at: when.
-        p_value: share of normal observations that are as unusual; None if nothing could be told.
-        score: -log10 of it.
-        alarm: whether it raised one.
-        causes: feature or metric → its share in that, the largest first; of alarms alone.
-        verdict: what was special: "" or "missing", "duplicate", "late", "clock" (set back), "relearned"; of the first
-            metric that had something special.
+        entity: key of the observed entity.
+        at: time of the observation.
+        p_value: share of normal observations that are at least as unusual; None if nothing could be scored.
+        score: -log10 of the p-value.
+        alarm: whether the observation raised an alarm.
+        causes: feature or metric → its share in the alarm, the largest first; empty without an alarm.
+        verdict: the irregularity of the first metric that has one: "missing", "duplicate", "late", "clock" (set back)
+            or "relearned"; "" for none.
     """
 
     entity: str
@@ -76,17 +77,17 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class ToldIncident:
-    """Alarms that belong together.
+class IncidentReport:
+    """An incident: alarms of one entity that belong together.
 
     Attributes:
-        id: the same for every telling of this incident.
-        entity: whose.
-        start: first alarm.
-        end: newest alarm.
-        alarms: how many.
-        p_value: the lowest.
-        causes: feature or metric → its largest share.
+        id: identifier of the incident; it stays the same while the incident goes on.
+        entity: key of the entity.
+        start: time of the first alarm.
+        end: time of the newest alarm.
+        alarms: number of alarms.
+        p_value: lowest p-value of the alarms.
+        causes: feature or metric → its largest share in an alarm.
     """
 
     id: str
@@ -100,25 +101,25 @@ class ToldIncident:
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found.
+    """The result of scoring a batch of observations.
 
     Attributes:
         detector: ``system``, ``performance``, ``user_behavior``, ``security`` or ``audio_quality``.
         model: name and version of the bundle; "untrained" without one.
-        detections: one an observation, in its order.
-        incidents: those that these observations opened or went on with, oldest first.
-        note: what kept features out; None if nothing did.
+        detections: one detection for each observation, in the order of the observations.
+        incidents: incidents that these observations opened or continued, oldest first.
+        note: why features were not scored; None if they were.
     """
 
     detector: str
     model: str
     detections: list[Detection]
-    incidents: list[ToldIncident]
+    incidents: list[IncidentReport]
     note: str | None
 
 
 class AnomalyDetector:
-    """One detector, with the memory of what it has seen. Safe to share between threads.
+    """A detector with a memory of earlier observations. Safe to share between threads.
 
     >>> AnomalyDetector.load("system_anomaly_detector_v1.0").detect(                    # doctest: +SKIP
     ...     [Observation("host-01", datetime.now(UTC), {"cpu_permille": 990})])
@@ -128,22 +129,22 @@ class AnomalyDetector:
     name: ClassVar[str] = "system_anomaly_detector"
 
     def __init__(self, bundle: Bundle | None = None, home: Home | None = None, *, remember: bool = False) -> None:
-        """Load what the bundle holds; connect to Redis on the first lookup.
+        """Load the models of the bundle; connect to Redis on the first lookup.
 
         Args:
-            bundle: without one, metrics are scored by their own past alone, and rows not at all.
+            bundle: the trained model. Without one, only metrics are scored, each against its own past.
             home: the data folder, for lookups and for the memory.
-            remember: go on from where an earlier process ended, and leave the memory to the next.
+            remember: load the memory that an earlier process saved, and save it for the next one.
         """
         self.bundle, self._home = bundle, home
         extra = bundle.manifest["extra"] if bundle else {}
         self._rows = RowDetector.from_bytes(bundle.read("rows.npz")) if bundle else None
         self._head = _head(bundle) if bundle else None
         self._policies = [AlarmPolicy(**extra[name]) for name in ("policy", "deviation") if name in extra]
-        self._looks = (
-            {name: _Look.of(kind, extra[name]) for name, kind in LOOKS.items() if extra.get(name)}
+        self._metric_detectors = (
+            {name: _MetricDetector.of(kind, extra[name]) for name, kind in METRIC_DETECTORS.items() if extra.get(name)}
             if bundle
-            else {"series": _Look(SeriesDetector(), {})}
+            else {"series": _MetricDetector(SeriesDetector(), {})}
         )
         self._key = str(extra.get("key", "host_id"))
         self._incidents = IncidentLog(int(extra.get("gap", 30 * MINUTE)))
@@ -158,7 +159,7 @@ class AnomalyDetector:
 
     @classmethod
     def load(cls, name: str | None = None, home: Home | None = None, *, remember: bool = False) -> "AnomalyDetector":
-        """The champion (``system_anomaly_detector``) or a version of it (``system_anomaly_detector_v1.0`` or ``…:1``).
+        """Load the champion (``system_anomaly_detector``) or a version (``system_anomaly_detector_v1.0`` or ``…:1``).
 
         Raises:
             BundleError: see ``inference.models.load_bundle``.
@@ -166,7 +167,7 @@ class AnomalyDetector:
         """
         home = home or Home.from_env()
         bundle = load_bundle(name or cls.name, home)
-        kind = next((one for one in DETECTORS.values() if one.name == bundle.manifest["name"]), cls)
+        kind = next((detector for detector in DETECTORS.values() if detector.name == bundle.manifest["name"]), cls)
         return kind(bundle, home, remember=remember)
 
     @property
@@ -177,132 +178,155 @@ class AnomalyDetector:
     def detect(self, observations: Iterable[Observation]) -> Detections:
         """Score observations, learn from their metrics, and merge alarms into incidents.
 
-        Observations of one entity may come in any number, oldest first; the same ones one by one give the same
-        answers.
+        A batch may hold any number of observations of one entity, oldest first. One call with all of them gives the
+        same result as one call for each.
 
         Raises:
-            InputError: a value is neither a number nor missing where a metric is meant.
+            InputError: the value of a metric is neither a number nor missing.
         """
-        seen = list(observations)
-        times = [_micros(one.at) for one in seen]
-        features, note = self._features(seen, times)
+        batch = list(observations)
+        times = [_micros(observation.at) for observation in batch]
+        features, note = self._features(batch, times)
         with self._lock:
-            metrics = self._score_metrics(seen, times)
-            found = self._score_rows(seen, features)
+            metric_findings = self._score_metrics(batch, times)
+            row_findings = self._score_rows(batch, features)
             detections, touched = [], {}
-            for place, one in enumerate(seen):
-                told = _joined(one, metrics[place], found[place])
-                detections.append(told)
-                if told.alarm:
-                    alarm = Alarm(one.entity, times[place], told.score or 0.0, told.p_value or 1.0, told.causes)
+            for number, observation in enumerate(batch):
+                detection = _combine(observation, metric_findings[number], row_findings[number])
+                detections.append(detection)
+                if detection.alarm:
+                    alarm = Alarm(
+                        observation.entity,
+                        times[number],
+                        detection.score or 0.0,
+                        detection.p_value or 1.0,
+                        detection.causes,
+                    )
                     incident, _ = self._incidents.take(alarm)
                     touched[incident.key] = incident
             self._save_now_and_then()
-        return Detections(self.target, self.model, detections, [told_incident(one) for one in touched.values()], note)
+        return Detections(
+            self.target, self.model, detections, [incident_report(incident) for incident in touched.values()], note
+        )
 
-    def _score_metrics(self, seen: Sequence[Observation], times: list[int]) -> list["_Found"]:
-        """Of each observation, what its metrics say by their own past."""
-        found = [_Found() for _ in seen]
+    def _score_metrics(self, observations: Sequence[Observation], times: list[int]) -> list["_Finding"]:
+        """Score the metrics of each observation against their own past."""
+        findings = [_Finding() for _ in observations]
         features = set(self._rows.columns.names) if self._rows else set()
-        given = [
+        readings = [
             (place, metric, _number(metric, value))
-            for place, one in enumerate(seen if self._looks else ())
-            for metric, value in one.values.items()
+            for place, observation in enumerate(observations if self._metric_detectors else ())
+            for metric, value in observation.values.items()
             if metric not in features
         ]
-        for look in self._looks.values():
-            mine = [one for one in given if look.asks(one[1])]
-            told = look.detector.replay(
-                [f"{seen[place].entity}/{metric}" for place, metric, _ in mine],
-                np.array([times[place] for place, _, _ in mine], np.int64),
-                np.array([value for _, _, value in mine], np.float64),
+        for metric_detector in self._metric_detectors.values():
+            covered = [reading for reading in readings if metric_detector.covers(reading[1])]
+            scores = metric_detector.detector.replay(
+                [f"{observations[place].entity}/{metric}" for place, metric, _ in covered],
+                np.array([times[place] for place, _, _ in covered], np.int64),
+                np.array([value for _, _, value in covered], np.float64),
             )
-            for row, (place, metric, _) in enumerate(mine):
-                _take(found[place], metric, told, row, look.scales.get(metric))
-        return found
+            for row, (place, metric, _) in enumerate(covered):
+                _add_metric(findings[place], metric, scores, row, metric_detector.scales.get(metric))
+        return findings
 
     def _features(
-        self, seen: Sequence[Observation], times: list[int]
+        self, observations: Sequence[Observation], times: list[int]
     ) -> tuple[list[Mapping[str, Any] | None], str | None]:
-        """Of each observation, its row of features: as given, else as they are online now."""
+        """Return the feature row of each observation, as given or as it is online now, and a note."""
         if self._rows is None:
-            return [None] * len(seen), "no model: metrics alone are scored, by their own past"
-        wanted = set(self._rows.columns.names)
-        # a row with features left out would be unusual for that alone
-        given: list[Mapping[str, Any] | None] = [one.values if wanted <= set(one.values) else None for one in seen]
-        now = time.time_ns() // 1_000
-        asked = [
-            place
-            for place, one in enumerate(seen)
-            if given[place] is None and (not one.values or abs(now - times[place]) <= RECENT)
+            return [None] * len(observations), "no model: only metrics are scored, each against its own past"
+        feature_names = set(self._rows.columns.names)
+        # an incomplete row would be unusual only because features are missing
+        feature_rows: list[Mapping[str, Any] | None] = [
+            observation.values if feature_names <= set(observation.values) else None for observation in observations
         ]
-        if not asked or self._lookup is None:
-            return given, None
-        rows = self._lookup.get({self._key: [seen[place].entity for place in asked]}, on_failure="defaults")
-        values = rows.values
-        known = ~np.all([rows.missing[name] for name in self._rows.columns.names], axis=0)
-        for row, place in enumerate(asked):
-            if known[row]:
-                online = {name: values[name][row] for name in wanted}
-                given[place] = online | {name: value for name, value in seen[place].values.items() if name in wanted}
-        if rows.degraded:
-            return given, f"features could not be looked up: {rows.degraded}"
-        if not known.all():
-            return given, "of some, nothing is online: they are scored by their metrics alone"
-        return given, None
+        now = time.time_ns() // 1_000
+        lookup_places = [
+            place
+            for place, observation in enumerate(observations)
+            if feature_rows[place] is None and (not observation.values or abs(now - times[place]) <= MAX_LOOKUP_AGE)
+        ]
+        if not lookup_places or self._lookup is None:
+            return feature_rows, None
+        lookup = self._lookup.get(
+            {self._key: [observations[place].entity for place in lookup_places]}, on_failure="defaults"
+        )
+        values = lookup.values
+        is_online = ~np.all([lookup.missing[name] for name in self._rows.columns.names], axis=0)
+        for row, place in enumerate(lookup_places):
+            if is_online[row]:
+                online = {name: values[name][row] for name in feature_names}
+                feature_rows[place] = online | {
+                    name: value for name, value in observations[place].values.items() if name in feature_names
+                }
+        if lookup.degraded:
+            return feature_rows, f"features could not be looked up: {lookup.degraded}"
+        if not is_online.all():
+            return feature_rows, "some entities have no features online: only their metrics are scored"
+        return feature_rows, None
 
-    def _score_rows(self, seen: Sequence[Observation], features: list[Mapping[str, Any] | None]) -> list["_Found"]:
-        found = [_Found() for _ in seen]
+    def _score_rows(
+        self, observations: Sequence[Observation], features: list[Mapping[str, Any] | None]
+    ) -> list["_Finding"]:
+        findings = [_Finding() for _ in observations]
         places = [place for place, row in enumerate(features) if row is not None]
         if not places or self._rows is None:
-            return found
+            return findings
         columns = {name: [(features[place] or {}).get(name) for place in places] for name in self._rows.columns.names}
-        told = self._rows.score(columns)
-        p_values = told.p_value
+        scores = self._rows.score(columns)
+        p_values = scores.p_value
         if self._head:
             learned = self._head[1].p_value(
                 self._head[0].predict(self._rows.columns.encode(columns).astype(np.float32))
             )
             p_values = both(p_values, learned)
         for row, place in enumerate(places):
-            found[place].p_value = float(p_values[row])
-            scores = (-np.log10(p_values[row]), told.deviation[row])
-            # the newest last, so that whoever was silent for longest is forgotten first
-            states = self._states.pop(seen[place].entity, None) or [SILENT] * len(self._policies)
-            self._states[seen[place].entity] = states
-            while len(self._states) > MOST_ENTITIES:
+            findings[place].p_value = float(p_values[row])
+            policy_scores = (-np.log10(p_values[row]), scores.deviation[row])
+            # the newest entity is last, so that the entity with the oldest observation is dropped first
+            states = self._states.pop(observations[place].entity, None) or [SILENT] * len(self._policies)
+            self._states[observations[place].entity] = states
+            while len(self._states) > MAX_ENTITIES:
                 del self._states[next(iter(self._states))]
-            for number, (policy, score) in enumerate(zip(self._policies, scores, strict=True)):
+            for number, (policy, score) in enumerate(zip(self._policies, policy_scores, strict=True)):
                 alarm, states[number] = policy.one(float(score), states[number])
-                found[place].alarm |= alarm
-            order = np.argsort(-told.causes[row])[:CAUSES]
-            found[place].causes = {self._rows.columns.names[at]: float(told.causes[row, at]) for at in order}
-        return found
+                findings[place].alarm |= alarm
+            order = np.argsort(-scores.causes[row])[:MAX_CAUSES]
+            findings[place].causes = {self._rows.columns.names[at]: float(scores.causes[row, at]) for at in order}
+        return findings
 
     def snapshot(self) -> bytes:
-        """The memory: series, and who has spoken lately."""
+        """Serialize the memory: states of metrics, alarm states of entities and open incidents."""
         packed = io.BytesIO()
-        told = {"states": self._states, "incidents": [vars(one) for one in self._incidents.open]}
+        state = {"states": self._states, "incidents": [vars(incident) for incident in self._incidents.open]}
         np.savez(
             packed,
             allow_pickle=False,
-            told=np.frombuffer(json.dumps(told).encode(), np.uint8),
-            **{name: np.frombuffer(look.detector.snapshot(), np.uint8) for name, look in self._looks.items()},
+            told=np.frombuffer(json.dumps(state).encode(), np.uint8),
+            **{
+                name: np.frombuffer(metric_detector.detector.snapshot(), np.uint8)
+                for name, metric_detector in self._metric_detectors.items()
+            },
         )
         return packed.getvalue()
 
     def restore(self, content: bytes) -> None:
-        """Go on from a ``snapshot``.
+        """Restore the memory from a ``snapshot``.
 
         Raises:
-            InputError: it is none, or damaged.
+            InputError: the content is not a snapshot, or it is damaged.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as found:
-                kept, told = dict(found), json.loads(found["told"].tobytes())
-            detectors = {name: LOOKS[name].restore(kept[name].tobytes()) for name in self._looks if name in kept}
-            states = {entity: [(float(b), int(s)) for b, s in pairs] for entity, pairs in told["states"].items()}
-            incidents = [Incident(**one) for one in told["incidents"]]
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                arrays, state = dict(archive), json.loads(archive["told"].tobytes())
+            detectors = {
+                name: METRIC_DETECTORS[name].restore(arrays[name].tobytes())
+                for name in self._metric_detectors
+                if name in arrays
+            }
+            states = {entity: [(float(b), int(s)) for b, s in pairs] for entity, pairs in state["states"].items()}
+            incidents = [Incident(**incident) for incident in state["incidents"]]
         except Exception as error:
             raise InputError(
                 expected="a snapshot of this detector",
@@ -310,12 +334,12 @@ class AnomalyDetector:
                 next_command="remove it; the detector then learns from the start",
             ) from error
         for name, detector in detectors.items():
-            self._looks[name].detector = detector
+            self._metric_detectors[name].detector = detector
         self._states = states
         self._incidents.resume(incidents)
 
     def save(self) -> None:
-        """Write the memory where the next process finds it, whole or not at all."""
+        """Write the memory to the data folder, atomically, for the next process."""
         if self._memory is None:
             return
         self._memory.parent.mkdir(parents=True, exist_ok=True)
@@ -330,7 +354,7 @@ class AnomalyDetector:
 
     def _recall(self) -> None:
         if self._memory is not None and self._memory.is_file():
-            with contextlib.suppress(InputError):  # a damaged memory is no reason to be silent
+            with contextlib.suppress(InputError):  # with a damaged memory, start from nothing
                 self.restore(self._memory.read_bytes())
 
 
@@ -365,8 +389,8 @@ class AudioQualityAnomalyDetector(AnomalyDetector):
 
 
 DETECTORS: dict[str, type[AnomalyDetector]] = {
-    one.target: one
-    for one in (
+    detector.target: detector
+    for detector in (
         SystemAnomalyDetector,
         PerformanceAnomalyDetector,
         UserBehaviorAnomalyDetector,
@@ -374,103 +398,103 @@ DETECTORS: dict[str, type[AnomalyDetector]] = {
         AudioQualityAnomalyDetector,
     )
 }
-"""Target → its detector."""
+"""Target → class of its detector."""
 
 
-LOOKS: dict[str, type[ManySeries[Any]]] = {"series": SeriesDetector, "counts": CountDetector}
-"""Ways of looking at metrics by their own past; as their bundles call them."""
+METRIC_DETECTORS: dict[str, type[ManySeries[Any]]] = {"series": SeriesDetector, "counts": CountDetector}
+"""Name in a bundle's manifest → class that scores metrics against their own past."""
 
 
 @dataclass
-class _Look:
-    """One way of looking at metrics.
+class _MetricDetector:
+    """A detector of metrics and the calibration of its scores.
 
     Attributes:
-        detector: with its memory.
-        scales: metric → what its scores are worth; without any, all are asked for.
+        detector: the detector with its memory.
+        scales: metric → calibration of its scores.
     """
 
     detector: ManySeries[Any]
     scales: dict[str, Calibration]
 
     @classmethod
-    def of(cls, kind: type[ManySeries[Any]], told: Mapping[str, Any]) -> "_Look":
-        """As it lies in a bundle's manifest."""
-        detector = kind(kind.SETTINGS(**told["settings"]), AlarmPolicy(**told["policy"]), told["thresholds"])
-        return cls(detector, {name: Calibration.from_json(one) for name, one in told["calibration"].items()})
+    def of(cls, kind: type[ManySeries[Any]], extra: Mapping[str, Any]) -> "_MetricDetector":
+        """Create one from the settings in a bundle's manifest."""
+        detector = kind(kind.SETTINGS(**extra["settings"]), AlarmPolicy(**extra["policy"]), extra["thresholds"])
+        return cls(detector, {name: Calibration.from_json(scale) for name, scale in extra["calibration"].items()})
 
-    def asks(self, metric: str) -> bool:
-        """Whether it can say something of a metric: any number is a series, but not every one a count."""
+    def covers(self, metric: str) -> bool:
+        """Whether the detector scores a metric. Any number is a series; counts are only the calibrated metrics."""
         return isinstance(self.detector, SeriesDetector) or metric in self.scales
 
 
 @dataclass
-class _Found:
-    """What one source says of an observation.
+class _Finding:
+    """The score of one observation by its metrics, or by its feature row.
 
     Attributes:
-        p_value: the lowest of its looks; NaN if there was none.
-        alarm: whether any of them raised one.
-        causes: feature or metric → how much it counts.
-        verdict: see ``Detection``.
-        looks: how many chances of being unusual there were.
+        p_value: lowest p-value of the tests; NaN without a test.
+        alarm: whether a test raised an alarm.
+        causes: feature or metric → its weight in the alarm.
+        verdict: irregularity of a metric, see ``Detection``.
+        tests: number of tests that were made.
     """
 
     p_value: float = float("nan")
     alarm: bool = False
     causes: dict[str, float] = field(default_factory=dict)
     verdict: str = ""
-    looks: int = 0
+    tests: int = 0
 
 
-def told_incident(incident: Incident) -> ToldIncident:
-    """An incident as it is told."""
-    causes = dict(list(incident.causes.items())[:CAUSES])
+def incident_report(incident: Incident) -> IncidentReport:
+    """Convert an incident to the report of it."""
+    causes = dict(list(incident.causes.items())[:MAX_CAUSES])
     start, end = _moment(incident.start), _moment(incident.end)
-    return ToldIncident(incident.key, incident.entity, start, end, incident.alarms, incident.p_value, causes)
+    return IncidentReport(incident.key, incident.entity, start, end, incident.alarms, incident.p_value, causes)
 
 
-def _take(found: _Found, metric: str, told: SeriesScores, row: int, scale: Calibration | None) -> None:
-    """Add what one metric says; several are several chances of being unusual, each of which counts."""
-    found.verdict = found.verdict or str(told.verdict[row])
-    score = told.score[row]
+def _add_metric(finding: _Finding, metric: str, scores: SeriesScores, row: int, scale: Calibration | None) -> None:
+    """Add the score of one metric. Each metric is one more test, for which the p-value is corrected later."""
+    finding.verdict = finding.verdict or str(scores.verdict[row])
+    score = scores.score[row]
     if np.isnan(score):
         return
     p_value = float(scale.p_value(np.array([score]))[0]) if scale else float(fisher(score, len(CHANNELS)))
-    found.causes[metric] = max(found.causes.get(metric, 0.0), -float(np.log10(p_value)))
-    found.p_value = float(np.fmin(found.p_value, p_value))
-    found.looks += 1
-    found.alarm |= bool(told.alarm[row])
+    finding.causes[metric] = max(finding.causes.get(metric, 0.0), -float(np.log10(p_value)))
+    finding.p_value = float(np.fmin(finding.p_value, p_value))
+    finding.tests += 1
+    finding.alarm |= bool(scores.alarm[row])
 
 
-def _joined(one: Observation, metrics: _Found, row: _Found) -> Detection:
-    of_metrics = min(metrics.p_value * max(metrics.looks, 1), 1.0)  # NaN stays NaN
-    p_value = float(either(np.array([of_metrics]), np.array([row.p_value]))[0])
-    alarm = metrics.alarm or row.alarm
+def _combine(observation: Observation, metric_finding: _Finding, row_finding: _Finding) -> Detection:
+    metric_p_value = min(metric_finding.p_value * max(metric_finding.tests, 1), 1.0)  # NaN stays NaN
+    p_value = float(either(np.array([metric_p_value]), np.array([row_finding.p_value]))[0])
+    alarm = metric_finding.alarm or row_finding.alarm
     causes: dict[str, float] = {}
     if alarm:
-        total = sum(metrics.causes.values())
-        if metrics.alarm and total > 0:
-            causes |= {name: score / total for name, score in metrics.causes.items()}
-        if row.alarm or not causes:
-            causes |= row.causes
-        causes = dict(sorted(causes.items(), key=lambda item: -item[1])[:CAUSES])
-    known = not np.isnan(p_value)
-    at = one.at if one.at.tzinfo else one.at.replace(tzinfo=UTC)
+        total = sum(metric_finding.causes.values())
+        if metric_finding.alarm and total > 0:
+            causes |= {name: score / total for name, score in metric_finding.causes.items()}
+        if row_finding.alarm or not causes:
+            causes |= row_finding.causes
+        causes = dict(sorted(causes.items(), key=lambda item: -item[1])[:MAX_CAUSES])
+    is_scored = not np.isnan(p_value)
+    at = observation.at if observation.at.tzinfo else observation.at.replace(tzinfo=UTC)
     return Detection(
-        one.entity,
+        observation.entity,
         at,
-        p_value if known else None,
-        float(-np.log10(p_value)) if known else None,
+        p_value if is_scored else None,
+        float(-np.log10(p_value)) if is_scored else None,
         alarm,
         causes,
-        metrics.verdict,
+        metric_finding.verdict,
     )
 
 
 def _head(bundle: Bundle) -> tuple[OnnxModel, Calibration] | None:
-    told = bundle.manifest["extra"].get("head")
-    return (OnnxModel(bundle.read("head.onnx")), Calibration.from_json(told)) if told else None
+    calibration = bundle.manifest["extra"].get("head")
+    return (OnnxModel(bundle.read("head.onnx")), Calibration.from_json(calibration)) if calibration else None
 
 
 def _number(metric: str, value: Any) -> float:

@@ -1,4 +1,4 @@
-"""Observations from a file: CSV with a header, or one JSON object a line."""
+"""Reads observations from a file: CSV with a header, or one JSON object per line."""
 
 import csv
 import json
@@ -13,17 +13,17 @@ from inference.anomaly.detector import Observation
 
 TIMES = ("event_timestamp", "timestamp", "time", "at", "ts")
 ENTITIES = ("host_id", "endpoint", "user_id", "client_ip", "track_id", "entity", "host", "id")
-"""Columns that are looked for, in this order."""
+"""Names of columns that are tried, in this order."""
 
 
 def read(path: Path) -> tuple[list[Observation], list[str]]:
-    """Observations, oldest first, and what could not be read, with line numbers.
+    """Read observations, oldest first, and the errors of lines that could not be read, with line numbers.
 
-    Without a column of ``ENTITIES`` all is about one entity, the file. Numbers are metrics; what is empty or not a
-    number is missing.
+    Without a column of ``ENTITIES`` all rows belong to one entity, named like the file. Numbers are metrics; values
+    that are empty or not numbers are missing.
 
     Raises:
-        InputError: there is no such file, no column of ``TIMES``, or not one row that could be read.
+        InputError: there is no such file, it has no column of ``TIMES``, or no row could be read.
     """
     if not path.is_file():
         raise InputError(
@@ -31,25 +31,25 @@ def read(path: Path) -> tuple[list[Observation], list[str]]:
             found=f"nothing at {path}",
             next_command="python -m inference anomalies --help",
         )
-    found: list[Observation] = []
-    refused: list[str] = []
+    observations: list[Observation] = []
+    errors: list[str] = []
     for number, row in _rows(path):
         if isinstance(row, str):
-            refused.append(f"line {number}: {row}")
+            errors.append(f"line {number}: {row}")
             continue
-        told = _observation(row, path)
-        if isinstance(told, str):
-            refused.append(f"line {number}: {told}")
+        observation = _observation(row, path)
+        if isinstance(observation, str):
+            errors.append(f"line {number}: {observation}")
         else:
-            found.append(told)
-    if not found:
+            observations.append(observation)
+    if not observations:
         raise InputError(
             expected=f"rows with a time in one of the columns {', '.join(TIMES)}",
-            found=refused[0] if refused else "no row",
+            found=errors[0] if errors else "no row",
             next_command="head -2 FILE  (the first line of a CSV names its columns)",
         )
-    found.sort(key=lambda one: one.at)
-    return found, refused
+    observations.sort(key=lambda one: one.at)
+    return observations, errors
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -86,15 +86,15 @@ def _observation(row: dict[str, Any], path: Path) -> Observation | str:
 
 
 def _moment(text: Any) -> datetime | None:
-    """ISO 8601, or seconds since 1970; without a zone it is UTC."""
+    """Parse ISO 8601 or seconds since 1970; UTC if there is no time zone. None if it is neither."""
     try:
         if isinstance(text, int | float) and not isinstance(text, bool):
             return datetime.fromtimestamp(float(text), UTC)
         try:
-            found = datetime.fromisoformat(str(text).strip())
+            moment = datetime.fromisoformat(str(text).strip())
         except ValueError:
             return datetime.fromtimestamp(float(str(text)), UTC)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -1,4 +1,4 @@
-"""Incidents as one HTML page that needs nothing else: each with its metrics, what was unusual, and why."""
+"""Renders incidents as one self-contained HTML page: metrics, alarms and causes of each."""
 
 import html
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from inference.anomaly.detector import Detections, Observation, ToldIncident
+from inference.anomaly.detector import Detections, IncidentReport, Observation
 
 WIDTH, HEIGHT = 720, 110
-MOST_INCIDENTS, MOST_METRICS = 50, 4
+MAX_INCIDENTS, MAX_METRICS = 50, 4
 _HOUR = timedelta(hours=1)
-AROUND = 0.5
-"""Of an incident's length, shown before and after it; at least an hour."""
+MARGIN_SHARE = 0.5
+"""Share of an incident's length that is shown before and after it; at least an hour."""
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 52rem; padding: 0 1rem; color: #1a1a1a }
 svg { width: 100%; height: auto; background: #f7f7f5 } figure { margin: .6rem 0 } figcaption { color: #555 }
@@ -23,70 +23,72 @@ h2 { margin: 2rem 0 .2rem; font-size: 1.1rem } .causes { color: #444 }
 """
 
 
-def page(observations: Sequence[Observation], found: Detections, incidents: Sequence[ToldIncident]) -> str:
-    """The page.
+def page(observations: Sequence[Observation], detections: Detections, incidents: Sequence[IncidentReport]) -> str:
+    """Render the page.
 
     Args:
-        observations: what was looked at, as it was given.
-        found: of the same observations.
-        incidents: all of them, oldest first.
+        observations: the scored observations, in the order in which they were given.
+        detections: result for the same observations.
+        incidents: all incidents, oldest first.
     """
-    told = [_incident(one, observations, found) for one in incidents[:MOST_INCIDENTS]]
-    more = f"<p>and {len(incidents) - MOST_INCIDENTS} more</p>" if len(incidents) > MOST_INCIDENTS else ""
-    title = f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'} by {html.escape(found.model)}"
+    sections = [_incident(incident, observations, detections) for incident in incidents[:MAX_INCIDENTS]]
+    remainder = f"<p>and {len(incidents) - MAX_INCIDENTS} more</p>" if len(incidents) > MAX_INCIDENTS else ""
+    title = f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'} by {html.escape(detections.model)}"
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
         f"<p>{len(observations):,} observations. Shaded: from the first to the last alarm; dots are alarms.</p>"
-        f"{''.join(told)}{more}</html>\n"
+        f"{''.join(sections)}{remainder}</html>\n"
     )
 
 
-def _incident(incident: ToldIncident, observations: Sequence[Observation], found: Detections) -> str:
-    room = max((incident.end - incident.start) * AROUND, _HOUR)
-    low, high = incident.start - room, incident.end + room
-    here = [
-        (one, told)
-        for one, told in zip(observations, found.detections, strict=True)
-        if one.entity == incident.entity and low <= told.at <= high
+def _incident(incident: IncidentReport, observations: Sequence[Observation], result: Detections) -> str:
+    margin = max((incident.end - incident.start) * MARGIN_SHARE, _HOUR)
+    start, end = incident.start - margin, incident.end + margin
+    visible = [
+        (observation, detection)
+        for observation, detection in zip(observations, result.detections, strict=True)
+        if observation.entity == incident.entity and start <= detection.at <= end
     ]
-    metrics = [name for name in incident.causes if any(_is_number(one.values.get(name)) for one, _ in here)]
+    metrics = [
+        name for name in incident.causes if any(_is_number(observation.values.get(name)) for observation, _ in visible)
+    ]
     causes = ", ".join(f"{html.escape(name)} {share:.0%}" for name, share in incident.causes.items())
-    times = [told.at for _, told in here]
-    alarms = [told.alarm for _, told in here]
-    drawn = "".join(
-        _figure(name, times, [one.values.get(name) for one, _ in here], alarms, incident)
-        for name in metrics[:MOST_METRICS]
+    times = [detection.at for _, detection in visible]
+    alarms = [detection.alarm for _, detection in visible]
+    figures = "".join(
+        _figure(name, times, [observation.values.get(name) for observation, _ in visible], alarms, incident)
+        for name in metrics[:MAX_METRICS]
     )
     return (
         f"<h2>{html.escape(incident.entity)} · {incident.start:%Y-%m-%d %H:%M} – {incident.end:%H:%M} UTC</h2>"
         f"<p class=causes>{incident.alarms} alarm{'' if incident.alarms == 1 else 's'}, p {incident.p_value:.1e}: "
-        f"{causes}</p>{drawn}"
+        f"{causes}</p>{figures}"
     )
 
 
 def _figure(
-    name: str, times: Sequence[datetime], values: Sequence[Any], alarms: Sequence[bool], incident: ToldIncident
+    name: str, times: Sequence[datetime], values: Sequence[Any], alarms: Sequence[bool], incident: IncidentReport
 ) -> str:
     numbers = np.array([value if _is_number(value) else np.nan for value in values], np.float64)
     seconds = np.array([at.timestamp() for at in times])
-    known = np.isfinite(numbers)
-    low, high = float(numbers[known].min()), float(numbers[known].max())
+    is_finite = np.isfinite(numbers)
+    low, high = float(numbers[is_finite].min()), float(numbers[is_finite].max())
     span = (seconds[0], max(seconds[-1], seconds[0] + 1))
 
-    def across(at: float) -> float:
+    def x(at: float) -> float:
         return round((at - span[0]) / (span[1] - span[0]) * (WIDTH - 10) + 5, 1)
 
-    def up(value: float) -> float:
+    def y(value: float) -> float:
         return round(HEIGHT - 8 - (value - low) / max(high - low, 1e-12) * (HEIGHT - 16), 1)
 
-    line = " ".join(f"{across(at)},{up(value)}" for at, value in zip(seconds[known], numbers[known], strict=True))
+    line = " ".join(f"{x(at)},{y(value)}" for at, value in zip(seconds[is_finite], numbers[is_finite], strict=True))
     dots = "".join(
-        f"<circle cx={across(at)} cy={up(value)} r=3.5 fill='#c0392b'/>"
+        f"<circle cx={x(at)} cy={y(value)} r=3.5 fill='#c0392b'/>"
         for at, value, alarm in zip(seconds, numbers, alarms, strict=True)
         if alarm and np.isfinite(value)
     )
-    left, right = across(incident.start.timestamp()), across(incident.end.timestamp())
+    left, right = x(incident.start.timestamp()), x(incident.end.timestamp())
     shade = f"<rect x={left} y=0 width={max(right - left, 2):.1f} height={HEIGHT} fill='#c0392b' opacity='.12'/>"
     label = f"{html.escape(name)}, {low:,.6g} to {high:,.6g}"
     return (

@@ -1,4 +1,4 @@
-"""Who is told of incidents, and that they are told once."""
+"""Sends notices of incidents to files and webhooks, without repeating them too often."""
 
 import json
 import threading
@@ -12,30 +12,30 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from feature_repo.errors import InputError
-from inference.anomaly.detector import ToldIncident
+from inference.anomaly.detector import IncidentReport
 
 REPEAT_SECONDS = 3_600.0
-MOST_WAITING = 1_000
-"""Notices that wait for a webhook that does not answer; the oldest are dropped beyond, and counted."""
-REMEMBERED = 100_000
+MAX_PENDING = 1_000
+"""Maximum number of undelivered notices per sink; beyond it the oldest are dropped and counted."""
+MAX_INCIDENTS = 100_000
 
 
 class Sink(Protocol):
-    """Takes notices."""
+    """A destination of notices."""
 
     def send(self, notice: dict[str, Any]) -> None:
-        """Deliver one; raises OSError if it cannot be delivered now."""
+        """Deliver one notice; raises OSError if it cannot be delivered now."""
         ...
 
 
 @dataclass(frozen=True)
 class FileSink:
-    """One JSON object a line, appended."""
+    """Appends each notice to a file, as one JSON object per line."""
 
     path: Path
 
     def send(self, notice: dict[str, Any]) -> None:
-        """Append a line."""
+        """Append the notice as one line."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as handle:
             handle.write(json.dumps(notice) + "\n")
@@ -43,18 +43,18 @@ class FileSink:
 
 @dataclass(frozen=True)
 class WebhookSink:
-    """POST of JSON to an address.
+    """Posts each notice as JSON to a URL.
 
     Attributes:
-        url: http or https.
-        timeout: seconds.
+        url: address, http or https.
+        timeout: seconds to wait for an answer.
     """
 
     url: str
     timeout: float = 5.0
 
     def send(self, notice: dict[str, Any]) -> None:
-        """POST it; anything but a 2xx is an OSError."""
+        """POST the notice; any status other than 2xx raises OSError."""
         request = urllib.request.Request(
             self.url, json.dumps(notice).encode(), {"Content-Type": "application/json"}, method="POST"
         )
@@ -66,10 +66,10 @@ class WebhookSink:
 
 
 def sink_of(text: str) -> Sink:
-    """``http://…`` or ``https://…`` for a webhook, else a file.
+    """Create a webhook sink for ``http://…`` or ``https://…``, else a file sink.
 
     Raises:
-        InputError: it is an address of another kind.
+        InputError: the text is a URL with another scheme.
     """
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if scheme in ("http", "https"):
@@ -85,79 +85,79 @@ def sink_of(text: str) -> Sink:
 
 @dataclass
 class Alerts:
-    """Tells sinks of incidents: when one is new, and again each ``repeat`` seconds while it goes on.
+    """Sends incidents to sinks: when one is new, and again every ``repeat`` seconds while it goes on.
 
-    What a sink does not take waits, and is tried again with the next telling.
+    Notices that a sink does not accept are queued and tried again with the next call.
 
     Attributes:
-        sinks: who is told.
-        repeat: seconds.
-        clock: for tests.
-        dropped: notices that waited too long.
+        sinks: destinations of the notices.
+        repeat: seconds between two notices of the same incident.
+        clock: monotonic clock in seconds; replaced in tests.
+        dropped: number of notices that were dropped because too many were queued.
     """
 
     sinks: Sequence[Sink]
     repeat: float = REPEAT_SECONDS
     clock: Callable[[], float] = time.monotonic
     dropped: int = 0
-    _told: dict[str, float] = field(default_factory=dict)
-    _waiting: list[deque[dict[str, Any]]] = field(default_factory=list)
+    _notified_at: dict[str, float] = field(default_factory=dict)
+    _queues: list[deque[dict[str, Any]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _delivering: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._waiting = [deque() for _ in self.sinks]
+        self._queues = [deque() for _ in self.sinks]
 
-    def tell(self, detector: str, incidents: Iterable[ToldIncident], *, deliver: bool = True) -> int:
-        """Note those that are due, and deliver them unless somebody else does; returns how many were due."""
+    def tell(self, detector: str, incidents: Iterable[IncidentReport], *, deliver: bool = True) -> int:
+        """Queue notices that are due and deliver them if ``deliver``; returns the number that were due."""
         now = self.clock()
         with self._lock:
-            due = self._due(detector, incidents, now)
+            due = self._queue_due(detector, incidents, now)
         if deliver:
             self.deliver()
         return due
 
-    def _due(self, detector: str, incidents: Iterable[ToldIncident], now: float) -> int:
+    def _queue_due(self, detector: str, incidents: Iterable[IncidentReport], now: float) -> int:
         due = 0
         for incident in incidents:
             key = f"{detector}/{incident.id}"
-            last = self._told.get(key)
-            if last is not None and now - last < self.repeat:
+            notified_at = self._notified_at.get(key)
+            if notified_at is not None and now - notified_at < self.repeat:
                 continue
-            self._told.pop(key, None)
-            self._told[key] = now
+            self._notified_at.pop(key, None)
+            self._notified_at[key] = now
             due += 1
-            notice = {"detector": detector, "state": "new" if last is None else "going on", **_plain(incident)}
-            for waiting in self._waiting:
-                waiting.append(notice)
-                if len(waiting) > MOST_WAITING:
-                    waiting.popleft()
+            notice = {"detector": detector, "state": "new" if notified_at is None else "going on", **_as_json(incident)}
+            for queue in self._queues:
+                queue.append(notice)
+                if len(queue) > MAX_PENDING:
+                    queue.popleft()
                     self.dropped += 1
-        while len(self._told) > REMEMBERED:
-            self._told.pop(next(iter(self._told)))
+        while len(self._notified_at) > MAX_INCIDENTS:
+            self._notified_at.pop(next(iter(self._notified_at)))
         return due
 
     @property
     def waiting(self) -> int:
-        """Notices that could not be delivered yet."""
-        return sum(map(len, self._waiting))
+        """Number of notices that are not delivered yet."""
+        return sum(map(len, self._queues))
 
     def deliver(self) -> None:
-        """Send what waits; one thread at a time, others return at once."""
+        """Send queued notices; only one thread delivers at a time, others return at once."""
         if not self._delivering.acquire(blocking=False):
             return
         try:
-            for sink, waiting in zip(self.sinks, self._waiting, strict=True):
-                while waiting:
+            for sink, queue in zip(self.sinks, self._queues, strict=True):
+                while queue:
                     try:
-                        sink.send(waiting[0])
+                        sink.send(queue[0])
                     except OSError:
                         break
                     with self._lock:
-                        waiting.popleft()
+                        queue.popleft()
         finally:
             self._delivering.release()
 
 
-def _plain(incident: ToldIncident) -> dict[str, Any]:
+def _as_json(incident: IncidentReport) -> dict[str, Any]:
     return asdict(incident) | {"start": incident.start.isoformat(), "end": incident.end.isoformat()}

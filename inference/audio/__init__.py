@@ -1,1 +1,1 @@
-"""A sound to answers: meter, rhythm, harmony, spectrum; genre, mood and instruments where a model is promoted."""
+"""Audio analysis: loudness, rhythm, harmony, spectrum; genre, mood and instruments if a model is promoted."""

@@ -1,4 +1,4 @@
-"""A sound to everything that is told of it; decoding and features are those of the batch."""
+"""Analyses audio; decoding and features are the same as in the batch run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,28 +19,28 @@ from transforms.pure.audio.listen import METERED_SECONDS, Heard, listen
 from transforms.pure.audio.patch import patch
 from transforms.pure.audio.spectrum import SpectralAnalysis, analysis
 
-LARGEST, LONGEST = 100_000_000, 4 * 3_600.0
-"""Bytes and seconds of a sound that is analysed at once."""
+MAX_BYTES, MAX_SECONDS = 100_000_000, 4 * 3_600.0
+"""Maximum bytes and seconds of one audio file."""
 NOT_PROMOTED = f"no genre, mood or instruments: python -m training run {NAME}, then promote it"
 
 
 @dataclass(frozen=True)
 class AudioAnalysis:
-    """Everything of one sound.
+    """The analysis of one sound.
 
     Attributes:
-        seconds: its length.
-        rate: samples a second.
-        channels: how many.
-        measures: what a meter says (view ``audio_quality``): loudness, peak, clipped_share, …
+        seconds: duration in seconds.
+        rate: samples per second.
+        channels: number of channels.
+        measures: measurements of the view ``audio_quality``: loudness, peak, clipped_share, …
         beats: tempo, beats and downbeats.
-        key: None where nothing has a pitch.
+        key: musical key; None if nothing has a pitch.
         spectrum: octaves, peaks, tonal balance.
-        features: of view ``track_audio``, by name.
-        classes: None without a model.
-        model: such as ``audio_classifier:2``; None without one.
-        marks: what is wrong with the sound, such as ``silent`` or ``clipped``.
-        mono: (n,) float32 at ``transforms.pure.audio.stft.RATE``, for whoever draws it; empty if not asked for.
+        features: features of the view ``track_audio``, by name.
+        classes: output of the classifier; None without a model.
+        model: name and version, such as ``audio_classifier:2``; None without a model.
+        marks: defects of the sound, such as ``silent`` or ``clipped``.
+        mono: (n,) float32 samples at ``transforms.pure.audio.stft.RATE``, for drawing; empty unless requested.
     """
 
     seconds: float
@@ -69,7 +69,7 @@ class AudioAnalysisModel:
 
     @classmethod
     def load(cls, name: str | None = None, home: Home | None = None) -> Self:
-        """What is promoted; without any model, what needs none is told.
+        """Load the promoted classifier; without one, the analysis has no classes.
 
         Args:
             name: such as ``audio_classifier`` for the champion, ``audio_classifier:2`` or ``audio_classifier_v2.1``;
@@ -77,7 +77,7 @@ class AudioAnalysisModel:
             home: the data folder; from the environment if None.
 
         Raises:
-            BundleError: what is named is not there, damaged, or was trained on other features.
+            BundleError: the named bundle is missing, damaged, or was trained on other features.
         """
         home = home or Home.from_env()
         if name is None and not (home.bundles(NAME) / ALIASES).is_file():
@@ -86,21 +86,21 @@ class AudioAnalysisModel:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The model, if there is one, and its version."""
+        """Name → version of the classifier; empty without one."""
         return {NAME: self.classifier.version} if self.classifier else {}
 
     def try_out(self) -> None:
-        """Ask the model what it was asked in training.
+        """Compare the classifier's outputs with those recorded in training.
 
         Raises:
-            BundleError: it answers otherwise.
+            BundleError: the outputs differ.
         """
         if self.classifier:
             self.classifier.try_out()
 
     @property
     def note(self) -> str | None:
-        """What is missing, and how to change that."""
+        """Why there are no classes, and how to change that; None if there are."""
         return None if self.classifier else NOT_PROMOTED
 
     def analyze(
@@ -108,26 +108,26 @@ class AudioAnalysisModel:
         source: str | Path | bytes,
         *,
         within: Path | None = None,
-        longest: float = LONGEST,
-        largest: int = LARGEST,
+        longest: float = MAX_SECONDS,
+        largest: int = MAX_BYTES,
         metered: float = METERED_SECONDS,
         keep: bool = False,
     ) -> AudioAnalysis:
         """Analyse one sound.
 
         Args:
-            source: a file's path, or what a file holds: wav, flac, ogg, mp3, aiff.
-            within: a folder that the file has to lie in, links resolved.
-            longest: seconds that are allowed.
-            largest: bytes that are allowed.
-            metered: seconds from the beginning that the meter is told of; the batch's if left out.
-            keep: the samples as well, to be drawn.
+            source: path or content of a wav, flac, ogg, mp3 or aiff file.
+            within: folder that must contain the file, links resolved.
+            longest: maximum duration in seconds.
+            largest: maximum size in bytes.
+            metered: seconds from the beginning for which loudness is measured; as in the batch run by default.
+            keep: whether to keep the samples, for drawing.
 
         Raises:
-            InputError: it is no sound, too long or too large, or lies elsewhere.
+            InputError: it is not an audio file, is too long or too large, or lies outside ``within``.
         """
         if isinstance(source, str | Path):
-            source = _allowed(Path(source), within)
+            source = _checked_path(Path(source), within)
         size = source.stat().st_size if isinstance(source, Path) else len(source)
         if size > largest:
             raise InputError(
@@ -136,31 +136,31 @@ class AudioAnalysisModel:
                 next_command="python -m transforms import audio PATH  (takes files of any size)",
             )
         classifier = self.classifier
-        eats_sound = classifier is not None and classifier.eats == "mel"
-        heard = listen(source, longest=longest, metered=metered, keep=keep or eats_sound)
-        features = described(heard.analysis)
-        marks = _marks(heard)
+        takes_mel = classifier is not None and classifier.eats == "mel"
+        audio = listen(source, longest=longest, metered=metered, keep=keep or takes_mel)
+        features = described(audio.analysis)
+        marks = _marks(audio)
         classes = None
-        if classifier and "silent" not in marks:  # silence has no genre, whatever it is near to
-            eaten = patch(heard.mono) if eats_sound else vector(features)
-            classes = classifier.classify(eaten[None])[0]
+        if classifier and "silent" not in marks:  # silence has no genre, whatever its nearest class
+            inputs = patch(audio.mono) if takes_mel else vector(features)
+            classes = classifier.classify(inputs[None])[0]
         return AudioAnalysis(
-            heard.analysis.seconds,
-            heard.rate,
-            heard.channels,
-            heard.measures,
-            heard.analysis.beats,
-            heard.analysis.key,
-            analysis(heard.analysis, classifier.balance if classifier else None),
+            audio.analysis.seconds,
+            audio.rate,
+            audio.channels,
+            audio.measures,
+            audio.analysis.beats,
+            audio.analysis.key,
+            analysis(audio.analysis, classifier.balance if classifier else None),
             features,
             classes,
             classifier.version if classifier else None,
             marks,
-            heard.mono,
+            audio.mono,
         )
 
 
-def _allowed(path: Path, within: Path | None) -> Path:
+def _checked_path(path: Path, within: Path | None) -> Path:
     if within is not None and not path.resolve().is_relative_to(within.resolve()):
         raise InputError(
             expected=f"a file in {within}",
@@ -174,18 +174,18 @@ def _allowed(path: Path, within: Path | None) -> Path:
     return path
 
 
-def _marks(heard: Heard) -> tuple[str, ...]:
-    """What an engineer would say first."""
-    measures = heard.measures
-    found = []
+def _marks(audio: Heard) -> tuple[str, ...]:
+    """Return the defects of a sound that an audio engineer would notice first."""
+    measures = audio.measures
+    marks = []
     if (measures["silent_share"] or 0.0) >= 1.0:
-        found.append("silent")
+        marks.append("silent")
     if (measures["clipped_share"] or 0.0) > 0.001:
-        found.append("clipped")
-    if heard.analysis.seconds < 2.0:
-        found.append("too short for beats and key")
+        marks.append("clipped")
+    if audio.analysis.seconds < 2.0:
+        marks.append("too short for beats and key")
     if abs(measures["dc_offset"] or 0.0) > 0.01:
-        found.append("offset")
-    if heard.channels > 1 and measures["correlation"] is not None and measures["correlation"] < -0.5:
-        found.append("channels cancel each other")
-    return tuple(found)
+        marks.append("offset")
+    if audio.channels > 1 and measures["correlation"] is not None and measures["correlation"] < -0.5:
+        marks.append("channels cancel each other")
+    return tuple(marks)

@@ -1,4 +1,4 @@
-"""The model of a bundle: numbers of a sound to genre, mood, instruments, and whether they mean anything."""
+"""Classifies sounds by their features or mel bands: genre, mood, instruments, and whether the sound is unknown."""
 
 import json
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Chances:
-    """Of a task whose answer is one of some classes.
+    """Class probabilities of a task with one answer.
 
     Attributes:
-        label: the likeliest; ``unknown`` if the sound is unlike everything that was learned from.
+        label: the likeliest class; ``unknown`` if the sound is unlike all training data.
         probabilities: class → probability, the likeliest first.
     """
 
@@ -31,16 +31,16 @@ class Chances:
 
 @dataclass(frozen=True)
 class Classes:
-    """What the model says of a sound; a task that it was not taught is None.
+    """The classifier's output for a sound; None for tasks that it was not trained on.
 
     Attributes:
-        genre: which.
-        mood: which.
+        genre: probabilities of genres.
+        mood: probabilities of moods.
         valence: 0 (sad) to 1 (happy).
         arousal: 0 (calm) to 1 (wild).
         instruments: name → probability that it is heard, the likeliest first.
-        distance: how far the sound is from what was learned from; about 1 for that itself.
-        unknown: whether that is too far for the answers to mean much.
+        distance: distance of the sound from the training data; about 1 for training data itself.
+        unknown: whether the distance is too large for the output to be reliable.
     """
 
     genre: Chances | None
@@ -53,12 +53,12 @@ class Classes:
 
 
 class Classifier:
-    """The model of one bundle. Safe to share between threads.
+    """The classifier of one bundle. Safe to share between threads.
 
     Attributes:
-        version: such as ``audio_classifier:2``.
-        eats: ``features`` of a sound, or its ``mel`` bands.
-        balance: median and spread of the octaves of what was learned from.
+        version: name and version, such as ``audio_classifier:2``.
+        eats: kind of input: ``features`` of a sound, or its ``mel`` bands.
+        balance: median and spread of the octaves in the training data.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -75,45 +75,45 @@ class Classifier:
         self._classes = {name: list(classes) for name, _, classes in extra["tasks"]}
         self._farthest = float(extra["farthest"])
         self._session = onnx_session(bundle.read("model.onnx"))
-        self._outputs = [one.name for one in self._session.get_outputs()]
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
     def try_out(self) -> None:
-        """Ask what was asked in training.
+        """Compare the outputs with those recorded in training.
 
         Raises:
-            BundleError: it answers otherwise.
+            BundleError: the outputs differ.
         """
         first = self._outputs[0]
         golden.check(self._bundle, first, lambda rows: self._session.run([first], {self.eats: rows})[0])
 
     def classify(self, rows: np.ndarray) -> list[Classes]:
-        """Classes of n sounds: rows of ``transforms.pure.audio.described.vector`` or ``.patch``, as ``eats`` says."""
-        found = dict(zip(self._outputs, self._session.run(None, {self.eats: rows.astype(np.float32)}), strict=True))
-        return [self._told({name: values[place] for name, values in found.items()}) for place in range(len(rows))]
+        """Classify n sounds: rows of ``transforms.pure.audio.described.vector`` or ``.patch``, as ``eats`` says."""
+        outputs = dict(zip(self._outputs, self._session.run(None, {self.eats: rows.astype(np.float32)}), strict=True))
+        return [self._to_classes({name: values[row] for name, values in outputs.items()}) for row in range(len(rows))]
 
-    def _told(self, found: Mapping[str, np.ndarray]) -> Classes:
-        distance = float(found["distance"])
+    def _to_classes(self, outputs: Mapping[str, np.ndarray]) -> Classes:
+        distance = float(outputs["distance"])
         unknown = distance > self._farthest
-        feeling = self._named(found, "feeling") or {}
+        feeling = self._by_class(outputs, "feeling") or {}
         return Classes(
-            self._chances(found, "genre", unknown=unknown),
-            self._chances(found, "mood", unknown=unknown),
+            self._chances(outputs, "genre", unknown=unknown),
+            self._chances(outputs, "mood", unknown=unknown),
             feeling.get("valence"),
             feeling.get("arousal"),
-            _sorted(self._named(found, "instruments")),
+            _sorted(self._by_class(outputs, "instruments")),
             distance,
             unknown,
         )
 
-    def _named(self, found: Mapping[str, np.ndarray], task: str) -> dict[str, float] | None:
+    def _by_class(self, outputs: Mapping[str, np.ndarray], task: str) -> dict[str, float] | None:
         if task not in self._classes:
             return None
-        return dict(zip(self._classes[task], found[task].tolist(), strict=True))
+        return dict(zip(self._classes[task], outputs[task].tolist(), strict=True))
 
-    def _chances(self, found: Mapping[str, np.ndarray], task: str, *, unknown: bool) -> Chances | None:
-        chances = _sorted(self._named(found, task))
+    def _chances(self, outputs: Mapping[str, np.ndarray], task: str, *, unknown: bool) -> Chances | None:
+        chances = _sorted(self._by_class(outputs, task))
         return None if chances is None else Chances(UNKNOWN if unknown else next(iter(chances)), chances)
 
 
 def _sorted(chances: Mapping[str, float] | None) -> dict[str, float] | None:
-    return None if chances is None else dict(sorted(chances.items(), key=lambda one: -one[1]))
+    return None if chances is None else dict(sorted(chances.items(), key=lambda item: -item[1]))

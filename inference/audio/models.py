@@ -1,4 +1,4 @@
-"""One capability each, of sounds, or of tracks whose features are online."""
+"""Models with one capability each, for sounds or for tracks whose features are online."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +19,8 @@ from transforms.pure.audio.spectrum import SpectralAnalysis
 SERVICE, VIEW = "audio_classifier_v1", "track_audio"
 
 
-class _OfTracks:
-    """A part of the classifier, of sounds or of tracks whose features are online."""
+class _SingleTaskModel:
+    """One task of the classifier, for sounds or for tracks whose features are online."""
 
     task: ClassVar[str]
 
@@ -33,15 +33,15 @@ class _OfTracks:
         """Load a bundle.
 
         Raises:
-            BundleError: it is not there, damaged, or was not taught this task.
+            BundleError: the bundle is missing, damaged, or was not trained on this task.
         """
         home = home or Home.from_env()
         bundle = load_bundle(name, home)
-        taught = [task for task, _, _ in bundle.manifest["extra"]["tasks"]]
-        if cls.task not in taught:
+        trained_tasks = [task for task, _, _ in bundle.manifest["extra"]["tasks"]]
+        if cls.task not in trained_tasks:
             raise BundleError(
-                expected=f"a model that was taught {cls.task}",
-                found=f"{bundle.name_version} was taught {', '.join(taught)}",
+                expected=f"a model that was trained on {cls.task}",
+                found=f"{bundle.name_version} was trained on {', '.join(trained_tasks)}",
                 next_command="python -m transforms import audio PATH  (labels.csv says what tracks are)",
             )
         return cls(AudioAnalysisModel(Classifier(bundle)), home)
@@ -50,85 +50,85 @@ class _OfTracks:
         return self._model.analyze(source).classes
 
     def of_tracks(self, tracks: list[str]) -> list[Classes | None]:
-        """Everything of tracks by their features online; None for one that was never analysed.
+        """Classify tracks by their features online; None for a track that was never analysed.
 
         Raises:
-            BundleError: the model hears sounds, and not features.
+            BundleError: the model takes sounds, not features.
             StoreError: the online store does not answer.
         """
         classifier = self._model.classifier
         if classifier is None or classifier.eats != "features":
             raise BundleError(
-                expected="a model of features, which are online",
-                found=f"{classifier.version if classifier else 'none'} is one of sounds",
+                expected="a model that takes features, which are online",
+                found=f"{classifier.version if classifier else 'none'}, which takes sounds",
                 next_command=f"python -m training run {NAME} && python -m training promote {NAME}",
             )
         if self._features is None:
             self._features = OnlineFeatures(SERVICE, self._home)
-        found = self._features.get({"track_id": tracks})
-        values = {name: found.values[f"{VIEW}__{name}"] for name in EATEN}
+        features = self._features.get({"track_id": tracks})
+        values = {name: features.values[f"{VIEW}__{name}"] for name in EATEN}
         rows = [{name: column[place] for name, column in values.items()} for place in range(len(tracks))]
-        there = [place for place, row in enumerate(rows) if row["timbre"] is not None]
-        told: list[Classes | None] = [None] * len(tracks)
-        if there:
-            classes = classifier.classify(np.array([vector(rows[place]) for place in there]))
-            for place, one in zip(there, classes, strict=True):
-                told[place] = one
-        return told
+        analysed = [place for place, row in enumerate(rows) if row["timbre"] is not None]
+        results: list[Classes | None] = [None] * len(tracks)
+        if analysed:
+            classes = classifier.classify(np.array([vector(rows[place]) for place in analysed]))
+            for place, track_classes in zip(analysed, classes, strict=True):
+                results[place] = track_classes
+        return results
 
 
-class GenreClassificationModel(_OfTracks):
-    """Which genre, and how likely each is."""
+class GenreClassificationModel(_SingleTaskModel):
+    """Predicts the genre, with probabilities."""
 
     task = "genre"
 
     def predict(self, source: str | Path | bytes) -> Chances | None:
-        """Of a sound; None of silence."""
+        """Classify a sound; None for silence."""
         classes = self._classes(source)
         return classes.genre if classes else None
 
 
-class MoodAnalysisModel(_OfTracks):
-    """Which mood; its valence and arousal are in ``of_tracks`` and ``AudioAnalysisModel``."""
+class MoodAnalysisModel(_SingleTaskModel):
+    """Predicts the mood; valence and arousal are in ``of_tracks`` and ``AudioAnalysisModel``."""
 
     task = "mood"
 
     def predict(self, source: str | Path | bytes) -> Chances | None:
-        """Of a sound; None of silence."""
+        """Classify a sound; None for silence."""
         classes = self._classes(source)
         return classes.mood if classes else None
 
 
-class InstrumentRecognitionModel(_OfTracks):
-    """Which instruments are heard."""
+class InstrumentRecognitionModel(_SingleTaskModel):
+    """Predicts which instruments are heard."""
 
     task = "instruments"
 
     def predict(self, source: str | Path | bytes) -> Mapping[str, float] | None:
-        """Name → probability; None of silence."""
+        """Return instrument → probability; None for silence."""
         classes = self._classes(source)
         return classes.instruments if classes else None
 
 
 class BeatDetectionModel:
-    """Tempo, beats, downbeats and meter; needs no training."""
+    """Detects tempo, beats, downbeats and meter; needs no training."""
 
     def detect(self, source: str | Path | bytes) -> Beats:
-        """Of a sound."""
+        """Detect the beats of a sound."""
         return AudioAnalysisModel().analyze(source).beats
 
 
 class SpectralAnalysisModel:
-    """Octaves, tonal balance, peaks, dynamic range; the balance of a promoted model's catalogue is the reference."""
+    """Computes octaves, tonal balance, peaks and dynamic range; the reference is the promoted model's catalogue."""
 
     def __init__(self, model: AudioAnalysisModel) -> None:
         self._model = model
 
     @classmethod
     def load(cls, home: Home | None = None) -> Self:
-        """With the reference of the champion, if there is one."""
+        """Load the tonal balance of the champion as the reference, if there is one."""
         return cls(AudioAnalysisModel.load(home=home))
 
     def analyze(self, source: str | Path | bytes) -> SpectralAnalysis:
-        """Of a sound."""
+        """Analyse the spectrum of a sound."""
         return self._model.analyze(source).spectrum

@@ -1,1 +1,1 @@
-"""Command lines of their own: ``python -m inference keys|experiments|monitor``."""
+"""Subcommands: ``python -m inference keys|experiments|monitor``."""

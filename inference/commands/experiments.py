@@ -1,4 +1,4 @@
-"""``python -m inference experiments``: declared, started, ramped up, stopped."""
+"""``python -m inference experiments``: declares, starts, ramps up and stops experiments."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from feature_repo.errors import InputError
 from feature_repo.experiments import METRICS, SETTINGS, Experiment
 from feature_repo.home import Home
 
-app = command_line("Experiments on recommendations; what came of one: python -m training experiment NAME.")
+app = command_line("Experiments on recommendations; to evaluate one: python -m training experiment NAME.")
 EXAMPLE = """\
 {"name": "more_new", "metric": "engagement",
  "variants": [{"name": "control"}, {"name": "explore", "settings": {"explore": 0.2}}],
@@ -25,7 +25,7 @@ def declare(
     file: Annotated[Path | None, typer.Argument(help="JSON of one experiment; '-' for standard input")] = None,
     example: Annotated[bool, typer.Option("--example", help="print one")] = False,
 ) -> None:
-    """Declare an experiment; it does nothing until it is started.
+    """Declare an experiment; it has no effect until it is started.
 
     Experiments of one layer own buckets (0 to 10,000) that must not overlap. --example prints one to start from.
     """
@@ -56,34 +56,38 @@ def declare(
 @app.command()
 def start(
     name: str,
-    share: Annotated[float | None, typer.Option(min=0, max=1, help="of its listeners who are in; as declared")] = None,
+    share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of its listeners to include; as declared if left out")
+    ] = None,
 ) -> None:
-    """Run it, or let more listeners in: who is in stays in, and in the same arm."""
-    found = declared.start(Home.from_env(), name, datetime.now(UTC), share)
-    say(f"{name} runs, for {found.share:.0%} of the listeners of its buckets")
+    """Start an experiment, or raise its share; listeners who are in it stay in the same arm."""
+    experiment = declared.start(Home.from_env(), name, datetime.now(UTC), share)
+    say(f"{name} runs for {experiment.share:.0%} of the listeners in its buckets")
 
 
 @app.command()
 def stop(name: str, reason: Annotated[str, typer.Option(help="for the record")] = "ended") -> None:
-    """End it for good: within two seconds everybody gets what everybody gets."""
+    """Stop an experiment for good; within two seconds all listeners get the default settings."""
     declared.stop(Home.from_env(), name, datetime.now(UTC), reason)
     say(f"{name} is stopped; next: python -m training experiment {name}")
 
 
 @app.command()
 def holdout(share: Annotated[float, typer.Argument(min=0, max=0.5)]) -> None:
-    """So many of all listeners are in no experiment."""
+    """Set the share of all listeners that is in no experiment."""
     declared.hold_out(Home.from_env(), share)
     say(f"{share:.1%} of all listeners are in no experiment")
 
 
 @app.command("list")
 def show() -> None:
-    """All experiments."""
-    found = declared.read(Home.from_env())
-    say(f"holdout {found.holdout:.1%}")
+    """List all experiments."""
+    experiments = declared.read(Home.from_env())
+    say(f"holdout {experiments.holdout:.1%}")
     say(f"{'name':24}{'state':9}{'layer':16}{'buckets':>14}{'share':>8}  arms")
-    for one in found.experiments.values():
-        arms = ", ".join(f"{arm.name} ×{arm.weight:g}" for arm in one.variants)
-        buckets = f"{one.buckets[0]:,}–{one.buckets[1]:,}"
-        say(f"{one.name:24}{one.state:9}{one.layer:16}{buckets:>14}{one.share:8.0%}  {arms}")
+    for experiment in experiments.experiments.values():
+        arms = ", ".join(f"{arm.name} ×{arm.weight:g}" for arm in experiment.variants)
+        buckets = f"{experiment.buckets[0]:,}–{experiment.buckets[1]:,}"
+        say(
+            f"{experiment.name:24}{experiment.state:9}{experiment.layer:16}{buckets:>14}{experiment.share:8.0%}  {arms}"
+        )

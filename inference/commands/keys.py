@@ -1,4 +1,4 @@
-"""``python -m inference keys``: who may ask."""
+"""``python -m inference keys``: creates, lists and revokes API keys."""
 
 import csv
 import sys
@@ -12,32 +12,32 @@ from inference.security.audit import AuditLog, acts, cell
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 
-app = command_line("API keys: made, listed, revoked; and the record of who did what.")
+app = command_line("API keys: create, list and revoke them; and the audit log.")
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="whose it is, such as 'web player'")],
+    name: Annotated[str, typer.Argument(help="name of the owner, such as 'web player'")],
     role: Annotated[list[str], typer.Option(help=f"{', '.join(ROLES)}; may be given again")],
-    days: Annotated[float | None, typer.Option(help="after which it ends; never if left out")] = None,
+    days: Annotated[float | None, typer.Option(help="days after which it expires; never if left out")] = None,
     per_second: Annotated[float, typer.Option(help="requests a second in the long run")] = 100.0,
     burst: Annotated[int, typer.Option(help="requests at once")] = 200,
     per_day: Annotated[int | None, typer.Option(help="requests a day (UTC); any number if left out")] = None,
 ) -> None:
-    """Make a key. It is shown once; only a digest of it is kept.
+    """Create a key. It is shown once; only its digest is stored.
 
-    The first key closes the doors: from then on a server answers nobody without one.
+    With the first key, access is restricted: from then on a server requires a key for every request.
     """
     home = Home.from_env().ensure()
     text, key = KeyRing(home).create(name, role, days=days, limits=Limits(per_second, burst, per_day))
-    _written(home, "key created", key.id, key.name)
+    _audit(home, "key created", key.id, key.name)
     say(text)
     typer.secho(f"id {key.id}, tenant {key.tenant}: {', '.join(key.roles)}. It is not shown again.", err=True)
 
 
 @app.command("list")
 def show() -> None:
-    """All keys that were ever made, oldest first."""
+    """List all keys ever created, oldest first."""
     from datetime import UTC, datetime
 
     now = datetime.now(UTC)
@@ -53,32 +53,32 @@ def show() -> None:
 
 @app.command()
 def revoke(id: Annotated[str, typer.Argument(help="as 'keys list' shows it")]) -> None:
-    """End a key for good; servers refuse it within a second."""
+    """Revoke a key for good; servers refuse it within a second."""
     home = Home.from_env()
     key = KeyRing(home).revoke(id)
-    _written(home, "key revoked", key.id, key.name)
+    _audit(home, "key revoked", key.id, key.name)
     say(f"{key.id} ({key.name}) is revoked")
 
 
 @app.command()
 def log(
-    last: Annotated[int, typer.Option(min=1, help="acts, the newest")] = 50,
-    as_csv: Annotated[bool, typer.Option("--csv", help="as a table for a spreadsheet")] = False,
+    last: Annotated[int, typer.Option(min=1, help="number of newest entries")] = 50,
+    as_csv: Annotated[bool, typer.Option("--csv", help="as CSV for a spreadsheet")] = False,
 ) -> None:
-    """Who did what: refusals, reads of features, acts of administrators, keys made and revoked."""
+    """Show the audit log: refusals, reads of features, acts of administrators, keys created and revoked."""
     names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten")
-    found = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
+    entries = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
     if as_csv:
         table = csv.writer(sys.stdout)
         table.writerow(names)
-        table.writerows([cell(act.get(name)) for name in names] for act in found)
+        table.writerows([cell(act.get(name)) for name in names] for act in entries)
         return
-    for act in found:
-        told = "  ".join(f"{name} {act[name]!r}" for name in names[2:] if act.get(name))
-        say(f"{str(act.get('at'))[:19]}  {act.get('act'):12}  {told}")
+    for act in entries:
+        fields = "  ".join(f"{name} {act[name]!r}" for name in names[2:] if act.get(name))
+        say(f"{str(act.get('at'))[:19]}  {act.get('act'):12}  {fields}")
 
 
-def _written(home: Home, act: str, key: str, name: str) -> None:
+def _audit(home: Home, act: str, key: str, name: str) -> None:
     audit = AuditLog(home)
     audit.put(act, key=key, name=name)
     audit.flush()

@@ -1,4 +1,4 @@
-"""``python -m inference monitor``: what serving wrote down, packed and looked at."""
+"""``python -m inference monitor``: packs the logs of serving and reports on them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,37 +8,37 @@ import typer
 from feature_repo.command_line import command_line, say
 from feature_repo.home import Home
 
-app = command_line("Answers, features and their drift, live quality, latency, freshness.")
+app = command_line("Monitoring: drift of answers and features, live quality, latency, freshness.")
 
 
 @app.command()
 def report(
-    days: Annotated[float, typer.Option(min=0.01, help="the newest so many days are looked at")] = 1.0,
-    reference: Annotated[float, typer.Option(min=0.01, help="and compared with so many before them")] = 7.0,
-    p99: Annotated[float, typer.Option(min=1, help="milliseconds that 99 % of the answers should keep under")] = 100.0,
+    days: Annotated[float, typer.Option(min=0.01, help="newest days to report on")] = 1.0,
+    reference: Annotated[float, typer.Option(min=0.01, help="days before them to compare with")] = 7.0,
+    p99: Annotated[float, typer.Option(min=1, help="goal for 99 % of the answers, in milliseconds")] = 100.0,
     html: Annotated[Path | None, typer.Option(help="where to write the page; in the data folder if left out")] = None,
     fail: Annotated[bool, typer.Option("--fail", help="exit with 1 if something drifted or was late")] = False,
 ) -> None:
-    """One page: drift of every answer and feature, live quality, time to answer, freshness.
+    """Write a page: drift of every answer and feature, live quality, latency, freshness.
 
-    Needs logs: REFRAIN_LOG_PREDICTIONS, REFRAIN_LOG_LOOKUPS and REFRAIN_LOG_IMPRESSIONS (shares from 0 to 1), set
-    where it is served.
+    It needs logs: set REFRAIN_LOG_PREDICTIONS, REFRAIN_LOG_LOOKUPS and REFRAIN_LOG_IMPRESSIONS (shares from 0 to 1)
+    for the server.
     """
     from inference.monitoring import report as pages
     from inference.monitoring.watch import watch
 
     home = Home.from_env()
-    found = watch(home, days=days, reference=reference, goal=p99)
-    for line in pages.lines(found):
+    result = watch(home, days=days, reference=reference, goal=p99)
+    for line in pages.lines(result):
         say(line)
-    say(f"page: {pages.write(found, home, html)}")
-    if fail and found.alarms:
+    say(f"page: {pages.write(result, home, html)}")
+    if fail and result.alarms:
         raise typer.Exit(1)
 
 
 @app.command()
 def pack() -> None:
-    """Make Parquet of the JSON lines that serving wrote: answers, lookups, exposures. Servers may go on."""
+    """Convert the JSON lines of serving (answers, lookups, exposures) to Parquet, while servers run."""
     from transforms.logged import flat, lookups
 
     home = Home.from_env()

@@ -1,7 +1,7 @@
-"""Experiments while they run: who is in, what they get, and the record of it.
+"""Running experiments: assignment of listeners to arms, settings of requests, and the log of exposures.
 
 ``assignment`` is a pure function of the declaration (``feature_repo.experiments``) and the listener; ``running``
-follows the file of declarations and applies them to requests; ``exposures`` writes down who was shown what, at the
-moment of the decision; ``bandit`` lets rewards move the weights. What came of it is told by ``python -m training
-experiment NAME``.
+follows the file of declarations and applies them to requests; ``exposures`` logs which arm a listener was shown, at the
+moment of the decision; ``bandit`` adjusts the weights by rewards. ``python -m training experiment NAME`` evaluates an
+experiment.
 """

@@ -1,8 +1,8 @@
-"""Which arm a listener is in: by hashes of their id, so that every process decides alike and nothing is stored.
+"""Assigns listeners to arms by hashes of their id, so that every process decides alike and nothing is stored.
 
-Four hashes with salts of their own: of the holdout, of the layer (10,000 buckets), of who is in as an experiment is
-ramped up, and of the arm. Being independent, raising a share moves nobody from one arm to another, and the arms of one
-layer say nothing about those of another (D. Tang et al., Overlapping Experiment Infrastructure, KDD 2010).
+There are four hashes, each with its own salt: for the holdout, the layer (10,000 buckets), the ramp-up share and the
+arm. Because they are independent, raising the share moves no listener to another arm, and arms of different layers are
+uncorrelated (D. Tang et al., Overlapping Experiment Infrastructure, KDD 2010).
 """
 
 import hashlib
@@ -14,7 +14,7 @@ _LARGEST = 1 << 64
 
 
 def uniform(salt: str, unit: str) -> float:
-    """A number in [0, 1) that is always the same for a salt and a unit.
+    """Hash a salt and a unit to a number in [0, 1).
 
     >>> uniform("holdout", "u000042") == uniform("holdout", "u000042")
     True
@@ -23,9 +23,9 @@ def uniform(salt: str, unit: str) -> float:
     return int.from_bytes(digest, "big") / _LARGEST
 
 
-def is_held_out(found: Experiments, unit: str) -> bool:
-    """Whether a listener is in no experiment at all."""
-    return found.holdout > 0 and uniform("holdout", unit) < found.holdout
+def is_held_out(declared: Experiments, unit: str) -> bool:
+    """Whether a listener is in the holdout, and so in no experiment."""
+    return declared.holdout > 0 and uniform("holdout", unit) < declared.holdout
 
 
 def is_in(experiment: Experiment, unit: str) -> bool:
@@ -39,19 +39,19 @@ def is_in(experiment: Experiment, unit: str) -> bool:
 
 
 def arm_of(experiment: Experiment, unit: str) -> int:
-    """The place of their arm, by the weights that were declared."""
+    """Return the index of a listener's arm, by the declared weights."""
     return place(uniform(f"arm/{experiment.name}", unit), [variant.weight for variant in experiment.variants])
 
 
 def place(number: float, weights: Sequence[float]) -> int:
-    """Where a number in [0, 1) falls when weights lie side by side.
+    """Return the index of the weight into which a number in [0, 1) falls when weights lie side by side.
 
     >>> place(0.5, [1, 1]), place(0.49, [1, 1])
     (1, 0)
     """
-    reached, total = 0.0, sum(weights)
-    for number_of_arm, weight in enumerate(weights):
-        reached += weight
-        if number * total < reached:
-            return number_of_arm
+    cumulative, total = 0.0, sum(weights)
+    for index, weight in enumerate(weights):
+        cumulative += weight
+        if number * total < cumulative:
+            return index
     return len(weights) - 1

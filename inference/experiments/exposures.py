@@ -1,7 +1,7 @@
-"""Who was shown which arm, written down at the moment of the decision; ``python -m training experiment`` reads it.
+"""Logs which arm a listener was shown, at the moment of the decision; ``python -m training experiment`` reads the log.
 
-JSON lines in ``data/exposures/tenant=…/date=…/``. All are written, by a thread of its own; those that had to be left
-out (a full disk, a thousand waiting) are counted in ``refrain_exposures_left_out_total``.
+JSON lines in ``data/exposures/tenant=…/date=…/``. A thread of its own writes all exposures; those that are dropped
+(disk full, a thousand pending) are counted in ``refrain_exposures_left_out_total``.
 """
 
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ class ExposureLog(BackgroundLog):
         super().__init__(share=1.0)
         self._folder = home.exposures
 
-    def line(self, told: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-        """One exposure."""
-        at = datetime.fromtimestamp(told["at"] / 1e6, UTC)
-        return self._folder / f"date={at.date()}", told
+    def line(self, exposure: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+        """Return the file and the fields of one exposure."""
+        at = datetime.fromtimestamp(exposure["at"] / 1e6, UTC)
+        return self._folder / f"date={at.date()}", exposure

@@ -1,4 +1,4 @@
-"""The experiments that run, followed as their file changes, and applied to requests."""
+"""Follows the file of declared experiments and applies running ones to requests."""
 
 import logging
 import random
@@ -16,21 +16,21 @@ from inference.experiments import assignment
 from inference.experiments.bandit import REWARDING, Bandit
 from inference.experiments.exposures import ExposureLog
 
-LOOKED_AT = 1.0
-"""Seconds between two looks at the file: a kill switch works so soon everywhere."""
+CHECK_SECONDS = 1.0
+"""Seconds between two checks of the file: every process follows a kill switch within this time."""
 _log = logging.getLogger("refrain.experiments")
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """One arm that a request is in.
+    """The assignment of a request to an arm of an experiment.
 
     Attributes:
-        experiment: its name.
-        variant: the arm's name.
-        settings: what it changes.
-        chance: with which the arm was drawn.
-        is_bandit: whether rewards move the weights.
+        experiment: name of the experiment.
+        variant: name of the arm.
+        settings: settings that the arm changes.
+        chance: probability with which the arm was drawn.
+        is_bandit: whether rewards adjust the weights.
     """
 
     experiment: str
@@ -41,7 +41,7 @@ class Assigned:
 
 
 class Running:
-    """Assigns listeners. Safe to share between threads; ``close`` when no more requests come.
+    """Assigns listeners to arms. Safe to share between threads; call ``close`` after the last request.
 
     Args:
         home: the data folder.
@@ -52,62 +52,62 @@ class Running:
 
     def __init__(self, home: Home) -> None:
         self._home, self._lock = home, threading.Lock()
-        self._found = Experiments()
-        self._seen: tuple[int, int, int] | None = None
-        self._looked = -LOOKED_AT
+        self._declared = Experiments()
+        self._file_stamp: tuple[int, int, int] | None = None
+        self._checked_at = -CHECK_SECONDS
         self.bandit, self.log = Bandit(home), ExposureLog(home)
 
     def start(self) -> None:
-        """Begin to count rewards."""
+        """Start counting rewards."""
         self.bandit.start()
 
     def close(self) -> None:
-        """End, with everything written."""
+        """Stop, and write all pending exposures and counts."""
         self.bandit.close()
         self.log.flush()
 
     @property
     def declared(self) -> Experiments:
-        """What stands in the file; of a damaged one, what stood there before."""
-        if time.monotonic() - self._looked >= LOOKED_AT:
+        """The declared experiments; if the file is damaged, those that were read before."""
+        if time.monotonic() - self._checked_at >= CHECK_SECONDS:
             with self._lock:
-                if time.monotonic() - self._looked >= LOOKED_AT:
-                    self._look()
-        return self._found
+                if time.monotonic() - self._checked_at >= CHECK_SECONDS:
+                    self._read_if_changed()
+        return self._declared
 
     def assign(self, user_id: str) -> list[Assigned]:
-        """The arms that a listener is in, one a layer at the most."""
-        found = self.declared
-        running = [one for one in found.experiments.values() if one.state == "running"]
-        if not running or not user_id or assignment.is_held_out(found, user_id):
+        """Return the arms that a listener is in, at most one per layer."""
+        declared = self.declared
+        running = [experiment for experiment in declared.experiments.values() if experiment.state == "running"]
+        if not running or not user_id or assignment.is_held_out(declared, user_id):
             return []
-        return [self._arm(one, user_id) for one in running if assignment.is_in(one, user_id)]
+        return [self._arm(experiment, user_id) for experiment in running if assignment.is_in(experiment, user_id)]
 
     def exposed(self, user_id: str, assigned: list[Assigned], answer_id: str, at: float) -> None:
-        """Write down what a listener was shown; never waits.
+        """Log the arms that a listener was shown; does not block.
 
         Args:
-            user_id: who.
-            assigned: in which arms they were.
-            answer_id: of what they were shown.
-            at: seconds since 1970 UTC.
+            user_id: the listener.
+            assigned: arms of the listener.
+            answer_id: id of the answer that was shown.
+            at: time of the answer, in seconds since 1970 UTC.
         """
-        for one in assigned:
+        for arm in assigned:
             self.log.tell(
                 {
                     "at": round(at * 1e6),
                     "user_id": user_id,
-                    "experiment": one.experiment,
-                    "variant": one.variant,
-                    "chance": round(one.chance, 6),
+                    "experiment": arm.experiment,
+                    "variant": arm.variant,
+                    "chance": round(arm.chance, 6),
                     "answer_id": answer_id,
                 }
             )
-            if one.is_bandit:
-                self.bandit.shown(answer_id, one.experiment, one.variant)
+            if arm.is_bandit:
+                self.bandit.shown(answer_id, arm.experiment, arm.variant)
 
     def feedback(self, action: str, answer_id: str | None) -> None:
-        """Somebody did something about an answer."""
+        """Count a reward if feedback about an answer is one of ``REWARDING``."""
         if answer_id and action in REWARDING:
             self.bandit.rewarded(answer_id)
 
@@ -119,18 +119,18 @@ class Running:
             chance = float(chances[place])
         else:
             place = assignment.arm_of(experiment, user_id)
-            chance = experiment.variants[place].weight / sum(one.weight for one in experiment.variants)
+            chance = experiment.variants[place].weight / sum(variant.weight for variant in experiment.variants)
         variant = experiment.variants[place]
         return Assigned(experiment.name, variant.name, variant.settings, chance, experiment.mode == "bandit")
 
-    def _look(self) -> None:
-        self._looked = time.monotonic()
+    def _read_if_changed(self) -> None:
+        self._checked_at = time.monotonic()
         try:
-            told = self._home.experiments.stat()
-            seen = (told.st_mtime_ns, told.st_size, told.st_ino)
-            if seen != self._seen:
-                self._found, self._seen = experiments.read(self._home), seen
+            status = self._home.experiments.stat()
+            file_stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if file_stamp != self._file_stamp:
+                self._declared, self._file_stamp = experiments.read(self._home), file_stamp
         except FileNotFoundError:
-            self._found, self._seen = Experiments(), None
+            self._declared, self._file_stamp = Experiments(), None
         except (InputError, OSError) as error:
-            _log.error("experiments are not read again: %s", error)
+            _log.error("the file of experiments is not read again: %s", error)

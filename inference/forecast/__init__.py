@@ -1,1 +1,1 @@
-"""Forecasts that the promoted forecasters wrote back as features, looked up online."""
+"""Looks up forecasts online; the promoted forecasters wrote them back as features."""

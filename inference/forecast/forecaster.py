@@ -1,4 +1,4 @@
-"""Forecasts by key: of tracks, artists, genres, charts, listeners and load, each with the model that made it."""
+"""Forecasts by key, each with its model: for tracks, artists, genres, charts, listeners and load."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ NUMBERS = ("mean", "lower_95", "lower_80", "median", "upper_80", "upper_95", "ch
 
 
 class UnknownKey(InputError):
-    """Nothing was forecast for it."""
+    """There is no forecast for the key."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Point:
     """One step of a forecast.
 
     Attributes:
-        start: when it begins, UTC.
-        end: when it ends.
-        mean: what is expected; of places on a chart, and of plays of a listener, the middle of what is expected.
-        lower_95: below it with 2.5 %.
-        lower_80: below it with 10 %.
-        median: below it with 50 %.
-        upper_80: below it with 90 %.
-        upper_95: below it with 97.5 %.
-        chance: of being on the chart, or of no play at all; None where nothing of the kind is forecast.
+        start: beginning of the step, UTC.
+        end: end of the step, UTC.
+        mean: expected value; for places on a chart and plays of a listener, the median.
+        lower_95: 2.5 % quantile.
+        lower_80: 10 % quantile.
+        median: 50 % quantile.
+        upper_80: 90 % quantile.
+        upper_95: 97.5 % quantile.
+        chance: probability of being on the chart, or of no play at all; None for other targets.
     """
 
     start: datetime
@@ -48,16 +48,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is forecast of one key.
+    """The forecast of one key.
 
     Attributes:
         entity: ``track``, ``artist``, ``genre``, ``platform`` or ``user``.
-        id: its key.
+        id: key of the entity.
         target: ``streams``, ``chart``, ``activity`` or ``load``.
         model: name and version of the bundle that made it.
-        origin: nothing later was known.
-        points: the steps, the nearest first.
-        note: what to mind; None if nothing.
+        origin: time of the forecast; it uses no later data.
+        points: steps of the forecast, the nearest first.
+        note: a warning; None if there is none.
     """
 
     entity: str
@@ -70,10 +70,10 @@ class Forecast:
 
 
 class Forecaster:
-    """What one promoted model says, by key. Safe to share between threads.
+    """The forecasts of one promoted model, by key. Safe to share between threads.
 
-    The forecasts themselves are features, written by ``python -m training forecast``; the bundle says which model is
-    to be trusted.
+    The forecasts themselves are features, written by ``python -m training forecast``; the bundle identifies the model
+    that should have made them.
     """
 
     name: ClassVar[str]
@@ -87,7 +87,7 @@ class Forecaster:
 
     @classmethod
     def load(cls, name: str | None = None, home: Home | None = None) -> "Forecaster":
-        """The champion, or a version such as ``trend_forecaster:3``.
+        """Load the champion, or a version such as ``trend_forecaster:3``.
 
         Raises:
             BundleError: see ``inference.models.load_bundle``.
@@ -97,16 +97,16 @@ class Forecaster:
         return cls(load_bundle(name or cls.name, home), home)
 
     def forecast(self, entity: str, key: str, *, horizon: int | None = None) -> Forecast:
-        """The forecast of one key.
+        """Look up the forecast of one key.
 
         Args:
             entity: one of ``views``.
-            key: such as a track_id.
-            horizon: steps; all that were forecast if None.
+            key: key of the entity, such as a track_id.
+            horizon: number of steps; all steps of the forecast if None.
 
         Raises:
-            InputError: there is no such entity here, or the horizon is longer than what was forecast.
-            UnknownKey: nothing was forecast for it.
+            InputError: the model does not forecast this entity, or the horizon is longer than the forecast.
+            UnknownKey: there is no forecast for the key.
             OnlineUnavailable: Redis does not answer.
         """
         if entity not in self.views:
@@ -116,27 +116,27 @@ class Forecaster:
                 next_command="python -m inference forecast --help",
             )
         view, join_key = self.views[entity]
-        values = self._lookups[entity].get({join_key: [key]}).values
-        told: dict[str, Any] = {
-            name: values[f"{view}__{name}"][0] for name in (*NUMBERS, "origin", "step", "steps", "model")
+        columns = self._lookups[entity].get({join_key: [key]}).values
+        values: dict[str, Any] = {
+            name: columns[f"{view}__{name}"][0] for name in (*NUMBERS, "origin", "step", "steps", "model")
         }
-        if told["origin"] is None:
+        if values["origin"] is None:
             raise UnknownKey(
                 expected=f"a {join_key} that {self.name} has forecast",
                 found=repr(key),
                 next_command="python -m training forecast && python -m feature_repo materialize",
             )
-        steps = list(told["steps"])
+        steps = list(values["steps"])
         if horizon is not None and not 1 <= horizon <= len(steps):
             raise InputError(
                 expected=f"a horizon of 1 to {len(steps)} steps",
                 found=str(horizon),
-                next_command=f"ask for {len(steps)} at most; further ahead, nothing is known of the error",
+                next_command=f"ask for {len(steps)} at most; the error is not known further ahead",
             )
-        origin = _EPOCH + timedelta(microseconds=int(told["origin"]))
-        width = timedelta(microseconds=int(told["step"]))
-        points = [_point(told, place, origin, width, int(step)) for place, step in enumerate(steps[:horizon])]
-        return Forecast(entity, key, self.target, told["model"], origin, points, self._note(told["model"], points))
+        origin = _EPOCH + timedelta(microseconds=int(values["origin"]))
+        width = timedelta(microseconds=int(values["step"]))
+        points = [_point(values, place, origin, width, int(step)) for place, step in enumerate(steps[:horizon])]
+        return Forecast(entity, key, self.target, values["model"], origin, points, self._note(values["model"], points))
 
     def _note(self, model: str, points: list[Point]) -> str | None:
         if model != self.bundle.name_version:
@@ -147,7 +147,7 @@ class Forecaster:
 
 
 class TrendForecaster(Forecaster):
-    """Daily streams of tracks, artists, genres and everything together.
+    """Forecasts daily streams of tracks, artists, genres and the whole platform.
 
     >>> TrendForecaster.load().forecast("track", "t000042", horizon=7)                # doctest: +SKIP
     """
@@ -162,51 +162,52 @@ class TrendForecaster(Forecaster):
 
 
 class ChartForecaster(Forecaster):
-    """Places on weekly charts in 1, 4 and 13 weeks."""
+    """Forecasts places on weekly charts in 1, 4 and 13 weeks."""
 
     name, target = "chart_forecaster", "chart"
     views: ClassVar[dict[str, tuple[str, str]]] = {"track": ("track_chart_forecast", "track_id")}
 
 
 class UserBehaviorForecaster(Forecaster):
-    """Plays of a listener in the next days, and the chance that there are none in two weeks."""
+    """Forecasts plays of a listener in the next days, and the probability of none in two weeks."""
 
     name, target = "user_behavior_forecaster", "activity"
     views: ClassVar[dict[str, tuple[str, str]]] = {"user": ("user_activity_forecast", "user_id")}
 
 
 class CapacityForecaster(Forecaster):
-    """Plays of everybody by the hour, a week ahead."""
+    """Forecasts hourly plays of all listeners, a week ahead."""
 
     name, target = "capacity_forecaster", "load"
     views: ClassVar[dict[str, tuple[str, str]]] = {"platform": ("platform_load_forecast", "platform_id")}
 
 
 TARGETS: dict[str, type[Forecaster]] = {
-    one.target: one for one in (TrendForecaster, ChartForecaster, UserBehaviorForecaster, CapacityForecaster)
+    forecaster.target: forecaster
+    for forecaster in (TrendForecaster, ChartForecaster, UserBehaviorForecaster, CapacityForecaster)
 }
-"""Target → who forecasts it."""
+"""Target → class that forecasts it."""
 
 
 def target_of(entity: str, target: str | None) -> type[Forecaster]:
-    """Who forecasts a target of an entity; what comes first in ``TARGETS`` if no target is named.
+    """Return the forecaster of a target of an entity; the first one in ``TARGETS`` if no target is named.
 
     Raises:
-        InputError: nobody does.
+        InputError: there is none.
     """
-    for name, one in TARGETS.items():
-        if entity in one.views and target in (None, name):
-            return one
-    known = {name: sorted(one.views) for name, one in TARGETS.items()}
+    for name, forecaster in TARGETS.items():
+        if entity in forecaster.views and target in (None, name):
+            return forecaster
+    entities = {name: sorted(forecaster.views) for name, forecaster in TARGETS.items()}
     raise InputError(
-        expected=f"an entity and a target among {known}",
+        expected=f"an entity and a target among {entities}",
         found=f"{entity!r} and {target!r}",
         next_command="python -m inference forecast --help",
     )
 
 
-def _point(told: dict[str, Any], place: int, origin: datetime, width: timedelta, step: int) -> Point:
+def _point(values: dict[str, Any], index: int, origin: datetime, width: timedelta, step: int) -> Point:
     numbers = {
-        name: None if told[name] is None or not len(told[name]) else float(told[name][place]) for name in NUMBERS
+        name: None if values[name] is None or not len(values[name]) else float(values[name][index]) for name in NUMBERS
     }
     return Point(start=origin + width * (step - 1), end=origin + width * step, **numbers)  # type: ignore[arg-type]

@@ -1,5 +1,5 @@
-"""Who may do what: keys, tokens of an identity provider, rates and quotas, and a record of what was done.
+"""Access control: API keys, tokens of an identity provider, rate limits, quotas and an audit log.
 
-``keys`` and ``tokens`` tell who calls (a ``Caller``), ``limits`` how often they may, ``audit`` writes down what they
-did. ``inference.api.access`` asks all of them before anything of a request is read.
+``keys`` and ``tokens`` authenticate the ``Caller``, ``limits`` enforces rates and quotas, ``audit`` logs requests.
+``inference.api.access`` applies them before it reads the body of a request.
 """

@@ -1,7 +1,7 @@
-"""A record of who did what: refusals, reads of features about people, acts of administrators, keys made and revoked.
+"""The audit log: refusals, reads of features about people, acts of administrators, keys created and revoked.
 
-JSON lines in ``data/audit_log/tenant=…/date=…/``, written by a thread of its own. What callers sent stands in JSON
-strings, so that no line break of theirs makes a line. Bodies and secrets are never written.
+JSON lines in ``data/audit_log/tenant=…/date=…/``, written by a thread of its own. Values that callers sent are escaped
+as JSON strings, so that a line break in them cannot forge a line. Bodies and secrets are never written.
 """
 
 import re
@@ -14,14 +14,14 @@ from typing import Any
 from feature_repo.home import Home
 from inference.monitoring.background_log import BackgroundLog
 
-LONGEST = 200
-"""Characters of one field."""
-MOST_REFUSALS = 20
-"""Refusals that are written a second; of the others the next line tells how many: an attack must not fill the disk."""
+MAX_FIELD_LENGTH = 200
+"""Maximum characters of one field."""
+MAX_REFUSALS_PER_SECOND = 20
+"""Maximum refusals written per second, so that an attack cannot fill the disk; the next line counts the others."""
 
 
 class AuditLog(BackgroundLog):
-    """Writes the record of one process."""
+    """Writes the audit log of one process."""
 
     WHAT = "acts"
 
@@ -30,42 +30,42 @@ class AuditLog(BackgroundLog):
         self._folder = home.audit_log
         self._second, self._refusals, self._unwritten = 0, 0, 0
 
-    def put(self, act: str, **told: Any) -> None:
-        """Write down an act, soon; never waits.
+    def put(self, act: str, **details: Any) -> None:
+        """Log an act; does not block.
 
         Args:
-            act: what was done, such as ``refused``, ``features``, ``administer``, ``key created``.
-            told: who, from where, and what else there is to know.
+            act: kind of the act, such as ``refused``, ``features``, ``administer``, ``key created``.
+            details: caller, address and other fields of the act.
         """
         if act == "refused":
             second = int(time.monotonic())
             if second != self._second:
                 self._second, self._refusals = second, 0
             self._refusals += 1
-            if self._refusals > MOST_REFUSALS:
+            if self._refusals > MAX_REFUSALS_PER_SECOND:
                 self._unwritten += 1
                 return
         if self._unwritten:
-            told["unwritten"], self._unwritten = self._unwritten, 0
-        self.tell((datetime.now(UTC), act, told))
+            details["unwritten"], self._unwritten = self._unwritten, 0
+        self.tell((datetime.now(UTC), act, details))
 
-    def line(self, told: Any) -> tuple[Path, dict[str, Any]]:
-        """One act."""
-        at, act, fields = told
-        short = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in fields.items()}
+    def line(self, entry: Any) -> tuple[Path, dict[str, Any]]:
+        """Return the file and the fields of one act."""
+        at, act, fields = entry
+        short = {name: value[:MAX_FIELD_LENGTH] if isinstance(value, str) else value for name, value in fields.items()}
         return self._folder / f"date={at.date()}", {"at": at.isoformat(), "act": act, **short}
 
 
 def acts(home: Home) -> Iterator[dict[str, Any]]:
-    """All that was written down, oldest day first; lines that were cut off by a crash are left out."""
-    from transforms.logged import lines  # data frames come with it: not for a process that serves
+    """Read all acts, oldest day first; lines truncated by a crash are left out."""
+    from transforms.logged import lines  # imports data frames, which a serving process does without
 
     for day in reversed(lines.days(home.audit_log)):
         yield from lines.lines(day)
 
 
 def cell(value: Any) -> str:
-    """A value for a table that a spreadsheet opens: what it would take for a formula is taken for a text.
+    """Format a value for a CSV that a spreadsheet opens; formulas are escaped so that they stay text.
 
     >>> cell("=1+1"), cell("u1"), cell(None)
     ("'=1+1", 'u1', '')

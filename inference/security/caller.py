@@ -1,20 +1,20 @@
-"""Who calls, and what they may do."""
+"""Authenticated callers, their roles and limits."""
 
 from dataclasses import dataclass
 
 READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER = "read_features", "predict", "send_events", "administer"
 ROLES = (READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER)
-"""Of keys; whoever administers may do nothing else unless the key says so."""
+"""Roles of keys; ``administer`` does not include the others."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one caller may ask.
+    """Rate limit and quota of one caller.
 
     Attributes:
-        per_second: requests a second in the long run.
+        per_second: requests per second in the long run.
         burst: requests at once.
-        per_day: requests a day (UTC); None for as many as the rate allows.
+        per_day: requests per day (UTC); None for no quota.
     """
 
     per_second: float = 100.0
@@ -24,14 +24,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Caller:
-    """One who is known.
+    """An authenticated caller.
 
     Attributes:
-        id: of the key, or the subject of a token; it is no secret.
-        name: what people call them.
-        tenant: whose features and models they may ask for.
-        roles: of ``ROLES``.
-        limits: how much they may ask; None for no limit.
+        id: id of the key, or subject of the token; it is not secret.
+        name: display name.
+        tenant: tenant whose features and models the caller may use.
+        roles: a subset of ``ROLES``.
+        limits: rate limit and quota; None for no limit.
     """
 
     id: str
@@ -42,11 +42,11 @@ class Caller:
 
 
 class Refused(Exception):
-    """Somebody is not let in.
+    """A caller is refused.
 
     Attributes:
-        reason: for the record; what the caller is told is the same for every reason.
-        key_id: of the key that was shown, if it has the form of one.
+        reason: reason for the audit log; the caller gets the same message for every reason.
+        key_id: id of the presented key, if it has the form of a key.
     """
 
     def __init__(self, reason: str, key_id: str = "") -> None:

@@ -1,9 +1,9 @@
-"""API keys: made once, shown once, kept as digests.
+"""API keys: created once, shown once, stored as digests.
 
-A key is ``rf_<id>_<secret>``: 8 hexadecimal digits that name it, and 256 random bits. Only the SHA-256 of the whole
-lies in ``data/security/keys-<tenant>.json``, readable by its owner alone. A slow hash, as passwords need it, would
-gain nothing: nobody can guess 256 bits. Digests are compared in constant time, and a key that nobody has takes as long
-as one that is wrong.
+A key is ``rf_<id>_<secret>``: an id of 8 hexadecimal digits, and 256 random bits. Only the SHA-256 of the full key is
+stored, in ``data/security/keys-<tenant>.json``, readable only by its owner. A slow hash, as for passwords, would add
+nothing: 256 bits cannot be guessed. Digests are compared in constant time, and an unknown id takes as long as a wrong
+secret.
 """
 
 import fcntl
@@ -29,26 +29,26 @@ from feature_repo.home import Home
 from inference.security.caller import ROLES, Caller, Limits, Refused
 
 PATTERN = re.compile(r"rf_([0-9a-f]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
-LOOKED_AT = 1.0
-"""Seconds between two looks at the file: a revoked key is refused so soon everywhere."""
+CHECK_SECONDS = 1.0
+"""Seconds between two checks of the file: every process refuses a revoked key within this time."""
 _NOBODY = "0" * 64
 _log = logging.getLogger("refrain.security")
 
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of one key.
+    """The stored record of one key.
 
     Attributes:
-        id: by which it is named.
-        name: whose it is.
-        tenant: of the data that it opens.
-        roles: what it may do.
-        digest: SHA-256 of the whole key, hexadecimal.
-        created: when.
-        expires: when it ends; None for never.
-        revoked: when it was; None if it was not.
-        limits: how much it may ask.
+        id: public id of the key.
+        name: name of the owner.
+        tenant: tenant whose data the key gives access to.
+        roles: roles of the key.
+        digest: SHA-256 of the full key, hexadecimal.
+        created: time of creation.
+        expires: time of expiry; None for never.
+        revoked: time of revocation; None if the key is not revoked.
+        limits: rate limit and quota.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Key:
     limits: Limits = field(default_factory=Limits)
 
     def state(self, now: datetime) -> str:
-        """``valid``, ``expired`` or ``revoked``."""
+        """Return ``valid``, ``expired`` or ``revoked``."""
         if self.revoked is not None:
             return "revoked"
         return "expired" if self.expires is not None and now >= self.expires else "valid"
@@ -77,7 +77,7 @@ class KeyRing:
 
     Args:
         home: the data folder.
-        clock: seconds since 1970 UTC.
+        clock: returns seconds since 1970 UTC.
 
     >>> ring = KeyRing(Home.from_env())                                    # doctest: +SKIP
     >>> text, key = ring.create("web player", ["predict"])                  # doctest: +SKIP
@@ -89,8 +89,8 @@ class KeyRing:
         self._file, self._tenant, self._clock = home.keys, home.tenant, clock
         self._lock = threading.Lock()
         self._keys: dict[str, Key] = {}
-        self._seen: tuple[int, int, int] | None = None
-        self._looked = -LOOKED_AT
+        self._file_stamp: tuple[int, int, int] | None = None
+        self._checked_at = -CHECK_SECONDS
 
     def create(
         self,
@@ -100,26 +100,26 @@ class KeyRing:
         days: float | None = None,
         limits: Limits = Limits(),  # noqa: B008 (it cannot be changed)
     ) -> tuple[str, Key]:
-        """A new key; its text is told here and nowhere else.
+        """Create a key and return its text and its record; the text cannot be retrieved later.
 
         Args:
-            name: whose it is.
-            roles: of ``ROLES``.
-            days: after which it ends; never if None.
-            limits: how much it may ask.
+            name: name of the owner.
+            roles: a subset of ``ROLES``.
+            days: days until the key expires; never if None.
+            limits: rate limit and quota.
 
         Raises:
-            InputError: a role, the name or a limit is none.
+            InputError: a role, the name or a limit is invalid.
         """
         unknown = sorted(set(roles) - set(ROLES))
         if unknown or not roles:
-            raise _wrong(f"roles among {', '.join(ROLES)}", repr(unknown[0]) if unknown else "none")
+            raise _invalid(f"roles among {', '.join(ROLES)}", repr(unknown[0]) if unknown else "none")
         if not re.fullmatch(r"[\w .@-]{1,64}", name):
-            raise _wrong("a name of 1 to 64 letters, digits, spaces and . @ _ -", repr(name))
+            raise _invalid("a name of 1 to 64 letters, digits, spaces and . @ _ -", repr(name))
         if limits.per_second <= 0 or limits.burst < 1 or (limits.per_day is not None and limits.per_day < 1):
-            raise _wrong("limits above zero", str(limits))
+            raise _invalid("limits above zero", str(limits))
         if days is not None and days <= 0:
-            raise _wrong("days above zero", f"{days:g}")
+            raise _invalid("days above zero", f"{days:g}")
         text = f"rf_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
         now = self._now()
         key = Key(
@@ -132,17 +132,17 @@ class KeyRing:
             expires=None if days is None else now + timedelta(days=days),
             limits=limits,
         )
-        with self._changing() as keys:
+        with self._transaction() as keys:
             keys[key.id] = key
         return text, key
 
     def revoke(self, id: str) -> Key:
-        """End a key, now and for good.
+        """Revoke a key immediately and for good.
 
         Raises:
-            InputError: there is none of the id.
+            InputError: there is no key with this id.
         """
-        with self._changing() as keys:
+        with self._transaction() as keys:
             if id not in keys:
                 raise InputError(
                     expected="the id of a key", found=repr(id), next_command="python -m inference keys list"
@@ -151,7 +151,7 @@ class KeyRing:
             return keys[id]
 
     def all(self) -> list[Key]:
-        """All that were ever made, oldest first.
+        """Return all keys ever created, oldest first.
 
         Raises:
             InputError: the file is damaged.
@@ -159,22 +159,22 @@ class KeyRing:
         return sorted(self._read().values(), key=lambda key: key.created)
 
     def caller(self, text: str) -> Caller:
-        """Who shows this key.
+        """Authenticate the caller who presents a key.
 
         Raises:
-            Refused: nobody who may come in.
+            Refused: the text is not a valid key of this tenant.
         """
-        found = PATTERN.fullmatch(text)
-        if found is None:
+        match = PATTERN.fullmatch(text)
+        if match is None:
             raise Refused("no key")
-        self._look()
-        key = self._found(text, found[1])
-        if key is None:  # one that was made a moment ago?
-            self._look(now=True)
-            key = self._found(text, found[1])
+        self._read_if_changed()
+        key = self._matching_key(text, match[1])
+        if key is None:  # the key may have been created a moment ago
+            self._read_if_changed(now=True)
+            key = self._matching_key(text, match[1])
         if key is None:
-            key = self._keys.get(found[1])
-            raise Refused("unknown key" if key is None else "wrong secret", found[1])
+            key = self._keys.get(match[1])
+            raise Refused("unknown key" if key is None else "wrong secret", match[1])
         state = key.state(self._now())
         if state != "valid":
             raise Refused(f"{state} key", key.id)
@@ -183,35 +183,35 @@ class KeyRing:
         return Caller(key.id, key.name, key.tenant, frozenset(key.roles), key.limits)
 
     def __bool__(self) -> bool:
-        """Whether there are keys."""
-        self._look()
+        """Whether the ring has any key."""
+        self._read_if_changed()
         return bool(self._keys)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    def _found(self, text: str, id: str) -> Key | None:
+    def _matching_key(self, text: str, id: str) -> Key | None:
         key = self._keys.get(id)
-        same = hmac.compare_digest(_digest(text), _NOBODY if key is None else key.digest)
-        return key if same else None
+        is_equal = hmac.compare_digest(_digest(text), _NOBODY if key is None else key.digest)
+        return key if is_equal else None
 
-    def _look(self, *, now: bool = False) -> None:
-        """Read the file again if it changed; of a damaged one, what was read before goes on."""
-        if not now and time.monotonic() - self._looked < LOOKED_AT:
+    def _read_if_changed(self, *, now: bool = False) -> None:
+        """Read the file again if it changed; if it is damaged, keep the keys that were read before."""
+        if not now and time.monotonic() - self._checked_at < CHECK_SECONDS:
             return
         with self._lock:
-            if not now and time.monotonic() - self._looked < LOOKED_AT:
+            if not now and time.monotonic() - self._checked_at < CHECK_SECONDS:
                 return
-            self._looked = time.monotonic()
+            self._checked_at = time.monotonic()
             try:
-                told = self._file.stat()
-                seen = (told.st_mtime_ns, told.st_size, told.st_ino)
-                if seen != self._seen:
-                    self._keys, self._seen = self._read(), seen
+                status = self._file.stat()
+                file_stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+                if file_stamp != self._file_stamp:
+                    self._keys, self._file_stamp = self._read(), file_stamp
             except FileNotFoundError:
-                self._keys, self._seen = {}, None
+                self._keys, self._file_stamp = {}, None
             except (InputError, OSError) as error:
-                _log.error("keys are not read again: %s", error)
+                _log.error("the file of keys is not read again: %s", error)
 
     def _read(self) -> dict[str, Key]:
         try:
@@ -228,8 +228,8 @@ class KeyRing:
             ) from error
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, Key]]:
-        """The keys, written again whole when all went well; one writer at a time."""
+    def _transaction(self) -> Iterator[dict[str, Key]]:
+        """Yield the keys for a change, and write the file atomically afterwards; one writer at a time."""
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self._file.parent / f".{self._file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -237,7 +237,7 @@ class KeyRing:
             yield keys
             content = msgspec.json.encode({"keys": [asdict(key) for key in keys.values()]})
             _replace(self._file, json.dumps(json.loads(content), indent=1).encode() + b"\n")
-        self._looked = -LOOKED_AT
+        self._checked_at = -CHECK_SECONDS
 
 
 def _digest(text: str) -> str:
@@ -245,15 +245,15 @@ def _digest(text: str) -> str:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all, for its owner's eyes."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
+    """Write a file atomically, readable only by its owner."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(file)
 
 
-def _wrong(expected: str, found: str) -> InputError:
+def _invalid(expected: str, found: str) -> InputError:
     return InputError(expected=expected, found=found, next_command="python -m inference keys create --help")

@@ -1,9 +1,9 @@
-"""Tokens of an identity provider (OpenID Connect) in the place of keys.
+"""Tokens of an identity provider (OpenID Connect) in place of API keys.
 
 ``REFRAIN_OIDC_ISSUER`` and ``REFRAIN_OIDC_AUDIENCE`` turn it on; ``REFRAIN_OIDC_KEYS`` names the provider's key set
-(JWKS), a file or an https address. A token must be signed by one of those keys with RS256, ES256 or EdDSA, be of the
-issuer, for the audience, and not expired; its claim ``roles`` (or ``REFRAIN_OIDC_ROLES``) lists roles, its claim
-``tenant`` the tenant. Needs the extra ``oidc``.
+(JWKS), a file or an https address. A token must be signed by one of those keys with RS256, ES256 or EdDSA, have this
+issuer and audience, and not be expired. Its claim ``roles`` (or ``REFRAIN_OIDC_ROLES``) lists roles, its claim
+``tenant`` names the tenant. Needs the extra ``oidc``.
 """
 
 import json
@@ -20,26 +20,26 @@ from feature_repo.home import Home
 from inference.security.caller import ROLES, Caller, Refused
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
-"""Public keys alone: with a shared secret, whoever can check a token could make one."""
-AGAIN = 30.0
-"""Seconds before the key set is read again for a key that it has not: nobody can make us ask more often."""
-OLD = 3600.0
-"""Seconds after which it is read again anyway."""
-LONGEST = 8_192
+"""Only public-key algorithms: with a shared secret, whoever can verify a token could also create one."""
+MIN_REFRESH_SECONDS = 30.0
+"""Minimum seconds between two reads of the key set for unknown keys, so that callers cannot force requests."""
+MAX_AGE_SECONDS = 3600.0
+"""Seconds after which the key set is read again in any case."""
+MAX_TOKEN_LENGTH = 8_192
 LEEWAY = 30
-"""Seconds by which the provider's clock may differ."""
+"""Seconds by which the clock of the identity provider may differ."""
 _log = logging.getLogger("refrain.security")
 
 
 class TokenVerifier:
-    """Tells who a token is of. Safe to share between threads.
+    """Verifies tokens. Safe to share between threads.
 
     Args:
         home: the data folder, whose tenant is served.
-        issuer: of the tokens.
-        audience: they must be for.
-        keys: where the key set lies: a file, or an https address.
-        roles: the claim with the roles: a list, or a text with spaces between.
+        issuer: required issuer of tokens.
+        audience: required audience of tokens.
+        keys: location of the key set: a file, or an https address.
+        roles: name of the claim with the roles: a list, or a text separated by spaces.
     """
 
     def __init__(self, home: Home, issuer: str, audience: str, keys: str, roles: str = "roles") -> None:
@@ -50,36 +50,36 @@ class TokenVerifier:
                 expected="the extra oidc", found="no module jwt", next_command="pip install 'refrain[oidc]'"
             ) from error
         if keys.startswith("http:"):
-            raise _wrong("REFRAIN_OIDC_KEYS as a file or an https address", keys)
+            raise _invalid("REFRAIN_OIDC_KEYS as a file or an https address", keys)
         self._jwt, self._tenant = jwt, home.tenant
-        self._issuer, self._audience, self._where, self._roles = issuer, audience, keys, roles
+        self._issuer, self._audience, self._keys_location, self._roles = issuer, audience, keys, roles
         self._lock = threading.Lock()
         self._keys: dict[str | None, Any] = {}
-        self._read_at = -OLD
+        self._read_at = -MAX_AGE_SECONDS
 
     @classmethod
     def from_env(cls, home: Home) -> "TokenVerifier | None":
-        """After ``REFRAIN_OIDC_…``; None without an issuer.
+        """Create a verifier from ``REFRAIN_OIDC_…``; None without an issuer.
 
         Raises:
-            InputError: it is said in part, or the extra is not installed.
+            InputError: a variable is missing, or the extra is not installed.
         """
         issuer = os.environ.get("REFRAIN_OIDC_ISSUER", "")
         if not issuer:
             return None
-        told = {name: os.environ.get(f"REFRAIN_OIDC_{name}", "") for name in ("AUDIENCE", "KEYS")}
-        for name, value in told.items():
+        settings = {name: os.environ.get(f"REFRAIN_OIDC_{name}", "") for name in ("AUDIENCE", "KEYS")}
+        for name, value in settings.items():
             if not value:
-                raise _wrong(f"REFRAIN_OIDC_{name} beside REFRAIN_OIDC_ISSUER", "nothing")
-        return cls(home, issuer, told["AUDIENCE"], told["KEYS"], os.environ.get("REFRAIN_OIDC_ROLES", "roles"))
+                raise _invalid(f"REFRAIN_OIDC_{name} beside REFRAIN_OIDC_ISSUER", "nothing")
+        return cls(home, issuer, settings["AUDIENCE"], settings["KEYS"], os.environ.get("REFRAIN_OIDC_ROLES", "roles"))
 
     def caller(self, token: str) -> Caller:
-        """Whose token this is.
+        """Verify a token and return its caller.
 
         Raises:
-            Refused: it is not valid here.
+            Refused: the token is not valid here.
         """
-        if len(token) > LONGEST:
+        if len(token) > MAX_TOKEN_LENGTH:
             raise Refused("a token that is too long")
         try:
             key = self._key(self._jwt.get_unverified_header(token).get("kid"))
@@ -99,37 +99,43 @@ class TokenVerifier:
         tenant = claims.get("tenant", "default")
         if tenant != self._tenant:
             raise Refused(f"token of the tenant {tenant}", str(claims["sub"])[:64])
-        told = claims.get(self._roles, [])
-        roles = told.split() if isinstance(told, str) else told if isinstance(told, list) else []
+        claimed_roles = claims.get(self._roles, [])
+        roles = (
+            claimed_roles.split()
+            if isinstance(claimed_roles, str)
+            else claimed_roles
+            if isinstance(claimed_roles, list)
+            else []
+        )
         subject = str(claims["sub"])[:64]
         return Caller(f"oidc:{subject}", subject, tenant, frozenset(role for role in roles if role in ROLES))
 
     def _key(self, name: str | None) -> Any:
         age = time.monotonic() - self._read_at
-        if age > OLD or (name not in self._keys and age > AGAIN):
+        if age > MAX_AGE_SECONDS or (name not in self._keys and age > MIN_REFRESH_SECONDS):
             with self._lock:
-                if time.monotonic() - self._read_at >= min(age, AGAIN):
+                if time.monotonic() - self._read_at >= min(age, MIN_REFRESH_SECONDS):
                     self._read()
         if name not in self._keys:
             raise Refused("token of an unknown key")
         return self._keys[name]
 
     def _read(self) -> None:
-        """Read the key set; if that fails, what was read before goes on."""
+        """Read the key set; if that fails, keep the one that was read before."""
         self._read_at = time.monotonic()
         try:
-            found = self._jwt.PyJWKSet.from_dict(json.loads(_content(self._where)))
-            self._keys = {one.key_id: one for one in found.keys}
+            key_set = self._jwt.PyJWKSet.from_dict(json.loads(_content(self._keys_location)))
+            self._keys = {key.key_id: key for key in key_set.keys}
         except (OSError, ValueError, self._jwt.PyJWTError) as error:
-            _log.error("the key set is not read: %s", error)
+            _log.error("the key set could not be read: %s", error)
 
 
-def _content(where: str) -> bytes:
-    if where.startswith("https:"):
-        with urllib.request.urlopen(where, timeout=3.0) as answer:
-            return bytes(answer.read(1 << 20))
-    return Path(where).read_bytes()
+def _content(location: str) -> bytes:
+    if location.startswith("https:"):
+        with urllib.request.urlopen(location, timeout=3.0) as response:
+            return bytes(response.read(1 << 20))
+    return Path(location).read_bytes()
 
 
-def _wrong(expected: str, found: str) -> InputError:
+def _invalid(expected: str, found: str) -> InputError:
     return InputError(expected=expected, found=found, next_command="export REFRAIN_OIDC_KEYS=https://…/jwks.json")

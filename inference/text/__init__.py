@@ -1,1 +1,1 @@
-"""What a text says, by the promoted models: one analyzer, and each model alone."""
+"""Text analysis by the promoted models: an analyzer for all of them, and a class for each model."""

@@ -1,6 +1,6 @@
-"""Texts to answers: language, sentiment, emotion, tags, measures, vector; whatever is promoted.
+"""Analyses texts: language, sentiment, emotion, tags, measures and vectors, by the models that are promoted.
 
-Texts are read as in the batch run (``transforms.pure.text``), so a text in a request and the same text in a feature
+Texts are analysed as in the batch run (``transforms.pure.text``), so a text in a request and the same text in a feature
 table get the same values.
 """
 
@@ -21,19 +21,19 @@ from transforms.pure.text.tags import TaggerModel
 TAGGER = "metadata_tagger"
 MODELS = (SENTIMENT, EMOTION, EMBEDDER, TAGGER)
 MOST_TEXTS = 10_000
-"""Of one call."""
-TAGS, LIKELY = 5, 0.05
-"""Tags that are told at the most, and the least probability of one."""
+"""Maximum number of texts in one call."""
+MAX_TAGS, MIN_PROBABILITY = 5, 0.05
+"""Maximum number of tags of a text, and the lowest probability of a tag."""
 
 
 @dataclass(frozen=True)
 class TextAnswer:
-    """Of one text.
+    """The analysis of one text, with tags and its main topic.
 
     Attributes:
-        analysis: what is said of it.
-        tags: tag → probability, the likeliest first; None where there is no tagger or nothing to go by.
-        topic: of the largest share, and its heaviest words; None without an embedder.
+        analysis: language, sentiment, emotions, measures and vector.
+        tags: tag → probability, the likeliest first; None without a tagger or without known words.
+        topic: number of the topic with the largest share, and its heaviest words; None without an embedder.
     """
 
     analysis: TextAnalysis
@@ -42,7 +42,7 @@ class TextAnswer:
 
 
 class TextAnalyzer:
-    """All that the promoted models say. Safe to share between threads.
+    """Analyses texts with all promoted models. Safe to share between threads.
 
     >>> from inference import TextAnalyzer                                             # doctest: +SKIP
     >>> TextAnalyzer.load().analyze(["a gem of a record"])[0].analysis.sentiment       # doctest: +SKIP
@@ -58,66 +58,72 @@ class TextAnalyzer:
 
     @classmethod
     def load(cls, home: Home | None = None, names: Mapping[str, str] | None = None) -> "TextAnalyzer":
-        """What is promoted; without any model, language and measures are told.
+        """Load the promoted models; without any, the analysis has only language and measures.
 
         Args:
             home: the data folder; from the environment if None.
             names: registered name → version, such as ``{"sentiment_model": "sentiment_model:2"}``.
 
         Raises:
-            BundleError: a bundle is damaged or does not fit the others, or one that is named is not there.
+            BundleError: a bundle is damaged or does not fit the others, or a named bundle is missing.
         """
         home = home or Home.from_env()
         served = served_models(home, names)
-        asked = (names or {}).get(TAGGER, TAGGER)
-        if asked == TAGGER and not (home.bundles(TAGGER) / ALIASES).is_file():
+        tagger_name = (names or {}).get(TAGGER, TAGGER)
+        if tagger_name == TAGGER and not (home.bundles(TAGGER) / ALIASES).is_file():
             return cls(served)
-        bundle = load_bundle(asked, home)
+        bundle = load_bundle(tagger_name, home)
         return cls(served, _tagger(bundle, served.models), bundle.name_version)
 
     @property
     def note(self) -> str | None:
-        """What is not promoted, and how to change that; None if all is."""
+        """Models that are not promoted, and how to change that; None if all are."""
         missing = [name for name in MODELS if name not in self.versions]
         if not missing:
             return None
         return f"not promoted: {', '.join(missing)}; python -m training run {missing[0]}, then promote it"
 
     def analyze(self, texts: Sequence[str | bytes]) -> list[TextAnswer]:
-        """Read texts, ``MOST_TEXTS`` at the most.
+        """Analyse at most ``MOST_TEXTS`` texts.
 
         Raises:
-            InputError: there are more, or one of them is neither text nor bytes.
+            InputError: there are more, or one of them is neither ``str`` nor ``bytes``.
         """
-        found = analyze(checked(texts), self._served.models)
-        tags = self._tags(found)
+        analyses = analyze(checked(texts), self._served.models)
+        tags = self._tags(analyses)
         return [
-            TextAnswer(one, told, None if one.topics is None else self._topic(one.topics))
-            for one, told in zip(found, tags, strict=True)
+            TextAnswer(analysis, text_tags, None if analysis.topics is None else self._topic(analysis.topics))
+            for analysis, text_tags in zip(analyses, tags, strict=True)
         ]
 
     def _topic(self, shares: np.ndarray) -> tuple[int, tuple[str, ...]]:
         largest = int(shares.argmax())
         return largest, self._topic_words[largest]
 
-    def _tags(self, found: Sequence[TextAnalysis]) -> list[Mapping[str, float] | None]:
+    def _tags(self, analyses: Sequence[TextAnalysis]) -> list[Mapping[str, float] | None]:
         rows = [
-            None if one.vector is None or one.topics is None else np.concatenate([one.vector, one.topics])
-            for one in found
+            None
+            if analysis.vector is None or analysis.topics is None
+            else np.concatenate([analysis.vector, analysis.topics])
+            for analysis in analyses
         ]
-        told: list[Mapping[str, float] | None] = [None] * len(found)
-        places = [place for place, row in enumerate(rows) if row is not None]
-        if self._tagger is None or not places:
-            return told
-        chances = self._tagger.probabilities(np.array([rows[place] for place in places]))
-        for place, mine in zip(places, chances, strict=True):
-            best = np.argsort(-mine, kind="stable")[:TAGS]
-            told[place] = {self._tagger.tags[tag]: float(mine[tag]) for tag in best if mine[tag] >= LIKELY}
-        return told
+        tags: list[Mapping[str, float] | None] = [None] * len(analyses)
+        tagged = [number for number, row in enumerate(rows) if row is not None]
+        if self._tagger is None or not tagged:
+            return tags
+        chances = self._tagger.probabilities(np.array([rows[number] for number in tagged]))
+        for number, probabilities in zip(tagged, chances, strict=True):
+            top = np.argsort(-probabilities, kind="stable")[:MAX_TAGS]
+            tags[number] = {
+                self._tagger.tags[tag]: float(probabilities[tag])
+                for tag in top
+                if probabilities[tag] >= MIN_PROBABILITY
+            }
+        return tags
 
 
-class _OneModel:
-    """A model alone."""
+class _SingleModel:
+    """A single text model."""
 
     name: ClassVar[str]
 
@@ -134,9 +140,9 @@ class _OneModel:
             home: the data folder; from the environment if None.
 
         Raises:
-            BundleError: it is not there, or damaged.
+            BundleError: the bundle is missing or damaged.
         """
-        served = _only(cls.name, name or cls.name, home)
+        served = _load_only(cls.name, name or cls.name, home)
         return cls(served.models, served.versions[cls.name])
 
     def _read(self, texts: Sequence[str | bytes]) -> list[TextAnalysis]:
@@ -145,15 +151,15 @@ class _OneModel:
 
 @dataclass(frozen=True)
 class Sentiment:
-    """Of one text; None where nothing can be told, ``marks`` say why."""
+    """The sentiment of one text; None where it cannot be determined, ``marks`` say why."""
 
     label: str | None
     positive: float | None
     marks: tuple[str, ...]
 
 
-class SentimentModel(_OneModel):
-    """Positive or negative.
+class SentimentModel(_SingleModel):
+    """Classifies texts as positive or negative.
 
     >>> from inference import SentimentModel                                           # doctest: +SKIP
     >>> SentimentModel.load("sentiment_model").predict(["a gem", "a mess"])            # doctest: +SKIP
@@ -162,48 +168,54 @@ class SentimentModel(_OneModel):
     name = SENTIMENT
 
     def predict(self, texts: Sequence[str | bytes]) -> list[Sentiment]:
-        """Answers, in the order of the texts."""
+        """Classify texts; results are in the order of the texts."""
         return [
-            Sentiment(None if one.sentiment is None else label(one.sentiment), one.sentiment, one.marks)
-            for one in self._read(texts)
+            Sentiment(
+                None if analysis.sentiment is None else label(analysis.sentiment), analysis.sentiment, analysis.marks
+            )
+            for analysis in self._read(texts)
         ]
 
 
 @dataclass(frozen=True)
 class Emotion:
-    """Of one text; None where nothing can be told, ``marks`` say why."""
+    """The emotions of one text; None where they cannot be determined, ``marks`` say why."""
 
     label: str | None
     emotions: Mapping[str, float] | None
     marks: tuple[str, ...]
 
 
-class EmotionModel(_OneModel):
-    """Anger, disgust, fear, joy, love, sadness, surprise, or neutral."""
+class EmotionModel(_SingleModel):
+    """Classifies texts as anger, disgust, fear, joy, love, sadness, surprise or neutral."""
 
     name = EMOTION
 
     def predict(self, texts: Sequence[str | bytes]) -> list[Emotion]:
-        """Answers, in the order of the texts."""
-        return [Emotion(likeliest(one.emotions), one.emotions, one.marks) for one in self._read(texts)]
+        """Classify texts; results are in the order of the texts."""
+        return [
+            Emotion(likeliest(analysis.emotions), analysis.emotions, analysis.marks) for analysis in self._read(texts)
+        ]
 
 
-class TextEmbedder(_OneModel):
-    """Vectors in which texts about the same lie close together."""
+class TextEmbedder(_SingleModel):
+    """Embeds texts as vectors; texts about the same subject lie close together."""
 
     name = EMBEDDER
 
     def embed(self, texts: Sequence[str | bytes]) -> np.ndarray:
-        """(n, d) float32 of length one; zeros where no word is known."""
+        """Return (n, d) float32 unit vectors; zeros where no word is known."""
         latent = self._models.latent
         assert latent is not None
-        found = [one.vector for one in self._read(texts)]
-        nothing = np.zeros(latent.dimensions, np.float32)
-        return np.array([nothing if one is None else one for one in found]).reshape(len(found), latent.dimensions)
+        vectors = [analysis.vector for analysis in self._read(texts)]
+        zeros = np.zeros(latent.dimensions, np.float32)
+        return np.array([zeros if vector is None else vector for vector in vectors]).reshape(
+            len(vectors), latent.dimensions
+        )
 
 
 class MetadataTagger:
-    """Genres, moods and other tags of a title, a description, tags that are there already, or all of them together."""
+    """Predicts genres, moods and other tags from a title, a description, existing tags, or all of them together."""
 
     def __init__(self, analyzer: TextAnalyzer) -> None:
         self._analyzer, self.version = analyzer, analyzer.versions[TAGGER]
@@ -213,47 +225,49 @@ class MetadataTagger:
         """Load a bundle, and the embedder that it was trained on.
 
         Raises:
-            BundleError: one of them is not there, damaged, or they do not fit.
+            BundleError: one of them is missing or damaged, or they do not fit.
         """
         home = home or Home.from_env()
-        bundle, served = load_bundle(name, home), _only(EMBEDDER, EMBEDDER, home)
+        bundle, served = load_bundle(name, home), _load_only(EMBEDDER, EMBEDDER, home)
         models = TextModels(latent=served.models.latent)
         return cls(TextAnalyzer(replace(served, models=models), _tagger(bundle, models), bundle.name_version))
 
     def tag(self, texts: Sequence[str | bytes]) -> list[Mapping[str, float]]:
-        """Tag → probability of each text, the likeliest first."""
-        return [dict(one.tags or {}) for one in self._analyzer.analyze(texts)]
+        """Return tag → probability for each text, the likeliest first."""
+        return [dict(answer.tags or {}) for answer in self._analyzer.analyze(texts)]
 
 
 def label(positive: float) -> str:
-    """In a word."""
+    """Return the label for a probability of being positive."""
     return "positive" if positive >= 0.5 else "negative"
 
 
 def likeliest(chances: Mapping[str, float] | None) -> str | None:
-    """The name with the largest probability; None of nothing."""
+    """Return the name with the largest probability; None if there are none."""
     return max(chances, key=chances.__getitem__) if chances else None
 
 
 def checked(texts: Sequence[str | bytes]) -> Sequence[str | bytes]:
-    """The texts, if they are some.
+    """Return the texts if they are valid.
 
     Raises:
-        InputError: too many, a single text in place of a list, or something else than text.
+        InputError: there are too many, it is a single text instead of a list, or an element is not a text.
     """
-    strange = [texts] if isinstance(texts, str | bytes) else [one for one in texts if not isinstance(one, str | bytes)]
-    if strange or len(texts) > MOST_TEXTS:
+    invalid = (
+        [texts] if isinstance(texts, str | bytes) else [text for text in texts if not isinstance(text, str | bytes)]
+    )
+    if invalid or len(texts) > MOST_TEXTS:
         raise InputError(
             expected=f"a list of texts (str or UTF-8 bytes), {MOST_TEXTS:,} at the most",
-            found=f"{type(strange[0]).__name__}" if strange else f"{len(texts):,}",
+            found=f"{type(invalid[0]).__name__}" if invalid else f"{len(texts):,}",
             next_command="python -m inference text --help",
         )
     return texts
 
 
-def _only(kind: str, name: str, home: Home | None) -> ServedModels:
+def _load_only(kind: str, name: str, home: Home | None) -> ServedModels:
     home = home or Home.from_env()
-    open_bundle(name, home)  # says what is wrong, if it is not there
+    open_bundle(name, home)  # raises if the bundle is missing
     return served_models(home, {kind: name}, only=(kind,))
 
 

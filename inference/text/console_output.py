@@ -1,4 +1,4 @@
-"""Texts from a file, and answers for a terminal."""
+"""Reads texts from a file, and formats answers for the terminal and as JSON."""
 
 import json
 import sys
@@ -8,11 +8,11 @@ from pathlib import Path
 from feature_repo.errors import InputError
 from inference.text.analyzer import MOST_TEXTS, TextAnswer, label
 
-_SHOWN = 100
+_MAX_SHOWN = 100
 
 
 def read(path: Path) -> list[bytes]:
-    """Lines of a file, or of standard input; empty ones are left out.
+    """Read the lines of a file or of standard input; empty ones are left out.
 
     Raises:
         InputError: there is no such file, or it has too many lines.
@@ -38,39 +38,39 @@ def read(path: Path) -> list[bytes]:
 
 
 def as_lines(answer: TextAnswer) -> Iterator[str]:
-    """One answer."""
-    one = answer.analysis
-    shown = " ".join(one.text.split())
-    yield f"“{shown[:_SHOWN]}{'…' if len(shown) > _SHOWN else ''}”"
-    told = [f"{one.language} ({one.language_confidence:.2f})", f"{one.words:,} words"]
-    if one.sentiment is not None:
-        told.append(f"{label(one.sentiment)} ({max(one.sentiment, 1 - one.sentiment):.2f})")
-    if one.emotions:
-        best = sorted(one.emotions, key=lambda name: -one.emotions[name])[:2]  # type: ignore[index]
-        told.append(" ".join(f"{name} ({one.emotions[name]:.2f})" for name in best))
-    yield "  " + ", ".join(told)
+    """Format one answer as lines of text."""
+    analysis = answer.analysis
+    text = " ".join(analysis.text.split())
+    yield f"“{text[:_MAX_SHOWN]}{'…' if len(text) > _MAX_SHOWN else ''}”"
+    headline = [f"{analysis.language} ({analysis.language_confidence:.2f})", f"{analysis.words:,} words"]
+    if analysis.sentiment is not None:
+        headline.append(f"{label(analysis.sentiment)} ({max(analysis.sentiment, 1 - analysis.sentiment):.2f})")
+    if analysis.emotions:
+        best = sorted(analysis.emotions, key=lambda name: -analysis.emotions[name])[:2]  # type: ignore[index]
+        headline.append(" ".join(f"{name} ({analysis.emotions[name]:.2f})" for name in best))
+    yield "  " + ", ".join(headline)
     measures = {
-        "subjectivity": one.subjectivity,
-        "explicit words a hundred": one.explicitness,
-        "repetition": one.repetition,
-        "rhyme": one.rhyme_density,
-        "vocabulary": one.vocabulary_richness,
+        "subjectivity": analysis.subjectivity,
+        "explicit words a hundred": analysis.explicitness,
+        "repetition": analysis.repetition,
+        "rhyme": analysis.rhyme_density,
+        "vocabulary": analysis.vocabulary_richness,
     }
-    known = ", ".join(f"{name} {value:.2f}" for name, value in measures.items() if value is not None)
-    if known:
-        yield f"  {known}"
+    numbers = ", ".join(f"{name} {value:.2f}" for name, value in measures.items() if value is not None)
+    if numbers:
+        yield f"  {numbers}"
     if answer.tags:
         yield "  tags: " + ", ".join(f"{tag} ({chance:.2f})" for tag, chance in answer.tags.items())
     if answer.topic:
         yield f"  topic: {', '.join(answer.topic[1])}"
-    if one.masked:
-        yield "  masked: " + ", ".join(f"{count} {kind}" for kind, count in one.masked.items())
-    if one.marks:
-        yield f"  marks: {', '.join(one.marks)}"
+    if analysis.masked:
+        yield "  masked: " + ", ".join(f"{count} {kind}" for kind, count in analysis.masked.items())
+    if analysis.marks:
+        yield f"  marks: {', '.join(analysis.marks)}"
 
 
 def line_of_json(answer: TextAnswer) -> str:
-    """One answer as JSON, without vectors."""
-    told = {name: value for name, value in vars(answer.analysis).items() if name not in ("topics", "vector")}
+    """Format one answer as JSON, without vectors."""
+    fields = {name: value for name, value in vars(answer.analysis).items() if name not in ("topics", "vector")}
     topic = list(answer.topic[1]) if answer.topic else None
-    return json.dumps({**told, "tags": answer.tags, "topic": topic}, ensure_ascii=False, default=dict)
+    return json.dumps({**fields, "tags": answer.tags, "topic": topic}, ensure_ascii=False, default=dict)

@@ -118,7 +118,7 @@ def test_features_are_looked_up_where_none_are_given(in_telemetry: Home) -> None
     assert found.detections[0].causes
     assert found.detections[1].p_value is None
     assert found.note is not None
-    assert "nothing is online" in found.note
+    assert "no features online" in found.note
     past = detector.detect([Observation(labelled, START, {"unknown": 1.0})])
     assert past.detections[0].p_value is None  # what is online says nothing of the past
 
@@ -228,5 +228,5 @@ def test_detecting_is_safe_between_threads() -> None:
     detector = AnomalyDetector()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: detector.detect(minutes(40, name)), [f"h{number}" for number in range(12)]))
-    assert len(detector._looks["series"].detector) == 24
+    assert len(detector._metric_detectors["series"].detector) == 24
     assert time.monotonic() > 0

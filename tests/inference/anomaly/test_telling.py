@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY
 from inference.anomaly import file, page
-from inference.anomaly.detector import AnomalyDetector, Observation, ToldIncident
-from inference.anomaly.sinks import MOST_WAITING, Alerts, FileSink, WebhookSink, sink_of
+from inference.anomaly.detector import AnomalyDetector, IncidentReport, Observation
+from inference.anomaly.sinks import MAX_PENDING, Alerts, FileSink, WebhookSink, sink_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def incident(number: int = 0, **more: object) -> ToldIncident:
+def incident(number: int = 0, **more: object) -> IncidentReport:
     told = {"alarms": 1, "p_value": 1e-6, "causes": {"cpu": 1.0}, **more}
-    return ToldIncident(f"h@{number}", "h", START, START + timedelta(minutes=5), **told)  # type: ignore[arg-type]
+    return IncidentReport(f"h@{number}", "h", START, START + timedelta(minutes=5), **told)  # type: ignore[arg-type]
 
 
 class Clock:
@@ -90,8 +90,8 @@ def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
 
 def test_waiting_notices_are_bounded() -> None:
     alerts = Alerts([WebhookSink("http://127.0.0.1:9/nobody", timeout=0.2)])
-    alerts.tell("system", [incident(number) for number in range(MOST_WAITING + 5)])
-    assert (alerts.waiting, alerts.dropped) == (MOST_WAITING, 5)
+    alerts.tell("system", [incident(number) for number in range(MAX_PENDING + 5)])
+    assert (alerts.waiting, alerts.dropped) == (MAX_PENDING, 5)
 
 
 def test_sinks_by_name() -> None:

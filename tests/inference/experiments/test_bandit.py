@@ -8,7 +8,7 @@ import pytest
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from inference.experiments import bandit
-from inference.experiments.bandit import LEAST, Bandit, chances
+from inference.experiments.bandit import MIN_CHANCE, Bandit, chances
 from tests.servers import RedisServer
 
 ARMS = ("a", "b", "c")
@@ -28,11 +28,11 @@ def test_chances_are_those_of_being_best() -> None:
     exact, _ = integrate.quad(lambda x: other.pdf(x) * one.cdf(x), 0, 1)
     found = chances(shown, rewarded)
     assert found.sum() == pytest.approx(1)
-    assert found[1] == pytest.approx(LEAST + (1 - 2 * LEAST) * exact, abs=0.03)
+    assert found[1] == pytest.approx(MIN_CHANCE + (1 - 2 * MIN_CHANCE) * exact, abs=0.03)
 
 
 def test_nothing_is_given_up_and_nothing_known_is_alike() -> None:
-    assert chances([10_000, 10_000], [0, 5_000]).min() == pytest.approx(LEAST)
+    assert chances([10_000, 10_000], [0, 5_000]).min() == pytest.approx(MIN_CHANCE)
     assert np.ptp(chances([0, 0, 0], [0, 0, 0])) < 0.06
     assert chances([0], [5]) == pytest.approx([1])
 
@@ -53,8 +53,8 @@ def test_answers_and_rewards_are_counted_once_for_all_processes(home: Home) -> N
     one.exchange()
     for found in (one.chances("which", ARMS), other.chances("which", ARMS)):
         assert found[0] > 0.95
-    assert other._known["which"]["shown"].tolist() == [100, 100, 100]
-    raw = other._send([("HMGET", other._counts("which"), "a:rewarded", "b:rewarded")])[0]
+    assert other._stats["which"]["shown"].tolist() == [100, 100, 100]
+    raw = other._send([("HMGET", other._counts_key("which"), "a:rewarded", "b:rewarded")])[0]
     assert [int(value or 0) for value in raw] == [100, 0]
 
 
@@ -88,6 +88,6 @@ def test_without_redis_it_goes_on_with_what_it_knew(
 
 def test_more_than_can_wait_is_left_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Bandit(home)
-    for number in range(bandit.WAITING + 5):
+    for number in range(bandit.MAX_PENDING + 5):
         found.shown(f"x{number}", "which", "a")
     assert found.left_out == 5

@@ -17,7 +17,7 @@ from inference.security.keys import PATTERN, KeyRing
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds since 1970 that a test sets; files are looked at every time."""
-    monkeypatch.setattr(keys, "LOOKED_AT", 0.0)
+    monkeypatch.setattr(keys, "CHECK_SECONDS", 0.0)
     return [1_000_000.0]
 
 

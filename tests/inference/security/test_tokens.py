@@ -127,10 +127,10 @@ def test_a_key_that_is_new_is_found_and_nobody_makes_us_ask_often(
     assert len(reads) == 1
     second = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     _jwks(path, one=private, two=second)
-    monkeypatch.setattr(tokens, "AGAIN", 0.0)
+    monkeypatch.setattr(tokens, "MIN_REFRESH_SECONDS", 0.0)
     assert verifier.caller(_token(second, kid="two"))
     path.write_text("nothing")
-    monkeypatch.setattr(tokens, "OLD", 0.0)
+    monkeypatch.setattr(tokens, "MAX_AGE_SECONDS", 0.0)
     assert verifier.caller(_token(second, kid="two"))  # what was read before goes on
 
 
