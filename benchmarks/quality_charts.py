@@ -169,7 +169,9 @@ def _predictions(rows: pl.DataFrame, places: Places, size: int) -> dict[str, np.
     for level in (80, 95):
         low, high = 0.5 - level / 200, 0.5 + level / 200
         predictions[f"on_{level}"] = (truth >= places.if_on(low)) & (truth <= places.if_on(high))
-        predictions[f"all_{level}"] = (randomized >= places.asked(low)) & (randomized <= places.asked(high))
+        predictions[f"all_{level}"] = (randomized >= places.calibrated_level(low)) & (
+            randomized <= places.calibrated_level(high)
+        )
     return predictions
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from training.background import Background
 from training.bundle import BundleManifest
 from training.validation.bootstrap import Interval
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from training.validation.gates import Check, Decision
 from transforms.pure import svg
 
@@ -66,7 +66,7 @@ def _gates(decision: Decision) -> str:
         (
             svg.Html("<span class={}>{}</span>".format(*_verdict(check))),
             check.name,
-            svg.Html(f"<span style='white-space: normal'>{svg.escape(check.told)}</span>"),
+            svg.Html(f"<span style='white-space: normal'>{svg.escape(check.summary)}</span>"),
         )
         for check in decision.checks
     ]
@@ -83,14 +83,14 @@ def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
     if evidence is not None:
         figures = {model_name: evidence.figure(model_name) for model_name in evidence.values}
         better = "higher" if evidence.higher_is_better else "lower"
-        model_figure = figures[OURS]
+        model_figure = figures[MODEL_KEY]
         clusters = f" in {model_figure.clusters:,} clusters" if model_figure.clusters < model_figure.units else ""
         html += (
             f"<p>{svg.escape(evidence.metric)}, {better} is better, over {model_figure.units:,} test units{clusters}; "
             f"95 % intervals by bootstrap.</p>"
         )
         rows = [
-            (manifest.name if model_name == OURS else model_name, *_interval_cells(figure))
+            (manifest.name if model_name == MODEL_KEY else model_name, *_interval_cells(figure))
             for model_name, figure in figures.items()
         ]
         html += svg.table(["model", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3))

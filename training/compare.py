@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from training.registry import challenger_of, champion_of, decision_of, evidence_of
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 
 
 def compare(home: Home, name: str, first: int | None = None, second: int | None = None) -> Iterator[str]:
@@ -43,12 +43,12 @@ def compare(home: Home, name: str, first: int | None = None, second: int | None 
             yield f"  {division} {segment:16} {figure} of {figure.units:,}"
     decision = decision_of(home, name, version)
     for check in decision.checks if decision else ():
-        yield f"  {check.verdict:7} {check.name}: {check.told}"
+        yield f"  {check.verdict:7} {check.name}: {check.summary}"
 
 
 def _evidence(home: Home, name: str, version: int) -> Evidence:
     evidence = evidence_of(home, name, version)
-    if evidence is None or OURS not in evidence.values:
+    if evidence is None or MODEL_KEY not in evidence.values:
         raise BundleError(
             expected=f"test evidence of version {version} of {name}",
             found="none",

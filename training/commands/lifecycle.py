@@ -44,7 +44,7 @@ def lifecycle(
             again=again,
             progress=tell,
             say=lambda stage: say(
-                f"{stage.name:40}{'as before' if stage.cached else f'{stage.seconds:7.1f} s':>10}  {stage.told}"
+                f"{stage.name:40}{'as before' if stage.cached else f'{stage.seconds:7.1f} s':>10}  {stage.summary}"
             ),
         )
     Console(width=max(140, Console().width)).print(table(result.outcomes))

@@ -50,7 +50,7 @@ def run(
     if outcome.cached:
         say(f"{what} {outcome.version} has the same code and data. To train in any case: --again")
     for check in outcome.decision.checks if outcome.decision else ():
-        say(f"{check.verdict:7}{check.name}: {check.told}")
+        say(f"{check.verdict:7}{check.name}: {check.summary}")
 
 
 def list_(

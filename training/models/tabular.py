@@ -35,7 +35,7 @@ from training.models.tabular_problem import TabularProblem, losses
 from training.registry import register
 from training.validation import training_data
 from training.validation.cross_validation import Fold, forward, grouped, last
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.tabular.layout import Layout
 
 EXPLAINED, SAMPLED_EXPLAINED = 1_000, 60
@@ -269,7 +269,7 @@ class TabularModel(Model):
         """Return the evidence of the test by row, and the figures of the model and its baselines."""
         inputs = layout.matrix(test.features)
         constant = float(train.labels.mean() if self.kind == "binary" else np.median(train.labels))
-        answers = {OURS: fitted.predict(inputs), "constant": np.full(len(test), constant)}
+        answers = {MODEL_KEY: fitted.predict(inputs), "constant": np.full(len(test), constant)}
         if learner != "linear":
             answers["linear"] = self.fit(train, layout, "linear", {}).predict(inputs)
         evidence = Evidence.of(
@@ -282,11 +282,11 @@ class TabularModel(Model):
             clusters=test.clusters,
             segments=test.segments,
             outcome=test.labels if self.kind == "binary" else None,
-            chance=answers[OURS] if self.kind == "binary" else None,
+            chance=answers[MODEL_KEY] if self.kind == "binary" else None,
         )
         measure = _probability_figures if self.kind == "binary" else _number_figures
         return evidence, {
-            self.name if method == OURS else method: measure(test.labels, answers_of_method)
+            self.name if method == MODEL_KEY else method: measure(test.labels, answers_of_method)
             for method, answers_of_method in answers.items()
         }
 

@@ -34,9 +34,9 @@ class TabularProblem(Problem):
         columns: (d,) names of the inputs: ``view__feature``, with the suffixes of the layout.
         labels: (n,) labels.
         clusters: (n,) cluster of each row; a cluster is resampled as a whole.
-        learned: positions of the training rows of the test.
-        asked: positions of the test rows.
-        periods: folds within ``learned``, as positions in it.
+        training_rows: positions of the training rows of the test.
+        test_rows: positions of the test rows.
+        periods: folds within ``training_rows``, as positions in them.
         learners: learners that a search tries.
         own: learner and parameters of the declared model.
         without: features or views that are left out already.
@@ -48,8 +48,8 @@ class TabularProblem(Problem):
     columns: tuple[str, ...]
     labels: np.ndarray
     clusters: np.ndarray
-    learned: np.ndarray
-    asked: np.ndarray
+    training_rows: np.ndarray
+    test_rows: np.ndarray
     periods: tuple[Fold, ...]
     learners: tuple[str, ...]
     own: tuple[str, Mapping[str, Any]]
@@ -102,14 +102,17 @@ class TabularProblem(Problem):
         kept_columns = [
             position for position, name in enumerate(self.columns) if name.partition("__")[0] not in without
         ]
-        train_inputs, test_inputs = self.inputs[self.learned][:, kept_columns], self.inputs[self.asked][:, kept_columns]
-        answers = self._predict(train_inputs, self.labels[self.learned], test_inputs, parameters)
-        return losses(self.kind, answers, self.labels[self.asked]), self.clusters[self.asked]
+        train_inputs, test_inputs = (
+            self.inputs[self.training_rows][:, kept_columns],
+            self.inputs[self.test_rows][:, kept_columns],
+        )
+        answers = self._predict(train_inputs, self.labels[self.training_rows], test_inputs, parameters)
+        return losses(self.kind, answers, self.labels[self.test_rows]), self.clusters[self.test_rows]
 
     @cached_property
     def _period_data(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """Return for each period the training inputs and labels, and the validation inputs and labels."""
-        inputs, labels = self.inputs[self.learned], self.labels[self.learned]
+        inputs, labels = self.inputs[self.training_rows], self.labels[self.training_rows]
         return [(inputs[train], labels[train], inputs[test], labels[test]) for train, test in self.periods]
 
     def _predict(

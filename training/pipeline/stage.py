@@ -20,13 +20,13 @@ class Stage:
         name: name of the stage.
         seconds: wall time of the stage.
         cached: whether nothing had to be done.
-        told: the result in words.
+        summary: the result in words.
     """
 
     name: str
     seconds: float
     cached: bool
-    told: str
+    summary: str
 
 
 class Stages:
@@ -48,7 +48,7 @@ class Stages:
             self._records = {
                 name: record
                 for name, record in records
-                if isinstance(record, dict) and {"key", "told"} <= record.keys()
+                if isinstance(record, dict) and {"key", "summary"} <= record.keys()
             }
 
     def run(self, name: str, key: str, work: Callable[[], str], *, always: bool = False) -> Stage:
@@ -63,10 +63,10 @@ class Stages:
         started = time.perf_counter()
         record = self._records.get(name)
         cached = not always and not self._again and bool(key) and record is not None and record["key"] == key
-        result = str(record["told"]) if cached and record else work()
+        result = str(record["summary"]) if cached and record else work()
         stage = Stage(name, time.perf_counter() - started, cached, result)
         if not cached:
-            self._records[name] = {"key": key, "told": result, "at": datetime.now(UTC).isoformat()}
+            self._records[name] = {"key": key, "summary": result, "at": datetime.now(UTC).isoformat()}
             self._save()
         self.done.append(stage)
         self._say(stage)

@@ -15,7 +15,7 @@ from training.validation.bootstrap import Interval, interval
 
 EVIDENCE = "evidence.npz"
 """File name in a bundle."""
-OURS = "model"
+MODEL_KEY = "model"
 """Name of the model's own figures in ``values``."""
 
 
@@ -27,7 +27,7 @@ class Evidence:
         metric: name of the metric, such as ``log_loss``.
         higher_is_better: direction of the metric.
         units: (n,) digests of the test units; the same unit has the same digest in the next run's test.
-        values: model or baseline → (n,) figure of each unit; ``OURS`` is the model. NaN where there is none.
+        values: model or baseline → (n,) figure of each unit; ``MODEL_KEY`` is the model. NaN where there is none.
         clusters: (n,) cluster of each unit, resampled as one, such as the listener of a row; the units if empty.
         segments: name of a division, such as ``plan`` → (n,) segment of each unit; empty for unknown.
         outcome: (n,) 0 or 1 for a model that predicts a chance; else empty.
@@ -92,22 +92,22 @@ class Evidence:
     @property
     def baselines(self) -> list[str]:
         """Names of all baselines."""
-        return [model_name for model_name in self.values if model_name != OURS]
+        return [model_name for model_name in self.values if model_name != MODEL_KEY]
 
-    def figure(self, model_name: str = OURS) -> Interval:
+    def figure(self, model_name: str = MODEL_KEY) -> Interval:
         """Computes the mean over the units, with its interval."""
         return interval(self.values[model_name], self.grouped)
 
     def gain(self, other: str) -> Interval:
         """Computes how much better the model is than a baseline: positive is better, whatever the direction."""
-        return interval(self._sign * (self.values[OURS] - self.values[other]), self.grouped)
+        return interval(self._sign * (self.values[MODEL_KEY] - self.values[other]), self.grouped)
 
     def gain_over(self, champion: "Evidence") -> Interval | None:
         """Computes how much better the model is than another version on shared units; None if there are none."""
         _, own_units, champion_units = np.intersect1d(self.units, champion.units, return_indices=True)
         if champion.metric != self.metric or not len(own_units):
             return None
-        difference = self.values[OURS][own_units] - champion.values[OURS][champion_units]
+        difference = self.values[MODEL_KEY][own_units] - champion.values[MODEL_KEY][champion_units]
         return interval(self._sign * difference, self.grouped[own_units])
 
     def by_segment(self, division: str, fewest: int = 20) -> dict[str, Interval]:
@@ -117,7 +117,7 @@ class Evidence:
         for name in np.unique(segments).tolist():
             in_segment = segments == name
             if name and in_segment.sum() >= fewest:
-                figures[name] = interval(self.values[OURS][in_segment], self.grouped[in_segment])
+                figures[name] = interval(self.values[MODEL_KEY][in_segment], self.grouped[in_segment])
         return figures
 
     @property

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from training.evaluate.probabilities import calibration_error
 from training.models.base import Gates
@@ -20,14 +21,14 @@ class Check:
     Attributes:
         name: name of the gate.
         passed: whether the version passes.
-        told: the result in words.
+        summary: the result in words.
         binding: whether a failure keeps the version from serving; otherwise it is only a note.
         of_data: whether the gate is about the training set alone, and so the same for every champion.
     """
 
     name: str
     passed: bool
-    told: str
+    summary: str
     binding: bool = True
     of_data: bool = False
 
@@ -35,6 +36,11 @@ class Check:
     def verdict(self) -> str:
         """``passed``, ``FAILED``, or ``note`` if the gate is not binding."""
         return "passed" if self.passed else "FAILED" if self.binding else "note"
+
+
+def _check(content: dict[str, Any]) -> Check:
+    """Returns a check as JSON has it; earlier decisions call the summary ``told``."""
+    return Check(**{"summary" if key == "told" else key: value for key, value in content.items()})
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Decision:
     @property
     def reasons(self) -> list[str]:
         """Reasons of a refusal: the binding gates that failed."""
-        return [f"{check.name}: {check.told}" for check in self.checks if check.binding and not check.passed]
+        return [f"{check.name}: {check.summary}" for check in self.checks if check.binding and not check.passed]
 
     def to_json(self) -> str:
         """Returns the decision as JSON, as stored in the bundle."""
@@ -73,7 +79,7 @@ class Decision:
         """Reads a decision; None if there is none."""
         try:
             content = json.loads(path.read_text())
-            return cls(tuple(Check(**check) for check in content["checks"]), int(content["champion"]))
+            return cls(tuple(_check(check) for check in content["checks"]), int(content["champion"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

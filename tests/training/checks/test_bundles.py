@@ -14,7 +14,7 @@ from feature_repo.home import Home
 from training.bundle import amend
 from training.checks import CHECKS, check_bundle
 from training.registry import DECISION, champion_of, decision_of, evidence_of
-from training.validation.evidence import EVIDENCE, OURS
+from training.validation.evidence import EVIDENCE, MODEL_KEY
 
 
 def _bundles(home: Home) -> list[Path]:
@@ -37,7 +37,7 @@ def test_every_model_that_the_tests_train_passes(world_of: str, request: pytest.
         evidence = evidence_of(home, manifest["name"], manifest["version"])
         if manifest["name"] not in ("text_embedder",):  # too few artists have tags in the small world
             assert evidence is not None, manifest["name"]
-            assert np.isfinite(evidence.figure(OURS).mean)
+            assert np.isfinite(evidence.figure(MODEL_KEY).mean)
             assert evidence.baselines
         assert champion_of(home, manifest["name"])
 

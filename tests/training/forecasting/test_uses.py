@@ -283,7 +283,7 @@ def test_places_are_distributions(home: Home) -> None:
     assert ((better >= 0) & (better <= not_worse) & (not_worse <= 1 + 1e-9)).all()
     drawn = better + (not_worse - better) * np.random.default_rng(0).random(len(truth))
     on = fresh["rank"].to_numpy() > 0
-    inside = ((drawn >= said.asked(0.1)) & (drawn <= said.asked(0.9)))[on].mean()
+    inside = ((drawn >= said.calibrated_level(0.1)) & (drawn <= said.calibrated_level(0.9)))[on].mean()
     assert inside == pytest.approx(0.8, abs=0.1)
     levels = [said.quantile(level) for level in (0.1, 0.5, 0.9)]
     assert (np.diff(levels, axis=0) >= 0).all()

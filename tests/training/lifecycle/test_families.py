@@ -182,7 +182,7 @@ def test_a_family_is_looked_at_and_watched(long: Home) -> None:
     registry.promote(long, model.name, 1)
     again = run_model(long, model, again=True)
     assert again.decision is not None
-    assert "as the champion's" in {check.name: check for check in again.decision.checks}["drift"].told
+    assert "as the champion's" in {check.name: check for check in again.decision.checks}["drift"].summary
     _earlier(long, model, 40)
     watched = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=1.0, decay=1e9))[0]
     assert not watched.due

@@ -12,7 +12,7 @@ from training.models.base import Gates
 from training.validation import training_data
 from training.validation.bootstrap import interval
 from training.validation.cross_validation import forward, grouped, last
-from training.validation.evidence import OURS, Evidence, together
+from training.validation.evidence import MODEL_KEY, Evidence, together
 from training.validation.gates import Check, Decision, decide
 
 TIMES = st.lists(st.integers(0, 1_000), min_size=5, max_size=80).map(lambda told: np.array(told, np.int64))
@@ -59,7 +59,7 @@ def test_intervals_hold_as_often_as_they_say() -> None:
 def _evidence(loss: float, units: range, spread: float = 0.1, seed: int = 0, **more: object) -> Evidence:
     rng = np.random.default_rng(seed)
     base = rng.normal(1.0, spread, len(units))
-    return Evidence.of("log_loss", list(units), {OURS: base + loss - 1, "constant": base + 0.2}, **more)  # type: ignore[arg-type]
+    return Evidence.of("log_loss", list(units), {MODEL_KEY: base + loss - 1, "constant": base + 0.2}, **more)  # type: ignore[arg-type]
 
 
 def test_evidence_is_the_same_after_it_was_kept() -> None:
@@ -85,7 +85,7 @@ def test_a_worse_challenger_is_refused_and_a_better_one_is_not() -> None:
     champion = _evidence(1.0, range(100))
     better, worse = _evidence(0.9, range(50, 150), seed=0), _evidence(1.05, range(100))
     better = Evidence.of(
-        "log_loss", range(100), {OURS: champion.values[OURS] - 0.1, "constant": champion.values["constant"]}
+        "log_loss", range(100), {MODEL_KEY: champion.values[MODEL_KEY] - 0.1, "constant": champion.values["constant"]}
     )
     assert decide(better, Gates(), champion=champion, version=3).may_serve
     decision = decide(worse, Gates(), champion=champion, version=3)
@@ -97,8 +97,8 @@ def test_a_worse_challenger_is_refused_and_a_better_one_is_not() -> None:
 def test_a_challenger_that_may_be_much_worse_is_refused() -> None:
     rng = np.random.default_rng(0)
     champion = _evidence(1.0, range(60))
-    noisy = champion.values[OURS] - 0.001 + rng.normal(0, 1.0, 60)
-    unsure = Evidence.of("log_loss", range(60), {OURS: noisy - noisy.mean() + 0.999, "constant": noisy + 1})
+    noisy = champion.values[MODEL_KEY] - 0.001 + rng.normal(0, 1.0, 60)
+    unsure = Evidence.of("log_loss", range(60), {MODEL_KEY: noisy - noisy.mean() + 0.999, "constant": noisy + 1})
     assert not decide(unsure, Gates(), champion=champion, version=1).may_serve
 
 
@@ -110,14 +110,14 @@ def test_other_units_are_compared_as_such() -> None:
 
 
 def test_a_constant_predictor_fails_its_gates() -> None:
-    evidence = Evidence.of("log_loss", range(80), {OURS: np.full(80, 0.7), "constant": np.full(80, 0.7)})
+    evidence = Evidence.of("log_loss", range(80), {MODEL_KEY: np.full(80, 0.7), "constant": np.full(80, 0.7)})
     assert not decide(evidence, Gates()).may_serve
 
 
 def test_chances_that_do_not_mean_what_they_say_fail() -> None:
     rng = np.random.default_rng(0)
     outcome = (rng.random(400) < 0.5).astype(float)
-    values = {OURS: np.zeros(400), "constant": np.ones(400)}
+    values = {MODEL_KEY: np.zeros(400), "constant": np.ones(400)}
     sure = Evidence.of("log_loss", range(400), values, outcome=outcome, chance=np.full(400, 0.9))
     assert any("calibration" in reason for reason in decide(sure, Gates()).reasons)
     fair = Evidence.of("log_loss", range(400), values, outcome=outcome, chance=np.full(400, 0.5))
@@ -135,11 +135,13 @@ def test_nothing_measured_means_that_a_person_decides(tmp_path: object) -> None:
 def test_a_segment_that_is_far_behind_is_told() -> None:
     values = np.concatenate([np.full(300, 0.1), np.full(60, 1.0)])
     names = ["many"] * 300 + ["few"] * 60
-    evidence = Evidence.of("log_loss", range(360), {OURS: values, "constant": values + 1}, segments={"plan": names})
+    evidence = Evidence.of(
+        "log_loss", range(360), {MODEL_KEY: values, "constant": values + 1}, segments={"plan": names}
+    )
     decision = decide(evidence, Gates())
     told = next(check for check in decision.checks if check.name == "segments of plan")
     assert not told.passed
-    assert "few" in told.told
+    assert "few" in told.summary
     assert decision.may_serve  # a person is to look, nothing more
 
 
@@ -165,7 +167,7 @@ def test_a_feature_that_is_the_label_in_disguise_is_found() -> None:
     disguised = features | {"v__after": labels * 3 + np.random.default_rng(1).normal(0, 0.1, len(labels))}
     leak = _looked_at(disguised, labels)[0]
     assert not leak.passed
-    assert "v__after" in leak.told
+    assert "v__after" in leak.summary
     texts = features | {"v__word": np.where(labels > 0, "yes", "no").astype(object)}
     assert not _looked_at(texts, labels)[0].passed
 
@@ -176,7 +178,7 @@ def test_drift_and_missing_values_are_told() -> None:
     restored = samples_from_bytes(sample.samples_to_bytes([Sample({"feature_service": "v1"}, features)]))
     drift = _looked_at(moved, labels, restored)[-1]
     assert not drift.passed
-    assert "v__noise" in drift.told
+    assert "v__noise" in drift.summary
     moved["v__noise"][:790] = np.nan
     missing = _looked_at(moved, labels)[1]
     assert not missing.passed

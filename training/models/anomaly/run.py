@@ -28,7 +28,7 @@ from training.models.anomaly.supervised import FEWEST, calibrated, fit_head
 from training.models.anomaly.threshold import alarms, choose
 from training.models.lightgbm_onnx import OnnxBooster
 from training.registry import register
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.calibration import Calibration, both
 from transforms.pure.anomaly.counts import CountDetector
@@ -370,7 +370,7 @@ def _evidence(
         return None
     found_by_method = {
         method: np.isfinite(delays(incidents, true_incidents, detector.aftermath)[0]).astype(float)
-        for method, incidents in ((OURS, reported_incidents), ("largest_deviation", baseline_incidents))
+        for method, incidents in ((MODEL_KEY, reported_incidents), ("largest_deviation", baseline_incidents))
     }
     names = [
         f"{entity}|{kind}|{start}"

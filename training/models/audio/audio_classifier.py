@@ -24,7 +24,7 @@ from training.models.audio.tasks import Task, tasks
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
 from training.threads import threads
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.audio.described import EATEN, LAYOUT
 
 NAME = "audio_classifier"
@@ -150,7 +150,7 @@ def evidence(
     is_labelled = np.isin(test, task.labelled_rows)
     truth = task.targets[test[is_labelled]]
     frequent = np.tile(task.targets[np.intersect1d(train, task.labelled_rows)].mean(axis=0), (len(truth), 1))
-    names = dict(zip(answers_by_model, (OURS, *list(answers_by_model)[1:]), strict=True))
+    names = dict(zip(answers_by_model, (MODEL_KEY, *list(answers_by_model)[1:]), strict=True))
     answers = {
         names[model]: model_answers[task.name][is_labelled] for model, model_answers in answers_by_model.items()
     } | {"frequent": frequent}

@@ -12,7 +12,7 @@ from training.evaluate import ForecastMetrics, forecast_metrics, mase_scale, sma
 from training.models.ensemble import Members
 from training.models.ensemble.weighted import Loss
 from training.models.forecasting.panel import Panel
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 
 FEW = 20
 """Number of series below which confidence intervals are over origins instead of series."""
@@ -97,7 +97,7 @@ class Backtest:
 
         origins = [panel.end - (panel.steps - int(steps)) * panel.step for steps in self.origins]
         names = [f"{name}@{moment:%Y-%m-%dT%H}" for moment in origins for name in panel.ids]
-        values = {OURS: errors(forecasts), **{name: errors(self.forecasts[name]) for name in baselines}}
+        values = {MODEL_KEY: errors(forecasts), **{name: errors(self.forecasts[name]) for name in baselines}}
         series = [*panel.ids] * len(origins)  # with few series, each origin is a unit of its own
         return Evidence.of("scaled_error", names, values, clusters=series if len(panel.ids) >= FEW else ())
 

@@ -29,7 +29,7 @@ from training.models.forecasting.place_distribution import PlaceDistribution
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.written import QUANTILES, write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
-from training.validation.evidence import OURS, Evidence, together
+from training.validation.evidence import MODEL_KEY, Evidence, together
 from transforms.batch.features.chart_grid import DAY, ChartGrid
 from transforms.batch.features.track_chart import AHEAD
 
@@ -153,14 +153,14 @@ def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[
 
 def places_evidence(chart: str, model: ChartRuns, rows: pl.DataFrame) -> Evidence:
     """Returns absolute errors in places for titles on the chart, beside the last value, clustered by title."""
-    units, clusters, errors = [], [], {OURS: [], "last_value": []}  # type: ignore[var-annotated]
+    units, clusters, errors = [], [], {MODEL_KEY: [], "last_value": []}  # type: ignore[var-annotated]
     for ahead in model.ahead:
         evaluated = rows.filter(pl.col(f"rank_{ahead}w").is_not_null() & (pl.col("rank") > 0))
         if not evaluated.height:
             continue
         truth, off_place = evaluated[f"rank_{ahead}w"].to_numpy(), model.size + 1
         place = np.where(truth > 0, truth, off_place)
-        errors[OURS].append(np.abs(model.predict(evaluated, ahead).quantile(0.5) - place))
+        errors[MODEL_KEY].append(np.abs(model.predict(evaluated, ahead).quantile(0.5) - place))
         errors["last_value"].append(np.abs(evaluated["rank"].to_numpy() - place))
         titles, weeks = evaluated["track_id"].to_list(), evaluated["event_timestamp"].dt.date().to_list()
         units += [f"{chart}|{title}|{week}|{ahead}w" for title, week in zip(titles, weeks, strict=True)]

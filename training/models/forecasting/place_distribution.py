@@ -168,13 +168,13 @@ class Places:
 
     def quantile(self, level: float) -> np.ndarray:
         """Computes the quantile of the place, (n,), with ``size + 1`` for off the chart as the worst."""
-        own_level = self.asked(level)
+        own_level = self.calibrated_level(level)
         is_on = own_level < self.chance
         return np.where(
             is_on, self.if_on(np.where(is_on, own_level / np.maximum(self.chance, 1e-9), 0.5)), self.size + 1
         )
 
-    def asked(self, level: float) -> np.ndarray:
+    def calibrated_level(self, level: float) -> np.ndarray:
         """Returns the calibrated level for a nominal level, (n,)."""
         return np.where(self.charting, np.interp(level, LEVELS, self.warp), level)
 

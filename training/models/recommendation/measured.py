@@ -11,7 +11,7 @@ from training.evaluate.ranking import ndcg
 from training.models.recommendation.candidates import Query, top_tracks
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.popularity import Popularity
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.candidates.blend import blended
 from transforms.pure.candidates.cold import SegmentPopularity, evidence, profile_of
 from transforms.pure.candidates.neighbours import HISTORY_FADES, fading
@@ -102,7 +102,7 @@ def _evidence(
     numbers = [number for number, tracks in relevant.items() if len(tracks)]
     gains = {
         label: np.array([ndcg(lists[name][number], relevant[number]) for number in numbers])
-        for label, name in ((OURS, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
+        for label, name in ((MODEL_KEY, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
     }
     heard_counts = [len(queries[number].seen) for number in numbers]
     activity = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard_counts]

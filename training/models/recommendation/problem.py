@@ -20,7 +20,7 @@ LEAST = 3
 
 
 @dataclass(frozen=True)
-class Asked:
+class MomentQueries:
     """The queries of one moment.
 
     Attributes:
@@ -45,7 +45,7 @@ class RankerProblem(Problem):
     """
 
     ranked: Ranked
-    moments: tuple[Asked, ...]
+    moments: tuple[MomentQueries, ...]
     ranker: Ranker
 
     @property

@@ -44,7 +44,7 @@ from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import POPULAR_DAYS, Knowledge, describe, learn
 from training.models.recommendation.measured import PICKS
 from training.models.recommendation.moment import Moment
-from training.models.recommendation.problem import PARAMETERS, Asked, RankerProblem
+from training.models.recommendation.problem import PARAMETERS, MomentQueries, RankerProblem
 from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranked, Ranker
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 from training.registry import register
@@ -217,7 +217,7 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
     return RankerProblem(
         HYBRID,
         tuple(
-            Asked(
+            MomentQueries(
                 HYBRID.groups(rows),
                 np.array([len(query.relevant) for query in queries if len(query.pool)]),
                 np.array([users[query.user] for query in queries if len(query.pool)]),

@@ -21,7 +21,7 @@ from training.models.result import TrainedResult, figures, registered
 from training.models.text.emotion_words import seeds
 from training.models.text.linear_stack import MemberRecipe, Recipe, by_length, fit
 from training.models.text.problem import TextProblem, parameters_of, recipe_with
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.analysis import EMOTION
 from transforms.pure.text.linear import LinearText, Member
 from transforms.pure.text.tfidf import Tfidf
@@ -119,12 +119,12 @@ def run(
     truth = labels[parts.test]
     class_shares = np.bincount(labels[parts.train], minlength=len(CLASSES)) / len(parts.train)
     answers = {
-        OURS: model.predict(test.tokens),
+        MODEL_KEY: model.predict(test.tokens),
         "words_that_name_one": naming().predict(test.tokens),
         "most_frequent_class": np.tile(class_shares, (len(test), 1)),
     }
     metrics = {
-        EMOTION if method == OURS else method: figures(class_metrics(truth, probabilities))
+        EMOTION if method == MODEL_KEY else method: figures(class_metrics(truth, probabilities))
         for method, probabilities in answers.items()
     }
     clock.lap("measured")

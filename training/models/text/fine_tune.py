@@ -17,7 +17,7 @@ from training.evaluate.classification import class_metrics
 from training.models.result import TrainedResult, figures, registered
 from training.models.text import lexicons
 from training.models.text.encoder import EncoderRecipe, fit
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.analysis import EMOTION, SENTIMENT
 from transforms.pure.text.encoder import predictor
 
@@ -74,11 +74,11 @@ def fine_tune(
     served_encoder = predictor({"name": TASKS[task], "version": 0, "extra": extra}, files.__getitem__)
     class_shares = np.bincount(train.labels, minlength=len(texts.classes)) / len(train)
     answers = {
-        OURS: served_encoder(test.texts, test.tokens),
+        MODEL_KEY: served_encoder(test.texts, test.tokens),
         "more_frequent_class": np.tile(class_shares, (len(test), 1)),
     }
     metrics = {
-        "encoder" if method == OURS else method: figures(class_metrics(test.labels, probabilities))
+        "encoder" if method == MODEL_KEY else method: figures(class_metrics(test.labels, probabilities))
         for method, probabilities in answers.items()
     }
     clock.lap("measured")

@@ -22,7 +22,7 @@ from training.datasets.columns import to_matrix
 from training.evaluate.classification import label_metrics
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.analysis import EMBEDDER
 from transforms.pure.text.tags import TaggerModel
 from transforms.raw.read import scan
@@ -125,7 +125,7 @@ def _evidence(artists: np.ndarray, truth: np.ndarray, answers: Mapping[str, np.n
         method: truth[rows, np.argsort(-probabilities, axis=1, kind="stable")[:, :3]].mean(axis=1)
         for method, probabilities in answers.items()
     }
-    named_precisions = {OURS if method == NAME else method: precision for method, precision in precisions.items()}
+    named_precisions = {MODEL_KEY if method == NAME else method: precision for method, precision in precisions.items()}
     return Evidence.of("precision_at_3", artists, named_precisions, higher_is_better=True)
 
 

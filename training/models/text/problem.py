@@ -44,8 +44,8 @@ class TextProblem(Problem):
     Attributes:
         tokens: words of n texts.
         labels: (n,) class numbers.
-        learned: numbers of the training texts of the test.
-        asked: numbers of the whole texts that are the test.
+        training_rows: numbers of the training texts of the test.
+        test_rows: numbers of the whole texts that are the test.
         recipe: settings of the declared model.
         fit: function that fits a model; it must be at the top level of its module, so that it can be pickled.
         seed: random seed of the folds.
@@ -53,8 +53,8 @@ class TextProblem(Problem):
 
     tokens: tuple[list[str], ...]
     labels: np.ndarray
-    learned: np.ndarray
-    asked: np.ndarray
+    training_rows: np.ndarray
+    test_rows: np.ndarray
     recipe: Recipe
     fit: Fit
     seed: int = 0
@@ -88,23 +88,23 @@ class TextProblem(Problem):
 
     def test(self, parameters: dict[str, Any], without: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
         """Return the loss of each test text, and the text itself as its cluster; ``without`` has no effect."""
-        return self._losses(self.learned, self.asked, parameters), self.asked
+        return self._losses(self.training_rows, self.test_rows, parameters), self.test_rows
 
     @cached_property
     def _parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return for each fold the numbers of training texts and of validation texts."""
-        belong = owners([self.tokens[row] for row in self.learned])
+        belong = owners([self.tokens[row] for row in self.training_rows])
         whole_rows = whole_texts(belong)
-        fold = np.full(len(self.learned), -1)
+        fold = np.full(len(self.training_rows), -1)
         fold[np.random.default_rng(self.seed).permutation(whole_rows)] = np.arange(len(whole_rows)) % FOLDS
         splits = []
         for fold_number in range(FOLDS):
-            training_rows = [
+            fold_training = [
                 row for row, owner_rows in enumerate(belong) if not (fold[owner_rows] == fold_number).any()
             ]
             validation_rows = np.flatnonzero(fold == fold_number)
-            if len(np.unique(self.labels[self.learned[training_rows]])) > 1 and len(validation_rows):
-                splits.append((self.learned[training_rows], self.learned[validation_rows]))
+            if len(np.unique(self.labels[self.training_rows[fold_training]])) > 1 and len(validation_rows):
+                splits.append((self.training_rows[fold_training], self.training_rows[validation_rows]))
         return splits
 
     def _losses(self, train: np.ndarray, test: np.ndarray, parameters: Mapping[str, Any]) -> np.ndarray:

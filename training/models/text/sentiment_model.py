@@ -21,7 +21,7 @@ from training.models.result import TrainedResult, figures, registered
 from training.models.text import lexicons
 from training.models.text.linear_stack import DEFAULT, Recipe, by_length, fit
 from training.models.text.problem import TextProblem, parameters_of, recipe_with
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.analysis import SENTIMENT
 from transforms.pure.text.linear import LinearText
 
@@ -109,12 +109,12 @@ def run(
     model = fit_sentiment(list(train.tokens), train.labels, recipe=recipe)
     class_shares = np.bincount(train.labels, minlength=2) / len(train)
     answers = {
-        OURS: model.predict(test.tokens),
+        MODEL_KEY: model.predict(test.tokens),
         "vader": vader(test.texts),
         "more_frequent_class": np.tile(class_shares, (len(test), 1)),
     }
     metrics = {
-        SENTIMENT if method == OURS else method: figures(class_metrics(test.labels, probabilities))
+        SENTIMENT if method == MODEL_KEY else method: figures(class_metrics(test.labels, probabilities))
         for method, probabilities in answers.items()
     }
     clock.lap("measured")

@@ -20,7 +20,7 @@ from training.evaluate.generation import BleuMetrics, bleu
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, registered
 from training.models.text.kneser_ney import END, UNKNOWN, KneserNey
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.words import words
 from transforms.raw.read import scan
 
@@ -138,7 +138,7 @@ def _evidence(sequences: Sequences, model: KneserNey) -> Evidence:
     unigrams = KneserNey(1, sequences.fewest).fit(sequences.train)
     log_perplexities = {
         name: np.log([language_model.perplexity([sequence]) for sequence in tested])
-        for name, language_model in ((OURS, model), ("how_often", unigrams))
+        for name, language_model in ((MODEL_KEY, model), ("how_often", unigrams))
     }
     return Evidence.of("log_perplexity", ["|".join(sequence) for sequence in tested], log_perplexities)
 

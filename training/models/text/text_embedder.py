@@ -19,7 +19,7 @@ from training.clock import Clock
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, registered
 from training.models.text import latent
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.analysis import EMBEDDER
 from transforms.pure.text.latent import LatentText
 from transforms.pure.text.words import words
@@ -115,7 +115,7 @@ def _evidence(artists: Sequence[str], ranks: Mapping[str, np.ndarray]) -> Eviden
     """Return reciprocal ranks by artist. A random order has no rank of its own per artist, so each gets the mean."""
     if not artists:
         return None
-    reciprocal_ranks = {OURS if name == EMBEDDER else name: 1 / rank for name, rank in ranks.items()}
+    reciprocal_ranks = {MODEL_KEY if name == EMBEDDER else name: 1 / rank for name, rank in ranks.items()}
     reciprocal_ranks["chance"] = np.full(len(artists), reciprocal_ranks["chance"].mean())
     return Evidence.of("reciprocal_rank", artists, reciprocal_ranks, higher_is_better=True)
 

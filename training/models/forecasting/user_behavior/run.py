@@ -33,7 +33,7 @@ from training.models.forecasting.user_behavior.problem import PARAMETERS, Behavi
 from training.models.forecasting.user_behavior.rows import INPUTS, WINDOW, Listeners, Origins, Settings
 from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
-from training.validation.evidence import OURS, Evidence
+from training.validation.evidence import MODEL_KEY, Evidence
 
 NAME, SERVICE, VIEW = "user_behavior_forecaster", "user_behavior_v1", "user_activity_forecast"
 EXPLAINED = 1_000
@@ -176,7 +176,7 @@ def _evidence(
     return Evidence.of(
         "brier",
         names,
-        {OURS: (chance - left) ** 2, "base_rate": (rate - left) ** 2},
+        {MODEL_KEY: (chance - left) ** 2, "base_rate": (rate - left) ** 2},
         clusters=rows["user_id"].to_list(),
         segments={"plan": rows["user_profile__plan"].to_list()},
         outcome=left,
