@@ -20,22 +20,15 @@ import pyarrow.parquet as pq
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.days import files_in
+from feature_repo.discovery import definitions
 from feature_repo.home import Home
 from feature_repo.windowed import WINDOWED
 from transforms import feature_tables, parquet
 from transforms.batch import closings, scored_texts, versions
-from transforms.batch.features.artist_chart import artist_chart
 from transforms.batch.features.artist_text import artist_text
-from transforms.batch.features.audio_quality import audio_quality
-from transforms.batch.features.endpoint_baseline import endpoint_baseline
-from transforms.batch.features.host_baseline import host_baseline
+from transforms.batch.features.feature_table import FeatureTable
 from transforms.batch.features.texts import Written, gather
-from transforms.batch.features.track_audio import track_audio
-from transforms.batch.features.track_catalogue import track_catalogue
-from transforms.batch.features.track_chart import track_chart
-from transforms.batch.features.track_identity import track_identity
 from transforms.batch.features.track_text import track_text
-from transforms.batch.features.user_profile import user_profile
 from transforms.batch.gone_rows import WHOLE as WHOLE_TABLE
 from transforms.batch.report import ViewReport
 from transforms.batch.windows.backfill import backfill
@@ -48,18 +41,8 @@ from transforms.raw.read import damage_named, files, plays, scan
 if TYPE_CHECKING:
     from feast import FeatureView
 
-WHOLE = {
-    "user_profile": ("users", user_profile),
-    "track_catalogue": ("tracks", track_catalogue),
-    "track_identity": ("tracks", track_identity),
-    "track_chart": ("chart_entries", track_chart),
-    "artist_chart": ("chart_entries", artist_chart),
-    "audio_quality": ("audio_measurements", audio_quality),
-    "track_audio": ("audio_analyses", track_audio),
-    "host_baseline": ("host_metrics", host_baseline),
-    "endpoint_baseline": ("requests", endpoint_baseline),
-}
-"""View that is computed from a whole raw table → the raw table and the function."""
+TABLES_OF_FUNCTIONS = definitions("transforms.batch.features", FeatureTable)
+"""Feature tables that one function computes from one raw table, by name."""
 
 WRITTEN = ("texts", "tracks", "artists", "tags")
 TEXTS = {"track_text": track_text, "artist_text": artist_text}
@@ -84,7 +67,7 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
     _check_not_empty(home)
     views = feature_tables.tables()
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
-    steps = len(WINDOWED) + len(WHOLE) + 1
+    steps = len(WINDOWED) + len(TABLES_OF_FUNCTIONS) + 1
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home), damage_named(home):
         feature_tables.known_from(home, now)  # stores the moment, even if no file is written
@@ -93,8 +76,8 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
                 continue
             report_step = _nested(progress, step, steps, name)
             reports[name] = backfill(home, table, views[name], days[table.source.name], now, progress=report_step)
-        for step, (name, (source, function)) in enumerate(WHOLE.items(), start=len(WINDOWED)):
-            reports[name] = _build_whole(home, views[name], source, function, now)
+        for step, (name, feature_table) in enumerate(TABLES_OF_FUNCTIONS.items(), start=len(WINDOWED)):
+            reports[name] = _build_whole(home, views[name], feature_table.source, feature_table.compute, now)
             progress(step + 1, steps, name)
         reports |= _build_texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
         for view in views.values():
@@ -105,7 +88,8 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
 
 def _check_not_empty(home: Home) -> None:
     """Raises a StoreError if there are neither events nor tables whose events are all gone."""
-    sources = {source for source, _ in WHOLE.values()} | {table.source.name for table in WINDOWED.values()} | {"texts"}
+    sources = {table.source for table in TABLES_OF_FUNCTIONS.values()} | {"texts"}
+    sources |= {table.source.name for table in WINDOWED.values()}
     if any(files(home, name) for name in sources):
         return
     if not any(_has_rows(home, name) for name in WINDOWED):

@@ -520,7 +520,7 @@ def test_moments_are_numbered_in_three_ways(step: int, far: int, numbered: str, 
             (np.maximum(events, created) if as_known else events) <= moments[place]
         )
         expected = max(np.flatnonzero(counts), key=lambda row: (events[row], created[row], row), default=None)
-        slot = slots.of_row[place]
+        slot = slots.slot_of_row[place]
         found = None if slot < 0 or index[slot] < 0 else rows[index[slot]]
         assert found == expected
 

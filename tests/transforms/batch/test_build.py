@@ -244,7 +244,7 @@ def test_backups_beside_the_days_change_nothing(built: Home) -> None:
     ingest(built, "late", [late_play(2)])
     assert build(built, END)["user_listening"].rebuilt
     assert before.keys() < tables(built).keys()
-    found = [finding for finding in folder_of_doctor._of_strangers(built) if finding.where == "raw plays"]
+    found = [finding for finding in folder_of_doctor._stray_findings(built) if finding.where == "raw plays"]
     assert len(found) == 4
     assert not any(finding.is_fault for finding in found)
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from transforms.batch.features.feature_table import FeatureTable
 from transforms.raw.table import MICROSECONDS_UTC
 
 KINDS = {"hot100": ("singles", "best_single"), "b200": ("albums", "best_album")}
@@ -61,3 +62,6 @@ def artist_chart(entries: pl.DataFrame) -> pl.DataFrame:
         created_timestamp=pl.max_horizontal("created_timestamp", after),
         **{name: pl.col(name) for name in (*columns, "titles")},
     )
+
+
+TABLE = FeatureTable("artist_chart", source="chart_entries", compute=artist_chart)

@@ -2,7 +2,12 @@
 
 import polars as pl
 
+from transforms.batch.features.feature_table import FeatureTable
+
 
 def audio_quality(audio_measurements: pl.DataFrame) -> pl.DataFrame:
     """Returns one row for each version of a master, stamped when it was measured."""
     return audio_measurements.drop("content", "sample_rate", "channels")
+
+
+TABLE = FeatureTable("audio_quality", source="audio_measurements", compute=audio_quality)

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from transforms.batch.features.feature_table import FeatureTable
 from transforms.batch.features.hour_of_week import HOUR, hour_of_week
 
 METRICS = ("requests", "latency", "error_rate")
@@ -18,3 +19,6 @@ def endpoint_baseline(requests: pl.DataFrame) -> pl.DataFrame:
         error_rate=(pl.col("status") >= 500).mean(),
     )
     return hour_of_week(hourly, "endpoint", METRICS)
+
+
+TABLE = FeatureTable("endpoint_baseline", source="requests", compute=endpoint_baseline)

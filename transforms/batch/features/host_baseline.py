@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from transforms.batch.features.feature_table import FeatureTable
 from transforms.batch.features.hour_of_week import HOUR, hour_of_week
 
 METRICS = {
@@ -22,3 +23,6 @@ def host_baseline(host_metrics: pl.DataFrame) -> pl.DataFrame:
         pl.col("created_timestamp").max(), *(pl.col(column).mean().alias(name) for name, column in METRICS.items())
     )
     return hour_of_week(hourly, "host_id", list(METRICS))
+
+
+TABLE = FeatureTable("host_baseline", source="host_metrics", compute=host_baseline)

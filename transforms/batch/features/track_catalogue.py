@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from transforms.batch.features.feature_table import FeatureTable
+
 
 def track_catalogue(tracks: pl.DataFrame) -> pl.DataFrame:
     """Returns one row for each arrival and each change of a track, stamped when it happened."""
@@ -19,3 +21,6 @@ def track_catalogue(tracks: pl.DataFrame) -> pl.DataFrame:
         "available",
         "regions",
     )
+
+
+TABLE = FeatureTable("track_catalogue", source="tracks", compute=track_catalogue)

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from transforms.batch.features.chart_grid import DAY, ChartGrid
+from transforms.batch.features.feature_table import FeatureTable
 from transforms.raw.table import MICROSECONDS_UTC
 
 WEEKS = 13
@@ -80,3 +81,6 @@ def _typed(frame: pl.DataFrame) -> pl.DataFrame:
     }
     missing = [pl.lit(None).cast(dtype).alias(name) for name, dtype in types.items() if name not in frame.columns]
     return frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in types.items())
+
+
+TABLE = FeatureTable("track_chart", source="chart_entries", compute=track_chart)

@@ -4,6 +4,7 @@ import polars as pl
 
 from transforms.batch.catalogue.links import Track, identities
 from transforms.batch.catalogue.spelling import spelled
+from transforms.batch.features.feature_table import FeatureTable
 
 
 def track_identity(tracks: pl.DataFrame) -> pl.DataFrame:
@@ -38,3 +39,6 @@ def track_identity(tracks: pl.DataFrame) -> pl.DataFrame:
             dtype=pl.List(pl.String),
         ),
     )
+
+
+TABLE = FeatureTable("track_identity", source="tracks", compute=track_identity)
