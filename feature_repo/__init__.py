@@ -1,6 +1,9 @@
 """The feature contract: definitions of features, where they are stored, and which model uses them.
 
-Entities, views and services are Feast objects (``definitions.py`` is the only module that Feast scans). The modules
-that a serving process needs import no Feast: ``home``, ``errors``, ``manifest``, ``on_demand`` and the Redis parts of
-``stores``.
+- Takes: declarations of windowed tables, views, on-demand functions, entities and services.
+- Returns: a Feast repository with an offline store (point-in-time joins over Parquet) and an online store (packed
+  values in Redis), and a manifest for processes without Feast.
+- Promises: one definition gives the same value in a training set, a backfill, the stream and a lookup. Imports no other
+  package of Refrain. ``home``, ``errors``, ``manifest``, ``on_demand``, ``packed`` and ``stores.redis_server`` import no
+  Feast.
 """

@@ -1,8 +1,9 @@
 """Serving: from entity keys to predictions.
 
-``features`` is the only online lookup, ``models`` loads promoted bundles, ``recommend``, ``forecast``, ``anomaly``,
-``text``, ``audio`` and ``rows`` predict, ``api`` serves the predictions over HTTP. A serving process imports no Feast,
-pandas, MLflow, LightGBM or scikit-learn.
+- Takes: entity keys, events, texts, sounds or observations, and promoted bundles.
+- Returns: predictions, in process or over HTTP (``api``); ``features`` is the only online lookup.
+- Promises: a lookup returns the value that a training set of now has; costs are bounded; a serving process imports no
+  Feast, pandas, MLflow, LightGBM, scikit-learn or data frames, and never ``training``.
 
 >>> from inference import RecommendationEngine                                     # doctest: +SKIP
 >>> RecommendationEngine.load("recommendation").recommend("u000042", count=10)     # doctest: +SKIP

@@ -1,6 +1,8 @@
 """Training: from spine and feature service to registered models.
 
-``datasets`` pulls point-in-time-correct training sets, ``models`` has one algorithm per file, ``train`` runs a model
-end to end, ``evaluate`` measures, ``registry`` stores bundles and aliases in MLflow. The stage before is
-``transforms``; the stage after, ``inference``, reads the promoted bundle and never this package.
+- Takes: a spine (keys, moments, labels) and a feature service; ``datasets`` pulls point-in-time-correct training sets.
+- Returns: model bundles with evidence, a gate decision and a card, registered in MLflow; forecasts and vectors as
+  feature tables.
+- Promises: time-based splits; tuning on validation, one report on the test; no version serves that fails a gate. Never
+  imports ``inference``. ``models`` has one algorithm a file.
 """
