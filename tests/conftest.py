@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -112,10 +113,21 @@ def running_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(clock.NOW, raising=False)
 
 
+_seconds: Counter[str] = Counter()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up the seconds of each test file."""
+    _seconds[report.location[0]] += report.duration
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the Redis of the worlds that were made once, when all workers are done."""
+    """When all workers are done, keep the seconds for ``tests/changed.py`` and stop the Redis of shared worlds."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
+    before = session.config.cache.get("refrain/seconds", {})
+    longest = {file: round(max(seconds, before.get(file, 0.0)), 2) for file, seconds in _seconds.items()}
+    session.config.cache.set("refrain/seconds", {**before, **longest})
     factory = getattr(session.config, "_tmp_path_factory", None)
     if factory is not None:
         for name in ("world", "telemetry", "written", "sounding"):
