@@ -65,7 +65,7 @@ def test_another_moment_or_other_tables_start_anew(own_world: Home, monkeypatch:
             file = next(own_world.features("user_profile").rglob("*.parquet"))
             os.utime(file, (1, 1))
         materialize(own_world, until - timedelta(days=1) if change == "until" else until, say=said.append)
-        assert not said[0].startswith("going on"), change
+        assert not said[0].startswith("continuing"), change
 
 
 def test_a_moment_before_there_were_values(in_world: Home) -> None:

@@ -198,7 +198,7 @@ def test_a_stopped_run_is_gone_on_with_only_where_nothing_changed(shop: Shop, mo
         if change == "table":
             shop.put("aa", {"k": ["a"], "x": [2], "ts": times(HOUR), "created": times(HOUR)})
         module.materialize(shop.home, None, say=said.append, now=now)
-        assert said[0].startswith("going on") == (change == "nothing"), change
+        assert said[0].startswith("continuing") == (change == "nothing"), change
     assert shop.both("aa", {"k": ["a"]}) == ([2], [2])
     forget(shop.home, "k", "a")
     module.materialize(shop.home, None, say=said.append)

@@ -199,7 +199,7 @@ def test_a_spine_of_all_keys(in_world: Home) -> None:
 def test_another_offline_store_gives_the_same(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of every other store, here Feast's DuckDB store, chunk by chunk."""
     expected = training_set("listener_v1", spine(), home=in_world).data
-    monkeypatch.setattr(point_in_time, "_our_job", lambda *a: None)
+    monkeypatch.setattr(point_in_time, "_embedded_store_job", lambda *a: None)
     monkeypatch.setattr(point_in_time, "CHUNK_ROWS", 2)
     theirs = staticmethod(DuckDBOfflineStore.get_historical_features)
     monkeypatch.setattr(offline.AsOfOfflineStore, "get_historical_features", theirs)

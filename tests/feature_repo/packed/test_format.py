@@ -235,7 +235,7 @@ def test_a_view_that_only_changes_the_order_of_its_columns_is_another_schema(ord
 )
 def test_values_that_do_not_fit_are_told(kind: tuple, values: pa.Array, told: str) -> None:
     schema = Schema.of("v", [("x", *kind)])
-    with pytest.raises(InputError, match=f"{told}.*next: mend"):
+    with pytest.raises(InputError, match=f"{told}.*next: fix"):
         encode(schema, {"x": values}, pa.array([datetime(2026, 1, 1, tzinfo=UTC)]), None)
 
 

@@ -17,6 +17,18 @@ pytest.importorskip("selenium", reason="no selenium: make setup")
 pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NONE)
 
 
+CONTROLS = {"textbox", "button", "link", "combobox", "spinbutton", "image", "region", "navigation"}
+
+
+def accessible(browser: Any) -> list[tuple[str, str]]:
+    """Role and name of everything in the accessibility tree."""
+    return [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        if not node.get("ignored") and "role" in node
+    ]
+
+
 @pytest.fixture(scope="module")
 def address(world: Home) -> Iterator[str]:
     """A server of its own process."""
@@ -45,19 +57,12 @@ def test_every_control_has_a_name(browser: Any, address: str) -> None:
     """What a screen reader says of it, by the browser's own accessibility tree."""
     for path in (*(path for path, _ in LINKS), "/console/login"):
         browser.get(address + path)
-        nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-        told = [
-            (node["role"]["value"], node.get("name", {}).get("value", ""))
-            for node in nodes
-            if not node.get("ignored") and "role" in node
-        ]
-        controls = [
-            one for one in told
-            if one[0] in ("textbox", "button", "link", "combobox", "spinbutton", "image", "region", "navigation")
-        ]  # fmt: skip
+        until(lambda: "main" in dict(accessible(browser)))  # the tree comes after the page
+        nodes = accessible(browser)
+        controls = [(role, name) for role, name in nodes if role in CONTROLS]
         assert controls
         assert all(name for _, name in controls), (path, controls)
-        roles = [role for role, _ in told]
+        roles = [role for role, _ in nodes]
         assert roles.count("main") == 1
         assert "heading" in roles
 

@@ -105,7 +105,7 @@ def test_without_redis_each_process_keeps_the_limits_alone(
     limiter.tell()
     limiter.tell()
     assert not limiter.shared
-    assert caplog.text.count("by each process alone") == 1
+    assert caplog.text.count("each process enforces limits by itself") == 1
     clock[0] += 0.2
     assert _allowed(limiter, caller, 20) == 2
     server.start()

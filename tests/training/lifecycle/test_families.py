@@ -151,7 +151,7 @@ def test_a_family_is_explained(long: Home) -> None:
     assert len(told.rows) == 3
     assert told.page.is_file()
     run_model(long, models()["sentiment_model"])
-    with pytest.raises(InputError, match="makes its own of raw data"):
+    with pytest.raises(InputError, match="computes its inputs from raw data"):
         explain(long, "sentiment_model:1")
     with pytest.raises(BundleError):
         explain(long, "recommendation")
