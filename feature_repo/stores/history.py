@@ -178,11 +178,21 @@ def _resolve_columns(
 ) -> tuple[dict[str, str], dict[str, pl.DataType], tuple[str, ...]]:
     """Resolves requested names: name → column, column → common type, and the columns encoded in paths."""
     schemas = {file: _file_types(file, view) for file in files}
-    names = {name for types in schemas.values() for name in types}
+    distinct_schemas: dict[int, tuple[Mapping[str, pa.DataType], str]] = {}  # equal schemas are one object
+    for file, file_types in schemas.items():
+        distinct_schemas.setdefault(id(file_types), (file_types, file))
+    names = {name for file_types, _ in distinct_schemas.values() for name in file_types}
     columns = {name: renamed[name] if renamed.get(name) in names else name for name in requested}
     distinct_columns = dict.fromkeys(columns.values())
+    not_in_every_file = [
+        column
+        for column in distinct_columns
+        if any(column not in file_types for file_types, _ in distinct_schemas.values())
+    ]
     in_paths = tuple(
-        c for c in distinct_columns if any(c not in schemas[file] and is_in_path(file, c) for file in files)
+        column
+        for column in not_in_every_file
+        if any(column not in schemas[file] and is_in_path(file, column) for file in files)
     )
     absent = sorted(column for column in distinct_columns if column not in names and column not in in_paths)
     if absent:
@@ -195,7 +205,7 @@ def _resolve_columns(
     types = {}
     for column in distinct_columns:
         first_files: dict[pa.DataType, str] = {}
-        for file, file_types in schemas.items():
+        for file_types, file in distinct_schemas.values():
             if column in file_types:
                 first_files.setdefault(file_types[column], file)
         path_type = _PATH_TYPES.get(declared.get(names_in_view[column], ""))
