@@ -37,16 +37,21 @@ def _expand(word: str) -> list[str]:
     return [stem + ending for ending in endings.rstrip("}").split(",")] if braces else [word]
 
 
+_CANDIDATE = (
+    "taste_match",
+    "content_match",
+    "candidate_match",
+    "popularity_share",
+    "affinity_share",
+    "track_age",
+)
+"""On-demand features of a track as a candidate for a listener, which every ranker takes."""
+
 _DECLARED = (
     service(
         "recommendation_v1",
         "The ranker of recommendations: one row for each listener, track and moment",
-        "taste_match",
-        "content_match",
-        "candidate_match",
-        "popularity_share",
-        "affinity_share",
-        "track_age",
+        *_CANDIDATE,
         "user_listening: plays_28d skip_rate_28d distinct_artists_28d",
         "user_history: distinct_tracks",
         "track_popularity: skip_rate_28d",
@@ -57,12 +62,7 @@ _DECLARED = (
     service(
         "real_time_recommendation_v1",
         "The ranker within a session: what recommendation_v1 says, and what is going on now",
-        "taste_match",
-        "content_match",
-        "candidate_match",
-        "popularity_share",
-        "affinity_share",
-        "track_age",
+        *_CANDIDATE,
         "request_context",
         "user_session_now",
         "user_session: plays_{1h,1d,7d} listening_ms_{1h,1d,7d} skip_rate_{1h,1d,7d}",

@@ -46,15 +46,15 @@ def imported_modules(path: Path) -> set[str]:
 
 def distances(changed_modules: Iterable[str], graph: grimp.ImportGraph) -> dict[str, int]:
     """Return each module from which imports lead to a changed one, with the length of the shortest chain."""
-    found = {module: 0 for module in changed_modules if module in graph.modules}
-    border = list(found)
+    distance_of = {module: 0 for module in changed_modules if module in graph.modules}
+    border = list(distance_of)
     while border:
         module = border.pop(0)
         for importer in graph.find_modules_that_directly_import(module):
-            if importer not in found:
-                found[importer] = found[module] + 1
+            if importer not in distance_of:
+                distance_of[importer] = distance_of[module] + 1
                 border.append(importer)
-    return found
+    return distance_of
 
 
 def nearest_tests(changed: set[str], budget_s: float) -> list[str]:

@@ -130,5 +130,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     session.config.cache.set("refrain/seconds", {**before, **longest})
     factory = getattr(session.config, "_tmp_path_factory", None)
     if factory is not None:
-        for name in ("world", "telemetry", "written", "sounding"):
-            redis_server.stop(Home(factory.getbasetemp() / name))
+        for done in factory.getbasetemp().glob("*.done"):
+            redis_server.stop(Home(done.with_suffix("")))

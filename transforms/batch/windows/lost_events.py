@@ -1,6 +1,7 @@
 """Notes the keys of events that are gone: the stream may have counted these events in rows that are online."""
 
 from datetime import date, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -27,9 +28,8 @@ class LostEvents:
 
     def __init__(self, home: Home, table: WindowedTable, days: RawDays, code: str) -> None:
         self._home, self._table, self._days, self._code = home, table, days, code
-        self._folder = home.tiles(table.name)
 
-    def note_day(self, day: date, sums: pl.DataFrame, now: datetime) -> None:
+    def note_day(self, day: date, path: Path, sums: pl.DataFrame, now: datetime) -> None:
         """Notes keys of a day, before its tiles are replaced.
 
         A key is noted if the newest event of one of its tiles is gone; on days that are over, also if a tile counts
@@ -37,6 +37,7 @@ class LostEvents:
 
         Args:
             day: the day.
+            path: file of the sums of the day, which may not exist.
             sums: the new tiles of the day.
             now: the moment of the run.
         """
@@ -44,7 +45,6 @@ class LostEvents:
         left_out = LeftOut(raw, self._home.raw(raw.name) / f"date={day}")
         if left_out.has_rows:
             self._note(self._superseded(day, left_out.read()), now)
-        path = self._folder / f"date={day}" / "sums.parquet"
         if not path.is_file():
             return
         tile = [*self._table.keys, "at"]

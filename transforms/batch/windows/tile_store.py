@@ -117,8 +117,9 @@ class TileStore:
         """
         files = known_files(self.folder, "sums.parquet")
         for day in files.keys() - {str(day) for day in self.fingerprints}:
-            self._lost_events.note_day(date.fromisoformat(day), self._empty_tiles["sums"], now)
-            shutil.rmtree(self.folder / f"date={day}")
+            path = self._file(date.fromisoformat(day))
+            self._lost_events.note_day(date.fromisoformat(day), path, self._empty_tiles["sums"], now)
+            shutil.rmtree(path.parent)
         stale = [
             day
             for day, fingerprint in self.fingerprints.items()
@@ -139,7 +140,7 @@ class TileStore:
 
     def _write(self, chunk: list[date], parts: dict[str, dict[date, pl.DataFrame]], now: datetime) -> None:
         for day in chunk:
-            self._lost_events.note_day(day, parts["sums"].get(day, self._empty_tiles["sums"]), now)
+            self._lost_events.note_day(day, self._file(day), parts["sums"].get(day, self._empty_tiles["sums"]), now)
             for name in reversed(parts):  # sums are written last: they mark the day as done
                 rows_of_day = parts[name].get(day, self._empty_tiles[name])
                 path = self.folder / f"date={day}" / f"{name}.parquet"
