@@ -15,8 +15,8 @@ from pathlib import Path
 import grimp
 
 from feature_repo.home import REPOSITORY
+from tests.repository import PACKAGES
 
-PACKAGES = ("feature_repo", "transforms", "training", "inference")
 SECONDS = REPOSITORY / ".pytest_cache" / "v" / "refrain" / "seconds"
 """Where ``conftest`` keeps the seconds of each test file."""
 UNKNOWN_S = 5.0

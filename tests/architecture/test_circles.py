@@ -4,7 +4,7 @@ from graphlib import TopologicalSorter
 
 import grimp
 
-PACKAGES = ("feature_repo", "transforms", "training", "inference")
+from tests.repository import PACKAGES
 
 
 def test_no_imports_go_in_a_circle() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from feature_repo.home import REPOSITORY
+from tests.repository import PACKAGES
 
-PACKAGES = ("feature_repo", "transforms", "training", "inference")
 GLOBBING = {"read_parquet", "scan_parquet", "read_csv", "scan_csv", "scan_ipc"}
 """Functions of polars that take a path as a pattern unless they are told not to."""
 

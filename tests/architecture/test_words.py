@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from feature_repo.home import REPOSITORY
+from tests.repository import PACKAGES
 
-PACKAGES = ("feature_repo", "transforms", "training", "inference")
 BANNED = {"told", "asked", "came", "mine", "some", "theirs", "ours"}
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from feature_repo.home import REPOSITORY
-
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", *map(str, Path("docs").glob("**/*.md"))]
-PACKAGES = ("feature_repo", "transforms", "training", "inference")
+from tests.repository import PACKAGES, PAGES
 
 
 def fenced(page: str) -> list[str]:

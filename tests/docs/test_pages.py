@@ -1,11 +1,9 @@
 """Links, line lengths and words of the Markdown pages. ``make lint`` runs these as well."""
 
 import re
-from pathlib import Path
 
 from feature_repo.home import REPOSITORY
-
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", *map(str, Path("docs").glob("**/*.md"))]
+from tests.repository import PAGES
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
+from tests.repository import PACKAGES
 
-PACKAGES = ("feature_repo", "transforms", "training", "inference")
 WINDOWED_TABLE = '''"""How much of an artist is skipped."""
 
 from feature_repo.windows import Count, Rate, WindowedTable, plays
