@@ -1,10 +1,10 @@
 """Parquet files as one table: their footers, and a lazy scan for each group of files with equal types."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -41,11 +41,13 @@ class Columns:
         types: column name → Arrow type.
         repeated: names that occur more than once.
         is_readable: whether polars can read every column. If not, polars cannot read the file at all.
+        times: column of instants → its number among the leaves of the file's schema, and its unit.
     """
 
     types: Mapping[str, pa.DataType]
     repeated: tuple[str, ...]
     is_readable: bool
+    times: Mapping[str, tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -88,43 +90,43 @@ def footer(file: str, file_state: State | None) -> Footer:
 def _footer(file: str, file_state: State) -> Footer:
     metadata = pq.read_metadata(file)
     columns = _columns(metadata.schema.to_arrow_schema().remove_metadata())
-    return Footer(columns, metadata.num_rows, _latest(metadata, columns.types))
+    return Footer(columns, metadata.num_rows, _latest(metadata, columns))
 
 
-def _latest(metadata: pq.FileMetaData, types: Mapping[str, pa.DataType]) -> dict[str, int]:
-    column_indices = [
-        column_index
-        for column_index in range(metadata.num_columns)
-        if metadata.schema.column(column_index).path in types
-    ]
-    time_indices = [
-        column_index
-        for column_index in column_indices
-        if pa.types.is_timestamp(types[metadata.schema.column(column_index).path])
-    ]
+def _latest(metadata: pq.FileMetaData, columns: Columns) -> dict[str, int]:
     latest: dict[str, int] = {}
-    for column_index in time_indices:
-        name = metadata.schema.column(column_index).path
-        chunks = [metadata.row_group(number).column(column_index) for number in range(metadata.num_row_groups)]
+    row_groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    for name, (leaf, unit) in columns.times.items():
+        chunks = [row_group.column(leaf) for row_group in row_groups]
         if not all(chunk.is_stats_set and chunk.physical_type == "INT64" for chunk in chunks):
             continue
-        newest = [chunk.statistics.max_raw for chunk in chunks if chunk.statistics.has_min_max]
+        newest = [statistics.max_raw for chunk in chunks if (statistics := chunk.statistics).has_min_max]
         if len(newest) == len(chunks) > 0:  # a column that is entirely null in a row group has none
-            unit = re.search(r"timeUnit=(\w+)", str(metadata.schema.column(column_index).logical_type))
-            if unit:
-                scale, divisor = _IN_MICROSECONDS[unit[1]]
-                latest[name] = max(newest) * scale // divisor
+            scale, divisor = _IN_MICROSECONDS[unit]
+            latest[name] = max(newest) * scale // divisor
     return latest
 
 
-_IN_MICROSECONDS = {"milliseconds": (1000, 1), "microseconds": (1, 1), "nanoseconds": (1, 1000)}
+_IN_MICROSECONDS = {"s": (1000, 1), "ms": (1000, 1), "us": (1, 1), "ns": (1, 1000)}
+"""Unit of an Arrow type → factor and divisor. Parquet has no seconds: such a column holds milliseconds."""
 
 
 @lru_cache(maxsize=4096)
 def _columns(schema: pa.Schema) -> Columns:
     repeated = tuple(sorted({name for name in schema.names if schema.names.count(name) > 1}))
     is_readable = not repeated and all(polars_type(item.type) is not None for item in schema)
-    return Columns({item.name: item.type for item in schema}, repeated, is_readable)
+    leaves = list(accumulate((_count_leaves(item.type) for item in schema), initial=0))
+    times = {
+        item.name: (leaf, item.type.unit)
+        for item, leaf in zip(schema, leaves, strict=False)
+        if pa.types.is_timestamp(item.type)
+    }
+    return Columns({item.name: item.type for item in schema}, repeated, is_readable, times)
+
+
+def _count_leaves(dtype: pa.DataType) -> int:
+    """Counts the columns that a type has in a Parquet file: one for each innermost type."""
+    return sum(_count_leaves(dtype.field(number).type) for number in range(dtype.num_fields)) or 1
 
 
 def in_path(file: str, column: str) -> str | None:
