@@ -12,7 +12,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-keras simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock clean
+.PHONY: help setup demo test test-fast test-interop test-keras simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -40,11 +40,14 @@ setup: .venv/.installed ## virtual environment with the locked packages; does no
 demo: setup ## everything below on a simulated world, or on SOURCE=movielens DATA=path
 	@.venv/bin/python -W ignore demo.py --source $(SOURCE) $(if $(DATA),--data $(DATA)) $(USER_ARGUMENT)
 
-test: setup .venv/.installed-spark .venv/.installed-deep ## the whole test-suite
+test: setup .venv/.installed-deep ## the test-suite
 	.venv/bin/python -m pytest
 
 test-fast: setup ## the tests nearest to what has changed since the last commit, about 90 seconds
 	.venv/bin/python -m tests.changed
+
+test-interop: setup .venv/.installed-spark ## with Spark, and with Redis behind TLS, Sentinel or as a cluster: five minutes
+	.venv/bin/python -m pytest -m interop
 
 test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole suite leaves out
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-keras.lock

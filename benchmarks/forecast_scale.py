@@ -139,10 +139,10 @@ def measure(home: Home, series: int, days: int) -> dict[str, Any]:
     """Measure seconds, memory and accuracy of the run."""
     started = time.perf_counter()
 
-    def tell(done: float, total: float, note: str = "") -> None:
+    def report(done: float, total: float, note: str = "") -> None:
         print(f"{time.perf_counter() - started:6.1f} s {note}", file=sys.stderr, flush=True)
 
-    result = run(home, Settings(rolling=1, trees=150), progress=tell)
+    result = run(home, Settings(rolling=1, trees=150), progress=report)
     promote(home, NAME)
     written = forecast(home)
     seconds = time.perf_counter() - started

@@ -41,11 +41,11 @@ def prepare(folder: Path) -> None:
 
 def trained(home: Home) -> list[dict[str, Any]]:
     """Measure training of all models, and a second run."""
-    from training.models.find import named
+    from training.models.find import select
     from training.pipeline.models import run_models
 
     started = time.perf_counter()
-    outcomes = run_models(home, named("all"), again=True, jobs=CORES)
+    outcomes = run_models(home, select("all"), again=True, jobs=CORES)
     first_s = time.perf_counter() - started
     pull_bound = []
     for outcome in outcomes:

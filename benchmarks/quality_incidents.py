@@ -36,7 +36,7 @@ from benchmarks import incident_limits
 from benchmarks.surroundings import MACHINE
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from training.models.find import named
+from training.models.find import select
 from transforms.batch.build import build
 from transforms.raw.simulate.telemetry.run import simulate_telemetry
 from transforms.raw.simulate.telemetry.schedule import TelemetrySize
@@ -72,7 +72,7 @@ def measure(home: Home, size: TelemetrySize, seed: int) -> dict[str, Any]:
     print(f"simulated and built in {time.perf_counter() - started:.0f} s", flush=True)
     figures: dict[str, Any] = {}
     cases: list[dict[str, Any]] = []
-    for model in named("anomaly"):
+    for model in select("anomaly"):
         name, result = model.name.replace("_anomaly_detector", "_anomalies"), model.run(home)
         for line in result.lines():
             print(line, flush=True)

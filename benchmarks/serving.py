@@ -243,7 +243,7 @@ def memory_here(tracks: int, factors: int, neighbours: int) -> dict[str, float]:
             vector = rng.normal(size=factors).astype(np.float32)
             started = time.perf_counter()
             catalogue.near("taste", vector, 400)
-            catalogue.similar.ask(rng.integers(tracks, size=200), np.ones(200))
+            catalogue.similar.scores(rng.integers(tracks, size=200), np.ones(200))
             durations_ms.append((time.perf_counter() - started) * 1e3)
     return {
         "megabytes": used_mb,

@@ -96,11 +96,11 @@ def materialize(
     if sys.stderr.isatty():
         run(home, moment, say=say, anew=anew)
         return
-    with progress_lines("materialize") as tell:
+    with progress_lines("materialize") as report:
 
         def say_and_report(text: str) -> None:
             say(text)
-            tell(0, 0, f"latest: {text.strip()}")
+            report(0, 0, f"latest: {text.strip()}")
 
         run(home, moment, say=say_and_report, anew=anew)
 

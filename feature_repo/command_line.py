@@ -136,16 +136,16 @@ def progress(label: str) -> Iterator[Progress]:
     )
     console = Console(stderr=True)
     if not console.is_terminal:
-        with progress_lines(label) as tell:
-            yield tell
+        with progress_lines(label) as report:
+            yield report
         return
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=None, note="")
 
-        def tell(done: float, total: float, note: str = "") -> None:
+        def report(done: float, total: float, note: str = "") -> None:
             bar.update(task, completed=done, total=total, note=note)
 
-        yield tell
+        yield report
 
 
 FIRST_LINE_SECONDS = 10.0
@@ -163,7 +163,7 @@ def progress_lines(label: str) -> Iterator[Progress]:
     """
     started, state, ended = time.monotonic(), ["", ""], threading.Event()
 
-    def tell(done: float, total: float, note: str = "") -> None:
+    def report(done: float, total: float, note: str = "") -> None:
         state[:] = f"{min(done / total, 1.0):.0%}" if total else "", note
 
     def write() -> None:
@@ -174,7 +174,7 @@ def progress_lines(label: str) -> Iterator[Progress]:
     writer = threading.Thread(target=write, name="progress", daemon=True)
     writer.start()
     try:
-        yield tell
+        yield report
     finally:
         ended.set()
         writer.join()

@@ -16,7 +16,7 @@ import msgspec
 
 from feature_repo import clock
 from feature_repo.errors import OnlineUnavailable
-from feature_repo.packed.server import Server, persistent, raised
+from feature_repo.packed.server import Server, raise_errors, retry
 from feature_repo.windows import EVENTS
 
 LONGEST_ID = 256
@@ -170,16 +170,16 @@ def append(server: Server, names: Names, events: Sequence[tuple[str, bytes]]) ->
 
     def ask() -> None:
         commands = [("XLEN", names.stream), *(("XADD", names.stream, "*", kind, event) for kind, event in events)]
-        waiting = raised(server.send(commands[:1], [names.stream]))[0]
+        waiting = raise_errors(server.send(commands[:1], [names.stream]))[0]
         if waiting + len(events) > FULL:
             raise OnlineUnavailable(
                 expected=f"no more than {FULL:,} events that wait to be read",
                 found=f"{waiting:,}",
                 next_command="python -m transforms stream",
             )
-        raised(server.send(commands[1:], [names.stream] * len(events)))
+        raise_errors(server.send(commands[1:], [names.stream] * len(events)))
 
-    persistent(server, ask, tries=2)
+    retry(server, ask, tries=2)
 
 
 def _reason(error: Exception) -> str:

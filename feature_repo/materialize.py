@@ -17,7 +17,7 @@ from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.erase import erase_entity, erase_view
 from feature_repo.packed.freshness import freshness
-from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, persistent
+from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, retry
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -179,7 +179,7 @@ class _Journal:
         self._send("DEL", self._key)
 
     def _send(self, *command: Any) -> Any:
-        return persistent(self._server, lambda: self._server.send([command], [self._key])[0], tries=2)
+        return retry(self._server, lambda: self._server.send([command], [self._key])[0], tries=2)
 
 
 def forget(home: Home, join_key: str, value: Any) -> int:
@@ -208,5 +208,5 @@ def forget(home: Home, join_key: str, value: Any) -> int:
         )
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
     journal = entity_key.journal(store.project)  # an interrupted run must write its views again
-    persistent(server, lambda: server.send([("DEL", journal)], [journal])[0], tries=2)
+    retry(server, lambda: server.send([("DEL", journal)], [journal])[0], tries=2)
     return erase_entity(server, store.project, views, join_key, value)

@@ -35,7 +35,7 @@ def note(home: Home, table: str, keys: pl.DataFrame, now: int) -> None:
     partial.replace(path)
 
 
-def noted(home: Home, table: str) -> list[Path]:
+def list_files(home: Home, table: str) -> list[Path]:
     """Lists the files with recorded keys of a table, for ``keys`` and ``forget``."""
     return sorted(path for path in _folder(home, table).glob("*.parquet") if not path.name.startswith("."))
 

@@ -133,7 +133,7 @@ def anomalies(
     if plot:
         say(f"page: {svg.write(plot, page.page(observations, detections, detections.incidents))}")
     if alerts.sinks:
-        alerts.tell(detections.detector, detections.incidents)
+        alerts.add(detections.detector, detections.incidents)
         say(
             f"notices: {len(detections.incidents)}"
             + (f"; {alerts.waiting} could not be delivered" if alerts.waiting else "")

@@ -24,6 +24,10 @@ RUNNING = shutil.ignore_patterns("*.sock", "*.pid", "start.lock", "redis.log")
 """Files of a running server, which no copy needs."""
 
 
+Maker = Callable[[Home, pytest.MonkeyPatch], None]
+"""Makes the data folder that the environment points at."""
+
+
 def stop_clock(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """It is the end of a world's data from here on, or what it was where there are none."""
     end = clock.end_of_data(folder)
@@ -31,7 +35,7 @@ def stop_clock(folder: Home, patch: pytest.MonkeyPatch) -> None:
         patch.setenv(clock.NOW, end.isoformat())
 
 
-def made_once(request: pytest.FixtureRequest, name: str, make: Callable[[Home], None]) -> Home:
+def made_once(request: pytest.FixtureRequest, name: str, make: Maker) -> Home:
     """Return a data folder that the first worker makes, or copies from an earlier run, while the others wait."""
     base = request.getfixturevalue("tmp_path_factory").getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
@@ -45,7 +49,7 @@ def made_once(request: pytest.FixtureRequest, name: str, make: Callable[[Home], 
     return folder
 
 
-def _make_or_copy(folder: Home, kept: Path, name: str, make: Callable[[Home], None]) -> None:
+def _make_or_copy(folder: Home, kept: Path, name: str, make: Maker) -> None:
     copy = kept / f"{name}-{digest(Path(inspect.getfile(make)))}"
     if copy.is_dir():
         shutil.copytree(copy, folder.root)
@@ -53,7 +57,7 @@ def _make_or_copy(folder: Home, kept: Path, name: str, make: Callable[[Home], No
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Feast's and MLflow's own
         patch.setenv("REFRAIN_HOME", str(folder.root))
-        make(folder)
+        make(folder, patch)
     redis_server.stop(folder)  # the next reader starts it again
     for older in kept.glob(f"{name}-*"):
         shutil.rmtree(older)
@@ -83,7 +87,7 @@ def apply(folder: Home) -> None:
     subprocess.run(call, env=environment, check=True, capture_output=True)
 
 
-def make_world(folder: Home) -> None:
+def make_world(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """A listening service: built, applied, a recommender trained, promoted and online."""
     from feature_repo.materialize import materialize
     from training.models.recommendation.run import Settings, run
@@ -92,17 +96,16 @@ def make_world(folder: Home) -> None:
     from transforms.raw.simulate.run import simulate
     from transforms.raw.simulate.world import Size
 
-    with pytest.MonkeyPatch.context() as patch:
-        simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
-        stop_clock(folder, patch)
-        build(folder)
-        apply(folder)
-        run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
-        promote(folder, "recommendation")
-        materialize(folder, None, say=lambda text: None)
+    simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
+    stop_clock(folder, patch)
+    build(folder)
+    apply(folder)
+    run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
+    promote(folder, "recommendation")
+    materialize(folder, None, say=lambda text: None)
 
 
-def make_telemetry(folder: Home) -> None:
+def make_telemetry(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """A service with incidents: four detectors trained, promoted and online."""
     from feature_repo.materialize import materialize
     from training.registry import promote
@@ -112,18 +115,17 @@ def make_telemetry(folder: Home) -> None:
     from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
     size = TelemetrySize(hosts=2, endpoints=2, rate=8.0, accounts=40, masters=140, days=8, quiet_days=5, incidents=3)
-    with pytest.MonkeyPatch.context() as patch:
-        simulate_telemetry(folder, size, seed=5)
-        stop_clock(folder, patch)
-        build(folder)
-        apply(folder)
-        for target in ("system", "performance", "security", "audio_quality"):
-            train(folder, f"{target}_anomaly_detector")
-            promote(folder, f"{target}_anomaly_detector")
-        materialize(folder, None, say=lambda text: None)
+    simulate_telemetry(folder, size, seed=5)
+    stop_clock(folder, patch)
+    build(folder)
+    apply(folder)
+    for target in ("system", "performance", "security", "audio_quality"):
+        train(folder, f"{target}_anomaly_detector")
+        promote(folder, f"{target}_anomaly_detector")
+    materialize(folder, None, say=lambda text: None)
 
 
-def make_written(folder: Home) -> None:
+def make_written(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """A world of texts: models of texts trained, promoted, their features built and online."""
     from feature_repo.materialize import materialize
     from training.registry import promote
@@ -132,20 +134,19 @@ def make_written(folder: Home) -> None:
     from transforms.raw.simulate.run import simulate
     from transforms.raw.simulate.world import Size
 
-    with pytest.MonkeyPatch.context() as patch:
-        simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
-        stop_clock(folder, patch)
-        apply(folder)
-        for name in ("sentiment_model", "emotion_model", "text_embedder"):
-            train(folder, name)
-            promote(folder, name)
-        build(folder)
-        train(folder, "metadata_tagger")
-        promote(folder, "metadata_tagger")
-        materialize(folder, None, say=lambda text: None)
+    simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
+    stop_clock(folder, patch)
+    apply(folder)
+    for name in ("sentiment_model", "emotion_model", "text_embedder"):
+        train(folder, name)
+        promote(folder, name)
+    build(folder)
+    train(folder, "metadata_tagger")
+    promote(folder, "metadata_tagger")
+    materialize(folder, None, say=lambda text: None)
 
 
-def make_sounding(folder: Home) -> None:
+def make_sounding(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """Songs with known truth: analysed, their classifier trained, promoted and online."""
     from feature_repo.materialize import materialize
     from training.registry import promote
@@ -153,11 +154,10 @@ def make_sounding(folder: Home) -> None:
     from transforms.batch.build import build
     from transforms.raw.simulate.sound.run import simulate_sound
 
-    with pytest.MonkeyPatch.context() as patch:
-        simulate_sound(folder, songs=144, seconds=6.0, seed=2)
-        stop_clock(folder, patch)
-        build(folder)
-        apply(folder)
-        train(folder, "audio_classifier")
-        promote(folder, "audio_classifier")
-        materialize(folder, None, say=lambda text: None)
+    simulate_sound(folder, songs=144, seconds=6.0, seed=2)
+    stop_clock(folder, patch)
+    build(folder)
+    apply(folder)
+    train(folder, "audio_classifier")
+    promote(folder, "audio_classifier")
+    materialize(folder, None, say=lambda text: None)

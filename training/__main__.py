@@ -33,8 +33,8 @@ def fine_tune(
     from training.models.text.fine_tune import fine_tune as run
 
     recipe = EncoderRecipe(encoder, epochs, batch, rate, int8=int8)
-    with progress(f"fine-tune {task}") as tell:
-        result = run(Home.from_env(), task, recipe, languages=tuple(language or ("en",)), progress=tell)
+    with progress(f"fine-tune {task}") as report:
+        result = run(Home.from_env(), task, recipe, languages=tuple(language or ("en",)), progress=report)
     for line in result.lines():
         say(line)
 
@@ -53,8 +53,8 @@ def mel_cnn(
     from training.models.audio.mel_cnn import CnnRecipe
     from training.models.audio.train_cnn import train_cnn
 
-    with progress("mel-cnn") as tell:
-        result = train_cnn(Home.from_env(), folder, CnnRecipe(epochs, batch, rate), progress=tell)
+    with progress("mel-cnn") as report:
+        result = train_cnn(Home.from_env(), folder, CnnRecipe(epochs, batch, rate), progress=report)
     for line in result.lines():
         say(line)
 
@@ -64,8 +64,8 @@ def forecast() -> None:
     """Write the forecasts of the promoted forecasters from the end of the data on, as features."""
     from training.train import forecast as write_forecasts
 
-    with progress("forecast") as tell:
-        written = write_forecasts(Home.from_env(), progress=tell)
+    with progress("forecast") as report:
+        written = write_forecasts(Home.from_env(), progress=report)
     for view, rows in written.items():
         say(f"{view:26}{rows:>10,} rows")
     say("Next: python -m feature_repo materialize, then: python -m inference forecast --help")

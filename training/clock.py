@@ -9,17 +9,17 @@ class Clock:
     """Measures the seconds of each stage, and reports the progress over all.
 
     Args:
-        tell: progress callback.
+        report: progress callback.
         stages: number of stages.
     """
 
-    def __init__(self, tell: Progress, stages: int) -> None:
+    def __init__(self, report: Progress, stages: int) -> None:
         self.seconds: dict[str, float] = {}
-        self.tell, self._stages = tell, stages
+        self.report, self._stages = report, stages
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         """Ends a stage."""
         now = time.perf_counter()
         self.seconds[stage], self._last = now - self._last, now
-        self.tell(len(self.seconds), self._stages, f"{stage} done")
+        self.report(len(self.seconds), self._stages, f"{stage} done")

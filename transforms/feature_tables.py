@@ -151,7 +151,7 @@ def built_at(home: Home) -> int:
         return 0
 
 
-def known_from(home: Home, now: datetime) -> datetime:
+def created_time(home: Home, now: datetime) -> datetime:
     """The created time for the rows of a run: now, or the time of an earlier run if the clock has gone back.
 
     So a training set as known at the moment of an earlier run does not change. A stored time that is still in the

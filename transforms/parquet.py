@@ -39,7 +39,7 @@ def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | No
 
 
 @contextmanager
-def behind() -> Iterator[Callable[[Callable[[], None]], None]]:
+def write_behind() -> Iterator[Callable[[Callable[[], None]], None]]:
     """Run write tasks in a background thread while the caller prepares the next one; ends when all tasks are done.
 
     At most one task waits, so that memory holds no more than two. An exception of a task is raised by the next call,
@@ -116,7 +116,7 @@ def has_dates(folder: Path, name: str = PART) -> bool:
     return any(os.path.exists(path) for path in _partition_files(folder, name).values())  # noqa: PTH110
 
 
-def remembered(folder: Path, look: Callable[[Path], tuple], kinds: Kinds, name: str = PART) -> dict[str, list]:
+def file_facts(folder: Path, look: Callable[[Path], tuple], kinds: Kinds, name: str = PART) -> dict[str, list]:
     """Facts about the file of each ``date=…`` partition, by date, oldest first; cached by size and time of change.
 
     A file is inspected once, and again when its size or modification time has changed. So a year of unchanged files

@@ -99,7 +99,7 @@ def _build_findings(home: Home, views: list[str]) -> Iterator[Finding]:
         closed = home.tiles(name) / "closed"
         if (closed / ".unsettled").exists():
             yield Finding(name, "rows that are gone have no closing rows yet: a build was interrupted", BUILD)
-        if retractions.noted(home, name):
+        if retractions.list_files(home, name):
             yield Finding(name, "keys that lost events have not been materialized since", MATERIALIZE)
         missing_days = _missing_days(home.features(name))
         if missing_days:

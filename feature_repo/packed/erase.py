@@ -5,7 +5,7 @@ from typing import Any
 
 from feature_repo.keys import key_parts
 from feature_repo.packed import entity_key
-from feature_repo.packed.server import Server, raised, translate_errors
+from feature_repo.packed.server import Server, raise_errors, translate_errors
 
 
 def erase_view(server: Server, project: str, view: str) -> int:
@@ -70,4 +70,4 @@ def _unlink(server: Server, names: list[bytes]) -> int:
         return 0
     groups = server.groups(names, most=1000)
     commands = [("UNLINK", *(names[place] for place in group)) for group in groups]
-    return sum(raised(server.send(commands, [names[group[0]] for group in groups])))
+    return sum(raise_errors(server.send(commands, [names[group[0]] for group in groups])))

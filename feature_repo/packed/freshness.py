@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from feature_repo.packed import entity_key
-from feature_repo.packed.server import Server, persistent, raised
+from feature_repo.packed.server import Server, raise_errors, retry
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def freshness(server: Server, project: str, views: Sequence[str]) -> list[Freshn
     """
     keys = [entity_key.status(project, view) for view in views]
     commands = [("HMGET", key, "newest_event", "written_at", "rows_written") for key in keys]
-    statuses = persistent(server, lambda: raised(server.send(commands, keys)), tries=2) if keys else []
+    statuses = retry(server, lambda: raise_errors(server.send(commands, keys)), tries=2) if keys else []
     return [
         Freshness(view, _seconds(newest), _seconds(written), int(rows or 0))
         for view, (newest, written, rows) in zip(views, statuses, strict=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import Schema
-from feature_repo.packed.server import Server, persistent
+from feature_repo.packed.server import Server, retry
 
 
 class KnownSchemas:
@@ -25,7 +25,7 @@ class KnownSchemas:
             if (view, fingerprint) not in self._cache:
                 key = entity_key.schemas(self.project, view)
                 command = ("HGET", key, f"{fingerprint:08x}")
-                text = persistent(self._server, lambda: self._server.send([command], [key])[0], tries=2)
+                text = retry(self._server, lambda: self._server.send([command], [key])[0], tries=2)
                 if not isinstance(text, bytes):
                     return None
                 schema = Schema.from_text(view, text)

@@ -71,7 +71,7 @@ class OneServer:
     """One Redis (embedded, at an address, or the master that Sentinel names), located anew after every failure.
 
     Commands use a persistent connection without redis-py's overhead per call, which costs as much as a small response.
-    ``persistent`` retries if the connection was lost meanwhile.
+    ``retry`` retries if the connection was lost meanwhile.
     redis-py closes the connections of a client without references, so every user of a connection also holds its client.
     """
 
@@ -97,7 +97,7 @@ class OneServer:
     def send(self, commands: Sequence[Command], keys: Sequence[bytes]) -> list[Any]:
         """Sends commands in one round trip; the error of a single command is raised."""
         answers = self.begin(commands, keys)()
-        return raised(answers) if len(commands) == 1 else answers
+        return raise_errors(answers) if len(commands) == 1 else answers
 
     def begin(self, commands: Sequence[Command], keys: Sequence[bytes]) -> Callable[[], list[Any]]:
         """Sends commands on a connection that is exclusive until the responses are read."""
@@ -327,7 +327,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
 
 
-def persistent(server: Server, ask: Callable[[], T], *, tries: int, patience: float = 0.0) -> T:
+def retry(server: Server, ask: Callable[[], T], *, tries: int, patience: float = 0.0) -> T:
     """Runs a request; after a transient error, reconnects and retries. For idempotent requests only.
 
     Args:
@@ -357,7 +357,7 @@ def persistent(server: Server, ask: Callable[[], T], *, tries: int, patience: fl
                 pause_s = min(pause_s * 2, 2.0)
 
 
-def begun(
+def begin(
     server: Server, commands: Sequence[Command], keys: Sequence[bytes], again: Callable[[], list[Any]]
 ) -> Callable[[], list[Any]]:
     """Sends commands without waiting for their responses. For idempotent commands only.
@@ -366,7 +366,7 @@ def begun(
         server: connection to send on.
         commands: commands with one key each.
         keys: key of each command.
-        again: fallback that repeats the request (see ``persistent``) if anything fails.
+        again: fallback that repeats the request (see ``retry``) if anything fails.
 
     Returns:
         Function that waits for the responses.
@@ -378,7 +378,7 @@ def begun(
 
     def answers() -> list[Any]:
         try:
-            return raised(finish())
+            return raise_errors(finish())
         except REDIS_ERRORS:
             return again()
 
@@ -397,19 +397,19 @@ def get(server: Server, keys: Sequence[bytes], *, tries: int = 2) -> list[bytes 
     def ask() -> list[bytes | None]:
         groups = server.groups(keys, most=10_000)
         if len(groups) == 1:
-            return raised(server.send([("MGET", *keys)], keys[:1]))[0]
+            return raise_errors(server.send([("MGET", *keys)], keys[:1]))[0]
         commands = [("MGET", *(keys[place] for place in group)) for group in groups]
-        answers = raised(server.send(commands, [keys[group[0]] for group in groups]))
+        answers = raise_errors(server.send(commands, [keys[group[0]] for group in groups]))
         values: list[bytes | None] = [None] * len(keys)
         for group, group_values in zip(groups, answers, strict=True):
             for place, value in zip(group, group_values, strict=True):
                 values[place] = value
         return values
 
-    return persistent(server, ask, tries=tries)
+    return retry(server, ask, tries=tries)
 
 
-def raised(answers: list[Any]) -> list[Any]:
+def raise_errors(answers: list[Any]) -> list[Any]:
     """Returns the responses of ``send``, or raises the first error among them."""
     for answer in answers:
         if isinstance(answer, Exception):

@@ -18,7 +18,7 @@ import redis
 from feature_repo import clock
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
-from feature_repo.packed.server import Command, Server, begun, persistent, raised
+from feature_repo.packed.server import Command, Server, begin, raise_errors, retry
 
 KEYS_A_SCRIPT = 250
 """Maximum keys per script call, which blocks Redis for about half a millisecond."""
@@ -133,7 +133,7 @@ class Writer:
         for start in range(0, len(keys), ROWS_A_TRIP):
             trip_keys, trip_values = keys[start : start + ROWS_A_TRIP], values[start : start + ROWS_A_TRIP]
             trip = partial(self._write_trip, trip_keys, trip_values)
-            written += persistent(self._server, trip, tries=1, patience=self._patience)
+            written += retry(self._server, trip, tries=1, patience=self._patience)
         return written
 
     def replace(self, keys: Sequence[bytes], old_values: Sequence[bytes], values: Sequence[bytes | None]) -> int:
@@ -154,7 +154,7 @@ class Writer:
         for start in range(0, len(keys), ROWS_A_TRIP):
             part = slice(start, start + ROWS_A_TRIP)
             trip = partial(self._replace_trip, keys[part], old_values[part], values[part])
-            replaced += persistent(self._server, trip, tries=1, patience=self._patience)
+            replaced += retry(self._server, trip, tries=1, patience=self._patience)
         return replaced
 
     def _replace_trip(self, keys: Sequence[bytes], old_values: Sequence[bytes], values: Sequence[bytes | None]) -> int:
@@ -173,7 +173,7 @@ class Writer:
         if not self._is_announced or len(keys) > ROWS_A_TRIP:
             written = self.write(keys, values)
             return lambda: written
-        answers = begun(self._server, *self._commands(keys, values), lambda: [0, self.write(keys, values), 0])
+        answers = begin(self._server, *self._commands(keys, values), lambda: [0, self.write(keys, values), 0])
         return lambda: sum(answers()[1:-1])
 
     def _write_trip(self, keys: Sequence[bytes], values: Sequence[bytes]) -> int:
@@ -206,7 +206,7 @@ class Writer:
     def _send(self, commands: list[Command], keys: list[bytes]) -> list[int]:
         for attempt in (1, 2):
             try:
-                return raised(self._server.send(commands, keys))
+                return raise_errors(self._server.send(commands, keys))
             except redis.exceptions.NoScriptError:
                 if attempt == 2:
                     raise

@@ -20,7 +20,7 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.correct import OnlineRows, correct
 from feature_repo.packed.encode import names
 from feature_repo.packed.schema import UNKNOWN_TIME
-from feature_repo.packed.server import Server, persistent, raised
+from feature_repo.packed.server import Server, raise_errors, retry
 from feature_repo.packed.write import Writer
 from feature_repo.stores.join import Join
 from feature_repo.stores.offline import histories_of
@@ -53,7 +53,7 @@ def write_retracted(
         OnlineUnavailable: Redis does not answer.
     """
     home = Home.from_env()
-    files = retractions.noted(home, view.name)
+    files = retractions.list_files(home, view.name)
     if not files or stream_runs(server, config.project):
         return 0
     keys = retractions.keys(files)
@@ -76,7 +76,7 @@ def write_retracted(
 def stream_runs(server: Server, project: str) -> bool:
     """Whether a reader of the stream is running."""
     lease = Names(project).lease
-    return bool(persistent(server, lambda: raised(server.send([("EXISTS", lease)], [lease]))[0], tries=2))
+    return bool(retry(server, lambda: raise_errors(server.send([("EXISTS", lease)], [lease]))[0], tries=2))
 
 
 def _newest_rows(config: RepoConfig, view: FeatureView, keys: pl.DataFrame, until: datetime) -> pa.Table:

@@ -108,7 +108,7 @@ class Alerts:
     def __post_init__(self) -> None:
         self._queues = [deque() for _ in self.sinks]
 
-    def tell(self, detector: str, incidents: Iterable[IncidentReport], *, deliver: bool = True) -> int:
+    def add(self, detector: str, incidents: Iterable[IncidentReport], *, deliver: bool = True) -> int:
         """Queue notices that are due and deliver them if ``deliver``; returns the number that were due."""
         now = self.clock()
         with self._lock:

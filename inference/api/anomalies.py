@@ -32,7 +32,7 @@ class DetectionService:
         """Score the observations and send new incidents to the alert sinks."""
         observations = [Observation(item.entity, item.at, item.values) for item in body.observations]
         result = self.lives[body.detector].get().detect(observations)
-        if result.incidents and self._alerts.tell(result.detector, result.incidents, deliver=False):
+        if result.incidents and self._alerts.add(result.detector, result.incidents, deliver=False):
             self._delivery.submit(self._alerts.deliver)  # a slow sink must not delay the response
         return DetectResponse.model_validate(asdict(result))
 

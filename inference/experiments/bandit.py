@@ -15,7 +15,7 @@ import numpy as np
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
-from feature_repo.packed.server import open_server, persistent, raised
+from feature_repo.packed.server import open_server, raise_errors, retry
 from inference.ticker import Ticker
 
 REWARDING = ("click", "like", "subscribe", "purchase")
@@ -136,7 +136,7 @@ class Bandit:
         if not commands:
             return []
         keys = [command[3] if command[0] == "EVAL" else command[1] for command in commands]
-        return persistent(self._server, lambda: raised(self._server.send(commands, keys)), tries=1)
+        return retry(self._server, lambda: raise_errors(self._server.send(commands, keys)), tries=1)
 
     def _answer_key(self, answer_id: str) -> bytes:
         return f"{self._project}:answer:{answer_id}".encode()

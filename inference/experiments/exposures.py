@@ -21,7 +21,7 @@ class ExposureLog(BackgroundLog):
         super().__init__(share=1.0)
         self._folder = home.exposures
 
-    def line(self, exposure: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    def to_line(self, exposure: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
         """Return the file and the fields of one exposure."""
         at = datetime.fromtimestamp(exposure["at"] / 1e6, UTC)
         return self._folder / f"date={at.date()}", exposure

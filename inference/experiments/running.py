@@ -93,7 +93,7 @@ class Running:
             at: time of the answer, in seconds since 1970 UTC.
         """
         for arm in assigned:
-            self.log.tell(
+            self.log.add(
                 {
                     "at": round(at * 1e6),
                     "user_id": user_id,

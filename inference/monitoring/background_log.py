@@ -43,7 +43,7 @@ class BackgroundLog:
         self._failed = False
         self.on_left_out: Callable[[], None] = lambda: None
 
-    def line(self, record: Any) -> tuple[Path, dict[str, Any]]:
+    def to_line(self, record: Any) -> tuple[Path, dict[str, Any]]:
         """Return the folder and the log line of a record; runs in the background thread."""
         raise NotImplementedError
 
@@ -51,7 +51,7 @@ class BackgroundLog:
         """Decide at random, by the share, whether to log the next record."""
         return self._share >= 1 or random.random() < self._share
 
-    def tell(self, record: Any) -> None:
+    def add(self, record: Any) -> None:
         """Queue a record to be logged; never blocks."""
         self._start()
         try:
@@ -82,7 +82,7 @@ class BackgroundLog:
         while True:
             record = self._queue.get()
             try:
-                folder, line = self.line(record)
+                folder, line = self.to_line(record)
                 folder.mkdir(parents=True, exist_ok=True)
                 with (folder / self._name).open("ab") as file:
                     file.write(msgspec.json.encode(line, enc_hook=str) + b"\n")

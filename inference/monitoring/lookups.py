@@ -47,9 +47,9 @@ class LookupLog(BackgroundLog):
 
     def put(self, keys: Mapping[str, Sequence[Any]], request: Mapping[str, Any], rows: "OnlineRows") -> None:
         """Queue a lookup to be logged; never blocks."""
-        self.tell((dict(keys), dict(request), rows))
+        self.add((dict(keys), dict(request), rows))
 
-    def line(self, record: Any) -> tuple[Path, dict[str, Any]]:
+    def to_line(self, record: Any) -> tuple[Path, dict[str, Any]]:
         """Return the folder and the log line of one lookup."""
         keys, request, rows = record
         at = rows.looked_up_at

@@ -40,9 +40,9 @@ class PredictionLog(BackgroundLog):
             values: values of the answer: numbers, booleans and short texts.
         """
         if self._share and self.wants():
-            self.tell((time.time(), family, model, values))
+            self.add((time.time(), family, model, values))
 
-    def line(self, record: Any) -> tuple[Path, dict[str, Any]]:
+    def to_line(self, record: Any) -> tuple[Path, dict[str, Any]]:
         """Return the folder and the log line of one answer."""
         at, family, model, values = record
         day = datetime.fromtimestamp(at, UTC).date()

@@ -409,7 +409,7 @@ class RecommendationEngine:
             at,
         )
         if self._log is not None and answer.user_id and self._log.wants():
-            self._log.tell(answer)
+            self._log.add(answer)
         return answer
 
     def _display_fields(

@@ -41,7 +41,7 @@ class ImpressionLog(BackgroundLog):
         share = share_of("REFRAIN_LOG_IMPRESSIONS")
         return _shared(home, share) if share else None
 
-    def line(self, answer: "Answer") -> tuple[Path, dict[str, Any]]:
+    def to_line(self, answer: "Answer") -> tuple[Path, dict[str, Any]]:
         """Return the folder and the log line of one answer."""
         slot_fields = ("track_id", "score", "source", "propensity", "explored")
         return self._folder / f"date={datetime.fromtimestamp(answer.at, UTC).date()}", {

@@ -52,9 +52,9 @@ def retrieve(
             )
     if "fresh" in sources and len(catalogue.fresh):
         ranked_sources["fresh"] = _fresh(catalogue, listener)
-    similar = catalogue.similar.ask(seeds, fading(len(seeds), HISTORY_FADES)) if "similar" in sources else None
+    similar = catalogue.similar.scores(seeds, fading(len(seeds), HISTORY_FADES)) if "similar" in sources else None
     session = catalogue.places(listener.session)
-    follows = catalogue.follows.ask(session, fading(len(session), SESSION_FADES)) if "follows" in sources else None
+    follows = catalogue.follows.scores(session, fading(len(session), SESSION_FADES)) if "follows" in sources else None
     return pool(ranked_sources, excluded, similar=similar, follows=follows, at_least=at_least, share=share)
 
 

@@ -47,9 +47,9 @@ class AuditLog(BackgroundLog):
                 return
         if self._unwritten:
             details["unwritten"], self._unwritten = self._unwritten, 0
-        self.tell((datetime.now(UTC), act, details))
+        self.add((datetime.now(UTC), act, details))
 
-    def line(self, entry: Any) -> tuple[Path, dict[str, Any]]:
+    def to_line(self, entry: Any) -> tuple[Path, dict[str, Any]]:
         """Return the file and the fields of one act."""
         at, act, fields = entry
         short = {name: value[:MAX_FIELD_LENGTH] if isinstance(value, str) else value for name, value in fields.items()}

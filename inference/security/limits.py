@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
-from feature_repo.packed.server import Server, open_server, persistent, raised
+from feature_repo.packed.server import Server, open_server, raise_errors, retry
 from inference.security.caller import Caller, Limits
 from inference.ticker import Ticker
 
@@ -97,7 +97,7 @@ class Limiter:
         self._server: Server = open_server(home, load_address(home), REDIS_TIMEOUT)
         self._accounts: dict[str, _Account] = {}
         self._lock = threading.Lock()
-        self._ticker = Ticker("limits", SYNC_SECONDS, self.tell)
+        self._ticker = Ticker("limits", SYNC_SECONDS, self.synchronize)
         self.shared = True
         """Whether Redis answered the last synchronization."""
 
@@ -108,7 +108,7 @@ class Limiter:
     def close(self) -> None:
         """Stop, and send pending counts to Redis."""
         self._ticker.close()
-        self.tell()
+        self.synchronize()
 
     def take(self, caller: Caller, count: int = 1) -> Verdict:
         """Decide whether ``count`` more requests of a caller are allowed; counts them if so."""
@@ -122,7 +122,7 @@ class Limiter:
             account.limits = caller.limits
             return account.take(now, count)
 
-    def tell(self) -> None:
+    def synchronize(self) -> None:
         """Send the allowed requests to Redis, and fetch the state of all processes."""
         now = self._clock()
         with self._lock:
@@ -145,7 +145,7 @@ class Limiter:
             for key, (account, sent) in zip(keys, pending.values(), strict=True)
         ]
         try:
-            answers = persistent(self._server, lambda: raised(self._server.send(commands, keys)), tries=1)
+            answers = retry(self._server, lambda: raise_errors(self._server.send(commands, keys)), tries=1)
         except OnlineUnavailable as error:
             if self.shared:
                 _log.warning("Redis is unavailable, each process enforces limits by itself: %s", error)

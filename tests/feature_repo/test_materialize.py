@@ -77,7 +77,7 @@ def test_a_moment_before_there_were_values(in_world: Home) -> None:
 def test_damaged_keys_that_lost_events_are_named(tmp_path: Path) -> None:
     home = Home(tmp_path)
     retractions.note(home, "user_listening", pl.DataFrame({"user_id": ["u"]}), 1)
-    files = retractions.noted(home, "user_listening")
+    files = retractions.list_files(home, "user_listening")
     assert retractions.keys(files)["user_id"].to_list() == ["u"]
     files[0].write_bytes(b"PAR1 half PAR1")
     with pytest.raises(StoreError, match=f"{files[0].name}.*next: rm .* && python -m feature_repo materialize --anew"):

@@ -70,7 +70,7 @@ def test_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
         shutil.rmtree(home.raw("plays") / f"date={END.date() - timedelta(days=1)}", ignore_errors=True)
         build(home)
-        assert retractions.noted(home, VIEW)
+        assert retractions.list_files(home, VIEW)
         bring_online(home)
         after, online = plays_of(home, user)
         assert after == online != before

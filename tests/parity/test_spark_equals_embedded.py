@@ -25,6 +25,7 @@ for name in ("always", "known"):
 """
 
 
+@pytest.mark.interop
 @pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="no PySpark: requirements-spark.lock")
 @pytest.mark.skipif(shutil.which("java") is None, reason="no Java for Spark on the path")
 def test_spark_equals_embedded(own_world: Home, world: Home, tmp_path: Path) -> None:

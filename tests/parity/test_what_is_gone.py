@@ -217,10 +217,10 @@ def test_the_stream_carries_what_is_gone(home: Home) -> None:
     put(home, "ann", "right band", 9, count=3, late=2.1)
     shutil.rmtree(home.raw("plays") / f"date={at(10).date()}")
     build(home, at(11.2))
-    assert retractions.noted(home, PAIR)
+    assert retractions.list_files(home, PAIR)
     with clock.stopped(at(11.2)):
         read(home, follows="wall")
-    assert not retractions.noted(home, PAIR)
+    assert not retractions.list_files(home, PAIR)
     check(home, STREAMED, at(11.2))
     assert ("ann", "wrong band") not in with_values(online(home, PAIR))
     assert ("bob",) not in with_values(online(home, "user_session"))

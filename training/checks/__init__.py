@@ -12,9 +12,9 @@ from feature_repo.bundle import MANIFEST, Bundle
 from feature_repo.home import Home
 from training.checks.answers import answers_as_trained, answers_one_by_one
 from training.checks.files import files_are_whole
+from training.checks.manifest import manifest_is_complete
 from training.checks.onnx_models import onnx_models_load
 from training.checks.service import service_is_applied
-from training.checks.telling import manifest_is_complete
 
 CHECKS: tuple[Callable[[Bundle, Home], None], ...] = (
     manifest_is_complete,

@@ -36,13 +36,13 @@ def lifecycle(
     from training.pipeline.table import table
 
     pipeline = MLPipeline(data_source=source, deployment_target=target, models=tuple(what or ("all",)))
-    with progress("lifecycle") as tell:
+    with progress("lifecycle") as report:
         result = pipeline.run(
             experiment,
             auto_deploy=deploy,
             monitoring_enabled=monitor,
             again=again,
-            progress=tell,
+            progress=report,
             say=lambda stage: say(
                 f"{stage.name:40}{'as before' if stage.cached else f'{stage.seconds:7.1f} s':>10}  {stage.summary}"
             ),
@@ -65,12 +65,12 @@ def retrain(
 
     Every decision is stored with its reasons in data/pipeline/, in retraining.jsonl.
     """
-    from training.models.find import named
+    from training.models.find import select
     from training.pipeline import triggers
 
     home, policy = Home.from_env(), triggers.Policy(days, growth, drifted, decay)
     with progress("retrain"):
-        statuses = triggers.retrain(home, named(what), policy, act=not look)
+        statuses = triggers.retrain(home, select(what), policy, act=not look)
     results = {decision["model"]: decision["came"] for decision in triggers.decisions(home)}
     if not statuses:
         say("no champion. Next: python -m training run NAME && python -m training promote NAME")

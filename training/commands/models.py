@@ -32,10 +32,10 @@ def run(
     A model with the same code, data and parameters as a registered version is not trained again.
     """
     from feature_repo.errors import InputError
-    from training.models.find import named
+    from training.models.find import select
     from training.pipeline.models import run_model
 
-    home, chosen = Home.from_env(), named(what)
+    home, chosen = Home.from_env(), select(what)
     if len(chosen) > 1:
         if setting:
             raise InputError(
@@ -43,8 +43,8 @@ def run(
             )
         _show_all(home, chosen, again, jobs)
         return
-    with progress(f"train {what}") as tell:
-        outcome = run_model(home, chosen[0], parameters=_settings(setting or []), again=again, progress=tell)
+    with progress(f"train {what}") as report:
+        outcome = run_model(home, chosen[0], parameters=_settings(setting or []), again=again, progress=report)
     for line in outcome.lines:
         say(line)
     if outcome.cached:
@@ -140,8 +140,8 @@ def _show_all(home: Home, chosen: list, again: bool, jobs: int) -> None:  # type
     from training.pipeline.models import run_models
     from training.pipeline.table import table
 
-    with progress("train") as tell:
-        outcomes = run_models(home, chosen, again=again, jobs=jobs, progress=tell)
+    with progress("train") as report:
+        outcomes = run_models(home, chosen, again=again, jobs=jobs, progress=report)
     console = Console(width=max(140, Console().width))
     console.print(table(outcomes))
     trained = [outcome for outcome in outcomes if outcome.version is not None]

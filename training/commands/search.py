@@ -31,7 +31,7 @@ def tune(
     """
     from training.tuning.search import search
 
-    with progress(f"tune {name}") as tell:
+    with progress(f"tune {name}") as report:
         result = search(
             Home.from_env(),
             name,
@@ -39,7 +39,7 @@ def tune(
             jobs=jobs,
             learners=tuple(learner or ()),
             without=tuple(filter(None, without.split(","))),
-            progress=tell,
+            progress=report,
         )
     for line in result.lines():
         say(line)
@@ -50,10 +50,10 @@ def explain(
     rows: Annotated[int, typer.Option(min=0, help="rows of the test to explain one by one")] = 3,
 ) -> None:
     """Explain the answers: contributions, partial dependence, worth and lookup cost of each feature view."""
-    from training.explain.explained import explain as run_it
+    from training.explain.explanation import explain as run_it
 
-    with progress(f"explain {name}") as tell:
-        explanation = run_it(Home.from_env(), name, rows=rows, progress=tell)
+    with progress(f"explain {name}") as report:
+        explanation = run_it(Home.from_env(), name, rows=rows, progress=report)
     for line in explanation.lines():
         say(line)
 

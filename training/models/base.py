@@ -195,14 +195,14 @@ class FamilyModel(Model):
         program: function ``program(home, progress=…)`` that trains, measures and registers; it takes ``parameters=…``
             too if the model has parameters.
         parameters: name → default of the parameters of a run.
-        asks: function ``asks(home, progress=…)`` that returns the search problem of these parameters.
+        make_problem: function ``make_problem(home, progress=…)`` that returns the search problem of these parameters.
         since: function ``since(home, version)`` that returns features and results from after a version's cutoff.
         forecast: function that writes the champion's forecasts from the end of the data on; view → number of rows.
     """
 
     program: Callable[..., Result]
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    asks: Callable[..., Problem] | None = None
+    make_problem: Callable[..., Problem] | None = None
     since: Callable[[Home, int], Fresh | None] | None = None
     forecast: Callable[[Home], dict[str, int]] | None = None
 
@@ -224,7 +224,7 @@ class FamilyModel(Model):
     @property
     def searchable(self) -> bool:
         """Whether the family declares a search problem."""
-        return self.asks is not None
+        return self.make_problem is not None
 
     def problem(self, home: Home, *, progress: Progress = silent) -> Problem:
         """Pull the training data once, and return it as the search problem.
@@ -232,4 +232,4 @@ class FamilyModel(Model):
         Raises:
             InputError: the model has no parameters to search, or there is too little data.
         """
-        return super().problem(home) if self.asks is None else self.asks(home, progress=progress)
+        return super().problem(home) if self.make_problem is None else self.make_problem(home, progress=progress)

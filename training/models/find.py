@@ -25,7 +25,7 @@ def models() -> dict[str, Model]:
     return dict(_models_in(("training.models", *from_environment, *installed)))
 
 
-def named(what: str) -> list[Model]:
+def select(what: str) -> list[Model]:
     """Return the model of a name, all models of a family, or all models.
 
     Raises:

@@ -19,7 +19,7 @@ from training import registry
 from training.deployment import Target, target
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import FamilyModel, Model
-from training.models.find import named
+from training.models.find import select
 from training.pipeline import triggers
 from training.pipeline.digests import Digests, code, key
 from training.pipeline.models import Outcome, in_order, run_model
@@ -97,7 +97,7 @@ class MLPipeline:
             StoreError: a stage failed; the results of earlier stages are kept.
         """
         home = self._home()
-        models_to_train = in_order(list({model.name: model for name in self.models for model in named(name)}.values()))
+        models_to_train = in_order(list({model.name: model for name in self.models for model in select(name)}.values()))
         deploy_target = target(self.deployment_target, home)
         stages = Stages(home, again=again, say=say)
         total = 5 + len(models_to_train)
@@ -179,7 +179,7 @@ class MLPipeline:
         digests = Digests(home)
         raw = {folder.name: digests.raw(folder.name) for folder in sorted((home.root / "raw").glob("*"))}
         digests.save()
-        feeding_models = {model.name for model in named("all") if model.feeds}
+        feeding_models = {model.name for model in select("all") if model.feeds}
         feeding_champions = {name: text for name, text in _champions(home).items() if name in feeding_models}
         sources = code(("feature_repo", "transforms"))
         # some rows depend on the date
@@ -213,7 +213,7 @@ class MLPipeline:
     @staticmethod
     def _deploy(home: Home, stages: Stages, deploy_target: Target | None) -> None:
         champions, digests = _champions(home), Digests(home)
-        all_models = named("all")
+        all_models = select("all")
         written_views = {view for model in all_models for view in model.writes}  # derived from the champions
         folders = sorted(path for path in (home.root / "features").glob("*") if path.name not in written_views)
         tables = {folder.name: digests.view(folder.name) for folder in folders}

@@ -187,12 +187,12 @@ def run_models(
     for position, model in enumerate(ordered):
         progress(position, len(ordered), model.name)
 
-        def tell(
+        def report(
             done: float, total: float, note: str = "", *, position: int = position, name: str = model.name
         ) -> None:
             progress(position + done / max(total, 1), len(ordered), f"{name}: {note}")
 
-        outcomes.append(_outcome(home, model, again, digests, tell))
+        outcomes.append(_outcome(home, model, again, digests, report))
         progress(position + 1, len(ordered), model.name)
     return outcomes
 

@@ -162,7 +162,7 @@ class Evidence:
         )
 
 
-def together(parts: Sequence[Evidence]) -> Evidence | None:
+def combine(parts: Sequence[Evidence]) -> Evidence | None:
     """Concatenates evidence of one metric; None for an empty list."""
     if not parts:
         return None

@@ -70,7 +70,7 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
     steps = len(WINDOWED) + len(TABLES_OF_FUNCTIONS) + 1
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home), damage_named(home):
-        feature_tables.known_from(home, now)  # stores the moment, even if no file is written
+        feature_tables.created_time(home, now)  # stores the moment, even if no file is written
         for step, (name, table) in enumerate(WINDOWED.items()):
             if not days[table.source.name].paths and not _has_rows(home, name):
                 continue

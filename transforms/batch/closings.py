@@ -27,7 +27,7 @@ def close(home: Home, view: "FeatureView", now: datetime, *, since: str | None) 
     Args:
         home: the data folder.
         view: view of the table.
-        now: the moment of the run, which gives the created time; see ``feature_tables.known_from``.
+        now: the moment of the run, which gives the created time; see ``feature_tables.created_time``.
         since: earliest date whose rows changed, ``WHOLE`` for a table that is one file; None if no row changed. Earlier
             closing rows keep their values.
 
@@ -71,7 +71,7 @@ def _close(
         check_sortedness=False,
     )
     closing = with_values.with_columns(created_timestamp=pl.col("event_timestamp")).select(before.columns)
-    after = corrected(before, closing, view.join_keys, now=feature_tables.known_from(home, now))
+    after = corrected(before, closing, view.join_keys, now=feature_tables.created_time(home, now))
     if after.height == before.height:
         return 0
     metadata = parquet.metadata(path)

@@ -79,7 +79,7 @@ def write(
     metadata = parquet.metadata(path)
     before = _rows_before(path, view) if metadata else None
     gone = None
-    now, end = feature_tables.known_from(home, origin.now), None if has_versions else origin.now
+    now, end = feature_tables.created_time(home, origin.now), None if has_versions else origin.now
     identity = [*view.join_keys, "event_timestamp"]
     if before is not None and before.equals(rows):  # the most frequent case: no event that they count arrived
         gone = before.select(identity).clear()

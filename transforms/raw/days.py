@@ -43,7 +43,7 @@ class RawDays:
             StoreError: a file is damaged or lacks a column of the table.
         """
         folder = home.raw(table)
-        facts = parquet.remembered(folder, partial(_count_and_digest, TABLES[table]), (int, str))
+        facts = parquet.file_facts(folder, partial(_count_and_digest, TABLES[table]), (int, str))
         by_day = {date.fromisoformat(day): row_count_and_digest for day, row_count_and_digest in facts.items()}
         return cls(
             {day: folder / f"date={day}" / parquet.PART for day in by_day},

@@ -190,7 +190,7 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
         left_out = LeftOut(table, folder)
         # rows that were stored before a column existed have it as null
         combined = additions if stored is None else pl.concat([stored, additions], how="diagonal")
-        redundant = left_out.read_of(combined, None if stored is None else _earliest(additions))
+        redundant = left_out.read_matching(combined, None if stored is None else _earliest(additions))
         merged, left_over = divide(table, pl.concat([combined, redundant], how="diagonal").select(list(table.columns)))
         left_out.add(left_over)
         stored_count = 0 if stored is None else stored.height

@@ -57,7 +57,7 @@ class LeftOut:
             return rows
         return rows.filter(pl.col("event_timestamp") >= since)
 
-    def read_of(self, rows: pl.DataFrame, since: datetime | None = None) -> pl.DataFrame:
+    def read_matching(self, rows: pl.DataFrame, since: datetime | None = None) -> pl.DataFrame:
         """Read the rows that were left out and have a key among ``rows``.
 
         Rows with other keys stay out, so that what was removed from the table, such as the data of a person who asked

@@ -140,7 +140,7 @@ def _fill(
     recent_days = days.between(recent, date.max)
     rows = days.load(recent_days, columns)
     table = TABLES[state.coder.source.name]
-    left_out = [LeftOut(table, days.paths[day].parent).read_of(rows) for day in recent_days]
+    left_out = [LeftOut(table, days.paths[day].parent).read_matching(rows) for day in recent_days]
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
     ahead = max(clock, microseconds(now + AHEAD))  # events slightly in the future wait in the state until they are due
     rows = rows.select(*times, *columns).filter(pl.col("event_timestamp") < ahead)

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from feature_repo.errors import StoreError
 from feature_repo.events import Names
-from feature_repo.packed.server import REDIS_ERRORS, Command, Server, begun, persistent, raised
+from feature_repo.packed.server import REDIS_ERRORS, Command, Server, begin, raise_errors, retry
 from transforms.stream.accept import Dead
 
 LEASE_SECONDS = 15
@@ -163,7 +163,7 @@ class Log:
         keys = (self.names.lease, self.names.reader)
         arguments = (self._owner, LEASE_SECONDS * 1000, number, self.clock, *words)
         command = ("EVAL", _COMMIT, len(keys), *keys, *arguments)
-        answers = begun(self._server, [command], [self.names.stream], lambda: [self.ask(*command)])
+        answers = begin(self._server, [command], [self.names.stream], lambda: [self.ask(*command)])
         return lambda: self._check_answer(number, answers()[0])
 
     def _check_answer(self, number: int, answer: bytes) -> None:
@@ -207,7 +207,7 @@ class Log:
         Raises:
             OnlineUnavailable: the server stays away.
         """
-        return persistent(self._server, partial(self._send, command), tries=2, patience=self._patience)
+        return retry(self._server, partial(self._send, command), tries=2, patience=self._patience)
 
     def begin_once(self, *command: Any) -> Callable[[], Any]:
         """Sends one command that must not be retried.
@@ -218,11 +218,11 @@ class Log:
         try:
             finish = self._server.begin([command], [self.names.stream])
         except REDIS_ERRORS as error:
-            finish = partial(raised, [error])
-        return lambda: persistent(self._server, lambda: raised(finish())[0], tries=1)
+            finish = partial(raise_errors, [error])
+        return lambda: retry(self._server, lambda: raise_errors(finish())[0], tries=1)
 
     def _send(self, command: Command) -> Any:
-        return raised(self._server.send([command], [self.names.stream]))[0]
+        return raise_errors(self._server.send([command], [self.names.stream]))[0]
 
     def _release(self, owner: str) -> None:
         self.ask("EVAL", _RELEASE, 1, self.names.lease, owner)

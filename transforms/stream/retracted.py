@@ -37,7 +37,7 @@ def correct_online(home: Home, server: Server, live: LiveTable) -> int:
         OnlineUnavailable: the online store does not answer.
     """
     table = live.table
-    files = retractions.noted(home, table.name)
+    files = retractions.list_files(home, table.name)
     if not files:
         return 0
     keys = retractions.keys(files)

@@ -271,11 +271,16 @@ for _unit in ("s", "ms", "us", "ns"):
         CASES[f"spine_in_{_unit}_{_zone}"] = _asked_in_unit
 
 
+def _marks(engine: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.interop] if engine == "spark" else []
+
+
 def _params() -> Iterator[Any]:
     for engine in ("ours", "duckdb", "file", "spark"):
         for name in CASES:
             fault = FAULTS.get((engine, name))
             marks = [pytest.mark.xfail(reason=fault, strict=True)] if fault else []
+            marks += _marks(engine)
             yield pytest.param(engine, name, marks=marks, id=f"{engine}-{name}")
 
 
@@ -371,7 +376,13 @@ def _questions(draw: st.DrawFn, engine: str) -> Question:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("engine", "examples"), [("ours", 150), ("duckdb", 40), ("spark", 5)])
+@pytest.mark.parametrize(
+    ("engine", "examples"),
+    [
+        pytest.param(engine, count, marks=_marks(engine))
+        for engine, count in (("ours", 150), ("duckdb", 40), ("spark", 5))
+    ],
+)
 def test_whatever_it_is(engines: Callable[[str], Engine], engine: str, examples: int) -> None:
     """Feast's engines are asked only what their declared faults leave; its file store leaves too little."""
     opened = engines(engine)

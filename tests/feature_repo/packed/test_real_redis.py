@@ -79,6 +79,7 @@ def everything(home: Home, profile: str, environment: dict[str, str]) -> None:
     assert not (home.root / "redis" / "redis.sock").exists()  # nothing went to the embedded server
 
 
+@pytest.mark.interop
 def test_password_and_tls_through_the_profile(built: Home, tmp_path: Path) -> None:
     with (
         one_redis(tmp_path / "data", requirepass="secret") as server,
@@ -103,6 +104,7 @@ def test_wrong_passwords_and_authorities_are_told(home: Home, tmp_path: Path) ->
             get(open_server(home, Address.parse(f"{HOST}:{port},ssl=true,password=secret"), 5.0), [b"x"])
 
 
+@pytest.mark.interop
 def test_a_redis_of_your_own_through_the_profile(built: Home, tmp_path: Path) -> None:
     with one_redis(tmp_path / "data", requirepass="secret") as server:
         everything(built, "redis", {"REFRAIN_REDIS": f"{server.address},db=3", "REFRAIN_REDIS_PASSWORD": "secret"})
@@ -110,6 +112,7 @@ def test_a_redis_of_your_own_through_the_profile(built: Home, tmp_path: Path) ->
         assert server.client(db=0).dbsize() == 0
 
 
+@pytest.mark.interop
 def test_the_next_master_is_found_behind_sentinel(built: Home, home: Home, tmp_path: Path) -> None:
     with redis_behind_sentinel(tmp_path / "redis") as (master, replica, sentinel):
         everything(built, "sentinel", {"REFRAIN_REDIS": sentinel.address})
@@ -135,6 +138,7 @@ def clustered(servers: list[RedisServer]) -> Address:
     return Address.parse(",".join(server.address for server in servers), redis_type="redis_cluster")
 
 
+@pytest.mark.interop
 def test_a_cluster_through_the_profile(built: Home, cluster: list[RedisServer]) -> None:
     everything(built, "cluster", {"REFRAIN_REDIS": cluster[0].address})
     sizes = [server.client().dbsize() for server in cluster]

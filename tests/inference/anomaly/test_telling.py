@@ -36,11 +36,11 @@ class Clock:
 def test_an_incident_is_told_once_and_again_after_an_hour(tmp_path: Path) -> None:
     clock, path = Clock(), tmp_path / "alerts" / "all.jsonl"
     alerts = Alerts([FileSink(path)], clock=clock)
-    assert alerts.tell("system", [incident(1)]) == 1
-    assert alerts.tell("system", [incident(1), incident(2)]) == 1
-    assert alerts.tell("security", [incident(1)]) == 1
+    assert alerts.add("system", [incident(1)]) == 1
+    assert alerts.add("system", [incident(1), incident(2)]) == 1
+    assert alerts.add("security", [incident(1)]) == 1
     clock.now = 3_601
-    assert alerts.tell("system", [incident(1)]) == 1
+    assert alerts.add("system", [incident(1)]) == 1
     told = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(one["detector"], one["id"], one["state"]) for one in told] == [
         ("system", "h@1", "new"),
@@ -52,7 +52,7 @@ def test_an_incident_is_told_once_and_again_after_an_hour(tmp_path: Path) -> Non
 
 def test_what_a_name_holds_stays_on_its_line(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
-    Alerts([FileSink(path)]).tell("system", [incident(causes={'x\n{"forged": 1}': 1.0})])
+    Alerts([FileSink(path)]).add("system", [incident(causes={'x\n{"forged": 1}': 1.0})])
     assert len(path.read_text().splitlines()) == 1
 
 
@@ -76,10 +76,10 @@ def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
     thread.start()
     try:
         alerts = Alerts([WebhookSink(f"http://127.0.0.1:{server.server_port}/hook")])
-        alerts.tell("system", [incident(1)])
+        alerts.add("system", [incident(1)])
         assert (received, alerts.waiting) == ([], 1)
         healthy.set()
-        alerts.tell("system", [incident(2)])
+        alerts.add("system", [incident(2)])
         assert [one["id"] for one in received] == ["h@1", "h@2"]
         assert alerts.waiting == 0
     finally:
@@ -90,7 +90,7 @@ def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
 
 def test_waiting_notices_are_bounded() -> None:
     alerts = Alerts([WebhookSink("http://127.0.0.1:9/nobody", timeout=0.2)])
-    alerts.tell("system", [incident(number) for number in range(MAX_PENDING + 5)])
+    alerts.add("system", [incident(number) for number in range(MAX_PENDING + 5)])
     assert (alerts.waiting, alerts.dropped) == (MAX_PENDING, 5)
 
 

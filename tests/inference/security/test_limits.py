@@ -72,26 +72,26 @@ def test_processes_share_one_bucket_and_one_quota(home: Home, clock: list[float]
     for _ in range(60):
         let_in += _allowed(one, caller, 5)
         let_in += _allowed(other, caller, 5)
-        one.tell()
-        other.tell()
+        one.synchronize()
+        other.synchronize()
     assert 100 <= let_in <= 110
     day = Caller("quota", "x", "default", frozenset(), Limits(10_000, 10_000, 100))
     let_in = 0
     for _ in range(60):
         let_in += _allowed(one, day, 5)
         let_in += _allowed(other, day, 5)
-        one.tell()
-        other.tell()
+        one.synchronize()
+        other.synchronize()
     assert 100 <= let_in <= 110
 
 
 def test_a_new_process_knows_what_was_used(home: Home, clock: list[float]) -> None:
     first, caller = _limiter(home, clock), _caller(0.001, 50)
     assert _allowed(first, caller, 50) == 50
-    first.tell()
+    first.synchronize()
     second = _limiter(home, clock)
     second.take(caller)
-    second.tell()
+    second.synchronize()
     assert _allowed(second, caller, 50) == 0
 
 
@@ -102,15 +102,15 @@ def test_without_redis_each_process_keeps_the_limits_alone(
     monkeypatch.setenv("REFRAIN_REDIS", server.address)
     limiter, caller = _limiter(home, clock), _caller()
     assert _allowed(limiter, caller, 20) == 5
-    limiter.tell()
-    limiter.tell()
+    limiter.synchronize()
+    limiter.synchronize()
     assert not limiter.shared
     assert caplog.text.count("each process enforces limits by itself") == 1
     clock[0] += 0.2
     assert _allowed(limiter, caller, 20) == 2
     server.start()
     try:
-        limiter.tell()
+        limiter.synchronize()
         assert limiter.shared
         assert _allowed(limiter, caller, 20) == 0
     finally:
@@ -121,13 +121,13 @@ def test_a_clock_that_jumps_back_neither_opens_nor_locks(home: Home, clock: list
     """Buckets go by a clock that never goes back, and the one in Redis takes a time before its last for that time."""
     limiter, caller = _limiter(home, clock), _caller(1.0, 5)
     assert _allowed(limiter, caller, 5) == 5
-    limiter.tell()
+    limiter.synchronize()
     key = b"refrain_default:limits:{abc}"
     server = open_server(home, Address.from_env(), 1.0)
     ahead = float(server.send([("HGET", key, "at")], [key])[0]) + 3_600
     server.send([("HSET", key, "at", ahead)], [key])  # as if Redis's clock had been set back by an hour
     limiter.take(caller)
-    limiter.tell()
+    limiter.synchronize()
     assert _allowed(limiter, caller, 5) == 0
     clock[0] += 2
     assert _allowed(limiter, caller, 5) == 2
@@ -137,7 +137,7 @@ def test_who_asks_no_more_is_forgotten(home: Home, clock: list[float]) -> None:
     limiter = _limiter(home, clock)
     for number in range(100):
         limiter.take(Caller(f"c{number}", "x", "default", frozenset(), Limits()))
-    limiter.tell()
+    limiter.synchronize()
     clock[0] += 601
-    limiter.tell()
+    limiter.synchronize()
     assert not limiter._accounts

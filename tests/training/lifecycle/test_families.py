@@ -19,7 +19,7 @@ from feature_repo.stores import redis_server
 from tests.worlds import apply, made_once
 from training import registry
 from training.background import Background
-from training.explain.explained import explain
+from training.explain.explanation import explain
 from training.models.base import Model
 from training.models.find import models
 from training.models.problem import Problem
@@ -43,7 +43,7 @@ def long_world(request: pytest.FixtureRequest) -> Home:
     from transforms.raw.simulate.run import simulate
     from transforms.raw.simulate.world import Size
 
-    def make(home: Home) -> None:
+    def make(home: Home, patch: pytest.MonkeyPatch) -> None:
         simulate(home, Size(users=110, tracks=150, days=70, plays=24_000), seed=6)
         build(home)
         apply(home)

@@ -14,9 +14,9 @@ from feature_repo.errors import BundleError, InputError, RefrainError, StoreErro
 from feature_repo.home import Home
 from training import registry
 from training.compare import compare
-from training.explain.explained import explain
+from training.explain.explanation import explain
 from training.models.base import Model
-from training.models.find import PACKAGES, models, named
+from training.models.find import PACKAGES, models, select
 from training.models.served import ServedTabular
 from training.models.tabular import TabularModel
 from training.pipeline import triggers
@@ -109,8 +109,8 @@ def test_names_are_unique_and_packages_exist(own_model: Model, tmp_path: Path, m
         models()
     monkeypatch.delenv(PACKAGES)
     with pytest.raises(InputError, match="a model, one of"):
-        named("fortune_telling")
-    assert {model.family for model in named("all")} >= {"recommendation", "text", "audio", "anomaly", "forecasting"}
+        select("fortune_telling")
+    assert {model.family for model in select("all")} >= {"recommendation", "text", "audio", "anomaly", "forecasting"}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_key_follows_what_the_model_is_made_of(own_model: Model, own_world: 
 
 
 def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: Model, own_world: Home) -> None:
-    outcomes = run_models(own_world, [*named("audio"), own_model])
+    outcomes = run_models(own_world, [*select("audio"), own_model])
     told = {one.model.name: one for one in outcomes}
     assert told["own_model"].version == 1
     error = told["audio_classifier"].error
@@ -159,7 +159,7 @@ def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: 
 
 
 def test_models_in_processes_of_their_own_are_the_same(own_model: Model, own_world: Home) -> None:
-    without_data = [*named("audio"), *named("system_anomaly_detector")]
+    without_data = [*select("audio"), *select("system_anomaly_detector")]
     outcomes = run_models(own_world, [*without_data, own_model], jobs=2)
     assert [one.model for one in outcomes] == [*without_data, own_model]
     for outcome in outcomes[:-1]:

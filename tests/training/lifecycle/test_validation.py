@@ -12,7 +12,7 @@ from training.models.base import Gates
 from training.validation import training_data
 from training.validation.bootstrap import interval
 from training.validation.cross_validation import forward, grouped, last
-from training.validation.evidence import MODEL_KEY, Evidence, together
+from training.validation.evidence import MODEL_KEY, Evidence, combine
 from training.validation.gates import Check, Decision, decide
 
 TIMES = st.lists(st.integers(0, 1_000), min_size=5, max_size=80).map(lambda told: np.array(told, np.int64))
@@ -76,7 +76,7 @@ def test_evidence_is_the_same_after_it_was_kept() -> None:
     assert again.figure() == kept.figure()
     assert again.by_segment("plan").keys() == {"free"}
     assert again.gain("constant") == kept.gain("constant")
-    joined = together([kept, again])
+    joined = combine([kept, again])
     assert joined is not None
     assert joined.figure().units == 100
 

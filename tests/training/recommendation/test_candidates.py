@@ -90,7 +90,7 @@ def test_a_session_is_asked_in_its_middle(plays: Interactions, known: Knowledge)
         assert set(query.relevant) == set(plays.track[ahead]) - set(newest)
         assert query.device == plays.device[after[0]]
         recent = before[plays.time[before] >= query.moment - DAY]
-        expected = known.follows.ask(plays.track[recent][::-1][:20], 0.85 ** np.arange(min(len(recent), 20)))
+        expected = known.follows.scores(plays.track[recent][::-1][:20], 0.85 ** np.arange(min(len(recent), 20)))
         scores = dict(zip(expected[0].tolist(), expected[1].tolist(), strict=True))
         told = [scores.get(place, 0.0) for place in query.pool.places.tolist()]
         np.testing.assert_allclose(query.pool.follows, told)

@@ -143,7 +143,7 @@ def test_clocks_that_go_to_and_fro(home: Home, tmp_path_factory: pytest.TempPath
 
 def test_a_clock_that_was_ahead_of_the_machines_is_forgotten(home: Home) -> None:
     with feature_tables.writing(home):
-        feature_tables.known_from(home, datetime.now(UTC) + timedelta(days=400))
-        assert feature_tables.known_from(home, at(2)) == at(2)
-        assert feature_tables.known_from(home, at(1)) == at(2)
-        assert feature_tables.known_from(home, at(3)) == at(3)
+        feature_tables.created_time(home, datetime.now(UTC) + timedelta(days=400))
+        assert feature_tables.created_time(home, at(2)) == at(2)
+        assert feature_tables.created_time(home, at(1)) == at(2)
+        assert feature_tables.created_time(home, at(3)) == at(3)

@@ -13,6 +13,7 @@ from tests.transforms.stream.test_reader import check, read, send, shuffled
 from tests.windowed import plays_of_a_small_world
 
 
+@pytest.mark.interop
 def test_on_a_cluster(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world: list[dict[str, Any]] = plays_of_a_small_world(Home(tmp_path / "world"))[:600]
     with redis_cluster(tmp_path / "cluster") as nodes:

@@ -23,12 +23,12 @@ from training.models.forecasting import report
 from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend
 from training.models.forecasting.conformal import ConformalQuantiles
+from training.models.forecasting.forecast_rows import write
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
 from training.models.forecasting.naive import LastValue, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.statistical import MSTL
-from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 
 NAME, SERVICE, VIEW = "capacity_forecaster", "platform_load_v1", "platform_load_forecast"

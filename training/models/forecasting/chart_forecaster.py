@@ -25,11 +25,11 @@ from training.evaluate import forecast_metrics, probability_metrics
 from training.models.base import FamilyModel
 from training.models.forecasting import report
 from training.models.forecasting.chart_runs import INPUTS, SERVICE, ChartRuns, charting
+from training.models.forecasting.forecast_rows import QUANTILES, write
 from training.models.forecasting.place_distribution import PlaceDistribution
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
-from training.models.forecasting.written import QUANTILES, write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
-from training.validation.evidence import MODEL_KEY, Evidence, together
+from training.validation.evidence import MODEL_KEY, Evidence, combine
 from transforms.batch.features.chart_grid import DAY, ChartGrid
 from transforms.batch.features.track_chart import AHEAD
 
@@ -98,7 +98,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         parameters={**asdict(settings), "charts": ", ".join(charts)},
         about=_ABOUT,
         extra=extra,
-        evidence=together(evidence),
+        evidence=combine(evidence),
     )
     page = report.write(home, NAME, version, metrics, {"settings": asdict(settings)}, plots)
     clock.lap("registration")

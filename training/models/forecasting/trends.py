@@ -35,6 +35,7 @@ from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend
 from training.models.forecasting.cold_start import AGES, ReleaseCurve
 from training.models.forecasting.conformal import ConformalQuantiles
+from training.models.forecasting.forecast_rows import write
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
 from training.models.forecasting.hierarchy import Hierarchy
 from training.models.forecasting.naive import RecentMean, SeasonalMean, SeasonalNaive
@@ -42,7 +43,6 @@ from training.models.forecasting.panel import Panel
 from training.models.forecasting.reconcile import Reconciler
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.statistical import INTERMITTENT, THETA
-from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 from training.validation.evidence import Evidence
 

@@ -19,8 +19,8 @@ from training.bundle import BACKGROUND, BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
 from training.golden import golden
 from training.models.lightgbm_onnx import to_onnx
+from training.models.recommendation.evaluate import Evaluation
 from training.models.recommendation.knowledge import Knowledge
-from training.models.recommendation.measured import Evaluation
 from training.models.recommendation.ranker import HYBRID, REAL_TIME
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours

@@ -161,8 +161,8 @@ def candidate_pool(
     return pool(
         tracks_by_source,
         history,
-        similar=knowledge.similar.ask(seeds, fading(len(seeds), HISTORY_FADES)),
-        follows=None if session is None else knowledge.follows.ask(session, fading(len(session), SESSION_FADES)),
+        similar=knowledge.similar.scores(seeds, fading(len(seeds), HISTORY_FADES)),
+        follows=None if session is None else knowledge.follows.scores(session, fading(len(session), SESSION_FADES)),
     )
 
 

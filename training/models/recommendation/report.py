@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.evaluate import RankingMetrics
-from training.models.recommendation.measured import Evaluation
+from training.models.recommendation.evaluate import Evaluation
 
 if TYPE_CHECKING:
     from training.models.recommendation.bundle import TrainedModels

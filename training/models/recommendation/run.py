@@ -29,7 +29,7 @@ from training.evaluate import RankingMetrics, rank_all, ranking_metrics
 from training.golden import ROWS
 from training.models.base import FamilyModel
 from training.models.ensemble import Members, WeightedEnsemble
-from training.models.recommendation import measured, report
+from training.models.recommendation import evaluate, report
 from training.models.recommendation.blend import NdcgLoss
 from training.models.recommendation.bundle import NAME, TrainedModels, bundle_writer, iso
 from training.models.recommendation.candidates import (
@@ -40,9 +40,9 @@ from training.models.recommendation.candidates import (
     sample_users,
     spine,
 )
+from training.models.recommendation.evaluate import PICKS
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import POPULAR_DAYS, Knowledge, describe, learn
-from training.models.recommendation.measured import PICKS
 from training.models.recommendation.moment import Moment
 from training.models.recommendation.problem import PARAMETERS, MomentQueries, RankerProblem
 from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranked, Ranker
@@ -92,7 +92,7 @@ class Result:
 
     version: int
     metrics: dict[str, RankingMetrics]
-    evaluation: measured.Evaluation
+    evaluation: evaluate.Evaluation
     split: TimeSplit
     training_rows: int
     training_set: Path
@@ -255,7 +255,7 @@ def choose_vectors(home: Home, interactions: Interactions, split: TimeSplit, set
     def validation_ndcg(ials: IALS) -> float:
         vectors = ials.fit(interactions, split.validation, attributes)
         rows = zip(users.tolist(), vectors.scores(users), strict=True)
-        ranked = {user: rank_all(scores, history[user], measured.DEPTH) for user, scores in rows}
+        ranked = {user: rank_all(scores, history[user], evaluate.DEPTH) for user, scores in rows}
         relevant = {user: new_tracks[user] for user in users.tolist()}
         return ranking_metrics(ranked, relevant, interactions.shape[1]).ndcg_at_10
 
@@ -294,7 +294,7 @@ def _collect_moments(
                 sample_negatives(part, settings.negatives, rng) for part in (queries, session_queries)
             )
         moments.append(Moment(knowledge, queries, session_queries))
-        clock.tell(number + 1, len(periods) + 1, "knowledge")
+        clock.report(number + 1, len(periods) + 1, "knowledge")
     for name, moment in zip(("validation", "test"), moments[-2:], strict=True):
         if not any(len(query.relevant) for query in moment.queries):
             raise InputError(
@@ -358,8 +358,8 @@ def _collaborative_weights(moment: Moment) -> dict[str, float]:
     """Learns the weights of taste and of co-played tracks on validation."""
     questions = []
     for query in moment.queries:
-        candidates = measured.collaborative_pool(query)
-        scores = measured.collaborative_scores(moment.knowledge, query.user, candidates)
+        candidates = evaluate.collaborative_pool(query)
+        scores = evaluate.collaborative_scores(moment.knowledge, query.user, candidates)
         questions.append((scores, np.isin(candidates.places, query.relevant), len(query.relevant)))
     return _learn_weights(questions, {"taste": 1.0, "similar": 0.0})
 
@@ -375,7 +375,7 @@ def _cold_weights(
         if len(query.seen) < PICKS:
             continue
         picks = rng.choice(query.seen, PICKS, replace=False)
-        candidates, candidate_scores = measured.cold_pool(
+        candidates, candidate_scores = evaluate.cold_pool(
             moment.knowledge, popularity.shares(user_segments.get(query.user, ())), picks
         )
         relevant = np.union1d(query.relevant, np.setdiff1d(query.seen[: 2 * PICKS], picks))
@@ -415,9 +415,9 @@ def _evaluate(
     weights: Mapping[str, Mapping[str, float]],
     user_segments: Mapping[int, tuple[str, ...]],
     end: int,
-) -> measured.Evaluation:
+) -> evaluate.Evaluation:
     knowledge = test.knowledge
-    metrics, by_segment, listener_evidence = measured.evaluate_at_cutoff(
+    metrics, by_segment, listener_evidence = evaluate.evaluate_at_cutoff(
         interactions, knowledge, test.queries, hybrid.scores, weights["collaborative"]
     )
     questions = {"at the cutoff": metrics}
@@ -425,19 +425,19 @@ def _evaluate(
         bounds = np.cumsum([len(query.pool) for query in test.session_queries])[:-1]
         hybrid_scores = np.split(np.asarray(hybrid.booster.predict(HYBRID.matrix(real_time.test))), bounds)
         scores = {"real_time": real_time.scores, "hybrid": hybrid_scores}
-        questions["next in the session"] = measured.evaluate_in_session(
+        questions["next in the session"] = evaluate.evaluate_in_session(
             interactions, knowledge, test.session_queries, scores
         )
     popularity = _segment_popularity(interactions, knowledge.cutoff, user_segments)
-    questions |= measured.evaluate_new_listeners(
+    questions |= evaluate.evaluate_new_listeners(
         interactions, knowledge, popularity, user_segments, end, weights["cold_start"]
     )
-    new_track_metrics = measured.evaluate_new_tracks(interactions, knowledge, end)
+    new_track_metrics = evaluate.evaluate_new_tracks(interactions, knowledge, end)
     all_questions = questions | ({"new tracks, among themselves": new_track_metrics} if new_track_metrics else {})
-    return measured.Evaluation(all_questions, by_segment, listener_evidence)
+    return evaluate.Evaluation(all_questions, by_segment, listener_evidence)
 
 
-def _flat_metrics(evaluation: measured.Evaluation) -> dict[str, float]:
+def _flat_metrics(evaluation: evaluate.Evaluation) -> dict[str, float]:
     """Flattens the metrics for MLflow; values that are not finite are left out."""
     figures = {
         f"test_{metric}_{model}": value for model, metric, value in _figures(evaluation.by_question["at the cutoff"])
@@ -497,5 +497,5 @@ MODEL = FamilyModel(
     ),
     program=run,
     parameters={name: getattr(Ranker(), name) for name in PARAMETERS},
-    asks=problem,
+    make_problem=problem,
 )

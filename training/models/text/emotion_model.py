@@ -158,5 +158,5 @@ MODEL = FamilyModel(
     feeds=("track_text", "artist_text"),
     program=run,
     parameters=parameters_of(RECIPE),
-    asks=problem,
+    make_problem=problem,
 )

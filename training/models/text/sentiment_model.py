@@ -151,5 +151,5 @@ MODEL = FamilyModel(
     feeds=("track_text", "artist_text"),
     program=run,
     parameters=parameters_of(DEFAULT),
-    asks=problem,
+    make_problem=problem,
 )

@@ -137,10 +137,10 @@ class _Run:
         ]
         days_done = 0
         needs = [(day, {*self.inputs[day].tiles, *self.inputs[day].events}) for day in stale]
-        with parquet.behind() as behind:
+        with parquet.write_behind() as submit:
             for chunk in chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else calendar.CHUNK_EVENTS):
                 parts = by_day(self._rows(chunk), pl.col("event_timestamp").dt.timestamp("us"))
-                behind(partial(self._write, {day: fingerprints[day] for day in chunk}, parts))
+                submit(partial(self._write, {day: fingerprints[day] for day in chunk}, parts))
                 days_done += len(chunk)
                 progress(len(stale) / 2 + days_done / 2, max(len(stale), 1), self.table.name)
         for orphan in orphans:

@@ -28,7 +28,7 @@ _KINDS = (str | NoneType, int)
 
 def known_files(folder: Path, name: str) -> dict[str, KnownFile]:
     """Date → the file of a given name in each ``date=…`` folder of a table, oldest first; opens only new files."""
-    return {day: KnownFile(*entry) for day, entry in parquet.remembered(folder, _read_footer, _KINDS, name).items()}
+    return {day: KnownFile(*entry) for day, entry in parquet.file_facts(folder, _read_footer, _KINDS, name).items()}
 
 
 def _read_footer(path: Path) -> tuple[str | None, int]:

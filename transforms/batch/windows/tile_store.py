@@ -130,11 +130,11 @@ class TileStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._code_file.write_text(self.code)
         days_done = 0
-        with parquet.behind() as behind:
+        with parquet.write_behind() as submit:
             for chunk in chunks([(day, {day}) for day in stale], self.days):
                 tile_set = tiles.tiles(self.table, _encode_texts(self.events(chunk)), self.width)
                 parts = {name: self._by_day(frame) for name, frame in tile_set.items()}
-                behind(partial(self._write, chunk, parts, now))
+                submit(partial(self._write, chunk, parts, now))
                 days_done += len(chunk)
                 progress(days_done / 2, max(len(stale), 1), self.table.name)
 

@@ -24,7 +24,7 @@ class Neighbours:
     places: np.ndarray
     weights: np.ndarray
 
-    def ask(self, history: np.ndarray, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def scores(self, history: np.ndarray, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Neighbours of the given tracks, ordered by number, and the weighted sums of their weights.
 
         Args:

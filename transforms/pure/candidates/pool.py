@@ -52,8 +52,8 @@ def pool(
     Args:
         ranked: source → track numbers, best first; ``similar`` and ``follows`` are ranked by the scores below.
         excluded: numbers of excluded tracks: heard or blocked.
-        similar: track numbers in ascending order and their scores, from ``Neighbours.ask`` for the history.
-        follows: track numbers in ascending order and their scores, from ``Neighbours.ask`` for the last plays.
+        similar: track numbers in ascending order and their scores, from ``Neighbours.scores`` for the history.
+        follows: track numbers in ascending order and their scores, from ``Neighbours.scores`` for the last plays.
         at_least: number of tracks that every source may contribute, even above its limit.
         share: factor of the limits.
     """

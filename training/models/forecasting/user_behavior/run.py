@@ -27,11 +27,11 @@ from training.datasets.columns import to_numpy
 from training.evaluate import forecast_metrics, probability_metrics
 from training.models.base import FamilyModel, Fresh
 from training.models.forecasting import report
+from training.models.forecasting.forecast_rows import write
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.user_behavior.model import Chance, Model
 from training.models.forecasting.user_behavior.problem import PARAMETERS, BehaviorProblem
 from training.models.forecasting.user_behavior.rows import INPUTS, WINDOW, Listeners, Origins, Settings
-from training.models.forecasting.written import write
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 from training.validation.evidence import MODEL_KEY, Evidence
 
@@ -277,7 +277,7 @@ MODEL = FamilyModel(
     writes=(VIEW,),
     program=run,
     parameters={name: getattr(Settings(), name) for name in PARAMETERS},
-    asks=problem,
+    make_problem=problem,
     since=since,
     forecast=forecast,
 )

@@ -150,7 +150,7 @@ def cold_pool(knowledge: Knowledge, shares: np.ndarray, picks: np.ndarray) -> tu
     tracks_by_source = {"popular": top_tracks(shares, shares > 0, 300)}
     if profile is not None:
         tracks_by_source["content"] = top_tracks(content, knowledge.recommendable & (content != 0), 200)
-    candidates = pool(tracks_by_source, picks, similar=knowledge.similar.ask(picks, amounts))
+    candidates = pool(tracks_by_source, picks, similar=knowledge.similar.scores(picks, amounts))
     return candidates, dict(evidence(candidates.similar, content[candidates.places], shares[candidates.places]))
 
 
