@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -105,9 +106,10 @@ class Service:
 def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
     """Resolves every feature service of the registry and writes the manifest atomically."""
     services = {}
+    tables = tables_of(store)
     for item in store.list_feature_services():
         with suppress(LeftToFeast):
-            services[item.name] = resolve_service(store, item.name)
+            services[item.name] = resolve_service(store, item.name, tables)
     document = {
         "version": VERSION,
         "project": home.project,
@@ -121,8 +123,18 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
     return services
 
 
-def resolve_service(store: "FeatureStore", name: str) -> Service:
+def tables_of(store: "FeatureStore") -> dict[str, "FeatureView"]:
+    """Reads the feature views of the registry, by name. Feast parses all of them anew at each call."""
+    return {view.name: view for view in store.list_feature_views()}
+
+
+def resolve_service(store: "FeatureStore", name: str, tables: Mapping[str, "FeatureView"] | None = None) -> Service:
     """Resolves one feature service of the registry, down to columns.
+
+    Args:
+        store: the feature store.
+        name: name of the service.
+        tables: feature views from ``tables_of``, if they were read for other services before.
 
     Raises:
         StoreError: the registry has no service of that name.
@@ -149,7 +161,7 @@ def resolve_service(store: "FeatureStore", name: str) -> Service:
             found=f"{renamed}, with another name or other join keys",
             next_command="ask Feast: store.get_online_features and get_historical_features; or one service for each",
         )
-    tables = {view.name: view for view in store.list_feature_views()}
+    tables = tables_of(store) if tables is None else tables
     unknown = [
         projection.name
         for projection in service.feature_view_projections

@@ -1,6 +1,7 @@
 """Opens Feast on a data folder."""
 
 import fcntl
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -100,6 +101,12 @@ def silence_feast() -> None:
     """Suppresses unavoidable warnings of Feast 0.67. Call it after importing Feast."""
     warnings.filterwarnings("ignore", message="fetch_(arrow_table|record_batch)", category=DeprecationWarning)
     warnings.filterwarnings("ignore", message="On demand feature view is an experimental", category=RuntimeWarning)
+    logging.getLogger("feast.infra.offline_stores.file_source").addFilter(_is_not_about_missing_files)
+
+
+def _is_not_about_missing_files(record: logging.LogRecord) -> bool:
+    """Whether a log record is not a warning of ``feast apply`` about a table that is not built yet."""
+    return "Could not validate FileSource path" not in str(record.msg)
 
 
 def refuse_other_home() -> None:

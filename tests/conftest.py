@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+if os.environ.get("PYTEST_XDIST_WORKER"):  # as many processes as cores: one thread each. With -n 0 all threads work.
+    os.environ.update(POLARS_MAX_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
 from feature_repo import clock
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server

@@ -5,7 +5,6 @@ import hashlib
 import inspect
 import os
 import shutil
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import pytest
 from feature_repo import clock
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
+from tests.processes import run_python
 
 MAKERS = ("feature_repo", "transforms", "training", "requirements.lock")
 """What the content of a world depends on. Training does not import ``inference``."""
@@ -83,8 +83,7 @@ def digest(maker: Path) -> str:
 def apply(folder: Home) -> None:
     """In a process of its own: definitions read the data folder's place when they are imported."""
     environment = {**os.environ, "REFRAIN_HOME": str(folder.root)}
-    call = [sys.executable, "-m", "feature_repo", "apply"]
-    subprocess.run(call, env=environment, check=True, capture_output=True)
+    run_python("-m", "feature_repo", "apply", environment=environment, check=True)
 
 
 def make_world(folder: Home, patch: pytest.MonkeyPatch) -> None:

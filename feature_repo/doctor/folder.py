@@ -11,7 +11,7 @@ from feature_repo.days import files_in, strangers_in
 from feature_repo.doctor.finding import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import LeftToFeast, load_service, resolve_service
+from feature_repo.manifest import LeftToFeast, load_service, resolve_service, tables_of
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -78,9 +78,10 @@ def _column_types(view: "FeatureView") -> dict[str, str]:
 
 def _manifest_findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     """Checks that the manifest matches the registry."""
+    tables = tables_of(store)
     for service in store.list_feature_services():
         try:
-            resolve_service(store, service.name)
+            resolved = resolve_service(store, service.name, tables)
         except LeftToFeast:
             continue
         try:
@@ -88,7 +89,7 @@ def _manifest_findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
         except StoreError as error:
             yield Finding("manifest", error.found, error.next_command)
             return
-        if compiled != resolve_service(store, service.name).fingerprint:
+        if compiled != resolved.fingerprint:
             yield Finding("manifest", f"its {service.name} differs from the registry", APPLY)
             return
 

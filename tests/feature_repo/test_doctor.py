@@ -1,7 +1,5 @@
 """The doctor finds what does not agree, names what mends it, and finds a mended folder clean."""
 
-import subprocess
-import sys
 from datetime import timedelta
 
 import numpy as np
@@ -10,7 +8,7 @@ import pyarrow as pa
 
 from feature_repo import clock, retractions
 from feature_repo.doctor import Examination, examine, lines
-from feature_repo.home import REPOSITORY, Home
+from feature_repo.home import Home
 from feature_repo.manifest import compile_manifest
 from feature_repo.materialize import materialize
 from feature_repo.packed import entity_key
@@ -20,6 +18,7 @@ from feature_repo.store import open_store
 from feature_repo.views import FEATURE_TABLES
 from feature_repo.windowed import WINDOWED
 from tests.live import server_of
+from tests.processes import run_python
 from tests.worlds import apply
 from transforms.batch.build import build
 
@@ -63,8 +62,7 @@ def test_a_folder_is_found_clean_and_what_is_wrong_is_found(own_world: Home) -> 
     put(own_world, VIEW, b"nobody", days=0, plays=77)
     wrong = look(own_world)
     assert "2 of" in next(finding.found for finding in wrong.faults if finding.where == VIEW)
-    command = [sys.executable, "-W", "ignore", "-m", "feature_repo", "doctor", VIEW, "--sample", "40"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    done = run_python("-m", "feature_repo", "doctor", VIEW, "--sample", "40")
     assert (done.returncode, "materialize --anew" in done.stdout) == (1, True), done.stdout + done.stderr
     materialize(own_world, None, say=lambda text: None, anew=True)
     assert not look(own_world).faults

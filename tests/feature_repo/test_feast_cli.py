@@ -14,11 +14,14 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.store import FOLDER, config_file
 from feature_repo.stores import redis_server
+from tests.processes import run_python
 
 FEAST = Path(sys.executable).with_name("feast")
 
 
-def feast(home: Home, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def feast(
+    home: Home, *arguments: str, as_program: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Feast's own program, in its repository's folder."""
     told = {
         **os.environ,
@@ -26,11 +29,13 @@ def feast(home: Home, *arguments: str, **environment: str) -> subprocess.Complet
         "FEAST_FS_YAML_FILE_PATH": str(config_file(home)),
         **environment,
     }
-    return subprocess.run([FEAST, *arguments], cwd=FOLDER, env=told, capture_output=True, text=True, check=False)
+    if as_program:
+        return subprocess.run([FEAST, *arguments], cwd=FOLDER, env=told, capture_output=True, text=True, check=False)
+    return run_python("-m", "feast.cli.cli", *arguments, environment=told, folder=FOLDER)
 
 
 def test_apply_plan_and_list_on_an_empty_folder(home: Home) -> None:
-    applied = feast(home, "apply")
+    applied = feast(home, "apply", as_program=True)
     assert applied.returncode == 0, applied.stderr
     listed = feast(home, "feature-views", "list").stdout.splitlines()[1:]
     names = sorted(line.split()[0] for line in listed if line.strip())

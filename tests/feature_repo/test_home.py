@@ -1,8 +1,6 @@
 """Where data lie, and what a wrong place gets."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from feature_repo.home import DEFAULT_ROOT, REPOSITORY, Home
 from feature_repo.manifest import load_service
 from feature_repo.materialize import newest_feature
 from feature_repo.store import FOLDER
+from tests.processes import run_python
 
 
 def test_the_default_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,8 +41,7 @@ def test_a_relative_folder_is_meant_from_where_the_process_began(
 
 def test_apply_in_a_relative_folder_writes_nothing_into_the_source(tmp_path: Path) -> None:
     environment = {**os.environ, "REFRAIN_HOME": "rel", "PYTHONPATH": str(REPOSITORY)}
-    call = [sys.executable, "-W", "ignore", "-m", "feature_repo", "apply"]
-    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = run_python("-m", "feature_repo", "apply", environment=environment, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "rel" / "registry.db").is_file()
     assert not (FOLDER / "rel").exists()

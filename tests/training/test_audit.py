@@ -18,6 +18,8 @@ from feature_repo.packed.address import Address
 from inference.features import OnlineFeatures
 from inference.monitoring.lookups import LookupLog
 from tests.live import server_of
+from tests.processes import run_python
+from tests.worlds import apply
 from training.__main__ import app
 from training.audit import report
 from training.audit.replay import LATER, OLDER, OTHER, audit, same
@@ -100,24 +102,15 @@ def _audit_of(home: Home) -> Any:
     """In a process whose definitions name this folder's files."""
     import os
     import pickle
-    import subprocess
-    import sys
 
     script = (
         "import pickle, sys; from feature_repo.__main__ import app; from training.audit.replay import audit; "
-        f"sys.stdout.buffer.write(pickle.dumps(audit({SERVICE!r})))"
+        f"print(pickle.dumps(audit({SERVICE!r})).hex())"
     )
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "feature_repo", "apply"],
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], env=environment, check=True, capture_output=True
-    )
-    return pickle.loads(done.stdout)
+    apply(home)
+    completed = run_python("-c", script, environment=environment, check=True)
+    return pickle.loads(bytes.fromhex(completed.stdout))
 
 
 def test_the_command_reports_and_fails_above_a_threshold(own_world: Home, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from feature_repo.packed.address import Address
 from feature_repo.packed.server import ClusterServer, get, open_server
 from feature_repo.packed.write import Writer
 from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
+from tests.processes import run_python
 from tests.servers import (
     HOST,
     RedisServer,
@@ -42,8 +43,7 @@ def write_and_read(address: Address, home: Home, count: int = 300) -> None:
 def run(home: Home, profile: str, environment: dict[str, str], *words: str) -> str:
     """One of our command lines under a profile."""
     own = {**os.environ, "REFRAIN_HOME": str(home.root), "REFRAIN_PROFILE": profile, **environment}
-    call = [sys.executable, "-W", "ignore", "-m", *words]
-    done = subprocess.run(call, cwd=REPOSITORY, env=own, capture_output=True, text=True, check=False)
+    done = run_python("-m", *words, environment=own)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

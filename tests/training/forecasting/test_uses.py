@@ -30,6 +30,7 @@ from inference.forecast.forecaster import (
     target_of,
 )
 from tests import charts
+from tests.worlds import apply
 from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
 from training.datasets.series import history, last_full_day
@@ -64,7 +65,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, di
         ingest(home, "charts", [Batch("chart_entries", charts.entries())])
         patch.setenv(clock.NOW, clock.end_of_data(home).isoformat())
         build(home)
-        subprocess.run([sys.executable, "-m", "feature_repo", "apply"], check=True, capture_output=True)
+        apply(home)
         results = {
             "trends": trends.run(home, TRENDS),
             "charts": chart_forecaster.run(home, chart_forecaster.Settings(trees=30)),
@@ -250,7 +251,7 @@ def test_features_of_a_chart_know_nothing_later(home: Home, tmp_path: Path, monk
         warnings.simplefilter("ignore")
         ingest(changed, "charts", [Batch("chart_entries", other)])
         build(changed)
-        subprocess.run([sys.executable, "-m", "feature_repo", "apply"], check=True, capture_output=True)
+        apply(changed)
     rows = [training_set(SERVICE, asked, home=one).data for one in (home, changed)]
     for ahead in (1, 4, 13):
         np.testing.assert_array_equal(*(matrix(one, ahead, grid.size) for one in rows))
