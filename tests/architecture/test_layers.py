@@ -26,8 +26,8 @@ PURE = "transforms.pure"
 
 def test_imports_point_at_the_contract() -> None:
     call = [str(Path(sys.executable).with_name("lint-imports"))]
-    done = subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    completed = subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_serving_imports_nothing_of_training(world: Home, work: str) -> None:
     )
     environment = {**os.environ, "REFRAIN_HOME": str(world.root)}
     call = [sys.executable, "-c", script]
-    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.strip() == "[]"
 
 
 def test_tests_shadow_no_package() -> None:

@@ -75,7 +75,7 @@ def test_an_empty_folder_leads_to_the_next_command(tmp_path: Path, words: list[s
 
     call = [sys.executable, "-m", *words]
     environment = {**os.environ, "REFRAIN_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    assert told in completed.stderr
+    assert "Traceback" not in completed.stderr

@@ -83,9 +83,9 @@ class Copy:
         """What a command printed."""
         environment = {**os.environ, "REFRAIN_HOME": str(self.home.root), "PYTHONPATH": str(self.code)}
         call = [sys.executable, "-W", "ignore", "-m", *words]
-        done = subprocess.run(call, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-2_000:]
-        return done.stdout
+        completed = subprocess.run(call, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr[-2_000:]
+        return completed.stdout
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from transforms.stream.sources import Stream
 @pytest.fixture
 def client(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("REFRAIN_LOG_PREDICTIONS", "1")
-    with TestClient(create_app(home=own_world)) as found:
-        yield found
+    with TestClient(create_app(home=own_world)) as test_client:
+        yield test_client
 
 
 def _declare(home: Home, name: str = "more_new", **changed: object) -> None:
@@ -49,9 +49,9 @@ def test_a_batch_answers_each_as_alone(client: TestClient) -> None:
 
 def test_a_batch_of_forecasts_has_problems_of_its_own(client: TestClient) -> None:
     asked = [{"entity": "track", "id": "t000001"}, {"entity": "user", "id": "u000001"}]
-    answer = client.post("/v1/forecasts/batch", json={"requests": asked})
-    assert answer.status_code == 200
-    assert [one["problem"]["status"] for one in answer.json()["results"]] == [503, 503]  # nothing is promoted
+    response = client.post("/v1/forecasts/batch", json={"requests": asked})
+    assert response.status_code == 200
+    assert [one["problem"]["status"] for one in response.json()["results"]] == [503, 503]  # nothing is promoted
 
 
 def test_a_batch_counts_as_its_requests(client: TestClient, own_world: Home) -> None:
@@ -75,8 +75,8 @@ def test_feedback_is_an_event_and_reaches_the_features(
         {"user_id": "u000007", "action": "rate", "track_id": "t000001", "rating": 5, "at": at},
         {"user_id": "u000007", "action": "subscribe", "amount_cents": 999, "at": at},
     ]
-    answer = client.post("/v1/feedback", json={"acts": acts})
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "refused": []})
+    response = client.post("/v1/feedback", json={"acts": acts})
+    assert (response.status_code, response.json()) == (202, {"accepted": 3, "refused": []})
     client.post("/v1/feedback", json={"acts": acts})  # again: each counts once
     settings = Settings(follows="events", until_idle=True)
     from feature_repo.events import Names
@@ -113,9 +113,9 @@ def test_feedback_is_an_event_and_reaches_the_features(
     ],
 )
 def test_feedback_that_is_none(client: TestClient, act: dict, told: str) -> None:
-    answer = client.post("/v1/feedback", json={"acts": [act]})
-    assert answer.status_code == 422
-    assert told in answer.json()["detail"]
+    response = client.post("/v1/feedback", json={"acts": [act]})
+    assert response.status_code == 422
+    assert told in response.json()["detail"]
 
 
 def test_feedback_of_tomorrow_is_refused_by_its_place(client: TestClient) -> None:
@@ -182,10 +182,10 @@ def test_an_arm_whose_version_cannot_be_loaded_gets_what_everybody_gets(client: 
     arms = (Variant("control"), Variant("new", weight=1e6, settings={"model": "recommendation:9"}))
     _declare(own_world, "new_model", variants=arms)
     time.sleep(1.1)
-    told = client.post("/v1/recommendations", json={"user_id": "u000001"})
-    assert told.status_code == 200
-    assert told.json()["experiments"] == {}  # not counted as exposed to what they were not shown
-    assert told.json()["model"] == "recommendation:1"
+    response = client.post("/v1/recommendations", json={"user_id": "u000001"})
+    assert response.status_code == 200
+    assert response.json()["experiments"] == {}  # not counted as exposed to what they were not shown
+    assert response.json()["model"] == "recommendation:1"
 
 
 def test_a_bandit_learns_from_feedback(client: TestClient, own_world: Home) -> None:

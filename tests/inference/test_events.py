@@ -33,8 +33,8 @@ def play(minutes_ago: float, **more: Any) -> dict[str, Any]:
 
 def test_an_event_is_online_after_it_was_read(own_world: Home, client: TestClient, running_clock: None) -> None:
     new = [play(3, artist_id="a00001"), play(2, track_id="t000002", skipped=True), play(90, track_id="t000003")]
-    answer = client.post("/v1/events", json={"kind": "plays", "events": new})
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "refused": []})
+    response = client.post("/v1/events", json={"kind": "plays", "events": new})
+    assert (response.status_code, response.json()) == (202, {"accepted": 3, "refused": []})
     client.post("/v1/events", json={"kind": "plays", "events": new[:1]})  # again: counts once
     report = Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
     assert (report.counts["accepted"], report.counts["duplicate"]) == (3, 1)
@@ -102,10 +102,10 @@ def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
     ],
 )
 def test_what_is_no_request_gets_a_typed_error(client: TestClient, body: bytes, status: int, told: str) -> None:
-    answer = client.post("/v1/events", content=body)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert told in answer.json()["detail"]
+    response = client.post("/v1/events", content=body)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert told in response.json()["detail"]
 
 
 WORDS = st.sampled_from(["kind", "events", "user_id", "track_id", "plays", "event_timestamp"])
@@ -124,9 +124,9 @@ def test_nothing_brings_it_down(client: TestClient, body: bytes) -> None:
 def test_a_redis_that_is_gone_is_503(in_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_REDIS", RedisServer(tmp_path / "redis").address)
     client = TestClient(create_app(home=in_world))
-    answer = client.post("/v1/events", json={"kind": "plays", "events": [play(1)]})
-    assert answer.status_code == 503
-    assert answer.json()["next"]
+    response = client.post("/v1/events", json={"kind": "plays", "events": [play(1)]})
+    assert response.status_code == 503
+    assert response.json()["next"]
 
 
 def test_the_example_of_the_docs_is_taken(client: TestClient) -> None:

@@ -131,8 +131,8 @@ def test_a_clock_that_jumps(own_world: Home, monkeypatch: pytest.MonkeyPatch, da
         now = time.time
         monkeypatch.setattr(time, "time", lambda: now() + days * 86_400)
         for _ in range(3):
-            answer = client.post("/v1/recommendations", json=ASK, headers=headers)
-            assert (answer.status_code, len(answer.json()["items"])) == (200, 5)
+            response = client.post("/v1/recommendations", json=ASK, headers=headers)
+            assert (response.status_code, len(response.json()["items"])) == (200, 5)
         assert client.get("/metrics", headers=headers).status_code == 200
 
 
@@ -200,8 +200,8 @@ def test_the_registry_gone_and_a_bundle_damaged_while_it_serves(own_world: Home)
         for file in (own_world.bundles("recommendation") / "1").iterdir():
             file.write_bytes(b"")
         time.sleep(2.5)
-        answer = client.post("/v1/recommendations", json=ASK)
-        assert (answer.status_code, answer.json()["model"]) == (200, "recommendation:1")
+        response = client.post("/v1/recommendations", json=ASK)
+        assert (response.status_code, response.json()["model"]) == (200, "recommendation:1")
         own_world.manifest.unlink()
         time.sleep(1.2)
         assert client.post("/v1/recommendations", json=ASK).status_code == 200

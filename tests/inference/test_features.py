@@ -250,9 +250,9 @@ def loaded(home: Home, script: str) -> tuple[set[str], float]:
     """Packages that a process imports, beside the standard library, and its peak in MB."""
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
     call = [sys.executable, "-c", f"{script}\n{LOADED}"]
-    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    *names, peak = done.stdout.split()
+    completed = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    *names, peak = completed.stdout.split()
     return set(names), float(peak)
 
 
@@ -281,9 +281,9 @@ def test_freshness_as_a_table(in_world: Home) -> None:
 def _freshness(home: Home, now: str) -> list[str]:
     environment = {**os.environ, "REFRAIN_HOME": str(home.root), clock.NOW: now}
     call = [sys.executable, "-m", "inference", "freshness"]
-    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    completed = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout.splitlines()
 
 
 def test_held_rows_are_those_that_are_looked_up(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ def _promote(home: Home, version: int) -> None:
 @pytest.fixture
 def client(own_world: Home) -> Iterator[TestClient]:
     app = create_app(home=own_world)
-    with TestClient(app) as found:
-        yield found
+    with TestClient(app) as test_client:
+        yield test_client
 
 
 def _served(client: TestClient) -> dict[str, object]:
@@ -61,8 +61,8 @@ def test_a_promotion_is_taken_over_and_no_request_is_lost(client: TestClient, ow
 
     def ask() -> None:
         while not ended.is_set():
-            answer = client.post("/v1/recommendations", json={"user_id": "u000007", "count": 3})
-            found.append((answer.status_code, answer.json().get("model")))
+            response = client.post("/v1/recommendations", json={"user_id": "u000007", "count": 3})
+            found.append((response.status_code, response.json().get("model")))
 
     askers = [threading.Thread(target=ask) for _ in range(3)]
     for asker in askers:
@@ -98,8 +98,8 @@ def test_what_answers_otherwise_than_in_training_is_refused(client: TestClient, 
     _promote(own_world, 2)
     _until(lambda: _served(client)["refused"] is not None)
     assert "BundleError" in str(_served(client)["refused"])
-    answer = client.post("/v1/recommendations", json={"user_id": "u000007"})
-    assert (answer.status_code, answer.json()["model"]) == (200, "recommendation:1")
+    response = client.post("/v1/recommendations", json={"user_id": "u000007"})
+    assert (response.status_code, response.json()["model"]) == (200, "recommendation:1")
     with pytest.raises(BundleError, match="as in training"):
         golden.check(load_bundle("recommendation:2", own_world), "hybrid", lambda rows: np.zeros(len(rows)))
 

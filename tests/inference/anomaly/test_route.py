@@ -33,8 +33,8 @@ def client(
     app = FastAPI()
     errors.install(app)
     anomalies.install(app, anomalies.DetectionService(in_telemetry), PredictionLog(in_telemetry), registry)
-    with TestClient(app) as found:
-        yield found
+    with TestClient(app) as test_client:
+        yield test_client
 
 
 def body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, Any]:
@@ -88,15 +88,15 @@ def test_what_is_unusual_is_told_counted_and_sent_on(
     ],
 )
 def test_what_is_no_request_is_a_problem(client: TestClient, wrong: dict[str, Any]) -> None:
-    found = client.post("/v1/anomalies/detect", json=wrong)
-    assert found.status_code == 422
-    assert found.headers["content-type"] == "application/problem+json"
+    response = client.post("/v1/anomalies/detect", json=wrong)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("text", ['{"detector": NaN}', "[" * 5_000, "", '{"detector": "system"'])
 def test_broken_json_is_a_problem(client: TestClient, text: str) -> None:
-    found = client.post("/v1/anomalies/detect", content=text, headers={"content-type": "application/json"})
-    assert found.status_code in (400, 422)
+    response = client.post("/v1/anomalies/detect", content=text, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
 
 
 def test_far_times_are_answered_or_refused(client: TestClient) -> None:
@@ -106,12 +106,12 @@ def test_far_times_are_answered_or_refused(client: TestClient) -> None:
 
 
 def test_a_detector_that_is_not_promoted_is_unavailable_with_the_next_command(client: TestClient) -> None:
-    found = client.post("/v1/anomalies/detect", json=body() | {"detector": "user_behavior"})
-    assert found.status_code == 503
-    assert "training run" in found.json()["next"]
+    response = client.post("/v1/anomalies/detect", json=body() | {"detector": "user_behavior"})
+    assert response.status_code == 503
+    assert "training run" in response.json()["next"]
 
 
 def test_the_application_has_the_route(in_world: Home) -> None:
-    with TestClient(create_app()) as found:
-        assert found.post("/v1/anomalies/detect", json=body()).status_code == 503
-        assert "/v1/anomalies/detect" in found.get("/openapi.json").json()["paths"]
+    with TestClient(create_app()) as test_client:
+        assert test_client.post("/v1/anomalies/detect", json=body()).status_code == 503
+        assert "/v1/anomalies/detect" in test_client.get("/openapi.json").json()["paths"]

@@ -167,9 +167,9 @@ def test_the_command_tells_writes_and_teaches(tmp_path: Path) -> None:
     path.write_text("timestamp,cpu\n" + "\n".join(rows) + "\nnever,1\n")
     call = [sys.executable, "-m", "inference", "anomalies", str(path), "--detector", "none"]
     more = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
-    done = subprocess.run([*call, *more], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert "2026-01-05 05:0" in done.stdout
-    assert "not read, line 312" in done.stdout
+    completed = subprocess.run([*call, *more], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "2026-01-05 05:0" in completed.stdout
+    assert "not read, line 312" in completed.stdout
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
     assert json.loads((tmp_path / "alerts.jsonl").read_text().splitlines()[-1])["entity"] == "web"
     wrong = subprocess.run([*call[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)

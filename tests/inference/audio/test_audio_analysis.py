@@ -207,16 +207,16 @@ def client(in_sounding: Home) -> Iterator[TestClient]:
     app = FastAPI()
     errors.install(app)
     route.install(app, route.SoundService(in_sounding), PredictionLog(in_sounding), CollectorRegistry())
-    with TestClient(app) as found:
-        yield found
+    with TestClient(app) as test_client:
+        yield test_client
 
 
 def test_an_upload_is_answered(client: TestClient, in_sounding: Home) -> None:
     file = _file(in_sounding)
-    answer = client.post("/v1/audio/analyze", content=file.read_bytes())
-    assert answer.status_code == 200
+    response = client.post("/v1/audio/analyze", content=file.read_bytes())
+    assert response.status_code == 200
     expected = plain(AudioAnalysisModel.load(home=in_sounding).analyze(file))
-    told: dict[str, Any] = answer.json()
+    told: dict[str, Any] = response.json()
     assert told.pop("note") is None
     assert told == json.loads(json.dumps(expected))
     assert told["model"] == "audio_classifier:1"
@@ -224,9 +224,9 @@ def test_an_upload_is_answered(client: TestClient, in_sounding: Home) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"text named .mp3" * 100, _tone(1.0)[:30]])
 def test_what_is_no_sound_is_a_problem(client: TestClient, content: bytes) -> None:
-    answer = client.post("/v1/audio/analyze", content=content)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = client.post("/v1/audio/analyze", content=content)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,13 +234,13 @@ def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(route, "MAX_SOUND_S", 5.0)
     assert client.post("/v1/audio/analyze", content=_tone(1.0)).status_code == 413
     long = _tone(20.0, rate=1_000, kind="FLAC")
-    answer = client.post("/v1/audio/analyze", content=long[:9_999] if len(long) > 9_999 else long)
-    assert answer.status_code in (413, 422)
+    response = client.post("/v1/audio/analyze", content=long[:9_999] if len(long) > 9_999 else long)
+    assert response.status_code in (413, 422)
     silent = io.BytesIO()
     soundfile.write(silent, np.zeros(20 * 8_000), 8_000, format="FLAC")
-    answer = client.post("/v1/audio/analyze", content=silent.getvalue())
-    assert answer.status_code == 422
-    assert "20 seconds" in answer.json()["detail"]
+    response = client.post("/v1/audio/analyze", content=silent.getvalue())
+    assert response.status_code == 422
+    assert "20 seconds" in response.json()["detail"]
 
 
 def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,9 +283,9 @@ def test_the_command_tells_and_draws(sounding: Home, tmp_path: Path) -> None:
     out = tmp_path / "pictures" / "out.png"
     call = [sys.executable, "-m", "inference", "analyze", str(_file(sounding)), "--plot", str(out)]
     environment = {"REFRAIN_HOME": str(sounding.root), "PATH": "", "HOME": str(tmp_path)}
-    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    completed = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
     for word in ("meter", "rhythm", "octaves", "genre", "mood", "instruments"):
-        assert word in done.stdout
+        assert word in completed.stdout
     assert out.read_bytes().startswith(b"\x89PNG")
     assert [file.name for file in out.parent.iterdir()] == ["out.png"]
 

@@ -24,8 +24,8 @@ EVIL = "<script>alert(1)</script>"
 
 @pytest.fixture
 def client(own_world: Home) -> Iterator[TestClient]:
-    with TestClient(create_app(home=own_world)) as found:
-        yield found
+    with TestClient(create_app(home=own_world)) as test_client:
+        yield test_client
 
 
 def _sound(seconds: float = 4.0, rate: int = 22_050) -> bytes:
@@ -40,11 +40,11 @@ def _sound(seconds: float = 4.0, rate: int = 22_050) -> bytes:
 
 def test_every_page_is_whole_and_asks_for_nothing_from_elsewhere(client: TestClient) -> None:
     for path in (*(path for path, _ in LINKS), "/console/login"):
-        answer = client.get(path)
-        assert answer.status_code == 200, path
-        assert answer.headers["content-type"].startswith("text/html")
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
-        text = answer.text
+        response = client.get(path)
+        assert response.status_code == 200, path
+        assert response.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        text = response.text
         assert text.count("<h1>") == 1
         assert '<html lang="en">' in text
         assert "width=device-width" in text
@@ -60,9 +60,9 @@ def test_the_first_page_tells_what_serves(client: TestClient, own_world: Home) -
     own_world.reports.mkdir(parents=True)
     (own_world.reports / "monitor-20260101T000000.html").write_text("<!doctype html><p>drift</p>")
     assert "/console/reports/monitor-20260101T000000.html" in client.get("/").text
-    answer = client.get("/console/reports/monitor-20260101T000000.html")
-    assert answer.text.endswith("<p>drift</p>")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    response = client.get("/console/reports/monitor-20260101T000000.html")
+    assert response.text.endswith("<p>drift</p>")
+    assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_the_first_page_tells_what_serves(client: TestClient, own_world: Home) -
 def test_no_other_file_is_a_report(client: TestClient, own_world: Home, name: str) -> None:
     own_world.reports.mkdir(parents=True)
     (own_world.reports / "other.html").write_text("secret")
-    answer = client.get(f"/console/reports/{name}")
-    assert answer.status_code == 404
-    assert "secret" not in answer.text
+    response = client.get(f"/console/reports/{name}")
+    assert response.status_code == 404
+    assert "secret" not in response.text
 
 
 def test_a_recommendation_with_its_reasons(client: TestClient) -> None:
@@ -101,9 +101,9 @@ def test_a_score(client: TestClient) -> None:
     uploaded = client.post("/console/anomalies", files={"file": ("x.csv", EXAMPLE.encode())}).text
     assert "1 incident<" in uploaded
     for wrong in ({"text": ""}, {"text": "a,b\n1,2"}, {"detector": "system", "text": EXAMPLE}):
-        answer = client.post("/console/anomalies", data=wrong)
-        assert answer.status_code == 422
-        assert 'role="alert"' in answer.text
+        response = client.post("/console/anomalies", data=wrong)
+        assert response.status_code == 422
+        assert 'role="alert"' in response.text
 
 
 def test_nothing_of_a_caller_becomes_markup(client: TestClient, own_world: Home) -> None:
@@ -132,13 +132,13 @@ def test_a_key_is_asked_for_once_and_kept_from_scripts(own_world: Home) -> None:
     text, key = ring.create("console", ["predict"])
     other, _ = ring.create("sender", ["send_events"])
     with TestClient(create_app(home=own_world), follow_redirects=False) as client:
-        answer = client.get("/")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/console/login")
+        response = client.get("/")
+        assert (response.status_code, response.headers["location"]) == (303, "/console/login")
         for wrong in ("nonsense", other, "é", "rf_00000000_" + "A" * 43):
             assert client.post("/console/login", data={"key": wrong}).status_code == 401
-        answer = client.post("/console/login", data={"key": f" {text} "})
-        assert answer.status_code == 303
-        cookie = answer.headers["set-cookie"].lower()
+        response = client.post("/console/login", data={"key": f" {text} "})
+        assert response.status_code == 303
+        cookie = response.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert client.get("/").status_code == 200

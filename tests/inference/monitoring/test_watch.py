@@ -136,9 +136,9 @@ def test_the_commands(tmp_path: Path) -> None:
     _answers(home, now - timedelta(days=2), 100)
     _answers(home, now - timedelta(hours=2), 100, positive=0.01)
     page = tmp_path / "page.html"
-    done = CliRunner().invoke(command, ["monitor", "report", "--html", str(page), "--fail"], env=env)
-    assert done.exit_code == 1
-    assert "LOOK  texts: positive drifted" in done.output
+    result = CliRunner().invoke(command, ["monitor", "report", "--html", str(page), "--fail"], env=env)
+    assert result.exit_code == 1
+    assert "LOOK  texts: positive drifted" in result.output
     assert page.read_text().startswith("<!doctype html>")
     assert "packed 200 answers" in CliRunner().invoke(command, ["monitor", "pack"], env=env).output
     again = CliRunner().invoke(command, ["monitor", "report", "--html", str(page), "--fail"], env=env)

@@ -29,8 +29,8 @@ ASK = {"user_id": "u000007", "count": 1}
 
 @pytest.fixture
 def client(own_world: Home) -> Iterator[TestClient]:
-    with TestClient(create_app(home=own_world), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(home=own_world), raise_server_exceptions=False) as test_client:
+        yield test_client
 
 
 def _key(home: Home, *roles: str, limits: Limits = Limits()) -> dict[str, str]:  # noqa: B008
@@ -164,8 +164,8 @@ def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: H
     client.app.state.access.audit.flush()  # type: ignore[attr-defined]
     lines = [line for file in own_world.audit_log.rglob("*.jsonl") for line in file.read_bytes().splitlines()]
     assert [json.loads(line)["act"] for line in lines] == ["refused", "refused"]
-    done = CliRunner().invoke(command, ["keys", "log", "--csv"], env={"REFRAIN_HOME": str(own_world.root)})
-    rows = list(csv.reader(io.StringIO(done.output)))
+    result = CliRunner().invoke(command, ["keys", "log", "--csv"], env={"REFRAIN_HOME": str(own_world.root)})
+    rows = list(csv.reader(io.StringIO(result.output)))
     assert len(rows) == 3
     assert not any(told.startswith(("=", "+", "-", "@")) for row in rows for told in row)
 
@@ -193,17 +193,17 @@ def test_a_cell_is_no_formula() -> None:
 
 def test_an_answer_carries_a_name_that_is_no_header(client: TestClient) -> None:
     for told in ("a\r\nx-evil: 1", "x" * 65, "a b", "é", ""):
-        answer = client.get("/health", headers={"x-request-id": told.encode("latin-1")})
-        assert answer.headers["x-request-id"] != told
-        assert "x-evil" not in answer.headers
-    answer = client.get("/health", headers={"x-request-id": "abc.1-2_3"})
-    assert answer.headers["x-request-id"] == "abc.1-2_3"
-    assert answer.headers["x-content-type-options"] == "nosniff"
+        response = client.get("/health", headers={"x-request-id": told.encode("latin-1")})
+        assert response.headers["x-request-id"] != told
+        assert "x-evil" not in response.headers
+    response = client.get("/health", headers={"x-request-id": "abc.1-2_3"})
+    assert response.headers["x-request-id"] == "abc.1-2_3"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_page_of_another_site_changes_nothing(client: TestClient) -> None:
-    answer = client.post("/v1/recommendations", json=ASK, headers={"sec-fetch-site": "cross-site"})
-    assert answer.status_code == 403
+    response = client.post("/v1/recommendations", json=ASK, headers={"sec-fetch-site": "cross-site"})
+    assert response.status_code == 403
     assert client.get("/health", headers={"sec-fetch-site": "cross-site"}).status_code == 200
 
 
@@ -218,9 +218,9 @@ def test_a_page_of_another_site_changes_nothing(client: TestClient) -> None:
 def test_a_body_that_is_packed_or_too_long_is_not_read(
     client: TestClient, headers: dict[str, str], status: int
 ) -> None:
-    answer = client.post("/v1/recommendations", content=b"{}", headers=headers)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = client.post("/v1/recommendations", content=b"{}", headers=headers)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
@@ -231,8 +231,8 @@ def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
             read.append(number)
             yield b" " * 65_536
 
-    answer = client.post("/v1/recommendations", content=pieces(), headers={"content-type": "application/json"})
-    assert answer.status_code == 413
+    response = client.post("/v1/recommendations", content=pieces(), headers={"content-type": "application/json"})
+    assert response.status_code == 413
 
 
 def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,8 +261,8 @@ def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.Monk
 
 def test_who_comes_when_all_places_are_taken_comes_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "MAX_CONCURRENT", 0)
-    answer = client.get("/health")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    response = client.get("/health")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
 def test_what_goes_wrong_inside_tells_nothing(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,19 +272,19 @@ def test_what_goes_wrong_inside_tells_nothing(client: TestClient, monkeypatch: p
         raise RuntimeError("secret of /etc/passwd")
 
     monkeypatch.setattr(RecommendationEngine, "recommend", broken)
-    answer = client.post("/v1/recommendations", json=ASK)
-    assert answer.status_code == 500
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "secret" not in answer.text
-    assert answer.headers["x-request-id"] in answer.json()["detail"]
+    response = client.post("/v1/recommendations", json=ASK)
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "secret" not in response.text
+    assert response.headers["x-request-id"] in response.json()["detail"]
 
 
 def test_errors_do_not_say_where_things_lie(own_world: Home) -> None:
     client = TestClient(create_app(home=own_world))
-    answer = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001"})
-    assert answer.status_code == 503
-    assert str(own_world.root) not in answer.text
-    assert "/tmp" not in answer.text
+    response = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001"})
+    assert response.status_code == 503
+    assert str(own_world.root) not in response.text
+    assert "/tmp" not in response.text
 
 
 def test_beyond_this_machine_a_key_is_needed(own_world: Home) -> None:
