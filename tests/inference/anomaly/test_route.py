@@ -1,4 +1,4 @@
-"""``POST /v1/anomalies/detect``."""
+"""Tests of the route ``POST /v1/anomalies/detect``."""
 
 import json
 import time
@@ -37,10 +37,10 @@ def client(
         yield test_client
 
 
-def body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, Any]:
-    told = values or {"cpu_permille": 300, "memory_permille": None}
+def request_body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, Any]:
+    metrics = values or {"cpu_permille": 300, "memory_permille": None}
     observations = [
-        {"entity": entity, "at": (NOW + timedelta(minutes=at)).isoformat(), "values": told} for at in range(count)
+        {"entity": entity, "at": (NOW + timedelta(minutes=at)).isoformat(), "values": metrics} for at in range(count)
     ]
     return {"detector": "system", "observations": observations}
 
@@ -48,22 +48,22 @@ def body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, An
 def test_what_is_unusual_is_told_counted_and_sent_on(
     client: TestClient, registry: CollectorRegistry, tmp_path: Path
 ) -> None:
-    quiet = client.post("/v1/anomalies/detect", json=body(300, "new-host"))
-    assert quiet.status_code == 200
-    assert not any(one["alarm"] for one in quiet.json()["detections"])
-    loud = body(10, "new-host", cpu_permille=990, memory_permille=990)
-    for at, one in enumerate(loud["observations"]):
-        one["at"] = (NOW + timedelta(minutes=300 + at)).isoformat()
-    told = client.post("/v1/anomalies/detect", json=loud).json()
-    assert any(one["alarm"] for one in told["detections"])
-    assert told["model"] == "system_anomaly_detector:1"
-    assert told["incidents"][0]["entity"] == "new-host"
-    assert "cpu_permille" in told["incidents"][0]["causes"]
+    normal = client.post("/v1/anomalies/detect", json=request_body(300, "new-host"))
+    assert normal.status_code == 200
+    assert not any(detection["alarm"] for detection in normal.json()["detections"])
+    unusual = request_body(10, "new-host", cpu_permille=990, memory_permille=990)
+    for at, observation in enumerate(unusual["observations"]):
+        observation["at"] = (NOW + timedelta(minutes=300 + at)).isoformat()
+    report = client.post("/v1/anomalies/detect", json=unusual).json()
+    assert any(detection["alarm"] for detection in report["detections"])
+    assert report["model"] == "system_anomaly_detector:1"
+    assert report["incidents"][0]["entity"] == "new-host"
+    assert "cpu_permille" in report["incidents"][0]["causes"]
     deadline = time.monotonic() + 10
     while not (tmp_path / "alerts.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    sent = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
-    assert [one["id"] for one in sent] == [told["incidents"][0]["id"]]
+    notices = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert [notice["id"] for notice in notices] == [report["incidents"][0]["id"]]
     assert b'refrain_alarms_total{detector="system"}' in generate_latest(registry)
 
 
@@ -106,12 +106,12 @@ def test_far_times_are_answered_or_refused(client: TestClient) -> None:
 
 
 def test_a_detector_that_is_not_promoted_is_unavailable_with_the_next_command(client: TestClient) -> None:
-    response = client.post("/v1/anomalies/detect", json=body() | {"detector": "user_behavior"})
+    response = client.post("/v1/anomalies/detect", json=request_body() | {"detector": "user_behavior"})
     assert response.status_code == 503
     assert "training run" in response.json()["next"]
 
 
 def test_the_application_has_the_route(in_world: Home) -> None:
     with TestClient(create_app()) as test_client:
-        assert test_client.post("/v1/anomalies/detect", json=body()).status_code == 503
+        assert test_client.post("/v1/anomalies/detect", json=request_body()).status_code == 503
         assert "/v1/anomalies/detect" in test_client.get("/openapi.json").json()["paths"]
