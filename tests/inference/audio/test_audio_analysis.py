@@ -157,7 +157,7 @@ def test_what_is_not_allowed_is_refused(home: Home, tmp_path: Path) -> None:
         model.analyze(inbox / "none.wav")
     with pytest.raises(InputError, match="no file"):
         model.analyze(inbox)
-    bomb = _tone(60.0, kind="FLAC", rate=8_000)
+    bomb = _tone(60.0, file_format="FLAC", rate=8_000)
     with pytest.raises(InputError, match="60 seconds"):
         model.analyze(bomb, longest=30.0)
     with pytest.raises(InputError, match="bytes"):
@@ -186,7 +186,7 @@ def test_a_small_file_that_unpacks_to_days_is_refused_at_once(home: Home) -> Non
     "AIFF",
 )  # an AIFF chunk whose size ends before the start of the file
 def test_damaged_uploads_are_told_or_refused(noise: bytes, at: int, kind: str) -> None:
-    raw = bytearray(_tone(0.3, kind=kind))
+    raw = bytearray(_tone(0.3, file_format=kind))
     raw[at : at + len(noise)] = noise
     for content in (bytes(raw), bytes(raw[: len(raw) - at]), noise):
         try:
@@ -233,7 +233,7 @@ def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(route, "LARGEST_BODY", 10_000)
     monkeypatch.setattr(route, "MAX_SOUND_S", 5.0)
     assert client.post("/v1/audio/analyze", content=_tone(1.0)).status_code == 413
-    long = _tone(20.0, rate=1_000, kind="FLAC")
+    long = _tone(20.0, rate=1_000, file_format="FLAC")
     response = client.post("/v1/audio/analyze", content=long[:9_999] if len(long) > 9_999 else long)
     assert response.status_code in (413, 422)
     silent = io.BytesIO()
