@@ -1,4 +1,4 @@
-"""POST /v1/events: what is good goes into the stream, and from there online."""
+"""Tests of the route ``POST /v1/events``: valid events go into the stream, and from there into the online store."""
 
 import json
 from collections.abc import Iterator
@@ -26,16 +26,22 @@ def client(own_world: Home) -> Iterator[TestClient]:
         yield client
 
 
-def play(minutes_ago: float, **more: Any) -> dict[str, Any]:
+def play(minutes_ago: float, **fields: Any) -> dict[str, Any]:
     at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
-    return {"user_id": "u000007", "track_id": "t000001", "event_timestamp": at.isoformat(), "ms_played": 1_000, **more}
+    return {
+        "user_id": "u000007",
+        "track_id": "t000001",
+        "event_timestamp": at.isoformat(),
+        "ms_played": 1_000,
+        **fields,
+    }
 
 
 def test_an_event_is_online_after_it_was_read(own_world: Home, client: TestClient, running_clock: None) -> None:
-    new = [play(3, artist_id="a00001"), play(2, track_id="t000002", skipped=True), play(90, track_id="t000003")]
-    response = client.post("/v1/events", json={"kind": "plays", "events": new})
+    events = [play(3, artist_id="a00001"), play(2, track_id="t000002", skipped=True), play(90, track_id="t000003")]
+    response = client.post("/v1/events", json={"kind": "plays", "events": events})
     assert (response.status_code, response.json()) == (202, {"accepted": 3, "refused": []})
-    client.post("/v1/events", json={"kind": "plays", "events": new[:1]})  # again: counts once
+    client.post("/v1/events", json={"kind": "plays", "events": events[:1]})  # the same event again: it counts once
     report = Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
     assert (report.counts["accepted"], report.counts["duplicate"]) == (3, 1)
     values = OnlineFeatures("session_v1", own_world).get({"user_id": ["u000007"]}).values
@@ -86,7 +92,7 @@ def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "told"),
+    ("body", "status", "message"),
     [
         (b"", 422, "kind"),
         (b"[]", 422, "kind"),
@@ -101,11 +107,11 @@ def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
         (b" " * ((1 << 20) + 1), 413, "longer than"),
     ],
 )
-def test_what_is_no_request_gets_a_typed_error(client: TestClient, body: bytes, status: int, told: str) -> None:
+def test_what_is_no_request_gets_a_typed_error(client: TestClient, body: bytes, status: int, message: str) -> None:
     response = client.post("/v1/events", content=body)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
-    assert told in response.json()["detail"]
+    assert message in response.json()["detail"]
 
 
 WORDS = st.sampled_from(["kind", "events", "user_id", "track_id", "plays", "event_timestamp"])
