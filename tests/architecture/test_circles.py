@@ -1,4 +1,4 @@
-"""No module imports one that imports it, not even lazily or for types alone: so each can be read by itself."""
+"""Imports have no cycles, not even lazy imports or imports for types: every module can be read by itself."""
 
 from graphlib import TopologicalSorter
 

@@ -1,4 +1,4 @@
-"""Who may import whom, and what a serving process does not import."""
+"""Import rules between the packages, and packages that a serving process must not import."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ FORBIDDEN = (
     "training",
 )
 PURE = "transforms.pure"
-"""What serving may import of transforms: no data frames in it."""
+"""The only part of transforms that serving may import: it uses no data frames."""
 
 
 def test_imports_point_at_the_contract() -> None:
