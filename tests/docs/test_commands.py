@@ -18,8 +18,8 @@ def shell_lines(page: str) -> list[str]:
 
 
 def run_help(*words: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-m", *words, "--help"]
-    return subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", *words, "--help"]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def test_help_teaches(package: str) -> None:
 def test_an_empty_folder_leads_to_the_next_command(tmp_path: Path, words: list[str], message: str) -> None:
     import os
 
-    call = [sys.executable, "-m", *words]
+    command = [sys.executable, "-m", *words]
     environment = {**os.environ, "REFRAIN_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPOSITORY)}
-    completed = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    completed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert completed.returncode == 1
     assert message in completed.stderr
     assert "Traceback" not in completed.stderr

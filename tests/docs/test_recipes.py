@@ -82,8 +82,8 @@ class Copy:
     def run(self, *words: str) -> str:
         """Runs a command, which must succeed; returns its output."""
         environment = {**os.environ, "REFRAIN_HOME": str(self.home.root), "PYTHONPATH": str(self.code)}
-        call = [sys.executable, "-W", "ignore", "-m", *words]
-        completed = subprocess.run(call, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-W", "ignore", "-m", *words]
+        completed = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
         assert completed.returncode == 0, completed.stderr[-2_000:]
         return completed.stdout
 

@@ -40,9 +40,11 @@ def test_a_batch_answers_each_as_alone(client: TestClient) -> None:
     requests = [{"user_id": f"u{number:06}", "count": 3} for number in range(5)]
     results = client.post("/v1/recommendations/batch", json={"requests": requests}).json()["results"]
     for request, result in zip(requests, results, strict=True):
-        alone = client.post("/v1/recommendations", json=request).json()
+        single_answer = client.post("/v1/recommendations", json=request).json()
         assert result["problem"] is None
-        assert [item["track_id"] for item in result["answer"]["items"]] == [item["track_id"] for item in alone["items"]]
+        assert [item["track_id"] for item in result["answer"]["items"]] == [
+            item["track_id"] for item in single_answer["items"]
+        ]
     for body in ({"requests": []}, {"requests": requests * 21}, {}):
         assert client.post("/v1/recommendations/batch", json=body).status_code == 422
 
@@ -72,11 +74,11 @@ def test_a_batch_counts_as_its_requests(client: TestClient, own_world: Home) -> 
 def test_feedback_is_an_event_and_reaches_the_features(
     client: TestClient, own_world: Home, running_clock: None
 ) -> None:
-    at = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    event_time = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     acts = [
-        {"user_id": "u000007", "action": "click", "track_id": "t000001", "answer_id": "a1", "at": at},
-        {"user_id": "u000007", "action": "rate", "track_id": "t000001", "rating": 5, "at": at},
-        {"user_id": "u000007", "action": "subscribe", "amount_cents": 999, "at": at},
+        {"user_id": "u000007", "action": "click", "track_id": "t000001", "answer_id": "a1", "at": event_time},
+        {"user_id": "u000007", "action": "rate", "track_id": "t000001", "rating": 5, "at": event_time},
+        {"user_id": "u000007", "action": "subscribe", "amount_cents": 999, "at": event_time},
     ]
     response = client.post("/v1/feedback", json={"acts": acts})
     assert (response.status_code, response.json()) == (202, {"accepted": 3, "refused": []})
@@ -122,8 +124,8 @@ def test_feedback_that_is_none(client: TestClient, act: dict, message: str) -> N
 
 
 def test_feedback_of_tomorrow_is_refused_by_its_place(client: TestClient) -> None:
-    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-    acts = [{"user_id": "u", "action": "like"}, {"user_id": "u", "action": "like", "at": later}]
+    future = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    acts = [{"user_id": "u", "action": "like"}, {"user_id": "u", "action": "like", "at": future}]
     report = client.post("/v1/feedback", json={"acts": acts}).json()
     assert report["accepted"] == 1
     assert report["refused"][0]["place"] == 1
@@ -174,15 +176,15 @@ def test_the_kill_switch(client: TestClient, own_world: Home) -> None:
         "running",
         1.0,
     )
-    stopped = client.post("/v1/experiments/more_new/stop", json={"reason": "more skips"}, headers=headers)
-    assert (stopped.status_code, stopped.json()["state"]) == (200, "stopped")
+    response = client.post("/v1/experiments/more_new/stop", json={"reason": "more skips"}, headers=headers)
+    assert (response.status_code, response.json()["state"]) == (200, "stopped")
     time.sleep(1.1)
     answer = client.post("/v1/recommendations", json={"user_id": "u000001"}, headers=headers).json()
     assert answer["experiments"] == {}
     assert client.post("/v1/experiments/nothing/stop", json={"reason": "x"}, headers=headers).status_code == 404
     assert client.post("/v1/experiments/more_new/start", json={}, headers=headers).status_code == 422
-    stored = json.loads(own_world.experiments.read_text())["experiments"]["more_new"]
-    assert stored["reason"] == "more skips"
+    stored_experiment = json.loads(own_world.experiments.read_text())["experiments"]["more_new"]
+    assert stored_experiment["reason"] == "more skips"
 
 
 def test_an_arm_whose_version_cannot_be_loaded_gets_what_everybody_gets(client: TestClient, own_world: Home) -> None:

@@ -27,11 +27,11 @@ def client(own_world: Home) -> Iterator[TestClient]:
 
 
 def play(minutes_ago: float, **fields: Any) -> dict[str, Any]:
-    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    event_time = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     return {
         "user_id": "u000007",
         "track_id": "t000001",
-        "event_timestamp": at.isoformat(),
+        "event_timestamp": event_time.isoformat(),
         "ms_played": 1_000,
         **fields,
     }
@@ -69,8 +69,8 @@ def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
     ]
     answer = client.post("/v1/events", json={"kind": "plays", "events": events}).json()
     assert answer["accepted"] == 1
-    assert [refused["place"] for refused in answer["refused"]] == list(range(1, len(events)))
-    reasons = [refused["reason"] for refused in answer["refused"]]
+    assert [refusal["place"] for refusal in answer["refused"]] == list(range(1, len(events)))
+    reasons = [refusal["reason"] for refusal in answer["refused"]]
     for reason, words in zip(
         reasons,
         [
@@ -114,15 +114,15 @@ def test_what_is_no_request_gets_a_typed_error(client: TestClient, body: bytes, 
     assert message in response.json()["detail"]
 
 
-WORDS = st.sampled_from(["kind", "events", "user_id", "track_id", "plays", "event_timestamp"])
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text() | WORDS,
-    lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner),
+FIELD_NAMES = st.sampled_from(["kind", "events", "user_id", "track_id", "plays", "event_timestamp"])
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | FIELD_NAMES,
+    lambda inner: st.lists(inner) | st.dictionaries(FIELD_NAMES, inner),
 )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=st.binary(max_size=200) | ANYTHING.map(lambda value: json.dumps(value).encode()))
+@given(body=st.binary(max_size=200) | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
 def test_nothing_brings_it_down(client: TestClient, body: bytes) -> None:
     assert client.post("/v1/events", content=body).status_code in (202, 413, 422)
 

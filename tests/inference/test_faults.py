@@ -23,14 +23,14 @@ from inference.security.keys import KeyRing
 from tests.proxy import SlowProxy
 from tests.serving import serving, until
 
-ASK = {"user_id": "u000007", "count": 5}
-POST = b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\n"
+REQUEST = {"user_id": "u000007", "count": 5}
+POST_HEAD = b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\n"
 
 
 class _BackgroundLoad:
     """Background load: two threads that send good requests all the time."""
 
-    def __init__(self, client: httpx.Client, path: str = "/v1/recommendations", body: object = ASK) -> None:
+    def __init__(self, client: httpx.Client, path: str = "/v1/recommendations", body: object = REQUEST) -> None:
         self._client, self._path, self._body = client, path, body
         self.statuses: list[int] = []
         self.seconds: list[float] = []
@@ -52,10 +52,10 @@ class _BackgroundLoad:
     def _send_requests(self) -> None:
         with httpx.Client(base_url=self._client.base_url, timeout=30) as client:
             while not self._ended.is_set():
-                started = time.monotonic()
+                start = time.monotonic()
                 try:
                     self.statuses.append(client.post(self._path, json=self._body).status_code)
-                    self.seconds.append(time.monotonic() - started)
+                    self.seconds.append(time.monotonic() - start)
                 except httpx.TransportError as error:
                     self.lost.append(repr(error))
 
@@ -72,12 +72,12 @@ def test_the_online_store_slow_gone_and_back(own_world: Home) -> None:
                 until(lambda: _degradation_level(client) == 0, 60)
                 proxy.cut()
                 until(lambda: client.get("/health").status_code == 503)
-                degraded = client.post("/v1/recommendations", json=ASK).json()
+                degraded = client.post("/v1/recommendations", json=REQUEST).json()
                 assert "the online store does not answer" in degraded["note"]
                 assert len(degraded["items"]) == 5
                 proxy.mend()
                 until(lambda: client.get("/health").status_code == 200)
-                until(lambda: client.post("/v1/recommendations", json=ASK).json()["known"])
+                until(lambda: client.post("/v1/recommendations", json=REQUEST).json()["known"])
             assert set(load.statuses) == {200}
             assert load.lost == []
     finally:
@@ -111,9 +111,9 @@ def _store_proxy(home: Home) -> SlowProxy:
 
 def _request_seconds(client: httpx.Client, count: int) -> Iterator[float]:
     for _ in range(count):
-        started = time.monotonic()
-        client.post("/v1/recommendations", json=ASK).raise_for_status()
-        yield time.monotonic() - started
+        start = time.monotonic()
+        client.post("/v1/recommendations", json=REQUEST).raise_for_status()
+        yield time.monotonic() - start
 
 
 def _degradation_level(client: httpx.Client) -> float:
@@ -127,11 +127,11 @@ def test_a_clock_that_jumps(own_world: Home, monkeypatch: pytest.MonkeyPatch, da
     key_text, _ = KeyRing(own_world).create("x", ["predict"])
     headers = {"authorization": f"Bearer {key_text}"}
     with TestClient(create_app(home=own_world)) as client:
-        assert client.post("/v1/recommendations", json=ASK, headers=headers).status_code == 200
+        assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 200
         now = time.time
         monkeypatch.setattr(time, "time", lambda: now() + days * 86_400)
         for _ in range(3):
-            response = client.post("/v1/recommendations", json=ASK, headers=headers)
+            response = client.post("/v1/recommendations", json=REQUEST, headers=headers)
             assert (response.status_code, len(response.json()["items"])) == (200, 5)
         assert client.get("/metrics", headers=headers).status_code == 200
 
@@ -190,7 +190,7 @@ def test_counts_of_all_workers_are_told_by_each(own_world: Home) -> None:
     with serving(own_world, "--workers", "2") as (client, _):
         for _ in range(30):
             with httpx.Client(base_url=client.base_url) as other:
-                assert other.post("/v1/recommendations", json=ASK).status_code == 200
+                assert other.post("/v1/recommendations", json=REQUEST).status_code == 200
         line = 'refrain_http_requests_total{route="/v1/recommendations",status="200"} 30.0'
         until(lambda: line in client.get("/metrics").text)  # a request is counted after its answer is sent
 
@@ -202,11 +202,11 @@ def test_the_registry_gone_and_a_bundle_damaged_while_it_serves(own_world: Home)
         for file in (own_world.bundles("recommendation") / "1").iterdir():
             file.write_bytes(b"")
         time.sleep(2.5)
-        response = client.post("/v1/recommendations", json=ASK)
+        response = client.post("/v1/recommendations", json=REQUEST)
         assert (response.status_code, response.json()["model"]) == (200, "recommendation:1")
         own_world.manifest.unlink()
         time.sleep(1.2)
-        assert client.post("/v1/recommendations", json=ASK).status_code == 200
+        assert client.post("/v1/recommendations", json=REQUEST).status_code == 200
 
 
 def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: Home) -> None:
@@ -240,10 +240,10 @@ def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: H
         good_statuses = []
         for thread in threads:
             thread.start()
-        started = time.monotonic()
+        start = time.monotonic()
         try:
-            while time.monotonic() - started < 5:
-                good_statuses.append(client.post("/v1/recommendations", json=ASK, headers=headers).status_code)
+            while time.monotonic() - start < 5:
+                good_statuses.append(client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code)
         finally:
             stop.set()
             for thread in threads:
@@ -258,10 +258,10 @@ def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: H
 @pytest.mark.parametrize(
     "raw",
     [
-        POST + b"Content-Length: abc\r\n\r\n",
-        POST + b"Content-Length: -1\r\n\r\n",
-        POST + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
-        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST_HEAD + b"Content-Length: abc\r\n\r\n",
+        POST_HEAD + b"Content-Length: -1\r\n\r\n",
+        POST_HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        POST_HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -308,10 +308,10 @@ def steady(world: Home) -> Iterator[httpx.Client]:
     ["/v1/recommendations", "/v1/text/analyze", "/v1/events", "/v1/feedback", "/v1/anomalies/detect", "/v1/features/x"],
 )
 def test_json_that_is_meant_to_hurt(steady: httpx.Client, path: str, body: bytes) -> None:
-    started = time.monotonic()
+    start = time.monotonic()
     response = steady.post(path, content=body, headers={"content-type": "application/json"})
     assert response.status_code in (200, 400, 404, 413, 422), response.text[:200]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - start < 5
     assert "Traceback" not in response.text
     assert len(response.content) < 100_000
 
@@ -328,27 +328,27 @@ def test_a_small_file_of_hours_of_silence_is_refused(steady: httpx.Client) -> No
         for _ in range(80):
             file.write(np.zeros(8_000 * 360, np.int16))
     assert len(buffer.getvalue()) < 3_000_000
-    started = time.monotonic()
+    start = time.monotonic()
     response = steady.post("/v1/audio/analyze", content=buffer.getvalue())
     assert response.status_code == 422
     assert "1,200" in response.text or "seconds" in response.text
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - start < 20
 
 
 def test_who_never_ends_a_body_holds_nobody_up(steady: httpx.Client) -> None:
     """Fifty connections announce a body and send one byte per round."""
     address = ("127.0.0.1", steady.base_url.port)
-    head = POST + b"Content-Type: application/json\r\nContent-Length: 900\r\n\r\n"
+    head = POST_HEAD + b"Content-Type: application/json\r\nContent-Length: 900\r\n\r\n"
     connections = [socket.create_connection(address, timeout=20) for _ in range(50)]
     try:
         for connection in connections:
             connection.sendall(head + b"{")
-        started = time.monotonic()
+        start = time.monotonic()
         for _ in range(5):
-            assert steady.post("/v1/recommendations", json=ASK).status_code == 200
+            assert steady.post("/v1/recommendations", json=REQUEST).status_code == 200
             for connection in connections:
                 connection.sendall(b" ")
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - start < 8
         assert b" 408 " in connections[0].recv(65_536)[:20]
     finally:
         for connection in connections:

@@ -55,23 +55,23 @@ def feature_types(home: Home) -> list[tuple[str, str]]:
 
 def test_null_keys_alone_find_nothing(in_world: Home) -> None:
     rows = OnlineFeatures("listener_v1", in_world).get({"user_id": [None, None]})
-    stored = [name for name in rows.columns if name.partition("__")[0] in rows.event_times]
-    assert len(stored) > 5
-    assert all(rows.missing[name].tolist() == [True, True] for name in stored)
-    assert all(rows.values[name] == [None, None] for name in stored)
-    assert np.isnan(rows.matrix([name for name in stored if rows.columns[name].dtype.kind in "if"])).all()
+    stored_features = [name for name in rows.columns if name.partition("__")[0] in rows.event_times]
+    assert len(stored_features) > 5
+    assert all(rows.missing[name].tolist() == [True, True] for name in stored_features)
+    assert all(rows.values[name] == [None, None] for name in stored_features)
+    assert np.isnan(rows.matrix([name for name in stored_features if rows.columns[name].dtype.kind in "if"])).all()
     assert all(np.isnan(times).all() for times in rows.event_times.values())
 
 
 def test_one_row_and_many_are_the_same(in_world: Home) -> None:
     lookup = OnlineFeatures("listener_v1", in_world)
     users = [f"u{number:06d}" for number in range(0, 160, 3)]  # a part of them is unknown
-    many = lookup.get({"user_id": users})
+    batch = lookup.get({"user_id": users})
     for place, user in enumerate(users):
         single = lookup.get({"user_id": [user]})
-        np.testing.assert_array_equal(single.matrix()[0], many.matrix()[place])
+        np.testing.assert_array_equal(single.matrix()[0], batch.matrix()[place])
         for name in single.values:
-            left, right = single.values[name][0], many.values[name][place]
+            left, right = single.values[name][0], batch.values[name][place]
             assert np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right, name
 
 
@@ -96,17 +96,17 @@ def own(home: Home) -> Home:
 
 def write_manifest(home: Home, ttl: float, columns: Any = SCHEMA.columns) -> None:
     home.ensure()
-    column_entries = [[c.name, c.dtype, c.length] for c in columns]
+    column_entries = [[column.name, column.dtype, column.length] for column in columns]
     view = {
         "name": "plays",
         "join_keys": ["user_id"],
         "key_types": ["String"],
-        "features": [c[:2] for c in column_entries],
+        "features": [column[:2] for column in column_entries],
         "columns": column_entries,
     }
     view |= {"ttl": ttl, "defaults": [["n", 0.0], ["name", "nobody"]]}
     service = {"fingerprint": "f", "views": [view], "on_demand": []}
-    service["features"] = [[f"plays__{c[0]}", c[1]] for c in column_entries]
+    service["features"] = [[f"plays__{column[0]}", column[1]] for column in column_entries]
     document = {"version": 3, "project": "p", "online": None, "services": {"s": service}}
     partial = home.manifest.with_suffix(".tmp")
     partial.write_text(json.dumps(document))
@@ -204,9 +204,9 @@ def test_redis_away_raises_or_degrades_and_comes_back(
         rows = lookup.get({"user_id": ["a"]}, on_failure="defaults")
         assert rows.degraded is None
         server.pause()
-        started = time.monotonic()
+        start = time.monotonic()
         assert lookup.get({"user_id": ["a"]}, on_failure="defaults").degraded
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - start < 3
         server.resume()
         assert lookup.get({"user_id": ["a"]}).degraded is None
     finally:
@@ -249,8 +249,8 @@ print(" ".join(sorted(names)), peak)
 def run_and_measure(home: Home, script: str) -> tuple[set[str], float]:
     """Runs a script; returns the packages it imports, without the standard library, and its peak memory in MB."""
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
-    call = [sys.executable, "-c", f"{script}\n{MEASUREMENT}"]
-    completed = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", f"{script}\n{MEASUREMENT}"]
+    completed = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stderr
     *names, peak = completed.stdout.split()
     return set(names), float(peak)
@@ -269,7 +269,7 @@ def test_a_first_lookup_imports_little_and_stays_small(own: Home) -> None:
 
 def test_freshness_as_a_table(in_world: Home) -> None:
     """Ages are in days for this old world; with the clock stopped at the end of the world, they are small."""
-    lines_of_now, lines_of_stopped_clock = (_freshness(in_world, now) for now in ("", os.environ[clock.NOW]))
+    lines_of_now, lines_of_stopped_clock = (_freshness_lines(in_world, now) for now in ("", os.environ[clock.NOW]))
     assert {"view", "age"} <= set(lines_of_now[0].split())
     assert {line.split()[0] for line in lines_of_now[1:]} >= {"user_history", "track_catalogue"}
     lines_with_rows = [line for line in lines_of_now[1:] if " never " not in line]
@@ -278,10 +278,10 @@ def test_freshness_as_a_table(in_world: Home) -> None:
     assert any(line.startswith("user_listening") and " d " not in line for line in lines_of_stopped_clock)
 
 
-def _freshness(home: Home, now: str) -> list[str]:
+def _freshness_lines(home: Home, now: str) -> list[str]:
     environment = {**os.environ, "REFRAIN_HOME": str(home.root), clock.NOW: now}
-    call = [sys.executable, "-m", "inference", "freshness"]
-    completed = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "inference", "freshness"]
+    completed = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stderr
     return completed.stdout.splitlines()
 
@@ -296,7 +296,7 @@ def test_held_rows_are_those_that_are_looked_up(in_world: Home, monkeypatch: pyt
     }
     request = {"request_timestamp": 1_770_000_000.0, "similar_score": np.arange(4.0), "device": "phone"}
     cached_views = dict.fromkeys(("track_catalogue", "track_taste", "track_popularity", "artist_popularity"), 60.0)
-    plain = OnlineFeatures("real_time_recommendation_v1", in_world).get(keys, request)
+    uncached = OnlineFeatures("real_time_recommendation_v1", in_world).get(keys, request)
     lookup = OnlineFeatures("real_time_recommendation_v1", in_world, hold=cached_views)
     request_sizes: list[int] = []
 
@@ -307,8 +307,8 @@ def test_held_rows_are_those_that_are_looked_up(in_world: Home, monkeypatch: pyt
     monkeypatch.setattr(row_cache, "get", counting_get)
     for _ in range(3):
         rows = lookup.get(keys, request)
-        np.testing.assert_array_equal(rows.matrix(), plain.matrix())
-        assert list(rows.values["track_popularity__plays_28d"]) == list(plain.values["track_popularity__plays_28d"])
+        np.testing.assert_array_equal(rows.matrix(), uncached.matrix())
+        assert list(rows.values["track_popularity__plays_28d"]) == list(uncached.values["track_popularity__plays_28d"])
     first, second, third = request_sizes
     assert second == third < first
     monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 61)
@@ -351,5 +351,5 @@ def test_rows_of_several_keys_are_those_of_each_row_alone(in_world: Home, length
         rows = lookup.get(keys, request).matrix()
         assert len(rows) == max(len(keys["user_id"]), len(keys["artist_id"]))
         for row in range(len(rows)):
-            alone = {key: [values[min(row, len(values) - 1)]] for key, values in keys.items()}
-            np.testing.assert_array_equal(rows[row], lookup.get(alone, request).matrix()[0])
+            row_keys = {key: [values[min(row, len(values) - 1)]] for key, values in keys.items()}
+            np.testing.assert_array_equal(rows[row], lookup.get(row_keys, request).matrix()[0])

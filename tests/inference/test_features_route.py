@@ -41,9 +41,9 @@ def test_keys_are_converted_and_a_null_finds_nothing(client: TestClient) -> None
     assert histories[4]
 
 
-@pytest.mark.parametrize("key", [True, 7.5, 1e300, ["u"], {"u": 1}])
-def test_a_key_that_cannot_be_one_is_a_problem(client: TestClient, key: object) -> None:
-    response = client.post("/v1/features/listener_v1", json={"keys": {"user_id": [key]}})
+@pytest.mark.parametrize("wrong", [True, 7.5, 1e300, ["u"], {"u": 1}])
+def test_a_key_that_cannot_be_one_is_a_problem(client: TestClient, wrong: object) -> None:
+    response = client.post("/v1/features/listener_v1", json={"keys": {"user_id": [wrong]}})
     assert response.status_code == 422
     assert "user_id" in response.json()["detail"]
 

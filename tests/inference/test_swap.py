@@ -79,10 +79,10 @@ def test_a_promotion_is_taken_over_and_no_request_is_lost(client: TestClient, ow
     assert {status for status, _ in statuses_and_models} == {200}
     models = [model for _, model in statuses_and_models]
     assert set(models) == {"recommendation:1", "recommendation:2"}
-    served = _served_model(client)
-    assert served["versions"] == {"recommendation": "recommendation:2"}
-    assert served["swapped_at"] is not None
-    assert served["refused"] is None
+    model_status = _served_model(client)
+    assert model_status["versions"] == {"recommendation": "recommendation:2"}
+    assert model_status["swapped_at"] is not None
+    assert model_status["refused"] is None
     assert 'refrain_swaps_total{outcome="taken",serves="recommendations"} 1.0' in client.get("/metrics").text
 
 
@@ -141,8 +141,8 @@ def test_a_version_that_is_named_never_changes(own_world: Home) -> None:
 def test_nobody_waits_for_what_nobody_asked_for(tmp_path: Path) -> None:
     home, loads = Home(tmp_path), []
     live = Live(lambda: loads.append(1) or "model", ["some"], home)
-    swapped: list[str] = []
-    watcher = Watcher({"some": live}, lambda name, swap: swapped.append(name), seconds=0.01)
+    swapped_names: list[str] = []
+    watcher = Watcher({"some": live}, lambda name, swap: swapped_names.append(name), seconds=0.01)
     watcher.start()
     home.bundles("some").mkdir(parents=True)
     (home.bundles("some") / ALIASES).write_text("{}")
@@ -150,7 +150,7 @@ def test_nobody_waits_for_what_nobody_asked_for(tmp_path: Path) -> None:
     assert loads == []
     assert live.get() == live.get() == "model"
     (home.bundles("some") / ALIASES).write_text('{"champion": "2"}')
-    _wait_until(lambda: swapped == ["some"])
+    _wait_until(lambda: swapped_names == ["some"])
     watcher.close()
     assert loads == [1, 1]
 

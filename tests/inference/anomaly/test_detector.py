@@ -24,17 +24,21 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 def normal_observations(count: int, entity: str = "h", level: float = 300.0, seed: int = 0) -> list[Observation]:
     rng = np.random.default_rng(seed)
     return [
-        Observation(entity, START + timedelta(minutes=at), {"cpu": level + rng.normal(0, 10), "memory": 500.0 + at % 7})
-        for at in range(count)
+        Observation(
+            entity, START + timedelta(minutes=minute), {"cpu": level + rng.normal(0, 10), "memory": 500.0 + minute % 7}
+        )
+        for minute in range(count)
     ]
 
 
-def broken_observation(at: int, entity: str = "h") -> Observation:
-    return Observation(entity, START + timedelta(minutes=at), {"cpu": 990.0, "memory": 503.0})
+def broken_observation(minute: int, entity: str = "h") -> Observation:
+    return Observation(entity, START + timedelta(minutes=minute), {"cpu": 990.0, "memory": 503.0})
 
 
 def test_a_broken_host_is_told_with_its_cause_and_as_one_incident() -> None:
-    report = AnomalyDetector().detect([*normal_observations(600), *(broken_observation(600 + at) for at in range(20))])
+    report = AnomalyDetector().detect(
+        [*normal_observations(600), *(broken_observation(600 + minute) for minute in range(20))]
+    )
     first_alarm = next(detection for detection in report.detections[600:] if detection.alarm)
     assert next(iter(first_alarm.causes)) == "cpu"
     assert first_alarm.at <= START + timedelta(minutes=605)
@@ -48,28 +52,28 @@ def test_a_broken_host_is_told_with_its_cause_and_as_one_incident() -> None:
 def test_one_by_one_is_the_same_as_all_at_once() -> None:
     observations = [
         observation
-        for at in range(300)
-        for observation in (normal_observations(300)[at], normal_observations(300, "g", seed=1)[at])
+        for minute in range(300)
+        for observation in (normal_observations(300)[minute], normal_observations(300, "g", seed=1)[minute])
     ] + [broken_observation(300)]
-    together = AnomalyDetector().detect(observations).detections
+    batch_detections = AnomalyDetector().detect(observations).detections
     detector = AnomalyDetector()
-    assert [detector.detect([observation]).detections[0] for observation in observations] == together
+    assert [detector.detect([observation]).detections[0] for observation in observations] == batch_detections
 
 
 def test_a_restart_forgets_nothing(in_telemetry: Home) -> None:
     observations = [
         *normal_observations(400),
-        *(broken_observation(400 + at) for at in range(5)),
+        *(broken_observation(400 + minute) for minute in range(5)),
         *normal_observations(20, seed=2),
     ]
-    uninterrupted = SystemAnomalyDetector.load().detect(observations)
+    expected = SystemAnomalyDetector.load().detect(observations)
     detector = SystemAnomalyDetector.load()
     before = detector.detect(observations[:402])
     restarted = SystemAnomalyDetector.load()
     restarted.restore(detector.snapshot())
     after = restarted.detect(observations[402:])
-    assert [*before.detections, *after.detections] == uninterrupted.detections
-    assert [incident.id for incident in after.incidents] in ([], [incident.id for incident in uninterrupted.incidents])
+    assert [*before.detections, *after.detections] == expected.detections
+    assert [incident.id for incident in after.incidents] in ([], [incident.id for incident in expected.incidents])
     with pytest.raises(InputError, match="snapshot"):
         restarted.restore(b"nothing of the kind")
 
@@ -109,40 +113,42 @@ def test_a_bundle_scores_rows_as_it_was_trained_to(in_telemetry: Home) -> None:
     data = training_set("security_anomaly_v1", spine, home=in_telemetry).data
     detector = DETECTORS["security"].load()
     rows = RowDetector.from_bytes((in_telemetry.bundles(detector.name) / "1" / "rows.npz").read_bytes())
-    trained = rows.score({name: to_numpy(data[name]) for name in rows.columns.names}).p_value
+    trained_p_values = rows.score({name: to_numpy(data[name]) for name in rows.columns.names}).p_value
     observations = [
         Observation(row["client_ip"], row["event_timestamp"], {name: row[name] for name in rows.columns.names})
         for row in data.iter_rows(named=True)
     ]
-    served = [detection.p_value for detection in detector.detect(observations).detections]
-    np.testing.assert_allclose(served, trained, rtol=1e-6)
+    served_p_values = [detection.p_value for detection in detector.detect(observations).detections]
+    np.testing.assert_allclose(served_p_values, trained_p_values, rtol=1e-6)
 
 
 def test_features_are_looked_up_where_none_are_given(in_telemetry: Home) -> None:
     detector = DETECTORS["audio_quality"].load()
-    labelled = "master-silent_master-000"
-    report = detector.detect([Observation(labelled, datetime.now(UTC)), Observation("nobody", datetime.now(UTC))])
+    silent_master = "master-silent_master-000"
+    report = detector.detect([Observation(silent_master, datetime.now(UTC)), Observation("nobody", datetime.now(UTC))])
     assert report.detections[0].alarm
     assert report.detections[0].causes
     assert report.detections[1].p_value is None
     assert report.note is not None
     assert "no features online" in report.note
-    past_report = detector.detect([Observation(labelled, START, {"unknown": 1.0})])
+    past_report = detector.detect([Observation(silent_master, START, {"unknown": 1.0})])
     assert past_report.detections[0].p_value is None  # the online features are of now and are not used for a past time
 
 
 def test_features_that_are_left_out_are_looked_up_and_not_taken_for_missing(in_telemetry: Home) -> None:
     detector = DETECTORS["audio_quality"].load()
     entity = "master-001-0003"
-    looked_up = detector.detect([Observation(entity, datetime.now(UTC))]).detections[0]
+    lookup_detection = detector.detect([Observation(entity, datetime.now(UTC))]).detections[0]
     assert detector._rows is not None
-    overridden = detector.detect([Observation(entity, datetime.now(UTC), {"audio_quality__peak": 60.0})]).detections[0]
-    past = detector.detect([Observation(entity, START, {"audio_quality__peak": 60.0})]).detections[0]
-    assert looked_up.p_value is not None
-    assert overridden.p_value is not None
-    assert overridden.p_value < min(looked_up.p_value, 0.01)
-    assert next(iter(overridden.causes), "audio_quality__peak") == "audio_quality__peak"
-    assert past.p_value is None
+    override_detection = detector.detect(
+        [Observation(entity, datetime.now(UTC), {"audio_quality__peak": 60.0})]
+    ).detections[0]
+    past_detection = detector.detect([Observation(entity, START, {"audio_quality__peak": 60.0})]).detections[0]
+    assert lookup_detection.p_value is not None
+    assert override_detection.p_value is not None
+    assert override_detection.p_value < min(lookup_detection.p_value, 0.01)
+    assert next(iter(override_detection.causes), "audio_quality__peak") == "audio_quality__peak"
+    assert past_detection.p_value is None
 
 
 def test_a_detector_that_cannot_look_up_says_so_and_goes_on(
@@ -151,14 +157,14 @@ def test_a_detector_that_cannot_look_up_says_so_and_goes_on(
     monkeypatch.setenv("REFRAIN_REDIS", "")
     detector = SystemAnomalyDetector.load()
     assert detector._lookup is not None
-    monkeypatch.setattr("inference.features.lookup.get", _gone)
+    monkeypatch.setattr("inference.features.lookup.get", _raise_unavailable)
     report = detector.detect([Observation("host-00", datetime.now(UTC), {"cpu_permille": 300})])
     assert report.note is not None
     assert "could not be looked up" in report.note
     assert report.detections[0].verdict == ""
 
 
-def _gone(*arguments: object) -> None:
+def _raise_unavailable(*arguments: object) -> None:
     from feature_repo.errors import OnlineUnavailable
 
     raise OnlineUnavailable(expected="Redis", found="nothing", next_command="start it")
@@ -166,9 +172,11 @@ def _gone(*arguments: object) -> None:
 
 def test_simulated_incidents_are_found_by_what_is_served(in_telemetry: Home) -> None:
     """The served detector scores the feature rows of all hosts for the days with incidents."""
-    simulated = incidents(in_telemetry, "host_id").filter(pl.col("kind") == "saturation")
+    simulated_incidents = incidents(in_telemetry, "host_id").filter(pl.col("kind") == "saturation")
     spine = moments(in_telemetry, ["host_metrics"], "host_id", every=120_000_000)
-    spine = spine.filter(pl.col("event_timestamp").dt.timestamp("us") >= simulated["start"].min() - 3_600_000_000)
+    spine = spine.filter(
+        pl.col("event_timestamp").dt.timestamp("us") >= simulated_incidents["start"].min() - 3_600_000_000
+    )
     data = training_set("system_anomaly_v1", spine, home=in_telemetry).data
     detector = SystemAnomalyDetector.load()
     assert detector._rows is not None
@@ -176,18 +184,18 @@ def test_simulated_incidents_are_found_by_what_is_served(in_telemetry: Home) -> 
         Observation(row["host_id"], row["event_timestamp"], {name: row[name] for name in detector._rows.columns.names})
         for row in data.iter_rows(named=True)
     ]
-    detected = detector.detect(rows).incidents
+    reports = detector.detect(rows).incidents
     hits = [
         any(
             incident.entity == entity
             and incident.start.timestamp() * 1e6 <= end
             and incident.end.timestamp() * 1e6 >= start
-            for incident in detected
+            for incident in reports
         )
-        for entity, start, end in simulated.select("entity_id", "start", "end").iter_rows()
+        for entity, start, end in simulated_incidents.select("entity_id", "start", "end").iter_rows()
     ]
     assert sum(hits) >= 2
-    assert len(detected) < 20
+    assert len(reports) < 20
 
 
 def test_requests_that_do_not_come_are_noticed_by_what_is_served(in_telemetry: Home) -> None:
@@ -224,7 +232,7 @@ def test_what_is_no_number_is_an_error_that_names_it(value: object) -> None:
 def test_odd_numbers_are_missing_and_nothing_breaks() -> None:
     values = [None, float("nan"), float("inf"), -float("inf"), 10**400, 1e308, -1e308, 0]
     observations = [
-        Observation("h", START + timedelta(minutes=at), {"cpu": value}) for at, value in enumerate(values * 10)
+        Observation("h", START + timedelta(minutes=minute), {"cpu": value}) for minute, value in enumerate(values * 10)
     ]
     detections: list[Detection] = AnomalyDetector().detect(observations).detections
     assert detections[0].verdict == detections[1].verdict == detections[2].verdict == "missing"

@@ -40,7 +40,8 @@ def client(
 def request_body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, Any]:
     metrics = values or {"cpu_permille": 300, "memory_permille": None}
     observations = [
-        {"entity": entity, "at": (NOW + timedelta(minutes=at)).isoformat(), "values": metrics} for at in range(count)
+        {"entity": entity, "at": (NOW + timedelta(minutes=minute)).isoformat(), "values": metrics}
+        for minute in range(count)
     ]
     return {"detector": "system", "observations": observations}
 
@@ -48,13 +49,13 @@ def request_body(count: int = 1, entity: str = "host-00", **values: Any) -> dict
 def test_what_is_unusual_is_told_counted_and_sent_on(
     client: TestClient, registry: CollectorRegistry, tmp_path: Path
 ) -> None:
-    normal = client.post("/v1/anomalies/detect", json=request_body(300, "new-host"))
-    assert normal.status_code == 200
-    assert not any(detection["alarm"] for detection in normal.json()["detections"])
-    unusual = request_body(10, "new-host", cpu_permille=990, memory_permille=990)
-    for at, observation in enumerate(unusual["observations"]):
-        observation["at"] = (NOW + timedelta(minutes=300 + at)).isoformat()
-    report = client.post("/v1/anomalies/detect", json=unusual).json()
+    normal_response = client.post("/v1/anomalies/detect", json=request_body(300, "new-host"))
+    assert normal_response.status_code == 200
+    assert not any(detection["alarm"] for detection in normal_response.json()["detections"])
+    unusual_body = request_body(10, "new-host", cpu_permille=990, memory_permille=990)
+    for minute, observation in enumerate(unusual_body["observations"]):
+        observation["at"] = (NOW + timedelta(minutes=300 + minute)).isoformat()
+    report = client.post("/v1/anomalies/detect", json=unusual_body).json()
     assert any(detection["alarm"] for detection in report["detections"])
     assert report["model"] == "system_anomaly_detector:1"
     assert report["incidents"][0]["entity"] == "new-host"
@@ -100,8 +101,8 @@ def test_broken_json_is_a_problem(client: TestClient, text: str) -> None:
 
 
 def test_far_times_are_answered_or_refused(client: TestClient) -> None:
-    for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-20T00:00:00+14:00"):
-        request = {"detector": "system", "observations": [{"entity": "far", "at": at, "values": {"cpu": 1}}]}
+    for time_text in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-20T00:00:00+14:00"):
+        request = {"detector": "system", "observations": [{"entity": "far", "at": time_text, "values": {"cpu": 1}}]}
         assert client.post("/v1/anomalies/detect", json=request).status_code in (200, 422)
 
 

@@ -21,8 +21,8 @@ from inference.anomaly.sinks import MAX_PENDING, Alerts, FileSink, WebhookSink, 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def incident(number: int = 0, **more: object) -> IncidentReport:
-    fields = {"alarms": 1, "p_value": 1e-6, "causes": {"cpu": 1.0}, **more}
+def incident(number: int = 0, **overrides: object) -> IncidentReport:
+    fields = {"alarms": 1, "p_value": 1e-6, "causes": {"cpu": 1.0}, **overrides}
     return IncidentReport(f"h@{number}", "h", START, START + timedelta(minutes=5), **fields)  # type: ignore[arg-type]
 
 
@@ -57,14 +57,14 @@ def test_what_a_name_holds_stays_on_its_line(tmp_path: Path) -> None:
 
 
 def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
-    received: list[dict[str, object]] = []
+    notices: list[dict[str, object]] = []
     healthy = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if healthy.is_set():
-                received.append(json.loads(body))
+                notices.append(json.loads(body))
             self.send_response(204 if healthy.is_set() else 503)
             self.end_headers()
 
@@ -77,10 +77,10 @@ def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
     try:
         alerts = Alerts([WebhookSink(f"http://127.0.0.1:{server.server_port}/hook")])
         alerts.add("system", [incident(1)])
-        assert (received, alerts.waiting) == ([], 1)
+        assert (notices, alerts.waiting) == ([], 1)
         healthy.set()
         alerts.add("system", [incident(2)])
-        assert [notice["id"] for notice in received] == ["h@1", "h@2"]
+        assert [notice["id"] for notice in notices] == ["h@1", "h@2"]
         assert alerts.waiting == 0
     finally:
         server.shutdown()
@@ -146,8 +146,12 @@ def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, con
 
 def test_a_page_shows_the_metric_and_escapes_names() -> None:
     observations = [
-        Observation("<b>h</b>", START + timedelta(minutes=at), {"<i>cpu": 300 + at % 5 if at < 300 else 900 + at % 3})
-        for at in range(320)
+        Observation(
+            "<b>h</b>",
+            START + timedelta(minutes=minute),
+            {"<i>cpu": 300 + minute % 5 if minute < 300 else 900 + minute % 3},
+        )
+        for minute in range(320)
     ]
     report = AnomalyDetector().detect(observations)
     assert report.incidents
@@ -162,16 +166,16 @@ def test_a_page_shows_the_metric_and_escapes_names() -> None:
 
 def test_the_command_tells_writes_and_teaches(tmp_path: Path) -> None:
     path = tmp_path / "web.csv"
-    values = [300 + (at * 7) % 11 if at < 300 else 990 for at in range(310)]
-    rows = (f"{START + timedelta(minutes=at)},{value}" for at, value in enumerate(values))
+    values = [300 + (minute * 7) % 11 if minute < 300 else 990 for minute in range(310)]
+    rows = (f"{START + timedelta(minutes=minute)},{value}" for minute, value in enumerate(values))
     path.write_text("timestamp,cpu\n" + "\n".join(rows) + "\nnever,1\n")
-    call = [sys.executable, "-m", "inference", "anomalies", str(path), "--detector", "none"]
-    more = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
-    completed = subprocess.run([*call, *more], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "inference", "anomalies", str(path), "--detector", "none"]
+    options = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
+    completed = subprocess.run([*command, *options], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert "2026-01-05 05:0" in completed.stdout
     assert "not read, line 312" in completed.stdout
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
     assert json.loads((tmp_path / "alerts.jsonl").read_text().splitlines()[-1])["entity"] == "web"
-    failed = subprocess.run([*call[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert failed.returncode != 0
-    assert "python -m inference anomalies --help" in failed.stderr + failed.stdout
+    failure = subprocess.run([*command[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert failure.returncode != 0
+    assert "python -m inference anomalies --help" in failure.stderr + failure.stdout

@@ -55,8 +55,10 @@ def test_a_file_and_its_bytes_are_told_alike_and_as_in_the_feature_table(in_soun
     file = _sound_file(in_sounding)
     from_file, from_bytes = model.analyze(str(file)), model.analyze(file.read_bytes())
     assert plain(from_file) == plain(from_bytes)
-    stored = scan(in_sounding, "audio_analyses").filter(pl.col("track_id") == "t000017").collect().row(0, named=True)
-    for name, value in stored.items():
+    stored_row = (
+        scan(in_sounding, "audio_analyses").filter(pl.col("track_id") == "t000017").collect().row(0, named=True)
+    )
+    for name, value in stored_row.items():
         if name in from_file.features:
             computed = from_file.features[name]
             if isinstance(value, float | list):
@@ -117,9 +119,9 @@ def test_what_is_unlike_all_songs_is_unknown(in_sounding: Home) -> None:
 
 def test_silence_and_slivers_are_marked(in_sounding: Home) -> None:
     model = AudioAnalysisModel.load(home=in_sounding)
-    silent = io.BytesIO()
-    soundfile.write(silent, np.zeros(3 * RATE), RATE, format="FLAC")
-    analysis = model.analyze(silent.getvalue())
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(3 * RATE), RATE, format="FLAC")
+    analysis = model.analyze(silence.getvalue())
     assert analysis.classes is None
     assert analysis.key is None
     assert "silent" in analysis.marks
@@ -185,10 +187,10 @@ def test_a_small_file_that_unpacks_to_days_is_refused_at_once(home: Home) -> Non
     40,
     "AIFF",
 )  # an AIFF chunk whose size ends before the start of the file
-def test_damaged_uploads_are_told_or_refused(noise: bytes, at: int, kind: str) -> None:
-    raw = bytearray(_tone(0.3, file_format=kind))
-    raw[at : at + len(noise)] = noise
-    for content in (bytes(raw), bytes(raw[: len(raw) - at]), noise):
+def test_damaged_uploads_are_told_or_refused(noise: bytes, offset: int, file_format: str) -> None:
+    raw = bytearray(_tone(0.3, file_format=file_format))
+    raw[offset : offset + len(noise)] = noise
+    for content in (bytes(raw), bytes(raw[: len(raw) - offset]), noise):
         try:
             document = plain(AudioAnalysisModel().analyze(content, longest=600.0))
         except InputError as error:
@@ -233,12 +235,12 @@ def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(route, "LARGEST_BODY", 10_000)
     monkeypatch.setattr(route, "MAX_SOUND_S", 5.0)
     assert client.post("/v1/audio/analyze", content=_tone(1.0)).status_code == 413
-    long = _tone(20.0, rate=1_000, file_format="FLAC")
-    response = client.post("/v1/audio/analyze", content=long[:9_999] if len(long) > 9_999 else long)
+    long_sound = _tone(20.0, rate=1_000, file_format="FLAC")
+    response = client.post("/v1/audio/analyze", content=long_sound[:9_999] if len(long_sound) > 9_999 else long_sound)
     assert response.status_code in (413, 422)
-    silent = io.BytesIO()
-    soundfile.write(silent, np.zeros(20 * 8_000), 8_000, format="FLAC")
-    response = client.post("/v1/audio/analyze", content=silent.getvalue())
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(20 * 8_000), 8_000, format="FLAC")
+    response = client.post("/v1/audio/analyze", content=silence.getvalue())
     assert response.status_code == 422
     assert "20 seconds" in response.json()["detail"]
 
@@ -280,14 +282,14 @@ def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypat
 
 
 def test_the_command_tells_and_draws(sounding: Home, tmp_path: Path) -> None:
-    out = tmp_path / "pictures" / "out.png"
-    call = [sys.executable, "-m", "inference", "analyze", str(_sound_file(sounding)), "--plot", str(out)]
+    plot = tmp_path / "pictures" / "out.png"
+    command = [sys.executable, "-m", "inference", "analyze", str(_sound_file(sounding)), "--plot", str(plot)]
     environment = {"REFRAIN_HOME": str(sounding.root), "PATH": "", "HOME": str(tmp_path)}
-    completed = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    completed = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
     for word in ("meter", "rhythm", "octaves", "genre", "mood", "instruments"):
         assert word in completed.stdout
-    assert out.read_bytes().startswith(b"\x89PNG")
-    assert [file.name for file in out.parent.iterdir()] == ["out.png"]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert [file.name for file in plot.parent.iterdir()] == ["out.png"]
 
 
 @pytest.mark.parametrize("seconds", [0.01, 1.0, 3.0])

@@ -89,17 +89,17 @@ def test_a_sound(client: TestClient) -> None:
     assert "&lt;b&gt;song.wav" in text
     assert "Waveform of 4.0 seconds" in text
     assert "a minute" in text
-    refused = client.post("/console/sound", files={"file": ("x.wav", b"nothing", "audio/wav")})
-    assert refused.status_code == 422
-    assert 'role="alert"' in refused.text
+    response = client.post("/console/sound", files={"file": ("x.wav", b"nothing", "audio/wav")})
+    assert response.status_code == 422
+    assert 'role="alert"' in response.text
 
 
 def test_a_score(client: TestClient) -> None:
     text = client.post("/console/anomalies", data={"detector": "untrained", "text": EXAMPLE}).text
     assert "1 incident<" in text
     assert "cpu_permille 100 %" in text
-    uploaded = client.post("/console/anomalies", files={"file": ("x.csv", EXAMPLE.encode())}).text
-    assert "1 incident<" in uploaded
+    upload_page = client.post("/console/anomalies", files={"file": ("x.csv", EXAMPLE.encode())}).text
+    assert "1 incident<" in upload_page
     for form in ({"text": ""}, {"text": "a,b\n1,2"}, {"detector": "system", "text": EXAMPLE}):
         response = client.post("/console/anomalies", data=form)
         assert response.status_code == 422

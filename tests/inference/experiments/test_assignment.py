@@ -60,13 +60,13 @@ def test_arms_of_two_experiments_are_independent() -> None:
 
 
 def test_ramping_up_adds_listeners_and_moves_none() -> None:
-    previous: set[str] = set()
+    previous_members: set[str] = set()
     for share in (0.01, 0.1, 0.5, 1.0):
-        included = {user for user in USERS if is_in(_running_experiment(share=share), user)}
-        assert abs(len(included) / len(USERS) - share) < 0.01
-        assert previous <= included
-        previous = included
-    assert previous == set(USERS)
+        members = {user for user in USERS if is_in(_running_experiment(share=share), user)}
+        assert abs(len(members) / len(USERS) - share) < 0.01
+        assert previous_members <= members
+        previous_members = members
+    assert previous_members == set(USERS)
 
 
 def test_experiments_of_one_layer_share_nobody_and_fill_it() -> None:
@@ -107,15 +107,19 @@ def test_a_file_is_written_whole_and_read_again(tmp_path: Path) -> None:
     assert experiments.read(home) == Experiments()
     declared = Experiment("one", TWO_VARIANTS, guardrails=(Guardrail("skip_rate", "up"),), buckets=(0, 5_000))
     experiments.add(home, declared)
-    started = experiments.start(home, "one", NOW, 0.1)
-    assert (started.state, started.share, started.started) == ("running", 0.1, NOW)
+    running = experiments.start(home, "one", NOW, 0.1)
+    assert (running.state, running.share, running.started) == ("running", 0.1, NOW)
     assert experiments.start(home, "one", NOW, 0.5).share == 0.5
     experiments.hold_out(home, 0.02)
     assert experiments.read(home).holdout == 0.02
     assert experiments.stop(home, "one", NOW, "enough").reason == "enough"
     assert experiments.stop(home, "one", NOW, "again").reason == "enough"
-    stored = experiments.read(home).experiments["one"]
-    assert (stored.state, stored.guardrails[0].metric, stored.buckets) == ("stopped", "skip_rate", (0, 5_000))
+    stored_experiment = experiments.read(home).experiments["one"]
+    assert (stored_experiment.state, stored_experiment.guardrails[0].metric, stored_experiment.buckets) == (
+        "stopped",
+        "skip_rate",
+        (0, 5_000),
+    )
 
 
 @pytest.mark.parametrize(

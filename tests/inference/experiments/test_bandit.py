@@ -73,13 +73,13 @@ def test_without_redis_it_goes_on_with_what_it_knew(
         bandit_model.shown(f"x{number}", "which", "b")
         bandit_model.rewarded(f"x{number}")
     bandit_model.exchange()
-    learned = bandit_model.chances("which", ARMS)
-    assert learned[1] > 0.9
+    probabilities = bandit_model.chances("which", ARMS)
+    assert probabilities[1] > 0.9
     server.kill()
     bandit_model.shown("y", "which", "a")
     bandit_model.exchange()
     assert bandit_model.left_out == 1
-    assert (bandit_model.chances("which", ARMS) == learned).all()
+    assert (bandit_model.chances("which", ARMS) == probabilities).all()
     server.start()
     try:
         bandit_model.shown("z", "which", "a")

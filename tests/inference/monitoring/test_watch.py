@@ -26,7 +26,7 @@ from transforms.raw.read import scan
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-def _write_answers(home: Home, at: datetime, count: int, family: str = "texts", seed: int = 0, **fixed: Any) -> None:
+def _write_answers(home: Home, at: datetime, count: int, family: str = "texts", seed: int = 0, **fields: Any) -> None:
     rng = np.random.default_rng(seed)
     folder = home.predictions / f"family={family}" / f"date={at.date()}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def _write_answers(home: Home, at: datetime, count: int, family: str = "texts", 
         for number in range(count):
             answer = {"positive": float(rng.beta(2, 2)), "language": ["en", "de"][number % 2], "words": 10}
             moment = at + timedelta(seconds=number)
-            file.write(json.dumps({"at": round(moment.timestamp() * 1e6), "model": "m:1", **answer, **fixed}) + "\n")
+            file.write(json.dumps({"at": round(moment.timestamp() * 1e6), "model": "m:1", **answer, **fields}) + "\n")
 
 
 def test_answers_that_drift_are_told_and_others_not(tmp_path: Path) -> None:
@@ -109,19 +109,19 @@ def test_quality_joins_what_was_played_later(own_world: Home) -> None:
     """Of two answers, one has its second track played within the hour; the hour of the other is not over."""
     plays = scan(own_world, "plays").collect()
     play = plays.filter(~pl.col("skipped").fill_null(True)).sort("event_timestamp").row(-1, named=True)
-    at = play["event_timestamp"] - timedelta(minutes=5)
-    folder = own_world.impressions / f"date={at.date()}"
+    answer_time = play["event_timestamp"] - timedelta(minutes=5)
+    folder = own_world.impressions / f"date={answer_time.date()}"
     folder.mkdir(parents=True)
     slots = [
         {"track_id": track, "score": 1.0, "source": "taste", "propensity": 1.0, "explored": False}
         for track in ("t-none", play["track_id"], "t-other")
     ]
     lines = []
-    for number, moment in enumerate((at, at + timedelta(hours=2))):
+    for number, moment in enumerate((answer_time, answer_time + timedelta(hours=2))):
         answer = {"answer_id": f"a{number}", "at": round(moment.timestamp() * 1e6), "user_id": play["user_id"]}
         lines.append(json.dumps({**answer, "model": "m:1", "strategy": "hybrid", "slots": slots}))
     (folder / "x.jsonl").write_text("\n".join(lines))
-    qualities = watch(own_world, now=at + timedelta(hours=2, minutes=10), days=2).quality
+    qualities = watch(own_world, now=answer_time + timedelta(hours=2, minutes=10), days=2).quality
     assert sum(quality.shown for quality in qualities) == 3
     assert sum(quality.played for quality in qualities) == 1
     assert sum(quality.open for quality in qualities) == 1
@@ -193,16 +193,16 @@ def _metric_names(in_world: Home) -> set[str]:
 
 
 def test_the_dashboard_and_the_alerts_ask_for_metrics_that_are_there(in_world: Home) -> None:
-    board = json.loads((REPOSITORY / "deploy" / "grafana" / "serving.json").read_text())
+    dashboard = json.loads((REPOSITORY / "deploy" / "grafana" / "serving.json").read_text())
     rule_file = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "alerts.yaml").read_text())
     settings = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "prometheus.yaml").read_text())
     assert settings["rule_files"] == ["alerts.yaml"]
-    expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     all_rules = [rule for group in rule_file["groups"] for rule in group["rules"]]
     expressions += [rule["expr"] for rule in all_rules]
-    recorded = {rule["record"] for rule in all_rules if "record" in rule}
-    queried = {name for expr in expressions for name in re.findall(r"\brefrain[:_][\w:]+", expr)}
-    assert queried - recorded <= _metric_names(in_world)
-    assert {panel["id"] for panel in board["panels"]} == set(range(1, len(board["panels"]) + 1))
+    recorded_metrics = {rule["record"] for rule in all_rules if "record" in rule}
+    queried_metrics = {name for expr in expressions for name in re.findall(r"\brefrain[:_][\w:]+", expr)}
+    assert queried_metrics - recorded_metrics <= _metric_names(in_world)
+    assert {panel["id"] for panel in dashboard["panels"]} == set(range(1, len(dashboard["panels"]) + 1))
     assert all(rule["annotations"]["summary"] and rule["labels"]["severity"] for rule in all_rules if "alert" in rule)
     assert all(expr.count("(") == expr.count(")") for expr in expressions)

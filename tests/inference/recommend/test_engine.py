@@ -101,12 +101,12 @@ def test_the_models_disagree(in_world: Home) -> None:
 
 def test_what_is_served_is_what_was_measured(in_world: Home, engine: RecommendationEngine) -> None:
     """The served collaborative and content models rank tracks as the vectors from training do."""
-    unheard = set(engine.catalogue.track_ids) - heard_tracks(in_world, "u000007")
+    unheard_tracks = set(engine.catalogue.track_ids) - heard_tracks(in_world, "u000007")
     for model, view in ((CollaborativeFilteringModel, "taste"), (ContentBasedModel, "content")):
         tracks, users = newest_rows(in_world, f"track_{view}"), newest_rows(in_world, f"user_{view}")
         user_vector = np.array(users.filter(users["user_id"] == "u000007")["vector"][0])
         scores = np.array(tracks["vector"].to_list()) @ user_vector
-        order = [track for _, track in sorted(zip(-scores, tracks["track_id"], strict=True)) if track in unheard]
+        order = [track for _, track in sorted(zip(-scores, tracks["track_id"], strict=True)) if track in unheard_tracks]
         engine_of_model = model.load("recommendation", in_world)
         engine_of_model._weights = engine_of_model._weights | {"collaborative": {"taste": 1.0, "similar": 0.0}}
         allowed = [track for track in order if may_be_played(in_world, track, "u000007")]
@@ -128,8 +128,8 @@ def test_a_stranger_gets_what_is_popular(engine: RecommendationEngine, in_world:
     answer = engine.recommend("nobody", count=5)
     assert (answer.known, answer.strategy) == (False, "cold_start")
     assert "no taste is known" in str(answer.note)
-    popular = newest_rows(in_world, "track_popularity").sort("plays_28d", descending=True)
-    assert set(track_ids(answer)[:2]) <= set(popular["track_id"][:8])
+    popularity = newest_rows(in_world, "track_popularity").sort("plays_28d", descending=True)
+    assert set(track_ids(answer)[:2]) <= set(popularity["track_id"][:8])
     assert answer.items[0].reason == "number 1 of the last 28 days"
 
 
@@ -149,9 +149,9 @@ def test_picks_move_what_a_stranger_gets(engine: RecommendationEngine) -> None:
         return float(np.mean([genre in catalogue.genres[catalogue.place[track]] for track in track_ids(answer)]))
 
     assert share(by_genre) > share(without_picks)
-    picked = [catalogue.track_ids[place] for place in catalogue.of_genres([genre])[:3]]
-    by_tracks = engine.recommend("nobody", count=10, pick_tracks=picked)
-    assert not set(track_ids(by_tracks)) & set(picked)
+    picked_tracks = [catalogue.track_ids[place] for place in catalogue.of_genres([genre])[:3]]
+    by_tracks = engine.recommend("nobody", count=10, pick_tracks=picked_tracks)
+    assert not set(track_ids(by_tracks)) & set(picked_tracks)
     assert any("which you picked" in item.reason for item in by_tracks.items)
     artist = next(artist for artist in catalogue.artist_ids if artist)
     assert track_ids(engine.recommend("nobody", count=10, pick_artists=[artist])) != track_ids(without_picks)
@@ -171,14 +171,14 @@ def test_what_is_excluded_stays_out_and_the_list_stays_full(engine: Recommendati
 def test_rights_are_kept(engine: RecommendationEngine, in_world: Home) -> None:
     rows = newest_rows(in_world, "track_catalogue")
     for country in ("JP", "SE", "nowhere"):
-        barred = rows.filter(
+        barred_tracks = rows.filter(
             ~pl.col("available")
             | (pl.col("regions").is_not_null() & ~pl.col("regions").list.contains(country).fill_null(False))
         )
-        assert barred.height > 3
+        assert barred_tracks.height > 3
         for user in ("u000007", "nobody"):
             answer = engine.recommend(user, count=500, country=country)
-            assert not set(track_ids(answer)) & set(barred["track_id"])
+            assert not set(track_ids(answer)) & set(barred_tracks["track_id"])
     without_explicit = engine.recommend("u000007", count=500, explicit=False)
     assert not set(track_ids(without_explicit)) & set(rows.filter("explicit")["track_id"])
     assert len(without_explicit.items) > 100
@@ -186,9 +186,9 @@ def test_rights_are_kept(engine: RecommendationEngine, in_world: Home) -> None:
 
 def test_more_than_there_is_gives_what_there_is(engine: RecommendationEngine, in_world: Home) -> None:
     answer = engine.recommend("u000007", count=1_000)
-    heard = heard_tracks(in_world, "u000007")
-    unheard = [track for track in engine.catalogue.track_ids if track not in heard]
-    assert set(track_ids(answer)) == {track for track in unheard if may_be_played(in_world, track, "u000007")}
+    history = heard_tracks(in_world, "u000007")
+    unheard_tracks = [track for track in engine.catalogue.track_ids if track not in history]
+    assert set(track_ids(answer)) == {track for track in unheard_tracks if may_be_played(in_world, track, "u000007")}
 
 
 @pytest.mark.parametrize("count", [0, -1, 1_001, 10_000])
@@ -212,9 +212,9 @@ def test_a_wish_that_is_none_is_told(engine: RecommendationEngine, wish: dict[st
 
 
 def test_a_listener_who_has_heard_everything_is_told(engine: RecommendationEngine) -> None:
-    everything = engine.catalogue.track_ids
+    all_tracks = engine.catalogue.track_ids
     for user in ("u000007", "nobody"):
-        answer = engine.recommend(user, exclude_tracks=everything)
+        answer = engine.recommend(user, exclude_tracks=all_tracks)
         assert answer.items == []
         assert "every track was heard, excluded or may not be played" in str(answer.note)
 
@@ -289,13 +289,13 @@ def test_genres_can_be_as_the_listener_plays_them(engine: RecommendationEngine, 
 
 def test_exploration_is_marked_and_its_chance_told(engine: RecommendationEngine) -> None:
     plain = engine.recommend("u000007", count=20)
-    mixed = engine.recommend("u000007", count=20, explore=0.4, seed=5)
-    explored = [item for item in mixed.items if item.explored]
-    assert 2 <= len(explored) <= 16
-    assert all(item.propensity < 0.4 for item in explored)
-    assert all(item.propensity == pytest.approx(0.6) for item in mixed.items if not item.explored)
-    assert not {item.track_id for item in explored} & set(track_ids(plain))
-    assert track_ids(engine.recommend("u000007", count=20, explore=0.4, seed=5)) == track_ids(mixed)
+    with_exploration = engine.recommend("u000007", count=20, explore=0.4, seed=5)
+    explored_items = [item for item in with_exploration.items if item.explored]
+    assert 2 <= len(explored_items) <= 16
+    assert all(item.propensity < 0.4 for item in explored_items)
+    assert all(item.propensity == pytest.approx(0.6) for item in with_exploration.items if not item.explored)
+    assert not {item.track_id for item in explored_items} & set(track_ids(plain))
+    assert track_ids(engine.recommend("u000007", count=20, explore=0.4, seed=5)) == track_ids(with_exploration)
 
 
 def test_no_rows_are_no_error(in_world: Home) -> None:
@@ -339,7 +339,7 @@ def test_the_last_plays_change_the_next_answer(own_world: Home, running_clock: N
     engine = RecommendationEngine.load("recommendation", own_world)
     before = engine.recommend("u000007", count=10)
     assert before.strategy == "hybrid"
-    played = track_ids(before)[:2]
+    played_tracks = track_ids(before)[:2]
     now = datetime.now(UTC)
     events = [
         {
@@ -349,13 +349,13 @@ def test_the_last_plays_change_the_next_answer(own_world: Home, running_clock: N
             "event_timestamp": (now - timedelta(seconds=90 - number)).isoformat(),
             "ms_played": 1_000,
         }
-        for number, track in enumerate(played)
+        for number, track in enumerate(played_tracks)
     ]
     EventWriter(own_world).write(json.dumps({"kind": "plays", "events": events}).encode())
     Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
     after = engine.recommend("u000007", count=10)
     assert after.strategy == "real_time"
-    assert not set(track_ids(after)) & set(played)
+    assert not set(track_ids(after)) & set(played_tracks)
     assert track_ids(after) != track_ids(before)
     events_of_new_user = [event | {"user_id": "somebody new"} for event in events]
     EventWriter(own_world).write(json.dumps({"kind": "plays", "events": events_of_new_user}).encode())
@@ -371,14 +371,14 @@ def test_what_was_shown_is_logged_and_joined_with_plays(own_world: Home, monkeyp
     answers = [engine.recommend(user, count=5, explore=0.5, seed=1) for user in ("u000007", "nobody")]
     assert engine._log is not None
     engine._log.flush()
-    logged = impressions(own_world)
-    assert logged.height == 10
+    logged_impressions = impressions(own_world)
+    assert logged_impressions.height == 10
     for answer in answers:
-        logged_slots = logged.filter(logged["answer_id"] == answer.answer_id).sort("position")
+        logged_slots = logged_impressions.filter(logged_impressions["answer_id"] == answer.answer_id).sort("position")
         assert logged_slots["track_id"].to_list() == track_ids(answer)
         np.testing.assert_allclose(logged_slots["propensity"], [item.propensity for item in answer.items])
         assert logged_slots["explored"].to_list() == [item.explored for item in answer.items]
-    assert logged["reward"].sum() == 0
+    assert logged_impressions["reward"].sum() == 0
 
 
 def test_impressions_are_joined_with_plays_within_an_hour(home: Home) -> None:
@@ -386,20 +386,26 @@ def test_impressions_are_joined_with_plays_within_an_hour(home: Home) -> None:
 
     with pytest.raises(InputError, match="REFRAIN_LOG_IMPRESSIONS=1 python -m inference serve"):
         impressions(home)
-    at = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    answer_time = datetime(2026, 1, 5, 10, tzinfo=UTC)
     slots = [
         {"track_id": track, "score": 1.0, "source": "taste", "propensity": 0.9, "explored": False}
         for track in ("soon", "later", "skipped", "by another", "before")
     ]
     folder = home.impressions / "date=2026-01-05"
     folder.mkdir(parents=True)
-    line = {"answer_id": "1", "at": round(at.timestamp() * 1e6), "user_id": "u", "model": "m:1", "strategy": "hybrid"}
+    line = {
+        "answer_id": "1",
+        "at": round(answer_time.timestamp() * 1e6),
+        "user_id": "u",
+        "model": "m:1",
+        "strategy": "hybrid",
+    }
     (folder / "a.jsonl").write_text(json.dumps(line | {"slots": slots}) + "\n{torn")
     plays = pl.DataFrame(
         {
             "user_id": ["u", "u", "u", "v", "u"],
             "track_id": ["soon", "later", "skipped", "by another", "before"],
-            "event_timestamp": [at + timedelta(minutes=minutes) for minutes in (5, 61, 5, 5, -5)],
+            "event_timestamp": [answer_time + timedelta(minutes=minutes) for minutes in (5, 61, 5, 5, -5)],
             "skipped": [False, False, True, False, False],
         }
     )

@@ -24,7 +24,7 @@ from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 from inference.serve import serve
 
-ASK = {"user_id": "u000007", "count": 1}
+REQUEST = {"user_id": "u000007", "count": 1}
 
 
 @pytest.fixture
@@ -72,31 +72,33 @@ def test_roles_of_paths(method: str, path: str, role: str) -> None:
 
 
 def test_without_keys_everybody_is_served_and_nobody_administers(client: TestClient) -> None:
-    assert client.post("/v1/recommendations", json=ASK).status_code == 200
+    assert client.post("/v1/recommendations", json=REQUEST).status_code == 200
     assert client.post("/v1/experiments/x/stop", json={"reason": "x"}).status_code == 403
 
 
 def test_the_first_key_closes_the_doors(client: TestClient, own_world: Home) -> None:
     headers = _key_headers(own_world, "predict")
     time.sleep(1.1)
-    refused = client.post("/v1/recommendations", json=ASK)
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
-    assert refused.json()["next"].startswith("python -m inference keys create")
-    assert client.post("/v1/recommendations", json=ASK, headers=headers).status_code == 200
+    response = client.post("/v1/recommendations", json=REQUEST)
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+    assert response.json()["next"].startswith("python -m inference keys create")
+    assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 200
     assert (
-        client.post("/v1/recommendations", json=ASK, headers={"x-api-key": headers["authorization"][7:]}).status_code
+        client.post(
+            "/v1/recommendations", json=REQUEST, headers={"x-api-key": headers["authorization"][7:]}
+        ).status_code
         == 200
     )
     own_world.keys.unlink()  # without the file of keys, access stays closed
     time.sleep(1.1)
-    assert client.post("/v1/recommendations", json=ASK).status_code == 401
-    assert client.post("/v1/recommendations", json=ASK, headers=headers).status_code == 401
+    assert client.post("/v1/recommendations", json=REQUEST).status_code == 401
+    assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 401
     assert client.get("/health").status_code == 200
 
 
 def test_a_role_opens_its_routes_alone(client: TestClient, own_world: Home) -> None:
     requests = {
-        "predict": ("/v1/recommendations", ASK),
+        "predict": ("/v1/recommendations", REQUEST),
         "read_features": ("/v1/features/listener_v1", {"keys": {"user_id": ["u000007"]}}),
         "send_events": ("/v1/feedback", {"acts": [{"user_id": "u000007", "action": "like", "track_id": "t000001"}]}),
         "administer": ("/v1/experiments/none/stop", {"reason": "x"}),
@@ -117,7 +119,7 @@ def test_all_that_is_refused_looks_alike_and_is_written_down(client: TestClient,
     _close_access(client)
     key_texts = [revoked, revoked[:-1] + "!", "rf_00000000_" + "A" * 43, "", "nonsense", "rf_" + "x" * 9_000]
     responses = [
-        client.post("/v1/recommendations", json=ASK, headers={"authorization": f"Bearer {key_text}"})
+        client.post("/v1/recommendations", json=REQUEST, headers={"authorization": f"Bearer {key_text}"})
         for key_text in key_texts
     ]
     assert {response.status_code for response in responses} == {401}
@@ -137,10 +139,10 @@ def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
         _key_headers(own_world, "predict", limits=Limits(99, 99, 2)),
     )
     _close_access(client)
-    responses = [client.post("/v1/recommendations", json=ASK, headers=rate_headers) for _ in range(5)]
+    responses = [client.post("/v1/recommendations", json=REQUEST, headers=rate_headers) for _ in range(5)]
     assert [response.status_code for response in responses] == [200, 200, 200, 429, 429]
     assert 1 <= int(responses[-1].headers["retry-after"]) <= 3
-    responses = [client.post("/v1/recommendations", json=ASK, headers=quota_headers) for _ in range(3)]
+    responses = [client.post("/v1/recommendations", json=REQUEST, headers=quota_headers) for _ in range(3)]
     assert [response.status_code for response in responses] == [200, 200, 429]
     assert "daily quota" in responses[-1].json()["detail"]
     metrics = client.get("/metrics", headers=_key_headers(own_world, "predict")).text
@@ -203,7 +205,7 @@ def test_an_answer_carries_a_name_that_is_no_header(client: TestClient) -> None:
 
 
 def test_a_page_of_another_site_changes_nothing(client: TestClient) -> None:
-    response = client.post("/v1/recommendations", json=ASK, headers={"sec-fetch-site": "cross-site"})
+    response = client.post("/v1/recommendations", json=REQUEST, headers={"sec-fetch-site": "cross-site"})
     assert response.status_code == 403
     assert client.get("/health", headers={"sec-fetch-site": "cross-site"}).status_code == 200
 
@@ -239,14 +241,14 @@ def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
 def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "BODY_TIMEOUT_S", 0.2)
     app = create_app(home=own_world)
-    sent: list[dict] = []
+    messages: list[dict] = []
 
     async def receive() -> dict:
         await asyncio.sleep(0.15)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
     async def send(message: dict) -> None:
-        sent.append(message)
+        messages.append(message)
 
     headers = [(b"content-type", b"application/json")]
     scope = {
@@ -254,10 +256,10 @@ def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.Monk
         "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http",
         "http_version": "1.1", "root_path": "", "asgi": {"version": "3.0"},
     }  # fmt: skip
-    started = time.monotonic()
+    start = time.monotonic()
     asyncio.run(app(scope, receive, send))
-    assert sent[0]["status"] == 408
-    assert time.monotonic() - started < 5
+    assert messages[0]["status"] == 408
+    assert time.monotonic() - start < 5
 
 
 def test_who_comes_when_all_places_are_taken_comes_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +275,7 @@ def test_what_goes_wrong_inside_tells_nothing(client: TestClient, monkeypatch: p
         raise RuntimeError("secret of /etc/passwd")
 
     monkeypatch.setattr(RecommendationEngine, "recommend", fail)
-    response = client.post("/v1/recommendations", json=ASK)
+    response = client.post("/v1/recommendations", json=REQUEST)
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"
     assert "secret" not in response.text

@@ -78,9 +78,9 @@ def test_expired_revoked_and_foreign_keys_are_refused_with_their_reason(
         ring.caller(text)
     revoked_text, revoked_key = ring.create("other", ["predict"])
     ring.revoke(revoked_key.id)
-    with pytest.raises(Refused, match="revoked key") as refused:
+    with pytest.raises(Refused, match="revoked key") as error:
         ring.caller(revoked_text)
-    assert refused.value.key_id == revoked_key.id
+    assert error.value.key_id == revoked_key.id
     valid_text, _ = ring.create("third", ["predict"])
     foreign = Home(tmp_path, "acme")
     foreign.keys.write_bytes(Home(tmp_path).keys.read_bytes())

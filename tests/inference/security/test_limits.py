@@ -68,21 +68,21 @@ def test_callers_do_not_share(home: Home, clock: list[float]) -> None:
 def test_processes_share_one_bucket_and_one_quota(home: Home, clock: list[float]) -> None:
     """Two processes that synchronize after each round allow at most one round more than a single process."""
     first, second = _limiter(home, clock), _limiter(home, clock)
-    caller, allowed = _caller(0.001, 100), 0
+    caller, allowed_count = _caller(0.001, 100), 0
     for _ in range(60):
-        allowed += _count_allowed(first, caller, 5)
-        allowed += _count_allowed(second, caller, 5)
+        allowed_count += _count_allowed(first, caller, 5)
+        allowed_count += _count_allowed(second, caller, 5)
         first.synchronize()
         second.synchronize()
-    assert 100 <= allowed <= 110
+    assert 100 <= allowed_count <= 110
     quota_caller = Caller("quota", "x", "default", frozenset(), Limits(10_000, 10_000, 100))
-    allowed = 0
+    allowed_count = 0
     for _ in range(60):
-        allowed += _count_allowed(first, quota_caller, 5)
-        allowed += _count_allowed(second, quota_caller, 5)
+        allowed_count += _count_allowed(first, quota_caller, 5)
+        allowed_count += _count_allowed(second, quota_caller, 5)
         first.synchronize()
         second.synchronize()
-    assert 100 <= allowed <= 110
+    assert 100 <= allowed_count <= 110
 
 
 def test_a_new_process_knows_what_was_used(home: Home, clock: list[float]) -> None:
@@ -124,8 +124,8 @@ def test_a_clock_that_jumps_back_neither_opens_nor_locks(home: Home, clock: list
     limiter.synchronize()
     key = b"refrain_default:limits:{abc}"
     server = open_server(home, Address.from_env(), 1.0)
-    ahead = float(server.send([("HGET", key, "at")], [key])[0]) + 3_600
-    server.send([("HSET", key, "at", ahead)], [key])  # as if the clock of Redis went back by an hour
+    future_time = float(server.send([("HGET", key, "at")], [key])[0]) + 3_600
+    server.send([("HSET", key, "at", future_time)], [key])  # as if the clock of Redis went back by an hour
     limiter.take(caller)
     limiter.synchronize()
     assert _count_allowed(limiter, caller, 5) == 0

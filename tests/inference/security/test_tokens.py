@@ -58,7 +58,7 @@ def test_a_good_token(verifier: TokenVerifier, private: rsa.RSAPrivateKey) -> No
 
 
 @pytest.mark.parametrize(
-    "changed",
+    "claims",
     [
         {"exp": 1},
         {"exp": None},
@@ -72,28 +72,28 @@ def test_a_good_token(verifier: TokenVerifier, private: rsa.RSAPrivateKey) -> No
         {"kid": "two"},
         {"kid": None},
     ],
-    ids=lambda changed: next(iter(changed)),  # a time in a test id would differ between workers
+    ids=lambda claims: next(iter(claims)),  # a time in a test id would differ between workers
 )
 def test_a_token_that_is_not_for_us_is_refused(
-    verifier: TokenVerifier, private: rsa.RSAPrivateKey, changed: dict[str, Any]
+    verifier: TokenVerifier, private: rsa.RSAPrivateKey, claims: dict[str, Any]
 ) -> None:
     with pytest.raises(Refused):
-        verifier.caller(_token(private, **changed))
+        verifier.caller(_token(private, **claims))
 
 
 def test_a_token_that_somebody_else_signed_is_refused(verifier: TokenVerifier, private: rsa.RSAPrivateKey) -> None:
-    other = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    other_key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     with pytest.raises(Refused):
-        verifier.caller(_token(other))
-    public = private.public_key().public_bytes(
+        verifier.caller(_token(other_key))
+    public_key = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     parts = [
         jwt.utils.base64url_encode(json.dumps(part).encode()) for part in ({"alg": "none", "kid": "one"}, _claims())
     ]
-    unsigned = b".".join([*parts, b""]).decode()
-    confused = _hmac_token({"alg": "HS256", "kid": "one"}, public)
-    for token in (unsigned, confused, "", "a.b.c", "x" * 9_000, _token(private)[:-4] + "AAAA"):
+    unsigned_token = b".".join([*parts, b""]).decode()
+    confused_token = _hmac_token({"alg": "HS256", "kid": "one"}, public_key)
+    for token in (unsigned_token, confused_token, "", "a.b.c", "x" * 9_000, _token(private)[:-4] + "AAAA"):
         with pytest.raises(Refused):
             verifier.caller(token)
 
@@ -103,9 +103,9 @@ def _hmac_token(header: dict[str, str], secret: bytes) -> str:
     import hashlib
     import hmac
 
-    signed = b".".join(jwt.utils.base64url_encode(json.dumps(part).encode()) for part in (header, _claims()))
-    mac = hmac.new(secret, signed, hashlib.sha256).digest()
-    return (signed + b"." + jwt.utils.base64url_encode(mac)).decode()
+    signing_input = b".".join(jwt.utils.base64url_encode(json.dumps(part).encode()) for part in (header, _claims()))
+    mac = hmac.new(secret, signing_input, hashlib.sha256).digest()
+    return (signing_input + b"." + jwt.utils.base64url_encode(mac)).decode()
 
 
 def test_another_kind_of_key(tmp_path: Path) -> None:
@@ -127,13 +127,13 @@ def test_a_key_that_is_new_is_found_and_nobody_makes_us_ask_often(
         with pytest.raises(Refused, match="unknown key"):
             verifier.caller(_token(private, kid="guessed"))
     assert len(reads) == 1
-    second = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    _jwks(path, one=private, two=second)
+    second_key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    _jwks(path, one=private, two=second_key)
     monkeypatch.setattr(tokens, "MIN_REFRESH_SECONDS", 0.0)
-    assert verifier.caller(_token(second, kid="two"))
+    assert verifier.caller(_token(second_key, kid="two"))
     path.write_text("nothing")
     monkeypatch.setattr(tokens, "MAX_AGE_SECONDS", 0.0)
-    assert verifier.caller(_token(second, kid="two"))  # the keys from the last good read stay valid
+    assert verifier.caller(_token(second_key, kid="two"))  # the keys from the last good read stay valid
 
 
 def test_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: rsa.RSAPrivateKey) -> None:

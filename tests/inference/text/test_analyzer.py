@@ -61,9 +61,11 @@ def test_each_model_alone_says_what_the_analyzer_says(in_written: Home) -> None:
         "Saxophone solos and walking bass",
     ]
     answers = TextAnalyzer.load(in_written).analyze(texts)
-    for answer, alone in zip(answers, SentimentModel.load(home=in_written).predict(texts), strict=True):
-        assert alone.positive == answer.analysis.sentiment
-        assert alone.label == (None if alone.positive is None else "positive" if alone.positive >= 0.5 else "negative")
+    for answer, sentiment in zip(answers, SentimentModel.load(home=in_written).predict(texts), strict=True):
+        assert sentiment.positive == answer.analysis.sentiment
+        assert sentiment.label == (
+            None if sentiment.positive is None else "positive" if sentiment.positive >= 0.5 else "negative"
+        )
     emotions = EmotionModel.load("emotion_model_v1.0", in_written).predict(texts)
     assert [emotion.label for emotion in emotions][1:3] == [None, "fear"]
     vectors = TextEmbedder.load(home=in_written).embed(texts)
@@ -112,8 +114,8 @@ def test_what_is_no_list_of_texts_is_refused(in_written: Home, texts: object) ->
 
 def run_command(home: Home, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
-    call = [sys.executable, "-m", "inference", "text", *arguments]
-    return subprocess.run(call, cwd=REPOSITORY, env=environment, input=stdin, capture_output=True, check=False)
+    command_line = [sys.executable, "-m", "inference", "text", *arguments]
+    return subprocess.run(command_line, cwd=REPOSITORY, env=environment, input=stdin, capture_output=True, check=False)
 
 
 def test_the_command_reads_arguments_lines_and_standard_input(written: Home, tmp_path) -> None:  # type: ignore[no-untyped-def]
