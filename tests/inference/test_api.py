@@ -103,7 +103,7 @@ def test_openapi_has_examples_and_typed_errors(server: httpx.Client) -> None:
     assert {"200", "422", "503"} <= set(responses)
     assert json.dumps(responses["503"]).count("Problem")
     assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
-    assert {} in document["security"]  # without any created key, no key is needed
+    assert {} in document["security"]  # no key is needed until one is created
 
 
 def test_an_online_store_that_is_gone_is_503_and_then_well_again(

@@ -95,7 +95,7 @@ def test_feedback_is_an_event_and_reaches_the_features(
     from transforms import feature_tables
     from transforms.batch.build import build
 
-    build(own_world, datetime.now(UTC) + timedelta(days=1))  # after the midnight of the feature row
+    build(own_world, datetime.now(UTC) + timedelta(days=1))  # after the midnight at which the row is due
     row = feature_tables.scan(own_world, "user_feedback").sort("event_timestamp").collect().row(0, named=True)
     assert (row["clicks_7d"], row["subscriptions_7d"], row["revenue_cents_7d"], row["rating_7d"]) == (
         1,

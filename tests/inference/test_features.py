@@ -65,7 +65,7 @@ def test_null_keys_alone_find_nothing(in_world: Home) -> None:
 
 def test_one_row_and_many_are_the_same(in_world: Home) -> None:
     lookup = OnlineFeatures("listener_v1", in_world)
-    users = [f"u{number:06d}" for number in range(0, 160, 3)]  # a part of them is unknown
+    users = [f"u{number:06d}" for number in range(0, 160, 3)]  # including unknown users
     batch = lookup.get({"user_id": users})
     for place, user in enumerate(users):
         single = lookup.get({"user_id": [user]})

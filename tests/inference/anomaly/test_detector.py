@@ -132,7 +132,7 @@ def test_features_are_looked_up_where_none_are_given(in_telemetry: Home) -> None
     assert report.note is not None
     assert "no features online" in report.note
     past_report = detector.detect([Observation(silent_master, START, {"unknown": 1.0})])
-    assert past_report.detections[0].p_value is None  # the online features are of now and are not used for a past time
+    assert past_report.detections[0].p_value is None  # online features do not apply to a past time
 
 
 def test_features_that_are_left_out_are_looked_up_and_not_taken_for_missing(in_telemetry: Home) -> None:

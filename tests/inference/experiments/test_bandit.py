@@ -67,30 +67,30 @@ def test_without_redis_it_goes_on_with_what_it_knew(
     server = RedisServer(tmp_path / "redis")
     monkeypatch.setenv("REFRAIN_REDIS", server.address)
     server.start()
-    bandit_model = Bandit(home)
-    bandit_model.chances("which", ARMS)
+    served_bandit = Bandit(home)
+    served_bandit.chances("which", ARMS)
     for number in range(60):
-        bandit_model.shown(f"x{number}", "which", "b")
-        bandit_model.rewarded(f"x{number}")
-    bandit_model.exchange()
-    probabilities = bandit_model.chances("which", ARMS)
+        served_bandit.shown(f"x{number}", "which", "b")
+        served_bandit.rewarded(f"x{number}")
+    served_bandit.exchange()
+    probabilities = served_bandit.chances("which", ARMS)
     assert probabilities[1] > 0.9
     server.kill()
-    bandit_model.shown("y", "which", "a")
-    bandit_model.exchange()
-    assert bandit_model.left_out == 1
-    assert (bandit_model.chances("which", ARMS) == probabilities).all()
+    served_bandit.shown("y", "which", "a")
+    served_bandit.exchange()
+    assert served_bandit.left_out == 1
+    assert (served_bandit.chances("which", ARMS) == probabilities).all()
     server.start()
     try:
-        bandit_model.shown("z", "which", "a")
-        bandit_model.exchange()
-        assert bandit_model.left_out == 1
+        served_bandit.shown("z", "which", "a")
+        served_bandit.exchange()
+        assert served_bandit.left_out == 1
     finally:
         server.kill()
 
 
 def test_more_than_can_wait_is_left_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    bandit_model = Bandit(home)
+    served_bandit = Bandit(home)
     for number in range(bandit.MAX_PENDING + 5):
-        bandit_model.shown(f"x{number}", "which", "a")
-    assert bandit_model.left_out == 5
+        served_bandit.shown(f"x{number}", "which", "a")
+    assert served_bandit.left_out == 5

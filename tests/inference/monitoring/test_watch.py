@@ -167,7 +167,7 @@ def test_a_full_disk_costs_lines_and_not_answers(in_world: Home, monkeypatch: py
 
 def test_a_log_that_cannot_keep_up_leaves_lines_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = PredictionLog(Home(tmp_path), 1.0)
-    monkeypatch.setattr(log, "_start", lambda: None)  # no thread writes the queue
+    monkeypatch.setattr(log, "_start", lambda: None)  # without the thread that writes
     for _ in range(background_log.MAX_QUEUED + 7):
         log.put("texts", "m:1")
     assert log.left_out == 7

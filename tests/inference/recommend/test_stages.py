@@ -57,7 +57,7 @@ def test_slots_explore_as_often_as_asked_and_never_twice_the_same() -> None:
     rng = np.random.default_rng(0)
     ranked, others = np.arange(10), np.arange(10, 40)
     liked, disliked = np.full(40, 2.0), np.full(40, 1.0)
-    liked[30:] = 500  # too certain to be explored
+    liked[30:] = 500  # many likes: exploration does not draw them
     draws = [explore(ranked, others, liked, disliked, 0.3, rng) for _ in range(100)]
     assert np.mean([slots.explored.mean() for slots in draws]) == pytest.approx(0.3, abs=0.05)
     for slots in draws:

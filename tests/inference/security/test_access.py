@@ -174,7 +174,7 @@ def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: H
 
 
 def test_an_attack_does_not_fill_the_disk(tmp_path: Path) -> None:
-    """Of five thousand refusals at once, the log holds a part and the number of those that it left out."""
+    """Of five thousand refusals at once, the log holds a limited number, and the count of those it left out."""
     log = AuditLog(Home(tmp_path))
     for number in range(5_000):
         log.put("refused", path=f"/{number}")
