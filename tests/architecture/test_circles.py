@@ -1,4 +1,4 @@
-"""No module imports one that imports it, not even lazily or for types alone: so each can be read by itself."""
+"""Imports have no cycles, not even lazy imports or imports for types: every module can be read by itself."""
 
 from graphlib import TopologicalSorter
 
@@ -9,6 +9,6 @@ from tests.repository import PACKAGES
 
 def test_no_imports_go_in_a_circle() -> None:
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
-    imported = {module: graph.find_modules_directly_imported_by(module) - {module} for module in graph.modules}
-    assert len(imported) > 500
-    TopologicalSorter(imported).prepare()  # a CycleError names the modules
+    imports = {module: graph.find_modules_directly_imported_by(module) - {module} for module in graph.modules}
+    assert len(imports) > 500
+    TopologicalSorter(imports).prepare()  # a CycleError names the modules

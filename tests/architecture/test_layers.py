@@ -1,4 +1,4 @@
-"""Who may import whom, and what a serving process does not import."""
+"""Import rules between the packages, and packages that a serving process must not import."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from feature_repo.home import REPOSITORY, Home
 
-FORBIDDEN = (
+FORBIDDEN_PACKAGES = (
     "feast",
     "pandas",
     "mlflow",
@@ -20,14 +20,14 @@ FORBIDDEN = (
     "duckdb",
     "training",
 )
-PURE = "transforms.pure"
-"""What serving may import of transforms: no data frames in it."""
+PURE_PACKAGE = "transforms.pure"
+"""The only part of transforms that serving may import: it uses no data frames."""
 
 
 def test_imports_point_at_the_contract() -> None:
-    call = [str(Path(sys.executable).with_name("lint-imports"))]
-    done = subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    command = [str(Path(sys.executable).with_name("lint-imports"))]
+    completed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,15 @@ def test_imports_point_at_the_contract() -> None:
 )
 def test_serving_imports_nothing_of_training(world: Home, work: str) -> None:
     script = (
-        f"{work}; import sys; found = sorted(sys.modules); print([name for name in {FORBIDDEN} if name in found] + "
-        f"[name for name in found if name.startswith('transforms.') and not name.startswith({PURE!r})])"
+        f"{work}; import sys; found = sorted(sys.modules); "
+        f"print([name for name in {FORBIDDEN_PACKAGES} if name in found] + "
+        f"[name for name in found if name.startswith('transforms.') and not name.startswith({PURE_PACKAGE!r})])"
     )
     environment = {**os.environ, "REFRAIN_HOME": str(world.root)}
-    call = [sys.executable, "-c", script]
-    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    command = [sys.executable, "-c", script]
+    completed = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.strip() == "[]"
 
 
 def test_tests_shadow_no_package() -> None:

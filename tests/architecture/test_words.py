@@ -1,4 +1,4 @@
-"""Names are nouns of what they hold: no participle or pronoun stands for a value."""
+"""Names are nouns of what they hold: no participle or pronoun names a value."""
 
 import ast
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from tests.repository import PACKAGES
 BANNED = {"told", "asked", "came", "mine", "some", "theirs", "ours"}
 
 
-def names(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Every name that a module binds, with its line."""
+def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yields every name that a module binds, with its line."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
@@ -28,7 +28,7 @@ def test_names_say_what_they_hold(package: str) -> None:
     banned = [
         f"{path.relative_to(REPOSITORY)}:{line} {name}"
         for path in sorted((REPOSITORY / package).rglob("*.py"))
-        for name, line in names(ast.parse(path.read_text()))
+        for name, line in bound_names(ast.parse(path.read_text()))
         if name.strip("_").lower() in BANNED
     ]
     assert not banned, "rename to nouns of what they hold, STYLE in CONTRIBUTING.md:\n" + "\n".join(banned)

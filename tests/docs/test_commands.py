@@ -1,4 +1,4 @@
-"""What the pages say can be typed, can be typed."""
+"""Every command and make target on the pages exists, and error messages name the next command."""
 
 import re
 import subprocess
@@ -11,52 +11,52 @@ from feature_repo.home import REPOSITORY
 from tests.repository import PACKAGES, PAGES
 
 
-def fenced(page: str) -> list[str]:
-    """Lines of a page's shell blocks."""
+def shell_lines(page: str) -> list[str]:
+    """Returns the lines of a page's shell blocks."""
     text = (REPOSITORY / page).read_text()
     return [line for block in re.findall(r"```(?:sh|bash)\n(.*?)```", text, re.S) for line in block.splitlines()]
 
 
-def help_of(*words: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-m", *words, "--help"]
-    return subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+def run_help(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *words, "--help"]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def commands() -> set[tuple[str, ...]]:
-    """Package and sub-command of every `python -m` line."""
-    found = set()
+    """The package and the sub-command of every `python -m` line."""
+    package_commands = set()
     for page in PAGES:
-        for line in fenced(page):
+        for line in shell_lines(page):
             match = re.search(r"python -m (\w+)((?: [a-z][\w-]*)?)", line)
             if match and match[1] in PACKAGES:
-                found.add(tuple(" ".join(match.groups()).split()))
-    return found
+                package_commands.add(tuple(" ".join(match.groups()).split()))
+    return package_commands
 
 
 def test_every_command_on_a_page_exists(commands: set[tuple[str, ...]]) -> None:
     assert commands
     for words in sorted(commands):
-        assert help_of(*words).returncode == 0, words
+        assert run_help(*words).returncode == 0, words
 
 
 def test_every_make_target_on_a_page_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.M))
     for page in PAGES:
-        for line in fenced(page):
+        for line in shell_lines(page):
             for target in re.findall(r"\bmake ([a-z-]+)", line):
                 assert target in targets, (page, line)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_help_teaches(package: str) -> None:
-    told = help_of(package)
-    assert told.returncode == 0
-    assert "Commands" in told.stdout
+    completed = run_help(package)
+    assert completed.returncode == 0
+    assert "Commands" in completed.stdout
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["transforms", "import", "vinyl", "x"], "Expected  a format, one of"),
         (["transforms", "import", "movielens", "absent"], "Found     nothing at absent"),
@@ -70,12 +70,12 @@ def test_help_teaches(package: str) -> None:
         (["transforms", "stream", "--clock", "sun"], "Expected  --clock wall or --clock events"),
     ],
 )
-def test_an_empty_folder_leads_to_the_next_command(tmp_path: Path, words: list[str], told: str) -> None:
+def test_an_empty_folder_leads_to_the_next_command(tmp_path: Path, words: list[str], message: str) -> None:
     import os
 
-    call = [sys.executable, "-m", *words]
+    command = [sys.executable, "-m", *words]
     environment = {**os.environ, "REFRAIN_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    assert message in completed.stderr
+    assert "Traceback" not in completed.stderr

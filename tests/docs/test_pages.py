@@ -1,4 +1,4 @@
-"""Links, line lengths and words of the Markdown pages. ``make lint`` runs these as well."""
+"""Links, line lengths and banned phrases of the Markdown pages. ``make lint`` runs these tests as well."""
 
 import re
 

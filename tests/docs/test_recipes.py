@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, performed in a copy of the packages: one new file, and nothing else is changed."""
+"""The recipes of CONTRIBUTING.md work in a copy of the packages: each adds one new file and changes no other."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ TICKETS = Format("tickets", "a CSV file of user_id, artist_id, event_timestamp",
 
 
 class Copy:
-    """A copy of the packages, with a data folder of its own."""
+    """A copy of the packages with its own data folder."""
 
     def __init__(self, folder: Path) -> None:
         self.code, self.home = folder / "code", Home(folder / "home")
@@ -75,17 +75,17 @@ class Copy:
         shutil.copy(REPOSITORY / "pyproject.toml", self.code)
 
     def add(self, path: str, text: str) -> None:
-        """Add a file that is not there yet."""
+        """Adds a file; it must not exist yet."""
         with (self.code / path).open("x") as file:
             file.write(text)
 
     def run(self, *words: str) -> str:
-        """What a command printed."""
+        """Runs a command, which must succeed; returns its output."""
         environment = {**os.environ, "REFRAIN_HOME": str(self.home.root), "PYTHONPATH": str(self.code)}
-        call = [sys.executable, "-W", "ignore", "-m", *words]
-        done = subprocess.run(call, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-2_000:]
-        return done.stdout
+        command = [sys.executable, "-W", "ignore", "-m", *words]
+        completed = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr[-2_000:]
+        return completed.stdout
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every rule of the semantics page names a test that is there."""
+"""Every rule of the semantics page names a test that exists."""
 
 import re
 

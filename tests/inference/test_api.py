@@ -47,7 +47,7 @@ def test_a_stranger_gets_an_answer(server: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({}, "user_id: Field required"),
         ({"user_id": ""}, "user_id: String should have at least 1 character"),
@@ -65,13 +65,13 @@ def test_a_stranger_gets_an_answer(server: httpx.Client) -> None:
         ([], "body: Input should be a valid dictionary"),
     ],
 )
-def test_a_wrong_request_gets_a_typed_error(server: httpx.Client, body: object, told: str) -> None:
+def test_a_wrong_request_gets_a_typed_error(server: httpx.Client, body: object, message: str) -> None:
     response = server.post("/v1/recommendations", json=body)
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
     assert problem["status"] == 422
-    assert told in problem["detail"]
+    assert message in problem["detail"]
     assert problem["next"]
 
 
@@ -103,7 +103,7 @@ def test_openapi_has_examples_and_typed_errors(server: httpx.Client) -> None:
     assert {"200", "422", "503"} <= set(responses)
     assert json.dumps(responses["503"]).count("Problem")
     assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
-    assert {} in document["security"]  # without any key none is needed
+    assert {} in document["security"]  # no key is needed until one is created
 
 
 def test_an_online_store_that_is_gone_is_503_and_then_well_again(

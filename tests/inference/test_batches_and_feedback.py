@@ -1,4 +1,4 @@
-"""Batch forms, feedback, and experiments over HTTP."""
+"""Batch requests, feedback and experiments over HTTP."""
 
 import json
 import time
@@ -26,40 +26,45 @@ from transforms.stream.sources import Stream
 @pytest.fixture
 def client(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("REFRAIN_LOG_PREDICTIONS", "1")
-    with TestClient(create_app(home=own_world)) as found:
-        yield found
+    with TestClient(create_app(home=own_world)) as test_client:
+        yield test_client
 
 
-def _declare(home: Home, name: str = "more_new", **changed: object) -> None:
+def _start_experiment(home: Home, name: str = "more_new", **fields: object) -> None:
     arms = (Variant("control"), Variant("explore", settings={"explore": 1.0, "strategy": "content"}))
-    experiments.add(home, Experiment(**{"name": name, "variants": arms, **changed}))  # type: ignore[arg-type]
+    experiments.add(home, Experiment(**{"name": name, "variants": arms, **fields}))  # type: ignore[arg-type]
     experiments.start(home, name, datetime.now(UTC))
 
 
 def test_a_batch_answers_each_as_alone(client: TestClient) -> None:
-    asked = [{"user_id": f"u{number:06}", "count": 3} for number in range(5)]
-    results = client.post("/v1/recommendations/batch", json={"requests": asked}).json()["results"]
-    for one, told in zip(asked, results, strict=True):
-        alone = client.post("/v1/recommendations", json=one).json()
-        assert told["problem"] is None
-        assert [item["track_id"] for item in told["answer"]["items"]] == [item["track_id"] for item in alone["items"]]
-    for body in ({"requests": []}, {"requests": asked * 21}, {}):
+    requests = [{"user_id": f"u{number:06}", "count": 3} for number in range(5)]
+    results = client.post("/v1/recommendations/batch", json={"requests": requests}).json()["results"]
+    for request, result in zip(requests, results, strict=True):
+        single_answer = client.post("/v1/recommendations", json=request).json()
+        assert result["problem"] is None
+        assert [item["track_id"] for item in result["answer"]["items"]] == [
+            item["track_id"] for item in single_answer["items"]
+        ]
+    for body in ({"requests": []}, {"requests": requests * 21}, {}):
         assert client.post("/v1/recommendations/batch", json=body).status_code == 422
 
 
 def test_a_batch_of_forecasts_has_problems_of_its_own(client: TestClient) -> None:
-    asked = [{"entity": "track", "id": "t000001"}, {"entity": "user", "id": "u000001"}]
-    answer = client.post("/v1/forecasts/batch", json={"requests": asked})
-    assert answer.status_code == 200
-    assert [one["problem"]["status"] for one in answer.json()["results"]] == [503, 503]  # nothing is promoted
+    requests = [{"entity": "track", "id": "t000001"}, {"entity": "user", "id": "u000001"}]
+    response = client.post("/v1/forecasts/batch", json={"requests": requests})
+    assert response.status_code == 200
+    assert [result["problem"]["status"] for result in response.json()["results"]] == [
+        503,
+        503,
+    ]  # no forecast model is promoted
 
 
 def test_a_batch_counts_as_its_requests(client: TestClient, own_world: Home) -> None:
-    text, _ = KeyRing(own_world).create("x", ["predict"], limits=Limits(1.0, 10))
-    headers = {"authorization": f"Bearer {text}"}
-    asked = [{"user_id": f"u{number:06}", "count": 1} for number in range(6)]
+    key_text, _ = KeyRing(own_world).create("x", ["predict"], limits=Limits(1.0, 10))
+    headers = {"authorization": f"Bearer {key_text}"}
+    requests = [{"user_id": f"u{number:06}", "count": 1} for number in range(6)]
     first, second = (
-        client.post("/v1/recommendations/batch", json={"requests": asked}, headers=headers) for _ in range(2)
+        client.post("/v1/recommendations/batch", json={"requests": requests}, headers=headers) for _ in range(2)
     )
     assert first.status_code == 200
     assert (second.status_code, second.json()["status"]) == (429, 429)
@@ -69,15 +74,15 @@ def test_a_batch_counts_as_its_requests(client: TestClient, own_world: Home) -> 
 def test_feedback_is_an_event_and_reaches_the_features(
     client: TestClient, own_world: Home, running_clock: None
 ) -> None:
-    at = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    event_time = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     acts = [
-        {"user_id": "u000007", "action": "click", "track_id": "t000001", "answer_id": "a1", "at": at},
-        {"user_id": "u000007", "action": "rate", "track_id": "t000001", "rating": 5, "at": at},
-        {"user_id": "u000007", "action": "subscribe", "amount_cents": 999, "at": at},
+        {"user_id": "u000007", "action": "click", "track_id": "t000001", "answer_id": "a1", "at": event_time},
+        {"user_id": "u000007", "action": "rate", "track_id": "t000001", "rating": 5, "at": event_time},
+        {"user_id": "u000007", "action": "subscribe", "amount_cents": 999, "at": event_time},
     ]
-    answer = client.post("/v1/feedback", json={"acts": acts})
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "refused": []})
-    client.post("/v1/feedback", json={"acts": acts})  # again: each counts once
+    response = client.post("/v1/feedback", json={"acts": acts})
+    assert (response.status_code, response.json()) == (202, {"accepted": 3, "refused": []})
+    client.post("/v1/feedback", json={"acts": acts})  # the same acts again: each counts once
     settings = Settings(follows="events", until_idle=True)
     from feature_repo.events import Names
     from feature_repo.packed.address import Address
@@ -90,9 +95,9 @@ def test_feedback_is_an_event_and_reaches_the_features(
     from transforms import feature_tables
     from transforms.batch.build import build
 
-    build(own_world, datetime.now(UTC) + timedelta(days=1))  # the midnight at which the row is due
-    found = feature_tables.scan(own_world, "user_feedback").sort("event_timestamp").collect().row(0, named=True)
-    assert (found["clicks_7d"], found["subscriptions_7d"], found["revenue_cents_7d"], found["rating_7d"]) == (
+    build(own_world, datetime.now(UTC) + timedelta(days=1))  # after the midnight at which the row is due
+    row = feature_tables.scan(own_world, "user_feedback").sort("event_timestamp").collect().row(0, named=True)
+    assert (row["clicks_7d"], row["subscriptions_7d"], row["revenue_cents_7d"], row["rating_7d"]) == (
         1,
         1,
         999,
@@ -101,7 +106,7 @@ def test_feedback_is_an_event_and_reaches_the_features(
 
 
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("act", "message"),
     [
         ({"user_id": "u", "action": "rate"}, "rating"),
         ({"user_id": "u", "action": "like", "rating": 3}, "rating"),
@@ -112,94 +117,98 @@ def test_feedback_is_an_event_and_reaches_the_features(
         ({"user_id": "u", "action": "purchase", "amount_cents": -1}, "amount_cents"),
     ],
 )
-def test_feedback_that_is_none(client: TestClient, act: dict, told: str) -> None:
-    answer = client.post("/v1/feedback", json={"acts": [act]})
-    assert answer.status_code == 422
-    assert told in answer.json()["detail"]
+def test_feedback_that_is_none(client: TestClient, act: dict, message: str) -> None:
+    response = client.post("/v1/feedback", json={"acts": [act]})
+    assert response.status_code == 422
+    assert message in response.json()["detail"]
 
 
 def test_feedback_of_tomorrow_is_refused_by_its_place(client: TestClient) -> None:
-    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-    acts = [{"user_id": "u", "action": "like"}, {"user_id": "u", "action": "like", "at": later}]
-    told = client.post("/v1/feedback", json={"acts": acts}).json()
-    assert told["accepted"] == 1
-    assert told["refused"][0]["place"] == 1
-    assert "future" in told["refused"][0]["reason"]
+    future = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    acts = [{"user_id": "u", "action": "like"}, {"user_id": "u", "action": "like", "at": future}]
+    report = client.post("/v1/feedback", json={"acts": acts}).json()
+    assert report["accepted"] == 1
+    assert report["refused"][0]["place"] == 1
+    assert "future" in report["refused"][0]["reason"]
 
 
 def test_an_experiment_changes_what_its_arm_says_and_is_written_down(client: TestClient, own_world: Home) -> None:
-    _declare(own_world)
+    _start_experiment(own_world)
     time.sleep(1.1)
     users = [f"u{number:06}" for number in range(60)]
     answers = {user: client.post("/v1/recommendations", json={"user_id": user, "count": 4}).json() for user in users}
-    arms = {user: told["experiments"]["more_new"] for user, told in answers.items()}
+    arms = {user: answer["experiments"]["more_new"] for user, answer in answers.items()}
     assert set(arms.values()) == {"control", "explore"}
-    for user, told in answers.items():
-        if arms[user] == "explore" and told["known"]:
-            assert told["strategy"] == "content"
-    again = client.post("/v1/recommendations", json={"user_id": users[0], "count": 4}).json()
-    assert again["experiments"] == answers[users[0]]["experiments"]
-    treated = next(user for user, arm in arms.items() if arm == "explore" and answers[user]["known"])
-    said = client.post("/v1/recommendations", json={"user_id": treated, "count": 4, "explore": 0.0}).json()
-    assert not any(item["explored"] for item in said["items"])  # what the caller says, no arm changes
-    _flush(client)
-    rows = flat.exposures(own_world)
-    assert rows.height == 62
-    first = rows.filter(rows["user_id"] == users[1]).row(0, named=True)
+    for user, answer in answers.items():
+        if arms[user] == "explore" and answer["known"]:
+            assert answer["strategy"] == "content"
+    repeated = client.post("/v1/recommendations", json={"user_id": users[0], "count": 4}).json()
+    assert repeated["experiments"] == answers[users[0]]["experiments"]
+    explore_user = next(user for user, arm in arms.items() if arm == "explore" and answers[user]["known"])
+    overridden = client.post("/v1/recommendations", json={"user_id": explore_user, "count": 4, "explore": 0.0}).json()
+    assert not any(item["explored"] for item in overridden["items"])  # an arm does not override what the caller sets
+    _flush_logs(client)
+    exposures = flat.exposures(own_world)
+    assert exposures.height == 62
+    first = exposures.filter(exposures["user_id"] == users[1]).row(0, named=True)
     assert (first["variant"], first["answer_id"]) == (arms[users[1]], answers[users[1]]["answer_id"])
     assert first["chance"] == 0.5
-    logged = flat.predictions(own_world, "recommendations")
-    assert logged.height == 62
-    assert set(logged["model"]) == {"recommendation:1"}
-    assert logged["milliseconds"].min() > 0  # type: ignore[operator]
+    logged_predictions = flat.predictions(own_world, "recommendations")
+    assert logged_predictions.height == 62
+    assert set(logged_predictions["model"]) == {"recommendation:1"}
+    assert logged_predictions["milliseconds"].min() > 0  # type: ignore[operator]
 
 
-def _flush(client: TestClient) -> None:
-    """What the threads of the logs still hold."""
-    for one in client.app.state.logs:  # type: ignore[attr-defined]
-        one.flush()
+def _flush_logs(client: TestClient) -> None:
+    """Writes out the lines that the log threads still hold."""
+    for log in client.app.state.logs:  # type: ignore[attr-defined]
+        log.flush()
 
 
 def test_the_kill_switch(client: TestClient, own_world: Home) -> None:
-    _declare(own_world)
+    _start_experiment(own_world)
     time.sleep(1.1)
-    text, _ = KeyRing(own_world).create("boss", ["administer", "predict"])
-    headers = {"authorization": f"Bearer {text}"}
-    told = client.get("/v1/experiments", headers=headers).json()["experiments"][0]
-    assert (told["name"], told["state"], told["variants"][1]["settings"]["explore"]) == ("more_new", "running", 1.0)
-    stopped = client.post("/v1/experiments/more_new/stop", json={"reason": "more skips"}, headers=headers)
-    assert (stopped.status_code, stopped.json()["state"]) == (200, "stopped")
+    key_text, _ = KeyRing(own_world).create("boss", ["administer", "predict"])
+    headers = {"authorization": f"Bearer {key_text}"}
+    experiment = client.get("/v1/experiments", headers=headers).json()["experiments"][0]
+    assert (experiment["name"], experiment["state"], experiment["variants"][1]["settings"]["explore"]) == (
+        "more_new",
+        "running",
+        1.0,
+    )
+    response = client.post("/v1/experiments/more_new/stop", json={"reason": "more skips"}, headers=headers)
+    assert (response.status_code, response.json()["state"]) == (200, "stopped")
     time.sleep(1.1)
-    asked = client.post("/v1/recommendations", json={"user_id": "u000001"}, headers=headers).json()
-    assert asked["experiments"] == {}
+    answer = client.post("/v1/recommendations", json={"user_id": "u000001"}, headers=headers).json()
+    assert answer["experiments"] == {}
     assert client.post("/v1/experiments/nothing/stop", json={"reason": "x"}, headers=headers).status_code == 404
     assert client.post("/v1/experiments/more_new/start", json={}, headers=headers).status_code == 422
-    kept = json.loads(own_world.experiments.read_text())["experiments"]["more_new"]
-    assert kept["reason"] == "more skips"
+    stored_experiment = json.loads(own_world.experiments.read_text())["experiments"]["more_new"]
+    assert stored_experiment["reason"] == "more skips"
 
 
 def test_an_arm_whose_version_cannot_be_loaded_gets_what_everybody_gets(client: TestClient, own_world: Home) -> None:
     arms = (Variant("control"), Variant("new", weight=1e6, settings={"model": "recommendation:9"}))
-    _declare(own_world, "new_model", variants=arms)
+    _start_experiment(own_world, "new_model", variants=arms)
     time.sleep(1.1)
-    told = client.post("/v1/recommendations", json={"user_id": "u000001"})
-    assert told.status_code == 200
-    assert told.json()["experiments"] == {}  # not counted as exposed to what they were not shown
-    assert told.json()["model"] == "recommendation:1"
+    response = client.post("/v1/recommendations", json={"user_id": "u000001"})
+    assert response.status_code == 200
+    assert response.json()["experiments"] == {}  # no exposure is counted: the user did not see the arm
+    assert response.json()["model"] == "recommendation:1"
 
 
 def test_a_bandit_learns_from_feedback(client: TestClient, own_world: Home) -> None:
-    """Whoever is shown the second arm clicks; nobody clicks on the first."""
+    """Users click whenever they see the second arm and never when they see the first."""
     arms = (Variant("plain"), Variant("loved", settings={"explore": 0.5}))
-    _declare(own_world, "which", variants=arms, mode="bandit")
+    _start_experiment(own_world, "which", variants=arms, mode="bandit")
     time.sleep(1.1)
-    seen: list[str] = []
-    end = time.monotonic() + 40
-    while time.monotonic() < end and not (len(seen) > 60 and seen[-20:].count("loved") >= 18):
-        told = client.post("/v1/recommendations", json={"user_id": "u000001", "count": 1}).json()
-        seen.append(told["experiments"]["which"])
-        if seen[-1] == "loved":
-            act = {"user_id": "u000001", "action": "click", "answer_id": told["answer_id"]}
+    arms_shown: list[str] = []
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline and not (len(arms_shown) > 60 and arms_shown[-20:].count("loved") >= 18):
+        answer = client.post("/v1/recommendations", json={"user_id": "u000001", "count": 1}).json()
+        arms_shown.append(answer["experiments"]["which"])
+        if arms_shown[-1] == "loved":
+            act = {"user_id": "u000001", "action": "click", "answer_id": answer["answer_id"]}
             client.post("/v1/feedback", json={"acts": [act]})
         time.sleep(0.03)
-    assert seen[-20:].count("loved") >= 18, seen
+    assert arms_shown[-20:].count("loved") >= 18, arms_shown

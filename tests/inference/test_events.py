@@ -1,4 +1,4 @@
-"""POST /v1/events: what is good goes into the stream, and from there online."""
+"""Tests of the route ``POST /v1/events``: valid events go into the stream, and from there into the online store."""
 
 import json
 from collections.abc import Iterator
@@ -26,16 +26,22 @@ def client(own_world: Home) -> Iterator[TestClient]:
         yield client
 
 
-def play(minutes_ago: float, **more: Any) -> dict[str, Any]:
-    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
-    return {"user_id": "u000007", "track_id": "t000001", "event_timestamp": at.isoformat(), "ms_played": 1_000, **more}
+def play(minutes_ago: float, **fields: Any) -> dict[str, Any]:
+    event_time = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    return {
+        "user_id": "u000007",
+        "track_id": "t000001",
+        "event_timestamp": event_time.isoformat(),
+        "ms_played": 1_000,
+        **fields,
+    }
 
 
 def test_an_event_is_online_after_it_was_read(own_world: Home, client: TestClient, running_clock: None) -> None:
-    new = [play(3, artist_id="a00001"), play(2, track_id="t000002", skipped=True), play(90, track_id="t000003")]
-    answer = client.post("/v1/events", json={"kind": "plays", "events": new})
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "refused": []})
-    client.post("/v1/events", json={"kind": "plays", "events": new[:1]})  # again: counts once
+    events = [play(3, artist_id="a00001"), play(2, track_id="t000002", skipped=True), play(90, track_id="t000003")]
+    response = client.post("/v1/events", json={"kind": "plays", "events": events})
+    assert (response.status_code, response.json()) == (202, {"accepted": 3, "refused": []})
+    client.post("/v1/events", json={"kind": "plays", "events": events[:1]})  # the same event again: it counts once
     report = Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
     assert (report.counts["accepted"], report.counts["duplicate"]) == (3, 1)
     values = OnlineFeatures("session_v1", own_world).get({"user_id": ["u000007"]}).values
@@ -63,8 +69,8 @@ def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
     ]
     answer = client.post("/v1/events", json={"kind": "plays", "events": events}).json()
     assert answer["accepted"] == 1
-    assert [refused["place"] for refused in answer["refused"]] == list(range(1, len(events)))
-    reasons = [refused["reason"] for refused in answer["refused"]]
+    assert [refusal["place"] for refusal in answer["refused"]] == list(range(1, len(events)))
+    reasons = [refusal["reason"] for refusal in answer["refused"]]
     for reason, words in zip(
         reasons,
         [
@@ -86,7 +92,7 @@ def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "told"),
+    ("body", "status", "message"),
     [
         (b"", 422, "kind"),
         (b"[]", 422, "kind"),
@@ -101,22 +107,22 @@ def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
         (b" " * ((1 << 20) + 1), 413, "longer than"),
     ],
 )
-def test_what_is_no_request_gets_a_typed_error(client: TestClient, body: bytes, status: int, told: str) -> None:
-    answer = client.post("/v1/events", content=body)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert told in answer.json()["detail"]
+def test_what_is_no_request_gets_a_typed_error(client: TestClient, body: bytes, status: int, message: str) -> None:
+    response = client.post("/v1/events", content=body)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert message in response.json()["detail"]
 
 
-WORDS = st.sampled_from(["kind", "events", "user_id", "track_id", "plays", "event_timestamp"])
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text() | WORDS,
-    lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner),
+FIELD_NAMES = st.sampled_from(["kind", "events", "user_id", "track_id", "plays", "event_timestamp"])
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | FIELD_NAMES,
+    lambda inner: st.lists(inner) | st.dictionaries(FIELD_NAMES, inner),
 )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=st.binary(max_size=200) | ANYTHING.map(lambda value: json.dumps(value).encode()))
+@given(body=st.binary(max_size=200) | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
 def test_nothing_brings_it_down(client: TestClient, body: bytes) -> None:
     assert client.post("/v1/events", content=body).status_code in (202, 413, 422)
 
@@ -124,9 +130,9 @@ def test_nothing_brings_it_down(client: TestClient, body: bytes) -> None:
 def test_a_redis_that_is_gone_is_503(in_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_REDIS", RedisServer(tmp_path / "redis").address)
     client = TestClient(create_app(home=in_world))
-    answer = client.post("/v1/events", json={"kind": "plays", "events": [play(1)]})
-    assert answer.status_code == 503
-    assert answer.json()["next"]
+    response = client.post("/v1/events", json={"kind": "plays", "events": [play(1)]})
+    assert response.status_code == 503
+    assert response.json()["next"]
 
 
 def test_the_example_of_the_docs_is_taken(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""Features over HTTP: those that the Python lookup finds, and errors that say what to do."""
+"""Features over HTTP: the same as the Python lookup returns, and errors with the next step."""
 
 from collections.abc import Iterator
 
@@ -13,39 +13,39 @@ from inference.features import OnlineFeatures
 
 @pytest.fixture(scope="module")
 def client(world: Home) -> Iterator[TestClient]:
-    with TestClient(create_app(home=world)) as found:
-        yield found
+    with TestClient(create_app(home=world)) as test_client:
+        yield test_client
 
 
 def test_features_are_those_of_the_lookup(client: TestClient, world: Home) -> None:
     keys = {"user_id": ["u000007", "u000008", "nobody"]}
-    answer = client.post("/v1/features/listener_v1", json={"keys": keys, "context": {"at": "2026-02-01T12:00:00Z"}})
-    assert answer.status_code == 200
-    told = answer.json()
+    response = client.post("/v1/features/listener_v1", json={"keys": keys, "context": {"at": "2026-02-01T12:00:00Z"}})
+    assert response.status_code == 200
+    document = response.json()
     rows = OnlineFeatures("listener_v1", world).get(keys, {"request_timestamp": 1_769_947_200.0})
-    assert told["fingerprint"] == rows.service.fingerprint
-    assert told["rows"] == 3
-    assert set(told["values"]) == set(rows.values)
-    assert told["values"]["user_history__track_ids"][0] == list(rows.values["user_history__track_ids"][0])
-    assert told["values"]["user_profile__birth_year"] == rows.values["user_profile__birth_year"]
-    assert told["values"]["user_taste__vector"][0] == pytest.approx(rows.values["user_taste__vector"][0].tolist())
-    assert told["values"]["user_history__track_ids"][2] is None
+    assert document["fingerprint"] == rows.service.fingerprint
+    assert document["rows"] == 3
+    assert set(document["values"]) == set(rows.values)
+    assert document["values"]["user_history__track_ids"][0] == list(rows.values["user_history__track_ids"][0])
+    assert document["values"]["user_profile__birth_year"] == rows.values["user_profile__birth_year"]
+    assert document["values"]["user_taste__vector"][0] == pytest.approx(rows.values["user_taste__vector"][0].tolist())
+    assert document["values"]["user_history__track_ids"][2] is None
 
 
 def test_keys_are_converted_and_a_null_finds_nothing(client: TestClient) -> None:
     keys = {"user_id": [None, "", 7, 7.0, "u000007"]}
-    answer = client.post("/v1/features/listener_v1", json={"keys": keys})
-    assert answer.status_code == 200, answer.text
-    found = answer.json()["values"]["user_history__track_ids"]
-    assert found[:4] == [None] * 4
-    assert found[4]
+    response = client.post("/v1/features/listener_v1", json={"keys": keys})
+    assert response.status_code == 200, response.text
+    histories = response.json()["values"]["user_history__track_ids"]
+    assert histories[:4] == [None] * 4
+    assert histories[4]
 
 
 @pytest.mark.parametrize("wrong", [True, 7.5, 1e300, ["u"], {"u": 1}])
 def test_a_key_that_cannot_be_one_is_a_problem(client: TestClient, wrong: object) -> None:
-    answer = client.post("/v1/features/listener_v1", json={"keys": {"user_id": [wrong]}})
-    assert answer.status_code == 422
-    assert "user_id" in answer.json()["detail"]
+    response = client.post("/v1/features/listener_v1", json={"keys": {"user_id": [wrong]}})
+    assert response.status_code == 422
+    assert "user_id" in response.json()["detail"]
 
 
 def test_a_moment_without_an_offset_is_utc() -> None:
@@ -68,15 +68,15 @@ def test_a_moment_without_an_offset_is_utc() -> None:
 def test_what_cannot_be_looked_up_is_a_problem(
     client: TestClient, service: str, body: dict[str, object], status: int
 ) -> None:
-    answer = client.post(f"/v1/features/{service}", json=body)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["next"]
+    response = client.post(f"/v1/features/{service}", json=body)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["next"]
 
 
 def test_requests_have_names(client: TestClient) -> None:
     assert client.get("/health", headers={"x-request-id": "abc-1.2"}).headers["x-request-id"] == "abc-1.2"
-    for strange in ("", "a b", "x" * 65, "ü"):
-        given = client.get("/health", headers={"x-request-id": strange.encode()}).headers["x-request-id"]
-        assert len(given) == 32
-        assert given != strange
+    for request_id in ("", "a b", "x" * 65, "ü"):
+        assigned = client.get("/health", headers={"x-request-id": request_id.encode()}).headers["x-request-id"]
+        assert len(assigned) == 32
+        assert assigned != request_id

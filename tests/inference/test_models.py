@@ -1,4 +1,4 @@
-"""A bundle that is not what it was, or does not fit the features, is refused with the next command."""
+"""Loading refuses a bundle that was changed or does not fit the features, and names the next command."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from inference.models import load_bundle
 from training import registry
 
 
-def folder_of(home: Home) -> Path:
+def bundle_folder(home: Home) -> Path:
     return load_bundle("recommendation", home).folder
 
 
@@ -38,7 +38,7 @@ def test_no_such_version_is_told(in_world: Home) -> None:
 
 @pytest.mark.parametrize("file", ["hybrid.onnx", "taste.voy", "catalogue.json"])
 def test_a_changed_file_is_named_and_promote_brings_it_back(own_world: Home, file: str) -> None:
-    folder = folder_of(own_world)
+    folder = bundle_folder(own_world)
     path = folder / file
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(BundleError, match=f"the file {file} of recommendation:1.*rm -r .*training promote"):
@@ -53,7 +53,7 @@ def test_a_changed_file_is_named_and_promote_brings_it_back(own_world: Home, fil
 
 
 def test_a_torn_manifest_is_told(own_world: Home) -> None:
-    (folder_of(own_world) / "manifest.json").write_text("{")
+    (bundle_folder(own_world) / "manifest.json").write_text("{")
     with pytest.raises(BundleError, match="a bundle in"):
         load_bundle("recommendation", own_world)
 
@@ -74,5 +74,5 @@ def test_a_failed_registration_leaves_no_version(own_world: Home) -> None:
     with pytest.raises(OSError, match="disk full"):
         registry.register(own_world, "recommendation", parameters={}, metrics={}, write=fail)  # type: ignore[arg-type]
     assert registry.versions(own_world) == before
-    left = {path.name for path in own_world.bundles("recommendation").iterdir()}
-    assert left == {"1", "aliases.json", "promotions.jsonl"}
+    remaining = {path.name for path in own_world.bundles("recommendation").iterdir()}
+    assert remaining == {"1", "aliases.json", "promotions.jsonl"}

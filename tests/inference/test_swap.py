@@ -1,4 +1,4 @@
-"""A promotion while the process serves: taken over without a lost request, or refused and told."""
+"""A promotion while the process serves: it is loaded without a lost request, or refused and reported."""
 
 import json
 import shutil
@@ -21,14 +21,14 @@ from inference.swap import Live, Watcher
 from training.bundle import write_bundle
 
 
-def _copy(home: Home, version: int, **changed: bytes) -> None:
-    """The recommender again, as another version, with some of its files changed."""
-    first = home.bundles("recommendation") / "1"
-    manifest = json.loads((first / MANIFEST).read_text())
-    files = {name: (first / name).read_bytes() for name in manifest.pop("files")}
+def _copy_bundle(home: Home, version: int, **changed_files: bytes) -> None:
+    """Copies the recommender as another version, with a part of its files changed."""
+    original = home.bundles("recommendation") / "1"
+    manifest = json.loads((original / MANIFEST).read_text())
+    files = {name: (original / name).read_bytes() for name in manifest.pop("files")}
     manifest.pop("code_revision")
     folder = home.bundles("recommendation") / str(version)
-    write_bundle(folder, files | changed, manifest | {"version": version})
+    write_bundle(folder, files | changed_files, manifest | {"version": version})
 
 
 def _promote(home: Home, version: int) -> None:
@@ -38,68 +38,68 @@ def _promote(home: Home, version: int) -> None:
 @pytest.fixture
 def client(own_world: Home) -> Iterator[TestClient]:
     app = create_app(home=own_world)
-    with TestClient(app) as found:
-        yield found
+    with TestClient(app) as test_client:
+        yield test_client
 
 
-def _served(client: TestClient) -> dict[str, object]:
+def _served_model(client: TestClient) -> dict[str, object]:
     models = client.get("/v1/models").json()["models"]
     return next(model for model in models if model["serves"] == "recommendations")
 
 
-def _until(condition, seconds: float = 30.0) -> None:  # type: ignore[no-untyped-def]
-    end = time.monotonic() + seconds
+def _wait_until(condition, seconds: float = 30.0) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen"
+        assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.05)
 
 
 def test_a_promotion_is_taken_over_and_no_request_is_lost(client: TestClient, own_world: Home) -> None:
-    assert _served(client)["versions"] == {"recommendation": "recommendation:1"}
-    found: list[tuple[int, str]] = []
-    ended = threading.Event()
+    assert _served_model(client)["versions"] == {"recommendation": "recommendation:1"}
+    statuses_and_models: list[tuple[int, str]] = []
+    stop = threading.Event()
 
-    def ask() -> None:
-        while not ended.is_set():
-            answer = client.post("/v1/recommendations", json={"user_id": "u000007", "count": 3})
-            found.append((answer.status_code, answer.json().get("model")))
+    def post_repeatedly() -> None:
+        while not stop.is_set():
+            response = client.post("/v1/recommendations", json={"user_id": "u000007", "count": 3})
+            statuses_and_models.append((response.status_code, response.json().get("model")))
 
-    askers = [threading.Thread(target=ask) for _ in range(3)]
-    for asker in askers:
-        asker.start()
+    threads = [threading.Thread(target=post_repeatedly) for _ in range(3)]
+    for thread in threads:
+        thread.start()
     try:
-        _until(lambda: len(found) > 10)
-        _copy(own_world, 2)
+        _wait_until(lambda: len(statuses_and_models) > 10)
+        _copy_bundle(own_world, 2)
         _promote(own_world, 2)
-        _until(lambda: "recommendation:2" in [model for _, model in found])
+        _wait_until(lambda: "recommendation:2" in [model for _, model in statuses_and_models])
     finally:
-        ended.set()
-        for asker in askers:
-            asker.join()
-    assert {status for status, _ in found} == {200}
-    models = [model for _, model in found]
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert {status for status, _ in statuses_and_models} == {200}
+    models = [model for _, model in statuses_and_models]
     assert set(models) == {"recommendation:1", "recommendation:2"}
-    served = _served(client)
-    assert served["versions"] == {"recommendation": "recommendation:2"}
-    assert served["swapped_at"] is not None
-    assert served["refused"] is None
+    model_status = _served_model(client)
+    assert model_status["versions"] == {"recommendation": "recommendation:2"}
+    assert model_status["swapped_at"] is not None
+    assert model_status["refused"] is None
     assert 'refrain_swaps_total{outcome="taken",serves="recommendations"} 1.0' in client.get("/metrics").text
 
 
 def test_what_answers_otherwise_than_in_training_is_refused(client: TestClient, own_world: Home) -> None:
-    """The ranker of a bundle that was changed as a whole: its digests fit, its answers do not."""
+    """The digests of the changed bundle are correct, but its ranker does not give the answers of training."""
     import io
 
-    told = dict(np.load(io.BytesIO((own_world.bundles("recommendation") / "1" / GOLDEN).read_bytes())))
-    told["hybrid__outputs"] = told["hybrid__outputs"] + 1
-    out = io.BytesIO()
-    np.savez(out, **told)
-    _copy(own_world, 2, **{GOLDEN: out.getvalue()})
+    arrays = dict(np.load(io.BytesIO((own_world.bundles("recommendation") / "1" / GOLDEN).read_bytes())))
+    arrays["hybrid__outputs"] = arrays["hybrid__outputs"] + 1
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    _copy_bundle(own_world, 2, **{GOLDEN: buffer.getvalue()})
     _promote(own_world, 2)
-    _until(lambda: _served(client)["refused"] is not None)
-    assert "BundleError" in str(_served(client)["refused"])
-    answer = client.post("/v1/recommendations", json={"user_id": "u000007"})
-    assert (answer.status_code, answer.json()["model"]) == (200, "recommendation:1")
+    _wait_until(lambda: _served_model(client)["refused"] is not None)
+    assert "BundleError" in str(_served_model(client)["refused"])
+    response = client.post("/v1/recommendations", json={"user_id": "u000007"})
+    assert (response.status_code, response.json()["model"]) == (200, "recommendation:1")
     with pytest.raises(BundleError, match="as in training"):
         golden.check(load_bundle("recommendation:2", own_world), "hybrid", lambda rows: np.zeros(len(rows)))
 
@@ -110,9 +110,9 @@ def test_a_damaged_successor_is_refused_and_the_next_one_taken(
 ) -> None:
     folder = own_world.bundles("recommendation")
     if damage == "no onnx":
-        _copy(own_world, 2, **{"hybrid.onnx": b"nothing"})
+        _copy_bundle(own_world, 2, **{"hybrid.onnx": b"nothing"})
     else:
-        _copy(own_world, 2)
+        _copy_bundle(own_world, 2)
     if damage == "gone":
         shutil.rmtree(folder / "2")
     if damage == "cut":
@@ -121,52 +121,52 @@ def test_a_damaged_successor_is_refused_and_the_next_one_taken(
         (folder / ALIASES).write_text("{")
     else:
         _promote(own_world, 2)
-    _until(lambda: _served(client)["refused"] is not None)
+    _wait_until(lambda: _served_model(client)["refused"] is not None)
     assert client.post("/v1/recommendations", json={"user_id": "u000007"}).json()["model"] == "recommendation:1"
     assert client.get("/health").status_code == 200
-    _copy(own_world, 3)
+    _copy_bundle(own_world, 3)
     _promote(own_world, 3)
-    _until(lambda: _served(client)["versions"] == {"recommendation": "recommendation:3"})
-    assert _served(client)["refused"] is None
+    _wait_until(lambda: _served_model(client)["versions"] == {"recommendation": "recommendation:3"})
+    assert _served_model(client)["refused"] is None
 
 
 def test_a_version_that_is_named_never_changes(own_world: Home) -> None:
     live = Live(lambda: load_bundle("recommendation:1", own_world), ["recommendation:1"], own_world)
     assert live.get().name_version == "recommendation:1"
-    _copy(own_world, 2)
+    _copy_bundle(own_world, 2)
     _promote(own_world, 2)
     assert live.refresh() is None
 
 
 def test_nobody_waits_for_what_nobody_asked_for(tmp_path: Path) -> None:
-    home, loaded = Home(tmp_path), []
-    live = Live(lambda: loaded.append(1) or "model", ["some"], home)
-    told: list[str] = []
-    watcher = Watcher({"some": live}, lambda name, swap: told.append(name), seconds=0.01)
+    home, loads = Home(tmp_path), []
+    live = Live(lambda: loads.append(1) or "model", ["some"], home)
+    swapped_names: list[str] = []
+    watcher = Watcher({"some": live}, lambda name, swap: swapped_names.append(name), seconds=0.01)
     watcher.start()
     home.bundles("some").mkdir(parents=True)
     (home.bundles("some") / ALIASES).write_text("{}")
     time.sleep(0.1)
-    assert loaded == []
+    assert loads == []
     assert live.get() == live.get() == "model"
     (home.bundles("some") / ALIASES).write_text('{"champion": "2"}')
-    _until(lambda: told == ["some"])
+    _wait_until(lambda: swapped_names == ["some"])
     watcher.close()
-    assert loaded == [1, 1]
+    assert loads == [1, 1]
 
 
 def test_many_ask_first_and_it_is_loaded_once(tmp_path: Path) -> None:
-    loaded: list[int] = []
+    loads: list[int] = []
 
     def load() -> str:
         time.sleep(0.05)
-        loaded.append(1)
+        loads.append(1)
         return "model"
 
     live = Live(load, [], Home(tmp_path))
-    askers = [threading.Thread(target=live.get) for _ in range(8)]
-    for asker in askers:
-        asker.start()
-    for asker in askers:
-        asker.join()
-    assert loaded == [1]
+    threads = [threading.Thread(target=live.get) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == [1]

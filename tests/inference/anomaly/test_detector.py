@@ -1,4 +1,4 @@
-"""Detections: from bundles that were trained, by metrics and by features online, the same live and in batches."""
+"""Anomaly detectors: trained bundles, metrics and online features; live and batch detection give the same result."""
 
 import json
 import math
@@ -21,71 +21,83 @@ from transforms.pure.anomaly.rows import RowDetector
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def minutes(count: int, entity: str = "h", level: float = 300.0, seed: int = 0) -> list[Observation]:
+def normal_observations(count: int, entity: str = "h", level: float = 300.0, seed: int = 0) -> list[Observation]:
     rng = np.random.default_rng(seed)
     return [
-        Observation(entity, START + timedelta(minutes=at), {"cpu": level + rng.normal(0, 10), "memory": 500.0 + at % 7})
-        for at in range(count)
+        Observation(
+            entity, START + timedelta(minutes=minute), {"cpu": level + rng.normal(0, 10), "memory": 500.0 + minute % 7}
+        )
+        for minute in range(count)
     ]
 
 
-def broken(at: int, entity: str = "h") -> Observation:
-    return Observation(entity, START + timedelta(minutes=at), {"cpu": 990.0, "memory": 503.0})
+def broken_observation(minute: int, entity: str = "h") -> Observation:
+    return Observation(entity, START + timedelta(minutes=minute), {"cpu": 990.0, "memory": 503.0})
 
 
 def test_a_broken_host_is_told_with_its_cause_and_as_one_incident() -> None:
-    found = AnomalyDetector().detect([*minutes(600), *(broken(600 + at) for at in range(20))])
-    last = next(one for one in found.detections[600:] if one.alarm)
-    assert next(iter(last.causes)) == "cpu"
-    assert last.at <= START + timedelta(minutes=605)
-    assert last.p_value is not None
-    assert last.p_value < 1e-3
-    assert found.incidents[-1].start == last.at
-    assert found.incidents[-1].id.startswith("h@")
-    assert found.model == "untrained"
+    report = AnomalyDetector().detect(
+        [*normal_observations(600), *(broken_observation(600 + minute) for minute in range(20))]
+    )
+    first_alarm = next(detection for detection in report.detections[600:] if detection.alarm)
+    assert next(iter(first_alarm.causes)) == "cpu"
+    assert first_alarm.at <= START + timedelta(minutes=605)
+    assert first_alarm.p_value is not None
+    assert first_alarm.p_value < 1e-3
+    assert report.incidents[-1].start == first_alarm.at
+    assert report.incidents[-1].id.startswith("h@")
+    assert report.model == "untrained"
 
 
 def test_one_by_one_is_the_same_as_all_at_once() -> None:
-    told = [one for at in range(300) for one in (minutes(300)[at], minutes(300, "g", seed=1)[at])] + [broken(300)]
-    whole = AnomalyDetector().detect(told).detections
-    single = AnomalyDetector()
-    assert [single.detect([one]).detections[0] for one in told] == whole
+    observations = [
+        observation
+        for minute in range(300)
+        for observation in (normal_observations(300)[minute], normal_observations(300, "g", seed=1)[minute])
+    ] + [broken_observation(300)]
+    batch_detections = AnomalyDetector().detect(observations).detections
+    detector = AnomalyDetector()
+    assert [detector.detect([observation]).detections[0] for observation in observations] == batch_detections
 
 
 def test_a_restart_forgets_nothing(in_telemetry: Home) -> None:
-    told = [*minutes(400), *(broken(400 + at) for at in range(5)), *minutes(20, seed=2)]
-    whole = SystemAnomalyDetector.load().detect(told)
-    first = SystemAnomalyDetector.load()
-    before = first.detect(told[:402])
-    second = SystemAnomalyDetector.load()
-    second.restore(first.snapshot())
-    after = second.detect(told[402:])
-    assert [*before.detections, *after.detections] == whole.detections
-    assert [one.id for one in after.incidents] in ([], [one.id for one in whole.incidents])
+    observations = [
+        *normal_observations(400),
+        *(broken_observation(400 + minute) for minute in range(5)),
+        *normal_observations(20, seed=2),
+    ]
+    expected = SystemAnomalyDetector.load().detect(observations)
+    detector = SystemAnomalyDetector.load()
+    before = detector.detect(observations[:402])
+    restarted = SystemAnomalyDetector.load()
+    restarted.restore(detector.snapshot())
+    after = restarted.detect(observations[402:])
+    assert [*before.detections, *after.detections] == expected.detections
+    assert [incident.id for incident in after.incidents] in ([], [incident.id for incident in expected.incidents])
     with pytest.raises(InputError, match="snapshot"):
-        second.restore(b"nothing of the kind")
+        restarted.restore(b"nothing of the kind")
 
 
 def test_the_memory_is_left_to_the_next_process(in_telemetry: Home) -> None:
     first = SystemAnomalyDetector.load(remember=True)
-    first.detect(minutes(50, entity="remembered"))
+    first.detect(normal_observations(50, entity="remembered"))
     first.save()
     second = SystemAnomalyDetector.load(remember=True)
-    again = second.detect(minutes(50, entity="remembered")[-1:]).detections[0]
-    assert again.verdict == "duplicate"
-    memory = next((in_telemetry.root / "anomaly").rglob("system*.npz"))
-    memory.write_bytes(b"damaged")
-    assert SystemAnomalyDetector.load(remember=True).detect(minutes(1)).detections[0].verdict == ""
-    memory.unlink()
+    repeated = second.detect(normal_observations(50, entity="remembered")[-1:]).detections[0]
+    assert repeated.verdict == "duplicate"
+    state_file = next((in_telemetry.root / "anomaly").rglob("system*.npz"))
+    state_file.write_bytes(b"damaged")
+    assert SystemAnomalyDetector.load(remember=True).detect(normal_observations(1)).detections[0].verdict == ""
+    state_file.unlink()
 
 
 @pytest.mark.parametrize(
     "name", ["system_anomaly_detector_v1.0", "system_anomaly_detector:1", "system_anomaly_detector"]
 )
 def test_the_quick_start_names_a_version(in_telemetry: Home, name: str) -> None:
-    found = AnomalyDetector.load(name)
-    assert isinstance(found, SystemAnomalyDetector)
-    assert found.model == "system_anomaly_detector:1"
+    detector = AnomalyDetector.load(name)
+    assert isinstance(detector, SystemAnomalyDetector)
+    assert detector.model == "system_anomaly_detector:1"
 
 
 def test_what_is_not_promoted_says_how(in_telemetry: Home) -> None:
@@ -96,45 +108,47 @@ def test_what_is_not_promoted_says_how(in_telemetry: Home) -> None:
 
 
 def test_a_bundle_scores_rows_as_it_was_trained_to(in_telemetry: Home) -> None:
-    """Offline features given by name: what training measured is what serving says."""
+    """Offline features passed as observations: serving gives the p-values that training measured."""
     spine = moments(in_telemetry, ["logins"], "client_ip").tail(60)
     data = training_set("security_anomaly_v1", spine, home=in_telemetry).data
     detector = DETECTORS["security"].load()
     rows = RowDetector.from_bytes((in_telemetry.bundles(detector.name) / "1" / "rows.npz").read_bytes())
-    trained = rows.score({name: to_numpy(data[name]) for name in rows.columns.names}).p_value
-    told = [
+    trained_p_values = rows.score({name: to_numpy(data[name]) for name in rows.columns.names}).p_value
+    observations = [
         Observation(row["client_ip"], row["event_timestamp"], {name: row[name] for name in rows.columns.names})
         for row in data.iter_rows(named=True)
     ]
-    served = [one.p_value for one in detector.detect(told).detections]
-    np.testing.assert_allclose(served, trained, rtol=1e-6)
+    served_p_values = [detection.p_value for detection in detector.detect(observations).detections]
+    np.testing.assert_allclose(served_p_values, trained_p_values, rtol=1e-6)
 
 
 def test_features_are_looked_up_where_none_are_given(in_telemetry: Home) -> None:
     detector = DETECTORS["audio_quality"].load()
-    labelled = "master-silent_master-000"
-    found = detector.detect([Observation(labelled, datetime.now(UTC)), Observation("nobody", datetime.now(UTC))])
-    assert found.detections[0].alarm
-    assert found.detections[0].causes
-    assert found.detections[1].p_value is None
-    assert found.note is not None
-    assert "no features online" in found.note
-    past = detector.detect([Observation(labelled, START, {"unknown": 1.0})])
-    assert past.detections[0].p_value is None  # what is online says nothing of the past
+    silent_master = "master-silent_master-000"
+    report = detector.detect([Observation(silent_master, datetime.now(UTC)), Observation("nobody", datetime.now(UTC))])
+    assert report.detections[0].alarm
+    assert report.detections[0].causes
+    assert report.detections[1].p_value is None
+    assert report.note is not None
+    assert "no features online" in report.note
+    past_report = detector.detect([Observation(silent_master, START, {"unknown": 1.0})])
+    assert past_report.detections[0].p_value is None  # online features do not apply to a past time
 
 
 def test_features_that_are_left_out_are_looked_up_and_not_taken_for_missing(in_telemetry: Home) -> None:
     detector = DETECTORS["audio_quality"].load()
-    usual = "master-001-0003"
-    plain = detector.detect([Observation(usual, datetime.now(UTC))]).detections[0]
+    entity = "master-001-0003"
+    lookup_detection = detector.detect([Observation(entity, datetime.now(UTC))]).detections[0]
     assert detector._rows is not None
-    some = detector.detect([Observation(usual, datetime.now(UTC), {"audio_quality__peak": 60.0})]).detections[0]
-    old = detector.detect([Observation(usual, START, {"audio_quality__peak": 60.0})]).detections[0]
-    assert plain.p_value is not None
-    assert some.p_value is not None
-    assert some.p_value < min(plain.p_value, 0.01)
-    assert next(iter(some.causes), "audio_quality__peak") == "audio_quality__peak"
-    assert old.p_value is None
+    override_detection = detector.detect(
+        [Observation(entity, datetime.now(UTC), {"audio_quality__peak": 60.0})]
+    ).detections[0]
+    past_detection = detector.detect([Observation(entity, START, {"audio_quality__peak": 60.0})]).detections[0]
+    assert lookup_detection.p_value is not None
+    assert override_detection.p_value is not None
+    assert override_detection.p_value < min(lookup_detection.p_value, 0.01)
+    assert next(iter(override_detection.causes), "audio_quality__peak") == "audio_quality__peak"
+    assert past_detection.p_value is None
 
 
 def test_a_detector_that_cannot_look_up_says_so_and_goes_on(
@@ -143,24 +157,26 @@ def test_a_detector_that_cannot_look_up_says_so_and_goes_on(
     monkeypatch.setenv("REFRAIN_REDIS", "")
     detector = SystemAnomalyDetector.load()
     assert detector._lookup is not None
-    monkeypatch.setattr("inference.features.lookup.get", _gone)
-    found = detector.detect([Observation("host-00", datetime.now(UTC), {"cpu_permille": 300})])
-    assert found.note is not None
-    assert "could not be looked up" in found.note
-    assert found.detections[0].verdict == ""
+    monkeypatch.setattr("inference.features.lookup.get", _raise_unavailable)
+    report = detector.detect([Observation("host-00", datetime.now(UTC), {"cpu_permille": 300})])
+    assert report.note is not None
+    assert "could not be looked up" in report.note
+    assert report.detections[0].verdict == ""
 
 
-def _gone(*given: object) -> None:
+def _raise_unavailable(*arguments: object) -> None:
     from feature_repo.errors import OnlineUnavailable
 
     raise OnlineUnavailable(expected="Redis", found="nothing", next_command="start it")
 
 
 def test_simulated_incidents_are_found_by_what_is_served(in_telemetry: Home) -> None:
-    """Rows of features of all hosts in the days with incidents, through the served detector."""
-    told = incidents(in_telemetry, "host_id").filter(pl.col("kind") == "saturation")
+    """The served detector scores the feature rows of all hosts for the days with incidents."""
+    simulated_incidents = incidents(in_telemetry, "host_id").filter(pl.col("kind") == "saturation")
     spine = moments(in_telemetry, ["host_metrics"], "host_id", every=120_000_000)
-    spine = spine.filter(pl.col("event_timestamp").dt.timestamp("us") >= told["start"].min() - 3_600_000_000)
+    spine = spine.filter(
+        pl.col("event_timestamp").dt.timestamp("us") >= simulated_incidents["start"].min() - 3_600_000_000
+    )
     data = training_set("system_anomaly_v1", spine, home=in_telemetry).data
     detector = SystemAnomalyDetector.load()
     assert detector._rows is not None
@@ -168,37 +184,43 @@ def test_simulated_incidents_are_found_by_what_is_served(in_telemetry: Home) -> 
         Observation(row["host_id"], row["event_timestamp"], {name: row[name] for name in detector._rows.columns.names})
         for row in data.iter_rows(named=True)
     ]
-    found = detector.detect(rows).incidents
-    hit = [
+    reports = detector.detect(rows).incidents
+    hits = [
         any(
-            one.entity == entity and one.start.timestamp() * 1e6 <= end and one.end.timestamp() * 1e6 >= start
-            for one in found
+            incident.entity == entity
+            and incident.start.timestamp() * 1e6 <= end
+            and incident.end.timestamp() * 1e6 >= start
+            for incident in reports
         )
-        for entity, start, end in told.select("entity_id", "start", "end").iter_rows()
+        for entity, start, end in simulated_incidents.select("entity_id", "start", "end").iter_rows()
     ]
-    assert sum(hit) >= 2
-    assert len(found) < 20
+    assert sum(hits) >= 2
+    assert len(reports) < 20
 
 
 def test_requests_that_do_not_come_are_noticed_by_what_is_served(in_telemetry: Home) -> None:
-    """Metrics by the minute through a bundle as training wrote it: every drop of traffic, and its cause."""
+    """A trained bundle, fed with metrics of each minute, finds every drop of traffic and names its cause."""
     drops = incidents(in_telemetry, "endpoint").filter(pl.col("kind") == "traffic_drop")
     points = endpoint_points(in_telemetry)
     two_days = 2 * 86_400_000_000
     points = points.filter(pl.col("event_timestamp").dt.timestamp("us") > drops["start"].min() - two_days)
-    seen = [
+    observations = [
         Observation(row["endpoint"], row["event_timestamp"], {name: row[name] for name in ENDPOINT_METRICS})
         for row in points.iter_rows(named=True)
     ]
     detector = DETECTORS["performance"].load()
-    before = detector.detect(seen[: len(seen) // 2])
-    again = DETECTORS["performance"].load()
-    again.restore(detector.snapshot())
-    after = again.detect(seen[len(seen) // 2 :])
-    assert detector.detect(seen[len(seen) // 2 :]) == after
-    told = [one for one in (*before.detections, *after.detections) if one.alarm and "requests" in one.causes]
+    before = detector.detect(observations[: len(observations) // 2])
+    restored = DETECTORS["performance"].load()
+    restored.restore(detector.snapshot())
+    after = restored.detect(observations[len(observations) // 2 :])
+    assert detector.detect(observations[len(observations) // 2 :]) == after
+    alarms = [
+        detection
+        for detection in (*before.detections, *after.detections)
+        if detection.alarm and "requests" in detection.causes
+    ]
     for entity, start, end in drops.select("entity_id", "start", "end").iter_rows():
-        assert any(one.entity == entity and start <= one.at.timestamp() * 1e6 <= end for one in told)
+        assert any(alarm.entity == entity and start <= alarm.at.timestamp() * 1e6 <= end for alarm in alarms)
 
 
 @pytest.mark.parametrize("value", ["many", [1], True])
@@ -208,18 +230,20 @@ def test_what_is_no_number_is_an_error_that_names_it(value: object) -> None:
 
 
 def test_odd_numbers_are_missing_and_nothing_breaks() -> None:
-    odd = [None, float("nan"), float("inf"), -float("inf"), 10**400, 1e308, -1e308, 0]
-    told = [Observation("h", START + timedelta(minutes=at), {"cpu": value}) for at, value in enumerate(odd * 10)]
-    found: list[Detection] = AnomalyDetector().detect(told).detections
-    assert found[0].verdict == found[1].verdict == found[2].verdict == "missing"
-    assert all(one.p_value is None or math.isfinite(one.p_value) for one in found)
-    json.dumps([one.p_value for one in found], allow_nan=False)
+    values = [None, float("nan"), float("inf"), -float("inf"), 10**400, 1e308, -1e308, 0]
+    observations = [
+        Observation("h", START + timedelta(minutes=minute), {"cpu": value}) for minute, value in enumerate(values * 10)
+    ]
+    detections: list[Detection] = AnomalyDetector().detect(observations).detections
+    assert detections[0].verdict == detections[1].verdict == detections[2].verdict == "missing"
+    assert all(detection.p_value is None or math.isfinite(detection.p_value) for detection in detections)
+    json.dumps([detection.p_value for detection in detections], allow_nan=False)
 
 
 def test_no_observations_are_fine_and_times_without_a_zone_are_utc() -> None:
     assert AnomalyDetector().detect([]).detections == []
-    found = AnomalyDetector().detect([Observation("h", datetime(2026, 1, 1), {"x": 1})])
-    assert found.detections[0].at == datetime(2026, 1, 1, tzinfo=UTC)
+    report = AnomalyDetector().detect([Observation("h", datetime(2026, 1, 1), {"x": 1})])
+    assert report.detections[0].at == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_detecting_is_safe_between_threads() -> None:
@@ -227,6 +251,10 @@ def test_detecting_is_safe_between_threads() -> None:
 
     detector = AnomalyDetector()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda name: detector.detect(minutes(40, name)), [f"h{number}" for number in range(12)]))
+        list(
+            pool.map(
+                lambda name: detector.detect(normal_observations(40, name)), [f"h{number}" for number in range(12)]
+            )
+        )
     assert len(detector._metric_detectors["series"].detector) == 24
     assert time.monotonic() > 0

@@ -1,4 +1,4 @@
-"""``POST /v1/anomalies/detect``."""
+"""Tests of the route ``POST /v1/anomalies/detect``."""
 
 import json
 import time
@@ -33,14 +33,15 @@ def client(
     app = FastAPI()
     errors.install(app)
     anomalies.install(app, anomalies.DetectionService(in_telemetry), PredictionLog(in_telemetry), registry)
-    with TestClient(app) as found:
-        yield found
+    with TestClient(app) as test_client:
+        yield test_client
 
 
-def body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, Any]:
-    told = values or {"cpu_permille": 300, "memory_permille": None}
+def request_body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, Any]:
+    metrics = values or {"cpu_permille": 300, "memory_permille": None}
     observations = [
-        {"entity": entity, "at": (NOW + timedelta(minutes=at)).isoformat(), "values": told} for at in range(count)
+        {"entity": entity, "at": (NOW + timedelta(minutes=minute)).isoformat(), "values": metrics}
+        for minute in range(count)
     ]
     return {"detector": "system", "observations": observations}
 
@@ -48,22 +49,22 @@ def body(count: int = 1, entity: str = "host-00", **values: Any) -> dict[str, An
 def test_what_is_unusual_is_told_counted_and_sent_on(
     client: TestClient, registry: CollectorRegistry, tmp_path: Path
 ) -> None:
-    quiet = client.post("/v1/anomalies/detect", json=body(300, "new-host"))
-    assert quiet.status_code == 200
-    assert not any(one["alarm"] for one in quiet.json()["detections"])
-    loud = body(10, "new-host", cpu_permille=990, memory_permille=990)
-    for at, one in enumerate(loud["observations"]):
-        one["at"] = (NOW + timedelta(minutes=300 + at)).isoformat()
-    told = client.post("/v1/anomalies/detect", json=loud).json()
-    assert any(one["alarm"] for one in told["detections"])
-    assert told["model"] == "system_anomaly_detector:1"
-    assert told["incidents"][0]["entity"] == "new-host"
-    assert "cpu_permille" in told["incidents"][0]["causes"]
+    normal_response = client.post("/v1/anomalies/detect", json=request_body(300, "new-host"))
+    assert normal_response.status_code == 200
+    assert not any(detection["alarm"] for detection in normal_response.json()["detections"])
+    unusual_body = request_body(10, "new-host", cpu_permille=990, memory_permille=990)
+    for minute, observation in enumerate(unusual_body["observations"]):
+        observation["at"] = (NOW + timedelta(minutes=300 + minute)).isoformat()
+    report = client.post("/v1/anomalies/detect", json=unusual_body).json()
+    assert any(detection["alarm"] for detection in report["detections"])
+    assert report["model"] == "system_anomaly_detector:1"
+    assert report["incidents"][0]["entity"] == "new-host"
+    assert "cpu_permille" in report["incidents"][0]["causes"]
     deadline = time.monotonic() + 10
     while not (tmp_path / "alerts.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    sent = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
-    assert [one["id"] for one in sent] == [told["incidents"][0]["id"]]
+    notices = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert [notice["id"] for notice in notices] == [report["incidents"][0]["id"]]
     assert b'refrain_alarms_total{detector="system"}' in generate_latest(registry)
 
 
@@ -88,30 +89,30 @@ def test_what_is_unusual_is_told_counted_and_sent_on(
     ],
 )
 def test_what_is_no_request_is_a_problem(client: TestClient, wrong: dict[str, Any]) -> None:
-    found = client.post("/v1/anomalies/detect", json=wrong)
-    assert found.status_code == 422
-    assert found.headers["content-type"] == "application/problem+json"
+    response = client.post("/v1/anomalies/detect", json=wrong)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("text", ['{"detector": NaN}', "[" * 5_000, "", '{"detector": "system"'])
 def test_broken_json_is_a_problem(client: TestClient, text: str) -> None:
-    found = client.post("/v1/anomalies/detect", content=text, headers={"content-type": "application/json"})
-    assert found.status_code in (400, 422)
+    response = client.post("/v1/anomalies/detect", content=text, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
 
 
 def test_far_times_are_answered_or_refused(client: TestClient) -> None:
-    for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-20T00:00:00+14:00"):
-        request = {"detector": "system", "observations": [{"entity": "far", "at": at, "values": {"cpu": 1}}]}
+    for time_text in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-20T00:00:00+14:00"):
+        request = {"detector": "system", "observations": [{"entity": "far", "at": time_text, "values": {"cpu": 1}}]}
         assert client.post("/v1/anomalies/detect", json=request).status_code in (200, 422)
 
 
 def test_a_detector_that_is_not_promoted_is_unavailable_with_the_next_command(client: TestClient) -> None:
-    found = client.post("/v1/anomalies/detect", json=body() | {"detector": "user_behavior"})
-    assert found.status_code == 503
-    assert "training run" in found.json()["next"]
+    response = client.post("/v1/anomalies/detect", json=request_body() | {"detector": "user_behavior"})
+    assert response.status_code == 503
+    assert "training run" in response.json()["next"]
 
 
 def test_the_application_has_the_route(in_world: Home) -> None:
-    with TestClient(create_app()) as found:
-        assert found.post("/v1/anomalies/detect", json=body()).status_code == 503
-        assert "/v1/anomalies/detect" in found.get("/openapi.json").json()["paths"]
+    with TestClient(create_app()) as test_client:
+        assert test_client.post("/v1/anomalies/detect", json=request_body()).status_code == 503
+        assert "/v1/anomalies/detect" in test_client.get("/openapi.json").json()["paths"]

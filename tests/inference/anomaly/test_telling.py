@@ -1,4 +1,4 @@
-"""Files in, pages and notices out; each incident is told once."""
+"""Files of observations, reports as pages, and notices of incidents: each incident is sent once."""
 
 import json
 import subprocess
@@ -21,9 +21,9 @@ from inference.anomaly.sinks import MAX_PENDING, Alerts, FileSink, WebhookSink, 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def incident(number: int = 0, **more: object) -> IncidentReport:
-    told = {"alarms": 1, "p_value": 1e-6, "causes": {"cpu": 1.0}, **more}
-    return IncidentReport(f"h@{number}", "h", START, START + timedelta(minutes=5), **told)  # type: ignore[arg-type]
+def incident(number: int = 0, **overrides: object) -> IncidentReport:
+    fields = {"alarms": 1, "p_value": 1e-6, "causes": {"cpu": 1.0}, **overrides}
+    return IncidentReport(f"h@{number}", "h", START, START + timedelta(minutes=5), **fields)  # type: ignore[arg-type]
 
 
 class Clock:
@@ -41,8 +41,8 @@ def test_an_incident_is_told_once_and_again_after_an_hour(tmp_path: Path) -> Non
     assert alerts.add("security", [incident(1)]) == 1
     clock.now = 3_601
     assert alerts.add("system", [incident(1)]) == 1
-    told = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [(one["detector"], one["id"], one["state"]) for one in told] == [
+    notices = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(notice["detector"], notice["id"], notice["state"]) for notice in notices] == [
         ("system", "h@1", "new"),
         ("system", "h@2", "new"),
         ("security", "h@1", "new"),
@@ -57,18 +57,18 @@ def test_what_a_name_holds_stays_on_its_line(tmp_path: Path) -> None:
 
 
 def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
-    received: list[dict[str, object]] = []
+    notices: list[dict[str, object]] = []
     healthy = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if healthy.is_set():
-                received.append(json.loads(body))
+                notices.append(json.loads(body))
             self.send_response(204 if healthy.is_set() else 503)
             self.end_headers()
 
-        def log_message(self, *given: object) -> None:
+        def log_message(self, *arguments: object) -> None:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
@@ -77,10 +77,10 @@ def test_a_webhook_that_was_away_gets_everything_in_order() -> None:
     try:
         alerts = Alerts([WebhookSink(f"http://127.0.0.1:{server.server_port}/hook")])
         alerts.add("system", [incident(1)])
-        assert (received, alerts.waiting) == ([], 1)
+        assert (notices, alerts.waiting) == ([], 1)
         healthy.set()
         alerts.add("system", [incident(2)])
-        assert [one["id"] for one in received] == ["h@1", "h@2"]
+        assert [notice["id"] for notice in notices] == ["h@1", "h@2"]
         assert alerts.waiting == 0
     finally:
         server.shutdown()
@@ -103,26 +103,26 @@ def test_sinks_by_name() -> None:
 
 def test_csv_and_json_lines_are_read_alike(tmp_path: Path) -> None:
     rows = [("2026-01-05 00:01:00", "h", "2.5", ""), ("2026-01-05T00:00:00Z", "h", "1", "x")]
-    table, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
-    table.write_text("timestamp,host_id,cpu,note\n" + "\n".join(",".join(row) for row in rows) + "\n")
+    csv, json_lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
+    csv.write_text("timestamp,host_id,cpu,note\n" + "\n".join(",".join(row) for row in rows) + "\n")
     names = ("timestamp", "host_id", "cpu", "note")
-    lines.write_text("\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows))
+    json_lines.write_text("\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows))
     expected = [
         Observation("h", START, {"cpu": 1.0, "note": None}),
         Observation("h", START + timedelta(minutes=1), {"cpu": 2.5, "note": None}),
     ]
-    assert file.read(table) == file.read(lines) == (expected, [])
+    assert file.read(csv) == file.read(json_lines) == (expected, [])
 
 
 def test_the_file_is_the_entity_where_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "turbine.csv"
     path.write_text("time,value\n1767571200,5\nyesterday,6\n1767571260,nan\n")
-    found, refused = file.read(path)
-    assert [(one.entity, one.at, one.values) for one in found] == [
+    observations, errors = file.read(path)
+    assert [(observation.entity, observation.at, observation.values) for observation in observations] == [
         ("turbine", START, {"value": 5.0}),
         ("turbine", START + timedelta(minutes=1), {"value": None}),
     ]
-    assert refused == ["line 3: 'yesterday' is no time"]
+    assert errors == ["line 3: 'yesterday' is no time"]
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "{}\n", "[1, 2]\n", "{broken\n", "timestamp,x\n"])
@@ -140,38 +140,42 @@ def test_a_file_without_observations_is_an_error(tmp_path: Path, content: str) -
 def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "any.csv"
     path.write_bytes(b"timestamp,x\n2026-01-05,1\n" + content)
-    found, _ = file.read(path)
-    AnomalyDetector().detect(found)
+    observations, _ = file.read(path)
+    AnomalyDetector().detect(observations)
 
 
 def test_a_page_shows_the_metric_and_escapes_names() -> None:
     observations = [
-        Observation("<b>h</b>", START + timedelta(minutes=at), {"<i>cpu": 300 + at % 5 if at < 300 else 900 + at % 3})
-        for at in range(320)
+        Observation(
+            "<b>h</b>",
+            START + timedelta(minutes=minute),
+            {"<i>cpu": 300 + minute % 5 if minute < 300 else 900 + minute % 3},
+        )
+        for minute in range(320)
     ]
-    found = AnomalyDetector().detect(observations)
-    assert found.incidents
-    drawn = page.page(observations, found, found.incidents)
-    assert "<b>h" not in drawn
-    assert "<i>" not in drawn
-    assert "&lt;b&gt;h" in drawn
-    assert "<polyline" in drawn
-    assert "<circle" in drawn
-    assert "http" not in drawn
+    report = AnomalyDetector().detect(observations)
+    assert report.incidents
+    html = page.page(observations, report, report.incidents)
+    assert "<b>h" not in html
+    assert "<i>" not in html
+    assert "&lt;b&gt;h" in html
+    assert "<polyline" in html
+    assert "<circle" in html
+    assert "http" not in html
 
 
 def test_the_command_tells_writes_and_teaches(tmp_path: Path) -> None:
     path = tmp_path / "web.csv"
-    values = [300 + (at * 7) % 11 if at < 300 else 990 for at in range(310)]
-    rows = (f"{START + timedelta(minutes=at)},{value}" for at, value in enumerate(values))
+    values = [300 + (minute * 7) % 11 if minute < 300 else 990 for minute in range(310)]
+    rows = (f"{START + timedelta(minutes=minute)},{value}" for minute, value in enumerate(values))
     path.write_text("timestamp,cpu\n" + "\n".join(rows) + "\nnever,1\n")
-    call = [sys.executable, "-m", "inference", "anomalies", str(path), "--detector", "none"]
-    more = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
-    done = subprocess.run([*call, *more], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert "2026-01-05 05:0" in done.stdout
-    assert "not read, line 312" in done.stdout
+    command = [sys.executable, "-m", "inference", "anomalies", str(path), "--detector", "none"]
+    options = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
+    completed = subprocess.run([*command, *options], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "2026-01-05 05:0" in completed.stdout
+    assert "not read, line 312" in completed.stdout
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
     assert json.loads((tmp_path / "alerts.jsonl").read_text().splitlines()[-1])["entity"] == "web"
-    wrong = subprocess.run([*call[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert wrong.returncode != 0
-    assert "python -m inference anomalies --help" in wrong.stderr + wrong.stdout
+    failure = subprocess.run([*command[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert failure.returncode != 0
+    assert "python -m inference anomalies --help" in failure.stderr + failure.stdout

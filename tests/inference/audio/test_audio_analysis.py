@@ -1,4 +1,4 @@
-"""An upload, a file, a row of the training set and a row online: one sound, one answer."""
+"""Audio analysis gives one answer for one sound: from a file, an upload, the training set and the online store."""
 
 import io
 import json
@@ -39,103 +39,105 @@ from transforms.raw.read import scan
 RATE = 22_050
 
 
-def _file(home: Home, track: str = "t000017") -> Path:
+def _sound_file(home: Home, track: str = "t000017") -> Path:
     return next((home.root / "simulated" / "sound").rglob(f"{track}.*"))
 
 
-def _tone(seconds: float, hertz: float = 440.0, rate: int = RATE, kind: str = "WAV") -> bytes:
-    out = io.BytesIO()
+def _tone(seconds: float, hertz: float = 440.0, rate: int = RATE, file_format: str = "WAV") -> bytes:
+    buffer = io.BytesIO()
     times = np.arange(int(seconds * rate)) / rate
-    soundfile.write(out, 0.4 * np.sin(2 * np.pi * hertz * times), rate, format=kind)
-    return out.getvalue()
+    soundfile.write(buffer, 0.4 * np.sin(2 * np.pi * hertz * times), rate, format=file_format)
+    return buffer.getvalue()
 
 
 def test_a_file_and_its_bytes_are_told_alike_and_as_in_the_feature_table(in_sounding: Home) -> None:
     model = AudioAnalysisModel.load("audio_classifier", in_sounding)
-    file = _file(in_sounding)
-    found, from_bytes = model.analyze(str(file)), model.analyze(file.read_bytes())
-    assert plain(found) == plain(from_bytes)
-    stored = scan(in_sounding, "audio_analyses").filter(pl.col("track_id") == "t000017").collect().row(0, named=True)
-    for name, value in stored.items():
-        if name in found.features:
-            mine = found.features[name]
+    file = _sound_file(in_sounding)
+    from_file, from_bytes = model.analyze(str(file)), model.analyze(file.read_bytes())
+    assert plain(from_file) == plain(from_bytes)
+    stored_row = (
+        scan(in_sounding, "audio_analyses").filter(pl.col("track_id") == "t000017").collect().row(0, named=True)
+    )
+    for name, value in stored_row.items():
+        if name in from_file.features:
+            computed = from_file.features[name]
             if isinstance(value, float | list):
-                np.testing.assert_allclose(mine, value, rtol=1e-5, atol=1e-6)  # type: ignore[arg-type]
+                np.testing.assert_allclose(computed, value, rtol=1e-5, atol=1e-6)  # type: ignore[arg-type]
             else:
-                assert mine == value
-    assert found.seconds == pytest.approx(6.0, abs=0.1)
-    assert found.measures["loudness"] is not None
+                assert computed == value
+    assert from_file.seconds == pytest.approx(6.0, abs=0.1)
+    assert from_file.measures["loudness"] is not None
 
 
 def test_online_is_what_the_training_set_holds_and_what_an_upload_is_told(in_sounding: Home) -> None:
     model = GenreClassificationModel.load(home=in_sounding)
     sounds = LabelledSounds.load(in_sounding)
-    told = model.of_tracks([*sounds.tracks[:10], "nobody"])
-    assert told[-1] is None
+    online_classes = model.of_tracks([*sounds.tracks[:10], "nobody"])
+    assert online_classes[-1] is None
     classifier = model._model.classifier
     assert classifier is not None
     for place, offline in enumerate(classifier.classify(sounds.vectors[:10])):
-        online = told[place]
+        online = online_classes[place]
         assert online is not None
         assert online.genre is not None
         assert offline.genre is not None
         assert online.genre.label == offline.genre.label
         for name, chance in offline.genre.probabilities.items():
             assert online.genre.probabilities[name] == pytest.approx(chance, abs=1e-4)
-    heard = model.predict(_file(in_sounding, sounds.tracks[3]))
-    online = told[3]
-    assert heard is not None
+    from_upload = model.predict(_sound_file(in_sounding, sounds.tracks[3]))
+    online = online_classes[3]
+    assert from_upload is not None
     assert online is not None
     assert online.genre is not None
     for name, chance in online.genre.probabilities.items():
-        assert heard.probabilities[name] == pytest.approx(chance, abs=1e-3)
+        assert from_upload.probabilities[name] == pytest.approx(chance, abs=1e-3)
 
 
 def test_each_model_alone_says_what_all_say(in_sounding: Home) -> None:
-    file = _file(in_sounding)
-    found = AudioAnalysisModel.load(home=in_sounding).analyze(file)
-    assert found.classes is not None
-    assert MoodAnalysisModel.load(home=in_sounding).predict(file) == found.classes.mood
-    assert InstrumentRecognitionModel.load(home=in_sounding).predict(file) == found.classes.instruments
-    assert SpectralAnalysisModel.load(in_sounding).analyze(file) == found.spectrum
-    np.testing.assert_array_equal(BeatDetectionModel().detect(file).times, found.beats.times)
-    assert found.classes.valence is not None
-    assert 0 <= found.classes.valence <= 1
+    file = _sound_file(in_sounding)
+    analysis = AudioAnalysisModel.load(home=in_sounding).analyze(file)
+    assert analysis.classes is not None
+    assert MoodAnalysisModel.load(home=in_sounding).predict(file) == analysis.classes.mood
+    assert InstrumentRecognitionModel.load(home=in_sounding).predict(file) == analysis.classes.instruments
+    assert SpectralAnalysisModel.load(in_sounding).analyze(file) == analysis.spectrum
+    np.testing.assert_array_equal(BeatDetectionModel().detect(file).times, analysis.beats.times)
+    assert analysis.classes.valence is not None
+    assert 0 <= analysis.classes.valence <= 1
 
 
 def test_what_is_unlike_all_songs_is_unknown(in_sounding: Home) -> None:
     model = AudioAnalysisModel.load(home=in_sounding)
-    for strange in (_tone(6.0), _tone(0.5, 3_000)):
-        found = model.analyze(strange)
-        assert found.classes is not None
-        assert found.classes.unknown
-        assert found.classes.genre is not None
-        assert found.classes.genre.label == "unknown"
-    known = [model.analyze(_file(in_sounding, f"t{number:06}")).classes for number in range(0, 140, 20)]
-    assert sum(one is not None and not one.unknown for one in known) >= 6
+    for tone in (_tone(6.0), _tone(0.5, 3_000)):
+        analysis = model.analyze(tone)
+        assert analysis.classes is not None
+        assert analysis.classes.unknown
+        assert analysis.classes.genre is not None
+        assert analysis.classes.genre.label == "unknown"
+    song_classes = [model.analyze(_sound_file(in_sounding, f"t{number:06}")).classes for number in range(0, 140, 20)]
+    assert sum(classes is not None and not classes.unknown for classes in song_classes) >= 6
 
 
 def test_silence_and_slivers_are_marked(in_sounding: Home) -> None:
     model = AudioAnalysisModel.load(home=in_sounding)
-    silent = io.BytesIO()
-    soundfile.write(silent, np.zeros(3 * RATE), RATE, format="FLAC")
-    found = model.analyze(silent.getvalue())
-    assert found.classes is None
-    assert found.key is None
-    assert "silent" in found.marks
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(3 * RATE), RATE, format="FLAC")
+    analysis = model.analyze(silence.getvalue())
+    assert analysis.classes is None
+    assert analysis.key is None
+    assert "silent" in analysis.marks
     for length in (1, 2, 700):
         sliver = io.BytesIO()
         soundfile.write(sliver, np.full(length, 0.3), RATE, format="WAV")
-        told = plain(model.analyze(sliver.getvalue()))
-        assert "too short for beats and key" in told["marks"]
-        json.dumps(told, allow_nan=False)
+        document = plain(model.analyze(sliver.getvalue()))
+        assert "too short for beats and key" in document["marks"]
+        json.dumps(document, allow_nan=False)
 
 
 def test_without_a_model_the_rest_is_told(home: Home) -> None:
     model = AudioAnalysisModel.load(home=home)
-    found = model.analyze(_tone(3.0))
-    assert found.classes is None
-    assert found.spectrum.deviations is None
+    analysis = model.analyze(_tone(3.0))
+    assert analysis.classes is None
+    assert analysis.spectrum.deviations is None
     assert model.note is not None
     assert "training run audio_classifier" in model.note
     with pytest.raises(BundleError):
@@ -146,18 +148,18 @@ def test_without_a_model_the_rest_is_told(home: Home) -> None:
 
 def test_what_is_not_allowed_is_refused(home: Home, tmp_path: Path) -> None:
     model = AudioAnalysisModel()
-    inside = tmp_path / "inbox"
-    inside.mkdir()
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
     (tmp_path / "secret.wav").write_bytes(_tone(1.0))
-    (inside / "link.wav").symlink_to(tmp_path / "secret.wav")
-    for path in (inside / "link.wav", inside / ".." / "secret.wav"):
+    (inbox / "link.wav").symlink_to(tmp_path / "secret.wav")
+    for path in (inbox / "link.wav", inbox / ".." / "secret.wav"):
         with pytest.raises(InputError, match="inbox"):
-            model.analyze(path, within=inside)
+            model.analyze(path, within=inbox)
     with pytest.raises(InputError, match="no file"):
-        model.analyze(inside / "none.wav")
+        model.analyze(inbox / "none.wav")
     with pytest.raises(InputError, match="no file"):
-        model.analyze(inside)
-    bomb = _tone(60.0, kind="FLAC", rate=8_000)
+        model.analyze(inbox)
+    bomb = _tone(60.0, file_format="FLAC", rate=8_000)
     with pytest.raises(InputError, match="60 seconds"):
         model.analyze(bomb, longest=30.0)
     with pytest.raises(InputError, match="bytes"):
@@ -165,14 +167,14 @@ def test_what_is_not_allowed_is_refused(home: Home, tmp_path: Path) -> None:
 
 
 def test_a_small_file_that_unpacks_to_days_is_refused_at_once(home: Home) -> None:
-    """Ten hours of silence are some kilobytes of FLAC."""
-    days = io.BytesIO()
-    with soundfile.SoundFile(days, "w", 2_000, 1, format="FLAC") as file:
+    """Ten hours of silence take a few kilobytes as FLAC."""
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", 2_000, 1, format="FLAC") as file:
         for _ in range(10):
             file.write(np.zeros(3_600 * 2_000, np.int16))
-    assert len(days.getvalue()) < 300_000
+    assert len(buffer.getvalue()) < 300_000
     with pytest.raises(InputError, match="36,000 seconds"):
-        AudioAnalysisModel().analyze(days.getvalue(), longest=route.MAX_SOUND_S)
+        AudioAnalysisModel().analyze(buffer.getvalue(), longest=route.MAX_SOUND_S)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -184,17 +186,17 @@ def test_a_small_file_that_unpacks_to_days_is_refused_at_once(home: Home) -> Non
     ),
     40,
     "AIFF",
-)  # a chunk that ends before the file begins
-def test_damaged_uploads_are_told_or_refused(noise: bytes, at: int, kind: str) -> None:
-    raw = bytearray(_tone(0.3, kind=kind))
-    raw[at : at + len(noise)] = noise
-    for content in (bytes(raw), bytes(raw[: len(raw) - at]), noise):
+)  # an AIFF chunk whose size ends before the start of the file
+def test_damaged_uploads_are_told_or_refused(noise: bytes, offset: int, file_format: str) -> None:
+    raw = bytearray(_tone(0.3, file_format=file_format))
+    raw[offset : offset + len(noise)] = noise
+    for content in (bytes(raw), bytes(raw[: len(raw) - offset]), noise):
         try:
-            told = plain(AudioAnalysisModel().analyze(content, longest=600.0))
+            document = plain(AudioAnalysisModel().analyze(content, longest=600.0))
         except InputError as error:
             assert error.next_command
         else:
-            json.dumps(told, allow_nan=False)
+            json.dumps(document, allow_nan=False)
 
 
 @pytest.fixture
@@ -207,107 +209,107 @@ def client(in_sounding: Home) -> Iterator[TestClient]:
     app = FastAPI()
     errors.install(app)
     route.install(app, route.SoundService(in_sounding), PredictionLog(in_sounding), CollectorRegistry())
-    with TestClient(app) as found:
-        yield found
+    with TestClient(app) as test_client:
+        yield test_client
 
 
 def test_an_upload_is_answered(client: TestClient, in_sounding: Home) -> None:
-    file = _file(in_sounding)
-    answer = client.post("/v1/audio/analyze", content=file.read_bytes())
-    assert answer.status_code == 200
+    file = _sound_file(in_sounding)
+    response = client.post("/v1/audio/analyze", content=file.read_bytes())
+    assert response.status_code == 200
     expected = plain(AudioAnalysisModel.load(home=in_sounding).analyze(file))
-    told: dict[str, Any] = answer.json()
-    assert told.pop("note") is None
-    assert told == json.loads(json.dumps(expected))
-    assert told["model"] == "audio_classifier:1"
+    document: dict[str, Any] = response.json()
+    assert document.pop("note") is None
+    assert document == json.loads(json.dumps(expected))
+    assert document["model"] == "audio_classifier:1"
 
 
 @pytest.mark.parametrize("content", [b"", b"text named .mp3" * 100, _tone(1.0)[:30]])
 def test_what_is_no_sound_is_a_problem(client: TestClient, content: bytes) -> None:
-    answer = client.post("/v1/audio/analyze", content=content)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = client.post("/v1/audio/analyze", content=content)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(route, "LARGEST_BODY", 10_000)
     monkeypatch.setattr(route, "MAX_SOUND_S", 5.0)
     assert client.post("/v1/audio/analyze", content=_tone(1.0)).status_code == 413
-    long = _tone(20.0, rate=1_000, kind="FLAC")
-    answer = client.post("/v1/audio/analyze", content=long[:9_999] if len(long) > 9_999 else long)
-    assert answer.status_code in (413, 422)
-    silent = io.BytesIO()
-    soundfile.write(silent, np.zeros(20 * 8_000), 8_000, format="FLAC")
-    answer = client.post("/v1/audio/analyze", content=silent.getvalue())
-    assert answer.status_code == 422
-    assert "20 seconds" in answer.json()["detail"]
+    long_sound = _tone(20.0, rate=1_000, file_format="FLAC")
+    response = client.post("/v1/audio/analyze", content=long_sound[:9_999] if len(long_sound) > 9_999 else long_sound)
+    assert response.status_code in (413, 422)
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(20 * 8_000), 8_000, format="FLAC")
+    response = client.post("/v1/audio/analyze", content=silence.getvalue())
+    assert response.status_code == 422
+    assert "20 seconds" in response.json()["detail"]
 
 
 def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others are answered meanwhile: a sound that waits holds no thread of theirs."""
-    begun, ended = threading.Event(), threading.Event()
-    real = AudioAnalysisModel.analyze
+    """Other routes answer in the meantime: a waiting upload occupies no thread of the server."""
+    started, release = threading.Event(), threading.Event()
+    analyze = AudioAnalysisModel.analyze
 
-    def slow(*given: Any, **named: Any) -> Any:
-        begun.set()
-        ended.wait(30)
-        return real(*given, **named)
+    def slow_analyze(*arguments: Any, **options: Any) -> Any:
+        started.set()
+        release.wait(30)
+        return analyze(*arguments, **options)
 
-    monkeypatch.setattr(AudioAnalysisModel, "analyze", slow)
+    monkeypatch.setattr(AudioAnalysisModel, "analyze", slow_analyze)
     monkeypatch.setattr(route, "MAX_WAITING", 3)
-    found: list[int] = []
+    statuses: list[int] = []
     content = _tone(1.0)
 
-    def ask() -> None:
-        found.append(client.post("/v1/audio/analyze", content=content).status_code)
+    def upload() -> None:
+        statuses.append(client.post("/v1/audio/analyze", content=content).status_code)
 
-    askers = [threading.Thread(target=ask) for _ in range(12)]
-    for asker in askers:
-        asker.start()
+    uploaders = [threading.Thread(target=upload) for _ in range(12)]
+    for uploader in uploaders:
+        uploader.start()
     try:
-        assert begun.wait(30)
-        end = time.monotonic() + 30
-        while len(found) < 12 - route.MAX_CONCURRENT - 3:
-            assert time.monotonic() < end, found
+        assert started.wait(30)
+        deadline = time.monotonic() + 30
+        while len(statuses) < 12 - route.MAX_CONCURRENT - 3:
+            assert time.monotonic() < deadline, statuses
             time.sleep(0.01)
-        assert set(found) == {503}
+        assert set(statuses) == {503}
         assert client.get("/openapi.json").status_code == 200
     finally:
-        ended.set()
-        for asker in askers:
-            asker.join()
-    assert sorted(found) == [200] * 5 + [503] * 7
+        release.set()
+        for uploader in uploaders:
+            uploader.join()
+    assert sorted(statuses) == [200] * 5 + [503] * 7
 
 
 def test_the_command_tells_and_draws(sounding: Home, tmp_path: Path) -> None:
-    out = tmp_path / "pictures" / "out.png"
-    call = [sys.executable, "-m", "inference", "analyze", str(_file(sounding)), "--plot", str(out)]
+    plot = tmp_path / "pictures" / "out.png"
+    command = [sys.executable, "-m", "inference", "analyze", str(_sound_file(sounding)), "--plot", str(plot)]
     environment = {"REFRAIN_HOME": str(sounding.root), "PATH": "", "HOME": str(tmp_path)}
-    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    completed = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
     for word in ("meter", "rhythm", "octaves", "genre", "mood", "instruments"):
-        assert word in done.stdout
-    assert out.read_bytes().startswith(b"\x89PNG")
-    assert [file.name for file in out.parent.iterdir()] == ["out.png"]
+        assert word in completed.stdout
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert [file.name for file in plot.parent.iterdir()] == ["out.png"]
 
 
 @pytest.mark.parametrize("seconds", [0.01, 1.0, 3.0])
 def test_pictures_of_short_sounds(home: Home, tmp_path: Path, seconds: float) -> None:
-    found = AudioAnalysisModel().analyze(_tone(seconds), keep=True)
-    assert picture.draw(found, tmp_path / "a.svg").stat().st_size > 1_000
+    analysis = AudioAnalysisModel().analyze(_tone(seconds), keep=True)
+    assert picture.draw(analysis, tmp_path / "a.svg").stat().st_size > 1_000
     with pytest.raises(InputError, match="png"):
-        picture.draw(found, tmp_path / "a.gif")
+        picture.draw(analysis, tmp_path / "a.gif")
 
 
 def test_a_vector_does_not_know_the_key(in_sounding: Home) -> None:
-    """A sound moved by a semitone has the pitch classes, from the tonic on, that it had before."""
+    """Transposing a sound by a semitone leaves its vector unchanged: pitch classes count from the tonic."""
     rows = scan(in_sounding, "audio_analyses").head(1).collect().row(0, named=True)
-    first = vector(rows)
-    assert first.shape == (WIDTH,)
+    original = vector(rows)
+    assert original.shape == (WIDTH,)
     classes = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-    moved = rows | {
+    transposed = rows | {
         "key": classes[(classes.index(rows["key"]) + 1) % 12],
         "chroma": [*rows["chroma"][-1:], *rows["chroma"][:-1]],
     }
-    np.testing.assert_array_equal(vector(moved), first)
-    nothing = vector(dict.fromkeys(EATEN))
-    assert np.isnan(nothing).all()
+    np.testing.assert_array_equal(vector(transposed), original)
+    empty = vector(dict.fromkeys(EATEN))
+    assert np.isnan(empty).all()

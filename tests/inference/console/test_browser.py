@@ -1,4 +1,4 @@
-"""The console in a real browser: usable on a phone, by keyboard and by ear, and nothing is asked of anybody else."""
+"""The console in a real browser: usable on a phone, by keyboard and with a screen reader, without foreign requests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NONE)
 CONTROLS = {"textbox", "button", "link", "combobox", "spinbutton", "image", "region", "navigation"}
 
 
-def accessible(browser: Any) -> list[tuple[str, str]]:
+def roles_and_names(browser: Any) -> list[tuple[str, str]]:
     """Role and name of everything in the accessibility tree."""
     return [
         (node["role"]["value"], node.get("name", {}).get("value", ""))
@@ -31,7 +31,7 @@ def accessible(browser: Any) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def address(world: Home) -> Iterator[str]:
-    """A server of its own process."""
+    """The address of a server in its own process."""
     with serving(world) as (client, _):
         yield str(client.base_url).rstrip("/")
 
@@ -54,11 +54,11 @@ def test_every_page_can_be_read(browser: Any, address: str, size: tuple[int, int
 
 
 def test_every_control_has_a_name(browser: Any, address: str) -> None:
-    """What a screen reader says of it, by the browser's own accessibility tree."""
+    """Every control has a role and a name in the browser's accessibility tree, which screen readers use."""
     for path in (*(path for path, _ in LINKS), "/console/login"):
         browser.get(address + path)
-        until(lambda: "main" in dict(accessible(browser)))  # the tree comes after the page
-        nodes = accessible(browser)
+        until(lambda: "main" in dict(roles_and_names(browser)))  # the browser builds the tree after the page
+        nodes = roles_and_names(browser)
         controls = [(role, name) for role, name in nodes if role in CONTROLS]
         assert controls
         assert all(name for _, name in controls), (path, controls)
@@ -75,9 +75,9 @@ def test_by_keyboard(browser: Any, address: str) -> None:
     browser.get(address + "/console/recommend")
     page = browser.find_element(By.TAG_NAME, "body")
     page.send_keys(Keys.TAB)
-    first = browser.switch_to.active_element
-    assert first.text == "To the content"
-    assert first.rect["x"] >= 0  # it shows itself when it is reached
+    skip_link = browser.switch_to.active_element
+    assert skip_link.text == "To the content"
+    assert skip_link.rect["x"] >= 0  # the link becomes visible when it has the focus
     for _ in range(len(LINKS) + 1):
         browser.switch_to.active_element.send_keys(Keys.TAB)
     field = browser.switch_to.active_element
@@ -89,9 +89,9 @@ def test_by_keyboard(browser: Any, address: str) -> None:
 def test_a_sound_and_a_score(browser: Any, address: str, tmp_path: Path) -> None:
     from selenium.webdriver.common.by import By
 
-    at = np.arange(4 * 22_050) / 22_050
+    times = np.arange(4 * 22_050) / 22_050
     song = tmp_path / "song.wav"
-    soundfile.write(song, np.where(at % 0.5 < 0.01, 0.8, 0.1 * np.sin(2 * np.pi * 220 * at)), 22_050)
+    soundfile.write(song, np.where(times % 0.5 < 0.01, 0.8, 0.1 * np.sin(2 * np.pi * 220 * times)), 22_050)
     browser.get(address + "/console/sound")
     browser.find_element(By.NAME, "file").send_keys(str(song))
     browser.find_element(By.CSS_SELECTOR, "main button").click()

@@ -1,4 +1,4 @@
-"""The pages of the console: what they tell, whom they let in, and that nothing of a caller becomes a page."""
+"""The pages of the console: their content, their access control, and the escaping of user input."""
 
 import io
 import re
@@ -19,32 +19,32 @@ from inference.api.app import create_app
 from inference.console.pages import EXAMPLE, LINKS
 from inference.security.keys import KeyRing
 
-EVIL = "<script>alert(1)</script>"
+SCRIPT_TAG = "<script>alert(1)</script>"
 
 
 @pytest.fixture
 def client(own_world: Home) -> Iterator[TestClient]:
-    with TestClient(create_app(home=own_world)) as found:
-        yield found
+    with TestClient(create_app(home=own_world)) as test_client:
+        yield test_client
 
 
-def _sound(seconds: float = 4.0, rate: int = 22_050) -> bytes:
-    """A click twice a second over a chord."""
-    at = np.arange(int(seconds * rate)) / rate
-    tone = sum(np.sin(2 * np.pi * hertz * at) for hertz in (220.0, 277.2, 329.6)) / 8
-    clicks = np.where(at % 0.5 < 0.01, 0.8, 0.0)
-    out = io.BytesIO()
-    soundfile.write(out, (tone + clicks).astype(np.float32), rate, format="WAV")
-    return out.getvalue()
+def _wav(seconds: float = 4.0, rate: int = 22_050) -> bytes:
+    """A WAV file: two clicks per second over a chord."""
+    times = np.arange(int(seconds * rate)) / rate
+    tone = sum(np.sin(2 * np.pi * hertz * times) for hertz in (220.0, 277.2, 329.6)) / 8
+    clicks = np.where(times % 0.5 < 0.01, 0.8, 0.0)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, (tone + clicks).astype(np.float32), rate, format="WAV")
+    return buffer.getvalue()
 
 
 def test_every_page_is_whole_and_asks_for_nothing_from_elsewhere(client: TestClient) -> None:
     for path in (*(path for path, _ in LINKS), "/console/login"):
-        answer = client.get(path)
-        assert answer.status_code == 200, path
-        assert answer.headers["content-type"].startswith("text/html")
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
-        text = answer.text
+        response = client.get(path)
+        assert response.status_code == 200, path
+        assert response.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        text = response.text
         assert text.count("<h1>") == 1
         assert '<html lang="en">' in text
         assert "width=device-width" in text
@@ -60,9 +60,9 @@ def test_the_first_page_tells_what_serves(client: TestClient, own_world: Home) -
     own_world.reports.mkdir(parents=True)
     (own_world.reports / "monitor-20260101T000000.html").write_text("<!doctype html><p>drift</p>")
     assert "/console/reports/monitor-20260101T000000.html" in client.get("/").text
-    answer = client.get("/console/reports/monitor-20260101T000000.html")
-    assert answer.text.endswith("<p>drift</p>")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    response = client.get("/console/reports/monitor-20260101T000000.html")
+    assert response.text.endswith("<p>drift</p>")
+    assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_the_first_page_tells_what_serves(client: TestClient, own_world: Home) -
 def test_no_other_file_is_a_report(client: TestClient, own_world: Home, name: str) -> None:
     own_world.reports.mkdir(parents=True)
     (own_world.reports / "other.html").write_text("secret")
-    answer = client.get(f"/console/reports/{name}")
-    assert answer.status_code == 404
-    assert "secret" not in answer.text
+    response = client.get(f"/console/reports/{name}")
+    assert response.status_code == 404
+    assert "secret" not in response.text
 
 
 def test_a_recommendation_with_its_reasons(client: TestClient) -> None:
@@ -85,35 +85,37 @@ def test_a_recommendation_with_its_reasons(client: TestClient) -> None:
 
 
 def test_a_sound(client: TestClient) -> None:
-    text = client.post("/console/sound", files={"file": ("<b>song.wav", _sound(), "audio/wav")}).text
+    text = client.post("/console/sound", files={"file": ("<b>song.wav", _wav(), "audio/wav")}).text
     assert "&lt;b&gt;song.wav" in text
     assert "Waveform of 4.0 seconds" in text
     assert "a minute" in text
-    refused = client.post("/console/sound", files={"file": ("x.wav", b"nothing", "audio/wav")})
-    assert refused.status_code == 422
-    assert 'role="alert"' in refused.text
+    response = client.post("/console/sound", files={"file": ("x.wav", b"nothing", "audio/wav")})
+    assert response.status_code == 422
+    assert 'role="alert"' in response.text
 
 
 def test_a_score(client: TestClient) -> None:
     text = client.post("/console/anomalies", data={"detector": "untrained", "text": EXAMPLE}).text
     assert "1 incident<" in text
     assert "cpu_permille 100 %" in text
-    uploaded = client.post("/console/anomalies", files={"file": ("x.csv", EXAMPLE.encode())}).text
-    assert "1 incident<" in uploaded
-    for wrong in ({"text": ""}, {"text": "a,b\n1,2"}, {"detector": "system", "text": EXAMPLE}):
-        answer = client.post("/console/anomalies", data=wrong)
-        assert answer.status_code == 422
-        assert 'role="alert"' in answer.text
+    upload_page = client.post("/console/anomalies", files={"file": ("x.csv", EXAMPLE.encode())}).text
+    assert "1 incident<" in upload_page
+    for form in ({"text": ""}, {"text": "a,b\n1,2"}, {"detector": "system", "text": EXAMPLE}):
+        response = client.post("/console/anomalies", data=form)
+        assert response.status_code == 422
+        assert 'role="alert"' in response.text
 
 
 def test_nothing_of_a_caller_becomes_markup(client: TestClient, own_world: Home) -> None:
-    told = [
-        client.get("/console/recommend", params={"user": EVIL}).text,
-        client.post("/console/anomalies", data={"detector": EVIL[:40], "text": EVIL}).text,
-        client.post("/console/anomalies", data={"text": f"timestamp,host,{EVIL}\n2026-01-01T00:00:00Z,{EVIL},1"}).text,
-        client.get(f"/console/reports/{EVIL.replace('/', '')}").text,
+    pages = [
+        client.get("/console/recommend", params={"user": SCRIPT_TAG}).text,
+        client.post("/console/anomalies", data={"detector": SCRIPT_TAG[:40], "text": SCRIPT_TAG}).text,
+        client.post(
+            "/console/anomalies", data={"text": f"timestamp,host,{SCRIPT_TAG}\n2026-01-01T00:00:00Z,{SCRIPT_TAG},1"}
+        ).text,
+        client.get(f"/console/reports/{SCRIPT_TAG.replace('/', '')}").text,
     ]
-    assert not any("<script" in text for text in told)
+    assert not any("<script" in text for text in pages)
 
 
 def test_experiments(client: TestClient, own_world: Home) -> None:
@@ -129,16 +131,16 @@ def test_experiments(client: TestClient, own_world: Home) -> None:
 
 def test_a_key_is_asked_for_once_and_kept_from_scripts(own_world: Home) -> None:
     ring = KeyRing(own_world)
-    text, key = ring.create("console", ["predict"])
-    other, _ = ring.create("sender", ["send_events"])
+    key_text, key = ring.create("console", ["predict"])
+    sender_key_text, _ = ring.create("sender", ["send_events"])
     with TestClient(create_app(home=own_world), follow_redirects=False) as client:
-        answer = client.get("/")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/console/login")
-        for wrong in ("nonsense", other, "é", "rf_00000000_" + "A" * 43):
-            assert client.post("/console/login", data={"key": wrong}).status_code == 401
-        answer = client.post("/console/login", data={"key": f" {text} "})
-        assert answer.status_code == 303
-        cookie = answer.headers["set-cookie"].lower()
+        response = client.get("/")
+        assert (response.status_code, response.headers["location"]) == (303, "/console/login")
+        for wrong_key in ("nonsense", sender_key_text, "é", "rf_00000000_" + "A" * 43):
+            assert client.post("/console/login", data={"key": wrong_key}).status_code == 401
+        response = client.post("/console/login", data={"key": f" {key_text} "})
+        assert response.status_code == 303
+        cookie = response.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert client.get("/").status_code == 200

@@ -1,4 +1,4 @@
-"""Bandits: chances that are right, rewards that count once, whatever becomes of Redis."""
+"""Bandits: the probability of each arm is correct, each reward counts once, and Redis may fail."""
 
 from pathlib import Path
 
@@ -20,15 +20,18 @@ def _no_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_chances_are_those_of_being_best() -> None:
-    """Of two arms, against the closed form by numeric integration."""
+    """For two arms, the probabilities agree with a numeric integration of the beta distributions."""
     from scipy import integrate, stats
 
-    shown, rewarded = [40, 60], [8, 18]
-    one, other = (stats.beta(1 + won, 1 + all_ - won) for won, all_ in zip(rewarded, shown, strict=True))
-    exact, _ = integrate.quad(lambda x: other.pdf(x) * one.cdf(x), 0, 1)
-    found = chances(shown, rewarded)
-    assert found.sum() == pytest.approx(1)
-    assert found[1] == pytest.approx(MIN_CHANCE + (1 - 2 * MIN_CHANCE) * exact, abs=0.03)
+    impression_counts, reward_counts = [40, 60], [8, 18]
+    first, second = (
+        stats.beta(1 + rewards, 1 + impressions - rewards)
+        for rewards, impressions in zip(reward_counts, impression_counts, strict=True)
+    )
+    exact_probability, _ = integrate.quad(lambda x: second.pdf(x) * first.cdf(x), 0, 1)
+    probabilities = chances(impression_counts, reward_counts)
+    assert probabilities.sum() == pytest.approx(1)
+    assert probabilities[1] == pytest.approx(MIN_CHANCE + (1 - 2 * MIN_CHANCE) * exact_probability, abs=0.03)
 
 
 def test_nothing_is_given_up_and_nothing_known_is_alike() -> None:
@@ -38,24 +41,24 @@ def test_nothing_is_given_up_and_nothing_known_is_alike() -> None:
 
 
 def test_answers_and_rewards_are_counted_once_for_all_processes(home: Home) -> None:
-    one, other = Bandit(home), Bandit(home)
-    assert one.chances("which", ARMS) == pytest.approx([1 / 3] * 3)
+    first, second = Bandit(home), Bandit(home)
+    assert first.chances("which", ARMS) == pytest.approx([1 / 3] * 3)
     for number in range(300):
-        one.shown(f"x{number}", "which", ARMS[number % 3])
-    one.exchange()
+        first.shown(f"x{number}", "which", ARMS[number % 3])
+    first.exchange()
     for number in range(0, 300, 3):
-        other.rewarded(f"x{number}")  # those of the first arm
-        other.rewarded(f"x{number}")
-    other.rewarded("never shown")
-    other.chances("which", ARMS)
-    other.exchange()
-    other.exchange()
-    one.exchange()
-    for found in (one.chances("which", ARMS), other.chances("which", ARMS)):
-        assert found[0] > 0.95
-    assert other._stats["which"]["shown"].tolist() == [100, 100, 100]
-    raw = other._send([("HMGET", other._counts_key("which"), "a:rewarded", "b:rewarded")])[0]
-    assert [int(value or 0) for value in raw] == [100, 0]
+        second.rewarded(f"x{number}")  # the answers of the first arm
+        second.rewarded(f"x{number}")
+    second.rewarded("never shown")
+    second.chances("which", ARMS)
+    second.exchange()
+    second.exchange()
+    first.exchange()
+    for probabilities in (first.chances("which", ARMS), second.chances("which", ARMS)):
+        assert probabilities[0] > 0.95
+    assert second._stats["which"]["shown"].tolist() == [100, 100, 100]
+    reward_counts = second._send([("HMGET", second._counts_key("which"), "a:rewarded", "b:rewarded")])[0]
+    assert [int(value or 0) for value in reward_counts] == [100, 0]
 
 
 def test_without_redis_it_goes_on_with_what_it_knew(
@@ -64,30 +67,30 @@ def test_without_redis_it_goes_on_with_what_it_knew(
     server = RedisServer(tmp_path / "redis")
     monkeypatch.setenv("REFRAIN_REDIS", server.address)
     server.start()
-    found = Bandit(home)
-    found.chances("which", ARMS)
+    served_bandit = Bandit(home)
+    served_bandit.chances("which", ARMS)
     for number in range(60):
-        found.shown(f"x{number}", "which", "b")
-        found.rewarded(f"x{number}")
-    found.exchange()
-    known = found.chances("which", ARMS)
-    assert known[1] > 0.9
+        served_bandit.shown(f"x{number}", "which", "b")
+        served_bandit.rewarded(f"x{number}")
+    served_bandit.exchange()
+    probabilities = served_bandit.chances("which", ARMS)
+    assert probabilities[1] > 0.9
     server.kill()
-    found.shown("y", "which", "a")
-    found.exchange()
-    assert found.left_out == 1
-    assert (found.chances("which", ARMS) == known).all()
+    served_bandit.shown("y", "which", "a")
+    served_bandit.exchange()
+    assert served_bandit.left_out == 1
+    assert (served_bandit.chances("which", ARMS) == probabilities).all()
     server.start()
     try:
-        found.shown("z", "which", "a")
-        found.exchange()
-        assert found.left_out == 1
+        served_bandit.shown("z", "which", "a")
+        served_bandit.exchange()
+        assert served_bandit.left_out == 1
     finally:
         server.kill()
 
 
 def test_more_than_can_wait_is_left_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Bandit(home)
+    served_bandit = Bandit(home)
     for number in range(bandit.MAX_PENDING + 5):
-        found.shown(f"x{number}", "which", "a")
-    assert found.left_out == 5
+        served_bandit.shown(f"x{number}", "which", "a")
+    assert served_bandit.left_out == 5

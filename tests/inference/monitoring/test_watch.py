@@ -1,4 +1,4 @@
-"""Monitoring: drift is told where there is some, quality joins late labels, and nothing that serving meets stops it."""
+"""Monitoring: drift is reported only where it exists, quality joins late labels, and failures do not stop serving."""
 
 import json
 import re
@@ -26,137 +26,137 @@ from transforms.raw.read import scan
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-def _answers(home: Home, at: datetime, count: int, family: str = "texts", seed: int = 0, **fixed: Any) -> None:
+def _write_answers(home: Home, at: datetime, count: int, family: str = "texts", seed: int = 0, **fields: Any) -> None:
     rng = np.random.default_rng(seed)
     folder = home.predictions / f"family={family}" / f"date={at.date()}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{seed}.jsonl").open("a") as file:
         for number in range(count):
-            told = {"positive": float(rng.beta(2, 2)), "language": ["en", "de"][number % 2], "words": 10}
+            answer = {"positive": float(rng.beta(2, 2)), "language": ["en", "de"][number % 2], "words": 10}
             moment = at + timedelta(seconds=number)
-            file.write(json.dumps({"at": round(moment.timestamp() * 1e6), "model": "m:1", **told, **fixed}) + "\n")
+            file.write(json.dumps({"at": round(moment.timestamp() * 1e6), "model": "m:1", **answer, **fields}) + "\n")
 
 
 def test_answers_that_drift_are_told_and_others_not(tmp_path: Path) -> None:
     home = Home(tmp_path)
     for days in range(2, 6):
-        _answers(home, NOW - timedelta(days=days), 300, seed=days)
-    _answers(home, NOW - timedelta(hours=6), 300, seed=1)
+        _write_answers(home, NOW - timedelta(days=days), 300, seed=days)
+    _write_answers(home, NOW - timedelta(hours=6), 300, seed=1)
     assert watch(home, now=NOW).alarms == []
-    _answers(home, NOW - timedelta(hours=5), 600, seed=9, positive=0.99, language="tlh")
-    found = watch(home, now=NOW)
-    told = {one.name: one for one in found.answers[0].drifts}
-    assert told["positive"].verdict == "drifted"
-    assert told["language"].new == {"tlh": 600}
-    assert told["words"].verdict == "stable"
-    assert {alarm.split(":")[1].split()[0] for alarm in found.alarms} == {"positive", "language"}
-    page = report.page(found)
-    assert "drifted" in page
-    assert "tlh ×600" in page
-    assert "<script" not in page
+    _write_answers(home, NOW - timedelta(hours=5), 600, seed=9, positive=0.99, language="tlh")
+    monitoring = watch(home, now=NOW)
+    drifts = {drift.name: drift for drift in monitoring.answers[0].drifts}
+    assert drifts["positive"].verdict == "drifted"
+    assert drifts["language"].new == {"tlh": 600}
+    assert drifts["words"].verdict == "stable"
+    assert {alarm.split(":")[1].split()[0] for alarm in monitoring.alarms} == {"positive", "language"}
+    html = report.page(monitoring)
+    assert "drifted" in html
+    assert "tlh ×600" in html
+    assert "<script" not in html
 
 
 def test_what_was_said_cannot_write_into_the_page(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    _answers(home, NOW - timedelta(days=2), 100, language="en")
-    _answers(home, NOW - timedelta(hours=2), 100, language="<img src=x onerror=alert(1)>")
+    _write_answers(home, NOW - timedelta(days=2), 100, language="en")
+    _write_answers(home, NOW - timedelta(hours=2), 100, language="<img src=x onerror=alert(1)>")
     assert "<img" not in report.page(watch(home, now=NOW))
 
 
 def test_too_little_says_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    _answers(home, NOW - timedelta(hours=2), 30)
-    found = watch(home, now=NOW)
-    assert found.answers[0].baseline == ""
-    assert found.alarms == []
-    assert "too few to compare" in "\n".join(report.lines(found))
-    nothing = watch(Home(tmp_path / "other"), now=NOW)
-    assert (nothing.answers, nothing.services, nothing.quality) == ([], [], [])
-    assert "None were logged" in report.page(nothing)
+    _write_answers(home, NOW - timedelta(hours=2), 30)
+    monitoring = watch(home, now=NOW)
+    assert monitoring.answers[0].baseline == ""
+    assert monitoring.alarms == []
+    assert "too few to compare" in "\n".join(report.lines(monitoring))
+    empty = watch(Home(tmp_path / "other"), now=NOW)
+    assert (empty.answers, empty.services, empty.quality) == ([], [], [])
+    assert "None were logged" in report.page(empty)
 
 
 def test_answers_that_are_late_are_told(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    _answers(home, NOW - timedelta(hours=3), 100, "recommendations", milliseconds=12.0)
+    _write_answers(home, NOW - timedelta(hours=3), 100, "recommendations", milliseconds=12.0)
     assert watch(home, now=NOW).alarms == []
-    _answers(home, NOW - timedelta(hours=2), 5, "recommendations", milliseconds=400.0, seed=1)
-    found = watch(home, now=NOW)
-    assert found.latency["2026-03-10"][0] == 105
-    assert "within 100 ms" in found.alarms[0]
+    _write_answers(home, NOW - timedelta(hours=2), 5, "recommendations", milliseconds=400.0, seed=1)
+    monitoring = watch(home, now=NOW)
+    assert monitoring.latency["2026-03-10"][0] == 105
+    assert "within 100 ms" in monitoring.alarms[0]
     assert watch(home, now=NOW, goal=500).alarms == []
 
 
 def test_features_that_were_served_beside_those_that_were_trained_on(own_world: Home, running_clock: None) -> None:
-    """What was served of strangers alone is missing nearly everything that the ranker was trained on."""
+    """Features served for an unknown user lack nearly everything that the ranker was trained on."""
     features = OnlineFeatures("recommendation_v1", own_world)
     log = LookupLog(own_world, 1.0)
     tracks = [f"t{number:06}" for number in range(100)]
     keys = {"user_id": ["stranger"], "track_id": tracks, "artist_id": ["nobody"], "platform_id": ["default"]}
     log.put(keys, {}, features.get(keys))
     log.flush()
-    found = watch(own_world)
-    (service,) = found.services
+    monitoring = watch(own_world)
+    (service,) = monitoring.services
     assert service.name == "recommendation_v1"
     assert service.baseline.startswith("training set")
-    told = {one.name: one for one in service.drifts}
-    assert told["user_listening__plays_28d"].verdict == "drifted"
-    assert told["user_listening__plays_28d"].missing_after == 1.0
-    assert found.freshness
-    assert "user_listening__plays_28d" in report.page(found)
+    drifts = {drift.name: drift for drift in service.drifts}
+    assert drifts["user_listening__plays_28d"].verdict == "drifted"
+    assert drifts["user_listening__plays_28d"].missing_after == 1.0
+    assert monitoring.freshness
+    assert "user_listening__plays_28d" in report.page(monitoring)
 
 
 def test_quality_joins_what_was_played_later(own_world: Home) -> None:
-    """Two answers: of one, the second track was played within the hour; the other's hour has not passed."""
+    """Of two answers, one has its second track played within the hour; the hour of the other is not over."""
     plays = scan(own_world, "plays").collect()
     play = plays.filter(~pl.col("skipped").fill_null(True)).sort("event_timestamp").row(-1, named=True)
-    at = play["event_timestamp"] - timedelta(minutes=5)
-    folder = own_world.impressions / f"date={at.date()}"
+    answer_time = play["event_timestamp"] - timedelta(minutes=5)
+    folder = own_world.impressions / f"date={answer_time.date()}"
     folder.mkdir(parents=True)
     slots = [
         {"track_id": track, "score": 1.0, "source": "taste", "propensity": 1.0, "explored": False}
         for track in ("t-none", play["track_id"], "t-other")
     ]
     lines = []
-    for number, moment in enumerate((at, at + timedelta(hours=2))):
-        told = {"answer_id": f"a{number}", "at": round(moment.timestamp() * 1e6), "user_id": play["user_id"]}
-        lines.append(json.dumps({**told, "model": "m:1", "strategy": "hybrid", "slots": slots}))
+    for number, moment in enumerate((answer_time, answer_time + timedelta(hours=2))):
+        answer = {"answer_id": f"a{number}", "at": round(moment.timestamp() * 1e6), "user_id": play["user_id"]}
+        lines.append(json.dumps({**answer, "model": "m:1", "strategy": "hybrid", "slots": slots}))
     (folder / "x.jsonl").write_text("\n".join(lines))
-    found = watch(own_world, now=at + timedelta(hours=2, minutes=10), days=2).quality
-    assert sum(one.shown for one in found) == 3
-    assert sum(one.played for one in found) == 1
-    assert sum(one.open for one in found) == 1
-    told = next(one for one in found if one.played)
-    assert told.precision == pytest.approx(1 / 3)
-    assert told.ndcg == pytest.approx(1 / np.log2(3))
+    qualities = watch(own_world, now=answer_time + timedelta(hours=2, minutes=10), days=2).quality
+    assert sum(quality.shown for quality in qualities) == 3
+    assert sum(quality.played for quality in qualities) == 1
+    assert sum(quality.open for quality in qualities) == 1
+    with_plays = next(quality for quality in qualities if quality.played)
+    assert with_plays.precision == pytest.approx(1 / 3)
+    assert with_plays.ndcg == pytest.approx(1 / np.log2(3))
 
 
 def test_the_commands(tmp_path: Path) -> None:
     home, env = Home(tmp_path), {"REFRAIN_HOME": str(tmp_path)}
     now = datetime.now(UTC)
-    _answers(home, now - timedelta(days=2), 100)
-    _answers(home, now - timedelta(hours=2), 100, positive=0.01)
+    _write_answers(home, now - timedelta(days=2), 100)
+    _write_answers(home, now - timedelta(hours=2), 100, positive=0.01)
     page = tmp_path / "page.html"
-    done = CliRunner().invoke(command, ["monitor", "report", "--html", str(page), "--fail"], env=env)
-    assert done.exit_code == 1
-    assert "LOOK  texts: positive drifted" in done.output
+    result = CliRunner().invoke(command, ["monitor", "report", "--html", str(page), "--fail"], env=env)
+    assert result.exit_code == 1
+    assert "LOOK  texts: positive drifted" in result.output
     assert page.read_text().startswith("<!doctype html>")
     assert "packed 200 answers" in CliRunner().invoke(command, ["monitor", "pack"], env=env).output
-    again = CliRunner().invoke(command, ["monitor", "report", "--html", str(page), "--fail"], env=env)
-    assert again.output.splitlines()[:2] != []
-    assert again.exit_code == 1
+    repeated = CliRunner().invoke(command, ["monitor", "report", "--html", str(page), "--fail"], env=env)
+    assert repeated.output.splitlines()[:2] != []
+    assert repeated.exit_code == 1
 
 
 def test_a_full_disk_costs_lines_and_not_answers(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_LOG_PREDICTIONS", "1")
 
-    real = Path.open
+    open_file = Path.open
 
-    def no_room(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+    def open_on_full_disk(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         if "a" in mode:
             raise OSError(28, "No space left on device", str(self))
-        return real(self, mode, *rest, **more)
+        return open_file(self, mode, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", no_room)
+    monkeypatch.setattr(Path, "open", open_on_full_disk)
     with TestClient(create_app(home=in_world)) as client:
         for _ in range(5):
             assert client.post("/v1/recommendations", json={"user_id": "u000007"}).status_code == 200
@@ -167,7 +167,7 @@ def test_a_full_disk_costs_lines_and_not_answers(in_world: Home, monkeypatch: py
 
 def test_a_log_that_cannot_keep_up_leaves_lines_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = PredictionLog(Home(tmp_path), 1.0)
-    monkeypatch.setattr(log, "_start", lambda: None)  # nobody writes
+    monkeypatch.setattr(log, "_start", lambda: None)  # without the thread that writes
     for _ in range(background_log.MAX_QUEUED + 7):
         log.put("texts", "m:1")
     assert log.left_out == 7
@@ -183,7 +183,7 @@ def test_a_share_of_the_answers(tmp_path: Path) -> None:
     assert PredictionLog(Home(tmp_path))._share == 0
 
 
-def _metrics(in_world: Home) -> set[str]:
+def _metric_names(in_world: Home) -> set[str]:
     with TestClient(create_app(home=in_world)) as client:
         text = client.get("/metrics").text
     kinds = dict(re.findall(r"# TYPE (\S+) (\S+)", text))
@@ -193,16 +193,16 @@ def _metrics(in_world: Home) -> set[str]:
 
 
 def test_the_dashboard_and_the_alerts_ask_for_metrics_that_are_there(in_world: Home) -> None:
-    board = json.loads((REPOSITORY / "deploy" / "grafana" / "serving.json").read_text())
-    rules = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "alerts.yaml").read_text())
+    dashboard = json.loads((REPOSITORY / "deploy" / "grafana" / "serving.json").read_text())
+    rule_file = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "alerts.yaml").read_text())
     settings = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "prometheus.yaml").read_text())
     assert settings["rule_files"] == ["alerts.yaml"]
-    told = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    every = [rule for group in rules["groups"] for rule in group["rules"]]
-    told += [rule["expr"] for rule in every]
-    recorded = {rule["record"] for rule in every if "record" in rule}
-    asked = {name for expr in told for name in re.findall(r"\brefrain[:_][\w:]+", expr)}
-    assert asked - recorded <= _metrics(in_world)
-    assert {panel["id"] for panel in board["panels"]} == set(range(1, len(board["panels"]) + 1))
-    assert all(rule["annotations"]["summary"] and rule["labels"]["severity"] for rule in every if "alert" in rule)
-    assert all(expr.count("(") == expr.count(")") for expr in told)
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    all_rules = [rule for group in rule_file["groups"] for rule in group["rules"]]
+    expressions += [rule["expr"] for rule in all_rules]
+    recorded_metrics = {rule["record"] for rule in all_rules if "record" in rule}
+    queried_metrics = {name for expr in expressions for name in re.findall(r"\brefrain[:_][\w:]+", expr)}
+    assert queried_metrics - recorded_metrics <= _metric_names(in_world)
+    assert {panel["id"] for panel in dashboard["panels"]} == set(range(1, len(dashboard["panels"]) + 1))
+    assert all(rule["annotations"]["summary"] and rule["labels"]["severity"] for rule in all_rules if "alert" in rule)
+    assert all(expr.count("(") == expr.count(")") for expr in expressions)

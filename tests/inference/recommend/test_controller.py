@@ -1,4 +1,4 @@
-"""The controller of latency: leaves out what is worth least first, and takes it back."""
+"""The latency controller: it drops the least valuable work first, and restores it when there is time."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from inference.recommend.controller import LEVELS, MAX_TURNS, MIN_TURNS, Budget,
 
 
 class _Service:
-    """A service whose answers take so long at each level; a second of it is a hundred answers."""
+    """A service with fixed seconds per answer for each level; it answers a hundred requests per second."""
 
     def __init__(self, seconds: list[float], goal: float = 0.1) -> None:
         self.now, self.seconds = 0.0, seconds
@@ -46,12 +46,12 @@ def test_with_room_again_everything_comes_back() -> None:
 
 
 def test_it_does_not_swing() -> None:
-    """Level 1 has room enough to try level 0 again, where it is too slow: it tries less and less often."""
+    """Level 1 is fast enough to try level 0, which is too slow: the controller tries it less and less often."""
     service = _Service([0.15, 0.04, 0.03, 0.02, 0.01])
     levels = service.run(300)
-    tries = [place for place in range(1, 300) if (levels[place - 1], levels[place]) == (1, 0)]
-    assert len(tries) <= 8
-    assert tries[-1] - tries[-2] > 3 * (tries[1] - tries[0])
+    attempts = [place for place in range(1, 300) if (levels[place - 1], levels[place]) == (1, 0)]
+    assert len(attempts) <= 8
+    assert attempts[-1] - attempts[-2] > 3 * (attempts[1] - attempts[0])
 
 
 def test_few_answers_decide_nothing() -> None:
@@ -63,7 +63,7 @@ def test_few_answers_decide_nothing() -> None:
 
 
 def test_few_answers_a_second_decide_more_slowly() -> None:
-    """Five a second: twenty are there after four seconds, and again four seconds after each change."""
+    """At five answers per second, a decision needs four seconds, for its twenty answers."""
     service = _Service([0.3, 0.3, 0.05, 0.05, 0.05])
     levels = []
     for _ in range(100):
@@ -90,12 +90,12 @@ def test_levels_leave_out_diversity_before_ranking() -> None:
 def test_turns_follow_what_answers_wait_for() -> None:
     service = _Service([0.05] * 5)
     controller = service.controller
-    for _ in range(8):  # 200 ms for 5 ms of work: they wait for something
+    for _ in range(8):  # 200 ms for 5 ms of work: requests wait for something
         for _ in range(20):
             controller.observe_work(0.2, 0.005)
         service.run(1)
-    assert controller.turns == 16  # at 16 together, 5 ms of work each is most of 200 ms
-    for _ in range(8):  # a core each: they only disturb each other
+    assert controller.turns == 16  # 16 requests at once with 5 ms of work each fill most of 200 ms
+    for _ in range(8):  # every request uses a full core: more at once would not help
         for _ in range(20):
             controller.observe_work(0.005 * controller.turns, 0.005)
         service.run(1)
@@ -110,8 +110,8 @@ def test_turns_follow_what_answers_wait_for() -> None:
 @pytest.mark.parametrize("level", range(len(LEVELS)))
 def test_an_answer_at_every_level(in_world: Home, level: int) -> None:
     engine = RecommendationEngine.load("recommendation", in_world)
-    wishes = {"diversify": "mmr", "explore": 0.5}
-    answer = engine.recommend("u000007", count=10, budget=LEVELS[level], **wishes)
+    options = {"diversify": "mmr", "explore": 0.5}
+    answer = engine.recommend("u000007", count=10, budget=LEVELS[level], **options)
     assert len(answer.items) == 10
     assert ("neither diversified nor explored" in (answer.note or "")) == (level > 0)
     assert ("without features" in (answer.note or "")) == (level == len(LEVELS) - 1)
@@ -121,13 +121,13 @@ def test_an_answer_at_every_level(in_world: Home, level: int) -> None:
 def test_fewer_candidates_are_ranked(in_world: Home) -> None:
     engine = RecommendationEngine.load("recommendation", in_world)
     sizes: list[int] = []
-    order = engine._rank
+    rank = engine._rank
 
-    def counted(listener, strategy, pool, *more):  # type: ignore[no-untyped-def]
+    def recording_rank(listener, strategy, pool, *arguments):  # type: ignore[no-untyped-def]
         sizes.append(len(pool))
-        return order(listener, strategy, pool, *more)
+        return rank(listener, strategy, pool, *arguments)
 
-    engine._rank = counted  # type: ignore[method-assign]
+    engine._rank = recording_rank  # type: ignore[method-assign]
     for budget in LEVELS[1:4]:
         engine.recommend("u000007", count=5, budget=budget)
     assert sizes[0] > sizes[1] > sizes[2] >= 5

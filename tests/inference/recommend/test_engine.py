@@ -1,4 +1,4 @@
-"""The engine: personal for those it knows, something for everybody else, never what was heard or may not be played."""
+"""The engine: personal for known listeners, an answer for everybody, and no track that was heard or is barred."""
 
 import json
 import os
@@ -51,25 +51,25 @@ def engine(in_world: Home) -> RecommendationEngine:
     return RecommendationEngine.load("recommendation", in_world)
 
 
-def newest(home: Home, view: str) -> pl.DataFrame:
+def newest_rows(home: Home, view: str) -> pl.DataFrame:
     rows = feature_tables.scan(home, view).collect().sort("event_timestamp")
     return rows.unique(rows.columns[0], keep="last", maintain_order=True)
 
 
-def heard_by(home: Home, user: str) -> set[str]:
-    rows = newest(home, "user_history")
+def heard_tracks(home: Home, user: str) -> set[str]:
+    rows = newest_rows(home, "user_history")
     return set(rows.filter(rows["user_id"] == user)["track_ids"][-1])
 
 
-def ids(answer: Answer) -> list[str]:
+def track_ids(answer: Answer) -> list[str]:
     return [item.track_id for item in answer.items]
 
 
 def test_a_known_listener_gets_unheard_tracks_with_reasons(engine: RecommendationEngine, in_world: Home) -> None:
     answer = engine.recommend("u000007", {"device": "phone"}, count=20)
     assert (answer.known, answer.note, answer.strategy, len(answer.items)) == (True, None, "hybrid", 20)
-    assert not set(ids(answer)) & heard_by(in_world, "u000007")
-    assert len(set(ids(answer))) == 20
+    assert not set(track_ids(answer)) & heard_tracks(in_world, "u000007")
+    assert len(set(track_ids(answer))) == 20
     scores = [item.score for item in answer.items]
     assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
     assert all(item.reason and item.title and item.artist_name for item in answer.items)
@@ -78,117 +78,117 @@ def test_a_known_listener_gets_unheard_tracks_with_reasons(engine: Recommendatio
 
 
 def test_two_listeners_get_different_tracks(engine: RecommendationEngine) -> None:
-    one, other = (engine.recommend(user, count=10) for user in ("u000003", "u000007"))
-    assert set(ids(one)) != set(ids(other))
+    first, second = (engine.recommend(user, count=10) for user in ("u000003", "u000007"))
+    assert set(track_ids(first)) != set(track_ids(second))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 @pytest.mark.parametrize("user", ["u000007", "nobody", "", "ü\n" * 40])
 def test_every_model_answers_everybody(in_world: Home, model: type[RecommendationEngine], user: str) -> None:
     answer = model.load("recommendation", in_world).recommend(user, count=8)
-    assert len(set(ids(answer))) == 8
+    assert len(set(track_ids(answer))) == 8
     assert answer.strategy == model.STRATEGY
     assert answer.known == (user == "u000007")
     assert (answer.note is None) == answer.known
     if answer.known:
-        assert not set(ids(answer)) & heard_by(in_world, user)
+        assert not set(track_ids(answer)) & heard_tracks(in_world, user)
 
 
 def test_the_models_disagree(in_world: Home) -> None:
-    lists = [tuple(ids(model.load("recommendation", in_world).recommend("u000007"))) for model in MODELS]
+    lists = [tuple(track_ids(model.load("recommendation", in_world).recommend("u000007"))) for model in MODELS]
     assert len(set(lists)) == len(MODELS)
 
 
 def test_what_is_served_is_what_was_measured(in_world: Home, engine: RecommendationEngine) -> None:
-    """The served collaborative and content orders are those of the vectors that training wrote."""
-    known = set(engine.catalogue.track_ids) - heard_by(in_world, "u000007")
+    """The served collaborative and content models rank tracks as the vectors from training do."""
+    unheard_tracks = set(engine.catalogue.track_ids) - heard_tracks(in_world, "u000007")
     for model, view in ((CollaborativeFilteringModel, "taste"), (ContentBasedModel, "content")):
-        tracks, users = newest(in_world, f"track_{view}"), newest(in_world, f"user_{view}")
-        mine = np.array(users.filter(users["user_id"] == "u000007")["vector"][0])
-        scores = np.array(tracks["vector"].to_list()) @ mine
-        order = [track for _, track in sorted(zip(-scores, tracks["track_id"], strict=True)) if track in known]
-        served = model.load("recommendation", in_world)
-        served._weights = served._weights | {"collaborative": {"taste": 1.0, "similar": 0.0}}
+        tracks, users = newest_rows(in_world, f"track_{view}"), newest_rows(in_world, f"user_{view}")
+        user_vector = np.array(users.filter(users["user_id"] == "u000007")["vector"][0])
+        scores = np.array(tracks["vector"].to_list()) @ user_vector
+        order = [track for _, track in sorted(zip(-scores, tracks["track_id"], strict=True)) if track in unheard_tracks]
+        engine_of_model = model.load("recommendation", in_world)
+        engine_of_model._weights = engine_of_model._weights | {"collaborative": {"taste": 1.0, "similar": 0.0}}
         allowed = [track for track in order if may_be_played(in_world, track, "u000007")]
-        answer = served.recommend("u000007", count=10, most_by_artist=10)
+        answer = engine_of_model.recommend("u000007", count=10, most_by_artist=10)
         expected = dict(zip(tracks["track_id"], scores, strict=True))
         np.testing.assert_allclose(
-            [expected[track] for track in ids(answer)], [expected[track] for track in allowed[:10]], atol=1e-4
+            [expected[track] for track in track_ids(answer)], [expected[track] for track in allowed[:10]], atol=1e-4
         )
 
 
 def may_be_played(home: Home, track: str, user: str) -> bool:
-    rows, users = newest(home, "track_catalogue"), newest(home, "user_profile")
-    row = rows.row(by_predicate=pl.col("track_id") == track, named=True)
+    tracks, users = newest_rows(home, "track_catalogue"), newest_rows(home, "user_profile")
+    track_row = tracks.row(by_predicate=pl.col("track_id") == track, named=True)
     country = users.filter(users["user_id"] == user)["country"][0]
-    return bool(row["available"]) and (row["regions"] is None or country in row["regions"])
+    return bool(track_row["available"]) and (track_row["regions"] is None or country in track_row["regions"])
 
 
 def test_a_stranger_gets_what_is_popular(engine: RecommendationEngine, in_world: Home) -> None:
     answer = engine.recommend("nobody", count=5)
     assert (answer.known, answer.strategy) == (False, "cold_start")
     assert "no taste is known" in str(answer.note)
-    popular = newest(in_world, "track_popularity").sort("plays_28d", descending=True)
-    assert set(ids(answer)[:2]) <= set(popular["track_id"][:8])
+    popularity = newest_rows(in_world, "track_popularity").sort("plays_28d", descending=True)
+    assert set(track_ids(answer)[:2]) <= set(popularity["track_id"][:8])
     assert answer.items[0].reason == "number 1 of the last 28 days"
 
 
 def test_a_country_alone_moves_what_a_stranger_gets(engine: RecommendationEngine) -> None:
-    at_home = engine.recommend("nobody", count=30, country="JP")
-    assert ids(at_home) != ids(engine.recommend("nobody", count=30))
-    assert "listeners like you play it (JP)" in {item.reason for item in at_home.items}
+    in_country = engine.recommend("nobody", count=30, country="JP")
+    assert track_ids(in_country) != track_ids(engine.recommend("nobody", count=30))
+    assert "listeners like you play it (JP)" in {item.reason for item in in_country.items}
 
 
 def test_picks_move_what_a_stranger_gets(engine: RecommendationEngine) -> None:
     catalogue = engine.catalogue
     genre = catalogue.genres[0][0]
     by_genre = engine.recommend("nobody", count=10, pick_genres=[genre])
-    of_all = engine.recommend("nobody", count=10)
+    without_picks = engine.recommend("nobody", count=10)
 
     def share(answer: Answer) -> float:
-        return float(np.mean([genre in catalogue.genres[catalogue.place[track]] for track in ids(answer)]))
+        return float(np.mean([genre in catalogue.genres[catalogue.place[track]] for track in track_ids(answer)]))
 
-    assert share(by_genre) > share(of_all)
-    picked = [catalogue.track_ids[place] for place in catalogue.of_genres([genre])[:3]]
-    by_tracks = engine.recommend("nobody", count=10, pick_tracks=picked)
-    assert not set(ids(by_tracks)) & set(picked)
+    assert share(by_genre) > share(without_picks)
+    picked_tracks = [catalogue.track_ids[place] for place in catalogue.of_genres([genre])[:3]]
+    by_tracks = engine.recommend("nobody", count=10, pick_tracks=picked_tracks)
+    assert not set(track_ids(by_tracks)) & set(picked_tracks)
     assert any("which you picked" in item.reason for item in by_tracks.items)
     artist = next(artist for artist in catalogue.artist_ids if artist)
-    assert ids(engine.recommend("nobody", count=10, pick_artists=[artist])) != ids(of_all)
-    assert len(ids(engine.recommend("nobody", count=10, pick_tracks=["never heard of"]))) == 10
+    assert track_ids(engine.recommend("nobody", count=10, pick_artists=[artist])) != track_ids(without_picks)
+    assert len(track_ids(engine.recommend("nobody", count=10, pick_tracks=["never heard of"]))) == 10
 
 
 def test_what_is_excluded_stays_out_and_the_list_stays_full(engine: RecommendationEngine) -> None:
     first = engine.recommend("u000007", count=10)
-    tracks = ids(first)[:5]
+    tracks = track_ids(first)[:5]
     artists = {str(item.artist_id) for item in first.items[5:]}
     answer = engine.recommend("u000007", count=10, exclude_tracks=tracks, exclude_artists=artists)
     assert len(answer.items) == 10
-    assert not set(ids(answer)) & set(tracks)
+    assert not set(track_ids(answer)) & set(tracks)
     assert not {item.artist_id for item in answer.items} & artists
 
 
 def test_rights_are_kept(engine: RecommendationEngine, in_world: Home) -> None:
-    rows = newest(in_world, "track_catalogue")
+    rows = newest_rows(in_world, "track_catalogue")
     for country in ("JP", "SE", "nowhere"):
-        barred = rows.filter(
+        barred_tracks = rows.filter(
             ~pl.col("available")
             | (pl.col("regions").is_not_null() & ~pl.col("regions").list.contains(country).fill_null(False))
         )
-        assert barred.height > 3
+        assert barred_tracks.height > 3
         for user in ("u000007", "nobody"):
-            everything = engine.recommend(user, count=500, country=country)
-            assert not set(ids(everything)) & set(barred["track_id"])
-    clean = engine.recommend("u000007", count=500, explicit=False)
-    assert not set(ids(clean)) & set(rows.filter("explicit")["track_id"])
-    assert len(clean.items) > 100
+            answer = engine.recommend(user, count=500, country=country)
+            assert not set(track_ids(answer)) & set(barred_tracks["track_id"])
+    without_explicit = engine.recommend("u000007", count=500, explicit=False)
+    assert not set(track_ids(without_explicit)) & set(rows.filter("explicit")["track_id"])
+    assert len(without_explicit.items) > 100
 
 
 def test_more_than_there_is_gives_what_there_is(engine: RecommendationEngine, in_world: Home) -> None:
     answer = engine.recommend("u000007", count=1_000)
-    heard = heard_by(in_world, "u000007")
-    left = [track for track in engine.catalogue.track_ids if track not in heard]
-    assert set(ids(answer)) == {track for track in left if may_be_played(in_world, track, "u000007")}
+    history = heard_tracks(in_world, "u000007")
+    unheard_tracks = [track for track in engine.catalogue.track_ids if track not in history]
+    assert set(track_ids(answer)) == {track for track in unheard_tracks if may_be_played(in_world, track, "u000007")}
 
 
 @pytest.mark.parametrize("count", [0, -1, 1_001, 10_000])
@@ -198,7 +198,7 @@ def test_a_count_that_is_none_is_told(engine: RecommendationEngine, count: int) 
 
 
 @pytest.mark.parametrize(
-    ("wish", "told"),
+    ("wish", "message"),
     [
         ({"diversity": 1.5}, "diversity from 0 to 1"),
         ({"explore": float("nan")}, "explore from 0 to 1"),
@@ -206,15 +206,15 @@ def test_a_count_that_is_none_is_told(engine: RecommendationEngine, count: int) 
         ({"most_by_artist": 0}, "most_by_artist of 1 or more"),
     ],
 )
-def test_a_wish_that_is_none_is_told(engine: RecommendationEngine, wish: dict[str, Any], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_wish_that_is_none_is_told(engine: RecommendationEngine, wish: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         engine.recommend("u000007", **wish)
 
 
 def test_a_listener_who_has_heard_everything_is_told(engine: RecommendationEngine) -> None:
-    everything = engine.catalogue.track_ids
+    all_tracks = engine.catalogue.track_ids
     for user in ("u000007", "nobody"):
-        answer = engine.recommend(user, exclude_tracks=everything)
+        answer = engine.recommend(user, exclude_tracks=all_tracks)
         assert answer.items == []
         assert "every track was heard, excluded or may not be played" in str(answer.note)
 
@@ -246,23 +246,23 @@ def test_filters_that_contradict_each_other_leave_nothing(engine: Recommendation
 )
 def test_any_wish_is_answered(engine: RecommendationEngine, user: str, count: int, wishes: dict[str, Any]) -> None:
     answer = engine.recommend(user, count=count, **wishes)
-    assert len(answer.items) == len(set(ids(answer))) == count
-    assert not set(ids(answer)) & set(wishes.get("exclude_tracks", ()))
+    assert len(answer.items) == len(set(track_ids(answer))) == count
+    assert not set(track_ids(answer)) & set(wishes.get("exclude_tracks", ()))
     assert all(0 < item.propensity <= 1 for item in answer.items)
 
 
 def test_lists_can_be_made_less_alike(engine: RecommendationEngine) -> None:
     catalogue = engine.catalogue
 
-    def alike(answer: Answer) -> float:
-        vectors = catalogue.vectors("content", catalogue.places(ids(answer)))
+    def similarity(answer: Answer) -> float:
+        vectors = catalogue.vectors("content", catalogue.places(track_ids(answer)))
         return float((vectors @ vectors.T).sum())
 
     plain = engine.recommend("u000007", count=10, most_by_artist=10)
-    unlike = engine.recommend("u000007", count=10, most_by_artist=10, diversify="mmr", diversity=0.8)
-    assert alike(unlike) < alike(plain)
+    diverse = engine.recommend("u000007", count=10, most_by_artist=10, diversify="mmr", diversity=0.8)
+    assert similarity(diverse) < similarity(plain)
     stranger = engine.recommend("nobody", count=10)
-    assert ids(engine.recommend("nobody", count=10, diversify="mmr", diversity=0.0)) == ids(stranger)
+    assert track_ids(engine.recommend("nobody", count=10, diversify="mmr", diversity=0.0)) == track_ids(stranger)
     one_each = engine.recommend("u000007", count=10, most_by_artist=1)
     assert len({item.artist_id for item in one_each.items}) == 10
 
@@ -271,11 +271,16 @@ def test_genres_can_be_as_the_listener_plays_them(engine: RecommendationEngine, 
     from inference.recommend.diversify import genre_shares
 
     catalogue = engine.catalogue
-    likes = genre_shares([catalogue.genres[place] for place in catalogue.places(heard_by(in_world, "u000007"))])
+    listener_shares = genre_shares(
+        [catalogue.genres[place] for place in catalogue.places(heard_tracks(in_world, "u000007"))]
+    )
 
     def distance(answer: Answer) -> float:
-        shown = genre_shares([catalogue.genres[catalogue.place[track]] for track in ids(answer)])
-        return sum(abs(likes.get(genre, 0) - shown.get(genre, 0)) for genre in {*likes, *shown})
+        answer_shares = genre_shares([catalogue.genres[catalogue.place[track]] for track in track_ids(answer)])
+        return sum(
+            abs(listener_shares.get(genre, 0) - answer_shares.get(genre, 0))
+            for genre in {*listener_shares, *answer_shares}
+        )
 
     plain = engine.recommend("u000007", count=20, most_by_artist=20)
     calibrated = engine.recommend("u000007", count=20, most_by_artist=20, diversify="calibrated", diversity=0.95)
@@ -284,13 +289,13 @@ def test_genres_can_be_as_the_listener_plays_them(engine: RecommendationEngine, 
 
 def test_exploration_is_marked_and_its_chance_told(engine: RecommendationEngine) -> None:
     plain = engine.recommend("u000007", count=20)
-    mixed = engine.recommend("u000007", count=20, explore=0.4, seed=5)
-    explored = [item for item in mixed.items if item.explored]
-    assert 2 <= len(explored) <= 16
-    assert all(item.propensity < 0.4 for item in explored)
-    assert all(item.propensity == pytest.approx(0.6) for item in mixed.items if not item.explored)
-    assert not {item.track_id for item in explored} & set(ids(plain))
-    assert ids(engine.recommend("u000007", count=20, explore=0.4, seed=5)) == ids(mixed)
+    with_exploration = engine.recommend("u000007", count=20, explore=0.4, seed=5)
+    explored_items = [item for item in with_exploration.items if item.explored]
+    assert 2 <= len(explored_items) <= 16
+    assert all(item.propensity < 0.4 for item in explored_items)
+    assert all(item.propensity == pytest.approx(0.6) for item in with_exploration.items if not item.explored)
+    assert not {item.track_id for item in explored_items} & set(track_ids(plain))
+    assert track_ids(engine.recommend("u000007", count=20, explore=0.4, seed=5)) == track_ids(with_exploration)
 
 
 def test_no_rows_are_no_error(in_world: Home) -> None:
@@ -300,7 +305,7 @@ def test_no_rows_are_no_error(in_world: Home) -> None:
 
 
 def test_the_history_is_newest_first(engine: RecommendationEngine, in_world: Home) -> None:
-    rows = newest(in_world, "user_history")
+    rows = newest_rows(in_world, "user_history")
     expected = rows.filter(rows["user_id"] == "u000007")["track_ids"][-1].to_list()[:6]
     assert [item.track_id for item in engine.history("u000007", 6)] == expected
     assert engine.history("nobody") == []
@@ -310,7 +315,7 @@ def test_vectors_of_another_fit_are_not_mixed(engine: RecommendationEngine) -> N
     engine._fits = {kind: fit + 1 for kind, fit in engine._fits.items()}
     answer = engine.recommend("u000007", count=3)
     assert "python -m feature_repo materialize" in str(answer.note)
-    assert (answer.strategy, len(answer.items)) == ("real_time", 3)  # by what was played, which is known
+    assert (answer.strategy, len(answer.items)) == ("real_time", 3)  # from the last plays, which are known
 
 
 def test_a_model_that_is_old_says_so(engine: RecommendationEngine) -> None:
@@ -330,11 +335,11 @@ def test_the_answer_names_the_promoted_version(engine: RecommendationEngine, in_
 
 
 def test_the_last_plays_change_the_next_answer(own_world: Home, running_clock: None) -> None:
-    """Events into the stream, and the same engine, nothing trained anew."""
+    """After events arrive in the stream, the same engine answers differently without any training."""
     engine = RecommendationEngine.load("recommendation", own_world)
     before = engine.recommend("u000007", count=10)
     assert before.strategy == "hybrid"
-    played = ids(before)[:2]
+    played_tracks = track_ids(before)[:2]
     now = datetime.now(UTC)
     events = [
         {
@@ -344,20 +349,20 @@ def test_the_last_plays_change_the_next_answer(own_world: Home, running_clock: N
             "event_timestamp": (now - timedelta(seconds=90 - number)).isoformat(),
             "ms_played": 1_000,
         }
-        for number, track in enumerate(played)
+        for number, track in enumerate(played_tracks)
     ]
     EventWriter(own_world).write(json.dumps({"kind": "plays", "events": events}).encode())
     Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
     after = engine.recommend("u000007", count=10)
     assert after.strategy == "real_time"
-    assert not set(ids(after)) & set(played)
-    assert ids(after) != ids(before)
-    stranger = [event | {"user_id": "somebody new"} for event in events]
-    EventWriter(own_world).write(json.dumps({"kind": "plays", "events": stranger}).encode())
+    assert not set(track_ids(after)) & set(played_tracks)
+    assert track_ids(after) != track_ids(before)
+    events_of_new_user = [event | {"user_id": "somebody new"} for event in events]
+    EventWriter(own_world).write(json.dumps({"kind": "plays", "events": events_of_new_user}).encode())
     Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
-    greeted = engine.recommend("somebody new", count=10)
-    assert (greeted.known, greeted.strategy) == (True, "real_time")
-    assert any("which you" in item.reason for item in greeted.items)
+    answer_of_new_user = engine.recommend("somebody new", count=10)
+    assert (answer_of_new_user.known, answer_of_new_user.strategy) == (True, "real_time")
+    assert any("which you" in item.reason for item in answer_of_new_user.items)
 
 
 def test_what_was_shown_is_logged_and_joined_with_plays(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,14 +371,14 @@ def test_what_was_shown_is_logged_and_joined_with_plays(own_world: Home, monkeyp
     answers = [engine.recommend(user, count=5, explore=0.5, seed=1) for user in ("u000007", "nobody")]
     assert engine._log is not None
     engine._log.flush()
-    shown = impressions(own_world)
-    assert shown.height == 10
+    logged_impressions = impressions(own_world)
+    assert logged_impressions.height == 10
     for answer in answers:
-        mine = shown.filter(shown["answer_id"] == answer.answer_id).sort("position")
-        assert mine["track_id"].to_list() == ids(answer)
-        np.testing.assert_allclose(mine["propensity"], [item.propensity for item in answer.items])
-        assert mine["explored"].to_list() == [item.explored for item in answer.items]
-    assert shown["reward"].sum() == 0
+        logged_slots = logged_impressions.filter(logged_impressions["answer_id"] == answer.answer_id).sort("position")
+        assert logged_slots["track_id"].to_list() == track_ids(answer)
+        np.testing.assert_allclose(logged_slots["propensity"], [item.propensity for item in answer.items])
+        assert logged_slots["explored"].to_list() == [item.explored for item in answer.items]
+    assert logged_impressions["reward"].sum() == 0
 
 
 def test_impressions_are_joined_with_plays_within_an_hour(home: Home) -> None:
@@ -381,20 +386,26 @@ def test_impressions_are_joined_with_plays_within_an_hour(home: Home) -> None:
 
     with pytest.raises(InputError, match="REFRAIN_LOG_IMPRESSIONS=1 python -m inference serve"):
         impressions(home)
-    at = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    answer_time = datetime(2026, 1, 5, 10, tzinfo=UTC)
     slots = [
         {"track_id": track, "score": 1.0, "source": "taste", "propensity": 0.9, "explored": False}
         for track in ("soon", "later", "skipped", "by another", "before")
     ]
     folder = home.impressions / "date=2026-01-05"
     folder.mkdir(parents=True)
-    line = {"answer_id": "1", "at": round(at.timestamp() * 1e6), "user_id": "u", "model": "m:1", "strategy": "hybrid"}
+    line = {
+        "answer_id": "1",
+        "at": round(answer_time.timestamp() * 1e6),
+        "user_id": "u",
+        "model": "m:1",
+        "strategy": "hybrid",
+    }
     (folder / "a.jsonl").write_text(json.dumps(line | {"slots": slots}) + "\n{torn")
     plays = pl.DataFrame(
         {
             "user_id": ["u", "u", "u", "v", "u"],
             "track_id": ["soon", "later", "skipped", "by another", "before"],
-            "event_timestamp": [at + timedelta(minutes=minutes) for minutes in (5, 61, 5, 5, -5)],
+            "event_timestamp": [answer_time + timedelta(minutes=minutes) for minutes in (5, 61, 5, 5, -5)],
             "skipped": [False, False, True, False, False],
         }
     )
@@ -405,24 +416,24 @@ def test_impressions_are_joined_with_plays_within_an_hour(home: Home) -> None:
 def test_redis_gone_in_the_middle_is_told_and_answered(
     engine: RecommendationEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*arguments: Any, **named: Any) -> Any:
+    def unavailable(*arguments: Any, **options: Any) -> Any:
         raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
 
-    for lookup, told in (
+    for lookup, note in (
         (engine._rankers["hybrid"].features, "ordered without features"),
         (engine._rights.features, "rights and explicit tracks were not checked"),
         (engine._listener, "so that nothing is known"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(lookup, "get", gone)
-            engine._rights._checked_at[:] = -np.inf  # what was known of rights no longer holds
+            patch.setattr(lookup, "get", unavailable)
+            engine._rights._checked_at[:] = -np.inf  # the cached rights are out of date
             answer = engine.recommend("u000007", count=6)
-            assert len(set(ids(answer))) == 6
-            assert told in str(answer.note)
+            assert len(set(track_ids(answer))) == 6
+            assert note in str(answer.note)
     with monkeypatch.context() as patch:
-        patch.setattr(engine._display, "get", gone)
+        patch.setattr(engine._display, "get", unavailable)
         answer = engine.recommend("u000007", count=3)
-        assert [item.title for item in answer.items] == ids(answer)
+        assert [item.title for item in answer.items] == track_ids(answer)
 
 
 def test_a_killed_redis_is_started_again_in_the_middle(own_world: Home) -> None:
@@ -445,7 +456,7 @@ def test_a_redis_that_stays_away_is_told(in_world: Home, monkeypatch: pytest.Mon
 
 
 def test_a_track_without_a_vector_is_no_error(engine: RecommendationEngine) -> None:
-    """Its features are missing; it is ranked by the others."""
+    """The features of the vector are missing, and the model ranks the track by the other features."""
     lookup: Callable[..., Any] = engine._rankers["hybrid"].features.get
     pool = engine._find_candidates(
         engine._look_up("u000007", {}, RequestOptions()),
@@ -457,9 +468,9 @@ def test_a_track_without_a_vector_is_no_error(engine: RecommendationEngine) -> N
     )[0]
     assert len(pool) > 10
     keys = {"user_id": ["u000007"], "track_id": ["new"], "artist_id": [None], "platform_id": ["default"]}
-    row = lookup(keys, {"similar_score": [0.1], "follows_score": [0.0]}).matrix(engine._rankers["hybrid"]._inputs)
-    assert np.isnan(row).any()
-    assert np.isfinite(engine._rankers["hybrid"]._model.predict(row)).all()
+    matrix = lookup(keys, {"similar_score": [0.1], "follows_score": [0.0]}).matrix(engine._rankers["hybrid"]._inputs)
+    assert np.isnan(matrix).any()
+    assert np.isfinite(engine._rankers["hybrid"]._model.predict(matrix)).all()
 
 
 def test_wrong_keys_are_told(in_world: Home) -> None:
@@ -484,14 +495,14 @@ def test_without_any_store_every_model_answers_after_one_question(
     in_world: Home, monkeypatch: pytest.MonkeyPatch, model: type[RecommendationEngine]
 ) -> None:
     engine = model.load("recommendation", in_world)
-    asked: list[str] = []
+    services: list[str] = []
 
-    def gone(self: OnlineFeatures, *arguments: Any, **named: Any) -> Any:
-        asked.append(self.service.name)
+    def unavailable(self: OnlineFeatures, *arguments: Any, **options: Any) -> Any:
+        services.append(self.service.name)
         raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
 
-    monkeypatch.setattr(OnlineFeatures, "get", gone)
+    monkeypatch.setattr(OnlineFeatures, "get", unavailable)
     answer = engine.recommend("u000007", count=7)
-    assert len(set(ids(answer))) == 7
+    assert len(set(track_ids(answer))) == 7
     assert "the online store does not answer" in str(answer.note)
-    assert asked == ["listener_v1"]
+    assert services == ["listener_v1"]

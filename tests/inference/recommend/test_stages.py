@@ -1,4 +1,4 @@
-"""Diversity, exploration and reasons, each by itself."""
+"""Unit tests of diversification, exploration and reasons."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ from transforms.pure.candidates.neighbours import largest
 def test_an_artist_has_no_more_than_its_share_while_others_last() -> None:
     artists = np.array([1, 1, 1, 2, -1, -1, -1])
     assert limit_per_artist(np.arange(7), artists, 5, 2).tolist() == [0, 1, 3, 4, 5]
-    assert limit_per_artist(np.arange(4), artists, 4, 1).tolist() == [0, 3, 1, 2]  # there is nothing else
+    assert limit_per_artist(np.arange(4), artists, 4, 1).tolist() == [0, 3, 1, 2]  # no other artists are left
     assert limit_per_artist(np.array([], int), artists, 3, 1).tolist() == []
 
 
 def test_mmr_is_its_definition() -> None:
-    """Against a loop."""
+    """MMR gives the order of a plain loop over its definition."""
     rng = np.random.default_rng(0)
     scores, vectors = rng.random(12), rng.normal(size=(12, 3))
     order = np.argsort(-scores)
@@ -25,23 +25,23 @@ def test_mmr_is_its_definition() -> None:
     relevance = (scores - scores.min()) / (scores.max() - scores.min())
     chosen: list[int] = []
     while len(chosen) < 5:
-        rest = [row for row in order.tolist() if row not in chosen]
+        remaining = [row for row in order.tolist() if row not in chosen]
         value = {
             row: 0.6 * relevance[row] - 0.4 * max((unit[row] @ unit[other] for other in chosen), default=0.0)
-            for row in rest
+            for row in remaining
         }
-        chosen.append(max(rest, key=lambda row: value[row]))
-    found = mmr(order, scores, vectors[order], 5, 0.4)
-    assert found.tolist()[:5] == chosen
-    assert sorted(found.tolist()) == list(range(12))
+        chosen.append(max(remaining, key=lambda row: value[row]))
+    diversified = mmr(order, scores, vectors[order], 5, 0.4)
+    assert diversified.tolist()[:5] == chosen
+    assert sorted(diversified.tolist()) == list(range(12))
     assert mmr(order, scores, vectors[order], 5, 0.0).tolist() == order.tolist()
 
 
 def test_a_calibrated_list_has_the_genres_that_are_played() -> None:
     scores = np.linspace(1, 0.9, 40)
     genres = [["pop"]] * 20 + [["jazz"]] * 20
-    found = calibrated(np.arange(40), scores, genres, {"pop": 0.7, "jazz": 0.3}, 10, 0.99)[:10]
-    assert sum(row >= 20 for row in found.tolist()) == 3
+    rows = calibrated(np.arange(40), scores, genres, {"pop": 0.7, "jazz": 0.3}, 10, 0.99)[:10]
+    assert sum(row >= 20 for row in rows.tolist()) == 3
     assert calibrated(np.arange(40), scores, genres, {}, 10, 0.9).tolist() == list(range(40))
     assert calibrated(np.arange(40), scores, genres, {"pop": 0.7, "jazz": 0.3}, 10, 0.0)[:10].tolist() == list(
         range(10)
@@ -57,18 +57,18 @@ def test_slots_explore_as_often_as_asked_and_never_twice_the_same() -> None:
     rng = np.random.default_rng(0)
     ranked, others = np.arange(10), np.arange(10, 40)
     liked, disliked = np.full(40, 2.0), np.full(40, 1.0)
-    liked[30:] = 500  # known well enough
-    drawn = [explore(ranked, others, liked, disliked, 0.3, rng) for _ in range(100)]
-    assert np.mean([slots.explored.mean() for slots in drawn]) == pytest.approx(0.3, abs=0.05)
-    for slots in drawn:
+    liked[30:] = 500  # many likes: exploration does not draw them
+    draws = [explore(ranked, others, liked, disliked, 0.3, rng) for _ in range(100)]
+    assert np.mean([slots.explored.mean() for slots in draws]) == pytest.approx(0.3, abs=0.05)
+    for slots in draws:
         assert len(set(slots.rows.tolist())) == 10
         assert (slots.rows[~slots.explored] == ranked[~slots.explored]).all()
         assert ((slots.rows[slots.explored] >= 10) & (slots.rows[slots.explored] < 30)).all()
         assert (slots.propensity[~slots.explored] == 0.7).all()
         assert (slots.propensity[slots.explored] < 0.3).all()
-    nothing = explore(ranked, others[:0], liked, disliked, 0.9, rng)
-    assert not nothing.explored.any()
-    assert (nothing.propensity == 1).all()
+    without_candidates = explore(ranked, others[:0], liked, disliked, 0.9, rng)
+    assert not without_candidates.explored.any()
+    assert (without_candidates.propensity == 1).all()
 
 
 def test_reasons_say_the_strongest_ground() -> None:
@@ -89,6 +89,6 @@ def test_reasons_say_the_strongest_ground() -> None:
 def test_the_strongest_ground_is_the_largest_weight() -> None:
     table = np.zeros((5, 5))
     table[0, 3], table[1, 3], table[2, 4] = 0.2, 0.9, 0.5
-    near = largest([table], 2)
-    assert strongest_neighbours(near, np.array([0, 1, 2]), np.array([3, 4, 0])) == [1, 2, None]
-    assert strongest_neighbours(near, np.empty(0, int), np.array([3])) == [None]
+    neighbours = largest([table], 2)
+    assert strongest_neighbours(neighbours, np.array([0, 1, 2]), np.array([3, 4, 0])) == [1, 2, None]
+    assert strongest_neighbours(neighbours, np.empty(0, int), np.array([3])) == [None]

@@ -1,4 +1,4 @@
-"""Who gets in over HTTP, with which role, how often; and what is written down of it."""
+"""Access over HTTP: keys, roles, rate limits, and the audit log."""
 
 import asyncio
 import csv
@@ -24,31 +24,31 @@ from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 from inference.serve import serve
 
-ASK = {"user_id": "u000007", "count": 1}
+REQUEST = {"user_id": "u000007", "count": 1}
 
 
 @pytest.fixture
 def client(own_world: Home) -> Iterator[TestClient]:
-    with TestClient(create_app(home=own_world), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(home=own_world), raise_server_exceptions=False) as test_client:
+        yield test_client
 
 
-def _key(home: Home, *roles: str, limits: Limits = Limits()) -> dict[str, str]:  # noqa: B008
-    text, _ = KeyRing(home).create("test", roles, limits=limits)
-    return {"authorization": f"Bearer {text}"}
+def _key_headers(home: Home, *roles: str, limits: Limits = Limits()) -> dict[str, str]:  # noqa: B008
+    key_text, _ = KeyRing(home).create("test", roles, limits=limits)
+    return {"authorization": f"Bearer {key_text}"}
 
 
-def _closed(client: TestClient) -> None:
+def _close_access(client: TestClient) -> None:
     client.app.state.access._closed = True  # type: ignore[attr-defined]
 
 
 def test_every_route_asks_for_what_it_should(client: TestClient) -> None:
-    """A new route must be thought of: what stands in no rule needs a key, and is on this list."""
-    known = {"/v1/models", "/metrics", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
+    """A route that matches no rule needs a key, and must be on this list: a new route needs a decision."""
+    routes_for_any_key = {"/v1/models", "/metrics", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
     for route in client.app.routes:  # type: ignore[attr-defined]
         path = route.path
         role = role_of("POST" if isinstance(route, APIRoute) and "POST" in route.methods else "GET", path)
-        assert role != ANYBODY or path in known or path == "/v1/experiments", path
+        assert role != ANYBODY or path in routes_for_any_key or path == "/v1/experiments", path
         assert role != OPEN or path in ("/health", "/console/login", "/console/style.css"), path
     assert {role for _, _, role in RULES} - {OPEN, ANYBODY} == set(ROLES)
 
@@ -72,41 +72,43 @@ def test_roles_of_paths(method: str, path: str, role: str) -> None:
 
 
 def test_without_keys_everybody_is_served_and_nobody_administers(client: TestClient) -> None:
-    assert client.post("/v1/recommendations", json=ASK).status_code == 200
+    assert client.post("/v1/recommendations", json=REQUEST).status_code == 200
     assert client.post("/v1/experiments/x/stop", json={"reason": "x"}).status_code == 403
 
 
 def test_the_first_key_closes_the_doors(client: TestClient, own_world: Home) -> None:
-    headers = _key(own_world, "predict")
+    headers = _key_headers(own_world, "predict")
     time.sleep(1.1)
-    refused = client.post("/v1/recommendations", json=ASK)
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
-    assert refused.json()["next"].startswith("python -m inference keys create")
-    assert client.post("/v1/recommendations", json=ASK, headers=headers).status_code == 200
+    response = client.post("/v1/recommendations", json=REQUEST)
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+    assert response.json()["next"].startswith("python -m inference keys create")
+    assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 200
     assert (
-        client.post("/v1/recommendations", json=ASK, headers={"x-api-key": headers["authorization"][7:]}).status_code
+        client.post(
+            "/v1/recommendations", json=REQUEST, headers={"x-api-key": headers["authorization"][7:]}
+        ).status_code
         == 200
     )
-    own_world.keys.unlink()  # whoever removes the file opens nothing
+    own_world.keys.unlink()  # without the file of keys, access stays closed
     time.sleep(1.1)
-    assert client.post("/v1/recommendations", json=ASK).status_code == 401
-    assert client.post("/v1/recommendations", json=ASK, headers=headers).status_code == 401
+    assert client.post("/v1/recommendations", json=REQUEST).status_code == 401
+    assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 401
     assert client.get("/health").status_code == 200
 
 
 def test_a_role_opens_its_routes_alone(client: TestClient, own_world: Home) -> None:
-    asked = {
-        "predict": ("/v1/recommendations", ASK),
+    requests = {
+        "predict": ("/v1/recommendations", REQUEST),
         "read_features": ("/v1/features/listener_v1", {"keys": {"user_id": ["u000007"]}}),
         "send_events": ("/v1/feedback", {"acts": [{"user_id": "u000007", "action": "like", "track_id": "t000001"}]}),
         "administer": ("/v1/experiments/none/stop", {"reason": "x"}),
     }
-    headers = {role: _key(own_world, role) for role in asked}
-    _closed(client)
+    headers = {role: _key_headers(own_world, role) for role in requests}
+    _close_access(client)
     for role, header in headers.items():
-        for other, (path, body) in asked.items():
+        for other_role, (path, body) in requests.items():
             status = client.post(path, json=body, headers=header).status_code
-            assert (status != 403) == (role == other), (role, path, status)
+            assert (status != 403) == (role == other_role), (role, path, status)
             assert status != 401
 
 
@@ -114,96 +116,97 @@ def test_all_that_is_refused_looks_alike_and_is_written_down(client: TestClient,
     ring = KeyRing(own_world)
     revoked, key = ring.create("old", ["predict"])
     ring.revoke(key.id)
-    _closed(client)
-    shown = [revoked, revoked[:-1] + "!", "rf_00000000_" + "A" * 43, "", "nonsense", "rf_" + "x" * 9_000]
-    answers = [
-        client.post("/v1/recommendations", json=ASK, headers={"authorization": f"Bearer {one}"}) for one in shown
+    _close_access(client)
+    key_texts = [revoked, revoked[:-1] + "!", "rf_00000000_" + "A" * 43, "", "nonsense", "rf_" + "x" * 9_000]
+    responses = [
+        client.post("/v1/recommendations", json=REQUEST, headers={"authorization": f"Bearer {key_text}"})
+        for key_text in key_texts
     ]
-    assert {one.status_code for one in answers} == {401}
-    assert len({one.content for one in answers}) == 1
+    assert {response.status_code for response in responses} == {401}
+    assert len({response.content for response in responses}) == 1
     client.app.state.access.audit.flush()  # type: ignore[attr-defined]
-    told = [act for act in acts(own_world) if act["act"] == "refused"]
-    assert {act["reason"] for act in told} >= {"revoked key", "no key", "unknown key"}
-    assert {act["key"] for act in told if act["reason"] == "revoked key"} == {key.id}
-    assert all(act["path"] == "/v1/recommendations" and act["request_id"] for act in told)
-    content = b"".join(file.read_bytes() for file in own_world.audit_log.rglob("*.jsonl"))
-    assert revoked[12:].encode() not in content
+    refusals = [act for act in acts(own_world) if act["act"] == "refused"]
+    assert {act["reason"] for act in refusals} >= {"revoked key", "no key", "unknown key"}
+    assert {act["key"] for act in refusals if act["reason"] == "revoked key"} == {key.id}
+    assert all(act["path"] == "/v1/recommendations" and act["request_id"] for act in refusals)
+    log_content = b"".join(file.read_bytes() for file in own_world.audit_log.rglob("*.jsonl"))
+    assert revoked[12:].encode() not in log_content
 
 
 def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
-    rated, quota = (
-        _key(own_world, "predict", limits=Limits(0.5, 3)),
-        _key(own_world, "predict", limits=Limits(99, 99, 2)),
+    rate_headers, quota_headers = (
+        _key_headers(own_world, "predict", limits=Limits(0.5, 3)),
+        _key_headers(own_world, "predict", limits=Limits(99, 99, 2)),
     )
-    _closed(client)
-    answers = [client.post("/v1/recommendations", json=ASK, headers=rated) for _ in range(5)]
-    assert [one.status_code for one in answers] == [200, 200, 200, 429, 429]
-    assert 1 <= int(answers[-1].headers["retry-after"]) <= 3
-    answers = [client.post("/v1/recommendations", json=ASK, headers=quota) for _ in range(3)]
-    assert [one.status_code for one in answers] == [200, 200, 429]
-    assert "daily quota" in answers[-1].json()["detail"]
-    text = client.get("/metrics", headers=_key(own_world, "predict")).text
-    assert 'refrain_refusals_total{reason="rate"} 2.0' in text
-    assert 'refrain_refusals_total{reason="quota"} 1.0' in text
+    _close_access(client)
+    responses = [client.post("/v1/recommendations", json=REQUEST, headers=rate_headers) for _ in range(5)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429, 429]
+    assert 1 <= int(responses[-1].headers["retry-after"]) <= 3
+    responses = [client.post("/v1/recommendations", json=REQUEST, headers=quota_headers) for _ in range(3)]
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert "daily quota" in responses[-1].json()["detail"]
+    metrics = client.get("/metrics", headers=_key_headers(own_world, "predict")).text
+    assert 'refrain_refusals_total{reason="rate"} 2.0' in metrics
+    assert 'refrain_refusals_total{reason="quota"} 1.0' in metrics
 
 
 def test_reads_of_features_and_acts_of_administrators_are_written_down(client: TestClient, own_world: Home) -> None:
-    headers = _key(own_world, "read_features", "administer")
+    headers = _key_headers(own_world, "read_features", "administer")
     client.post("/v1/features/listener_v1", json={"keys": {"user_id": ["u000007"]}}, headers=headers)
     client.post("/v1/experiments/none/stop", json={"reason": "x"}, headers={**headers, "x-request-id": "mine"})
     client.app.state.access.audit.flush()  # type: ignore[attr-defined]
-    found = [act["act"] for act in acts(own_world)]
-    assert found == ["features", "administer"]
+    logged_acts = [act["act"] for act in acts(own_world)]
+    assert logged_acts == ["features", "administer"]
     assert [act["request_id"] for act in acts(own_world)][1] == "mine"
 
 
 def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: Home) -> None:
-    _closed(client)
+    _close_access(client)
     client.post('/v1/x%0A{"act":"forged"}', json={})
     client.post("/v1/x%0D%0A=cmd()", json={}, headers={"authorization": "Bearer a\tb"})
     client.app.state.access.audit.flush()  # type: ignore[attr-defined]
     lines = [line for file in own_world.audit_log.rglob("*.jsonl") for line in file.read_bytes().splitlines()]
     assert [json.loads(line)["act"] for line in lines] == ["refused", "refused"]
-    done = CliRunner().invoke(command, ["keys", "log", "--csv"], env={"REFRAIN_HOME": str(own_world.root)})
-    rows = list(csv.reader(io.StringIO(done.output)))
+    result = CliRunner().invoke(command, ["keys", "log", "--csv"], env={"REFRAIN_HOME": str(own_world.root)})
+    rows = list(csv.reader(io.StringIO(result.output)))
     assert len(rows) == 3
-    assert not any(told.startswith(("=", "+", "-", "@")) for row in rows for told in row)
+    assert not any(value.startswith(("=", "+", "-", "@")) for row in rows for value in row)
 
 
 def test_an_attack_does_not_fill_the_disk(tmp_path: Path) -> None:
-    """Of five thousand refusals at once some are written, and how many were not."""
+    """Of five thousand refusals at once, the log holds a limited number, and the count of those it left out."""
     log = AuditLog(Home(tmp_path))
     for number in range(5_000):
         log.put("refused", path=f"/{number}")
     log.put("administer")
     log.flush()
-    found = list(acts(Home(tmp_path)))
-    assert MAX_REFUSALS_PER_SECOND < len(found) < 10 * MAX_REFUSALS_PER_SECOND
-    assert sum(act.get("unwritten", 0) + (act["act"] == "refused") for act in found) == 5_000
-    assert found[-1]["act"] == "administer"
+    logged_acts = list(acts(Home(tmp_path)))
+    assert MAX_REFUSALS_PER_SECOND < len(logged_acts) < 10 * MAX_REFUSALS_PER_SECOND
+    assert sum(act.get("unwritten", 0) + (act["act"] == "refused") for act in logged_acts) == 5_000
+    assert logged_acts[-1]["act"] == "administer"
 
 
 def test_a_cell_is_no_formula() -> None:
-    for told in ("=1+1", "+1", "-1", "@SUM(A1)"):
-        assert cell(told) == f"'{told}"
+    for formula in ("=1+1", "+1", "-1", "@SUM(A1)"):
+        assert cell(formula) == f"'{formula}"
     assert cell("\t=1") == cell("\r\n=1") == cell("  =1") == "'=1"
     assert cell("a\r\n=1") == "a  =1"
     assert cell("u000042") == "u000042"
 
 
 def test_an_answer_carries_a_name_that_is_no_header(client: TestClient) -> None:
-    for told in ("a\r\nx-evil: 1", "x" * 65, "a b", "é", ""):
-        answer = client.get("/health", headers={"x-request-id": told.encode("latin-1")})
-        assert answer.headers["x-request-id"] != told
-        assert "x-evil" not in answer.headers
-    answer = client.get("/health", headers={"x-request-id": "abc.1-2_3"})
-    assert answer.headers["x-request-id"] == "abc.1-2_3"
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    for request_id in ("a\r\nx-evil: 1", "x" * 65, "a b", "é", ""):
+        response = client.get("/health", headers={"x-request-id": request_id.encode("latin-1")})
+        assert response.headers["x-request-id"] != request_id
+        assert "x-evil" not in response.headers
+    response = client.get("/health", headers={"x-request-id": "abc.1-2_3"})
+    assert response.headers["x-request-id"] == "abc.1-2_3"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_page_of_another_site_changes_nothing(client: TestClient) -> None:
-    answer = client.post("/v1/recommendations", json=ASK, headers={"sec-fetch-site": "cross-site"})
-    assert answer.status_code == 403
+    response = client.post("/v1/recommendations", json=REQUEST, headers={"sec-fetch-site": "cross-site"})
+    assert response.status_code == 403
     assert client.get("/health", headers={"sec-fetch-site": "cross-site"}).status_code == 200
 
 
@@ -218,34 +221,34 @@ def test_a_page_of_another_site_changes_nothing(client: TestClient) -> None:
 def test_a_body_that_is_packed_or_too_long_is_not_read(
     client: TestClient, headers: dict[str, str], status: int
 ) -> None:
-    answer = client.post("/v1/recommendations", content=b"{}", headers=headers)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = client.post("/v1/recommendations", content=b"{}", headers=headers)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
-    read = []
+    numbers = []
 
-    def pieces() -> Iterator[bytes]:
+    def chunks() -> Iterator[bytes]:
         for number in range(64):
-            read.append(number)
+            numbers.append(number)
             yield b" " * 65_536
 
-    answer = client.post("/v1/recommendations", content=pieces(), headers={"content-type": "application/json"})
-    assert answer.status_code == 413
+    response = client.post("/v1/recommendations", content=chunks(), headers={"content-type": "application/json"})
+    assert response.status_code == 413
 
 
 def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "BODY_TIMEOUT_S", 0.2)
     app = create_app(home=own_world)
-    sent: list[dict] = []
+    messages: list[dict] = []
 
     async def receive() -> dict:
         await asyncio.sleep(0.15)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
     async def send(message: dict) -> None:
-        sent.append(message)
+        messages.append(message)
 
     headers = [(b"content-type", b"application/json")]
     scope = {
@@ -253,38 +256,38 @@ def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.Monk
         "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http",
         "http_version": "1.1", "root_path": "", "asgi": {"version": "3.0"},
     }  # fmt: skip
-    started = time.monotonic()
+    start = time.monotonic()
     asyncio.run(app(scope, receive, send))
-    assert sent[0]["status"] == 408
-    assert time.monotonic() - started < 5
+    assert messages[0]["status"] == 408
+    assert time.monotonic() - start < 5
 
 
 def test_who_comes_when_all_places_are_taken_comes_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "MAX_CONCURRENT", 0)
-    answer = client.get("/health")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    response = client.get("/health")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
 def test_what_goes_wrong_inside_tells_nothing(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     from inference.recommend.engine import RecommendationEngine
 
-    def broken(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret of /etc/passwd")
 
-    monkeypatch.setattr(RecommendationEngine, "recommend", broken)
-    answer = client.post("/v1/recommendations", json=ASK)
-    assert answer.status_code == 500
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "secret" not in answer.text
-    assert answer.headers["x-request-id"] in answer.json()["detail"]
+    monkeypatch.setattr(RecommendationEngine, "recommend", fail)
+    response = client.post("/v1/recommendations", json=REQUEST)
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "secret" not in response.text
+    assert response.headers["x-request-id"] in response.json()["detail"]
 
 
 def test_errors_do_not_say_where_things_lie(own_world: Home) -> None:
     client = TestClient(create_app(home=own_world))
-    answer = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001"})
-    assert answer.status_code == 503
-    assert str(own_world.root) not in answer.text
-    assert "/tmp" not in answer.text
+    response = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001"})
+    assert response.status_code == 503
+    assert str(own_world.root) not in response.text
+    assert "/tmp" not in response.text
 
 
 def test_beyond_this_machine_a_key_is_needed(own_world: Home) -> None:
@@ -305,15 +308,15 @@ def test_a_damaged_file_of_keys_does_not_open_the_doors(own_world: Home) -> None
 
 def test_the_commands(own_world: Home, tmp_path: Path) -> None:
     runner, env = CliRunner(), {"REFRAIN_HOME": str(own_world.root)}
-    made = runner.invoke(command, ["keys", "create", "web player", "--role", "predict", "--days", "30"], env=env)
-    assert made.exit_code == 0, made.output
-    text = next(line for line in made.output.splitlines() if line.startswith("rf_"))
-    assert KeyRing(own_world).caller(text).roles == {"predict"}
-    listed = runner.invoke(command, ["keys", "list"], env=env).output
-    assert "web player" in listed
-    assert "valid" in listed
-    assert text not in listed
-    assert runner.invoke(command, ["keys", "revoke", text[3:11]], env=env).exit_code == 0
+    created = runner.invoke(command, ["keys", "create", "web player", "--role", "predict", "--days", "30"], env=env)
+    assert created.exit_code == 0, created.output
+    key_text = next(line for line in created.output.splitlines() if line.startswith("rf_"))
+    assert KeyRing(own_world).caller(key_text).roles == {"predict"}
+    listing = runner.invoke(command, ["keys", "list"], env=env).output
+    assert "web player" in listing
+    assert "valid" in listing
+    assert key_text not in listing
+    assert runner.invoke(command, ["keys", "revoke", key_text[3:11]], env=env).exit_code == 0
     assert "revoked" in runner.invoke(command, ["keys", "list"], env=env).output
     log = runner.invoke(command, ["keys", "log"], env=env).output
     assert "key created" in log

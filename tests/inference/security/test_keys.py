@@ -1,4 +1,4 @@
-"""Keys: shown once, kept as digests, refused when they should be."""
+"""API keys: displayed once, stored as digests, and refused if they are wrong, expired or revoked."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from inference.security.keys import PATTERN, KeyRing
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds since 1970 that a test sets; files are looked at every time."""
+    """Seconds since 1970, which a test sets; the file of keys is checked at each call."""
     monkeypatch.setattr(keys, "CHECK_SECONDS", 0.0)
     return [1_000_000.0]
 
@@ -40,8 +40,8 @@ def test_a_key_lets_in_and_only_its_digest_is_kept(ring: KeyRing, tmp_path: Path
 
 
 def test_keys_differ(ring: KeyRing) -> None:
-    made = [ring.create("x", ["predict"]) for _ in range(20)]
-    assert len({text for text, _ in made}) == len({key.id for _, key in made}) == 20
+    created = [ring.create("x", ["predict"]) for _ in range(20)]
+    assert len({text for text, _ in created}) == len({key.id for _, key in created}) == 20
 
 
 @pytest.mark.parametrize(
@@ -76,44 +76,44 @@ def test_expired_revoked_and_foreign_keys_are_refused_with_their_reason(
     clock[0] += 1
     with pytest.raises(Refused, match="expired key"):
         ring.caller(text)
-    other, second = ring.create("other", ["predict"])
-    ring.revoke(second.id)
-    with pytest.raises(Refused, match="revoked key") as refused:
-        ring.caller(other)
-    assert refused.value.key_id == second.id
-    third, _ = ring.create("third", ["predict"])
+    revoked_text, revoked_key = ring.create("other", ["predict"])
+    ring.revoke(revoked_key.id)
+    with pytest.raises(Refused, match="revoked key") as error:
+        ring.caller(revoked_text)
+    assert error.value.key_id == revoked_key.id
+    valid_text, _ = ring.create("third", ["predict"])
     foreign = Home(tmp_path, "acme")
     foreign.keys.write_bytes(Home(tmp_path).keys.read_bytes())
     with pytest.raises(Refused, match="tenant default"):
-        KeyRing(foreign, lambda: clock[0]).caller(third)
-    assert key.id != second.id
+        KeyRing(foreign, lambda: clock[0]).caller(valid_text)
+    assert key.id != revoked_key.id
 
 
 def test_a_revocation_reaches_another_process(tmp_path: Path) -> None:
-    one, other = KeyRing(Home(tmp_path)), KeyRing(Home(tmp_path))
-    text, key = one.create("somebody", ["predict"])
-    assert other.caller(text)
-    one.revoke(key.id)
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
+    first_ring, second_ring = KeyRing(Home(tmp_path)), KeyRing(Home(tmp_path))
+    text, key = first_ring.create("somebody", ["predict"])
+    assert second_ring.caller(text)
+    first_ring.revoke(key.id)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
         try:
-            other.caller(text)
+            second_ring.caller(text)
         except Refused:
             break
         time.sleep(0.05)
     with pytest.raises(Refused, match="revoked"):
-        other.caller(text)
+        second_ring.caller(text)
 
 
 def test_keys_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     rings = [KeyRing(Home(tmp_path)) for _ in range(4)]
-    makers = [
+    threads = [
         threading.Thread(target=lambda ring=ring: [ring.create("x", ["predict"]) for _ in range(5)]) for ring in rings
     ]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert len(KeyRing(Home(tmp_path)).all()) == 20
 
 
@@ -130,7 +130,7 @@ def test_a_damaged_file_is_an_error_and_lets_in_who_was_let_in(ring: KeyRing, tm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"name": "x", "roles": ["king"]}, "king"),
         ({"name": "x", "roles": []}, "none"),
@@ -139,8 +139,8 @@ def test_a_damaged_file_is_an_error_and_lets_in_who_was_let_in(ring: KeyRing, tm
         ({"name": "x", "roles": ["predict"], "limits": Limits(0, 1)}, "limits above zero"),
     ],
 )
-def test_a_key_that_is_none_is_refused(ring: KeyRing, tmp_path: Path, arguments: dict, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_key_that_is_none_is_refused(ring: KeyRing, tmp_path: Path, arguments: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         ring.create(**arguments)
     assert not Home(tmp_path).keys.exists()
 
@@ -151,34 +151,34 @@ def test_an_unknown_id_cannot_be_revoked(ring: KeyRing) -> None:
 
 
 def test_a_check_does_the_same_whatever_is_wrong(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No comparison ends at the first difference, and a key that nobody has is compared as one that is wrong."""
+    """An early error, a late error and an unknown key all take the same two comparisons of full digests."""
     text, _ = ring.create("somebody", ["predict"])
-    compared: list[tuple[int, int]] = []
+    lengths: list[tuple[int, int]] = []
     compare = keys.hmac.compare_digest
 
-    def counted(one: str, other: str) -> bool:
-        compared.append((len(one), len(other)))
-        return compare(one, other)
+    def recording_compare(first: str, second: str) -> bool:
+        lengths.append((len(first), len(second)))
+        return compare(first, second)
 
-    monkeypatch.setattr(keys.hmac, "compare_digest", counted)
-    shown = {
+    monkeypatch.setattr(keys.hmac, "compare_digest", recording_compare)
+    wrong_keys = {
         "early": text[:12] + ("A" if text[12] != "A" else "B") + text[13:],
         "late": text[:-1] + ("A" if text[-1] != "A" else "B"),
         "nobody": "rf_00000000_" + text[12:],
     }
-    work = {}
-    for name, one in shown.items():
-        compared.clear()
+    comparisons = {}
+    for name, wrong_key in wrong_keys.items():
+        lengths.clear()
         with pytest.raises(Refused):
-            ring.caller(one)
-        work[name] = list(compared)
-    assert work["early"] == work["late"] == work["nobody"] == [(64, 64)] * 2
+            ring.caller(wrong_key)
+        comparisons[name] = list(lengths)
+    assert comparisons["early"] == comparisons["late"] == comparisons["nobody"] == [(64, 64)] * 2
 
 
 def test_what_is_written_is_whole(ring: KeyRing, tmp_path: Path) -> None:
     ring.create("somebody", ["predict"])
-    told = json.loads(Home(tmp_path).keys.read_text())
-    assert [key["name"] for key in told["keys"]] == ["somebody"]
+    document = json.loads(Home(tmp_path).keys.read_text())
+    assert [key["name"] for key in document["keys"]] == ["somebody"]
     assert [file.name for file in Home(tmp_path).keys.parent.iterdir() if file.name.endswith(".json")] == [
         "keys-default.json"
     ]

@@ -1,4 +1,4 @@
-"""Texts in a request: told as in the tables, by the models that are promoted."""
+"""Texts in a request: the promoted models give the same values as the feature tables."""
 
 import json
 import os
@@ -19,18 +19,20 @@ from transforms.raw.read import scan
 
 
 def test_a_text_is_told_in_a_request_as_in_the_feature_table(in_written: Home) -> None:
-    """Of tracks with one text besides the title, the row is that text's reading."""
+    """For a track with a single text, the online row is the analysis of that text."""
     texts = scan(in_written, "texts").filter(pl.col("kind") == "comment").collect()
-    single = scan(in_written, "texts").collect().group_by("entity_id").len().filter(pl.col("len") == 1)["entity_id"]
-    asked = texts.filter(pl.col("entity_id").is_in(single.implode())).head(20)
-    assert asked.height == 20
-    answers = TextAnalyzer.load(in_written).analyze(asked["text"].to_list())
-    online = OnlineFeatures("track_text_v1", in_written).get({"track_id": asked["entity_id"].to_list()}).values
+    single_text_tracks = (
+        scan(in_written, "texts").collect().group_by("entity_id").len().filter(pl.col("len") == 1)["entity_id"]
+    )
+    comments = texts.filter(pl.col("entity_id").is_in(single_text_tracks.implode())).head(20)
+    assert comments.height == 20
+    answers = TextAnalyzer.load(in_written).analyze(comments["text"].to_list())
+    online = OnlineFeatures("track_text_v1", in_written).get({"track_id": comments["entity_id"].to_list()}).values
     for place, answer in enumerate(answers):
-        one = answer.analysis
-        assert online["track_text__sentiment"][place] == pytest.approx(one.sentiment, abs=1e-6)
-        assert one.emotions is not None
-        for name, chance in one.emotions.items():
+        analysis = answer.analysis
+        assert online["track_text__sentiment"][place] == pytest.approx(analysis.sentiment, abs=1e-6)
+        assert analysis.emotions is not None
+        for name, chance in analysis.emotions.items():
             assert online[f"track_text__emotion_{name}"][place] == pytest.approx(chance, abs=1e-6)
         assert online["track_text__opinions"][place] == 1
 
@@ -44,11 +46,11 @@ def test_online_is_what_the_training_sdk_pulls(in_written: Home) -> None:
     offline = training_set("track_text_v1", spine, home=in_written).to_polars()
     online = OnlineFeatures("track_text_v1", in_written).get({"track_id": tracks}).values
     for name, values in online.items():
-        for before, after in zip(values, offline[name].to_list(), strict=True):
-            if isinstance(after, list):
-                np.testing.assert_array_equal(np.asarray(before), np.asarray(after, np.float32))
+        for online_value, offline_value in zip(values, offline[name].to_list(), strict=True):
+            if isinstance(offline_value, list):
+                np.testing.assert_array_equal(np.asarray(online_value), np.asarray(offline_value, np.float32))
             else:
-                assert before == after, name
+                assert online_value == offline_value, name
 
 
 def test_each_model_alone_says_what_the_analyzer_says(in_written: Home) -> None:
@@ -58,18 +60,20 @@ def test_each_model_alone_says_what_the_analyzer_says(in_written: Home) -> None:
         "shadows follow me home, I'm terrified of the dark",
         "Saxophone solos and walking bass",
     ]
-    whole = TextAnalyzer.load(in_written).analyze(texts)
-    for one, alone in zip(whole, SentimentModel.load(home=in_written).predict(texts), strict=True):
-        assert alone.positive == one.analysis.sentiment
-        assert alone.label == (None if alone.positive is None else "positive" if alone.positive >= 0.5 else "negative")
+    answers = TextAnalyzer.load(in_written).analyze(texts)
+    for answer, sentiment in zip(answers, SentimentModel.load(home=in_written).predict(texts), strict=True):
+        assert sentiment.positive == answer.analysis.sentiment
+        assert sentiment.label == (
+            None if sentiment.positive is None else "positive" if sentiment.positive >= 0.5 else "negative"
+        )
     emotions = EmotionModel.load("emotion_model_v1.0", in_written).predict(texts)
-    assert [one.label for one in emotions][1:3] == [None, "fear"]
+    assert [emotion.label for emotion in emotions][1:3] == [None, "fear"]
     vectors = TextEmbedder.load(home=in_written).embed(texts)
     assert vectors.shape == (4, 128)
     assert not vectors[1].any()
-    np.testing.assert_array_equal(vectors[0], whole[0].analysis.vector)
+    np.testing.assert_array_equal(vectors[0], answers[0].analysis.vector)
     tags = MetadataTagger.load(home=in_written).tag(texts)
-    assert tags == [dict(one.tags or {}) for one in whole]
+    assert tags == [dict(answer.tags or {}) for answer in answers]
     assert set(list(tags[3])[:3]) & {"jazz", "solos", "bass", "trio", "cymbal", "improvisation"}
 
 
@@ -84,10 +88,10 @@ def test_the_tagger_gives_no_answer_on_vectors_of_another_fit(own_written: Home)
 
 def test_without_models_language_and_measures_are_told(home: Home) -> None:
     analyzer = TextAnalyzer.load(home)
-    one = analyzer.analyze(["a song, a song, a song, a song"])[0]
-    assert one.analysis.language == "en"
-    assert one.analysis.sentiment is None
-    assert one.tags is None
+    answer = analyzer.analyze(["a song, a song, a song, a song"])[0]
+    assert answer.analysis.language == "en"
+    assert answer.analysis.sentiment is None
+    assert answer.tags is None
     assert "training run sentiment_model" in str(analyzer.note)
     with pytest.raises(BundleError, match="sentiment_model"):
         SentimentModel.load(home=home)
@@ -108,20 +112,22 @@ def test_what_is_no_list_of_texts_is_refused(in_written: Home, texts: object) ->
         TextAnalyzer.load(in_written).analyze(texts)  # type: ignore[arg-type]
 
 
-def command(home: Home, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def run_command(home: Home, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
-    call = [sys.executable, "-m", "inference", "text", *arguments]
-    return subprocess.run(call, cwd=REPOSITORY, env=environment, input=given, capture_output=True, check=False)
+    command_line = [sys.executable, "-m", "inference", "text", *arguments]
+    return subprocess.run(command_line, cwd=REPOSITORY, env=environment, input=stdin, capture_output=True, check=False)
 
 
 def test_the_command_reads_arguments_lines_and_standard_input(written: Home, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    said = command(written, "an absolute gem, write to ann@example.org").stdout.decode()
-    assert "positive" in said
-    assert "1 email" in said
-    assert "ann@" not in said
-    lines = command(written, "--json", "--file", "-", given=b"first\n\n\xff\xfe caf\xe9\n").stdout.decode().splitlines()
+    output = run_command(written, "an absolute gem, write to ann@example.org").stdout.decode()
+    assert "positive" in output
+    assert "1 email" in output
+    assert "ann@" not in output
+    lines = (
+        run_command(written, "--json", "--file", "-", stdin=b"first\n\n\xff\xfe caf\xe9\n").stdout.decode().splitlines()
+    )
     assert [json.loads(line)["text"] for line in lines] == ["first", "\ufffd\ufffd caf\ufffd"]
-    nothing = command(written)
-    assert nothing.returncode != 0
-    assert b"Next" in nothing.stderr + nothing.stdout
-    assert command(written, "--file", str(tmp_path / "none")).returncode != 0
+    without_texts = run_command(written)
+    assert without_texts.returncode != 0
+    assert b"Next" in without_texts.stderr + without_texts.stdout
+    assert run_command(written, "--file", str(tmp_path / "none")).returncode != 0

@@ -1,4 +1,4 @@
-"""``POST /v1/text/analyze``: whatever comes, an answer or a problem."""
+"""Tests of the route ``POST /v1/text/analyze``: every request gets an answer or a problem document."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from inference.monitoring.predictions import PredictionLog
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 
 
-def application(home: Home) -> FastAPI:
+def text_application(home: Home) -> FastAPI:
     app = FastAPI()
     errors.install(app)
     texts.install(app, texts.TextService(home), PredictionLog(home), CollectorRegistry())
@@ -27,28 +27,32 @@ def application(home: Home) -> FastAPI:
 
 @pytest.fixture(scope="module")
 def client(written: Home) -> TestClient:
-    return TestClient(application(written))
+    return TestClient(text_application(written))
 
 
-def ask(client: TestClient, body: Any) -> Any:
+def post_json(client: TestClient, body: Any) -> Any:
     return client.post("/v1/text/analyze", content=json.dumps(body), headers={"content-type": "application/json"})
 
 
 def test_one_text_and_several(client: TestClient) -> None:
-    single = ask(client, {"text": "An absolute gem. The saxophone solos carry it."}).json()
-    (one,) = single["results"]
-    assert (one["sentiment"], one["language"]) == ("positive", "en")
-    assert one["vector"] is None
-    assert set(single["models"]) == {"sentiment_model", "emotion_model", "text_embedder", "metadata_tagger"}
-    assert single["note"] is None
-    several = ask(client, {"texts": [one["text"], "", "Je t'aime, mon amour, pour toujours"], "vectors": True}).json()
-    again, empty, french = several["results"]
-    for name in set(one) - {"vector"}:
-        assert again[name] == (pytest.approx(one[name]) if name in ("tags", "emotions", "positive") else one[name])
-    assert len(again["vector"]) == 128
+    single_answer = post_json(client, {"text": "An absolute gem. The saxophone solos carry it."}).json()
+    (result,) = single_answer["results"]
+    assert (result["sentiment"], result["language"]) == ("positive", "en")
+    assert result["vector"] is None
+    assert set(single_answer["models"]) == {"sentiment_model", "emotion_model", "text_embedder", "metadata_tagger"}
+    assert single_answer["note"] is None
+    batch_answer = post_json(
+        client, {"texts": [result["text"], "", "Je t'aime, mon amour, pour toujours"], "vectors": True}
+    ).json()
+    repeated, empty, french = batch_answer["results"]
+    for name in set(result) - {"vector"}:
+        assert repeated[name] == (
+            pytest.approx(result[name]) if name in ("tags", "emotions", "positive") else result[name]
+        )
+    assert len(repeated["vector"]) == 128
     assert (empty["marks"], empty["sentiment"], empty["words"]) == (["empty"], None, 0)
     assert (french["language"], french["sentiment"]) == ("fr", None)
-    assert ask(client, {"texts": []}).json()["results"] == []
+    assert post_json(client, {"texts": []}).json()["results"] == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_one_text_and_several(client: TestClient) -> None:
     ],
 )
 def test_a_body_of_the_wrong_shape_is_a_problem(client: TestClient, body: Any) -> None:
-    response = ask(client, body)
+    response = post_json(client, body)
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["next"]
@@ -99,30 +103,30 @@ def test_bytes_that_are_no_json_are_a_problem(client: TestClient, content: bytes
     ],
 )
 def test_awkward_texts_get_an_answer(client: TestClient, text: str) -> None:
-    response = ask(client, {"text": text})
+    response = post_json(client, {"text": text})
     assert response.status_code == 200
     assert len(response.json()["results"][0]["text"]) <= 20_000
 
 
 def test_too_long_a_body_is_not_read_to_its_end(client: TestClient) -> None:
-    response = ask(client, {"texts": ["a" * 900_000] * 5})
+    response = post_json(client, {"texts": ["a" * 900_000] * 5})
     assert response.status_code == 413
-    assert ask(client, {"text": "a" * 1_000_001}).status_code == 422
+    assert post_json(client, {"text": "a" * 1_000_001}).status_code == 422
 
 
 def test_without_models_there_is_a_note(home: Home) -> None:
-    answer = ask(TestClient(application(home)), {"text": "a song"}).json()
+    answer = post_json(TestClient(text_application(home)), {"text": "a song"}).json()
     assert answer["models"] == {}
     assert "not promoted" in answer["note"]
 
 
 def test_the_schema_holds_for_whatever_schemathesis_makes_up(written: Home) -> None:
-    schema = schemathesis.openapi.from_asgi("/openapi.json", application(written))
-    (operation,) = [found.ok() for found in schema.get_all_operations()]
+    schema = schemathesis.openapi.from_asgi("/openapi.json", text_application(written))
+    (operation,) = [result.ok() for result in schema.get_all_operations()]
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
-    def holds(case: schemathesis.Case) -> None:
+    def check_operation(case: schemathesis.Case) -> None:
         case.call_and_validate()
 
-    holds()
+    check_operation()
