@@ -110,7 +110,9 @@ class MadeView:
     ttl: int | None
     path: Path
 
-    def answer(self, key: tuple, moment: int | None, *, as_known: bool = False, ttl: int | None = None) -> Row | None:
+    def expected_row(
+        self, key: tuple, moment: int | None, *, as_known: bool = False, ttl: int | None = None
+    ) -> Row | None:
         """Returns the row that the oracle finds. It searches only the rows of the key, for speed."""
         if None in key:
             return None

@@ -83,7 +83,7 @@ def check_training_set(proof: Proof, number: int, store: FeatureStore, world: Ma
     for made_view in world.views:
         keys = keys_of(world.spine, made_view)
         expected_rows = [
-            made_view.answer(key, moment, as_known=as_known)
+            made_view.expected_row(key, moment, as_known=as_known)
             for key, moment in zip(keys, world.spine.moments, strict=True)
         ]
         for feature in made_view.features:
@@ -129,7 +129,9 @@ def check_newest_rows(
     if len(position_of_key) != len(table):
         proof.fail(number, f"{made_view.view.name}: a key comes twice among the newest rows")
     expected = {
-        key: made_view.answer(key, until, ttl=max(until - since, 0) or 1) for key in made_view.rows if None not in key
+        key: made_view.expected_row(key, until, ttl=max(until - since, 0) or 1)
+        for key in made_view.rows
+        if None not in key
     }
     if until == since:  # the oracle takes a ttl of zero as no limit
         expected = {
@@ -140,7 +142,8 @@ def check_newest_rows(
     if expected_by_text.keys() != position_of_key.keys():
         proof.fail(
             number,
-            f"{made_view.view.name}: newest rows of {sorted(position_of_key)[:5]}, expected {sorted(expected_by_text)[:5]}",
+            f"{made_view.view.name}: newest rows of {sorted(position_of_key)[:5]}, "
+            f"expected {sorted(expected_by_text)[:5]}",
         )
     for feature in made_view.features:
         values = to_python_values(table[columns[feature]])
@@ -183,7 +186,7 @@ def check_online(
     entities = {name: [key[position] for key in keys] for position, name in enumerate(made_view.keys)}
     references = [f"{made_view.view.name}:{feature}" for feature in made_view.features]
     response = store.get_online_features(references, entities).to_dict()  # type: ignore[arg-type]
-    rows = [made_view.answer(key, end) for key in keys]
+    rows = [made_view.expected_row(key, end) for key in keys]
     for feature in made_view.features:
         expected = [None if row is None else row[feature] for row in rows]
         actual = [_to_python_value(value) for value in response[feature]]
