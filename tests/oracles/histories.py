@@ -302,8 +302,12 @@ def _write(
             table["unused"] = pa.array([0] * len(positions), pa.int64()).cast(pa.timestamp("us", "+05:30"))
         order = random.permutation(list(table)).tolist()
         pq.write_table(pa.table({name: table[name] for name in order}), target, row_group_size=200)
-    ordered = sorted(sorted(files), key=lambda file: file.name.startswith("pushed-"))
-    return [place for file in ordered for place in files[file]], events, created if created is not None else events
+    files_in_order = sorted(sorted(files), key=lambda file: file.name.startswith("pushed-"))
+    return (
+        [position for file in files_in_order for position in files[file]],
+        events,
+        created if created is not None else events,
+    )
 
 
 def _rows_by_file(
@@ -345,9 +349,9 @@ def _datetime(microseconds: int) -> datetime:
 def _instants(
     random: np.random.Generator, values: np.ndarray, unit: str, zone: str, is_null: np.ndarray | None
 ) -> pa.Array:
-    whole = values * 1000 + random.integers(0, 1000, len(values)) if unit == "ns" else values // _SCALES[unit]
+    ticks = values * 1000 + random.integers(0, 1000, len(values)) if unit == "ns" else values // _SCALES[unit]
     mask = None if is_null is None else np.asarray(is_null, dtype=bool)
-    return pa.array(whole, pa.int64(), mask=mask).cast(pa.timestamp(unit, None if zone == "None" else zone))
+    return pa.array(ticks, pa.int64(), mask=mask).cast(pa.timestamp(unit, None if zone == "None" else zone))
 
 
 def _make_spine(random: np.random.Generator, size: int, event_times: Sequence[int], first: int, last: int) -> MadeSpine:

@@ -82,10 +82,8 @@ def store(home: Home) -> FeatureStore:
     )
     views = {key: _view(home, f"by_{key}", {key: pa.array(rows, kind)}) for key, (_, kind, rows) in KEYS.items()}
     words, numbers = zip(*PAIRS, strict=True)
-    pair_keys = {
-        "word": pa.array(words),
-        "number": pa.array(numbers, pa.int32()),
-    }  # the files have a narrower type than the entity
+    # the files have a narrower type than the entity
+    pair_keys = {"word": pa.array(words), "number": pa.array(numbers, pa.int32())}
     views["pair"] = _view(home, "by_pair", pair_keys)
     doubled = OnDemandFeatureView(
         name="doubled",

@@ -88,7 +88,7 @@ def test_pushed_keys_that_cannot_be_one_are_refused(shop: Shop, key: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    ("dtype", "valid", "invalid"),
+    ("dtype", "there", "given"),
     [
         (t.Array(t.String), [["p"]], [["p", None]]),
         (t.Array(t.Int64), [[1]], [[1.5, 2.9]]),
@@ -100,13 +100,13 @@ def test_pushed_keys_that_cannot_be_one_are_refused(shop: Shop, key: Any) -> Non
         (t.Bool, [True], [0.5]),
     ],
 )
-def test_a_push_that_materialize_would_refuse_comes_nowhere(shop: Shop, dtype: Any, valid: Any, invalid: Any) -> None:
+def test_a_push_that_materialize_would_refuse_comes_nowhere(shop: Shop, dtype: Any, there: Any, given: Any) -> None:
     name = f"refused_{dtype}".lower().replace("(", "_").replace(")", "")
-    shop.put(name, {"k": ["a"], "x": valid}, age=3 * HOUR)
+    shop.put(name, {"k": ["a"], "x": there}, age=3 * HOUR)
     shop.view(name, [K], dtype, push=True)
     for to in PushMode:
         with pytest.raises(InputError):
-            push(shop, name, to=to, k=["b"], x=invalid)
+            push(shop, name, to=to, k=["b"], x=given)
     shop.materialize(name)
     assert shop.offline_and_online(name, {"k": ["b"]}) == ([None], [None])
 
@@ -152,7 +152,7 @@ def test_floats_of_one_file_round_no_integers_of_another(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "column", "expected"),
+    ("dtype", "given", "expected"),
     [
         (t.UnixTimestamp, pa.array([5]), MOMENT),
         (t.UnixTimestamp, pa.array([date(2020, 1, 1)]), datetime(2020, 1, 1, tzinfo=UTC)),
@@ -163,9 +163,9 @@ def test_floats_of_one_file_round_no_integers_of_another(shop: Shop) -> None:
         (t.Array(t.Int64), pa.array([[1.0, 2.0]]), [1, 2]),
     ],
 )
-def test_values_of_other_types_are_converted_alike(shop: Shop, dtype: Any, column: pa.Array, expected: Any) -> None:
-    name = f"as_{dtype}_{column.type}".lower().translate(dict.fromkeys(map(ord, "()<>:, []="), "_"))
-    shop.put(name, {"k": ["a"], "x": column})
+def test_values_of_other_types_are_converted_alike(shop: Shop, dtype: Any, given: pa.Array, expected: Any) -> None:
+    name = f"as_{dtype}_{given.type}".lower().translate(dict.fromkeys(map(ord, "()<>:, []="), "_"))
+    shop.put(name, {"k": ["a"], "x": given})
     view = shop.view(name, [K], dtype)
     shop.materialize(name)
     assert shop.offline_and_online(name, {"k": ["a"]}) == ([expected], [expected])
@@ -184,7 +184,7 @@ def test_a_missing_element_of_floats_is_nan(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "column"),
+    ("dtype", "given"),
     [
         (t.String, pa.array([NOW])),
         (t.Int64, pa.array([NOW])),
@@ -193,18 +193,18 @@ def test_a_missing_element_of_floats_is_nan(shop: Shop) -> None:
         (t.Int64, pa.array(["15"])),
     ],
 )
-def test_what_has_no_conversion_stays_offline(shop: Shop, dtype: Any, column: pa.Array) -> None:
-    name = f"stays_{dtype}_{column.type}".lower().translate(dict.fromkeys(map(ord, "()<>:, []="), "_"))
-    shop.put(name, {"k": ["a"], "x": column})
+def test_what_has_no_conversion_stays_offline(shop: Shop, dtype: Any, given: pa.Array) -> None:
+    name = f"stays_{dtype}_{given.type}".lower().translate(dict.fromkeys(map(ord, "()<>:, []="), "_"))
+    shop.put(name, {"k": ["a"], "x": given})
     shop.view(name, [K], dtype)
     with pytest.raises(InputError, match=f"{name}:x"):
         shop.materialize(name)
     offline, online = shop.offline_and_online(name, {"k": ["a"]})
-    assert (offline, online) == (column.to_pylist(), [None])
+    assert (offline, online) == (given.to_pylist(), [None])
 
 
 @pytest.mark.parametrize(
-    ("dtype", "column", "key"),
+    ("dtype", "given", "key"),
     [
         (ValueType.UNIX_TIMESTAMP, pa.array([5]), MOMENT),
         (ValueType.UNIX_TIMESTAMP, pa.array(["1970-01-01T00:00:05Z"]), MOMENT),
@@ -213,10 +213,10 @@ def test_what_has_no_conversion_stays_offline(shop: Shop, dtype: Any, column: pa
         (ValueType.STRING, pa.array([uuid.UUID(int=7).bytes], pa.uuid()), str(uuid.UUID(int=7))),
     ],
 )
-def test_keys_are_compared_in_their_declared_type(shop: Shop, dtype: ValueType, column: pa.Array, key: Any) -> None:
-    name = f"keys_{dtype.name}_{column.type}".lower().translate(dict.fromkeys(map(ord, "()<>:, []=-"), "_"))
+def test_keys_are_compared_in_their_declared_type(shop: Shop, dtype: ValueType, given: pa.Array, key: Any) -> None:
+    name = f"keys_{dtype.name}_{given.type}".lower().translate(dict.fromkeys(map(ord, "()<>:, []=-"), "_"))
     key_entity = entity(f"{name}_key", dtype)
-    shop.put(name, {key_entity.join_key: column, "x": [1]})
+    shop.put(name, {key_entity.join_key: given, "x": [1]})
     shop.view(name, [key_entity], t.Int64)
     shop.materialize(name)
     assert shop.offline_and_online(name, {key_entity.join_key: [key]}) == ([1], [1])

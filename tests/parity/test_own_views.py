@@ -78,12 +78,12 @@ def test_a_push_without_a_created_time(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("to", [PushMode.ONLINE, PushMode.OFFLINE, PushMode.ONLINE_AND_OFFLINE])
-@pytest.mark.parametrize("value", [3.5, "three", ["three", 4]])
-def test_a_push_that_does_not_fit_comes_nowhere(shop: Shop, to: PushMode, value: Any) -> None:
+@pytest.mark.parametrize("pushed", [3.5, "three", ["three", 4]])
+def test_a_push_that_does_not_fit_comes_nowhere(shop: Shop, to: PushMode, pushed: Any) -> None:
     shop.put("whole", {"k": ["a"], "x": [1], "ts": times(3 * HOUR), "created": times(3 * HOUR)})
     shop.view("whole", [K], t.Int64, push=True)
     shop.materialize("whole")
-    cells = value if isinstance(value, list) else [value]
+    cells = pushed if isinstance(pushed, list) else [pushed]
     rows = pd.DataFrame({"k": ["a"] * len(cells), "x": cells, "ts": [NOW - HOUR] * len(cells), "created": NOW - HOUR})
     with pytest.raises((InputError, pa.ArrowException) if to == PushMode.OFFLINE else InputError):
         shop.store.push("whole_push", rows, to=to)

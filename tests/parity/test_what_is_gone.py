@@ -250,7 +250,7 @@ def test_materialize_corrects_what_the_stream_wrote_last(home: Home) -> None:
 
 @pytest.mark.parametrize("ways", list(itertools.product([True, False], repeat=2)))
 def test_an_older_event_comes_online_after_a_newer_one_is_gone(home: Home, ways: tuple[bool, bool]) -> None:
-    """A later report of an earlier event comes online, although the correction was written before it."""
+    """An older event that arrives after the correction of a newer one comes online."""
     add_plays(home, "ann", "x", 5)
     build(home, at(6))
     add_plays(home, "ann", "x", 6.5)

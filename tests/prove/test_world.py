@@ -144,7 +144,7 @@ class World:
         self._resend(lambda event: event | {"artist_id": self.pick(ARTISTS)})
 
     def delete(self) -> None:
-        """Removes a day from the raw tables after a build; a removal of events that no build has read leaves no trace."""
+        """Removes a day from the raw tables, after a build: a removed event that no build has read leaves no trace."""
         self.build()
         days = sorted(self.home.raw("plays").glob("date=*"))
         if days:

@@ -38,9 +38,7 @@ def test_reciprocal_rank_and_average_precision_are_their_definitions(ranked: lis
 def test_the_first_are_those_of_a_full_sort(values: list[int], depth: int) -> None:
     scores = np.array(values, float)
     seen = np.arange(0, len(values), 5)
-    order = sorted(
-        (place for place in range(len(values)) if place not in seen), key=lambda place: (-values[place], place)
-    )
+    order = sorted((row for row in range(len(values)) if row not in seen), key=lambda row: (-values[row], row))
     assert rank_all(scores, seen, depth).tolist() == order[:depth]
 
 

@@ -136,7 +136,7 @@ def _experiment_with(*guardrails: Guardrail) -> Experiment:
 
 
 @pytest.mark.parametrize(
-    ("shifts", "guardrails", "expected"),
+    ("shifts", "rails", "expected"),
     [
         ({}, (), "No difference of plays was found"),
         ({"plays": 0.5}, (), "Plays is higher in new by"),
@@ -149,10 +149,8 @@ def _experiment_with(*guardrails: Guardrail) -> Experiment:
     ],
 )
 @pytest.mark.parametrize("always", [False, True])
-def test_verdicts(shifts: dict[str, float], guardrails: tuple[Guardrail, ...], expected: str, always: bool) -> None:
-    assert (
-        expected in analyse_measurements(_experiment_with(*guardrails), _measurements(**shifts), always=always).verdict
-    )
+def test_verdicts(shifts: dict[str, float], rails: tuple[Guardrail, ...], expected: str, always: bool) -> None:
+    assert expected in analyse_measurements(_experiment_with(*rails), _measurements(**shifts), always=always).verdict
 
 
 def test_nothing_is_read_from_arms_of_the_wrong_size() -> None:

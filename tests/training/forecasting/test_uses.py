@@ -145,13 +145,13 @@ def test_online_is_what_was_written(home: Home) -> None:
     rows = feature_tables.scan(home, "track_streams_forecast").collect()
     forecaster = TrendForecaster.load(home=home)
     for row in rows.head(5).to_dicts():
-        forecast = forecaster.forecast("track", row["track_id"])
-        assert [point.mean for point in forecast.points] == pytest.approx(row["mean"])
-        assert [point.upper_95 for point in forecast.points] == pytest.approx(row["upper_95"])
-        assert forecast.origin == row["event_timestamp"]
-        assert forecast.points[0].start == forecast.origin
-        assert forecast.points[-1].end == forecast.origin + timedelta(days=7)
-        assert forecast.points[0].chance is None
+        track_forecast = forecaster.forecast("track", row["track_id"])
+        assert [point.mean for point in track_forecast.points] == pytest.approx(row["mean"])
+        assert [point.upper_95 for point in track_forecast.points] == pytest.approx(row["upper_95"])
+        assert track_forecast.origin == row["event_timestamp"]
+        assert track_forecast.points[0].start == track_forecast.origin
+        assert track_forecast.points[-1].end == track_forecast.origin + timedelta(days=7)
+        assert track_forecast.points[0].chance is None
     charted = feature_tables.scan(home, "track_chart_forecast").collect()
     likeliest_track = charted.sort(pl.col("chance").list.first(), descending=True)["track_id"][0]
     chart = ChartForecaster.load(home=home).forecast("track", likeliest_track)
@@ -280,14 +280,16 @@ def test_places_are_distributions(home: Home) -> None:
     data = training_set(SERVICE, spine(grid, range(0, 170), (1, 4, 13)), home=home).data
     model = ChartRuns(grid.size, trees=30).fit(data, 130)
     fresh = data.filter((pl.col("week") > 130) & pl.col("rank_4w").is_not_null())
-    forecast, truth = model.predict(fresh, 4), fresh["rank_4w"].to_numpy()
-    better, not_worse = forecast.cumulative(truth)
+    rank_forecast, truth = model.predict(fresh, 4), fresh["rank_4w"].to_numpy()
+    better, not_worse = rank_forecast.cumulative(truth)
     assert ((better >= 0) & (better <= not_worse) & (not_worse <= 1 + 1e-9)).all()
     pit = better + (not_worse - better) * np.random.default_rng(0).random(len(truth))
     charted = fresh["rank"].to_numpy() > 0
-    inside = ((pit >= forecast.calibrated_level(0.1)) & (pit <= forecast.calibrated_level(0.9)))[charted].mean()
+    inside = ((pit >= rank_forecast.calibrated_level(0.1)) & (pit <= rank_forecast.calibrated_level(0.9)))[
+        charted
+    ].mean()
     assert inside == pytest.approx(0.8, abs=0.1)
-    levels = [forecast.quantile(level) for level in (0.1, 0.5, 0.9)]
+    levels = [rank_forecast.quantile(level) for level in (0.1, 0.5, 0.9)]
     assert (np.diff(levels, axis=0) >= 0).all()
     assert max(map(np.max, levels)) == grid.size + 1  # at least one track leaves the chart
     assert min(map(np.min, levels)) >= 1

@@ -84,9 +84,8 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
     third = run_model(own_world, own_model, parameters={"learner": "linear"})
     assert third.decision is not None
     assert third.decision.champion == 1
-    assert [check.passed for check in third.decision.checks if check.name == "drift"] == [
-        True
-    ]  # both have the same data
+    # both versions have the same data
+    assert [check.passed for check in third.decision.checks if check.name == "drift"] == [True]
 
     explanation = explain(own_world, "own_model", rows=2)
     assert sum(explanation.importance.values()) == pytest.approx(1)

@@ -19,17 +19,17 @@ def within(part: list[str], whole: list[str]) -> bool:
 @given(TOKENS)
 def test_owners_are_all_texts_that_contain_it_and_are_in_no_other(tokens: list[list[str]]) -> None:
     owner_rows = owners(tokens)
-    whole = set(whole_texts(owner_rows).tolist())
+    whole_rows = set(whole_texts(owner_rows).tolist())
     for row, own_tokens in enumerate(tokens):
         containing = {
             other
-            for other in whole
+            for other in whole_rows
             if within(own_tokens, tokens[other])
         }  # fmt: skip
         assert containing
-        assert set(owner_rows[row].tolist()) == (containing if row not in whole else {row})
-    for first in whole:
-        assert not any(first != second and within(tokens[first], tokens[second]) for second in whole)
+        assert set(owner_rows[row].tolist()) == (containing if row not in whole_rows else {row})
+    for first in whole_rows:
+        assert not any(first != second and within(tokens[first], tokens[second]) for second in whole_rows)
 
 
 @given(TOKENS, st.booleans(), st.integers(0, 3))
