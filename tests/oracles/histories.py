@@ -366,12 +366,12 @@ def _make_spine(random: np.random.Generator, size: int, event_times: Sequence[in
     unit = "us" if unit == "ns" and not fits_ns else unit
     moments = moments // _SCALES[unit] * _SCALES[unit]
     is_null = random.random(size) < _null_share(random) / 2
-    has_unasked_keys = random.random() < 0.5
-    if has_unasked_keys and size:  # keys with only null moments, sorted before, after and between the other keys
-        unasked_keys = {"aaron", "mia", "zoe"}
+    has_keys_without_moment = random.random() < 0.5
+    if has_keys_without_moment and size:  # keys with only null moments, sorted before, after and between the other keys
+        keys_without_moment = {"aaron", "mia", "zoe"}
         positions = random.integers(0, size, 5)
         for position in positions.tolist():
-            keys["user_id"][position] = sorted(unasked_keys)[int(random.integers(0, 3))]
+            keys["user_id"][position] = sorted(keys_without_moment)[int(random.integers(0, 3))]
             is_null[position] = True
     zone = str(random.choice([str(zone) for zone in _ZONES[:-2]]))
     table = pa.table(

@@ -50,7 +50,7 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
     row: dict[str, Any] = {}
     for name, feature in table.features.items():
         if isinstance(feature, w.TimeSinceLast | w.DecayedSum):
-            row |= of_the_moment(name, feature, inside(own_events, at, None, 1))
+            row |= recency_columns(name, feature, inside(own_events, at, None, 1))
             continue
         for window in feature.over or table.windows:
             if window == "lifetime":
@@ -62,7 +62,7 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
     return row
 
 
-def of_the_moment(name: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:
+def recency_columns(name: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:
     newest = max((micros(event["event_timestamp"]) for event in window_events), default=None)
     if isinstance(feature, w.TimeSinceLast):
         return {f"{name}_at": newest}
@@ -102,7 +102,7 @@ def aggregate(name: str, suffix: str, feature: Any, window_events: Sequence[Even
             true = [bool(event[feature.of]) if feature.of else feature.where.holds(event) for event in window_events]
             return {column: sum(true) / len(true) if window_events else None}
         case w.Distinct():
-            return {column: adaptive(set(present), feature.exact)}
+            return {column: adaptive_count(set(present), feature.exact)}
         case w.TopK():
             ordered = sorted(Counter(present).items(), key=lambda item: (-item[1], item[0]))[: feature.k]
             return {column: [value for value, _ in ordered], f"{name}_counts{suffix}": [count for _, count in ordered]}
@@ -132,16 +132,16 @@ def newest_first(of: str, window_events: Sequence[Event]) -> list[tuple[int, str
     return sorted((-micros(event["event_timestamp"]), event[of]) for event in window_events if event[of] is not None)
 
 
-def adaptive(present: set[str], exact: int) -> int:
+def adaptive_count(present: set[str], exact: int) -> int:
     """Returns the number of values. Above ``exact`` it counts hashes with trailing zeros, times two per zero."""
     zeros = 0
     while len(present) > exact:
         zeros += 1
-        present = {value for value in present if mixed(value) % 2**zeros == 0}
+        present = {value for value in present if hash_of(value) % 2**zeros == 0}
     return len(present) << zeros
 
 
-def mixed(value: str) -> int:
+def hash_of(value: str) -> int:
     """Returns CRC-32 with the finalizer of MurmurHash3."""
     hashed = zlib.crc32(value.encode())
     hashed ^= hashed >> 33

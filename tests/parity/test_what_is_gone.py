@@ -200,10 +200,10 @@ def run_stream(home: Home, **settings: Any) -> None:
 def assert_online_equals_batch(home: Home, names: tuple[str, ...], moment: datetime) -> None:
     for name in names:
         rows, expected = online(home, name), batch(home, name, clock.microseconds(moment))
-        assert_same(WINDOWED[name], with_values(rows), with_values(expected))
+        assert_same(WINDOWED[name], rows_with_values(rows), rows_with_values(expected))
 
 
-def with_values(rows: Rows) -> Rows:
+def rows_with_values(rows: Rows) -> Rows:
     """Drops rows without values: a key without events has such a row or no row."""
     return {key: row for key, row in rows.items() if any(row[name] is not None for name in row if name != "at")}
 
@@ -227,8 +227,8 @@ def test_the_stream_carries_what_is_gone(home: Home) -> None:
         run_stream(home, follows="wall")
     assert not retractions.list_files(home, PAIR)
     assert_online_equals_batch(home, STREAMED, at(11.2))
-    assert ("ann", "wrong band") not in with_values(online(home, PAIR))
-    assert ("bob",) not in with_values(online(home, "user_session"))
+    assert ("ann", "wrong band") not in rows_with_values(online(home, PAIR))
+    assert ("bob",) not in rows_with_values(online(home, "user_session"))
 
 
 def test_materialize_corrects_what_the_stream_wrote_last(home: Home) -> None:
@@ -296,7 +296,7 @@ def test_a_telling_of_the_stream_that_gives_way_before_any_build(
         run_stream(home, follows="wall") if by_stream else materialize(home, PAIR, at(7.3))
     rows = online(home, PAIR)
     assert rows["ann", "right band"]["plays_28d"] == 1
-    assert pair not in with_values(rows)
+    assert pair not in rows_with_values(rows)
 
 
 def event_and_created_time(day: float) -> dict[str, str]:
