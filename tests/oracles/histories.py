@@ -1,9 +1,9 @@
-"""Histories and spines with all that goes wrong at an edge, from random numbers: for proofs against the oracle.
+"""Random histories and spines with many edge cases, for comparison with the oracle.
 
-Each view has a history of its own: one or several keys or none, null parts of keys, ties of event and created time,
-null created times, times of any unit and zone down to the nanosecond and out to the years 1 and 9999, one file, a
-folder, days or keys in the paths, files whose columns have other types, lack a feature or hold nothing but nulls,
-names that differ by case or are ours, other names in the files, a ttl. A spine asks at and around these times.
+Each view has its own history. Keys: none, one or several, with null parts. Times: ties of event and created time, null
+created times, any unit down to the nanosecond, any zone, the years 1 to 9999. Files: one file, a folder, days or keys
+in the paths, other column types, missing features, columns of nulls. Names: names that differ only in case, names that
+the engine uses itself, other names in the files. Views may have a ttl. A spine has moments at and around these times.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -63,10 +63,10 @@ def _times(unit: str, zone: str | None) -> Callable[[Sequence[Any]], pa.Array]:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A type of features: Feast's, values of it, and the ways in which a file may hold them.
+    """A feature type of Feast, values of this type, and the Arrow forms in which a file may hold them.
 
     Attributes:
-        without_nulls: where those begin that can hold no null: Arrow does not read its own lists of a fixed size then.
+        without_nulls: index of the first form that cannot hold nulls: Arrow cannot read fixed-size lists with nulls.
     """
 
     dtype: Any
@@ -101,7 +101,7 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class MadeView:
-    """A view, and its rows as the oracle takes them: times in microseconds, in the order of the files."""
+    """A view and its rows as input for the oracle: times in microseconds, in the order of the files."""
 
     view: FeatureView
     keys: tuple[str, ...]
@@ -110,18 +110,20 @@ class MadeView:
     ttl: int | None
     path: Path
 
-    def answer(self, key: tuple, moment: int | None, *, as_known: bool = False, ttl: int | None = None) -> Row | None:
-        """By the oracle; among the rows of the key alone, to be quick."""
+    def expected_row(
+        self, key: tuple, moment: int | None, *, as_known: bool = False, ttl: int | None = None
+    ) -> Row | None:
+        """Returns the row that the oracle finds. It searches only the rows of the key, for speed."""
         if None in key:
             return None
         rows = self.rows.get(key, ())
-        wanted = dict(zip(self.keys, key, strict=True))
-        return as_of(rows, wanted, moment, ttl=self.ttl if ttl is None else ttl, as_known=as_known)
+        key_values = dict(zip(self.keys, key, strict=True))
+        return as_of(rows, key_values, moment, ttl=self.ttl if ttl is None else ttl, as_known=as_known)
 
 
 @dataclass(frozen=True)
 class MadeSpine:
-    """A spine, and its rows as the oracle takes them."""
+    """A spine and its rows as input for the oracle."""
 
     table: pa.Table
     keys: Mapping[str, Sequence[Any]]
@@ -130,11 +132,11 @@ class MadeSpine:
 
 @dataclass(frozen=True)
 class MadeWorld:
-    """Entities, views over one stretch of time, and a spine.
+    """Entities, views over one time span, and a spine.
 
     Attributes:
-        first: microsecond of the stretch.
-        last: its last one.
+        first: first microsecond of the span.
+        last: last microsecond of the span.
     """
 
     entities: Sequence[Entity]
@@ -145,20 +147,20 @@ class MadeWorld:
 
 
 def make_world(random: np.random.Generator, folder: Path, *, spine_rows: int) -> MadeWorld:
-    """A world whose tables are written to a folder."""
-    first, last = _stretch(random)
-    made = [_make_view(random, folder, f"v{place}", first, last) for place in range(int(random.integers(1, 4)))]
-    known = [row["event_timestamp"] for view in made for rows in view.rows.values() for row in rows]
+    """Makes a world and writes its tables to a folder."""
+    first, last = _time_span(random)
+    views = [_make_view(random, folder, f"v{number}", first, last) for number in range(int(random.integers(1, 4)))]
+    event_times = [row["event_timestamp"] for view in views for rows in view.rows.values() for row in rows]
     entities = [
         Entity(
             name=f"{key}_entity", join_keys=[key], value_type=ValueType.INT64 if dtype == Int64 else ValueType.STRING
         )
         for key, (dtype, _) in _KEYS.items()
     ]
-    return MadeWorld(entities, made, _make_spine(random, spine_rows, known, first, last), first, last)
+    return MadeWorld(entities, views, _make_spine(random, spine_rows, event_times, first, last), first, last)
 
 
-def _stretch(random: np.random.Generator) -> tuple[int, int]:
+def _time_span(random: np.random.Generator) -> tuple[int, int]:
     return [
         (MARCH_2026, MARCH_2026 + 4 * DAY),
         (MARCH_2026, MARCH_2026 + 20),
@@ -170,38 +172,45 @@ def _stretch(random: np.random.Generator) -> tuple[int, int]:
 
 
 def _pick(random: np.random.Generator, values: Sequence[Any], size: int, null_share: float = 0.0) -> list[Any]:
-    places, is_null = random.integers(0, len(values), size), random.random(size) < null_share
-    return [None if gone else values[place] for place, gone in zip(places.tolist(), is_null.tolist(), strict=True)]
+    positions, is_null = random.integers(0, len(values), size), random.random(size) < null_share
+    return [
+        None if is_missing else values[position]
+        for position, is_missing in zip(positions.tolist(), is_null.tolist(), strict=True)
+    ]
 
 
-def _share(random: np.random.Generator) -> float:
-    """Of nulls: none, few, many, all."""
+def _null_share(random: np.random.Generator) -> float:
+    """Draws a share of nulls: none, few, many or all."""
     return float(random.choice([0.0, 0.02, 0.3, 0.9, 1.0], p=[0.5, 0.2, 0.15, 0.1, 0.05]))
 
 
 def _make_view(random: np.random.Generator, folder: Path, name: str, first: int, last: int) -> MadeView:
     keys = tuple(sorted(random.permutation(sorted(_KEYS))[: random.integers(0, 4)].tolist()))
     size = int(random.choice([0, 1, 30, 1500], p=[0.03, 0.05, 0.22, 0.7]))
-    few = random.random() < 0.5
-    pools = {key: _KEYS[key][1][: int(random.integers(1, 8))] if few else _KEYS[key][1] for key in keys}
-    size = min(size, 12 * int(np.prod([len(pool) for pool in pools.values()])))  # the oracle looks at each in turn
-    columns: dict[str, list[Any]] = {key: _pick(random, pool, size, _share(random) / 2) for key, pool in pools.items()}
+    has_few_keys = random.random() < 0.5
+    pools = {key: _KEYS[key][1][: int(random.integers(1, 8))] if has_few_keys else _KEYS[key][1] for key in keys}
+    size = min(size, 12 * int(np.prod([len(pool) for pool in pools.values()])))  # the oracle scans all rows of a key
+    columns: dict[str, list[Any]] = {
+        key: _pick(random, pool, size, _null_share(random) / 2) for key, pool in pools.items()
+    }
     steps = int(random.choice([3, 50, 10**9]))
     step = max((last - first) // steps, 1)
     events = first + random.integers(0, (last - first) // step + 1, size) * step
-    late = random.choice([0, 1, 7, HOUR, DAY], size)
-    created = np.minimum(events + late, YEAR_9999)
-    is_unknown = random.random(size) < _share(random)
+    delay = random.choice([0, 1, 7, HOUR, DAY], size)
+    created = np.minimum(events + delay, YEAR_9999)
+    is_unknown = random.random(size) < _null_share(random)
     has_created = random.random() < 0.75
     count = int(random.integers(1, 5))
-    names = [str(one) for one in random.permutation(_NAMES)[:count]]
-    kinds = [_KINDS[place] for place in random.integers(0, len(_KINDS), count)]
+    names = [str(name) for name in random.permutation(_NAMES)[:count]]
+    kinds = [_KINDS[position] for position in random.integers(0, len(_KINDS), count)]
     for feature, kind in zip(names, kinds, strict=True):
-        columns[feature] = _pick(random, kind.values, size, _share(random))
+        columns[feature] = _pick(random, kind.values, size, _null_share(random))
     layout = str(random.choice(["file", "folder", "day", "key"], p=[0.3, 0.4, 0.15, 0.15]))
     in_path = next((key for key in keys if "" not in columns[key]), None) if layout == "key" and size else None
     renamed = {
-        n: f"{n} in files" for n in (*keys, *names, "event_timestamp") if n != in_path and random.random() < 0.15
+        field: f"{field} in files"
+        for field in (*keys, *names, "event_timestamp")
+        if field != in_path and random.random() < 0.15
     }
     root = folder / name
     path = root.with_suffix(".parquet") if layout == "file" else root
@@ -210,11 +219,11 @@ def _make_view(random: np.random.Generator, folder: Path, name: str, first: int,
         (events, created if has_created else None, is_unknown), (first, last),
     )  # fmt: skip
     rows: dict[tuple, list[dict[str, Any]]] = {}
-    for place in order:
-        row = {column: values[place] for column, values in columns.items()}
-        row["event_timestamp"] = int(events[place])
+    for position in order:
+        row = {column: values[position] for column, values in columns.items()}
+        row["event_timestamp"] = int(events[position])
         if has_created:
-            row["created_timestamp"] = None if is_unknown[place] else int(created[place])
+            row["created_timestamp"] = None if is_unknown[position] else int(created[position])
         rows.setdefault(tuple(row[key] for key in keys), []).append(row)
     ttl = int(random.choice([0, 1, 30 * HOUR, 400 * DAY], p=[0.6, 0.1, 0.2, 0.1]))
     source = FileSource(
@@ -227,8 +236,12 @@ def _make_view(random: np.random.Generator, folder: Path, name: str, first: int,
     view = FeatureView(
         name=name,
         entities=[
-            Entity(name=f"{k}_entity", join_keys=[k], value_type=ValueType.INT64 if k == "number" else ValueType.STRING)
-            for k in keys
+            Entity(
+                name=f"{key}_entity",
+                join_keys=[key],
+                value_type=ValueType.INT64 if key == "number" else ValueType.STRING,
+            )
+            for key in keys
         ],
         schema=[
             *(Field(name=key, dtype=_KEYS[key][0]) for key in keys),
@@ -250,15 +263,15 @@ def _write(
     keys: Sequence[str],
     renamed: Mapping[str, str],
     times: tuple[np.ndarray, np.ndarray | None, np.ndarray],
-    stretch: tuple[int, int],
+    span: tuple[int, int],
 ) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Write the files; the rows in the order of the files, and their times as the files can hold them."""
+    """Writes the files. Returns the rows in file order, and their times in the precision of the files."""
     events, created, is_unknown = times
     created = None if created is None else created.copy()
     events = events.copy()
-    files = _placed(random, path, layout, in_path, columns, events)
-    fits_ns = stretch[0] > -(2**63) // 1000 and stretch[1] < 2**63 // 1000
-    for target, places in files.items():
+    files = _rows_by_file(random, path, layout, in_path, columns, events)
+    fits_ns = span[0] > -(2**63) // 1000 and span[1] < 2**63 // 1000
+    for target, positions in files.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         table: dict[str, pa.Array] = {}
         zone = str(random.choice([str(zone) for zone in _ZONES]))
@@ -267,33 +280,37 @@ def _write(
                 continue
             unit = str(random.choice(["us", "us", "ns", "ms", "s"]))
             unit = "us" if unit == "ns" and not fits_ns else unit
-            values[places] = values[places] // _SCALES[unit] * _SCALES[unit]
-            known = None if name == "event_timestamp" else is_unknown[places]
-            table[renamed.get(name, name)] = _instants(random, values[places], unit, zone, known)
+            values[positions] = values[positions] // _SCALES[unit] * _SCALES[unit]
+            mask = None if name == "event_timestamp" else is_unknown[positions]
+            table[renamed.get(name, name)] = _instants(random, values[positions], unit, zone, mask)
         for key in keys:
             if key != in_path:
                 dtype = pa.int64() if key == "number" else pa.string()
-                encoded = pa.array([columns[key][p] for p in places], dtype)
+                encoded = pa.array([columns[key][position] for position in positions], dtype)
                 is_category = key != "number" and random.random() < 0.3
                 table[renamed.get(key, key)] = encoded.dictionary_encode() if is_category else encoded
         for feature, kind in kinds.items():
-            values = [columns[feature][p] for p in places]
+            values = [columns[feature][position] for position in positions]
             if all(value is None for value in values) and target != next(reversed(files)) and random.random() < 0.5:
                 if random.random() < 0.5:  # a feature that was added later
-                    table[renamed.get(feature, feature)] = pa.nulls(len(places))
+                    table[renamed.get(feature, feature)] = pa.nulls(len(positions))
                 continue
             forms = kind.forms if None not in values else kind.forms[: kind.without_nulls]
             form = forms[random.integers(0, len(forms))]
             table[renamed.get(feature, feature)] = form(values)
         if random.random() < 0.2:
-            table["unused"] = pa.array([0] * len(places), pa.int64()).cast(pa.timestamp("us", "+05:30"))
+            table["unused"] = pa.array([0] * len(positions), pa.int64()).cast(pa.timestamp("us", "+05:30"))
         order = random.permutation(list(table)).tolist()
         pq.write_table(pa.table({name: table[name] for name in order}), target, row_group_size=200)
-    ordered = sorted(sorted(files), key=lambda file: file.name.startswith("pushed-"))
-    return [place for file in ordered for place in files[file]], events, created if created is not None else events
+    files_in_order = sorted(sorted(files), key=lambda file: file.name.startswith("pushed-"))
+    return (
+        [position for file in files_in_order for position in files[file]],
+        events,
+        created if created is not None else events,
+    )
 
 
-def _placed(
+def _rows_by_file(
     random: np.random.Generator,
     path: Path,
     layout: str,
@@ -301,21 +318,21 @@ def _placed(
     columns: Mapping[str, Sequence[Any]],
     events: np.ndarray,
 ) -> dict[Path, list[int]]:
-    """The rows of each file."""
+    """Returns the row numbers of each file."""
     files: dict[Path, list[int]] = {}
     count, size = 1 if layout == "file" else int(random.integers(1, 6)), len(events)
-    parts = np.sort(random.integers(0, count, size)).tolist() if size else []
-    for place, part in enumerate(parts):
+    part_of_row = np.sort(random.integers(0, count, size)).tolist() if size else []
+    for row, part in enumerate(part_of_row):
         name = f"part-{part:03}.parquet"
         if layout == "file":
             target = path
         elif layout == "day":
-            target = path / f"date={_datetime(int(events[place]) // DAY * DAY):%Y-%m-%d}" / name
+            target = path / f"date={_datetime(int(events[row]) // DAY * DAY):%Y-%m-%d}" / name
         elif in_path:
-            target = path / f"{in_path}={_text_in_path(columns[in_path][place], padded=part % 2 == 1)}" / name
+            target = path / f"{in_path}={_text_in_path(columns[in_path][row], padded=part % 2 == 1)}" / name
         else:
             target = path / (f"pushed-{name}" if part % 3 == 2 else name)
-        files.setdefault(target, []).append(place)
+        files.setdefault(target, []).append(row)
     return files or {path if layout == "file" else path / "part-000.parquet": []}
 
 
@@ -332,30 +349,30 @@ def _datetime(microseconds: int) -> datetime:
 def _instants(
     random: np.random.Generator, values: np.ndarray, unit: str, zone: str, is_null: np.ndarray | None
 ) -> pa.Array:
-    whole = values * 1000 + random.integers(0, 1000, len(values)) if unit == "ns" else values // _SCALES[unit]
+    ticks = values * 1000 + random.integers(0, 1000, len(values)) if unit == "ns" else values // _SCALES[unit]
     mask = None if is_null is None else np.asarray(is_null, dtype=bool)
-    return pa.array(whole, pa.int64(), mask=mask).cast(pa.timestamp(unit, None if zone == "None" else zone))
+    return pa.array(ticks, pa.int64(), mask=mask).cast(pa.timestamp(unit, None if zone == "None" else zone))
 
 
-def _make_spine(random: np.random.Generator, size: int, known: Sequence[int], first: int, last: int) -> MadeSpine:
-    keys = {key: _pick(random, [*pool, "nobody" if dtype == String else 999], size, _share(random) / 3)
+def _make_spine(random: np.random.Generator, size: int, event_times: Sequence[int], first: int, last: int) -> MadeSpine:
+    keys = {key: _pick(random, [*pool, "nobody" if dtype == String else 999], size, _null_share(random) / 3)
             for key, (dtype, pool) in _KEYS.items()}  # fmt: skip
-    if random.random() < 0.3:  # a few keys many times, so that all moments of their histories are asked
+    if random.random() < 0.3:  # few keys with many moments, which cover their whole histories
         keys = {key: _pick(random, pool[:2], size, 0.05) for key, (_, pool) in _KEYS.items()}
-    near = np.array(known or [first], dtype=np.int64)[random.integers(0, max(len(known), 1), size)]
-    moments = np.clip(near + random.choice([-1, 0, 0, 1, HOUR, -DAY, 3 * DAY], size), YEAR_1, YEAR_9999)
+    base = np.array(event_times or [first], dtype=np.int64)[random.integers(0, max(len(event_times), 1), size)]
+    moments = np.clip(base + random.choice([-1, 0, 0, 1, HOUR, -DAY, 3 * DAY], size), YEAR_1, YEAR_9999)
     unit = str(random.choice(["us", "us", "ns", "ms", "s"]))
     fits_ns = first > -(2**63) // 1000 and last < 2**63 // 1000
     unit = "us" if unit == "ns" and not fits_ns else unit
     moments = moments // _SCALES[unit] * _SCALES[unit]
-    is_null = random.random(size) < _share(random) / 2
-    lone = random.random() < 0.5
-    if lone and size:  # keys that stand beside null moments alone: first, last and between those that ask
-        alone = {"aaron", "mia", "zoe"}
-        places = random.integers(0, size, 5)
-        for place in places.tolist():
-            keys["user_id"][place] = sorted(alone)[int(random.integers(0, 3))]
-            is_null[place] = True
+    is_null = random.random(size) < _null_share(random) / 2
+    has_keys_without_moment = random.random() < 0.5
+    if has_keys_without_moment and size:  # keys with only null moments, sorted before, after and between the other keys
+        keys_without_moment = {"aaron", "mia", "zoe"}
+        positions = random.integers(0, size, 5)
+        for position in positions.tolist():
+            keys["user_id"][position] = sorted(keys_without_moment)[int(random.integers(0, 3))]
+            is_null[position] = True
     zone = str(random.choice([str(zone) for zone in _ZONES[:-2]]))
     table = pa.table(
         {
@@ -364,5 +381,8 @@ def _make_spine(random: np.random.Generator, size: int, known: Sequence[int], fi
             "row of the spine": np.arange(size),
         }
     )
-    asked = [None if gone else int(moment) for moment, gone in zip(moments.tolist(), is_null.tolist(), strict=True)]
-    return MadeSpine(table, keys, asked)
+    spine_moments = [
+        None if is_missing else int(moment)
+        for moment, is_missing in zip(moments.tolist(), is_null.tolist(), strict=True)
+    ]
+    return MadeSpine(table, keys, spine_moments)

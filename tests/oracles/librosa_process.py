@@ -1,8 +1,7 @@
-"""librosa, asked in a process of its own, one at a time.
+"""librosa in a separate process; a lock allows one such process at a time.
 
-numba compiles its functions when they are first called and keeps what came out beside librosa's own files. Two
-processes that do so at once leave files that do not fit each other, and whoever loads these dies of a segmentation
-fault.
+numba compiles functions at their first call and caches the machine code beside librosa's files. Two processes that
+compile at the same time write caches that do not match, and a process that loads them dies of a segmentation fault.
 """
 
 import fcntl
@@ -24,16 +23,16 @@ class Librosa:
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
-    def __call__(self, name: str, *arguments: Any, **named: Any) -> Any:
-        """What the function says."""
-        return self._run(_call, name, arguments, named)
+    def __call__(self, name: str, *arguments: Any, **keywords: Any) -> Any:
+        """Returns the result of the function."""
+        return self._run(_call, name, arguments, keywords)
 
     def contrast(self, magnitude: np.ndarray) -> np.ndarray:
-        """``feature.spectral_contrast`` whose peaks and valleys are not cut off 80 dB below the largest of each."""
+        """Returns ``feature.spectral_contrast`` without the floor of 80 dB below the largest peak and valley."""
         return np.asarray(self._run(_contrast, magnitude))
 
     def close(self) -> None:
-        """End the process."""
+        """Ends the process."""
         self._pool.shutdown()
 
     def _run(self, function: Any, *arguments: Any) -> Any:
@@ -42,28 +41,28 @@ class Librosa:
 
 @contextmanager
 def librosa_process() -> Iterator[Librosa]:
-    """A process, ended afterwards; whoever comes meanwhile waits."""
+    """Yields a process and ends it afterwards; other callers wait."""
     with (Path(sys.prefix) / ".librosa.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        asked = Librosa()
+        librosa = Librosa()
         try:
-            yield asked
+            yield librosa
         finally:
-            asked.close()
+            librosa.close()
 
 
-def _call(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def _call(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     module, _, function = f"librosa.{name}".rpartition(".")
-    return getattr(importlib.import_module(module), function)(*arguments, **named)
+    return getattr(importlib.import_module(module), function)(*arguments, **keywords)
 
 
 def _contrast(magnitude: np.ndarray) -> np.ndarray:
     import librosa
 
     spectral = importlib.import_module("librosa.feature.spectral")
-    whole = librosa.power_to_db
-    spectral.power_to_db = lambda power, **_: whole(power, top_db=None)
+    power_to_db = librosa.power_to_db
+    spectral.power_to_db = lambda power, **_: power_to_db(power, top_db=None)
     try:
         return np.asarray(librosa.feature.spectral_contrast(S=magnitude))
     finally:
-        spectral.power_to_db = whole
+        spectral.power_to_db = power_to_db

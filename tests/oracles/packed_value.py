@@ -1,4 +1,4 @@
-"""Reads a packed value as docs/packed_format.md says: one byte after the other, without numpy."""
+"""Reads a packed value by docs/packed_format.md, byte by byte and without numpy."""
 
 import hashlib
 import json
@@ -14,16 +14,16 @@ _NEVER = -(1 << 63)
 
 
 def fingerprint(schema: str) -> int:
-    """Of a schema's canonical JSON."""
+    """Returns the fingerprint of a schema's canonical JSON."""
     return struct.unpack("<I", hashlib.sha256(schema.encode()).digest()[:4])[0]
 
 
 def checksum(body: bytes) -> int:
-    """Multilinear hash of the 32-bit words."""
+    """Returns the multilinear hash of the 32-bit words."""
     words = struct.unpack(f"<{len(body) // 4}I", body)
     total = _splitmix64(0) * len(words)
-    for place, word in enumerate(words, start=1):
-        total += _splitmix64(place) * word
+    for index, word in enumerate(words, start=1):
+        total += _splitmix64(index) * word
     return (total & _MASK) >> 32
 
 
@@ -35,10 +35,10 @@ def _splitmix64(index: int) -> int:
 
 
 def read(raw: bytes, schema: str) -> tuple[int | None, int | None, dict[str, Any]]:
-    """Event and created time in microseconds, and the values by name; timestamps are microseconds, too.
+    """Returns event and created time in microseconds, and the values by name; timestamps are microseconds.
 
     Raises:
-        ValueError: it is no value of this schema.
+        ValueError: if the bytes are not a value of this schema.
     """
     if len(raw) % 4 or checksum(raw[:-4]) != struct.unpack("<I", raw[-4:])[0]:
         raise ValueError("checksum")
@@ -46,8 +46,8 @@ def read(raw: bytes, schema: str) -> tuple[int | None, int | None, dict[str, Any
     if (version, zeros, mark) != (1, b"\0\0\0", fingerprint(schema)):
         raise ValueError("header")
     columns = [(name, dtype, length) for name, dtype, length in json.loads(schema)["columns"]]
-    found: dict[str, Any] = {}
-    at = 24
+    values: dict[str, Any] = {}
+    offset = 24
     variable = [column for column in columns if not _is_fixed(column)]
     ends: tuple[int, ...] = ()
     for region in _REGIONS:
@@ -55,22 +55,22 @@ def read(raw: bytes, schema: str) -> tuple[int | None, int | None, dict[str, Any
             if not _is_fixed((name, dtype, length)) or _FIXED[_inner(dtype)] != region:
                 continue
             count = length or 1
-            items = list(struct.unpack_from(f"<{count}{region}", raw, at))
-            at += struct.calcsize(f"<{count}{region}")
+            items = list(struct.unpack_from(f"<{count}{region}", raw, offset))
+            offset += struct.calcsize(f"<{count}{region}")
             items = [bool(item) for item in items] if region == "B" else items
-            found[name] = items if length else items[0]
+            values[name] = items if length else items[0]
         if region == "i":
-            ends = struct.unpack_from(f"<{len(variable)}I", raw, at)
-            at += 4 * len(variable)
-    nulls = raw[at : at + (len(columns) + 7) // 8]
-    at += len(nulls)
-    at += -at % 4
+            ends = struct.unpack_from(f"<{len(variable)}I", raw, offset)
+            offset += 4 * len(variable)
+    nulls = raw[offset : offset + (len(columns) + 7) // 8]
+    offset += len(nulls)
+    offset += -offset % 4
     for (name, dtype, _), start, end in zip(variable, (0, *ends), ends, strict=False):
-        found[name] = _variable(dtype, raw[at + start : at + end])
-    for place, (name, _, _) in enumerate(columns):
-        if nulls[place // 8] >> place % 8 & 1:
-            found[name] = None
-    return None if event == _NEVER else event, None if created == _NEVER else created, found
+        values[name] = _variable(dtype, raw[offset + start : offset + end])
+    for index, (name, _, _) in enumerate(columns):
+        if nulls[index // 8] >> index % 8 & 1:
+            values[name] = None
+    return None if event == _NEVER else event, None if created == _NEVER else created, values
 
 
 def _inner(dtype: str) -> str:

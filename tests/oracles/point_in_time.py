@@ -1,4 +1,4 @@
-"""What a feature's value is at a moment: loops, no tricks. Every engine is compared with this."""
+"""The value of a feature at a moment, by plain loops. The tests compare every engine with this module."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,15 +15,15 @@ def as_of(
     ttl: timedelta | int | None = None,
     as_known: bool = False,
 ) -> Row | None:
-    """The newest row of a key at or before a moment: newest event, then newest created, then last among the rows.
+    """Returns the newest row of a key at or before a moment: by event time, created time, then position.
 
     Args:
-        rows: in their order in the files, with the key's columns, ``event_timestamp`` and perhaps
-            ``created_timestamp``, which is older than any time where it is null.
-        key: column to value; a null value finds nothing.
-        moment: of the question; null finds nothing. Times are datetimes, or all of them numbers of one unit.
+        rows: rows in file order, with the key's columns, ``event_timestamp`` and optionally ``created_timestamp``.
+            A null created time sorts before all others.
+        key: column to value; a null value matches no row.
+        moment: moment of the lookup; null matches no row. Times are datetimes, or all of them numbers of one unit.
         ttl: rows older than this do not count; no limit if None or zero.
-        as_known: rows created after the moment do not count, nor do those of which nobody knows when.
+        as_known: rows created after the moment, or with a null created time, do not count.
     """
     best = None
     for row in rows:

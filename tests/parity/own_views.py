@@ -1,4 +1,4 @@
-"""A Feast store on our stores over Parquet files of a person's own, for tests."""
+"""A Feast store on Refrain's stores, over Parquet files that a test writes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,12 +15,12 @@ HOUR = timedelta(hours=1)
 
 
 def entity(key: str, dtype: ValueType = ValueType.STRING) -> Entity:
-    """An entity named like its key."""
+    """Returns an entity with the name of its join key."""
     return Entity(name=key, join_keys=[key], value_type=dtype)
 
 
 class Shop:
-    """A Feast store on our stores, and its files."""
+    """A Feast store on Refrain's stores, and the Parquet files of its views."""
 
     def __init__(self, home: Home) -> None:
         self.home, self.root = home, home.root
@@ -41,7 +41,7 @@ class Shop:
         )
 
     def put(self, name: str, table: dict[str, Any], file: str = "rows.parquet", age: timedelta | None = None) -> None:
-        """Write a file of a table; its times are so old, or an hour, where it has none."""
+        """Writes a table to a Parquet file. A table without times gets times of this age; the default is one hour."""
         (self.root / name).mkdir(exist_ok=True)
         if "ts" not in table:
             moments = times(*[age or HOUR] * len(next(iter(table.values()))))
@@ -51,7 +51,7 @@ class Shop:
     def view(
         self, name: str, entities: list[Entity], dtype: Any, *, push: bool = False, ttl: timedelta = timedelta()
     ) -> FeatureView:
-        """A view of one feature ``x`` over the files of that name, applied."""
+        """Applies a view of one feature ``x`` over the files of that name, and returns the view."""
         files: Any = FileSource(
             name=f"{name}_files",
             path=str(self.root / name),
@@ -59,22 +59,24 @@ class Shop:
             created_timestamp_column="created",
         )
         source = PushSource(name=f"{name}_push", batch_source=files) if push else files
-        found = FeatureView(name=name, entities=entities, schema=[Field(name="x", dtype=dtype)], source=source, ttl=ttl)
-        self.store.apply([*entities, found])
-        return found
+        feature_view = FeatureView(
+            name=name, entities=entities, schema=[Field(name="x", dtype=dtype)], source=source, ttl=ttl
+        )
+        self.store.apply([*entities, feature_view])
+        return feature_view
 
-    def both(self, view: str, keys: dict[str, list[Any]]) -> tuple[list[Any], list[Any]]:
-        """What a training set of now has, and what is online."""
+    def offline_and_online(self, view: str, keys: dict[str, list[Any]]) -> tuple[list[Any], list[Any]]:
+        """Returns the values of a training set as of now, and the values of the online store."""
         moments = pa.array([clock.now()] * len(next(iter(keys.values()))), pa.timestamp("us", "UTC"))
         spine = pa.table({**keys, "event_timestamp": moments})
         offline = self.store.get_historical_features(entity_df=spine, features=[f"{view}:x"]).to_arrow()["x"]
         return offline.to_pylist(), self.store.get_online_features([f"{view}:x"], keys).to_dict()["x"]
 
     def materialize(self, *views: str) -> None:
-        """Bring views online as of now."""
+        """Materializes views up to now."""
         self.store.materialize(NOW - timedelta(days=9), clock.now(), feature_views=list(views))
 
 
 def times(*ages: timedelta) -> pa.Array:
-    """So long before now."""
+    """Returns the moments of these ages before now."""
     return pa.array([NOW - age for age in ages], pa.timestamp("us", "UTC"))

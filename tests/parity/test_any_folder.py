@@ -1,4 +1,4 @@
-"""A data folder works whatever signs are in its path: from events to values online, corrected, copied, examined."""
+"""A data folder works with any characters in its path: build, materialize, stream, correction, copy and doctor."""
 
 import json
 import shutil
@@ -23,13 +23,13 @@ from transforms.raw.simulate.world import Size
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Lines
 
-SIGNS = "music [2026]?#%20 {x}*'é $HOME"
+SPECIAL_CHARACTERS = "music [2026]?#%20 {x}*'é $HOME"
 SIZE = Size(users=8, tracks=100, days=9, plays=150)
 END = SIZE.start + timedelta(days=SIZE.days)
 VIEW, FEATURE = "user_listening", "plays_28d"
 
 
-def quiet(text: str) -> None:
+def ignore_message(text: str) -> None:
     pass
 
 
@@ -38,7 +38,7 @@ def bring_online(home: Home) -> None:
 
 
 def plays_of(home: Home, user: str) -> tuple[Any, Any]:
-    """A feature of a listener as of now: in a training set, and online."""
+    """Returns a feature of a listener as of now, from a training set and from the online store."""
     store, spine = open_store(home), pl.DataFrame({"user_id": [user], "event_timestamp": [clock.now()]})
     offline = store.get_historical_features(spine.to_arrow(), [f"{VIEW}:{FEATURE}"]).to_arrow()
     online = store.get_online_features([f"{VIEW}:{FEATURE}"], {"user_id": [user]}).to_dict()
@@ -46,7 +46,7 @@ def plays_of(home: Home, user: str) -> tuple[Any, Any]:
 
 
 def test_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home, copy = Home(tmp_path / SIGNS / "data"), Home(tmp_path / SIGNS / "copy")
+    home, copy = Home(tmp_path / SPECIAL_CHARACTERS / "data"), Home(tmp_path / SPECIAL_CHARACTERS / "copy")
     monkeypatch.setenv("REFRAIN_HOME", str(home.root))
     monkeypatch.setenv(clock.NOW, END.isoformat())
     try:
@@ -62,11 +62,13 @@ def test_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
         event = {"user_id": user, "track_id": "t000001", "artist_id": "a00001", "ms_played": 200_000}
         path = home.root / "events.jsonl"
-        at = (END - timedelta(hours=1)).isoformat()
-        path.write_text(json.dumps({**event, "event_timestamp": at}) + "\n")
-        chosen = Settings(follows="events", until_idle=True)
-        read = Reader(home, Address.from_env(), lambda log: Lines(log, path, "plays"), chosen, say=quiet).run()
-        assert read.counts["accepted"] == 1
+        event_time = (END - timedelta(hours=1)).isoformat()
+        path.write_text(json.dumps({**event, "event_timestamp": event_time}) + "\n")
+        settings = Settings(follows="events", until_idle=True)
+        report = Reader(
+            home, Address.from_env(), lambda log: Lines(log, path, "plays"), settings, say=ignore_message
+        ).run()
+        assert report.counts["accepted"] == 1
 
         shutil.rmtree(home.raw("plays") / f"date={END.date() - timedelta(days=1)}", ignore_errors=True)
         build(home)
@@ -83,12 +85,12 @@ def test_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         bring_online(copy)
         assert plays_of(copy, user) == (after, online)
         examination = examine(copy, clock.now(), sample=20, views=[VIEW])
-        assert not [one for one in examination.faults if one.where == VIEW], list(lines(examination))
+        assert not [fault for fault in examination.faults if fault.where == VIEW], list(lines(examination))
         assert examination.values > 0
         config_file(copy)
-        assert sorted(one.name for one in (tmp_path / SIGNS).iterdir()) == ["copy", "data"]
-        assert [one.name for one in tmp_path.iterdir()] == [SIGNS]
+        assert sorted(path.name for path in (tmp_path / SPECIAL_CHARACTERS).iterdir()) == ["copy", "data"]
+        assert [path.name for path in tmp_path.iterdir()] == [SPECIAL_CHARACTERS]
         assert home.registry.is_file()
     finally:
-        for one in (home, copy):
-            redis_server.stop(one)
+        for folder in (home, copy):
+            redis_server.stop(folder)

@@ -1,4 +1,4 @@
-"""One key finds the same row however and wherever given: training SDK = slim lookup = Feast offline and online."""
+"""A key finds the same row in any type and on any path: training SDK = slim lookup = Feast offline and online."""
 
 import asyncio
 import contextlib
@@ -68,8 +68,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def store(home: Home) -> FeatureStore:
-    """A view for each type of key, and one of two keys; materialized."""
-    opened = FeatureStore(
+    """A Feast store with one view for each key type and one view of two keys, all materialized."""
+    feature_store = FeatureStore(
         config=RepoConfig(
             project=home.project,
             provider="local",
@@ -82,8 +82,9 @@ def store(home: Home) -> FeatureStore:
     )
     views = {key: _view(home, f"by_{key}", {key: pa.array(rows, kind)}) for key, (_, kind, rows) in KEYS.items()}
     words, numbers = zip(*PAIRS, strict=True)
-    pair = {"word": pa.array(words), "number": pa.array(numbers, pa.int32())}  # narrower in the files than declared
-    views["pair"] = _view(home, "by_pair", pair)
+    # the files have a narrower type than the entity
+    pair_keys = {"word": pa.array(words), "number": pa.array(numbers, pa.int32())}
+    views["pair"] = _view(home, "by_pair", pair_keys)
     doubled = OnDemandFeatureView(
         name="doubled",
         sources=[views["word"]],
@@ -93,11 +94,11 @@ def store(home: Home) -> FeatureStore:
         mode="python",
     )
     services = [FeatureService(name=f"{key}_v1", features=[view]) for key, view in views.items()]
-    opened.apply([*ENTITIES.values(), *views.values(), doubled, *services])
+    feature_store.apply([*ENTITIES.values(), *views.values(), doubled, *services])
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        opened.materialize(DAY - timedelta(days=1), NOON, feature_views=[view.name for view in views.values()])
-    compile_manifest(opened, home)
-    return opened
+        feature_store.materialize(DAY - timedelta(days=1), NOON, feature_views=[view.name for view in views.values()])
+    compile_manifest(feature_store, home)
+    return feature_store
 
 
 def twice(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -126,58 +127,58 @@ def _view(home: Home, name: str, keys: dict[str, pa.Array]) -> FeatureView:
     )
 
 
-def place_of(key: str, value: Any) -> int | None:
-    """The oracle: the row whose key is what the value is converted to."""
+def expected_place(key: str, value: Any) -> int | None:
+    """The oracle: returns the place of the row whose key equals the converted value."""
     kind, _, rows = KEYS[key]
     converted = key_value(value, str(t.from_value_type(kind)), key)
     return None if converted is None or converted not in rows else 100 + rows.index(converted)
 
 
-def outcome(call: Any) -> Any:
+def value_or_error(call: Any) -> Any:
     try:
         return call()
     except InputError:
         return InputError
 
 
-def later(store: FeatureStore, features: list[str], request: dict[str, Any]) -> dict[str, Any]:
-    """By the asynchronous API, whose connection is closed."""
+def online_async(store: FeatureStore, features: list[str], request: dict[str, Any]) -> dict[str, Any]:
+    """Reads with Feast's asynchronous API, and closes its connection."""
 
-    async def ask() -> dict[str, Any]:
+    async def get_online_features() -> dict[str, Any]:
         try:
             return (await store.get_online_features_async(features, request)).to_dict()
         finally:
             await store._get_provider().online_store.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(get_online_features())
 
 
-def in_training(home: Home, store: FeatureStore, name: str, keys: Any) -> list[int | None]:
+def training_values(home: Home, store: FeatureStore, name: str, keys: Any) -> list[int | None]:
     service = load_service(home, f"{name}_v1")
     spine = SpineTable.of(keys, service.key_types, [f"by_{name}__place"])
     job = store.get_historical_features(entity_df=spine.for_store(), features=[f"by_{name}:place"])
     return job.to_arrow()["place"].to_pylist()
 
 
-def everywhere(home: Home, store: FeatureStore, key: str, value: Any) -> dict[str, Any]:
-    """Where a value is given → the row that it finds, None, or the error."""
+def values_by_path(home: Home, store: FeatureStore, key: str, value: Any) -> dict[str, Any]:
+    """Returns, for each read path, the places that the value finds, or the error."""
     feature, request = f"by_{key}:place", {key: [value, value]}
     times = {"event_timestamp": [NOON] * 2}
     objects = np.empty(2, object)
     objects[:] = [value, value]
-    ways = {
+    calls = {
         "slim": lambda: OnlineFeatures(f"{key}_v1", home).get(request).values[f"by_{key}__place"],
         "feast": lambda: store.get_online_features([feature], request).to_dict()["place"],
         "feast rows": lambda: store.get_online_features([feature], [{key: value}] * 2).to_dict()["place"],
         "feast protobuf": lambda: [
-            None if one.WhichOneof("val") is None else one.int64_val
-            for one in store.get_online_features([feature], request).proto.results[1].values
+            None if protobuf.WhichOneof("val") is None else protobuf.int64_val
+            for protobuf in store.get_online_features([feature], request).proto.results[1].values
         ],
-        "feast async": lambda: later(store, [feature], request)["place"],
-        "sdk": lambda: in_training(home, store, key, {**request, **times}),
-        "sdk pandas": lambda: in_training(home, store, key, pd.DataFrame({key: pd.Series(objects), **times})),
+        "feast async": lambda: online_async(store, [feature], request)["place"],
+        "sdk": lambda: training_values(home, store, key, {**request, **times}),
+        "sdk pandas": lambda: training_values(home, store, key, pd.DataFrame({key: pd.Series(objects), **times})),
     }
-    return {way: outcome(call) for way, call in ways.items()}
+    return {path: value_or_error(call) for path, call in calls.items()}
 
 
 VALUES: dict[str, Any] = {
@@ -198,9 +199,9 @@ VALUES: dict[str, Any] = {
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(KEYS)), st.one_of(*VALUES.values()))
 def test_a_key_finds_the_same_row_everywhere(home: Home, store: FeatureStore, key: str, value: Any) -> None:
-    expected = outcome(lambda: [place_of(key, value)] * 2)
-    found = everywhere(home, store, key, value)
-    assert found == dict.fromkeys(found, expected)
+    expected = value_or_error(lambda: [expected_place(key, value)] * 2)
+    by_path = values_by_path(home, store, key, value)
+    assert by_path == dict.fromkeys(by_path, expected)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -223,7 +224,7 @@ def test_a_pair_of_keys_finds_the_same_row_everywhere(
     request = {"word": words, "number": numbers}
     assert OnlineFeatures("pair_v1", home).get(request).values["by_pair__place"] == expected
     assert store.get_online_features(["by_pair:place"], request).to_dict()["place"] == expected
-    assert in_training(home, store, "pair", {**request, "event_timestamp": [NOON] * len(rows)}) == expected
+    assert training_values(home, store, "pair", {**request, "event_timestamp": [NOON] * len(rows)}) == expected
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_a_pair_of_keys_finds_the_same_row_everywhere(
 def test_a_column_with_gaps_finds_the_same_rows_everywhere(
     home: Home, store: FeatureStore, key: str, column: Any
 ) -> None:
-    expected = [place_of(key, 7), None, None]
+    expected = [expected_place(key, 7), None, None]
     assert OnlineFeatures(f"{key}_v1", home).get({key: column}).values[f"by_{key}__place"] == expected
     times = [NOON] * 3
     if isinstance(column, pd.Series):
@@ -255,10 +256,10 @@ def test_a_column_with_gaps_finds_the_same_rows_everywhere(
         spine = pl.DataFrame({key: column, "event_timestamp": times})
     else:
         spine = pa.table({key: column, "event_timestamp": pa.array(times, pa.timestamp("us", "UTC"))})
-    assert in_training(home, store, key, spine) == expected
-    if not (isinstance(column, pd.Series) and column.dtype == object):  # which Arrow cannot take, see the SDK
-        directly = store.get_historical_features(entity_df=spine, features=[f"by_{key}:place"]).to_arrow()
-        assert directly["place"].to_pylist() == expected
+    assert training_values(home, store, key, spine) == expected
+    if not (isinstance(column, pd.Series) and column.dtype == object):  # Arrow cannot convert this column; the SDK can
+        from_feast = store.get_historical_features(entity_df=spine, features=[f"by_{key}:place"]).to_arrow()
+        assert from_feast["place"].to_pylist() == expected
 
 
 def test_a_text_alone_is_one_key(home: Home, store: FeatureStore) -> None:
@@ -276,7 +277,7 @@ def test_feasts_protobufs_are_converted_too(home: Home, store: FeatureStore) -> 
     keys = [EntityKey(join_keys=["word"], entity_values=[value]) for value in values]
     provider = store._get_provider()
     rows = provider.online_read(store.config, view, keys, ["place"])
-    assert [None if found is None else found["place"].int64_val for _, found in rows] == expected
+    assert [None if row_values is None else row_values["place"].int64_val for _, row_values in rows] == expected
     with pytest.raises(InputError, match="join key 'word'"):
         provider.online_read(store.config, view, [EntityKey(join_keys=["word"], entity_values=[Value(double_val=0.5)])])
 
@@ -284,11 +285,11 @@ def test_feasts_protobufs_are_converted_too(home: Home, store: FeatureStore) -> 
 @pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT, 7, 7.0, np.int64(7), "7"])
 def test_keys_of_on_demand_views_are_converted_too(home: Home, store: FeatureStore, value: Any) -> None:
     expected = None if key_value(value, "String") is None else 200
-    for answer in (
+    for response in (
         store.get_online_features(["doubled:twice"], {"word": [value, "7"]}).to_dict(),
-        later(store, ["doubled:twice"], {"word": [value, "7"]}),
+        online_async(store, ["doubled:twice"], {"word": [value, "7"]}),
     ):
-        assert answer["twice"] == [expected, 200]
+        assert response["twice"] == [expected, 200]
 
 
 def test_a_push_is_found_by_the_same_keys_and_without_a_key_left_out(home: Home, store: FeatureStore) -> None:
@@ -322,8 +323,10 @@ def test_forgetting_finds_the_key_that_was_written(home: Home, store: FeatureSto
 
 
 def test_a_time_of_a_push_is_cut_off_to_microseconds(home: Home, store: FeatureStore) -> None:
-    late = pd.Timestamp("2026-04-01T10:00:00.123456999Z")
-    frame = pd.DataFrame({"word": ["sharp"], "place": [1], "event_timestamp": [late], "created_timestamp": [late]})
+    event_time = pd.Timestamp("2026-04-01T10:00:00.123456999Z")
+    frame = pd.DataFrame(
+        {"word": ["sharp"], "place": [1], "event_timestamp": [event_time], "created_timestamp": [event_time]}
+    )
     store.push("by_word_push", frame)
     times = OnlineFeatures("word_v1", home).get({"word": ["sharp"]}).event_times["by_word"]
     assert times.tolist() == [datetime(2026, 4, 1, 10, 0, 0, 123_456, tzinfo=UTC).timestamp()]

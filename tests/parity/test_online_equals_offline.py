@@ -1,4 +1,4 @@
-"""One value, however it is asked for: slim lookup = Feast online = Feast offline = training SDK = oracle."""
+"""Every way to read a feature gives the same value: slim lookup, Feast online, Feast offline, training SDK, oracle."""
 
 import math
 from datetime import UTC, datetime
@@ -30,11 +30,11 @@ OF_ROWS = ("similar_score", "follows_score")
 
 
 def spine_of(home: Home, moment: datetime) -> pl.DataFrame:
-    """Known, unknown and null keys, some rows twice."""
+    """Returns a spine with known, unknown and null keys, and a few duplicate rows."""
     users = ["u000000", "u000007", "u000042", "nobody", None]
     tracks = feature_tables.scan(home, "track_catalogue").select("track_id", "artist_id").collect().sort("track_id")
-    some = tracks[::29].vstack(pl.DataFrame({"track_id": ["nothing"], "artist_id": ["nobody"]}))
-    rows = pl.DataFrame({"user_id": users}).join(some, how="cross")
+    sample = tracks[::29].vstack(pl.DataFrame({"track_id": ["nothing"], "artist_id": ["nobody"]}))
+    rows = pl.DataFrame({"user_id": users}).join(sample, how="cross")
     rows = rows.with_columns(
         platform_id=pl.lit("default"),
         event_timestamp=pl.lit(moment),
@@ -45,8 +45,8 @@ def spine_of(home: Home, moment: datetime) -> pl.DataFrame:
     return rows.with_columns(pl.Series(name, 0.25 * np.arange(rows.height)) for name in OF_ROWS)
 
 
-def plain(value: Any) -> Any:
-    """A value without the accidents of its container."""
+def to_python_value(value: Any) -> Any:
+    """Returns a value as plain Python types, independent of its container."""
     if isinstance(value, np.ndarray | pl.Series):
         return [float(item) for item in value]
     if isinstance(value, list):
@@ -72,12 +72,12 @@ def test_slim_lookup_equals_the_training_sdk(in_world: Home, service: str) -> No
         },
     )
     assert offline.select(spine.columns).equals(spine)
-    found = 0
+    value_count = 0
     for name, values in online.values.items():
-        for before, after in zip(offline[name].to_list(), values, strict=True):
-            assert plain(before) == plain(after), name
-            found += after is not None
-    assert found > spine.height
+        for offline_value, online_value in zip(offline[name].to_list(), values, strict=True):
+            assert to_python_value(offline_value) == to_python_value(online_value), name
+            value_count += online_value is not None
+    assert value_count > spine.height
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -87,28 +87,29 @@ def test_slim_lookup_equals_feasts_own(in_world: Home, service: str) -> None:
     store = open_store(in_world)
     lookup = OnlineFeatures(service, in_world)
     request = {"request_timestamp": moment, "device": "phone", "context": "radio"}
-    fields = {key: spine[key].to_list() for key in lookup.service.join_keys}
+    keys = {key: spine[key].to_list() for key in lookup.service.join_keys}
     request |= {name: spine[name].to_list() for name in OF_ROWS}
-    asked = {
+    request_fields = {
         name: value if isinstance(value := request[name], list) else [value] * spine.height
         for name in lookup.service.request_fields
     }
-    answer = store.get_online_features(
+    feast = store.get_online_features(
         features=store.get_feature_service(service),
         entity_rows=[
-            dict(zip(fields | asked, row, strict=True)) for row in zip(*(fields | asked).values(), strict=True)
+            dict(zip(keys | request_fields, row, strict=True))
+            for row in zip(*(keys | request_fields).values(), strict=True)
         ],
         full_feature_names=True,
     ).to_dict()
-    online = lookup.get(fields, {**request, "request_timestamp": moment.timestamp()})
+    online = lookup.get(keys, {**request, "request_timestamp": moment.timestamp()})
     for name, values in online.values.items():
-        theirs = [None if isinstance(value, float) and math.isnan(value) else value for value in answer[name]]
-        assert [plain(value) for value in values] == [plain(value) for value in theirs], name
+        feast_values = [None if isinstance(value, float) and math.isnan(value) else value for value in feast[name]]
+        assert [to_python_value(value) for value in values] == [to_python_value(value) for value in feast_values], name
 
 
 def test_the_training_sdk_equals_the_oracle_at_any_time(in_world: Home) -> None:
     days = feature_tables.scan(in_world, "user_listening").select(pl.col("event_timestamp").unique().sort()).collect()
-    moments = [days["event_timestamp"][place] for place in (0, 9, 20, -1)]
+    moments = [days["event_timestamp"][position] for position in (0, 9, 20, -1)]
     moments += [moment.replace(hour=13, microsecond=5) for moment in moments]
     spine = pl.concat([spine_of(in_world, moment) for moment in moments])
     service = resolve_service(open_store(in_world), "recommendation_v1")
@@ -116,13 +117,14 @@ def test_the_training_sdk_equals_the_oracle_at_any_time(in_world: Home) -> None:
     rows = {view.name: feature_tables.scan(in_world, view.name).collect() for view in service.views}
     for view in service.views:
         by_key = {
-            key: part.to_dicts() for key, part in rows[view.name].partition_by(view.join_keys, as_dict=True).items()
+            key: rows_of_key.to_dicts()
+            for key, rows_of_key in rows[view.name].partition_by(view.join_keys, as_dict=True).items()
         }
-        wanted = [name for name, _ in view.features if f"{view.name}__{name}" in data.columns]
+        features = [name for name, _ in view.features if f"{view.name}__{name}" in data.columns]
         for row in data.to_dicts():
             key = {name: row[name] for name in view.join_keys}
             expected = as_of(by_key.get(tuple(key.values()), []), key, row["event_timestamp"])
-            for name in wanted:
+            for name in features:
                 assert row[f"{view.name}__{name}"] == (expected[name] if expected else None), (
                     view.name,
                     name,
@@ -145,17 +147,17 @@ def test_an_event_time_comes_with_each_view(in_world: Home) -> None:
 
 @pytest.mark.parametrize("name", sorted(FEATURE_TABLES))
 def test_every_view_online_is_its_newest_rows(in_world: Home, name: str) -> None:
-    """Feast's API, value by value, for every key that the view has."""
+    """Compares Feast's online API with the feature table, for every key of the view."""
     store = open_store(in_world)
     view = store.get_feature_view(name)
-    due = feature_tables.scan(in_world, name).filter(pl.col("event_timestamp") <= clock.now())
-    rows = due.sort("event_timestamp", "created_timestamp").collect()
+    due_rows = feature_tables.scan(in_world, name).filter(pl.col("event_timestamp") <= clock.now())
+    rows = due_rows.sort("event_timestamp", "created_timestamp").collect()
     newest = rows.unique(view.join_keys, keep="last", maintain_order=True)
     if not newest.height:
         pytest.skip("nobody charts and nothing is forecast in this world; tests/training/forecasting has one")
     features = [feature.name for feature in view.features]
     keys = {key: newest[key].to_list() for key in view.join_keys}
-    answer = store.get_online_features([f"{name}:{feature}" for feature in features], keys).to_dict()
+    online = store.get_online_features([f"{name}:{feature}" for feature in features], keys).to_dict()
     for feature in features:
-        expected = [plain(value) for value in newest[feature].to_list()]
-        assert [plain(value) for value in answer[feature]] == expected, feature
+        expected = [to_python_value(value) for value in newest[feature].to_list()]
+        assert [to_python_value(value) for value in online[feature]] == expected, feature

@@ -1,4 +1,4 @@
-"""A stranger's own types: what is in the files or in a push is the same offline and online, or refused."""
+"""Types of user-defined views: a value from a file or a push is the same offline and online, or is refused."""
 
 import uuid
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from tests.parity.own_views import HOUR, NOW, Shop, entity, times
 
 K, U, W = entity("k"), entity("user_id", ValueType.INT64), entity("w", ValueType.UNIX_TIMESTAMP)
 LARGE = 2**53 + 1
-"""No float is this integer."""
+"""The smallest positive integer that a 64-bit float cannot hold."""
 MOMENT = datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
 
 
@@ -39,14 +39,16 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     redis_server.stop(home)
 
 
-def pushed(
-    shop: Shop, name: str, *, to: PushMode = PushMode.ONLINE_AND_OFFLINE, when: Any = NOW, **columns: Any
+def push(
+    shop: Shop, name: str, *, to: PushMode = PushMode.ONLINE_AND_OFFLINE, event_time: Any = NOW, **columns: Any
 ) -> None:
     rows = pd.DataFrame(columns)
-    shop.store.push(f"{name}_push", rows.assign(ts=pd.to_datetime([when] * len(rows), utc=True), created=NOW), to=to)
+    shop.store.push(
+        f"{name}_push", rows.assign(ts=pd.to_datetime([event_time] * len(rows), utc=True), created=NOW), to=to
+    )
 
 
-def slim(shop: Shop, view: Any, keys: dict[str, list[Any]]) -> list[Any]:
+def slim_lookup(shop: Shop, view: Any, keys: dict[str, list[Any]]) -> list[Any]:
     shop.store.apply([FeatureService(name=f"{view.name}_v1", features=[view])])
     compile_manifest(shop.store, shop.home)
     return list(OnlineFeatures(f"{view.name}_v1", shop.home).get(keys).values[f"{view.name}__x"])
@@ -58,20 +60,20 @@ def slim(shop: Shop, view: Any, keys: dict[str, list[Any]]) -> list[Any]:
 def test_a_missing_key_or_value_rounds_no_other(shop: Shop) -> None:
     shop.put("big", {"user_id": [1], "x": [1]}, age=3 * HOUR)
     shop.view("big", [U], t.Int64, push=True)
-    pushed(shop, "big", user_id=pd.array([LARGE, None, 2], "Int64"), x=pd.array([LARGE, 5, None], "Int64"))
-    assert shop.both("big", {"user_id": [LARGE, LARGE - 1]}) == ([LARGE, None], [LARGE, None])
+    push(shop, "big", user_id=pd.array([LARGE, None, 2], "Int64"), x=pd.array([LARGE, 5, None], "Int64"))
+    assert shop.offline_and_online("big", {"user_id": [LARGE, LARGE - 1]}) == ([LARGE, None], [LARGE, None])
 
 
 def test_pushed_keys_have_one_name(shop: Shop) -> None:
     shop.put("named", {"k": ["a"], "x": [1]}, age=3 * HOUR)
     shop.view("named", [K], t.Int64, push=True)
-    pushed(shop, "named", k=pd.array([7, None], "Int64"), x=[70, 0])
-    pushed(shop, "named", k=[8.0, None], x=[80, 0])
-    pushed(shop, "named", k=[b"bk"], x=[90])
-    assert shop.both("named", {"k": ["7", "8", "bk", "7.0", "b'bk'"]}) == ([70, 80, 90, None, None],) * 2
-    one = uuid.UUID(int=5)
-    pushed(shop, "named", to=PushMode.ONLINE, k=[one], x=[100])
-    assert shop.store.get_online_features(["named:x"], {"k": [one]}).to_dict()["x"] == [100]
+    push(shop, "named", k=pd.array([7, None], "Int64"), x=[70, 0])
+    push(shop, "named", k=[8.0, None], x=[80, 0])
+    push(shop, "named", k=[b"bk"], x=[90])
+    assert shop.offline_and_online("named", {"k": ["7", "8", "bk", "7.0", "b'bk'"]}) == ([70, 80, 90, None, None],) * 2
+    uuid_key = uuid.UUID(int=5)
+    push(shop, "named", to=PushMode.ONLINE, k=[uuid_key], x=[100])
+    assert shop.store.get_online_features(["named:x"], {"k": [uuid_key]}).to_dict()["x"] == [100]
 
 
 @pytest.mark.parametrize("key", [True, 7.5, 2.0**53])
@@ -81,8 +83,8 @@ def test_pushed_keys_that_cannot_be_one_are_refused(shop: Shop, key: Any) -> Non
     shop.materialize("keyed")
     for to in PushMode:
         with pytest.raises(InputError, match="user_id"):
-            pushed(shop, "keyed", to=to, user_id=[key], x=[99])
-    assert shop.both("keyed", {"user_id": [1, 2**53]}) == ([1, None], [1, None])
+            push(shop, "keyed", to=to, user_id=[key], x=[99])
+    assert shop.offline_and_online("keyed", {"user_id": [1, 2**53]}) == ([1, None], [1, None])
 
 
 @pytest.mark.parametrize(
@@ -104,20 +106,20 @@ def test_a_push_that_materialize_would_refuse_comes_nowhere(shop: Shop, dtype: A
     shop.view(name, [K], dtype, push=True)
     for to in PushMode:
         with pytest.raises(InputError):
-            pushed(shop, name, to=to, k=["b"], x=given)
+            push(shop, name, to=to, k=["b"], x=given)
     shop.materialize(name)
-    assert shop.both(name, {"k": ["b"]}) == ([None], [None])
+    assert shop.offline_and_online(name, {"k": ["b"]}) == ([None], [None])
 
 
 def test_structs_and_maps_can_be_pushed(shop: Shop) -> None:
     shop.put("struct", {"k": ["a"], "x": [{"a": 1, "b": "q"}]}, age=3 * HOUR)
     shop.view("struct", [K], t.Struct({"a": t.Int64, "b": t.String}), push=True)
-    pushed(shop, "struct", k=["b"], x=[{"a": 5, "b": None}])
-    assert shop.both("struct", {"k": ["b"]}) == ([{"a": 5, "b": None}], [{"a": 5, "b": None}])
+    push(shop, "struct", k=["b"], x=[{"a": 5, "b": None}])
+    assert shop.offline_and_online("struct", {"k": ["b"]}) == ([{"a": 5, "b": None}], [{"a": 5, "b": None}])
     shop.put("dict", {"k": ["a"], "x": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))}, age=3 * HOUR)
     shop.view("dict", [K], t.Map, push=True)
-    pushed(shop, "dict", k=["b", "c"], x=[{"a": 5}, {"z": 6}])
-    offline, online = shop.both("dict", {"k": ["b", "c"]})
+    push(shop, "dict", k=["b", "c"], x=[{"a": 5}, {"z": 6}])
+    offline, online = shop.offline_and_online("dict", {"k": ["b", "c"]})
     assert [dict(row) for row in offline] == online == [{"a": 5}, {"z": 6}]
 
 
@@ -125,17 +127,17 @@ def test_a_pushed_time_keeps_its_fraction(shop: Shop) -> None:
     moment = datetime(2021, 1, 1, 0, 0, 0, 500_000, UTC)
     shop.put("fraction", {"k": ["a"], "x": times(HOUR)}, age=3 * HOUR)
     view = shop.view("fraction", [K], t.UnixTimestamp, push=True)
-    pushed(shop, "fraction", k=["b"], x=[pd.Timestamp(moment)])
-    assert shop.both("fraction", {"k": ["b"]}) == ([moment], [moment])
-    assert slim(shop, view, {"k": ["b"]}) == [moment]
+    push(shop, "fraction", k=["b"], x=[pd.Timestamp(moment)])
+    assert shop.offline_and_online("fraction", {"k": ["b"]}) == ([moment], [moment])
+    assert slim_lookup(shop, view, {"k": ["b"]}) == [moment]
 
 
 def test_a_pushed_row_without_a_moment_is_nowhere(shop: Shop) -> None:
     shop.put("timeless", {"k": ["a"], "x": [1]}, age=3 * HOUR)
     view = shop.view("timeless", [K], t.Int64, push=True)
-    pushed(shop, "timeless", k=["n"], x=[7], when=pd.NaT)
-    assert shop.both("timeless", {"k": ["n"]}) == ([None], [None])
-    assert slim(shop, view, {"k": ["n"]}) == [None]
+    push(shop, "timeless", k=["n"], x=[7], when=pd.NaT)
+    assert shop.offline_and_online("timeless", {"k": ["n"]}) == ([None], [None])
+    assert slim_lookup(shop, view, {"k": ["n"]}) == [None]
 
 
 # Files.
@@ -146,7 +148,7 @@ def test_floats_of_one_file_round_no_integers_of_another(shop: Shop) -> None:
     shop.put("mixed", {"user_id": [8.0], "x": [2.0]}, "1.parquet")
     shop.view("mixed", [U], t.Int64)
     shop.materialize("mixed")
-    assert shop.both("mixed", {"user_id": [LARGE, LARGE - 1, 8]}) == ([LARGE, None, 2],) * 2
+    assert shop.offline_and_online("mixed", {"user_id": [LARGE, LARGE - 1, 8]}) == ([LARGE, None, 2],) * 2
 
 
 @pytest.mark.parametrize(
@@ -166,15 +168,17 @@ def test_values_of_other_types_are_converted_alike(shop: Shop, dtype: Any, given
     shop.put(name, {"k": ["a"], "x": given})
     view = shop.view(name, [K], dtype)
     shop.materialize(name)
-    assert shop.both(name, {"k": ["a"]}) == ([expected], [expected])
-    assert [np.asarray(value).tolist() for value in slim(shop, view, {"k": ["a"]})] == [np.asarray(expected).tolist()]
+    assert shop.offline_and_online(name, {"k": ["a"]}) == ([expected], [expected])
+    assert [np.asarray(value).tolist() for value in slim_lookup(shop, view, {"k": ["a"]})] == [
+        np.asarray(expected).tolist()
+    ]
 
 
 def test_a_missing_element_of_floats_is_nan(shop: Shop) -> None:
     shop.put("holes", {"k": ["a"], "x": pa.array([[1.0, None]], pa.list_(pa.float32()))})
     shop.view("holes", [K], t.Array(t.Float32))
     shop.materialize("holes")
-    for values in shop.both("holes", {"k": ["a"]}):
+    for values in shop.offline_and_online("holes", {"k": ["a"]}):
         assert values[0][0] == 1.0
         assert np.isnan(values[0][1])
 
@@ -195,7 +199,7 @@ def test_what_has_no_conversion_stays_offline(shop: Shop, dtype: Any, given: pa.
     shop.view(name, [K], dtype)
     with pytest.raises(InputError, match=f"{name}:x"):
         shop.materialize(name)
-    offline, online = shop.both(name, {"k": ["a"]})
+    offline, online = shop.offline_and_online(name, {"k": ["a"]})
     assert (offline, online) == (given.to_pylist(), [None])
 
 
@@ -211,21 +215,21 @@ def test_what_has_no_conversion_stays_offline(shop: Shop, dtype: Any, given: pa.
 )
 def test_keys_are_compared_in_their_declared_type(shop: Shop, dtype: ValueType, given: pa.Array, key: Any) -> None:
     name = f"keys_{dtype.name}_{given.type}".lower().translate(dict.fromkeys(map(ord, "()<>:, []=-"), "_"))
-    own = entity(f"{name}_key", dtype)
-    shop.put(name, {own.join_key: given, "x": [1]})
-    shop.view(name, [own], t.Int64)
+    key_entity = entity(f"{name}_key", dtype)
+    shop.put(name, {key_entity.join_key: given, "x": [1]})
+    shop.view(name, [key_entity], t.Int64)
     shop.materialize(name)
-    assert shop.both(name, {own.join_key: [key]}) == ([1], [1])
+    assert shop.offline_and_online(name, {key_entity.join_key: [key]}) == ([1], [1])
     job = shop.store.get_historical_features(None, [f"{name}:x"], start_date=NOW - 9 * HOUR, end_date=clock.now())
-    assert job.to_arrow()[own.join_key].to_pylist() == [key]
+    assert job.to_arrow()[key_entity.join_key].to_pylist() == [key]
 
 
 def test_a_table_without_rows(shop: Shop) -> None:
-    nothing = pd.Series([], dtype=object)
-    shop.put("nobody", {"k": pa.array(nothing), "x": pa.array(nothing)})
+    empty = pd.Series([], dtype=object)
+    shop.put("nobody", {"k": pa.array(empty), "x": pa.array(empty)})
     shop.view("nobody", [K], t.Int64)
     shop.materialize("nobody")
-    assert shop.both("nobody", {"k": ["a"]}) == ([None], [None])
+    assert shop.offline_and_online("nobody", {"k": ["a"]}) == ([None], [None])
 
 
 @pytest.mark.parametrize("given", [[7.5], [float("nan"), 7.5]])
@@ -235,10 +239,10 @@ def test_fractions_in_the_files_of_a_text_key_are_refused(shop: Shop, given: lis
     with pytest.raises(InputError, match=r"'k' of type String; found 7\.5"):
         shop.materialize("fractions")
     with pytest.raises(InputError, match=r"'k' of type String; found 7\.5"):
-        shop.both("fractions", {"k": ["7.5"]})
+        shop.offline_and_online("fractions", {"k": ["7.5"]})
 
 
-# Functions and spines of a stranger's own.
+# User-defined on-demand views and spines.
 
 
 def test_own_functions_have_their_declared_types(shop: Shop) -> None:
@@ -270,9 +274,9 @@ def test_spines_that_are_no_table_are_refused(shop: Shop) -> None:
     repeated = pa.Table.from_arrays(
         [pa.array(["a"]), pa.array(["a"]), pa.array([moment])], ["k", "k", "event_timestamp"]
     )
-    for given in (repeated, pd.concat([spine, spine[["k"]]], axis=1), spine.assign(c=[1j])):
+    for invalid_spine in (repeated, pd.concat([spine, spine[["k"]]], axis=1), spine.assign(c=[1j])):
         with pytest.raises(InputError, match="spine"):
-            shop.store.get_historical_features(given, ["asked:x"]).to_arrow()
+            shop.store.get_historical_features(invalid_spine, ["asked:x"]).to_arrow()
 
 
 def test_a_number_that_does_not_fit_is_refused_offline_and_online(shop: Shop) -> None:
@@ -282,11 +286,11 @@ def test_a_number_that_does_not_fit_is_refused_offline_and_online(shop: Shop) ->
         with pytest.raises((InputError, StoreError)):
             shop.materialize(name)
         with pytest.raises((InputError, StoreError)):
-            shop.both(name, {"k": ["a"]})
+            shop.offline_and_online(name, {"k": ["a"]})
 
 
 def test_times_beside_a_function_are_whole_seconds(shop: Shop) -> None:
-    """Feast hands its protobufs to functions, and those have whole seconds."""
+    """Feast passes protobuf values to on-demand functions, and their times are whole seconds."""
     moment = NOW.replace(microsecond=123_456)
     shop.put("moments", {"k": ["a"], "x": pa.array([moment], pa.timestamp("us", "UTC"))})
     view = shop.view("moments", [K], t.UnixTimestamp)
@@ -297,29 +301,29 @@ def test_times_beside_a_function_are_whole_seconds(shop: Shop) -> None:
         return pd.DataFrame({"y": pd.to_datetime(inputs["x"], utc=True).dt.year.fillna(0).astype("int64")})
 
     shop.store.apply([year])
-    assert shop.both("moments", {"k": ["a"]}) == ([moment], [moment])
-    beside = shop.store.get_online_features(["moments:x", "year:y"], {"k": ["a"]}).to_dict()
-    assert beside["x"][0].replace(microsecond=0) == moment.replace(microsecond=0)
-    assert moment - beside["x"][0] < timedelta(seconds=1)
+    assert shop.offline_and_online("moments", {"k": ["a"]}) == ([moment], [moment])
+    values = shop.store.get_online_features(["moments:x", "year:y"], {"k": ["a"]}).to_dict()
+    assert values["x"][0].replace(microsecond=0) == moment.replace(microsecond=0)
+    assert moment - values["x"][0] < timedelta(seconds=1)
     shop.store.delete_feature_view("year")
 
 
 def test_sets_and_lists_of_lists_are_as_feast_has_them(shop: Shop) -> None:
-    """Feast makes sets of lists, and has no empty list within a list."""
+    """Feast returns sets for lists, and null for an empty list within a list."""
     shop.put("set", {"k": ["a"], "x": [[3, 1, 3]]})
     shop.view("set", [K], t.Set(t.Int64))
     shop.put("nested", {"k": ["a"], "x": [[[1], []]]})
     shop.view("nested", [K], t.Array(t.Array(t.Int64)))
     shop.materialize("set", "nested")
-    assert shop.both("set", {"k": ["a"]}) == ([[3, 1, 3]], [{1, 3}])
-    assert shop.both("nested", {"k": ["a"]}) == ([[[1], []]], [[[1], None]])
+    assert shop.offline_and_online("set", {"k": ["a"]}) == ([[3, 1, 3]], [{1, 3}])
+    assert shop.offline_and_online("nested", {"k": ["a"]}) == ([[[1], []]], [[[1], None]])
 
 
 def test_times_within_a_struct_are_whole_seconds(shop: Shop) -> None:
-    """As they are in Feast's protobufs."""
+    """Feast's protobuf values have whole seconds."""
     moment = datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)
     rows = pa.array([{"at": moment}], pa.struct([("at", pa.timestamp("us", "UTC"))]))
     shop.put("inner", {"k": ["a"], "x": rows})
     shop.view("inner", [K], t.Struct({"at": t.UnixTimestamp}))
     shop.materialize("inner")
-    assert shop.both("inner", {"k": ["a"]}) == ([{"at": moment}], [{"at": moment.replace(microsecond=0)}])
+    assert shop.offline_and_online("inner", {"k": ["a"]}) == ([{"at": moment}], [{"at": moment.replace(microsecond=0)}])

@@ -42,15 +42,17 @@ def test_spark_equals_embedded(own_world: Home, world: Home, tmp_path: Path) -> 
     )
     spine.write_parquet(tmp_path / "spine.parquet")
     environment = {**os.environ, "REFRAIN_PROFILE": "spark", "REFRAIN_HOME": str(own_world.root)}
-    for call in (
+    for arguments in (
         ["-m", "feature_repo", "apply"],
         ["-c", PULL, str(tmp_path / "spine.parquet"), str(tmp_path)],
     ):
-        call = [sys.executable, "-W", "ignore", *call]  # noqa: PLW2901
-        done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-    os.environ["REFRAIN_HOME"] = str(world.root)  # own_world restores what was there
+        arguments = [sys.executable, "-W", "ignore", *arguments]  # noqa: PLW2901
+        process = subprocess.run(
+            arguments, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, process.stderr[-3000:]
+    os.environ["REFRAIN_HOME"] = str(world.root)  # the fixture own_world restores the variable
     for name, as_known in (("always", False), ("known", True)):
-        ours = training_set("recommendation_v1", spine, home=world, as_known=as_known).to_polars()
-        assert ours["user_listening__plays_28d"].null_count() < 600
-        assert_frame_equal(pl.read_parquet(tmp_path / f"{name}.parquet"), ours, rel_tol=1e-9)
+        embedded = training_set("recommendation_v1", spine, home=world, as_known=as_known).to_polars()
+        assert embedded["user_listening__plays_28d"].null_count() < 600
+        assert_frame_equal(pl.read_parquet(tmp_path / f"{name}.parquet"), embedded, rel_tol=1e-9)

@@ -1,4 +1,4 @@
-"""MovieLens 100k as a stream, day by day, gives the tables that the batch run gives."""
+"""MovieLens 100k as a stream, day by day, gives the same tables as the batch run."""
 
 from collections.abc import Callable
 from itertools import groupby
@@ -28,7 +28,7 @@ from transforms.stream.state.live_rows import LiveRows
 
 
 class Days:
-    """A day of ratings at a time."""
+    """A stream source that returns the ratings of one day per batch."""
 
     name = "days"
 
@@ -47,7 +47,7 @@ class Days:
         return lambda: self._read(wait)
 
     def _read(self, wait: float) -> Batch:
-        if self.step + 1 == len(self.days) or wait == 0.0:  # at the end, or there are rows to push before the next day
+        if self.step + 1 == len(self.days) or wait == 0.0:  # the end, or rows wait to be pushed before the next day
             return Batch(ends=self.step + 1 == len(self.days))
         self.step += 1
         return Batch([RawEvent("plays", event) for event in self.days[self.step]])
@@ -67,29 +67,34 @@ def test_movielens_day_by_day(batch: Home, home: Home, monkeypatch: pytest.Monke
     pushed: dict[str, list[pl.DataFrame]] = {name: [] for name in WINDOWED}
     push = Pusher.push
 
-    def noted(pusher: Pusher, rows: LiveRows) -> int:
+    def recording_push(pusher: Pusher, rows: LiveRows) -> int:
         keys = pusher.live.keys.texts(rows.codes)
         frame = pl.DataFrame({**keys, "at": rows.event, **columns_of(rows)})
         pushed[pusher.live.table.name].append(frame.with_columns(step=pl.lit(source.step)))
         return push(pusher, rows)
 
-    monkeypatch.setattr(Pusher, "push", noted)
+    monkeypatch.setattr(Pusher, "push", recording_push)
     settings = Settings(follows="events", flood=10**6)
     report = Reader(home, Address.from_env(), source, settings, say=lambda text: None).run()
     assert report.counts["accepted"] == plays.height
-    ends = plays.group_by(day=pl.col("event_timestamp").dt.date()).agg(pl.col("event_timestamp").max()).sort("day")
-    clocks = ends["event_timestamp"].dt.timestamp("us").to_numpy() + 1
+    day_ends = plays.group_by(day=pl.col("event_timestamp").dt.date()).agg(pl.col("event_timestamp").max()).sort("day")
+    clocks = day_ends["event_timestamp"].dt.timestamp("us").to_numpy() + 1
     for name, table in WINDOWED.items():
         if table.source.name != "plays":
             continue
         rows = feature_tables.scan(batch, name).collect().with_columns(at=pl.col("event_timestamp").dt.timestamp("us"))
         rows = rows.with_columns(step=pl.Series(np.searchsorted(clocks, rows["at"].to_numpy())).cast(pl.Int32))
         rows = rows.filter(pl.col("step") < len(clocks)).drop("event_timestamp", "created_timestamp")
-        mine = pl.concat(pushed[name], how="vertical_relaxed")
-        assert_frame_equal(newest(mine, table.keys, rows), newest(rows, table.keys, rows), rel_tol=1e-9, abs_tol=1e-6)
+        streamed = pl.concat(pushed[name], how="vertical_relaxed")
+        assert_frame_equal(
+            newest_of_each_day(streamed, table.keys, rows),
+            newest_of_each_day(rows, table.keys, rows),
+            rel_tol=1e-9,
+            abs_tol=1e-6,
+        )
 
 
-def newest(rows: pl.DataFrame, keys: tuple[str, ...], like: pl.DataFrame) -> pl.DataFrame:
-    """The last row of each key at the end of each day."""
-    found: Any = rows.sort(*keys, "step", "at").unique([*keys, "step"], keep="last", maintain_order=True)
-    return found.select(like.columns).cast(dict(like.schema))
+def newest_of_each_day(rows: pl.DataFrame, keys: tuple[str, ...], columns_like: pl.DataFrame) -> pl.DataFrame:
+    """Returns the last row of each key at the end of each day."""
+    newest_rows: Any = rows.sort(*keys, "step", "at").unique([*keys, "step"], keep="last", maintain_order=True)
+    return newest_rows.select(columns_like.columns).cast(dict(columns_like.schema))

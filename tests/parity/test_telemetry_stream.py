@@ -1,4 +1,4 @@
-"""Telemetry streams as plays do: what is online after the last event is what a batch run finds."""
+"""Telemetry on the stream: after the last event, the online values equal those of a batch run."""
 
 import json
 from datetime import UTC, datetime
@@ -27,22 +27,24 @@ KINDS = ("host_metrics", "requests", "logins")
 
 @pytest.fixture(scope="module")
 def events() -> list[tuple[int, str, bytes]]:
-    """Time, kind and JSON of every event of a small service, in the order in which they were known."""
-    found = []
-    for told in _days(SIZE, seed=2):
-        if told.table in KINDS:
-            names = [*EVENTS[told.table].columns, "event_timestamp", "created_timestamp"]
-            for row in told.rows.select(name for name in names if name in told.rows.columns).iter_rows(named=True):
-                at = int(row["created_timestamp"].timestamp() * 1e6)
-                found.append((at, told.table, json.dumps(row, default=datetime.isoformat).encode()))
-    return sorted(found)
+    """Time, kind and JSON of every event of a small service, in order of created time."""
+    known_events = []
+    for table_batch in _days(SIZE, seed=2):
+        if table_batch.table in KINDS:
+            names = [*EVENTS[table_batch.table].columns, "event_timestamp", "created_timestamp"]
+            for row in table_batch.rows.select(name for name in names if name in table_batch.rows.columns).iter_rows(
+                named=True
+            ):
+                known_at = int(row["created_timestamp"].timestamp() * 1e6)
+                known_events.append((known_at, table_batch.table, json.dumps(row, default=datetime.isoformat).encode()))
+    return sorted(known_events)
 
 
 def test_live_tables_of_telemetry_equal_a_batch_run(home: Home, events: list[tuple[int, str, bytes]]) -> None:
     settings = Settings(follows="events", until_idle=True, batch=500, flood=10**6)
     names = Names(home.project)
-    for low in range(0, len(events), 1_500):
-        append(server_of(home), names, [(kind, event) for _, kind, event in events[low : low + 1_500]])
+    for start in range(0, len(events), 1_500):
+        append(server_of(home), names, [(kind, event) for _, kind, event in events[start : start + 1_500]])
     report = Reader(home, Address.from_env(), Stream, settings, say=lambda text: None).run()
     assert report.counts["accepted"] == len(events)
     archive(home, Log(server_of(home), names))
@@ -58,9 +60,11 @@ def test_live_tables_of_telemetry_equal_a_batch_run(home: Home, events: list[tup
 
 
 def test_a_batch_import_of_the_same_events_adds_nothing(home: Home) -> None:
-    batches = [told for told in _days(SIZE, seed=2) if told.table in KINDS]
+    batches = [table_batch for table_batch in _days(SIZE, seed=2) if table_batch.table in KINDS]
     first = ingest(home, "first", batches)
-    again = ingest(home, "again", batches)
-    assert sum(table.added for table in first.tables.values()) == sum(told.rows.height for told in batches)
-    assert sum(table.added for table in again.tables.values()) == 0
-    assert pl.concat([told.rows.select("event_timestamp") for told in batches]).height > 3_000
+    second = ingest(home, "again", batches)
+    assert sum(table.added for table in first.tables.values()) == sum(
+        table_batch.rows.height for table_batch in batches
+    )
+    assert sum(table.added for table in second.tables.values()) == 0
+    assert pl.concat([table_batch.rows.select("event_timestamp") for table_batch in batches]).height > 3_000

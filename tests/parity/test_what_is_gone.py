@@ -1,6 +1,6 @@
-"""What is gone does not stay online: moved plays, removed days, changed definitions, dropped rows; rows of the future.
+"""Retractions reach the online store: moved plays, removed days, changed definitions, dropped views, future rows.
 
-After build and materialize, or after build and the stream, what is online is what a training set of that moment has.
+After build and materialize, or after build and the stream, the online values equal a training set of that moment.
 """
 
 import dataclasses
@@ -36,37 +36,37 @@ from transforms.stream.sources import Stream
 
 ZERO = datetime(2026, 4, 1, tzinfo=UTC)
 PAIR = "user_artist_affinity"
-_numbers = itertools.count()
+_batch_numbers = itertools.count()
 
 
 def at(day: float) -> datetime:
     return ZERO + timedelta(days=day)
 
 
-def put(
+def add_plays(
     home: Home, user: str, artist: str, day: float, *, ms: int = 200_000, count: int = 1, late: float = 0.1
 ) -> None:
-    """Plays of different songs, a minute apart."""
-    times = [at(day) + timedelta(minutes=minute) for minute in range(count)]
+    """Ingests plays of different songs, one minute apart."""
+    event_times = [at(day) + timedelta(minutes=minute) for minute in range(count)]
     rows = {
         "user_id": [user] * count,
         "track_id": [f"song{number}" for number in range(count)],
         "artist_id": [artist] * count,
-        "event_timestamp": times,
-        "created_timestamp": [time + timedelta(days=late) for time in times],
+        "event_timestamp": event_times,
+        "created_timestamp": [time + timedelta(days=late) for time in event_times],
         "ms_played": [ms] * count,
         "skipped": [False] * count,
     }
-    ingest(home, f"test {next(_numbers)}", [Batch("plays", pl.DataFrame(rows))])
+    ingest(home, f"test {next(_batch_numbers)}", [Batch("plays", pl.DataFrame(rows))])
 
 
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A data folder whose definitions are applied and whose tables are empty but for one play."""
+    """A data folder with applied definitions and a single play."""
     home = Home(tmp_path_factory.mktemp("gone") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REFRAIN_HOME", str(home.root))
-        put(home, "nobody", "none", 0)
+        add_plays(home, "nobody", "none", 0)
         build(home, at(1))
         apply(home)
         yield home
@@ -89,8 +89,10 @@ def materialize(home: Home, view: str, until: datetime) -> None:
     store.materialize(datetime(1970, 1, 2, tzinfo=UTC), until, feature_views=[view])
 
 
-def says(home: Home, view: str, feature: str, keys: dict[str, list[str]], moment: datetime) -> tuple[list, list]:
-    """Values offline as of a moment, and online."""
+def offline_and_online(
+    home: Home, view: str, feature: str, keys: dict[str, list[str]], moment: datetime
+) -> tuple[list, list]:
+    """Returns the offline values as of a moment, and the online values."""
     from feature_repo.store import open_store
 
     store, reference = open_store(home), f"{view}:{feature}"
@@ -100,63 +102,66 @@ def says(home: Home, view: str, feature: str, keys: dict[str, list[str]], moment
 
 
 def test_plays_that_move_to_another_artist(home: Home) -> None:
-    put(home, "ann", "wrong band", 9, count=10)
-    put(home, "bob", "x", 11.4)
+    add_plays(home, "ann", "wrong band", 9, count=10)
+    add_plays(home, "bob", "x", 11.4)
     build(home, at(11.5))
     materialize(home, PAIR, at(11.5))
     keys = {"user_id": ["ann", "ann"], "artist_id": ["wrong band", "right band"]}
-    assert says(home, PAIR, "plays_28d", keys, at(11.5)) == ([10, None], [10, None])
-    put(home, "ann", "right band", 9, count=10, late=2.6)
+    assert offline_and_online(home, PAIR, "plays_28d", keys, at(11.5)) == ([10, None], [10, None])
+    add_plays(home, "ann", "right band", 9, count=10, late=2.6)
     build(home, at(11.8))
     materialize(home, PAIR, at(11.8))
-    assert says(home, PAIR, "plays_28d", keys, at(11.8)) == ([None, 10], [None, 10])
+    assert offline_and_online(home, PAIR, "plays_28d", keys, at(11.8)) == ([None, 10], [None, 10])
 
 
 @pytest.mark.usefixtures("monkeypatch")
 def test_a_definition_that_changes_its_condition(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     view, keys = "user_listening", {"user_id": ["ann", "bob", "cat"]}
-    put(home, "ann", "x", 9, count=10)
-    put(home, "ann", "x", 13, ms=5_000)
-    put(home, "cat", "x", 9, ms=5_000, count=3)
-    put(home, "bob", "x", 14)
+    add_plays(home, "ann", "x", 9, count=10)
+    add_plays(home, "ann", "x", 13, ms=5_000)
+    add_plays(home, "cat", "x", 9, ms=5_000, count=3)
+    add_plays(home, "bob", "x", 14)
     build(home, at(15))
     materialize(home, view, at(15))
-    assert says(home, view, "plays_28d", keys, at(15)) == ([11, 1, 3],) * 2
-    other = dataclasses.replace(WINDOWED[view], where=column("ms_played") >= 30_000)
-    monkeypatch.setitem(WINDOWED, view, other)
+    assert offline_and_online(home, view, "plays_28d", keys, at(15)) == ([11, 1, 3],) * 2
+    changed = dataclasses.replace(WINDOWED[view], where=column("ms_played") >= 30_000)
+    monkeypatch.setitem(WINDOWED, view, changed)
     build(home, at(15.1))
     materialize(home, view, at(15.1))
-    assert says(home, view, "plays_28d", keys, at(15.1)) == ([10, 1, None],) * 2
+    assert offline_and_online(home, view, "plays_28d", keys, at(15.1)) == ([10, 1, None],) * 2
     monkeypatch.undo()
     monkeypatch.setenv("REFRAIN_HOME", str(home.root))
     build(home, at(15.2))
     materialize(home, view, at(15.2))
-    assert says(home, view, "plays_28d", keys, at(15.2)) == ([11, 1, 3],) * 2
+    assert offline_and_online(home, view, "plays_28d", keys, at(15.2)) == ([11, 1, 3],) * 2
 
 
 def test_days_that_are_removed(home: Home) -> None:
     view, keys = "user_listening", {"user_id": ["ann", "bob"]}
-    put(home, "ann", "x", 1)
-    put(home, "ann", "x", 3)
-    put(home, "bob", "x", 3)
+    add_plays(home, "ann", "x", 1)
+    add_plays(home, "ann", "x", 3)
+    add_plays(home, "bob", "x", 3)
     build(home, at(5))
     materialize(home, view, at(5))
-    assert says(home, view, "plays_28d", keys, at(5)) == ([2, 1],) * 2
+    assert offline_and_online(home, view, "plays_28d", keys, at(5)) == ([2, 1],) * 2
     shutil.rmtree(home.raw("plays") / f"date={at(3).date()}")
     build(home, at(5.1))
     materialize(home, view, at(5.1))
-    assert says(home, view, "plays_28d", keys, at(5.1)) == ([1, None],) * 2
+    assert offline_and_online(home, view, "plays_28d", keys, at(5.1)) == ([1, None],) * 2
     shutil.rmtree(home.raw("plays"))
-    put(home, "else", "y", 40)
+    add_plays(home, "else", "y", 40)
     build(home, at(41))
     materialize(home, view, at(41))
-    assert says(home, view, "plays_28d", keys, at(41)) == ([None, None],) * 2
+    assert offline_and_online(home, view, "plays_28d", keys, at(41)) == ([None, None],) * 2
 
 
 def test_a_profile_that_is_gone(home: Home) -> None:
     def users(*rows: tuple[str, float, str]) -> None:
         frame = pl.DataFrame(
-            [{"user_id": u, "event_timestamp": at(d), "created_timestamp": at(d), "country": c} for u, d, c in rows]
+            [
+                {"user_id": user, "event_timestamp": at(day), "created_timestamp": at(day), "country": country}
+                for user, day, country in rows
+            ]
         )
         shutil.rmtree(home.raw("users"), ignore_errors=True)
         ingest(home, "users", [Batch("users", frame)])
@@ -165,41 +170,41 @@ def test_a_profile_that_is_gone(home: Home) -> None:
     users(("ann", 1, "SE"), ("ann", 3, "DE"), ("bob", 1, "FR"))
     build(home, at(4))
     materialize(home, view, at(4))
-    assert says(home, view, "country", keys, at(4)) == (["DE", "FR"],) * 2
+    assert offline_and_online(home, view, "country", keys, at(4)) == (["DE", "FR"],) * 2
     users(("ann", 1, "SE"), ("cid", 1, "FR"))
     build(home, at(5))
     materialize(home, view, at(5))
-    assert says(home, view, "country", keys, at(5)) == (["SE", None],) * 2
+    assert offline_and_online(home, view, "country", keys, at(5)) == (["SE", None],) * 2
 
 
 def test_no_row_of_the_future_comes_online(home: Home) -> None:
-    """Materialize during the day takes last midnight's row; one that came online too early gives way."""
+    """Materialize during the day takes the row of last midnight, and replaces a row that came online too early."""
     view, keys = "user_listening", {"user_id": ["ann"]}
-    put(home, "ann", "x", 9, count=3)
-    put(home, "ann", "x", 10.2, count=7)
-    build(home, at(11.5))  # by a clock that was a day fast
+    add_plays(home, "ann", "x", 9, count=3)
+    add_plays(home, "ann", "x", 10.2, count=7)
+    build(home, at(11.5))  # with a clock that is one day fast
     with clock.stopped(at(11.5)):
         materialize(home, view, at(11.5))
-    assert says(home, view, "plays_28d", keys, at(11.5))[1] == [10]
+    assert offline_and_online(home, view, "plays_28d", keys, at(11.5))[1] == [10]
     with clock.stopped(at(10.5)):
         build(home)
-        materialize(home, view, at(12))  # an end that has not come is now
-        assert says(home, view, "plays_28d", keys, clock.now()) == ([3], [3])
+        materialize(home, view, at(12))  # an end in the future means now
+        assert offline_and_online(home, view, "plays_28d", keys, clock.now()) == ([3], [3])
 
 
-def read(home: Home, **settings: Any) -> None:
-    chosen = Settings(**{"follows": "events", "until_idle": True, **settings})
-    Reader(home, Address.from_env(), Stream, chosen, say=lambda text: None).run()
+def run_stream(home: Home, **settings: Any) -> None:
+    stream_settings = Settings(**{"follows": "events", "until_idle": True, **settings})
+    Reader(home, Address.from_env(), Stream, stream_settings, say=lambda text: None).run()
 
 
-def check(home: Home, names: tuple[str, ...], moment: datetime) -> None:
+def assert_online_equals_batch(home: Home, names: tuple[str, ...], moment: datetime) -> None:
     for name in names:
         rows, expected = online(home, name), batch(home, name, clock.microseconds(moment))
-        assert_same(WINDOWED[name], with_values(rows), with_values(expected))
+        assert_same(WINDOWED[name], rows_with_values(rows), rows_with_values(expected))
 
 
-def with_values(rows: Rows) -> Rows:
-    """A key whose rows are all gone has one that says nothing, or none."""
+def rows_with_values(rows: Rows) -> Rows:
+    """Drops rows without values: a key without events has such a row or no row."""
     return {key: row for key, row in rows.items() if any(row[name] is not None for name in row if name != "at")}
 
 
@@ -207,32 +212,32 @@ STREAMED = (PAIR, "user_listening", "user_session", "track_popularity", "user_hi
 
 
 def test_the_stream_carries_what_is_gone(home: Home) -> None:
-    put(home, "ann", "wrong band", 9, count=3)
-    put(home, "ann", "old band", 8, count=2)
-    put(home, "bob", "x", 10.9)
+    add_plays(home, "ann", "wrong band", 9, count=3)
+    add_plays(home, "ann", "old band", 8, count=2)
+    add_plays(home, "bob", "x", 10.9)
     build(home, at(11))
     with clock.stopped(at(11)):
-        read(home, follows="wall")
-    check(home, STREAMED, at(11))
-    put(home, "ann", "right band", 9, count=3, late=2.1)
+        run_stream(home, follows="wall")
+    assert_online_equals_batch(home, STREAMED, at(11))
+    add_plays(home, "ann", "right band", 9, count=3, late=2.1)
     shutil.rmtree(home.raw("plays") / f"date={at(10).date()}")
     build(home, at(11.2))
     assert retractions.list_files(home, PAIR)
     with clock.stopped(at(11.2)):
-        read(home, follows="wall")
+        run_stream(home, follows="wall")
     assert not retractions.list_files(home, PAIR)
-    check(home, STREAMED, at(11.2))
-    assert ("ann", "wrong band") not in with_values(online(home, PAIR))
-    assert ("bob",) not in with_values(online(home, "user_session"))
+    assert_online_equals_batch(home, STREAMED, at(11.2))
+    assert ("ann", "wrong band") not in rows_with_values(online(home, PAIR))
+    assert ("bob",) not in rows_with_values(online(home, "user_session"))
 
 
 def test_materialize_corrects_what_the_stream_wrote_last(home: Home) -> None:
-    """A row of a moment that no build has seen rests on a play that is gone."""
-    put(home, "ann", "x", 5)
+    """The stream wrote a row after the last build, and the play behind this row is removed."""
+    add_plays(home, "ann", "x", 5)
     build(home, at(6))
-    put(home, "ann", "x", 6.5)
+    add_plays(home, "ann", "x", 6.5)
     with clock.stopped(at(6.6)):
-        read(home, follows="wall")
+        run_stream(home, follows="wall")
     assert online(home, "user_session")["ann",]["plays_7d"] == 2
     shutil.rmtree(home.raw("plays") / f"date={at(6).date()}")
     build(home, at(6.7))
@@ -245,26 +250,26 @@ def test_materialize_corrects_what_the_stream_wrote_last(home: Home) -> None:
 
 @pytest.mark.parametrize("ways", list(itertools.product([True, False], repeat=2)))
 def test_an_older_event_comes_online_after_a_newer_one_is_gone(home: Home, ways: tuple[bool, bool]) -> None:
-    """What took the place of the row that is gone does not stand in its way, though it was told before that."""
-    put(home, "ann", "x", 5)
+    """An older event that arrives after the correction of a newer one comes online."""
+    add_plays(home, "ann", "x", 5)
     build(home, at(6))
-    put(home, "ann", "x", 6.5)
+    add_plays(home, "ann", "x", 6.5)
 
-    def brought_online(now: float, by_stream: bool) -> None:
+    def bring_online(now: float, by_stream: bool) -> None:
         with clock.stopped(at(now)):
-            read(home, follows="wall") if by_stream else materialize(home, "user_session", at(now))
+            run_stream(home, follows="wall") if by_stream else materialize(home, "user_session", at(now))
 
     with clock.stopped(at(6.61)):
-        read(home, follows="wall")
+        run_stream(home, follows="wall")
     assert online(home, "user_session")["ann",]["plays_7d"] == 2
     shutil.rmtree(home.raw("plays") / f"date={at(6).date()}")
     build(home, at(6.7))
-    brought_online(6.7, ways[0])
+    bring_online(6.7, ways[0])
     assert online(home, "user_session")["ann",]["plays_7d"] == 1
-    put(home, "ann", "x", 6.3, late=0.01)
+    add_plays(home, "ann", "x", 6.3, late=0.01)
     build(home, at(6.8))
-    brought_online(6.8, ways[1])
-    check(home, ("user_session",), at(6.8))
+    bring_online(6.8, ways[1])
+    assert_online_equals_batch(home, ("user_session",), at(6.8))
     assert online(home, "user_session")["ann",]["plays_7d"] == 2
 
 
@@ -273,41 +278,41 @@ def test_an_older_event_comes_online_after_a_newer_one_is_gone(home: Home, ways:
 def test_a_telling_of_the_stream_that_gives_way_before_any_build(
     home: Home, is_archived: bool, by_stream: bool
 ) -> None:
-    """It was served, and neither tables nor tiles have ever held it."""
-    put(home, "bob", "x", 5)
+    """The row was served from the stream, and no feature table or tile ever had it."""
+    add_plays(home, "bob", "x", 5)
     build(home, at(6))
-    log, names = Log(server_of(home), Names(home.project)), ("ann", "wrong band")
-    line = {"user_id": "ann", "track_id": "song0", "artist_id": "wrong band", "ms_played": 200_000}
-    append(server_of(home), Names(home.project), [("plays", json.dumps(line | moments(6.5)).encode())])
+    log, pair = Log(server_of(home), Names(home.project)), ("ann", "wrong band")
+    event = {"user_id": "ann", "track_id": "song0", "artist_id": "wrong band", "ms_played": 200_000}
+    append(server_of(home), Names(home.project), [("plays", json.dumps(event | event_and_created_time(6.5)).encode())])
     with clock.stopped(at(7.1)):
-        read(home, follows="wall", lateness=24 * HOUR)
-        assert online(home, PAIR)[names]["plays_28d"] == 1
+        run_stream(home, follows="wall", lateness=24 * HOUR)
+        assert online(home, PAIR)[pair]["plays_28d"] == 1
         if is_archived:
             archive(home, log)
-        put(home, "ann", "right band", 6.5, late=0.65)
+        add_plays(home, "ann", "right band", 6.5, late=0.65)
         archive(home, log)
     build(home, at(7.3))
     with clock.stopped(at(7.3)):
-        read(home, follows="wall") if by_stream else materialize(home, PAIR, at(7.3))
+        run_stream(home, follows="wall") if by_stream else materialize(home, PAIR, at(7.3))
     rows = online(home, PAIR)
     assert rows["ann", "right band"]["plays_28d"] == 1
-    assert names not in with_values(rows)
+    assert pair not in rows_with_values(rows)
 
 
-def moments(day: float) -> dict[str, str]:
+def event_and_created_time(day: float) -> dict[str, str]:
     return {"event_timestamp": at(day).isoformat(), "created_timestamp": at(day + 0.1).isoformat()}
 
 
 def test_the_stream_goes_back_with_the_clock(home: Home) -> None:
-    """A reader whose clock was fast by days counts as of now once that is mended."""
-    put(home, "ann", "x", 5)
+    """A reader whose clock was days fast computes values as of now after the clock is corrected."""
+    add_plays(home, "ann", "x", 5)
     build(home, at(6))
     with clock.stopped(at(20)):
-        read(home, follows="wall")
+        run_stream(home, follows="wall")
     assert online(home, "user_session")["ann",]["plays_7d"] == 0
     with clock.stopped(at(6)):
-        read(home, follows="wall")
-    check(home, ("user_session", "user_listening"), at(6))
+        run_stream(home, follows="wall")
+    assert_online_equals_batch(home, ("user_session", "user_listening"), at(6))
     assert online(home, "user_session")["ann",]["plays_7d"] == 1
 
 
@@ -316,20 +321,20 @@ def test_nothing_of_a_reader_runs_ahead_of_the_clock(home: Home) -> None:
 
     moment = at(6)
     event = {"user_id": "ann", "track_id": "s", "artist_id": "x", "ms_played": 1, "skipped": False}
-    line = json.dumps(event | {"event_timestamp": (moment + timedelta(minutes=4)).isoformat()}).encode()
-    append(server_of(home), Names(home.project), [("plays", line)])
+    message = json.dumps(event | {"event_timestamp": (moment + timedelta(minutes=4)).isoformat()}).encode()
+    append(server_of(home), Names(home.project), [("plays", message)])
     with clock.stopped(moment):
-        read(home, follows="wall")
+        run_stream(home, follows="wall")
     assert online(home, "user_session") == {}
     log, gate = Log(server_of(home), Names(home.project)), Gate(EVENTS["plays"], HOUR)
     later = moment + timedelta(minutes=1)
     state = load(home, log, "plays", gate, clock.microseconds(later), later)  # as after a build
-    live = next(one for one in state.tables if one.table.name == "user_session")
-    assert not len(live.due())
+    sessions = next(live_table for live_table in state.tables if live_table.table.name == "user_session")
+    assert not len(sessions.due())
     state.advance(clock.microseconds(moment + timedelta(minutes=5)))
-    assert len(live.due()) == 1
+    assert len(sessions.due()) == 1
     with clock.stopped(moment + timedelta(minutes=5)):
-        read(home, follows="wall")
+        run_stream(home, follows="wall")
     assert online(home, "user_session")["ann",]["plays_1h"] == 1
 
 
@@ -345,20 +350,20 @@ def test_instants_are_cut_off_to_microseconds(home: Home) -> None:
 def test_a_dropped_view_leaves_the_online_store(home: Home) -> None:
     from feature_repo.store import open_store
 
-    put(home, "ann", "x", 1)
+    add_plays(home, "ann", "x", 1)
     build(home, at(2))
     materialize(home, "user_history", at(2))
-    names = entity_key.prefix(home.project, "user_history") + b"*"
-    assert list(server_of(home).scan(names)) != [[]]
+    pattern = entity_key.prefix(home.project, "user_history") + b"*"
+    assert list(server_of(home).scan(pattern)) != [[]]
     store = open_store(home)
     store._get_provider().update_infra(home.project, [store.get_feature_view("user_history")], [], [], [], partial=True)
-    assert not any(server_of(home).scan(names))
+    assert not any(server_of(home).scan(pattern))
 
 
 def test_every_table_is_closed_alike(home: Home, tmp_path: Path) -> None:
-    """All windowed tables of plays, after a day has gone: what they say is what they would say without it."""
-    put(home, "ann", "x", 1, count=2)
-    put(home, "ann", "y", 2)
+    """After a day is removed, every windowed table of plays equals a fresh build without that day."""
+    add_plays(home, "ann", "x", 1, count=2)
+    add_plays(home, "ann", "y", 2)
     build(home, at(4))
     shutil.rmtree(home.raw("plays") / f"date={at(2).date()}")
     build(home, at(4.1))
@@ -367,26 +372,26 @@ def test_every_table_is_closed_alike(home: Home, tmp_path: Path) -> None:
     build(fresh, at(4.1))
     for name, table in WINDOWED.items():
         if table.source.name == "plays":
-            found, expected = (batch(one, name, clock.microseconds(at(4.1))) for one in (home, fresh))
-            for row in (*found.values(), *expected.values()):
+            actual, expected = (batch(folder, name, clock.microseconds(at(4.1))) for folder in (home, fresh))
+            for row in (*actual.values(), *expected.values()):
                 row.pop("at")
-            nothing = {key: row for key, row in found.items() if key not in expected}
-            assert not any(value is not None for row in nothing.values() for value in row.values()), name
-            assert_same(table, {key: found[key] for key in expected}, expected)
+            extra_rows = {key: row for key, row in actual.items() if key not in expected}
+            assert not any(value is not None for row in extra_rows.values() for value in row.values()), name
+            assert_same(table, {key: actual[key] for key in expected}, expected)
 
 
 def test_late_rows_need_materialize(home: Home) -> None:
-    """Feast's incremental run looks at event times after its last run alone."""
+    """Feast's incremental run reads only event times after its last run."""
     from feature_repo.store import open_store
 
     view, keys = "user_history", {"user_id": ["ann", "bob"]}
-    put(home, "ann", "x", 1)
+    add_plays(home, "ann", "x", 1)
     build(home, at(4))
     store = open_store(home)
     store.materialize_incremental(at(4), feature_views=[view])
-    put(home, "bob", "x", 1.5, late=2.6)
+    add_plays(home, "bob", "x", 1.5, late=2.6)
     build(home, at(4.2))
     store.materialize_incremental(at(4.2), feature_views=[view])
-    assert says(home, view, "distinct_tracks", keys, at(4.2)) == ([1, 1], [1, None])
+    assert offline_and_online(home, view, "distinct_tracks", keys, at(4.2)) == ([1, 1], [1, None])
     materialize(home, view, at(4.2))
-    assert says(home, view, "distinct_tracks", keys, at(4.2)) == ([1, 1], [1, 1])
+    assert offline_and_online(home, view, "distinct_tracks", keys, at(4.2)) == ([1, 1], [1, 1])

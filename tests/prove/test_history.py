@@ -1,7 +1,7 @@
-"""A proof at any length: generated histories read by every way that there is, all against the oracle.
+"""Generated histories, read in every way and compared with the oracle; a run may have any length.
 
-Each world is asked point in time (with what was known, too), for the newest row of every key between two times, and
-as of one moment by ``materialize`` and a lookup online: the same values as offline at that moment.
+Each world has three checks: a point-in-time training set (by event time and by created time), the newest row of every
+key between two times, and the online values after ``materialize`` up to one moment.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ from tests.oracles.histories import DAY, MadeSpine, MadeView, MadeWorld, make_wo
 from tests.proving import Proof
 
 SPINE_ROWS = 10_000
-"""Of one world; a longer spine costs less for each row, a shorter one finds a fault in fewer of them."""
+"""Rows in the spine of one world. A longer spine costs less per row; a shorter spine finds a fault in fewer rows."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def open_store(home: Home, project: str) -> FeatureStore:
-    warnings.simplefilter("ignore")  # Feast's own
+    warnings.simplefilter("ignore")  # warnings of Feast
     stores = "feature_repo.stores"
     return FeatureStore(
         config=RepoConfig(
@@ -57,19 +57,19 @@ def test_histories(home: Home) -> None:
         folder = home.root / "worlds" / str(number)
         world = make_world(random, folder, spine_rows=int(random.choice([0, 1, SPINE_ROWS], p=[0.02, 0.03, 0.95])))
         store = open_store(home, f"w{uuid.uuid4().hex}")
-        store.apply([*world.entities, *(made.view for made in world.views)])
+        store.apply([*world.entities, *(made_view.view for made_view in world.views)])
         for as_known in (False, True):
-            retrieved(proof, number, store, world, as_known)
-        for made in world.views:
-            newest(proof, number, random, store, made, world)
-            online(proof, number, random, store, made, world)
+            check_training_set(proof, number, store, world, as_known)
+        for made_view in world.views:
+            check_newest_rows(proof, number, random, store, made_view, world)
+            check_online(proof, number, random, store, made_view, world)
         shutil.rmtree(folder)
         (home.root / f"{store.project}.db").unlink()
         redis.flushall()
 
 
-def retrieved(proof: Proof, number: int, store: FeatureStore, world: MadeWorld, as_known: bool) -> None:
-    references = [f"{made.view.name}:{feature}" for made in world.views for feature in made.features]
+def check_training_set(proof: Proof, number: int, store: FeatureStore, world: MadeWorld, as_known: bool) -> None:
+    references = [f"{made_view.view.name}:{feature}" for made_view in world.views for feature in made_view.features]
     job = store.get_historical_features(
         entity_df=world.spine.table,  # type: ignore[arg-type]
         features=references,
@@ -80,64 +80,86 @@ def retrieved(proof: Proof, number: int, store: FeatureStore, world: MadeWorld, 
     rows = table["row of the spine"].to_pylist()
     if rows != list(range(len(rows))):
         proof.fail(number, "the rows of the spine are not in their order")
-    for made in world.views:
-        keys = keys_of(world.spine, made)
-        answers = [made.answer(key, m, as_known=as_known) for key, m in zip(keys, world.spine.moments, strict=True)]
-        for feature in made.features:
-            found = plain(table[f"{made.view.name}__{feature}"])
-            expected = [None if row is None else row[feature] for row in answers]
-            compare(proof, number, f"{made.view.name}:{feature}, as known {as_known}", found, expected, keys)
+    for made_view in world.views:
+        keys = keys_of(world.spine, made_view)
+        expected_rows = [
+            made_view.expected_row(key, moment, as_known=as_known)
+            for key, moment in zip(keys, world.spine.moments, strict=True)
+        ]
+        for feature in made_view.features:
+            actual = to_python_values(table[f"{made_view.view.name}__{feature}"])
+            expected = [None if row is None else row[feature] for row in expected_rows]
+            compare(proof, number, f"{made_view.view.name}:{feature}, as known {as_known}", actual, expected, keys)
     proof.rows += len(rows)
 
 
-def keys_of(spine: MadeSpine, made: MadeView) -> list[tuple]:
-    return list(zip(*(spine.keys[key] for key in made.keys), strict=True)) if made.keys else [()] * len(spine.moments)
+def keys_of(spine: MadeSpine, made_view: MadeView) -> list[tuple]:
+    return (
+        list(zip(*(spine.keys[key] for key in made_view.keys), strict=True))
+        if made_view.keys
+        else [()] * len(spine.moments)
+    )
 
 
-def newest(
-    proof: Proof, number: int, random: np.random.Generator, store: FeatureStore, made: MadeView, world: MadeWorld
+def check_newest_rows(
+    proof: Proof, number: int, random: np.random.Generator, store: FeatureStore, made_view: MadeView, world: MadeWorld
 ) -> None:
     since, until = sorted(random.integers(world.first, world.last + 1, 2).tolist())
-    source = made.view.batch_source
+    source = made_view.view.batch_source
     assert source is not None
-    in_files = {new: old for old, new in source.field_mapping.items()}
-    columns = {name: in_files.get(name, name) for name in (*made.keys, *made.features)}
+    file_names = {new: old for old, new in source.field_mapping.items()}
+    columns = {name: file_names.get(name, name) for name in (*made_view.keys, *made_view.features)}
     job = AsOfOfflineStore.pull_latest_from_table_or_query(
         store.config,
         source,
-        [columns[key] for key in made.keys],
-        [columns[feature] for feature in made.features],
-        in_files.get(source.timestamp_field, source.timestamp_field),
+        [columns[key] for key in made_view.keys],
+        [columns[feature] for feature in made_view.features],
+        file_names.get(source.timestamp_field, source.timestamp_field),
         source.created_timestamp_column or None,
-        at(since),
-        at(until),
+        to_datetime(since),
+        to_datetime(until),
     )
     assert isinstance(job, SourceRetrievalJob)
-    job.declared({columns[name]: dtype for name, dtype in declared_types(made.view).items() if name in columns})
-    table = collected(job, int(random.choice([0, 7, 10_000])))
-    found = {}
-    keys = [plain(table[columns[key]]) for key in made.keys]
-    for place, key in enumerate(zip(*keys, strict=True) if keys else [()] * len(table)):
-        found[tuple(map(str, key))] = place
-    if len(found) != len(table):
-        proof.fail(number, f"{made.view.name}: a key comes twice among the newest rows")
-    expected = {key: made.answer(key, until, ttl=max(until - since, 0) or 1) for key in made.rows if None not in key}
-    if until == since:  # a ttl of nothing is no limit, so that the oracle is asked otherwise
-        expected = {k: None if r is None or r["event_timestamp"] < since else r for k, r in expected.items()}
-    known = {key: row for key, row in expected.items() if row is not None}
-    texts = {tuple(map(str, key)): row for key, row in known.items()}
-    if texts.keys() != found.keys():
-        proof.fail(number, f"{made.view.name}: newest rows of {sorted(found)[:5]}, expected {sorted(texts)[:5]}")
-    for feature in made.features:
-        values = plain(table[columns[feature]])
-        got = [values[found[key]] for key in texts]
-        compare(
-            proof, number, f"{made.view.name}:{feature}, newest", got, [r[feature] for r in texts.values()], [*texts]
+    job.declared({columns[name]: dtype for name, dtype in declared_types(made_view.view).items() if name in columns})
+    table = collect(job, int(random.choice([0, 7, 10_000])))
+    position_of_key = {}
+    keys = [to_python_values(table[columns[key]]) for key in made_view.keys]
+    for position, key in enumerate(zip(*keys, strict=True) if keys else [()] * len(table)):
+        position_of_key[tuple(map(str, key))] = position
+    if len(position_of_key) != len(table):
+        proof.fail(number, f"{made_view.view.name}: a key comes twice among the newest rows")
+    expected = {
+        key: made_view.expected_row(key, until, ttl=max(until - since, 0) or 1)
+        for key in made_view.rows
+        if None not in key
+    }
+    if until == since:  # the oracle takes a ttl of zero as no limit
+        expected = {
+            key: None if row is None or row["event_timestamp"] < since else row for key, row in expected.items()
+        }
+    expected_rows = {key: row for key, row in expected.items() if row is not None}
+    expected_by_text = {tuple(map(str, key)): row for key, row in expected_rows.items()}
+    if expected_by_text.keys() != position_of_key.keys():
+        proof.fail(
+            number,
+            f"{made_view.view.name}: newest rows of {sorted(position_of_key)[:5]}, "
+            f"expected {sorted(expected_by_text)[:5]}",
         )
-    proof.rows += len(found)
+    for feature in made_view.features:
+        values = to_python_values(table[columns[feature]])
+        actual = [values[position_of_key[key]] for key in expected_by_text]
+        compare(
+            proof,
+            number,
+            f"{made_view.view.name}:{feature}, newest",
+            actual,
+            [row[feature] for row in expected_by_text.values()],
+            [*expected_by_text],
+        )
+    proof.rows += len(position_of_key)
 
 
-def collected(job: RetrievalJob, rows: int) -> pa.Table:
+def collect(job: RetrievalJob, rows: int) -> pa.Table:
     if not rows:
         return job.to_arrow()
     batches = list(job.batches(rows))  # type: ignore[attr-defined]
@@ -145,53 +167,55 @@ def collected(job: RetrievalJob, rows: int) -> pa.Table:
     return pa.Table.from_batches(batches) if batches else job.to_arrow()
 
 
-def online(
-    proof: Proof, number: int, random: np.random.Generator, store: FeatureStore, made: MadeView, world: MadeWorld
+def check_online(
+    proof: Proof, number: int, random: np.random.Generator, store: FeatureStore, made_view: MadeView, world: MadeWorld
 ) -> None:
-    """Views with a ttl are left out, as online it counts from now on, and views without keys, which Feast's call
-    for entity rows finds no row to ask for.
+    """Leaves out views with a ttl, which counts from now in the online store, and views without keys, for which Feast
+    has no entity rows.
     """
     end = int(random.integers(world.first, world.last + 1))
-    if made.ttl or not made.keys or at(end) > datetime.now(UTC) - timedelta(days=1):
+    if made_view.ttl or not made_view.keys or to_datetime(end) > datetime.now(UTC) - timedelta(days=1):
         return
     start = max(world.first - DAY, -62_135_596_800_000_000)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        store.materialize(at(start), at(end), feature_views=[made.view.name])
-    keys = [key for key in made.rows if None not in key]
+        store.materialize(to_datetime(start), to_datetime(end), feature_views=[made_view.view.name])
+    keys = [key for key in made_view.rows if None not in key]
     if not keys:
         return
     keys += [tuple("nobody" if isinstance(part, str) else 999 for part in keys[0])]
-    entities = {name: [key[place] for key in keys] for place, name in enumerate(made.keys)}
-    references = [f"{made.view.name}:{feature}" for feature in made.features]
-    answer = store.get_online_features(references, entities).to_dict()  # type: ignore[arg-type]
-    rows = [made.answer(key, end) for key in keys]
-    for feature in made.features:
+    entities = {name: [key[position] for key in keys] for position, name in enumerate(made_view.keys)}
+    references = [f"{made_view.view.name}:{feature}" for feature in made_view.features]
+    response = store.get_online_features(references, entities).to_dict()  # type: ignore[arg-type]
+    rows = [made_view.expected_row(key, end) for key in keys]
+    for feature in made_view.features:
         expected = [None if row is None else row[feature] for row in rows]
-        got = [_plain(value) for value in answer[feature]]
-        compare(proof, number, f"{made.view.name}:{feature}, online", got, expected, keys)
+        actual = [_to_python_value(value) for value in response[feature]]
+        compare(proof, number, f"{made_view.view.name}:{feature}, online", actual, expected, keys)
     proof.rows += len(keys)
 
 
-def compare(proof: Proof, number: int, what: str, found: list, expected: list, keys: list) -> None:
-    if len(found) != len(expected):
-        proof.fail(number, f"{what}: {len(found)} values, expected {len(expected)}")
-    if found != expected:
-        place = next(p for p, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
-        proof.fail(number, f"{what}: {found[place]!r} for {keys[place]}, row {place}, expected {expected[place]!r}")
+def compare(proof: Proof, number: int, label: str, actual: list, expected: list, keys: list) -> None:
+    if len(actual) != len(expected):
+        proof.fail(number, f"{label}: {len(actual)} values, expected {len(expected)}")
+    if actual != expected:
+        index = next(
+            p for p, (value, expected_value) in enumerate(zip(actual, expected, strict=True)) if value != expected_value
+        )
+        proof.fail(number, f"{label}: {actual[index]!r} for {keys[index]}, row {index}, expected {expected[index]!r}")
 
 
-def at(microseconds: int) -> datetime:
+def to_datetime(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def plain(column: pa.ChunkedArray) -> list[Any]:
-    """As Python's values; times are microseconds."""
+def to_python_values(column: pa.ChunkedArray) -> list[Any]:
+    """Returns Python values; times are microseconds."""
     if pa.types.is_timestamp(column.type):
         return pl.Series(column).dt.cast_time_unit("us").to_physical().to_list()
-    return [_plain(value) for value in column.to_pylist()]
+    return [_to_python_value(value) for value in column.to_pylist()]
 
 
-def _plain(value: Any) -> Any:
+def _to_python_value(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     return (value - _EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value

@@ -1,9 +1,9 @@
-"""A data folder through whatever may happen to it: in the end online = offline as of now = a loop over all events.
+"""Random operations on a data folder: afterwards online = offline as of now = a loop over all events.
 
-A world is a few listeners, songs and artists. Steps, chosen by chance: plays come in, some are told again with another
+A world has a few listeners, songs and artists. The random steps: plays are ingested, plays arrive again with another
 artist or length, a day is removed from the raw tables, a declaration changes its condition, plays are streamed, the
-clock moves, a build is killed, the folder is copied and the copy is used. After some of them the tables are built and
-brought online, by materialize or by the stream, and everything that anybody ever heard of is compared.
+clock moves, a build is killed, the folder is copied and the copy is used. After a few steps the tables are built and
+brought online, by materialize or by the stream, and every key that ever occurred is compared.
 """
 
 import dataclasses
@@ -53,25 +53,25 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 class World:
-    """What has happened, and what should therefore be there."""
+    """A data folder, the steps applied to it, and the events that it should contain."""
 
-    def __init__(self, home: Home, chance: np.random.Generator, patch: pytest.MonkeyPatch) -> None:
-        self.home, self.chance, self.patch = home, chance, patch
+    def __init__(self, home: Home, rng: np.random.Generator, patch: pytest.MonkeyPatch) -> None:
+        self.home, self.rng, self.patch = home, rng, patch
         self.now = START + timedelta(days=1)
         self.events: dict[tuple[str, str, datetime], Event] = {}
-        self.heard: dict[str, set[tuple[str, ...]]] = {name: set() for name in TABLES}
+        self.known_keys: dict[str, set[tuple[str, ...]]] = {name: set() for name in TABLES}
         self.steps: list[str] = []
-        self.number = 0
-        self.read_at = self.now
+        self.batch_number = 0
+        self.last_read = self.now
         self._stop_clock()
 
     def _stop_clock(self) -> None:
         self.patch.setenv(clock.NOW, self.now.isoformat())
 
     def pick(self, options: tuple) -> Any:
-        return options[self.chance.integers(len(options))]
+        return options[self.rng.integers(len(options))]
 
-    # What happens
+    # Steps
 
     def step(self) -> None:
         names = ("ingest", "ingest", "correct", "move", "delete", "redefine", "stream_in", "pass_time", "kill", "copy")
@@ -79,7 +79,7 @@ class World:
         self.steps.append(name)
         getattr(self, name)()
 
-    def _event(self, at: datetime) -> Event:
+    def _random_event(self, at: datetime) -> Event:
         return {
             "user_id": self.pick(USERS),
             "track_id": self.pick(TRACKS),
@@ -93,24 +93,24 @@ class World:
             "platform_id": "default",
         }
 
-    def _moment(self, days: float) -> datetime:
-        """Some time ago, often on the edge of an hour or a day."""
-        ago = timedelta(days=float(self.chance.random()) * days)
-        at = max(self.now - ago, START)
-        if self.chance.random() < 0.3:
-            at = at.replace(minute=0, second=0, microsecond=0)
-        return min(at, self.now - timedelta(microseconds=1))
+    def _past_moment(self, days: float) -> datetime:
+        """Returns a random past moment, often at the start of an hour."""
+        age = timedelta(days=float(self.rng.random()) * days)
+        moment = max(self.now - age, START)
+        if self.rng.random() < 0.3:
+            moment = moment.replace(minute=0, second=0, microsecond=0)
+        return min(moment, self.now - timedelta(microseconds=1))
 
-    def _store(self, events: list[Event]) -> None:
-        self.number += 1
+    def _ingest(self, events: list[Event]) -> None:
+        self.batch_number += 1
         for event in events:
             self.events[event["user_id"], event["track_id"], event["event_timestamp"]] = event
-        self._hear(events)
+        self._add_keys(events)
         frame = pl.DataFrame(events, infer_schema_length=None).drop("platform_id")
-        ingest(self.home, f"prove {self.number}", [Batch("plays", frame)])
+        ingest(self.home, f"prove {self.batch_number}", [Batch("plays", frame)])
 
-    def _hear(self, events: list[Event]) -> None:
-        for name, keys in self.heard.items():
+    def _add_keys(self, events: list[Event]) -> None:
+        for name, keys in self.known_keys.items():
             keys |= {
                 tuple(event[key] for key in WINDOWED[name].keys)
                 for event in events
@@ -118,58 +118,58 @@ class World:
             }
 
     def ingest(self) -> None:
-        fresh = {}
-        for _ in range(self.chance.integers(1, 9)):
-            event = self._event(self._moment(days=float(self.pick((0.01, 1, 4, 30)))))
+        new_events = {}
+        for _ in range(self.rng.integers(1, 9)):
+            event = self._random_event(self._past_moment(days=float(self.pick((0.01, 1, 4, 30)))))
             key = event["user_id"], event["track_id"], event["event_timestamp"]
             if key not in self.events:
-                fresh[key] = event
-        if fresh:
-            self._store(list(fresh.values()))
+                new_events[key] = event
+        if new_events:
+            self._ingest(list(new_events.values()))
 
-    def _tell_again(self, change: Callable[[Event], Event]) -> None:
+    def _resend(self, change: Callable[[Event], Event]) -> None:
         if self.events:
             keys = list(self.events)
-            chosen = {keys[self.chance.integers(len(keys))] for _ in range(3)}
+            selected = {keys[self.rng.integers(len(keys))] for _ in range(3)}
             self.now += timedelta(seconds=1)
             self._stop_clock()
-            self._store([change(self.events[key]) | {"created_timestamp": self.now} for key in sorted(chosen)])
+            self._ingest([change(self.events[key]) | {"created_timestamp": self.now} for key in sorted(selected)])
 
     def correct(self) -> None:
-        self._tell_again(
+        self._resend(
             lambda event: event | {"ms_played": self.pick((None, 1, 60_000)), "skipped": self.pick((None, True))}
         )
 
     def move(self) -> None:
-        self._tell_again(lambda event: event | {"artist_id": self.pick(ARTISTS)})
+        self._resend(lambda event: event | {"artist_id": self.pick(ARTISTS)})
 
     def delete(self) -> None:
-        """A day is removed by hand; of events that no build has ever seen nobody could tell that they are gone."""
+        """Removes a day from the raw tables, after a build: a removed event that no build has read leaves no trace."""
         self.build()
         days = sorted(self.home.raw("plays").glob("date=*"))
         if days:
-            day = days[self.chance.integers(len(days))]
+            day = days[self.rng.integers(len(days))]
             shutil.rmtree(day)
-            gone = day.name.removeprefix("date=")
-            self.events = {key: event for key, event in self.events.items() if str(key[2].date()) != gone}
+            removed_date = day.name.removeprefix("date=")
+            self.events = {key: event for key, event in self.events.items() if str(key[2].date()) != removed_date}
 
     def redefine(self) -> None:
         name = self.pick(TABLES[:3])
-        changed = dataclasses.replace(WINDOWED[name], where=self.pick(CONDITIONS))
-        self.patch.setitem(WINDOWED, name, changed)
+        redefined = dataclasses.replace(WINDOWED[name], where=self.pick(CONDITIONS))
+        self.patch.setitem(WINDOWED, name, redefined)
 
     def stream_in(self) -> None:
-        """Plays of the last hours through the stream, each once."""
-        fresh: list[Event] = []
-        for _ in range(self.chance.integers(1, 6)):
-            event = self._event(self._moment(days=0.2))
+        """Streams new plays of the last hours, each once."""
+        new_events: list[Event] = []
+        for _ in range(self.rng.integers(1, 6)):
+            event = self._random_event(self._past_moment(days=0.2))
             key = event["user_id"], event["track_id"], event["event_timestamp"]
             if key not in self.events:
                 self.events[key] = event
-                fresh.append(event)
-        self._hear(fresh)
-        if fresh:
-            append(server_of(self.home), Names(self.home.project), [("plays", line) for line in told(fresh)])
+                new_events.append(event)
+        self._add_keys(new_events)
+        if new_events:
+            append(server_of(self.home), Names(self.home.project), [("plays", line) for line in told(new_events)])
             self.read()
 
     def pass_time(self) -> None:
@@ -177,24 +177,24 @@ class World:
         self._stop_clock()
 
     def kill(self) -> None:
-        """A build that ends in the middle."""
-        write, left = parquet.write_whole, [int(self.chance.integers(0, 40))]
+        """Starts a build and interrupts it at a random write."""
+        write_whole, writes_left = parquet.write_whole, [int(self.rng.integers(0, 40))]
 
-        def dying(*arguments: Any, **more: Any) -> None:
-            left[0] -= 1
-            if left[0] < 0:
+        def interrupted_write(*arguments: Any, **options: Any) -> None:
+            writes_left[0] -= 1
+            if writes_left[0] < 0:
                 raise KeyboardInterrupt
-            write(*arguments, **more)
+            write_whole(*arguments, **options)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(parquet, "write_whole", dying)
+            patch.setattr(parquet, "write_whole", interrupted_write)
             try:
                 self.build()
             except KeyboardInterrupt:
                 return
 
     def copy(self) -> None:
-        """Go on in a copy of the folder; nothing of it is read from the original."""
+        """Continues in a copy of the folder, and removes the data of the original."""
         self._archive()
         redis_server.stop(self.home)
         copy = Home(self.home.root.with_name(f"{self.home.root.name}-{len(self.steps)}"))
@@ -204,7 +204,7 @@ class World:
         self.home = copy
         self.patch.setenv("REFRAIN_HOME", str(copy.root))
 
-    # How it comes online
+    # Build, online store and comparison
 
     def _archive(self) -> None:
         archive(self.home, Log(server_of(self.home), Names(self.home.project)))
@@ -219,7 +219,7 @@ class World:
     def read(self) -> None:
         self.now += timedelta(seconds=1)
         self._stop_clock()
-        self.read_at = self.now
+        self.last_read = self.now
         Reader(
             self.home, Address.from_env(), Stream, Settings(follows="wall", until_idle=True), say=lambda text: None
         ).run()
@@ -230,60 +230,62 @@ class World:
         open_store(self.home).materialize(datetime(1970, 1, 2, tzinfo=UTC), self.now, feature_views=list(TABLES))
 
     def check(self) -> int:
-        """Everything that anybody ever heard of; how many rows that were."""
+        """Compares every key that ever occurred, and returns the number of compared rows."""
         self.build()
         if not parquet.has_dates(self.home.features(TABLES[0])):
             return 0
-        way = self.pick(("materialize", "read"))
-        self.steps.append(way)
-        if way == "read" and self.now - self.read_at > timedelta(days=1):
-            self.materialize()  # after a long rest of its own the stream takes what left windows from the batch run
-        getattr(self, way)()
-        return sum(self._check(WINDOWED[name], name, is_streamed=way == "read") for name in TABLES)
+        method = self.pick(("materialize", "read"))
+        self.steps.append(method)
+        if method == "read" and self.now - self.last_read > timedelta(days=1):
+            self.materialize()  # after a long pause the stream takes expired windows from the batch run
+        getattr(self, method)()
+        return sum(self._check(WINDOWED[name], name, is_streamed=method == "read") for name in TABLES)
 
     def _check(self, table: WindowedTable, name: str, *, is_streamed: bool) -> int:
-        """The stream leaves keys alone whose windows have long been empty, unless they have lost events."""
-        at = clock.microseconds(self.now)
-        offline, stored = batch(self.home, name, at), online(self.home, name)
+        """Compares a table. The stream leaves keys out whose windows are long empty, unless they lost events."""
+        now = clock.microseconds(self.now)
+        offline_rows, online_rows = batch(self.home, name, now), online(self.home, name)
         events = list(self.events.values())
-        for key in sorted(self.heard[name]):
-            expected = expected_row(table, events, dict(zip(table.keys, key, strict=True)), at - at % table.unit)
-            for where, rows in (("offline", offline), ("online", stored)):
-                is_empty = not any(value for name, value in rows.get(key, {}).items() if name != "at")
-                if where == "online" and is_streamed and is_empty and self._is_quiet(table, events, key, at):
+        for key in sorted(self.known_keys[name]):
+            expected = expected_row(table, events, dict(zip(table.keys, key, strict=True)), now - now % table.unit)
+            for store, rows in (("offline", offline_rows), ("online", online_rows)):
+                has_no_values = not any(value for name, value in rows.get(key, {}).items() if name != "at")
+                if store == "online" and is_streamed and has_no_values and self._is_quiet(table, events, key, now):
                     continue
-                self._compare(f"{where} {name} {key}", rows, key, expected)
-        return 2 * len(self.heard[name])
+                self._compare(f"{store} {name} {key}", rows, key, expected)
+        return 2 * len(self.known_keys[name])
 
-    def _is_quiet(self, table: WindowedTable, events: list[Event], key: tuple[str, ...], at: int) -> bool:
-        own = oracle.of_key(table, events, dict(zip(table.keys, key, strict=True)))
-        return all(oracle.micros(one["event_timestamp"]) < at - table.reach for one in own)
+    def _is_quiet(self, table: WindowedTable, events: list[Event], key: tuple[str, ...], now: int) -> bool:
+        own_events = oracle.of_key(table, events, dict(zip(table.keys, key, strict=True)))
+        return all(oracle.micros(event["event_timestamp"]) < now - table.reach for event in own_events)
 
-    def _compare(self, where: str, rows: Rows, key: tuple[str, ...], expected: dict[str, Any] | None) -> None:
+    def _compare(self, label: str, rows: Rows, key: tuple[str, ...], expected: dict[str, Any] | None) -> None:
         row = rows.get(key)
-        for feature in expected or {name: None for name, _ in WINDOWED[where.split()[1]].fields}:
+        for feature in expected or {name: None for name, _ in WINDOWED[label.split()[1]].fields}:
             value = None if row is None else row[feature]
-            wanted = None if expected is None else expected[feature]
-            assert same(value, wanted), (where, feature, value, wanted, " ".join(self.steps))
+            expected_value = None if expected is None else expected[feature]
+            assert same(value, expected_value), (label, feature, value, expected_value, " ".join(self.steps))
 
 
 def expected_row(table: WindowedTable, events: list[Event], key: dict[str, str], at: int) -> dict[str, Any] | None:
-    """What a loop over all events says; None of a key of which there was none."""
-    before = [event for event in oracle.of_key(table, events, key) if oracle.micros(event["event_timestamp"]) < at]
-    return oracle.values(table, events, key, at) if before else None
+    """Returns the values by a loop over all events, or None for a key without events."""
+    earlier_events = [
+        event for event in oracle.of_key(table, events, key) if oracle.micros(event["event_timestamp"]) < at
+    ]
+    return oracle.values(table, events, key, at) if earlier_events else None
 
 
 def test_a_folder_that_lives(applied: Home, tmp_path: Path) -> None:
     proof = proving.Proof("data folders")
-    for number, chance in proof.worlds():
+    for number, rng in proof.worlds():
         with pytest.MonkeyPatch.context() as patch:
             home = Home(tmp_path / f"world-{number}")
             shutil.copytree(applied.root, home.root, ignore=shutil.ignore_patterns("redis*", "start.lock"))
             patch.setenv("REFRAIN_HOME", str(home.root))
-            world = World(home, chance, patch)
+            world = World(home, rng, patch)
             try:
-                for _ in range(int(chance.integers(2, 5))):
-                    for _ in range(int(chance.integers(1, 6))):
+                for _ in range(int(rng.integers(2, 5))):
+                    for _ in range(int(rng.integers(1, 6))):
                         world.step()
                     proof.rows += world.check()
             finally:

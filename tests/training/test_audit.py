@@ -1,4 +1,4 @@
-"""Skew: nothing where there is none, and what is wrong, by how much and why, where there is."""
+"""Training/serving skew: the audit finds none where values agree, and sizes and explains it where they differ."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -31,15 +31,15 @@ SERVICE = "recommendation_v1"
 
 
 def look_up(home: Home, service: str = SERVICE, rows: int = 60) -> None:
-    """Some lookups, logged as they are in serving."""
+    """Makes a few lookups with the log of serving."""
     log = LookupLog(home, 1.0)
     features = OnlineFeatures(service, home, log=log)
     tracks = feature_tables.scan(home, "track_catalogue").select("track_id", "artist_id").collect().sort("track_id")
     for user in ("u000007", "u000042", "nobody"):
-        some = tracks.sample(rows, seed=len(user))
-        keys = {"user_id": [user], "platform_id": [home.tenant], **some.to_dict(as_series=False)}
-        asked = {key: keys[key] for key in features.service.join_keys}
-        features.get({name: values * (rows if len(values) == 1 else 1) for name, values in asked.items()})
+        sample = tracks.sample(rows, seed=len(user))
+        request = {"user_id": [user], "platform_id": [home.tenant], **sample.to_dict(as_series=False)}
+        join_keys = {key: request[key] for key in features.service.join_keys}
+        features.get({name: column * (rows if len(column) == 1 else 1) for name, column in join_keys.items()})
     log.flush()
     assert not log.left_out
 
@@ -47,14 +47,14 @@ def look_up(home: Home, service: str = SERVICE, rows: int = 60) -> None:
 @pytest.mark.parametrize("service", [SERVICE, "listener_v1", "track_display_v1", "session_v1"])
 def test_what_was_served_is_what_a_training_set_has(own_world: Home, service: str) -> None:
     look_up(own_world, service)
-    found = audit(service, home=own_world)
-    assert found.rows >= 180
-    assert {one.name: one.causes for one in found.features if one.different} == {}
-    assert len(found.features) == len(load_service(own_world, service).features)
+    result = audit(service, home=own_world)
+    assert result.rows >= 180
+    assert {feature.name: feature.causes for feature in result.features if feature.different} == {}
+    assert len(result.features) == len(load_service(own_world, service).features)
 
 
 def test_a_wrong_value_online_is_found_and_sized(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody wrote other skip rates and fewer plays under the same time."""
+    """The online store has more plays than the feature table under the same event time."""
     from feature_repo.packed import entity_key
     from feature_repo.packed.encode import encode
     from feature_repo.packed.schema import Schema
@@ -73,12 +73,12 @@ def test_a_wrong_value_online_is_found_and_sized(own_world: Home, monkeypatch: p
     key = entity_key.prefix(own_world.project, table.name) + b"u000042}"
     Writer(server_of(own_world), own_world.project, schema).write([key], values)
     look_up(own_world)
-    found = {one.name: one for one in audit(SERVICE, home=own_world).features}
-    plays = found["user_listening__plays_28d"]
+    features = {feature.name: feature for feature in audit(SERVICE, home=own_world).features}
+    plays = features["user_listening__plays_28d"]
     assert (plays.different, plays.causes) == (60, {OTHER: 60})
     assert (plays.mean_difference, plays.largest_difference) == (7, 7)
-    assert found["affinity_share__share_28d"].causes == {"computed": found["affinity_share__share_28d"].different}
-    assert not found["user_listening__skip_rate_28d"].different
+    assert features["affinity_share__share_28d"].causes == {"computed": features["affinity_share__share_28d"].different}
+    assert not features["user_listening__skip_rate_28d"].different
 
 
 def test_an_online_store_that_lags_behind_is_told_from_a_wrong_one(own_world: Home, running_clock: None) -> None:
@@ -94,12 +94,12 @@ def test_an_online_store_that_lags_behind_is_told_from_a_wrong_one(own_world: Ho
         )
         folder = own_world.features("user_listening") / f"date={later:%Y-%m-%d}"
         parquet.write_whole(row.select(rows.columns), folder / f"{user}.parquet")
-    found = {one.name: one for one in _audit_of(own_world).features}
-    assert found["user_listening__plays_28d"].causes == {OLDER: 60, LATER: 60}
+    features = {feature.name: feature for feature in _audit_in_process(own_world).features}
+    assert features["user_listening__plays_28d"].causes == {OLDER: 60, LATER: 60}
 
 
-def _audit_of(home: Home) -> Any:
-    """In a process whose definitions name this folder's files."""
+def _audit_in_process(home: Home) -> Any:
+    """Runs the audit in a process whose Feast definitions point to the files of this home."""
     import os
     import pickle
 
@@ -116,16 +116,16 @@ def _audit_of(home: Home) -> Any:
 def test_the_command_reports_and_fails_above_a_threshold(own_world: Home, tmp_path: Path) -> None:
     look_up(own_world)
     page = tmp_path / "audit.html"
-    good = CliRunner().invoke(app, ["audit", SERVICE, "--html", str(page)])
-    assert good.exit_code == 0, good.output
-    assert "user_listening__plays_28d" in good.output
-    text = page.read_text()
-    assert text.count("<svg") > 5
-    assert "<script" not in text
-    assert "<link" not in text
-    bad = CliRunner().invoke(app, ["audit", SERVICE, "--psi", "0.0001", "--html", str(page)])
-    assert bad.exit_code == 1
-    assert "FAILED" in bad.output
+    passing = CliRunner().invoke(app, ["audit", SERVICE, "--html", str(page)])
+    assert passing.exit_code == 0, passing.output
+    assert "user_listening__plays_28d" in passing.output
+    html = page.read_text()
+    assert html.count("<svg") > 5
+    assert "<script" not in html
+    assert "<link" not in html
+    failing = CliRunner().invoke(app, ["audit", SERVICE, "--psi", "0.0001", "--html", str(page)])
+    assert failing.exit_code == 1
+    assert "FAILED" in failing.output
     assert json.loads(page.with_suffix(".json").read_text())["failures"]
 
 
@@ -146,8 +146,8 @@ def test_the_log_of_the_environment(own_world: Home, monkeypatch: pytest.MonkeyP
     rows = served(own_world, features.service)
     assert rows.height == 3
     assert rows["device"].to_list().count("phone") == 1
-    for wrong in ("many", "2", "-1", "nan"):
-        monkeypatch.setenv("REFRAIN_LOG_LOOKUPS", wrong)
+    for invalid_rate in ("many", "2", "-1", "nan"):
+        monkeypatch.setenv("REFRAIN_LOG_LOOKUPS", invalid_rate)
         with pytest.raises(InputError, match="REFRAIN_LOG_LOOKUPS"):
             LookupLog.from_env(own_world)
 
@@ -168,8 +168,8 @@ def test_half_a_line_and_lookups_of_an_older_service_are_passed_over(own_world: 
     service = load_service(own_world, "track_display_v1")
     file = next(own_world.lookups(service.name).rglob("*.jsonl"))
     lines = file.read_bytes().splitlines()
-    older = {**json.loads(lines[0]), "fingerprint": "another"}
-    file.write_bytes(b"\n".join([*lines, json.dumps(older).encode(), lines[0][:50]]))
+    other_fingerprint = {**json.loads(lines[0]), "fingerprint": "another"}
+    file.write_bytes(b"\n".join([*lines, json.dumps(other_fingerprint).encode(), lines[0][:50]]))
     assert served(own_world, service).height == 15
     assert served(own_world, service, most=7).height == 7
     with pytest.raises(StoreError):
@@ -177,16 +177,16 @@ def test_half_a_line_and_lookups_of_an_older_service_are_passed_over(own_world: 
 
 
 def test_distances_of_samples() -> None:
-    random = np.random.default_rng(3)
-    one, other = random.normal(size=4_000), random.normal(0.5, 1.2, size=3_000)
-    assert drift.ks(one, other) == pytest.approx(stats.ks_2samp(one, other).statistic)
-    assert drift.psi(one, random.permutation(one)) == 0
-    assert drift.psi(one, random.normal(size=4_000)) < 0.02
-    assert drift.psi(one, other) > 0.1
-    gaps = one.copy()
-    gaps[:2_000] = np.nan
-    assert drift.psi(one, gaps) > 1
-    assert drift.ks(one, np.full(5, np.nan)) == 0
+    rng = np.random.default_rng(3)
+    reference, shifted = rng.normal(size=4_000), rng.normal(0.5, 1.2, size=3_000)
+    assert drift.ks(reference, shifted) == pytest.approx(stats.ks_2samp(reference, shifted).statistic)
+    assert drift.psi(reference, rng.permutation(reference)) == 0
+    assert drift.psi(reference, rng.normal(size=4_000)) < 0.02
+    assert drift.psi(reference, shifted) > 0.1
+    with_missing = reference.copy()
+    with_missing[:2_000] = np.nan
+    assert drift.psi(reference, with_missing) > 1
+    assert drift.ks(reference, np.full(5, np.nan)) == 0
     assert drift.psi_of_texts(["a"] * 50 + ["b"] * 50, ["b"] * 50 + ["a"] * 50) == 0
     assert drift.psi_of_texts(["a"] * 50 + ["b"] * 50, ["c"] * 100) > 1
 
@@ -197,14 +197,15 @@ def test_what_is_the_same() -> None:
     lists = pl.Series([["a"], [], None]), pl.Series([["a"], None, None])
     assert same(*lists).tolist() == [True, False, True]
     vectors = (
-        pl.Series(v, dtype=pl.List(pl.Float32)) for v in ([[1.0, 2.0], [1.0], None], [[1.0, 2.0], [1.0, 2.0], None])
+        pl.Series(values, dtype=pl.List(pl.Float32))
+        for values in ([[1.0, 2.0], [1.0], None], [[1.0, 2.0], [1.0, 2.0], None])
     )
     assert same(*vectors).tolist() == [True, False, True]
 
 
 def test_the_report_of_nothing_wrong_says_so(own_world: Home) -> None:
     look_up(own_world, "track_display_v1", rows=3)
-    found = audit("track_display_v1", home=own_world)
-    assert found.failures(0.0, None) == []
-    assert "Nothing is above a limit" in report._page(found, [])
+    result = audit("track_display_v1", home=own_world)
+    assert result.failures(0.0, None) == []
+    assert "Nothing is above a limit" in report._page(result, [])
     assert Address.from_env().is_embedded

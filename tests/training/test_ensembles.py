@@ -1,4 +1,4 @@
-"""Ensembles: what they compute, and what they refuse."""
+"""Ensembles: their predictions, their weights, and the inputs that they refuse."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -24,8 +24,8 @@ TRUTH = RNG.normal(10, 3, 600)
 
 
 def members(**columns: np.ndarray) -> Members:
-    known = dict.fromkeys(columns, 0)
-    return Members.out_of_time(columns, TRUTH, happened=np.arange(600), known_until=known)
+    known_until = dict.fromkeys(columns, 0)
+    return Members.out_of_time(columns, TRUTH, happened=np.arange(600), known_until=known_until)
 
 
 GOOD, BAD = TRUTH + RNG.normal(0, 1, 600), TRUTH + RNG.normal(0, 4, 600)
@@ -46,10 +46,10 @@ def test_mean_and_median() -> None:
 @pytest.mark.parametrize("ensemble", [WeightedEnsemble(), StackingEnsemble()])
 def test_learned_weights_beat_every_member_and_the_mean(ensemble: WeightedEnsemble | StackingEnsemble) -> None:
     low = TRUTH - 2 + RNG.normal(0, 1, 600)
-    both = members(high=HIGH, low=low, bad=BAD)
-    found = error(ensemble.fit(both).combine(both.values))
-    assert found < min(map(error, both.values.T))
-    assert found <= error(MeanEnsemble().fit(both).combine(both.values))
+    member_set = members(high=HIGH, low=low, bad=BAD)
+    ensemble_error = error(ensemble.fit(member_set).combine(member_set.values))
+    assert ensemble_error < min(map(error, member_set.values.T))
+    assert ensemble_error <= error(MeanEnsemble().fit(member_set).combine(member_set.values))
     assert all(weight >= 0 for weight in ensemble.weights.values())
 
 
@@ -62,30 +62,32 @@ def test_weights_follow_the_loss() -> None:
 
 
 def test_one_member_alone_keeps_its_weight() -> None:
-    alone = members(good=GOOD)
-    assert WeightedEnsemble().fit(alone).weights == {"good": 1.0}
-    assert StackingEnsemble().fit(alone).weights["good"] == pytest.approx(1, abs=0.02)
+    single = members(good=GOOD)
+    assert WeightedEnsemble().fit(single).weights == {"good": 1.0}
+    assert StackingEnsemble().fit(single).weights["good"] == pytest.approx(1, abs=0.02)
 
 
 def test_stacking_with_a_constant_takes_a_bias_out() -> None:
-    shifted = members(high=HIGH)
-    plain, bent = StackingEnsemble().fit(shifted), StackingEnsemble(intercept=True).fit(shifted)
-    squares = [np.mean((one.combine(shifted.values) - TRUTH) ** 2) for one in (bent, plain)]
-    assert squares[0] < squares[1]
-    assert bent.constant < 0
+    biased = members(high=HIGH)
+    without_intercept, with_intercept = StackingEnsemble().fit(biased), StackingEnsemble(intercept=True).fit(biased)
+    errors = [
+        np.mean((ensemble.combine(biased.values) - TRUTH) ** 2) for ensemble in (with_intercept, without_intercept)
+    ]
+    assert errors[0] < errors[1]
+    assert with_intercept.constant < 0
 
 
 def test_selection_gives_each_segment_its_own() -> None:
     segment = np.where(np.arange(600) < 300, "first", "second")
-    one = np.where(segment == "first", TRUTH, TRUTH + 5)
-    other = np.where(segment == "first", TRUTH - 5, TRUTH)
-    both = members(one=one, other=other)
-    ensemble = SelectionEnsemble(least=100).fit(both, segment)
-    assert error(ensemble.combine(both.values, segment)) < 1e-9
+    first_prediction = np.where(segment == "first", TRUTH, TRUTH + 5)
+    second_prediction = np.where(segment == "first", TRUTH - 5, TRUTH)
+    member_set = members(one=first_prediction, other=second_prediction)
+    ensemble = SelectionEnsemble(least=100).fit(member_set, segment)
+    assert error(ensemble.combine(member_set.values, segment)) < 1e-9
     assert ensemble.weights["first"]["one"] == ensemble.weights["second"]["other"] == 1
-    # a segment that nobody knows gets the weights of all
-    new = ensemble.combine(both.values[:1], np.array(["third"]))
-    np.testing.assert_allclose(new, ensemble.whole.combine(both.values[:1]))
+    # an unknown segment gets the weights of all rows
+    combined = ensemble.combine(member_set.values[:1], np.array(["third"]))
+    np.testing.assert_allclose(combined, ensemble.whole.combine(member_set.values[:1]))
 
 
 def test_small_segments_have_no_weights_of_their_own() -> None:
@@ -100,12 +102,12 @@ def test_small_segments_have_no_weights_of_their_own() -> None:
 )
 def test_ranks_within_lists(scores: np.ndarray, group: np.ndarray) -> None:
     group = np.unique(group, return_inverse=True)[1]
-    found = ranks_within(scores, group)
-    for row, (score, mine) in enumerate(zip(scores, group, strict=True)):
-        others = scores[group == mine]
-        below, same = (others < score).sum(), (others == score).sum()
-        expected = 0.5 if len(others) == 1 else (below + (same - 1) / 2) / (len(others) - 1)
-        assert found[row] == pytest.approx(expected)
+    ranks = ranks_within(scores, group)
+    for row, (score, own_group) in enumerate(zip(scores, group, strict=True)):
+        group_scores = scores[group == own_group]
+        below, equal = (group_scores < score).sum(), (group_scores == score).sum()
+        expected = 0.5 if len(group_scores) == 1 else (below + (equal - 1) / 2) / (len(group_scores) - 1)
+        assert ranks[row] == pytest.approx(expected)
 
 
 def test_rank_average_does_not_care_about_scales() -> None:
@@ -113,8 +115,8 @@ def test_rank_average_does_not_care_about_scales() -> None:
     values = ALL.values
     scaled = values * np.array([1.0, 1_000.0, 1e-6]) + np.array([0, 5, -3])
     np.testing.assert_allclose(ensemble.combine(values), ensemble.combine(scaled))
-    only = RankAverageEnsemble({"good": 2.0}).fit(ALL)
-    np.testing.assert_array_equal(np.argsort(only.combine(values)), np.argsort(GOOD))
+    single_member = RankAverageEnsemble({"good": 2.0}).fit(ALL)
+    np.testing.assert_array_equal(np.argsort(single_member.combine(values)), np.argsort(GOOD))
 
 
 def test_a_member_fitted_on_what_it_is_judged_by_is_refused() -> None:
@@ -129,14 +131,16 @@ def test_a_member_fitted_on_what_it_is_judged_by_is_refused() -> None:
 
 def test_folds_that_leak_are_refused() -> None:
     fold = np.arange(600) % 3
-    others = {0: (1, 2), 1: (0, 2), 2: (0, 1)}
-    Members.out_of_fold({"fair": GOOD}, TRUTH, fold=fold, fitted_on={"fair": others})
+    training_folds = {0: (1, 2), 1: (0, 2), 2: (0, 1)}
+    Members.out_of_fold({"fair": GOOD}, TRUTH, fold=fold, fitted_on={"fair": training_folds})
     with pytest.raises(LeakError, match="fold 1"):
-        Members.out_of_fold({"peeked": GOOD}, TRUTH, fold=fold, fitted_on={"peeked": others | {1: (0, 1)}})
-    with pytest.raises(LeakError, match="fold 2"):  # not said
+        Members.out_of_fold({"peeked": GOOD}, TRUTH, fold=fold, fitted_on={"peeked": training_folds | {1: (0, 1)}})
+    with pytest.raises(LeakError, match="fold 2"):  # fold 2 is missing
         Members.out_of_fold({"silent": GOOD}, TRUTH, fold=fold, fitted_on={"silent": {0: (1, 2), 1: (0, 2)}})
     with pytest.raises(LeakError, match="groups in several"):
-        Members.out_of_fold({"fair": GOOD}, TRUTH, fold=fold, fitted_on={"fair": others}, group=np.arange(600) // 10)
+        Members.out_of_fold(
+            {"fair": GOOD}, TRUTH, fold=fold, fitted_on={"fair": training_folds}, group=np.arange(600) // 10
+        )
 
 
 def test_what_is_no_table_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Off-policy estimates: unbiased where the truth is planted, exact by hand, and as told on the real logs."""
+"""Off-policy estimates: unbiased on simulated logs, equal to their definitions, and in agreement on real logs."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ RATES = np.array([0.1, 0.3, 0.6, 0.2])
 LOGGING, EVALUATED = np.array([0.4, 0.3, 0.1, 0.2]), np.array([0.1, 0.1, 0.7, 0.1])
 
 
-def logged(size: int, seed: int) -> Impressions:
+def simulate_log(size: int, seed: int) -> Impressions:
     rng = np.random.default_rng(seed)
     action = rng.choice(4, size=size, p=LOGGING)
     reward = (rng.random(size) < RATES[action]).astype(float)
@@ -30,24 +30,24 @@ def logged(size: int, seed: int) -> Impressions:
 
 def test_the_truth_lies_within_the_intervals_as_often_as_they_say() -> None:
     truth, runs = float(EVALUATED @ RATES), 300
-    inside = dict.fromkeys(("ips", "snips", "doubly robust", "on policy"), 0)
-    values: dict[str, list[float]] = {name: [] for name in inside}
+    covered = dict.fromkeys(("ips", "snips", "doubly robust", "on policy"), 0)
+    values: dict[str, list[float]] = {name: [] for name in covered}
     for seed in range(runs):
-        log = logged(800, seed)
+        log = simulate_log(800, seed)
         chance = EVALUATED[log.action]
         rewards = cross_fitted_rewards(log, 4)
-        expected, shown = rewards @ EVALUATED, rewards[np.arange(800), log.action]
-        found = {
+        policy_rewards, action_rewards = rewards @ EVALUATED, rewards[np.arange(800), log.action]
+        estimates = {
             "ips": ips(log, chance),
             "snips": snips(log, chance),
-            "doubly robust": doubly_robust(log, chance, expected, shown),
+            "doubly robust": doubly_robust(log, chance, policy_rewards, action_rewards),
             "on policy": on_policy(log.reward),
         }
-        for name, estimate in found.items():
+        for name, estimate in estimates.items():
             target = float(LOGGING @ RATES) if name == "on policy" else truth
-            inside[name] += abs(estimate.value - target) <= estimate.interval
+            covered[name] += abs(estimate.value - target) <= estimate.interval
             values[name].append(estimate.value)
-    for name, count in inside.items():
+    for name, count in covered.items():
         assert 0.9 < count / runs < 0.99, name
     for name in ("ips", "snips", "doubly robust"):
         assert np.mean(values[name]) == pytest.approx(truth, abs=0.01)
@@ -61,12 +61,12 @@ def test_estimates_are_their_definitions() -> None:
     assert ips(log, policy, largest=0.1).value == pytest.approx(0.05)
     assert snips(log, policy).value == pytest.approx(0.5 / 3.5)
     assert ips(log, policy).effective == pytest.approx(3.5**2 / (0.25 + 9))
-    same = doubly_robust(log, policy, np.array([0.2, 0.2]), np.array([0.3, 0.1]))
-    assert same.value == pytest.approx((0.2 + 0.5 * 0.7 + 0.2 + 3 * -0.1) / 2)
+    estimate = doubly_robust(log, policy, np.array([0.2, 0.2]), np.array([0.3, 0.1]))
+    assert estimate.value == pytest.approx((0.2 + 0.5 * 0.7 + 0.2 + 3 * -0.1) / 2)
 
 
 def test_the_same_policy_gets_what_it_earned() -> None:
-    log = logged(500, 1)
+    log = simulate_log(500, 1)
     for estimate in (ips(log, log.propensity), snips(log, log.propensity)):
         assert estimate.value == pytest.approx(log.reward.mean())
         assert estimate.effective == pytest.approx(500)
@@ -88,24 +88,24 @@ def test_exploration_is_told_apart_from_the_ranking() -> None:
     explored = rng.random(20_000) < 0.2
     chance = np.where(explored, 0.2 * rng.choice([0.3, 0.7], 20_000), 0.8)
     reward = (rng.random(20_000) < np.where(explored, 0.05, 0.3)).astype(float)
-    shown = pl.DataFrame({"explored": explored, "propensity": chance, "reward": reward, "position": 0})
-    found = by_exploration(shown)
-    assert found["as it was"].value == pytest.approx(0.25, abs=0.02)
-    assert found["never explored (SNIPS)"].value == pytest.approx(0.3, abs=0.02)
-    assert found["only explored (SNIPS)"].value == pytest.approx(0.05, abs=0.02)
+    impressions = pl.DataFrame({"explored": explored, "propensity": chance, "reward": reward, "position": 0})
+    estimates = by_exploration(impressions)
+    assert estimates["as it was"].value == pytest.approx(0.25, abs=0.02)
+    assert estimates["never explored (SNIPS)"].value == pytest.approx(0.3, abs=0.02)
+    assert estimates["only explored (SNIPS)"].value == pytest.approx(0.05, abs=0.02)
 
 
 def test_the_real_logs_agree_within_their_intervals(real_data: Path) -> None:
-    """Open Bandit: the click rate of each policy, estimated from the other's log."""
+    """Open Bandit: the click rate of each policy, estimated from the log of the other policy."""
     from benchmarks.off_policy import estimates, policy_of, read
 
     if not (real_data / "open-bandit").is_dir():
         pytest.skip(f"no {real_data / 'open-bandit'}")
     logs = {name: read(real_data / "open-bandit" / name / "men" / "men.csv") for name in ("random", "bts")}
-    for logging, wanted in (("random", "bts"), ("bts", "random")):
-        truth = on_policy(logs[wanted].reward)
-        found = estimates(logs[logging], policy_of(logs[wanted], wanted, 34))
+    for logging, evaluated in (("random", "bts"), ("bts", "random")):
+        truth = on_policy(logs[evaluated].reward)
+        by_estimator = estimates(logs[logging], policy_of(logs[evaluated], evaluated, 34))
         for name in ("ips", "snips", "doubly robust"):
-            assert abs(found[name].value - truth.value) <= np.hypot(found[name].interval, truth.interval)
-        closer = abs(found["doubly robust"].value - truth.value)
-        assert closer < abs(found["the logging policy's own"].value - truth.value)
+            assert abs(by_estimator[name].value - truth.value) <= np.hypot(by_estimator[name].interval, truth.interval)
+        error = abs(by_estimator["doubly robust"].value - truth.value)
+        assert error < abs(by_estimator["the logging policy's own"].value - truth.value)

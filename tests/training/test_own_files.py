@@ -1,4 +1,4 @@
-"""Views over a person's own Parquet files: digests are of those files, errors advise what helps."""
+"""Views over user-defined Parquet files: digests depend on these files, and errors name a command that helps."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ SPINE = pl.DataFrame({"tree_id": ["1"], "event_timestamp": [DAY + timedelta(days
 
 
 def declare(home: Home, path: str) -> None:
-    """A project of one's own in the data folder: no definitions of ours."""
+    """Applies a separate Feast project in the data folder, without Refrain's definitions."""
     silence_feast()
     store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))
     source = FileSource(
@@ -56,10 +56,10 @@ def test_missing_files_advise_what_helps(home: Home, tmp_path: Path) -> None:
     write(path, tree_id=["1"], height=[2.0], **at(DAY))
     declare(home, str(path))
     path.unlink()
-    with pytest.raises(StoreError, match="the files of the view trees") as raised:
+    with pytest.raises(StoreError, match="the files of the view trees") as error:
         training_set("trees_v1", SPINE, home=home)
-    assert "transforms build" not in raised.value.next_command
-    assert "apply" in raised.value.next_command
+    assert "transforms build" not in error.value.next_command
+    assert "apply" in error.value.next_command
 
 
 def test_what_lies_elsewhere_is_never_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""The training SDK: what a spine may be, what comes back, and that a pull can be repeated bit for bit.
+"""The training SDK: forms of a spine, columns of a training set, and pulls that repeat bit for bit.
 
-That the values are right is in ``tests/parity``.
+``tests/parity`` checks the values.
 """
 
 import json
@@ -20,12 +20,12 @@ from training.datasets import all_keys, point_in_time, repeat, training_set
 MOMENT = datetime(2026, 1, 25, 15, 30, tzinfo=UTC)
 
 
-def spine(**more: object) -> pl.DataFrame:
+def spine(**columns: object) -> pl.DataFrame:
     rows = {
         "user_id": ["u000003", "u000001", "u000003"],
         "event_timestamp": [MOMENT, MOMENT, MOMENT - timedelta(days=9)],
     }
-    return pl.DataFrame({**rows, "label": [1, 0, 1], **more})
+    return pl.DataFrame({**rows, "label": [1, 0, 1], **columns})
 
 
 def test_everything_of_the_spine_comes_back_in_its_order(in_world: Home) -> None:
@@ -90,19 +90,19 @@ def test_as_known_leaves_out_what_was_learned_later(in_world: Home) -> None:
     rows = pl.DataFrame({"user_id": [f"u{n:06}" for n in range(150)]}).with_columns(
         event_timestamp=pl.lit(datetime(2026, 1, 20, tzinfo=UTC))
     )
-    always = training_set(
+    by_event_time = training_set(
         "recommendation_v1",
         rows.with_columns(track_id=pl.lit("t"), artist_id=pl.lit("a"), platform_id=pl.lit("default")),
         home=in_world,
     )
-    known = training_set("recommendation_v1", always.spine, home=in_world, as_known=True)
+    by_created_time = training_set("recommendation_v1", by_event_time.spine, home=in_world, as_known=True)
     column = "user_listening__plays_28d"
-    assert not always.data[column].equals(known.data[column])
-    assert (known.data[column].fill_null(0) <= always.data[column].fill_null(0) + 28).all()
+    assert not by_event_time.data[column].equals(by_created_time.data[column])
+    assert (by_created_time.data[column].fill_null(0) <= by_event_time.data[column].fill_null(0) + 28).all()
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         (spine().drop("user_id"), r"a spine with the columns .*no \['user_id'\]"),
         (spine().drop("event_timestamp"), r"no \['event_timestamp'\]"),
@@ -113,8 +113,8 @@ def test_as_known_leaves_out_what_was_learned_later(in_world: Home) -> None:
         (spine().with_columns(user_taste__fit=1), "without the service's own features"),
     ],
 )
-def test_a_wrong_spine_is_told(in_world: Home, rows: pl.DataFrame, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_wrong_spine_is_told(in_world: Home, rows: pl.DataFrame, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         training_set("listener_v1", rows, home=in_world)
 
 
@@ -159,21 +159,23 @@ def test_zones_are_converted_not_dropped(in_world: Home) -> None:
 
 def test_batches_and_files_are_the_same_as_the_whole(in_world: Home, tmp_path: Path) -> None:
     rows = pl.concat([spine()] * 40)
-    whole = training_set("listener_v1", rows, home=in_world)
+    eager = training_set("listener_v1", rows, home=in_world)
     streamed = training_set("listener_v1", rows.lazy(), home=in_world)
     batches = list(streamed.batches(50))
     assert [batch.height for batch in batches] == [50, 50, 20]
-    assert pl.concat(batches).equals(whole.to_polars())
-    assert [batch.height for batch in whole.batches(100)] == [100, 20]
-    assert pl.read_parquet(streamed.to_parquet(tmp_path / "set.parquet")).equals(whole.data)
-    assert streamed.manifest == whole.manifest
+    assert pl.concat(batches).equals(eager.to_polars())
+    assert [batch.height for batch in eager.batches(100)] == [100, 20]
+    assert pl.read_parquet(streamed.to_parquet(tmp_path / "set.parquet")).equals(eager.data)
+    assert streamed.manifest == eager.manifest
     assert [path.name for path in tmp_path.iterdir()] == ["set.parquet"]
 
 
 def test_nothing_is_pulled_before_it_is_asked_for(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     pulls: list[object] = []
-    real = join.Join.tables
-    monkeypatch.setattr(join.Join, "tables", lambda *a, **k: (pulls.append(1), real(*a, **k))[1])
+    tables = join.Join.tables
+    monkeypatch.setattr(
+        join.Join, "tables", lambda *arguments, **keywords: (pulls.append(1), tables(*arguments, **keywords))[1]
+    )
     pulled = training_set("listener_v1", spine(), home=in_world)
     assert pulls == []
     assert pulled.data.height == 3
@@ -197,11 +199,11 @@ def test_a_spine_of_all_keys(in_world: Home) -> None:
 
 
 def test_another_offline_store_gives_the_same(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The way of every other store, here Feast's DuckDB store, chunk by chunk."""
+    """Pulls chunk by chunk, as from any other store; here from Feast's DuckDB store."""
     expected = training_set("listener_v1", spine(), home=in_world).data
-    monkeypatch.setattr(point_in_time, "_embedded_store_job", lambda *a: None)
+    monkeypatch.setattr(point_in_time, "_embedded_store_job", lambda *arguments: None)
     monkeypatch.setattr(point_in_time, "CHUNK_ROWS", 2)
-    theirs = staticmethod(DuckDBOfflineStore.get_historical_features)
-    monkeypatch.setattr(offline.AsOfOfflineStore, "get_historical_features", theirs)
+    duckdb_retrieval = staticmethod(DuckDBOfflineStore.get_historical_features)
+    monkeypatch.setattr(offline.AsOfOfflineStore, "get_historical_features", duckdb_retrieval)
     assert training_set("listener_v1", spine(), home=in_world).data.equals(expected)
     assert training_set("listener_v1", spine()[:0], home=in_world).data.equals(expected[:0])

@@ -1,4 +1,4 @@
-"""What a spine may come as: keys stay what they are, times have one reading, and what is wrong is named."""
+"""Forms of a spine: keys stay unchanged, times are unambiguous, and errors name the wrong value."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,11 +19,11 @@ NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 TEXT = "2026-01-15T12:00:00"
 
 
-def spine(given: Any, **keys: str) -> pl.DataFrame:
-    return SpineTable.of(given, keys or {"user_id": "String"}, []).collect()
+def spine(table: Any, **keys: str) -> pl.DataFrame:
+    return SpineTable.of(table, keys or {"user_id": "String"}, []).collect()
 
 
-def csv(folder: Path, text: str | bytes) -> Path:
+def write_csv(folder: Path, text: str | bytes) -> Path:
     path = folder / "spine.csv"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
@@ -43,7 +43,7 @@ def csv(folder: Path, text: str | bytes) -> Path:
     ids=lambda keys: keys[-1],
 )
 def test_keys_of_csv_are_as_they_are_written(tmp_path: Path, keys: list[str]) -> None:
-    rows = spine(csv(tmp_path, "user_id,event_timestamp\n" + "".join(f"{key},{TEXT}\n" for key in keys)))
+    rows = spine(write_csv(tmp_path, "user_id,event_timestamp\n" + "".join(f"{key},{TEXT}\n" for key in keys)))
     assert rows["user_id"].to_list() == keys
     assert rows["event_timestamp"].unique().to_list() == [NOON]
 
@@ -56,7 +56,7 @@ def test_any_text_survives_csv(tmp_path_factory: pytest.TempPathFactory, keys: l
 
 
 def test_a_key_of_csv_is_converted_to_the_type_of_its_entity(tmp_path: Path) -> None:
-    path = csv(tmp_path, f"n,event_timestamp\n007,{TEXT}\n,{TEXT}\n9223372036854775807,{TEXT}\n")
+    path = write_csv(tmp_path, f"n,event_timestamp\n007,{TEXT}\n,{TEXT}\n9223372036854775807,{TEXT}\n")
     assert spine(path, n="Int64")["n"].to_list() == [7, None, 2**63 - 1]
     with pytest.raises(InputError, match="join key 'n' of type Int32; found .*9223372036854775807.*more than 32 bits"):
         spine(path, n="Int32")
@@ -65,7 +65,7 @@ def test_a_key_of_csv_is_converted_to_the_type_of_its_entity(tmp_path: Path) -> 
 def test_csv_with_a_mark_of_order_quoted_lines_and_empty_cells(tmp_path: Path) -> None:
     text = '\ufeffuser_id,event_timestamp,label,ok,note\n"a\nb",2026-01-15,1,true,x\n,2026-01-15,2.5,false,\n'
     text += '"",2026-01-15 12:00:00Z,,,3\n'
-    rows = spine(csv(tmp_path, text))
+    rows = spine(write_csv(tmp_path, text))
     assert rows["user_id"].to_list() == ["a\nb", None, ""]
     assert rows["event_timestamp"].to_list() == [datetime(2026, 1, 15, tzinfo=UTC)] * 2 + [NOON]
     assert rows.select("label", "ok", "note").to_dict(as_series=False) == {
@@ -78,7 +78,7 @@ def test_csv_with_a_mark_of_order_quoted_lines_and_empty_cells(tmp_path: Path) -
 def test_other_columns_of_csv_have_the_type_of_all_their_rows(tmp_path: Path) -> None:
     rows = "".join(f"u{n},{TEXT},{n},7,2026-01-15T13:00:00,1\n" for n in range(300))
     text = f"user_id,event_timestamp,label,device,request_timestamp,similar_score\n{rows}u,{TEXT},0.5,x,2026-01-15,\n"
-    schema = spine(csv(tmp_path, text)).schema
+    schema = spine(write_csv(tmp_path, text)).schema
     assert schema["label"] == pl.Float64
     assert schema["device"] == pl.String
     assert schema["request_timestamp"] == pl.Datetime("us", "UTC")
@@ -86,7 +86,7 @@ def test_other_columns_of_csv_have_the_type_of_all_their_rows(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (f"user_id,event_timestamp\nu1,{TEXT}\nu2,03/04/2026\n", "ISO 8601.*found '03/04/2026'"),
         ("user_id,event_timestamp\nu1,2026-02-30\n", "found '2026-02-30'"),
@@ -100,9 +100,9 @@ def test_other_columns_of_csv_have_the_type_of_all_their_rows(tmp_path: Path) ->
     ],
     ids=["ambiguous", "no such day", "no time", "no header", "ragged", "twice", "not utf-8", "nothing", "a line"],
 )
-def test_what_is_wrong_with_a_csv_is_told(tmp_path: Path, text: str | bytes, told: str) -> None:
-    with pytest.raises(InputError, match=told):
-        spine(csv(tmp_path, text))
+def test_what_is_wrong_with_a_csv_is_told(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        spine(write_csv(tmp_path, text))
 
 
 def test_json_lines_are_read_like_csv(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_keys_of_pandas_are_converted_one_by_one(column: Any, expected: list[str
 
 
 @pytest.mark.parametrize(
-    ("column", "told"),
+    ("column", "message"),
     [
         ([7.0, 8.5], "8.5: not a whole number"),
         ([True, False], "bool"),
@@ -151,12 +151,12 @@ def test_keys_of_pandas_are_converted_one_by_one(column: Any, expected: list[str
     ],
     ids=["fraction", "boolean", "time", "rounded", "mixed", "list"],
 )
-def test_keys_that_cannot_be_are_refused_in_every_table(column: list[Any], told: str) -> None:
-    with pytest.raises(InputError, match=f"join key 'user_id' of type String; found .*{told}"):
+def test_keys_that_cannot_be_are_refused_in_every_table(column: list[Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"join key 'user_id' of type String; found .*{message}"):
         spine(pd.DataFrame({"user_id": column, "event_timestamp": [NOON] * 2}))
     with pytest.raises(InputError, match="join key 'user_id'"):
         spine({"user_id": column, "event_timestamp": [NOON] * 2})
-    for lazy in (False, True) if told not in ("True: a boolean",) else ():
+    for lazy in (False, True) if message not in ("True: a boolean",) else ():
         frame = pl.DataFrame({"user_id": column, "event_timestamp": [NOON] * 2})
         with pytest.raises(InputError, match="join key 'user_id'"):
             spine(frame.lazy() if lazy else frame)
@@ -175,14 +175,14 @@ def test_keys_that_cannot_be_are_refused_in_every_table(column: list[Any], told:
     ids=["text", "offsets", "python", "naive", "zone", "nanoseconds"],
 )
 def test_times_of_tables_are_instants_cut_off_to_microseconds(times: Any) -> None:
-    given = {"user_id": ["a", "b"], "event_timestamp": times}
-    assert spine(pd.DataFrame(given))["event_timestamp"].to_list() == [NOON] * 2
-    assert spine(given)["event_timestamp"].to_list() == [NOON] * 2
+    columns = {"user_id": ["a", "b"], "event_timestamp": times}
+    assert spine(pd.DataFrame(columns))["event_timestamp"].to_list() == [NOON] * 2
+    assert spine(columns)["event_timestamp"].to_list() == [NOON] * 2
 
 
 def test_an_ambiguous_date_is_refused_in_every_table() -> None:
-    given = {"user_id": ["a", "b"], "event_timestamp": ["03/04/2026", "05/04/2026"]}
-    for table in (given, pd.DataFrame(given), pl.DataFrame(given), pl.LazyFrame(given), pa.table(given)):
+    columns = {"user_id": ["a", "b"], "event_timestamp": ["03/04/2026", "05/04/2026"]}
+    for table in (columns, pd.DataFrame(columns), pl.DataFrame(columns), pl.LazyFrame(columns), pa.table(columns)):
         with pytest.raises(InputError, match="found '0[35]/04/2026'.*ISO 8601"):
             spine(table)
     dates = pl.DataFrame({"user_id": ["a"], "event_timestamp": [date(2026, 1, 15)]})
@@ -190,8 +190,8 @@ def test_an_ambiguous_date_is_refused_in_every_table() -> None:
 
 
 def test_what_is_no_table_is_told() -> None:
-    for nothing in (5, object(), {"user_id": [1, 2], "event_timestamp": [NOON]}):
+    for invalid in (5, object(), {"user_id": [1, 2], "event_timestamp": [NOON]}):
         with pytest.raises(InputError, match="a spine"):
-            spine(nothing)
+            spine(invalid)
     with pytest.raises(InputError, match="one type in each column"):
         spine(pd.DataFrame({"user_id": ["a", "b"], "event_timestamp": [NOON] * 2, "mixed": [1, "x"]}))

@@ -1,4 +1,4 @@
-"""Heads against other implementations, on made-up rows; and as ONNX."""
+"""Audio heads on generated rows, compared with scikit-learn and with their ONNX export."""
 
 import numpy as np
 import onnxruntime
@@ -12,8 +12,8 @@ from training.models.audio.onnx_heads import to_onnx
 from training.models.audio.tasks import Task, tasks
 
 
-def _rows(count: int = 120, seed: int = 0) -> tuple[np.ndarray, list[Task], np.ndarray]:
-    """Three classes, two labels and a number that five of eight features tell of; every fourth row is of one artist."""
+def _features_and_tasks(count: int = 120, seed: int = 0) -> tuple[np.ndarray, list[Task], np.ndarray]:
+    """Returns eight features, three tasks that depend on five of them, and artists of four rows each."""
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(count, 8)).astype(np.float32)
     genre = (inputs[:, :3] + 0.3 * rng.normal(size=(count, 3))).argmax(axis=1)
@@ -21,37 +21,43 @@ def _rows(count: int = 120, seed: int = 0) -> tuple[np.ndarray, list[Task], np.n
     number = 1 / (1 + np.exp(-2 * inputs[:, :1]))
     inputs[rng.random(inputs.shape) < 0.02] = np.nan
     inputs[:, 7] = 2.0
-    asked = [
+    audio_tasks = [
         Task("genre", "one_of", ("a", "b", "c"), np.eye(3)[genre]),
         Task("feeling", "number", ("valence",), number),
         Task("instruments", "any_of", ("drums", "flute"), labels),
     ]
-    asked[0].targets[::7] = np.nan
-    return inputs, asked, np.arange(count) // 4
+    audio_tasks[0].targets[::7] = np.nan
+    return inputs, audio_tasks, np.arange(count) // 4
 
 
 def test_scores_tell_what_was_learned() -> None:
-    inputs, asked, groups = _rows(400)
-    model = heads.fit(inputs[:300], [task.take(np.arange(300)) for task in asked], groups[:300])
-    found, _ = model.answers(inputs[300:])
-    told = np.intersect1d(np.arange(300, 400), asked[0].labelled_rows)
-    assert (found["genre"][told - 300].argmax(axis=1) == asked[0].targets[told].argmax(axis=1)).mean() > 0.75
-    assert ((found["instruments"] > 0.5) == asked[2].targets[300:]).mean() > 0.75  # not linear: the kernel's part
-    assert np.abs(found["feeling"] - asked[1].targets[300:]).mean() < 0.1
-    assert np.allclose(found["genre"].sum(axis=1), 1)
+    inputs, audio_tasks, groups = _features_and_tasks(400)
+    model = heads.fit(inputs[:300], [task.take(np.arange(300)) for task in audio_tasks], groups[:300])
+    predictions, _ = model.answers(inputs[300:])
+    labelled_test_rows = np.intersect1d(np.arange(300, 400), audio_tasks[0].labelled_rows)
+    assert (
+        predictions["genre"][labelled_test_rows - 300].argmax(axis=1)
+        == audio_tasks[0].targets[labelled_test_rows].argmax(axis=1)
+    ).mean() > 0.75
+    # the labels are not linear in the features: this needs the kernel machine
+    assert ((predictions["instruments"] > 0.5) == audio_tasks[2].targets[300:]).mean() > 0.75
+    assert np.abs(predictions["feeling"] - audio_tasks[1].targets[300:]).mean() < 0.1
+    assert np.allclose(predictions["genre"].sum(axis=1), 1)
 
 
 def test_onnx_says_the_same() -> None:
-    inputs, asked, groups = _rows()
-    model = heads.fit(inputs, asked, groups)
+    inputs, audio_tasks, groups = _features_and_tasks()
+    model = heads.fit(inputs, audio_tasks, groups)
     session = onnxruntime.InferenceSession(to_onnx(model), providers=["CPUExecutionProvider"])
-    strange = np.concatenate([inputs, 1e6 * np.ones((1, 8)), np.full((1, 8), np.nan)]).astype(np.float32)
-    found, far = model.answers(strange)
-    told = dict(zip([one.name for one in session.get_outputs()], session.run(None, {"features": strange}), strict=True))
-    for name, expected in found.items():
-        np.testing.assert_allclose(told[name], expected, atol=2e-4)
-    np.testing.assert_allclose(told["distance"], far, rtol=1e-3)
-    assert far[-2] > model.farthest
+    samples = np.concatenate([inputs, 1e6 * np.ones((1, 8)), np.full((1, 8), np.nan)]).astype(np.float32)
+    predictions, distances = model.answers(samples)
+    onnx_outputs = dict(
+        zip([output.name for output in session.get_outputs()], session.run(None, {"features": samples}), strict=True)
+    )
+    for name, expected in predictions.items():
+        np.testing.assert_allclose(onnx_outputs[name], expected, atol=2e-4)
+    np.testing.assert_allclose(onnx_outputs["distance"], distances, rtol=1e-3)
+    assert distances[-2] > model.farthest
     assert session.run(["genre"], {"features": np.empty((0, 8), np.float32)})[0].shape == (0, 3)
 
 
@@ -59,25 +65,25 @@ def test_the_kernel_machine_is_kernel_ridge_regression() -> None:
     from sklearn.kernel_ridge import KernelRidge
 
     rng = np.random.default_rng(0)
-    rows, asked = rng.normal(size=(60, 5)), rng.normal(size=(9, 5))
+    rows, new_rows = rng.normal(size=(60, 5)), rng.normal(size=(9, 5))
     targets = rng.normal(size=(60, 2))
     weights, offsets = kernel_machine.solve(kernel_machine.kernel(rows, rows, 0.5), targets, 0.3)
-    theirs = KernelRidge(alpha=0.3, kernel="rbf", gamma=0.5 / 5).fit(rows, targets - targets.mean(axis=0))
-    mine = kernel_machine.kernel(asked, rows, 0.5) @ weights + offsets
-    np.testing.assert_allclose(mine, theirs.predict(asked) + targets.mean(axis=0), atol=1e-8)
+    reference = KernelRidge(alpha=0.3, kernel="rbf", gamma=0.5 / 5).fit(rows, targets - targets.mean(axis=0))
+    predictions = kernel_machine.kernel(new_rows, rows, 0.5) @ weights + offsets
+    np.testing.assert_allclose(predictions, reference.predict(new_rows) + targets.mean(axis=0), atol=1e-8)
 
 
 def test_left_out_rows_are_not_seen() -> None:
-    """An answer for a row of a fold does not change with the targets of that fold."""
-    inputs, asked, _ = _rows()
-    task = asked[2]
+    """The prediction for a row does not depend on the targets of its own fold."""
+    inputs, audio_tasks, _ = _features_and_tasks()
+    task = audio_tasks[2]
     rows = np.nan_to_num(inputs)
-    likeness = kernel_machine.kernel(rows, rows, 0.25)
+    kernel = kernel_machine.kernel(rows, rows, 0.25)
     folds = [np.arange(0, 40), np.arange(40, 120)]
-    before = kernel_machine.cross_predict(likeness, task, folds, 0.1)
+    before = kernel_machine.cross_predict(kernel, task, folds, 0.1)
     changed = Task(task.name, task.kind, task.classes, task.targets.copy())
     changed.targets[:40] = 1 - changed.targets[:40]
-    after = kernel_machine.cross_predict(likeness, changed, folds, 0.1)
+    after = kernel_machine.cross_predict(kernel, changed, folds, 0.1)
     np.testing.assert_array_equal(before[:40], after[:40])
     assert np.abs(before[40:] - after[40:]).max() > 0.1
 
@@ -85,11 +91,11 @@ def test_left_out_rows_are_not_seen() -> None:
 def test_classes_that_are_missing_from_a_fold_lose() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(30, 4))
-    for there in ([0, 1, 3], [1, 3], [2]):
+    for present_classes in ([0, 1, 3], [1, 3], [2]):
         targets = np.zeros((30, 4))
-        targets[np.arange(30), rng.choice(there, 30)] = 1
+        targets[np.arange(30), rng.choice(present_classes, 30)] = 1
         weights, offsets = discriminant.fit(rows, targets, "one_of")
-        assert set((rows @ weights + offsets).argmax(axis=1)) <= set(there)
+        assert set((rows @ weights + offsets).argmax(axis=1)) <= set(present_classes)
 
 
 def test_two_classes_are_those_of_sklearn() -> None:
@@ -98,21 +104,21 @@ def test_two_classes_are_those_of_sklearn() -> None:
     rng = np.random.default_rng(0)
     rows, truth = rng.normal(size=(50, 4)), rng.integers(0, 2, 50)
     weights, offsets = discriminant.fit(rows, np.eye(2)[truth], "one_of")
-    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(rows, truth).predict_proba(rows)
-    np.testing.assert_allclose(stack.softmax(rows @ weights + offsets), theirs, atol=1e-8)
+    expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(rows, truth).predict_proba(rows)
+    np.testing.assert_allclose(stack.softmax(rows @ weights + offsets), expected, atol=1e-8)
 
 
 def test_the_stack_calibrates() -> None:
-    """Scores that are three times too sure are brought back; a useless score gets no weight."""
+    """Overconfident scores are scaled down; a score of noise gets no weight."""
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(3_000, 3))
     truth = np.array([rng.choice(3, p=row) for row in stack.softmax(scores)])
-    mix = stack.weigh(3 * scores, rng.normal(size=scores.shape), np.eye(3)[truth], "one_of")
-    assert mix[0, 0] == pytest.approx(1 / 3, abs=0.03)
-    assert mix[1, 0] < 0.1
-    yes = (rng.random((3_000, 3)) < stack.logistic(scores)).astype(float)
-    mix = stack.weigh(scores / 2, rng.normal(size=scores.shape), yes, "any_of")
-    assert mix[0] == pytest.approx(2, abs=0.3)
+    weights = stack.weigh(3 * scores, rng.normal(size=scores.shape), np.eye(3)[truth], "one_of")
+    assert weights[0, 0] == pytest.approx(1 / 3, abs=0.03)
+    assert weights[1, 0] < 0.1
+    labels = (rng.random((3_000, 3)) < stack.logistic(scores)).astype(float)
+    weights = stack.weigh(scores / 2, rng.normal(size=scores.shape), labels, "any_of")
+    assert weights[0] == pytest.approx(2, abs=0.3)
 
 
 def test_distance_knows_what_is_like_what_was_learned_from() -> None:
@@ -120,26 +126,26 @@ def test_distance_knows_what_is_like_what_was_learned_from() -> None:
     rows = rng.normal(size=(400, 6)) @ rng.normal(size=(6, 6))
     folds = list(np.array_split(np.arange(400), 5))
     farthest = distance.farthest(rows, folds)
-    middle, white = distance.whitening(rows)
-    assert (distance.distances(rows, middle, white) <= farthest).mean() == pytest.approx(0.98, abs=0.01)
-    expected = np.sqrt(np.einsum("ij,jk,ik->i", rows - middle, white @ white.T, rows - middle))
-    np.testing.assert_allclose(distance.distances(rows, middle, white), expected)
-    assert distance.distances(rows + 8 * rows.std(axis=0), middle, white).min() > farthest
+    mean, whitening = distance.whitening(rows)
+    assert (distance.distances(rows, mean, whitening) <= farthest).mean() == pytest.approx(0.98, abs=0.01)
+    expected = np.sqrt(np.einsum("ij,jk,ik->i", rows - mean, whitening @ whitening.T, rows - mean))
+    np.testing.assert_allclose(distance.distances(rows, mean, whitening), expected)
+    assert distance.distances(rows + 8 * rows.std(axis=0), mean, whitening).min() > farthest
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(40, 90))
 def test_any_rows_give_answers(seed: int, count: int) -> None:
-    inputs, asked, groups = _rows(count, seed)
-    found, far = heads.fit(inputs, asked, groups).answers(inputs)
-    assert all(np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 for values in found.values())
-    assert np.isfinite(far).all()
+    inputs, audio_tasks, groups = _features_and_tasks(count, seed)
+    predictions, distances = heads.fit(inputs, audio_tasks, groups).answers(inputs)
+    assert all(np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 for values in predictions.values())
+    assert np.isfinite(distances).all()
 
 
 def test_more_rows_than_can_be_solved_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "MOST", 50)
-    inputs, asked, groups = _rows()
-    assert heads.fit(inputs, asked, groups).support.shape == (50, 8)
+    inputs, audio_tasks, groups = _features_and_tasks()
+    assert heads.fit(inputs, audio_tasks, groups).support.shape == (50, 8)
 
 
 def test_tasks_are_those_that_enough_was_said_of() -> None:
@@ -153,11 +159,11 @@ def test_tasks_are_those_that_enough_was_said_of() -> None:
         },
         schema_overrides={"instruments": pl.List(pl.String)},
     )
-    found = {task.name: task for task in tasks(labels)}
-    assert set(found) == {"genre", "feeling", "instruments"}
-    assert found["genre"].classes == ("jazz", "pop")
-    assert len(found["genre"].labelled_rows) == 16  # a rare genre is none of those that are known
-    assert len(found["feeling"].labelled_rows) == 10
-    assert found["instruments"].classes == ("flute",)  # nearly everybody has drums
-    assert found["instruments"].targets[:18].sum() == 8
+    by_name = {task.name: task for task in tasks(labels)}
+    assert set(by_name) == {"genre", "feeling", "instruments"}
+    assert by_name["genre"].classes == ("jazz", "pop")
+    assert len(by_name["genre"].labelled_rows) == 16  # rows of the rare genre have no label
+    assert len(by_name["feeling"].labelled_rows) == 10
+    assert by_name["instruments"].classes == ("flute",)  # drums are in nearly every row
+    assert by_name["instruments"].targets[:18].sum() == 8
     assert tasks(labels.clear()) == []

@@ -1,4 +1,4 @@
-"""The convolutional network: it learns, and what is exported says the same as what was trained."""
+"""The convolutional network learns, and its ONNX export serves the same outputs."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ from transforms.pure.audio.patch import FRAMES
 torch = pytest.importorskip("torch", reason="the extra deep is not installed: pip install torch, then make test")
 
 
-def _sounds(count: int = 64) -> tuple[np.ndarray, list[Task]]:
-    """Low or high bands sound, in pulses or steadily."""
+def _patches_and_tasks(count: int = 64) -> tuple[np.ndarray, list[Task]]:
+    """Returns mel patches with a low or a high band, pulsed or steady, and three tasks on them."""
     rng = np.random.default_rng(0)
     high, pulsed = rng.integers(0, 2, count), rng.integers(0, 2, count)
     patches = np.full((count, 128, FRAMES), -1, np.float32)
@@ -36,21 +36,21 @@ def _sounds(count: int = 64) -> tuple[np.ndarray, list[Task]]:
 def test_it_learns_what_is_there_to_be_seen() -> None:
     import onnxruntime
 
-    patches, asked = _sounds()
-    trained = fit(patches, asked, np.arange(40), np.arange(40, 52), CnnRecipe(epochs=12, batch=8, crop=64))
+    patches, audio_tasks = _patches_and_tasks()
+    trained = fit(patches, audio_tasks, np.arange(40), np.arange(40, 52), CnnRecipe(epochs=12, batch=8, crop=64))
     session = onnxruntime.InferenceSession(trained.onnx, providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     assert names == ["genre", "instruments", "feeling", "distance"]
-    found = dict(zip(names, session.run(None, {"mel": patches[52:]}), strict=True))
-    assert (found["genre"].argmax(axis=1) == asked[0].targets[52:].argmax(axis=1)).mean() > 0.9
-    told = ~np.isnan(asked[1].targets[52:, 0])
-    assert ((found["instruments"][told, 0] > 0.5) == asked[1].targets[52:][told, 0]).mean() > 0.7
-    assert np.abs(found["feeling"] - asked[2].targets[52:]).mean() < 0.25
-    strange = np.random.default_rng(1).uniform(-1, 1, (4, 128, FRAMES)).astype(np.float32)
-    assert session.run(["distance"], {"mel": strange})[0].min() > np.median(found["distance"])
-    again = fit(patches, asked, np.arange(40), np.arange(40, 52), CnnRecipe(epochs=1, batch=8, crop=64))
-    once_more = fit(patches, asked, np.arange(40), np.arange(40, 52), CnnRecipe(epochs=1, batch=8, crop=64))
-    assert again.farthest == pytest.approx(once_more.farthest, rel=1e-3)
+    outputs = dict(zip(names, session.run(None, {"mel": patches[52:]}), strict=True))
+    assert (outputs["genre"].argmax(axis=1) == audio_tasks[0].targets[52:].argmax(axis=1)).mean() > 0.9
+    is_labelled = ~np.isnan(audio_tasks[1].targets[52:, 0])
+    assert ((outputs["instruments"][is_labelled, 0] > 0.5) == audio_tasks[1].targets[52:][is_labelled, 0]).mean() > 0.7
+    assert np.abs(outputs["feeling"] - audio_tasks[2].targets[52:]).mean() < 0.25
+    noise = np.random.default_rng(1).uniform(-1, 1, (4, 128, FRAMES)).astype(np.float32)
+    assert session.run(["distance"], {"mel": noise})[0].min() > np.median(outputs["distance"])
+    first = fit(patches, audio_tasks, np.arange(40), np.arange(40, 52), CnnRecipe(epochs=1, batch=8, crop=64))
+    second = fit(patches, audio_tasks, np.arange(40), np.arange(40, 52), CnnRecipe(epochs=1, batch=8, crop=64))
+    assert first.farthest == pytest.approx(second.farthest, rel=1e-3)
 
 
 def test_it_is_registered_and_served_by_the_same_class(in_sounding: Home) -> None:
@@ -58,11 +58,11 @@ def test_it_is_registered_and_served_by_the_same_class(in_sounding: Home) -> Non
     bundle = load_bundle(f"{result.name}:{result.version}", in_sounding)
     assert bundle.manifest["extra"]["input"] == "mel"
     classifier = Classifier(bundle)
-    told = classifier.classify(np.zeros((2, 128, FRAMES), np.float32))
-    assert len(told) == 2
-    assert told[0].genre is not None
+    results = classifier.classify(np.zeros((2, 128, FRAMES), np.float32))
+    assert len(results) == 2
+    assert results[0].genre is not None
     classes = {name: classes for name, _, classes in bundle.manifest["extra"]["tasks"]}
-    assert set(told[0].genre.probabilities) == set(classes["genre"])
+    assert set(results[0].genre.probabilities) == set(classes["genre"])
 
 
 def test_a_folder_of_other_files_is_refused(in_sounding: Home, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""The checks of every bundle: all that the tests train pass, and each broken one fails the check that is for it."""
+"""Bundle checks: every bundle that the tests train passes, and each broken bundle fails the matching check."""
 
 import json
 import shutil
@@ -24,13 +24,13 @@ def _bundles(home: Home) -> list[Path]:
 @pytest.mark.parametrize("world_of", ["world", "telemetry", "written", "sounding"])
 def test_every_model_that_the_tests_train_passes(world_of: str, request: pytest.FixtureRequest) -> None:
     home = request.getfixturevalue(world_of)
-    found = _bundles(home)
-    assert found
-    for folder in found:
+    folders = _bundles(home)
+    assert folders
+    for folder in folders:
         manifest = json.loads((folder / MANIFEST).read_text())
         bundle = Bundle(folder, manifest)
         for check in CHECKS:
-            if check.__name__ != "files_are_whole":  # pages of forecasters are written afterwards
+            if check.__name__ != "files_are_whole":  # pages of forecasters are written after registration
                 check(bundle, home)
         assert {DECISION, "card.html", "lineage.json"} <= set(manifest["files"])
         assert decision_of(home, manifest["name"], manifest["version"]) is not None
@@ -50,25 +50,25 @@ def bundle(world: Home, tmp_path: Path) -> tuple[Path, Home]:
     return folder, world
 
 
-def _manifest(folder: Path, change: Callable[[dict], None]) -> None:
-    told = json.loads((folder / MANIFEST).read_text())
-    change(told)
-    (folder / MANIFEST).write_text(json.dumps(told))
+def _change_manifest(folder: Path, change: Callable[[dict], None]) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    change(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
-def _golden(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -> None:
+def _change_golden(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -> None:
     import io
 
     with np.load(folder / GOLDEN) as file:
-        told = {name: file[name] for name in file.files}
-    change(told)
-    out = io.BytesIO()
-    np.savez(out, **told)
-    amend(folder, {GOLDEN: out.getvalue()})
+        arrays = {name: file[name] for name in file.files}
+    change(arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    amend(folder, {GOLDEN: buffer.getvalue()})
 
 
-def _off(told: dict[str, np.ndarray]) -> None:
-    told["hybrid__outputs"] = told["hybrid__outputs"] + 0.1
+def _shift_outputs(arrays: dict[str, np.ndarray]) -> None:
+    arrays["hybrid__outputs"] = arrays["hybrid__outputs"] + 0.1
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -77,41 +77,53 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "smuggled": (lambda folder: (folder / "more.bin").write_bytes(b"more"), "not in the manifest"),
     "pickle": (lambda folder: amend(folder, {"model.pkl": b"\x80\x04K\x01."}), "is a pickle"),
     "no model": (lambda folder: amend(folder, {"hybrid.onnx": b"nothing"}), "an ONNX model in hybrid.onnx"),
-    "other answers": (lambda folder: _golden(folder, _off), "answers of hybrid as when it was trained"),
-    "no outputs": (lambda folder: _manifest(folder, lambda told: told.update(outputs=[])), "outputs"),
+    "other answers": (
+        lambda folder: _change_golden(folder, _shift_outputs),
+        "answers of hybrid as when it was trained",
+    ),
+    "no outputs": (lambda folder: _change_manifest(folder, lambda manifest: manifest.update(outputs=[])), "outputs"),
     "twice": (
-        lambda folder: _manifest(folder, lambda told: told.update(inputs=[*told["inputs"], told["inputs"][0]])),
+        lambda folder: _change_manifest(
+            folder, lambda manifest: manifest.update(inputs=[*manifest["inputs"], manifest["inputs"][0]])
+        ),
         "named once",
     ),
     "infinite": (
-        lambda folder: _manifest(folder, lambda told: told["metrics"].update(odd={"loss": float("inf")})),
+        lambda folder: _change_manifest(
+            folder, lambda manifest: manifest["metrics"].update(odd={"loss": float("inf")})
+        ),
         "figures that are numbers",
     ),
-    "no cutoff": (lambda folder: _manifest(folder, lambda told: told.update(cutoff="soon")), "a cutoff as ISO 8601"),
+    "no cutoff": (
+        lambda folder: _change_manifest(folder, lambda manifest: manifest.update(cutoff="soon")),
+        "a cutoff as ISO 8601",
+    ),
     "another service": (
-        lambda folder: _manifest(folder, lambda told: told.update(fingerprint="other")),
+        lambda folder: _change_manifest(folder, lambda manifest: manifest.update(fingerprint="other")),
         "as it was when recommendation was trained",
     ),
     "service gone": (
-        lambda folder: _manifest(folder, lambda told: told.update(feature_service="gone_v1")),
+        lambda folder: _change_manifest(folder, lambda manifest: manifest.update(feature_service="gone_v1")),
         "gone_v1",
     ),
     "strange input": (
-        lambda folder: _manifest(folder, lambda told: told["inputs"].append(["user_listening__gone", "float32"])),
+        lambda folder: _change_manifest(
+            folder, lambda manifest: manifest["inputs"].append(["user_listening__gone", "float32"])
+        ),
         "inputs of recommendation that are features",
     ),
 }
 
 
-@pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_bundle_fails_the_check_that_is_for_it(bundle: tuple[Path, Home], how: str) -> None:
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_bundle_fails_the_check_that_is_for_it(bundle: tuple[Path, Home], case: str) -> None:
     folder, home = bundle
     (folder / "report.html").read_bytes()
     check_bundle(folder, home)
-    break_it, told = BROKEN[how]
+    break_it, message = BROKEN[case]
     break_it(folder)
     with pytest.raises((BundleError, StoreError)) as error:
         check_bundle(folder, home)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "python -m" in error.value.next_command
     assert EVIDENCE in json.loads((folder / MANIFEST).read_text())["files"]

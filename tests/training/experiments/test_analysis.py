@@ -1,4 +1,4 @@
-"""An experiment from exposures to a verdict, on a small world, its metrics against a count by hand."""
+"""An experiment from exposures to a verdict on a small world; plain counts of the plays check its metrics."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -24,71 +24,76 @@ ARMS = ("control", "new")
 EXPERIMENT = Experiment("one", (Variant("control"), Variant("new")), metric="plays", state="running")
 
 
-def _expose(home: Home, at: datetime, users: list[str], arm_of_user: dict[str, str]) -> None:
-    folder = home.exposures / f"date={at.date()}"
+def _expose(home: Home, moment: datetime, users: list[str], arm_of_user: dict[str, str]) -> None:
+    folder = home.exposures / f"date={moment.date()}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "x.jsonl").open("a") as file:
         for number, user in enumerate(users):
-            told = {
-                "at": round(at.timestamp() * 1e6) + number,
+            exposure = {
+                "at": round(moment.timestamp() * 1e6) + number,
                 "user_id": user,
                 "experiment": "one",
                 "variant": arm_of_user[user],
                 "chance": 0.5,
-                "answer_id": f"{user}-{at:%d}",
+                "answer_id": f"{user}-{moment:%d}",
             }
-            file.write(json.dumps(told) + "\n")
+            file.write(json.dumps(exposure) + "\n")
 
 
 @pytest.fixture
 def exposed(own_world: Home) -> tuple[Home, datetime, dict[str, str]]:
-    """Every listener who played, exposed ten days before the end of the plays."""
+    """A home in which every listener with plays was exposed ten days before the last play, and the arm of each user."""
     plays = scan(own_world, "plays").collect()
     users = sorted(plays["user_id"].unique())
     newest = plays["event_timestamp"].max()
     assert isinstance(newest, datetime)
-    at = (newest - timedelta(days=10)).replace(hour=12, minute=0)
+    moment = (newest - timedelta(days=10)).replace(hour=12, minute=0)
     arms = {user: ARMS[arm_of(EXPERIMENT, user)] for user in users}
-    _expose(own_world, at, users, arms)
-    return own_world, at, arms
+    _expose(own_world, moment, users, arms)
+    return own_world, moment, arms
 
 
 def test_metrics_are_what_was_done_in_the_seven_days(exposed: tuple[Home, datetime, dict[str, str]]) -> None:
-    home, at, arms = exposed
-    found = measure(home, EXPERIMENT)
-    assert sum(found.sizes.values()) == len(arms)
-    assert (found.mixed, found.waiting) == (0, 0)
-    begins = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    home, moment, arms = exposed
+    measurements = measure(home, EXPERIMENT)
+    assert sum(measurements.sizes.values()) == len(arms)
+    assert (measurements.mixed, measurements.waiting) == (0, 0)
+    window_start = moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     plays = scan(home, "plays").collect()
-    for low, told in ((begins, found.values), (begins - timedelta(days=8), found.before)):
+    for start, values_by_metric in (
+        (window_start, measurements.values),
+        (window_start - timedelta(days=8), measurements.before),
+    ):
         counts = dict(
-            plays.filter(pl.col("event_timestamp").is_between(low, low + timedelta(days=7), closed="left"))
+            plays.filter(pl.col("event_timestamp").is_between(start, start + timedelta(days=7), closed="left"))
             .group_by("user_id")
             .len()
             .iter_rows()
         )
         for arm in ARMS:
-            expected = sorted(counts.get(user, 0) for user, one in arms.items() if one == arm)
-            assert sorted(np.nan_to_num(told["plays"][arm]).tolist()) == expected
-    last = plays.filter(pl.col("event_timestamp").is_between(begins + timedelta(days=6), begins + timedelta(days=7)))
-    active = set(last["user_id"])
+            expected = sorted(counts.get(user, 0) for user, assigned_arm in arms.items() if assigned_arm == arm)
+            assert sorted(np.nan_to_num(values_by_metric["plays"][arm]).tolist()) == expected
+    last_day = plays.filter(
+        pl.col("event_timestamp").is_between(window_start + timedelta(days=6), window_start + timedelta(days=7))
+    )
+    active = set(last_day["user_id"])
     for arm in ARMS:
-        share = np.mean([user in active for user, one in arms.items() if one == arm])
-        assert found.values["retention"][arm].mean() == pytest.approx(share)
+        share = np.mean([user in active for user, assigned_arm in arms.items() if assigned_arm == arm])
+        assert measurements.values["retention"][arm].mean() == pytest.approx(share)
 
 
 def test_who_saw_both_arms_and_who_is_not_done_is_left_out(exposed: tuple[Home, datetime, dict[str, str]]) -> None:
-    home, at, arms = exposed
+    home, moment, arms = exposed
     users = sorted(arms)
-    _expose(home, at + timedelta(hours=1), users[:3], dict.fromkeys(users[:3], "new"))
-    mixed = sum(arms[user] == "control" for user in users[:3])
-    late = [f"late{number}" for number in range(4)]
-    _expose(home, at + timedelta(days=6), late, dict.fromkeys(late, "new"))
-    found = measure(home, EXPERIMENT)
-    assert found.mixed == mixed
-    assert found.waiting == 4
-    assert sum(found.sizes.values()) == len(arms) + 4 - mixed
-    assert sum(len(values) for values in found.values["plays"].values()) == len(arms) - mixed
+    _expose(home, moment + timedelta(hours=1), users[:3], dict.fromkeys(users[:3], "new"))
+    exposed_to_both = sum(arms[user] == "control" for user in users[:3])
+    late_users = [f"late{number}" for number in range(4)]
+    _expose(home, moment + timedelta(days=6), late_users, dict.fromkeys(late_users, "new"))
+    measurements = measure(home, EXPERIMENT)
+    assert measurements.mixed == exposed_to_both
+    assert measurements.waiting == 4
+    assert sum(measurements.sizes.values()) == len(arms) + 4 - exposed_to_both
+    assert sum(len(values) for values in measurements.values["plays"].values()) == len(arms) - exposed_to_both
 
 
 def test_the_command_tells_and_writes_a_page(exposed: tuple[Home, datetime, dict[str, str]], tmp_path: Path) -> None:
@@ -96,16 +101,16 @@ def test_the_command_tells_and_writes_a_page(exposed: tuple[Home, datetime, dict
     experiments.add(home, Experiment("one", EXPERIMENT.variants, metric="plays"))
     experiments.start(home, "one", datetime.now(UTC))
     page = tmp_path / "page.html"
-    done = CliRunner().invoke(app, ["experiment", "one", "--html", str(page)], env={"REFRAIN_HOME": str(home.root)})
-    assert done.exit_code == 0, done.output
-    assert "plays" in done.output
-    assert "retention" in done.output
+    result = CliRunner().invoke(app, ["experiment", "one", "--html", str(page)], env={"REFRAIN_HOME": str(home.root)})
+    assert result.exit_code == 0, result.output
+    assert "plays" in result.output
+    assert "retention" in result.output
     content = page.read_text()
     assert "Experiment one" in content
     assert "<script" not in content
     assert "http://" not in content.replace("http://www.w3.org", "")
-    missing = CliRunner().invoke(app, ["experiment", "other"], env={"REFRAIN_HOME": str(home.root)})
-    assert missing.exit_code == 1
+    unknown_experiment = CliRunner().invoke(app, ["experiment", "other"], env={"REFRAIN_HOME": str(home.root)})
+    assert unknown_experiment.exit_code == 1
 
 
 def test_nobody_exposed_is_an_error(own_world: Home) -> None:
@@ -113,23 +118,25 @@ def test_nobody_exposed_is_an_error(own_world: Home) -> None:
         measure(own_world, EXPERIMENT)
 
 
-def _measured(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measurements:
+def _measurements(sizes: tuple[int, int] = (2_000, 2_000), **shifts: float) -> Measurements:
     rng = np.random.default_rng(0)
     values, before = {}, {}
     for metric in ("plays", "skip_rate"):
-        known = {arm: rng.normal(10, 2, size) for arm, size in zip(ARMS, sizes, strict=True)}
+        before_by_arm = {arm: rng.normal(10, 2, size) for arm, size in zip(ARMS, sizes, strict=True)}
         shift = shifts.get(metric, 0.0)
-        values[metric] = {arm: known[arm] + rng.normal(0, 1, len(known[arm])) + shift * (arm == "new") for arm in ARMS}
-        before[metric] = known
+        values[metric] = {
+            arm: before_by_arm[arm] + rng.normal(0, 1, len(before_by_arm[arm])) + shift * (arm == "new") for arm in ARMS
+        }
+        before[metric] = before_by_arm
     return Measurements(dict(zip(ARMS, sizes, strict=True)), 0, 0, values, before)
 
 
-def _with(*rails: Guardrail) -> Experiment:
-    return Experiment("one", EXPERIMENT.variants, metric="plays", guardrails=rails)
+def _experiment_with(*guardrails: Guardrail) -> Experiment:
+    return Experiment("one", EXPERIMENT.variants, metric="plays", guardrails=guardrails)
 
 
 @pytest.mark.parametrize(
-    ("shifts", "rails", "told"),
+    ("shifts", "rails", "expected"),
     [
         ({}, (), "No difference of plays was found"),
         ({"plays": 0.5}, (), "Plays is higher in new by"),
@@ -142,24 +149,24 @@ def _with(*rails: Guardrail) -> Experiment:
     ],
 )
 @pytest.mark.parametrize("always", [False, True])
-def test_verdicts(shifts: dict[str, float], rails: tuple[Guardrail, ...], told: str, always: bool) -> None:
-    assert told in analyse_measurements(_with(*rails), _measured(**shifts), always=always).verdict
+def test_verdicts(shifts: dict[str, float], rails: tuple[Guardrail, ...], expected: str, always: bool) -> None:
+    assert expected in analyse_measurements(_experiment_with(*rails), _measurements(**shifts), always=always).verdict
 
 
 def test_nothing_is_read_from_arms_of_the_wrong_size() -> None:
-    found = analyse_measurements(_with(), _measured((2_000, 2_400), plays=5.0))
-    assert "sizes" in found.verdict
-    assert "higher" not in found.verdict
+    analysis = analyse_measurements(_experiment_with(), _measurements((2_000, 2_400), plays=5.0))
+    assert "sizes" in analysis.verdict
+    assert "higher" not in analysis.verdict
 
 
 def test_too_few_say_nothing() -> None:
-    found = analyse_measurements(_with(), _measured((20, 20), plays=5.0))
-    assert found.verdict.startswith("Too early")
-    assert found.comparisons == []
-    assert "Too early" in report.page(found)
+    analysis = analyse_measurements(_experiment_with(), _measurements((20, 20), plays=5.0))
+    assert analysis.verdict.startswith("Too early")
+    assert analysis.comparisons == []
+    assert "Too early" in report.page(analysis)
 
 
 def test_names_are_escaped() -> None:
-    found = analyse_measurements(_with(), _measured())
-    object.__setattr__(found, "verdict", "<script>alert(1)</script>")
-    assert "<script>" not in report.page(found)
+    analysis = analyse_measurements(_experiment_with(), _measurements())
+    object.__setattr__(analysis, "verdict", "<script>alert(1)</script>")
+    assert "<script>" not in report.page(analysis)

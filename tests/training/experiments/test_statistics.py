@@ -1,4 +1,4 @@
-"""The statistics of experiments: against libraries, against simulation, and against what was published."""
+"""The statistics of experiments, compared with libraries, simulations and published figures."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ from training.experiments.sample_ratio import sample_ratio
 
 @pytest.fixture(scope="module")
 def cookie_cats(real_data: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Arm → metric → one number a player."""
+    """Arm → metric → one value per player."""
     file = real_data / "cookie-cats-ab" / "cookie_cats.csv"
     if not file.is_file():
         pytest.skip(f"no {file}")
@@ -33,22 +33,22 @@ def cookie_cats(real_data: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def test_cookie_cats_as_it_was_published(cookie_cats: dict[str, dict[str, np.ndarray]]) -> None:
-    """44,700 against 45,489 players; retention .4482/.4423 after a day, .1902/.1820 after seven."""
-    one, other = cookie_cats["gate_30"], cookie_cats["gate_40"]
-    sizes = [len(one["retention_1"]), len(other["retention_1"])]
+    """44,700 and 45,489 players; retention .4482/.4423 after one day, .1902/.1820 after seven."""
+    control, treated = cookie_cats["gate_30"], cookie_cats["gate_40"]
+    sizes = [len(control["retention_1"]), len(treated["retention_1"])]
     assert sizes == [44_700, 45_489]
     ratio = sample_ratio(sizes, [1, 1])
     assert ratio.p_value == pytest.approx(0.0086, abs=0.0001)
     assert ratio.verdict == "suspicious"
-    day = fixed.compare(one["retention_1"], other["retention_1"])
+    day = fixed.compare(control["retention_1"], treated["retention_1"])
     assert (round(day.control, 4), round(day.treated, 4)) == (0.4482, 0.4423)
     assert day.p_value == pytest.approx(0.0744, abs=0.001)
-    week = fixed.compare(one["retention_7"], other["retention_7"])
+    week = fixed.compare(control["retention_7"], treated["retention_7"])
     assert (round(week.control, 4), round(week.treated, 4)) == (0.1902, 0.1820)
     assert week.p_value == pytest.approx(0.0016, abs=0.0001)
     assert week.relative_low < week.relative < week.relative_high < 0
-    always = sequential.compare(one["retention_7"], other["retention_7"], tuned=sum(sizes))
-    assert always.low < week.low < week.high < always.high
+    always_valid = sequential.compare(control["retention_7"], treated["retention_7"], tuned=sum(sizes))
+    assert always_valid.low < week.low < week.high < always_valid.high
 
 
 @pytest.mark.parametrize(
@@ -62,82 +62,84 @@ def test_cookie_cats_as_it_was_published(cookie_cats: dict[str, dict[str, np.nda
 def test_it_says_what_spotify_confidence_says(
     cookie_cats: dict[str, dict[str, np.ndarray]], metric: str, low: float, high: float, p_value: float, digits: int
 ) -> None:
-    """Figures of spotify-confidence 4.1.0 (ZTest for shares, which takes the normal for the t; StudentsTTest)."""
-    found = fixed.compare(cookie_cats["gate_30"][metric], cookie_cats["gate_40"][metric])
-    assert (found.low, found.high, found.p_value) == pytest.approx((low, high, p_value), abs=10**-digits)
+    """Figures of spotify-confidence 4.1.0 (ZTest for shares, with a normal distribution; else StudentsTTest)."""
+    comparison = fixed.compare(cookie_cats["gate_30"][metric], cookie_cats["gate_40"][metric])
+    assert (comparison.low, comparison.high, comparison.p_value) == pytest.approx((low, high, p_value), abs=10**-digits)
 
 
 @pytest.mark.parametrize("sizes", [(500, 500), (400, 900)])
 def test_shares_agree_with_the_library(sizes: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
-    one, other = (rng.random(size) < chance for size, chance in zip(sizes, (0.3, 0.37), strict=True))
-    found = fixed.compare(one.astype(float), other.astype(float))
+    control, treated = (rng.random(size) < chance for size, chance in zip(sizes, (0.3, 0.37), strict=True))
+    comparison = fixed.compare(control.astype(float), treated.astype(float))
     low, high = confint_proportions_2indep(
-        other.sum(), len(other), one.sum(), len(one), method="wald", compare="diff", correction=False
+        treated.sum(), len(treated), control.sum(), len(control), method="wald", compare="diff", correction=False
     )
-    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-4)
+    assert (comparison.low, comparison.high) == pytest.approx((low, high), abs=5e-4)
 
 
 def test_the_relative_interval_holds_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
-    held = 0
+    covered = 0
     for _ in range(600):
-        one, other = rng.exponential(2.0, 400), rng.exponential(2.2, 500)
-        found = fixed.compare(one, other)
-        held += found.relative_low <= 0.1 <= found.relative_high
-    assert 0.93 <= held / 600 <= 0.97
+        control, treated = rng.exponential(2.0, 400), rng.exponential(2.2, 500)
+        comparison = fixed.compare(control, treated)
+        covered += comparison.relative_low <= 0.1 <= comparison.relative_high
+    assert 0.93 <= covered / 600 <= 0.97
 
 
 def test_a_control_that_may_be_zero_has_no_relative_interval() -> None:
     rng = np.random.default_rng(3)
-    found = fixed.compare(rng.normal(0, 1, 50), rng.normal(1, 1, 50))
-    assert np.isnan(found.relative_low)
-    assert found.p_value < 0.01
+    comparison = fixed.compare(rng.normal(0, 1, 50), rng.normal(1, 1, 50))
+    assert np.isnan(comparison.relative_low)
+    assert comparison.p_value < 0.01
 
 
 def test_constant_values_are_no_error() -> None:
     with np.errstate(all="ignore"):
-        found = fixed.compare(np.zeros(40), np.zeros(40))
-    assert (found.p_value, found.difference) == (1.0, 0.0)
-    same = sequential.compare(np.ones(40), np.ones(40))
-    assert (same.low, same.high, same.p_value) == (0.0, 0.0, 1.0)
+        comparison = fixed.compare(np.zeros(40), np.zeros(40))
+    assert (comparison.p_value, comparison.difference) == (1.0, 0.0)
+    sequential_comparison = sequential.compare(np.ones(40), np.ones(40))
+    assert (sequential_comparison.low, sequential_comparison.high, sequential_comparison.p_value) == (0.0, 0.0, 1.0)
 
 
 def test_looking_every_day_finds_nothing_that_is_not_there() -> None:
-    """Of experiments without an effect, looked at 60 times, Welch's test errs in a quarter and more."""
+    """With 60 looks and no effect, Welch's test finds an effect in more than a fifth of the experiments."""
     rng = np.random.default_rng(4)
-    wrong = {"fixed": 0, "sequential": 0}
+    false_positives = {"fixed": 0, "sequential": 0}
     for _ in range(200):
-        one, other = rng.normal(10, 3, 3_000), rng.normal(10, 3, 3_000)
-        looks = range(50, 3_001, 50)
-        wrong["sequential"] += any(
-            not (found.low <= 0 <= found.high)
-            for found in (sequential.compare(one[:n], other[:n], tuned=3_000) for n in looks)
+        control, treated = rng.normal(10, 3, 3_000), rng.normal(10, 3, 3_000)
+        sample_sizes = range(50, 3_001, 50)
+        false_positives["sequential"] += any(
+            not (comparison.low <= 0 <= comparison.high)
+            for comparison in (sequential.compare(control[:n], treated[:n], tuned=3_000) for n in sample_sizes)
         )
-        wrong["fixed"] += any(stats.ttest_ind(one[:n], other[:n]).pvalue < 0.05 for n in looks)
-    assert wrong["sequential"] <= 0.05 * 200 + 5
-    assert wrong["fixed"] > 0.2 * 200
+        false_positives["fixed"] += any(stats.ttest_ind(control[:n], treated[:n]).pvalue < 0.05 for n in sample_sizes)
+    assert false_positives["sequential"] <= 0.05 * 200 + 5
+    assert false_positives["fixed"] > 0.2 * 200
 
 
 def test_the_sequence_is_the_papers() -> None:
-    """Its width where it is tuned: 1.4 to 1.6 times a fixed interval's (figure 2 of the paper)."""
+    """At the tuned sample size it is 1.4 to 1.6 times as wide as a fixed interval (figure 2 of the paper)."""
     parameter = sequential.rho(5_000, 0.05)
     width = sequential.half_width(1.0, 5_000, 0.05, parameter)
     ratio = width / (1.96 / np.sqrt(5_000))
     assert 1.35 < ratio < 1.65
-    for other in (0.3, 3):
-        assert sequential.half_width(1.0, 5_000, 0.05, other * parameter) > width
+    for factor in (0.3, 3):
+        assert sequential.half_width(1.0, 5_000, 0.05, factor * parameter) > width
 
 
 def test_the_p_value_is_where_the_interval_reaches_zero() -> None:
     rng = np.random.default_rng(5)
-    one, other = rng.normal(0, 1, 900), rng.normal(0.2, 1, 900)
-    found = sequential.compare(one, other)
-    assert 0 < found.p_value < 1
+    control, treated = rng.normal(0, 1, 900), rng.normal(0.2, 1, 900)
+    comparison = sequential.compare(control, treated)
+    assert 0 < comparison.p_value < 1
     count = 1_800
-    deviation = np.sqrt(count * (one.var(ddof=1) / 900 + other.var(ddof=1) / 900))
+    deviation = np.sqrt(count * (control.var(ddof=1) / 900 + treated.var(ddof=1) / 900))
     parameter = sequential.rho(sequential.TUNED, 0.05)
-    assert sequential.half_width(deviation, count, found.p_value, parameter) == pytest.approx(abs(found.difference))
+    assert sequential.half_width(deviation, count, comparison.p_value, parameter) == pytest.approx(
+        abs(comparison.difference)
+    )
 
 
 def test_what_was_known_takes_variance_out_and_no_effect() -> None:
@@ -160,22 +162,22 @@ def test_where_nothing_was_known_nothing_changes(before: np.ndarray) -> None:
     values = [np.arange(50.0), np.arange(50.0) + 1]
     adjusted, removed = cuped.adjusted(values, [before, before])
     assert removed == 0
-    for one, other in zip(values, adjusted, strict=True):
-        assert (one == other).all()
+    for original, adjusted_values in zip(values, adjusted, strict=True):
+        assert (original == adjusted_values).all()
 
 
 def test_a_ratio_has_the_spread_of_a_ratio() -> None:
-    """Against the spread over many samples of listeners."""
+    """Compares the standard error with the spread over many samples of listeners."""
     rng = np.random.default_rng(7)
-    ratios, spreads = [], []
+    ratios, standard_errors = [], []
     for _ in range(500):
-        shown = rng.integers(1, 40, 300)
-        taken = rng.binomial(shown, rng.beta(2, 8, 300))
-        values = linearised(taken, shown)
-        assert values.mean() == pytest.approx(taken.sum() / shown.sum())
+        impressions = rng.integers(1, 40, 300)
+        clicks = rng.binomial(impressions, rng.beta(2, 8, 300))
+        values = linearised(clicks, impressions)
+        assert values.mean() == pytest.approx(clicks.sum() / impressions.sum())
         ratios.append(values.mean())
-        spreads.append(values.std(ddof=1) / np.sqrt(300))
-    assert np.mean(spreads) == pytest.approx(np.std(ratios), rel=0.1)
+        standard_errors.append(values.std(ddof=1) / np.sqrt(300))
+    assert np.mean(standard_errors) == pytest.approx(np.std(ratios), rel=0.1)
 
 
 def test_sizes_that_chance_does_not_make() -> None:
@@ -188,5 +190,7 @@ def test_sizes_that_chance_does_not_make() -> None:
 def test_listeners_that_are_needed_find_what_they_should() -> None:
     count = listeners(10.0, 5.0, 0.05)
     rng = np.random.default_rng(8)
-    found = [fixed.compare(rng.normal(10, 5, count), rng.normal(10.5, 5, count)).p_value < 0.05 for _ in range(300)]
-    assert 0.74 <= np.mean(found) <= 0.86
+    significant = [
+        fixed.compare(rng.normal(10, 5, count), rng.normal(10.5, 5, count)).p_value < 0.05 for _ in range(300)
+    ]
+    assert 0.74 <= np.mean(significant) <= 0.86

@@ -1,4 +1,4 @@
-"""Forecasters, backtests, intervals and hierarchies against what they must be."""
+"""Forecasters, backtests, intervals and hierarchies match their definitions and published figures."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from training.models.lightgbm_onnx import OnnxBooster, to_onnx
 
 
 def weekly(count: int = 40, steps: int = 120, noise: float = 0.1, seed: int = 0) -> Panel:
-    """Series of any size with a week, a trend and noise."""
+    """Returns series of very different sizes with a weekly season, a trend and noise."""
     rng = np.random.default_rng(seed)
     size = 10 ** rng.uniform(0, 5, (count, 1))
     phase = rng.integers(0, 7, (count, 1))
@@ -59,20 +59,20 @@ def test_seasonal_forecasts() -> None:
 def test_lags_are_values_of_the_past(steps: int, horizon: int, seasons: tuple[int, ...]) -> None:
     values = np.random.default_rng(1).random((3, steps)) * 100
     values[1, : steps // 2] = np.nan
-    made = lags.lagged(values, horizon, seasons)
+    lagged = lags.lagged(values, horizon, seasons)
     names = lags.names(seasons)
-    assert made.inputs.shape == (3, horizon, len(names))
-    told = made.inputs * made.spread[:, :, None] + made.level[:, :, None]
+    assert lagged.inputs.shape == (3, horizon, len(names))
+    lag_values = lagged.inputs * lagged.spread[:, :, None] + lagged.level[:, :, None]
     season = min(seasons, default=1)
     for step in range(horizon):
         for back in range(4):
-            place = steps + step - (step // season + 1 + back) * season
-            found = told[:, step, names.index(f"season_{season}_back_{back + 1}")]
-            expected = values[:, place] if place >= 0 else np.full(3, np.nan)
-            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
-        newest = told[:, step, names.index("lag_1")]
+            source_step = steps + step - (step // season + 1 + back) * season
+            actual = lag_values[:, step, names.index(f"season_{season}_back_{back + 1}")]
+            expected = values[:, source_step] if source_step >= 0 else np.full(3, np.nan)
+            np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-3)
+        newest = lag_values[:, step, names.index("lag_1")]
         np.testing.assert_allclose(newest, values[:, -1], rtol=1e-4, atol=1e-3)
-    assert (made.inputs[:, :, -1] == np.arange(horizon)).all()
+    assert (lagged.inputs[:, :, -1] == np.arange(horizon)).all()
 
 
 def test_the_global_model_learns_the_season_of_series_of_any_size() -> None:
@@ -81,10 +81,12 @@ def test_the_global_model_learns_the_season_of_series_of_any_size() -> None:
     model = GlobalLightGBM(trees=150).fit(past, 7)
     scale = mase_scale(past.values, 7)
     truth = panel.truth(7, 7)
-    found, naive = (mase(truth, one.forecast(past, 7), scale).mean() for one in (model, SeasonalNaive()))
-    assert found < 0.9 * naive
-    again = GlobalLightGBM(trees=150).fit(past, 7)
-    np.testing.assert_array_equal(model.forecast(past, 7), again.forecast(past, 7))
+    model_error, naive_error = (
+        mase(truth, forecaster.forecast(past, 7), scale).mean() for forecaster in (model, SeasonalNaive())
+    )
+    assert model_error < 0.9 * naive_error
+    retrained = GlobalLightGBM(trees=150).fit(past, 7)
+    np.testing.assert_array_equal(model.forecast(past, 7), retrained.forecast(past, 7))
 
 
 @pytest.mark.parametrize("difference", [False, True])
@@ -93,38 +95,40 @@ def test_the_bundle_says_what_the_trained_model_says(difference: bool) -> None:
     model = GlobalLightGBM(trees=60, difference=difference).fit(panel, 7)
     assert model.booster is not None
     loaded = GlobalLightGBM(difference=difference, booster=OnnxBooster(to_onnx(model.booster)))
-    wanted, found = model.forecast(panel, 7), loaded.forecast(panel, 7)
-    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3 * wanted.max(axis=1, keepdims=True).min())
+    expected, actual = model.forecast(panel, 7), loaded.forecast(panel, 7)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3 * expected.max(axis=1, keepdims=True).min())
 
 
 def test_what_is_known_ahead_is_used() -> None:
-    """Days on which everything doubles, told beforehand."""
+    """Values double on some days, and the model gets these days as a future input."""
     rng = np.random.default_rng(0)
     double = (rng.random(140) < 0.2) | (np.arange(140) == 133)
     values = (10 + rng.normal(0, 0.5, (30, 140))) * np.where(double, 2, 1)
     panel = Panel([f"s{number}" for number in range(30)], values[:, :130], (7,))
 
-    def known(panel: Panel, horizon: int) -> np.ndarray:
+    def double_days(panel: Panel, horizon: int) -> np.ndarray:
         return double[panel.steps : panel.steps + horizon].astype(float)[None, :, None]
 
     truth = values[:, 130:137]
-    told = (
-        GlobalLightGBM(trees=100, future_inputs=known, future_input_names=("double",)).fit(panel, 7).forecast(panel, 7)
+    with_future_input = (
+        GlobalLightGBM(trees=100, future_inputs=double_days, future_input_names=("double",))
+        .fit(panel, 7)
+        .forecast(panel, 7)
     )
-    untold = GlobalLightGBM(trees=100).fit(panel, 7).forecast(panel, 7)
+    without_future_input = GlobalLightGBM(trees=100).fit(panel, 7).forecast(panel, 7)
     assert double[130:137].any()
-    assert np.abs(told - truth).mean() < 0.4 * np.abs(untold - truth).mean()
+    assert np.abs(with_future_input - truth).mean() < 0.4 * np.abs(without_future_input - truth).mean()
 
 
 def test_a_backtest_asks_at_each_origin_about_what_came_after() -> None:
     panel = weekly(5, 60)
-    found = backtest(panel, [LastValue(), SeasonalNaive()], 7, [7, 10, 3])
-    assert found.truth.shape == (3, 5, 7)
-    np.testing.assert_array_equal(found.truth[0], panel.values[:, -7:])
-    np.testing.assert_array_equal(found.truth[1], panel.values[:, -10:-3])
-    assert np.isnan(found.truth[2, :, 3:]).all()
-    np.testing.assert_array_equal(found.forecasts["last_value"][1, :, 0], panel.values[:, -11])
-    members = found.members(["last_value", "seasonal_naive"])
+    result = backtest(panel, [LastValue(), SeasonalNaive()], 7, [7, 10, 3])
+    assert result.truth.shape == (3, 5, 7)
+    np.testing.assert_array_equal(result.truth[0], panel.values[:, -7:])
+    np.testing.assert_array_equal(result.truth[1], panel.values[:, -10:-3])
+    assert np.isnan(result.truth[2, :, 3:]).all()
+    np.testing.assert_array_equal(result.forecasts["last_value"][1, :, 0], panel.values[:, -11])
+    members = result.members(["last_value", "seasonal_naive"])
     assert len(members.truth) == 5 * (7 + 7 + 3)
     with pytest.raises(InputError, match="60 steps"):
         backtest(panel, [LastValue()], 7, [60])
@@ -132,36 +136,40 @@ def test_a_backtest_asks_at_each_origin_about_what_came_after() -> None:
 
 def test_a_blend_is_no_worse_than_its_members_on_validation_and_survives_a_file() -> None:
     panel = weekly(60, 120, noise=0.4)
-    found = backtest(panel, [LastValue(), SeasonalNaive(), SeasonalMean(), RecentMean(7, "mean_7")], 7, [7, 14, 21, 28])
-    names = list(found.forecasts)
-    blend = Blend.choose(found, names)
+    result = backtest(
+        panel, [LastValue(), SeasonalNaive(), SeasonalMean(), RecentMean(7, "mean_7")], 7, [7, 14, 21, 28]
+    )
+    names = list(result.forecasts)
+    blend = Blend.choose(result, names)
     assert set(blend.losses) == {*names, *ENSEMBLES}
     assert blend.losses[blend.kind] == min(blend.losses.values())
-    np.testing.assert_allclose(Blend.from_json(blend.as_json()).of(found), blend.of(found))
+    np.testing.assert_allclose(Blend.from_json(blend.as_json()).of(result), blend.of(result))
     for kind in ENSEMBLES:
-        forced = Blend.choose(found, names, loss=lambda truth, forecast: float(np.mean(np.abs(truth - forecast))))
-        told = forced.as_json() | ({"kind": kind} if kind in ("mean", "median") else {})
-        assert np.isfinite(Blend.from_json(told).of(found)).all()
+        by_mae = Blend.choose(result, names, loss=lambda truth, forecast: float(np.mean(np.abs(truth - forecast))))
+        document = by_mae.as_json() | ({"kind": kind} if kind in ("mean", "median") else {})
+        assert np.isfinite(Blend.from_json(document).of(result)).all()
 
 
 def test_intervals_cover_what_they_say() -> None:
     rng = np.random.default_rng(0)
     scale = rng.uniform(1, 100, 2_000)
     forecast = rng.uniform(0, 20, (2_000, 3)) * scale[:, None]
-    truth = forecast + rng.gamma(2, 1, (2_000, 3)) * scale[:, None] * np.array([1, 2, 3])  # skewed, wider ahead
+    truth = forecast + rng.gamma(2, 1, (2_000, 3)) * scale[:, None] * np.array(
+        [1, 2, 3]
+    )  # skewed errors that grow with the horizon
     half = slice(0, 1_000), slice(1_000, 2_000)
-    conformal = ConformalQuantiles().fit(*(part[half[0]] for part in (truth, forecast, scale)))
-    made = conformal.quantiles(forecast[half[1]], scale[half[1]])
-    figures = forecast_metrics(truth[half[1]], forecast[half[1]], scale[half[1]], made)
-    assert figures.coverage[80] == pytest.approx(0.8, abs=0.03)
-    assert figures.coverage[95] == pytest.approx(0.95, abs=0.02)
-    width = (made[0.9] - made[0.1]).mean(axis=0)
+    conformal = ConformalQuantiles().fit(*(array[half[0]] for array in (truth, forecast, scale)))
+    quantiles = conformal.quantiles(forecast[half[1]], scale[half[1]])
+    metrics = forecast_metrics(truth[half[1]], forecast[half[1]], scale[half[1]], quantiles)
+    assert metrics.coverage[80] == pytest.approx(0.8, abs=0.03)
+    assert metrics.coverage[95] == pytest.approx(0.95, abs=0.02)
+    width = (quantiles[0.9] - quantiles[0.1]).mean(axis=0)
     assert (np.diff(width) > 0).all()
-    again = ConformalQuantiles.from_json(conformal.as_json()).quantiles(forecast[half[1]], scale[half[1]])
-    np.testing.assert_array_equal(made[0.975], again[0.975])
+    reloaded = ConformalQuantiles.from_json(conformal.as_json()).quantiles(forecast[half[1]], scale[half[1]])
+    np.testing.assert_array_equal(quantiles[0.975], reloaded[0.975])
 
 
-def example(rng: np.random.Generator, count: int = 12) -> Hierarchy:
+def small_hierarchy(rng: np.random.Generator, count: int = 12) -> Hierarchy:
     artists = [f"a{number % 4}" for number in range(count)]
     genres = [None if number == 0 else f"g{number % 2}" for number in range(count)]
     return Hierarchy.of([f"t{number}" for number in range(count)], {"artist": artists, "genre": genres})
@@ -171,89 +179,97 @@ def example(rng: np.random.Generator, count: int = 12) -> Hierarchy:
 @given(seed=st.integers(0, 10_000))
 def test_reconciled_forecasts_add_up_and_are_the_nearest_that_do(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    tree = example(rng)
-    said = rng.normal(10, 5, (len(tree.names), 3))
-    variance = rng.uniform(0.1, 10, len(tree.names))
-    found = tree.reconcile(said, variance, nonnegative=False)
-    dense = tree.summing.toarray()
-    np.testing.assert_allclose(found, dense @ found[:12], atol=1e-8)
-    root = 1 / np.sqrt(variance)[:, None]
-    expected, *_ = np.linalg.lstsq(dense * root, said * root, rcond=None)
-    np.testing.assert_allclose(found[:12], expected, atol=1e-6)
-    assert (tree.reconcile(said, variance) >= 0).all()
+    hierarchy = small_hierarchy(rng)
+    forecast = rng.normal(10, 5, (len(hierarchy.names), 3))
+    variance = rng.uniform(0.1, 10, len(hierarchy.names))
+    reconciled = hierarchy.reconcile(forecast, variance, nonnegative=False)
+    summing = hierarchy.summing.toarray()
+    np.testing.assert_allclose(reconciled, summing @ reconciled[:12], atol=1e-8)
+    weights = 1 / np.sqrt(variance)[:, None]
+    expected, *_ = np.linalg.lstsq(summing * weights, forecast * weights, rcond=None)
+    np.testing.assert_allclose(reconciled[:12], expected, atol=1e-6)
+    assert (hierarchy.reconcile(forecast, variance) >= 0).all()
 
 
 def test_what_adds_up_already_stays() -> None:
     rng = np.random.default_rng(0)
-    tree = example(rng)
-    said = tree.sums(rng.uniform(1, 9, (12, 4)))
-    np.testing.assert_allclose(tree.reconcile(said, np.full(len(tree.names), 2.0)), said)
-    assert [len(range(len(tree.names))[part]) for part in tree.levels.values()] == [12, 4, 2, 1]
+    hierarchy = small_hierarchy(rng)
+    forecast = hierarchy.sums(rng.uniform(1, 9, (12, 4)))
+    np.testing.assert_allclose(hierarchy.reconcile(forecast, np.full(len(hierarchy.names), 2.0)), forecast)
+    assert [len(range(len(hierarchy.names))[level]) for level in hierarchy.levels.values()] == [12, 4, 2, 1]
 
 
 def test_a_sum_begins_with_its_first_series() -> None:
-    tree = Hierarchy.of(["x", "y"], {"artist": ["a", "a"]})
-    sums = tree.sums(np.array([[np.nan, np.nan, 1.0], [np.nan, 2.0, 3.0]]))
+    hierarchy = Hierarchy.of(["x", "y"], {"artist": ["a", "a"]})
+    sums = hierarchy.sums(np.array([[np.nan, np.nan, 1.0], [np.nan, 2.0, 3.0]]))
     np.testing.assert_array_equal(sums[2], [np.nan, 2, 4])
     np.testing.assert_array_equal(sums[3], sums[2])
 
 
 def test_reconciliation_learns_whom_to_trust() -> None:
-    """Bottom series that are all wrong together: only the total knows."""
+    """All bottom series have the same error; only the total is right."""
     rng = np.random.default_rng(0)
-    tree = Hierarchy.of([f"t{number}" for number in range(30)], {"artist": [f"a{number % 3}" for number in range(30)]})
+    hierarchy = Hierarchy.of(
+        [f"t{number}" for number in range(30)], {"artist": [f"a{number % 3}" for number in range(30)]}
+    )
     bottom = rng.uniform(5, 15, (30, 60)) * (1 + 0.5 * np.sin(np.arange(60)))
-    panel = Panel(tree.names, tree.sums(bottom), (7,))
-    found = backtest(panel, [RecentMean(7)], 5, [5, 12, 19])
-    said = found.forecasts["recent_mean"].copy()
-    said[:, tree.levels["total"]] = found.truth[:, tree.levels["total"]]
-    reconciler = Reconciler.fit(tree, found, said)
-    made = reconciler.reconcile(tree, said, found.scale)
-    total = tree.levels["total"]
-    before = np.abs(said[:, : tree.summing.shape[1]].sum(axis=1) - found.truth[:, total][:, 0]).mean()
-    assert np.abs(made[:, total] - found.truth[:, total]).mean() < 0.2 * before
-    np.testing.assert_allclose(Reconciler.from_json(reconciler.as_json()).reconcile(tree, said, found.scale), made)
+    panel = Panel(hierarchy.names, hierarchy.sums(bottom), (7,))
+    result = backtest(panel, [RecentMean(7)], 5, [5, 12, 19])
+    forecasts = result.forecasts["recent_mean"].copy()
+    forecasts[:, hierarchy.levels["total"]] = result.truth[:, hierarchy.levels["total"]]
+    reconciler = Reconciler.fit(hierarchy, result, forecasts)
+    reconciled = reconciler.reconcile(hierarchy, forecasts, result.scale)
+    total = hierarchy.levels["total"]
+    unreconciled_error = np.abs(
+        forecasts[:, : hierarchy.summing.shape[1]].sum(axis=1) - result.truth[:, total][:, 0]
+    ).mean()
+    assert np.abs(reconciled[:, total] - result.truth[:, total]).mean() < 0.2 * unreconciled_error
+    np.testing.assert_allclose(
+        Reconciler.from_json(reconciler.as_json()).reconcile(hierarchy, forecasts, result.scale), reconciled
+    )
 
 
 def test_reconciliation_takes_a_bias_out() -> None:
-    """Forecasts of the middle of skewed counts, a fifth too low on every level."""
+    """The forecasts are a fifth too low on every level."""
     rng = np.random.default_rng(0)
-    tree = Hierarchy.of([f"t{number}" for number in range(20)], {"artist": [f"a{number % 2}" for number in range(20)]})
-    panel = Panel(tree.names, tree.sums(rng.uniform(8, 12, (20, 60))), (7,))
-    found = backtest(panel, [LastValue()], 5, [5, 12, 19])
-    said = 0.8 * np.broadcast_to(found.truth.mean(axis=(0, 2))[None, :, None], found.truth.shape)
-    made = Reconciler.fit(tree, found, said).reconcile(tree, said, found.scale)
-    total = tree.levels["total"]
-    assert made[:, total].mean() == pytest.approx(found.truth[:, total].mean(), rel=0.02)
+    hierarchy = Hierarchy.of(
+        [f"t{number}" for number in range(20)], {"artist": [f"a{number % 2}" for number in range(20)]}
+    )
+    panel = Panel(hierarchy.names, hierarchy.sums(rng.uniform(8, 12, (20, 60))), (7,))
+    result = backtest(panel, [LastValue()], 5, [5, 12, 19])
+    forecasts = 0.8 * np.broadcast_to(result.truth.mean(axis=(0, 2))[None, :, None], result.truth.shape)
+    reconciled = Reconciler.fit(hierarchy, result, forecasts).reconcile(hierarchy, forecasts, result.scale)
+    total = hierarchy.levels["total"]
+    assert reconciled[:, total].mean() == pytest.approx(result.truth[:, total].mean(), rel=0.02)
 
 
 def test_new_tracks_follow_their_likes() -> None:
     rng = np.random.default_rng(0)
-    days, each = 60, 30
-    fame = {"big": 100.0, "small": 5.0}
+    days, tracks_per_artist = 60, 30
+    plays_per_artist = {"big": 100.0, "small": 5.0}
     rows, ages, artists = [], [], []
-    for artist, size in fame.items():
-        for number in range(each):
+    for artist, mean_plays in plays_per_artist.items():
+        for number in range(tracks_per_artist):
             age = int(rng.integers(10, 50)) if number % 2 else 400
-            line = np.full(days, np.nan)
+            series = np.full(days, np.nan)
             first = max(days - age, 0)
-            burst = 1 + 4 * np.exp(-np.arange(days - first) / 6) if age < days else np.ones(days)
-            line[first:] = rng.poisson(size * burst)
-            rows.append(line)
+            multiple = 1 + 4 * np.exp(-np.arange(days - first) / 6) if age < days else np.ones(days)
+            series[first:] = rng.poisson(mean_plays * multiple)
+            rows.append(series)
             ages.append(age)
             artists.append(artist)
     values = np.stack(rows)
     curve = ReleaseCurve.fit(values, np.array(ages, float), artists)
     level = curve.level(values, artists)
-    said = curve.forecast(level, np.zeros(len(level)), 14)
-    of = {artist: said[artists.index(artist)] for artist in fame}
-    for artist, size in fame.items():
-        wanted = size * (1 + 4 * np.exp(-np.arange(14) / 6))
-        assert np.abs(of[artist] / wanted - 1).mean() < 0.35, artist
-        assert of[artist][0] > 1.5 * of[artist][13]
-    # an artist that nobody knows is like everyone
-    stranger = curve.level(np.vstack([values, np.full(days, np.nan)]), [*artists, None])[-1]
-    assert stranger == pytest.approx(curve.everyone)
+    forecast = curve.forecast(level, np.zeros(len(level)), 14)
+    by_artist = {artist: forecast[artists.index(artist)] for artist in plays_per_artist}
+    for artist, mean_plays in plays_per_artist.items():
+        expected = mean_plays * (1 + 4 * np.exp(-np.arange(14) / 6))
+        assert np.abs(by_artist[artist] / expected - 1).mean() < 0.35, artist
+        assert by_artist[artist][0] > 1.5 * by_artist[artist][13]
+    # an unknown artist gets the level of all artists
+    unknown_level = curve.level(np.vstack([values, np.full(days, np.nan)]), [*artists, None])[-1]
+    assert unknown_level == pytest.approx(curve.everyone)
     assert len(curve.curve) == AGES
 
 
@@ -269,12 +285,12 @@ def test_holidays_count_by_listeners() -> None:
 
 def test_metrics_by_hand() -> None:
     truth, forecast = np.array([[2.0, 4.0, np.nan]]), np.array([[4.0, 4.0, 1.0]])
-    made = {0.1: np.array([[1.0, 5.0, 0.0]]), 0.9: np.array([[3.0, 6.0, 9.0]])}
-    found = forecast_metrics(truth, forecast, np.array([2.0]), made)
-    assert (found.mae, found.mase, found.steps) == (1.0, 0.5, 2)
-    assert found.rmse == pytest.approx(np.sqrt(2))
-    assert found.smape == pytest.approx((200 * 2 / 6) / 2)
-    assert (found.coverage, found.width) == ({80: 0.5}, {80: 1.5})
+    quantiles = {0.1: np.array([[1.0, 5.0, 0.0]]), 0.9: np.array([[3.0, 6.0, 9.0]])}
+    metrics = forecast_metrics(truth, forecast, np.array([2.0]), quantiles)
+    assert (metrics.mae, metrics.mase, metrics.steps) == (1.0, 0.5, 2)
+    assert metrics.rmse == pytest.approx(np.sqrt(2))
+    assert metrics.smape == pytest.approx((200 * 2 / 6) / 2)
+    assert (metrics.coverage, metrics.width) == ({80: 0.5}, {80: 1.5})
     assert pinball(np.array([1.0]), np.array([3.0]), 0.9)[0] == pytest.approx(0.2)
     assert owa(9, 1, 18, 2) == 0.5
     assert np.isnan(mase_scale(np.ones((1, 9)), 7))[0]
@@ -282,9 +298,9 @@ def test_metrics_by_hand() -> None:
 
 
 def test_probabilities_by_hand() -> None:
-    found = probability_metrics(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
-    assert found.brier == pytest.approx((0.01 + 0.36 + 0.36 + 0.01) / 4)
-    assert found.roc_auc == 0.75
-    assert found.base_rate == 0.5
+    metrics = probability_metrics(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
+    assert metrics.brier == pytest.approx((0.01 + 0.36 + 0.36 + 0.01) / 4)
+    assert metrics.roc_auc == 0.75
+    assert metrics.base_rate == 0.5
     assert probability_metrics(np.array([]), np.array([])).rows == 0
     assert np.isnan(probability_metrics(np.array([0, 0]), np.array([0.1, 0.2])).roc_auc)

@@ -1,4 +1,4 @@
-"""Series as they come, and forecasts of the worst of them."""
+"""Panels from rows, and forecasts of difficult series."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,14 +35,14 @@ FORECASTERS = [
 
 
 def rows(*values: tuple[str, int, float | None]) -> pl.DataFrame:
-    told = [(name, START + day * DAY, value) for name, day, value in values]
+    records = [(name, START + day * DAY, value) for name, day, value in values]
     return pl.DataFrame(
-        told, schema={"id": pl.String, "time": pl.Datetime("us", "UTC"), "value": pl.Float64}, orient="row"
+        records, schema={"id": pl.String, "time": pl.Datetime("us", "UTC"), "value": pl.Float64}, orient="row"
     )
 
 
-def awkward(steps: int = 40) -> Panel:
-    """The worst of series, one each, beside some that are fine."""
+def difficult_panel(steps: int = 40) -> Panel:
+    """Returns one series of each difficult kind, and six ordinary ones."""
     rng = np.random.default_rng(5)
     weekly = 20 + 10 * np.sin(np.arange(steps) * 2 * np.pi / 7)
     series: dict[str, np.ndarray] = {
@@ -60,75 +60,75 @@ def awkward(steps: int = 40) -> Panel:
     return Panel(list(series), np.stack(list(series.values())), (7,), START + steps * DAY)
 
 
-@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda one: one.name)
+@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda forecaster: forecaster.name)
 @pytest.mark.parametrize("horizon", [1, 10, 100])
 def test_every_series_gets_a_finite_forecast(forecaster: Any, horizon: int) -> None:
-    panel = awkward()
-    before = panel.values.copy()
-    found = forecaster.fit(panel, horizon).forecast(panel, horizon)
-    assert found.shape == (len(panel), horizon)
-    assert np.isfinite(found).all()
-    assert (found >= 0).all()
-    np.testing.assert_array_equal(panel.values, before)
-    of = dict(zip(panel.ids, found, strict=True))
-    np.testing.assert_allclose(of["constant"], 4, rtol=0.02)
-    np.testing.assert_allclose(of["zero"], 0, atol=0.6)
+    panel = difficult_panel()
+    values_before = panel.values.copy()
+    forecast = forecaster.fit(panel, horizon).forecast(panel, horizon)
+    assert forecast.shape == (len(panel), horizon)
+    assert np.isfinite(forecast).all()
+    assert (forecast >= 0).all()
+    np.testing.assert_array_equal(panel.values, values_before)
+    by_series = dict(zip(panel.ids, forecast, strict=True))
+    np.testing.assert_allclose(by_series["constant"], 4, rtol=0.02)
+    np.testing.assert_allclose(by_series["zero"], 0, atol=0.6)
 
 
-@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda one: one.name)
+@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda forecaster: forecaster.name)
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 def test_next_to_no_history(forecaster: Any, steps: int) -> None:
     panel = Panel(["a", "b"], np.arange(2.0 * steps).reshape(2, steps), (7,))
-    found = forecaster.fit(panel, 5).forecast(panel, 5)
-    assert found.shape == (2, 5)
-    assert np.isfinite(found).all()
+    forecast = forecaster.fit(panel, 5).forecast(panel, 5)
+    assert forecast.shape == (2, 5)
+    assert np.isfinite(forecast).all()
 
 
-@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda one: one.name)
+@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda forecaster: forecaster.name)
 def test_nobody_at_all(forecaster: Any) -> None:
     panel = Panel([], np.zeros((0, 30)), (7,))
     assert forecaster.fit(panel, 4).forecast(panel, 4).shape == (0, 4)
 
 
-@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda one: one.name)
+@pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda first: first.name)
 def test_the_future_is_not_seen(forecaster: Any) -> None:
-    panel = awkward(60)
-    other = replace(panel, values=np.where(np.arange(60) < 46, panel.values, 999.0))
-    one, two = (some.back(14) for some in (panel, other))
-    found = [forecaster.fit(past, 7).forecast(past, 7) for past in (one, two)]
-    np.testing.assert_array_equal(*found)
+    panel = difficult_panel(60)
+    changed = replace(panel, values=np.where(np.arange(60) < 46, panel.values, 999.0))
+    first, second = (version.back(14) for version in (panel, changed))
+    forecasts = [forecaster.fit(past, 7).forecast(past, 7) for past in (first, second)]
+    np.testing.assert_array_equal(*forecasts)
 
 
 def test_intervals_of_the_worst_have_a_width() -> None:
-    """A series that was constant, or is two days old, is not certain to stay so."""
-    panel = awkward()
+    """Constant and very short series also get intervals wider than zero."""
+    panel = difficult_panel()
     rng = np.random.default_rng(0)
     truth = rng.normal(20, 5, (300, 7))
     conformal = ConformalQuantiles().fit(truth, np.full((300, 7), 20.0), np.full(300, 5.0))
     forecast = LastValue().forecast(panel, 7)
-    made = conformal.quantiles(forecast, mase_scale(panel.values, 7))
-    assert (made[0.975] > made[0.025]).all()
-    assert all((values >= 0).all() for values in made.values())
+    quantiles = conformal.quantiles(forecast, mase_scale(panel.values, 7))
+    assert (quantiles[0.975] > quantiles[0.025]).all()
+    assert all((values >= 0).all() for values in quantiles.values())
 
 
 def test_gaps_and_repeats() -> None:
-    told = rows(("a", 0, 1.0), ("a", 3, 4.0), ("a", 3, 4.0), ("b", 2, 7.0), ("b", 3, None), ("c", 1, None))
-    counts = Panel.of(told, step=DAY)
+    observations = rows(("a", 0, 1.0), ("a", 3, 4.0), ("a", 3, 4.0), ("b", 2, 7.0), ("b", 3, None), ("c", 1, None))
+    counts = Panel.of(observations, step=DAY)
     assert counts.ids == ["a", "b", "c"]
     np.testing.assert_array_equal(
         counts.values, [[1, 0, 0, 4], [np.nan, np.nan, 7, 0], [np.nan, np.nan, np.nan, np.nan]]
     )
-    measured = Panel.of(told, step=DAY, gaps="interpolate")
+    measured = Panel.of(observations, step=DAY, gaps="interpolate")
     np.testing.assert_array_equal(measured.values[:2], [[1, 2, 3, 4], [np.nan, np.nan, 7, 7]])
     assert counts.end == START + 4 * DAY
 
 
 def test_a_series_that_stopped_goes_on_as_a_gap() -> None:
-    told = rows(("a", 0, 1.0), ("b", 0, 1.0), ("b", 2, 1.0))
-    assert Panel.of(told, step=DAY).values.tolist() == [[1, 0, 0], [1, 0, 1]]
-    assert Panel.of(told, step=DAY, end=START + 5 * DAY).values.tolist() == [[1, 0, 0, 0, 0], [1, 0, 1, 0, 0]]
-    # what lies after the end is not known
-    assert Panel.of(told, step=DAY, end=START + DAY).values.tolist() == [[1], [1]]
+    observations = rows(("a", 0, 1.0), ("b", 0, 1.0), ("b", 2, 1.0))
+    assert Panel.of(observations, step=DAY).values.tolist() == [[1, 0, 0], [1, 0, 1]]
+    assert Panel.of(observations, step=DAY, end=START + 5 * DAY).values.tolist() == [[1, 0, 0, 0, 0], [1, 0, 1, 0, 0]]
+    # values after the end are dropped
+    assert Panel.of(observations, step=DAY, end=START + DAY).values.tolist() == [[1], [1]]
 
 
 def test_no_rows_no_series() -> None:
@@ -137,7 +137,7 @@ def test_no_rows_no_series() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("observations", "message"),
     [
         (rows(("a", 0, 1.0), ("a", 0, 2.0)), "one value for each series and step.*'a' at 2024-01-01"),
         (rows(("a", 0, 1.0), ("a", 1, -2.0)), "none below 0.*-2.0 in 'a'"),
@@ -151,9 +151,9 @@ def test_no_rows_no_series() -> None:
     ],
     ids=["contradiction", "negative", "infinite", "no name", "no time", "mixed frequencies"],
 )
-def test_what_makes_no_series_is_refused(told: pl.DataFrame, why: str) -> None:
-    with pytest.raises(InputError, match=why):
-        Panel.of(told, step=DAY)
+def test_what_makes_no_series_is_refused(observations: pl.DataFrame, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Panel.of(observations, step=DAY)
 
 
 def test_measures_may_be_negative() -> None:

@@ -1,4 +1,4 @@
-"""The four forecasters from raw events to an answer over HTTP, on one small world with charts."""
+"""The four forecasters from raw events to an HTTP response, on one small world with charts."""
 
 import json
 import shutil
@@ -59,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, di
 
     home = Home(tmp_path_factory.mktemp("forecasts") / "home")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Feast's and MLflow's own
+        warnings.simplefilter("ignore")  # warnings of Feast and MLflow
         patch.setenv("REFRAIN_HOME", str(home.root))
         simulate(home, Size(users=70, tracks=120, days=50, plays=16_000), seed=5)
         ingest(home, "charts", [Batch("chart_entries", charts.entries())])
@@ -91,33 +91,33 @@ def home(trained: tuple[Home, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) 
 def test_what_a_run_tells(trained: tuple[Home, dict[str, Any]]) -> None:
     home, results = trained
     for name in ("trends", "charts", "user_behavior", "capacity"):
-        told = "\n".join(results[name].lines())
-        assert "registered: " in told
-        assert "training promote" in told
+        summary = "\n".join(results[name].lines())
+        assert "registered: " in summary
+        assert "training promote" in summary
         page = results[name].report.read_text()
         assert "<pre>" in page
         assert "<svg" in page
         assert json.loads(results[name].report.with_suffix(".json").read_text())["metrics"]
     assert set(results["trends"].metrics) == {"track", "artist", "genre", "total", "new tracks"}
-    counted = scan(home, "chart_entries").select("track_id").unique().collect().height
-    assert 0 < results["written"]["track_chart_forecast"] <= counted
+    charted_tracks = scan(home, "chart_entries").select("track_id").unique().collect().height
+    assert 0 < results["written"]["track_chart_forecast"] <= charted_tracks
 
 
 def test_the_model_beats_the_baselines_where_there_is_something_to_learn(trained: tuple[Home, dict[str, Any]]) -> None:
     _, results = trained
-    runs = results["charts"].metrics
-    for ahead in (4, 13):
-        place = runs[f"hot100 place {ahead}w"]
-        assert place["chart_runs"].mae < min(place["last_value"].mae, place["seasonal_naive"].mae)
-    activity = results["user_behavior"].metrics  # of seventy listeners little can be learned
+    chart_metrics = results["charts"].metrics
+    for weeks in (4, 13):
+        metrics = chart_metrics[f"hot100 place {weeks}w"]
+        assert metrics["chart_runs"].mae < min(metrics["last_value"].mae, metrics["seasonal_naive"].mae)
+    activity = results["user_behavior"].metrics  # seventy listeners are too few to expect a gain
     assert set(activity) == {"plays in 7 days", "no play in 14 days"}
     tracks = results["trends"].metrics["track"]
     assert tracks["reconciled"].mase < tracks["seasonal_naive"].mase
 
 
 def test_forecasts_add_up(home: Home) -> None:
-    level = {name: feature_tables.scan(home, view).collect() for name, view in trends.VIEWS.items()}
-    sums = {name: np.sum(rows["mean"].to_list(), axis=0) for name, rows in level.items() if rows.height}
+    rows_by_level = {name: feature_tables.scan(home, view).collect() for name, view in trends.VIEWS.items()}
+    sums = {name: np.sum(rows["mean"].to_list(), axis=0) for name, rows in rows_by_level.items() if rows.height}
     np.testing.assert_allclose(sums["track"], sums["total"], rtol=1e-4)
     np.testing.assert_allclose(sums["artist"], sums["total"], rtol=1e-4)
     np.testing.assert_allclose(sums["genre"], sums["total"], rtol=1e-4)
@@ -128,10 +128,10 @@ def test_forecasts_are_ordered_and_stamped_with_their_origin(home: Home, view: s
     rows = feature_tables.scan(home, view).collect()
     assert rows.height
     assert (rows["origin"] == rows["event_timestamp"].dt.timestamp("us")).all()
-    lists = [np.array(rows[name].to_list()) for name in ("lower_95", "lower_80", "median", "upper_80", "upper_95")]
-    for low, high in pairwise(lists):
+    quantiles = [np.array(rows[name].to_list()) for name in ("lower_95", "lower_80", "median", "upper_80", "upper_95")]
+    for low, high in pairwise(quantiles):
         assert (low <= high + 1e-4).all()
-    assert all(np.isfinite(one).all() and (one >= 0).all() for one in lists)
+    assert all(np.isfinite(quantile).all() and (quantile >= 0).all() for quantile in quantiles)
     assert set(rows["model"].unique()) <= {f"{name}:1" for name in NAMES}
 
 
@@ -144,18 +144,18 @@ def test_forecasting_again_writes_the_same(home: Home) -> None:
 
 def test_online_is_what_was_written(home: Home) -> None:
     rows = feature_tables.scan(home, "track_streams_forecast").collect()
-    told = TrendForecaster.load(home=home)
+    forecaster = TrendForecaster.load(home=home)
     for row in rows.head(5).to_dicts():
-        found = told.forecast("track", row["track_id"])
-        assert [point.mean for point in found.points] == pytest.approx(row["mean"])
-        assert [point.upper_95 for point in found.points] == pytest.approx(row["upper_95"])
-        assert found.origin == row["event_timestamp"]
-        assert found.points[0].start == found.origin
-        assert found.points[-1].end == found.origin + timedelta(days=7)
-        assert found.points[0].chance is None
+        track_forecast = forecaster.forecast("track", row["track_id"])
+        assert [point.mean for point in track_forecast.points] == pytest.approx(row["mean"])
+        assert [point.upper_95 for point in track_forecast.points] == pytest.approx(row["upper_95"])
+        assert track_forecast.origin == row["event_timestamp"]
+        assert track_forecast.points[0].start == track_forecast.origin
+        assert track_forecast.points[-1].end == track_forecast.origin + timedelta(days=7)
+        assert track_forecast.points[0].chance is None
     charted = feature_tables.scan(home, "track_chart_forecast").collect()
-    best = charted.sort(pl.col("chance").list.first(), descending=True)["track_id"][0]
-    chart = ChartForecaster.load(home=home).forecast("track", best)
+    likeliest_track = charted.sort(pl.col("chance").list.first(), descending=True)["track_id"][0]
+    chart = ChartForecaster.load(home=home).forecast("track", likeliest_track)
     assert [(point.end - chart.origin).days // 7 for point in chart.points] == [1, 4, 13]
     assert all(0 <= (point.chance or 0) <= 1 for point in chart.points)
     load = CapacityForecaster.load(home=home).forecast("platform", "default", horizon=24)
@@ -165,13 +165,13 @@ def test_online_is_what_was_written(home: Home) -> None:
 
 
 def test_unknown_keys_and_horizons_are_refused(home: Home) -> None:
-    told = TrendForecaster.load(home=home)
+    forecaster = TrendForecaster.load(home=home)
     with pytest.raises(UnknownKey, match="a track_id that trend_forecaster has forecast"):
-        told.forecast("track", "nobody")
+        forecaster.forecast("track", "nobody")
     with pytest.raises(InputError, match="1 to 7 steps"):
-        told.forecast("track", "t000001", horizon=8)
+        forecaster.forecast("track", "t000001", horizon=8)
     with pytest.raises(InputError, match="one of"):
-        told.forecast("user", "u000001")
+        forecaster.forecast("user", "u000001")
     with pytest.raises(InputError, match="an entity and a target"):
         target_of("user", "chart")
 
@@ -181,39 +181,39 @@ def test_over_http(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         "inference.api.recommendations.RecommendationEngine.load", lambda *_: None
     )  # no ranker in this world
     with TestClient(create_app(home=home)) as client:
-        answer = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001", "horizon": 3})
-        assert answer.status_code == 200, answer.text
-        told = answer.json()
-        assert (told["model"], told["target"], len(told["points"])) == ("trend_forecaster:1", "streams", 3)
-        assert told["points"][0]["lower_95"] <= told["points"][0]["median"] <= told["points"][0]["upper_95"]
+        response = client.post("/v1/forecasts", json={"entity": "track", "id": "t000001", "horizon": 3})
+        assert response.status_code == 200, response.text
+        body = response.json()
+        assert (body["model"], body["target"], len(body["points"])) == ("trend_forecaster:1", "streams", 3)
+        assert body["points"][0]["lower_95"] <= body["points"][0]["median"] <= body["points"][0]["upper_95"]
         load = client.post("/v1/forecasts", json={"entity": "platform", "id": "default", "target": "load"}).json()
         assert len(load["points"]) == 168
-        for body, status in (
+        for request, status in (
             ({"entity": "track", "id": "nobody"}, 404),
             ({"entity": "track", "id": "t000001", "horizon": 99}, 422),
             ({"entity": "user", "id": "u000001", "target": "chart"}, 422),
             ({"entity": "album", "id": "x"}, 422),
             ({"entity": "track", "id": ""}, 422),
         ):
-            problem = client.post("/v1/forecasts", json=body)
+            problem = client.post("/v1/forecasts", json=request)
             assert problem.status_code == status, problem.text
             assert problem.headers["content-type"] == "application/problem+json"
 
 
 def test_a_forecast_by_another_version_says_so(home: Home) -> None:
-    told = TrendForecaster.load(home=home)
-    told.bundle.manifest["version"] = 2  # type: ignore[index]
-    assert "made by trend_forecaster:1, not by trend_forecaster:2" in str(told.forecast("track", "t000001").note)
+    forecaster = TrendForecaster.load(home=home)
+    forecaster.bundle.manifest["version"] = 2  # type: ignore[index]
+    assert "made by trend_forecaster:1, not by trend_forecaster:2" in str(forecaster.forecast("track", "t000001").note)
 
 
 def test_the_command_line(home: Home) -> None:
-    call = [sys.executable, "-m", "inference", "forecast", "genre", "jazz", "--plot", "--horizon", "3"]
-    shown = subprocess.run(call, check=True, capture_output=True, text=True).stdout
-    assert "streams of genre jazz, by trend_forecaster:1" in shown
-    assert shown.count("●") == 3
-    refused = subprocess.run([*call[:4], "track", "nobody"], check=False, capture_output=True, text=True)
-    assert refused.returncode == 1
-    assert "Next      python -m training forecast" in refused.stderr
+    command = [sys.executable, "-m", "inference", "forecast", "genre", "jazz", "--plot", "--horizon", "3"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "streams of genre jazz, by trend_forecaster:1" in output
+    assert output.count("●") == 3
+    failed = subprocess.run([*command[:4], "track", "nobody"], check=False, capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert "Next      python -m training forecast" in failed.stderr
 
 
 def test_histories_are_the_plays_of_each_day(home: Home) -> None:
@@ -222,55 +222,57 @@ def test_histories_are_the_plays_of_each_day(home: Home) -> None:
     names, values = history(home, "track_plays_v1", "track_popularity__plays_1d", "track_id", end=end)
     plays = scan(home, "plays").collect()
     day = (pl.col("event_timestamp") - pl.lit(end - timedelta(days=values.shape[1]))).dt.total_days()
-    counted = np.zeros(values.shape)
-    place = {name: number for number, name in enumerate(names)}
+    expected = np.zeros(values.shape)
+    row_of_track = {name: number for number, name in enumerate(names)}
     for track, number, count in plays.group_by("track_id", day.alias("day")).len().iter_rows():
-        counted[place[track], number] = count
-    told = np.nan_to_num(values)
-    np.testing.assert_array_equal(told, counted)
+        expected[row_of_track[track], number] = count
+    actual = np.nan_to_num(values)
+    np.testing.assert_array_equal(actual, expected)
     first = plays.group_by("track_id").agg(day.min().alias("day"))
     for track, number in first.iter_rows():
-        assert np.isnan(values[place[track], :number]).all()
+        assert np.isnan(values[row_of_track[track], :number]).all()
 
 
 def test_features_of_a_chart_know_nothing_later(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts after the origin, changed in every way, change no input of the model."""
+    """Changes to charts after the origin leave the inputs of the model as they are."""
     from transforms.batch.build import build
 
     grid = grids(home)["hot100"]
     week = 100
-    asked = spine(grid, [week], (1, 4, 13))
+    request = spine(grid, [week], (1, 4, 13))
     changed = Home(tmp_path / "changed")
     monkeypatch.setenv("REFRAIN_HOME", str(changed.root))
     entries = scan(home, "chart_entries").collect()
-    cut = charts.START + timedelta(weeks=week)
-    later = pl.col("event_timestamp") > cut
-    other = entries.with_columns(rank=pl.when(later).then(31 - pl.col("rank")).otherwise("rank"))
-    other = other.filter(~(later & (pl.col("track_id").str.ends_with("3"))))
+    origin = charts.START + timedelta(weeks=week)
+    later = pl.col("event_timestamp") > origin
+    altered = entries.with_columns(rank=pl.when(later).then(31 - pl.col("rank")).otherwise("rank"))
+    altered = altered.filter(~(later & (pl.col("track_id").str.ends_with("3"))))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ingest(changed, "charts", [Batch("chart_entries", other)])
+        ingest(changed, "charts", [Batch("chart_entries", altered)])
         build(changed)
         apply(changed)
-    rows = [training_set(SERVICE, asked, home=one).data for one in (home, changed)]
-    for ahead in (1, 4, 13):
-        np.testing.assert_array_equal(*(matrix(one, ahead, grid.size) for one in rows))
+    rows = [training_set(SERVICE, request, home=world).data for world in (home, changed)]
+    for weeks in (1, 4, 13):
+        np.testing.assert_array_equal(*(matrix(data, weeks, grid.size) for data in rows))
 
 
 def test_a_model_of_charts_uses_no_future_it_could_not_know(home: Home) -> None:
     grid = grids(home)["hot100"]
     data = training_set(SERVICE, spine(grid, range(0, 150), (1, 4, 13)), home=home).data
     until = 120
-    hidden = data.with_columns(
-        pl.when(pl.col("week") + ahead <= until).then(f"rank_{ahead}w").otherwise(7).alias(f"rank_{ahead}w")
-        for ahead in (1, 4, 13)
+    masked = data.with_columns(
+        pl.when(pl.col("week") + weeks <= until).then(f"rank_{weeks}w").otherwise(7).alias(f"rank_{weeks}w")
+        for weeks in (1, 4, 13)
     )
-    asked = data.filter(pl.col("week") == until)
-    one, other = (ChartRuns(grid.size, trees=10).fit(rows, until) for rows in (data, hidden))
-    for ahead in (1, 4, 13):
-        np.testing.assert_array_equal(one.predict(asked, ahead).chance, other.predict(asked, ahead).chance)
+    request = data.filter(pl.col("week") == until)
+    model, model_without_future = (ChartRuns(grid.size, trees=10).fit(rows, until) for rows in (data, masked))
+    for weeks in (1, 4, 13):
         np.testing.assert_array_equal(
-            one.predict(asked, ahead).quantile(0.9), other.predict(asked, ahead).quantile(0.9)
+            model.predict(request, weeks).chance, model_without_future.predict(request, weeks).chance
+        )
+        np.testing.assert_array_equal(
+            model.predict(request, weeks).quantile(0.9), model_without_future.predict(request, weeks).quantile(0.9)
         )
 
 
@@ -279,16 +281,18 @@ def test_places_are_distributions(home: Home) -> None:
     data = training_set(SERVICE, spine(grid, range(0, 170), (1, 4, 13)), home=home).data
     model = ChartRuns(grid.size, trees=30).fit(data, 130)
     fresh = data.filter((pl.col("week") > 130) & pl.col("rank_4w").is_not_null())
-    said, truth = model.predict(fresh, 4), fresh["rank_4w"].to_numpy()
-    better, not_worse = said.cumulative(truth)
+    rank_forecast, truth = model.predict(fresh, 4), fresh["rank_4w"].to_numpy()
+    better, not_worse = rank_forecast.cumulative(truth)
     assert ((better >= 0) & (better <= not_worse) & (not_worse <= 1 + 1e-9)).all()
-    drawn = better + (not_worse - better) * np.random.default_rng(0).random(len(truth))
-    on = fresh["rank"].to_numpy() > 0
-    inside = ((drawn >= said.calibrated_level(0.1)) & (drawn <= said.calibrated_level(0.9)))[on].mean()
+    pit = better + (not_worse - better) * np.random.default_rng(0).random(len(truth))
+    charted = fresh["rank"].to_numpy() > 0
+    inside = ((pit >= rank_forecast.calibrated_level(0.1)) & (pit <= rank_forecast.calibrated_level(0.9)))[
+        charted
+    ].mean()
     assert inside == pytest.approx(0.8, abs=0.1)
-    levels = [said.quantile(level) for level in (0.1, 0.5, 0.9)]
+    levels = [rank_forecast.quantile(level) for level in (0.1, 0.5, 0.9)]
     assert (np.diff(levels, axis=0) >= 0).all()
-    assert max(map(np.max, levels)) == grid.size + 1  # somebody will be off
+    assert max(map(np.max, levels)) == grid.size + 1  # at least one track leaves the chart
     assert min(map(np.min, levels)) >= 1
 
 

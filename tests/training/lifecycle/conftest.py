@@ -1,4 +1,4 @@
-"""A model of a test's own, in a package of its own: what adding one takes."""
+"""A model in a package of its own, as a user adds one."""
 
 import sys
 import textwrap
@@ -46,7 +46,7 @@ MODEL = TabularModel(
 
 @pytest.fixture
 def own_model(own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
-    """Found by its package's name alone; the data folder is a copy of the small world."""
+    """A model that is discovered by the name of its package; the data folder is a copy of the small world."""
     package = tmp_path / "models" / "somebodys_models"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")

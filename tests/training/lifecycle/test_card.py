@@ -1,4 +1,4 @@
-"""A model's card in a real browser: on a phone and a desk, by day and by night, and nothing is asked of anybody."""
+"""A model card in a real browser: phone and desktop size, light and dark, and no request to another address."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +21,15 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield driver
 
 
-def _read(browser: Any, card: Path, headings: set[str]) -> None:
+def _check_card(browser: Any, card: Path, headings: set[str]) -> None:
     for size in (PHONE, DESK):
         for dark in (False, True):
             sized(browser, size, dark)
             browser.get(card.as_uri())
             assert unreadable(browser) == []
             assert complaints(browser) == []
-    told = browser.execute_script("return [...document.querySelectorAll('h2')].map(node => node.innerText)")
-    assert headings <= set(told)
+    page_headings = browser.execute_script("return [...document.querySelectorAll('h2')].map(node => node.innerText)")
+    assert headings <= set(page_headings)
     assert all(url == card.as_uri() for url in asked(browser))
 
 
@@ -37,13 +37,13 @@ COMMON = {"Gates", "How good it is", "Data", "About, and its limits", "Where it 
 
 
 def test_the_card_of_a_family(browser: Any, world: Home) -> None:
-    _read(browser, world.bundles("recommendation") / "1" / "card.html", COMMON | {"For whom"})
+    _check_card(browser, world.bundles("recommendation") / "1" / "card.html", COMMON | {"For whom"})
 
 
 def test_the_card_of_a_model_of_rows(browser: Any, own_model: Model, own_world: Home) -> None:
     run_model(own_world, own_model)
-    more = {"For whom", "Calibration", "What moves its answers"}
-    _read(browser, own_world.bundles("own_model") / "1" / "card.html", COMMON | more)
+    extra_headings = {"For whom", "Calibration", "What moves its answers"}
+    _check_card(browser, own_world.bundles("own_model") / "1" / "card.html", COMMON | extra_headings)
     from selenium.webdriver.common.by import By
 
     text = browser.find_element(By.TAG_NAME, "body").text

@@ -1,4 +1,4 @@
-"""Where champions answer: a running server, a folder that an image is built from, manifests that Kubernetes takes."""
+"""Deployment targets: a running server, the folder of a container image, and manifests for Kubernetes."""
 
 import json
 import os
@@ -20,26 +20,31 @@ CHAMPIONS = {"recommendation": '{"champion": 1}\n'}
 
 @pytest.mark.parametrize("tenant", ["default", "north_wind"])
 def test_kubernetes_takes_the_manifests(tenant: str) -> None:
-    made = manifests(tenant, CHAMPIONS)
-    assert [one["kind"] for one in made] == ["Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"]
-    for manifest in made:
+    documents = manifests(tenant, CHAMPIONS)
+    assert [document["kind"] for document in documents] == [
+        "Deployment",
+        "Service",
+        "PodDisruptionBudget",
+        "HorizontalPodAutoscaler",
+    ]
+    for manifest in documents:
         kubernetes_validate.validate(manifest, "1.31", strict=True)
-    broken = json.loads(json.dumps(made[0]))
+    broken = json.loads(json.dumps(documents[0]))
     broken["spec"]["replicas"] = "two"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, "1.31", strict=True)
-    labels = made[0]["spec"]["template"]["metadata"]["labels"]
-    assert made[1]["spec"]["selector"] == labels == made[0]["spec"]["selector"]["matchLabels"]
-    assert made[0]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    labels = documents[0]["spec"]["template"]["metadata"]["labels"]
+    assert documents[1]["spec"]["selector"] == labels == documents[0]["spec"]["selector"]["matchLabels"]
+    assert documents[0]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert image(CHAMPIONS) == image(dict(CHAMPIONS))
     assert image(CHAMPIONS) != image({"recommendation": '{"champion": 2}\n'})
 
 
 def test_the_folder_of_an_image_serves_by_itself(world: Home, tmp_path: Path) -> None:
-    where = target(f"kubernetes:{tmp_path / 'out'}", world)
-    assert where is not None
-    told = where.deploy(world, CHAMPIONS)
-    assert "kubectl apply" in told
+    deployment = target(f"kubernetes:{tmp_path / 'out'}", world)
+    assert deployment is not None
+    message = deployment.deploy(world, CHAMPIONS)
+    assert "kubectl apply" in message
     context = tmp_path / "out" / "image"
     assert not [path for name in ("*.parquet", "evidence.npz", "background.npz") for path in context.rglob(name)]
     assert not (context / "training").exists()
@@ -50,22 +55,22 @@ def test_the_folder_of_an_image_serves_by_itself(world: Home, tmp_path: Path) ->
         "TestClient(create_app()).get('/v1/models').status_code)"
     )
     environment = {**os.environ, "PYTHONPATH": str(context), "REFRAIN_HOME": str(context / "home")}
-    call = [sys.executable, "-c", script]
-    done = subprocess.run(call, cwd=context, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    file, version, status = done.stdout.split()
+    command = [sys.executable, "-c", script]
+    process = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    file, version, status = process.stdout.split()
     assert (Path(file).is_relative_to(context), version, status) == (True, "recommendation:1", "200")
-    # again: replaced whole
+    # a second deployment replaces the whole folder
     (context / "old").write_text("of before")
-    where.deploy(world, CHAMPIONS)
+    deployment.deploy(world, CHAMPIONS)
     assert not (context / "old").exists()
 
 
 def test_nothing_promoted_is_an_error(world: Home, tmp_path: Path) -> None:
-    where = target(f"container:{tmp_path / 'out'}", world)
-    assert where is not None
+    deployment = target(f"container:{tmp_path / 'out'}", world)
+    assert deployment is not None
     with pytest.raises(StoreError, match="promoted models"):
-        where.deploy(world, {})
+        deployment.deploy(world, {})
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="a deployment target"):
         target("moon", world)
@@ -76,11 +81,11 @@ def test_a_server_is_waited_for(world: Home, monkeypatch: pytest.MonkeyPatch) ->
     with serving(world) as (client, _):
         url = str(client.base_url).rstrip("/")
         client.post("/v1/recommendations", json={"user_id": "u000007"})
-        where = target(f"local:{url}", world)
-        assert where is not None
-        assert "recommendation:1" in where.deploy(world, CHAMPIONS)
+        deployment = target(f"local:{url}", world)
+        assert deployment is not None
+        assert "recommendation:1" in deployment.deploy(world, CHAMPIONS)
         monkeypatch.setattr(local, "PATIENCE", 0.3)
         with pytest.raises(StoreError, match="another version of recommendation"):
-            where.deploy(world, {"recommendation": '{"champion": 7}'})
+            deployment.deploy(world, {"recommendation": '{"champion": 7}'})
     with pytest.raises(StoreError, match="to answer with the champions"):
-        where.deploy(world, CHAMPIONS)
+        deployment.deploy(world, CHAMPIONS)

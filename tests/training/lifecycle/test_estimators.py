@@ -1,4 +1,4 @@
-"""Every learner, put to the same checks: it learns, it repeats itself, it is the same as ONNX, it adds up."""
+"""The same checks for every learner: accuracy, determinism, equality with ONNX, and contributions that add up."""
 
 import numpy as np
 import pytest
@@ -10,63 +10,63 @@ from training.models.lightgbm_onnx import OnnxBooster
 KINDS = ("binary", "number")
 
 
-def _rows(kind: str, count: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _features_and_labels(kind: str, count: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(count, 5)).astype(np.float32)
     score = 2 * inputs[:, 0] - inputs[:, 1] * (inputs[:, 2] > 0)
     inputs[rng.random(count) < 0.2, 3] = np.nan
     inputs[rng.random(count) < 0.05, 0] = np.nan
-    answers = (score + rng.normal(size=count) > 0).astype(float) if kind == "binary" else score
-    return inputs, answers
+    labels = (score + rng.normal(size=count) > 0).astype(float) if kind == "binary" else score
+    return inputs, labels
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_it_learns_and_is_the_same_as_onnx(name: str, kind: str) -> None:
-    inputs, answers = _rows(kind)
-    kept = inputs.copy()
-    small = {"trees": 30} if "trees" in LEARNERS[name].defaults else {}
-    fitted = LEARNERS[name].fit(inputs, answers, kind, small, seed=3)  # type: ignore[arg-type]
-    again = LEARNERS[name].fit(inputs, answers, kind, small, seed=3)  # type: ignore[arg-type]
-    asked, truth = _rows(kind, seed=1)
-    told = fitted.predict(asked)
-    assert told.shape == (len(asked),)
-    assert np.corrcoef(told, truth)[0, 1] > 0.5
+    inputs, labels = _features_and_labels(kind)
+    original = inputs.copy()
+    parameters = {"trees": 30} if "trees" in LEARNERS[name].defaults else {}
+    fitted = LEARNERS[name].fit(inputs, labels, kind, parameters, seed=3)  # type: ignore[arg-type]
+    repeated = LEARNERS[name].fit(inputs, labels, kind, parameters, seed=3)  # type: ignore[arg-type]
+    test_inputs, truth = _features_and_labels(kind, seed=1)
+    predictions = fitted.predict(test_inputs)
+    assert predictions.shape == (len(test_inputs),)
+    assert np.corrcoef(predictions, truth)[0, 1] > 0.5
     if kind == "binary":
-        assert (told >= 0).all()
-        assert (told <= 1).all()
-    np.testing.assert_array_equal(told, again.predict(asked))
-    np.testing.assert_allclose(OnnxBooster(fitted.to_onnx()).predict(asked), told, atol=1e-4)
-    np.testing.assert_array_equal(inputs, kept)
+        assert (predictions >= 0).all()
+        assert (predictions <= 1).all()
+    np.testing.assert_array_equal(predictions, repeated.predict(test_inputs))
+    np.testing.assert_allclose(OnnxBooster(fitted.to_onnx()).predict(test_inputs), predictions, atol=1e-4)
+    np.testing.assert_array_equal(inputs, original)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_contributions_add_up_to_the_answer(name: str, kind: str) -> None:
-    inputs, answers = _rows(kind, 300)
-    small = {"trees": 10} if "trees" in LEARNERS[name].defaults else {}
-    fitted = LEARNERS[name].fit(inputs, answers, kind, small)  # type: ignore[arg-type]
-    told = fitted.contributions(inputs[:8])
-    assert told.shape == (8, 6)
-    said = fitted.predict(inputs[:8])
-    expected = log_odds(said) if kind == "binary" else said
-    # by sampling, the base is that of the rows that were drawn for each answer, which the sum makes up for
-    np.testing.assert_allclose(told.sum(axis=1), expected, atol=1e-3)
-    assert np.abs(told[:, 4]).mean() < np.abs(told[:, 0]).mean()  # the fifth column says nothing
+    inputs, labels = _features_and_labels(kind, 300)
+    parameters = {"trees": 10} if "trees" in LEARNERS[name].defaults else {}
+    fitted = LEARNERS[name].fit(inputs, labels, kind, parameters)  # type: ignore[arg-type]
+    contributions = fitted.contributions(inputs[:8])
+    assert contributions.shape == (8, 6)
+    predictions = fitted.predict(inputs[:8])
+    expected = log_odds(predictions) if kind == "binary" else predictions
+    # with sampling, the base value depends on the rows drawn for each prediction; the sum does not
+    np.testing.assert_allclose(contributions.sum(axis=1), expected, atol=1e-3)
+    assert np.abs(contributions[:, 4]).mean() < np.abs(contributions[:, 0]).mean()  # the fifth column has no effect
 
 
 def test_sampled_shapley_values_of_a_sum_are_exact() -> None:
     rng = np.random.default_rng(0)
     background, rows, weights = rng.normal(size=(500, 3)), rng.normal(size=(4, 3)), np.array([1.0, -2.0, 0.5])
-    told = shapley(lambda inputs: inputs @ weights, rows, np.repeat(background.mean(axis=0)[None], 2, axis=0))
-    np.testing.assert_allclose(told[:, :3], (rows - background.mean(axis=0)) * weights, atol=1e-5)
+    contributions = shapley(lambda inputs: inputs @ weights, rows, np.repeat(background.mean(axis=0)[None], 2, axis=0))
+    np.testing.assert_allclose(contributions[:, :3], (rows - background.mean(axis=0)) * weights, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
 def test_the_native_file_tells_the_same_contributions(name: str) -> None:
     from training.models.served import NATIVES
 
-    inputs, answers = _rows("binary", 300)
-    fitted = LEARNERS[name].fit(inputs, answers, "binary", {"trees": 10})
-    again = NATIVES[name].from_native(fitted.native())  # type: ignore[attr-defined]
-    np.testing.assert_allclose(again.contributions(inputs[:5]), fitted.contributions(inputs[:5]), atol=1e-6)
+    inputs, labels = _features_and_labels("binary", 300)
+    fitted = LEARNERS[name].fit(inputs, labels, "binary", {"trees": 10})
+    reloaded = NATIVES[name].from_native(fitted.native())  # type: ignore[attr-defined]
+    np.testing.assert_allclose(reloaded.contributions(inputs[:5]), fitted.contributions(inputs[:5]), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Families on the same engine as models of rows: searched, explained, looked at, watched."""
+"""Model families on the common pipeline: searched, explained, checked and monitored."""
 
 import json
 import pickle
@@ -29,16 +29,16 @@ from training.pipeline import triggers
 from training.pipeline.models import run_model
 from training.tuning.search import search
 
-LASTING = ("churn_model", "user_behavior_forecaster")
-"""Need more days than the small world has."""
+NEEDS_LONG_WORLD = ("churn_model", "user_behavior_forecaster")
+"""Models that need more days than the small world has."""
 SEARCHED = sorted(name for name, model in models().items() if model.searchable)
-ALIKE = ("user_behavior_forecaster", "sentiment_model", "emotion_model", "skip_model")
-"""Whose run measures what the problem's test measures, unit by unit."""
+RUN_MATCHES_PROBLEM = ("user_behavior_forecaster", "sentiment_model", "emotion_model", "skip_model")
+"""Models whose run and whose search problem measure the same loss for each unit."""
 
 
 @pytest.fixture(scope="session")
 def long_world(request: pytest.FixtureRequest) -> Home:
-    """Seventy days of few listeners, built and applied; made once for all workers. Read only."""
+    """A read-only world of seventy days and few listeners, built and applied; workers share it."""
     from transforms.batch.build import build
     from transforms.raw.simulate.run import simulate
     from transforms.raw.simulate.world import Size
@@ -53,7 +53,7 @@ def long_world(request: pytest.FixtureRequest) -> Home:
 
 @pytest.fixture
 def long(long_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """A copy of it that a test may change."""
+    """A copy of the long world that a test may change."""
     home = Home(tmp_path / "long")
     shutil.copytree(long_world.root, home.root)
     monkeypatch.setenv("REFRAIN_HOME", str(home.root))
@@ -63,8 +63,8 @@ def long(long_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture
 def home(request: pytest.FixtureRequest) -> Home:
-    """The world that has enough of what a model needs."""
-    return request.getfixturevalue("long" if request.node.callspec.params["name"] in LASTING else "own_world")
+    """The world with enough history for the model."""
+    return request.getfixturevalue("long" if request.node.callspec.params["name"] in NEEDS_LONG_WORLD else "own_world")
 
 
 def test_four_families_can_be_searched() -> None:
@@ -75,29 +75,29 @@ def test_four_families_can_be_searched() -> None:
 def test_a_problem_is_the_same_however_often_it_is_pulled(name: str, home: Home) -> None:
     model = models()[name]
     problem = model.problem(home)
-    assert joblib.hash(problem) == joblib.hash(model.problem(home))  # so a search goes on with what it tried
-    _is_sound(problem, problem.default)
-    again, _ = problem.test({})  # what is not told is the default
-    np.testing.assert_array_equal(again, problem.test(problem.default)[0])
+    assert joblib.hash(problem) == joblib.hash(model.problem(home))  # a search continues with its earlier trials
+    _assert_sound(problem, problem.default)
+    losses, _ = problem.test({})  # parameters that are left out have their defaults
+    np.testing.assert_array_equal(losses, problem.test(problem.default)[0])
 
 
 def test_a_ranker_is_searched_listener_by_listener(own_world: Home) -> None:
     problem = models()["recommendation"].problem(own_world)
-    _is_sound(problem, {**problem.default, "most_trees": 20})
+    _assert_sound(problem, {**problem.default, "most_trees": 20})
     assert isinstance(problem, RankerProblem)
     test = problem.moments[-1]
     perfect = ndcg_of_groups(test.groups.labels.astype(float), test.groups, test.wanted)
-    found = np.add.reduceat(test.groups.labels, np.cumsum([0, *test.groups.sizes[:-1]]))
-    np.testing.assert_allclose(perfect[found == test.wanted], 1)  # all that was played was a candidate
-    assert (perfect[found < np.minimum(test.wanted, 10)] < 1).all()
+    relevant_candidates = np.add.reduceat(test.groups.labels, np.cumsum([0, *test.groups.sizes[:-1]]))
+    np.testing.assert_allclose(perfect[relevant_candidates == test.wanted], 1)  # every played track was a candidate
+    assert (perfect[relevant_candidates < np.minimum(test.wanted, 10)] < 1).all()
 
 
-def _is_sound(problem: Problem, parameters: dict[str, Any]) -> None:
-    """Finite losses of each unit, a fold to search on, the same from a file; views that matter to them."""
+def _assert_sound(problem: Problem, parameters: dict[str, Any]) -> None:
+    """Checks finite losses for each unit, folds to search on, equality after pickling, and the effect of a view."""
     assert problem.folds
-    losses, grouped = problem.test(parameters)
+    losses, groups = problem.test(parameters)
     assert np.isfinite(losses).all()
-    assert len(losses) == len(grouped) > 10
+    assert len(losses) == len(groups) > 10
     loss = problem.loss(0, parameters)
     assert np.isfinite(loss)
     copy = pickle.loads(pickle.dumps(problem))
@@ -107,7 +107,7 @@ def _is_sound(problem: Problem, parameters: dict[str, Any]) -> None:
         assert (problem.test(parameters, without=(view,))[0] != losses).any()
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", RUN_MATCHES_PROBLEM)
 def test_a_search_and_a_run_measure_the_same(name: str, home: Home) -> None:
     outcome = run_model(home, models()[name])
     problem = models()[name].problem(home)
@@ -125,9 +125,9 @@ def test_parameters_reach_the_models_of_a_family(long: Home) -> None:
     assert registry.lineage_of(long, model.name, 2)["parameters"] == {"trees": 3, "leaves": 2}
     with pytest.raises(InputError, match="which are trees"):
         run_model(long, model, parameters={"magic": 1})
-    for wrong in ("many", -3, True, float("nan")):
+    for invalid in ("many", -3, True, float("nan")):
         with pytest.raises(InputError, match="a positive number for trees"):
-            run_model(long, model, parameters={"trees": wrong})
+            run_model(long, model, parameters={"trees": invalid})
     with pytest.raises(InputError, match="no parameters"):
         run_model(long, models()["system_anomaly_detector"], parameters={"magic": 1})
     with pytest.raises(InputError, match="a choice of lightgbm"):
@@ -135,21 +135,21 @@ def test_parameters_reach_the_models_of_a_family(long: Home) -> None:
 
 
 def test_a_family_is_searched(own_world: Home) -> None:
-    found = search(own_world, "sentiment_model", minutes=0.1, jobs=1)
-    assert found.trials >= 1
-    assert "fewest" in found.parameters
-    assert (found.version is None) == (found.gain.mean <= 0 or found.trials == 1)
+    result = search(own_world, "sentiment_model", minutes=0.1, jobs=1)
+    assert result.trials >= 1
+    assert "fewest" in result.parameters
+    assert (result.version is None) == (result.gain.mean <= 0 or result.trials == 1)
 
 
 def test_a_family_is_explained(long: Home) -> None:
     run_model(long, models()["user_behavior_forecaster"])
-    told = explain(long, "user_behavior_forecaster:1")
-    assert sum(told.importance.values()) == pytest.approx(1)
-    assert told.worth.keys() == {"user_listening", "user_history", "user_profile"}
-    assert told.worth.keys() <= told.cost.keys()
-    assert len(told.dependence) == 6
-    assert len(told.rows) == 3
-    assert told.page.is_file()
+    explanation = explain(long, "user_behavior_forecaster:1")
+    assert sum(explanation.importance.values()) == pytest.approx(1)
+    assert explanation.worth.keys() == {"user_listening", "user_history", "user_profile"}
+    assert explanation.worth.keys() <= explanation.cost.keys()
+    assert len(explanation.dependence) == 6
+    assert len(explanation.rows) == 3
+    assert explanation.page.is_file()
     run_model(long, models()["sentiment_model"])
     with pytest.raises(InputError, match="computes its inputs from raw data"):
         explain(long, "sentiment_model:1")
@@ -158,14 +158,14 @@ def test_a_family_is_explained(long: Home) -> None:
 
 
 def test_a_ranker_keeps_what_moved_it(world: Home) -> None:
-    kept = Background.read(open_bundle("recommendation", world).folder)
-    assert kept is not None
-    assert kept.model == "hybrid.onnx"
-    assert set(kept.importance) == set(HYBRID.inputs)
+    background = Background.read(open_bundle("recommendation", world).folder)
+    assert background is not None
+    assert background.model == "hybrid.onnx"
+    assert set(background.importance) == set(HYBRID.inputs)
 
 
-def _earlier(home: Home, model: Model, days: int) -> None:
-    """As if a version had been trained so many days before."""
+def _move_cutoff_back(home: Home, model: Model, days: int) -> None:
+    """Moves the cutoff of version 1 back by some days."""
     path = home.bundles(model.name) / "1" / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["cutoff"] = (datetime.fromisoformat(manifest["cutoff"]) - timedelta(days=days)).isoformat()
@@ -176,38 +176,38 @@ def test_a_family_is_looked_at_and_watched(long: Home) -> None:
     model = models()["user_behavior_forecaster"]
     outcome = run_model(long, model)
     assert outcome.decision is not None
-    told = {check.name: check for check in outcome.decision.checks}
-    assert told["leak"].passed
-    assert not told["missing values"].binding
+    checks = {check.name: check for check in outcome.decision.checks}
+    assert checks["leak"].passed
+    assert not checks["missing values"].binding
     registry.promote(long, model.name, 1)
-    again = run_model(long, model, again=True)
-    assert again.decision is not None
-    assert "as the champion's" in {check.name: check for check in again.decision.checks}["drift"].summary
-    _earlier(long, model, 40)
-    watched = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=1.0, decay=1e9))[0]
-    assert not watched.due
-    assert any("features drifted" in found for found in watched.found)
-    assert any(found.startswith("brier") for found in watched.found)
-    strict = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=-1.0, decay=-1e9))[0]
-    assert [reason.partition(":")[0] for reason in strict.reasons] == ["drift", "decay"]
+    second = run_model(long, model, again=True)
+    assert second.decision is not None
+    assert "as the champion's" in {check.name: check for check in second.decision.checks}["drift"].summary
+    _move_cutoff_back(long, model, 40)
+    status = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=1.0, decay=1e9))[0]
+    assert not status.due
+    assert any("features drifted" in finding for finding in status.found)
+    assert any(finding.startswith("brier") for finding in status.found)
+    strict_status = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=-1.0, decay=-1e9))[0]
+    assert [reason.partition(":")[0] for reason in strict_status.reasons] == ["drift", "decay"]
 
 
 def test_a_model_whose_labels_come_late_is_not_due_when_it_was_just_trained(long: Home) -> None:
     model = models()["churn_model"]
     run_model(long, model)
     registry.promote(long, model.name, 1)
-    watched = triggers.watch(long, [model])[0]  # its newest label is of two weeks before the newest play
-    assert not watched.due
-    assert any(found.startswith("0.0 days of events") for found in watched.found)
+    status = triggers.watch(long, [model])[0]  # its newest label is two weeks older than the newest play
+    assert not status.due
+    assert any(finding.startswith("0.0 days of events") for finding in status.found)
 
 
 def test_a_detector_is_watched_by_the_rows_that_came_since(in_telemetry: Home) -> None:
     model = models()["system_anomaly_detector"]
     champion = registry.champion_of(in_telemetry, model.name)
     assert champion is not None
-    fresh = model.fresh(in_telemetry, champion)
-    assert fresh is not None
-    before = registry.learned_from(in_telemetry, model.name, champion)
-    assert before is not None
-    assert before.keys() == fresh.features.keys() == {"system_anomaly_v1"}
-    assert before["system_anomaly_v1"].keys() <= fresh.features["system_anomaly_v1"].keys()
+    new_sample = model.fresh(in_telemetry, champion)
+    assert new_sample is not None
+    training_features = registry.learned_from(in_telemetry, model.name, champion)
+    assert training_features is not None
+    assert training_features.keys() == new_sample.features.keys() == {"system_anomaly_v1"}
+    assert training_features["system_anomaly_v1"].keys() <= new_sample.features["system_anomaly_v1"].keys()

@@ -1,4 +1,4 @@
-"""One file is a model: it is found, trained, checked, decided on, registered, compared, rolled back, explained."""
+"""A model in one file is discovered, trained, validated, registered, compared, rolled back and explained."""
 
 import json
 import sqlite3
@@ -33,33 +33,33 @@ def test_one_file_is_a_model(own_model: Model, own_world: Home) -> None:
     assert not outcome.cached
     assert outcome.figure is not None
     assert outcome.pull < max(outcome.seconds, 1)
-    again = run_model(own_world, own_model)
-    assert (again.version, again.cached) == (1, True)
-    assert again.figure == outcome.figure
+    repeated = run_model(own_world, own_model)
+    assert (repeated.version, repeated.cached) == (1, True)
+    assert repeated.figure == outcome.figure
     evidence = registry.evidence_of(own_world, "own_model", 1)
     assert evidence is not None
     assert set(evidence.values) == {MODEL_KEY, "constant", "linear"}
     assert set(evidence.segments) == {"context"}
-    told = registry.lineage_of(own_world, "own_model", 1)
-    assert told["training_sets"][0]["feature_service"] == "skip_v1"
-    assert told["rows"]["plays"] > 0
+    lineage = registry.lineage_of(own_world, "own_model", 1)
+    assert lineage["training_sets"][0]["feature_service"] == "skip_v1"
+    assert lineage["rows"]["plays"] > 0
     run = registry.client(own_world).search_runs(
         [registry.client(own_world).get_experiment_by_name("own_model").experiment_id]
     )[0]
-    assert run.data.tags["training_set"] == told["training_sets"][0]["digest"]
+    assert run.data.tags["training_set"] == lineage["training_sets"][0]["digest"]
 
-    # served as trained, features in any order
+    # serving predicts as training does, with features in any order
     served = ServedTabular.load(own_world, "own_model:1")
     assert isinstance(own_model, TabularModel)
     rows = own_model.pull(own_world)
     learner, parameters = own_model.choice(None)
     native = own_model.fit(rows, served.layout, learner, parameters).predict(served.layout.matrix(rows.features))
     np.testing.assert_allclose(served.predict(rows), native, atol=1e-5)
-    backwards = replace(rows, features=dict(reversed(rows.features.items())))
-    np.testing.assert_array_equal(served.predict(backwards), served.predict(rows))
-    gone = {name: values for name, values in rows.features.items() if name != served.layout.names[3]}
+    reversed_rows = replace(rows, features=dict(reversed(rows.features.items())))
+    np.testing.assert_array_equal(served.predict(reversed_rows), served.predict(rows))
+    without_feature = {name: values for name, values in rows.features.items() if name != served.layout.names[3]}
     with pytest.raises(InputError, match=served.layout.names[3]):
-        served.layout.matrix(gone)
+        served.layout.matrix(without_feature)
 
 
 def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Model, own_world: Home) -> None:
@@ -72,28 +72,29 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
     assert "that both tests share" in lines
     assert registry.rollback(own_world, "own_model") == 1
     assert registry.champion_of(own_world, "own_model") == 1
-    assert [told["version"] for told in registry.promotions(own_world, "own_model")] == [1, 2, 1]
-    assert registry.rolled_back(own_world, "own_model") == {2}  # nothing promotes it by itself
+    assert [promotion["version"] for promotion in registry.promotions(own_world, "own_model")] == [1, 2, 1]
+    assert registry.rolled_back(own_world, "own_model") == {2}  # automatic promotion skips this version
     assert "was rolled back" in registry.promote_by_itself(own_world, "own_model", 2, Decision(()), "nightly")
     with pytest.raises(BundleError, match="before the one that serves"):
         registry.rollback(own_world, "own_model")
     assert registry.promote(own_world, "own_model", 2, alias=registry.SHADOW) == 2
     assert registry.champion_of(own_world, "own_model") == 1
 
-    # what changed is trained again, and beside the champion
+    # changed parameters train a new version, which is compared with the champion
     third = run_model(own_world, own_model, parameters={"learner": "linear"})
     assert third.decision is not None
     assert third.decision.champion == 1
-    assert [check.passed for check in third.decision.checks if check.name == "drift"] == [True]  # of the same data
+    # both versions have the same data
+    assert [check.passed for check in third.decision.checks if check.name == "drift"] == [True]
 
-    told_why = explain(own_world, "own_model", rows=2)
-    assert sum(told_why.importance.values()) == pytest.approx(1)
-    assert "track_popularity" in told_why.worth
-    assert told_why.cost.keys() <= told_why.worth.keys()
-    assert max(cost.row_bytes for cost in told_why.cost.values()) > 0
-    assert len(told_why.rows) == 2
-    assert told_why.page.is_file()
-    assert "\n".join(told_why.lines())
+    explanation = explain(own_world, "own_model", rows=2)
+    assert sum(explanation.importance.values()) == pytest.approx(1)
+    assert "track_popularity" in explanation.worth
+    assert explanation.cost.keys() <= explanation.worth.keys()
+    assert max(cost.row_bytes for cost in explanation.cost.values()) > 0
+    assert len(explanation.rows) == 2
+    assert explanation.page.is_file()
+    assert "\n".join(explanation.lines())
 
 
 def test_names_are_unique_and_packages_exist(own_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,21 +115,21 @@ def test_names_are_unique_and_packages_exist(own_model: Model, tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    "dies", ["create_run", "log_artifacts", "create_model_version", "set_registered_model_alias", "set_terminated"]
+    "method", ["create_run", "log_artifacts", "create_model_version", "set_registered_model_alias", "set_terminated"]
 )
 def test_killed_anywhere_and_repeated_it_ends_the_same(
-    own_model: Model, own_world: Home, monkeypatch: pytest.MonkeyPatch, dies: str
+    own_model: Model, own_world: Home, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     from mlflow import MlflowClient
 
     class Killed(BaseException):
         pass
 
-    def die(*arguments: Any, **named: Any) -> None:
+    def raise_killed(*arguments: Any, **keywords: Any) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, dies, die)
+        patch.setattr(MlflowClient, method, raise_killed)
         with pytest.raises(Killed):
             run_model(own_world, own_model)
     outcome = run_model(own_world, own_model)
@@ -143,16 +144,16 @@ def test_the_key_follows_what_the_model_is_made_of(own_model: Model, own_world: 
 
     before = run_key(own_world, own_model, Digests(own_world))
     assert run_key(own_world, own_model, Digests(own_world), {"trees": 7}) != before
-    part = next(own_world.features("track_popularity").rglob("*.parquet"))
-    pl.read_parquet(part).head(1).write_parquet(part)
+    file = next(own_world.features("track_popularity").rglob("*.parquet"))
+    pl.read_parquet(file).head(1).write_parquet(file)
     assert run_key(own_world, own_model, Digests(own_world)) != before
 
 
 def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: Model, own_world: Home) -> None:
     outcomes = run_models(own_world, [*select("audio"), own_model])
-    told = {one.model.name: one for one in outcomes}
-    assert told["own_model"].version == 1
-    error = told["audio_classifier"].error
+    by_name = {outcome.model.name: outcome for outcome in outcomes}
+    assert by_name["own_model"].version == 1
+    error = by_name["audio_classifier"].error
     assert error is not None
     assert "python -m" in error.next_command
     assert table(outcomes).row_count == 2
@@ -161,7 +162,7 @@ def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: 
 def test_models_in_processes_of_their_own_are_the_same(own_model: Model, own_world: Home) -> None:
     without_data = [*select("audio"), *select("system_anomaly_detector")]
     outcomes = run_models(own_world, [*without_data, own_model], jobs=2)
-    assert [one.model for one in outcomes] == [*without_data, own_model]
+    assert [outcome.model for outcome in outcomes] == [*without_data, own_model]
     for outcome in outcomes[:-1]:
         assert outcome.error is not None
         assert "python -m" in outcome.error.next_command
@@ -170,14 +171,14 @@ def test_models_in_processes_of_their_own_are_the_same(own_model: Model, own_wor
     assert run_model(own_world, own_model).cached
 
 
-def _with(model: Model, **changes: Any) -> TabularModel:
+def _with_changes(model: Model, **changes: Any) -> TabularModel:
     assert isinstance(model, TabularModel)
     return replace(model, **changes)
 
 
 def test_a_gone_or_changed_feature_service_is_an_error(own_model: Model, own_world: Home) -> None:
     with pytest.raises(RefrainError, match="gone_v9"):
-        run_model(own_world, _with(own_model, services=("gone_v9",)))
+        run_model(own_world, _with_changes(own_model, services=("gone_v9",)))
     document = json.loads(own_world.manifest.read_text())
     document["services"]["skip_v1"]["fingerprint"] = "another"
     own_world.manifest.write_text(json.dumps(document))
@@ -191,11 +192,11 @@ def test_rows_without_a_label_column_are_an_error(own_model: Model, own_world: H
     assert isinstance(own_model, TabularModel)
     rows = own_model.rows
     with pytest.raises(InputError, match="a column 'label'"):
-        run_model(own_world, _with(own_model, rows=lambda home: rows(home).drop("label")))
+        run_model(own_world, _with_changes(own_model, rows=lambda home: rows(home).drop("label")))
     with pytest.raises(InputError, match="at least 50 labelled rows"):
-        run_model(own_world, _with(own_model, rows=lambda home: rows(home).head(10)))
+        run_model(own_world, _with_changes(own_model, rows=lambda home: rows(home).head(10)))
     with pytest.raises(InputError, match="of both classes"):
-        run_model(own_world, _with(own_model, rows=lambda home: rows(home).with_columns(label=pl.lit(1))))
+        run_model(own_world, _with_changes(own_model, rows=lambda home: rows(home).with_columns(label=pl.lit(1))))
     with pytest.raises(InputError, match="a learner, one of"):
         run_model(own_world, own_model, parameters={"learner": "magic"})
     with pytest.raises(InputError, match="parameters of own_model, which are trees"):
@@ -210,11 +211,11 @@ def test_a_full_disk_leaves_nothing_half_registered(
 
     from training import bundle
 
-    def full(self: Path, content: bytes) -> int:
+    def raise_disk_full(self: Path, content: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device", str(self))
 
     with monkeypatch.context() as patch:
-        patch.setattr(bundle.Path, "write_bytes", full)
+        patch.setattr(bundle.Path, "write_bytes", raise_disk_full)
         with pytest.raises(OSError, match="No space left"):
             run_model(own_world, own_model)
     assert registry.challenger_of(own_world, "own_model") is None
@@ -231,27 +232,27 @@ def test_an_mlflow_that_is_gone_is_one_clear_error(own_model: Model, own_world: 
 
 
 def test_a_locked_mlflow_is_one_clear_error(own_model: Model, own_world: Home) -> None:
-    holder = sqlite3.connect(own_world.mlflow / "mlflow.db", isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
+    connection = sqlite3.connect(own_world.mlflow / "mlflow.db", isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
     try:
         with pytest.raises(StoreError) as error:
             run_model(own_world, own_model)
     finally:
-        holder.execute("ROLLBACK")
-        holder.close()
+        connection.execute("ROLLBACK")
+        connection.close()
     assert "MLflow's database" in str(error.value)
     assert run_model(own_world, own_model).version == 1
 
 
 def test_a_search_beats_the_default_or_says_that_it_does_not(own_model: Model, own_world: Home) -> None:
-    found = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
-    assert found.trials >= 1
-    assert (found.version is None) == (
-        found.gain.mean <= 0 or (found.parameters["learner"] == "lightgbm" and found.trials == 1)
+    result = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
+    assert result.trials >= 1
+    assert (result.version is None) == (
+        result.gain.mean <= 0 or (result.parameters["learner"] == "lightgbm" and result.trials == 1)
     )
-    more = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
-    assert more.trials > found.trials  # it goes on with what was tried
-    assert more.validation <= found.validation
+    continued = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
+    assert continued.trials > result.trials  # the search continues with the earlier trials
+    assert continued.validation <= result.validation
     with pytest.raises(InputError, match="has parameters to search"):
         search(own_world, "capacity_forecaster", minutes=0.05)
 
@@ -260,31 +261,31 @@ def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_wo
     assert triggers.watch(own_world, [own_model]) == []
     run_model(own_world, own_model)
     registry.promote(own_world, "own_model", 1)
-    calm, policy = (
+    unchanged, policy = (
         triggers.watch(own_world, [own_model], triggers.Policy(days=1e9, growth=1e9))[0],
         triggers.Policy(days=-1),
     )
-    assert not calm.due
-    watched = triggers.retrain(own_world, [own_model], policy)
-    assert watched[0].due
-    assert "schedule" in watched[0].reasons[0]
+    assert not unchanged.due
+    retrained = triggers.retrain(own_world, [own_model], policy)
+    assert retrained[0].due
+    assert "schedule" in retrained[0].reasons[0]
     assert triggers.decisions(own_world)[-1]["came"] == "kept 1: it was trained with the same code and data"
     # a worse challenger does not replace the champion
-    worse = _with(own_model, parameters={"trees": 1, "learning_rate": 0.001})
-    triggers.retrain(own_world, [worse], policy)
+    worse_model = _with_changes(own_model, parameters={"trees": 1, "learning_rate": 0.001})
+    triggers.retrain(own_world, [worse_model], policy)
     assert "may not serve" in str(triggers.decisions(own_world)[-1]["came"])
     assert registry.champion_of(own_world, "own_model") == 1
 
 
 def test_features_are_left_out_and_listeners_told_apart(own_model: Model, own_world: Home) -> None:
-    apart = _with(own_model, horizon=None, name="apart_model")
-    outcome = run_model(own_world, apart, parameters={"without": "user_profile,track_catalogue__explicit"})
+    grouped_model = _with_changes(own_model, horizon=None, name="apart_model")
+    outcome = run_model(own_world, grouped_model, parameters={"without": "user_profile,track_catalogue__explicit"})
     served = ServedTabular.load(own_world, "apart_model:1")
     assert not [name for name in served.layout.names if name.startswith("user_profile__")]
     assert "track_catalogue__explicit" not in served.layout.names
     assert "track_catalogue__duration_ms" in served.layout.names
     assert "of other user_ids asked about" in outcome.lines[0]
-    rows = apart.leaving_out(served.extra["without"]).pull(own_world)
-    learned, asked = apart.split(rows)
-    assert not set(rows.clusters[learned]) & set(rows.clusters[asked])
-    assert len(apart.periods(rows.take(learned))) == 3
+    rows = grouped_model.leaving_out(served.extra["without"]).pull(own_world)
+    train_rows, test_rows = grouped_model.split(rows)
+    assert not set(rows.clusters[train_rows]) & set(rows.clusters[test_rows])
+    assert len(grouped_model.periods(rows.take(train_rows))) == 3

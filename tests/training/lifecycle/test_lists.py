@@ -1,4 +1,4 @@
-"""Features that are lists: a model of rows leaves them out and says so; vectors keep their values beside others."""
+"""List features: a model of rows leaves them out and reports it; the score of a row does not depend on other rows."""
 
 import json
 from datetime import timedelta
@@ -47,8 +47,8 @@ MODEL = TabularModel(
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_service_with_lists_feeds_a_model_of_rows(own_world: Home) -> None:
-    told = MODEL.run(own_world)
-    assert all(name in told.about for name in LISTS)
+    result = MODEL.run(own_world)
+    assert all(name in result.about for name in LISTS)
     registry.promote(own_world, "list_model", 1)
     served = ServedTabular.load(own_world, "list_model")
     assert set(served.extra["lists"]) >= LISTS
@@ -56,12 +56,14 @@ def test_a_service_with_lists_feeds_a_model_of_rows(own_world: Home) -> None:
     assert "left out" in (served.folder / "README.md").read_text()
     json.dumps(served.extra)
 
-    end = newest_feature(own_world)
+    online_time = newest_feature(own_world)
     users = rows(own_world).select("user_id").unique().sort("user_id").head(40)
-    asked = users.with_columns(event_timestamp=pl.lit(end).cast(pl.Datetime("us", "UTC")), label=pl.lit(0))
-    pulled = MODEL.pull_rows(own_world, asked)
+    requested_rows = users.with_columns(
+        event_timestamp=pl.lit(online_time).cast(pl.Datetime("us", "UTC")), label=pl.lit(0)
+    )
+    pulled = MODEL.pull_rows(own_world, requested_rows)
     online = RowModel.load("list_model", own_world).predict(
-        {"user_id": users["user_id"].to_list()}, {"request_timestamp": end.timestamp()}
+        {"user_id": users["user_id"].to_list()}, {"request_timestamp": online_time.timestamp()}
     )
     np.testing.assert_allclose(online.values, served.predict(pulled), atol=1e-5)
     assert len(np.unique(online.values)) > 1
@@ -96,7 +98,7 @@ VECTORS = st.lists(
 
 @given(VECTORS)
 def test_what_is_computed_of_a_row_does_not_depend_on_its_neighbours(pairs: list[tuple]) -> None:
-    """By the training SDK, in serving and by Feast alike; two vectors of one length have a score."""
+    """Compares training SDK, serving and Feast; two vectors of the same length have a score."""
     users, tracks = zip(*pairs, strict=True)
 
     def score(user_vectors: np.ndarray, track_vectors: np.ndarray) -> list[float]:
@@ -105,17 +107,17 @@ def test_what_is_computed_of_a_row_does_not_depend_on_its_neighbours(pairs: list
         columns |= {"user_taste__fit": fits, "track_taste__fit": fits}
         return ON_DEMAND["taste_match"].compute(columns)["score"].tolist()
 
-    together = score(vector_column(users), vector_column(tracks))
+    scores = score(vector_column(users), vector_column(tracks))
     as_polars = [pl.Series(column, dtype=pl.List(pl.Float64)) for column in (users, tracks)]
-    np.testing.assert_array_equal(score(*map(to_numpy, as_polars)), together)
+    np.testing.assert_array_equal(score(*map(to_numpy, as_polars)), scores)
     inputs = {"user_taste__vector": users, "track_taste__vector": tracks}
     ones = [1.0] * len(pairs)
     by_feast = compute("taste_match", {**inputs, "user_taste__fit": ones, "track_taste__fit": ones})["score"]
-    np.testing.assert_array_equal(by_feast, together)
-    for (user, track), answer in zip(pairs, together, strict=True):
+    np.testing.assert_array_equal(by_feast, scores)
+    for (user, track), actual in zip(pairs, scores, strict=True):
         if user and track:
             expected = float(np.dot(user, track)) if len(user) == len(track) else float("nan")
-            np.testing.assert_array_equal(answer, expected)
+            np.testing.assert_array_equal(actual, expected)
 
 
 def test_lists_of_several_lengths_are_no_matrix() -> None:

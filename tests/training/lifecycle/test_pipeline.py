@@ -1,4 +1,4 @@
-"""``MLPipeline`` from what is in the data folder to a promoted model: killed, gone on with, and nothing done twice."""
+"""``MLPipeline`` from raw data to a promoted model: it survives a kill, continues, and repeats no finished stage."""
 
 import json
 import os
@@ -32,8 +32,8 @@ def _stages(home: Home) -> dict[str, dict[str, str]]:
 
 def test_killed_and_repeated_it_ends_the_same(own_model: Model, own_world: Home, pipeline: MLPipeline) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(sys.modules["somebodys_models"].__file__ or "").parent.parent)}
-    call = [sys.executable, "-W", "ignore", "-m", "training", "lifecycle", "own_model", "--deploy"]
-    process = subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = [sys.executable, "-W", "ignore", "-m", "training", "lifecycle", "own_model", "--deploy"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     until(lambda: "features" in _stages(own_world), 120)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -51,13 +51,13 @@ def test_killed_and_repeated_it_ends_the_same(own_model: Model, own_world: Home,
     assert all(stage.cached for stage in second.stages if stage.name in ("features", "apply", "deploy"))
     assert second.outcomes[0].cached
     assert second.deployed == {"own_model": 1}
-    assert [told["version"] for told in registry.promotions(own_world, "own_model")] == [1]
+    assert [promotion["version"] for promotion in registry.promotions(own_world, "own_model")] == [1]
     redis_server.stop(own_world)
 
 
 def test_a_stage_that_fails_says_so_and_keeps_what_was_done(own_world: Home, pipeline: MLPipeline) -> None:
-    part = next(own_world.raw("plays").rglob("*.parquet"))
-    part.write_bytes(b"no parquet")
+    file = next(own_world.raw("plays").rglob("*.parquet"))
+    file.write_bytes(b"no parquet")
     with pytest.raises(StoreError) as error:
         pipeline.run()
     assert "'python -m transforms build' to end well" in str(error.value)

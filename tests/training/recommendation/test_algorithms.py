@@ -1,4 +1,4 @@
-"""The algorithms: against closed forms, planted structure and themselves."""
+"""Recommendation algorithms, checked against closed forms, planted structure and repeated runs."""
 
 from dataclasses import replace
 
@@ -29,18 +29,18 @@ EVERYBODY = np.arange(40)
 
 @pytest.fixture(scope="module")
 def two_worlds() -> Interactions:
-    """Two groups of listeners with tracks of their own: what one of them lacks, their group has."""
+    """Two groups of listeners that play disjoint sets of tracks."""
     rng = np.random.default_rng(0)
     user = rng.integers(40, size=3_000)
     track = rng.integers(30, size=3_000) + 30 * (user % 2)
     time = np.sort(rng.integers(60 * DAY, size=3_000))
-    time[np.abs(time - CUTOFF).argmin()] = CUTOFF  # somebody plays at that very moment
+    time[np.abs(time - CUTOFF).argmin()] = CUTOFF  # one play exactly at the cutoff
     return Interactions([f"u{n}" for n in range(40)], [f"t{n}" for n in range(60)], ["a"] * 60, user, track, time)
 
 
 @pytest.fixture(scope="module")
 def told() -> Attributes:
-    """Tracks say which group they are of; listeners have a friend in theirs."""
+    """Attributes: the group of each track, and one friend of each listener within the same group."""
     tracks = sparse.csr_array((np.ones(60), (np.arange(60), np.arange(60) // 30)), (60, 2))
     friends = sparse.csr_array((np.ones(40), (EVERYBODY, (EVERYBODY + 2) % 40)), (40, 40))
     return Attributes(friends, tracks)
@@ -61,9 +61,9 @@ PERSONAL: dict[str, Model] = {
 
 @pytest.mark.parametrize("model", PERSONAL.values(), ids=list(PERSONAL))
 def test_the_planted_groups_are_found(two_worlds: Interactions, told: Attributes, model: Model) -> None:
-    found = model.fit(two_worlds, CUTOFF, told).scores(EVERYBODY)
+    scores = model.fit(two_worlds, CUTOFF, told).scores(EVERYBODY)
     for user in range(40):
-        assert (rank_all(found[user], np.array([], int), 20) // 30 == user % 2).mean() > 0.9
+        assert (rank_all(scores[user], np.array([], int), 20) // 30 == user % 2).mean() > 0.9
 
 
 @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ def test_the_planted_groups_are_found(two_worlds: Interactions, told: Attributes
 )
 def test_nothing_at_or_after_the_cutoff_is_seen(two_worlds: Interactions, told: Attributes, model: Model) -> None:
     past = two_worlds.only(two_worlds.time < CUTOFF)
-    found, expected = (model.fit(plays, CUTOFF, told).scores(EVERYBODY) for plays in (two_worlds, past))
-    np.testing.assert_array_equal(found, expected)
+    actual, expected = (model.fit(plays, CUTOFF, told).scores(EVERYBODY) for plays in (two_worlds, past))
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("model", PERSONAL.values(), ids=list(PERSONAL))
 def test_some_users_are_asked_as_all_are(two_worlds: Interactions, told: Attributes, model: Model) -> None:
     fit = model.fit(two_worlds, CUTOFF, told)
-    some = np.array([3, 17, 8])
-    np.testing.assert_allclose(fit.scores(some), fit.scores(EVERYBODY)[some], atol=1e-6)
+    users = np.array([3, 17, 8])
+    np.testing.assert_allclose(fit.scores(users), fit.scores(EVERYBODY)[users], atol=1e-6)
 
 
 def test_als_solves_what_it_says(two_worlds: Interactions) -> None:
-    """After the last half step each user vector is where the gradient of the objective is zero."""
+    """After the last half step, the gradient of the objective is zero at each user vector."""
     als = IALS(factors=6, half_life_days=None)
     vectors = als.fit(two_worlds, CUTOFF)
     seen = two_worlds.before(CUTOFF)
@@ -110,11 +110,11 @@ def test_als_solves_what_it_says(two_worlds: Interactions) -> None:
 
 
 def test_als_repeats_itself_and_forgets_with_time(two_worlds: Interactions) -> None:
-    one, other = (IALS(factors=4, iterations=3).fit(two_worlds, CUTOFF) for _ in range(2))
-    np.testing.assert_array_equal(one.user, other.user)
+    first, second = (IALS(factors=4, iterations=3).fit(two_worlds, CUTOFF) for _ in range(2))
+    np.testing.assert_array_equal(first.user, second.user)
     early = replace(two_worlds, track=np.where(two_worlds.time < 5 * DAY, 59, two_worlds.track))
-    loud, faded = (IALS(factors=8, half_life_days=days).fit(early, CUTOFF) for days in (None, 3.0))
-    assert (faded.user @ faded.track[59]).mean() < 0.5 * (loud.user @ loud.track[59]).mean()
+    without_decay, with_decay = (IALS(factors=8, half_life_days=days).fit(early, CUTOFF) for days in (None, 3.0))
+    assert (with_decay.user @ with_decay.track[59]).mean() < 0.5 * (without_decay.user @ without_decay.track[59]).mean()
 
 
 def test_ease_is_its_closed_form(two_worlds: Interactions) -> None:
@@ -142,35 +142,35 @@ def test_ease_is_the_same_from_both_sides(users: int, tracks: int) -> None:
 
 
 def test_item_knn_is_its_definition(two_worlds: Interactions) -> None:
-    """Against loops: a track draws from its nearest neighbours alone."""
+    """Compares with loops: the score of a track uses only its nearest neighbours."""
     seen = two_worlds.before(CUTOFF)
     played = np.zeros(two_worlds.shape)
     played[seen.user, seen.track] = 1
-    together = played.T @ played
-    norms = np.sqrt(np.diag(together))
-    alike = together / (np.outer(norms, norms) + 10)
-    np.fill_diagonal(alike, 0)
-    for row in alike:
+    cooccurrence = played.T @ played
+    norms = np.sqrt(np.diag(cooccurrence))
+    similarity = cooccurrence / (np.outer(norms, norms) + 10)
+    np.fill_diagonal(similarity, 0)
+    for row in similarity:
         row[row < np.sort(row)[-5]] = 0
-    found = ItemKNN(neighbours=5).fit(two_worlds, CUTOFF).scores(EVERYBODY)
-    np.testing.assert_allclose(found, played @ alike.T, atol=1e-9)
+    scores = ItemKNN(neighbours=5).fit(two_worlds, CUTOFF).scores(EVERYBODY)
+    np.testing.assert_allclose(scores, played @ similarity.T, atol=1e-9)
 
 
 def test_rp3beta_walks_three_steps(two_worlds: Interactions) -> None:
-    """Against the walk in dense matrices, nothing cut off."""
+    """Compares with the random walk over dense matrices, without pruning."""
     seen = two_worlds.before(CUTOFF)
     played = np.zeros(two_worlds.shape)
     played[seen.user, seen.track] = 1
     to_track = played / np.maximum(played.sum(axis=1, keepdims=True), 1)
     to_user = played.T / np.maximum(played.sum(axis=0)[:, None], 1)
-    reached = (to_user**0.8 @ to_track**0.8) / np.maximum(played.sum(axis=0), 1) ** 0.5
-    np.fill_diagonal(reached, 0)
-    found = RP3Beta(alpha=0.8, beta=0.5, neighbours=1_000).fit(two_worlds, CUTOFF).scores(EVERYBODY)
-    np.testing.assert_allclose(found, to_track**0.8 @ reached, atol=1e-12)
+    item_weights = (to_user**0.8 @ to_track**0.8) / np.maximum(played.sum(axis=0), 1) ** 0.5
+    np.fill_diagonal(item_weights, 0)
+    scores = RP3Beta(alpha=0.8, beta=0.5, neighbours=1_000).fit(two_worlds, CUTOFF).scores(EVERYBODY)
+    np.testing.assert_allclose(scores, to_track**0.8 @ item_weights, atol=1e-12)
 
 
 def test_transitions_are_what_follows_within_reach() -> None:
-    """Against loops: the last plays ask, what followed them before answers."""
+    """Compares with loops: the last plays of a listener select the rows of the transition matrix."""
     rng = np.random.default_rng(3)
     size, tracks = 120, 8
     time = np.sort(rng.integers(60 * DAY, size=size))
@@ -179,48 +179,51 @@ def test_transitions_are_what_follows_within_reach() -> None:
     data = Interactions(ids[0], ids[1], ["a"] * tracks, user, track, time)
     model = Transitions(reach=3, fading=0.5, half_life_days=10.0, history_plays=4, recency=0.8, beta=0.4, backwards=0.3)
     chain = np.zeros((tracks, tracks))
-    told = {who: [place for place in range(size) if user[place] == who and time[place] < CUTOFF] for who in range(5)}
-    for places in told.values():
-        for start, first in enumerate(places):
-            for step, second in enumerate(places[start + 1 : start + 4]):
-                if track[first] != track[second]:
-                    chain[track[first], track[second]] += 0.5**step * 0.5 ** ((CUTOFF - time[second]) / DAY / 10)
+    plays_by_user = {
+        listener: [play for play in range(size) if user[play] == listener and time[play] < CUTOFF]
+        for listener in range(5)
+    }
+    for plays in plays_by_user.values():
+        for position, earlier in enumerate(plays):
+            for step, later in enumerate(plays[position + 1 : position + 4]):
+                if track[earlier] != track[later]:
+                    chain[track[earlier], track[later]] += 0.5**step * 0.5 ** ((CUTOFF - time[later]) / DAY / 10)
     chain = chain + 0.3 * chain.T
-    leaving, arriving = np.maximum(chain.sum(axis=1), 1), np.maximum(chain.sum(axis=0), 1)
-    chain = chain / leaving[:, None] / arriving**0.4
+    out_weight, in_weight = np.maximum(chain.sum(axis=1), 1), np.maximum(chain.sum(axis=0), 1)
+    chain = chain / out_weight[:, None] / in_weight**0.4
     expected = np.zeros((5, tracks))
-    for who, places in told.items():
-        for back, place in enumerate(reversed(places[-4:])):
-            expected[who] += 0.8**back * chain[track[place]]
+    for listener, plays in plays_by_user.items():
+        for age, play in enumerate(reversed(plays[-4:])):
+            expected[listener] += 0.8**age * chain[track[play]]
     np.testing.assert_allclose(model.fit(data, CUTOFF).scores(np.arange(5)), expected, atol=1e-12)
 
 
 def test_weights_fade_with_time_and_with_what_came_after() -> None:
-    """Against a loop over all plays."""
+    """Compares with a loop over all plays."""
     rng = np.random.default_rng(5)
     time = np.sort(rng.integers(20 * DAY, size=200))
     user, track = rng.integers(6, size=200), rng.integers(9, size=200)
     weight = rng.integers(1, 4, size=200).astype(float)
     data = Interactions([f"u{n}" for n in range(6)], [f"t{n}" for n in range(9)], ["a"] * 9, user, track, time, weight)
-    found = Weighting(logarithm=True, half_life_days=5.0, recency=0.7).matrix(data, 20 * DAY).toarray()
-    for who in range(6):
-        own = [place for place in range(200) if user[place] == who]
-        newest = list(dict.fromkeys(int(track[place]) for place in reversed(own)))
-        for what in range(9):
-            plays = sum(
-                weight[place] * 0.5 ** ((20 * DAY - time[place]) / DAY / 5) for place in own if track[place] == what
+    weights = Weighting(logarithm=True, half_life_days=5.0, recency=0.7).matrix(data, 20 * DAY).toarray()
+    for listener in range(6):
+        own_plays = [play for play in range(200) if user[play] == listener]
+        newest = list(dict.fromkeys(int(track[play]) for play in reversed(own_plays)))
+        for item in range(9):
+            decayed_plays = sum(
+                weight[play] * 0.5 ** ((20 * DAY - time[play]) / DAY / 5) for play in own_plays if track[play] == item
             )
-            back = newest.index(what) if what in newest else 0
-            assert found[who, what] == pytest.approx(np.log2(1 + plays) * 0.7**back)
+            rank = newest.index(item) if item in newest else 0
+            assert weights[listener, item] == pytest.approx(np.log2(1 + decayed_plays) * 0.7**rank)
 
 
 def test_what_describes_is_users_and_tracks_more(told: Attributes) -> None:
     played = sparse.csr_array(np.ones((40, 60)))
-    whole = around(played, told, 2.0, 3.0).toarray()
-    assert whole.shape == (42, 100)
-    np.testing.assert_array_equal(whole[:40, 60:], 2 * told.users.toarray())
-    np.testing.assert_array_equal(whole[40:, :60], 3 * told.tracks.toarray().T)
-    assert not whole[40:, 60:].any()
+    extended = around(played, told, 2.0, 3.0).toarray()
+    assert extended.shape == (42, 100)
+    np.testing.assert_array_equal(extended[:40, 60:], 2 * told.users.toarray())
+    np.testing.assert_array_equal(extended[40:, :60], 3 * told.tracks.toarray().T)
+    assert not extended[40:, 60:].any()
     assert around(played, told, 0, 0).shape == (40, 60)
     assert around(played, None, 1, 1) is played
 
@@ -235,31 +238,31 @@ def test_tf_idf_is_its_definition() -> None:
 def test_content_scores_are_cosines_with_what_was_played(two_worlds: Interactions) -> None:
     rng = np.random.default_rng(4)
     attributes = Attributes(sparse.csr_array((40, 0)), sparse.csr_array((rng.random((60, 7)) < 0.4).astype(float)))
-    described = tf_idf(attributes.tracks).toarray()
+    track_vectors = tf_idf(attributes.tracks).toarray()
     weights = Weighting(logarithm=True).matrix(two_worlds.before(CUTOFF), CUTOFF).toarray()
-    profile = weights @ described
-    cosine = profile @ described.T / np.linalg.norm(profile, axis=1, keepdims=True)
-    told = 0.5 * np.log1p(attributes.tracks.sum(axis=1))
-    found = Content(attribute_count_weight=0.5).fit(two_worlds, CUTOFF, attributes).scores(EVERYBODY)
-    np.testing.assert_allclose(found, cosine + told, atol=1e-12)
+    profile = weights @ track_vectors
+    cosine = profile @ track_vectors.T / np.linalg.norm(profile, axis=1, keepdims=True)
+    count_bonus = 0.5 * np.log1p(attributes.tracks.sum(axis=1))
+    scores = Content(attribute_count_weight=0.5).fit(two_worlds, CUTOFF, attributes).scores(EVERYBODY)
+    np.testing.assert_allclose(scores, cosine + count_bonus, atol=1e-12)
 
 
 def test_a_cold_track_lies_where_its_like_do() -> None:
-    """Vectors that follow from attributes are found again for tracks that were held out."""
+    """Vectors that depend linearly on attributes are recovered for held-out tracks."""
     rng = np.random.default_rng(6)
     counts = sparse.csr_array((rng.random((300, 20)) < 0.3).astype(float))
-    described, told = tf_idf(counts), np.asarray(counts.sum(axis=1)).ravel()
-    truth = described @ rng.normal(size=(20, 4))
+    attribute_vectors, attribute_counts = tf_idf(counts), np.asarray(counts.sum(axis=1)).ravel()
+    truth = attribute_vectors @ rng.normal(size=(20, 4))
     listeners = np.where(np.arange(300) < 250, 10.0, 0.0)
     vectors = np.where(listeners[:, None] > 0, truth, 0)
-    mapping = ColdStart(regularization=0.01).fit(described, told, vectors, listeners)
-    found = mapping.vectors(described[250:], told[250:])
-    assert np.abs(found - truth[250:]).max() < 0.05
-    assert ColdStart(min_tracks=1_000).fit(described, told, vectors, listeners).used.size == 0
+    mapping = ColdStart(regularization=0.01).fit(attribute_vectors, attribute_counts, vectors, listeners)
+    cold_vectors = mapping.vectors(attribute_vectors[250:], attribute_counts[250:])
+    assert np.abs(cold_vectors - truth[250:]).max() < 0.05
+    assert ColdStart(min_tracks=1_000).fit(attribute_vectors, attribute_counts, vectors, listeners).used.size == 0
 
 
 def test_the_weights_of_a_blend_find_who_knows() -> None:
-    """One member knows the truth, one the opposite, one nothing."""
+    """One member scores by the truth, one by its opposite, one by noise."""
     rng = np.random.default_rng(7)
     truth = rng.random((50, 80)) < 0.1
     heard = {user: np.array([0, 1]) for user in range(50)}
@@ -289,8 +292,8 @@ def test_the_weights_of_a_blend_find_who_knows() -> None:
 
 def test_scores_are_standardised_over_what_was_not_heard() -> None:
     scores = np.array([[9.0, 1, 3, 5], [2, 2, 2, 2]])
-    found = standardised(scores, np.array([4, 7]), {4: np.array([0])})
-    assert found[0, 1:].mean() == pytest.approx(0)
-    assert found[0, 1:].std() == pytest.approx(1)
-    assert found[0, 0] == pytest.approx((9 - 3) / np.std([1, 3, 5]))
-    assert (found[1] == 0).all()
+    standard = standardised(scores, np.array([4, 7]), {4: np.array([0])})
+    assert standard[0, 1:].mean() == pytest.approx(0)
+    assert standard[0, 1:].std() == pytest.approx(1)
+    assert standard[0, 0] == pytest.approx((9 - 3) / np.std([1, 3, 5]))
+    assert (standard[1] == 0).all()

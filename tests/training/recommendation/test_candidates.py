@@ -1,4 +1,4 @@
-"""Who is asked about what: nothing heard, labels from the future alone, sessions as they were."""
+"""Candidate queries: only unheard tracks, labels only from the future, sessions at their original moments."""
 
 import numpy as np
 import polars as pl
@@ -40,10 +40,10 @@ def plays() -> Interactions:
 
 @pytest.fixture(scope="module")
 def known(plays: Interactions) -> Knowledge:
-    described = np.eye(130)[:, :9]
+    attributes = np.eye(130)[:, :9]
     from scipy import sparse
 
-    rows = sparse.csr_array(described + np.eye(130)[:, 3:12])
+    rows = sparse.csr_array(attributes + np.eye(130)[:, 3:12])
     return Knowledge(
         CUTOFF,
         IALS(factors=4, iterations=2).fit(plays, CUTOFF),
@@ -60,41 +60,41 @@ def known(plays: Interactions) -> Knowledge:
 
 
 def test_candidates_are_unheard_and_labels_are_the_future(plays: Interactions, known: Knowledge) -> None:
-    asked = queries_at_cutoff(plays, known, END, most_users=15, rng=np.random.default_rng(0))
-    assert 0 < len(asked) <= 15
+    queries = queries_at_cutoff(plays, known, END, most_users=15, rng=np.random.default_rng(0))
+    assert 0 < len(queries) <= 15
     history, future = plays.before(CUTOFF).tracks_by_user(), plays.between(CUTOFF, END).tracks_by_user()
-    for query in asked:
+    for query in queries:
         assert set(query.seen) == set(history[query.user])
         assert not set(query.pool.places) & set(history[query.user])
         assert set(query.relevant) == set(future[query.user]) - set(history[query.user])
         assert known.recommendable[query.pool.places[query.pool.source != 5]].all()
-    rows = spine(plays, asked, "default")
-    assert rows.height == sum(len(query.pool) for query in asked)
+    rows = spine(plays, queries, "default")
+    assert rows.height == sum(len(query.pool) for query in queries)
     assert rows["event_timestamp"].dt.timestamp("us").unique().to_list() == [CUTOFF]
     for row in rows.iter_rows(named=True):
-        assert row["label"] == (row["track"] in set(asked[row["query"]].relevant))
+        assert row["label"] == (row["track"] in set(queries[row["query"]].relevant))
 
 
 def test_a_session_is_asked_in_its_middle(plays: Interactions, known: Knowledge) -> None:
-    asked = queries_in_session(plays, known, END, most_users=40, rng=np.random.default_rng(1))
-    assert len(asked) > 20
-    for query in asked:
+    queries = queries_in_session(plays, known, END, most_users=40, rng=np.random.default_rng(1))
+    assert len(queries) > 20
+    for query in queries:
         assert CUTOFF <= query.moment < END
-        mine = np.flatnonzero(plays.user == query.user)
-        before, after = mine[plays.time[mine] < query.moment], mine[plays.time[mine] > query.moment]
+        own_plays = np.flatnonzero(plays.user == query.user)
+        before, after = own_plays[plays.time[own_plays] < query.moment], own_plays[plays.time[own_plays] > query.moment]
         newest = list(dict.fromkeys(plays.track[before][::-1].tolist()))
         assert query.seen.tolist() == newest
         assert plays.time[after[0]] - query.moment == 1_000_000
         assert plays.time[after[0]] - plays.time[before[-1]] < 3_600_000_000
-        ahead = after[plays.time[after] < END][:AHEAD]
-        assert set(query.relevant) == set(plays.track[ahead]) - set(newest)
+        next_plays = after[plays.time[after] < END][:AHEAD]
+        assert set(query.relevant) == set(plays.track[next_plays]) - set(newest)
         assert query.device == plays.device[after[0]]
         recent = before[plays.time[before] >= query.moment - DAY]
-        expected = known.follows.scores(plays.track[recent][::-1][:20], 0.85 ** np.arange(min(len(recent), 20)))
-        scores = dict(zip(expected[0].tolist(), expected[1].tolist(), strict=True))
-        told = [scores.get(place, 0.0) for place in query.pool.places.tolist()]
-        np.testing.assert_allclose(query.pool.follows, told)
-    rows = spine(plays, asked, "default", context=True)
+        follow_scores = known.follows.scores(plays.track[recent][::-1][:20], 0.85 ** np.arange(min(len(recent), 20)))
+        scores = dict(zip(follow_scores[0].tolist(), follow_scores[1].tolist(), strict=True))
+        expected = [scores.get(track, 0.0) for track in query.pool.places.tolist()]
+        np.testing.assert_allclose(query.pool.follows, expected)
+    rows = spine(plays, queries, "default", context=True)
     assert rows.filter(pl.col("device") == "car").height > 0
     assert rows["context"].null_count() == rows.height
 
@@ -108,25 +108,25 @@ def test_somebody_without_vectors_has_candidates(known: Knowledge) -> None:
 
 
 def test_fewer_negatives_keep_all_that_was_played(plays: Interactions, known: Knowledge) -> None:
-    asked = queries_at_cutoff(plays, known, END, most_users=40, rng=np.random.default_rng(0))
-    fewer = sample_negatives(asked, 5, np.random.default_rng(0))
-    for before, after in zip(asked, fewer, strict=True):
-        played = np.isin(before.pool.places, before.relevant)
-        assert set(before.pool.places[played]) <= set(after.pool.places)
-        assert len(after.pool) == min(len(before.pool), int(played.sum()) + 5)
+    queries = queries_at_cutoff(plays, known, END, most_users=40, rng=np.random.default_rng(0))
+    sampled = sample_negatives(queries, 5, np.random.default_rng(0))
+    for before, after in zip(queries, sampled, strict=True):
+        is_relevant = np.isin(before.pool.places, before.relevant)
+        assert set(before.pool.places[is_relevant]) <= set(after.pool.places)
+        assert len(after.pool) == min(len(before.pool), int(is_relevant.sum()) + 5)
         assert isinstance(after, Query)
         assert (np.diff(after.pool.places) > 0).all()
 
 
 def test_the_best_are_in_order_and_allowed() -> None:
-    found = top_tracks(np.array([3.0, 9, 5, 9, 1]), np.array([True, True, False, True, True]), 3)
-    assert found.tolist() == [1, 3, 0]
+    best = top_tracks(np.array([3.0, 9, 5, 9, 1]), np.array([True, True, False, True, True]), 3)
+    assert best.tolist() == [1, 3, 0]
     assert top_tracks(np.ones(3), np.zeros(3, bool), 2).tolist() == []
 
 
 def test_a_timeline_ends_before_the_moment(plays: Interactions) -> None:
-    lines = Timelines(plays)
-    mine = np.flatnonzero(plays.user == 7)
-    assert lines.plays_of(7).tolist() == mine.tolist()
-    moment = int(plays.time[mine[3]])
-    assert lines.before(7, moment).tolist() == mine[plays.time[mine] < moment].tolist()
+    timelines = Timelines(plays)
+    own_plays = np.flatnonzero(plays.user == 7)
+    assert timelines.plays_of(7).tolist() == own_plays.tolist()
+    moment = int(plays.time[own_plays[3]])
+    assert timelines.before(7, moment).tolist() == own_plays[plays.time[own_plays] < moment].tolist()

@@ -1,4 +1,4 @@
-"""Rankers: what they may learn, and that the bundle's are the trained ones."""
+"""Rankers learn monotone scores, and their ONNX export equals the trained model."""
 
 import numpy as np
 import polars as pl

@@ -1,4 +1,4 @@
-"""Labelled texts: what belongs together stays on one side."""
+"""Labelled texts: a text and its parts stay on the same side of a split."""
 
 import numpy as np
 import pytest
@@ -18,29 +18,31 @@ def within(part: list[str], whole: list[str]) -> bool:
 
 @given(TOKENS)
 def test_owners_are_all_texts_that_contain_it_and_are_in_no_other(tokens: list[list[str]]) -> None:
-    found = owners(tokens)
-    whole = set(whole_texts(found).tolist())
-    for place, mine in enumerate(tokens):
+    owner_rows = owners(tokens)
+    whole_rows = set(whole_texts(owner_rows).tolist())
+    for row, own_tokens in enumerate(tokens):
         containing = {
             other
-            for other in whole
-            if within(mine, tokens[other])
+            for other in whole_rows
+            if within(own_tokens, tokens[other])
         }  # fmt: skip
         assert containing
-        assert set(found[place].tolist()) == (containing if place not in whole else {place})
-    for first in whole:
-        assert not any(first != second and within(tokens[first], tokens[second]) for second in whole)
+        assert set(owner_rows[row].tolist()) == (containing if row not in whole_rows else {row})
+    for first in whole_rows:
+        assert not any(first != second and within(tokens[first], tokens[second]) for second in whole_rows)
 
 
 @given(TOKENS, st.booleans(), st.integers(0, 3))
 def test_nothing_learned_from_is_part_of_what_is_asked(tokens: list[list[str]], timed: bool, seed: int) -> None:
     texts = LabelledTexts.of(
-        [" ".join(mine) for mine in tokens], ["y"] * len(tokens), list(range(len(tokens))) if timed else None
+        [" ".join(text_tokens) for text_tokens in tokens],
+        ["y"] * len(tokens),
+        list(range(len(tokens))) if timed else None,
     )
     parts = split(texts, share=0.5, seed=seed)
     assert parts.by == ("time" if timed and len(tokens) > 1 else "chance")
-    for asked in parts.test:
-        assert not any(within(texts.tokens[row], texts.tokens[asked]) for row in parts.train)
+    for test_row in parts.test:
+        assert not any(within(texts.tokens[row], texts.tokens[test_row]) for row in parts.train)
         if parts.by == "time" and len(parts.train):
             assert texts.times[parts.train].max() <= texts.times[parts.test].min()
 

@@ -1,4 +1,4 @@
-"""An encoder that the tests build: fine-tuned, exported, registered, served; on the default models' contract."""
+"""A tiny encoder: fine-tuned, exported, registered and served under the contract of the default models."""
 
 import json
 import os
@@ -40,24 +40,24 @@ def corpus(count: int, seed: int) -> tuple[list[str], np.ndarray]:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers and 64 dimensions, with weights drawn at random, in a folder."""
+    """A folder with a BERT of two layers and 64 dimensions, with random weights."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny")
     letters = "abcdefghijklmnopqrstuvwxyz"
-    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted({*GOOD, *BAD, *FILLER} - set(letters))]
-    known += [*letters, *(f"##{letter}" for letter in letters)]
-    numbers = {piece: number for number, piece in enumerate(known)}
-    pieces = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
-    pieces.normalizer, pieces.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-    ends = [("[CLS]", numbers["[CLS]"]), ("[SEP]", numbers["[SEP]"])]
-    pieces.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted({*GOOD, *BAD, *FILLER} - set(letters))]
+    vocabulary += [*letters, *(f"##{letter}" for letter in letters)]
+    piece_ids = {piece: number for number, piece in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordPiece(piece_ids, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    special_pieces = [("[CLS]", piece_ids["[CLS]"]), ("[SEP]", piece_ids["[SEP]"])]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=special_pieces)
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    PreTrainedTokenizerFast(tokenizer_object=pieces, **special).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(known),
+        vocab_size=len(vocabulary),
         hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -68,51 +68,53 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recipe(tiny: Path, **more: object) -> EncoderRecipe:
-    return EncoderRecipe(str(tiny), **{"epochs": 6.0, "rate": 3e-3, "batch": 16, **more})  # type: ignore[arg-type]
+def recipe(tiny: Path, **settings: object) -> EncoderRecipe:
+    return EncoderRecipe(str(tiny), **{"epochs": 6.0, "rate": 3e-3, "batch": 16, **settings})  # type: ignore[arg-type]
 
 
 def test_it_learns_and_the_file_answers_as_the_model(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from training.models.text import encoder
 
-    kept: list[tuple] = []
-    real = encoder._temperature
+    fitted: list[tuple] = []
+    temperature = encoder._temperature
 
-    def watched(torch, model, tokenizer, texts, labels):  # type: ignore[no-untyped-def]
-        kept.append((model, tokenizer))
-        return real(torch, model, tokenizer, texts, labels)
+    def recording_temperature(torch, model, tokenizer, texts, labels):  # type: ignore[no-untyped-def]
+        fitted.append((model, tokenizer))
+        return temperature(torch, model, tokenizer, texts, labels)
 
-    monkeypatch.setattr(encoder, "_temperature", watched)
+    monkeypatch.setattr(encoder, "_temperature", recording_temperature)
     texts, labels = corpus(300, 1)
-    asked, truth = corpus(80, 2)
-    found = fit(texts, labels, ("n", "p"), recipe(tiny, int8=False), validation=corpus(60, 3))
-    files = {"model.onnx": found.onnx, "tokenizer.json": found.tokenizer.encode()}
-    extra = {"classes": ("n", "p"), "temperature": found.temperature}
-    served = predictor({"name": "x", "version": 1, "extra": extra}, files.__getitem__)
-    answer = served(asked, [])
-    assert (answer.argmax(axis=1) == truth).mean() > 0.95
-    assert found.losses[-1] < 0.5
-    expected = logits(torch, *kept[0], asked) / found.temperature
-    np.testing.assert_allclose(np.log(answer[:, 1] / answer[:, 0]), expected[:, 1] - expected[:, 0], atol=1e-3)
-    alone = np.concatenate([served([text], []) for text in asked])
-    np.testing.assert_allclose(alone, answer, atol=1e-5)  # padding changes nothing
-    assert served([], []).shape == (0, 2)
-    assert served(["", "😀" * 500, "a" * 5_000], []).shape == (3, 2)
+    test_texts, truth = corpus(80, 2)
+    result = fit(texts, labels, ("n", "p"), recipe(tiny, int8=False), validation=corpus(60, 3))
+    files = {"model.onnx": result.onnx, "tokenizer.json": result.tokenizer.encode()}
+    extra = {"classes": ("n", "p"), "temperature": result.temperature}
+    predict = predictor({"name": "x", "version": 1, "extra": extra}, files.__getitem__)
+    probabilities = predict(test_texts, [])
+    assert (probabilities.argmax(axis=1) == truth).mean() > 0.95
+    assert result.losses[-1] < 0.5
+    expected = logits(torch, *fitted[0], test_texts) / result.temperature
+    np.testing.assert_allclose(
+        np.log(probabilities[:, 1] / probabilities[:, 0]), expected[:, 1] - expected[:, 0], atol=1e-3
+    )
+    one_by_one = np.concatenate([predict([text], []) for text in test_texts])
+    np.testing.assert_allclose(one_by_one, probabilities, atol=1e-5)  # padding changes nothing
+    assert predict([], []).shape == (0, 2)
+    assert predict(["", "😀" * 500, "a" * 5_000], []).shape == (3, 2)
 
 
 def test_int8_says_nearly_the_same_in_less_space(tiny: Path) -> None:
     texts, labels = corpus(200, 4)
-    nothing = ([], labels[:0])
-    whole = fit(texts, labels, ("n", "p"), recipe(tiny, int8=False), validation=nothing)
-    small = fit(texts, labels, ("n", "p"), recipe(tiny, int8=True), validation=nothing)
-    assert len(small.onnx) < 0.6 * len(whole.onnx)
-    assert (whole.temperature, small.temperature) == (1.0, 1.0)
+    no_texts = ([], labels[:0])
+    float_model = fit(texts, labels, ("n", "p"), recipe(tiny, int8=False), validation=no_texts)
+    int8_model = fit(texts, labels, ("n", "p"), recipe(tiny, int8=True), validation=no_texts)
+    assert len(int8_model.onnx) < 0.6 * len(float_model.onnx)
+    assert (float_model.temperature, int8_model.temperature) == (1.0, 1.0)
 
 
 def test_the_same_seed_gives_the_same_model(tiny: Path) -> None:
     texts, labels = corpus(60, 5)
-    once = recipe(tiny, epochs=0.5)
-    first, second = (fit(texts, labels, ("n", "p"), once, validation=([], labels[:0])) for _ in range(2))
+    short_recipe = recipe(tiny, epochs=0.5)
+    first, second = (fit(texts, labels, ("n", "p"), short_recipe, validation=([], labels[:0])) for _ in range(2))
     assert first.losses == second.losses
 
 
@@ -135,9 +137,9 @@ def test_it_is_registered_promoted_and_served_as_the_default_model(tiny: Path, o
         "print([name for name in ('torch', 'transformers', 'sklearn') if name in sys.modules])"
     )
     environment = {**os.environ, "REFRAIN_HOME": str(own_written.root)}
-    call = [sys.executable, "-c", script]
-    done = subprocess.run(call, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    command = [sys.executable, "-c", script]
+    process = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_without_tokenizers_the_next_command_is_told(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The models of texts: fitted, registered, measured; and what they say is what they learned."""
+"""Text models: their fit, their bundles, their metrics and their predictions."""
 
 import json
 
@@ -22,36 +22,36 @@ from transforms.raw.read import scan
 
 
 def test_the_layer_on_top_has_seen_nothing_that_members_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each member that scores a text for the layer was fitted without it and without parts of it."""
+    """A member that scores a text for the top layer was fitted without this text and without its parts."""
     from training.models.text import linear_stack
 
     rng = np.random.default_rng(0)
     tokens = [[f"w{rng.integers(30)}" for _ in range(6)] for _ in range(40)]
-    tokens += [mine[:3] for mine in tokens[:20]]
+    tokens += [text_tokens[:3] for text_tokens in tokens[:20]]
     labels = rng.integers(0, 2, len(tokens))
-    belong = owners(tokens)
-    fitted: list[set[int]] = []
-    real = linear_stack._members
+    owner_rows = owners(tokens)
+    training_rows: list[set[int]] = []
+    fit_members = linear_stack._members
 
-    def watched(recipe, analyzers, rows, given, classes, learned, weights):  # type: ignore[no-untyped-def]
-        fitted.append(set(learned.tolist()))
-        return real(recipe, analyzers, rows, given, classes, learned, weights)
+    def recording_members(recipe, analyzers, features, targets, classes, rows, weights):  # type: ignore[no-untyped-def]
+        training_rows.append(set(rows.tolist()))
+        return fit_members(recipe, analyzers, features, targets, classes, rows, weights)
 
-    monkeypatch.setattr(linear_stack, "_members", watched)
+    monkeypatch.setattr(linear_stack, "_members", recording_members)
     recipe = Recipe(members=(MemberRecipe("runs", present=False, strength=1.0),), folds=3)
-    fit(tokens, labels, ("n", "y"), belong, recipe=recipe)
-    whole, *folds = fitted
-    assert len(folds) == 3
-    assert whole == set(range(len(tokens)))
-    for learned in folds:
-        held = {number for number in range(len(tokens)) if number not in learned}
-        for number in learned:
-            assert not set(belong[number].tolist()) & held
-    assert set.union(*[set(range(len(tokens))) - learned for learned in folds]) >= set(range(40))
+    fit(tokens, labels, ("n", "y"), owner_rows, recipe=recipe)
+    all_rows, *fold_rows = training_rows
+    assert len(fold_rows) == 3
+    assert all_rows == set(range(len(tokens)))
+    for rows_of_fit in fold_rows:
+        held_out = {number for number in range(len(tokens)) if number not in rows_of_fit}
+        for number in rows_of_fit:
+            assert not set(owner_rows[number].tolist()) & held_out
+    assert set.union(*[set(range(len(tokens))) - rows_of_fit for rows_of_fit in fold_rows]) >= set(range(40))
 
 
 def test_a_stack_is_the_sum_it_says(in_written: Home) -> None:
-    """Against dense arithmetic on the bundle's own arrays."""
+    """Compares with dense arithmetic on the arrays of the bundle."""
     model = LinearText.from_bytes(open_bundle("sentiment_model", in_written).read("model.npz"))
     tokens = words("not a weak song on it, a gem")
     scores = []
@@ -61,19 +61,19 @@ def test_a_stack_is_the_sum_it_says(in_written: Home) -> None:
         dense = np.zeros(len(space.vocabulary))
         dense[rows.terms] = 1.0 if member.present else rows.values
         scores.append(dense @ member.weights[:, 0] + member.bias[0])
-    odds = np.array(scores) @ model.weights[:, 0] + model.bias[0]
-    assert model.predict([tokens])[0, 1] == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-5)
+    log_odds = np.array(scores) @ model.weights[:, 0] + model.bias[0]
+    assert model.predict([tokens])[0, 1] == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-5)
 
 
 def test_before_anything_is_labelled_words_that_name_emotions_speak() -> None:
     model = fit_emotion([], np.empty(0, np.int64))
     texts = ("I am so angry and furious", "afraid of the dark, terrified", "what a lovely kiss")
-    asked = [words(text) for text in texts]
-    told = [CLASSES[number] for number in model.predict(asked).argmax(axis=1)]
-    assert told == ["anger", "fear", "love"]
-    nothing = model.predict([words("the song is four minutes long")])[0]
-    assert CLASSES[int(nothing.argmax())] == "neutral"
-    assert nothing[CLASSES.index("neutral")] == pytest.approx(0.5)
+    token_lists = [words(text) for text in texts]
+    labels = [CLASSES[number] for number in model.predict(token_lists).argmax(axis=1)]
+    assert labels == ["anger", "fear", "love"]
+    neutral = model.predict([words("the song is four minutes long")])[0]
+    assert CLASSES[int(neutral.argmax())] == "neutral"
+    assert neutral[CLASSES.index("neutral")] == pytest.approx(0.5)
 
 
 def test_lexicons_are_read_from_where_they_are_installed() -> None:
@@ -87,21 +87,21 @@ def test_lexicons_are_read_from_where_they_are_installed() -> None:
 def test_sentiment_generalizes_from_the_lexicon_to_words_that_no_text_had() -> None:
     tokens = [words(text) for text in ["a gem"] * 4 + ["a mess"] * 4]
     model = fit_sentiment(tokens, np.array([1] * 4 + [0] * 4))
-    good, bad = model.predict([words("simply marvelous"), words("simply dreadful")])[:, 1]
-    assert good > 0.6
-    assert bad < 0.4
+    positive, negative = model.predict([words("simply marvelous"), words("simply dreadful")])[:, 1]
+    assert positive > 0.6
+    assert negative < 0.4
 
 
 def test_all_models_of_texts_are_registered_with_baselines_beside(in_written: Home) -> None:
-    known = {item.name: item for item in versions(in_written)}
-    assert set(known) == {"sentiment_model", "emotion_model", "text_embedder", "metadata_tagger"}
-    sentiment = known["sentiment_model"].metrics
+    registered = {item.name: item for item in versions(in_written)}
+    assert set(registered) == {"sentiment_model", "emotion_model", "text_embedder", "metadata_tagger"}
+    sentiment = registered["sentiment_model"].metrics
     assert sentiment["test_accuracy_sentiment_model"] > sentiment["test_accuracy_more_frequent_class"]
-    emotion = known["emotion_model"].metrics
+    emotion = registered["emotion_model"].metrics
     assert emotion["test_macro_f1_emotion_model"] > emotion["test_macro_f1_most_frequent_class"] + 0.3
-    embedder = known["text_embedder"].metrics
+    embedder = registered["text_embedder"].metrics
     assert embedder["test_recall_at_10_text_embedder"] > 3 * embedder["test_recall_at_10_chance"]
-    tagger = known["metadata_tagger"].metrics
+    tagger = registered["metadata_tagger"].metrics
     assert tagger["test_mean_average_precision_metadata_tagger"] > tagger["test_mean_average_precision_most_frequent"]
     readme = (open_bundle("sentiment_model", in_written).folder / "README.md").read_text()
     assert "told apart by time" in readme
@@ -117,14 +117,14 @@ def test_the_test_texts_are_newer_than_what_was_learned_from(in_written: Home) -
 def test_the_embedder_can_be_kept_from_what_came_later(in_written: Home) -> None:
     tags = scan(in_written, "tags").collect()
     moment = tags["event_timestamp"].sort()[len(tags) // 2]
-    early = text_embedder.corpus(in_written, tags.filter(tags["event_timestamp"] < moment), until=moment)
-    whole = text_embedder.corpus(in_written, tags)
-    assert len(early) < len(whole)
+    early_corpus = text_embedder.corpus(in_written, tags.filter(tags["event_timestamp"] < moment), until=moment)
+    full_corpus = text_embedder.corpus(in_written, tags)
+    assert len(early_corpus) < len(full_corpus)
     texts = scan(in_written, "texts").collect()
-    before = texts.filter(texts["created_timestamp"] < moment)["text"]
-    later = set(texts["text"]) - set(before)
-    assert later
-    assert not later & set(early)
+    early_texts = texts.filter(texts["created_timestamp"] < moment)["text"]
+    later_texts = set(texts["text"]) - set(early_texts)
+    assert later_texts
+    assert not later_texts & set(early_corpus)
 
 
 def test_the_tagger_says_that_its_embedder_knew_too_much(in_written: Home) -> None:
@@ -144,9 +144,9 @@ def test_without_anything_to_learn_from_there_is_a_next_command(home: Home, run)
 
 def test_metrics_of_classes_and_of_labels() -> None:
     truth = np.array([0, 1, 1, 0])
-    found = class_metrics(truth, np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]))
-    assert found.accuracy == 0.75
-    assert found.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
+    metrics = class_metrics(truth, np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]))
+    assert metrics.accuracy == 0.75
+    assert metrics.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
     labels = np.array([[True, False, True, False], [False, True, False, False]])
     perfect = label_metrics(labels, labels.astype(float))
     assert (perfect.mean_average_precision, perfect.micro_f1) == (1.0, 1.0)
@@ -156,5 +156,5 @@ def test_metrics_of_classes_and_of_labels() -> None:
 def test_bundles_hold_no_code(in_written: Home) -> None:
     for name in ("sentiment_model", "emotion_model", "text_embedder", "metadata_tagger"):
         bundle = open_bundle(name, in_written)
-        with np.load(bundle.folder / "model.npz", allow_pickle=False) as found:
-            json.loads(found["told"].tobytes())
+        with np.load(bundle.folder / "model.npz", allow_pickle=False) as arrays:
+            json.loads(arrays["told"].tobytes())

@@ -1,4 +1,4 @@
-"""The language model, against its definition; and what is written with it."""
+"""The Kneser-Ney language model matches its definition; sequences, perplexity and BLEU."""
 
 import math
 from collections import Counter
@@ -33,15 +33,15 @@ def test_of_order_one_it_is_discounted_counting(sequences: list[list[str]]) -> N
     counts = Counter(item for sequence in sequences for item in [*sequence, END])
     discounts = model._discounts[0]
     total = sum(counts.values())
-    left = sum(discounts[min(count, 3) - 1] for count in counts.values()) / total
+    discount_mass = sum(discounts[min(count, 3) - 1] for count in counts.values()) / total
     for item in model.vocabulary:
         count = counts.get(item, 0)
         discounted = max(count - (discounts[min(count, 3) - 1] if count else 0), 0) / total
-        assert model.probability(item, []) == pytest.approx(discounted + left / len(model.vocabulary))
+        assert model.probability(item, []) == pytest.approx(discounted + discount_mass / len(model.vocabulary))
 
 
 def test_the_shorter_context_counts_what_an_item_follows_not_how_often() -> None:
-    """The example of the method's authors: "Francisco" is frequent, but after "San" alone."""
+    """The example of the paper: "Francisco" is frequent, but only after "San"."""
     sequences = [["san", "francisco"]] * 20 + [[first, "glasses"] for first in ("my", "her", "his", "the")]
     model = KneserNey(2).fit(sequences)
     assert model.probability("glasses", ["new"]) > model.probability("francisco", ["new"])
@@ -52,14 +52,14 @@ def test_the_shorter_context_counts_what_an_item_follows_not_how_often() -> None
 def test_perplexity_is_that_of_the_probabilities_and_files_answer_alike(sequences: list[list[str]], order: int) -> None:
     model = KneserNey(order).fit(sequences)
     logs = [
-        math.log(model.probability(item, sequence[:place]))
+        math.log(model.probability(item, sequence[:position]))
         for sequence in sequences
-        for place, item in enumerate([*sequence, END])
+        for position, item in enumerate([*sequence, END])
     ]
     assert model.perplexity(sequences) == pytest.approx(math.exp(-sum(logs) / len(logs)))
-    again = KneserNey.from_bytes(model.to_bytes())
-    assert again.perplexity(sequences) == pytest.approx(model.perplexity(sequences))
-    assert model.to_bytes() == again.to_bytes()
+    reloaded = KneserNey.from_bytes(model.to_bytes())
+    assert reloaded.perplexity(sequences) == pytest.approx(model.perplexity(sequences))
+    assert model.to_bytes() == reloaded.to_bytes()
 
 
 def test_it_continues_what_it_has_seen() -> None:
@@ -72,10 +72,14 @@ def test_it_continues_what_it_has_seen() -> None:
 
 
 def test_sessions_end_after_a_pause() -> None:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
     minutes = {"u1": [(0, "a"), (10, "b"), (50, "c")], "u2": [(5, "d"), (35, "e")]}
     plays = pl.DataFrame(
-        [(user, track, at + timedelta(minutes=m)) for user, told in minutes.items() for m, track in told],
+        [
+            (user, track, start + timedelta(minutes=minute))
+            for user, plays_of_user in minutes.items()
+            for minute, track in plays_of_user
+        ],
         schema=["user_id", "track_id", "event_timestamp"],
         orient="row",
     )
@@ -83,11 +87,11 @@ def test_sessions_end_after_a_pause() -> None:
 
 
 def test_tag_lines_are_the_most_frequent_tags_oldest_artist_first() -> None:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
     rows = [("x", "Jazz", 3), ("x", "jazz", 4), ("x", "piano", 5), ("x", "cool", 6), ("y", "a", 1), ("y", "b", 2)]
     rows += [("z", tag, number) for number, tag in enumerate("abcdefg")]
     tags = pl.DataFrame(
-        [(artist, tag, at + timedelta(days=day)) for artist, tag, day in rows],
+        [(artist, tag, start + timedelta(days=day)) for artist, tag, day in rows],
         schema=["artist_id", "tag", "event_timestamp"],
         orient="row",
     )
@@ -96,17 +100,17 @@ def test_tag_lines_are_the_most_frequent_tags_oldest_artist_first() -> None:
 
 def test_it_predicts_better_than_what_knows_less() -> None:
     lines = [["a", "b", "c"], ["b", "c", "d"], ["c", "d", "a"], ["x", "y"]] * 30
-    cut = Sequences.cut("lines", lines, fewest=1)
-    model = chosen(cut)
-    found = perplexities(cut, model)
-    assert found["kneser_ney"] < found["pairs_plus_one"] < found["how_often"]
-    assert written(cut, model)["kneser_ney"].bleu > 90
+    sequences = Sequences.cut("lines", lines, fewest=1)
+    model = chosen(sequences)
+    by_model = perplexities(sequences, model)
+    assert by_model["kneser_ney"] < by_model["pairs_plus_one"] < by_model["how_often"]
+    assert written(sequences, model)["kneser_ney"].bleu > 90
 
 
 def test_bleu_is_sacrebleus_with_its_signature() -> None:
-    found = bleu(["rock, indie, british, alternative"], ["rock, indie, british, alternative"])
-    assert found.bleu == pytest.approx(100)
-    assert "nrefs:1" in found.signature
+    score = bleu(["rock, indie, british, alternative"], ["rock, indie, british, alternative"])
+    assert score.bleu == pytest.approx(100)
+    assert "nrefs:1" in score.signature
     assert bleu(["jazz, piano, cool, trio"], ["rock, indie, british, pop"]).bleu < 15
 
 
