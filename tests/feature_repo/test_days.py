@@ -1,4 +1,4 @@
-"""The days of a table: strictly folders of a date, listed by everybody in one way."""
+"""The days of a table: only folders named by a date count, and every reader lists them the same way."""
 
 from pathlib import Path
 

@@ -93,12 +93,12 @@ def newest(ours: Engine, view: FeatureView, until: datetime = NOON + timedelta(d
 
 def offline_and_newest_values(ours: Engine, view: FeatureView, keys: list[Any]) -> list[dict[str, Any]]:
     """Returns the values of the keys, after checking that a training set and ``materialize`` agree on them."""
-    key = view.entity_columns[0].name
+    key_name = view.entity_columns[0].name
     until = NOON + timedelta(days=99)
-    values = offline(ours, view, pa.table({key: keys, "event_timestamp": pa.array([until] * len(keys))}))
+    values = offline(ours, view, pa.table({key_name: keys, "event_timestamp": pa.array([until] * len(keys))}))
     rows = [dict(zip(values, row_values, strict=True)) for row_values in zip(*values.values(), strict=True)]
     newest_rows = newest(ours, view, until)
-    assert [newest_rows.get(value, dict.fromkeys(values)) for value in keys] == rows
+    assert [newest_rows.get(key, dict.fromkeys(values)) for key in keys] == rows
     return rows
 
 
