@@ -66,7 +66,7 @@ class Median(Aggregate):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("more", "message"),
     [
         ({"features": {"n": len}}, "cannot be kept up to date event by event"),
         ({"features": {"m": Median("ms_played")}}, "does not follow from the medians"),
@@ -94,9 +94,9 @@ class Median(Aggregate):
         ),
     ],
 )
-def test_what_cannot_be_computed_event_by_event_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_computed_event_by_event_is_refused(more: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        table_with(**changes)
+        table_with(**more)
 
 
 @pytest.mark.parametrize(

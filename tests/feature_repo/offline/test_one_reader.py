@@ -461,7 +461,7 @@ def test_a_push_fits_or_is_refused(ours: Engine, tmp_path: Path, push: str, layo
 
 @pytest.mark.parametrize("layout", ["folder", "file"])
 @pytest.mark.parametrize(
-    ("file_keys", "dtype", "pushed_key", "expected_key"),
+    ("of_files", "dtype", "pushed_key", "expected_key"),
     [
         (pa.array(["elm"]), ValueType.STRING, 7, "7"),
         (pa.array([5]), ValueType.STRING, "7", 7),
@@ -470,9 +470,9 @@ def test_a_push_fits_or_is_refused(ours: Engine, tmp_path: Path, push: str, layo
     ],
 )
 def test_a_pushed_key_has_the_type_of_the_table(
-    ours: Engine, tmp_path: Path, file_keys: pa.Array, dtype: ValueType, pushed_key: Any, expected_key: Any, layout: str
+    ours: Engine, tmp_path: Path, of_files: pa.Array, dtype: ValueType, pushed_key: Any, expected_key: Any, layout: str
 ) -> None:
-    path = write(tmp_path / "v" / "a.parquet", tree_id=file_keys, x=[1], event_timestamp=days(0))
+    path = write(tmp_path / "v" / "a.parquet", tree_id=of_files, x=[1], event_timestamp=days(0))
     view = view_of(path if layout == "file" else path.parent, {"x": Int64}, dtype=dtype)
     rows = pa.table({"tree_id": [pushed_key], "x": [2], "event_timestamp": days(0)})
     if expected_key is None:
@@ -566,7 +566,7 @@ def test_whole_floats_in_the_files_of_a_text_key_are_its_digits(
 
 
 @pytest.mark.parametrize(
-    ("declared", "file_values", "expected"),
+    ("declared", "in_files", "expected"),
     [
         (Float32, pa.array([0.1, None], pa.float64()), [float(np.float32(0.1)), None]),
         (Float64, pa.array([3, None], pa.int64()), [3.0, None]),
@@ -583,10 +583,10 @@ def test_whole_floats_in_the_files_of_a_text_key_are_its_digits(
     ],
 )
 def test_a_feature_has_its_declared_type(
-    ours: Engine, tmp_path: Path, declared: FeastType, file_values: pa.Array, expected: list
+    ours: Engine, tmp_path: Path, declared: FeastType, in_files: pa.Array, expected: list
 ) -> None:
     """Whatever type the files have: as online, where values are packed in their declared types."""
-    path = write(tmp_path / "a.parquet", tree_id=["a", "b"], x=file_values, event_timestamp=days(0, 0))
+    path = write(tmp_path / "a.parquet", tree_id=["a", "b"], x=in_files, event_timestamp=days(0, 0))
     view = view_of(path, {"x": declared})
     assert offline(ours, view, pa.table({"tree_id": ["a", "b"], "event_timestamp": days(1, 1)}))["x"] == expected
     schema = schema_of(view)
