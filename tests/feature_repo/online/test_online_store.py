@@ -196,9 +196,8 @@ def test_every_type_comes_back_as_it_does_from_feasts_own_store(home: Home, name
     assert packed.to_dict()["x"][2:] == [None, None]
     packed_values, sqlite_values = (response.proto.results[1].values for response in responses)
     if "nan" not in plain(packed.to_dict()["x"]) and not name.endswith("_set") and not name.startswith("decimal"):
-        assert (
-            list(packed_values)[:2] == list(sqlite_values)[:2]
-        )  # the third is null: Feast writes a missing time as a number
+        # the third is null: Feast writes a missing time as a number
+        assert list(packed_values)[:2] == list(sqlite_values)[:2]
     assert packed_values[2].WhichOneof("val") is None
     assert list(packed.proto.results[1].event_timestamps) == list(sqlite.proto.results[1].event_timestamps)
 
