@@ -13,7 +13,7 @@ from feature_repo.store import config_file
 from feature_repo.stores import redis_server
 
 
-def fill(home: Home) -> None:
+def fill_data_folder(home: Home) -> None:
     """Writes a file in every folder that Refrain uses."""
     config_file(home)
     redis_server.ensure(home).set("key", "value")
@@ -37,7 +37,7 @@ def fill(home: Home) -> None:
 
 
 def test_all_that_refrain_writes_is_removed(home: Home) -> None:
-    fill(home)
+    fill_data_folder(home)
     removed, kept = clean(home)
     assert kept == []
     assert home.registry in removed
@@ -47,7 +47,7 @@ def test_all_that_refrain_writes_is_removed(home: Home) -> None:
 
 
 def test_what_is_a_persons_stays(home: Home) -> None:
-    fill(home)
+    fill_data_folder(home)
     own_files = [
         home.root / "notes.txt",
         home.root / "models" / "mine.onnx",

@@ -53,7 +53,7 @@ class Engine:
             **options,
         )
 
-    def answer(self, question: Question) -> list[dict[str, Any]]:
+    def numbered_rows(self, question: Question) -> list[dict[str, Any]]:
         """Returns the features of each spine row with its ``row``, in the order of the store's result."""
         folder = self.folder / uuid.uuid4().hex
         try:
@@ -64,7 +64,7 @@ class Engine:
 
     def features(self, question: Question) -> list[dict[str, Any]]:
         """Returns the features of each spine row in the order of the spine, without ``row``."""
-        rows = sorted(self.answer(question), key=lambda row: row["row"])
+        rows = sorted(self.numbered_rows(question), key=lambda row: row["row"])
         return [{name: value for name, value in row.items() if name != "row"} for row in rows]
 
 

@@ -165,7 +165,7 @@ class Question:
             for reference in self.references()
         ]
 
-    def answer(self) -> list[dict[str, Any]]:
+    def expected_features(self) -> list[dict[str, Any]]:
         """Returns the expected features of each spine row, computed by the oracle."""
         result = []
         for spine_row in self.spine:
@@ -180,7 +180,7 @@ class Question:
             result.append(values)
         return result
 
-    def but(self, **changes: Any) -> "Question":
+    def with_changes(self, **changes: Any) -> "Question":
         """Returns a copy of the question with some fields changed."""
         return replace(self, **changes)
 

@@ -94,7 +94,7 @@ def test_any_spine_keeps_its_order_and_columns(ours: Engine, tmp_path: Path, for
     result = ours.job(MANY, tmp_path / "tables", spine).to_arrow()
     assert result.column_names == [*table.column_names, "v__plays"]
     assert result["row"].to_pylist() == list(range(300))
-    assert features(result, MANY) == MANY.answer()
+    assert features(result, MANY) == MANY.expected_features()
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -103,7 +103,7 @@ def test_pieces_change_nothing(ours: Engine, tmp_path: Path, rows: int) -> None:
     """The result does not depend on the sizes of spine chunks, history batches and file groups."""
     batches = list(ours.job(MANY, tmp_path).batches(rows))
     assert [len(batch) for batch in batches[:-1]] == [rows] * (len(batches) - 1)
-    assert features(pa.concat_tables(batches), MANY) == MANY.answer()
+    assert features(pa.concat_tables(batches), MANY) == MANY.expected_features()
 
 
 def test_a_file_of_a_spine_is_read_in_pieces(ours: Engine, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_file_of_a_spine_is_read_in_pieces(ours: Engine, tmp_path: Path) -> No
     progress: list[float] = []
     job = ours.job(MANY, tmp_path / "tables", tmp_path / "spine.parquet")
     target = job.to_parquet(tmp_path / "answer.parquet", 40, lambda done, total, note: progress.append(done / total))
-    assert features(pq.read_table(target), MANY) == MANY.answer()
+    assert features(pq.read_table(target), MANY) == MANY.expected_features()
     assert pq.read_metadata(target).num_row_groups == 8
     assert progress == sorted(progress)
     assert progress[-1] == 1
@@ -500,7 +500,7 @@ def test_other_sources_than_local_parquet_are_copied_first(
     job = AsOfOfflineStore.get_historical_features(
         ours.config, [view], ["v:plays"], MANY.arrow(), ours.registry, "x", full_feature_names=True
     )
-    assert features(job.to_arrow(), MANY) == MANY.answer()
+    assert features(job.to_arrow(), MANY) == MANY.expected_features()
 
 
 # The as-of algorithm alone, where it switches between methods.
@@ -566,7 +566,7 @@ def test_a_build_in_the_middle_is_told(ours: Engine, tmp_path: Path) -> None:
         patch.setattr(history_reader.HistoryReader, "values", values_after_rewrite)
         with pytest.raises(StoreError, match="behind the view v to stay as they are.*repeat the command"):
             job.to_arrow()
-    assert features(job.to_arrow(), MANY) == MANY.answer()
+    assert features(job.to_arrow(), MANY) == MANY.expected_features()
     file.unlink()
     with pytest.raises(StoreError, match="behind the view v; found .*(No such file|no such file)"):
         job.to_arrow()

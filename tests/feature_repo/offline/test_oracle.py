@@ -116,7 +116,7 @@ def no_created_column() -> Question:
 
 @add_case
 def no_created_column_as_known() -> Question:
-    return no_created_column().but(as_known=True)
+    return no_created_column().with_changes(as_known=True)
 
 
 @add_case
@@ -296,7 +296,7 @@ for _unit in ("s", "ms", "us", "ns"):
             )
 
         def _spine_in_unit(unit: str = _unit, zone: str | None = _zone) -> Question:
-            return same_instant_counts().but(time=pa.timestamp(unit, zone))
+            return same_instant_counts().with_changes(time=pa.timestamp(unit, zone))
 
         CASES[f"tables_in_{_unit}_{_zone}"] = _of_unit
         CASES[f"spine_in_{_unit}_{_zone}"] = _spine_in_unit
@@ -337,7 +337,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 @pytest.mark.parametrize(("engine", "name"), list(_params()))
 def test_case(engines: Callable[[str], Engine], engine: str, name: str) -> None:
     question = CASES[name]()
-    assert engines(engine).features(question) == question.answer()
+    assert engines(engine).features(question) == question.expected_features()
 
 
 # Generated questions: several views with the same or different keys, any order and number of rows, ties, late and
@@ -423,6 +423,6 @@ def test_whatever_it_is(engines: Callable[[str], Engine], engine: str, examples:
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(_questions(engine))
     def check(question: Question) -> None:
-        assert store_engine.features(question) == question.answer()
+        assert store_engine.features(question) == question.expected_features()
 
     check()

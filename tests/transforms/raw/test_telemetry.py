@@ -67,7 +67,7 @@ def test_an_incident_shows_in_the_raw_rows() -> None:
     assert rows.filter(~during_incident)["cpu_permille"].mean() < 500
 
 
-def naive(hourly: pl.DataFrame, hour: int) -> tuple[float, float] | None:
+def naive_baseline(hourly: pl.DataFrame, hour: int) -> tuple[float, float] | None:
     """Returns the median and spread for one hour, or None, by a simple computation."""
     value_of_hour = dict(zip(hourly["hour"].to_list(), hourly["x"].to_list(), strict=True))
     weeks = [value_of_hour[hour - 168 * HOUR * k] for k in range(1, 5) if hour - 168 * HOUR * k in value_of_hour]
@@ -102,7 +102,7 @@ def test_an_hour_of_the_week_is_what_the_plain_way_finds_and_uses_only_hours_bef
     }
     last = max(hours)
     for moment in range(START, last + 2 * HOUR, HOUR):
-        expected = naive(hourly, moment)
+        expected = naive_baseline(hourly, moment)
         assert (moment in baseline_of_hour) == (expected is not None), moment
         if expected:
             assert baseline_of_hour[moment] == (pytest.approx(expected[0]), pytest.approx(expected[1]))

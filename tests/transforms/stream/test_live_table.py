@@ -16,7 +16,7 @@ from transforms.stream.state.live_rows import LiveRows
 from transforms.stream.state.live_table import LiveTable
 
 
-def coded(coder: Coder, events: list[dict[str, Any]]) -> Events:
+def encode_events(coder: Coder, events: list[dict[str, Any]]) -> Events:
     columns = {name: [event[name] for event in events] for name in plays.columns}
     times, created = (
         [oracle.micros(event[name]) for event in events] for name in ("event_timestamp", "created_timestamp")
@@ -42,12 +42,12 @@ class Online:
                 self.rows[key] = row
 
 
-def due(table: WindowedTable, clock: int) -> int:
+def counted_until(table: WindowedTable, clock: int) -> int:
     """Returns the time before which events count."""
     return clock - clock % table.unit
 
 
-def moment(table: WindowedTable, events: list[dict[str, Any]], edge: int) -> int:
+def last_change(table: WindowedTable, events: list[dict[str, Any]], edge: int) -> int:
     """Returns the newest time at which an event entered or left a window."""
     times = []
     for event in events:
@@ -62,7 +62,7 @@ def moment(table: WindowedTable, events: list[dict[str, Any]], edge: int) -> int
 
 
 def check(table: WindowedTable, online: Online, events: list[dict[str, Any]], clock: int) -> None:
-    edge = due(table, clock)
+    edge = counted_until(table, clock)
     counted_events = [event for event in events if oracle.micros(event["event_timestamp"]) < edge]
     keys = {
         tuple(event[key] for key in table.keys)
@@ -76,7 +76,7 @@ def check(table: WindowedTable, online: Online, events: list[dict[str, Any]], cl
         row = online.rows[key]
         for field, value in expected.items():
             assert same(row[field], value), (key, clock, field, row[field], value)
-        assert row["at"] == moment(
+        assert row["at"] == last_change(
             table, oracle.of_key(table, counted_events, dict(zip(table.keys, key, strict=True))), edge
         )
         assert row["created"] >= row["at"]
@@ -93,16 +93,16 @@ def test_every_prefix_in_any_order(name: str, events: list[dict[str, Any]], data
 @settings(max_examples=20, deadline=None)
 @given(events=play_lists(), data=st.data())
 def test_ties_are_settled_by_letters(name: str, events: list[dict[str, Any]], data: st.DataObject) -> None:
-    event_of_key = {}
+    event_by_key = {}
     for event in events:
         moment = event["event_timestamp"]
         moment = moment.replace(day=1, month=3, hour=moment.hour % 2, minute=moment.minute % 2, second=0, microsecond=0)
-        event_of_key[event["user_id"], event["track_id"], moment] = {
+        event_by_key[event["user_id"], event["track_id"], moment] = {
             **event,
             "event_timestamp": moment,
             "created_timestamp": moment,
         }
-    replay(name, list(event_of_key.values()), data)
+    replay(name, list(event_by_key.values()), data)
 
 
 def replay(name: str, events: list[dict[str, Any]], data: st.DataObject) -> None:
@@ -122,13 +122,13 @@ def replay(name: str, events: list[dict[str, Any]], data: st.DataObject) -> None
         clock = max(clock, *(oracle.micros(event["event_timestamp"]) + 1 for event in batch))
         if data.draw(st.booleans()):  # time passes without an event
             clock += data.draw(st.sampled_from([1, 299_999_999, 3_600_000_000, 86_400_000_000, 20 * 86_400_000_000]))
-        edge = due(table, clock)
+        edge = counted_until(table, clock)
         due_events = [event for event in waiting if oracle.micros(event["event_timestamp"]) < edge]
         waiting = [event for event in waiting if event not in due_events]
         if data.draw(st.booleans()):
             live.advance(edge)
         if due_events:
-            live.add(live.additions_of(coded(coder, due_events)))
+            live.add(live.additions_of(encode_events(coder, due_events)))
         live.advance(edge)
         online.update()
         check(table, online, received, clock)

@@ -88,16 +88,16 @@ def test_the_best_candidate_is_the_best_of_all(songs: list[tuple[str, str, str]]
 def test_charts_and_plays_of_two_sources_meet(home) -> None:  # type: ignore[no-untyped-def]
     from datetime import UTC, datetime
 
-    def at(day: int) -> datetime:
+    def january(day: int) -> datetime:
         return datetime(2026, 1, day, tzinfo=UTC)
 
     rows = pl.DataFrame(
         [
-            ("spotify:track:1", "Smooth (feat. Rob Thomas)", "Santana", at(1), at(1)),
-            ("bb:hot100:smooth:santana", "Smooth", "Santana Featuring Rob Thomas", at(2), at(5)),
-            ("spotify:track:2", "Smooth (feat. Rob Thomas) - Live", "Santana", at(3), at(3)),
-            ("spotify:track:3", "Smoothe", "Santana", at(4), at(4)),
-            ("spotify:track:4", None, "Santana", at(4), at(4)),
+            ("spotify:track:1", "Smooth (feat. Rob Thomas)", "Santana", january(1), january(1)),
+            ("bb:hot100:smooth:santana", "Smooth", "Santana Featuring Rob Thomas", january(2), january(5)),
+            ("spotify:track:2", "Smooth (feat. Rob Thomas) - Live", "Santana", january(3), january(3)),
+            ("spotify:track:3", "Smoothe", "Santana", january(4), january(4)),
+            ("spotify:track:4", None, "Santana", january(4), january(4)),
         ],
         schema=["track_id", "title", "artist_name", "event_timestamp", "created_timestamp"],
         orient="row",
@@ -109,7 +109,7 @@ def test_charts_and_plays_of_two_sources_meet(home) -> None:  # type: ignore[no-
     assert identity_of["spotify:track:2"]["song_id"] == "spotify:track:1"
     assert identity_of["spotify:track:2"]["versions"] == ["live"]
     assert identity_of["spotify:track:3"]["recording_id"] == "spotify:track:3"  # only similar, and from the same source
-    assert identity_of["bb:hot100:smooth:santana"]["created_timestamp"] == at(5)
+    assert identity_of["bb:hot100:smooth:santana"]["created_timestamp"] == january(5)
 
 
 def test_time_grows_with_the_catalogue_not_with_its_square() -> None:

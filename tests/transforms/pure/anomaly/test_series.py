@@ -60,14 +60,14 @@ def test_many_at_once_equal_one_by_one_on_every_prefix(points: list[tuple[str, i
 
 
 def test_other_series_do_not_matter() -> None:
-    alone = replay(normal_values(300))
+    single_scores = replay(normal_values(300))
     detector = SeriesDetector()
     for minute in range(300):
         timestamps = np.full(3, minute * MINUTE)
         scores = detector.update(
             ["z/1", "a/x", "z/2"], timestamps, np.array([minute % 5, normal_values(300)[minute], np.nan])
         )
-        assert scores.score[1] == alone.score[minute]
+        assert scores.score[1] == single_scores.score[minute]
 
 
 @pytest.mark.parametrize(
