@@ -255,7 +255,7 @@ def test_slow_changes_keep_one_row_per_change(home: Home) -> None:
         min_size=1,
         max_size=20,
     ),
-    cut=st.integers(0, 20),
+    split=st.integers(0, 20),
 )
 def test_merging_again_or_in_any_order_changes_nothing(
     rows: list[tuple[str, int, bool | None, int]], split: int
