@@ -1,4 +1,4 @@
-"""What `clean` removes, and what it never touches."""
+"""Files that `clean` removes, and files that it never touches."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from feature_repo.store import config_file
 from feature_repo.stores import redis_server
 
 
-def fill(home: Home) -> None:
-    """Something in every place that a data folder has."""
+def fill_data_folder(home: Home) -> None:
+    """Writes a file in every folder that Refrain uses."""
     config_file(home)
     redis_server.ensure(home).set("key", "value")
     folders = [
@@ -37,9 +37,9 @@ def fill(home: Home) -> None:
 
 
 def test_all_that_refrain_writes_is_removed(home: Home) -> None:
-    fill(home)
-    removed, left = clean(home)
-    assert left == []
+    fill_data_folder(home)
+    removed, kept = clean(home)
+    assert kept == []
     assert home.registry in removed
     assert not home.root.exists()
     assert not redis_server.running(home)
@@ -47,21 +47,27 @@ def test_all_that_refrain_writes_is_removed(home: Home) -> None:
 
 
 def test_what_is_a_persons_stays(home: Home) -> None:
-    fill(home)
-    own = [home.root / "notes.txt", home.root / "models" / "mine.onnx", home.root / "raw" / "plays" / "listing.csv"]
-    for file in own:
+    fill_data_folder(home)
+    own_files = [
+        home.root / "notes.txt",
+        home.root / "models" / "mine.onnx",
+        home.root / "raw" / "plays" / "listing.csv",
+    ]
+    for file in own_files:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     elsewhere = home.root.with_name("elsewhere")
     (elsewhere / "tenant=default").mkdir(parents=True)
     (home.root / "features" / "far").mkdir()
     (home.root / "features" / "far" / "tenant=default").symlink_to(elsewhere / "tenant=default")
-    told = CliRunner().invoke(app, ["clean"])
-    assert told.exit_code == 0
-    assert f"kept    {own[0]}" in told.output
-    assert all(file.exists() for file in own)
+    result = CliRunner().invoke(app, ["clean"])
+    assert result.exit_code == 0
+    assert f"kept    {own_files[0]}" in result.output
+    assert all(file.exists() for file in own_files)
     assert (elsewhere / "tenant=default").is_dir()
-    assert sorted(home.root.rglob("*")) == sorted({*own, *(file.parent for file in own[1:]), home.root / "raw"})
+    assert sorted(home.root.rglob("*")) == sorted(
+        {*own_files, *(file.parent for file in own_files[1:]), home.root / "raw"}
+    )
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What time it is."""
+"""The clock: the current time, a configured time, and the end of the data."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_now_is_the_clock_or_what_is_set(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid_time",
     [
         "yesterday",
         "2999-01-01T00:00:00",
@@ -30,8 +30,8 @@ def test_now_is_the_clock_or_what_is_set(monkeypatch: pytest.MonkeyPatch) -> Non
         "9999-12-31T23:59:59-05:00",
     ],
 )
-def test_a_time_that_is_none_or_has_not_come_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    monkeypatch.setenv(clock.NOW, wrong)
+def test_a_time_that_is_none_or_has_not_come_is_refused(monkeypatch: pytest.MonkeyPatch, invalid_time: str) -> None:
+    monkeypatch.setenv(clock.NOW, invalid_time)
     with pytest.raises(InputError, match=clock.NOW):
         clock.now()
 

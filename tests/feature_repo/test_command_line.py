@@ -1,4 +1,4 @@
-"""What all command lines share: lines of progress without a terminal, and an end that leaves nothing behind."""
+"""Shared behaviour of all command lines: progress lines without a terminal, and an exit that leaves no files."""
 
 import os
 import signal
@@ -31,10 +31,10 @@ app()
 """
 
 
-def begin(place: Path, **environment: str) -> subprocess.Popen[str]:
+def start_command(place: Path, **environment: str) -> subprocess.Popen[str]:
     call = [sys.executable, "-c", COMMAND, "work", str(place)]
-    told = {**os.environ, **environment}
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
+    variables = {**os.environ, **environment}
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     return process
@@ -46,7 +46,7 @@ def wait_until_gone(pid: int) -> None:
 
 
 def test_sigterm_leaves_no_temporary_folder(tmp_path: Path) -> None:
-    process = begin(tmp_path)
+    process = start_command(tmp_path)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == command_line.TERMINATED, errors
@@ -54,16 +54,16 @@ def test_sigterm_leaves_no_temporary_folder(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = begin(tmp_path)
+    process = start_command(tmp_path)
     process.kill()
     process.communicate()
-    other = tmp_path / "refrain-of-a-person"
-    other.mkdir()
-    (left,) = tmp_path.glob("refrain-*-*/half")
+    own_folder = tmp_path / "refrain-of-a-person"
+    own_folder.mkdir()
+    (leftover,) = tmp_path.glob("refrain-*-*/half")
     monkeypatch.setattr(temporary, "_swept", set())
     with temporary.temporary_folder(tmp_path) as folder:
-        assert not left.exists()
-        assert {*tmp_path.iterdir()} == {folder, other}
+        assert not leftover.exists()
+        assert {*tmp_path.iterdir()} == {folder, own_folder}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
@@ -89,8 +89,8 @@ def test_progress_without_a_terminal_is_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command_line, "FIRST_LINE_SECONDS", 0.01)
-    with command_line.progress_lines("build") as tell:
-        tell(41, 100, "user_listening")
+    with command_line.progress_lines("build") as report:
+        report(41, 100, "user_listening")
         while "41%" not in (errors := capsys.readouterr().err):
             time.sleep(0.01)
     line = next(line for line in errors.splitlines() if "41%" in line)
@@ -98,8 +98,8 @@ def test_progress_without_a_terminal_is_lines(
 
 
 def test_a_short_run_without_a_terminal_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with command_line.progress("build") as tell:
-        tell(1, 2)
+    with command_line.progress("build") as report:
+        report(1, 2)
     assert capsys.readouterr().err == ""
     assert command_line._duration(3_725) == "1 h 2 min"
     assert command_line._duration(125) == "2 min 5 s"

@@ -1,4 +1,4 @@
-"""The days of a table: strictly folders of a date, listed by everybody in one way."""
+"""The days of a table: only folders named by a date count, and every reader lists them the same way."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from feature_repo.days import days_in, files_in, strangers_in
 STRANGE = ("date=2026-04-10.bak", "date=__HIVE_DEFAULT_PARTITION__", "date=2026-02-30", "date=20260410", "backup")
 
 
-def fill(folder: Path) -> None:
+def write_day_folders(folder: Path) -> None:
     for name in ("date=2026-04-10", "date=2026-04-09", *STRANGE, ".hidden"):
         (folder / name).mkdir(parents=True)
         (folder / name / "part-0.parquet").touch()
@@ -18,7 +18,7 @@ def fill(folder: Path) -> None:
 
 
 def test_days_are_folders_of_a_date(tmp_path: Path) -> None:
-    fill(tmp_path)
+    write_day_folders(tmp_path)
     assert list(days_in(tmp_path)) == ["2026-04-09", "2026-04-10"]
     assert days_in(tmp_path)["2026-04-09"] == str(tmp_path / "date=2026-04-09")
     names = ["date=2026-04-09/part-0.parquet", "date=2026-04-10/part-0.parquet", "pushed-1.parquet"]

@@ -1,4 +1,4 @@
-"""The doctor finds what does not agree, names what mends it, and finds a mended folder clean."""
+"""The doctor finds inconsistencies, names the command that repairs each, and finds no faults after the repair."""
 
 from datetime import timedelta
 
@@ -25,58 +25,58 @@ from transforms.batch.build import build
 VIEW = "user_listening"
 
 
-def look(home: Home, *views: str) -> Examination:
+def examine_views(home: Home, *views: str) -> Examination:
     return examine(home, clock.now(), sample=400, views=views or (VIEW, "user_session", "track_catalogue"))
 
 
-def places(examination: Examination) -> set[str]:
+def fault_locations(examination: Examination) -> set[str]:
     return {finding.where for finding in examination.faults}
 
 
-def put(home: Home, view: str, entity: bytes, days: float, plays: int) -> None:
-    """A row as somebody with a wrong clock or another definition would have written it."""
+def put_row(home: Home, view: str, entity: bytes, days: float, plays: int) -> None:
+    """Writes an online row as a client with a wrong clock or an outdated definition would."""
     schema = Schema.of(view, WINDOWED[VIEW].fields)
-    at = pa.array(np.array([clock.microseconds(clock.now() + timedelta(days=days))])).view(MOMENT)
+    times = pa.array(np.array([clock.microseconds(clock.now() + timedelta(days=days))])).view(MOMENT)
     columns = {name: pa.array([plays]) for name, dtype in WINDOWED[VIEW].fields if dtype == "Int64"}
     server = server_of(home)
     server.send([("HSET", entity_key.schemas(home.project, view), f"{schema.fingerprint:08x}", schema.text)], [b"x"])
-    name = entity_key.prefix(home.project, view) + entity + b"}"
-    server.send([("SET", name, encode(schema, columns, at, at)[0])], [name])
+    redis_key = entity_key.prefix(home.project, view) + entity + b"}"
+    server.send([("SET", redis_key, encode(schema, columns, times, times)[0])], [redis_key])
 
 
 def test_a_folder_is_found_clean_and_what_is_wrong_is_found(own_world: Home) -> None:
     apply(own_world)
     build(own_world)
     materialize(own_world, None, say=lambda text: None)
-    clean = look(own_world, *FEATURE_TABLES)
-    assert not clean.faults, list(lines(clean))
-    assert clean.values > 1_000
-    assert list(lines(clean))[-1].endswith("nothing to mend")
+    examination = examine_views(own_world, *FEATURE_TABLES)
+    assert not examination.faults, list(lines(examination))
+    assert examination.values > 1_000
+    assert list(lines(examination))[-1].endswith("nothing to mend")
 
-    put(own_world, VIEW, b"u000001", days=1, plays=77)
-    put(own_world, "gone_view", b"u000001", days=-1, plays=77)
-    wrong = look(own_world)
-    assert places(wrong) == {VIEW, "gone_view"}
-    assert any("row of the future" in finding.found for finding in wrong.faults)
-    put(own_world, VIEW, b"u000001", days=0, plays=77)
-    put(own_world, VIEW, b"nobody", days=0, plays=77)
-    wrong = look(own_world)
-    assert "2 of" in next(finding.found for finding in wrong.faults if finding.where == VIEW)
-    done = run_python("-m", "feature_repo", "doctor", VIEW, "--sample", "40")
-    assert (done.returncode, "materialize --anew" in done.stdout) == (1, True), done.stdout + done.stderr
+    put_row(own_world, VIEW, b"u000001", days=1, plays=77)
+    put_row(own_world, "gone_view", b"u000001", days=-1, plays=77)
+    faulty = examine_views(own_world)
+    assert fault_locations(faulty) == {VIEW, "gone_view"}
+    assert any("row of the future" in finding.found for finding in faulty.faults)
+    put_row(own_world, VIEW, b"u000001", days=0, plays=77)
+    put_row(own_world, VIEW, b"nobody", days=0, plays=77)
+    faulty = examine_views(own_world)
+    assert "2 of" in next(finding.found for finding in faulty.faults if finding.where == VIEW)
+    process = run_python("-m", "feature_repo", "doctor", VIEW, "--sample", "40")
+    assert (process.returncode, "materialize --anew" in process.stdout) == (1, True), process.stdout + process.stderr
     materialize(own_world, None, say=lambda text: None, anew=True)
-    assert not look(own_world).faults
+    assert not examine_views(own_world).faults
 
     own_world.manifest.unlink()
-    assert places(look(own_world)) == {"manifest"}
+    assert fault_locations(examine_views(own_world)) == {"manifest"}
     compile_manifest(open_store(own_world), own_world)
-    day = next(own_world.raw("plays").rglob("*.parquet"))
-    day.touch()
-    assert places(look(own_world)) == {"raw tables"}
+    day_file = next(own_world.raw("plays").rglob("*.parquet"))
+    day_file.touch()
+    assert fault_locations(examine_views(own_world)) == {"raw tables"}
     build(own_world)
     retractions.note(own_world, VIEW, pl.DataFrame({"user_id": ["u000001"]}), 1)
-    assert places(look(own_world)) == {VIEW}
+    assert fault_locations(examine_views(own_world)) == {VIEW}
     materialize(own_world, None, say=lambda text: None)
-    assert not look(own_world).faults
+    assert not examine_views(own_world).faults
     next(own_world.features(VIEW).rglob("part-0.parquet")).write_bytes(b"half")
-    assert VIEW in places(look(own_world))
+    assert VIEW in fault_locations(examine_views(own_world))

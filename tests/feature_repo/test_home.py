@@ -1,4 +1,4 @@
-"""Where data lie, and what a wrong place gets."""
+"""The data folder: its location, its tenants, and errors for folders that cannot be used."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_a_relative_folder_is_meant_from_where_the_process_began(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert home == Home.from_env() == Home(tmp_path / "rel")
-    assert os.environ["REFRAIN_HOME"] == str(tmp_path / "rel")  # for processes that are started from here on
+    assert os.environ["REFRAIN_HOME"] == str(tmp_path / "rel")  # for child processes
     assert os.environ["REFRAIN_REDIS_PASSWORD_FILE"] == str(tmp_path / "secret")
     redis = f"db=1,unix_socket_path={tmp_path / 'run/redis.sock'},ssl_ca_certs=/etc/ca.pem"
     assert os.environ["REFRAIN_REDIS"] == redis
@@ -41,19 +41,22 @@ def test_a_relative_folder_is_meant_from_where_the_process_began(
 
 def test_apply_in_a_relative_folder_writes_nothing_into_the_source(tmp_path: Path) -> None:
     environment = {**os.environ, "REFRAIN_HOME": "rel", "PYTHONPATH": str(REPOSITORY)}
-    done = run_python("-m", "feature_repo", "apply", environment=environment, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    process = run_python("-m", "feature_repo", "apply", environment=environment, folder=tmp_path)
+    assert process.returncode == 0, process.stderr
     assert (tmp_path / "rel" / "registry.db").is_file()
     assert not (FOLDER / "rel").exists()
 
 
 def test_tenants_share_no_path_and_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_TENANT", "label_b")
-    one, other = Home(tmp_path), Home.from_env()
-    assert one.project != other.project
-    for place in ("raw", "features", "quarantine", "bundles"):
-        assert getattr(one, place)("x").name != getattr(other, place)("x").name or place == "bundles"
-    assert one.bundles("x").parts[-2] != other.bundles("x").parts[-2]
+    home, other_home = Home(tmp_path), Home.from_env()
+    assert home.project != other_home.project
+    for folder_name in ("raw", "features", "quarantine", "bundles"):
+        assert (
+            getattr(home, folder_name)("x").name != getattr(other_home, folder_name)("x").name
+            or folder_name == "bundles"
+        )
+    assert home.bundles("x").parts[-2] != other_home.bundles("x").parts[-2]
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -87,6 +90,6 @@ def test_nothing_to_materialize(home: Home) -> None:
 
 def test_times_are_utc_unless_they_say_otherwise() -> None:
     assert parse_time("2026-03-02T00:00:00") == parse_time("2026-03-02T01:00:00+01:00")
-    for wrong in ("yesterday", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"):
+    for invalid_time in ("yesterday", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"):
         with pytest.raises(InputError, match="a time such as"):
-            parse_time(wrong)
+            parse_time(invalid_time)

@@ -1,4 +1,4 @@
-"""Join keys: one conversion, and whole columns that say the same as single values."""
+"""Join keys: one conversion rule, with the same results for whole columns as for single values."""
 
 import enum
 import subprocess
@@ -197,7 +197,7 @@ def test_narrow_floats_and_nanoseconds_are_not_lost_on_the_way() -> None:
             key_parts(column, "UnixTimestamp")
 
 
-def outcome(call: Any) -> Any:
+def result_or_input_error(call: Any) -> Any:
     try:
         return call()
     except InputError:
@@ -236,16 +236,25 @@ COLUMNS = st.one_of(
 @settings(deadline=None)
 @given(COLUMNS, st.sampled_from(TYPES))
 def test_a_column_is_converted_as_its_values_are(column: tuple[pa.DataType, list[Any]], dtype: str) -> None:
-    kind, listed = column
-    values = pa.array(listed, pa.int64()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(listed, kind)
-    expected = outcome(lambda: key_parts(values, dtype))
+    arrow_type, items = column
+    values = (
+        pa.array(items, pa.int64()).cast(arrow_type)
+        if pa.types.is_timestamp(arrow_type)
+        else pa.array(items, arrow_type)
+    )
+    expected = result_or_input_error(lambda: key_parts(values, dtype))
     if not len(values):
-        return  # an empty column of a type that cannot be is refused, no values are not
-    assert outcome(lambda: key_bytes(values, dtype).to_pylist()) == expected
-    assert outcome(lambda: [None if v is None else part(v) for v in key_column(values, dtype).to_pylist()]) == expected
-    assert outcome(lambda: key_bytes(values.dictionary_encode(), dtype).to_pylist()) == expected
-    in_polars = pl.Series("k", values)
-    assert outcome(lambda: key_parts(key_series(in_polars, dtype, "k").to_list(), dtype)) == expected
+        return  # an empty column of an unusable type is refused; an empty list of values is not
+    assert result_or_input_error(lambda: key_bytes(values, dtype).to_pylist()) == expected
+    assert (
+        result_or_input_error(
+            lambda: [None if value is None else part(value) for value in key_column(values, dtype).to_pylist()]
+        )
+        == expected
+    )
+    assert result_or_input_error(lambda: key_bytes(values.dictionary_encode(), dtype).to_pylist()) == expected
+    series = pl.Series("k", values)
+    assert result_or_input_error(lambda: key_parts(key_series(series, dtype, "k").to_list(), dtype)) == expected
 
 
 @given(st.lists(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)), min_size=1), st.data())
@@ -260,14 +269,14 @@ def test_iso_texts_are_read_as_they_were_written(moments: list[datetime], data: 
     st.lists(st.none() | st.text("0123456789-:T Z+./", max_size=26) | st.from_regex(iso8601.PATTERN, fullmatch=True))
 )
 def test_texts_are_times_one_by_one_and_together(texts: list[str | None]) -> None:
-    def alone() -> list[datetime | None]:
+    def parse_each() -> list[datetime | None]:
         return [None if text is None else iso8601.parse(text) for text in texts]
 
     try:
-        expected: Any = alone()
+        expected: Any = parse_each()
     except ValueError:
         expected = InputError
-    assert outcome(lambda: instants(pl.Series("t", texts, pl.String), "t").to_list()) == expected
+    assert result_or_input_error(lambda: instants(pl.Series("t", texts, pl.String), "t").to_list()) == expected
 
 
 def test_digits_beyond_the_microsecond_are_cut_off() -> None:

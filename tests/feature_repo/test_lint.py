@@ -1,4 +1,4 @@
-"""What lint finds in bad definitions, and that ours have no errors."""
+"""Lint findings in bad definitions, and no errors in Refrain's own."""
 
 import warnings
 from datetime import timedelta
@@ -21,7 +21,7 @@ from tests.feature_repo.offline.questions import Table, at
 
 @pytest.fixture
 def store(tmp_path: Path) -> FeatureStore:
-    warnings.simplefilter("ignore")  # Feast's own
+    warnings.simplefilter("ignore")  # Feast's own warnings
     config = RepoConfig(
         project="lint",
         provider="local",
@@ -48,10 +48,10 @@ def view(
     )
 
 
-def found(store: FeatureStore, *objects: object) -> list[tuple[str, str, str]]:
+def findings_of(store: FeatureStore, *objects: object) -> list[tuple[str, str, str]]:
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
     store.apply([user, *objects])  # type: ignore[list-item]
-    return [(item.severity, item.where, item.found) for item in lint.lint(store)]
+    return [(finding.severity, finding.where, finding.found) for finding in lint.lint(store)]
 
 
 def test_each_fault_is_found(store: FeatureStore, tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_each_fault_is_found(store: FeatureStore, tmp_path: Path) -> None:
         tags={"predicts": "skipped"},
     )
     unused = view(tmp_path, "unused")
-    everything = [good, changing, lasting, unborn, fine, gone, leak, target, service, unused]
-    store.apply([Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING), *everything])
+    definitions = [good, changing, lasting, unborn, fine, gone, leak, target, service, unused]
+    store.apply([Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING), *definitions])
     (tmp_path / "gone.parquet").unlink()
-    findings = [(item.severity, item.where, item.found.split(" (")[0]) for item in lint.lint(store)]
+    findings = [(finding.severity, finding.where, finding.found.split(" (")[0]) for finding in lint.lint(store)]
     missing = f"expected Parquet files behind the view gone, found nothing at {tmp_path / 'gone.parquet'}"
     assert findings == [
         ("error", "fine", "times in nanoseconds"),
@@ -85,7 +85,7 @@ def test_each_fault_is_found(store: FeatureStore, tmp_path: Path) -> None:
     ]
 
 
-def of_table(folder: Path, name: str, features: tuple[str, ...] = ("plays",)) -> FeatureView:
+def view_of_folder(folder: Path, name: str, features: tuple[str, ...] = ("plays",)) -> FeatureView:
     source = FileSource(
         name=f"{name}_source",
         path=str(folder / name),
@@ -104,20 +104,20 @@ def of_table(folder: Path, name: str, features: tuple[str, ...] = ("plays",)) ->
 def test_tables_that_engines_read_differently_are_found(store: FeatureStore, tmp_path: Path) -> None:
     times = pa.array([at(0)], pa.timestamp("us", "UTC"))
     row = {"user_id": ["ann"], "event_timestamp": times, "created_timestamp": times, "plays": [1]}
-    by_key = {name: values for name, values in row.items() if name != "user_id"}
+    columns_without_key = {name: values for name, values in row.items() if name != "user_id"}
     for file, columns in {
         "mixed/a.parquet": {**row, "plays": pa.array([1], pa.int32())},
         "mixed/b.parquet": {**row, "event_timestamp": times.cast(pa.timestamp("ms", "UTC"))},
         "mixed/c.parquet": {**row, "plays": pa.nulls(1)},
-        "paths/user_id=007/a.parquet": by_key,
+        "paths/user_id=007/a.parquet": columns_without_key,
         "cases/a.parquet": {**row, "Plays": [2], "User_ID": [3]},
         "finer/a.parquet": {**row, "created_timestamp": times.cast(pa.timestamp("ns", "UTC"))},
     }.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table(columns), tmp_path / file)
-    views = [of_table(tmp_path, name) for name in ("mixed", "paths", "finer")]
-    views.append(of_table(tmp_path, "cases", ("plays", "Plays", "User_ID")))
-    findings = found(store, *views, FeatureService(name="s", features=views))
+    views = [view_of_folder(tmp_path, name) for name in ("mixed", "paths", "finer")]
+    views.append(view_of_folder(tmp_path, "cases", ("plays", "Plays", "User_ID")))
+    findings = findings_of(store, *views, FeatureService(name="s", features=views))
     assert findings == [
         ("error", "cases", "names that differ by case alone (user_id, User_ID)"),
         ("error", "cases", "names that differ by case alone (plays, Plays)"),
@@ -139,19 +139,19 @@ def test_tables_that_engines_read_differently_are_found(store: FeatureStore, tmp
 
 def test_good_definitions_have_no_findings(store: FeatureStore, tmp_path: Path) -> None:
     good = view(tmp_path, "good")
-    assert found(store, good, FeatureService(name="s", features=[good])) == []
+    assert findings_of(store, good, FeatureService(name="s", features=[good])) == []
 
 
 @pytest.mark.usefixtures("in_world")
 def test_our_own_definitions_have_no_errors() -> None:
-    answer = CliRunner().invoke(app, ["lint"])
-    assert answer.exit_code == 0, answer.output
-    assert "0 errors" in answer.output
-    assert "platform_activity: no service uses" in answer.output
+    result = CliRunner().invoke(app, ["lint"])
+    assert result.exit_code == 0, result.output
+    assert "0 errors" in result.output
+    assert "platform_activity: no service uses" in result.output
     assert CliRunner().invoke(app, ["lint", "--strict"]).exit_code == 1
 
 
 def test_an_unapplied_registry_is_told(home: Home) -> None:
-    answer = CliRunner().invoke(app, ["lint"])
-    assert answer.exit_code == 1
-    assert "python -m feature_repo apply" in answer.output
+    result = CliRunner().invoke(app, ["lint"])
+    assert result.exit_code == 1
+    assert "python -m feature_repo apply" in result.output

@@ -1,4 +1,4 @@
-"""Bringing values online, being stopped in the middle, and taking a listener out again."""
+"""Materializing values, resuming an interrupted run, and removing a listener from the online store."""
 
 import os
 import subprocess
@@ -21,51 +21,51 @@ CALL = [sys.executable, "-W", "ignore", "-m", "feature_repo", "materialize"]
 
 
 VIEWS = len(FEATURE_TABLES)
-"""Of the catalogue, of profiles, and two of vectors."""
+"""Number of feature views that ``materialize`` brings online."""
 
 
 def online(home: Home) -> dict[str, bytes]:
-    """All values, and nothing of what is kept about them."""
+    """Returns all online values by key, without the bookkeeping about them."""
     client = redis_server.ensure(home)
     names = sorted(client.keys(f"{home.project}:*{{*"))
     return dict(zip(names, client.mget(names), strict=True))
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(own_world: Home, tmp_path: Path) -> None:
-    before = online(own_world)
+    values_before = online(own_world)
     redis_server.ensure(own_world).flushall()
     environment = {**os.environ, "REFRAIN_HOME": str(own_world.root), "PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(CALL, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as job:
-        assert job.stdout is not None
-        for line in job.stdout:
+    with subprocess.Popen(CALL, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
             if f"3 of {VIEWS}" in line:
-                job.kill()
-    said: list[str] = []
-    materialize(own_world, None, say=said.append)
-    done = int(said[0].split(": ")[1].split()[0])
-    assert said[0].startswith("continuing an interrupted run")
-    assert 3 <= done < VIEWS
-    assert len(said) == 1 + (VIEWS - done) + 1
-    assert online(own_world) == before
-    said.clear()
-    materialize(own_world, None, say=said.append)  # a finished run is not continued, but done again
-    assert len(said) == VIEWS + 1
-    assert online(own_world) == before
+                process.kill()
+    messages: list[str] = []
+    materialize(own_world, None, say=messages.append)
+    finished_count = int(messages[0].split(": ")[1].split()[0])
+    assert messages[0].startswith("continuing an interrupted run")
+    assert 3 <= finished_count < VIEWS
+    assert len(messages) == 1 + (VIEWS - finished_count) + 1
+    assert online(own_world) == values_before
+    messages.clear()
+    materialize(own_world, None, say=messages.append)  # a finished run is not continued but started again
+    assert len(messages) == VIEWS + 1
+    assert online(own_world) == values_before
 
 
 def test_another_moment_or_other_tables_start_anew(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     from feature_repo import materialize as module
 
-    monkeypatch.setattr(module._Journal, "close", lambda self: None)  # as if it was stopped after the last view
-    said: list[str] = []
-    until = materialize(own_world, None, say=said.append)
+    monkeypatch.setattr(module._Journal, "close", lambda self: None)  # as if it had been stopped after the last view
+    messages: list[str] = []
+    until = materialize(own_world, None, say=messages.append)
     for change in ("until", "tables"):
-        said.clear()
+        messages.clear()
         if change == "tables":
             file = next(own_world.features("user_profile").rglob("*.parquet"))
             os.utime(file, (1, 1))
-        materialize(own_world, until - timedelta(days=1) if change == "until" else until, say=said.append)
-        assert not said[0].startswith("continuing"), change
+        materialize(own_world, until - timedelta(days=1) if change == "until" else until, say=messages.append)
+        assert not messages[0].startswith("continuing"), change
 
 
 def test_a_moment_before_there_were_values(in_world: Home) -> None:
@@ -89,7 +89,7 @@ def test_a_listener_is_taken_out_of_every_view(own_world: Home) -> None:
     others = {name: value for name, value in online(own_world).items() if b"u000007" not in name}
     assert lookup.get({"user_id": ["u000007"]}).values["user_history__track_ids"][0]
     count = forget(own_world, "user_id", "u000007")
-    assert count > 5  # profile, listening, history, taste, and some artists
+    assert count > 5  # profile, listening, history, taste, and several artists
     assert online(own_world) == others
     assert lookup.get({"user_id": ["u000007"]}).values["user_history__track_ids"] == [None]
     assert forget(own_world, "user_id", "u000007") == 0

@@ -1,4 +1,4 @@
-"""Features of the moment: their values, and that Feast computes the same."""
+"""On-demand features: their values, and the views that Feast computes them with."""
 
 from datetime import UTC, datetime
 
@@ -26,10 +26,12 @@ def test_taste_match_never_mixes_fits() -> None:
 
 
 def test_shares_of_nothing_are_missing_and_of_strangers_zero() -> None:
-    part, whole = np.array([2.0, NAN, 1.0, NAN]), np.array([8.0, 8.0, 0.0, NAN])
+    counts, totals = np.array([2.0, NAN, 1.0, NAN]), np.array([8.0, 8.0, 0.0, NAN])
     expected = [0.25, 0, NAN, NAN]
-    np.testing.assert_array_equal(affinity_share(part, part, whole, whole)["share_7d"], expected)
-    np.testing.assert_array_equal(popularity_share(part, part, part, whole, whole, whole)["share_28d"], expected)
+    np.testing.assert_array_equal(affinity_share(counts, counts, totals, totals)["share_7d"], expected)
+    np.testing.assert_array_equal(
+        popularity_share(counts, counts, counts, totals, totals, totals)["share_28d"], expected
+    )
 
 
 def test_track_age_is_in_days() -> None:
@@ -47,14 +49,14 @@ def test_track_age_is_in_days() -> None:
     ],
 )
 def test_hour_and_weekday_are_utc(moment: datetime, hour: int, weekday: int) -> None:
-    found = request_context(np.array([moment.timestamp()]), np.array(["phone"], object), np.array([None], object))
-    assert (found["hour_of_day"][0], found["day_of_week"][0]) == (hour, weekday) == (moment.hour, moment.weekday())
-    assert (found["device_code"][0], found["context_code"][0]) == (1, 0)
+    context = request_context(np.array([moment.timestamp()]), np.array(["phone"], object), np.array([None], object))
+    assert (context["hour_of_day"][0], context["day_of_week"][0]) == (hour, weekday) == (moment.hour, moment.weekday())
+    assert (context["device_code"][0], context["context_code"][0]) == (1, 0)
 
 
 def test_an_unknown_time_is_marked() -> None:
-    found = request_context(np.array([NAN]), np.array(["toaster"], object), np.array(["radio"], object))
-    assert (found["hour_of_day"][0], found["device_code"][0], found["context_code"][0]) == (-1, 0, 3)
+    context = request_context(np.array([NAN]), np.array(["toaster"], object), np.array(["radio"], object))
+    assert (context["hour_of_day"][0], context["device_code"][0], context["context_code"][0]) == (-1, 0, 3)
 
 
 def test_inputs_exist_and_views_carry_the_declared_schema() -> None:

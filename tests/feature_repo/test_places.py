@@ -1,4 +1,4 @@
-"""Where the data lie: a copied or moved data folder uses its own files, a server belongs to one registry."""
+"""Data folders: a copied or moved folder uses its own files, and a Redis server belongs to one registry."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ SPINE = pl.DataFrame({"tree_id": ["1"], "event_timestamp": [DAY + timedelta(days
 
 
 def declare(home: Home) -> FeatureStore:
-    """One feature table, as ``feature_repo`` declares its own."""
+    """Applies one feature table, declared the way ``feature_repo`` declares its own."""
     silence_feast()
     store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))
     tree = Entity(name="tree", join_keys=["tree_id"], value_type=ValueType.STRING)
@@ -40,7 +40,7 @@ def declare(home: Home) -> FeatureStore:
     return store
 
 
-def grow(home: Home, height: float) -> None:
+def write_height(home: Home, height: float) -> None:
     write(home.features("trees") / "part-0.parquet", tree_id=["1"], height=[height], **at(DAY))
 
 
@@ -61,29 +61,29 @@ def online(home: Home) -> Any:
 
 @pytest.fixture
 def copy(home: Home, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Of the data folder, which the environment then points at; its Redis is stopped afterwards."""
-    made = Home(home.root.with_name("copy"))
+    """A function that copies the data folder and points the environment at the copy; stops the copy's Redis."""
+    copied_home = Home(home.root.with_name("copy"))
 
     def make() -> Home:
-        shutil.copytree(home.root, made.root, ignore=shutil.ignore_patterns("redis.sock"))
-        monkeypatch.setenv("REFRAIN_HOME", str(made.root))
-        return made
+        shutil.copytree(home.root, copied_home.root, ignore=shutil.ignore_patterns("redis.sock"))
+        monkeypatch.setenv("REFRAIN_HOME", str(copied_home.root))
+        return copied_home
 
     yield make
-    redis_server.stop(made)
+    redis_server.stop(copied_home)
 
 
 def test_a_copy_reads_its_own_files(home: Home, copy: Any) -> None:
     declare(home)
-    grow(home, 2.0)
+    write_height(home, 2.0)
     materialize(home)
-    other = copy()
-    grow(other, 52.0)
-    assert (height_of(home), height_of(other)) == (2.0, 52.0)
-    materialize(other)
-    assert online(other) == [52.0]
-    grow(home, 3.0)  # the copy does not notice
-    assert height_of(other) == 52.0
+    copied_home = copy()
+    write_height(copied_home, 52.0)
+    assert (height_of(home), height_of(copied_home)) == (2.0, 52.0)
+    materialize(copied_home)
+    assert online(copied_home) == [52.0]
+    write_height(home, 3.0)  # the copy does not change
+    assert height_of(copied_home) == 52.0
 
 
 def test_a_push_into_a_copy_stays_there(home: Home, copy: Any) -> None:
@@ -91,51 +91,51 @@ def test_a_push_into_a_copy_stays_there(home: Home, copy: Any) -> None:
     from feast.data_source import PushMode
 
     declare(home)
-    grow(home, 2.0)
-    other = copy()
+    write_height(home, 2.0)
+    copied_home = copy()
     rows = {"tree_id": ["1"], "height": [7.0], "event_timestamp": [DAY + timedelta(hours=1)]}
     rows["created_timestamp"] = rows["event_timestamp"]
-    open_store(other).push("trees_push", pd.DataFrame(rows), to=PushMode.OFFLINE)
-    assert (height_of(home), height_of(other)) == (2.0, 7.0)
+    open_store(copied_home).push("trees_push", pd.DataFrame(rows), to=PushMode.OFFLINE)
+    assert (height_of(home), height_of(copied_home)) == (2.0, 7.0)
 
 
 def test_a_moved_folder_goes_on_without_apply(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(home)
-    grow(home, 2.0)
+    write_height(home, 2.0)
     materialize(home)
-    moved = Home(tmp_path / ("a longer name than a socket may have " * 3).replace(" ", "_"))
-    home.root.rename(moved.root)  # while its Redis runs
-    monkeypatch.setenv("REFRAIN_HOME", str(moved.root))
+    moved_home = Home(tmp_path / ("a longer name than a socket may have " * 3).replace(" ", "_"))
+    home.root.rename(moved_home.root)  # while its Redis is running
+    monkeypatch.setenv("REFRAIN_HOME", str(moved_home.root))
     try:
-        assert height_of(moved) == 2.0
-        assert online(moved) == [2.0]
+        assert height_of(moved_home) == 2.0
+        assert online(moved_home) == [2.0]
     finally:
-        redis_server.stop(moved)
+        redis_server.stop(moved_home)
 
 
 def test_plain_feast_reads_where_the_configuration_says(home: Home, copy: Any) -> None:
-    """Its own command line on the copy's configuration, which was written when the copy was first opened."""
+    """Feast reads the copy's configuration, which was written when the copy was first opened."""
     declare(home)
-    grow(home, 2.0)
-    other = copy()
-    grow(other, 52.0)
-    store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(other))
-    found = store.get_historical_features(entity_df=SPINE.to_pandas(), features=["trees:height"]).to_df()
-    assert found["height"].to_list() == [52.0]
+    write_height(home, 2.0)
+    copied_home = copy()
+    write_height(copied_home, 52.0)
+    store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(copied_home))
+    values = store.get_historical_features(entity_df=SPINE.to_pandas(), features=["trees:height"]).to_df()
+    assert values["height"].to_list() == [52.0]
 
 
 def test_a_source_of_ones_own_stays_where_it_is(home: Home) -> None:
     from feast import FileSource
 
     config = open_configuration(home, home.root / "own.db", data_folder=str(home.root))
-    own = FileSource(name="own", path="/somewhere/else.parquet", timestamp_field="event_timestamp")
-    assert located(own, config) is own
-    ours = FileSource(
+    own_source = FileSource(name="own", path="/somewhere/else.parquet", timestamp_field="event_timestamp")
+    assert located(own_source, config) is own_source
+    refrain_source = FileSource(
         name="ours", path="/old/features/x", timestamp_field="event_timestamp", tags={PLACE: "features/x"}
     )
-    assert located(ours, config).path == str(home.root / "features/x")
-    assert ours.path == "/old/features/x"
-    assert located(ours, open_configuration(home, home.root / "own.db")) is ours
+    assert located(refrain_source, config).path == str(home.root / "features/x")
+    assert refrain_source.path == "/old/features/x"
+    assert located(refrain_source, open_configuration(home, home.root / "own.db")) is refrain_source
 
 
 def open_configuration(home: Home, registry: Path | str, project: str = "orchard", **offline: str) -> RepoConfig:
@@ -155,12 +155,12 @@ def test_two_projects_of_one_name_do_not_share_a_server(home: Home, tmp_path: Pa
     for name in ("north", "south"):
         (tmp_path / name).mkdir()
     tree = Entity(name="tree", join_keys=["tree_id"], value_type=ValueType.STRING)
-    north = FeatureStore(config=open_configuration(home, tmp_path / "north" / "registry.db"))
-    north.apply([tree])
+    store = FeatureStore(config=open_configuration(home, tmp_path / "north" / "registry.db"))
+    store.apply([tree])
     with pytest.raises(StoreError, match=r"south.*found the registry .*north"):
         FeatureStore(config=open_configuration(home, tmp_path / "south" / "registry.db")).apply([tree])
     FeatureStore(config=open_configuration(home, tmp_path / "south" / "registry.db", "meadow")).apply([tree])
-    north.apply([tree])
+    store.apply([tree])
     assert ownership.release(home, "orchard")
     assert not ownership.release(home, "orchard")
     ownership.claim(home, open_configuration(home, tmp_path / "south" / "registry.db"))
@@ -171,7 +171,7 @@ def test_two_projects_of_one_name_do_not_share_a_server(home: Home, tmp_path: Pa
 def test_a_project_whose_registry_is_gone_is_taken_over(home: Home, tmp_path: Path) -> None:
     (tmp_path / "old.db").touch()
     ownership.claim(home, open_configuration(home, tmp_path / "old.db"))
-    (tmp_path / "old.db").rename(tmp_path / "new.db")  # its folder was moved
+    (tmp_path / "old.db").rename(tmp_path / "new.db")  # the registry was moved
     ownership.claim(home, open_configuration(home, tmp_path / "new.db"))
 
 
@@ -179,9 +179,9 @@ def test_a_copied_folder_owns_its_own_server(home: Home, copy: Any) -> None:
     home.ensure()
     (home.root / "registry.db").touch()
     ownership.claim(home, open_configuration(home, home.root / "registry.db"))
-    other = copy()
-    ownership.claim(other, open_configuration(other, f"sqlite:///{other.root}/registry.db"))
-    assert json.loads((other.redis / ownership.OWNERS).read_text()) == {"orchard": "."}
+    copied_home = copy()
+    ownership.claim(copied_home, open_configuration(copied_home, f"sqlite:///{copied_home.root}/registry.db"))
+    assert json.loads((copied_home.redis / ownership.OWNERS).read_text()) == {"orchard": "."}
 
 
 def test_a_password_is_not_written_down(home: Home) -> None:
@@ -200,10 +200,10 @@ def test_an_apply_waits_for_another(home: Home) -> None:
 
 
 def test_apply_works_again_after_a_teardown(home: Home) -> None:
-    first = declare(home)
-    first.teardown()
-    first = declare(home)
-    assert [view.name for view in first.list_feature_views()] == ["trees"]
+    store = declare(home)
+    store.teardown()
+    store = declare(home)
+    assert [view.name for view in store.list_feature_views()] == ["trees"]
 
 
 def test_what_an_older_teardown_left_is_forgotten(home: Home) -> None:

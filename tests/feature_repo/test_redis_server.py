@@ -1,4 +1,4 @@
-"""The embedded Redis: started on demand, shared, stopped, and back with its data after a kill."""
+"""The embedded Redis: started on demand, shared, stopped, and restarted with its data after a kill."""
 
 import os
 import shutil
@@ -21,18 +21,18 @@ def pid_of(home: Home) -> int:
 
 def test_it_starts_once_for_everybody(home: Home) -> None:
     assert not redis_server.running(home)
-    first = pid_of(home)
+    pid = pid_of(home)
     script = "from feature_repo.home import Home; from feature_repo.stores import redis_server as r; "
     script += "print(r.ensure(Home.from_env()).info('server')['process_id'])"
-    others = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert [int(other.communicate()[0]) for other in others] == [first] * 3
+    processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [int(process.communicate()[0]) for process in processes] == [pid] * 3
 
 
 def test_many_at_once_start_one(home: Home) -> None:
     script = "from feature_repo.home import Home; from feature_repo.stores import redis_server as r; "
     script += "print(r.ensure(Home.from_env()).info('server')['process_id'])"
-    others = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    assert len({other.communicate()[0] for other in others}) == 1
+    processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert len({process.communicate()[0] for process in processes}) == 1
 
 
 def test_stop_keeps_the_data(home: Home) -> None:
@@ -78,13 +78,13 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 
 
 def test_of_a_long_path_the_socket_lies_in_the_folder_all_the_same(tmp_path: Path) -> None:
-    home, other = Home(tmp_path / ("x" * 120)), Home(tmp_path / "link")
+    home, linked_home = Home(tmp_path / ("x" * 120)), Home(tmp_path / "link")
     home.ensure()
-    other.root.symlink_to(home.root)
+    linked_home.root.symlink_to(home.root)
     try:
-        first = pid_of(home)
+        pid = pid_of(home)
         assert (home.redis / redis_server.SOCKET).is_socket()
-        assert pid_of(other) == first  # not a second server on the same files
+        assert pid_of(linked_home) == pid  # not a second server on the same files
         (tmp_path / "y").mkdir()
         assert not redis_server.running(Home(tmp_path / "y" / ("x" * 120)))
     finally:
@@ -110,11 +110,11 @@ def test_a_server_whose_folder_was_deleted_is_found_and_stopped(tmp_path: Path, 
 def test_a_folder_made_anew_has_a_server_of_its_own(tmp_path: Path, name: str) -> None:
     home = Home(tmp_path / name)
     redis_server.ensure(home).set("key", "old")
-    before = pid_of(home)
+    old_pid = pid_of(home)
     shutil.rmtree(home.root)
     try:
         assert redis_server.ensure(home).get("key") is None
-        assert before not in [orphan.pid for orphan in redis_server.orphans()]
+        assert old_pid not in [orphan.pid for orphan in redis_server.orphans()]
     finally:
         redis_server.stop(home)
 
@@ -122,8 +122,8 @@ def test_a_folder_made_anew_has_a_server_of_its_own(tmp_path: Path, name: str) -
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="servers are found on Linux alone")
 def test_without_its_socket_a_server_is_replaced_and_nothing_is_lost(home: Home) -> None:
     redis_server.ensure(home).set("key", "value")
-    before = pid_of(home)
+    old_pid = pid_of(home)
     redis_server.socket_path(home).unlink()
     assert redis_server.ensure(home).get("key") == b"value"
-    assert pid_of(home) != before
-    assert before not in [pid for pid, _ in redis_server._servers()]
+    assert pid_of(home) != old_pid
+    assert old_pid not in [pid for pid, _ in redis_server._servers()]

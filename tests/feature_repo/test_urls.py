@@ -1,4 +1,4 @@
-"""Addresses made of paths name those paths."""
+"""URLs made from paths lead back to those paths."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_a_database_lies_where_its_address_says(tmp_path: Path, name: str) -> No
     engine.dispose()
     assert path.is_file()
     assert sqlite_file(sqlite_url(path)) == path
-    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("name", NAMES)

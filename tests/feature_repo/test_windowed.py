@@ -1,4 +1,4 @@
-"""Declarations of windowed tables: what follows from them, and what is refused."""
+"""Declarations of windowed tables: the views derived from them, and the declarations that are refused."""
 
 from typing import Any
 
@@ -24,9 +24,11 @@ from feature_repo.windows import (
 from feature_repo.windows.table import duration
 
 
-def declared(features: dict[str, Any] | None = None, **more: Any) -> WindowedTable:
-    given = {"keys": ("user_id",), "windows": ("1d",), "source": plays, **more}
-    return WindowedTable("example", "An example", features={"n": Count()} if features is None else features, **given)
+def table_with(features: dict[str, Any] | None = None, **changes: Any) -> WindowedTable:
+    arguments = {"keys": ("user_id",), "windows": ("1d",), "source": plays, **changes}
+    return WindowedTable(
+        "example", "An example", features={"n": Count()} if features is None else features, **arguments
+    )
 
 
 @pytest.mark.parametrize("name", WINDOWED)
@@ -54,7 +56,7 @@ def test_events_are_rows_of_their_raw_table(name: str) -> None:
 
 
 class Median(Aggregate):
-    """What nobody can merge."""
+    """An aggregate whose partial results cannot be merged."""
 
     def fields(self, name: str, suffix: str, dtype: str) -> list[tuple[str, str]]:
         return [(name + suffix, "Float64")]
@@ -64,7 +66,7 @@ class Median(Aggregate):
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ({"features": {"n": len}}, "cannot be kept up to date event by event"),
         ({"features": {"m": Median("ms_played")}}, "does not follow from the medians"),
@@ -92,9 +94,9 @@ class Median(Aggregate):
         ),
     ],
 )
-def test_what_cannot_be_computed_event_by_event_is_refused(more: dict[str, Any], told: str) -> None:
-    with pytest.raises(InputError, match=told):
-        declared(**more)
+def test_what_cannot_be_computed_event_by_event_is_refused(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        table_with(**more)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +112,9 @@ def test_what_cannot_be_computed_event_by_event_is_refused(more: dict[str, Any],
     ],
 )
 def test_the_fingerprint_changes_with_every_part(change: dict[str, Any]) -> None:
-    others = [declared(), declared({"n": Rate(where=column("ms_played") > 3)})]
-    assert declared(**change).fingerprint not in {other.fingerprint for other in others}
-    assert declared(**change).fingerprint == declared(**change).fingerprint
+    others = [table_with(), table_with({"n": Rate(where=column("ms_played") > 3)})]
+    assert table_with(**change).fingerprint not in {other.fingerprint for other in others}
+    assert table_with(**change).fingerprint == table_with(**change).fingerprint
 
 
 def test_conditions_hold_for_what_is_told() -> None:

@@ -1,4 +1,4 @@
-"""Logs of serving: packed without a line lost, read alike before and after."""
+"""Serving logs: packing loses no line, and readers get the same rows before and after."""
 
 import json
 import threading
@@ -29,12 +29,12 @@ def _log(home: Home, count: int = 40) -> PredictionLog:
 def test_packing_changes_nothing_that_is_read(tmp_path: Path) -> None:
     home = Home(tmp_path)
     _log(home)
-    before = flat.predictions(home, "texts")
-    assert before.height == 40
+    rows_before = flat.predictions(home, "texts")
+    assert rows_before.height == 40
     assert flat.families(home) == ["sounds", "texts"]
     assert flat.pack(home) == 41
     assert not list(home.predictions.rglob("*.jsonl"))
-    assert_frame_equal(flat.predictions(home, "texts"), before)
+    assert_frame_equal(flat.predictions(home, "texts"), rows_before)
     assert flat.pack(home) == 0
     _log(home)
     assert flat.predictions(home, "texts").height == 80
@@ -46,49 +46,49 @@ def test_packing_changes_nothing_that_is_read(tmp_path: Path) -> None:
 def test_killed_while_packing_and_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: str) -> None:
     home = Home(tmp_path)
     _log(home)
-    before = flat.predictions(home, "texts")
+    rows_before = flat.predictions(home, "texts")
 
-    def killed(*_: object, **__: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         if killed_at == "write":
-            patch.setattr(parquet, "write_whole", killed)
+            patch.setattr(parquet, "write_whole", interrupt)
         else:
-            patch.setattr(Path, "unlink", killed)
+            patch.setattr(Path, "unlink", interrupt)
         with pytest.raises(KeyboardInterrupt):
             flat.pack(home)
     if killed_at == "write":
-        assert_frame_equal(flat.predictions(home, "texts"), before)
+        assert_frame_equal(flat.predictions(home, "texts"), rows_before)
     flat.pack(home)
-    assert_frame_equal(flat.predictions(home, "texts"), before)
+    assert_frame_equal(flat.predictions(home, "texts"), rows_before)
 
 
 def test_lines_that_come_meanwhile_are_kept(tmp_path: Path) -> None:
-    home, ended = Home(tmp_path), threading.Event()
+    home, stop = Home(tmp_path), threading.Event()
     log = PredictionLog(home, 1.0)
-    told = 0
+    written_count = 0
 
     def write() -> None:
-        nonlocal told
-        while not ended.is_set():
-            log.put("texts", "m:1", number=told)
-            told += 1
+        nonlocal written_count
+        while not stop.is_set():
+            log.put("texts", "m:1", number=written_count)
+            written_count += 1
             log.flush()
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        packed = 0
+        packed_count = 0
         for _ in range(4):
-            until(lambda before=told: told > before + 5)
-            packed += flat.pack(home) > 0
+            until(lambda before=written_count: written_count > before + 5)
+            packed_count += flat.pack(home) > 0
     finally:
-        ended.set()
+        stop.set()
         writer.join()
     rows = flat.predictions(home, "texts")
-    assert packed == 4
-    assert sorted(rows["number"]) == list(range(told))
+    assert packed_count == 4
+    assert sorted(rows["number"]) == list(range(written_count))
 
 
 def test_broken_lines_are_left_out(tmp_path: Path) -> None:
@@ -117,13 +117,13 @@ def test_lookups_are_packed_by_the_form_of_their_service(own_world: Home) -> Non
         log.put(keys, {}, features.get(keys))
     log.flush()
     service = features.service
-    old = {"fingerprint": "other", "at": 1, "keys": {}, "values": {}, "events": {}, "request": {}}
+    old_line = {"fingerprint": "other", "at": 1, "keys": {}, "values": {}, "events": {}, "request": {}}
     file = next(own_world.lookups("listener_v1").rglob("*.jsonl"))
-    file.write_text(file.read_text() + json.dumps(old) + "\n")
-    before = lookups.served(own_world, service)
-    assert before.height == 3
+    file.write_text(file.read_text() + json.dumps(old_line) + "\n")
+    rows_before = lookups.served(own_world, service)
+    assert rows_before.height == 3
     assert lookups.pack(own_world) == 4
-    assert_frame_equal(lookups.served(own_world, service), before)
-    kept = list(own_world.lookups("listener_v1").rglob("packed-json-*.parquet"))
-    assert json.loads(pl.read_parquet(kept[0], hive_partitioning=False)["line"][0]) == old
-    assert not list(lines.lines(kept[0].parent))
+    assert_frame_equal(lookups.served(own_world, service), rows_before)
+    packed_files = list(own_world.lookups("listener_v1").rglob("packed-json-*.parquet"))
+    assert json.loads(pl.read_parquet(packed_files[0], hive_partitioning=False)["line"][0]) == old_line
+    assert not list(lines.lines(packed_files[0].parent))

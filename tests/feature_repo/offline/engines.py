@@ -1,4 +1,4 @@
-"""The offline stores that are held to the oracle: ours, and those of Feast that a user would pick instead."""
+"""The offline stores compared with the oracle: Refrain's, and the stores of Feast that a user could choose instead."""
 
 import math
 import shutil
@@ -24,7 +24,7 @@ OURS = "feature_repo.stores.offline.AsOfOfflineStore"
 
 @dataclass
 class Engine:
-    """One offline store, its registry, and a folder to write tables to."""
+    """One offline store, its registry, and a folder for its tables."""
 
     name: str
     store: OfflineStore
@@ -34,14 +34,14 @@ class Engine:
     source: Callable[[Table, Path], DataSource]
 
     def views(self, question: Question, folder: Path) -> list[FeatureView]:
-        """The question's tables, written and declared; one file for a table that is asked for twice."""
-        once = {table.name: table for table in question.tables}
-        paths = {name: table.write(folder) for name, table in once.items()}
+        """Writes and declares the question's tables; a table that occurs twice is written once."""
+        table_by_name = {table.name: table for table in question.tables}
+        paths = {name: table.write(folder) for name, table in table_by_name.items()}
         return [table.view(self.source(table, paths[table.name])) for table in question.tables]
 
     def job(self, question: Question, folder: Path, spine: Any = None) -> Any:
-        """What the store gives back for a question."""
-        known = {"filter_by_created_timestamp": True} if question.as_known else {}
+        """Returns the store's retrieval job for a question."""
+        options = {"filter_by_created_timestamp": True} if question.as_known else {}
         return self.store.get_historical_features(
             config=self.config,
             feature_views=self.views(question, folder),
@@ -50,11 +50,11 @@ class Engine:
             registry=self.registry,
             project=self.config.project,
             full_feature_names=question.full_names,
-            **known,
+            **options,
         )
 
-    def answer(self, question: Question) -> list[dict[str, Any]]:
-        """The features of each row of the spine, in the order in which the store gives them, with ``row``."""
+    def numbered_rows(self, question: Question) -> list[dict[str, Any]]:
+        """Returns the features of each spine row with its ``row``, in the order of the store's result."""
         folder = self.folder / uuid.uuid4().hex
         try:
             table = self.job(question, folder).to_arrow()
@@ -63,13 +63,13 @@ class Engine:
         return plain(table.select(["row", *question.names()]))
 
     def features(self, question: Question) -> list[dict[str, Any]]:
-        """The same in the order of the spine, without ``row``."""
-        rows = sorted(self.answer(question), key=lambda row: row["row"])
+        """Returns the features of each spine row in the order of the spine, without ``row``."""
+        rows = sorted(self.numbered_rows(question), key=lambda row: row["row"])
         return [{name: value for name, value in row.items() if name != "row"} for row in rows]
 
 
 def plain(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as Python values; what pandas turned into NaN on the way is null."""
+    """Returns rows as Python values; NaN, which pandas makes of a null, becomes None."""
     return [{name: _value(value) for name, value in row.items()} for row in table.to_pylist()]
 
 
@@ -78,7 +78,7 @@ def _value(value: Any) -> Any:
 
 
 def open_engine(name: str, folder: Path) -> Engine:
-    """Ours, Feast's DuckDB store, its file store (Dask) or its Spark store; skips where Spark cannot run."""
+    """Opens Refrain's store or Feast's DuckDB, file (Dask) or Spark store; skips the test if Spark cannot run."""
     options: dict[str, Any] = {
         "ours": {"type": OURS},
         "duckdb": {"type": "duckdb"},
@@ -97,8 +97,8 @@ def open_engine(name: str, folder: Path) -> Engine:
         entity_key_serialization_version=3,
     )
     silence_feast()
-    kind = type(config.offline_store)
-    store = import_class(kind.__module__, kind.__name__.removesuffix("Config"), "OfflineStore")()
+    config_class = type(config.offline_store)
+    store = import_class(config_class.__module__, config_class.__name__.removesuffix("Config"), "OfflineStore")()
     return Engine(name, store, config, FeatureStore(config=config).registry, folder, source)
 
 

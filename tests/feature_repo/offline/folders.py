@@ -1,4 +1,4 @@
-"""Parquet files of a test, in one line each."""
+"""Helpers that write a Parquet file of a test in one line."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 
 
 def at(*moments: datetime) -> dict[str, pa.Array]:
-    """Event and created times of some rows."""
+    """Returns the event and created time columns for rows at the given times."""
     column = pa.array(list(moments), pa.timestamp("us", "UTC"))
     return {"event_timestamp": column, "created_timestamp": column}
 
 
 def write(path: Path, **columns: Any) -> Path:
-    """One file; its folder is made."""
+    """Writes one Parquet file, creates its folder, and returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), path)
     return path

@@ -1,4 +1,4 @@
-"""A spine, some views and their rows, written down once: for the oracle, for Hypothesis and for every engine."""
+"""Questions: a spine, feature views and their rows, in one form for the oracle, Hypothesis and every engine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ _VALUE_TYPES = {
 
 
 def at(hours: float) -> datetime:
-    """Hours after noon of a certain day."""
+    """Returns the time this many hours after noon of a fixed day."""
     return NOON + timedelta(hours=hours)
 
 
@@ -49,12 +49,12 @@ class Table:
         rows: key columns, ``event_timestamp``, perhaps ``created_timestamp``, and the features.
         keys: join key → type.
         features: name → type.
-        ttl: of the view.
+        ttl: time to live of the view.
         has_created: whether the source has a created time.
         layout: ``file``, ``folder`` or ``hive``.
         time: type of the time columns in the files.
         mapping: name in the files → name in the view.
-        alias: that the view is asked for by.
+        alias: name under which the view is requested.
         join_key_map: join key → column of the spine.
     """
 
@@ -72,16 +72,16 @@ class Table:
 
     @property
     def label(self) -> str:
-        """Its name in the answer."""
+        """The view's name in the result."""
         return self.alias or self.name
 
     def write(self, folder: Path) -> Path:
-        """As Parquet, in its layout."""
-        in_files = {new: old for old, new in self.mapping.items()}
+        """Writes the rows as Parquet in the table's layout."""
+        file_names = {new: old for old, new in self.mapping.items()}
         times = ["event_timestamp", *(["created_timestamp"] if self.has_created else [])]
         types = {**self.keys, **dict.fromkeys(times, self.time), **self.features}
         columns = {
-            in_files.get(name, name): _column([row.get(name) for row in self.rows], dtype)
+            file_names.get(name, name): _column([row.get(name) for row in self.rows], dtype)
             for name, dtype in types.items()
         }
         table = pa.table(columns)
@@ -104,19 +104,21 @@ class Table:
         return target
 
     def view(self, source: DataSource) -> FeatureView:
-        """As Feast declares it."""
+        """Returns the table as a Feast feature view."""
         entities = [
-            Entity(name=f"{key}_entity", join_keys=[key], value_type=_VALUE_TYPES[FEAST_TYPES[dtype]])
-            for key, dtype in self.keys.items()
+            Entity(name=f"{key}_entity", join_keys=[key], value_type=_VALUE_TYPES[FEAST_TYPES[key_type]])
+            for key, key_type in self.keys.items()
         ]
-        schema = [Field(name=n, dtype=FEAST_TYPES[t]) for n, t in {**self.keys, **self.features}.items()]
-        declared = FeatureView(name=self.name, entities=entities, ttl=self.ttl, schema=schema, source=source)
+        schema = [
+            Field(name=feature, dtype=FEAST_TYPES[dtype]) for feature, dtype in {**self.keys, **self.features}.items()
+        ]
+        feature_view = FeatureView(name=self.name, entities=entities, ttl=self.ttl, schema=schema, source=source)
         if self.alias:
-            declared = declared.with_name(self.alias)
-        return declared.with_join_key_map(dict(self.join_key_map)) if self.join_key_map else declared
+            feature_view = feature_view.with_name(self.alias)
+        return feature_view.with_join_key_map(dict(self.join_key_map)) if self.join_key_map else feature_view
 
     def file_source(self, path: Path) -> FileSource:
-        """The view's source as files."""
+        """Returns a file source of the view."""
         return FileSource(
             name=f"{self.name}_source",
             path=str(path),
@@ -129,7 +131,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Question:
-    """A spine and the views that it is joined with.
+    """A spine and the views to join with it.
 
     Attributes:
         spine: rows, each with ``event_timestamp``.
@@ -153,33 +155,33 @@ class Question:
         return pa.table({**columns, "row": pa.array(range(len(self.spine)), pa.int64())})
 
     def references(self) -> list[str]:
-        """As Feast wants them."""
+        """Returns Feast's feature references: ``view:feature``."""
         return [f"{table.label}:{feature}" for table in self.tables for feature in table.features]
 
     def names(self) -> list[str]:
-        """Of the features in the answer."""
+        """Returns the column names of the features in the result."""
         return [
             reference.replace(":", "__") if self.full_names else reference.split(":")[1]
             for reference in self.references()
         ]
 
-    def answer(self) -> list[dict[str, Any]]:
-        """By the oracle."""
+    def expected_features(self) -> list[dict[str, Any]]:
+        """Returns the expected features of each spine row, computed by the oracle."""
         result = []
         for spine_row in self.spine:
             values = {}
             for table in self.tables:
                 key = {name: spine_row[table.join_key_map.get(name, name)] for name in table.keys}
                 rows = table.rows if table.has_created else [_without_created(row) for row in table.rows]
-                found = as_of(rows, key, spine_row["event_timestamp"], ttl=table.ttl, as_known=self.as_known)
+                match = as_of(rows, key, spine_row["event_timestamp"], ttl=table.ttl, as_known=self.as_known)
                 for feature in table.features:
                     name = f"{table.label}__{feature}" if self.full_names else feature
-                    values[name] = None if found is None else found.get(feature)
+                    values[name] = None if match is None else match.get(feature)
             result.append(values)
         return result
 
-    def but(self, **changes: Any) -> "Question":
-        """The same with something else."""
+    def with_changes(self, **changes: Any) -> "Question":
+        """Returns a copy of the question with some fields changed."""
         return replace(self, **changes)
 
 
@@ -188,7 +190,7 @@ def _without_created(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _column(values: list[Any], dtype: pa.DataType) -> pa.Array:
-    """Times are UTC, also where the type has no zone."""
+    """Returns an Arrow array; times are UTC even where the type has no zone."""
     if pa.types.is_timestamp(dtype):
         return (
             pa.array(values, pa.timestamp("us", "UTC"))

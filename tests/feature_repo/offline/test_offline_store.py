@@ -1,4 +1,4 @@
-"""Our offline store where it is asked otherwise than the others can be: any spine, no spine, in pieces, with faults."""
+"""Refrain's offline store beyond what Feast's stores can do: any spine, no spine, batches, and errors."""
 
 import inspect
 import shutil
@@ -42,9 +42,9 @@ MANY = Question(
         )
     ],
 )
-for _place, _row in enumerate(MANY.tables[0].rows):  # no two rows of one key and time
-    _row["event_timestamp"] += timedelta(seconds=_place)  # type: ignore[index]
-    _row["created_timestamp"] += timedelta(seconds=_place)  # type: ignore[index]
+for _seconds, _table_row in enumerate(MANY.tables[0].rows):  # no two rows have the same key and time
+    _table_row["event_timestamp"] += timedelta(seconds=_seconds)  # type: ignore[index]
+    _table_row["created_timestamp"] += timedelta(seconds=_seconds)  # type: ignore[index]
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +64,17 @@ def features(table: pa.Table, question: Question) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("public", [name for name in dir(OfflineStore) if not name.startswith("_")])
 def test_signatures_are_those_of_the_base(public: str) -> None:
-    """A Feast release that changes one fails here, not at a user's."""
-    ours, base = getattr(AsOfOfflineStore, public), getattr(DuckDBOfflineStore, public)
+    """A Feast release that changes a signature fails here, not in a user's project."""
+    own, base = getattr(AsOfOfflineStore, public), getattr(DuckDBOfflineStore, public)
     if not callable(base):
-        assert ours == base
+        assert own == base
         return
-    mine, theirs = (list(inspect.signature(item).parameters.values()) for item in (ours, base))
-    extra = [parameter.kind for parameter in mine[len(theirs) :]]
-    assert [(p.name, p.kind, p.default) for p in mine[: len(theirs)]] == [(p.name, p.kind, p.default) for p in theirs]
-    assert extra in ([], [inspect.Parameter.VAR_KEYWORD])
+    own_parameters, base_parameters = (list(inspect.signature(method).parameters.values()) for method in (own, base))
+    extra_kinds = [parameter.kind for parameter in own_parameters[len(base_parameters) :]]
+    assert [(p.name, p.kind, p.default) for p in own_parameters[: len(base_parameters)]] == [
+        (p.name, p.kind, p.default) for p in base_parameters
+    ]
+    assert extra_kinds in ([], [inspect.Parameter.VAR_KEYWORD])
 
 
 @pytest.mark.parametrize("form", ["pandas", "arrow", "polars", "lazy", "path", "folder", "sql"])
@@ -89,30 +91,30 @@ def test_any_spine_keeps_its_order_and_columns(ours: Engine, tmp_path: Path, for
         "folder": tmp_path / "folder",
         "sql": f"SELECT * FROM '{tmp_path}/folder/spine.parquet' ORDER BY row",
     }[form]
-    answer = ours.job(MANY, tmp_path / "tables", spine).to_arrow()
-    assert answer.column_names == [*table.column_names, "v__plays"]
-    assert answer["row"].to_pylist() == list(range(300))
-    assert features(answer, MANY) == MANY.answer()
+    result = ours.job(MANY, tmp_path / "tables", spine).to_arrow()
+    assert result.column_names == [*table.column_names, "v__plays"]
+    assert result["row"].to_pylist() == list(range(300))
+    assert features(result, MANY) == MANY.expected_features()
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("rows", [1, 7, 300, 1000])
 def test_pieces_change_nothing(ours: Engine, tmp_path: Path, rows: int) -> None:
-    """Chunks of the spine, batches of the history and groups of its files, however small."""
-    pieces = list(ours.job(MANY, tmp_path).batches(rows))
-    assert [len(piece) for piece in pieces[:-1]] == [rows] * (len(pieces) - 1)
-    assert features(pa.concat_tables(pieces), MANY) == MANY.answer()
+    """The result does not depend on the sizes of spine chunks, history batches and file groups."""
+    batches = list(ours.job(MANY, tmp_path).batches(rows))
+    assert [len(batch) for batch in batches[:-1]] == [rows] * (len(batches) - 1)
+    assert features(pa.concat_tables(batches), MANY) == MANY.expected_features()
 
 
 def test_a_file_of_a_spine_is_read_in_pieces(ours: Engine, tmp_path: Path) -> None:
     pq.write_table(MANY.arrow(), tmp_path / "spine.parquet", row_group_size=33)
-    told: list[float] = []
+    progress: list[float] = []
     job = ours.job(MANY, tmp_path / "tables", tmp_path / "spine.parquet")
-    target = job.to_parquet(tmp_path / "answer.parquet", 40, lambda done, total, note: told.append(done / total))
-    assert features(pq.read_table(target), MANY) == MANY.answer()
+    target = job.to_parquet(tmp_path / "answer.parquet", 40, lambda done, total, note: progress.append(done / total))
+    assert features(pq.read_table(target), MANY) == MANY.expected_features()
     assert pq.read_metadata(target).num_row_groups == 8
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -200,26 +202,31 @@ def test_a_key_may_stand_in_the_paths(ours: Engine, tmp_path: Path) -> None:
 
 
 def test_keys_of_other_widths_meet_and_none_is_rounded(ours: Engine, tmp_path: Path) -> None:
-    big = 2**53
+    limit = 2**53
     rows = [
         {"number": n, "event_timestamp": at(0), "created_timestamp": at(0), "plays": place}
-        for place, n in enumerate((1, big, big + 1))
+        for place, n in enumerate((1, limit, limit + 1))
     ]
     table = Table("v", rows, keys={"number": pa.int64()})
-    for dtype, asked, expected in (
+    for dtype, keys, expected in (
         (pa.int32(), [1, 2], [0, None]),
-        (pa.float64(), [1.0, None, float(big - 1)], [0, None, None]),
-        (pa.uint64(), [1, 2**63 - 1, big + 1], [0, None, 2]),
+        (pa.float64(), [1.0, None, float(limit - 1)], [0, None, None]),
+        (pa.uint64(), [1, 2**63 - 1, limit + 1], [0, None, 2]),
         (pa.null(), [None], [None]),
     ):
-        spine = [{"number": n, "event_timestamp": at(1)} for n in asked]
+        spine = [{"number": n, "event_timestamp": at(1)} for n in keys]
         question = Question(spine, [table], {"number": dtype})
-        answer = ours.job(question, tmp_path / str(dtype), question.arrow()).to_arrow()
-        assert answer["v__plays"].to_pylist() == expected, dtype
-    for dtype, wrong in ((pa.float64(), 1.5), (pa.float64(), float(big)), (pa.uint64(), 2**64 - 1), (pa.bool_(), True)):
-        question = Question([{"number": wrong, "event_timestamp": at(1)}], [table], {"number": dtype})
+        result = ours.job(question, tmp_path / str(dtype), question.arrow()).to_arrow()
+        assert result["v__plays"].to_pylist() == expected, dtype
+    for dtype, invalid_key in (
+        (pa.float64(), 1.5),
+        (pa.float64(), float(limit)),
+        (pa.uint64(), 2**64 - 1),
+        (pa.bool_(), True),
+    ):
+        question = Question([{"number": invalid_key, "event_timestamp": at(1)}], [table], {"number": dtype})
         with pytest.raises(InputError, match="join key 'number'"):
-            ours.job(question, tmp_path / f"{wrong}", question.arrow()).to_arrow()
+            ours.job(question, tmp_path / f"{invalid_key}", question.arrow()).to_arrow()
 
 
 def test_dictionary_encoded_keys_and_features(ours: Engine, tmp_path: Path) -> None:
@@ -234,10 +241,10 @@ def test_dictionary_encoded_keys_and_features(ours: Engine, tmp_path: Path) -> N
     assert job.to_arrow()["plays"].to_pylist() == ["ann", "bob"]
 
 
-# What a user may get wrong: one error, which names the view and what is there.
+# Mistakes of a user: each raises one error, which names the view and what was found.
 
 
-def asked(ours: Engine, folder: Path, question: Question = MANY, spine: Any = None) -> Any:
+def job_for(ours: Engine, folder: Path, question: Question = MANY, spine: Any = None) -> Any:
     return ours.job(question, folder, spine)
 
 
@@ -273,7 +280,7 @@ def test_a_time_that_is_none_is_told(ours: Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda t: t.drop_columns(["user_id"]), "join key 'user_id' of the view v; found .*'event_timestamp', 'row'"),
         (lambda t: t.drop_columns(["event_timestamp"]), "the column 'event_timestamp'; found 0 columns of times"),
@@ -293,25 +300,27 @@ def test_a_time_that_is_none_is_told(ours: Engine, tmp_path: Path) -> None:
         (lambda t: t.append_column("v__plays", pa.array([1] * len(t))), "named like a feature of the view v"),
     ],
 )
-def test_a_wrong_spine_is_told(ours: Engine, tmp_path: Path, change: Callable[[pa.Table], pa.Table], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_wrong_spine_is_told(
+    ours: Engine, tmp_path: Path, change: Callable[[pa.Table], pa.Table], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         ours.job(MANY, tmp_path, change(MANY.arrow())).to_arrow()
 
 
 @pytest.mark.parametrize(
-    ("spine", "told"),
+    ("spine", "message"),
     [
         (5, "found a int"),
         ("SELECT nonsense FROM nowhere", "found Catalog Error.*nowhere"),
         (Path("/nowhere/spine.parquet"), "a spine in Parquet at /nowhere"),
     ],
 )
-def test_what_is_no_spine_is_told(ours: Engine, tmp_path: Path, spine: Any, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_what_is_no_spine_is_told(ours: Engine, tmp_path: Path, spine: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         ours.job(MANY, tmp_path, spine)
 
 
-# Without a spine.
+# No spine: all keys, or a grid of keys and times.
 
 
 def test_all_keys_as_of_the_end_of_a_range(ours: Engine, tmp_path: Path) -> None:
@@ -321,11 +330,11 @@ def test_all_keys_as_of_the_end_of_a_range(ours: Engine, tmp_path: Path) -> None
         job = AsOfOfflineStore.get_historical_features(
             ours.config, views, ["v:plays"], None, ours.registry, "x", start_date=start, end_date=end
         )
-        seen = sorted({r["user_id"] for r in rows if (start or at(-1)) <= r["event_timestamp"] <= end})
-        answer = job.to_arrow()
-        assert answer["user_id"].to_pylist() == seen
-        assert set(answer["event_timestamp"].to_pylist()) == {end}
-        assert answer["plays"].to_pylist() == [as_of(rows, {"user_id": user}, end)["plays"] for user in seen]  # type: ignore[index]
+        users = sorted({r["user_id"] for r in rows if (start or at(-1)) <= r["event_timestamp"] <= end})
+        result = job.to_arrow()
+        assert result["user_id"].to_pylist() == users
+        assert set(result["event_timestamp"].to_pylist()) == {end}
+        assert result["plays"].to_pylist() == [as_of(rows, {"user_id": user}, end)["plays"] for user in users]  # type: ignore[index]
 
 
 def test_a_grid_starts_with_each_key(ours: Engine, tmp_path: Path) -> None:
@@ -341,19 +350,19 @@ def test_a_grid_starts_with_each_key(ours: Engine, tmp_path: Path) -> None:
         Table("all", rows, {}),
     ]
     question = Question([], tables)
-    opened = histories_of(ours.config, ours.views(question, tmp_path), question.references(), True)
-    spine = all_keys(opened, at(0), at(6), every=timedelta(hours=2), limits=Limits())
-    found = [tuple(row.values()) for row in spine.table.to_table().to_pylist()]
+    histories = histories_of(ours.config, ours.views(question, tmp_path), question.references(), True)
+    spine = all_keys(histories, at(0), at(6), every=timedelta(hours=2), limits=Limits())
+    grid = [tuple(row.values()) for row in spine.table.to_table().to_pylist()]
     ann = [("ann", None, at(hours)) for hours in (0, 2, 4, 6)]
     bob = [("bob", track, at(hours)) for track in ("t", None) for hours in (4, 6)]
-    assert found == ann + bob
+    assert grid == ann + bob
     with pytest.raises(InputError, match="a start before its end"):
-        all_keys(opened, at(6), at(0), limits=Limits())
+        all_keys(histories, at(6), at(0), limits=Limits())
     with pytest.raises(InputError, match="a step above zero"):
-        all_keys(opened, at(0), at(6), every=timedelta(0), limits=Limits())
+        all_keys(histories, at(0), at(6), every=timedelta(0), limits=Limits())
 
 
-# What materialize reads, and what else a Feast store does.
+# What `materialize` reads, and the rest of Feast's offline store interface.
 
 
 @pytest.mark.parametrize("created", [True, False])
@@ -372,10 +381,10 @@ def test_the_newest_row_of_each_key(
         }
         for place, hour in enumerate(random.permutation(40) // (2 if created else 1))
     ]
-    told = {
+    unique_rows = {
         (*(row[key] for key in keys), row["event_timestamp"], created and row["created_timestamp"]): row for row in rows
     }
-    table = Table("v", list(told.values()), keys, has_created=created, layout="folder")
+    table = Table("v", list(unique_rows.values()), keys, has_created=created, layout="folder")
     source = table.file_source(table.write(tmp_path))
     job = AsOfOfflineStore.pull_latest_from_table_or_query(
         ours.config,
@@ -387,24 +396,24 @@ def test_the_newest_row_of_each_key(
         at(3),
         at(15),
     )
-    inside = [row for row in table.rows if at(3) <= row["event_timestamp"] <= at(15)]
+    rows_in_range = [row for row in table.rows if at(3) <= row["event_timestamp"] <= at(15)]
     if not created:
-        inside = [{k: v for k, v in row.items() if k != "created_timestamp"} for row in inside]
-    distinct = {tuple(row[key] for key in keys) for row in inside} - {
-        k for k in {tuple(row[key] for key in keys) for row in inside} if None in k
+        rows_in_range = [{k: v for k, v in row.items() if k != "created_timestamp"} for row in rows_in_range]
+    distinct_keys = {tuple(row[key] for key in keys) for row in rows_in_range} - {
+        k for k in {tuple(row[key] for key in keys) for row in rows_in_range} if None in k
     }
-    expected = sorted(as_of(inside, dict(zip(keys, key, strict=True)), at(99))["plays"] for key in distinct)  # type: ignore[index]
-    answer = job.to_arrow()
-    assert sorted(answer["plays"].to_pylist()) == expected
-    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
-    memory = ours.config.offline_store.limits().bytes
-    monkeypatch.setattr(history_reader, "KEY_BYTES", memory)  # more than fits at once
+    expected = sorted(as_of(rows_in_range, dict(zip(keys, key, strict=True)), at(99))["plays"] for key in distinct_keys)  # type: ignore[index]
+    result = job.to_arrow()
+    assert sorted(result["plays"].to_pylist()) == expected
+    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == result.sort_by("plays")
+    memory_limit = ours.config.offline_store.limits().bytes
+    monkeypatch.setattr(history_reader, "KEY_BYTES", memory_limit)  # more than fits in memory
     if keys:
         with reading(job._open_history()) as reader:
-            assert reader.parts(memory // 2) > 1
-    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == answer.sort_by("plays")
-    assert answer.column_names[: len(keys)] == list(keys)
-    assert ("__dummy_id" in answer.column_names) == (not keys)
+            assert reader.parts(memory_limit // 2) > 1
+    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == result.sort_by("plays")
+    assert result.column_names[: len(keys)] == list(keys)
+    assert ("__dummy_id" in result.column_names) == (not keys)
 
 
 def test_all_rows_of_a_range(ours: Engine, tmp_path: Path) -> None:
@@ -420,9 +429,9 @@ def test_a_pushed_batch_is_one_more_file(ours: Engine, tmp_path: Path) -> None:
     table = Table("v", MANY.tables[0].rows, layout="folder")
     view = table.view(table.file_source(table.write(tmp_path)))
     pushed = pa.table({"user_id": ["u1"], "event_timestamp": [at(200)], "created_timestamp": [at(200)], "plays": [77]})
-    told: list[int] = []
-    AsOfOfflineStore.offline_write_batch(ours.config, view, pushed, told.append)
-    assert told == [1]
+    row_counts: list[int] = []
+    AsOfOfflineStore.offline_write_batch(ours.config, view, pushed, row_counts.append)
+    assert row_counts == [1]
     assert len(list((tmp_path / "v").iterdir())) == 3
     spine = pa.table({"user_id": ["u1"], "event_timestamp": [at(300)]})
     job = AsOfOfflineStore.get_historical_features(ours.config, [view], ["v:plays"], spine, ours.registry, "x")
@@ -433,7 +442,7 @@ def test_a_pushed_batch_is_one_more_file(ours: Engine, tmp_path: Path) -> None:
 
 @pytest.fixture
 def feast_store(ours: Engine, tmp_path: Path) -> Iterator[FeatureStore]:
-    """The whole of Feast on one view, so that it is Feast who calls our store."""
+    """A complete Feast store with one view, so that Feast itself calls the offline store."""
     store = FeatureStore(config=ours.config)
     (view,) = ours.views(MANY, tmp_path / "tables")
     from feast import Entity, ValueType
@@ -477,7 +486,7 @@ def test_monitoring_keeps_working(ours: Engine, tmp_path: Path) -> None:
 def test_other_sources_than_local_parquet_are_copied_first(
     ours: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A remote source goes through Feast's own reader; here that reader is told where the files really are."""
+    """Remote sources go through Feast's own reader; here it is patched to read the local files."""
     import ibis
     from feast.infra.offline_stores import duckdb as feast_duckdb
 
@@ -491,38 +500,38 @@ def test_other_sources_than_local_parquet_are_copied_first(
     job = AsOfOfflineStore.get_historical_features(
         ours.config, [view], ["v:plays"], MANY.arrow(), ours.registry, "x", full_feature_names=True
     )
-    assert features(job.to_arrow(), MANY) == MANY.answer()
+    assert features(job.to_arrow(), MANY) == MANY.expected_features()
 
 
-# The algorithm alone, where it changes its ways.
+# The as-of algorithm alone, where it switches between methods.
 
 
 @pytest.mark.parametrize(
-    ("step", "far", "numbered"), [(1, 1000, "as they are"), (2**40, 2**62, "by step"), (1, 2**62, "by rank")]
+    ("step", "spread", "numbered"), [(1, 1000, "as they are"), (2**40, 2**62, "by step"), (1, 2**62, "by rank")]
 )
 @pytest.mark.parametrize("as_known", [True, False])
-def test_moments_are_numbered_in_three_ways(step: int, far: int, numbered: str, as_known: bool) -> None:
+def test_moments_are_numbered_in_three_ways(step: int, spread: int, numbered: str, as_known: bool) -> None:
     random = np.random.default_rng(1)
     codes = random.integers(-1, 3, 200)
-    moments = random.integers(-far // 2 // step, far // 2 // step, 200) * step
+    moments = random.integers(-spread // 2 // step, spread // 2 // step, 200) * step
     slots = Slots(codes, moments)
     assert (slots._step > 1, slots._ranks is not None) == (numbered == "by step", numbered == "by rank")
-    history = random.integers(0, 3, 500), random.integers(-far, far, 500)
-    events, created = history[1], history[1] + random.integers(0, far // 4, 500)
+    history = random.integers(0, 3, 500), random.integers(-spread, spread, 500)
+    events, created = history[1], history[1] + random.integers(0, spread // 4, 500)
     newest = Newest(slots, as_known=as_known)
     for part in np.array_split(np.arange(500), 7):
-        known = np.isin(history[0][part], codes)
-        part = part[known]  # noqa: PLW2901
+        has_key = np.isin(history[0][part], codes)
+        part = part[has_key]  # noqa: PLW2901
         newest.offer(history[0][part], events[part], created[part], part)
     rows, index = newest.result()
-    for place in range(200):
-        counts = (history[0] == codes[place]) & (
-            (np.maximum(events, created) if as_known else events) <= moments[place]
+    for row_number in range(200):
+        visible = (history[0] == codes[row_number]) & (
+            (np.maximum(events, created) if as_known else events) <= moments[row_number]
         )
-        expected = max(np.flatnonzero(counts), key=lambda row: (events[row], created[row], row), default=None)
-        slot = slots.slot_of_row[place]
-        found = None if slot < 0 or index[slot] < 0 else rows[index[slot]]
-        assert found == expected
+        expected = max(np.flatnonzero(visible), key=lambda row: (events[row], created[row], row), default=None)
+        slot = slots.slot_of_row[row_number]
+        newest_row = None if slot < 0 or index[slot] < 0 else rows[index[slot]]
+        assert newest_row == expected
 
 
 def test_unknown_created_times_lose_ties_and_are_never_known() -> None:
@@ -544,21 +553,21 @@ def test_duckdb_within_limits_spills_where_it_is_told(tmp_path: Path) -> None:
 
 
 def test_a_build_in_the_middle_is_told(ours: Engine, tmp_path: Path) -> None:
-    """Row numbers of one state of the files must not pick values out of another."""
+    """Row numbers from one state of the files must not select values from another state."""
     job = ours.job(MANY, tmp_path)
-    part = next((tmp_path / "v").rglob("*.parquet"))
-    real = history_reader.HistoryReader.values
+    file = next((tmp_path / "v").rglob("*.parquet"))
+    read_values = history_reader.HistoryReader.values
 
-    def rewritten(self: history_reader.HistoryReader, *arguments: Any, **options: Any) -> Iterator:
-        pl.read_parquet(part, hive_partitioning=False).reverse().write_parquet(part)
-        return real(self, *arguments, **options)
+    def values_after_rewrite(self: history_reader.HistoryReader, *arguments: Any, **options: Any) -> Iterator:
+        pl.read_parquet(file, hive_partitioning=False).reverse().write_parquet(file)
+        return read_values(self, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history_reader.HistoryReader, "values", rewritten)
+        patch.setattr(history_reader.HistoryReader, "values", values_after_rewrite)
         with pytest.raises(StoreError, match="behind the view v to stay as they are.*repeat the command"):
             job.to_arrow()
-    assert features(job.to_arrow(), MANY) == MANY.answer()
-    part.unlink()
+    assert features(job.to_arrow(), MANY) == MANY.expected_features()
+    file.unlink()
     with pytest.raises(StoreError, match="behind the view v; found .*(No such file|no such file)"):
         job.to_arrow()
 

@@ -1,4 +1,4 @@
-"""One reader of history: the same order, types, units, names and files for a training set and for ``materialize``."""
+"""One reader of history: training sets and ``materialize`` get the same order, types, units, names and files."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,31 +78,31 @@ def offline(ours: Engine, view: FeatureView, spine: pa.Table) -> dict[str, list]
 
 
 def newest(ours: Engine, view: FeatureView, until: datetime = NOON + timedelta(days=99)) -> dict[Any, dict[str, Any]]:
-    """What ``materialize`` reads, by key."""
+    """Returns the rows that ``materialize`` reads, by key."""
     source, key = view.batch_source, view.entity_columns[0].name
     assert source is not None
     names = [feature.name for feature in view.features]
     job = AsOfOfflineStore.pull_latest_from_table_or_query(
         ours.config, source, [key], names, "event_timestamp", source.created_timestamp_column or None, DAY, until
     )
-    whole = {row[key]: {name: row[name] for name in names} for row in job.to_arrow().to_pylist()}
-    parts = [row for batch in job.batches(2) for row in batch.to_pylist()]  # type: ignore[attr-defined]
-    assert {row[key]: {name: row[name] for name in names} for row in parts} == whole
-    return whole
-
-
-def both(ours: Engine, view: FeatureView, keys: list[Any]) -> list[dict[str, Any]]:
-    """The values of some keys, the same for a training set and for ``materialize``."""
-    key = view.entity_columns[0].name
-    until = NOON + timedelta(days=99)
-    asked = offline(ours, view, pa.table({key: keys, "event_timestamp": pa.array([until] * len(keys))}))
-    rows = [dict(zip(asked, values, strict=True)) for values in zip(*asked.values(), strict=True)]
-    there = newest(ours, view, until)
-    assert [there.get(one, dict.fromkeys(asked)) for one in keys] == rows
+    rows = {row[key]: {name: row[name] for name in names} for row in job.to_arrow().to_pylist()}
+    batch_rows = [row for batch in job.batches(2) for row in batch.to_pylist()]  # type: ignore[attr-defined]
+    assert {row[key]: {name: row[name] for name in names} for row in batch_rows} == rows
     return rows
 
 
-# Keys without a moment.
+def offline_and_newest_values(ours: Engine, view: FeatureView, keys: list[Any]) -> list[dict[str, Any]]:
+    """Returns the values of the keys, after checking that a training set and ``materialize`` agree on them."""
+    key_name = view.entity_columns[0].name
+    until = NOON + timedelta(days=99)
+    values = offline(ours, view, pa.table({key_name: keys, "event_timestamp": pa.array([until] * len(keys))}))
+    rows = [dict(zip(values, row_values, strict=True)) for row_values in zip(*values.values(), strict=True)]
+    newest_rows = newest(ours, view, until)
+    assert [newest_rows.get(key, dict.fromkeys(values)) for key in keys] == rows
+    return rows
+
+
+# Spine rows without a time.
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_a_row_without_a_moment_reaches_nobody(
     ours: Engine, tmp_path: Path, spine: list[tuple[str, float | None]], expected: list
 ) -> None:
     path = write(tmp_path / "v.parquet", tree_id=["alice"], country=["SE"], event_timestamp=days(0))
-    asked = pa.table({"tree_id": [key for key, _ in spine], "event_timestamp": days(*(when for _, when in spine))})
-    assert offline(ours, view_of(path, {"country": String}), asked) == {"country": expected}
+    spine_table = pa.table({"tree_id": [key for key, _ in spine], "event_timestamp": days(*(day for _, day in spine))})
+    assert offline(ours, view_of(path, {"country": String}), spine_table) == {"country": expected}
 
 
 def test_only_keys_that_ask_are_numbered() -> None:
-    codes, of_row = key_codes(pl.DataFrame({"k": ["b", "a", None, "c"]}), np.array([True, False, True, True]))
+    codes, row_codes = key_codes(pl.DataFrame({"k": ["b", "a", None, "c"]}), np.array([True, False, True, True]))
     assert codes["k"].to_list() == ["b", "c"]
-    assert of_row.tolist() == [0, -1, -1, 1]
+    assert row_codes.tolist() == [0, -1, -1, 1]
 
 
-# The order of rows.
+# Ties and the order of rows.
 
 
 @pytest.mark.parametrize("created", ["", "created_timestamp"])
@@ -144,8 +144,8 @@ def test_the_last_in_the_files_wins_a_tie(ours: Engine, tmp_path: Path, created:
         write(tmp_path / "v" / f"part-{number}.parquet", **table)
     rows = [row for number in range(3) for row in pq.read_table(tmp_path / "v" / f"part-{number}.parquet").to_pylist()]
     last = {row["tree_id"]: row["n"] for row in rows}
-    found = both(ours, view_of(tmp_path / "v", {"n": Int64}, created=created), sorted(last))
-    assert [row["n"] for row in found] == [last[key] for key in sorted(last)]
+    values = offline_and_newest_values(ours, view_of(tmp_path / "v", {"n": Int64}, created=created), sorted(last))
+    assert [row["n"] for row in values] == [last[key] for key in sorted(last)]
 
 
 def test_a_null_created_time_is_the_oldest(ours: Engine, tmp_path: Path) -> None:
@@ -156,7 +156,9 @@ def test_a_null_created_time_is_the_oldest(ours: Engine, tmp_path: Path) -> None
         event_timestamp=days(0, 0, 0),
         created_timestamp=days(None, 3, 2),
     )
-    assert both(ours, view_of(path, {"x": Int64}, created="created_timestamp"), ["oak"]) == [{"x": 20}]
+    assert offline_and_newest_values(ours, view_of(path, {"x": Int64}, created="created_timestamp"), ["oak"]) == [
+        {"x": 20}
+    ]
 
 
 def test_what_is_pushed_is_the_last_of_the_files(ours: Engine, tmp_path: Path) -> None:
@@ -165,10 +167,10 @@ def test_what_is_pushed_is_the_last_of_the_files(ours: Engine, tmp_path: Path) -
     for x in (2, 3, 4):
         rows = pa.table({"tree_id": ["oak"], "x": [x], "event_timestamp": days(0)})
         AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
-        assert both(ours, view, ["oak"]) == [{"x": x}]
+        assert offline_and_newest_values(ours, view, ["oak"]) == [{"x": x}]
 
 
-# Time.
+# Times: units, range and zones.
 
 
 def test_instants_of_one_microsecond_tie(ours: Engine, tmp_path: Path) -> None:
@@ -179,10 +181,10 @@ def test_instants_of_one_microsecond_tie(ours: Engine, tmp_path: Path) -> None:
         tmp_path / "v.parquet", tree_id=["oak"] * 3, x=[1, 2, 3], event_timestamp=times, created_timestamp=created
     )
     view = view_of(path, {"x": Int64}, created="created_timestamp")
-    assert both(ours, view, ["oak"]) == [{"x": 2}]
-    assert newest(ours, view, DAY) == {"oak": {"x": 2}}  # 999 ns after the end is of the end's microsecond
-    asked = pa.table({"tree_id": ["oak"] * 2, "event_timestamp": pa.array([DAY, DAY - timedelta(microseconds=1)])})
-    assert offline(ours, view, asked) == {"x": [2, None]}
+    assert offline_and_newest_values(ours, view, ["oak"]) == [{"x": 2}]
+    assert newest(ours, view, DAY) == {"oak": {"x": 2}}  # 999 ns after the end is in the same microsecond as the end
+    spine = pa.table({"tree_id": ["oak"] * 2, "event_timestamp": pa.array([DAY, DAY - timedelta(microseconds=1)])})
+    assert offline(ours, view, spine) == {"x": [2, None]}
 
 
 def test_the_calendar_has_all_its_microseconds(ours: Engine, tmp_path: Path) -> None:
@@ -190,8 +192,8 @@ def test_the_calendar_has_all_its_microseconds(ours: Engine, tmp_path: Path) -> 
     times = pa.array([first, last], pa.timestamp("us", "UTC"))
     path = write(tmp_path / "v.parquet", tree_id=["oak"] * 2, x=[1, 2], event_timestamp=times)
     view = view_of(path, {"x": Int64})
-    asked = pa.table({"tree_id": ["oak"] * 3, "event_timestamp": pa.array([first, DAY, last], times.type)})
-    assert offline(ours, view, asked) == {"x": [1, 1, 2]}
+    spine = pa.table({"tree_id": ["oak"] * 3, "event_timestamp": pa.array([first, DAY, last], times.type)})
+    assert offline(ours, view, spine) == {"x": [1, 1, 2]}
     with pytest.raises(InputError, match="between the years 1 and 9999"):
         moments(pa.table({"t": pa.array([253_402_300_800_000_000]).cast(pa.timestamp("us"))}), "t")
 
@@ -199,23 +201,25 @@ def test_the_calendar_has_all_its_microseconds(ours: Engine, tmp_path: Path) -> 
 @pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe", "UTC"])
 @pytest.mark.parametrize("month", [1, 7])
 def test_a_zone_has_its_summers_for_ever(ours: Engine, tmp_path: Path, zone: str, month: int) -> None:
-    """Python and polars know other rules after 2100: a bound in local time would be an hour late."""
-    at = datetime(2150, month, 1, 12, tzinfo=UTC)
-    times = pa.array([at, at - timedelta(hours=1)], pa.timestamp("us", zone))
+    """Python and polars differ in their zone rules after 2100: a bound in local time would be an hour late."""
+    moment = datetime(2150, month, 1, 12, tzinfo=UTC)
+    times = pa.array([moment, moment - timedelta(hours=1)], pa.timestamp("us", zone))
     path = write(tmp_path / "trees.parquet", tree_id=["elm", "oak"], event_timestamp=times, high=[1, 2])
     view = view_of(path, {"high": Int64})
-    assert newest(ours, view, at) == {"elm": {"high": 1}, "oak": {"high": 2}}
+    assert newest(ours, view, moment) == {"elm": {"high": 1}, "oak": {"high": 2}}
     view.ttl = timedelta(minutes=5)
-    moments = [at, at - timedelta(minutes=56)]
-    assert offline(ours, view, pa.table({"tree_id": ["elm", "oak"], "event_timestamp": moments})) == {"high": [1, 2]}
+    spine_times = [moment, moment - timedelta(minutes=56)]
+    assert offline(ours, view, pa.table({"tree_id": ["elm", "oak"], "event_timestamp": spine_times})) == {
+        "high": [1, 2]
+    }
 
 
 def test_moments_are_rounded_down() -> None:
-    given = pa.table({"t": pa.array([-1, 1, 999, 1000, None], pa.int64()).cast(pa.timestamp("ns"))})
-    assert moments(given, "t").tolist() == [-1, 0, 0, 1, LOWEST]
+    table = pa.table({"t": pa.array([-1, 1, 999, 1000, None], pa.int64()).cast(pa.timestamp("ns"))})
+    assert moments(table, "t").tolist() == [-1, 0, 0, 1, LOWEST]
 
 
-# Names.
+# Column names.
 
 
 @pytest.mark.parametrize(
@@ -231,8 +235,8 @@ def test_names_are_taken_as_they_are(ours: Engine, tmp_path: Path, key: str, nam
     values = {name: [place, place + 10] for place, name in enumerate(names)}
     path = write(tmp_path / "v.parquet", **{key: ["oak", "elm"]}, **values, event_timestamp=days(0, 0))
     view = view_of(path, dict.fromkeys(names, Int64), key=key)
-    expected = [{name: place + more for place, name in enumerate(names)} for more in (0, 10)]
-    assert both(ours, view, ["oak", "elm"]) == expected
+    expected = [{name: place + offset for place, name in enumerate(names)} for offset in (0, 10)]
+    assert offline_and_newest_values(ours, view, ["oak", "elm"]) == expected
     (history,) = histories_of(ours.config, [view], [f"trees:{name}" for name in names], False)
     spine = all_keys([history], DAY, NOON, limits=Limits())
     assert spine.table.to_table().to_pydict() == {key: ["elm", "oak"], "event_timestamp": [NOON, NOON]}  # type: ignore[union-attr]
@@ -247,7 +251,7 @@ def test_keys_whose_names_differ_by_case_stay_apart(ours: Engine, tmp_path: Path
     assert rows == [{"tree": "oak", "Tree": None}, {"tree": None, "Tree": "elm"}]
 
 
-# Files of one table that differ.
+# Files of one table with different schemas.
 
 _DECIMALS = pa.array(["1.5"]).cast(pa.decimal128(4, 1)), pa.array(["2.25"]).cast(pa.decimal128(12, 2))
 _CHANGES: dict[str, tuple[Any, Any, list]] = {
@@ -298,8 +302,8 @@ def test_files_of_one_table_may_differ(
     for number, (values, unit, zone) in enumerate(zip((before, after), units, ("UTC", None), strict=True)):
         times = days(0, unit=unit, zone=zone)
         write(tmp_path / "v" / f"{number}.parquet", tree_id=[f"t{number}"], x=values, event_timestamp=times)
-    found = both(ours, view_of(tmp_path / "v", {"x": Float64}), ["t0", "t1"])
-    assert [row["x"] for row in found] == expected
+    rows = offline_and_newest_values(ours, view_of(tmp_path / "v", {"x": Float64}), ["t0", "t1"])
+    assert [row["x"] for row in rows] == expected
 
 
 @pytest.mark.parametrize("zone", ["+05:30", "-03:00", "Mars/Base"])
@@ -311,7 +315,7 @@ def test_a_zone_that_polars_does_not_know_may_stand_anywhere(
     columns |= {where: days(0, 1).cast(pa.timestamp("us", zone))}
     path = write(tmp_path / "v.parquet", **columns)
     values = [DAY, DAY + timedelta(days=1)] if where == "x" else [1, 2]
-    assert [row["x"] for row in both(ours, view_of(path, {"x": Int64}), ["oak", "elm"])] == values
+    assert [row["x"] for row in offline_and_newest_values(ours, view_of(path, {"x": Int64}), ["oak", "elm"])] == values
 
 
 @pytest.mark.parametrize(
@@ -354,7 +358,7 @@ def test_empty_files_and_groups_count_for_nothing(ours: Engine, tmp_path: Path) 
     write(tmp_path / "v" / "b.parquet", tree_id=["oak"], x=[1], event_timestamp=days(0))
     write(tmp_path / "v" / "c.parquet", **nothing)
     write(tmp_path / "v" / "d.parquet", tree_id=["elm"], x=[2], event_timestamp=pa.nulls(1))
-    assert both(ours, view, ["oak", "elm"]) == [{"x": 1}, {"x": None}]
+    assert offline_and_newest_values(ours, view, ["oak", "elm"]) == [{"x": 1}, {"x": None}]
 
 
 def test_unified_types_do_not_depend_on_the_order_of_files() -> None:
@@ -365,7 +369,7 @@ def test_unified_types_do_not_depend_on_the_order_of_files() -> None:
             assert unified(first, second) == unified(second, first), (first, second)
 
 
-# Keys in the paths.
+# Keys in the paths (Hive partitions).
 
 
 @pytest.mark.parametrize(
@@ -381,8 +385,8 @@ def test_the_declared_type_says_what_a_path_means(
     for number, text in enumerate(texts):
         write(tmp_path / "v" / f"tree_id={text}" / "a.parquet", x=[number], event_timestamp=days(0))
     view = view_of(tmp_path / "v", {"x": Int64}, dtype=dtype)
-    asked = pa.table({"tree_id": keys, "event_timestamp": [NOON] * len(keys)})
-    assert offline(ours, view, asked) == {"x": list(range(len(keys)))}
+    spine = pa.table({"tree_id": keys, "event_timestamp": [NOON] * len(keys)})
+    assert offline(ours, view, spine) == {"x": list(range(len(keys)))}
 
 
 def test_texts_in_paths_without_a_declaration_lose_nothing(ours: Engine, tmp_path: Path) -> None:
@@ -396,8 +400,8 @@ def test_texts_in_paths_without_a_declaration_lose_nothing(ours: Engine, tmp_pat
 def test_a_feature_added_later_beside_a_key_in_the_paths(ours: Engine, tmp_path: Path) -> None:
     write(tmp_path / "v" / "tree_id=a" / "0.parquet", x=[1], event_timestamp=days(0))
     write(tmp_path / "v" / "tree_id=b" / "0.parquet", x=[2], y=[3], event_timestamp=days(0))
-    found = both(ours, view_of(tmp_path / "v", {"x": Int64, "y": Int64}), ["a", "b"])
-    assert found == [{"x": 1, "y": None}, {"x": 2, "y": 3}]
+    rows = offline_and_newest_values(ours, view_of(tmp_path / "v", {"x": Int64, "y": Int64}), ["a", "b"])
+    assert rows == [{"x": 1, "y": None}, {"x": 2, "y": 3}]
 
 
 def test_a_text_in_a_path_that_is_no_number_is_told(ours: Engine, tmp_path: Path) -> None:
@@ -439,25 +443,25 @@ def test_a_push_fits_or_is_refused(ours: Engine, tmp_path: Path, push: str, layo
     path = write(tmp_path / "v" / "a.parquet", **row)
     view = view_of(path if layout == "file" else path.parent, {"height": Float64, "nick": String, "rings": Int64})
     changes, expected = _PUSHES[push]
-    before = {file: file.read_bytes() for file in path.parent.iterdir()}
+    contents = {file: file.read_bytes() for file in path.parent.iterdir()}
     rows = pa.table({**row, "tree_id": ["oak"], **changes})
     if expected is None:
         with pytest.raises(InputError, match=r"values of the type .* pushed to the view trees.*nothing was written"):
             AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
-        assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+        assert {file: file.read_bytes() for file in path.parent.iterdir()} == contents
         return
     AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
     plain_row = {"height": 1.0, "nick": "n", "rings": 1}
-    assert both(ours, view, ["elm", "oak"]) == [plain_row, {**plain_row, **expected}]
+    assert offline_and_newest_values(ours, view, ["elm", "oak"]) == [plain_row, {**plain_row, **expected}]
     types = {
-        str(kind) for file in path.parent.iterdir() for kind in [pq.read_schema(file).field("event_timestamp").type]
+        str(dtype) for file in path.parent.iterdir() for dtype in [pq.read_schema(file).field("event_timestamp").type]
     }
     assert types == {"timestamp[us, tz=UTC]"}
 
 
 @pytest.mark.parametrize("layout", ["folder", "file"])
 @pytest.mark.parametrize(
-    ("of_files", "dtype", "pushed_key", "asked"),
+    ("of_files", "dtype", "pushed_key", "expected_key"),
     [
         (pa.array(["elm"]), ValueType.STRING, 7, "7"),
         (pa.array([5]), ValueType.STRING, "7", 7),
@@ -466,17 +470,17 @@ def test_a_push_fits_or_is_refused(ours: Engine, tmp_path: Path, push: str, layo
     ],
 )
 def test_a_pushed_key_has_the_type_of_the_table(
-    ours: Engine, tmp_path: Path, of_files: pa.Array, dtype: ValueType, pushed_key: Any, asked: Any, layout: str
+    ours: Engine, tmp_path: Path, of_files: pa.Array, dtype: ValueType, pushed_key: Any, expected_key: Any, layout: str
 ) -> None:
     path = write(tmp_path / "v" / "a.parquet", tree_id=of_files, x=[1], event_timestamp=days(0))
     view = view_of(path if layout == "file" else path.parent, {"x": Int64}, dtype=dtype)
     rows = pa.table({"tree_id": [pushed_key], "x": [2], "event_timestamp": days(0)})
-    if asked is None:
+    if expected_key is None:
         with pytest.raises(InputError, match="'tree_id' that is pushed"):
             AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
         return
     AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
-    assert newest(ours, view)[asked] == {"x": 2}
+    assert newest(ours, view)[expected_key] == {"x": 2}
 
 
 def test_a_push_under_the_names_of_the_view_is_written_under_those_of_the_files(ours: Engine, tmp_path: Path) -> None:
@@ -491,8 +495,8 @@ def test_a_push_under_the_names_of_the_view_is_written_under_those_of_the_files(
     view.batch_source = source
     rows = pa.table({"tree_id": ["oak"], "x": [2], "event_timestamp": days(0)})
     AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
-    asked = pa.table({"tree_id": ["elm", "oak"], "event_timestamp": [NOON] * 2})
-    assert offline(ours, view, asked) == {"x": [1, 2]}
+    spine = pa.table({"tree_id": ["elm", "oak"], "event_timestamp": [NOON] * 2})
+    assert offline(ours, view, spine) == {"x": [1, 2]}
 
 
 def test_a_file_keeps_its_rows_and_other_columns_when_it_grows(ours: Engine, tmp_path: Path) -> None:
@@ -516,27 +520,27 @@ def test_a_file_keeps_its_rows_and_other_columns_when_it_grows(ours: Engine, tmp
 
 
 def test_columns_are_read_by_place_whatever_the_groups(tmp_path: Path) -> None:
-    """Files of two kinds by turns: rows keep the numbers of their places."""
+    """Files with two alternating schemas: each row keeps the number of its position."""
     files = []
     for number in range(6):
-        kind = pa.int32() if number % 2 else pa.int64()
-        x = pa.array([number * 10 + n for n in range(number)], kind)
+        dtype = pa.int32() if number % 2 else pa.int64()
+        x = pa.array([number * 10 + n for n in range(number)], dtype)
         files.append(str(write(tmp_path / f"{number}.parquet", x=x)))
     groups = parquet_files.grouped(files, [parquet_files.state(file) for file in files], ["x"], ())
     assert [len(group.files) for group in groups] == [3, 3]
-    numbered: dict[int, int] = {}
+    value_by_number: dict[int, int] = {}
     for group in groups:
         frame = group.scan(["x"], "row").collect()
         numbers = group.numbers(frame["row"].to_numpy().astype(np.int64))
-        numbered |= dict(zip(numbers.tolist(), frame["x"].to_list(), strict=True))
-        places, rows = group.locate(np.arange(15))
-        assert places.tolist() == numbers.tolist()
+        value_by_number |= dict(zip(numbers.tolist(), frame["x"].to_list(), strict=True))
+        row_numbers, rows = group.locate(np.arange(15))
+        assert row_numbers.tolist() == numbers.tolist()
         assert rows.tolist() == frame["row"].to_list()
-    assert [numbered[place] for place in range(15)] == [n * 10 + m for n in range(6) for m in range(n)]
+    assert [value_by_number[row_number] for row_number in range(15)] == [n * 10 + m for n in range(6) for m in range(n)]
 
 
 def test_numbers_in_the_files_of_a_text_key_are_its_digits(ours: Engine, tmp_path: Path) -> None:
-    """As they are online, where materialize takes them by the declared type: "007" is another key."""
+    """As they are online, where ``materialize`` converts keys to the declared type: "007" is another key."""
     write(tmp_path / "a.parquet", tree_id=[7, 8], n=[70, 80], event_timestamp=days(0, 0))
     view = view_of(tmp_path / "a.parquet", {"n": Int64})
     spine = pa.table({"tree_id": ["7", "007", "8"], "event_timestamp": days(1, 1, 1)})
@@ -549,14 +553,14 @@ def test_numbers_in_the_files_of_a_text_key_are_its_digits(ours: Engine, tmp_pat
 def test_whole_floats_in_the_files_of_a_text_key_are_its_digits(
     ours: Engine, tmp_path: Path, width: pa.DataType
 ) -> None:
-    """As pandas writes whole numbers of which one is missing."""
+    """pandas writes a column of whole numbers with a missing one as floats."""
     ids = pa.array([7, None, float("nan")], width)
     write(tmp_path / "a.parquet", tree_id=ids, n=[70, 80, 90], event_timestamp=days(0, 0, 0))
     view = view_of(tmp_path / "a.parquet", {"n": Int64})
     spine = pa.table({"tree_id": ["7", "7.0", "8", "nan"], "event_timestamp": days(1, 1, 1, 1)})
     assert offline(ours, view, spine)["n"] == [70, None, None, None]
-    for other in (8.5, 2.0**53, float("inf")):
-        write(tmp_path / "a.parquet", tree_id=pa.array([other], width), n=[1], event_timestamp=days(0))
+    for invalid_key in (8.5, 2.0**53, float("inf")):
+        write(tmp_path / "a.parquet", tree_id=pa.array([invalid_key], width), n=[1], event_timestamp=days(0))
         with pytest.raises(InputError, match="join key 'tree_id' of type String"):
             offline(ours, view, spine)
 
@@ -581,7 +585,7 @@ def test_whole_floats_in_the_files_of_a_text_key_are_its_digits(
 def test_a_feature_has_its_declared_type(
     ours: Engine, tmp_path: Path, declared: FeastType, in_files: pa.Array, expected: list
 ) -> None:
-    """Whatever the files have it in, as it is online, where values are packed in declared types."""
+    """Whatever type the files have: as online, where values are packed in their declared types."""
     path = write(tmp_path / "a.parquet", tree_id=["a", "b"], x=in_files, event_timestamp=days(0, 0))
     view = view_of(path, {"x": declared})
     assert offline(ours, view, pa.table({"tree_id": ["a", "b"], "event_timestamp": days(1, 1)}))["x"] == expected
@@ -597,28 +601,28 @@ def test_a_value_that_does_not_fit_its_declared_type_is_refused(ours: Engine, tm
 
 
 def test_texts_of_a_number_are_refused_online(ours: Engine, tmp_path: Path) -> None:
-    """A training set has them as the files do, so that nothing else may be online."""
+    """A training set returns them as the files have them, so the online store must not convert them."""
     path = write(tmp_path / "a.parquet", tree_id=["a"], x=["12"], event_timestamp=days(0))
     view = view_of(path, {"x": Int64})
-    assert both(ours, view, ["a"]) == [{"x": "12"}]
+    assert offline_and_newest_values(ours, view, ["a"]) == [{"x": "12"}]
     with pytest.raises(InputError, match="Int64 in trees:x"):
         encode(schema_of(view), {"x": pq.read_table(path)["x"]}, days(0), None)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_files_that_are_older_throughout_are_not_read_again(ours: Engine, tmp_path: Path, unit: str) -> None:
-    """The newest row of each key is looked for twice, the second time where it can be."""
+    """The reader makes two passes for the newest rows; the second reads only files that can contain them."""
     for number in range(3):
         write(
             tmp_path / "v" / f"{number}.parquet", tree_id=["oak"], x=[number], event_timestamp=days(number, unit=unit)
         )
     view = view_of(tmp_path / "v", {"x": Int64})
-    assert both(ours, view, ["oak"]) == [{"x": 2}]
+    assert offline_and_newest_values(ours, view, ["oak"]) == [{"x": 2}]
     (history,) = histories_of(ours.config, [view], ["trees:x"], False)
     last = int((DAY + timedelta(days=2)).timestamp()) * 1_000_000
     with reading(history) as reader:
-        kept = [group.files for group in reader._groups_since(last)]
-        assert [Path(file).name for files in kept for file in files] == ["2.parquet"]
+        file_groups = [group.files for group in reader._groups_since(last)]
+        assert [Path(file).name for files in file_groups for file in files] == ["2.parquet"]
         assert [list(rows["x"]) for _, rows in reader.values(np.array([2]), {"x": "x"}, since=last, until=last)] == [
             [2]
         ]

@@ -1,4 +1,4 @@
-"""The footers of Parquet files: the newest value of each time column, wherever the column is."""
+"""Footers of Parquet files: the newest value of each time column, at any position in the schema."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`feast serve`: what a client does wrong is a 4xx, a store that is away a 503."""
+"""`feast serve`: a client's mistake is a 4xx, an unavailable store a 503."""
 
 import warnings
 from collections.abc import Iterator
@@ -34,15 +34,15 @@ ROW = {"tree_id": ["1"], "n": [5], "h": [1.0], "event_timestamp": [TIME], "creat
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # FastAPI's test client, and Feast
+        warnings.simplefilter("ignore")  # warnings of FastAPI's test client and of Feast
         from fastapi.testclient import TestClient
 
         home = Home(tmp_path_factory.mktemp("serve") / "home").ensure()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("REFRAIN_HOME", str(home.root))
             store = make_store(home)
-            with TestClient(feast_server.get_app(store), raise_server_exceptions=False) as opened:
-                yield opened
+            with TestClient(feast_server.get_app(store), raise_server_exceptions=False) as test_client:
+                yield test_client
             redis_server.stop(home)
 
 
@@ -101,8 +101,8 @@ def test_what_is_right_is_answered(client: Any) -> None:
     ],
 )
 def test_a_wrong_question_is_a_4xx(client: Any, body: dict[str, Any]) -> None:
-    answer = client.post(READ, json=body)
-    assert 400 <= answer.status_code < 500, answer.text
+    response = client.post(READ, json=body)
+    assert 400 <= response.status_code < 500, response.text
 
 
 @pytest.mark.parametrize("to", ["online", "offline", "online_and_offline", "moon"])
@@ -120,22 +120,22 @@ def test_a_wrong_question_is_a_4xx(client: Any, body: dict[str, Any]) -> None:
 )
 def test_a_wrong_push_is_a_4xx(client: Any, to: str, change: dict[str, Any]) -> None:
     rows = {name: values for name, values in {**ROW, **change}.items() if values is not None}
-    answer = client.post(PUSH, json={"push_source_name": "trees_push", "df": rows, "to": to})
-    assert 400 <= answer.status_code < 500, answer.text
-    answer = client.post(WRITE, json={"feature_view_name": "trees", "df": rows})
-    assert 400 <= answer.status_code < 500, answer.text
+    response = client.post(PUSH, json={"push_source_name": "trees_push", "df": rows, "to": to})
+    assert 400 <= response.status_code < 500, response.text
+    response = client.post(WRITE, json={"feature_view_name": "trees", "df": rows})
+    assert 400 <= response.status_code < 500, response.text
 
 
-@pytest.mark.filterwarnings("ignore:'HTTP_422_UNPROCESSABLE_ENTITY' is deprecated")  # Feast's own word
+@pytest.mark.filterwarnings("ignore:'HTTP_422_UNPROCESSABLE_ENTITY' is deprecated")  # a warning of Feast
 def test_a_push_to_nobody_is_a_4xx(client: Any) -> None:
     assert client.post(PUSH, json={"push_source_name": "absent", "df": ROW, "to": "online"}).status_code == 422
 
 
 def test_codes() -> None:
-    told = {"expected": "a", "found": "b", "next_command": "c"}
-    assert code_of(InputError(**told)) == 422
-    assert code_of(OnlineUnavailable(**told)) == 503
-    assert code_of(StoreError(**told)) == 500
+    details = {"expected": "a", "found": "b", "next_command": "c"}
+    assert code_of(InputError(**details)) == 422
+    assert code_of(OnlineUnavailable(**details)) == 503
+    assert code_of(StoreError(**details)) == 500
     assert code_of(KeyError("feature"), "POST") == 422
     assert code_of(KeyError("ours"), "GET") == 500
     assert code_of(RuntimeError("ours")) == 500
@@ -147,6 +147,6 @@ def test_a_store_that_is_away_is_a_503(home: Home, monkeypatch: pytest.MonkeyPat
     store = make_store(home.ensure())
     redis_server.stop(home)
     (home.redis / "appendonly.aof").write_bytes(b"not a log of writes")
-    with TestClient(feast_server.get_app(store), raise_server_exceptions=False) as opened:
-        answer = opened.post(READ, json={"features": ["trees:n"], "entities": {"tree_id": ["1"]}})
-    assert answer.status_code == 503
+    with TestClient(feast_server.get_app(store), raise_server_exceptions=False) as client:
+        response = client.post(READ, json={"features": ["trees:n"], "entities": {"tree_id": ["1"]}})
+    assert response.status_code == 503

@@ -1,4 +1,4 @@
-"""Feast's own API on packed values: what it writes it reads, and it behaves as Feast's contract says."""
+"""Feast's API on the packed online store: values round-trip, and the store keeps Feast's contract."""
 
 import asyncio
 import decimal
@@ -80,7 +80,7 @@ def view(
     ttl: timedelta | None = None,
     mapping: dict[str, str] | None = None,
 ) -> FeatureView:
-    """A view over one Parquet file."""
+    """Returns a view over one Parquet file, which is written if a table is given."""
     path = home.root / f"{name}.parquet"
     if table is not None:
         pq.write_table(table, path)
@@ -92,7 +92,7 @@ def view(
         created_timestamp_column="created_timestamp",
         field_mapping=mapping,
     )
-    fields = [Field(name=key, dtype=dtype) for key, dtype in schema.items()]
+    fields = [Field(name=key, dtype=field_type) for key, field_type in schema.items()]
     return FeatureView(name=name, entities=list(entities), schema=fields, source=source, ttl=ttl or timedelta(0))
 
 
@@ -116,13 +116,13 @@ def plays(rows: list[tuple[str, int, datetime]]) -> pa.Table:
 
 
 def online(store: FeatureStore, keys: list[str | None], feature: str = "plays:n") -> list[Any]:
-    answer = store.get_online_features([feature], [{"user_id": key} for key in keys])
-    return answer.to_dict()[feature.split(":")[1]]
+    response = store.get_online_features([feature], [{"user_id": key} for key in keys])
+    return response.to_dict()[feature.split(":")[1]]
 
 
 @pytest.fixture
 def store(home: Home) -> FeatureStore:
-    """One view of three users, online."""
+    """A store with one view of three users, materialized."""
     store = open_store(home)
     store.apply([USER, view(home, "plays", plays([("a", 1, NOW), ("b", 2, NOW), ("c", 3, NOW)]), {"n": t.Int64})])
     store.materialize(NOW - timedelta(days=1), NOW)
@@ -172,37 +172,38 @@ def plain(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_every_type_comes_back_as_it_does_from_feasts_own_store(home: Home, name: str) -> None:
-    """Written with Feast's ``write_to_online_store`` to ours and to Feast's SQLite store."""
+    """Values are written with ``write_to_online_store`` to Refrain's store and to Feast's SQLite store."""
     dtype, values = VALUES[name]
     frame = pd.DataFrame({"user_id": ["a", "b", "c"], "event_timestamp": [NOW] * 3, "created_timestamp": [NOW] * 3})
     frame["x"] = pd.Series(values, dtype=object)
-    answers = []
-    for kind in ("ours", "theirs"):
-        online = {} if kind == "ours" else {"type": "sqlite", "path": str(home.root / "online.db")}
-        store = open_store(home, project=kind, **online)
+    responses = []
+    for project in ("ours", "theirs"):
+        online_config = {} if project == "ours" else {"type": "sqlite", "path": str(home.root / "online.db")}
+        store = open_store(home, project=project, **online_config)
         seed = pa.table({"user_id": ["a"], "x": pa.nulls(1), **times(1)})
-        store.apply([USER, view(home, f"v_{kind}", seed, {"x": dtype})])
-        store.write_to_online_store(f"v_{kind}", df=frame)
-        answer = store.get_online_features([f"v_{kind}:x"], [{"user_id": key} for key in ("a", "b", "c", "z")])
-        answers.append(answer)
-    ours, theirs = answers
-    assert isinstance(ours, PackedResponse)
-    if name == "map":  # Feast gives each the keys of all
+        store.apply([USER, view(home, f"v_{project}", seed, {"x": dtype})])
+        store.write_to_online_store(f"v_{project}", df=frame)
+        response = store.get_online_features([f"v_{project}:x"], [{"user_id": key} for key in ("a", "b", "c", "z")])
+        responses.append(response)
+    packed, sqlite = responses
+    assert isinstance(packed, PackedResponse)
+    if name == "map":  # Feast gives each row the keys of all rows
         assert [
-            row and {key: value for key, value in row.items() if value} for row in theirs.to_dict()["x"]
-        ] == ours.to_dict()["x"]
+            row and {key: value for key, value in row.items() if value} for row in sqlite.to_dict()["x"]
+        ] == packed.to_dict()["x"]
         return
-    assert plain(ours.to_dict()["x"]) == plain(theirs.to_dict()["x"])
-    assert ours.to_dict()["x"][2:] == [None, None]
-    ours_values, theirs_values = (answer.proto.results[1].values for answer in answers)
-    if "nan" not in plain(ours.to_dict()["x"]) and not name.endswith("_set") and not name.startswith("decimal"):
-        assert list(ours_values)[:2] == list(theirs_values)[:2]  # Feast writes a missing time as a number
-    assert ours_values[2].WhichOneof("val") is None
-    assert list(ours.proto.results[1].event_timestamps) == list(theirs.proto.results[1].event_timestamps)
+    assert plain(packed.to_dict()["x"]) == plain(sqlite.to_dict()["x"])
+    assert packed.to_dict()["x"][2:] == [None, None]
+    packed_values, sqlite_values = (response.proto.results[1].values for response in responses)
+    if "nan" not in plain(packed.to_dict()["x"]) and not name.endswith("_set") and not name.startswith("decimal"):
+        # the third is null: Feast writes a missing time as a number
+        assert list(packed_values)[:2] == list(sqlite_values)[:2]
+    assert packed_values[2].WhichOneof("val") is None
+    assert list(packed.proto.results[1].event_timestamps) == list(sqlite.proto.results[1].event_timestamps)
 
 
 def test_arrow_types_of_the_offline_store_come_online(home: Home) -> None:
-    """Materialize sees Arrow, not Python values."""
+    """``materialize`` writes Arrow values, not Python values."""
     columns = {
         "text": (t.String, pa.array(["x", None], pa.large_string())),
         "when": (t.UnixTimestamp, pa.array([NOW, None], pa.timestamp("ms", "Europe/Stockholm"))),
@@ -215,8 +216,8 @@ def test_arrow_types_of_the_offline_store_come_online(home: Home) -> None:
     store = open_store(home)
     store.apply([USER, view(home, "v", table, {name: dtype for name, (dtype, _) in columns.items()})])
     store.materialize(NOW - timedelta(days=1), NOW)
-    found = store.get_online_features([f"v:{name}" for name in columns], {"user_id": ["a", "b"]}).to_dict()
-    assert found == {
+    response = store.get_online_features([f"v:{name}" for name in columns], {"user_id": ["a", "b"]}).to_dict()
+    assert response == {
         "user_id": ["a", "b"],
         "text": ["x", None],
         "when": [NOW, None],
@@ -232,17 +233,22 @@ def test_the_answer_has_statuses_times_and_a_stable_order(home: Home) -> None:
     store = open_store(home)
     store.apply([USER, view(home, "v", table, {"z": t.Int64, "y": t.Int64, "m": t.Int64})])
     store.materialize(NOW - timedelta(days=1), NOW)
-    answer = store.get_online_features(["v:z", "v:m", "v:y"], {"user_id": ["a", "nobody", None, "a"]})
-    assert list(answer.to_dict(include_event_timestamps=True)) == [
+    response = store.get_online_features(["v:z", "v:m", "v:y"], {"user_id": ["a", "nobody", None, "a"]})
+    assert list(response.to_dict(include_event_timestamps=True)) == [
         *("user_id", "user_id__ts", "z", "z__ts", "m", "m__ts", "y", "y__ts")
     ]
-    assert list(answer.proto.metadata.feature_names.val) == ["user_id", "z", "m", "y"]
+    assert list(response.proto.metadata.feature_names.val) == ["user_id", "z", "m", "y"]
     missing = [FieldStatus.NOT_FOUND, FieldStatus.NOT_FOUND]
-    assert list(answer.proto.results[1].statuses) == [FieldStatus.PRESENT, *missing, FieldStatus.PRESENT]
-    assert list(answer.proto.results[3].statuses) == [FieldStatus.NULL_VALUE, *missing, FieldStatus.NULL_VALUE]
-    assert answer.to_dict(include_event_timestamps=True)["z__ts"] == [int(NOW.timestamp()), 0, 0, int(NOW.timestamp())]
-    assert answer.to_df()["z"].tolist()[0] == 1
-    assert answer.to_arrow().column("m").to_pylist() == [2, None, None, 2]
+    assert list(response.proto.results[1].statuses) == [FieldStatus.PRESENT, *missing, FieldStatus.PRESENT]
+    assert list(response.proto.results[3].statuses) == [FieldStatus.NULL_VALUE, *missing, FieldStatus.NULL_VALUE]
+    assert response.to_dict(include_event_timestamps=True)["z__ts"] == [
+        int(NOW.timestamp()),
+        0,
+        0,
+        int(NOW.timestamp()),
+    ]
+    assert response.to_df()["z"].tolist()[0] == 1
+    assert response.to_arrow().column("m").to_pylist() == [2, None, None, 2]
 
 
 def test_an_older_row_never_replaces_a_newer_one(store: FeatureStore, home: Home) -> None:
@@ -271,36 +277,45 @@ def test_rows_older_than_the_ttl_are_not_served(home: Home) -> None:
         store.materialize(now - timedelta(days=9), now)
         assert online(store, ["old", "young", "nobody"]) == [None, 2, None]
         statuses = store.get_online_features(["plays:n"], {"user_id": ["old", "young"]}).proto.results[1].statuses
-        gone = FieldStatus.NOT_FOUND if expire else FieldStatus.OUTSIDE_MAX_AGE
-        assert list(statuses) == [gone, FieldStatus.PRESENT]
-        left = redis_server.ensure(home).pttl(entity_key.prefix(store.project, "plays") + b"young}")
-        assert left == -1 if not expire else 46 * 3.6e6 < left < 48 * 3.6e6
+        expired_status = FieldStatus.NOT_FOUND if expire else FieldStatus.OUTSIDE_MAX_AGE
+        assert list(statuses) == [expired_status, FieldStatus.PRESENT]
+        remaining_ttl = redis_server.ensure(home).pttl(entity_key.prefix(store.project, "plays") + b"young}")
+        assert remaining_ttl == -1 if not expire else 46 * 3.6e6 < remaining_ttl < 48 * 3.6e6
 
 
 def test_composite_keys_aliases_and_views_without_keys(home: Home) -> None:
-    pairs = pa.table({"track_number": [1, 11, 1], "user_id": ["11", "1", "é"], "n": [1, 2, 3], **times(3)})
-    alone = pa.table({"n": [9], **times(1)})
-    people = plays([("a", 1, NOW), ("b", 2, NOW)])
+    pair_table = pa.table({"track_number": [1, 11, 1], "user_id": ["11", "1", "é"], "n": [1, 2, 3], **times(3)})
+    keyless_table = pa.table({"n": [9], **times(1)})
+    user_table = plays([("a", 1, NOW), ("b", 2, NOW)])
     store = open_store(home)
-    user = view(home, "plays", people, {"n": t.Int64})
-    both = view(home, "both", pairs, {"n": t.Int64}, entities=(USER, TRACK))
-    none = view(home, "none", alone, {"n": t.Int64}, entities=())
-    friend = user.with_name("friend").with_join_key_map({"user_id": "friend_id"})
-    me = user.with_name("me")
-    store.apply([USER, TRACK, user, both, none, FeatureService(name="s", features=[me, friend, both, none])])
+    user_view = view(home, "plays", user_table, {"n": t.Int64})
+    pair_view = view(home, "both", pair_table, {"n": t.Int64}, entities=(USER, TRACK))
+    keyless_view = view(home, "none", keyless_table, {"n": t.Int64}, entities=())
+    friend_view = user_view.with_name("friend").with_join_key_map({"user_id": "friend_id"})
+    own_view = user_view.with_name("me")
+    store.apply(
+        [
+            USER,
+            TRACK,
+            user_view,
+            pair_view,
+            keyless_view,
+            FeatureService(name="s", features=[own_view, friend_view, pair_view, keyless_view]),
+        ]
+    )
     store.materialize(NOW - timedelta(days=1), NOW)
     rows = {"user_id": ["11", "1", "é", "a"], "track_number": [1, 11, 1, 1], "friend_id": ["b", None, "a", "x"]}
-    found = store.get_online_features(store.get_feature_service("s"), rows, full_feature_names=True).to_dict()
-    assert found == {
+    by_columns = store.get_online_features(store.get_feature_service("s"), rows, full_feature_names=True).to_dict()
+    assert by_columns == {
         **rows,
         "me__n": [None, None, None, 1],
         "friend__n": [2, None, 1, None],
         "both__n": [1, 2, 3, None],
         "none__n": [9] * 4,
     }
-    rows_of = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
-    same = store.get_online_features(store.get_feature_service("s"), rows_of, full_feature_names=True).to_dict()
-    assert same == found
+    entity_rows = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
+    by_rows = store.get_online_features(store.get_feature_service("s"), entity_rows, full_feature_names=True).to_dict()
+    assert by_rows == by_columns
     with pytest.raises(InputError, match="the join key 'track_number' of the view both"):
         store.get_online_features(["both:n"], {"user_id": ["a"]})
     with pytest.raises(ValueError, match="same keys"):
@@ -324,19 +339,19 @@ def test_field_mappings_and_rows_without_keys_or_times(home: Home, offline: str)
 
 
 def test_a_changed_view_is_served_in_its_old_form_until_it_is_materialized(store: FeatureStore, home: Home) -> None:
-    wider = pa.table({"user_id": ["a"], "n": pa.array([5.5]), "more": ["x"], **times(1)})
-    store.apply([view(home, "plays", wider, {"more": t.String, "n": t.Int64})])
-    asked = ["plays:n", "plays:more"]
-    found = store.get_online_features(asked, {"user_id": ["a", "b"]}).to_dict()
-    assert (found["n"], found["more"]) == ([1, 2], [None, None])
-    store.apply([view(home, "plays", wider, {"more": t.String, "n": t.Float64})])
+    changed_table = pa.table({"user_id": ["a"], "n": pa.array([5.5]), "more": ["x"], **times(1)})
+    store.apply([view(home, "plays", changed_table, {"more": t.String, "n": t.Int64})])
+    features = ["plays:n", "plays:more"]
+    response = store.get_online_features(features, {"user_id": ["a", "b"]}).to_dict()
+    assert (response["n"], response["more"]) == ([1, 2], [None, None])
+    store.apply([view(home, "plays", changed_table, {"more": t.String, "n": t.Float64})])
     store.materialize(NOW - timedelta(days=1), NOW)
-    found = store.get_online_features(asked, {"user_id": ["a", "b"]}).to_dict()
-    assert (found["n"], found["more"]) == ([5.5, None], ["x", None])  # b's whole number does not fit without loss
+    response = store.get_online_features(features, {"user_id": ["a", "b"]}).to_dict()
+    assert (response["n"], response["more"]) == ([5.5, None], ["x", None])  # b's whole number does not fit without loss
     redis_server.ensure(home).delete(entity_key.schemas("music", "plays"))
-    fresh = open_store(home)
+    new_store = open_store(home)
     with pytest.raises(StoreError, match="unknown schema.*next: python -m feature_repo materialize"):
-        online(fresh, ["b"])
+        online(new_store, ["b"])
 
 
 def test_on_demand_views_are_computed_on_packed_values(store: FeatureStore, home: Home) -> None:
@@ -352,41 +367,41 @@ def test_on_demand_views_are_computed_on_packed_values(store: FeatureStore, home
         mode="python",
     )
     store.apply([double])
-    found = store.get_online_features(["double:doubled", "plays:n"], {"user_id": ["a", "b"]}).to_dict()
-    assert (found["doubled"], found["n"]) == ([2, 4], [1, 2])
+    response = store.get_online_features(["double:doubled", "plays:n"], {"user_id": ["a", "b"]}).to_dict()
+    assert (response["doubled"], response["n"]) == ([2, 4], [1, 2])
 
 
 def test_async_reads_and_writes_are_the_same(store: FeatureStore) -> None:
-    async def ask() -> tuple[list[Any], list[Any]]:
+    async def read_and_write() -> tuple[list[Any], list[Any]]:
         frame = pd.DataFrame({"user_id": ["d"], "n": [4], "event_timestamp": [NOW], "created_timestamp": [NOW]})
         await store.write_to_online_store_async("plays", df=frame)
         first = await store.get_online_features_async(["plays:n"], {"user_id": ["a", "d", "z"]})
-        table = store.get_feature_view("plays")
-        keys = [store._get_provider().online_store]
-        again = await store.get_online_features_async(["plays:n"], {"user_id": ["a"]})
-        assert table.name == "plays"
-        await keys[0].close()
-        return first.to_dict()["n"], again.to_dict()["n"]
+        feature_view = store.get_feature_view("plays")
+        online_stores = [store._get_provider().online_store]
+        second = await store.get_online_features_async(["plays:n"], {"user_id": ["a"]})
+        assert feature_view.name == "plays"
+        await online_stores[0].close()
+        return first.to_dict()["n"], second.to_dict()["n"]
 
-    assert asyncio.run(ask()) == ([1, 4, None], [1])
-    assert asyncio.run(ask()) == ([1, 4, None], [1])  # another event loop
+    assert asyncio.run(read_and_write()) == ([1, 4, None], [1])
+    assert asyncio.run(read_and_write()) == ([1, 4, None], [1])  # another event loop
 
 
 def test_a_deleted_view_and_a_torn_down_project_leave_the_others_alone(store: FeatureStore, home: Home) -> None:
-    other = open_store(home, project="dev_music")
+    other_store = open_store(home, project="dev_music")
     table = plays([("a", 100, NOW)])
-    other.apply([USER, view(home, "plays2", table, {"n": t.Int64}), view(home, "plays", table, {"n": t.Int64})])
-    other.materialize(NOW - timedelta(days=1), NOW)
+    other_store.apply([USER, view(home, "plays2", table, {"n": t.Int64}), view(home, "plays", table, {"n": t.Int64})])
+    other_store.materialize(NOW - timedelta(days=1), NOW)
     client = redis_server.ensure(home)
-    other.apply([], objects_to_delete=[other.get_feature_view("plays2")], partial=False)
-    names = {bytes(name) for name in client.keys("*")}
-    assert not any(name.startswith(b"dev_music:plays2:") for name in names)
-    assert online(other, ["a"]) == [100]
+    other_store.apply([], objects_to_delete=[other_store.get_feature_view("plays2")], partial=False)
+    redis_keys = {bytes(redis_key) for redis_key in client.keys("*")}
+    assert not any(redis_key.startswith(b"dev_music:plays2:") for redis_key in redis_keys)
+    assert online(other_store, ["a"]) == [100]
     store.teardown()
-    names = {bytes(name) for name in client.keys("*")}
-    assert names
-    assert all(name.startswith(b"dev_music:") for name in names)
-    assert online(other, ["a"]) == [100]
+    redis_keys = {bytes(redis_key) for redis_key in client.keys("*")}
+    assert redis_keys
+    assert all(redis_key.startswith(b"dev_music:") for redis_key in redis_keys)
+    assert online(other_store, ["a"]) == [100]
     assert redis_server.running(home)
 
 
@@ -425,7 +440,7 @@ def test_feasts_feature_server_answers(home: Home, tmp_path: Path) -> None:
     feast = Path(sys.executable).with_name("feast")
     server = subprocess.Popen(
         [feast, "-c", str(home.root), "serve", "-p", str(port), "--no-access-log"],
-        env={**os.environ, "TMPDIR": str(tmp_path)},  # it leaves a folder of metrics there
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # Feast leaves a folder of metrics there
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -438,13 +453,13 @@ def test_feasts_feature_server_answers(home: Home, tmp_path: Path) -> None:
                 return False
 
         wait_for(is_up, seconds=60)
-        answer = httpx.post(
+        response = httpx.post(
             f"http://127.0.0.1:{port}/get-online-features",
             json={"features": ["plays:n"], "entities": {"user_id": ["a", "z"]}},
             timeout=30,
         ).json()
-        assert [result["values"] for result in answer["results"]] == [["a", "z"], [1, None]]
-        assert answer["results"][1]["statuses"] == ["PRESENT", "NOT_FOUND"]
+        assert [result["values"] for result in response["results"]] == [["a", "z"], [1, None]]
+        assert response["results"][1]["statuses"] == ["PRESENT", "NOT_FOUND"]
     finally:
         server.terminate()
         server.wait(20)
@@ -462,40 +477,42 @@ def test_the_nearest_vectors_are_found_by_looking_at_all(home: Home, metric: str
     store.apply([TRACK, FeatureView(name="tracks", entities=[TRACK], schema=[field], source=tracks.batch_source)])
     store.materialize(NOW - timedelta(days=1), NOW)
     query = np.array([0.3, -1.0, 0.5])
-    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
     distance = {
         "L2": np.linalg.norm(vectors - query, axis=1),
-        "cosine": 1 - vectors @ query / lengths,
+        "cosine": 1 - vectors @ query / norms,
         "inner_product": -(vectors @ query),
     }[metric]
-    found = store.retrieve_online_documents_v2(
+    response = store.retrieve_online_documents_v2(
         features=["tracks:v"], query=query.tolist(), top_k=7, distance_metric=metric
     ).to_dict()
-    expected = {keys[place]: vectors[place].tolist() for place in np.argsort(distance)[:7]}
-    assert dict(zip(found["track_number"], found["v"], strict=True)) == expected
-    by_key = dict(zip(keys, distance, strict=True))
-    np.testing.assert_allclose(found["distance"], [by_key[key] for key in found["track_number"]], rtol=1e-5, atol=1e-6)
+    expected = {keys[position]: vectors[position].tolist() for position in np.argsort(distance)[:7]}
+    assert dict(zip(response["track_number"], response["v"], strict=True)) == expected
+    distance_of_key = dict(zip(keys, distance, strict=True))
+    np.testing.assert_allclose(
+        response["distance"], [distance_of_key[key] for key in response["track_number"]], rtol=1e-5, atol=1e-6
+    )
     with pytest.raises(InputError, match="a search by vector"):
         store.retrieve_online_documents_v2(features=["tracks:v"], query_string="x", top_k=1)
 
 
 def test_reads_never_fail_while_a_view_is_materialized(store: FeatureStore, home: Home) -> None:
     later = NOW + timedelta(days=1)
-    many = [(f"u{number}", number, later) for number in range(60_000)]
-    pq.write_table(plays([*many, ("a", -1, later)]), home.root / "plays.parquet")
+    new_rows = [(f"u{number}", number, later) for number in range(60_000)]
+    pq.write_table(plays([*new_rows, ("a", -1, later)]), home.root / "plays.parquet")
     script = (
         "import sys, warnings; warnings.simplefilter('ignore'); from datetime import *; from pathlib import Path;"
         "from feature_repo.home import Home; from tests.feature_repo.online.test_online_store import open_store;"
         f"open_store(Home(Path({str(home.root)!r}))).materialize(datetime(2026, 1, 1, tzinfo=UTC),"
         " datetime(2026, 1, 9, tzinfo=UTC))"
     )
-    job = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seen = []
-    while job.poll() is None:
-        seen.append(online(store, ["a", "b", "c"]))
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    responses = []
+    while process.poll() is None:
+        responses.append(online(store, ["a", "b", "c"]))
         time.sleep(0.002)
-    assert job.returncode == 0
-    assert all(row[0] in (1, -1) and row[1:] == [2, 3] for row in seen)
+    assert process.returncode == 0
+    assert all(row[0] in (1, -1) and row[1:] == [2, 3] for row in responses)
     assert online(store, ["a", "u59999"]) == [-1, 59_999]
 
 
@@ -527,12 +544,17 @@ def _methods(kind: type, base: type) -> Iterator[tuple[str, Any, Any]]:
     ("kind", "base"), [(PackedRedisOnlineStore, OnlineStore), (PackedComputeEngine, LocalComputeEngine)]
 )
 def test_every_method_takes_what_feasts_takes(kind: type, base: type) -> None:
-    checked = 0
-    for name, ours, theirs in _methods(kind, base):
-        mine, wanted = inspect.signature(ours).parameters, inspect.signature(theirs).parameters
-        assert list(mine)[: len(wanted)] == list(wanted) or "named" in mine, name
-        for parameter, given in wanted.items():
-            if parameter in mine:
-                assert mine[parameter].default == given.default, (name, parameter)
-        checked += 1
-    assert checked >= (9 if kind is PackedRedisOnlineStore else 1)
+    method_count = 0
+    for name, own_method, feast_method in _methods(kind, base):
+        own_parameters, feast_parameters = (
+            inspect.signature(own_method).parameters,
+            inspect.signature(feast_method).parameters,
+        )
+        assert list(own_parameters)[: len(feast_parameters)] == list(feast_parameters) or "named" in own_parameters, (
+            name
+        )
+        for parameter, feast_parameter in feast_parameters.items():
+            if parameter in own_parameters:
+                assert own_parameters[parameter].default == feast_parameter.default, (name, parameter)
+        method_count += 1
+    assert method_count >= (9 if kind is PackedRedisOnlineStore else 1)

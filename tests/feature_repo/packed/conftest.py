@@ -1,4 +1,4 @@
-"""A Redis for each test module, emptied for each test."""
+"""One Redis per test module, flushed before each test."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Writes random rows of one view until it is killed, and prints each batch once that is confirmed."""
+"""Writes random rows of one view until it is killed, and prints each batch once the server has confirmed it."""
 
 import json
 import random
@@ -19,9 +19,10 @@ PREFIX = entity_key.prefix("p", "plays")
 
 
 def rows(quadruples: list[tuple[str, int, int | None, int]]) -> tuple[list[bytes], list[bytes]]:
-    """Names and values of (key, event, created, n)."""
+    """Returns the Redis keys and packed values of rows (key, event, created, n)."""
     event, created = (
-        pa.array([row[place] for row in quadruples], pa.int64()).cast(pa.timestamp("us", "UTC")) for place in (1, 2)
+        pa.array([row[position] for row in quadruples], pa.int64()).cast(pa.timestamp("us", "UTC"))
+        for position in (1, 2)
     )
     columns = {"n": pa.array([row[3] for row in quadruples]), "who": pa.array([row[0] for row in quadruples])}
     return [PREFIX + row[0].encode() + b"}" for row in quadruples], encode(SCHEMA, columns, event, created)

@@ -1,4 +1,4 @@
-"""Redis gone, slow, read-only, full, restarted, killed in mid-write: bounded, told by name, well again by itself."""
+"""Redis gone, slow, read-only, full, restarted or killed: errors come in time, name the cause, and go away again."""
 
 import json
 import subprocess
@@ -18,11 +18,11 @@ from feature_repo.packed.write import Writer
 from tests.feature_repo.packed.random_writer import PREFIX, SCHEMA, rows
 from tests.servers import HOST, RedisServer, free_port, one_redis
 
-ONE = [("a", 5, 5, 1)]
+ONE_ROW = [("a", 5, 5, 1)]
 
 
 def test_gone_and_back(server: Server, redis_server: RedisServer) -> None:
-    keys, values = rows(ONE)
+    keys, values = rows(ONE_ROW)
     Writer(server, "p", SCHEMA).write(keys, values)
     redis_server.kill()
     started = time.monotonic()
@@ -40,24 +40,24 @@ def test_gone_and_back(server: Server, redis_server: RedisServer) -> None:
 
 
 def test_a_writer_waits_for_a_server_that_comes_back(server: Server, redis_server: RedisServer) -> None:
-    keys, values = rows(ONE)
+    keys, values = rows(ONE_ROW)
     writer = Writer(server, "p", SCHEMA)
     redis_server.kill()
-    back = threading.Timer(1.0, redis_server.start)
-    back.start()
+    restart = threading.Timer(1.0, redis_server.start)
+    restart.start()
     assert writer.write(keys, values) == 1
-    back.join()
+    restart.join()
     assert get(server, keys) == values
 
 
 def test_a_cluster_or_sentinel_of_which_nobody_answers(home: Home) -> None:
-    nowhere = f"{HOST}:{free_port()}"
+    unused_address = f"{HOST}:{free_port()}"
     for options in ("redis_type=redis_cluster", "redis_type=redis_sentinel,sentinel_master=m"):
-        server = open_server(home, Address.parse(f"{nowhere},{options}"), timeout=0.3)
+        server = open_server(home, Address.parse(f"{unused_address},{options}"), timeout=0.3)
         with pytest.raises(OnlineUnavailable, match="the online store to answer"):
             get(server, [b"p:v:{a}"])
         with pytest.raises(OnlineUnavailable):
-            Writer(server, "p", SCHEMA, patience=0.2).write(*rows(ONE))
+            Writer(server, "p", SCHEMA, patience=0.2).write(*rows(ONE_ROW))
 
 
 def test_an_embedded_server_that_cannot_start_is_told(home: Home) -> None:
@@ -68,7 +68,7 @@ def test_an_embedded_server_that_cannot_start_is_told(home: Home) -> None:
 
 
 def test_slow_is_bounded(redis_server: RedisServer, home: Home) -> None:
-    keys, values = rows(ONE)
+    keys, values = rows(ONE_ROW)
     server = open_server(home, Address.parse(redis_server.address), timeout=0.3)
     Writer(server, "p", SCHEMA).write(keys, values)
     redis_server.pause()
@@ -79,7 +79,7 @@ def test_slow_is_bounded(redis_server: RedisServer, home: Home) -> None:
         assert time.monotonic() - started < 3
     finally:
         redis_server.resume()
-    assert get(server, keys) == values  # and no answer of the question before
+    assert get(server, keys) == values  # not the late answer to the previous request
 
 
 def test_an_answer_that_comes_too_late_is_never_taken_for_the_next(redis_server: RedisServer, home: Home) -> None:
@@ -88,19 +88,19 @@ def test_an_answer_that_comes_too_late_is_never_taken_for_the_next(redis_server:
     Writer(server, "p", SCHEMA).write(keys, values)
     for _ in range(3):
         redis_server.pause()
-        late = threading.Timer(0.3, redis_server.resume)
-        late.start()
+        resume = threading.Timer(0.3, redis_server.resume)
+        resume.start()
         try:
-            found = get(server, keys[:1])
+            answer = get(server, keys[:1])
         except OnlineUnavailable:
-            found = [values[0]]
-        late.join()
-        assert found == values[:1]
+            answer = [values[0]]
+        resume.join()
+        assert answer == values[:1]
         assert get(server, keys[1:]) == values[1:]
 
 
 def test_read_only_and_back(server: Server, redis_server: RedisServer) -> None:
-    keys, values = rows(ONE)
+    keys, values = rows(ONE_ROW)
     Writer(server, "p", SCHEMA).write(keys, values)
     client = redis_server.client()
     client.execute_command("REPLICAOF", "127.0.0.1", 1)
@@ -114,7 +114,7 @@ def test_read_only_and_back(server: Server, redis_server: RedisServer) -> None:
 
 
 def test_full_and_back(server: Server, redis_server: RedisServer) -> None:
-    keys, values = rows(ONE)
+    keys, values = rows(ONE_ROW)
     writer = Writer(server, "p", SCHEMA, patience=0.2)
     writer.write(keys, values)
     client = redis_server.client()
@@ -129,31 +129,31 @@ def test_full_and_back(server: Server, redis_server: RedisServer) -> None:
 
 
 def test_what_was_confirmed_survives_a_kill_in_mid_write(tmp_path: Path, home: Home) -> None:
-    """With an append-only file, as the embedded server has it."""
+    """The server has an append-only file, like the embedded server."""
     with one_redis(tmp_path / "data", appendonly="yes", appendfsync="always") as redis_server:
         call = [sys.executable, "-m", "tests.feature_repo.packed.random_writer", redis_server.address, "7"]
         with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as writer:
             assert writer.stdout is not None
             confirmed = [json.loads(writer.stdout.readline()) for _ in range(50)]
-            redis_server.kill()  # the writer goes on trying
+            redis_server.kill()  # the writer retries
             redis_server.start()
             confirmed += [json.loads(writer.stdout.readline()) for _ in range(200)]
             writer.kill()
-        best: dict[str, tuple[int, int]] = {}
+        newest: dict[str, tuple[int, int]] = {}
         for batch in confirmed:
             for key, event, created, _ in batch:
-                best[key] = max(best.get(key, (-1, -1)), (event, created))
+                newest[key] = max(newest.get(key, (-1, -1)), (event, created))
         server = open_server(home, Address.parse(redis_server.address), 5.0)
-        keys = sorted(best)
+        keys = sorted(newest)
         from feature_repo.packed.decode import decode
 
         block = decode(get(server, [PREFIX + key.encode() + b"}" for key in keys]), SCHEMA, lambda _: None)
-        for place, key in enumerate(keys):
-            assert (int(block.header["event"][place]), int(block.header["created"][place])) >= best[key]
+        for position, key in enumerate(keys):
+            assert (int(block.header["event"][position]), int(block.header["created"][position])) >= newest[key]
 
 
 def test_somebody_elses_key_is_told(server: Server, redis_server: RedisServer) -> None:
-    keys, values = rows(ONE)
+    keys, values = rows(ONE_ROW)
     redis_server.client().hset(keys[0].decode(), "field", "value")
     with pytest.raises(OnlineUnavailable, match="WRONGTYPE"):
         Writer(server, "p", SCHEMA, patience=5.0).write(keys, values)
@@ -165,7 +165,7 @@ def test_connections_are_shared_by_threads_and_given_up_in_a_forked_child(
 ) -> None:
     keys, values = rows([(f"u{n}", 1, 1, n) for n in range(50)])
     Writer(server, "p", SCHEMA).write(keys, values)
-    wrong: list[object] = []
+    failures: list[object] = []
     start = threading.Barrier(9)
 
     def read(number: int) -> None:
@@ -173,27 +173,27 @@ def test_connections_are_shared_by_threads_and_given_up_in_a_forked_child(
         for _ in range(300):
             try:
                 if get(server, keys[number : number + 3]) != values[number : number + 3]:
-                    wrong.append(number)
+                    failures.append(number)
             except Exception as error:
-                wrong.append(error)
+                failures.append(error)
 
     def write() -> None:
         start.wait()
-        for turn in range(300):
+        for attempt in range(300):
             try:
                 Writer(server, "p", SCHEMA).write(keys, values)
             except Exception as error:
-                wrong.append(error)
-            if turn % 10 == 0:
-                server.reconnect()  # as after a failure, under the feet of the others
+                failures.append(error)
+            if attempt % 10 == 0:
+                server.reconnect()  # as after a failure, while other threads use the server
 
-    server.reconnect()  # all connect at once
+    server.reconnect()  # all threads connect at the same time
     threads = [threading.Thread(target=read, args=(number,)) for number in range(8)] + [threading.Thread(target=write)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert not failures
     assert isinstance(server, OneServer)
     assert len(server._free) <= 9
     server._process = -1  # as after a fork

@@ -1,4 +1,4 @@
-"""What was packed is what is read: by us, and by a naive reader of the documented format; anything else is refused."""
+"""Packed values round-trip, in Refrain's reader and in a naive reader of the documented format; damage is refused."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from tests.oracles import packed_value
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOAT32 = st.floats(width=32)
-ONE: dict[str, st.SearchStrategy] = {
+VALUES_OF_TYPE: dict[str, st.SearchStrategy] = {
     "Int32": st.integers(-(2**31), 2**31 - 1),
     "Int64": INT64,
     "Float32": FLOAT32,
@@ -40,16 +40,16 @@ ONE: dict[str, st.SearchStrategy] = {
     "Map": st.binary(),
 }
 TYPES = {
-    **{(name, 0): strategy for name, strategy in ONE.items()},
-    **{(f"Array({name})", 0): st.lists(ONE[name], max_size=5) for name in ONE if name != "Map"},
-    **{(f"Set({name})", 0): st.lists(ONE[name], max_size=5) for name in ("Int64", "String")},
+    **{(name, 0): strategy for name, strategy in VALUES_OF_TYPE.items()},
+    **{(f"Array({name})", 0): st.lists(VALUES_OF_TYPE[name], max_size=5) for name in VALUES_OF_TYPE if name != "Map"},
+    **{(f"Set({name})", 0): st.lists(VALUES_OF_TYPE[name], max_size=5) for name in ("Int64", "String")},
     ("Array(Float32)", 3): st.lists(FLOAT32, min_size=3, max_size=3),
     ("Array(Float64)", 2): st.lists(st.floats(), min_size=2, max_size=2),
 }
 
 
 def arrow(schema: Schema, name: str, values: list[Any]) -> pa.Array:
-    """Values of one column; timestamps are microseconds."""
+    """Returns the values of one column as an Arrow array; timestamps are given in microseconds."""
     dtype = arrow_type(schema.columns[schema.index[name]])
     if pa.types.is_timestamp(dtype):
         return pa.array(values, pa.int64()).cast(dtype)
@@ -64,21 +64,21 @@ def pack(schema: Schema, rows: list[dict[str, Any]], events: list[int], created:
     return encode(schema, columns, moments, pa.array(created, pa.int64()).cast(pa.timestamp("us", "UTC")))
 
 
-def listed(block: Block | Mixed, name: str) -> list[Any]:
-    """A column in Python's types."""
+def column_values(block: Block | Mixed, name: str) -> list[Any]:
+    """Returns the values of a column as Python objects."""
     column = block.schema.columns[block.schema.index[name]]
     if not column.is_fixed:
         return [value.tolist() if isinstance(value, np.ndarray) else value for value in block.objects(name)]
     values = block.numbers(name).tolist()
-    return [None if gone else value for value, gone in zip(values, block.is_null(name), strict=True)]
+    return [None if is_null else value for value, is_null in zip(values, block.is_null(name), strict=True)]
 
 
-def same(found: Any, expected: Any) -> bool:
-    if isinstance(expected, list) and isinstance(found, list):
-        return len(found) == len(expected) and all(map(same, found, expected))
-    if isinstance(expected, float) and isinstance(found, float):
-        return found == expected or (math.isnan(found) and math.isnan(expected))
-    return type(found) is type(expected) and found == expected
+def equal_values(actual: Any, expected: Any) -> bool:
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(actual) == len(expected) and all(map(equal_values, actual, expected))
+    if isinstance(expected, float) and isinstance(actual, float):
+        return actual == expected or (math.isnan(actual) and math.isnan(expected))
+    return type(actual) is type(expected) and actual == expected
 
 
 @st.composite
@@ -98,17 +98,17 @@ def tables(draw: st.DrawFn) -> tuple[Schema, list[dict[str, Any]], list[int], li
 def test_what_was_packed_is_what_is_read(table: Any, data: st.DataObject) -> None:
     schema, rows, events, created = table
     values = pack(schema, rows, events, created)
-    for value, row, event, known in zip(values, rows, events, created, strict=True):
-        read_event, read_created, found = packed_value.read(value, schema.text)
-        assert (read_event, read_created) == (event, known)
-        assert found.keys() == row.keys()
-        assert all(same(found[name], row[name]) for name in row), (found, row)
-    gone = data.draw(st.sets(st.integers(0, len(rows) - 1)))
-    block = decode([None if i in gone else v for i, v in enumerate(values)], schema, lambda _: None)
-    assert block.event.tolist() == [UNKNOWN_TIME if i in gone else event for i, event in enumerate(events)]
+    for value, row, event, created_time in zip(values, rows, events, created, strict=True):
+        read_event, read_created, columns = packed_value.read(value, schema.text)
+        assert (read_event, read_created) == (event, created_time)
+        assert columns.keys() == row.keys()
+        assert all(equal_values(columns[name], row[name]) for name in row), (columns, row)
+    missing_rows = data.draw(st.sets(st.integers(0, len(rows) - 1)))
+    block = decode([None if i in missing_rows else packed for i, packed in enumerate(values)], schema, lambda _: None)
+    assert block.event.tolist() == [UNKNOWN_TIME if i in missing_rows else event for i, event in enumerate(events)]
     for name in schema.index:
-        expected = [None if i in gone else row[name] for i, row in enumerate(rows)]
-        assert same(listed(block, name), expected), name
+        expected = [None if i in missing_rows else row[name] for i, row in enumerate(rows)]
+        assert equal_values(column_values(block, name), expected), name
         assert block.is_null(name).tolist() == [value is None for value in expected]
 
 
@@ -120,8 +120,10 @@ def test_each_type_alone(kind: tuple[str, int]) -> None:
     @given(st.lists(st.none() | TYPES[kind], min_size=1, max_size=20))
     def check(values: list[Any]) -> None:
         packed = pack(schema, [{"x": value} for value in values], [1] * len(values), [None] * len(values))
-        assert same(listed(decode(packed, schema, lambda _: None), "x"), values)
-        assert all(same(packed_value.read(raw, schema.text)[2]["x"], x) for raw, x in zip(packed, values, strict=True))
+        assert equal_values(column_values(decode(packed, schema, lambda _: None), "x"), values)
+        assert all(
+            equal_values(packed_value.read(raw, schema.text)[2]["x"], x) for raw, x in zip(packed, values, strict=True)
+        )
 
     check()
 
@@ -131,19 +133,19 @@ def test_each_type_alone(kind: tuple[str, int]) -> None:
 def test_damaged_bytes_are_refused(table: Any, data: st.DataObject) -> None:
     schema, rows, events, created = table
     values: list[bytes | None] = list(pack(schema, rows, events, created))
-    victim = data.draw(st.integers(0, len(values) - 1))
-    raw = bytearray(values[victim] or b"")
-    how = data.draw(st.sampled_from(["flip", "cut", "grow", "noise"]))
-    if how == "flip":
+    damaged_row = data.draw(st.integers(0, len(values) - 1))
+    raw = bytearray(values[damaged_row] or b"")
+    damage = data.draw(st.sampled_from(["flip", "cut", "grow", "noise"]))
+    if damage == "flip":
         raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
-    elif how == "cut":
+    elif damage == "cut":
         del raw[data.draw(st.integers(0, len(raw) - 1)) :]
-    elif how == "grow":
+    elif damage == "grow":
         raw += data.draw(st.binary(min_size=1))
     else:
-        raw = bytearray(data.draw(st.binary(max_size=200).filter(lambda noise: noise != values[victim])))
-    values[victim] = bytes(raw)
-    for unchecked in (None, [victim]):  # the others were read before
+        raw = bytearray(data.draw(st.binary(max_size=200).filter(lambda noise: noise != values[damaged_row])))
+    values[damaged_row] = bytes(raw)
+    for unchecked in (None, [damaged_row]):  # unchecked=[damaged_row]: the other values were checked before
         with pytest.raises(StoreError, match="packed values of the view v.*next: python -m feature_repo materialize"):
             decode(values, schema, lambda _: None, unchecked=unchecked)
 
@@ -173,14 +175,14 @@ def test_the_documented_values_are_what_we_write_and_read() -> None:
         assert (
             f"{schema.fingerprint:08x}" == vector["fingerprint"] == f"{packed_value.fingerprint(vector['schema']):08x}"
         )
-        event, created, found = packed_value.read(raw, vector["schema"])
-        assert {"event": event, "created": created, "columns": found} == vector["means"]
+        event, created, values = packed_value.read(raw, vector["schema"])
+        assert {"event": event, "created": created, "columns": values} == vector["means"]
         block = decode([raw], schema, lambda _: None)
-        assert {name: listed(block, name)[0] for name in schema.index} == found
-        columns = {name: arrow(schema, name, [found[name]]) for name in schema.index}
+        assert {name: column_values(block, name)[0] for name in schema.index} == values
+        columns = {name: arrow(schema, name, [values[name]]) for name in schema.index}
         moment = pa.array([event], pa.int64()).cast(pa.timestamp("us", "UTC"))
-        known = None if created is None else pa.array([created], pa.int64()).cast(pa.timestamp("us", "UTC"))
-        assert encode(schema, columns, moment, known) == [raw]
+        created_times = None if created is None else pa.array([created], pa.int64()).cast(pa.timestamp("us", "UTC"))
+        assert encode(schema, columns, moment, created_times) == [raw]
 
 
 def test_equal_checksums_however_they_are_computed() -> None:
@@ -200,31 +202,32 @@ def test_old_values_are_served_in_their_old_form_until_new_ones_arrive() -> None
     new = Schema.of(
         "v", [("name", "String"), ("added", "Float64"), ("plays", "Int64"), ("kind", "Int64"), ("share", "Float64")]
     )
-    first = pack(old, [{"plays": 7, "name": "a", "share": 0.5, "kind": "x"}], [10], [None])
-    second = pack(new, [{"plays": 8, "name": "b", "share": 0.25, "kind": 3, "added": 1.0}], [20], [None])
-    known = {old.fingerprint: old}.get
-    block = decode([*first, None, *second], new, known)
-    assert listed(block, "plays") == [7, None, 8]
-    assert listed(block, "name") == ["a", None, "b"]
-    assert listed(block, "share") == [0.5, None, 0.25]
-    assert listed(block, "added") == [None, None, 1.0]
-    assert listed(block, "kind") == [None, None, 3]  # a text is no number: missing rather than misread
+    old_values = pack(old, [{"plays": 7, "name": "a", "share": 0.5, "kind": "x"}], [10], [None])
+    new_values = pack(new, [{"plays": 8, "name": "b", "share": 0.25, "kind": 3, "added": 1.0}], [20], [None])
+    find_schema = {old.fingerprint: old}.get
+    block = decode([*old_values, None, *new_values], new, find_schema)
+    assert column_values(block, "plays") == [7, None, 8]
+    assert column_values(block, "name") == ["a", None, "b"]
+    assert column_values(block, "share") == [0.5, None, 0.25]
+    assert column_values(block, "added") == [None, None, 1.0]
+    # a text does not convert to a number: null instead of a wrong value
+    assert column_values(block, "kind") == [None, None, 3]
     assert block.event.tolist() == [10, UNKNOWN_TIME, 20]
     with pytest.raises(StoreError, match=f"unknown schema {old.fingerprint:08x}.*materialize"):
-        decode([*first, *second], new, lambda _: None)
+        decode([*old_values, *new_values], new, lambda _: None)
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_view_that_only_changes_the_order_of_its_columns_is_another_schema(order: int) -> None:
     columns = [("a", "Int64"), ("b", "Int64")]
-    one, other = Schema.of("v", columns), Schema.of("v", columns[::-1])
-    assert one.fingerprint != other.fingerprint
-    row = pack(one, [{"a": 1, "b": 2}], [1], [None])
-    assert listed(decode(row, other, {one.fingerprint: one}.get), "a") == [1]
+    schema, reversed_schema = Schema.of("v", columns), Schema.of("v", columns[::-1])
+    assert schema.fingerprint != reversed_schema.fingerprint
+    packed = pack(schema, [{"a": 1, "b": 2}], [1], [None])
+    assert column_values(decode(packed, reversed_schema, {schema.fingerprint: schema}.get), "a") == [1]
 
 
 @pytest.mark.parametrize(
-    ("kind", "values", "told"),
+    ("kind", "values", "message"),
     [
         (("Array(Float32)", 3), pa.array([[1.0, 2.0]]), "vectors of length 3 in v:x; found one of length 2"),
         (("Array(String)",), pa.array([["a", None]]), "lists without missing elements in v:x"),
@@ -233,9 +236,9 @@ def test_a_view_that_only_changes_the_order_of_its_columns_is_another_schema(ord
         (("UnixTimestamp",), pa.array([2**62]), "values of type UnixTimestamp in v:x"),
     ],
 )
-def test_values_that_do_not_fit_are_told(kind: tuple, values: pa.Array, told: str) -> None:
+def test_values_that_do_not_fit_are_told(kind: tuple, values: pa.Array, message: str) -> None:
     schema = Schema.of("v", [("x", *kind)])
-    with pytest.raises(InputError, match=f"{told}.*next: fix"):
+    with pytest.raises(InputError, match=f"{message}.*next: fix"):
         encode(schema, {"x": values}, pa.array([datetime(2026, 1, 1, tzinfo=UTC)]), None)
 
 
@@ -248,8 +251,8 @@ def test_other_units_and_types_of_arrow_are_brought_to_ours() -> None:
         "v": pa.array([[1.0, 2.0]], pa.list_(pa.float64(), 2)),
     }
     raw = encode(schema, columns, pa.array([datetime(2026, 1, 2)], pa.timestamp("s")), None)
-    event, created, found = packed_value.read(raw[0], schema.text)
+    event, created, values = packed_value.read(raw[0], schema.text)
     second = 1_000_000
     assert (event, created) == (int(datetime(2026, 1, 2, tzinfo=UTC).timestamp()) * second, None)
-    first = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * second
-    assert found == {"when": first, "n": 3, "s": "x", "v": [1.0, 2.0]}
+    when = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * second
+    assert values == {"when": when, "n": 3, "s": "x", "v": [1.0, 2.0]}

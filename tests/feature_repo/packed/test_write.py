@@ -1,4 +1,4 @@
-"""The newest wins, whoever writes and in whatever order; what was confirmed is there."""
+"""The newest row wins, whoever writes and in whatever order; confirmed writes are never lost."""
 
 import json
 import random
@@ -29,10 +29,10 @@ from tests.servers import RedisServer, wait_for
 
 
 def online(server: Server, keys: list[str]) -> dict[str, Any]:
-    found = get(server, [PREFIX + key.encode() + b"}" for key in keys])
-    block = decode(found, SCHEMA, lambda _: None)
+    raw_values = get(server, [PREFIX + key.encode() + b"}" for key in keys])
+    block = decode(raw_values, SCHEMA, lambda _: None)
     values = block.numbers("n").tolist()
-    return {key: (block.event[i], values[i]) for i, key in enumerate(keys) if found[i] is not None}
+    return {key: (block.event[i], values[i]) for i, key in enumerate(keys) if raw_values[i] is not None}
 
 
 WRITES = st.lists(
@@ -53,11 +53,11 @@ def test_the_newest_wins_in_any_order(server: Server, redis_server: RedisServer)
     def check(writes: list[tuple[str, int, int | None, int]], data: st.DataObject) -> None:
         redis_server.client().flushall()
         writer = Writer(server, "p", SCHEMA)
-        rest = writes
-        while rest:
-            size = data.draw(st.integers(1, len(rest)))
-            writer.write(*rows(rest[:size]))
-            rest = rest[size:]
+        remaining = writes
+        while remaining:
+            size = data.draw(st.integers(1, len(remaining)))
+            writer.write(*rows(remaining[:size]))
+            remaining = remaining[size:]
         expected: dict[str, tuple] = {}
         for key, event, created, n in writes:
             rank = (event, -(2**63) if created is None else created)
@@ -69,12 +69,12 @@ def test_the_newest_wins_in_any_order(server: Server, redis_server: RedisServer)
 
 
 def test_a_row_of_the_future_gives_way(server: Server, redis_server: RedisServer) -> None:
-    """It was written while a clock was wrong; one that is ahead by minutes is within what clocks differ."""
+    """A time far ahead comes from a wrong clock; a row only minutes ahead is within normal clock differences."""
     redis_server.client().flushall()
     writer, now = Writer(server, "p", SCHEMA), time.time_ns() // 1000
-    for ahead in (2**61, now + 3_600_000_000):
-        writer.write(*rows([("a", ahead, None, 1)]))
-        assert online(server, ["a"])["a"] == (ahead, 1)
+    for future in (2**61, now + 3_600_000_000):
+        writer.write(*rows([("a", future, None, 1)]))
+        assert online(server, ["a"])["a"] == (future, 1)
         writer.write(*rows([("a", now, None, 2)]))
         assert online(server, ["a"])["a"] == (now, 2)
     writer.write(*rows([("b", now + 60_000_000, None, 1)]))
@@ -95,8 +95,8 @@ def test_rows_leave_when_they_are_older_than_the_ttl(server: Server, redis_serve
     writer = Writer(server, "p", SCHEMA, ttl=timedelta(seconds=1000))
     writer.write(*rows([("young", now, None, 1), ("old", now - 2 * 10**9, None, 2), ("ancient", -(2**61), None, 3)]))
     assert online(server, ["young", "old", "ancient"]).keys() == {"young"}
-    left = redis_server.client().pttl(PREFIX + b"young}")
-    assert 990_000 < left <= 1_000_000
+    remaining_ttl = redis_server.client().pttl(PREFIX + b"young}")
+    assert 990_000 < remaining_ttl <= 1_000_000
     writer.write(*rows([("old", now - 2 * 10**9 - 5, None, 4)]))
     assert not online(server, ["old"])
 
@@ -107,17 +107,17 @@ def test_a_row_is_replaced_by_an_older_one_where_nobody_has_written_since(
     redis_server.client().flushall()
     now = time.time_ns() // 1000
     writer = Writer(server, "p", SCHEMA, ttl=timedelta(seconds=1000))
-    keys, seen = rows([("a", now, 5, 1), ("b", now, 5, 1), ("c", now, 5, 1), ("d", now, 5, 1)])
-    writer.write(keys, seen)
-    writer.write(*rows([("b", now, 6, 2), ("d", now, 5, 3)]))  # meanwhile
-    right: list[bytes | None] = [*rows([(key, now - 500_000_000, None, 9) for key in "abc"])[1], None]
-    assert writer.replace(keys, seen, right) == 2
+    keys, read_values = rows([("a", now, 5, 1), ("b", now, 5, 1), ("c", now, 5, 1), ("d", now, 5, 1)])
+    writer.write(keys, read_values)
+    writer.write(*rows([("b", now, 6, 2), ("d", now, 5, 3)]))  # written by another writer in the meantime
+    corrected_values: list[bytes | None] = [*rows([(key, now - 500_000_000, None, 9) for key in "abc"])[1], None]
+    assert writer.replace(keys, read_values, corrected_values) == 2
     assert online(server, list("abcd")) == {
         "a": (now - 500_000_000, 9), "b": (now, 2), "c": (now - 500_000_000, 9), "d": (now, 3),
     }  # fmt: skip
     assert 490_000 < redis_server.client().pttl(keys[0]) <= 500_000
-    assert writer.replace(keys, seen, right) == 0
-    assert writer.replace(keys[:1], right[:1], [None]) == 1  # type: ignore[arg-type]
+    assert writer.replace(keys, read_values, corrected_values) == 0
+    assert writer.replace(keys[:1], corrected_values[:1], [None]) == 1  # type: ignore[arg-type]
     assert "a" not in online(server, ["a"])
     writer.write(*rows([("a", 1, 1, 4)]))
     assert not redis_server.client().exists(keys[0])  # older than the ttl
@@ -137,21 +137,21 @@ def test_a_server_that_lost_everything_is_written_again_with_its_schema(
     writer = Writer(server, "p", SCHEMA)
     writer.write(*rows([("a", 1, 1, 1)]))
     redis_server.kill()
-    redis_server.start()  # it keeps nothing
+    redis_server.start()  # the restarted server is empty
     assert writer.write(*rows([("b", 1, 1, 2)])) == 1
     assert online(server, ["a", "b"]) == {"b": (1, 2)}
     assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA
-    redis_server.client().flushall()  # which leaves scripts and connections
+    redis_server.client().flushall()  # flushall keeps scripts and connections
     assert writer.write(*rows([("c", 1, 1, 3)])) == 1
     assert KnownSchemas(server, "p").of("plays")(SCHEMA.fingerprint) == SCHEMA
 
 
 def test_what_is_begun_is_written_while_something_else_is_done(server: Server, redis_server: RedisServer) -> None:
     writer = Writer(server, "p", SCHEMA)
-    first = writer.begin(*rows([("a", 5, 1, 1)]))
+    wait_for_first = writer.begin(*rows([("a", 5, 1, 1)]))
     waits = [writer.begin(*rows([("a", event, 1, event), ("b", event, 1, event)])) for event in (6, 4, 7)]
     wait_for(lambda: online(server, ["a", "b"]) == {"a": (7, 7), "b": (7, 7)})
-    assert [first(), *(wait() for wait in waits)] == [1, 2, 0, 2]
+    assert [wait_for_first(), *(wait() for wait in waits)] == [1, 2, 0, 2]
 
 
 @pytest.mark.parametrize("lost", ["connection", "everything", "script"])
@@ -162,16 +162,16 @@ def test_what_was_begun_and_failed_is_written_again(server: Server, redis_server
     if lost == "script":
         client.script_flush()
     else:
-        client.client_pause(10_000, all=False)  # writes alone
+        client.client_pause(10_000, all=False)  # pauses only writes
     wait = writer.begin(*rows([("a", 2, 1, 2), ("b", 2, 1, 2)]))
     if lost == "connection":
         client.client_kill_filter(_type="normal", skipme=True)
         client.client_unpause()
     elif lost == "everything":
         redis_server.kill()
-        unsent = writer.begin(*rows([("c", 2, 1, 3)]))
-        redis_server.start()  # it keeps nothing
-        assert unsent() == 1
+        wait_for_unsent = writer.begin(*rows([("c", 2, 1, 3)]))
+        redis_server.start()  # the restarted server is empty
+        assert wait_for_unsent() == 1
     assert wait() == 2
     assert online(server, ["a", "b"]) == {"a": (2, 2), "b": (2, 2)}
 
@@ -180,73 +180,78 @@ def test_what_was_written_is_noted(server: Server) -> None:
     writer = Writer(server, "p", SCHEMA)
     writer.write(*rows([("a", 7_000_000, 1, 1), ("b", 5_000_000, 1, 1)]))
     writer.write(*rows([("a", 6_000_000, 1, 1)]))
-    found, never = freshness(server, "p", ["plays", "other"])
-    assert (found.newest_event, found.rows_written) == (7.0, 3)
-    assert found.written_at == pytest.approx(time.time(), abs=30)
-    assert found.age(10.0) == 3.0
-    assert (never.newest_event, never.written_at, never.rows_written, never.age(1.0)) == (None, None, 0, None)
+    written, unwritten = freshness(server, "p", ["plays", "other"])
+    assert (written.newest_event, written.rows_written) == (7.0, 3)
+    assert written.written_at == pytest.approx(time.time(), abs=30)
+    assert written.age(10.0) == 3.0
+    assert (unwritten.newest_event, unwritten.written_at, unwritten.rows_written, unwritten.age(1.0)) == (
+        None,
+        None,
+        0,
+        None,
+    )
 
 
 def test_many_writers_in_any_order_and_kills(server: Server, redis_server: RedisServer) -> None:
-    """Every confirmed write counts; one that was under way at a kill may or may not, but nothing is torn."""
+    """Every confirmed write is kept; a write in progress at a kill may be lost, but no value is torn."""
     call = [sys.executable, "-m", "tests.feature_repo.packed.random_writer", redis_server.address]
     writers = [
         subprocess.Popen([*call, str(seed)], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) for seed in range(3)
     ]
-    keys, watched, deadline = [f"k{n}" for n in range(40)], {}, time.monotonic() + 60
+    keys, newest_seen, deadline = [f"k{n}" for n in range(40)], {}, time.monotonic() + 60
     for writer in writers:
         assert writer.stdout is not None
         writer.stdout.readline()
     until = time.monotonic() + 2
-    while time.monotonic() < until:  # readers never fail, and never see an entity go back
+    while time.monotonic() < until:  # readers never fail, and an entity never goes back in time
         for key, (event, _) in online(server, keys).items():
-            assert watched.get(key, -1) <= event
-            watched[key] = event
+            assert newest_seen.get(key, -1) <= event
+            newest_seen[key] = event
         time.sleep(random.random() / 100)
     confirmed = []
     for writer in writers:
         writer.send_signal(signal.SIGKILL)
         output = writer.communicate(timeout=deadline - time.monotonic())[0]
         confirmed += [json.loads(line) for line in output.splitlines() if line.startswith("[[") and line.endswith("]]")]
-    best: dict[str, tuple] = {}
+    newest_confirmed: dict[str, tuple] = {}
     for batch in confirmed:
         for key, event, created, _ in batch:
-            best[key] = max(best.get(key, (-1, -1)), (event, created))
+            newest_confirmed[key] = max(newest_confirmed.get(key, (-1, -1)), (event, created))
     assert len(confirmed) > 20
-    found = get(server, [PREFIX + key.encode() + b"}" for key in keys])
-    block = decode(found, SCHEMA, lambda _: None)
-    for place, key in enumerate(keys):
-        rank = (int(block.header["event"][place]), int(block.header["created"][place]))
-        assert rank >= best[key]  # not older than any that was confirmed; newer only by a write under way
-        assert block.objects("who")[place] == key
+    raw_values = get(server, [PREFIX + key.encode() + b"}" for key in keys])
+    block = decode(raw_values, SCHEMA, lambda _: None)
+    for position, key in enumerate(keys):
+        rank = (int(block.header["event"][position]), int(block.header["created"][position]))
+        assert rank >= newest_confirmed[key]  # never older than a confirmed write; newer only by a write in progress
+        assert block.objects("who")[position] == key
 
 
 @given(
     st.lists(st.tuples(st.text(), st.integers(-(2**63), 2**63 - 1), st.text()), min_size=1, max_size=10, unique=True)
 )
 def test_names_of_entities_never_collide(keys: list[tuple[str, int, str]]) -> None:
-    columns = [pa.array([key[place] for key in keys]) for place in range(3)]
+    columns = [pa.array([key[position] for key in keys]) for position in range(3)]
     types = ("String", "Int64", "String")
-    made = names(b"p:v:{", dict(zip("abc", zip(types, columns, strict=True), strict=True))).to_pylist()
-    by_hand = [b"p:v:{" + entity_key.entity([entity_key.part(value) for value in key]) + b"}" for key in keys]
-    assert made == by_hand
-    assert len(set(made)) == len(keys)
-    for name, key in zip(made, keys, strict=True):
-        parts = entity_key.parts(name[5:-1], 3)
+    redis_keys = names(b"p:v:{", dict(zip("abc", zip(types, columns, strict=True), strict=True))).to_pylist()
+    expected = [b"p:v:{" + entity_key.entity([entity_key.part(value) for value in key]) + b"}" for key in keys]
+    assert redis_keys == expected
+    assert len(set(redis_keys)) == len(keys)
+    for redis_key, key in zip(redis_keys, keys, strict=True):
+        parts = entity_key.parts(redis_key[5:-1], 3)
         assert parts == [key[0].encode(), str(key[1]).encode(), key[2].encode()]
 
 
 def test_names_of_views_and_projects_never_collide() -> None:
     assert entity_key.prefix("a", "b:{c") == b"a:b%3A%7Bc:{"
     assert not entity_key.prefix("dev_music", "v").startswith(entity_key.prefix("music", "v"))
-    one = names(b"x", {"k": ("String", pa.array(["u", None]))})
-    assert one.to_pylist() == [b"xu}", None]
+    redis_keys = names(b"x", {"k": ("String", pa.array(["u", None]))})
+    assert redis_keys.to_pylist() == [b"xu}", None]
     with pytest.raises(ValueError, match="does not have 2 keys"):
         entity_key.parts(b"9:abc", 2)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("localhost", "'localhost' among the hosts"),
         ("h:1,colour=red", "option 'colour'"),
@@ -254,8 +259,8 @@ def test_names_of_views_and_projects_never_collide() -> None:
         ("h:1,redis_type=redis_sentinel", "without sentinel_master"),
     ],
 )
-def test_wrong_addresses_are_told(text: str, told: str) -> None:
-    with pytest.raises(InputError, match=f"{told}.*next: export REFRAIN_REDIS="):
+def test_wrong_addresses_are_told(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=f"{message}.*next: export REFRAIN_REDIS="):
         Address.parse(text)
 
 

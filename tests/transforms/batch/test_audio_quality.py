@@ -1,4 +1,4 @@
-"""Masters, measured: against tones whose numbers are known, and files that are no masters."""
+"""Quality measures of audio masters: against tones with known values, and for files that are not audio."""
 
 from pathlib import Path
 
@@ -24,12 +24,12 @@ def tone(level: float = 1.0, seconds: float = 3.0, frequency: float = 997.0) -> 
 
 def test_a_full_scale_tone_has_the_loudness_of_the_standard() -> None:
     """ITU-R BS.1770: a 997 Hz sine at 0 dB full scale in one channel reads -3.01 LKFS."""
-    found = measure(tone(), RATE)
-    assert found["loudness"] == pytest.approx(-3.01, abs=0.05)
-    assert found["peak"] == pytest.approx(0.0, abs=0.01)
-    assert found["crest"] == pytest.approx(3.01, abs=0.01)
-    assert found["dc_offset"] == pytest.approx(0.0, abs=1e-3)
-    assert found["seconds"] == 3.0
+    measures = measure(tone(), RATE)
+    assert measures["loudness"] == pytest.approx(-3.01, abs=0.05)
+    assert measures["peak"] == pytest.approx(0.0, abs=0.01)
+    assert measures["crest"] == pytest.approx(3.01, abs=0.01)
+    assert measures["dc_offset"] == pytest.approx(0.0, abs=1e-3)
+    assert measures["seconds"] == 3.0
     assert measure(tone(0.1), RATE)["loudness"] == pytest.approx(-23.01, abs=0.05)
 
 
@@ -37,33 +37,33 @@ def test_clipping_is_counted_and_a_loud_tone_is_not_clipped() -> None:
     clipped = np.clip(tone(2.0), -1, 1)
     share = (np.abs(clipped) == 1).mean()
     assert measure(clipped, RATE)["clipped_share"] == pytest.approx(share, abs=0.01)
-    assert measure(0.3 * clipped, RATE)["clipped_share"] == pytest.approx(share, abs=0.01)  # turned down afterwards
+    assert measure(0.3 * clipped, RATE)["clipped_share"] == pytest.approx(share, abs=0.01)  # attenuated after clipping
     assert measure(tone(0.99, frequency=440.3), RATE)["clipped_share"] < 0.01
 
 
 def test_silence_offset_noise_and_bandwidth() -> None:
     rng = np.random.default_rng(0)
-    half = np.concatenate([np.zeros((RATE, 1)), tone(0.5, 2.0)])
-    found = measure(half + 0.1, RATE)
-    assert found["dc_offset"] == pytest.approx(0.1, abs=0.005)
-    found = measure(half, RATE)
-    assert found["silent_share"] == pytest.approx(1 / 3, abs=0.02)
-    assert found["longest_silence"] == pytest.approx(1.0, abs=0.05)
-    noise = measure(rng.normal(0, 0.01, (RATE * 2, 1)), RATE)
-    assert noise["noise_floor"] == pytest.approx(-40, abs=1)
-    assert noise["bandwidth"] == pytest.approx(1.0, abs=0.01)
+    tone_after_silence = np.concatenate([np.zeros((RATE, 1)), tone(0.5, 2.0)])
+    measures = measure(tone_after_silence + 0.1, RATE)
+    assert measures["dc_offset"] == pytest.approx(0.1, abs=0.005)
+    measures = measure(tone_after_silence, RATE)
+    assert measures["silent_share"] == pytest.approx(1 / 3, abs=0.02)
+    assert measures["longest_silence"] == pytest.approx(1.0, abs=0.05)
+    noise_measures = measure(rng.normal(0, 0.01, (RATE * 2, 1)), RATE)
+    assert noise_measures["noise_floor"] == pytest.approx(-40, abs=1)
+    assert noise_measures["bandwidth"] == pytest.approx(1.0, abs=0.01)
     assert measure(tone(), RATE)["bandwidth"] < 0.1
 
 
 def test_stereo() -> None:
     mono = tone()
-    same = measure(np.hstack([mono, mono]), RATE)
-    assert (same["correlation"], same["balance"]) == (pytest.approx(1.0), pytest.approx(0.0))
+    identical = measure(np.hstack([mono, mono]), RATE)
+    assert (identical["correlation"], identical["balance"]) == (pytest.approx(1.0), pytest.approx(0.0))
     assert measure(np.hstack([mono, -mono]), RATE)["correlation"] == pytest.approx(-1.0)
     assert measure(np.hstack([mono, 0.5 * mono]), RATE)["balance"] == pytest.approx(6.02, abs=0.01)
-    dead = measure(np.hstack([mono, 0 * mono]), RATE)
-    assert dead["correlation"] is None
-    assert dead["balance"] > 100
+    one_sided = measure(np.hstack([mono, 0 * mono]), RATE)
+    assert one_sided["correlation"] is None
+    assert one_sided["balance"] > 100
 
 
 @pytest.mark.parametrize(
@@ -78,21 +78,21 @@ def test_stereo() -> None:
     ],
 )
 def test_whatever_comes_is_measured(samples: np.ndarray) -> None:
-    found = measure(samples, RATE)
-    assert all(value is None or np.isfinite(value) for value in found.values()), found
+    measures = measure(samples, RATE)
+    assert all(value is None or np.isfinite(value) for value in measures.values()), measures
 
 
 def test_a_folder_is_measured_and_what_is_no_sound_is_quarantined(home: Home, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "good.wav", tone(0.5), RATE)
     soundfile.write(tmp_path / "fine.flac", np.hstack([tone(0.5), tone(0.2)]), RATE)
-    whole = (tmp_path / "good.wav").read_bytes()
+    wav_bytes = (tmp_path / "good.wav").read_bytes()
     (tmp_path / "cut.flac").write_bytes((tmp_path / "fine.flac").read_bytes()[:60])
     (tmp_path / "text.mp3").write_text("not a song")
     (tmp_path / "empty.ogg").write_bytes(b"")
-    (tmp_path / "head.wav").write_bytes(whole[:44])
+    (tmp_path / "head.wav").write_bytes(wav_bytes[:44])
     report = ingest(home, "audio", FORMATS["audio"].read(tmp_path))
-    told = report.tables["audio_measurements"]
-    assert (told.added, told.quarantined) == (2, 4)
+    counts = report.tables["audio_measurements"]
+    assert (counts.added, counts.quarantined) == (2, 4)
     rows = scan(home, "audio_measurements").collect().sort("track_id")
     assert rows["track_id"].to_list() == ["fine", "good"]
     assert rows["channels"].to_list() == [2, 1]
@@ -112,8 +112,9 @@ def test_real_recordings_are_measured_alike_in_both_qualities(real_data: Path) -
         pytest.skip(f"no {folder}")
     pairs = [(path, path.with_name(path.name.replace(".hq.", "."))) for path in sorted(folder.glob("*.hq.ogg"))[:4]]
     for better, plain in pairs:
-        loud, less = (listen(path).measures for path in (better, plain))
-        assert loud["loudness"] is not None
-        assert less["loudness"] is not None
-        assert loud["loudness"] == pytest.approx(less["loudness"], abs=5.0)  # one is stereo, the other its mean
-        assert -60 < loud["loudness"] < 0
+        better_measures, plain_measures = (listen(path).measures for path in (better, plain))
+        assert better_measures["loudness"] is not None
+        assert plain_measures["loudness"] is not None
+        # one file is stereo, the other its mono mix
+        assert better_measures["loudness"] == pytest.approx(plain_measures["loudness"], abs=5.0)
+        assert -60 < better_measures["loudness"] < 0

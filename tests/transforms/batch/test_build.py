@@ -1,4 +1,4 @@
-"""The feature build: only what changed, the same tables whatever happened on the way."""
+"""The feature build: rebuilds only what changed, and gives the same tables despite interruptions."""
 
 import shutil
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def tables(home: Home) -> dict[str, bytes]:
 
 
 def newest(home: Home, name: str) -> pl.DataFrame:
-    """The newest version of each row, without the time at which it was known."""
+    """Returns the newest version of each row, without its created time."""
     rows = feature_tables.scan(home, name).collect().sort("created_timestamp")
     identity = [*feature_tables.tables()[name].join_keys, "event_timestamp"]
     if not name.startswith(("user_profile", "track_catalogue")):
@@ -76,9 +76,9 @@ def test_every_table_has_its_views_schema(built: Home) -> None:
 
 
 def test_a_second_run_does_nothing(built: Home) -> None:
-    before = tables(built)
+    tables_before = tables(built)
     assert not any(report.rebuilt for report in build(built, END).values())
-    assert tables(built) == before
+    assert tables(built) == tables_before
 
 
 def test_a_late_event_rebuilds_just_the_days_that_see_it(built: Home, tmp_path: Path) -> None:
@@ -98,19 +98,19 @@ def test_a_late_event_rebuilds_just_the_days_that_see_it(built: Home, tmp_path: 
 
 def test_a_correction_leaves_what_was_known_before(built: Home) -> None:
     name, identity = "user_listening", ["user_id", "event_timestamp"]
-    before = feature_tables.scan(built, name).collect()
-    late = late_play(2)
-    ingest(built, "late", [late])
+    rows_before = feature_tables.scan(built, name).collect()
+    late_batch = late_play(2)
+    ingest(built, "late", [late_batch])
     build(built, END)
-    after = feature_tables.scan(built, name).collect()
-    assert before.join(after, on=before.columns, how="anti", nulls_equal=True).is_empty()
-    added = after.join(before, on=after.columns, how="anti", nulls_equal=True)
+    rows_after = feature_tables.scan(built, name).collect()
+    assert rows_before.join(rows_after, on=rows_before.columns, how="anti", nulls_equal=True).is_empty()
+    added = rows_after.join(rows_before, on=rows_after.columns, how="anti", nulls_equal=True)
     assert set(added["user_id"]) == {"u000001"}
-    assert (added["created_timestamp"] >= late.rows["created_timestamp"].item()).all()
-    versions = after.join(added.select(identity), on=identity).sort(*identity, "created_timestamp")
-    newest = versions.group_by(identity, maintain_order=True).agg(pl.col("plays_28d").last(), n=pl.len())
-    assert newest.filter(pl.col("n") > 1).height > 5
-    assert (newest.filter(pl.col("n") > 1)["n"] == 2).all()
+    assert (added["created_timestamp"] >= late_batch.rows["created_timestamp"].item()).all()
+    versions = rows_after.join(added.select(identity), on=identity).sort(*identity, "created_timestamp")
+    newest_versions = versions.group_by(identity, maintain_order=True).agg(pl.col("plays_28d").last(), n=pl.len())
+    assert newest_versions.filter(pl.col("n") > 1).height > 5
+    assert (newest_versions.filter(pl.col("n") > 1)["n"] == 2).all()
 
 
 def test_a_new_day_leaves_the_old_files_alone(built: Home) -> None:
@@ -120,8 +120,8 @@ def test_a_new_day_leaves_the_old_files_alone(built: Home) -> None:
 
 
 def test_a_day_that_is_gone_is_closed(built: Home, tmp_path: Path) -> None:
-    """What its rows said is known as of before, and nobody reads it any more."""
-    before = feature_tables.scan(built, "user_listening").collect()
+    """Its old rows remain for as-of reads of the past, and current reads no longer return them."""
+    rows_before = feature_tables.scan(built, "user_listening").collect()
     for day in sorted(built.raw("plays").glob("date=*"))[-3:]:
         shutil.rmtree(day)
     build(built, END)
@@ -129,69 +129,75 @@ def test_a_day_that_is_gone_is_closed(built: Home, tmp_path: Path) -> None:
     shutil.copytree(built.root / "raw", fresh.root / "raw")
     build(fresh, END)
     for name in feature_tables.tables():
-        assert_says_the_same(built, fresh, name)
-    after = feature_tables.scan(built, "user_listening").collect()
-    assert before.join(after, on=before.columns, how="anti", nulls_equal=True).is_empty()
+        assert_same_as_of_answers(built, fresh, name)
+    rows_after = feature_tables.scan(built, "user_listening").collect()
+    assert rows_before.join(rows_after, on=rows_before.columns, how="anti", nulls_equal=True).is_empty()
     assert not any(report.rebuilt for report in build(built, END).values())
 
 
-def assert_says_the_same(home: Home, other: Home, name: str) -> None:
-    """Whoever asks for a key at a moment reads the same from both tables, whatever rows they are made of."""
+def assert_same_as_of_answers(home: Home, other: Home, name: str) -> None:
+    """Asserts that both tables give the same as-of answer for each key and time, even if their rows differ."""
     keys = list(feature_tables.tables()[name].join_keys)
-    rows = [newest(one, name).drop("created_timestamp", strict=False) for one in (home, other)]
-    rows = [one.unique([*keys, "event_timestamp"], keep="last").sort("event_timestamp") for one in rows]
-    moments = pl.concat([one.select(*keys, "event_timestamp") for one in rows]).unique().sort("event_timestamp")
-    asked = {"on": "event_timestamp", "by": keys, "check_sortedness": False}
-    answers = [moments.join_asof(one, **asked).sort(*keys, "event_timestamp") for one in rows]
+    rows = [newest(data, name).drop("created_timestamp", strict=False) for data in (home, other)]
+    rows = [table_rows.unique([*keys, "event_timestamp"], keep="last").sort("event_timestamp") for table_rows in rows]
+    moments = (
+        pl.concat([table_rows.select(*keys, "event_timestamp") for table_rows in rows]).unique().sort("event_timestamp")
+    )
+    options = {"on": "event_timestamp", "by": keys, "check_sortedness": False}
+    answers = [moments.join_asof(table_rows, **options).sort(*keys, "event_timestamp") for table_rows in rows]
     assert_frame_equal(*answers)
 
 
 def test_plays_that_move_to_another_key_are_closed(tmp_path: Path) -> None:
-    """Of a key that loses all its events nothing is left to read, of one that loses the newest the rest is."""
+    """A key that loses all its events reads as null; a key that loses its newest reads as its remaining events."""
     home = Home(tmp_path / "home")
 
-    def put(artist: str, day: int, created: int, number: int = 0) -> None:
-        at = SIZE.start + timedelta(days=day, hours=5)
+    def ingest_play(artist: str, day: int, created: int, number: int = 0) -> None:
+        time = SIZE.start + timedelta(days=day, hours=5)
         row = {
             "user_id": "ann",
             "track_id": f"song{number}",
             "artist_id": artist,
-            "event_timestamp": at,
+            "event_timestamp": time,
             "created_timestamp": SIZE.start + timedelta(days=created, hours=6),
             "ms_played": 200_000,
             "skipped": False,
         }
         ingest(home, "x", [Batch("plays", pl.DataFrame([row]))])
 
-    def says(artist: str, day: int, known: datetime | None = None) -> list[int | None]:
+    def plays_as_of(artist: str, day: int, known_at: datetime | None = None) -> list[int | None]:
         rows = feature_tables.scan(home, "user_artist_affinity").filter(pl.col("artist_id") == artist).collect()
         rows = rows.filter(pl.col("event_timestamp") <= SIZE.start + timedelta(days=day))
-        if known:
-            rows = rows.filter(pl.col("created_timestamp") <= known)
+        if known_at:
+            rows = rows.filter(pl.col("created_timestamp") <= known_at)
         return rows.sort("event_timestamp", "created_timestamp").tail(1)["plays_28d"].to_list()
 
-    put("wrong band", 2, 2)
-    put("old band", 1, 1, number=1)
-    put("old band", 3, 3, number=2)
+    ingest_play("wrong band", 2, 2)
+    ingest_play("old band", 1, 1, number=1)
+    ingest_play("old band", 3, 3, number=2)
     now = SIZE.start + timedelta(days=5)
     build(home, now)
-    assert (says("wrong band", 4), says("old band", 4), says("right band", 4)) == ([1], [2], [])
-    put("right band", 2, 6)
-    put("right band", 3, 6, number=2)
+    assert (plays_as_of("wrong band", 4), plays_as_of("old band", 4), plays_as_of("right band", 4)) == ([1], [2], [])
+    ingest_play("right band", 2, 6)
+    ingest_play("right band", 3, 6, number=2)
     later = SIZE.start + timedelta(days=7)
     build(home, later)
-    assert (says("wrong band", 4), says("old band", 4), says("right band", 4)) == ([None], [1], [2])
-    assert (says("wrong band", 4, now), says("old band", 4, now)) == ([1], [2])
-    put("old band", 0, 8, number=3)  # the row that a closing version repeats has another value now
+    assert (plays_as_of("wrong band", 4), plays_as_of("old band", 4), plays_as_of("right band", 4)) == (
+        [None],
+        [1],
+        [2],
+    )
+    assert (plays_as_of("wrong band", 4, now), plays_as_of("old band", 4, now)) == ([1], [2])
+    ingest_play("old band", 0, 8, number=3)  # the row that the closing version repeats now has another value
     build(home, SIZE.start + timedelta(days=9))
-    assert (says("wrong band", 4), says("old band", 4)) == ([None], [2])
-    put("wrong band", 2, 10)  # and back
+    assert (plays_as_of("wrong band", 4), plays_as_of("old band", 4)) == ([None], [2])
+    ingest_play("wrong band", 2, 10)  # the play moves back
     build(home, SIZE.start + timedelta(days=11))
-    assert says("wrong band", 4) == [1]
+    assert plays_as_of("wrong band", 4) == [1]
 
 
 def test_rows_are_due_by_the_clock(tmp_path: Path) -> None:
-    """Not by the last event: what has left a window while nobody played is gone, and no row is made before its time."""
+    """Due by the clock, not by the last event: windows empty without new plays, and no row comes before its time."""
     home = Home(tmp_path / "home")
     ingest(home, "x", [late_play(0)])
     play = SIZE.start + timedelta(hours=5)
@@ -202,8 +208,8 @@ def test_rows_are_due_by_the_clock(tmp_path: Path) -> None:
     rows = feature_tables.scan(home, "user_listening").sort("event_timestamp").collect()
     assert rows["event_timestamp"].to_list() == [SIZE.start + timedelta(days=n) for n in (1, 2, 8, 29)]
     assert rows["plays_28d"].to_list() == [1, 1, 1, 0]
-    live = feature_tables.scan(home, "user_session").collect()
-    assert live["event_timestamp"].max() < SIZE.start + timedelta(days=40)
+    session_rows = feature_tables.scan(home, "user_session").collect()
+    assert session_rows["event_timestamp"].max() < SIZE.start + timedelta(days=40)
 
 
 @pytest.mark.parametrize("killed_after", [0, 1, 40, 170])
@@ -214,16 +220,16 @@ def test_a_killed_run_repeated_ends_the_same(
     shutil.copytree(simulated.root / "raw", home.root / "raw")
     write, calls = parquet.write_whole, []
 
-    def dying(rows: pl.DataFrame, path: Path, **more: dict[str, str]) -> None:
+    def write_or_interrupt(rows: pl.DataFrame, path: Path, **options: dict[str, str]) -> None:
         calls.append(1)
         if len(calls) > killed_after:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_name(f".partial-9-{path.name}").write_bytes(b"half")
             raise KeyboardInterrupt
-        write(rows, path, **more)  # type: ignore[arg-type]
+        write(rows, path, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(parquet, "write_whole", dying)
+        patch.setattr(parquet, "write_whole", write_or_interrupt)
         with pytest.raises(KeyboardInterrupt):
             build(home, END)
     build(home, END)
@@ -232,7 +238,7 @@ def test_a_killed_run_repeated_ends_the_same(
 
 
 def test_backups_beside_the_days_change_nothing(built: Home) -> None:
-    before, rows = tables(built), feature_tables.scan(built, "user_listening").collect()
+    tables_before, rows = tables(built), feature_tables.scan(built, "user_listening").collect()
     for folder in (built.raw("plays"), built.features("user_listening"), built.tiles("user_listening")):
         day = sorted(folder.glob("date=*"))[-1]
         for name in (f"{day.name}.bak", "date=__HIVE_DEFAULT_PARTITION__", "backup"):
@@ -243,10 +249,10 @@ def test_backups_beside_the_days_change_nothing(built: Home) -> None:
     assert clock.end_of_data(built) == END
     ingest(built, "late", [late_play(2)])
     assert build(built, END)["user_listening"].rebuilt
-    assert before.keys() < tables(built).keys()
-    found = [finding for finding in folder_of_doctor._stray_findings(built) if finding.where == "raw plays"]
-    assert len(found) == 4
-    assert not any(finding.is_fault for finding in found)
+    assert tables_before.keys() < tables(built).keys()
+    findings = [finding for finding in folder_of_doctor._stray_findings(built) if finding.where == "raw plays"]
+    assert len(findings) == 4
+    assert not any(finding.is_fault for finding in findings)
 
 
 @pytest.mark.parametrize("table", ["plays", "users"])
@@ -268,18 +274,18 @@ def test_damaged_tiles_are_named(built: Home) -> None:
 
 
 def spoil(path: Path) -> None:
-    """Bytes in the middle; the footer stays."""
+    """Overwrites bytes in the middle of a file; the footer stays valid."""
     content = bytearray(path.read_bytes())
     content[4 : len(content) // 3] = b"\xff" * (len(content) // 3 - 4)
     path.write_bytes(content)
 
 
 def test_torn_feature_files_are_made_again(built: Home) -> None:
-    before = tables(built)
+    tables_before = tables(built)
     for path in sorted(built.features("user_listening").rglob("*.parquet"))[:2]:
         path.write_bytes(path.read_bytes()[:64])
     assert len(build(built, END)["user_listening"].rebuilt) == 2
-    assert tables(built) == before
+    assert tables(built) == tables_before
 
 
 def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,12 +299,12 @@ def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monk
 
 
 def test_changed_code_rebuilds_its_tables(built: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = tables(built)
+    tables_before = tables(built)
     monkeypatch.setattr(tile_store, "_code", lambda: "other code")
     reports = build(built, END)
     assert reports["user_listening"].rebuilt
     assert not reports["user_profile"].rebuilt
-    rows = [feature_tables.scan(built, "user_listening").collect().height, before.keys() == tables(built).keys()]
+    rows = [feature_tables.scan(built, "user_listening").collect().height, tables_before.keys() == tables(built).keys()]
     assert rows == [reports["user_listening"].rows, True]
 
 
@@ -317,7 +323,7 @@ def test_plays_of_unknown_users_and_tracks_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (lambda rows: rows.drop("plan"), r"no column \['plan'\]"),
         (lambda rows: rows.with_columns(birth_year=pl.lit("old")), "conversion"),
@@ -325,7 +331,7 @@ def test_plays_of_unknown_users_and_tracks_count(tmp_path: Path) -> None:
         (lambda rows: pl.concat([rows, rows]), "two rows with the same"),
     ],
 )
-def test_rows_that_break_the_views_schema_are_refused(spoil: object, told: str) -> None:
+def test_rows_that_break_the_views_schema_are_refused(spoil: object, message: str) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     rows = pl.DataFrame(
         {
@@ -340,5 +346,5 @@ def test_rows_that_break_the_views_schema_are_refused(spoil: object, told: str) 
     )
     view = feature_tables.tables()["user_profile"]
     assert feature_tables.conform(view, rows).height == 1
-    with pytest.raises(StoreError, match=told):
+    with pytest.raises(StoreError, match=message):
         feature_tables.conform(view, spoil(rows))  # type: ignore[operator]

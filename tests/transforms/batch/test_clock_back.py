@@ -1,4 +1,4 @@
-"""A build whose clock was behind changes nothing of what was known at the moments of the builds before it."""
+"""A build with a clock that is behind does not change what was known at the times of earlier builds."""
 
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ def at(hours: float) -> datetime:
     return DAY + timedelta(hours=hours)
 
 
-def put(home: Home, artist: str, *moments: float, created: float | None = None) -> None:
+def ingest_plays(home: Home, artist: str, *moments: float, created: float | None = None) -> None:
     rows = {
         "user_id": ["ann"] * len(moments),
         "track_id": ["song"] * len(moments),
@@ -34,110 +34,110 @@ def put(home: Home, artist: str, *moments: float, created: float | None = None) 
     ingest(home, "test", [Batch("plays", pl.DataFrame(rows))])
 
 
-def says(home: Home, view: str, moments: list[datetime], *, known: bool) -> list[list[tuple]]:
-    """The row of each key at some moments; as known then, or by what is known now."""
+def rows_as_of(home: Home, view: str, moments: list[datetime], *, as_known_then: bool) -> list[list[tuple]]:
+    """Returns the newest row of each key at the moments, as known then or with everything known now."""
     keys = list(feature_tables.tables()[view].join_keys)
     rows = feature_tables.scan(home, view).collect().sort("event_timestamp", "created_timestamp")
-    found = []
+    rows_of_moments = []
     for moment in moments:
-        there = pl.col("event_timestamp") <= moment
-        if known:
-            there &= pl.col("created_timestamp") <= moment
-        newest = rows.filter(there).unique(keys, keep="last").sort(keys)
-        found.append(newest.drop("event_timestamp", "created_timestamp").rows())
-    return found
+        visible = pl.col("event_timestamp") <= moment
+        if as_known_then:
+            visible &= pl.col("created_timestamp") <= moment
+        newest = rows.filter(visible).unique(keys, keep="last").sort(keys)
+        rows_of_moments.append(newest.drop("event_timestamp", "created_timestamp").rows())
+    return rows_of_moments
 
 
-def says_now(home: Home, view: str, hours: float) -> list[tuple]:
-    return says(home, view, [at(hours)], known=False)[0]
+def current_rows(home: Home, view: str, hours: float) -> list[tuple]:
+    return rows_as_of(home, view, [at(hours)], as_known_then=False)[0]
 
 
-def as_known(home: Home, end: float) -> list[list[list[tuple]]]:
-    """What is said of moments up to one, as known then."""
+def history_as_known(home: Home, end: float) -> list[list[list[tuple]]]:
+    """Returns the rows of all views at moments up to ``end``, each as known at that moment."""
     moments = [at(hour) for hour in np.arange(-60, end + 0.01, 2.5)]
-    return [says(home, view, moments, known=True) for view in VIEWS]
+    return [rows_as_of(home, view, moments, as_known_then=True) for view in VIEWS]
 
 
 def plays_of_a_day(home: Home, moment: float) -> int:
-    place = list(feature_tables.schema(feature_tables.tables()["user_session"])).index("plays_1d") - 2
-    return says(home, "user_session", [at(moment)], known=True)[0][0][place]
+    index = list(feature_tables.schema(feature_tables.tables()["user_session"])).index("plays_1d") - 2
+    return rows_as_of(home, "user_session", [at(moment)], as_known_then=True)[0][0][index]
 
 
 def test_rows_that_are_not_due_are_not_gone(home: Home) -> None:
-    put(home, "x", *(hour + 0.5 for hour in range(20)))
+    ingest_plays(home, "x", *(hour + 0.5 for hour in range(20)))
     build(home, at(20.2))
-    before = as_known(home, 20)
+    history_before = history_as_known(home, 20)
     assert [plays_of_a_day(home, moment) for moment in (20.1, 15)] == [20, 15]
     build(home, at(8))
-    assert as_known(home, 20) == before
+    assert history_as_known(home, 20) == history_before
     build(home, at(20.4))
-    assert as_known(home, 20) == before
+    assert history_as_known(home, 20) == history_before
     assert [plays_of_a_day(home, moment) for moment in (20.1, 15)] == [20, 15]
 
 
 def test_what_is_corrected_by_a_clock_that_is_behind_is_known_no_earlier(home: Home) -> None:
-    put(home, "x", -30.5, -20.5, 3.5, 6.5, 15.5)
+    ingest_plays(home, "x", -30.5, -20.5, 3.5, 6.5, 15.5)
     build(home, at(20.2))
-    before = as_known(home, 20)
-    put(home, "y", -30.5, 6.5, 15.5, created=20.3)
+    history_before = history_as_known(home, 20)
+    ingest_plays(home, "y", -30.5, 6.5, 15.5, created=20.3)
     shutil.rmtree(home.raw("plays") / f"date={at(-20.5).date()}")
     build(home, at(8))
-    assert as_known(home, 20) == before
+    assert history_as_known(home, 20) == history_before
     build(home, at(20.4))
-    assert as_known(home, 20) == before
+    assert history_as_known(home, 20) == history_before
     assert plays_of_a_day(home, 20.4) == 3
 
 
 def test_what_is_gone_stays_so_while_it_is_not_due(home: Home) -> None:
-    put(home, "x", 3.5, 6.5)
-    put(home, "x", -20.5)
+    ingest_plays(home, "x", 3.5, 6.5)
+    ingest_plays(home, "x", -20.5)
     build(home, at(30))
-    put(home, "y", 6.5, created=30.1)
-    put(home, "y", 3.5, created=30.1)
+    ingest_plays(home, "y", 6.5, created=30.1)
+    ingest_plays(home, "y", 3.5, created=30.1)
     build(home, at(30.2))
-    before, pairs = as_known(home, 30), says_now(home, "user_artist_affinity", 30.2)
+    history_before, affinity_before = history_as_known(home, 30), current_rows(home, "user_artist_affinity", 30.2)
     build(home, at(8))
     build(home, at(30.3))
-    assert as_known(home, 30) == before
-    assert says_now(home, "user_artist_affinity", 30.3) == pairs
+    assert history_as_known(home, 30) == history_before
+    assert current_rows(home, "user_artist_affinity", 30.3) == affinity_before
 
 
 def test_other_code_by_a_clock_that_is_behind(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(home, "x", 3.5, 6.5, 15.5)
+    ingest_plays(home, "x", 3.5, 6.5, 15.5)
     build(home, at(20.2))
-    whole = says_now(home, "user_session", 20.2)
+    expected = current_rows(home, "user_session", 20.2)
     monkeypatch.setattr(tile_store, "_code", lambda: "other code")
     build(home, at(8))
     build(home, at(20.4))
-    assert says_now(home, "user_session", 20.2) == whole
+    assert current_rows(home, "user_session", 20.2) == expected
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_clocks_that_go_to_and_fro(home: Home, tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
-    """Plays come, are corrected and built by any clock: what was known at a moment of the past stays."""
-    chance = np.random.default_rng(seed)
+    """Plays arrive, are corrected and are built with varying clocks; what was known in the past stays."""
+    rng = np.random.default_rng(seed)
     now, end, events = 0.0, 0.0, {-5.0: "x"}
-    put(home, "x", -5, created=0)
+    ingest_plays(home, "x", -5, created=0)
     build(home, at(now))
-    before = as_known(home, end)
+    history_before = history_as_known(home, end)
     for _ in range(4):
-        now += float(chance.choice([0.3, 7, 26]))
-        for moment in {float(chance.choice([*events, now - 0.2, now - 9])) for _ in range(3)}:
-            events[moment] = str(chance.choice(["x", "y"]))
-            put(home, events[moment], moment, created=now)
-        build(home, at(now - float(chance.choice([2, 20]))))
-        assert as_known(home, end) == before
+        now += float(rng.choice([0.3, 7, 26]))
+        for moment in {float(rng.choice([*events, now - 0.2, now - 9])) for _ in range(3)}:
+            events[moment] = str(rng.choice(["x", "y"]))
+            ingest_plays(home, events[moment], moment, created=now)
+        build(home, at(now - float(rng.choice([2, 20]))))
+        assert history_as_known(home, end) == history_before
         now += 0.1
         build(home, at(now))
-        end, before = now - 0.05, as_known(home, now - 0.05)
+        end, history_before = now - 0.05, history_as_known(home, now - 0.05)
     fresh = Home(tmp_path_factory.mktemp("fresh") / "home")
     for moment, artist in events.items():
-        put(fresh, artist, moment, created=max(now, moment))
+        ingest_plays(fresh, artist, moment, created=max(now, moment))
     build(fresh, at(now))
     for view in VIEWS:
         size = len(feature_tables.tables()[view].join_keys)
-        rows = {row[:size]: row for row in says_now(home, view, now)}
-        for row in says_now(fresh, view, now):
+        rows = {row[:size]: row for row in current_rows(home, view, now)}
+        for row in current_rows(fresh, view, now):
             assert rows[row[:size]] == row, view
 
 

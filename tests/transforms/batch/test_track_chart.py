@@ -1,4 +1,4 @@
-"""Features of charts against a loop over all entries, at every chart."""
+"""Chart features against a loop over all entries, at the date of every chart."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ WEEKS = 130
 
 @st.composite
 def charts(draw: st.DrawFn) -> pl.DataFrame:
-    """Few titles, runs and gaps; some weeks have no chart at all."""
+    """Draws chart entries of few titles with runs and gaps; several weeks have no chart at all."""
     missing = draw(st.sets(st.integers(1, WEEKS - 2), max_size=10))
     rows = []
     for title in range(3):
@@ -29,40 +29,40 @@ def charts(draw: st.DrawFn) -> pl.DataFrame:
                 if week not in missing:
                     rows.append((f"t{title}", f"a{title % 2}", draw(st.integers(1, 9)), week))
     rows += [("always", "b", 10, week) for week in range(WEEKS) if week not in missing]
-    frame = pl.DataFrame(rows, schema=["track_id", "artist_id", "rank", "week"], orient="row").unique(
+    entries = pl.DataFrame(rows, schema=["track_id", "artist_id", "rank", "week"], orient="row").unique(
         ["track_id", "week"]
     )
-    dated = frame.with_columns(
+    dated_entries = entries.with_columns(
         event_timestamp=pl.lit(START) + pl.duration(weeks=pl.col("week")), chart=pl.lit("hot100")
     )
-    return TABLES["chart_entries"].conform(dated)
+    return TABLES["chart_entries"].conform(dated_entries)
 
 
-def expected(entries: pl.DataFrame, title: str, week: int) -> dict[str, Any]:
-    """What is to be said of a title as of the chart of a week."""
-    place = {(row["track_id"], (row["event_timestamp"] - START).days // 7): row["rank"] for row in entries.to_dicts()}
-    told = {number for _, number in place}
-    mine = sorted(number for name, number in place if name == title and number <= week)
+def expected_row(entries: pl.DataFrame, title: str, week: int) -> dict[str, Any]:
+    """Returns the expected features of a title as of the chart of one week."""
+    rank_of = {(row["track_id"], (row["event_timestamp"] - START).days // 7): row["rank"] for row in entries.to_dicts()}
+    chart_weeks = {number for _, number in rank_of}
+    title_weeks = sorted(number for name, number in rank_of if name == title and number <= week)
 
-    def at(number: int) -> int:
-        return place.get((title, number), 0) if number in told else -1
+    def rank_in(number: int) -> int:
+        return rank_of.get((title, number), 0) if number in chart_weeks else -1
 
     runs = 0
-    for number in mine:
-        before = [other for other in told if other < number]
-        runs += not before or (title, max(before)) not in place
-    best = min(place[title, number] for number in mine)
+    for number in title_weeks:
+        earlier_weeks = [earlier for earlier in chart_weeks if earlier < number]
+        runs += not earlier_weeks or (title, max(earlier_weeks)) not in rank_of
+    best = min(rank_of[title, number] for number in title_weeks)
     micros = [int((START + timedelta(weeks=n)).timestamp() * 1e6) for n in range(WEEKS)]
     return {
         "chart": "hot100",
-        "ranks_13w": [at(week - back) for back in range(12, -1, -1)],
+        "ranks_13w": [rank_in(week - back) for back in range(12, -1, -1)],
         "peak": best,
-        "weeks": len(mine),
+        "weeks": len(title_weeks),
         "runs": runs,
-        "first_charted": micros[mine[0]],
-        "last_charted": micros[mine[-1]],
-        "peaked": micros[next(number for number in mine if place[title, number] == best)],
-        **{f"year_ago_{ahead}w": at(week + ahead - 52) for ahead in AHEAD},
+        "first_charted": micros[title_weeks[0]],
+        "last_charted": micros[title_weeks[-1]],
+        "peaked": micros[next(number for number in title_weeks if rank_of[title, number] == best)],
+        **{f"year_ago_{ahead}w": rank_in(week + ahead - 52) for ahead in AHEAD},
     }
 
 
@@ -70,24 +70,28 @@ def expected(entries: pl.DataFrame, title: str, week: int) -> dict[str, Any]:
 @given(entries=charts())
 def test_the_newest_row_is_true_at_every_chart(entries: pl.DataFrame) -> None:
     rows = track_chart(entries)
-    told = {(date - START).days // 7 for date in entries["event_timestamp"].to_list()}
+    chart_weeks = {(date - START).days // 7 for date in entries["event_timestamp"].to_list()}
     for title in ("t0", "t1", "t2"):
-        mine = rows.filter(pl.col("track_id") == title).sort("event_timestamp").to_dicts()
-        if not mine:  # all of its weeks are missing
+        title_rows = rows.filter(pl.col("track_id") == title).sort("event_timestamp").to_dicts()
+        if not title_rows:  # no week of the title has a chart
             assert title not in entries["track_id"]
             continue
-        first = (mine[0]["event_timestamp"] - START).days // 7
-        for week in sorted(told):
+        first = (title_rows[0]["event_timestamp"] - START).days // 7
+        for week in sorted(chart_weeks):
             if week < first:
                 continue
-            newest = [row for row in mine if row["event_timestamp"] <= START + timedelta(weeks=week, days=1)][-1]
-            wanted = expected(entries, title, week)
-            idle = week - (newest["event_timestamp"] - START).days // 7
-            if idle:  # nothing was written since: then it is not on it, and was not for 13 weeks
-                assert set(wanted["ranks_13w"]) <= {0, -1}
-                wanted["ranks_13w"] = newest["ranks_13w"]
-                wanted |= {name: newest[name] for name in wanted if name.startswith("year_ago") and wanted[name] <= 0}
-            assert {name: newest[name] for name in wanted} == wanted, (title, week)
+            newest = [row for row in title_rows if row["event_timestamp"] <= START + timedelta(weeks=week, days=1)][-1]
+            expected_features = expected_row(entries, title, week)
+            idle_weeks = week - (newest["event_timestamp"] - START).days // 7
+            if idle_weeks:  # no newer row: the title has been off the chart for 13 weeks
+                assert set(expected_features["ranks_13w"]) <= {0, -1}
+                expected_features["ranks_13w"] = newest["ranks_13w"]
+                expected_features |= {
+                    name: newest[name]
+                    for name in expected_features
+                    if name.startswith("year_ago") and expected_features[name] <= 0
+                }
+            assert {name: newest[name] for name in expected_features} == expected_features, (title, week)
 
 
 @settings(max_examples=20, deadline=None)
@@ -95,10 +99,11 @@ def test_the_newest_row_is_true_at_every_chart(entries: pl.DataFrame) -> None:
 def test_what_comes_later_changes_nothing(entries: pl.DataFrame) -> None:
     cut = START + timedelta(weeks=WEEKS // 2)
     past = entries.filter(pl.col("event_timestamp") <= cut)
-    rows, before = (
-        track_chart(some).filter(pl.col("event_timestamp") <= cut + timedelta(days=1)) for some in (entries, past)
+    rows, past_rows = (
+        track_chart(chart_entries).filter(pl.col("event_timestamp") <= cut + timedelta(days=1))
+        for chart_entries in (entries, past)
     )
-    assert rows.sort("track_id", "event_timestamp").equals(before.sort("track_id", "event_timestamp"))
+    assert rows.sort("track_id", "event_timestamp").equals(past_rows.sort("track_id", "event_timestamp"))
 
 
 @settings(max_examples=20, deadline=None)
@@ -107,28 +112,30 @@ def test_artists_at_every_chart(entries: pl.DataFrame) -> None:
     rows = artist_chart(entries).sort("event_timestamp").to_dicts()
     dates = entries["event_timestamp"].unique().sort().to_list()
     for artist in ("a0", "a1"):
-        mine = [row for row in rows if row["artist_id"] == artist]
-        if not mine:
+        artist_rows = [row for row in rows if row["artist_id"] == artist]
+        if not artist_rows:
             continue
         for date in dates:
-            newest = [row for row in mine if row["event_timestamp"] <= date + timedelta(days=1)]
-            on = entries.filter((pl.col("artist_id") == artist) & (pl.col("event_timestamp") == date))["rank"].to_list()
-            ever = entries.filter((pl.col("artist_id") == artist) & (pl.col("event_timestamp") <= date))
+            newest = [row for row in artist_rows if row["event_timestamp"] <= date + timedelta(days=1)]
+            current_ranks = entries.filter((pl.col("artist_id") == artist) & (pl.col("event_timestamp") == date))[
+                "rank"
+            ].to_list()
+            entries_so_far = entries.filter((pl.col("artist_id") == artist) & (pl.col("event_timestamp") <= date))
             if not newest:
-                assert not on
+                assert not current_ranks
                 continue
-            found = newest[-1]
-            assert (found["singles"], found["best_single"]) == (len(on), min(on, default=0))
-            assert found["titles"] == ever["track_id"].n_unique()
-            assert (found["albums"], found["best_album"]) == (0, 0)
+            current = newest[-1]
+            assert (current["singles"], current["best_single"]) == (len(current_ranks), min(current_ranks, default=0))
+            assert current["titles"] == entries_so_far["track_id"].n_unique()
+            assert (current["albums"], current["best_album"]) == (0, 0)
 
 
 def test_no_charts_no_rows() -> None:
-    nothing = TABLES["chart_entries"].conform(
+    no_entries = TABLES["chart_entries"].conform(
         pl.DataFrame(schema={"chart": pl.String, "track_id": pl.String, "event_timestamp": pl.Datetime("us", "UTC")})
     )
-    assert track_chart(nothing).height == 0
-    assert artist_chart(nothing).height == 0
+    assert track_chart(no_entries).height == 0
+    assert artist_chart(no_entries).height == 0
 
 
 def test_a_chart_that_is_missing_is_no_chart_without_anybody() -> None:

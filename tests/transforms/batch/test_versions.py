@@ -1,4 +1,4 @@
-"""Versions of rows at the end of time."""
+"""Versions of rows at the last representable time."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,7 @@ def replaced(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.parametrize("write", [corrected, added, replaced])
 @pytest.mark.parametrize("created", [DAY, LAST])
 def test_no_version_is_known_after_the_last_moment(write: Any, created: datetime) -> None:
-    found = write(rows(1, LAST), rows(2, created))
-    newest = versions.newest_versions(found, ["k", "event_timestamp"])
+    written = write(rows(1, LAST), rows(2, created))
+    newest = versions.newest_versions(written, ["k", "event_timestamp"])
     assert newest.select("created_timestamp", "n").rows() == [(LAST, 2)]
-    assert found.select("k", "event_timestamp", "created_timestamp").is_unique().all()
+    assert written.select("k", "event_timestamp", "created_timestamp").is_unique().all()

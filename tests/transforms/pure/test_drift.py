@@ -1,4 +1,4 @@
-"""How far two samples lie apart: against scipy, and as often as chance has it."""
+"""Distances between two samples against scipy, and the rate of false drift verdicts."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -13,49 +13,51 @@ NUMBERS = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60)
 
 @given(NUMBERS, NUMBERS)
 def test_the_distance_is_scipys(first: list[float], second: list[float]) -> None:
-    one, other = np.array(first), np.array(second)
-    scale = float(one.std()) or 1.0
-    exact = stats.wasserstein_distance(one, other) / scale
-    assert wasserstein(one, other) == pytest.approx(exact, rel=1e-6, abs=1e-9)
+    first_values, second_values = np.array(first), np.array(second)
+    scale = float(first_values.std()) or 1.0
+    expected = stats.wasserstein_distance(first_values, second_values) / scale
+    assert wasserstein(first_values, second_values) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("sizes", [(60, 60), (500, 100), (5_000, 5_000)])
 def test_what_did_not_change_is_stable(sizes: tuple[int, int]) -> None:
-    """Also where samples are so small that the index alone would always tell of drift."""
+    """Holds even for samples so small that the stability index alone would always report drift."""
     rng = np.random.default_rng(0)
-    found = [compare("x", rng.normal(size=sizes[0]).tolist(), rng.normal(size=sizes[1]).tolist()) for _ in range(200)]
-    assert np.mean([one.verdict == "stable" for one in found]) > 0.97
+    comparisons = [
+        compare("x", rng.normal(size=sizes[0]).tolist(), rng.normal(size=sizes[1]).tolist()) for _ in range(200)
+    ]
+    assert np.mean([comparison.verdict == "stable" for comparison in comparisons]) > 0.97
     if sizes[0] == sizes[1] == 5_000:
-        assert np.mean([one.psi for one in found]) == pytest.approx(found[0].chance, rel=0.25)
+        assert np.mean([comparison.psi for comparison in comparisons]) == pytest.approx(comparisons[0].chance, rel=0.25)
 
 
 def test_what_moved_and_what_drifted() -> None:
     rng = np.random.default_rng(1)
     before = rng.normal(size=4_000).tolist()
     assert compare("x", before, rng.normal(0.4, size=4_000).tolist()).verdict == "moved"
-    far = compare("x", before, rng.normal(1.0, size=4_000).tolist())
-    assert far.verdict == "drifted"
-    assert far.wasserstein == pytest.approx(1.0, abs=0.06)
-    assert far.ks == pytest.approx(0.38, abs=0.04)
+    drifted = compare("x", before, rng.normal(1.0, size=4_000).tolist())
+    assert drifted.verdict == "drifted"
+    assert drifted.wasserstein == pytest.approx(1.0, abs=0.06)
+    assert drifted.ks == pytest.approx(0.38, abs=0.04)
 
 
 def test_missing_values_are_drift_of_their_own() -> None:
     before = [float(n % 10) for n in range(1_000)]
-    some = [None if n % 8 == 0 else value for n, value in enumerate(before)]
-    found = compare("x", before, some)
-    assert found.verdict == "moved"
-    assert "missing 0.0% → 12.5%" in found.reasons
-    gone = compare("x", before, [None] * 1_000)
-    assert gone.verdict == "drifted"
-    assert gone.missing_after == 1.0
+    partly_missing = [None if n % 8 == 0 else value for n, value in enumerate(before)]
+    comparison = compare("x", before, partly_missing)
+    assert comparison.verdict == "moved"
+    assert "missing 0.0% → 12.5%" in comparison.reasons
+    all_missing = compare("x", before, [None] * 1_000)
+    assert all_missing.verdict == "drifted"
+    assert all_missing.missing_after == 1.0
 
 
 def test_new_kinds_are_told() -> None:
     before = ["jazz", "pop", None] * 300
-    found = compare("genre", before, ["jazz", "pop", None] * 290 + ["=polka"] * 20 + ["ska"] * 10)
-    assert found.new == {"=polka": 20, "ska": 10}
-    assert found.verdict in ("moved", "drifted")
-    assert found.ks is None
+    comparison = compare("genre", before, ["jazz", "pop", None] * 290 + ["=polka"] * 20 + ["ska"] * 10)
+    assert comparison.new == {"=polka": 20, "ska": 10}
+    assert comparison.verdict in ("moved", "drifted")
+    assert comparison.ks is None
     assert compare("genre", before, before).verdict == "stable"
 
 

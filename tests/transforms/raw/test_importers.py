@@ -1,4 +1,4 @@
-"""Real formats into raw tables, and what bad input gets."""
+"""Importers: real formats into raw tables, and errors for bad input."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def tiny_movielens(folder: Path, ratings: bytes = b"1\t2\t5\t881250949\n2\t2\t1\
     return folder
 
 
-def listen(number: int, **more: Any) -> dict[str, Any]:
+def listen_record(number: int, **more: Any) -> dict[str, Any]:
     return {
         "user_name": "rob",
         "listened_at": 1_700_000_000 + number,
@@ -42,7 +42,7 @@ def listen(number: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def streamed(number: int, **more: Any) -> dict[str, Any]:
+def stream_record(number: int, **more: Any) -> dict[str, Any]:
     return {
         "ts": f"2023-05-0{1 + number % 9}T10:00:0{number % 10}Z",
         "username": "rob",
@@ -73,8 +73,8 @@ class TestMovieLens:
         first = plays.filter((pl.col("user_id") == "ml:196") & (pl.col("track_id") == "ml:242")).row(0, named=True)
         assert first["event_timestamp"] == datetime.fromtimestamp(881_250_949, UTC)
         assert (first["skipped"], first["context"], first["artist_id"]) == (False, "rating", "ml:Comedy")
-        again = load(home, "movielens", movielens)
-        assert sum(counts.added for counts in again.tables.values()) == 0
+        second_report = load(home, "movielens", movielens)
+        assert sum(counts.added for counts in second_report.tables.values()) == 0
 
     def test_a_missing_file_is_named(self, home: Home, tmp_path: Path) -> None:
         folder = tiny_movielens(tmp_path / "ml")
@@ -85,7 +85,7 @@ class TestMovieLens:
     def test_lines_that_are_no_ratings_are_quarantined(self, home: Home, tmp_path: Path) -> None:
         bad = b"1\t2\t5\nx\ty\tz\tw\n1\t2\t5\t-5\n\xff\xfe\t1\t1\t1\n\t2\t5\t881250951\n3\t99\t4\t881250952\n"
         report = load(home, "movielens", tiny_movielens(tmp_path / "ml", b"1\t2\t5\t881250949\n" + bad))
-        assert report.tables["plays"].added == 2  # the good one, and one of a film that is not in the catalogue
+        assert report.tables["plays"].added == 2  # the valid rating, and one of a film that is not in the catalogue
         assert report.tables["plays"].reasons == {
             "not user, item, rating and time between tabs": 2,
             "not UTF-8": 1,
@@ -138,12 +138,12 @@ class TestListenBrainz:
 
     def test_an_export_is_read(self, home: Home, tmp_path: Path) -> None:
         listens = [
-            listen(0, inserted_at=1_700_000_060.5),
-            listen(1, recording_msid="abc"),
-            listen(1, recording_msid="abc"),
+            listen_record(0, inserted_at=1_700_000_060.5),
+            listen_record(1, recording_msid="abc"),
+            listen_record(1, recording_msid="abc"),
         ]
         listens.append(
-            listen(2)
+            listen_record(2)
             | {
                 "track_metadata": {
                     "artist_name": "Björk",
@@ -171,7 +171,7 @@ class TestListenBrainz:
             "track_metadata": {"artist_name": "A", "track_name": "B"},
         }
         self.write(tmp_path / "1.listens.gz", [dump], gzip.open)
-        self.write(tmp_path / "2.jsonl", [listen(3)])
+        self.write(tmp_path / "2.jsonl", [listen_record(3)])
         load(home, "listenbrainz", tmp_path)
         assert set(scan(home, "plays").collect()["user_id"]) == {"lb:7", "lb:rob"}
 
@@ -179,14 +179,14 @@ class TestListenBrainz:
         path = self.write(
             tmp_path / "a.jsonl",
             [
-                listen(0),
+                listen_record(0),
                 "{cut short",
                 {"no": "listen"},
-                listen(1, listened_at="soon"),
-                listen(2, user_name=None),
-                listen(3, listened_at=-5),
-                listen(4, listened_at=99_999_999_999),
-                listen(5),
+                listen_record(1, listened_at="soon"),
+                listen_record(2, user_name=None),
+                listen_record(3, listened_at=-5),
+                listen_record(4, listened_at=99_999_999_999),
+                listen_record(5),
                 "[]",
                 "5",
             ],
@@ -205,13 +205,13 @@ class TestListenBrainz:
 
     def test_a_truncated_gzip_keeps_what_came_before(self, home: Home, tmp_path: Path) -> None:
         path = self.write(
-            tmp_path / "a.jsonl.gz", [listen(n, noise=str(hash(str(n)))) for n in range(9_000)], gzip.open
+            tmp_path / "a.jsonl.gz", [listen_record(n, noise=str(hash(str(n)))) for n in range(9_000)], gzip.open
         )
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(InputError, match=r"whole gzip.*rows that could be read are stored.*get the file again"):
             load(home, "listenbrainz", path)
-        kept = scan(home, "plays").collect().height
-        assert 0 < kept < 9_000
+        stored_count = scan(home, "plays").collect().height
+        assert 0 < stored_count < 9_000
 
     def test_another_format_is_told(self, home: Home, tmp_path: Path) -> None:
         path = tmp_path / "a.jsonl"
@@ -226,19 +226,19 @@ class TestSpotify:
     def test_a_folder_and_a_zip_of_it_say_the_same(self, home: Home, tmp_path: Path) -> None:
         folder = tmp_path / "Spotify Extended Streaming History"
         folder.mkdir()
-        (folder / self.NAME).write_text(json.dumps([streamed(n) for n in range(8)]))
+        (folder / self.NAME).write_text(json.dumps([stream_record(n) for n in range(8)]))
         (folder / "ReadMe.json").write_text("{}")
         report = load(home, "spotify", folder)
         assert report.tables["plays"].added == 8
         archive = tmp_path / "my_spotify_data.zip"
-        with zipfile.ZipFile(archive, "w") as packed:
-            packed.write(folder / self.NAME, f"Spotify Extended Streaming History/{self.NAME}")
-        again = load(home, "spotify", archive)
-        assert (again.tables["plays"].added, again.tables["plays"].known) == (0, 8)
+        with zipfile.ZipFile(archive, "w") as zip_file:
+            zip_file.write(folder / self.NAME, f"Spotify Extended Streaming History/{self.NAME}")
+        second_report = load(home, "spotify", archive)
+        assert (second_report.tables["plays"].added, second_report.tables["plays"].known) == (0, 8)
 
     def test_a_play_starts_before_it_is_known(self, home: Home, tmp_path: Path) -> None:
         path = tmp_path / self.NAME
-        path.write_text(json.dumps([streamed(0, skipped=None, reason_end="fwdbtn")]))
+        path.write_text(json.dumps([stream_record(0, skipped=None, reason_end="fwdbtn")]))
         load(home, "spotify", path)
         row = scan(home, "plays").collect().row(0, named=True)
         assert row["created_timestamp"] == datetime(2023, 5, 1, 10, tzinfo=UTC)
@@ -247,8 +247,10 @@ class TestSpotify:
 
     def test_what_is_no_track_is_quarantined(self, home: Home, tmp_path: Path) -> None:
         path = tmp_path / self.NAME
-        podcast = streamed(1, spotify_track_uri=None, episode_name="Talk")
-        path.write_text(json.dumps([streamed(0), podcast, streamed(2, ts="yesterday"), streamed(3, ms_played=-1)]))
+        podcast = stream_record(1, spotify_track_uri=None, episode_name="Talk")
+        path.write_text(
+            json.dumps([stream_record(0), podcast, stream_record(2, ts="yesterday"), stream_record(3, ms_played=-1)])
+        )
         report = load(home, "spotify", path).tables["plays"]
         assert report.added == 1
         assert report.reasons == {
@@ -261,7 +263,7 @@ class TestSpotify:
 
     def test_truncated_json_keeps_what_came_before(self, home: Home, tmp_path: Path) -> None:
         path = tmp_path / self.NAME
-        path.write_text(json.dumps([streamed(n) for n in range(9)])[:-200])
+        path.write_text(json.dumps([stream_record(n) for n in range(9)])[:-200])
         with pytest.raises(InputError, match=r"whole JSON array.*8 plays.*are stored.*get the export again"):
             load(home, "spotify", path)
         assert scan(home, "plays").collect().height == 8
@@ -327,8 +329,8 @@ def test_billboard(home: Home, tmp_path: Path) -> None:
     assert rows["event_timestamp"].to_list()[-1] == datetime(2019, 1, 12, tzinfo=UTC)
     tracks = scan(home, "tracks").sort("track_id").collect()
     assert tracks["artist_name"].to_list() == ["Ed", "Row", "Anna"]
-    again = load(home, "billboard", tmp_path / "charts")
-    assert sum(table.added for table in again.tables.values()) == 0
+    second_report = load(home, "billboard", tmp_path / "charts")
+    assert sum(table.added for table in second_report.tables.values()) == 0
 
 
 def test_what_is_no_chart_is_refused(home: Home, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The raw tables hold each event once, whatever happened on the way in."""
+"""Raw tables hold each event once, despite duplicates, corrections, bad rows and killed imports."""
 
 import json
 import shutil
@@ -38,12 +38,12 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_importing_again_adds_nothing(home: Home) -> None:
     rows = batch(*(play(f"u{n}", hours=n) for n in range(100)))
-    first = ingest(home, "a", [rows])
-    before = content(home.root)
-    again = ingest(home, "a", [rows])
-    assert first.tables["plays"].added == 100
-    assert (again.tables["plays"].added, again.tables["plays"].known) == (0, 100)
-    assert content(home.root) == before
+    first_report = ingest(home, "a", [rows])
+    content_before = content(home.root)
+    second_report = ingest(home, "a", [rows])
+    assert first_report.tables["plays"].added == 100
+    assert (second_report.tables["plays"].added, second_report.tables["plays"].known) == (0, 100)
+    assert content(home.root) == content_before
 
 
 def test_a_duplicate_keeps_the_time_it_was_first_known(home: Home) -> None:
@@ -61,23 +61,23 @@ def test_a_correction_replaces_what_was_told_before(home: Home) -> None:
 
 def test_a_late_event_changes_its_own_day_only(home: Home) -> None:
     ingest(home, "a", [batch(*(play(f"u{n}", hours=24 * n) for n in range(3)))])
-    before = content(home.raw("plays"))
+    content_before = content(home.raw("plays"))
     report = ingest(home, "b", [batch(play("late", hours=25, created_timestamp=NOON + timedelta(days=9)))])
-    after = content(home.raw("plays"))
-    changed = [path for path in after if after[path] != before.get(path)]
+    content_after = content(home.raw("plays"))
+    changed = [path for path in content_after if content_after[path] != content_before.get(path)]
     assert changed == ["date=2026-01-06/part-0.parquet"]
     assert report.tables["plays"].days_touched == 1
 
 
 def test_bad_rows_go_to_quarantine_with_all_their_reasons(home: Home) -> None:
-    far = datetime.now(UTC) + timedelta(days=400)
+    far_future = datetime.now(UTC) + timedelta(days=400)
     rows = [
         play(),
         play(None),
         play(track=""),
         play("negative", ms_played=-1),
         {**play("early"), "event_timestamp": datetime(1956, 1, 1, tzinfo=UTC)},
-        {**play("future"), "event_timestamp": far},
+        {**play("future"), "event_timestamp": far_future},
         {**play("timeless"), "event_timestamp": None},
         play("unborn", created_timestamp=NOON - timedelta(hours=1)),
         play(None, track=None),
@@ -128,23 +128,23 @@ def test_a_killed_run_repeated_ends_the_same(
         batch(*(play(f"u{n}", hours=7 * n) for n in range(12))),
         batch(*(play(f"v{n}", hours=9 * n) for n in range(9))),
     ]
-    whole = Home(tmp_path / "whole")
-    ingest(whole, "a", rows)
+    undisturbed = Home(tmp_path / "whole")
+    ingest(undisturbed, "a", rows)
 
     write, calls = parquet.write_whole, []
 
-    def dying(*arguments: object, **more: object) -> None:
+    def write_or_interrupt(*arguments: object, **options: object) -> None:
         calls.append(1)
         if len(calls) > killed_after:
             raise KeyboardInterrupt
-        write(*arguments, **more)  # type: ignore[arg-type]
+        write(*arguments, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(parquet, "write_whole", dying)
+        patch.setattr(parquet, "write_whole", write_or_interrupt)
         with pytest.raises(KeyboardInterrupt):
             ingest(home, "a", rows)
     ingest(home, "a", rows)
-    assert content(home.root) == content(whole.root)
+    assert content(home.root) == content(undisturbed.root)
 
 
 def test_a_torn_raw_file_is_named_with_the_way_out(home: Home) -> None:
@@ -161,7 +161,7 @@ def test_a_torn_raw_file_is_named_with_the_way_out(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("change", "message"),
     [
         (pl.col("ms_played").cast(pl.Int32), None),
         (pl.col("event_timestamp").dt.cast_time_unit("ms"), None),
@@ -175,25 +175,25 @@ def test_a_torn_raw_file_is_named_with_the_way_out(home: Home) -> None:
         (pl.col("ms_played").cast(pl.Float64), "ms_played as Float64"),
     ],
 )
-def test_a_file_of_another_tool_is_read_where_nothing_is_lost(home: Home, change: pl.Expr, found: str | None) -> None:
+def test_a_file_of_another_tool_is_read_where_nothing_is_lost(home: Home, change: pl.Expr, message: str | None) -> None:
     ingest(home, "a", [batch(play(ms_played=1), play("v", hours=48, ms_played=3), play("w", hours=96, ms_played=5))])
-    before = scan(home, "plays").collect()
+    rows_before = scan(home, "plays").collect()
     path = home.raw("plays") / "date=2026-01-07" / "part-0.parquet"
     pl.read_parquet(path, hive_partitioning=False).with_columns(change).write_parquet(path)
-    if found is not None:
-        with pytest.raises(StoreError, match=f"{found}.*next: .*rm .*import"):
+    if message is not None:
+        with pytest.raises(StoreError, match=f"{message}.*next: .*rm .*import"):
             scan(home, "plays")
-        with pytest.raises(StoreError, match=found):
+        with pytest.raises(StoreError, match=message):
             RawDays.of(home, "plays")
-        with pytest.raises(StoreError, match=found):
+        with pytest.raises(StoreError, match=message):
             ingest(home, "a", [batch(play("z", hours=48))])
         return
-    after = scan(home, "plays").collect()
-    assert after.drop("ms_played").equals(before.drop("ms_played"))
+    rows_after = scan(home, "plays").collect()
+    assert rows_after.drop("ms_played").equals(rows_before.drop("ms_played"))
     days = RawDays.of(home, "plays")
-    assert days.load(days.paths, ["user_id", "ms_played"]).select(after.columns[:1]).height == 3
-    again = ingest(home, "a", [batch(play("z", hours=48, ms_played=7))])
-    assert again.tables["plays"].added == 1
+    assert days.load(days.paths, ["user_id", "ms_played"]).select(rows_after.columns[:1]).height == 3
+    report = ingest(home, "a", [batch(play("z", hours=48, ms_played=7))])
+    assert report.tables["plays"].added == 1
     assert scan(home, "plays").collect().height == 4
 
 
@@ -216,24 +216,24 @@ def test_what_is_no_day_is_read_by_nobody(home: Home) -> None:
     assert list(RawDays.of(home, "plays").paths) == [NOON.date()]
 
 
-@pytest.mark.parametrize("told", ["[]", "null", '"x"', '{"2026-01-05": 1}', '{"2026-01-05": [1, 2, null]}', "{"])
-def test_a_damaged_cache_is_none(home: Home, told: str) -> None:
+@pytest.mark.parametrize("cache_text", ["[]", "null", '"x"', '{"2026-01-05": 1}', '{"2026-01-05": [1, 2, null]}', "{"])
+def test_a_damaged_cache_is_none(home: Home, cache_text: str) -> None:
     ingest(home, "a", [batch(play())])
-    whole = RawDays.of(home, "plays")
-    (home.raw("plays") / ".known-part-0.json").write_text(told)
-    assert RawDays.of(home, "plays") == whole
-    stat = whole.paths[NOON.date()].stat()
+    expected = RawDays.of(home, "plays")
+    (home.raw("plays") / ".known-part-0.json").write_text(cache_text)
+    assert RawDays.of(home, "plays") == expected
+    stat = expected.paths[NOON.date()].stat()
     state = {"2026-01-05": [stat.st_size, stat.st_mtime_ns, None]}
     (home.raw("plays") / ".known-part-0.json").write_text(json.dumps(state))
-    assert RawDays.of(home, "plays") == whole
+    assert RawDays.of(home, "plays") == expected
 
 
 def test_what_a_killed_writer_left_is_swept(home: Home) -> None:
     ingest(home, "a", [batch(play())])
-    left = home.raw("plays") / "date=2026-01-05" / ".partial-1-part-0.parquet"
-    left.write_bytes(b"half")
+    leftover = home.raw("plays") / "date=2026-01-05" / ".partial-1-part-0.parquet"
+    leftover.write_bytes(b"half")
     ingest(home, "a", [batch(play(hours=1))])
-    assert not left.exists()
+    assert not leftover.exists()
 
 
 def test_slow_changes_keep_one_row_per_change(home: Home) -> None:
@@ -243,9 +243,9 @@ def test_slow_changes_keep_one_row_per_change(home: Home) -> None:
     states = [user("free", 0), user("free", 3), user("premium", 5), user("premium", 9), user("free", 12)]
     ingest(home, "a", [batch(*states, table="users")])
     ingest(home, "a", [batch(*states[::-1], table="users")])
-    kept = scan(home, "users").collect()
-    assert kept["plan"].to_list() == ["free", "premium", "free"]
-    assert kept["event_timestamp"].to_list() == [NOON, NOON + timedelta(days=5), NOON + timedelta(days=12)]
+    stored = scan(home, "users").collect()
+    assert stored["plan"].to_list() == ["free", "premium", "free"]
+    assert stored["event_timestamp"].to_list() == [NOON, NOON + timedelta(days=5), NOON + timedelta(days=12)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -255,9 +255,11 @@ def test_slow_changes_keep_one_row_per_change(home: Home) -> None:
         min_size=1,
         max_size=20,
     ),
-    cut=st.integers(0, 20),
+    split=st.integers(0, 20),
 )
-def test_merging_again_or_in_any_order_changes_nothing(rows: list[tuple[str, int, bool | None, int]], cut: int) -> None:
+def test_merging_again_or_in_any_order_changes_nothing(
+    rows: list[tuple[str, int, bool | None, int]], split: int
+) -> None:
     table = TABLES["plays"]
     events = table.conform(
         pl.DataFrame(
@@ -270,7 +272,9 @@ def test_merging_again_or_in_any_order_changes_nothing(rows: list[tuple[str, int
     )
     merged = merge(table, events)
     assert merged.select(table.key).is_unique().all()
-    assert_frame_equal(merge(table, pl.concat([merged, events[:cut]])), merge(table, pl.concat([events[:cut], merged])))
+    assert_frame_equal(
+        merge(table, pl.concat([merged, events[:split]])), merge(table, pl.concat([events[:split], merged]))
+    )
     assert_frame_equal(merge(table, pl.concat([merged, merged])), merged)
     assert_frame_equal(merge(table, events.reverse()), merged)
 
@@ -282,21 +286,33 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 
 
 def test_a_file_of_before_a_column_was_there_has_it_as_null(home: Home) -> None:
-    at = datetime(2026, 1, 5, tzinfo=UTC)
-    ingest(home, "test", [Batch("tracks", pl.DataFrame({"track_id": ["old"], "event_timestamp": [at]}))])
+    midnight = datetime(2026, 1, 5, tzinfo=UTC)
+    ingest(home, "test", [Batch("tracks", pl.DataFrame({"track_id": ["old"], "event_timestamp": [midnight]}))])
     (file,) = home.raw("tracks").rglob("*.parquet")
     pl.read_parquet(file).drop("regions", "available").write_parquet(file)
     assert scan(home, "tracks").collect()["regions"].to_list() == [None]
-    ingest(home, "test", [Batch("tracks", pl.DataFrame({"track_id": ["new"], "event_timestamp": [at]}))])
+    ingest(home, "test", [Batch("tracks", pl.DataFrame({"track_id": ["new"], "event_timestamp": [midnight]}))])
     assert scan(home, "tracks").collect()["track_id"].sort().to_list() == ["new", "old"]
 
 
 def test_duplicates_of_an_import_are_told_apart_from_what_was_stored_before(home: Home) -> None:
-    twice = [batch(play("a"), play("a"), play("b")), batch(play("b"), play("c"), play("d"), play(None))]
-    first = ingest(home, "a", twice).tables["plays"]
-    assert (first.read, first.added, first.duplicates, first.known, first.quarantined) == (7, 4, 2, 0, 1)
-    again = ingest(home, "a", [*twice, batch(play("e"))]).tables["plays"]
-    assert (again.read, again.added, again.duplicates, again.known, again.quarantined) == (8, 1, 2, 4, 1)
+    batches = [batch(play("a"), play("a"), play("b")), batch(play("b"), play("c"), play("d"), play(None))]
+    first_counts = ingest(home, "a", batches).tables["plays"]
+    assert (
+        first_counts.read,
+        first_counts.added,
+        first_counts.duplicates,
+        first_counts.known,
+        first_counts.quarantined,
+    ) == (7, 4, 2, 0, 1)
+    second_counts = ingest(home, "a", [*batches, batch(play("e"))]).tables["plays"]
+    assert (
+        second_counts.read,
+        second_counts.added,
+        second_counts.duplicates,
+        second_counts.known,
+        second_counts.quarantined,
+    ) == (8, 1, 2, 4, 1)
 
 
 def test_duplicates_of_things_that_change_slowly(home: Home) -> None:
@@ -304,7 +320,7 @@ def test_duplicates_of_things_that_change_slowly(home: Home) -> None:
         return {"user_id": "u", "country": country, "event_timestamp": NOON + timedelta(hours=hours)}
 
     rows = batch(user("SE", 0), user("SE", 1), user("NO", 2), user("NO", 2), table="users")
-    first = ingest(home, "a", [rows]).tables["users"]
-    assert (first.added, first.duplicates, first.known) == (2, 2, 0)
-    again = ingest(home, "a", [rows]).tables["users"]
-    assert (again.added, again.duplicates, again.known) == (0, 2, 2)
+    first_counts = ingest(home, "a", [rows]).tables["users"]
+    assert (first_counts.added, first_counts.duplicates, first_counts.known) == (2, 2, 0)
+    second_counts = ingest(home, "a", [rows]).tables["users"]
+    assert (second_counts.added, second_counts.duplicates, second_counts.known) == (0, 2, 2)

@@ -1,4 +1,4 @@
-"""Lines of logs: taken apart, grouped as people group them, and stored as events."""
+"""Log lines: parsed, grouped into templates, and stored as events."""
 
 import csv
 import os
@@ -24,7 +24,7 @@ def read(home: Home, path: Path) -> None:
 
 @pytest.mark.parametrize(("system", "published"), [("Apache", 1.0), ("OpenSSH", 0.788), ("Linux", 0.69)])
 def test_templates_group_lines_as_drain_was_published_to(real_data: Path, system: str, published: float) -> None:
-    """Grouping accuracy: lines whose whole group is the true one (J. Zhu and others, ICSE-SEIP 2019)."""
+    """Grouping accuracy: share of lines whose group equals the true group (J. Zhu and others, ICSE-SEIP 2019)."""
     path = real_data / "loghub" / system / f"{system}_2k.log_structured.csv"
     if not path.is_file():
         pytest.skip(f"no {path}")
@@ -33,12 +33,12 @@ def test_templates_group_lines_as_drain_was_published_to(real_data: Path, system
     templates = Templates()
     for row in rows:
         templates.learn(row["Content"])
-    mine, true = defaultdict(set), defaultdict(set)
+    lines_of_template, lines_of_event = defaultdict(set), defaultdict(set)
     for number, row in enumerate(rows):
-        mine[templates.match(row["Content"])].add(number)
-        true[row["EventId"]].add(number)
-    groups = list(true.values())
-    accuracy = sum(len(group) for group in mine.values() if group in groups) / len(rows)
+        lines_of_template[templates.match(row["Content"])].add(number)
+        lines_of_event[row["EventId"]].add(number)
+    true_groups = list(lines_of_event.values())
+    accuracy = sum(len(group) for group in lines_of_template.values() if group in true_groups) / len(rows)
     assert accuracy == pytest.approx(published, abs=0.005)
 
 
@@ -103,9 +103,9 @@ def test_years_go_back_at_new_year() -> None:
 def test_attempts_to_log_in(message: str, user: str, success: bool, times: int) -> None:
     line = parse(f"Dec 10 06:55:46 LabSZ sshd[24200]: {message}", 2024)
     assert line is not None
-    told = attempt(line)
-    assert told is not None
-    assert (told.user, told.success, told.times) == (user, success, times)
+    login = attempt(line)
+    assert login is not None
+    assert (login.user, login.success, login.times) == (user, success, times)
 
 
 def test_sshd_becomes_logins_and_importing_again_adds_nothing(home: Home, real_data: Path) -> None:
@@ -120,20 +120,20 @@ def test_sshd_becomes_logins_and_importing_again_adds_nothing(home: Home, real_d
     repeated = sum(
         int(line.split("message repeated ")[1].split()[0]) - 1 for line in text.splitlines() if "repeated" in line
     )
-    told = len(re.findall(r"(?:Failed|Accepted) \S+ for ", text))
-    assert logins.height == told + repeated
-    again = ingest(home, "logs", FORMATS["logs"].read(path))
-    assert [table.added for table in again.tables.values()] == [0, 0]
+    attempts = len(re.findall(r"(?:Failed|Accepted) \S+ for ", text))
+    assert logins.height == attempts + repeated
+    report = ingest(home, "logs", FORMATS["logs"].read(path))
+    assert [table.added for table in report.tables.values()] == [0, 0]
 
 
 def test_bad_lines_are_quarantined_and_the_rest_goes_on(home: Home, tmp_path: Path) -> None:
     path = tmp_path / "web.log"
-    good = b"[Sun Dec 04 04:47:44 2005] [error] mod_jk child 6 in error state\n"
-    path.write_bytes(good + b"\xff\xfe broken\nwhat is this\n\n" + good)
+    good_line = b"[Sun Dec 04 04:47:44 2005] [error] mod_jk child 6 in error state\n"
+    path.write_bytes(good_line + b"\xff\xfe broken\nwhat is this\n\n" + good_line)
     report = ingest(home, "logs", FORMATS["logs"].read(path))
-    told = report.tables["log_lines"]
-    assert (told.added, told.quarantined) == (2, 2)
-    assert set(told.reasons) == {"not UTF-8", "of no known log format"}
+    counts = report.tables["log_lines"]
+    assert (counts.added, counts.quarantined) == (2, 2)
+    assert set(counts.reasons) == {"not UTF-8", "of no known log format"}
     rows = scan(home, "log_lines").collect()
     assert rows["number"].to_list() == [0, 1]
     assert rows["host_id"].unique().to_list() == ["web"]
@@ -155,5 +155,5 @@ def test_the_year_is_that_of_the_file_and_never_the_future(home: Home, tmp_path:
     path.write_text("Dec 31 23:59:59 a b: old\nJan  1 00:00:01 a b: new\n")
     os.utime(path, (datetime(2023, 1, 2, tzinfo=UTC).timestamp(),) * 2)
     read(home, path)
-    found = scan(home, "log_lines").collect().sort("event_timestamp")["event_timestamp"].to_list()
-    assert [(at.year, at.month) for at in found] == [(2022, 12), (2023, 1)]
+    times = scan(home, "log_lines").collect().sort("event_timestamp")["event_timestamp"].to_list()
+    assert [(moment.year, moment.month) for moment in times] == [(2022, 12), (2023, 1)]

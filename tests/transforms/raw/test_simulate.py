@@ -1,4 +1,4 @@
-"""The simulated world: the same seed gives the same bytes, and the truth can be seen in the plays."""
+"""The simulated world: the same seed gives the same bytes, and its hidden truth shows in the plays."""
 
 from pathlib import Path
 
@@ -28,18 +28,18 @@ def files(home: Home) -> dict[str, bytes]:
 
 
 def test_the_same_seed_gives_the_same_bytes(simulated: Home, tmp_path: Path) -> None:
-    again, other = Home(tmp_path / "again"), Home(tmp_path / "other")
-    simulate(again, SIZE, seed=11)
+    repeated, other = Home(tmp_path / "again"), Home(tmp_path / "other")
+    simulate(repeated, SIZE, seed=11)
     simulate(other, SIZE, seed=12)
-    assert files(again) == files(simulated)
+    assert files(repeated) == files(simulated)
     assert files(other) != files(simulated)
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1970-01-01", "2999-01-01", "soon", "2026-02-30"])
 def test_a_first_day_of_which_nothing_can_be_told(home: Home, day: str) -> None:
-    done = CliRunner().invoke(app, ["simulate", "--users", "1", "--tracks", "100", "--plays", "1", "--start", day])
-    assert done.exit_code == 1, done.output
-    assert "from 1979-12-31 to today" in done.output
+    result = CliRunner().invoke(app, ["simulate", "--users", "1", "--tracks", "100", "--plays", "1", "--start", day])
+    assert result.exit_code == 1, result.output
+    assert "from 1979-12-31 to today" in result.output
     assert not home.root.exists()
 
 
@@ -63,8 +63,8 @@ def test_nothing_is_heard_before_it_is_out_or_by_somebody_who_is_not_there_yet(s
 def test_taste_shows_in_what_is_played(simulated: Home) -> None:
     truth = pl.read_parquet(simulated.root / "simulated" / "users.parquet")
     scene = pl.read_parquet(simulated.root / "simulated" / "tracks.parquet").select("track_id", "scene")
-    heard = scan(simulated, "plays").collect().join(scene, on="track_id")
-    shares = heard.group_by("user_id").agg(pl.len(), pl.col("scene"))
+    plays_with_scene = scan(simulated, "plays").collect().join(scene, on="track_id")
+    shares = plays_with_scene.group_by("user_id").agg(pl.len(), pl.col("scene"))
     correlations = []
     for user, plays, scenes in shares.filter(pl.col("len") > 100).iter_rows():
         taste = np.array(truth.filter(pl.col("user_id") == user)["taste"][0])

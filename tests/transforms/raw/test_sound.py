@@ -1,4 +1,4 @@
-"""Songs whose truth is known, and what an import knows of what it saw before."""
+"""Simulated songs with known labels, and imports that skip files analysed before."""
 
 import csv
 from pathlib import Path
@@ -35,8 +35,8 @@ def _song(number: int, genre: str = "", seconds: float = 10.0) -> Song:
 def test_every_genre_of_the_world_has_a_style() -> None:
     assert set(STYLES) == set(GENRES)
     assert {style.drums for style in STYLES.values()} <= {*PATTERNS, "none"}
-    players = {one for style in STYLES.values() for one in (*style.chords, *style.leads)}
-    assert players | {"bass", "drums"} == set(INSTRUMENTS)
+    instruments = {instrument for style in STYLES.values() for instrument in (*style.chords, *style.leads)}
+    assert instruments | {"bass", "drums"} == set(INSTRUMENTS)
 
 
 @pytest.mark.parametrize("genre", GENRES)
@@ -60,15 +60,17 @@ def test_the_same_seed_is_the_same_song() -> None:
 
 
 def test_the_truth_is_in_the_sound() -> None:
-    """Tempo (or its double or half) and key, by our own analysis, of most songs."""
-    tempo, key = [], []
+    """Refrain's own analysis finds the tempo (or its double or half) and the key of most songs."""
+    tempo_matches, key_matches = [], []
     for number in range(24):
         song = _song(number)
-        found = analyze([song.samples.mean(axis=1)])
-        tempo.append(any(abs(found.beats.tempo / song.tempo / factor - 1) < 0.04 for factor in (0.5, 1, 2)))
-        key.append(found.key is not None and (found.key.tonic, found.key.mode) == (song.tonic, song.mode))
-    assert np.mean(tempo) > 0.7
-    assert np.mean(key) > 0.4
+        analysis = analyze([song.samples.mean(axis=1)])
+        tempo_matches.append(any(abs(analysis.beats.tempo / song.tempo / factor - 1) < 0.04 for factor in (0.5, 1, 2)))
+        key_matches.append(
+            analysis.key is not None and (analysis.key.tonic, analysis.key.mode) == (song.tonic, song.mode)
+        )
+    assert np.mean(tempo_matches) > 0.7
+    assert np.mean(key_matches) > 0.4
 
 
 def test_simulated_songs_are_imported_once(home: Home) -> None:
@@ -81,12 +83,14 @@ def test_simulated_songs_are_imported_once(home: Home) -> None:
     with (folder / "labels.csv").open() as handle:
         truth = {line["track_id"]: line for line in csv.DictReader(handle)}
     labels = scan(home, "audio_labels").collect()
-    assert dict(labels.select("track_id", "genre").iter_rows()) == {k: v["genre"] for k, v in truth.items()}
+    assert dict(labels.select("track_id", "genre").iter_rows()) == {
+        track: label["genre"] for track, label in truth.items()
+    }
     assert set(labels["instruments"].explode()) <= set(INSTRUMENTS)
-    written = {file: file.stat().st_mtime_ns for file in folder.iterdir() if file.name != "labels.csv"}
-    _, again = simulate_sound(home, songs=10, seconds=2.0, seed=1)
-    assert again.tables["audio_analyses"].added == 0
-    assert written.items() <= {file: file.stat().st_mtime_ns for file in folder.iterdir()}.items()
+    modified_times = {file: file.stat().st_mtime_ns for file in folder.iterdir() if file.name != "labels.csv"}
+    _, second_report = simulate_sound(home, songs=10, seconds=2.0, seed=1)
+    assert second_report.tables["audio_analyses"].added == 0
+    assert modified_times.items() <= {file: file.stat().st_mtime_ns for file in folder.iterdir()}.items()
 
 
 def test_a_file_is_analysed_once_whatever_its_name(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,33 +119,33 @@ def test_an_import_that_is_stopped_goes_on(home: Home, tmp_path: Path, monkeypat
         soundfile.write(folder / f"t{number}.wav", _song(number, seconds=2.0).samples, RATE)
     monkeypatch.setattr(importer, "FILES", 2)
     monkeypatch.setattr(ingesting, "KEEP_SECONDS", 0.0)
-    seen: list[str] = []
-    real = importer._row
+    analysed: list[str] = []
+    analyse_row = importer._row
 
-    def stopped(file) -> object:  # type: ignore[no-untyped-def]
-        seen.append(file.path.stem)
-        if len(seen) == 4:
+    def analyse_or_interrupt(file) -> object:  # type: ignore[no-untyped-def]
+        analysed.append(file.path.stem)
+        if len(analysed) == 4:
             raise KeyboardInterrupt
-        return real(file)
+        return analyse_row(file)
 
-    monkeypatch.setattr(importer, "_row", stopped)
+    monkeypatch.setattr(importer, "_row", analyse_or_interrupt)
     with pytest.raises(KeyboardInterrupt):
         _import(home, folder)
     assert scan(home, "audio_analyses").collect().height == 2
     _import(home, folder)
     assert scan(home, "audio_analyses").collect().height == 5
-    assert seen == ["t0", "t1", "t2", "t3", "t2", "t3", "t4"]
+    assert analysed == ["t0", "t1", "t2", "t3", "t2", "t3", "t4"]
 
 
 def test_what_is_refused_has_a_reason_and_the_rest_goes_on(home: Home, tmp_path: Path) -> None:
-    outside = tmp_path / "secret.wav"
-    soundfile.write(outside, _song(1, seconds=2.0).samples, RATE)
+    outside_file = tmp_path / "secret.wav"
+    soundfile.write(outside_file, _song(1, seconds=2.0).samples, RATE)
     folder = tmp_path / "masters"
     folder.mkdir()
-    (folder / "link.wav").symlink_to(outside)
+    (folder / "link.wav").symlink_to(outside_file)
     (folder / "gone.wav").symlink_to(folder / "nowhere.wav")
     (folder / "text.mp3").write_text("no sound")
-    for number in range(9):  # enough for processes of their own
+    for number in range(9):  # enough files for worker processes
         soundfile.write(folder / f"t{number}.ogg", _song(number, seconds=2.0).samples, RATE)
     (folder / "labels.csv").write_text(
         "track_id,genre,valence,instruments\nt1,jazz,0.5,piano; bass\n,rock,,\nt2,pop,x,\n"
@@ -162,13 +166,13 @@ def test_hours_of_sound_are_taken_in_bounded_memory(tmp_path: Path) -> None:
 
     rng = np.random.default_rng(0)
     peaks = []
-    for minutes in (11, 25):  # beyond what the meter is told of, and a piece of beats
+    for minutes in (11, 25):  # longer than the metered part and than one block of the beat tracker
         with soundfile.SoundFile(tmp_path / f"{minutes}.flac", "w", 2_000, 1) as file:
             for _ in range(minutes):
                 file.write(0.1 * rng.normal(size=60 * 2_000))
         tracemalloc.start()
-        found = listen(tmp_path / f"{minutes}.flac", metered=60.0)
+        track = listen(tmp_path / f"{minutes}.flac", metered=60.0)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert found.analysis.seconds == pytest.approx(60 * minutes, rel=1e-3)
+        assert track.analysis.seconds == pytest.approx(60 * minutes, rel=1e-3)
     assert peaks[1] - peaks[0] < 15_000_000  # onsets and pitch classes of 14 minutes, whose samples are 74 MB

@@ -1,4 +1,4 @@
-"""The simulated service, and what is usual at an hour of the week."""
+"""The simulated telemetry, and the baselines per hour of the week."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -21,17 +21,17 @@ START = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 def tables(seed: int) -> dict[str, pl.DataFrame]:
-    found: dict[str, list[pl.DataFrame]] = {}
+    batches: dict[str, list[pl.DataFrame]] = {}
     for batch in _days(SMALL, seed):
-        found.setdefault(batch.table, []).append(batch.rows)
-    return {name: pl.concat(rows, how="vertical_relaxed") for name, rows in found.items()}
+        batches.setdefault(batch.table, []).append(batch.rows)
+    return {name: pl.concat(rows, how="vertical_relaxed") for name, rows in batches.items()}
 
 
 def test_the_same_seed_gives_the_same_service_and_another_another() -> None:
-    first, again, other = tables(3), tables(3), tables(4)
+    first, repeated, other = tables(3), tables(3), tables(4)
     assert set(first) == {"incidents", "host_metrics", "requests", "logins", "plays", "audio_measurements"}
     for name, rows in first.items():
-        assert_frame_equal(rows, again[name])
+        assert_frame_equal(rows, repeated[name])
         assert not rows.equals(other[name])
 
 
@@ -57,22 +57,24 @@ def test_incidents_come_after_the_quiet_days_and_never_overlap_for_one_entity() 
 
 
 def test_an_incident_shows_in_the_raw_rows() -> None:
-    found = tables(3)
-    told = found["incidents"].filter(pl.col("kind") == "saturation").row(0, named=True)
-    rows = found["host_metrics"].filter(pl.col("host_id") == told["entity_id"])
-    inside = pl.col("event_timestamp").is_between(told["event_timestamp"], told["ended"] - timedelta(minutes=1))
-    assert rows.filter(inside)["cpu_permille"].mean() > 880
-    assert rows.filter(~inside)["cpu_permille"].mean() < 500
+    raw_tables = tables(3)
+    incident = raw_tables["incidents"].filter(pl.col("kind") == "saturation").row(0, named=True)
+    rows = raw_tables["host_metrics"].filter(pl.col("host_id") == incident["entity_id"])
+    during_incident = pl.col("event_timestamp").is_between(
+        incident["event_timestamp"], incident["ended"] - timedelta(minutes=1)
+    )
+    assert rows.filter(during_incident)["cpu_permille"].mean() > 880
+    assert rows.filter(~during_incident)["cpu_permille"].mean() < 500
 
 
-def naive(hourly: pl.DataFrame, at: int) -> tuple[float, float] | None:
-    """Median and spread for an hour, hour by hour."""
-    values = dict(zip(hourly["hour"].to_list(), hourly["x"].to_list(), strict=True))
-    weeks = [values[at - 168 * HOUR * k] for k in range(1, 5) if at - 168 * HOUR * k in values]
-    days = [values[at - 24 * HOUR * k] for k in range(1, 8) if at - 24 * HOUR * k in values]
+def naive_baseline(hourly: pl.DataFrame, hour: int) -> tuple[float, float] | None:
+    """Returns the median and spread for one hour, or None, by a simple computation."""
+    value_of_hour = dict(zip(hourly["hour"].to_list(), hourly["x"].to_list(), strict=True))
+    weeks = [value_of_hour[hour - 168 * HOUR * k] for k in range(1, 5) if hour - 168 * HOUR * k in value_of_hour]
+    days = [value_of_hour[hour - 24 * HOUR * k] for k in range(1, 8) if hour - 24 * HOUR * k in value_of_hour]
 
-    def spread(some: list[float]) -> float:
-        return float(1.4826 * np.median(np.abs(np.array(some) - np.median(some)))) if some else float("nan")
+    def spread(values: list[float]) -> float:
+        return float(1.4826 * np.median(np.abs(np.array(values) - np.median(values)))) if values else float("nan")
 
     if len(weeks) >= 2:
         return float(np.median(weeks)), float(np.fmax(spread(weeks), spread(days)))
@@ -93,21 +95,21 @@ def test_an_hour_of_the_week_is_what_the_plain_way_finds_and_uses_only_hours_bef
             "x": rng.normal(100, 10, len(hours)),
         }
     )
-    found = hour_of_week(hourly, "host_id", ["x"])
-    told = {
+    baseline = hour_of_week(hourly, "host_id", ["x"])
+    baseline_of_hour = {
         int(row["event_timestamp"].timestamp()) * 1_000_000: (row["x_usual"], row["x_spread"])
-        for row in found.iter_rows(named=True)
+        for row in baseline.iter_rows(named=True)
     }
     last = max(hours)
-    for at in range(START, last + 2 * HOUR, HOUR):
-        expected = naive(hourly, at)
-        assert (at in told) == (expected is not None), at
+    for moment in range(START, last + 2 * HOUR, HOUR):
+        expected = naive_baseline(hourly, moment)
+        assert (moment in baseline_of_hour) == (expected is not None), moment
         if expected:
-            assert told[at] == (pytest.approx(expected[0]), pytest.approx(expected[1]))
-    assert (found["created_timestamp"] >= found["event_timestamp"]).all()
-    early = hour_of_week(hourly.filter(pl.col("hour") < START + 500 * HOUR), "host_id", ["x"])
-    stamps = early["event_timestamp"]
-    assert_frame_equal(found.filter(pl.col("event_timestamp").is_in(stamps.implode())), early)
+            assert baseline_of_hour[moment] == (pytest.approx(expected[0]), pytest.approx(expected[1]))
+    assert (baseline["created_timestamp"] >= baseline["event_timestamp"]).all()
+    early_baseline = hour_of_week(hourly.filter(pl.col("hour") < START + 500 * HOUR), "host_id", ["x"])
+    early_times = early_baseline["event_timestamp"]
+    assert_frame_equal(baseline.filter(pl.col("event_timestamp").is_in(early_times.implode())), early_baseline)
 
 
 def test_no_events_give_no_baseline() -> None:

@@ -1,4 +1,4 @@
-"""Texts on their way into tables: masked before they are stored, read once, and features of what was known by then."""
+"""Import of texts: masked before they are stored, analysed once, and aggregated to point-in-time features."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -30,52 +30,52 @@ SECRET = "ann@example.org"
 NO_MODELS = ServedModels(TextModels(), {}, "none", 0)
 
 
-def row(number: int, text: str | None, **more: Any) -> dict[str, Any]:
-    about = {"text_id": f"x{number}", "entity": "track", "entity_id": "t1", "kind": "review"}
-    return {**about, "text": text, "event_timestamp": T0 + timedelta(hours=number), **more}
+def text_row(number: int, text: str | None, **more: Any) -> dict[str, Any]:
+    identity = {"text_id": f"x{number}", "entity": "track", "entity_id": "t1", "kind": "review"}
+    return {**identity, "text": text, "event_timestamp": T0 + timedelta(hours=number), **more}
 
 
-def told(home: Home, rows: list[dict[str, Any]]) -> None:
+def ingest_texts(home: Home, rows: list[dict[str, Any]]) -> None:
     ingest(home, "test", [Batch("texts", pl.DataFrame(rows, infer_schema_length=None))])
 
 
-def everything_under(folder: Path) -> bytes:
+def stored_bytes(folder: Path) -> bytes:
     return b"".join(
         pl.read_parquet(path, hive_partitioning=False).write_json().encode() for path in folder.rglob("*.parquet")
     )
 
 
 def test_nothing_that_tells_who_somebody_is_reaches_the_disk(home: Home, tmp_path: Path) -> None:
-    told(
+    ingest_texts(
         home,
         [
-            row(1, f"mail me at {SECRET}"),
-            row(2, f"refused, {SECRET}", kind="no such kind"),
-            row(3, f"<b>{SECRET}</b>", entity="planet"),
+            text_row(1, f"mail me at {SECRET}"),
+            text_row(2, f"refused, {SECRET}", kind="no such kind"),
+            text_row(3, f"<b>{SECRET}</b>", entity="planet"),
         ],
     )
-    broken = tmp_path / "texts.jsonl"
-    broken.write_text(
+    broken_file = tmp_path / "texts.jsonl"
+    broken_file.write_text(
         json.dumps({"text": f"fine {SECRET}"})
         + f'\n{{"text": "cut off {SECRET}\n'
         + json.dumps({"text": 7, "by": SECRET})
     )
-    report = ingest(home, "texts", FORMATS["texts"].read(broken))
+    report = ingest(home, "texts", FORMATS["texts"].read(broken_file))
     assert report.tables["texts"].quarantined == 2
-    stored = everything_under(home.root)
+    stored = stored_bytes(home.root)
     assert SECRET.encode() not in stored
     assert stored.count(b"[EMAIL]") == 6
     assert scan(home, "texts").collect().height == 2
 
 
 def test_texts_are_cleaned_and_their_language_is_named(home: Home) -> None:
-    told(
+    ingest_texts(
         home,
         [
-            row(1, "<p>Das ist ein wunderbares Lied und ich mag es sehr</p>"),
-            row(2, "what a song", language="xx"),
-            row(3, "\x00 \u200b"),
-            row(4, None),
+            text_row(1, "<p>Das ist ein wunderbares Lied und ich mag es sehr</p>"),
+            text_row(2, "what a song", language="xx"),
+            text_row(3, "\x00 \u200b"),
+            text_row(4, None),
         ],
     )
     stored = scan(home, "texts").collect().sort("text_id")
@@ -136,41 +136,43 @@ def test_the_treebank_is_read_as_people_write(home: Home, real_data: Path) -> No
 
 
 def test_a_text_is_read_once_and_again_when_the_models_change(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[str] = []
-    real = scored_texts.analyze
-    monkeypatch.setattr(scored_texts, "analyze", lambda texts, models: read.extend(texts) or real(texts, models))
+    analysed: list[str] = []
+    analyze = scored_texts.analyze
+    monkeypatch.setattr(scored_texts, "analyze", lambda texts, models: analysed.extend(texts) or analyze(texts, models))
     first = scored_texts.score_texts(home, ["a song", "a tune", "a song"], NO_MODELS)
-    assert sorted(read) == ["a song", "a tune"]
+    assert sorted(analysed) == ["a song", "a tune"]
     second = scored_texts.score_texts(home, ["a tune", "another"], NO_MODELS)
-    assert read[2:] == ["another"]
+    assert analysed[2:] == ["another"]
     assert set(second.numbers) == {"a tune", "another"}
     assert first.table["words"].to_list() == [2, 2]
     folders = list(home.tiles("text_scores").iterdir())
     scored_texts.score_texts(home, ["a song"], ServedModels(TextModels(), {}, "others", 0))
-    assert read[3:] == ["a song"]
+    assert analysed[3:] == ["a song"]
     assert not folders[0].exists()
 
 
 def test_a_run_that_is_killed_loses_one_file_at_the_most(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"text {number}" for number in range(10)]
     monkeypatch.setattr(scored_texts, "KEPT", 4)
-    real, calls = scored_texts.analyze, []
+    analyze, calls = scored_texts.analyze, []
 
-    def dies(part: list[str], models: TextModels) -> Any:
-        calls.append(list(part))
+    def analyze_or_interrupt(batch: list[str], models: TextModels) -> Any:
+        calls.append(list(batch))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(part, models)
+        return analyze(batch, models)
 
-    monkeypatch.setattr(scored_texts, "analyze", dies)
+    monkeypatch.setattr(scored_texts, "analyze", analyze_or_interrupt)
     with pytest.raises(KeyboardInterrupt):
         scored_texts.score_texts(home, texts, NO_MODELS)
-    monkeypatch.setattr(scored_texts, "analyze", lambda part, models: calls.append(list(part)) or real(part, models))
+    monkeypatch.setattr(
+        scored_texts, "analyze", lambda batch, models: calls.append(list(batch)) or analyze(batch, models)
+    )
     assert len(scored_texts.score_texts(home, texts, NO_MODELS).numbers) == 10
     assert calls[3:] == [texts[8:]]
 
 
-TOLD = st.lists(
+TEXT_EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["t1", "t2", None]),
         st.sampled_from(["a1", None]),
@@ -183,7 +185,7 @@ TOLD = st.lists(
 )
 
 
-@given(TOLD)
+@given(TEXT_EVENTS)
 def test_rows_are_what_was_written_before_them(events: list[tuple]) -> None:
     rng = np.random.default_rng(0)
     numbers = rng.random((5, 4))
@@ -211,8 +213,8 @@ def test_rows_are_what_was_written_before_them(events: list[tuple]) -> None:
     )
     rows = pl.DataFrame(
         [
-            (track, artist, kind, f"w{text}", T0 + timedelta(seconds=at), T0 + timedelta(seconds=at + late))
-            for track, artist, kind, text, at, late in events
+            (track, artist, kind, f"w{text}", T0 + timedelta(seconds=second), T0 + timedelta(seconds=second + delay))
+            for track, artist, kind, text, second, delay in events
         ],
         schema={
             "track_id": pl.String,
@@ -224,37 +226,37 @@ def test_rows_are_what_was_written_before_them(events: list[tuple]) -> None:
         },
         orient="row",
     )
-    found = text_rows(Written(rows, scored), "track")
-    days = {(track, at_day(T0 + timedelta(seconds=at))) for track, _, _, _, at, _ in events if track}
-    assert {(key, moment) for key, moment in found.select("track_id", "event_timestamp").iter_rows()} == days
-    for one in found.iter_rows(named=True):
+    rows_found = text_rows(Written(rows, scored), "track")
+    days = {(track, next_midnight(T0 + timedelta(seconds=second))) for track, _, _, _, second, _ in events if track}
+    assert {(key, moment) for key, moment in rows_found.select("track_id", "event_timestamp").iter_rows()} == days
+    for feature_row in rows_found.iter_rows(named=True):
         before = [
-            (kind, text, T0 + timedelta(seconds=at + late))
-            for track, _, kind, text, at, late in events
-            if track == one["track_id"] and T0 + timedelta(seconds=at) < one["event_timestamp"]
+            (kind, text, T0 + timedelta(seconds=second + delay))
+            for track, _, kind, text, second, delay in events
+            if track == feature_row["track_id"] and T0 + timedelta(seconds=second) < feature_row["event_timestamp"]
         ]
-        assert one["texts"] == len(before)
-        assert one["opinions"] == sum(kind in OPINIONS for kind, _, _ in before)
-        assert one["created_timestamp"] == max(known for _, _, known in before)
+        assert feature_row["texts"] == len(before)
+        assert feature_row["opinions"] == sum(kind in OPINIONS for kind, _, _ in before)
+        assert feature_row["created_timestamp"] == max(created for _, _, created in before)
         opinions = [numbers[text, 0] for kind, text, _ in before if kind in OPINIONS]
         opinions = [value for value in opinions if not np.isnan(value)]
-        assert one["sentiment"] == (pytest.approx(np.mean(opinions)) if opinions else None)
-        assert one["subjectivity"] == pytest.approx(np.mean([numbers[text, 1] for _, text, _ in before]))
-        said = [([3, 2, 0, 5, 1][text], numbers[text, 2]) for _, text, _ in before]
-        total = sum(count for count, _ in said)
-        explicit = sum(count * value for count, value in said) / total if total else None
-        assert one["explicitness"] == (None if explicit is None else pytest.approx(explicit))
-        known = [
+        assert feature_row["sentiment"] == (pytest.approx(np.mean(opinions)) if opinions else None)
+        assert feature_row["subjectivity"] == pytest.approx(np.mean([numbers[text, 1] for _, text, _ in before]))
+        word_counts = [([3, 2, 0, 5, 1][text], numbers[text, 2]) for _, text, _ in before]
+        total = sum(count for count, _ in word_counts)
+        explicit = sum(count * value for count, value in word_counts) / total if total else None
+        assert feature_row["explicitness"] == (None if explicit is None else pytest.approx(explicit))
+        weighted_vectors = [
             (vectors[text], 0.25 if kind in ("review", "lyrics") else 1.0) for kind, text, _ in before if text != 2
         ]
-        if known:
-            vector = sum(share * mine for mine, share in known)
-            np.testing.assert_allclose(one["vector"], vector / np.linalg.norm(vector), atol=1e-5)
+        if weighted_vectors:
+            vector = sum(weight * text_vector for text_vector, weight in weighted_vectors)
+            np.testing.assert_allclose(feature_row["vector"], vector / np.linalg.norm(vector), atol=1e-5)
         else:
-            assert one["vector"] is None
+            assert feature_row["vector"] is None
 
 
-def at_day(moment: datetime) -> datetime:
+def next_midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
@@ -290,16 +292,17 @@ def test_tables_are_built_again_only_when_something_changed(own_written: Home) -
     from transforms.batch.build import build
 
     assert not any(build(own_written)[name].rebuilt for name in ("track_text", "artist_text", "track_identity"))
-    before = pl.read_parquet(own_written.features("track_text") / parquet.PART)
-    assert before["sentiment"].count() > 100
-    assert before["vector"].list.len().max() == 128
-    # nobody could have known what these models say before the models were there
-    assert before["created_timestamp"].dt.timestamp("us").min() == served_models(own_written).known
-    told(
-        own_written, [row(9, "a gem of a song", entity_id="t000001", event_timestamp=datetime(2026, 1, 19, tzinfo=UTC))]
+    rows_before = pl.read_parquet(own_written.features("track_text") / parquet.PART)
+    assert rows_before["sentiment"].count() > 100
+    assert rows_before["vector"].list.len().max() == 128
+    # scores cannot be known before their models exist
+    assert rows_before["created_timestamp"].dt.timestamp("us").min() == served_models(own_written).known
+    ingest_texts(
+        own_written,
+        [text_row(9, "a gem of a song", entity_id="t000001", event_timestamp=datetime(2026, 1, 19, tzinfo=UTC))],
     )
     report = build(own_written)
     assert report["track_text"].rebuilt
     assert not report["track_identity"].rebuilt
-    after = pl.read_parquet(own_written.features("track_text") / parquet.PART)
-    assert after.height in (before.height, before.height + 1)
+    rows_after = pl.read_parquet(own_written.features("track_text") / parquet.PART)
+    assert rows_after.height in (rows_before.height, rows_before.height + 1)

@@ -1,4 +1,4 @@
-"""What counts, what is left to the batch run, and what is refused."""
+"""Acceptance of events: counted, left to the batch run, or refused."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,9 @@ NOON = datetime(2024, 3, 31, 12, tzinfo=UTC)
 NOW = int(NOON.timestamp() * 1e6)
 
 
-def told(minutes: float = 0.0, **more: Any) -> RawEvent:
-    at = NOON + timedelta(minutes=minutes)
-    event = {"user_id": "u", "track_id": "t", "event_timestamp": at.isoformat(), **more}
+def play_event(minutes: float = 0.0, **fields: Any) -> RawEvent:
+    time = NOON + timedelta(minutes=minutes)
+    event = {"user_id": "u", "track_id": "t", "event_timestamp": time.isoformat(), **fields}
     return RawEvent("plays", json.dumps(event).encode())
 
 
@@ -32,34 +32,39 @@ def accept(*events: RawEvent, gate: Gate | None = None, clock: int = 0) -> Accep
 
 def test_each_event_counts_once() -> None:
     gate = Gate(plays, HOUR)
-    assert accept(told(), told(), told(track_id="other"), told(-1), gate=gate).counts["accepted"] == 3
-    again = accept(told(), told(-1, device="tv"), told(1), gate=gate)
-    assert (again.counts["duplicate"], again.counts["amended"], again.counts["accepted"]) == (1, 1, 1)
-    assert again.to_log().num_rows == 2  # what was told in other words is the batch run's to settle
-    assert again.columns["device"] == (None,)
+    assert (
+        accept(play_event(), play_event(), play_event(track_id="other"), play_event(-1), gate=gate).counts["accepted"]
+        == 3
+    )
+    second = accept(play_event(), play_event(-1, device="tv"), play_event(1), gate=gate)
+    assert (second.counts["duplicate"], second.counts["amended"], second.counts["accepted"]) == (1, 1, 1)
+    assert second.to_log().num_rows == 2  # an amended event is left to the batch run
+    assert second.columns["device"] == (None,)
 
 
 def test_late_is_measured_from_the_newest_event_before() -> None:
-    found = accept(told(0), told(-60), told(-59.9), told(3), told(-58), told(-56.9))
-    assert [(at - NOW) / 60e6 for at in found.time] == pytest.approx([0, -59.9, 3, -56.9])
-    assert [(row[0] - NOW) / 60e6 for row in found.batch_only] == pytest.approx([-60, -58])
-    assert found.counts["late"] == 2
-    assert accept(told(), clock=NOW + 2 * HOUR).counts["late"] == 1
+    accepted = accept(
+        play_event(0), play_event(-60), play_event(-59.9), play_event(3), play_event(-58), play_event(-56.9)
+    )
+    assert [(time - NOW) / 60e6 for time in accepted.time] == pytest.approx([0, -59.9, 3, -56.9])
+    assert [(row[0] - NOW) / 60e6 for row in accepted.batch_only] == pytest.approx([-60, -58])
+    assert accepted.counts["late"] == 2
+    assert accept(play_event(), clock=NOW + 2 * HOUR).counts["late"] == 1
 
 
 def test_a_flood_is_put_aside_and_the_rest_goes_on() -> None:
     gate = Gate(plays, HOUR, flood=10)
-    flood = [told(-30 + number / 1_000, track_id=f"t{number}") for number in range(50)]
-    found = accept(*flood, told(-30, user_id="v"), told(-28), gate=gate)
-    assert found.counts == {"accepted": 12, "refused": 40}
-    assert {dead.reason for dead in found.dead} == {"flood: more than 10 events of one user_id a minute"}
+    flood = [play_event(-30 + number / 1_000, track_id=f"t{number}") for number in range(50)]
+    accepted = accept(*flood, play_event(-30, user_id="v"), play_event(-28), gate=gate)
+    assert accepted.counts == {"accepted": 12, "refused": 40}
+    assert {dead.reason for dead in accepted.dead} == {"flood: more than 10 events of one user_id a minute"}
 
 
 def test_nothing_is_known_after_the_last_moment() -> None:
-    last = "9999-12-31T23:59:59.999999"
-    assert parse("plays", told(created_timestamp=last).payload, NOW)[2] == 253_402_300_799_999_999
+    last_time = "9999-12-31T23:59:59.999999"
+    assert parse("plays", play_event(created_timestamp=last_time).payload, NOW)[2] == 253_402_300_799_999_999
     with pytest.raises(Refused, match="created_timestamp after the year 9999"):
-        parse("plays", told(created_timestamp=f"{last}-05:00").payload, NOW)
+        parse("plays", play_event(created_timestamp=f"{last_time}-05:00").payload, NOW)
 
 
 @pytest.mark.parametrize(
@@ -75,22 +80,26 @@ def test_nothing_is_known_after_the_last_moment() -> None:
         ("plays", b"{}" + b" " * LARGEST, "larger than 65,536 bytes"),
         ("plays", b"[]", "expected object, got array"),
         ("plays", b'{"user_id": "u", "track_id": "t"}', "object missing required field event_timestamp"),
-        ("plays", told(user_id=7).payload, "user_id: expected str, got int"),
-        ("plays", told(track_id=None).payload, "track_id: expected str, got null"),
-        ("plays", told(ms_played=1.5).payload, "ms_played: expected int | null, got float"),
-        ("plays", told(ms_played=10**30).payload, "ms_played"),
-        ("plays", told(event_timestamp="31 March").payload, "event_timestamp: invalid RFC3339 encoded datetime"),
-        ("plays", told(event_timestamp="2024-02-30T00:00:00Z").payload, "event_timestamp"),
-        ("plays", told(event_timestamp="0001-01-01T00:00:00Z").payload, "event_timestamp before 1970"),
-        ("plays", told(event_timestamp="9999-12-31T23:59:59Z").payload, "event_timestamp in the future"),
-        ("plays", told(6).payload, "event_timestamp in the future"),
-        ("plays", told(created_timestamp=(NOON - timedelta(1)).isoformat()).payload, "created_timestamp before event"),
+        ("plays", play_event(user_id=7).payload, "user_id: expected str, got int"),
+        ("plays", play_event(track_id=None).payload, "track_id: expected str, got null"),
+        ("plays", play_event(ms_played=1.5).payload, "ms_played: expected int | null, got float"),
+        ("plays", play_event(ms_played=10**30).payload, "ms_played"),
+        ("plays", play_event(event_timestamp="31 March").payload, "event_timestamp: invalid RFC3339 encoded datetime"),
+        ("plays", play_event(event_timestamp="2024-02-30T00:00:00Z").payload, "event_timestamp"),
+        ("plays", play_event(event_timestamp="0001-01-01T00:00:00Z").payload, "event_timestamp before 1970"),
+        ("plays", play_event(event_timestamp="9999-12-31T23:59:59Z").payload, "event_timestamp in the future"),
+        ("plays", play_event(6).payload, "event_timestamp in the future"),
+        (
+            "plays",
+            play_event(created_timestamp=(NOON - timedelta(1)).isoformat()).payload,
+            "created_timestamp before event",
+        ),
     ],
 )
 def test_bad_events_are_refused_with_a_reason(kind: str, payload: bytes, reason: str) -> None:
-    found = accept(RawEvent(kind, payload), told())
-    assert found.counts == {"accepted": 1, "refused": 1}
-    assert found.dead[0].reason.startswith(reason)
+    accepted = accept(RawEvent(kind, payload), play_event())
+    assert accepted.counts == {"accepted": 1, "refused": 1}
+    assert accepted.dead[0].reason.startswith(reason)
 
 
 @settings(max_examples=200, deadline=None)
@@ -114,7 +123,9 @@ def test_the_stream_takes_what_the_raw_table_takes(event: dict[str, Any]) -> Non
     zoned = {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for name, value in event.items()}
     overrides = {name: dtype for name, dtype in table.columns.items() if name in event}
     accepted, _ = validate(table, pl.DataFrame([zoned], schema_overrides=overrides))
-    payload = json.dumps({n: v.isoformat() if isinstance(v, datetime) else v for n, v in zoned.items()}).encode()
+    payload = json.dumps(
+        {field: content.isoformat() if isinstance(content, datetime) else content for field, content in zoned.items()}
+    ).encode()
     try:
         parse("plays", payload, NOW)
     except Refused:

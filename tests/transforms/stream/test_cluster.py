@@ -1,4 +1,4 @@
-"""The stream on a Redis Cluster of three nodes: its parts share a slot, its rows do not."""
+"""The stream on a Redis Cluster of three nodes: its own keys share a slot, its rows are spread over all nodes."""
 
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ def test_on_a_cluster(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with redis_cluster(tmp_path / "cluster") as nodes:
         monkeypatch.setenv("REFRAIN_REDIS", f"{nodes[0].address},redis_type=redis_cluster")
         events = shuffled(world, seed=6)
-        for some in (events[:350], events[350:]):
-            send(home, some)
+        for delivery in (events[:350], events[350:]):
+            send(home, delivery)
             read(home)
         check(home, clock_of(world))
         pattern = prefix(home.project, "user_session") + b"*"

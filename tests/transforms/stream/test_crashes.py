@@ -1,4 +1,4 @@
-"""Killed at any point and started again, the reader, Redis and the batch run end where one undisturbed run ends."""
+"""The reader, Redis or the batch run is killed at any point and restarted: results equal an undisturbed run's."""
 
 import os
 import random
@@ -35,21 +35,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return plays_of_a_small_world(Home(tmp_path_factory.mktemp("world")))
 
 
-def accepted(home: Home) -> int:
+def accepted_count(home: Home) -> int:
     return int(server_of(home).send([("HGET", Names(home.project).counts, "accepted")], [b""])[0] or 0)
 
 
 def test_the_reader_is_killed_again_and_again(home: Home, world: list[dict[str, Any]]) -> None:
-    chance = random.Random(5)
+    rng = random.Random(5)
     send(home, shuffled(world, seed=3))
     arguments = ("--clock", "events", "--until-idle", "--batch", "7")
     kills = 0
     for _ in range(4):
-        before, started = accepted(home), time.monotonic()
+        count_before, started = accepted_count(home), time.monotonic()
         process = start_reader(home, *arguments)
-        while accepted(home) == before and process.poll() is None and time.monotonic() < started + 60:
+        while accepted_count(home) == count_before and process.poll() is None and time.monotonic() < started + 60:
             time.sleep(0.005)
-        time.sleep(chance.random() * 0.25)
+        time.sleep(rng.random() * 0.25)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             kills += 1
@@ -58,12 +58,12 @@ def test_the_reader_is_killed_again_and_again(home: Home, world: list[dict[str, 
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert kills >= 2
-    assert accepted(home) == len(world)
+    assert accepted_count(home) == len(world)
     check(home, clock_of(world))
 
 
 def test_redis_is_killed_while_events_are_counted(home: Home, world: list[dict[str, Any]]) -> None:
-    """A producer that gets no answer sends again: at least once there, once here."""
+    """A producer without an answer sends again: delivery is at least once, counting exactly once."""
     events, problems = shuffled(world, seed=4), []
     client = redis_server.ensure(home)
 
@@ -86,7 +86,7 @@ def test_redis_is_killed_while_events_are_counted(home: Home, world: list[dict[s
         os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
         client = redis_server.ensure(home)
     producer.join(timeout=120)
-    send(home, events)  # what an unlucky moment took from the file of Redis
+    send(home, events)  # events that the kill removed from Redis's append-only file
     deadline = time.monotonic() + 60
     names = Names(home.project)
     while time.monotonic() < deadline:
@@ -105,21 +105,21 @@ def _all_read(client: Any, names: Names) -> bool:
     return client.xinfo_groups(names.stream)[0]["last-delivered-id"] == last
 
 
-def dies(patch: pytest.MonkeyPatch, owner: Any, name: str, calls: int, *, after: bool) -> None:
-    """The call of that number ends the process, as it were: before or after it has done its work."""
-    inner, seen = getattr(owner, name), []
+def interrupt_call(patch: pytest.MonkeyPatch, owner: Any, name: str, calls: int, *, after: bool) -> None:
+    """Patches a method: its call number ``calls`` raises KeyboardInterrupt, before or after the real call."""
+    method, call_log = getattr(owner, name), []
 
-    def dying(*positional: Any, **named: Any) -> Any:
-        seen.append(1)
-        is_the_one = len(seen) == calls
-        if is_the_one and not after:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        call_log.append(1)
+        is_target = len(call_log) == calls
+        if is_target and not after:
             raise KeyboardInterrupt
-        answer = inner(*positional, **named)
-        if is_the_one:
+        result = method(*arguments, **options)
+        if is_target:
             raise KeyboardInterrupt
-        return answer
+        return result
 
-    patch.setattr(owner, name, dying)
+    patch.setattr(owner, name, interrupted)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -133,7 +133,7 @@ def dies(patch: pytest.MonkeyPatch, owner: Any, name: str, calls: int, *, after:
         (Stream, "begin"),
         (Stream, "_batch"),
     ],
-    ids=lambda one: str(one)[-9:],
+    ids=lambda value: str(value)[-9:],
 )
 def test_it_dies_between_any_two_steps(
     home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
@@ -141,12 +141,13 @@ def test_it_dies_between_any_two_steps(
     send(home, world[:400])
     for calls in (1, 2, 6):
         with monkeypatch.context() as patch:
-            dies(patch, owner, name, calls, after=after)
+            interrupt_call(patch, owner, name, calls, after=after)
             with pytest.raises(KeyboardInterrupt):
                 read(home, batch=40)
-        server_of(home).send([("DEL", Names(home.project).lease)], [b""])  # this process lives on
+        # this process still lives and would hold the lease
+        server_of(home).send([("DEL", Names(home.project).lease)], [b""])
     read(home)
-    assert accepted(home) == 400
+    assert accepted_count(home) == 400
     check(home, clock_of(world[:400]))
 
 
@@ -159,7 +160,7 @@ def test_it_dies_while_events_go_into_the_raw_tables(
     read(home)
     log = Log(server_of(home), Names(home.project))
     with monkeypatch.context() as patch:
-        dies(patch, owner, name, 1, after=after)
+        interrupt_call(patch, owner, name, 1, after=after)
         with pytest.raises(KeyboardInterrupt):
             batch_boundary.archive(home, log)
     send(home, world[300:400])
@@ -170,64 +171,66 @@ def test_it_dies_while_events_go_into_the_raw_tables(
 def test_redis_forgets_the_last_batches(
     home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a power cut: the reader is ahead of its Redis, notices, and begins again from what is known."""
+    """As after a power cut: the reader is ahead of Redis, notices it, and restarts from the stored state."""
     send(home, world[:300])
-    loads: list[str] = []
+    messages: list[str] = []
     commit, calls = Log.commit, []
 
-    def forgetful(log: Log, *arguments: Any) -> Callable[[], None]:
+    def forget_then_commit(log: Log, *arguments: Any) -> Callable[[], None]:
         calls.append(1)
-        if len(calls) == 4:  # once
+        if len(calls) == 4:  # only once
             log.ask("HINCRBY", log.names.reader, "batches", -1)
             log.ask("RPOP", log.names.log("plays"))
             send(home, world[:150])
         return commit(log, *arguments)
 
-    monkeypatch.setattr(Log, "commit", forgetful)
+    monkeypatch.setattr(Log, "commit", forget_then_commit)
     settings = reader.Settings(follows="events", until_idle=True, batch=50, lateness=30 * DAY)
-    reader.Reader(home, Address.from_env(), Stream, settings, say=loads.append).run()
-    assert sum("forgotten" in line for line in loads) == 1
+    reader.Reader(home, Address.from_env(), Stream, settings, say=messages.append).run()
+    assert sum("forgotten" in line for line in messages) == 1
     check(home, clock_of(world[:300]))
 
 
 def test_redis_forgets_while_the_last_batch_of_a_file_is_committed(
     home: Home, world: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = tmp_path / "plays.jsonl"
-    told.write_bytes(b"\n".join(told_as_json(world[:100])))
+    path = tmp_path / "plays.jsonl"
+    path.write_bytes(b"\n".join(told_as_json(world[:100])))
     commit, calls = Log.commit, []
 
-    def forgetful(log: Log, *arguments: Any) -> Callable[[], None]:
+    def forget_then_commit(log: Log, *arguments: Any) -> Callable[[], None]:
         if not calls:
             log.ask("HINCRBY", log.names.reader, "batches", -1)
         calls.append(1)
         return commit(log, *arguments)
 
-    monkeypatch.setattr(Log, "commit", forgetful)
+    monkeypatch.setattr(Log, "commit", forget_then_commit)
     settings = reader.Settings(follows="events", lateness=30 * DAY)
-    source = partial(Lines, path=told, kind="plays")
+    source = partial(Lines, path=path, kind="plays")
     reader.Reader(home, Address.from_env(), source, settings, say=lambda text: None).run()
-    assert accepted(home) == 100
+    assert accepted_count(home) == 100
     check(home, clock_of(world[:100]))
 
 
 def test_two_batch_runs_at_once_take_everything(
     home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both see the same blocks; none may forget what the other has not stored."""
+    """All runs see the same blocks; none may drop a block that another has not stored."""
     monkeypatch.setattr(log_module, "BLOCKS_AT_ONCE", 2)
     send(home, world[:400])
     read(home, batch=20)
-    taken: list[int] = []
-    runs = [
+    archived_counts: list[int] = []
+    threads = [
         threading.Thread(
-            target=lambda: taken.append(batch_boundary.archive(home, Log(server_of(home), Names(home.project))))
+            target=lambda: archived_counts.append(
+                batch_boundary.archive(home, Log(server_of(home), Names(home.project)))
+            )
         )
         for _ in range(3)
     ]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
-    assert sum(taken) == 400
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(archived_counts) == 400
     check(home, clock_of(world[:400]))

@@ -1,4 +1,4 @@
-"""Files that grow, are replaced, rotated, copied or half written: each event is read once, whatever they are called."""
+"""Files that grow, are replaced, rotated, copied or half written: each event is read once, under any name."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from transforms.stream.sources import Batch, Lines
 
 
 class Memory:
-    """Of a reader: its hash in Redis, as a dictionary."""
+    """The memory of a reader: its Redis hash, as a dictionary."""
 
     def __init__(self) -> None:
         self.names = SimpleNamespace(reader="reader")
@@ -34,15 +34,15 @@ class Memory:
 
 
 def read(memory: Memory, path: Path, most: int = 3) -> list[str]:
-    """Identifiers of the events that one run reads."""
-    lines, found = Lines(memory, path, "plays"), []  # type: ignore[arg-type]
+    """Returns the identifiers of the events that one run reads."""
+    lines, identifiers = Lines(memory, path, "plays"), []  # type: ignore[arg-type]
     ends = False
     while not ends:
         batch = lines.begin(most, 0.0)()
         memory.take(batch.acknowledgements)
-        found += [json.loads(one.payload)["id"] for one in batch.events]
+        identifiers += [json.loads(event.payload)["id"] for event in batch.events]
         ends = batch.ends
-    return found
+    return identifiers
 
 
 def line(event: str) -> str:
@@ -95,11 +95,11 @@ def test_copied_and_emptied(tmp_path: Path) -> None:
 
 
 def test_a_copy_and_its_original_grow_apart(tmp_path: Path) -> None:
-    memory, path, other = Memory(), tmp_path / "one.jsonl", tmp_path / "other.jsonl"
+    memory, path, copied = Memory(), tmp_path / "one.jsonl", tmp_path / "other.jsonl"
     path.write_text(line("a"))
     assert read(memory, path) == ["a"]
-    shutil.copy(path, other)
-    for target, event in ((path, "b"), (other, "c"), (path, "d")):
+    shutil.copy(path, copied)
+    for target, event in ((path, "b"), (copied, "c"), (path, "d")):
         with target.open("a") as file:
             file.write(line(event))
         assert read(memory, target) == [event]
@@ -111,7 +111,7 @@ def test_a_half_written_line_waits_and_a_whole_one_does_not(tmp_path: Path) -> N
     lines = Lines(memory, path, "plays")  # type: ignore[arg-type]
     first, second = lines.begin(10, 0.0)(), lines.begin(10, 0.0)()
     memory.take(first.acknowledgements)
-    assert [one.payload for one in first.events] == [line("a").strip().encode()]
+    assert [event.payload for event in first.events] == [line("a").strip().encode()]
     assert second == Batch(ends=True)
     assert "10 bytes and no end" in lines.remarks[0]
     path.write_text(line("a") + '{"id": "b"}')
@@ -147,40 +147,40 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_event_once_after_any_steps(tmp_path: Path, steps: list[str]) -> None:
-    """A file is read before it is replaced or emptied, as logrotate's user would; then nothing is lost or twice."""
+    """A file is read before it is replaced or emptied, as with logrotate; then no event is lost or repeated."""
     memory, path, rotated = Memory(), tmp_path / "today.jsonl", tmp_path / "today.jsonl.1"
-    for left in (path, rotated):
-        left.unlink(missing_ok=True)
+    for file_path in (path, rotated):
+        file_path.unlink(missing_ok=True)
     path.touch()
-    written, seen, half, number = [], [], "", 0
+    written, read_events, rest_of_line, number = [], [], "", 0
     for step in steps:
-        if step in ("append", "append half") and not half:
+        if step in ("append", "append half") and not rest_of_line:
             event = str(number := number + 1)
             text = line(event)
-            half = text[5:] if step == "append half" else ""
+            rest_of_line = text[5:] if step == "append half" else ""
             with path.open("a") as file:
-                file.write(text[:5] if half else text)
+                file.write(text[:5] if rest_of_line else text)
             written.append(event)
         elif step == "end line":
             with path.open("a") as file:
-                file.write(half)
-            half = ""
-        elif step in ("replace", "empty") and not half:
-            seen += read(memory, path)
+                file.write(rest_of_line)
+            rest_of_line = ""
+        elif step in ("replace", "empty") and not rest_of_line:
+            read_events += read(memory, path)
             event = str(number := number + 1)
             path.write_text(line(event) * (step == "replace"))
             written += [event] * (step == "replace")
-        elif step == "rotate" and not half:
+        elif step == "rotate" and not rest_of_line:
             if rotated.exists():
-                seen += read(memory, rotated)
+                read_events += read(memory, rotated)
             path.rename(rotated)
             path.touch()
         elif step == "read":
-            seen += read(memory, path)
+            read_events += read(memory, path)
         elif step == "read rotated" and rotated.exists():
-            seen += read(memory, rotated)
+            read_events += read(memory, rotated)
     with path.open("a") as file:
-        file.write(half)
-    for left in (path, rotated):
-        seen += read(memory, left) if left.exists() else []
-    assert sorted(seen) == sorted(written)
+        file.write(rest_of_line)
+    for file_path in (path, rotated):
+        read_events += read(memory, file_path) if file_path.exists() else []
+    assert sorted(read_events) == sorted(written)

@@ -1,4 +1,4 @@
-"""Arrays that grow, against a list that does."""
+"""Growing arrays, against a growing list."""
 
 from typing import Any
 
@@ -32,5 +32,5 @@ def test_what_was_there_stays_and_what_is_new_is_filled(
         for length in lengths:
             expected += [[fill, fill]] * (length - len(expected))
             assert array.values(length).tolist() == expected[:length]
-            for place in range(length):
-                array.values(length)[place] = expected[place] = [place + length, length]
+            for index in range(length):
+                array.values(length)[index] = expected[index] = [index + length, length]

@@ -1,4 +1,4 @@
-"""Tiles of each width hold what came within them, in whatever order, and until it is dropped."""
+"""Tiles of each width hold the events within them, in any order, until they are dropped."""
 
 from collections import defaultdict
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from transforms.stream.state import hop_tiles
 from transforms.stream.state.sums import INT, Sums
 
-HOPS = [10, 0, 30, 10, 45, 90]  # of windows: nested, one that never ends, and one that no other is made of
+HOPS = [10, 0, 30, 10, 45, 90]
+"""Hops of windows: nested ones, one without end (0), and one (45) from which no other is built."""
 
 MOMENTS = st.integers(0, 300)
 PUTS = st.tuples(st.just("put"), MOMENTS, st.dictionaries(st.integers(0, 6), st.integers(-9, 9), max_size=5))
@@ -25,28 +26,31 @@ def test_tiles_are_those_of_all_that_came(monkeypatch: pytest.MonkeyPatch, merge
     @settings(deadline=None, max_examples=300)
     @given(st.lists(PUTS | LOOKS | DROPS, max_size=30))
     def check(steps: list[tuple]) -> None:
-        tiles, came, dropped = hop_tiles.ByHop(HOPS, Sums(HOPS, 1, 1, 1)), [], 0
-        for step, *told in steps:
+        tiles, events, dropped = hop_tiles.ByHop(HOPS, Sums(HOPS, 1, 1, 1)), [], 0
+        for step, *arguments in steps:
             if step == "put":
-                at, values = told
+                time, values = arguments
                 index = np.array(list(values), np.int64)
-                tiles.put(at, index, np.array([[value] * 3 for value in values.values()], np.int64).reshape(-1, 3))
-                came += [(at, key, value) for key, value in values.items()]
+                tiles.put(time, index, np.array([[value] * 3 for value in values.values()], np.int64).reshape(-1, 3))
+                events += [(time, key, value) for key, value in values.items()]
             elif step == "drop":
-                dropped = max(dropped, told[0])
+                dropped = max(dropped, arguments[0])
                 tiles.drop(np.where(np.array(HOPS) > 0, dropped, INT.min))
             else:
-                window, first, stop = told
+                window, first, stop = arguments
                 first = max(first, dropped)
                 expected: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-                for at, key, value in came:
-                    begin = at - at % HOPS[window]
-                    if first <= begin < stop:
-                        expected[begin][key].append(value)
-                found = list(tiles.of_window(window).between(first, stop))
-                assert [at for at, _, _ in found] == sorted(expected)
-                for at, index, rows in found:
-                    assert index.tolist() == sorted(expected[at])
-                    assert rows.tolist() == [[sum(v), min(v), max(v)] for _, v in sorted(expected[at].items())]
+                for time, key, value in events:
+                    start = time - time % HOPS[window]
+                    if first <= start < stop:
+                        expected[start][key].append(value)
+                tiles_found = list(tiles.of_window(window).between(first, stop))
+                assert [time for time, _, _ in tiles_found] == sorted(expected)
+                for time, index, rows in tiles_found:
+                    assert index.tolist() == sorted(expected[time])
+                    assert rows.tolist() == [
+                        [sum(values_of_key), min(values_of_key), max(values_of_key)]
+                        for _, values_of_key in sorted(expected[time].items())
+                    ]
 
     check()

@@ -1,4 +1,4 @@
-"""What is no file of JSON lines is told so, with the command that makes lines of it."""
+"""Files that are not JSON lines are refused with the command that converts them."""
 
 import codecs
 import gzip
@@ -19,7 +19,7 @@ TWO = line("a") + line("b")
 
 
 @pytest.mark.parametrize(
-    ("content", "found", "command"),
+    ("content", "message", "command"),
     [
         (gzip.compress(TWO.encode()), "packed by gzip", "gunzip -c"),
         (TWO.encode("utf-16"), "UTF-16", "iconv -f UTF-16"),
@@ -30,10 +30,10 @@ TWO = line("a") + line("b")
     ],
     ids=["gzip", "utf-16", "utf-16 without a mark", "utf-32", "array", "carriage returns"],
 )
-def test_what_is_no_file_of_lines(tmp_path: Path, content: bytes, found: str, command: str) -> None:
+def test_what_is_no_file_of_lines(tmp_path: Path, content: bytes, message: str, command: str) -> None:
     path = tmp_path / "it's today's.jsonl"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=f"{found} in .*next: {command}.*python -m transforms stream -"):
+    with pytest.raises(InputError, match=f"{message} in .*next: {command}.*python -m transforms stream -"):
         read(Memory(), path)
     with pytest.raises(InputError, match="python -m transforms send -"):
         check_lines(path, "send")
@@ -55,18 +55,18 @@ def test_what_is_one(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "today.jsonl"
     path.write_bytes(content)
     payloads = read_payloads(path)
-    assert [json.loads(one.removeprefix(codecs.BOM_UTF8))["id"] for one in payloads] == ["a", "b"]
+    assert [json.loads(payload.removeprefix(codecs.BOM_UTF8))["id"] for payload in payloads] == ["a", "b"]
 
 
 def read_payloads(path: Path) -> list[bytes]:
     from transforms.stream.sources import Lines
 
-    lines, found, ends = Lines(Memory(), path, "plays"), [], False  # type: ignore[arg-type]
+    lines, payloads, ends = Lines(Memory(), path, "plays"), [], False  # type: ignore[arg-type]
     while not ends:
         batch = lines.begin(10, 0.0)()
-        found += [one.payload for one in batch.events]
+        payloads += [event.payload for event in batch.events]
         ends = batch.ends
-    return found
+    return payloads
 
 
 def test_a_byte_order_mark_is_no_part_of_an_event() -> None:
@@ -76,7 +76,7 @@ def test_a_byte_order_mark_is_no_part_of_an_event() -> None:
 
 
 def test_a_wrong_option_is_told_as_one(home: Home) -> None:
-    done = CliRunner().invoke(app, ["stream", "--lateness", "5x"])
-    assert done.exit_code == 1
-    assert "--lateness 6h" in done.output
-    assert "windowed" not in done.output
+    result = CliRunner().invoke(app, ["stream", "--lateness", "5x"])
+    assert result.exit_code == 1
+    assert "--lateness 6h" in result.output
+    assert "windowed" not in result.output

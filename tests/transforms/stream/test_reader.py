@@ -1,4 +1,4 @@
-"""The reader on a real Redis: whatever happens on the way, what is online is what the batch run says."""
+"""The reader on a real Redis: online values equal those of a batch run, after every disturbance."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -28,31 +28,31 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def shuffled(events: list[dict[str, Any]], seed: int, hours: float = 3.0) -> list[dict[str, Any]]:
-    """Events in an order of arrival that is up to so many hours late, some of them told twice."""
-    chance = random.Random(seed)
-    arrived = [
-        (row["event_timestamp"] + timedelta(hours=hours * chance.random() ** 3), n, row) for n, row in enumerate(events)
+    """Returns events in order of arrival, up to ``hours`` late; about five percent arrive twice."""
+    rng = random.Random(seed)
+    arrivals = [
+        (row["event_timestamp"] + timedelta(hours=hours * rng.random() ** 3), n, row) for n, row in enumerate(events)
     ]
-    arrived += [
-        (at + timedelta(hours=chance.random()), n + len(events), row)
-        for at, n, row in arrived
-        if chance.random() < 0.05
+    arrivals += [
+        (arrival + timedelta(hours=rng.random()), n + len(events), row)
+        for arrival, n, row in arrivals
+        if rng.random() < 0.05
     ]
-    return [row for _, _, row in sorted(arrived, key=lambda one: one[:2])]
+    return [row for _, _, row in sorted(arrivals, key=lambda entry: entry[:2])]
 
 
 def read(home: Home, **settings: Any) -> Report:
-    """Everything that waits."""
-    chosen = Settings(**{"follows": "events", "until_idle": True, "batch": 97, **settings})
-    return Reader(home, Address.from_env(), Stream, chosen, say=lambda text: None).run()
+    """Reads all waiting events and returns the report."""
+    reader_settings = Settings(**{"follows": "events", "until_idle": True, "batch": 97, **settings})
+    return Reader(home, Address.from_env(), Stream, reader_settings, say=lambda text: None).run()
 
 
 def send(home: Home, events: list[dict[str, Any]]) -> None:
-    append(server_of(home), Names(home.project), [("plays", one) for one in told(events)])
+    append(server_of(home), Names(home.project), [("plays", event) for event in told(events)])
 
 
 def check(home: Home, clock: int) -> None:
-    """Online equals a batch run over all that was archived."""
+    """Asserts that the online rows equal those of a batch run over all archived events."""
     archive(home, Log(server_of(home), Names(home.project)))
     build(home)
     for name, table in WINDOWED.items():
@@ -71,8 +71,8 @@ def test_out_of_order_and_twice(home: Home, world: list[dict[str, Any]]) -> None
 
 def test_batch_runs_in_between_leave_no_gap(home: Home, world: list[dict[str, Any]]) -> None:
     events = shuffled(world, seed=2)
-    cuts = [0, 300, 420, 421, 900, len(events)]
-    for first, stop in pairwise(cuts):
+    splits = [0, 300, 420, 421, 900, len(events)]
+    for first, stop in pairwise(splits):
         send(home, events[first:stop])
         read(home)
         check(home, clock_of(events[:stop]))
@@ -80,22 +80,22 @@ def test_batch_runs_in_between_leave_no_gap(home: Home, world: list[dict[str, An
 
 def test_late_events_wait_for_the_batch_run(home: Home, world: list[dict[str, Any]]) -> None:
     late = [row for row in world if row["event_timestamp"] < world[-1]["event_timestamp"] - timedelta(days=2)][::40]
-    rest = [row for row in world if row not in late]
-    send(home, rest)
+    on_time = [row for row in world if row not in late]
+    send(home, on_time)
     send(home, late)
     report = read(home)
     assert report.counts["late"] == len(late) > 10
-    assert report.counts["accepted"] == len(rest)
+    assert report.counts["accepted"] == len(on_time)
     with pytest.raises(AssertionError):
-        check(home, clock_of(world))  # the batch run knows of them, the live tables do not yet
-    read(home)  # and now they do
+        check(home, clock_of(world))  # the batch run has the late events, the live tables do not yet
+    read(home)  # now the live tables have them
     check(home, clock_of(world))
 
 
 def test_an_event_told_again_in_other_words_waits_for_the_batch_run(home: Home, world: list[dict[str, Any]]) -> None:
     send(home, world)
-    other = {**world[-1], "ms_played": 1, "created_timestamp": world[-1]["created_timestamp"] + timedelta(hours=1)}
-    send(home, [other])
+    amended = {**world[-1], "ms_played": 1, "created_timestamp": world[-1]["created_timestamp"] + timedelta(hours=1)}
+    send(home, [amended])
     report = read(home)
     assert (report.counts["accepted"], report.counts["amended"]) == (len(world), 1)
     archive(home, Log(server_of(home), Names(home.project)))
@@ -108,20 +108,20 @@ def test_an_event_told_again_in_other_words_waits_for_the_batch_run(home: Home, 
 def test_a_correction_of_the_stream_that_goes_back(
     home: Home, world: list[dict[str, Any]], sizes: tuple[int, ...]
 ) -> None:
-    """In one delivery or in several, and all of it once more."""
-    known = world[0]["created_timestamp"]
-    tellings = [
-        world[0] | {"artist_id": artist, "created_timestamp": known + timedelta(minutes=minute)}
+    """The reports come in one delivery or in several, and then all of them again."""
+    created = world[0]["created_timestamp"]
+    reports = [
+        world[0] | {"artist_id": artist, "created_timestamp": created + timedelta(minutes=minute)}
         for minute, artist in enumerate(("x", "y", "x"))
     ]
-    ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
-    deliveries = [tellings[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-    for some in (*deliveries, tellings):
-        send(home, some)
+    ends = [sum(sizes[: index + 1]) for index in range(len(sizes))]
+    deliveries = [reports[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    for delivery in (*deliveries, reports):
+        send(home, delivery)
         read(home)
     archive(home, Log(server_of(home), Names(home.project)))
     stored = scan(home, "plays").select("artist_id", "created_timestamp").collect().rows()
-    assert stored == [("x", known + timedelta(minutes=2))]
+    assert stored == [("x", created + timedelta(minutes=2))]
 
 
 def test_what_was_imported_and_is_streamed_again_counts_once(home: Home, world: list[dict[str, Any]]) -> None:
@@ -139,7 +139,7 @@ def test_what_was_imported_and_is_streamed_again_counts_once(home: Home, world: 
 
 
 def test_windows_empty_when_time_passes_without_events(home: Home, world: list[dict[str, Any]]) -> None:
-    """By the clock on the wall, plays of years ago have left every window."""
+    """By the wall clock, plays of years ago have left every window."""
     old = [
         {
             **row,
@@ -161,21 +161,22 @@ def test_windows_empty_when_time_passes_without_events(home: Home, world: list[d
         counts = [row[f"plays_{window}"] for row in online(home, name).values() for window in ("1d", "7d", "28d")]
         assert counts
         assert not any(counts)
-    assert any(row["distinct_tracks"] for row in online(home, "user_history").values())  # a lifetime does not end
+    # a lifetime window does not end
+    assert any(row["distinct_tracks"] for row in online(home, "user_history").values())
 
 
 def test_one_reader_at_a_time(home: Home) -> None:
-    log, other = (Log(server_of(home), Names(home.project)) for _ in range(2))
+    log, other_log = (Log(server_of(home), Names(home.project)) for _ in range(2))
     log.acquire_lease(lambda text: None)
-    waited: list[str] = []
+    messages: list[str] = []
     with pytest.raises(StoreError, match="no other reader"):
-        other.acquire_lease(waited.append, patience=0.3)
-    assert "waiting for" in waited[0]
+        other_log.acquire_lease(messages.append, patience=0.3)
+    assert "waiting for" in messages[0]
     log.ask("DEL", log.names.lease)
-    other.acquire_lease(waited.append)
+    other_log.acquire_lease(messages.append)
     with pytest.raises(StoreError, match="taken over"):
         log.commit({}, [], {}, [])()
-    other.commit({}, [], {"accepted": 1}, [])()
+    other_log.commit({}, [], {"accepted": 1}, [])()
     assert log.ask("HGET", log.names.counts, "accepted") == b"1"
-    other.release_lease()
+    other_log.release_lease()
     log.acquire_lease(lambda text: None)

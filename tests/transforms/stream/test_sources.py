@@ -1,4 +1,4 @@
-"""A file, standard input, the commands, and what they leave for the next run."""
+"""Sources of the stream: files, standard input and commands, and the state they keep for the next run."""
 
 import json
 import subprocess
@@ -29,8 +29,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def read(home: Home, path: Path, **settings: Any) -> dict[str, int]:
-    chosen = Settings(**{"follows": "events", "batch": 64, **settings})
-    reader = Reader(home, Address.from_env(), lambda log: Lines(log, path, "plays"), chosen, say=lambda text: None)
+    reader_settings = Settings(**{"follows": "events", "batch": 64, **settings})
+    reader = Reader(
+        home, Address.from_env(), lambda log: Lines(log, path, "plays"), reader_settings, say=lambda text: None
+    )
     return {name: count for name, count in reader.run().counts.items() if count}
 
 
@@ -46,7 +48,7 @@ def test_a_file_is_read_once_and_goes_on_where_it_was_left(
         file.write(b"\n".join(events[300:]))  # no newline at the end
     assert read(home, path) == {"accepted": 200}
     check(home, clock_of(world))
-    path.write_bytes(events[0] + b"\n")  # another, shorter file by the same name
+    path.write_bytes(events[0] + b"\n")  # another, shorter file of the same name
     assert sum(read(home, path).values()) == 1
 
 
@@ -55,11 +57,11 @@ def test_a_line_without_end_is_refused_and_the_rest_goes_on(
 ) -> None:
     path = tmp_path / "plays.jsonl"
     path.write_bytes(b"x" * 3_500_000 + b"\n" + b"\n".join(told(world[:3])))
-    found = read(home, path)
-    assert found["accepted"] == 3
-    assert found["refused"] >= 1
-    dead = server_of(home).send([("XRANGE", Names(home.project).dead, "-", "+")], [b""])[0]
-    assert all(len(value) <= 4_096 for _, fields in dead for value in fields)
+    counts = read(home, path)
+    assert counts["accepted"] == 3
+    assert counts["refused"] >= 1
+    refused_events = server_of(home).send([("XRANGE", Names(home.project).dead, "-", "+")], [b""])[0]
+    assert all(len(value) <= 4_096 for _, fields in refused_events for value in fields)
 
 
 def test_no_file(home: Home) -> None:
@@ -82,39 +84,39 @@ def test_standard_input(home: Home, world: list[dict[str, Any]]) -> None:
 
 
 def test_the_commands_from_file_to_status(home: Home, world: list[dict[str, Any]], tmp_path: Path) -> None:
-    path, run = tmp_path / "plays.jsonl", CliRunner()
+    path, runner = tmp_path / "plays.jsonl", CliRunner()
     path.write_bytes(b"\n".join([*told(world), b'{"user_id": "u"}']))
-    sent = run.invoke(app, ["send", str(path)])
-    assert sent.exit_code == 0, sent.output
-    assert "500 events sent" in sent.output
-    assert "line 501 not sent: object missing required field event_timestamp" in sent.output.replace("`", "")
+    send_result = runner.invoke(app, ["send", str(path)])
+    assert send_result.exit_code == 0, send_result.output
+    assert "500 events sent" in send_result.output
+    assert "line 501 not sent: object missing required field event_timestamp" in send_result.output.replace("`", "")
     refused = tmp_path / "refused.jsonl"
     refused.write_text('{"user_id": "u"}\n' * 3)
-    none = run.invoke(app, ["send", str(refused)])
-    assert none.exit_code == 1
-    assert "0 events sent" in none.output
-    assert "none in 3 lines" in none.output
+    refused_result = runner.invoke(app, ["send", str(refused)])
+    assert refused_result.exit_code == 1
+    assert "0 events sent" in refused_result.output
+    assert "none in 3 lines" in refused_result.output
     refused.write_text("")
-    assert run.invoke(app, ["send", str(refused)]).exit_code == 0
+    assert runner.invoke(app, ["send", str(refused)]).exit_code == 0
     server, names = server_of(home), Names(home.project)
     server.send([("XADD", names.stream, "*", "likes", b'{"user_id": "u"}')], [b""])
-    assert "501 events" in run.invoke(app, ["stream-status"]).output
-    read_all = run.invoke(app, ["stream", "--clock", "events", "--until-idle"])
-    assert read_all.exit_code == 0, read_all.output
-    assert "500 accepted, 1 refused" in read_all.output
-    status = run.invoke(app, ["stream-status"]).output
+    assert "501 events" in runner.invoke(app, ["stream-status"]).output
+    stream_result = runner.invoke(app, ["stream", "--clock", "events", "--until-idle"])
+    assert stream_result.exit_code == 0, stream_result.output
+    assert "500 accepted, 1 refused" in stream_result.output
+    status = runner.invoke(app, ["stream-status"]).output
     assert "reader    none" in status
     assert "accepted                     500" in status
     assert "unknown kind 'likes'" in status
-    assert "500 events" in run.invoke(app, ["archive"]).output
-    assert run.invoke(app, ["archive"]).output == ""
-    for wrong in (
+    assert "500 events" in runner.invoke(app, ["archive"]).output
+    assert runner.invoke(app, ["archive"]).output == ""
+    for arguments in (
         ["stream", "--clock", "sun"],
         ["stream", "--lateness", "soon"],
         ["send", "absent"],
         ["send", "-", "--kind", "likes"],
     ):
-        assert run.invoke(app, wrong).exit_code == 1, wrong
+        assert runner.invoke(app, arguments).exit_code == 1, arguments
 
 
 def test_a_stream_that_nobody_reads_does_not_fill_redis(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Codes of texts, their order, and the texts as Arrow has them."""
+"""Codes of texts, their sort order, and the Arrow array of the texts."""
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +24,7 @@ def test_ranks_are_the_order_of_the_letters(
     @settings(deadline=None)
     @given(BATCHES, st.data())
     def check(batches: list[list[str | None]], data: st.DataObject) -> None:
-        words, kept = Words(), []
+        words, snapshots = Words(), []
         for batch in batches:
             codes = words.codes(batch).tolist()
             assert [None if code < 0 else words.texts[code] for code in codes] == batch
@@ -32,7 +32,8 @@ def test_ranks_are_the_order_of_the_letters(
                 ranks = words.ranks
                 assert sorted(words.texts) == [words.texts[code] for code in ranks.argsort()]
                 assert len(set(ranks.tolist())) == len(words)
-                kept.append((words.arrow, list(words.texts)))
-        assert all(array.to_pylist() == texts for array, texts in kept)  # also of those that others came after
+                snapshots.append((words.arrow, list(words.texts)))
+        # also the arrays from before later texts were added
+        assert all(array.to_pylist() == texts for array, texts in snapshots)
 
     check()

@@ -1,4 +1,4 @@
-"""Which tracks are the same recording, and that nothing later has a say in it."""
+"""Matching of tracks to recordings, unaffected by tracks that come later."""
 
 import random
 
@@ -46,8 +46,10 @@ def test_live_is_the_same_song_in_another_version() -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=20), st.text(max_size=30), st.text(max_size=20))
-def test_likeness_is_symmetric_and_within_bounds(title: str, by: str, other: str, other_by: str) -> None:
-    first, second = spelled(title, by), spelled(other, other_by)
+def test_likeness_is_symmetric_and_within_bounds(
+    title: str, performer: str, other_title: str, other_performer: str
+) -> None:
+    first, second = spelled(title, performer), spelled(other_title, other_performer)
     assert score(first, second) == pytest.approx(score(second, first))
     assert 0 <= score(first, second) <= 1
 
@@ -64,48 +66,50 @@ SONGS = st.builds(
 
 @given(st.lists(SONGS, max_size=12), st.integers(0, 12))
 def test_nothing_later_has_a_say(songs: list[tuple[str, str, str]], until: int) -> None:
-    tracks = [Track(f"{source}{place}", title, by) for place, (source, title, by) in enumerate(songs)]
-    whole = identities(tracks)
-    assert identities(tracks[:until]) == whole[:until]
-    for place, one in enumerate(whole):
-        assert one.recording <= place
-        assert whole[one.recording].recording == one.recording
+    tracks = [
+        Track(f"{source}{position}", title, performer) for position, (source, title, performer) in enumerate(songs)
+    ]
+    links = identities(tracks)
+    assert identities(tracks[:until]) == links[:until]
+    for position, link in enumerate(links):
+        assert link.recording <= position
+        assert links[link.recording].recording == link.recording
 
 
 @given(st.lists(SONGS, min_size=2, max_size=10))
 def test_the_best_candidate_is_the_best_of_all(songs: list[tuple[str, str, str]]) -> None:
-    (_, title, by), *others = songs
-    catalogue = Catalogue([Track(f"{source}{place}", *song) for place, (source, *song) in enumerate(others)])
-    naive = max(score(spelled(title, by), spelling) for spelling in catalogue.spellings)
-    found = catalogue.best(title, by)
-    assert (found[1] if found and found[1] >= THRESHOLD else 0.0) == (naive if naive >= THRESHOLD else 0.0)
+    (_, title, performer), *others = songs
+    catalogue = Catalogue([Track(f"{source}{number}", *song) for number, (source, *song) in enumerate(others)])
+    naive = max(score(spelled(title, performer), spelling) for spelling in catalogue.spellings)
+    best = catalogue.best(title, performer)
+    assert (best[1] if best and best[1] >= THRESHOLD else 0.0) == (naive if naive >= THRESHOLD else 0.0)
 
 
 def test_charts_and_plays_of_two_sources_meet(home) -> None:  # type: ignore[no-untyped-def]
     from datetime import UTC, datetime
 
-    def at(day: int) -> datetime:
+    def january(day: int) -> datetime:
         return datetime(2026, 1, day, tzinfo=UTC)
 
     rows = pl.DataFrame(
         [
-            ("spotify:track:1", "Smooth (feat. Rob Thomas)", "Santana", at(1), at(1)),
-            ("bb:hot100:smooth:santana", "Smooth", "Santana Featuring Rob Thomas", at(2), at(5)),
-            ("spotify:track:2", "Smooth (feat. Rob Thomas) - Live", "Santana", at(3), at(3)),
-            ("spotify:track:3", "Smoothe", "Santana", at(4), at(4)),
-            ("spotify:track:4", None, "Santana", at(4), at(4)),
+            ("spotify:track:1", "Smooth (feat. Rob Thomas)", "Santana", january(1), january(1)),
+            ("bb:hot100:smooth:santana", "Smooth", "Santana Featuring Rob Thomas", january(2), january(5)),
+            ("spotify:track:2", "Smooth (feat. Rob Thomas) - Live", "Santana", january(3), january(3)),
+            ("spotify:track:3", "Smoothe", "Santana", january(4), january(4)),
+            ("spotify:track:4", None, "Santana", january(4), january(4)),
         ],
         schema=["track_id", "title", "artist_name", "event_timestamp", "created_timestamp"],
         orient="row",
     ).with_columns(artist_id=pl.lit("a"))
-    found = {one["track_id"]: one for one in track_identity(rows).iter_rows(named=True)}
-    assert len(found) == 4
-    assert found["bb:hot100:smooth:santana"]["recording_id"] == "spotify:track:1"
-    assert found["spotify:track:2"]["recording_id"] == "spotify:track:2"
-    assert found["spotify:track:2"]["song_id"] == "spotify:track:1"
-    assert found["spotify:track:2"]["versions"] == ["live"]
-    assert found["spotify:track:3"]["recording_id"] == "spotify:track:3"  # merely alike, of the same source
-    assert found["bb:hot100:smooth:santana"]["created_timestamp"] == at(5)
+    identity_of = {row["track_id"]: row for row in track_identity(rows).iter_rows(named=True)}
+    assert len(identity_of) == 4
+    assert identity_of["bb:hot100:smooth:santana"]["recording_id"] == "spotify:track:1"
+    assert identity_of["spotify:track:2"]["recording_id"] == "spotify:track:2"
+    assert identity_of["spotify:track:2"]["song_id"] == "spotify:track:1"
+    assert identity_of["spotify:track:2"]["versions"] == ["live"]
+    assert identity_of["spotify:track:3"]["recording_id"] == "spotify:track:3"  # only similar, and from the same source
+    assert identity_of["bb:hot100:smooth:santana"]["created_timestamp"] == january(5)
 
 
 def test_time_grows_with_the_catalogue_not_with_its_square() -> None:

@@ -1,4 +1,4 @@
-"""Titles and performers, taken apart."""
+"""Parsing of titles and performers."""
 
 import pytest
 from hypothesis import given
@@ -30,8 +30,8 @@ from transforms.batch.catalogue.spelling import spelled
 def test_what_it_is_called_by_whom_and_in_which_version(
     title: str, performer: str, called: str, by: tuple[str, ...], versions: set[str]
 ) -> None:
-    found = spelled(title, performer)
-    assert (found.title, found.performers, found.versions) == (called, by, versions)
+    spelling = spelled(title, performer)
+    assert (spelling.title, spelling.performers, spelling.versions) == (called, by, versions)
 
 
 def test_numbers_of_parts_are_kept_apart() -> None:
@@ -43,6 +43,6 @@ def test_numbers_of_parts_are_kept_apart() -> None:
 
 @given(st.text(st.characters(exclude_categories=()), max_size=400), st.text(max_size=80))
 def test_any_title_can_be_taken_apart(title: str, performer: str) -> None:
-    found = spelled(title, performer)
-    assert found.title.isascii()
-    assert all(name for name in found.performers)
+    spelling = spelled(title, performer)
+    assert spelling.title.isascii()
+    assert all(name for name in spelling.performers)

@@ -1,4 +1,4 @@
-"""Octaves, slope and peaks of sounds whose spectrum is known."""
+"""Octave levels, tilt and peaks of sounds with a known spectrum."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def _tone(hertz: float, seconds: float = 2.0) -> np.ndarray:
 
 
 def _noise(slope: float) -> np.ndarray:
-    """Noise whose power falls by so many decibels an octave."""
+    """Returns noise whose power changes by ``slope`` decibels per octave."""
     count = 30 * stft.RATE
     spectrum = np.fft.rfft(np.random.default_rng(0).normal(size=count))
     hertz = np.fft.rfftfreq(count, 1 / stft.RATE)
@@ -26,50 +26,50 @@ def _noise(slope: float) -> np.ndarray:
 
 @pytest.mark.parametrize("centre", OCTAVES[2:])
 def test_a_tone_lies_in_its_octave(centre: float) -> None:
-    found = analysis(analyze([_tone(centre)]))
-    assert found.octaves[centre] == pytest.approx(0, abs=0.2)
-    assert all(level < -25 for other, level in found.octaves.items() if abs(np.log2(other / centre)) > 1.5)
+    spectrum = analysis(analyze([_tone(centre)]))
+    assert spectrum.octaves[centre] == pytest.approx(0, abs=0.2)
+    assert all(level < -25 for octave, level in spectrum.octaves.items() if abs(np.log2(octave / centre)) > 1.5)
 
 
 @pytest.mark.parametrize(("slope", "tilt"), [(0.0, 3.0), (-3.0, 0.0), (-6.0, -3.0)])
 def test_slope_of_noise(slope: float, tilt: float) -> None:
-    """White noise has 3 dB more in each octave, pink noise as much in all."""
+    """The octave levels of white noise rise by 3 dB per octave; those of pink noise are equal."""
     assert analysis(analyze([_noise(slope)])).tilt == pytest.approx(tilt, abs=0.5)
 
 
 def test_peaks_are_told_by_pitch_and_loudness() -> None:
     sound = _tone(440.0) + 0.3 * _tone(1_318.5) + 0.001 * np.random.default_rng(0).normal(size=2 * stft.RATE)
-    found = analysis(analyze([sound.astype(np.float32)])).peaks
-    assert [peak.note for peak in found[:2]] == ["A4", "E6"]
-    assert found[0].hertz == pytest.approx(440, abs=2)
-    assert found[1].decibels == pytest.approx(20 * np.log10(0.3), abs=1)
+    found_peaks = analysis(analyze([sound.astype(np.float32)])).peaks
+    assert [peak.note for peak in found_peaks[:2]] == ["A4", "E6"]
+    assert found_peaks[0].hertz == pytest.approx(440, abs=2)
+    assert found_peaks[1].decibels == pytest.approx(20 * np.log10(0.3), abs=1)
 
 
 def test_a_reference_tells_what_is_odd() -> None:
     sound = analyze([_noise(-3.0)])
-    middle = tonal_balance(sound.spectrum)
-    middle[6] -= 9
-    found = analysis(sound, [middle.tolist(), [2.0] * len(OCTAVES)])
-    assert found.odd == (2_000.0,)
-    assert found.deviations is not None
-    assert found.deviations[2_000.0] == pytest.approx(9)
-    assert found.deviations[125.0] == pytest.approx(0)
+    reference = tonal_balance(sound.spectrum)
+    reference[6] -= 9
+    spectrum = analysis(sound, [reference.tolist(), [2.0] * len(OCTAVES)])
+    assert spectrum.odd == (2_000.0,)
+    assert spectrum.deviations is not None
+    assert spectrum.deviations[2_000.0] == pytest.approx(9)
+    assert spectrum.deviations[125.0] == pytest.approx(0)
 
 
 def test_silence_has_no_spectrum() -> None:
     for sound in (np.zeros(0, np.float32), np.zeros(5_000, np.float32)):
-        found = analysis(analyze([sound]))
-        assert set(found.octaves.values()) == {QUIETEST}
-        assert found.peaks == peaks(np.zeros(stft.BINS)) == ()
+        spectrum = analysis(analyze([sound]))
+        assert set(spectrum.octaves.values()) == {QUIETEST}
+        assert spectrum.peaks == peaks(np.zeros(stft.BINS)) == ()
 
 
 def test_a_patch_has_one_size_and_knows_no_level() -> None:
     for seconds in (0.0, 0.05, 3.0, 10.0, 25.0):
         sound = _noise(-3.0)[: int(seconds * stft.RATE)]
-        found = patch(sound)
-        assert found.shape == (128, FRAMES)
-        assert found.min() >= -1
-        assert found.max() <= 1
-        np.testing.assert_allclose(found, patch(0.1 * sound), atol=2e-3)
+        sound_patch = patch(sound)
+        assert sound_patch.shape == (128, FRAMES)
+        assert sound_patch.min() >= -1
+        assert sound_patch.max() <= 1
+        np.testing.assert_allclose(sound_patch, patch(0.1 * sound), atol=2e-3)
     assert patch(_noise(-3.0)).max() == 1
     assert (patch(np.zeros(stft.RATE, np.float32)) == -1).all()

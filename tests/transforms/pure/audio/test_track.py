@@ -1,4 +1,4 @@
-"""All features of a sound: the same in one piece or in many, and of whatever is no sound."""
+"""All features of a sound: independent of block sizes, and defined for silence and damaged files."""
 
 import wave
 from pathlib import Path
@@ -28,32 +28,34 @@ def _sound(seconds: float) -> np.ndarray:
 
 
 def test_pieces_do_not_matter() -> None:
-    samples = _sound(130)  # more than two spans
-    whole = track.analyze([samples])
+    samples = _sound(130)  # longer than two spans
+    whole_track = track.analyze([samples])
     for length in (997, 100_000):
-        parts = track.analyze(samples[start : start + length] for start in range(0, len(samples), length))
-        np.testing.assert_array_equal(whole.mean, parts.mean)
-        np.testing.assert_array_equal(whole.beats.times, parts.beats.times)
+        block_track = track.analyze(samples[start : start + length] for start in range(0, len(samples), length))
+        np.testing.assert_array_equal(whole_track.mean, block_track.mean)
+        np.testing.assert_array_equal(whole_track.beats.times, block_track.beats.times)
 
 
 def test_spans_are_seamless() -> None:
-    """Frames of a sound of several spans are those of one STFT over all of it."""
+    """The frames of a sound of several spans equal those of one STFT over the whole sound."""
     samples = _sound(130)
     spectra = stft.spectra(samples)
-    found = track.analyze([samples])
-    np.testing.assert_allclose(found["centroid"], track.shape.of_power(spectra)[:, 0].mean(), rtol=1e-5)
-    np.testing.assert_allclose(found.spectrum, spectra.mean(axis=0), rtol=1e-4)
-    assert np.diff(found.beats.times) == pytest.approx(0.5, abs=0.03)
+    analysis = track.analyze([samples])
+    np.testing.assert_allclose(analysis["centroid"], track.shape.of_power(spectra)[:, 0].mean(), rtol=1e-5)
+    np.testing.assert_allclose(analysis.spectrum, spectra.mean(axis=0), rtol=1e-4)
+    assert np.diff(analysis.beats.times) == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 2, 100, 2_048, 5_000])
 def test_short_sounds_and_silence(samples: int) -> None:
     for sound in (np.zeros(samples, np.float32), np.full(samples, 0.5, np.float32)):
-        told = described(track.analyze([sound]))
-        assert told["tempo"] is None
-        assert len(told["timbre"]) == 94
-        assert np.isfinite(told["timbre"]).all()
-        assert all(value is None or isinstance(value, str | list) or np.isfinite(value) for value in told.values())
+        description = described(track.analyze([sound]))
+        assert description["tempo"] is None
+        assert len(description["timbre"]) == 94
+        assert np.isfinite(description["timbre"]).all()
+        assert all(
+            value is None or isinstance(value, str | list) or np.isfinite(value) for value in description.values()
+        )
     assert timbre(track.analyze([_sound(3)])).std() > 0
 
 
@@ -68,8 +70,8 @@ def test_a_file_of_any_rate_is_the_same_sound(tmp_path: Path) -> None:
 
 
 def test_what_is_no_sound_is_told(tmp_path: Path) -> None:
-    absurd = tmp_path / "absurd.wav"
-    with wave.open(str(absurd), "wb") as file:
+    absurd_file = tmp_path / "absurd.wav"
+    with wave.open(str(absurd_file), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(3)
@@ -82,15 +84,15 @@ def test_what_is_no_sound_is_told(tmp_path: Path) -> None:
     damaged = np.full((stft.RATE, 32), np.nan, np.float32)
     damaged[::2] = np.inf
     soundfile.write(tmp_path / "nan.wav", damaged, stft.RATE, subtype="FLOAT")
-    told = described(track.analyze(mono(tmp_path / "nan.wav", stft.RATE)))
-    assert np.isfinite(told["level"])
+    description = described(track.analyze(mono(tmp_path / "nan.wav", stft.RATE)))
+    assert np.isfinite(description["level"])
 
 
 @pytest.mark.parametrize(
     ("left", "right"), [(0x7F800001, 0), (0x7F800000, 0xFF800000), (0x7F7FFFFF, 0x7F7FFFFF)], ids=["nan", "inf", "max"]
 )
 def test_samples_that_cannot_be_added_are_sound(left: int, right: int) -> None:
-    """A signalling NaN, two infinities that cancel, and two numbers whose sum overflows."""
+    """A signalling NaN, two infinities of opposite sign, and two numbers whose sum overflows."""
     block = np.tile(np.array([left, right], np.uint32), (8, 1)).view(np.float32)
     assert np.isfinite(Resampler(stft.RATE, stft.RATE).add(block)).all()
 
@@ -98,14 +100,14 @@ def test_samples_that_cannot_be_added_are_sound(left: int, right: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 400), st.sampled_from(["FLAC", "OGG", "WAV", "MP3"]))
 def test_damaged_files_are_sound_or_told(
-    tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, kind: str
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, offset: int, file_format: str
 ) -> None:
-    """Whatever bytes stand in a file, it is decoded or refused with a reason."""
-    path = tmp_path_factory.mktemp("fuzz") / f"x.{kind.lower()}"
-    soundfile.write(path, _sound(0.3), stft.RATE, format=kind)
+    """Every file is either decoded or refused with an InputError, whatever its bytes."""
+    path = tmp_path_factory.mktemp("fuzz") / f"x.{file_format.lower()}"
+    soundfile.write(path, _sound(0.3), stft.RATE, format=file_format)
     raw = bytearray(path.read_bytes())
-    raw[at : at + len(noise)] = noise
-    path.write_bytes(bytes(raw[: max(len(raw) - at, 1)]))
+    raw[offset : offset + len(noise)] = noise
+    path.write_bytes(bytes(raw[: max(len(raw) - offset, 1)]))
     try:
         samples = np.concatenate([np.empty(0, np.float32), *mono(path, stft.RATE)])
     except InputError:

@@ -1,4 +1,4 @@
-"""Candidates: each source against the naive way, and that what must not be there is not."""
+"""Candidates: each source against a naive computation, and no unwanted tracks in the pool."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -14,29 +14,34 @@ from transforms.pure.candidates.pool import LIMITS, SOURCES, pool
 @given(st.integers(1, 12), st.integers(1, 8), st.integers(0, 2**32))
 def test_the_largest_weights_are_kept(tracks: int, k: int, seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=(tracks, tracks)).astype(np.float32)
-    found = largest([table[:2], table[2:]] if tracks > 2 else [table], k)
+    neighbours = largest([table[:2], table[2:]] if tracks > 2 else [table], k)
     for row, weights in enumerate(table):
-        expected = sorted((-weight, place) for place, weight in enumerate(weights.tolist()) if weight > 0)[:k]
-        kept = found.places[row] >= 0
-        assert [(-w, p) for w, p in zip(found.weights[row][kept], found.places[row][kept], strict=True)] == expected
-        assert (found.weights[row][~kept] == 0).all()
+        expected = sorted((-weight, track) for track, weight in enumerate(weights.tolist()) if weight > 0)[:k]
+        is_kept = neighbours.places[row] >= 0
+        assert [
+            (-kept_weight, kept_track)
+            for kept_weight, kept_track in zip(
+                neighbours.weights[row][is_kept], neighbours.places[row][is_kept], strict=True
+            )
+        ] == expected
+        assert (neighbours.weights[row][~is_kept] == 0).all()
 
 
 @given(st.integers(0, 2**32))
 def test_asking_adds_up_what_goes_with_each(seed: int) -> None:
     rng = np.random.default_rng(seed)
     table = rng.random((9, 9)) * (rng.random((9, 9)) < 0.4)
-    asked, amounts = rng.integers(9, size=5), rng.random(5)
-    expected = sum(amount * table[place] for place, amount in zip(asked, amounts, strict=True))
-    places, scores = Neighbours.from_bytes(largest([table], 9).to_bytes()).ask(asked, amounts)
+    tracks, amounts = rng.integers(9, size=5), rng.random(5)
+    expected = sum(amount * table[track] for track, amount in zip(tracks, amounts, strict=True))
+    places, scores = Neighbours.from_bytes(largest([table], 9).to_bytes()).ask(tracks, amounts)
     assert (np.diff(places) > 0).all()
     np.testing.assert_allclose(scores, expected[places], rtol=1e-5)
     assert set(np.flatnonzero(expected)) == set(places.tolist())
 
 
 def test_nobody_asks_and_nothing_is_found() -> None:
-    table = largest([np.ones((3, 3))], 2)
-    places, scores = table.ask(np.empty(0, np.int64), np.empty(0))
+    neighbours = largest([np.ones((3, 3))], 2)
+    places, scores = neighbours.ask(np.empty(0, np.int64), np.empty(0))
     assert (len(places), len(scores)) == (0, 0)
     np.testing.assert_array_equal(fading(3, 0.5), [1, 0.5, 0.25])
 
@@ -46,38 +51,38 @@ orders = st.lists(st.integers(0, 40), max_size=40, unique=True)
 
 @given(st.dictionaries(st.sampled_from(SOURCES), orders), orders, st.integers(0, 30))
 def test_a_pool_has_each_track_once_and_nothing_unwanted(
-    found: dict[str, list[int]], unwanted: list[int], at_least: int
+    candidates: dict[str, list[int]], unwanted: list[int], at_least: int
 ) -> None:
-    mine = pool(
-        {name: np.array(rows, np.int64) for name, rows in found.items()},
+    merged = pool(
+        {name: np.array(rows, np.int64) for name, rows in candidates.items()},
         np.array(unwanted, np.int64),
         at_least=at_least,
     )
-    assert len(set(mine.places.tolist())) == len(mine)
-    assert not set(mine.places.tolist()) & set(unwanted)
+    assert len(set(merged.places.tolist())) == len(merged)
+    assert not set(merged.places.tolist()) & set(unwanted)
     allowed = {
         name: [row for row in rows if row not in unwanted][: max(LIMITS[name], at_least)]
-        for name, rows in found.items()
+        for name, rows in candidates.items()
     }
-    assert set(mine.places.tolist()) == {row for rows in allowed.values() for row in rows}
-    for place, source in zip(mine.places.tolist(), mine.source.tolist(), strict=True):
+    assert set(merged.places.tolist()) == {row for rows in allowed.values() for row in rows}
+    for place, source in zip(merged.places.tolist(), merged.source.tolist(), strict=True):
         assert source == min(SOURCES.index(name) for name, rows in allowed.items() if place in rows)
 
 
 def test_scores_go_with_their_tracks() -> None:
     similar = (np.array([2, 5, 9]), np.array([0.3, 0.9, 0.1]))
-    mine = pool({"popular": np.array([7, 9])}, np.array([5]), similar=similar)
-    assert mine.places.tolist() == [2, 7, 9]
-    assert mine.similar.tolist() == [0.3, 0, 0.1]
-    assert mine.follows.tolist() == [0, 0, 0]
-    assert [SOURCES[number] for number in mine.source] == ["similar", "popular", "similar"]
-    assert mine.keep(np.array([True, False, True])).places.tolist() == [2, 9]
+    merged = pool({"popular": np.array([7, 9])}, np.array([5]), similar=similar)
+    assert merged.places.tolist() == [2, 7, 9]
+    assert merged.similar.tolist() == [0.3, 0, 0.1]
+    assert merged.follows.tolist() == [0, 0, 0]
+    assert [SOURCES[number] for number in merged.source] == ["similar", "popular", "similar"]
+    assert merged.keep(np.array([True, False, True])).places.tolist() == [2, 9]
 
 
 def test_a_segment_is_drawn_to_all_where_few_are_in_it() -> None:
-    of_all = np.array([900.0, 100, 0])
+    overall_plays = np.array([900.0, 100, 0])
     members = [("SE", np.repeat([1, 2], [300, 100])), ("few", np.array([2]))]
-    table = SegmentPopularity.from_bytes(SegmentPopularity.count(members, of_all).to_bytes())
+    table = SegmentPopularity.from_bytes(SegmentPopularity.count(members, overall_plays).to_bytes())
     np.testing.assert_allclose(table.shares(()), [0.9, 0.1, 0])
     expected = (np.array([0, 300, 100]) + PRIOR_PLAYS * np.array([0.9, 0.1, 0])) / (400 + PRIOR_PLAYS)
     np.testing.assert_allclose(table.shares(("nobody knows", "SE")), expected)
@@ -95,11 +100,11 @@ def test_thompson_draws_as_often_as_it_says() -> None:
     liked, disliked = np.array([30.0, 5.0, 0.0]), np.array([30.0, 5.0, 0.0])
     rng = np.random.default_rng(0)
     choices = [thompson(liked, disliked, rng) for _ in range(2_000)]
-    drawn = np.bincount([choice.place for choice in choices], minlength=3) / 2_000
+    draw_rates = np.bincount([choice.place for choice in choices], minlength=3) / 2_000
     for place in range(3):
-        told = np.mean([choice.propensity for choice in choices if choice.place == place])
-        assert told == pytest.approx(drawn[place], abs=0.03)
-    assert drawn[2] > drawn[1] > drawn[0]  # of what is known least may be most
+        mean_propensity = np.mean([choice.propensity for choice in choices if choice.place == place])
+        assert mean_propensity == pytest.approx(draw_rates[place], abs=0.03)
+    assert draw_rates[2] > draw_rates[1] > draw_rates[0]  # the least explored candidate is drawn most often
     assert thompson(np.array([3.0]), np.array([0.0]), rng).propensity == 1
 
 
@@ -108,13 +113,13 @@ def test_a_blend_standardises_and_takes_the_missing_for_the_least() -> None:
     assert standardised(np.array([np.nan, np.nan])).tolist() == [0, 0]
     missing = standardised(np.array([np.nan, 2.0, 4.0]))
     np.testing.assert_allclose(missing, standardised(np.array([2.0, 2.0, 4.0])))
-    mixed = blended({"a": np.array([0.0, 1.0]), "b": np.array([9.0, 3.0])}, {"a": 1.0, "b": 3.0, "c": 5.0})
-    np.testing.assert_allclose(mixed, [-1 + 3, 1 - 3])
+    blend = blended({"a": np.array([0.0, 1.0]), "b": np.array([9.0, 3.0])}, {"a": 1.0, "b": 3.0, "c": 5.0})
+    np.testing.assert_allclose(blend, [-1 + 3, 1 - 3])
     assert blended({"a": np.empty(0)}, {"a": 1.0}).shape == (0,)
 
 
 def test_a_profile_has_length_one_or_is_none() -> None:
-    found = profile_of(np.array([[1.0, 0], [0, 1]]), np.array([2.0, 1.0]))
-    assert found is not None
-    np.testing.assert_allclose(found, np.array([2, 1]) / np.sqrt(5), rtol=1e-6)
+    profile = profile_of(np.array([[1.0, 0], [0, 1]]), np.array([2.0, 1.0]))
+    assert profile is not None
+    np.testing.assert_allclose(profile, np.array([2, 1]) / np.sqrt(5), rtol=1e-6)
     assert profile_of(np.zeros((2, 2)), np.ones(2)) is None

@@ -1,4 +1,4 @@
-"""Whatever is sent, a text comes back that can be read, and what was done to it."""
+"""Cleaning of texts: any input becomes readable text, with marks that name the changes."""
 
 import unicodedata
 
@@ -14,18 +14,18 @@ ANYTHING = st.one_of(st.text(st.characters(exclude_categories=())), st.binary())
 
 @given(ANYTHING)
 def test_anything_comes_back_readable_and_stays_as_it_is(text: str | bytes) -> None:
-    found = clean(text).text
-    found.encode()  # no lone surrogate
-    assert not any(unicodedata.category(character) == "Cc" and character != "\n" for character in found)
-    assert found == found.strip()
-    assert "  " not in found
-    assert unicodedata.is_normalized("NFC", found)
-    if "<" not in found and "&" not in found:
-        assert clean(found).text == found
+    cleaned = clean(text).text
+    cleaned.encode()  # no lone surrogate
+    assert not any(unicodedata.category(character) == "Cc" and character != "\n" for character in cleaned)
+    assert cleaned == cleaned.strip()
+    assert "  " not in cleaned
+    assert unicodedata.is_normalized("NFC", cleaned)
+    if "<" not in cleaned and "&" not in cleaned:
+        assert clean(cleaned).text == cleaned
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted", "mark"),
+    ("text", "expected", "mark"),
     [
         ("", "", EMPTY),
         ("  \n\t ", "", EMPTY),
@@ -39,8 +39,8 @@ def test_anything_comes_back_readable_and_stays_as_it_is(text: str | bytes) -> N
         (b"caf\xe9", "caf\ufffd", module.BAD_BYTES),
     ],
 )
-def test_what_is_wrong_is_mended_and_told(text: str | bytes, wanted: str, mark: str) -> None:
-    assert clean(text).text == wanted
+def test_what_is_wrong_is_mended_and_told(text: str | bytes, expected: str, mark: str) -> None:
+    assert clean(text).text == expected
     assert mark in clean(text).marks
 
 

@@ -1,4 +1,4 @@
-"""Vectors and topics, and the models' files."""
+"""Text vectors and topics, and the files of their models."""
 
 import numpy as np
 import pytest
@@ -46,15 +46,17 @@ def test_topics_tell_the_two_kinds_apart(fitted: LatentText) -> None:
 
 
 def test_files_answer_as_the_fitted_models(fitted: LatentText) -> None:
-    asked = [words("a smoky saxophone"), words("beats"), []]
-    again = LatentText.from_bytes(fitted.to_bytes())
-    np.testing.assert_array_equal(again.vectors(asked), fitted.vectors(asked))
-    np.testing.assert_allclose(again.topic_shares(asked), fitted.topic_shares(asked), atol=1e-6)
-    assert again.fit == fitted.fit
+    queries = [words("a smoky saxophone"), words("beats"), []]
+    restored = LatentText.from_bytes(fitted.to_bytes())
+    np.testing.assert_array_equal(restored.vectors(queries), fitted.vectors(queries))
+    np.testing.assert_allclose(restored.topic_shares(queries), fitted.topic_shares(queries), atol=1e-6)
+    assert restored.fit == fitted.fit
     tokens = [words(text) for text in [*JAZZ, *METAL]]
     labels = np.array([0] * len(JAZZ) + [1] * len(METAL))
     model = fit(tokens, labels, ("jazz", "metal"), [np.array([n]) for n in range(len(tokens))], recipe=Recipe(folds=2))
-    np.testing.assert_allclose(LinearText.from_bytes(model.to_bytes()).predict(asked), model.predict(asked), atol=1e-6)
+    np.testing.assert_allclose(
+        LinearText.from_bytes(model.to_bytes()).predict(queries), model.predict(queries), atol=1e-6
+    )
 
 
 def test_texts_that_share_no_word_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Measures that need no model, against naive counting and by example."""
+"""Text measures that need no model, against naive counting and on examples."""
 
 import math
 
@@ -23,19 +23,20 @@ def test_richness_is_the_mean_over_all_windows(tokens: list[str]) -> None:
 @given(TOKENS)
 def test_repetition_counts_runs_that_were_there_before(tokens: list[str]) -> None:
     seen: set[tuple[str, ...]] = set()
-    again = total = 0
+    repeated = total = 0
     for start in range(len(tokens) - 2):
         run = tuple(tokens[start : start + 3])
-        again += run in seen
+        repeated += run in seen
         total += 1
         seen.add(run)
-    found = repetition(tokens)
-    assert math.isnan(found) if total == 0 else found == pytest.approx(again / total)
+    share = repetition(tokens)
+    assert math.isnan(share) if total == 0 else share == pytest.approx(repeated / total)
 
 
 def test_lines_that_rhyme() -> None:
     assert rhyme_density("the cat\nsat on a mat\nand the dog\nate a frog") == 1.0
-    assert rhyme_density("roses are red\nviolets are blue\nsugar is sweet\nand so are you") == 0.0  # by spelling
+    # rhymes are judged by spelling
+    assert rhyme_density("roses are red\nviolets are blue\nsugar is sweet\nand so are you") == 0.0
     assert rhyme_density("in the night\nall is bright\nwithout a sound\nit goes away") == 0.5
     assert rhyme_density("love\nlove\nlove") == 0.0  # a word does not rhyme with itself
     assert rhyme_density("make\nlake\nbe\nme") == 1.0

@@ -1,4 +1,4 @@
-"""What tells who somebody is does not come through; what only looks like it does."""
+"""Personal data in texts is masked; text that only looks like it is kept."""
 
 import pytest
 from hypothesis import given
@@ -28,9 +28,9 @@ from transforms.pure.text.pii import mask
     ],
 )
 def test_it_is_masked_and_counted(text: str, kind: str) -> None:
-    found = mask(text)
-    assert found.counts == {kind: 1}
-    assert f"[{kind.upper()}]" in found.text
+    masked = mask(text)
+    assert masked.counts == {kind: 1}
+    assert f"[{kind.upper()}]" in masked.text
 
 
 @pytest.mark.parametrize(
@@ -54,16 +54,16 @@ def test_what_only_looks_like_it_stays(text: str) -> None:
 
 @given(st.text(st.sampled_from("+-()./ @0123456789abAB:."), max_size=60))
 def test_masking_again_changes_nothing(text: str) -> None:
-    once = mask(text).text
-    assert mask(once).text == once
+    masked = mask(text).text
+    assert mask(masked).text == masked
 
 
 @given(st.lists(st.integers(0, 9), min_size=12, max_size=18))
 def test_every_card_number_with_its_check_digit_is_masked(digits: list[int]) -> None:
     if len(set(digits)) == 1:
         return
-    check = next(last for last in range(10) if _luhn([*digits, last]))
-    number = "".join(map(str, [*digits, check]))
+    check_digit = next(digit for digit in range(10) if _luhn([*digits, digit]))
+    number = "".join(map(str, [*digits, check_digit]))
     assert number not in mask(f"card {number} thanks").text
 
 

@@ -1,4 +1,4 @@
-"""Sparse vectors, against scikit-learn's and against dense arithmetic."""
+"""Sparse TF-IDF vectors, against scikit-learn and against dense arithmetic."""
 
 import numpy as np
 import pytest
@@ -19,17 +19,19 @@ def dense(rows: SparseRows) -> np.ndarray:
 
 
 @pytest.mark.parametrize("analyzer", list(ANALYZERS))
-@given(texts=TEXTS, asked=TEXTS)
+@given(texts=TEXTS, queries=TEXTS)
 def test_it_is_what_scikit_learn_makes_of_the_same_terms(
-    analyzer: str, texts: list[list[str]], asked: list[list[str]]
+    analyzer: str, texts: list[list[str]], queries: list[list[str]]
 ) -> None:
-    ours = Tfidf.fit(analyzer, texts, fewest=1)
-    if not ours.vocabulary:
-        assert dense(ours.rows(asked)).shape == (len(asked), 0)
+    model = Tfidf.fit(analyzer, texts, fewest=1)
+    if not model.vocabulary:
+        assert dense(model.rows(queries)).shape == (len(queries), 0)
         return
-    theirs = TfidfVectorizer(analyzer=lambda tokens: list(ANALYZERS[analyzer](tokens)), sublinear_tf=True).fit(texts)
-    assert ours.vocabulary == theirs.get_feature_names_out().tolist()
-    np.testing.assert_allclose(dense(ours.rows(asked)), theirs.transform(asked).toarray(), atol=1e-6)
+    vectorizer = TfidfVectorizer(analyzer=lambda tokens: list(ANALYZERS[analyzer](tokens)), sublinear_tf=True).fit(
+        texts
+    )
+    assert model.vocabulary == vectorizer.get_feature_names_out().tolist()
+    np.testing.assert_allclose(dense(model.rows(queries)), vectorizer.transform(queries).toarray(), atol=1e-6)
 
 
 @given(TEXTS)

@@ -1,4 +1,4 @@
-"""Words and what is counted of them."""
+"""Tokens of texts, and the terms that are counted."""
 
 from hypothesis import given
 from hypothesis import strategies as st
