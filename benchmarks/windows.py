@@ -90,7 +90,7 @@ def raw_files(root: Path) -> list[Path]:
     return sorted((root / "raw").rglob("*.parquet"))[:DAYS]
 
 
-def ours(root: Path) -> None:
+def backfill_with_refrain(root: Path) -> None:
     """Run our backfill, with exact distinct counts like the other engines."""
     from dataclasses import replace
 
@@ -391,7 +391,9 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.engine:
-        {"ours": ours, "polars": polars, "duckdb": duckdb, "pandas": pandas}[options.engine](options.root)
+        {"ours": backfill_with_refrain, "polars": polars, "duckdb": duckdb, "pandas": pandas}[options.engine](
+            options.root
+        )
     else:
         print(json.dumps(measure(options.quick)))
 

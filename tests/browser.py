@@ -1,4 +1,4 @@
-"""Chromium without a screen, for tests of pages: what it asks for is written down."""
+"""Chromium without a screen, for tests of pages: requests are logged."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 BROWSER, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-NONE = "no browser: apt-get install chromium chromium-driver"
+NO_BROWSER = "no browser: apt-get install chromium chromium-driver"
 PHONE, DESK = (390, 844), (1280, 900)
 
 # relative luminance and contrast of the Web Content Accessibility Guidelines 2.1
@@ -18,8 +18,8 @@ const light = ([r, g, b]) => { const f = [r, g, b].map(linear);
   return .2126 * f[0] + .7152 * f[1] + .0722 * f[2] };
 const rgb = text => text.match(/[\\d.]+/g).map(Number);
 const behind = node => { for (; node; node = node.parentElement) {
-  const told = rgb(getComputedStyle(node).backgroundColor);
-  if (told.length < 4 || told[3] > 0) return told } return [255, 255, 255] };
+  const color = rgb(getComputedStyle(node).backgroundColor);
+  if (color.length < 4 || color[3] > 0) return color } return [255, 255, 255] };
 return [...document.querySelectorAll('p, td, th, a, li, label, h1, h2, span, code, figcaption, button')]
   .filter(node => node.innerText && node.offsetParent)
   .map(node => { const a = light(rgb(getComputedStyle(node).color)), b = light(behind(node));
@@ -35,8 +35,8 @@ def chromium(profile: Path) -> Iterator[Any]:
 
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for told in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"):
-        options.add_argument(told)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"):
+        options.add_argument(argument)
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
@@ -47,27 +47,27 @@ def chromium(profile: Path) -> Iterator[Any]:
         driver.quit()
 
 
-def sized(browser: Any, size: tuple[int, int], dark: bool = False) -> None:
-    """As on a phone or a desk, by day or by night."""
-    told = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", told)
+def resize(browser: Any, size: tuple[int, int], dark: bool = False) -> None:
+    """Sets the size of the window, and light or dark colours."""
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
 
 
-def asked(browser: Any) -> set[str]:
-    """Addresses that pages asked for."""
-    told = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = {one["params"]["request"]["url"] for one in told if one["method"] == "Network.requestWillBeSent"}
+def requested_urls(browser: Any) -> set[str]:
+    """Returns the URLs that pages have requested over the network."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
     return {url for url in urls if not url.startswith(("data:", "chrome", "about:"))}
 
 
-def unreadable(browser: Any) -> list[Any]:
-    """Texts whose contrast is too small; and how much wider than the window the page is."""
-    wide = browser.execute_script("return [document.scrollingElement.scrollWidth, innerWidth]")
-    return [*browser.execute_script(CONTRAST), *([wide] if wide[0] > wide[1] else [])]
+def illegible_parts(browser: Any) -> list[Any]:
+    """Returns texts with too little contrast, and the two widths if the page is wider than the window."""
+    widths = browser.execute_script("return [document.scrollingElement.scrollWidth, innerWidth]")
+    return [*browser.execute_script(CONTRAST), *([widths] if widths[0] > widths[1] else [])]
 
 
-def complaints(browser: Any) -> list[Any]:
-    """What the browser warned of."""
-    return [one for one in browser.get_log("browser") if one["level"] in ("WARNING", "SEVERE")]
+def console_warnings(browser: Any) -> list[Any]:
+    """Returns the warnings and errors in the console of the browser."""
+    return [entry for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]

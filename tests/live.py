@@ -36,7 +36,7 @@ def online(home: Home, name: str) -> Rows:
     """Key → the row that readers find, its moment as ``at``."""
     table, server = WINDOWED[name], server_of(home)
     prefix, schema = entity_key.prefix(home.project, name), Schema.of(name, WINDOWED[name].fields)
-    names = sorted({key for some in server.scan(prefix + b"*") for key in some})
+    names = sorted({key for part in server.scan(prefix + b"*") for key in part})
     block = decode(get(server, names), schema, lambda fingerprint: None)
     columns: dict[str, list[Any]] = {"at": [int(at) for at in block.event]}
     for column in schema.columns:
@@ -95,7 +95,7 @@ def assert_same(table: WindowedTable, found: Rows, expected: Rows) -> None:
             assert same(found[key][field], value), (table.name, key, field, found[key][field], value)
 
 
-def told(rows: Iterable[dict[str, Any]]) -> list[bytes]:
+def to_json_lines(rows: Iterable[dict[str, Any]]) -> list[bytes]:
     """Events as JSON."""
     names = ("event_timestamp", "created_timestamp", *plays.columns)
     return [

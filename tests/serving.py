@@ -15,16 +15,16 @@ from feature_repo.home import Home
 
 @contextmanager
 def serving(home: Home, *arguments: str, **environment: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
-    """`python -m inference serve` on a port of its own."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    """Runs `python -m inference serve` on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     call = [sys.executable, "-W", "ignore", "-m", "inference", "serve", "--port", str(port), *arguments]
     env = {**os.environ, "REFRAIN_HOME": str(home.root), **environment}
     process = subprocess.Popen(call, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            until(lambda: _up(client), 60)
+            wait_until(lambda: _is_up(client), 60)
             yield client, process
     finally:
         if process.poll() is None:
@@ -32,14 +32,15 @@ def serving(home: Home, *arguments: str, **environment: str) -> Iterator[tuple[h
         process.communicate(timeout=60)
 
 
-def _up(client: httpx.Client) -> bool:
+def _is_up(client: httpx.Client) -> bool:
     try:
         return client.get("/health").status_code == 200
     except httpx.TransportError:
         return False
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Waits for a condition, or fails."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"

@@ -23,7 +23,7 @@ def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
                 yield name, node.lineno
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, "tests", "benchmarks"])
 def test_names_say_what_they_hold(package: str) -> None:
     banned = [
         f"{path.relative_to(REPOSITORY)}:{line} {name}"

@@ -15,7 +15,7 @@ from feature_repo import lint
 from feature_repo.__main__ import app
 from feature_repo.home import Home
 from feature_repo.sources import WRITTEN_ON_CHANGE
-from tests.feature_repo.offline.engines import OURS
+from tests.feature_repo.offline.engines import AS_OF_STORE
 from tests.feature_repo.offline.questions import Table, at
 
 
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> FeatureStore:
         project="lint",
         provider="local",
         registry=str(tmp_path / "registry.db"),
-        offline_store={"type": OURS},
+        offline_store={"type": AS_OF_STORE},
         online_store={"type": "sqlite", "path": str(tmp_path / "online.db")},
         entity_key_serialization_version=3,
     )

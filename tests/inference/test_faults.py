@@ -21,7 +21,7 @@ from feature_repo.stores import redis_server
 from inference.api.app import create_app
 from inference.security.keys import KeyRing
 from tests.proxy import SlowProxy
-from tests.serving import serving, until
+from tests.serving import serving, wait_until
 
 REQUEST = {"user_id": "u000007", "count": 5}
 POST_HEAD = b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\n"
@@ -41,7 +41,7 @@ class _BackgroundLoad:
     def __enter__(self) -> "_BackgroundLoad":
         for thread in self._threads:
             thread.start()
-        until(lambda: len(self.statuses) > 5)
+        wait_until(lambda: len(self.statuses) > 5)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,17 +67,17 @@ def test_the_online_store_slow_gone_and_back(own_world: Home) -> None:
         with serving(own_world, "--p99", "200", REFRAIN_REDIS=f"127.0.0.1:{proxy.port}") as (client, _):
             with _BackgroundLoad(client) as load:
                 proxy.delay = 0.15
-                until(lambda: _degradation_level(client) >= 1, 60)
+                wait_until(lambda: _degradation_level(client) >= 1, 60)
                 proxy.delay = 0.0
-                until(lambda: _degradation_level(client) == 0, 60)
+                wait_until(lambda: _degradation_level(client) == 0, 60)
                 proxy.cut()
-                until(lambda: client.get("/health").status_code == 503)
+                wait_until(lambda: client.get("/health").status_code == 503)
                 degraded = client.post("/v1/recommendations", json=REQUEST).json()
                 assert "the online store does not answer" in degraded["note"]
                 assert len(degraded["items"]) == 5
                 proxy.mend()
-                until(lambda: client.get("/health").status_code == 200)
-                until(lambda: client.post("/v1/recommendations", json=REQUEST).json()["known"])
+                wait_until(lambda: client.get("/health").status_code == 200)
+                wait_until(lambda: client.post("/v1/recommendations", json=REQUEST).json()["known"])
             assert set(load.statuses) == {200}
             assert load.lost == []
     finally:
@@ -93,8 +93,8 @@ def test_a_slow_store_and_the_goal_for_latency(own_world: Home) -> None:
             proxy.delay = 0.1
             slow_seconds = sorted(_request_seconds(client, 20))
             with _BackgroundLoad(client) as load:
-                until(lambda: _degradation_level(client) >= 1, 60)
-                until(lambda: len(load.seconds) > 50 and sorted(load.seconds[-50:])[25] < goal, 60)
+                wait_until(lambda: _degradation_level(client) >= 1, 60)
+                wait_until(lambda: len(load.seconds) > 50 and sorted(load.seconds[-50:])[25] < goal, 60)
                 assert _degradation_level(client) >= 1
             assert set(load.statuses) == {200}
             assert slow_seconds[len(slow_seconds) // 2] > goal
@@ -153,8 +153,8 @@ def test_a_worker_that_is_killed_is_replaced_and_the_other_answers(own_world: Ho
         with _BackgroundLoad(client) as load:
             os.kill(workers[0], signal.SIGKILL)
             count = len(load.statuses)
-            until(lambda: len(load.statuses) > count + 20)
-            until(
+            wait_until(lambda: len(load.statuses) > count + 20)
+            wait_until(
                 lambda: workers[0] not in _worker_pids(process.pid) and len(_worker_pids(process.pid)) >= len(workers)
             )
         assert set(load.statuses) == {200}
@@ -192,7 +192,7 @@ def test_counts_of_all_workers_are_told_by_each(own_world: Home) -> None:
             with httpx.Client(base_url=client.base_url) as other:
                 assert other.post("/v1/recommendations", json=REQUEST).status_code == 200
         line = 'refrain_http_requests_total{route="/v1/recommendations",status="200"} 30.0'
-        until(lambda: line in client.get("/metrics").text)  # a request is counted after its answer is sent
+        wait_until(lambda: line in client.get("/metrics").text)  # a request is counted after its answer is sent
 
 
 def test_the_registry_gone_and_a_bundle_damaged_while_it_serves(own_world: Home) -> None:

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
-from tests.live import columns_of, told
+from tests.live import columns_of, to_json_lines
 from transforms import feature_tables
 from transforms.batch.build import build
 from transforms.raw.importers import FORMATS
@@ -34,7 +34,7 @@ class Days:
 
     def __init__(self, plays: pl.DataFrame) -> None:
         rows = plays.sort("event_timestamp").to_dicts()
-        self.days = [told(day) for _, day in groupby(rows, key=lambda row: row["event_timestamp"].date())]
+        self.days = [to_json_lines(day) for _, day in groupby(rows, key=lambda row: row["event_timestamp"].date())]
         self.step = -1
 
     def __call__(self, log: Log) -> "Days":

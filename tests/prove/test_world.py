@@ -25,7 +25,7 @@ from feature_repo.stores import redis_server
 from feature_repo.windowed import WINDOWED
 from feature_repo.windows import WindowedTable, column
 from tests import proving
-from tests.live import Rows, batch, online, server_of, told
+from tests.live import Rows, batch, online, server_of, to_json_lines
 from tests.oracles import windows as oracle
 from tests.windowed import same
 from tests.worlds import apply
@@ -169,7 +169,9 @@ class World:
                 new_events.append(event)
         self._add_keys(new_events)
         if new_events:
-            append(server_of(self.home), Names(self.home.project), [("plays", line) for line in told(new_events)])
+            append(
+                server_of(self.home), Names(self.home.project), [("plays", line) for line in to_json_lines(new_events)]
+            )
             self.read()
 
     def pass_time(self) -> None:

@@ -12,7 +12,7 @@ from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
-from tests.serving import until
+from tests.serving import wait_until
 from transforms import parquet
 from transforms.logged import flat, lines, lookups
 
@@ -81,7 +81,7 @@ def test_lines_that_come_meanwhile_are_kept(tmp_path: Path) -> None:
     try:
         packed_count = 0
         for _ in range(4):
-            until(lambda before=written_count: written_count > before + 5)
+            wait_until(lambda before=written_count: written_count > before + 5)
             packed_count += flat.pack(home) > 0
     finally:
         stop.set()

@@ -19,7 +19,7 @@ from feast.infra.offline_stores.offline_store import OfflineStore
 from feature_repo.store import silence_feast
 from tests.feature_repo.offline.questions import Question, Table
 
-OURS = "feature_repo.stores.offline.AsOfOfflineStore"
+AS_OF_STORE = "feature_repo.stores.offline.AsOfOfflineStore"
 
 
 @dataclass
@@ -80,7 +80,7 @@ def _value(value: Any) -> Any:
 def open_engine(name: str, folder: Path) -> Engine:
     """Opens Refrain's store or Feast's DuckDB, file (Dask) or Spark store; skips the test if Spark cannot run."""
     options: dict[str, Any] = {
-        "ours": {"type": OURS},
+        "ours": {"type": AS_OF_STORE},
         "duckdb": {"type": "duckdb"},
         "file": {"type": "dask"},
         "spark": {"type": "spark", "spark_conf": _SPARK},

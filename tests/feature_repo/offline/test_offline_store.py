@@ -48,7 +48,7 @@ for _seconds, _table_row in enumerate(MANY.tables[0].rows):  # no two rows have 
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return open_engine("ours", tmp_path_factory.mktemp("ours"))
 
 
@@ -78,7 +78,7 @@ def test_signatures_are_those_of_the_base(public: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["pandas", "arrow", "polars", "lazy", "path", "folder", "sql"])
-def test_any_spine_keeps_its_order_and_columns(ours: Engine, tmp_path: Path, form: str) -> None:
+def test_any_spine_keeps_its_order_and_columns(engine: Engine, tmp_path: Path, form: str) -> None:
     table = MANY.arrow()
     (tmp_path / "folder").mkdir()
     pq.write_table(table, tmp_path / "folder" / "spine.parquet")
@@ -91,7 +91,7 @@ def test_any_spine_keeps_its_order_and_columns(ours: Engine, tmp_path: Path, for
         "folder": tmp_path / "folder",
         "sql": f"SELECT * FROM '{tmp_path}/folder/spine.parquet' ORDER BY row",
     }[form]
-    result = ours.job(MANY, tmp_path / "tables", spine).to_arrow()
+    result = engine.job(MANY, tmp_path / "tables", spine).to_arrow()
     assert result.column_names == [*table.column_names, "v__plays"]
     assert result["row"].to_pylist() == list(range(300))
     assert features(result, MANY) == MANY.expected_features()
@@ -99,17 +99,17 @@ def test_any_spine_keeps_its_order_and_columns(ours: Engine, tmp_path: Path, for
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("rows", [1, 7, 300, 1000])
-def test_pieces_change_nothing(ours: Engine, tmp_path: Path, rows: int) -> None:
+def test_pieces_change_nothing(engine: Engine, tmp_path: Path, rows: int) -> None:
     """The result does not depend on the sizes of spine chunks, history batches and file groups."""
-    batches = list(ours.job(MANY, tmp_path).batches(rows))
+    batches = list(engine.job(MANY, tmp_path).batches(rows))
     assert [len(batch) for batch in batches[:-1]] == [rows] * (len(batches) - 1)
     assert features(pa.concat_tables(batches), MANY) == MANY.expected_features()
 
 
-def test_a_file_of_a_spine_is_read_in_pieces(ours: Engine, tmp_path: Path) -> None:
+def test_a_file_of_a_spine_is_read_in_pieces(engine: Engine, tmp_path: Path) -> None:
     pq.write_table(MANY.arrow(), tmp_path / "spine.parquet", row_group_size=33)
     progress: list[float] = []
-    job = ours.job(MANY, tmp_path / "tables", tmp_path / "spine.parquet")
+    job = engine.job(MANY, tmp_path / "tables", tmp_path / "spine.parquet")
     target = job.to_parquet(tmp_path / "answer.parquet", 40, lambda done, total, note: progress.append(done / total))
     assert features(pq.read_table(target), MANY) == MANY.expected_features()
     assert pq.read_metadata(target).num_row_groups == 8
@@ -118,26 +118,26 @@ def test_a_file_of_a_spine_is_read_in_pieces(ours: Engine, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_nothing_is_left_of_a_file_that_was_not_finished(ours: Engine, tmp_path: Path) -> None:
+def test_nothing_is_left_of_a_file_that_was_not_finished(engine: Engine, tmp_path: Path) -> None:
     def stop(done: float, total: float, note: str) -> None:
         raise KeyboardInterrupt
 
-    job = ours.job(MANY, tmp_path / "tables")
+    job = engine.job(MANY, tmp_path / "tables")
     with pytest.raises(KeyboardInterrupt):
         job.to_parquet(tmp_path / "answer.parquet", 100, stop)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tables"]
 
 
-def test_the_memory_limit_sets_the_size_of_a_chunk(ours: Engine, tmp_path: Path) -> None:
+def test_the_memory_limit_sets_the_size_of_a_chunk(engine: Engine, tmp_path: Path) -> None:
     config = AsOfOfflineStoreConfig(type=OURS, memory_limit="64MB", threads=1, temp_directory=str(tmp_path))
     assert config.limits() == Limits(64_000_000, 1, str(tmp_path))
-    small, large = (ours.job(MANY, tmp_path / str(limit))._join for limit in (1, 2))
+    small, large = (engine.job(MANY, tmp_path / str(limit))._join for limit in (1, 2))
     object.__setattr__(small, "limits", Limits(200_000_000))
     object.__setattr__(large, "limits", Limits(2_000_000_000))
     assert 10_000 < small.rows_at_once() < large.rows_at_once() / 5
 
 
-def test_times_below_a_microsecond_are_rounded_down(ours: Engine, tmp_path: Path) -> None:
+def test_times_below_a_microsecond_are_rounded_down(engine: Engine, tmp_path: Path) -> None:
     for zone in (None, "UTC"):
         nanoseconds = pa.timestamp("ns", zone)
         start = pa.scalar(at(0)).cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).as_py()
@@ -152,20 +152,20 @@ def test_times_below_a_microsecond_are_rounded_down(ours: Engine, tmp_path: Path
             }
         )
         job_folder = folder / "tables"
-        views = ours.views(question, job_folder)
+        views = engine.views(question, job_folder)
         rows = pa.table({"user_id": ["ann", "ann"], "event_timestamp": times, "plays": pa.array([1, 2])})
         pq.write_table(rows, job_folder / "v.parquet")
         answer = AsOfOfflineStore.get_historical_features(
-            ours.config, views, ["v:plays"], spine, ours.registry, "oracle"
+            engine.config, views, ["v:plays"], spine, engine.registry, "oracle"
         ).to_arrow()
         assert answer["plays"].to_pylist() == [None, None, 2, 2]
         assert answer["event_timestamp"].type == nanoseconds
 
 
-def test_columns_that_came_later_are_null_before(ours: Engine, tmp_path: Path) -> None:
+def test_columns_that_came_later_are_null_before(engine: Engine, tmp_path: Path) -> None:
     table = Table("v", [], layout="folder", has_created=False, features={"plays": pa.int64(), "skips": pa.int32()})
     question = Question([{"user_id": "ann", "event_timestamp": at(hours)} for hours in (0, 2)], [table])
-    views = ours.views(question, tmp_path)
+    views = engine.views(question, tmp_path)
     for part in (tmp_path / "v").iterdir():
         part.unlink()
     old = {"user_id": ["ann"], "event_timestamp": pa.array([at(0)]), "plays": pa.array([1], pa.int32())}
@@ -178,17 +178,19 @@ def test_columns_that_came_later_are_null_before(ours: Engine, tmp_path: Path) -
     pq.write_table(pa.table(old), tmp_path / "v" / "part-0.parquet")
     pq.write_table(pa.table(new), tmp_path / "v" / "part-1.parquet")
     references = ["v:plays", "v:skips"]
-    job = AsOfOfflineStore.get_historical_features(ours.config, views, references, question.arrow(), ours.registry, "x")
+    job = AsOfOfflineStore.get_historical_features(
+        engine.config, views, references, question.arrow(), engine.registry, "x"
+    )
     assert plain(job.to_arrow().select(["plays", "skips"])) == [{"plays": 1, "skips": None}, {"plays": 2, "skips": 3}]
 
 
-def test_a_key_may_stand_in_the_paths(ours: Engine, tmp_path: Path) -> None:
+def test_a_key_may_stand_in_the_paths(engine: Engine, tmp_path: Path) -> None:
     types = {"country": pa.string(), "user_id": pa.string()}
     table = Table("v", [], keys=types, has_created=False, layout="folder")
     question = Question(
         [{"country": c, "user_id": "ann", "event_timestamp": at(1)} for c in ("se", "de")], [table], types
     )
-    views = ours.views(question, tmp_path)
+    views = engine.views(question, tmp_path)
     shutil.rmtree(tmp_path / "v")
     for country, plays in (("se", 1), ("de", 2)):
         part = tmp_path / "v" / f"country={country}"
@@ -196,12 +198,12 @@ def test_a_key_may_stand_in_the_paths(ours: Engine, tmp_path: Path) -> None:
         rows = {"user_id": ["ann"], "event_timestamp": pa.array([at(0)]), "plays": pa.array([plays])}
         pq.write_table(pa.table(rows), part / "part-0.parquet")
     job = AsOfOfflineStore.get_historical_features(
-        ours.config, views, ["v:plays"], question.arrow(), ours.registry, "x"
+        engine.config, views, ["v:plays"], question.arrow(), engine.registry, "x"
     )
     assert job.to_arrow()["plays"].to_pylist() == [1, 2]
 
 
-def test_keys_of_other_widths_meet_and_none_is_rounded(ours: Engine, tmp_path: Path) -> None:
+def test_keys_of_other_widths_meet_and_none_is_rounded(engine: Engine, tmp_path: Path) -> None:
     limit = 2**53
     rows = [
         {"number": n, "event_timestamp": at(0), "created_timestamp": at(0), "plays": place}
@@ -216,7 +218,7 @@ def test_keys_of_other_widths_meet_and_none_is_rounded(ours: Engine, tmp_path: P
     ):
         spine = [{"number": n, "event_timestamp": at(1)} for n in keys]
         question = Question(spine, [table], {"number": dtype})
-        result = ours.job(question, tmp_path / str(dtype), question.arrow()).to_arrow()
+        result = engine.job(question, tmp_path / str(dtype), question.arrow()).to_arrow()
         assert result["v__plays"].to_pylist() == expected, dtype
     for dtype, invalid_key in (
         (pa.float64(), 1.5),
@@ -226,56 +228,60 @@ def test_keys_of_other_widths_meet_and_none_is_rounded(ours: Engine, tmp_path: P
     ):
         question = Question([{"number": invalid_key, "event_timestamp": at(1)}], [table], {"number": dtype})
         with pytest.raises(InputError, match="join key 'number'"):
-            ours.job(question, tmp_path / f"{invalid_key}", question.arrow()).to_arrow()
+            engine.job(question, tmp_path / f"{invalid_key}", question.arrow()).to_arrow()
 
 
-def test_dictionary_encoded_keys_and_features(ours: Engine, tmp_path: Path) -> None:
-    views = ours.views(question := Question([{"user_id": "ann", "event_timestamp": at(1)}], [Table("v", [])]), tmp_path)
+def test_dictionary_encoded_keys_and_features(engine: Engine, tmp_path: Path) -> None:
+    views = engine.views(
+        question := Question([{"user_id": "ann", "event_timestamp": at(1)}], [Table("v", [])]), tmp_path
+    )
     texts = pa.array(["ann", "bob"]).dictionary_encode()
     pq.write_table(
         pa.table({"user_id": texts, "event_timestamp": [at(0)] * 2, "created_timestamp": [at(0)] * 2, "plays": texts}),
         tmp_path / "v.parquet",
     )
     spine = pa.table({"user_id": texts, "event_timestamp": [at(1)] * 2})
-    job = AsOfOfflineStore.get_historical_features(ours.config, views, question.references(), spine, ours.registry, "x")
+    job = AsOfOfflineStore.get_historical_features(
+        engine.config, views, question.references(), spine, engine.registry, "x"
+    )
     assert job.to_arrow()["plays"].to_pylist() == ["ann", "bob"]
 
 
 # Mistakes of a user: each raises one error, which names the view and what was found.
 
 
-def job_for(ours: Engine, folder: Path, question: Question = MANY, spine: Any = None) -> Any:
-    return ours.job(question, folder, spine)
+def job_for(engine: Engine, folder: Path, question: Question = MANY, spine: Any = None) -> Any:
+    return engine.job(question, folder, spine)
 
 
-def test_a_missing_file_is_told(ours: Engine, tmp_path: Path) -> None:
-    views = ours.views(MANY, tmp_path)
+def test_a_missing_file_is_told(engine: Engine, tmp_path: Path) -> None:
+    views = engine.views(MANY, tmp_path)
     shutil.rmtree(tmp_path / "v")
     with pytest.raises(
         StoreError, match="behind the view v.*found nothing at .*next: write them.*python -m feature_repo apply"
     ):
-        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:plays"], MANY.arrow(), ours.registry, "x")
+        AsOfOfflineStore.get_historical_features(engine.config, views, ["v:plays"], MANY.arrow(), engine.registry, "x")
     (tmp_path / "v").mkdir()
     with pytest.raises(StoreError, match="an empty folder"):
-        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:plays"], MANY.arrow(), ours.registry, "x")
+        AsOfOfflineStore.get_historical_features(engine.config, views, ["v:plays"], MANY.arrow(), engine.registry, "x")
     (tmp_path / "v" / "part-0.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(StoreError, match="Parquet files behind the view v.*part-0.parquet"):
-        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:plays"], MANY.arrow(), ours.registry, "x")
+        AsOfOfflineStore.get_historical_features(engine.config, views, ["v:plays"], MANY.arrow(), engine.registry, "x")
 
 
-def test_a_missing_column_of_a_view_is_told(ours: Engine, tmp_path: Path) -> None:
-    views = ours.views(MANY, tmp_path)
+def test_a_missing_column_of_a_view_is_told(engine: Engine, tmp_path: Path) -> None:
+    views = engine.views(MANY, tmp_path)
     with pytest.raises(StoreError, match=r"\['skips'\] behind the view v; found .*'plays', 'user_id'"):
-        AsOfOfflineStore.get_historical_features(ours.config, views, ["v:skips"], MANY.arrow(), ours.registry, "x")
+        AsOfOfflineStore.get_historical_features(engine.config, views, ["v:skips"], MANY.arrow(), engine.registry, "x")
 
 
-def test_a_time_that_is_none_is_told(ours: Engine, tmp_path: Path) -> None:
-    views = ours.views(question := Question([{"user_id": "a", "event_timestamp": at(0)}], [Table("v", [])]), tmp_path)
+def test_a_time_that_is_none_is_told(engine: Engine, tmp_path: Path) -> None:
+    views = engine.views(question := Question([{"user_id": "a", "event_timestamp": at(0)}], [Table("v", [])]), tmp_path)
     rows = {"user_id": ["a"], "event_timestamp": [5], "created_timestamp": [at(0)], "plays": [1]}
     pq.write_table(pa.table(rows), tmp_path / "v.parquet")
     with pytest.raises(StoreError, match="a time in the column 'event_timestamp' behind the view v; found Int64"):
         AsOfOfflineStore.get_historical_features(
-            ours.config, views, question.references(), question.arrow(), ours.registry, "x"
+            engine.config, views, question.references(), question.arrow(), engine.registry, "x"
         )
 
 
@@ -301,10 +307,10 @@ def test_a_time_that_is_none_is_told(ours: Engine, tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_spine_is_told(
-    ours: Engine, tmp_path: Path, change: Callable[[pa.Table], pa.Table], message: str
+    engine: Engine, tmp_path: Path, change: Callable[[pa.Table], pa.Table], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        ours.job(MANY, tmp_path, change(MANY.arrow())).to_arrow()
+        engine.job(MANY, tmp_path, change(MANY.arrow())).to_arrow()
 
 
 @pytest.mark.parametrize(
@@ -315,20 +321,20 @@ def test_a_wrong_spine_is_told(
         (Path("/nowhere/spine.parquet"), "a spine in Parquet at /nowhere"),
     ],
 )
-def test_what_is_no_spine_is_told(ours: Engine, tmp_path: Path, spine: Any, message: str) -> None:
+def test_what_is_no_spine_is_told(engine: Engine, tmp_path: Path, spine: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ours.job(MANY, tmp_path, spine)
+        engine.job(MANY, tmp_path, spine)
 
 
 # No spine: all keys, or a grid of keys and times.
 
 
-def test_all_keys_as_of_the_end_of_a_range(ours: Engine, tmp_path: Path) -> None:
-    views = ours.views(MANY, tmp_path)
+def test_all_keys_as_of_the_end_of_a_range(engine: Engine, tmp_path: Path) -> None:
+    views = engine.views(MANY, tmp_path)
     rows = MANY.tables[0].rows
     for start, end in ((at(9), at(10)), (None, at(30.5))):
         job = AsOfOfflineStore.get_historical_features(
-            ours.config, views, ["v:plays"], None, ours.registry, "x", start_date=start, end_date=end
+            engine.config, views, ["v:plays"], None, engine.registry, "x", start_date=start, end_date=end
         )
         users = sorted({r["user_id"] for r in rows if (start or at(-1)) <= r["event_timestamp"] <= end})
         result = job.to_arrow()
@@ -337,7 +343,7 @@ def test_all_keys_as_of_the_end_of_a_range(ours: Engine, tmp_path: Path) -> None
         assert result["plays"].to_pylist() == [as_of(rows, {"user_id": user}, end)["plays"] for user in users]  # type: ignore[index]
 
 
-def test_a_grid_starts_with_each_key(ours: Engine, tmp_path: Path) -> None:
+def test_a_grid_starts_with_each_key(engine: Engine, tmp_path: Path) -> None:
     from feature_repo.stores.keys import all_keys
 
     rows = [
@@ -350,7 +356,7 @@ def test_a_grid_starts_with_each_key(ours: Engine, tmp_path: Path) -> None:
         Table("all", rows, {}),
     ]
     question = Question([], tables)
-    histories = histories_of(ours.config, ours.views(question, tmp_path), question.references(), True)
+    histories = histories_of(engine.config, engine.views(question, tmp_path), question.references(), True)
     spine = all_keys(histories, at(0), at(6), every=timedelta(hours=2), limits=Limits())
     grid = [tuple(row.values()) for row in spine.table.to_table().to_pylist()]
     ann = [("ann", None, at(hours)) for hours in (0, 2, 4, 6)]
@@ -368,7 +374,7 @@ def test_a_grid_starts_with_each_key(ours: Engine, tmp_path: Path) -> None:
 @pytest.mark.parametrize("created", [True, False])
 @pytest.mark.parametrize("keys", [{}, {"user_id": pa.string()}, {"user_id": pa.string(), "n": pa.int64()}])
 def test_the_newest_row_of_each_key(
-    ours: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, pa.DataType], created: bool
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, pa.DataType], created: bool
 ) -> None:
     random = np.random.default_rng(0)
     rows = [
@@ -387,7 +393,7 @@ def test_the_newest_row_of_each_key(
     table = Table("v", list(unique_rows.values()), keys, has_created=created, layout="folder")
     source = table.file_source(table.write(tmp_path))
     job = AsOfOfflineStore.pull_latest_from_table_or_query(
-        ours.config,
+        engine.config,
         source,
         list(keys),
         ["plays"],
@@ -406,7 +412,7 @@ def test_the_newest_row_of_each_key(
     result = job.to_arrow()
     assert sorted(result["plays"].to_pylist()) == expected
     assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == result.sort_by("plays")
-    memory_limit = ours.config.offline_store.limits().bytes
+    memory_limit = engine.config.offline_store.limits().bytes
     monkeypatch.setattr(history_reader, "KEY_BYTES", memory_limit)  # more than fits in memory
     if keys:
         with reading(job._open_history()) as reader:
@@ -416,35 +422,35 @@ def test_the_newest_row_of_each_key(
     assert ("__dummy_id" in result.column_names) == (not keys)
 
 
-def test_all_rows_of_a_range(ours: Engine, tmp_path: Path) -> None:
+def test_all_rows_of_a_range(engine: Engine, tmp_path: Path) -> None:
     source = MANY.tables[0].file_source(MANY.tables[0].write(tmp_path))
     job = AsOfOfflineStore.pull_all_from_table_or_query(
-        ours.config, source, ["user_id"], ["plays"], "event_timestamp", "created_timestamp", at(5), at(9)
+        engine.config, source, ["user_id"], ["plays"], "event_timestamp", "created_timestamp", at(5), at(9)
     )
     expected = sorted(r["plays"] for r in MANY.tables[0].rows if at(5) <= r["event_timestamp"] <= at(9))
     assert sorted(job.to_df()["plays"]) == expected
 
 
-def test_a_pushed_batch_is_one_more_file(ours: Engine, tmp_path: Path) -> None:
+def test_a_pushed_batch_is_one_more_file(engine: Engine, tmp_path: Path) -> None:
     table = Table("v", MANY.tables[0].rows, layout="folder")
     view = table.view(table.file_source(table.write(tmp_path)))
     pushed = pa.table({"user_id": ["u1"], "event_timestamp": [at(200)], "created_timestamp": [at(200)], "plays": [77]})
     row_counts: list[int] = []
-    AsOfOfflineStore.offline_write_batch(ours.config, view, pushed, row_counts.append)
+    AsOfOfflineStore.offline_write_batch(engine.config, view, pushed, row_counts.append)
     assert row_counts == [1]
     assert len(list((tmp_path / "v").iterdir())) == 3
     spine = pa.table({"user_id": ["u1"], "event_timestamp": [at(300)]})
-    job = AsOfOfflineStore.get_historical_features(ours.config, [view], ["v:plays"], spine, ours.registry, "x")
+    job = AsOfOfflineStore.get_historical_features(engine.config, [view], ["v:plays"], spine, engine.registry, "x")
     assert job.to_arrow()["plays"].to_pylist() == [77]
     with pytest.raises(InputError, match=r"\['plays'\] of the view v"):
-        AsOfOfflineStore.offline_write_batch(ours.config, view, pushed.drop_columns(["plays"]), None)
+        AsOfOfflineStore.offline_write_batch(engine.config, view, pushed.drop_columns(["plays"]), None)
 
 
 @pytest.fixture
-def feast_store(ours: Engine, tmp_path: Path) -> Iterator[FeatureStore]:
+def feast_store(engine: Engine, tmp_path: Path) -> Iterator[FeatureStore]:
     """A complete Feast store with one view, so that Feast itself calls the offline store."""
-    store = FeatureStore(config=ours.config)
-    (view,) = ours.views(MANY, tmp_path / "tables")
+    store = FeatureStore(config=engine.config)
+    (view,) = engine.views(MANY, tmp_path / "tables")
     from feast import Entity, ValueType
 
     store.apply([Entity(name="user_id_entity", join_keys=["user_id"], value_type=ValueType.STRING), view])
@@ -474,17 +480,17 @@ def test_feast_materializes_through_it(feast_store: FeatureStore) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_monitoring_keeps_working(ours: Engine, tmp_path: Path) -> None:
+def test_monitoring_keeps_working(engine: Engine, tmp_path: Path) -> None:
     table = Table("v", MANY.tables[0].rows)
     source = table.file_source(table.write(tmp_path))
     (metric,) = AsOfOfflineStore.compute_monitoring_metrics(
-        ours.config, source, [("plays", "numeric")], "event_timestamp"
+        engine.config, source, [("plays", "numeric")], "event_timestamp"
     )
     assert metric["row_count"] == len(table.rows)
 
 
 def test_other_sources_than_local_parquet_are_copied_first(
-    ours: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Remote sources go through Feast's own reader; here it is patched to read the local files."""
     import ibis
@@ -498,7 +504,7 @@ def test_other_sources_than_local_parquet_are_copied_first(
     view = table.view(table.file_source(Path("s3://bucket/v")))
     view.batch_source.file_options.uri = "s3://bucket/v"  # type: ignore[union-attr]
     job = AsOfOfflineStore.get_historical_features(
-        ours.config, [view], ["v:plays"], MANY.arrow(), ours.registry, "x", full_feature_names=True
+        engine.config, [view], ["v:plays"], MANY.arrow(), engine.registry, "x", full_feature_names=True
     )
     assert features(job.to_arrow(), MANY) == MANY.expected_features()
 
@@ -552,9 +558,9 @@ def test_duckdb_within_limits_spills_where_it_is_told(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_build_in_the_middle_is_told(ours: Engine, tmp_path: Path) -> None:
+def test_a_build_in_the_middle_is_told(engine: Engine, tmp_path: Path) -> None:
     """Row numbers from one state of the files must not select values from another state."""
-    job = ours.job(MANY, tmp_path)
+    job = engine.job(MANY, tmp_path)
     file = next((tmp_path / "v").rglob("*.parquet"))
     read_values = history_reader.HistoryReader.values
 
@@ -572,8 +578,8 @@ def test_a_build_in_the_middle_is_told(ours: Engine, tmp_path: Path) -> None:
         job.to_arrow()
 
 
-def test_columns_called_like_ours(ours: Engine, tmp_path: Path) -> None:
+def test_columns_called_like_ours(engine: Engine, tmp_path: Path) -> None:
     rows = [{"code": "a", "event_timestamp": at(0), "created_timestamp": at(0), "row": 5, "place": 6}]
     table = Table("v", rows, {"code": pa.string()}, {"row": pa.int64(), "place": pa.int64()})
     question = Question([{"code": "a", "event_timestamp": at(1)}], [table], {"code": pa.string()})
-    assert ours.features(question) == [{"v__row": 5, "v__place": 6}]
+    assert engine.features(question) == [{"v__row": 5, "v__place": 6}]

@@ -31,7 +31,7 @@ NOON = DAY + timedelta(hours=12)
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return open_engine("ours", tmp_path_factory.mktemp("ours"))
 
 
@@ -71,19 +71,19 @@ def view_of(
     )
 
 
-def offline(ours: Engine, view: FeatureView, spine: pa.Table) -> dict[str, list]:
+def offline(engine: Engine, view: FeatureView, spine: pa.Table) -> dict[str, list]:
     references = [f"trees:{feature.name}" for feature in view.features]
-    job = AsOfOfflineStore.get_historical_features(ours.config, [view], references, spine, ours.registry, "oracle")  # type: ignore[arg-type]
+    job = AsOfOfflineStore.get_historical_features(engine.config, [view], references, spine, engine.registry, "oracle")  # type: ignore[arg-type]
     return job.to_arrow().select([feature.name for feature in view.features]).to_pydict()
 
 
-def newest(ours: Engine, view: FeatureView, until: datetime = NOON + timedelta(days=99)) -> dict[Any, dict[str, Any]]:
+def newest(engine: Engine, view: FeatureView, until: datetime = NOON + timedelta(days=99)) -> dict[Any, dict[str, Any]]:
     """Returns the rows that ``materialize`` reads, by key."""
     source, key = view.batch_source, view.entity_columns[0].name
     assert source is not None
     names = [feature.name for feature in view.features]
     job = AsOfOfflineStore.pull_latest_from_table_or_query(
-        ours.config, source, [key], names, "event_timestamp", source.created_timestamp_column or None, DAY, until
+        engine.config, source, [key], names, "event_timestamp", source.created_timestamp_column or None, DAY, until
     )
     rows = {row[key]: {name: row[name] for name in names} for row in job.to_arrow().to_pylist()}
     batch_rows = [row for batch in job.batches(2) for row in batch.to_pylist()]  # type: ignore[attr-defined]
@@ -91,13 +91,13 @@ def newest(ours: Engine, view: FeatureView, until: datetime = NOON + timedelta(d
     return rows
 
 
-def offline_and_newest_values(ours: Engine, view: FeatureView, keys: list[Any]) -> list[dict[str, Any]]:
+def offline_and_newest_values(engine: Engine, view: FeatureView, keys: list[Any]) -> list[dict[str, Any]]:
     """Returns the values of the keys, after checking that a training set and ``materialize`` agree on them."""
     key_name = view.entity_columns[0].name
     until = NOON + timedelta(days=99)
-    values = offline(ours, view, pa.table({key_name: keys, "event_timestamp": pa.array([until] * len(keys))}))
+    values = offline(engine, view, pa.table({key_name: keys, "event_timestamp": pa.array([until] * len(keys))}))
     rows = [dict(zip(values, row_values, strict=True)) for row_values in zip(*values.values(), strict=True)]
-    newest_rows = newest(ours, view, until)
+    newest_rows = newest(engine, view, until)
     assert [newest_rows.get(key, dict.fromkeys(values)) for key in keys] == rows
     return rows
 
@@ -115,11 +115,11 @@ def offline_and_newest_values(ours: Engine, view: FeatureView, keys: list[Any]) 
     ],
 )
 def test_a_row_without_a_moment_reaches_nobody(
-    ours: Engine, tmp_path: Path, spine: list[tuple[str, float | None]], expected: list
+    engine: Engine, tmp_path: Path, spine: list[tuple[str, float | None]], expected: list
 ) -> None:
     path = write(tmp_path / "v.parquet", tree_id=["alice"], country=["SE"], event_timestamp=days(0))
     spine_table = pa.table({"tree_id": [key for key, _ in spine], "event_timestamp": days(*(day for _, day in spine))})
-    assert offline(ours, view_of(path, {"country": String}), spine_table) == {"country": expected}
+    assert offline(engine, view_of(path, {"country": String}), spine_table) == {"country": expected}
 
 
 def test_only_keys_that_ask_are_numbered() -> None:
@@ -132,7 +132,7 @@ def test_only_keys_that_ask_are_numbered() -> None:
 
 
 @pytest.mark.parametrize("created", ["", "created_timestamp"])
-def test_the_last_in_the_files_wins_a_tie(ours: Engine, tmp_path: Path, created: str) -> None:
+def test_the_last_in_the_files_wins_a_tie(engine: Engine, tmp_path: Path, created: str) -> None:
     random = np.random.default_rng(1)
     for number in range(3):
         table = {
@@ -144,11 +144,11 @@ def test_the_last_in_the_files_wins_a_tie(ours: Engine, tmp_path: Path, created:
         write(tmp_path / "v" / f"part-{number}.parquet", **table)
     rows = [row for number in range(3) for row in pq.read_table(tmp_path / "v" / f"part-{number}.parquet").to_pylist()]
     last = {row["tree_id"]: row["n"] for row in rows}
-    values = offline_and_newest_values(ours, view_of(tmp_path / "v", {"n": Int64}, created=created), sorted(last))
+    values = offline_and_newest_values(engine, view_of(tmp_path / "v", {"n": Int64}, created=created), sorted(last))
     assert [row["n"] for row in values] == [last[key] for key in sorted(last)]
 
 
-def test_a_null_created_time_is_the_oldest(ours: Engine, tmp_path: Path) -> None:
+def test_a_null_created_time_is_the_oldest(engine: Engine, tmp_path: Path) -> None:
     path = write(
         tmp_path / "v.parquet",
         tree_id=["oak"] * 3,
@@ -156,24 +156,24 @@ def test_a_null_created_time_is_the_oldest(ours: Engine, tmp_path: Path) -> None
         event_timestamp=days(0, 0, 0),
         created_timestamp=days(None, 3, 2),
     )
-    assert offline_and_newest_values(ours, view_of(path, {"x": Int64}, created="created_timestamp"), ["oak"]) == [
+    assert offline_and_newest_values(engine, view_of(path, {"x": Int64}, created="created_timestamp"), ["oak"]) == [
         {"x": 20}
     ]
 
 
-def test_what_is_pushed_is_the_last_of_the_files(ours: Engine, tmp_path: Path) -> None:
+def test_what_is_pushed_is_the_last_of_the_files(engine: Engine, tmp_path: Path) -> None:
     write(tmp_path / "v" / "zone=1" / "part-0.parquet", tree_id=["oak"], x=[1], event_timestamp=days(0))
     view = view_of(tmp_path / "v", {"x": Int64})
     for x in (2, 3, 4):
         rows = pa.table({"tree_id": ["oak"], "x": [x], "event_timestamp": days(0)})
-        AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
-        assert offline_and_newest_values(ours, view, ["oak"]) == [{"x": x}]
+        AsOfOfflineStore.offline_write_batch(engine.config, view, rows, None)
+        assert offline_and_newest_values(engine, view, ["oak"]) == [{"x": x}]
 
 
 # Times: units, range and zones.
 
 
-def test_instants_of_one_microsecond_tie(ours: Engine, tmp_path: Path) -> None:
+def test_instants_of_one_microsecond_tie(engine: Engine, tmp_path: Path) -> None:
     start = int(DAY.timestamp()) * 10**9
     times = pa.array([start + 2, start + 1, start + 999], pa.int64()).cast(pa.timestamp("ns", "UTC"))
     created = pa.array([5, 7, 6], pa.timestamp("us", "UTC"))
@@ -181,35 +181,35 @@ def test_instants_of_one_microsecond_tie(ours: Engine, tmp_path: Path) -> None:
         tmp_path / "v.parquet", tree_id=["oak"] * 3, x=[1, 2, 3], event_timestamp=times, created_timestamp=created
     )
     view = view_of(path, {"x": Int64}, created="created_timestamp")
-    assert offline_and_newest_values(ours, view, ["oak"]) == [{"x": 2}]
-    assert newest(ours, view, DAY) == {"oak": {"x": 2}}  # 999 ns after the end is in the same microsecond as the end
+    assert offline_and_newest_values(engine, view, ["oak"]) == [{"x": 2}]
+    assert newest(engine, view, DAY) == {"oak": {"x": 2}}  # 999 ns after the end is in the same microsecond as the end
     spine = pa.table({"tree_id": ["oak"] * 2, "event_timestamp": pa.array([DAY, DAY - timedelta(microseconds=1)])})
-    assert offline(ours, view, spine) == {"x": [2, None]}
+    assert offline(engine, view, spine) == {"x": [2, None]}
 
 
-def test_the_calendar_has_all_its_microseconds(ours: Engine, tmp_path: Path) -> None:
+def test_the_calendar_has_all_its_microseconds(engine: Engine, tmp_path: Path) -> None:
     first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     times = pa.array([first, last], pa.timestamp("us", "UTC"))
     path = write(tmp_path / "v.parquet", tree_id=["oak"] * 2, x=[1, 2], event_timestamp=times)
     view = view_of(path, {"x": Int64})
     spine = pa.table({"tree_id": ["oak"] * 3, "event_timestamp": pa.array([first, DAY, last], times.type)})
-    assert offline(ours, view, spine) == {"x": [1, 1, 2]}
+    assert offline(engine, view, spine) == {"x": [1, 1, 2]}
     with pytest.raises(InputError, match="between the years 1 and 9999"):
         moments(pa.table({"t": pa.array([253_402_300_800_000_000]).cast(pa.timestamp("us"))}), "t")
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe", "UTC"])
 @pytest.mark.parametrize("month", [1, 7])
-def test_a_zone_has_its_summers_for_ever(ours: Engine, tmp_path: Path, zone: str, month: int) -> None:
+def test_a_zone_has_its_summers_for_ever(engine: Engine, tmp_path: Path, zone: str, month: int) -> None:
     """Python and polars differ in their zone rules after 2100: a bound in local time would be an hour late."""
     moment = datetime(2150, month, 1, 12, tzinfo=UTC)
     times = pa.array([moment, moment - timedelta(hours=1)], pa.timestamp("us", zone))
     path = write(tmp_path / "trees.parquet", tree_id=["elm", "oak"], event_timestamp=times, high=[1, 2])
     view = view_of(path, {"high": Int64})
-    assert newest(ours, view, moment) == {"elm": {"high": 1}, "oak": {"high": 2}}
+    assert newest(engine, view, moment) == {"elm": {"high": 1}, "oak": {"high": 2}}
     view.ttl = timedelta(minutes=5)
     spine_times = [moment, moment - timedelta(minutes=56)]
-    assert offline(ours, view, pa.table({"tree_id": ["elm", "oak"], "event_timestamp": spine_times})) == {
+    assert offline(engine, view, pa.table({"tree_id": ["elm", "oak"], "event_timestamp": spine_times})) == {
         "high": [1, 2]
     }
 
@@ -231,22 +231,22 @@ def test_moments_are_rounded_down() -> None:
         ("tree_id", ['a "quoted" one', "a.b", "sp ace", "(SELECT 1)"]),
     ],
 )
-def test_names_are_taken_as_they_are(ours: Engine, tmp_path: Path, key: str, names: list[str]) -> None:
+def test_names_are_taken_as_they_are(engine: Engine, tmp_path: Path, key: str, names: list[str]) -> None:
     values = {name: [place, place + 10] for place, name in enumerate(names)}
     path = write(tmp_path / "v.parquet", **{key: ["oak", "elm"]}, **values, event_timestamp=days(0, 0))
     view = view_of(path, dict.fromkeys(names, Int64), key=key)
     expected = [{name: place + offset for place, name in enumerate(names)} for offset in (0, 10)]
-    assert offline_and_newest_values(ours, view, ["oak", "elm"]) == expected
-    (history,) = histories_of(ours.config, [view], [f"trees:{name}" for name in names], False)
+    assert offline_and_newest_values(engine, view, ["oak", "elm"]) == expected
+    (history,) = histories_of(engine.config, [view], [f"trees:{name}" for name in names], False)
     spine = all_keys([history], DAY, NOON, limits=Limits())
     assert spine.table.to_table().to_pydict() == {key: ["elm", "oak"], "event_timestamp": [NOON, NOON]}  # type: ignore[union-attr]
 
 
-def test_keys_whose_names_differ_by_case_stay_apart(ours: Engine, tmp_path: Path) -> None:
+def test_keys_whose_names_differ_by_case_stay_apart(engine: Engine, tmp_path: Path) -> None:
     lower = write(tmp_path / "a.parquet", tree=["oak"], x=[1], event_timestamp=days(0))
     upper = write(tmp_path / "b.parquet", Tree=["elm"], x=[1], event_timestamp=days(0))
     views = [view_of(path, {"x": Int64}, key=key) for path, key in ((lower, "tree"), (upper, "Tree"))]
-    spine = all_keys(histories_of(ours.config, views, ["trees:x"], True), DAY, NOON, limits=Limits())
+    spine = all_keys(histories_of(engine.config, views, ["trees:x"], True), DAY, NOON, limits=Limits())
     rows = spine.table.to_table().select(["tree", "Tree"]).to_pylist()  # type: ignore[union-attr]
     assert rows == [{"tree": "oak", "Tree": None}, {"tree": None, "Tree": "elm"}]
 
@@ -295,27 +295,29 @@ _CHANGES: dict[str, tuple[Any, Any, list]] = {
 @pytest.mark.parametrize("units", [("ms", "us"), ("us", "ns"), ("us", "us")])
 @pytest.mark.parametrize("change", list(_CHANGES))
 def test_files_of_one_table_may_differ(
-    ours: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, units: tuple[str, str]
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, units: tuple[str, str]
 ) -> None:
     monkeypatch.setattr(parquet_files, "GROUP_ROWS", 1)
     before, after, expected = _CHANGES[change]
     for number, (values, unit, zone) in enumerate(zip((before, after), units, ("UTC", None), strict=True)):
         times = days(0, unit=unit, zone=zone)
         write(tmp_path / "v" / f"{number}.parquet", tree_id=[f"t{number}"], x=values, event_timestamp=times)
-    rows = offline_and_newest_values(ours, view_of(tmp_path / "v", {"x": Float64}), ["t0", "t1"])
+    rows = offline_and_newest_values(engine, view_of(tmp_path / "v", {"x": Float64}), ["t0", "t1"])
     assert [row["x"] for row in rows] == expected
 
 
 @pytest.mark.parametrize("zone", ["+05:30", "-03:00", "Mars/Base"])
 @pytest.mark.parametrize("where", ["unused", "event_timestamp", "x"])
 def test_a_zone_that_polars_does_not_know_may_stand_anywhere(
-    ours: Engine, tmp_path: Path, zone: str, where: str
+    engine: Engine, tmp_path: Path, zone: str, where: str
 ) -> None:
     columns = {"tree_id": pa.array(["oak", "elm"]), "x": pa.array([1, 2]), "event_timestamp": days(0, 1)}
     columns |= {where: days(0, 1).cast(pa.timestamp("us", zone))}
     path = write(tmp_path / "v.parquet", **columns)
     values = [DAY, DAY + timedelta(days=1)] if where == "x" else [1, 2]
-    assert [row["x"] for row in offline_and_newest_values(ours, view_of(path, {"x": Int64}), ["oak", "elm"])] == values
+    assert [
+        row["x"] for row in offline_and_newest_values(engine, view_of(path, {"x": Int64}), ["oak", "elm"])
+    ] == values
 
 
 @pytest.mark.parametrize(
@@ -328,37 +330,39 @@ def test_a_zone_that_polars_does_not_know_may_stand_anywhere(
         ("event_timestamp", days(0), ["2026-04-01"]),
     ],
 )
-def test_types_that_no_type_holds_are_told(ours: Engine, tmp_path: Path, column: str, before: Any, after: Any) -> None:
+def test_types_that_no_type_holds_are_told(
+    engine: Engine, tmp_path: Path, column: str, before: Any, after: Any
+) -> None:
     for name, values in (("a", before), ("b", after)):
         columns = {"tree_id": ["oak"], "x": [1], "event_timestamp": days(0), column: values}
         write(tmp_path / "v" / f"{name}.parquet", **columns)
     view = view_of(tmp_path / "v", {"x": Int64})
     for read in (
-        lambda: newest(ours, view),
-        lambda: offline(ours, view, pa.table({"tree_id": ["oak"], "event_timestamp": [NOON]})),
+        lambda: newest(engine, view),
+        lambda: offline(engine, view, pa.table({"tree_id": ["oak"], "event_timestamp": [NOON]})),
     ):
         with pytest.raises(StoreError, match=rf"'{column}' behind the view .*v/a.parquet, .*v/b.parquet"):
             read()
 
 
-def test_repeated_columns_are_told(ours: Engine, tmp_path: Path) -> None:
+def test_repeated_columns_are_told(engine: Engine, tmp_path: Path) -> None:
     table = pa.table(
         [pa.array(["oak"]), pa.array([1]), pa.array([2]), days(0)], ["tree_id", "x", "x", "event_timestamp"]
     )
     pq.write_table(table, tmp_path / "v.parquet")
     with pytest.raises(StoreError, match=r"one column of each name .* found several columns 'x' in .*v.parquet"):
-        newest(ours, view_of(tmp_path / "v.parquet", {"x": Int64}))
+        newest(engine, view_of(tmp_path / "v.parquet", {"x": Int64}))
 
 
-def test_empty_files_and_groups_count_for_nothing(ours: Engine, tmp_path: Path) -> None:
+def test_empty_files_and_groups_count_for_nothing(engine: Engine, tmp_path: Path) -> None:
     nothing = {"tree_id": pa.nulls(0), "x": pa.nulls(0), "event_timestamp": pa.nulls(0)}
     write(tmp_path / "v" / "a.parquet", **nothing)
     view = view_of(tmp_path / "v", {"x": Int64})
-    assert newest(ours, view) == {}
+    assert newest(engine, view) == {}
     write(tmp_path / "v" / "b.parquet", tree_id=["oak"], x=[1], event_timestamp=days(0))
     write(tmp_path / "v" / "c.parquet", **nothing)
     write(tmp_path / "v" / "d.parquet", tree_id=["elm"], x=[2], event_timestamp=pa.nulls(1))
-    assert offline_and_newest_values(ours, view, ["oak", "elm"]) == [{"x": 1}, {"x": None}]
+    assert offline_and_newest_values(engine, view, ["oak", "elm"]) == [{"x": 1}, {"x": None}]
 
 
 def test_unified_types_do_not_depend_on_the_order_of_files() -> None:
@@ -380,35 +384,35 @@ def test_unified_types_do_not_depend_on_the_order_of_files() -> None:
     ],
 )
 def test_the_declared_type_says_what_a_path_means(
-    ours: Engine, tmp_path: Path, dtype: ValueType, texts: list[str], keys: list
+    engine: Engine, tmp_path: Path, dtype: ValueType, texts: list[str], keys: list
 ) -> None:
     for number, text in enumerate(texts):
         write(tmp_path / "v" / f"tree_id={text}" / "a.parquet", x=[number], event_timestamp=days(0))
     view = view_of(tmp_path / "v", {"x": Int64}, dtype=dtype)
     spine = pa.table({"tree_id": keys, "event_timestamp": [NOON] * len(keys)})
-    assert offline(ours, view, spine) == {"x": list(range(len(keys)))}
+    assert offline(engine, view, spine) == {"x": list(range(len(keys)))}
 
 
-def test_texts_in_paths_without_a_declaration_lose_nothing(ours: Engine, tmp_path: Path) -> None:
+def test_texts_in_paths_without_a_declaration_lose_nothing(engine: Engine, tmp_path: Path) -> None:
     for folder, texts in (("texts", ["007", "8"]), ("numbers", ["7", "8"])):
         for text in texts:
             write(tmp_path / folder / f"tree_id={text}" / "a.parquet", x=[1], event_timestamp=days(0))
-    assert sorted(newest(ours, view_of(tmp_path / "texts", {"x": Int64}))) == ["007", "8"]
-    assert sorted(newest(ours, view_of(tmp_path / "numbers", {"x": Int64}))) == [7, 8]
+    assert sorted(newest(engine, view_of(tmp_path / "texts", {"x": Int64}))) == ["007", "8"]
+    assert sorted(newest(engine, view_of(tmp_path / "numbers", {"x": Int64}))) == [7, 8]
 
 
-def test_a_feature_added_later_beside_a_key_in_the_paths(ours: Engine, tmp_path: Path) -> None:
+def test_a_feature_added_later_beside_a_key_in_the_paths(engine: Engine, tmp_path: Path) -> None:
     write(tmp_path / "v" / "tree_id=a" / "0.parquet", x=[1], event_timestamp=days(0))
     write(tmp_path / "v" / "tree_id=b" / "0.parquet", x=[2], y=[3], event_timestamp=days(0))
-    rows = offline_and_newest_values(ours, view_of(tmp_path / "v", {"x": Int64, "y": Int64}), ["a", "b"])
+    rows = offline_and_newest_values(engine, view_of(tmp_path / "v", {"x": Int64, "y": Int64}), ["a", "b"])
     assert rows == [{"x": 1, "y": None}, {"x": 2, "y": 3}]
 
 
-def test_a_text_in_a_path_that_is_no_number_is_told(ours: Engine, tmp_path: Path) -> None:
+def test_a_text_in_a_path_that_is_no_number_is_told(engine: Engine, tmp_path: Path) -> None:
     write(tmp_path / "v" / "tree_id=oak" / "0.parquet", x=[1], event_timestamp=days(0))
     view = view_of(tmp_path / "v", {"x": Int64}, dtype=ValueType.INT64)
     with pytest.raises(StoreError, match="Int64 as 'tree_id' in the paths .*found tree_id=oak"):
-        offline(ours, view, pa.table({"tree_id": [1], "event_timestamp": [NOON]}))
+        offline(engine, view, pa.table({"tree_id": [1], "event_timestamp": [NOON]}))
 
 
 # Pushes.
@@ -438,7 +442,7 @@ _PUSHES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
 
 @pytest.mark.parametrize("layout", ["folder", "file"])
 @pytest.mark.parametrize("push", list(_PUSHES))
-def test_a_push_fits_or_is_refused(ours: Engine, tmp_path: Path, push: str, layout: str) -> None:
+def test_a_push_fits_or_is_refused(engine: Engine, tmp_path: Path, push: str, layout: str) -> None:
     row = {"tree_id": ["elm"], "height": [1.0], "nick": ["n"], "rings": [1], "event_timestamp": days(1)}
     path = write(tmp_path / "v" / "a.parquet", **row)
     view = view_of(path if layout == "file" else path.parent, {"height": Float64, "nick": String, "rings": Int64})
@@ -447,12 +451,12 @@ def test_a_push_fits_or_is_refused(ours: Engine, tmp_path: Path, push: str, layo
     rows = pa.table({**row, "tree_id": ["oak"], **changes})
     if expected is None:
         with pytest.raises(InputError, match=r"values of the type .* pushed to the view trees.*nothing was written"):
-            AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
+            AsOfOfflineStore.offline_write_batch(engine.config, view, rows, None)
         assert {file: file.read_bytes() for file in path.parent.iterdir()} == contents
         return
-    AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
+    AsOfOfflineStore.offline_write_batch(engine.config, view, rows, None)
     plain_row = {"height": 1.0, "nick": "n", "rings": 1}
-    assert offline_and_newest_values(ours, view, ["elm", "oak"]) == [plain_row, {**plain_row, **expected}]
+    assert offline_and_newest_values(engine, view, ["elm", "oak"]) == [plain_row, {**plain_row, **expected}]
     types = {
         str(dtype) for file in path.parent.iterdir() for dtype in [pq.read_schema(file).field("event_timestamp").type]
     }
@@ -470,20 +474,26 @@ def test_a_push_fits_or_is_refused(ours: Engine, tmp_path: Path, push: str, layo
     ],
 )
 def test_a_pushed_key_has_the_type_of_the_table(
-    ours: Engine, tmp_path: Path, of_files: pa.Array, dtype: ValueType, pushed_key: Any, expected_key: Any, layout: str
+    engine: Engine,
+    tmp_path: Path,
+    of_files: pa.Array,
+    dtype: ValueType,
+    pushed_key: Any,
+    expected_key: Any,
+    layout: str,
 ) -> None:
     path = write(tmp_path / "v" / "a.parquet", tree_id=of_files, x=[1], event_timestamp=days(0))
     view = view_of(path if layout == "file" else path.parent, {"x": Int64}, dtype=dtype)
     rows = pa.table({"tree_id": [pushed_key], "x": [2], "event_timestamp": days(0)})
     if expected_key is None:
         with pytest.raises(InputError, match="'tree_id' that is pushed"):
-            AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
+            AsOfOfflineStore.offline_write_batch(engine.config, view, rows, None)
         return
-    AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
-    assert newest(ours, view)[expected_key] == {"x": 2}
+    AsOfOfflineStore.offline_write_batch(engine.config, view, rows, None)
+    assert newest(engine, view)[expected_key] == {"x": 2}
 
 
-def test_a_push_under_the_names_of_the_view_is_written_under_those_of_the_files(ours: Engine, tmp_path: Path) -> None:
+def test_a_push_under_the_names_of_the_view_is_written_under_those_of_the_files(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path / "v" / "a.parquet", tree=["elm"], rings=[1], event_timestamp=days(0), more=["m"])
     source = FileSource(
         name="s",
@@ -494,12 +504,12 @@ def test_a_push_under_the_names_of_the_view_is_written_under_those_of_the_files(
     view = view_of(path.parent, {"x": Int64})
     view.batch_source = source
     rows = pa.table({"tree_id": ["oak"], "x": [2], "event_timestamp": days(0)})
-    AsOfOfflineStore.offline_write_batch(ours.config, view, rows, None)
+    AsOfOfflineStore.offline_write_batch(engine.config, view, rows, None)
     spine = pa.table({"tree_id": ["elm", "oak"], "event_timestamp": [NOON] * 2})
-    assert offline(ours, view, spine) == {"x": [1, 2]}
+    assert offline(engine, view, spine) == {"x": [1, 2]}
 
 
-def test_a_file_keeps_its_rows_and_other_columns_when_it_grows(ours: Engine, tmp_path: Path) -> None:
+def test_a_file_keeps_its_rows_and_other_columns_when_it_grows(engine: Engine, tmp_path: Path) -> None:
     old = {
         "tree_id": ["elm", "elm"],
         "x": pa.array([1, 2], pa.int32()),
@@ -508,7 +518,7 @@ def test_a_file_keeps_its_rows_and_other_columns_when_it_grows(ours: Engine, tmp
     }
     path = write(tmp_path / "v.parquet", **old)
     rows = pa.table({"tree_id": ["oak"], "x": [2**40], "event_timestamp": days(0)})
-    AsOfOfflineStore.offline_write_batch(ours.config, view_of(path, {"x": Int64}), rows, None)
+    AsOfOfflineStore.offline_write_batch(engine.config, view_of(path, {"x": Int64}), rows, None)
     assert pq.read_table(path).select(["tree_id", "x", "more"]).to_pydict() == {
         "tree_id": ["elm", "elm", "oak"],
         "x": [1, 2, 2**40],
@@ -539,30 +549,30 @@ def test_columns_are_read_by_place_whatever_the_groups(tmp_path: Path) -> None:
     assert [value_by_number[row_number] for row_number in range(15)] == [n * 10 + m for n in range(6) for m in range(n)]
 
 
-def test_numbers_in_the_files_of_a_text_key_are_its_digits(ours: Engine, tmp_path: Path) -> None:
+def test_numbers_in_the_files_of_a_text_key_are_its_digits(engine: Engine, tmp_path: Path) -> None:
     """As they are online, where ``materialize`` converts keys to the declared type: "007" is another key."""
     write(tmp_path / "a.parquet", tree_id=[7, 8], n=[70, 80], event_timestamp=days(0, 0))
     view = view_of(tmp_path / "a.parquet", {"n": Int64})
     spine = pa.table({"tree_id": ["7", "007", "8"], "event_timestamp": days(1, 1, 1)})
-    assert offline(ours, view, spine)["n"] == [70, None, 80]
+    assert offline(engine, view, spine)["n"] == [70, None, 80]
     numbers = pa.table({"tree_id": [7, 8], "event_timestamp": days(1, 1)})
-    assert offline(ours, view, numbers)["n"] == [70, 80]
+    assert offline(engine, view, numbers)["n"] == [70, 80]
 
 
 @pytest.mark.parametrize("width", [pa.float32(), pa.float64()])
 def test_whole_floats_in_the_files_of_a_text_key_are_its_digits(
-    ours: Engine, tmp_path: Path, width: pa.DataType
+    engine: Engine, tmp_path: Path, width: pa.DataType
 ) -> None:
     """pandas writes a column of whole numbers with a missing one as floats."""
     ids = pa.array([7, None, float("nan")], width)
     write(tmp_path / "a.parquet", tree_id=ids, n=[70, 80, 90], event_timestamp=days(0, 0, 0))
     view = view_of(tmp_path / "a.parquet", {"n": Int64})
     spine = pa.table({"tree_id": ["7", "7.0", "8", "nan"], "event_timestamp": days(1, 1, 1, 1)})
-    assert offline(ours, view, spine)["n"] == [70, None, None, None]
+    assert offline(engine, view, spine)["n"] == [70, None, None, None]
     for invalid_key in (8.5, 2.0**53, float("inf")):
         write(tmp_path / "a.parquet", tree_id=pa.array([invalid_key], width), n=[1], event_timestamp=days(0))
         with pytest.raises(InputError, match="join key 'tree_id' of type String"):
-            offline(ours, view, spine)
+            offline(engine, view, spine)
 
 
 @pytest.mark.parametrize(
@@ -583,42 +593,42 @@ def test_whole_floats_in_the_files_of_a_text_key_are_its_digits(
     ],
 )
 def test_a_feature_has_its_declared_type(
-    ours: Engine, tmp_path: Path, declared: FeastType, in_files: pa.Array, expected: list
+    engine: Engine, tmp_path: Path, declared: FeastType, in_files: pa.Array, expected: list
 ) -> None:
     """Whatever type the files have: as online, where values are packed in their declared types."""
     path = write(tmp_path / "a.parquet", tree_id=["a", "b"], x=in_files, event_timestamp=days(0, 0))
     view = view_of(path, {"x": declared})
-    assert offline(ours, view, pa.table({"tree_id": ["a", "b"], "event_timestamp": days(1, 1)}))["x"] == expected
+    assert offline(engine, view, pa.table({"tree_id": ["a", "b"], "event_timestamp": days(1, 1)}))["x"] == expected
     schema = schema_of(view)
     packed = encode(schema, {"x": pq.read_table(path)["x"]}, days(0, 0), None)
     assert raw_values(decode(packed, schema, lambda _: None), schema.columns[0]) == expected
 
 
-def test_a_value_that_does_not_fit_its_declared_type_is_refused(ours: Engine, tmp_path: Path) -> None:
+def test_a_value_that_does_not_fit_its_declared_type_is_refused(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", tree_id=["a"], x=[2.5], event_timestamp=days(0))
     with pytest.raises(StoreError, match=r"declared types behind the view trees.*2\.5"):
-        offline(ours, view_of(path, {"x": Int64}), pa.table({"tree_id": ["a"], "event_timestamp": days(1)}))
+        offline(engine, view_of(path, {"x": Int64}), pa.table({"tree_id": ["a"], "event_timestamp": days(1)}))
 
 
-def test_texts_of_a_number_are_refused_online(ours: Engine, tmp_path: Path) -> None:
+def test_texts_of_a_number_are_refused_online(engine: Engine, tmp_path: Path) -> None:
     """A training set returns them as the files have them, so the online store must not convert them."""
     path = write(tmp_path / "a.parquet", tree_id=["a"], x=["12"], event_timestamp=days(0))
     view = view_of(path, {"x": Int64})
-    assert offline_and_newest_values(ours, view, ["a"]) == [{"x": "12"}]
+    assert offline_and_newest_values(engine, view, ["a"]) == [{"x": "12"}]
     with pytest.raises(InputError, match="Int64 in trees:x"):
         encode(schema_of(view), {"x": pq.read_table(path)["x"]}, days(0), None)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_files_that_are_older_throughout_are_not_read_again(ours: Engine, tmp_path: Path, unit: str) -> None:
+def test_files_that_are_older_throughout_are_not_read_again(engine: Engine, tmp_path: Path, unit: str) -> None:
     """The reader makes two passes for the newest rows; the second reads only files that can contain them."""
     for number in range(3):
         write(
             tmp_path / "v" / f"{number}.parquet", tree_id=["oak"], x=[number], event_timestamp=days(number, unit=unit)
         )
     view = view_of(tmp_path / "v", {"x": Int64})
-    assert offline_and_newest_values(ours, view, ["oak"]) == [{"x": 2}]
-    (history,) = histories_of(ours.config, [view], ["trees:x"], False)
+    assert offline_and_newest_values(engine, view, ["oak"]) == [{"x": 2}]
+    (history,) = histories_of(engine.config, [view], ["trees:x"], False)
     last = int((DAY + timedelta(days=2)).timestamp()) * 1_000_000
     with reading(history) as reader:
         file_groups = [group.files for group in reader._groups_since(last)]

@@ -50,10 +50,10 @@ from tests.servers import free_port, wait_for
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-OURS = "feature_repo.stores.offline.AsOfOfflineStore"
+AS_OF_STORE = "feature_repo.stores.offline.AsOfOfflineStore"
 
 
-def open_store(home: Home, project: str = "music", offline: str = OURS, **online: Any) -> FeatureStore:
+def open_store(home: Home, project: str = "music", offline: str = AS_OF_STORE, **online: Any) -> FeatureStore:
     home.ensure()
     config = RepoConfig(
         project=project,
@@ -322,7 +322,7 @@ def test_composite_keys_aliases_and_views_without_keys(home: Home) -> None:
         store.get_online_features(["plays:n"], [{"user_id": "a"}, {"friend_id": "a"}])
 
 
-@pytest.mark.parametrize("offline", [OURS, "duckdb"])
+@pytest.mark.parametrize("offline", [AS_OF_STORE, "duckdb"])
 def test_field_mappings_and_rows_without_keys_or_times(home: Home, offline: str) -> None:
     table = pa.table(
         {

@@ -10,11 +10,22 @@ import soundfile
 
 from feature_repo.home import Home
 from inference.console.pages import LINKS
-from tests.browser import BROWSER, DESK, DRIVER, NONE, PHONE, asked, chromium, complaints, sized, unreadable
-from tests.serving import serving, until
+from tests.browser import (
+    BROWSER,
+    DESK,
+    DRIVER,
+    NO_BROWSER,
+    PHONE,
+    chromium,
+    console_warnings,
+    illegible_parts,
+    requested_urls,
+    resize,
+)
+from tests.serving import serving, wait_until
 
 pytest.importorskip("selenium", reason="no selenium: make setup")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NONE)
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NO_BROWSER)
 
 
 CONTROLS = {"textbox", "button", "link", "combobox", "spinbutton", "image", "region", "navigation"}
@@ -45,19 +56,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_every_page_can_be_read(browser: Any, address: str, size: tuple[int, int], dark: bool) -> None:
-    sized(browser, size, dark)
+    resize(browser, size, dark)
     for path in (*(path for path, _ in LINKS), "/console/recommend?user=u000007&count=5", "/console/login"):
         browser.get(address + path)
-        assert unreadable(browser) == [], path
-        assert complaints(browser) == [], path
-    assert all(url.startswith(address) for url in asked(browser))
+        assert illegible_parts(browser) == [], path
+        assert console_warnings(browser) == [], path
+    assert all(url.startswith(address) for url in requested_urls(browser))
 
 
 def test_every_control_has_a_name(browser: Any, address: str) -> None:
     """Every control has a role and a name in the browser's accessibility tree, which screen readers use."""
     for path in (*(path for path, _ in LINKS), "/console/login"):
         browser.get(address + path)
-        until(lambda: "main" in dict(roles_and_names(browser)))  # the browser builds the tree after the page
+        wait_until(lambda: "main" in dict(roles_and_names(browser)))  # the browser builds the tree after the page
         nodes = roles_and_names(browser)
         controls = [(role, name) for role, name in nodes if role in CONTROLS]
         assert controls
@@ -71,7 +82,7 @@ def test_by_keyboard(browser: Any, address: str) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
-    sized(browser, DESK)
+    resize(browser, DESK)
     browser.get(address + "/console/recommend")
     page = browser.find_element(By.TAG_NAME, "body")
     page.send_keys(Keys.TAB)
@@ -83,7 +94,7 @@ def test_by_keyboard(browser: Any, address: str) -> None:
     field = browser.switch_to.active_element
     assert field.get_attribute("name") == "user"
     field.send_keys("u000007", Keys.ENTER)
-    until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "ol.tracks li")) == 10)
+    wait_until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "ol.tracks li")) == 10)
 
 
 def test_a_sound_and_a_score(browser: Any, address: str, tmp_path: Path) -> None:
@@ -95,10 +106,10 @@ def test_a_sound_and_a_score(browser: Any, address: str, tmp_path: Path) -> None
     browser.get(address + "/console/sound")
     browser.find_element(By.NAME, "file").send_keys(str(song))
     browser.find_element(By.CSS_SELECTOR, "main button").click()
-    until(lambda: "Waveform of 4.0 seconds with" in browser.page_source)
+    wait_until(lambda: "Waveform of 4.0 seconds with" in browser.page_source)
     assert "a minute" in browser.find_element(By.TAG_NAME, "main").text
     browser.get(address + "/console/anomalies")
     browser.find_element(By.CSS_SELECTOR, "main button").click()
-    until(lambda: "1 incident" in browser.page_source)
+    wait_until(lambda: "1 incident" in browser.page_source)
     assert browser.find_elements(By.CSS_SELECTOR, "svg circle")
-    assert all(url.startswith(address) for url in asked(browser))
+    assert all(url.startswith(address) for url in requested_urls(browser))

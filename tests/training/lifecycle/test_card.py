@@ -7,12 +7,23 @@ from typing import Any
 import pytest
 
 from feature_repo.home import Home
-from tests.browser import BROWSER, DESK, DRIVER, NONE, PHONE, asked, chromium, complaints, sized, unreadable
+from tests.browser import (
+    BROWSER,
+    DESK,
+    DRIVER,
+    NO_BROWSER,
+    PHONE,
+    chromium,
+    console_warnings,
+    illegible_parts,
+    requested_urls,
+    resize,
+)
 from training.models.base import Model
 from training.pipeline.models import run_model
 
 pytest.importorskip("selenium", reason="no selenium: make setup")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NONE)
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NO_BROWSER)
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +35,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def _check_card(browser: Any, card: Path, headings: set[str]) -> None:
     for size in (PHONE, DESK):
         for dark in (False, True):
-            sized(browser, size, dark)
+            resize(browser, size, dark)
             browser.get(card.as_uri())
-            assert unreadable(browser) == []
-            assert complaints(browser) == []
+            assert illegible_parts(browser) == []
+            assert console_warnings(browser) == []
     page_headings = browser.execute_script("return [...document.querySelectorAll('h2')].map(node => node.innerText)")
     assert headings <= set(page_headings)
-    assert all(url == card.as_uri() for url in asked(browser))
+    assert all(url == card.as_uri() for url in requested_urls(browser))
 
 
 COMMON = {"Gates", "How good it is", "Data", "About, and its limits", "Where it came from"}

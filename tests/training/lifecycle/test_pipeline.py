@@ -12,7 +12,7 @@ import pytest
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from tests.serving import until
+from tests.serving import wait_until
 from training import registry
 from training.models.base import Model
 from training.pipeline import MLPipeline
@@ -34,7 +34,7 @@ def test_killed_and_repeated_it_ends_the_same(own_model: Model, own_world: Home,
     environment = {**os.environ, "PYTHONPATH": str(Path(sys.modules["somebodys_models"].__file__ or "").parent.parent)}
     command = [sys.executable, "-W", "ignore", "-m", "training", "lifecycle", "own_model", "--deploy"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    until(lambda: "features" in _stages(own_world), 120)
+    wait_until(lambda: "features" in _stages(own_world), 120)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     first = pipeline.run("nightly", auto_deploy=True)

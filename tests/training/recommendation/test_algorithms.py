@@ -39,7 +39,7 @@ def two_worlds() -> Interactions:
 
 
 @pytest.fixture(scope="module")
-def told() -> Attributes:
+def attributes() -> Attributes:
     """Attributes: the group of each track, and one friend of each listener within the same group."""
     tracks = sparse.csr_array((np.ones(60), (np.arange(60), np.arange(60) // 30)), (60, 2))
     friends = sparse.csr_array((np.ones(40), (EVERYBODY, (EVERYBODY + 2) % 40)), (40, 40))
@@ -60,8 +60,8 @@ PERSONAL: dict[str, Model] = {
 
 
 @pytest.mark.parametrize("model", PERSONAL.values(), ids=list(PERSONAL))
-def test_the_planted_groups_are_found(two_worlds: Interactions, told: Attributes, model: Model) -> None:
-    scores = model.fit(two_worlds, CUTOFF, told).scores(EVERYBODY)
+def test_the_planted_groups_are_found(two_worlds: Interactions, attributes: Attributes, model: Model) -> None:
+    scores = model.fit(two_worlds, CUTOFF, attributes).scores(EVERYBODY)
     for user in range(40):
         assert (rank_all(scores[user], np.array([], int), 20) // 30 == user % 2).mean() > 0.9
 
@@ -80,15 +80,15 @@ def test_the_planted_groups_are_found(two_worlds: Interactions, told: Attributes
     ],
     ids=lambda model: type(model).__name__,
 )
-def test_nothing_at_or_after_the_cutoff_is_seen(two_worlds: Interactions, told: Attributes, model: Model) -> None:
+def test_nothing_at_or_after_the_cutoff_is_seen(two_worlds: Interactions, attributes: Attributes, model: Model) -> None:
     past = two_worlds.only(two_worlds.time < CUTOFF)
-    actual, expected = (model.fit(plays, CUTOFF, told).scores(EVERYBODY) for plays in (two_worlds, past))
+    actual, expected = (model.fit(plays, CUTOFF, attributes).scores(EVERYBODY) for plays in (two_worlds, past))
     np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("model", PERSONAL.values(), ids=list(PERSONAL))
-def test_some_users_are_asked_as_all_are(two_worlds: Interactions, told: Attributes, model: Model) -> None:
-    fit = model.fit(two_worlds, CUTOFF, told)
+def test_some_users_are_asked_as_all_are(two_worlds: Interactions, attributes: Attributes, model: Model) -> None:
+    fit = model.fit(two_worlds, CUTOFF, attributes)
     users = np.array([3, 17, 8])
     np.testing.assert_allclose(fit.scores(users), fit.scores(EVERYBODY)[users], atol=1e-6)
 
@@ -217,14 +217,14 @@ def test_weights_fade_with_time_and_with_what_came_after() -> None:
             assert weights[listener, item] == pytest.approx(np.log2(1 + decayed_plays) * 0.7**rank)
 
 
-def test_what_describes_is_users_and_tracks_more(told: Attributes) -> None:
+def test_what_describes_is_users_and_tracks_more(attributes: Attributes) -> None:
     played = sparse.csr_array(np.ones((40, 60)))
-    extended = around(played, told, 2.0, 3.0).toarray()
+    extended = around(played, attributes, 2.0, 3.0).toarray()
     assert extended.shape == (42, 100)
-    np.testing.assert_array_equal(extended[:40, 60:], 2 * told.users.toarray())
-    np.testing.assert_array_equal(extended[40:, :60], 3 * told.tracks.toarray().T)
+    np.testing.assert_array_equal(extended[:40, 60:], 2 * attributes.users.toarray())
+    np.testing.assert_array_equal(extended[40:, :60], 3 * attributes.tracks.toarray().T)
     assert not extended[40:, 60:].any()
-    assert around(played, told, 0, 0).shape == (40, 60)
+    assert around(played, attributes, 0, 0).shape == (40, 60)
     assert around(played, None, 1, 1) is played
 
 

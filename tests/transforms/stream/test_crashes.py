@@ -18,8 +18,7 @@ from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
 from feature_repo.windows.table import DAY
-from tests.live import clock_of, server_of, start_reader
-from tests.live import told as told_as_json
+from tests.live import clock_of, server_of, start_reader, to_json_lines
 from tests.transforms.stream.test_reader import check, read, send, shuffled
 from tests.windowed import plays_of_a_small_world
 from transforms.raw import ingest as ingest_module
@@ -195,7 +194,7 @@ def test_redis_forgets_while_the_last_batch_of_a_file_is_committed(
     home: Home, world: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "plays.jsonl"
-    path.write_bytes(b"\n".join(told_as_json(world[:100])))
+    path.write_bytes(b"\n".join(to_json_lines(world[:100])))
     commit, calls = Log.commit, []
 
     def forget_then_commit(log: Log, *arguments: Any) -> Callable[[], None]:

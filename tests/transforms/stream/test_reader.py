@@ -12,7 +12,7 @@ from feature_repo.events import Names, append
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.windowed import WINDOWED
-from tests.live import assert_same, batch, clock_of, online, server_of, told
+from tests.live import assert_same, batch, clock_of, online, server_of, to_json_lines
 from tests.windowed import plays_of_a_small_world
 from transforms.batch.build import build
 from transforms.raw.read import scan
@@ -48,7 +48,7 @@ def read(home: Home, **settings: Any) -> Report:
 
 
 def send(home: Home, events: list[dict[str, Any]]) -> None:
-    append(server_of(home), Names(home.project), [("plays", event) for event in told(events)])
+    append(server_of(home), Names(home.project), [("plays", event) for event in to_json_lines(events)])
 
 
 def check(home: Home, clock: int) -> None:

@@ -13,7 +13,7 @@ from feature_repo.errors import InputError
 from feature_repo.events import Names
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
-from tests.live import clock_of, server_of, start_reader, told
+from tests.live import clock_of, server_of, start_reader, to_json_lines
 from tests.transforms.stream.test_reader import check
 from tests.windowed import plays_of_a_small_world
 from transforms.__main__ import app
@@ -40,7 +40,7 @@ def test_a_file_is_read_once_and_goes_on_where_it_was_left(
     home: Home, world: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "PIECE", 1_000)
-    events, path = told(world), tmp_path / "plays.jsonl"
+    events, path = to_json_lines(world), tmp_path / "plays.jsonl"
     path.write_bytes(b"\n".join([*events[:200], b"", b"not an event", *events[200:300]]) + b"\n")
     assert read(home, path) == {"accepted": 300, "refused": 1}
     assert read(home, path) == {}
@@ -56,7 +56,7 @@ def test_a_line_without_end_is_refused_and_the_rest_goes_on(
     home: Home, world: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     path = tmp_path / "plays.jsonl"
-    path.write_bytes(b"x" * 3_500_000 + b"\n" + b"\n".join(told(world[:3])))
+    path.write_bytes(b"x" * 3_500_000 + b"\n" + b"\n".join(to_json_lines(world[:3])))
     counts = read(home, path)
     assert counts["accepted"] == 3
     assert counts["refused"] >= 1
@@ -72,7 +72,7 @@ def test_no_file(home: Home) -> None:
 def test_standard_input(home: Home, world: list[dict[str, Any]]) -> None:
     process = start_reader(home, "-", stdin=subprocess.PIPE)
     assert process.stdin is not None
-    events = told(world)
+    events = to_json_lines(world)
     for start in (0, 250):
         process.stdin.write(b"\n".join(events[start : start + 250]).decode() + "\n")
         process.stdin.flush()
@@ -85,7 +85,7 @@ def test_standard_input(home: Home, world: list[dict[str, Any]]) -> None:
 
 def test_the_commands_from_file_to_status(home: Home, world: list[dict[str, Any]], tmp_path: Path) -> None:
     path, runner = tmp_path / "plays.jsonl", CliRunner()
-    path.write_bytes(b"\n".join([*told(world), b'{"user_id": "u"}']))
+    path.write_bytes(b"\n".join([*to_json_lines(world), b'{"user_id": "u"}']))
     send_result = runner.invoke(app, ["send", str(path)])
     assert send_result.exit_code == 0, send_result.output
     assert "500 events sent" in send_result.output
