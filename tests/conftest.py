@@ -1,5 +1,6 @@
 """Data folders that clean up after themselves, and the real data where they are."""
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -18,6 +19,13 @@ from tests import worlds
 
 # No test reaches further than loopback, and none reports home.
 os.environ.update(DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true", FEAST_USAGE="False")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_heap() -> None:
+    """What earlier modules left (Feast, torch, their caches) is not searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -114,6 +122,21 @@ in_world, in_telemetry, in_written, in_sounding = map(_pointing_at, ("world", "t
 def running_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time goes on, in a world that is over: for events of now. To be asked for after the world."""
     monkeypatch.delenv(clock.NOW, raising=False)
+
+
+WORLDS = ("world", "telemetry", "written", "sounding", "long_world")
+"""Fixtures of worlds, which one worker makes while others that need the same wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the first module of each world in front, so that two workers make two worlds at once."""
+    first_modules: dict[str, Path] = {}
+    for item in items:
+        for name in WORLDS:
+            if name in getattr(item, "fixturenames", ()) and item.path not in first_modules.values():
+                first_modules.setdefault(name, item.path)
+    order = list(first_modules.values())
+    items.sort(key=lambda item: order.index(item.path) if item.path in order else len(order))
 
 
 _seconds: Counter[str] = Counter()

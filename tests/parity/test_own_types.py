@@ -135,7 +135,7 @@ def test_a_pushed_time_keeps_its_fraction(shop: Shop) -> None:
 def test_a_pushed_row_without_a_moment_is_nowhere(shop: Shop) -> None:
     shop.put("timeless", {"k": ["a"], "x": [1]}, age=3 * HOUR)
     view = shop.view("timeless", [K], t.Int64, push=True)
-    push(shop, "timeless", k=["n"], x=[7], when=pd.NaT)
+    push(shop, "timeless", k=["n"], x=[7], event_time=pd.NaT)
     assert shop.offline_and_online("timeless", {"k": ["n"]}) == ([None], [None])
     assert slim_lookup(shop, view, {"k": ["n"]}) == [None]
 

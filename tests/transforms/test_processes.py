@@ -53,12 +53,13 @@ def test_an_error_is_the_callers() -> None:
 
 
 POOL = """
-import os, sys, time
+import os, signal, sys, time
 from transforms.processes import Processes, worker_pool
 def work(number):
     print(os.getpid(), flush=True)
     time.sleep(600)
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     if sys.argv[1] == "each":
         with Processes(2) as processes:
             list(processes.each(work, range(20)))

@@ -33,7 +33,7 @@ def test_asking_adds_up_what_goes_with_each(seed: int) -> None:
     table = rng.random((9, 9)) * (rng.random((9, 9)) < 0.4)
     tracks, amounts = rng.integers(9, size=5), rng.random(5)
     expected = sum(amount * table[track] for track, amount in zip(tracks, amounts, strict=True))
-    places, scores = Neighbours.from_bytes(largest([table], 9).to_bytes()).ask(tracks, amounts)
+    places, scores = Neighbours.from_bytes(largest([table], 9).to_bytes()).scores(tracks, amounts)
     assert (np.diff(places) > 0).all()
     np.testing.assert_allclose(scores, expected[places], rtol=1e-5)
     assert set(np.flatnonzero(expected)) == set(places.tolist())
@@ -41,7 +41,7 @@ def test_asking_adds_up_what_goes_with_each(seed: int) -> None:
 
 def test_nobody_asks_and_nothing_is_found() -> None:
     neighbours = largest([np.ones((3, 3))], 2)
-    places, scores = neighbours.ask(np.empty(0, np.int64), np.empty(0))
+    places, scores = neighbours.scores(np.empty(0, np.int64), np.empty(0))
     assert (len(places), len(scores)) == (0, 0)
     np.testing.assert_array_equal(fading(3, 0.5), [1, 0.5, 0.25])
 
