@@ -1,12 +1,12 @@
 """Golden answers: inputs of a model with its outputs in training, checked again before the model serves."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 
 from feature_repo.bundle import GOLDEN, Bundle
 from feature_repo.errors import BundleError
+from transforms.pure import npz
 
 TOLERANCE = 1e-3
 
@@ -24,8 +24,8 @@ def check(bundle: Bundle, name: str, predict: Callable[[np.ndarray], np.ndarray]
     """
     if GOLDEN not in bundle.manifest["files"]:
         return
-    with np.load(io.BytesIO(bundle.read(GOLDEN)), allow_pickle=False) as golden:
-        inputs, expected = golden[f"{name}__inputs"], golden[f"{name}__outputs"]
+    golden = npz.unpack(bundle.read(GOLDEN))
+    inputs, expected = golden[f"{name}__inputs"], golden[f"{name}__outputs"]
     outputs = predict(inputs)
     if outputs.shape != expected.shape or not np.allclose(outputs, expected, atol=TOLERANCE, rtol=TOLERANCE):
         raise BundleError(

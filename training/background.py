@@ -1,6 +1,5 @@
 """The rows that explain a bundle: rows of its test, and the contribution of each column to their answers."""
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from feature_repo.bundle import MANIFEST
 from training.bundle import BACKGROUND
+from transforms.pure import npz
 
 MODEL = "model.onnx"
 """Model of the answers by default."""
@@ -34,8 +34,8 @@ class Background:
     def read(cls, folder: Path) -> "Background | None":
         """Reads the background of a bundle; None if it has none."""
         try:
-            with np.load(io.BytesIO((folder / BACKGROUND).read_bytes()), allow_pickle=False) as file:
-                inputs, contributions, model = file["inputs"], file["contributions"], str(file["model"][0])
+            arrays = npz.unpack((folder / BACKGROUND).read_bytes())
+            inputs, contributions, model = arrays["inputs"], arrays["contributions"], str(arrays["model"][0])
             columns = json.loads((folder / MANIFEST).read_text())["extra"]["columns"]
         except (OSError, KeyError):
             return None
@@ -62,6 +62,4 @@ def background(inputs: np.ndarray, contributions: np.ndarray, model: str = MODEL
         contributions: (n, d + 1) contributions of each column.
         model: file of the bundle that answers them; the columns are ``columns`` of its manifest's ``extra``.
     """
-    out = io.BytesIO()
-    np.savez_compressed(out, inputs=inputs, contributions=contributions, model=np.array([model]))
-    return out.getvalue()
+    return npz.pack({"inputs": inputs, "contributions": contributions, "model": np.array([model])})

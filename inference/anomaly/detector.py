@@ -1,7 +1,6 @@
 """Five anomaly detectors with one interface: they take observations and return detections and incidents."""
 
 import contextlib
-import io
 import json
 import os
 import threading
@@ -18,6 +17,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import OnnxModel, load_bundle
+from transforms.pure import npz
 from transforms.pure.anomaly.alarms import SILENT, AlarmPolicy
 from transforms.pure.anomaly.calibration import Calibration, both, either, fisher
 from transforms.pure.anomaly.counts import CountDetector
@@ -298,18 +298,11 @@ class AnomalyDetector:
 
     def snapshot(self) -> bytes:
         """Serialize the memory: states of metrics, alarm states of entities and open incidents."""
-        packed = io.BytesIO()
         state = {"states": self._states, "incidents": [vars(incident) for incident in self._incidents.open]}
-        np.savez(
-            packed,
-            allow_pickle=False,
-            told=np.frombuffer(json.dumps(state).encode(), np.uint8),
-            **{
-                name: np.frombuffer(metric_detector.detector.snapshot(), np.uint8)
-                for name, metric_detector in self._metric_detectors.items()
-            },
-        )
-        return packed.getvalue()
+        parts = {"told": json.dumps(state).encode()} | {
+            name: metric_detector.detector.snapshot() for name, metric_detector in self._metric_detectors.items()
+        }
+        return npz.pack({name: np.frombuffer(part, np.uint8) for name, part in parts.items()}, compressed=False)
 
     def restore(self, content: bytes) -> None:
         """Restore the memory from a ``snapshot``.
@@ -318,8 +311,8 @@ class AnomalyDetector:
             InputError: the content is not a snapshot, or it is damaged.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays, state = dict(archive), json.loads(archive["told"].tobytes())
+            arrays = npz.unpack(content)
+            state = json.loads(arrays["told"].tobytes())
             detectors = {
                 name: METRIC_DETECTORS[name].restore(arrays[name].tobytes())
                 for name in self._metric_detectors

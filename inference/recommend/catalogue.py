@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from feature_repo.bundle import Bundle
+from transforms.pure import npz
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours
 
@@ -51,8 +52,8 @@ class Catalogue:
         self.similar = Neighbours.from_bytes(bundle.read("similar.npz"))
         self.follows = Neighbours.from_bytes(bundle.read("follows.npz"))
         self.segments = SegmentPopularity.from_bytes(bundle.read("segments.npz"))
-        with np.load(io.BytesIO(bundle.read("outcomes.npz")), allow_pickle=False) as outcomes:
-            self.liked, self.disliked = outcomes["liked"], outcomes["skipped"]
+        outcomes = npz.unpack(bundle.read("outcomes.npz"))
+        self.liked, self.disliked = outcomes["liked"], outcomes["skipped"]
         self._taste = voyager.Index.load(io.BytesIO(bundle.read("taste.voy")))
         self._content = voyager.Index.load(io.BytesIO(bundle.read("content.voy")))
         self.fresh_vectors = self.vectors("taste", self.fresh)

@@ -1,6 +1,5 @@
 """Checks that the ONNX models answer as the trained model did, and that a row's answer is independent of other rows."""
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from feature_repo.bundle import GOLDEN, Bundle
 from feature_repo.home import Home
 from training.checks.broken import broken
+from transforms.pure import npz
 
 TOLERANCE = 1e-4
 """Tolerance for single precision over a sum of a few hundred trees."""
@@ -40,8 +40,7 @@ def _golden(bundle: Bundle) -> Iterator[tuple[str, object, np.ndarray, np.ndarra
         return
     import onnxruntime
 
-    with np.load(io.BytesIO(bundle.read(GOLDEN)), allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays = npz.unpack(bundle.read(GOLDEN))
     for name in sorted({key.rpartition("__")[0] for key in arrays}):
         path = bundle.folder / f"{name}.onnx"
         content = (path if path.is_file() else bundle.folder / ONLY).read_bytes()

@@ -1,6 +1,5 @@
 """Sample rows of a training set: checked when a model is registered, and stored to compare the next version with."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +9,7 @@ import polars as pl
 
 from training.datasets.columns import to_numpy
 from training.datasets.point_in_time import TrainingSet
+from transforms.pure import npz
 
 LOOKED_AT, KEPT = 20_000, 2_000
 """Rows that are checked, and rows of these that are stored; drawn at random."""
@@ -68,18 +68,15 @@ def samples_to_bytes(samples: Sequence[Sample], *, seed: int = 0) -> bytes:
         row_numbers = drawn(count, KEPT, seed)
         for name, values in sample.features.items():
             arrays[f"{sample.service}/{name}"] = _without_objects(values[row_numbers])
-    out = io.BytesIO()
-    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    return out.getvalue()
+    return npz.pack(arrays)
 
 
 def samples_from_bytes(content: bytes) -> dict[str, dict[str, np.ndarray]]:
     """Reads what ``samples_to_bytes`` wrote: service → feature → values; a missing text is an empty one."""
     features_by_service: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        for name in file.files:
-            service, _, feature = name.partition("/")
-            features_by_service.setdefault(service, {})[feature] = file[name]
+    for name, values in npz.unpack(content).items():
+        service, _, feature = name.partition("/")
+        features_by_service.setdefault(service, {})[feature] = values
     return features_by_service
 
 

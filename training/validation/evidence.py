@@ -5,13 +5,13 @@ the units that both tests share, so that a difference does not come from differe
 """
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from training.validation.bootstrap import Interval, interval
+from transforms.pure import npz
 
 EVIDENCE = "evidence.npz"
 """File name in a bundle."""
@@ -136,15 +136,12 @@ class Evidence:
             **{f"values/{model_name}": values for model_name, values in self.values.items()},
             **{f"segments/{name}": values for name, values in self.segments.items()},
         }
-        out = io.BytesIO()
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-        return out.getvalue()
+        return npz.pack(arrays)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Evidence":
         """Reads what ``to_bytes`` wrote."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = npz.unpack(content)
         parts: dict[str, dict[str, np.ndarray]] = {"values": {}, "segments": {}}
         for name, array in arrays.items():
             kind, _, rest = name.partition("/")

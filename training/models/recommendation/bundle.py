@@ -1,6 +1,5 @@
 """Writes the bundle of the family: five models that share vectors and catalogue."""
 
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation.evaluate import Evaluation
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.ranker import HYBRID, REAL_TIME
+from transforms.pure import npz
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours
 
@@ -184,9 +184,8 @@ def _outcomes(trained: TrainedModels, kept_tracks: np.ndarray) -> bytes:
     tracks = plays.shape[1]
     skipped = np.bincount(plays.track[plays.skipped], minlength=tracks)
     all_plays = np.bincount(plays.track, minlength=tracks)
-    out = io.BytesIO()
-    np.savez(out, liked=(all_plays - skipped)[kept_tracks], skipped=skipped[kept_tracks])
-    return out.getvalue()
+    outcomes = {"liked": (all_plays - skipped)[kept_tracks], "skipped": skipped[kept_tracks]}
+    return npz.pack(outcomes, compressed=False)
 
 
 def _model_card(version: int, training_data: TrainingSet, evaluation: Evaluation, split: TimeSplit) -> str:

@@ -3,18 +3,18 @@
 Subclasses define the score of a value: ``series`` for any numbers, ``counts`` for numbers of events.
 """
 
-import io
 import json
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
 from feature_repo.errors import InputError
+from transforms.pure import npz
 from transforms.pure.anomaly.alarms import AlarmPolicy
 
 if TYPE_CHECKING:
@@ -258,12 +258,8 @@ class ManySeries(ABC, Generic[Settings]):
             "updates": self._updates,
             "series": [name for name, _ in sorted(self._row_of.items(), key=lambda item: item[1])],
         }
-        buffer = io.BytesIO()
         arrays = {name: array[: len(self._row_of)] for name, array in self._state.items()}
-        np.savez_compressed(
-            buffer, allow_pickle=False, **{"": np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays
-        )
-        return buffer.getvalue()
+        return npz.pack({"": np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays})
 
     @classmethod
     def restore(cls, content: bytes) -> Self:
@@ -273,8 +269,7 @@ class ManySeries(ABC, Generic[Settings]):
             InputError: the bytes are not a snapshot, or are damaged.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays: Mapping[str, Any] = dict(archive)
+            arrays = npz.unpack(content)
             header = json.loads(arrays[""].tobytes())
             detector = cls(
                 cls.SETTINGS(**header["settings"]),

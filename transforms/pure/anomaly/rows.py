@@ -4,7 +4,6 @@ The score adds up T², Q and an isolation forest, each as its rank among normal 
 deviates most.
 """
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from transforms.pure import npz
 from transforms.pure.anomaly.calibration import Calibration
 from transforms.pure.anomaly.columns import FARTHEST, Columns
 from transforms.pure.anomaly.isolation_forest import IsolationForest
@@ -105,23 +105,20 @@ class RowDetector:
             "usual": self.forest.usual,
         }
         forest = {f"forest_{name}": value for name, value in vars(self.forest).items() if name != "usual"}
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            allow_pickle=False,
-            told=np.frombuffer(json.dumps(header).encode(), np.uint8),
-            normal=self.normal,
-            **{f"pca_{name}": value for name, value in asdict(self.pca).items()},
-            **{f"tails_{name}": value for name, value in asdict(self.tails).items()},
-            **forest,
+        return npz.pack(
+            {
+                "told": np.frombuffer(json.dumps(header).encode(), np.uint8),
+                "normal": self.normal,
+                **{f"pca_{name}": value for name, value in asdict(self.pca).items()},
+                **{f"tails_{name}": value for name, value in asdict(self.tails).items()},
+                **forest,
+            }
         )
-        return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "RowDetector":
         """Deserialize the bytes of ``to_bytes``."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = dict(archive)
+        arrays = npz.unpack(content)
         header = json.loads(arrays["told"].tobytes())
         fields = {
             kind: {k[len(kind) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{kind}_")}

@@ -5,12 +5,13 @@ Popularity within segments of listeners (country, age), shrunk towards the overa
 Sampling, NeurIPS 2011) of the share of plays to the end.
 """
 
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from transforms.pure import npz
 
 PRIOR_PLAYS = 200.0
 """Weight of the overall popularity in the popularity of a segment, in plays."""
@@ -84,17 +85,21 @@ class SegmentPopularity:
 
     def to_bytes(self) -> bytes:
         """Serialize for a bundle."""
-        buffer = io.BytesIO()
-        names = np.array(self.names, dtype=np.str_)
-        np.savez(buffer, names=names, starts=self.starts, places=self.places, plays=self.plays, of_all=self.of_all)
-        return buffer.getvalue()
+        arrays = {
+            "names": np.array(self.names, dtype=np.str_),
+            "starts": self.starts,
+            "places": self.places,
+            "plays": self.plays,
+            "of_all": self.of_all,
+        }
+        return npz.pack(arrays, compressed=False)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "SegmentPopularity":
         """Deserialize the bytes of ``to_bytes``."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            names = tuple(file["names"].tolist())
-            return cls(names, file["starts"], file["places"], file["plays"], file["of_all"])
+        arrays = npz.unpack(content)
+        names = tuple(arrays["names"].tolist())
+        return cls(names, arrays["starts"], arrays["places"], arrays["plays"], arrays["of_all"])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Neighbours of tracks: the largest weights of any item-to-item matrix."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from transforms.pure import npz
 
 HISTORY_FADES, SESSION_FADES = 0.98, 0.85
 """Decay per track of the weights of earlier tracks, in a history and in a session."""
@@ -38,15 +39,13 @@ class Neighbours:
 
     def to_bytes(self) -> bytes:
         """Serialize for a bundle."""
-        buffer = io.BytesIO()
-        np.savez(buffer, places=self.places, weights=self.weights)
-        return buffer.getvalue()
+        return npz.pack({"places": self.places, "weights": self.weights}, compressed=False)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Neighbours":
         """Deserialize the bytes of ``to_bytes``."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return cls(file["places"], file["weights"])
+        arrays = npz.unpack(content)
+        return cls(arrays["places"], arrays["weights"])
 
 
 def fading(count: int, decay: float) -> np.ndarray:

@@ -5,13 +5,13 @@ Members use term weights (logistic regression) or the presence of terms, scaled 
 scores of held-out texts (Wolpert 1992).
 """
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.pure import npz
 from transforms.pure.text.tfidf import SparseRows, Tfidf
 
 
@@ -104,13 +104,10 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
 
 def packed(header: object, **arrays: np.ndarray) -> bytes:
     """Serialize a JSON value and arrays as one compressed file."""
-    content = io.BytesIO()
-    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
-    np.savez_compressed(content, allow_pickle=False, told=text, **arrays)
-    return content.getvalue()
+    return npz.pack({"told": np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8), **arrays})
 
 
 def unpacked(content: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     """Deserialize the bytes of ``packed``: the JSON value and the arrays."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return json.loads(archive["told"].tobytes()), {name: archive[name] for name in archive.files if name != "told"}
+    arrays = npz.unpack(content)
+    return json.loads(arrays.pop("told").tobytes()), arrays
