@@ -68,7 +68,8 @@ def _view_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Findi
 
 
 def _table_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
-    from feature_repo.stores.offline import AsOfOfflineStoreConfig, histories_of
+    from feature_repo.stores.offline import AsOfOfflineStoreConfig
+    from feature_repo.stores.view_histories import histories_of
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from inference.anomaly.detector import (
         AnomalyDetector,
         AudioQualityAnomalyDetector,
-        Observation,
         PerformanceAnomalyDetector,
         SecurityAnomalyDetector,
         SystemAnomalyDetector,
         UserBehaviorAnomalyDetector,
     )
+    from inference.anomaly.observation import Observation
     from inference.audio.analyzer import AudioAnalysisModel
     from inference.audio.models import (
         BeatDetectionModel,
@@ -62,7 +62,7 @@ _MODULE_OF = {
     "InstrumentRecognitionModel": "audio.models",
     "MetadataTagger": "text.analyzer",
     "MoodAnalysisModel": "audio.models",
-    "Observation": "anomaly.detector",
+    "Observation": "anomaly.observation",
     "PerformanceAnomalyDetector": "anomaly.detector",
     "RealTimeRecommendationModel": "recommend.models",
     "RecommendationEngine": "recommend.engine",

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from training.registry import challenger_of, champion_of, decision_of, evidence_of
+from training.registry import challenger_of
 from training.validation.evidence import MODEL_KEY, Evidence
+from training.version_files import champion_of, decision_of, evidence_of
 
 
 def compare(home: Home, name: str, first: int | None = None, second: int | None = None) -> Iterator[str]:

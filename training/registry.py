@@ -2,20 +2,16 @@
 
 A bundle is registered when it passes the checks of every bundle (``training.checks``), together with the decision
 whether it may serve (``training.validation.gates``). Serving reads no MLflow: ``promote`` also writes ``aliases.json``
-beside the bundles, and ``promotions.jsonl``, which ``rollback`` reads.
+beside the bundles, and ``promotions.jsonl``, which ``rollback`` reads. ``training.version_files`` reads what is stored
+with the versions.
 """
 
-import fcntl
 import json
-import logging
 import os
 import shutil
-import sqlite3
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,30 +19,35 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
-from feature_repo.errors import BundleError, StoreError
+from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from feature_repo.urls import file_url, sqlite_url
+from feature_repo.urls import file_url
 from training.bundle import SAMPLE, BundleManifest, amend
-from training.datasets.sample import Sample, samples_from_bytes, samples_to_bytes
-from training.mlflow_paths import ARTIFACTS, DATABASE, correct_paths
+from training.datasets.sample import Sample, samples_to_bytes
+from training.mlflow_client import client, registration_lock, translate_errors
+from training.mlflow_paths import ARTIFACTS
 from training.models.base import Gates
 from training.validation.evidence import EVIDENCE, Evidence
 from training.validation.gates import Decision, decide
 from training.validation.training_data import check_training_sets
+from training.version_files import (
+    DECISION,
+    LINEAGE,
+    PROMOTIONS,
+    champion_of,
+    decision_of,
+    evidence_of,
+    learned_from,
+    lineage_of,
+    promotions,
+    rolled_back,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHALLENGER, SHADOW = "challenger", "shadow"
-DECISION = "decision.json"
-"""File of a bundle: the gates that were checked, and their result."""
-PROMOTIONS = "promotions.jsonl"
-"""File beside the versions of a model: which version became champion, when and why."""
-LINEAGE = "lineage.json"
-"""File of a bundle: key of the run, and manifests of the training sets with digests of their sources."""
 RUN: ContextVar[Mapping[str, Any]] = ContextVar("RUN", default=MappingProxyType({}))
 """The caller's description of the current run: ``key``, ``parameters``, ``rows`` of the raw tables. Stored in the
 lineage."""
@@ -54,9 +55,6 @@ REPORT = "report.html"
 """File of a bundle with a report; the MLflow run links to it."""
 _ARTIFACT = "bundle"
 _WRITING = ".writing-"
-
-_DRIVER = "sqlite+pysqlite"
-"""SQLite driver. With the plain name MLflow would create a folder named after the escaped text of the address."""
 
 
 @dataclass(frozen=True)
@@ -80,50 +78,6 @@ class Version:
     metrics: dict[str, float]
     present: bool
     may_serve: bool | None = None
-
-
-def client(home: Home) -> "MlflowClient":
-    """Opens MLflow's client on this data folder, even if the folder was moved since MLflow stored its paths."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    from mlflow import MlflowClient
-
-    for logger_name in ("alembic", "mlflow"):
-        logging.getLogger(logger_name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")  # MLflow's own
-    home.ensure().mlflow.mkdir(exist_ok=True)
-    address = sqlite_url(home.mlflow / DATABASE, driver=_DRIVER)
-    with _reachable(home):
-        correct_paths(home)
-        return MlflowClient(tracking_uri=address, registry_uri=address)
-
-
-@contextmanager
-def _registration_lock(home: Home) -> Iterator[None]:
-    """Lets one process register at a time: version numbers are counted up, and SQLite takes one writer."""
-    home.ensure().mlflow.mkdir(exist_ok=True)
-    with (home.mlflow / ".registering").open("w") as lock_file:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _reachable(home: Home) -> Iterator[None]:
-    """Turns the errors of an unreachable MLflow into one clear error."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, sqlite3.DatabaseError) as error:
-        message = str(error).partition("\n")[0]
-        if not any(word in str(error).lower() for word in ("locked", "disk", "malformed", "not a database", "unable")):
-            raise
-        raise StoreError(
-            expected=f"MLflow's database {home.mlflow / DATABASE}, free to be written",
-            found=message[:200],
-            next_command="stop what else writes it (lsof mlflow.db), or bring it back; then the same again",
-        ) from error
 
 
 def register(
@@ -156,7 +110,7 @@ def register(
         BundleError: the bundle fails a check; nothing is registered.
         StoreError: MLflow cannot be reached.
     """
-    with _reachable(home), _registration_lock(home):
+    with translate_errors(home), registration_lock(home):
         return _register(home, name, parameters, metrics, write, evidence, gates or _gates(name), training_sets)
 
 
@@ -272,14 +226,6 @@ def _tags(manifest: BundleManifest, decision: Decision, training_sets: Sequence[
     }
 
 
-def champion_of(home: Home, name: str) -> int | None:
-    """Returns the version that serves, or None."""
-    try:
-        return int(json.loads((home.bundles(name) / ALIASES).read_text())[CHAMPION])
-    except (OSError, ValueError, KeyError):
-        return None
-
-
 def challenger_of(home: Home, name: str) -> int | None:
     """Returns the version that was registered last, or None."""
     registered_models = client(home).search_registered_models(f"name = '{name}'")
@@ -294,30 +240,6 @@ def challenger_of(home: Home, name: str) -> int | None:
     )
 
 
-def evidence_of(home: Home, name: str, version: int) -> Evidence | None:
-    """Reads the test evidence of a version; None if it has none."""
-    try:
-        return Evidence.from_bytes((home.bundles(name) / str(version) / EVIDENCE).read_bytes())
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
-    """Reads a version's lineage: key of the run, rows of raw tables, training sets. Empty if it has none."""
-    try:
-        return dict(json.loads((home.bundles(name) / str(version) / LINEAGE).read_text()))
-    except (OSError, ValueError):
-        return {}
-
-
-def learned_from(home: Home, name: str, version: int) -> dict[str, dict[str, np.ndarray]] | None:
-    """Reads the sample of a version's training sets: service → feature → values; None if it has none."""
-    try:
-        return samples_from_bytes((home.bundles(name) / str(version) / SAMPLE).read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
 def trained_with(home: Home, name: str, key: str) -> int | None:
     """Finds the version that a run with this key registered; None if there is none."""
     if not home.bundles(name).is_dir():
@@ -328,11 +250,6 @@ def trained_with(home: Home, name: str, key: str) -> int | None:
         if version in registered and lineage_of(home, name, version).get("key") == key:
             return version
     return None
-
-
-def decision_of(home: Home, name: str, version: int) -> Decision | None:
-    """Reads the decision on a version; None if it was registered without one."""
-    return Decision.read(home.bundles(name) / str(version) / DECISION)
 
 
 def decide_again(home: Home, name: str, version: int) -> Decision | None:
@@ -446,24 +363,6 @@ def promote(
         with (folder / PROMOTIONS).open("a") as file:
             file.write(json.dumps(promotion) + "\n")
     return chosen
-
-
-def promotions(home: Home, name: str) -> list[dict[str, Any]]:
-    """Reads the promotions of a model, oldest first: version, time and reason."""
-    try:
-        return [json.loads(line) for line in (home.bundles(name) / PROMOTIONS).read_text().splitlines() if line]
-    except FileNotFoundError:
-        return []
-
-
-def rolled_back(home: Home, name: str) -> set[int]:
-    """Returns the versions that were rolled back and not promoted by hand since; nothing promotes them by itself."""
-    rolled_back_versions: set[int] = set()
-    for promotion in promotions(home, name):
-        rolled_back_versions.discard(promotion["version"])
-        if "undoes" in promotion:
-            rolled_back_versions.add(int(promotion["undoes"]))
-    return rolled_back_versions
 
 
 def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> int:

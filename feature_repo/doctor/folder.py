@@ -41,7 +41,8 @@ def findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
 
 
 def _source_findings(home: Home, store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
-    from feature_repo.stores.offline import AsOfOfflineStoreConfig, histories_of
+    from feature_repo.stores.offline import AsOfOfflineStoreConfig
+    from feature_repo.stores.view_histories import histories_of
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return

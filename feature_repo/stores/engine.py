@@ -24,10 +24,10 @@ from pydantic import StrictStr
 
 from feature_repo import clock
 from feature_repo.stores.declared import declared_types
-from feature_repo.stores.offline import SourceRetrievalJob
 from feature_repo.stores.online import PackedRedisOnlineStore
 from feature_repo.stores.packed_rows import packed_rows
 from feature_repo.stores.retracted_rows import write_retracted
+from feature_repo.stores.source_job import SourceRetrievalJob
 from feature_repo.stores.source_path import source_of
 
 _WRITES_AT_ONCE = 2

@@ -5,14 +5,13 @@ module by dotted path from feature_store.yaml.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from feast import Entity, FeatureService, FeatureView, RepoConfig, utils
-from feast.feature_view import DUMMY_ENTITY_ID
+from feast import Entity, FeatureService, FeatureView, RepoConfig
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.infra.supported_async_methods import SupportedAsyncMethods
@@ -20,13 +19,10 @@ from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel
-from feast.types import from_value_type
 from pydantic import StrictStr
-from redis import asyncio as redis_asyncio
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from feature_repo.keys import key_values
 from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
@@ -35,23 +31,16 @@ from feature_repo.packed.erase import erase_view
 from feature_repo.packed.schema import UNKNOWN_TIME, Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.search import nearest
-from feature_repo.packed.server import (
-    READ_TIMEOUT,
-    REDIS_ERRORS,
-    WRITE_TIMEOUT,
-    Server,
-    get,
-    open_server,
-    sentinel_arguments,
-    unavailable,
-)
+from feature_repo.packed.server import READ_TIMEOUT, WRITE_TIMEOUT, Server, get, open_server
 from feature_repo.packed.write import Writer
-from feature_repo.stores import http_errors, push_online, redis_server
+from feature_repo.stores import http_errors, push_online
+from feature_repo.stores.async_connection import AsyncConnection
 from feature_repo.stores.feast_registry import forget_versions, mend_dump
+from feature_repo.stores.lookup_plan import LookupPlanner, convert_keys
 from feature_repo.stores.null_keys import NullKeys
-from feature_repo.stores.online_lookup import Keys, Lookup, columns_of, entities_of, entity_key_of, too_old
+from feature_repo.stores.online_lookup import entities_of, entity_key_of, too_old
 from feature_repo.stores.ownership import claim
-from feature_repo.stores.protobuf import from_values, key_types, moment, schema_of, to_values, unwrapped
+from feature_repo.stores.protobuf import from_values, moment, schema_of, to_values, unwrapped
 
 mend_dump()
 
@@ -115,8 +104,8 @@ class PackedRedisOnlineStore(OnlineStore):
         self._servers: dict[tuple[int, float], tuple[Any, Server]] = {}
         self._writers: dict[tuple, Writer] = {}
         self._schemas: KnownSchemas | None = None
-        self._views: dict[int, tuple[FeatureView, Schema, bytes, Keys]] = {}
-        self._async: tuple[Any, Any] | None = None
+        self._planner = LookupPlanner()
+        self._async = AsyncConnection()
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
@@ -217,7 +206,7 @@ class PackedRedisOnlineStore(OnlineStore):
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
         """Asynchronous ``online_read``."""
         names = self._names(config, table, entity_keys)
-        values = await self._get_async(config, [name for name in names if name is not None])
+        values = await self._async.get(config, [name for name in names if name is not None])
         return self._decode_rows(config, table, _align(names, values), requested_features)
 
     def get_online_features(
@@ -237,12 +226,12 @@ class PackedRedisOnlineStore(OnlineStore):
             OnlineUnavailable: Redis does not answer.
             StoreError: a stored value is damaged, or has an unknown schema.
         """
-        lookup = self._lookup(config, features, entity_rows, registry, project, full_feature_names)
+        lookup = self._planner.plan(config, features, entity_rows, registry, project, full_feature_names)
         if lookup is None or include_feature_view_version_metadata:
             return super().get_online_features(
                 config,
                 features,
-                _convert_keys(features, entity_rows, registry, project, full_feature_names),
+                convert_keys(features, entity_rows, registry, project, full_feature_names),
                 registry,
                 project,
                 full_feature_names,
@@ -261,18 +250,18 @@ class PackedRedisOnlineStore(OnlineStore):
         include_feature_view_version_metadata: bool = False,
     ) -> OnlineResponse:
         """Asynchronous ``get_online_features``."""
-        lookup = self._lookup(config, features, entity_rows, registry, project, full_feature_names)
+        lookup = self._planner.plan(config, features, entity_rows, registry, project, full_feature_names)
         if lookup is None or include_feature_view_version_metadata:
             return await super().get_online_features_async(
                 config,
                 features,
-                _convert_keys(features, entity_rows, registry, project, full_feature_names),
+                convert_keys(features, entity_rows, registry, project, full_feature_names),
                 registry,
                 project,
                 full_feature_names,
                 include_feature_view_version_metadata,
             )
-        return lookup.response(await self._get_async(config, lookup.names), self._known_schemas(config))
+        return lookup.response(await self._async.get(config, lookup.names), self._known_schemas(config))
 
     def retrieve_online_documents_v2(
         self,
@@ -349,9 +338,7 @@ class PackedRedisOnlineStore(OnlineStore):
 
     async def close(self) -> None:
         """Closes all connections."""
-        if self._async is not None:
-            client, self._async = self._async[1], None
-            await client.aclose()
+        await self._async.close()
         for _, server in self._servers.values():
             server.reconnect()
 
@@ -364,49 +351,6 @@ class PackedRedisOnlineStore(OnlineStore):
         if self._schemas is None or self._schemas.project != config.project:
             self._schemas = KnownSchemas(self._reader(config), config.project)
         return self._schemas
-
-    async def _get_async(self, config: RepoConfig, names: list[bytes]) -> list[bytes | None]:
-        if not names:
-            return []
-        try:
-            for attempt in (1, 2):
-                try:
-                    client = self._async_client(config)
-                    if isinstance(client, redis_asyncio.RedisCluster):
-                        return await client.mget_nonatomic(names)
-                    return await client.mget(names)
-                except (redis_asyncio.ConnectionError, redis_asyncio.TimeoutError):
-                    self._async = None
-                    if attempt == 2:
-                        raise
-        except REDIS_ERRORS as error:
-            raise unavailable(error) from error
-        raise AssertionError("unreachable")
-
-    def _async_client(self, config: RepoConfig) -> Any:
-        """Returns one client per event loop; starts the embedded server if it does not run."""
-        loop = asyncio.get_running_loop()
-        if self._async is None or self._async[0] is not loop:
-            options, home = config.online_store, Home.from_env()
-            address = options.address()
-            arguments = address.arguments(options.read_timeout)
-            client: Any
-            if address.is_embedded:
-                claim(home, config)
-                redis_server.ensure(home)
-                client = redis_asyncio.Redis(unix_socket_path=str(redis_server.socket_path(home)))
-            elif address.kind == "redis_cluster":
-                nodes = [redis_asyncio.cluster.ClusterNode(host, port) for host, port in address.nodes]
-                client = redis_asyncio.RedisCluster(startup_nodes=nodes, **arguments)
-            elif address.kind == "redis_sentinel":
-                sentinel_options = sentinel_arguments(address, arguments)
-                sentinel = redis_asyncio.Sentinel(address.nodes, sentinel_kwargs=sentinel_options)
-                client = sentinel.master_for(address.options["sentinel_master"], **arguments)
-            else:
-                host_and_port = {"host": address.nodes[0][0], "port": address.nodes[0][1]} if address.nodes else {}
-                client = redis_asyncio.Redis(**host_and_port, **arguments)
-            self._async = (loop, client)
-        return self._async[1]
 
     def _names(self, config: RepoConfig, table: FeatureView, keys: Sequence[EntityKey]) -> list[bytes | None]:
         """Returns the names of the packed values; None for a missing key."""
@@ -444,59 +388,6 @@ class PackedRedisOnlineStore(OnlineStore):
         )
         null_keys.blank(response)
 
-    def _lookup(
-        self,
-        config: RepoConfig,
-        features: list[str] | FeatureService,
-        entity_rows: Any,
-        registry: BaseRegistry,
-        project: str,
-        full_feature_names: bool,
-    ) -> Lookup | None:
-        """Plans the lookup; None if on-demand views or versions of views require Feast's own code."""
-        (references, on_demand, entity_names, types, join_keys, grouped, _, _, _) = utils._get_cached_request_context(
-            registry, project, features, full_feature_names
-        )
-        if on_demand or not all(_is_plain(table) for table, _ in grouped):
-            return None
-        columns = columns_of(entity_rows, entity_names)
-        key_columns = {name: values for name, values in columns.items() if name in join_keys}
-        lookup = Lookup(key_columns, types, len(next(iter(columns.values()), ())))
-        order = {reference: place for place, reference in enumerate(references)}
-        for table, feature_names in grouped:
-            name = table.projection.name_to_use()
-            _, schema, prefix, keys = self._view_plan(config, table, entity_names)
-            feature_prefix = f"{name}__" if full_feature_names else ""
-            positioned = sorted((order.get(f"{name}:{feature}", 0), feature) for feature in feature_names)
-            lookup.add(
-                table,
-                schema,
-                prefix,
-                keys,
-                [(place, f"{feature_prefix}{feature}", feature) for place, feature in positioned],
-            )
-        return lookup
-
-    def _view_plan(
-        self, config: RepoConfig, table: FeatureView, entity_names: Mapping[str, str]
-    ) -> tuple[FeatureView, Schema, bytes, Keys]:
-        """Returns the cached lookup plan of a view; valid as long as Feast keeps the same view object."""
-        cached = self._views.get(id(table))
-        if cached is None or cached[0] is not table:
-            if len(self._views) > 1000:
-                self._views.clear()
-            keys = sorted(entity_names[entity] for entity in table.entities)
-            keys = [key for key in keys if key != DUMMY_ENTITY_ID]
-            aliases, types = table.projection.join_key_map, key_types(table)
-            cached = (
-                table,
-                schema_of(table),
-                entity_key.prefix(config.project, table.name),
-                tuple((aliases.get(key, key), types.get(key, "String")) for key in keys),
-            )
-            self._views[id(table)] = cached
-        return cached
-
 
 def _align(names: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[bytes | None]:
     """Aligns values, which exist for non-null names only, with the positions of all names."""
@@ -504,37 +395,11 @@ def _align(names: Sequence[bytes | None], values: Sequence[bytes | None]) -> lis
     return [None if name is None else next(remaining) for name in names]
 
 
-def _convert_keys(
-    features: list[str] | FeatureService,
-    entity_rows: Any,
-    registry: BaseRegistry,
-    project: str,
-    full_feature_names: bool,
-) -> dict[str, list[Any]]:
-    """Converts the keys of entity rows by ``feature_repo.keys``, for Feast's own code.
-
-    Raises:
-        InputError: a value cannot be converted to the key's type.
-    """
-    _, _, entity_names, types, *_ = utils._get_cached_request_context(registry, project, features, full_feature_names)
-    columns = columns_of(entity_rows, entity_names)
-    for key, value_type in types.items():
-        if key in columns and key != DUMMY_ENTITY_ID:
-            values = [unwrapped(value) for value in columns[key]]
-            columns[key] = key_values(values, str(from_value_type(value_type)), key)
-    return columns
-
-
 def _times(moments: Sequence[datetime | None]) -> pa.Array:
     """Converts datetimes to Arrow timestamps. Naive datetimes are UTC; NaT and None are null."""
     present = [m if m is not None and m == m else None for m in moments]  # noqa: PLR0124 - NaT differs from itself
     zoned = [m.replace(tzinfo=UTC) if m is not None and m.tzinfo is None else m for m in present]
     return pa.array(zoned, pa.timestamp("us", "UTC"))
-
-
-def _is_plain(table: Any) -> bool:
-    """Whether a view has stored features and no pinned version."""
-    return isinstance(table, FeatureView) and getattr(table.projection, "version_tag", None) is None
 
 
 def _sort_features(grouped: list) -> list:

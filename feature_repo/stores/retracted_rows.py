@@ -23,11 +23,11 @@ from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import Server, raise_errors, retry
 from feature_repo.packed.write import Writer
 from feature_repo.stores.join import Join
-from feature_repo.stores.offline import histories_of
 from feature_repo.stores.packed_rows import packed_rows
 from feature_repo.stores.protobuf import key_types
 from feature_repo.stores.source_path import source_of
 from feature_repo.stores.spine import Spine
+from feature_repo.stores.view_histories import histories_of
 
 
 def write_retracted(

@@ -10,6 +10,7 @@ from feature_repo.stores.source_path import PLACE, located
 
 if TYPE_CHECKING:
     from feast import FeatureView, RepoConfig
+    from feast.data_source import DataSource
 
 
 def is_feature_table(view: "FeatureView") -> bool:
@@ -29,6 +30,17 @@ def path_of(view: "FeatureView", config: "RepoConfig") -> str | None:
         path = FileSource.get_uri_for_file_path(config.repo_path, path)
     path = str(path).removeprefix("file://")
     return None if "://" in path else path
+
+
+def parquet_path(config: "RepoConfig", source: "DataSource") -> Path | None:
+    """Returns the local path of a Parquet source; None for any other source."""
+    from feast import FileSource
+    from feast.data_format import ParquetFormat
+
+    if not isinstance(source, FileSource) or not isinstance(source.file_format, ParquetFormat | None):
+        return None
+    path = FileSource.get_uri_for_file_path(config.repo_path, source.path)
+    return None if "://" in path else Path(path)
 
 
 def files_at(path: str, *, is_table: bool = False) -> list[Path]:

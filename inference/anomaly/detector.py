@@ -6,8 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,107 +13,21 @@ import numpy as np
 from feature_repo.bundle import Bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from inference.anomaly.finding import METRIC_DETECTORS, Finding, MetricDetector, add_metric, combine
+from inference.anomaly.observation import MAX_CAUSES, Detections, Observation, incident_report, microseconds_of
 from inference.features import OnlineFeatures
 from inference.models import OnnxModel, load_bundle
 from transforms.pure import npz
 from transforms.pure.anomaly.alarms import SILENT, AlarmPolicy
-from transforms.pure.anomaly.calibration import Calibration, both, either, fisher
-from transforms.pure.anomaly.counts import CountDetector
+from transforms.pure.anomaly.calibration import Calibration, both
 from transforms.pure.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog
-from transforms.pure.anomaly.many import ManySeries, SeriesScores
 from transforms.pure.anomaly.rows import RowDetector
-from transforms.pure.anomaly.series import CHANNELS, SeriesDetector
+from transforms.pure.anomaly.series import SeriesDetector
 
-MAX_CAUSES = 5
-"""Maximum number of causes reported for one alarm."""
 MAX_LOOKUP_AGE = 15 * MINUTE
 """Maximum age, in microseconds, of an observation whose missing features are looked up online (online is now)."""
 MAX_ENTITIES = 100_000
 SAVE_SECONDS = 60.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Observation:
-    """The measurements of one entity at one moment.
-
-    Attributes:
-        entity: key of the entity, such as a host_id.
-        at: time of the measurement; UTC if it has no time zone.
-        values: metric → number, and features of the model (``view__feature``) → value; None for missing. Features are
-            used only if all of them are given; otherwise they are looked up online if ``at`` is recent. Leave it empty
-            to score the features that are online.
-    """
-
-    entity: str
-    at: datetime
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Detection:
-    """The result of scoring one observation.
-
-    Attributes:
-        entity: key of the observed entity.
-        at: time of the observation.
-        p_value: share of normal observations that are at least as unusual; None if nothing could be scored.
-        score: -log10 of the p-value.
-        alarm: whether the observation raised an alarm.
-        causes: feature or metric → its share in the alarm, the largest first; empty without an alarm.
-        verdict: the irregularity of the first metric that has one: "missing", "duplicate", "late", "clock" (set back)
-            or "relearned"; "" for none.
-    """
-
-    entity: str
-    at: datetime
-    p_value: float | None
-    score: float | None
-    alarm: bool
-    causes: dict[str, float]
-    verdict: str
-
-
-@dataclass(frozen=True)
-class IncidentReport:
-    """An incident: alarms of one entity that belong together.
-
-    Attributes:
-        id: identifier of the incident; it stays the same while the incident goes on.
-        entity: key of the entity.
-        start: time of the first alarm.
-        end: time of the newest alarm.
-        alarms: number of alarms.
-        p_value: lowest p-value of the alarms.
-        causes: feature or metric → its largest share in an alarm.
-    """
-
-    id: str
-    entity: str
-    start: datetime
-    end: datetime
-    alarms: int
-    p_value: float
-    causes: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Detections:
-    """The result of scoring a batch of observations.
-
-    Attributes:
-        detector: ``system``, ``performance``, ``user_behavior``, ``security`` or ``audio_quality``.
-        model: name and version of the bundle; "untrained" without one.
-        detections: one detection for each observation, in the order of the observations.
-        incidents: incidents that these observations opened or continued, oldest first.
-        note: why features were not scored; None if they were.
-    """
-
-    detector: str
-    model: str
-    detections: list[Detection]
-    incidents: list[IncidentReport]
-    note: str | None
 
 
 class AnomalyDetector:
@@ -142,9 +54,9 @@ class AnomalyDetector:
         self._head = _head(bundle) if bundle else None
         self._policies = [AlarmPolicy(**extra[name]) for name in ("policy", "deviation") if name in extra]
         self._metric_detectors = (
-            {name: _MetricDetector.of(kind, extra[name]) for name, kind in METRIC_DETECTORS.items() if extra.get(name)}
+            {name: MetricDetector.of(kind, extra[name]) for name, kind in METRIC_DETECTORS.items() if extra.get(name)}
             if bundle
-            else {"series": _MetricDetector(SeriesDetector(), {})}
+            else {"series": MetricDetector(SeriesDetector(), {})}
         )
         self._key = str(extra.get("key", "host_id"))
         self._incidents = IncidentLog(int(extra.get("gap", 30 * MINUTE)))
@@ -185,14 +97,14 @@ class AnomalyDetector:
             InputError: the value of a metric is neither a number nor missing.
         """
         batch = list(observations)
-        times = [_micros(observation.at) for observation in batch]
+        times = [microseconds_of(observation.at) for observation in batch]
         features, note = self._features(batch, times)
         with self._lock:
             metric_findings = self._score_metrics(batch, times)
             row_findings = self._score_rows(batch, features)
             detections, touched = [], {}
             for number, observation in enumerate(batch):
-                detection = _combine(observation, metric_findings[number], row_findings[number])
+                detection = combine(observation, metric_findings[number], row_findings[number])
                 detections.append(detection)
                 if detection.alarm:
                     alarm = Alarm(
@@ -209,9 +121,9 @@ class AnomalyDetector:
             self.target, self.model, detections, [incident_report(incident) for incident in touched.values()], note
         )
 
-    def _score_metrics(self, observations: Sequence[Observation], times: list[int]) -> list["_Finding"]:
+    def _score_metrics(self, observations: Sequence[Observation], times: list[int]) -> list[Finding]:
         """Score the metrics of each observation against their own past."""
-        findings = [_Finding() for _ in observations]
+        findings = [Finding() for _ in observations]
         features = set(self._rows.columns.names) if self._rows else set()
         readings = [
             (place, metric, _number(metric, value))
@@ -227,7 +139,7 @@ class AnomalyDetector:
                 np.array([value for _, _, value in covered], np.float64),
             )
             for row, (place, metric, _) in enumerate(covered):
-                _add_metric(findings[place], metric, scores, row, metric_detector.scales.get(metric))
+                add_metric(findings[place], metric, scores, row, metric_detector.scales.get(metric))
         return findings
 
     def _features(
@@ -268,8 +180,8 @@ class AnomalyDetector:
 
     def _score_rows(
         self, observations: Sequence[Observation], features: list[Mapping[str, Any] | None]
-    ) -> list["_Finding"]:
-        findings = [_Finding() for _ in observations]
+    ) -> list[Finding]:
+        findings = [Finding() for _ in observations]
         places = [place for place, row in enumerate(features) if row is not None]
         if not places or self._rows is None:
             return findings
@@ -394,97 +306,6 @@ DETECTORS: dict[str, type[AnomalyDetector]] = {
 """Target → class of its detector."""
 
 
-METRIC_DETECTORS: dict[str, type[ManySeries[Any]]] = {"series": SeriesDetector, "counts": CountDetector}
-"""Name in a bundle's manifest → class that scores metrics against their own past."""
-
-
-@dataclass
-class _MetricDetector:
-    """A detector of metrics and the calibration of its scores.
-
-    Attributes:
-        detector: the detector with its memory.
-        scales: metric → calibration of its scores.
-    """
-
-    detector: ManySeries[Any]
-    scales: dict[str, Calibration]
-
-    @classmethod
-    def of(cls, kind: type[ManySeries[Any]], extra: Mapping[str, Any]) -> "_MetricDetector":
-        """Create one from the settings in a bundle's manifest."""
-        detector = kind(kind.SETTINGS(**extra["settings"]), AlarmPolicy(**extra["policy"]), extra["thresholds"])
-        return cls(detector, {name: Calibration.from_json(scale) for name, scale in extra["calibration"].items()})
-
-    def covers(self, metric: str) -> bool:
-        """Whether the detector scores a metric. Any number is a series; counts are only the calibrated metrics."""
-        return isinstance(self.detector, SeriesDetector) or metric in self.scales
-
-
-@dataclass
-class _Finding:
-    """The score of one observation by its metrics, or by its feature row.
-
-    Attributes:
-        p_value: lowest p-value of the tests; NaN without a test.
-        alarm: whether a test raised an alarm.
-        causes: feature or metric → its weight in the alarm.
-        verdict: irregularity of a metric, see ``Detection``.
-        tests: number of tests that were made.
-    """
-
-    p_value: float = float("nan")
-    alarm: bool = False
-    causes: dict[str, float] = field(default_factory=dict)
-    verdict: str = ""
-    tests: int = 0
-
-
-def incident_report(incident: Incident) -> IncidentReport:
-    """Convert an incident to the report of it."""
-    causes = dict(list(incident.causes.items())[:MAX_CAUSES])
-    start, end = _moment(incident.start), _moment(incident.end)
-    return IncidentReport(incident.key, incident.entity, start, end, incident.alarms, incident.p_value, causes)
-
-
-def _add_metric(finding: _Finding, metric: str, scores: SeriesScores, row: int, scale: Calibration | None) -> None:
-    """Add the score of one metric. Each metric is one more test, for which the p-value is corrected later."""
-    finding.verdict = finding.verdict or str(scores.verdict[row])
-    score = scores.score[row]
-    if np.isnan(score):
-        return
-    p_value = float(scale.p_value(np.array([score]))[0]) if scale else float(fisher(score, len(CHANNELS)))
-    finding.causes[metric] = max(finding.causes.get(metric, 0.0), -float(np.log10(p_value)))
-    finding.p_value = float(np.fmin(finding.p_value, p_value))
-    finding.tests += 1
-    finding.alarm |= bool(scores.alarm[row])
-
-
-def _combine(observation: Observation, metric_finding: _Finding, row_finding: _Finding) -> Detection:
-    metric_p_value = min(metric_finding.p_value * max(metric_finding.tests, 1), 1.0)  # NaN stays NaN
-    p_value = float(either(np.array([metric_p_value]), np.array([row_finding.p_value]))[0])
-    alarm = metric_finding.alarm or row_finding.alarm
-    causes: dict[str, float] = {}
-    if alarm:
-        total = sum(metric_finding.causes.values())
-        if metric_finding.alarm and total > 0:
-            causes |= {name: score / total for name, score in metric_finding.causes.items()}
-        if row_finding.alarm or not causes:
-            causes |= row_finding.causes
-        causes = dict(sorted(causes.items(), key=lambda item: -item[1])[:MAX_CAUSES])
-    is_scored = not np.isnan(p_value)
-    at = observation.at if observation.at.tzinfo else observation.at.replace(tzinfo=UTC)
-    return Detection(
-        observation.entity,
-        at,
-        p_value if is_scored else None,
-        float(-np.log10(p_value)) if is_scored else None,
-        alarm,
-        causes,
-        metric_finding.verdict,
-    )
-
-
 def _head(bundle: Bundle) -> tuple[OnnxModel, Calibration] | None:
     calibration = bundle.manifest["extra"].get("head")
     return (OnnxModel(bundle.read("head.onnx")), Calibration.from_json(calibration)) if calibration else None
@@ -503,11 +324,3 @@ def _number(metric: str, value: Any) -> float:
         return float(value)
     except OverflowError:
         return float("inf")
-
-
-def _micros(at: datetime) -> int:
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

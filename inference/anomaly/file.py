@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.errors import InputError
-from inference.anomaly.detector import Observation
+from inference.anomaly.observation import Observation
 
 TIMES = ("event_timestamp", "timestamp", "time", "at", "ts")
 ENTITIES = ("host_id", "endpoint", "user_id", "client_ip", "track_id", "entity", "host", "id")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.anomaly.detector import Detections, IncidentReport, Observation
+from inference.anomaly.observation import Detections, IncidentReport, Observation
 
 WIDTH, HEIGHT = 720, 110
 MAX_INCIDENTS, MAX_METRICS = 50, 4

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from feature_repo.errors import InputError
-from inference.anomaly.detector import IncidentReport
+from inference.anomaly.observation import IncidentReport
 
 REPEAT_SECONDS = 3_600.0
 MAX_PENDING = 1_000

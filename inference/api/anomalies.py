@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
 from feature_repo.home import Home
-from inference.anomaly.detector import DETECTORS, AnomalyDetector, Observation
+from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse

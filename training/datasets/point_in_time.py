@@ -225,7 +225,8 @@ def all_keys(
     from feast.utils import make_tzaware
 
     from feature_repo.stores import keys
-    from feature_repo.stores.offline import AsOfOfflineStoreConfig, histories_of
+    from feature_repo.stores.offline import AsOfOfflineStoreConfig
+    from feature_repo.stores.view_histories import histories_of
 
     store = open_store(home or Home.from_env())
     config = store.config

@@ -18,8 +18,8 @@ from training.models.base import Model
 from training.models.find import models
 from training.models.lightgbm_onnx import OnnxBooster
 from training.models.served import ServedTabular
-from training.registry import lineage_of
 from training.validation.bootstrap import Interval
+from training.version_files import lineage_of
 from transforms.pure import svg
 
 SHOWN = 6

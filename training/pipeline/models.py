@@ -18,19 +18,11 @@ from feature_repo.store import open_store
 from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, rows
-from training.registry import (
-    CHALLENGER,
-    RUN,
-    challenger_of,
-    decide_again,
-    evidence_of,
-    lineage_of,
-    promote,
-    trained_with,
-)
+from training.registry import CHALLENGER, RUN, challenger_of, decide_again, promote, trained_with
 from training.threads import one_thread_each
 from training.validation.bootstrap import Interval
 from training.validation.gates import Decision
+from training.version_files import evidence_of, lineage_of
 from transforms.processes import worker_pool
 
 PULLS = ("training set", "features")

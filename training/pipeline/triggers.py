@@ -15,9 +15,10 @@ from training.models.base import Model
 from training.pipeline.digests import newest_event
 from training.pipeline.digests import rows as rows_of
 from training.pipeline.models import Outcome, run_model
-from training.registry import champion_of, evidence_of, learned_from, lineage_of, promote_by_itself
+from training.registry import promote_by_itself
 from training.validation.bootstrap import interval
 from training.validation.training_data import find_drift
+from training.version_files import champion_of, evidence_of, learned_from, lineage_of
 
 DECISIONS = "retraining.jsonl"
 FEWEST = 100

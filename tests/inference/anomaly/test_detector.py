@@ -12,7 +12,8 @@ import pytest
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference import AnomalyDetector, Observation, SystemAnomalyDetector
-from inference.anomaly.detector import DETECTORS, Detection
+from inference.anomaly.detector import DETECTORS
+from inference.anomaly.observation import Detection
 from training.datasets import training_set
 from training.datasets.columns import to_numpy
 from training.datasets.telemetry import ENDPOINT_METRICS, endpoint_points, incidents, moments

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY
 from inference.anomaly import file, page
-from inference.anomaly.detector import AnomalyDetector, IncidentReport, Observation
+from inference.anomaly.detector import AnomalyDetector
+from inference.anomaly.observation import IncidentReport, Observation
 from inference.anomaly.sinks import MAX_PENDING, Alerts, FileSink, WebhookSink, sink_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
