@@ -27,6 +27,10 @@ _PLACES = (
 _LOCAL = re.compile(rf"(?P<folder>(?P<scheme>file://)?/.*)/{ARTIFACTS}/[^/]+")
 
 
+LOCK_SECONDS = 30.0
+"""How long another process may keep MLflow's database locked."""
+
+
 def correct_paths(home: Home) -> int:
     """Corrects the paths if the data folder lies elsewhere than when they were written.
 
@@ -41,7 +45,7 @@ def correct_paths(home: Home) -> int:
     path = home.mlflow / DATABASE
     if not path.is_file():
         return 0
-    with closing(sqlite3.connect(path, timeout=30)) as database:
+    with closing(sqlite3.connect(path, timeout=LOCK_SECONDS)) as database:
         tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
         if "experiments" not in tables:
             return 0

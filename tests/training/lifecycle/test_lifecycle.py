@@ -12,7 +12,7 @@ import pytest
 
 from feature_repo.errors import BundleError, InputError, RefrainError, StoreError
 from feature_repo.home import Home
-from training import registry
+from training import mlflow_paths, registry
 from training.compare import compare
 from training.explain.explanation import explain
 from training.models.base import Model
@@ -231,7 +231,8 @@ def test_an_mlflow_that_is_gone_is_one_clear_error(own_model: Model, own_world: 
     assert not own_world.bundles("own_model").is_dir() or not any(own_world.bundles("own_model").iterdir())
 
 
-def test_a_locked_mlflow_is_one_clear_error(own_model: Model, own_world: Home) -> None:
+def test_a_locked_mlflow_is_one_clear_error(own_model: Model, own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlflow_paths, "LOCK_SECONDS", 0.5)  # instead of half a minute
     connection = sqlite3.connect(own_world.mlflow / "mlflow.db", isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     try:
