@@ -25,7 +25,7 @@ from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.join import Limits
 from feature_repo.stores.offline import AsOfOfflineStore, AsOfOfflineStoreConfig, histories_of
 from feature_repo.stores.reading import reading
-from tests.feature_repo.offline.engines import OURS, Engine, open_engine, plain
+from tests.feature_repo.offline.engines import AS_OF_STORE, Engine, open_engine, plain
 from tests.feature_repo.offline.questions import Question, Table, at
 from tests.oracles.point_in_time import as_of
 
@@ -129,7 +129,7 @@ def test_nothing_is_left_of_a_file_that_was_not_finished(engine: Engine, tmp_pat
 
 
 def test_the_memory_limit_sets_the_size_of_a_chunk(engine: Engine, tmp_path: Path) -> None:
-    config = AsOfOfflineStoreConfig(type=OURS, memory_limit="64MB", threads=1, temp_directory=str(tmp_path))
+    config = AsOfOfflineStoreConfig(type=AS_OF_STORE, memory_limit="64MB", threads=1, temp_directory=str(tmp_path))
     assert config.limits() == Limits(64_000_000, 1, str(tmp_path))
     small, large = (engine.job(MANY, tmp_path / str(limit))._join for limit in (1, 2))
     object.__setattr__(small, "limits", Limits(200_000_000))
