@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from training.models.ensemble.members import Members, checked
 
@@ -39,15 +40,7 @@ def ranks_within(scores: np.ndarray, group: np.ndarray) -> np.ndarray:
     >>> ranks_within(np.array([3.0, 1.0, 2.0, 9.0]), np.array([0, 0, 0, 1])).tolist()
     [1.0, 0.0, 0.5, 0.5]
     """
-    order = np.lexsort((scores, group))
-    sizes = np.bincount(group)
-    group_start = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    position = np.arange(len(scores)) - group_start
-    starts_new_rank = np.ones(len(scores), bool)
-    starts_new_rank[1:] = (np.diff(scores[order]) != 0) | (np.diff(group[order]) != 0)
-    tie_number = np.cumsum(starts_new_rank) - 1
-    mean_place = np.bincount(tie_number, weights=position) / np.bincount(tie_number)
-    group_size = np.repeat(sizes, sizes)
-    ranks = np.empty(len(scores))
-    ranks[order] = np.where(group_size > 1, mean_place[tie_number] / np.maximum(group_size - 1, 1), 0.5)
-    return ranks
+    table = pl.DataFrame({"score": scores, "group": group})
+    ranks = table.select(pl.col("score").rank("average").over("group")).to_series().to_numpy()
+    sizes = np.bincount(group)[group]
+    return np.where(sizes > 1, (ranks - 1) / np.maximum(sizes - 1, 1), 0.5)
