@@ -40,6 +40,7 @@ def ranks_within(scores: np.ndarray, group: np.ndarray) -> np.ndarray:
     >>> ranks_within(np.array([3.0, 1.0, 2.0, 9.0]), np.array([0, 0, 0, 1])).tolist()
     [1.0, 0.0, 0.5, 0.5]
     """
-    rank_from_0 = pl.col("score").rank("average") - 1
-    ranks = pl.DataFrame({"score": scores, "group": group}).select((rank_from_0 / (pl.len() - 1)).over("group"))
-    return ranks["score"].fill_nan(0.5).to_numpy()
+    table = pl.DataFrame({"score": scores, "group": group})
+    ranks = table.select(pl.col("score").rank("average").over("group")).to_series().to_numpy()
+    sizes = np.bincount(group)[group]
+    return np.where(sizes > 1, (ranks - 1) / np.maximum(sizes - 1, 1), 0.5)
