@@ -17,15 +17,12 @@ from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
 from tests import worlds
 
+# A worker holds millions of objects (Feast, torch, MLflow): searched for garbage as often as by default, they would take
+# a fifth of its time.
+gc.set_threshold(100_000, 20, 20)
+
 # No test reaches further than loopback, and none reports home.
 os.environ.update(DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true", FEAST_USAGE="False")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def frozen_heap() -> None:
-    """What earlier modules left (Feast, torch, their caches) is not searched for garbage again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture
