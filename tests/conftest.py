@@ -17,8 +17,8 @@ from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
 from tests import worlds
 
-# A worker holds millions of objects (Feast, torch, MLflow): searched for garbage as often as by default, they would take
-# a fifth of its time.
+# A worker holds millions of objects (Feast, torch, MLflow). Searching them for garbage as often as by default takes a
+# fifth of its time.
 gc.set_threshold(100_000, 20, 20)
 
 # No test reaches further than loopback, and none reports home.
