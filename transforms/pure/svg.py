@@ -4,6 +4,7 @@ Every chart has its meaning as a label, so that a screen reader can read it.
 """
 
 import html
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def page(title: str, body: str) -> str:
 def write(path: Path, content: str) -> Path:
     """Write a page atomically; returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.tmp")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     partial.write_text(content, encoding="utf-8")
     partial.replace(path)
     return path
