@@ -273,8 +273,8 @@ def _connect(address: Address, timeout: float) -> redis.Redis:
 
 
 def sentinel_arguments(address: Address, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Returns arguments for sentinels: timeouts and certificates of the servers, but not password or database."""
-    shared = {name: value for name, value in arguments.items() if name.startswith(("ssl", "socket"))}
+    """Returns arguments for sentinels: timeouts, retries and certificates of the servers, no password or database."""
+    shared = {name: value for name, value in arguments.items() if name.startswith(("ssl", "socket", "retry"))}
     password = address.options.get("sentinel_password") or os.environ.get("REFRAIN_SENTINEL_PASSWORD")
     return shared | ({"password": password} if password else {})
 
