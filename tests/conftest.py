@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,6 +24,15 @@ gc.set_threshold(100_000, 20, 20)
 
 # No test reaches further than loopback, and none reports home.
 os.environ.update(DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true", FEAST_USAGE="False")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def crowded_heap() -> Iterator[None]:
+    """A stream reader in a worker leaves garbage alone when it loads its state: most objects there are not its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        idle = SimpleNamespace(collect=lambda generation=2: 0, freeze=lambda: None, unfreeze=lambda: None)
+        patch.setattr("transforms.stream.reader.gc", idle)
+        yield
 
 
 @pytest.fixture
