@@ -31,6 +31,7 @@ def online(home: Home) -> dict[str, bytes]:
     return dict(zip(names, client.mget(names), strict=True))
 
 
+@pytest.mark.soak
 def test_a_run_that_was_killed_goes_on_where_it_was(own_world: Home, tmp_path: Path) -> None:
     values_before = online(own_world)
     redis_server.ensure(own_world).flushall()

@@ -60,6 +60,7 @@ class _BackgroundLoad:
                     self.lost.append(repr(error))
 
 
+@pytest.mark.soak
 def test_the_online_store_slow_gone_and_back(own_world: Home) -> None:
     """A slow store: degraded answers. No store: answers from the bundle alone. The store again: complete answers."""
     proxy = _store_proxy(own_world)
@@ -84,6 +85,7 @@ def test_the_online_store_slow_gone_and_back(own_world: Home) -> None:
         proxy.close()
 
 
+@pytest.mark.soak
 def test_a_slow_store_and_the_goal_for_latency(own_world: Home) -> None:
     """With 100 ms more for each round trip, complete answers miss the latency goal and degraded answers meet it."""
     goal = 0.17
@@ -209,6 +211,7 @@ def test_the_registry_gone_and_a_bundle_damaged_while_it_serves(own_world: Home)
         assert client.post("/v1/recommendations", json=REQUEST).status_code == 200
 
 
+@pytest.mark.soak
 def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: Home) -> None:
     """Four connections send bad requests as fast as they can; good requests still get their answers."""
     key_text, _ = KeyRing(own_world).create("good", ["predict"])
@@ -335,6 +338,7 @@ def test_a_small_file_of_hours_of_silence_is_refused(steady: httpx.Client) -> No
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.soak
 def test_who_never_ends_a_body_holds_nobody_up(steady: httpx.Client) -> None:
     """Fifty connections announce a body and send one byte per round."""
     address = ("127.0.0.1", steady.base_url.port)

@@ -30,6 +30,7 @@ def _stages(home: Home) -> dict[str, dict[str, str]]:
         return {}
 
 
+@pytest.mark.soak
 def test_killed_and_repeated_it_ends_the_same(own_model: Model, own_world: Home, pipeline: MLPipeline) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(sys.modules["somebodys_models"].__file__ or "").parent.parent)}
     command = [sys.executable, "-W", "ignore", "-m", "training", "lifecycle", "own_model", "--deploy"]

@@ -161,6 +161,7 @@ def test_what_is_refused_has_a_reason_and_the_rest_goes_on(home: Home, tmp_path:
     assert scan(home, "audio_labels").collect()["instruments"].to_list() == [["piano", "bass"]]
 
 
+@pytest.mark.soak
 def test_hours_of_sound_are_taken_in_bounded_memory(tmp_path: Path) -> None:
     import tracemalloc
 

@@ -38,6 +38,7 @@ def accepted_count(home: Home) -> int:
     return int(server_of(home).send([("HGET", Names(home.project).counts, "accepted")], [b""])[0] or 0)
 
 
+@pytest.mark.soak
 def test_the_reader_is_killed_again_and_again(home: Home, world: list[dict[str, Any]]) -> None:
     rng = random.Random(5)
     send(home, shuffled(world, seed=3))
