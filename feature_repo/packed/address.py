@@ -8,9 +8,13 @@ the embedded server of the data folder is used. Options: ``redis_type`` (``redis
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from feature_repo.errors import InputError
 
@@ -83,8 +87,16 @@ class Address:
         where = ",".join(f"{host}:{port}" for host, port in self.nodes) or self.options.get("unix_socket_path", "")
         return where or "the embedded Redis"
 
-    def arguments(self, timeout: float) -> dict[str, Any]:
-        """Returns keyword arguments for redis-py's clients."""
+    def arguments(self, timeout: float, retry_type: Callable[..., Any] = Retry) -> dict[str, Any]:
+        """Returns keyword arguments for redis-py's clients.
+
+        By default redis-py waits for up to ten seconds between attempts, whatever the timeout is. Here a command is
+        sent once, and in a cluster once more, because a slot may have moved.
+
+        Args:
+            timeout: maximum time to connect, and maximum time for a response, in seconds.
+            retry_type: class of the retry policy; asynchronous clients have their own.
+        """
         options = {name: value for name, value in self.options.items() if name not in ("redis_type", "sentinel_master")}
         options.pop("sentinel_password", None)
         options.setdefault("password", _password() or "")
@@ -93,7 +105,8 @@ class Address:
             typed["db"] = int(typed["db"])
         if "ssl" in typed:
             typed["ssl"] = typed["ssl"].lower() == "true"
-        return typed | {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        policy = retry_type(NoBackoff(), 1 if self.kind == "redis_cluster" else 0)
+        return typed | {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": policy}
 
 
 def _password() -> str | None:

@@ -12,8 +12,6 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
@@ -165,7 +163,7 @@ class ClusterServer:
     def _connect(self) -> redis.RedisCluster:
         nodes = [redis.cluster.ClusterNode(host, port) for host, port in self._address.nodes]
         arguments = self._address.arguments(self._timeout)
-        return redis.RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **arguments)
+        return redis.RedisCluster(startup_nodes=nodes, **arguments)
 
     def groups(self, keys: Sequence[bytes], most: int) -> list[Sequence[int]]:
         """Groups keys by slot; because of the hash tag, all views of one entity share a slot."""
@@ -263,7 +261,7 @@ def open_server(home: Home, address: Address, timeout: float) -> Server:
 
 
 def _connect(address: Address, timeout: float) -> redis.Redis:
-    arguments = address.arguments(timeout) | {"retry": Retry(NoBackoff(), 0)}
+    arguments = address.arguments(timeout)
     if address.kind == "redis_sentinel":
         sentinel = redis.Sentinel(address.nodes, sentinel_kwargs=sentinel_arguments(address, arguments))
         return sentinel.master_for(address.options["sentinel_master"], **arguments)

@@ -6,7 +6,6 @@ from typing import Any
 from feast import RepoConfig
 from redis import asyncio as redis_asyncio
 from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from feature_repo.home import Home
 from feature_repo.packed.server import REDIS_ERRORS, sentinel_arguments, unavailable
@@ -55,8 +54,7 @@ class AsyncConnection:
         if self._client is None or self._client[0] is not loop:
             options, home = config.online_store, Home.from_env()
             address = options.address()
-            # by default redis-py waits for up to ten seconds between attempts, whatever the timeout is
-            arguments = address.arguments(options.read_timeout) | {"retry": Retry(NoBackoff(), 0)}
+            arguments = address.arguments(options.read_timeout, Retry)
             client: Any
             if address.is_embedded:
                 claim(home, config)
@@ -64,7 +62,7 @@ class AsyncConnection:
                 client = redis_asyncio.Redis(unix_socket_path=str(redis_server.socket_path(home)))
             elif address.kind == "redis_cluster":
                 nodes = [redis_asyncio.cluster.ClusterNode(host, port) for host, port in address.nodes]
-                client = redis_asyncio.RedisCluster(startup_nodes=nodes, **arguments | {"retry": Retry(NoBackoff(), 1)})
+                client = redis_asyncio.RedisCluster(startup_nodes=nodes, **arguments)
             elif address.kind == "redis_sentinel":
                 sentinel_options = sentinel_arguments(address, arguments)
                 sentinel = redis_asyncio.Sentinel(address.nodes, sentinel_kwargs=sentinel_options)

@@ -1,6 +1,5 @@
 """Feast's retrieval job of a point-in-time join: run at once, in batches, or into a file."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import ibis
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from feast import OnDemandFeatureView
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.duckdb import _write_data_source
@@ -20,6 +18,7 @@ from feast.saved_dataset import SavedDatasetStorage
 from feature_repo.command_line import Progress, silent
 from feature_repo.stores.declared import as_declared, column_of
 from feature_repo.stores.join import Join
+from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.source_files import parquet_path
 
 
@@ -86,18 +85,7 @@ class AsOfRetrievalJob(RetrievalJob):
             progress: callback, called after each view of each chunk.
         """
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-        writer = None
-        try:
-            for table in self.batches(rows, progress):
-                writer = writer or pq.ParquetWriter(partial, table.schema, compression="zstd")
-                writer.write_table(table)
-            if writer:
-                writer.close()
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_tables(self.batches(rows, progress), target)
         return target
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:

@@ -1,7 +1,8 @@
 """Parquet files as one table: their footers, and a lazy scan for each group of files with equal types."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -286,6 +287,31 @@ def series(values: Any, name: str) -> pl.Series:
     if isinstance(values, pa.ExtensionArray):
         values = values.storage
     return pl.Series(name, values if values.type == target_type else values.cast(target_type))
+
+
+def write_tables(tables: Iterable[pa.Table], target: Path, compression_level: int | None = None) -> None:
+    """Writes tables of one schema to one file, which appears under its name when it is complete.
+
+    Args:
+        tables: at least one table; each is written when it is produced, so that only one is in memory.
+        target: path of the file; an existing file is replaced.
+        compression_level: of zstd; Arrow's own if None.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    writer = None
+    try:
+        for table in tables:
+            if writer is None:
+                writer = pq.ParquetWriter(
+                    partial, table.schema, compression="zstd", compression_level=compression_level
+                )
+            writer.write_table(table)
+        if writer:
+            writer.close()
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def grouped(

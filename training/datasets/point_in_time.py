@@ -25,6 +25,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.store import open_store
+from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
 from feature_repo.stores.source_path import remedy
 from training.datasets.columns import to_numpy
@@ -89,23 +90,14 @@ class TrainingSet:
 
     def to_parquet(self, path: str | Path, progress: Progress = silent) -> Path:
         """Streams the set into one Parquet file, which appears under its name when it is complete."""
-        import pyarrow.parquet as pq
+        target, digest = Path(path), _Digest()
 
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-        digest, writer = _Digest(), None
-        try:
+        def tables() -> "Iterator[pa.Table]":
             for batch in self.batches(DIGEST_ROWS, progress):
                 digest.update(batch)
-                table = batch.to_arrow(compat_level=pl.CompatLevel.oldest())
-                writer = writer or pq.ParquetWriter(partial, table.schema, compression="zstd", compression_level=1)
-                writer.write_table(table)
-            if writer:
-                writer.close()
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+                yield batch.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+        write_tables(tables(), target, compression_level=1)
         self._digest = digest.hexdigest()
         return target
 
