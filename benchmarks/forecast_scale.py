@@ -88,7 +88,7 @@ def write_tables(home: Home, series: int, days: int) -> None:
     by_artist = np.add.reduceat(counts, np.arange(0, series, TRACKS_AN_ARTIST), axis=0)
     tracks = pl.Series([f"t{number:06}" for number in range(series)])
     artists = pl.Series([f"a{number:05}" for number in range(len(by_artist))])
-    views = feature_tables.tables()
+    views = feature_tables.tables(home)
     for name, key, ids, values in (
         ("track_popularity", "track_id", tracks, counts),
         ("artist_popularity", "artist_id", artists, by_artist),

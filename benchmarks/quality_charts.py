@@ -44,7 +44,7 @@ from training.models.forecasting.place_distribution import Places
 from transforms.batch.build import build
 from transforms.batch.features.chart_grid import ChartGrid
 from transforms.batch.features.track_chart import AHEAD
-from transforms.raw.importers import FORMATS
+from transforms.raw.importers.billboard import BILLBOARD
 from transforms.raw.ingest import ingest
 
 REFIT, HISTORY, YEAR = 26, 12 * 52, 52
@@ -70,7 +70,7 @@ def main() -> None:
 def measure(home: Home, data: Path, years: int) -> dict[str, Any]:
     """Measure all figures."""
     started = time.perf_counter()
-    ingest(home, "billboard", FORMATS["billboard"].read(data))
+    ingest(home, "billboard", BILLBOARD.read(data))
     build(home)
     call = [sys.executable, "-W", "ignore", "-m", "feature_repo", "apply"]
     subprocess.run(call, check=True, stdout=subprocess.DEVNULL)  # reads REFRAIN_HOME

@@ -232,14 +232,14 @@ def lastfm(data: Path) -> list[dict[str, Any]]:
     from training.models.text import metadata_tagger, text_embedder
     from training.registry import promote
     from transforms.batch.build import build
-    from transforms.raw.importers import FORMATS
+    from transforms.raw.importers.lastfm import LASTFM
     from transforms.raw.ingest import ingest
     from transforms.raw.read import scan
 
     with tempfile.TemporaryDirectory() as scratch:
         home = Home(Path(scratch))
         os.environ["REFRAIN_HOME"] = scratch
-        ingest(home, "lastfm", FORMATS["lastfm"].read(data / "hetrec2011-lastfm-2k"))
+        ingest(home, "lastfm", LASTFM.read(data / "hetrec2011-lastfm-2k"))
         _apply(scratch)
         times = scan(home, "tags").select("event_timestamp").collect()["event_timestamp"].sort()
         until = times[int((len(times) - 1) * metadata_tagger.LEARN_UNTIL)]
@@ -270,9 +270,10 @@ def _apply(root: str) -> None:
 def sequences(data: Path) -> list[dict[str, Any]]:
     """Measure perplexities and BLEU of sequence models."""
     from training.models.text.sequence_model import Sequences, chosen, perplexities, tag_lines, titles, written
-    from transforms.raw.importers import FORMATS
+    from transforms.raw.importers.lastfm import LASTFM
+    from transforms.raw.importers.movielens import MOVIELENS
 
-    batches = list(FORMATS["movielens"].read(data / "movielens-100k"))
+    batches = list(MOVIELENS.read(data / "movielens-100k"))
     plays = pl.concat([batch.rows for batch in batches if batch.table == "plays"], how="diagonal")
     days = (
         plays.sort("user_id", "event_timestamp", "track_id")
@@ -288,9 +289,7 @@ def sequences(data: Path) -> list[dict[str, Any]]:
             for file in sorted((data / "spotify-hit-predictor").glob("*.csv"))
         ]
     )
-    tag_batches = [
-        batch.rows for batch in FORMATS["lastfm"].read(data / "hetrec2011-lastfm-2k") if batch.table == "tags"
-    ]
+    tag_batches = [batch.rows for batch in LASTFM.read(data / "hetrec2011-lastfm-2k") if batch.table == "tags"]
     kinds = [
         Sequences.cut("MovieLens, films of a listener and day", days["track_id"].to_list(), fewest=5),
         Sequences.cut("titles of tracks", titles(songs), fewest=2),

@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.surroundings import MACHINE
 
@@ -38,30 +38,20 @@ LOOK_SECONDS = 0.002
 
 def declare() -> None:
     """Declare the tables of this benchmark in place of the project's."""
-    from feature_repo.windowed import WINDOWED
-    from feature_repo.windows import (
-        Count,
-        Distinct,
-        LastN,
-        Max,
-        Mean,
-        Min,
-        Rate,
-        Std,
-        Sum,
-        TopK,
-        WindowedTable,
-        plays,
-    )
+    from feature_repo.contract import contract_of
+    from feature_repo.definitions.events.plays import plays
+    from feature_repo.home import DEFAULT_ROOT, Home
+    from feature_repo.windows import Count, Distinct, LastN, Max, Mean, Min, Rate, Std, Sum, TopK, WindowedTable
 
-    WINDOWED.clear()
+    windowed = cast(dict[str, WindowedTable], contract_of(Home(DEFAULT_ROOT)).windowed)
+    windowed.clear()
     for key, other_key, few_values in (
         ("user_id", "track_id", "artist_id"),
         ("track_id", "user_id", "context"),
         ("artist_id", "user_id", "track_id"),
     ):
         name = f"live_{key.removesuffix('_id')}"
-        WINDOWED[name] = WindowedTable(
+        windowed[name] = WindowedTable(
             name=name,
             about="120 features an event",
             source=plays,

@@ -58,7 +58,7 @@ def make_plays(root: Path, events: int) -> None:
 
     from feature_repo.home import Home
     from transforms import parquet
-    from transforms.raw import TABLES as RAW
+    from transforms.raw.tables.plays import PLAYS
 
     random = np.random.default_rng(11)
     for number in range(DAYS + MORE):
@@ -82,7 +82,7 @@ def make_plays(root: Path, events: int) -> None:
         plays = pl.DataFrame(columns).unique(["user_id", "track_id", "at"], maintain_order=True)
         plays = plays.with_columns(*text, event_timestamp=moment, created_timestamp=moment)
         path = Home(root).raw("plays") / f"date={day.date()}" / parquet.PART
-        parquet.write_whole(RAW["plays"].conform(plays), path)
+        parquet.write_whole(PLAYS.conform(plays), path)
 
 
 def raw_files(root: Path) -> list[Path]:
@@ -95,23 +95,24 @@ def backfill_with_refrain(root: Path) -> None:
     from dataclasses import replace
 
     from feature_repo import clock
+    from feature_repo.contract import contract_of
     from feature_repo.home import Home
-    from feature_repo.windowed import WINDOWED
     from feature_repo.windows import Distinct
     from transforms import feature_tables
     from transforms.batch.windows.backfill import backfill
     from transforms.raw.days import RawDays
 
-    home, views = Home(root), feature_tables.tables()
+    home = Home(root)
+    views, windowed = feature_tables.tables(home), contract_of(home).windowed
     started = time.perf_counter()
     days = RawDays.of(home, "plays")
     now = clock.end_of_data(home) or clock.now()
     for name in TABLES:
         features = {
             label: replace(feature, exact=65_536) if isinstance(feature, Distinct) else feature
-            for label, feature in WINDOWED[name].features.items()
+            for label, feature in windowed[name].features.items()
         }
-        backfill(home, replace(WINDOWED[name], features=features), views[name], days, now)
+        backfill(home, replace(windowed[name], features=features), views[name], days, now)
     report(started)
 
 

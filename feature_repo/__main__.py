@@ -62,10 +62,12 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="fail on warnings, too")] = False,
 ) -> None:
     """Check definitions: missing ttl or created time, nanoseconds, labels among the features, unused features."""
+    from feature_repo.contract import contract_of
     from feature_repo.lint import lint as find_problems
     from feature_repo.store import open_store
 
-    findings = find_problems(open_store(Home.from_env()))
+    home = Home.from_env()
+    findings = find_problems(open_store(home), contract_of(home).on_demand)
     for finding in findings:
         say(f"{finding.severity:8} {finding.where}: {finding.found}. Next: {finding.next_command}")
     errors = sum(finding.severity == "error" for finding in findings)
@@ -212,7 +214,7 @@ def _feast(*arguments: str) -> int:
     from feast.cli.cli import cli
 
     silence_feast()
-    sys.path.append(str(FOLDER))  # Feast imports definitions.py under that bare name
+    sys.path.append(str(FOLDER))  # Feast imports repo.py under that bare name
     try:
         with contextlib.chdir(Path.cwd()):  # Feast changes the folder; relative paths refer to this one
             result = cli.main(["--chdir", str(FOLDER), *arguments], prog_name="feast", standalone_mode=False)

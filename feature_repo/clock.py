@@ -57,9 +57,9 @@ def has_come(moment: datetime) -> bool:
 
 def end_of_data(home: Home) -> datetime | None:
     """Returns the midnight after the newest day of windowed events, else of any raw table; None without data."""
-    from feature_repo.windows import EVENTS
+    from feature_repo.contract import contract_of
 
-    days = [day for kind in EVENTS for day in _newest_days(home, kind)] or _newest_days(home, "*")
+    days = [day for kind in contract_of(home).events for day in _newest_days(home, kind)] or _newest_days(home, "*")
     return datetime.fromisoformat(max(days)).replace(tzinfo=UTC) + timedelta(days=1) if days else None
 
 

@@ -17,7 +17,7 @@ import msgspec
 from feature_repo import clock
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.packed.server import Server, raise_errors, retry
-from feature_repo.windows import EVENTS
+from feature_repo.windows import EventSource
 
 LONGEST_ID = 256
 LARGEST = 64 * 1024
@@ -90,9 +90,8 @@ class Refused(Exception):
 
 
 @cache
-def decoder(kind: str) -> msgspec.json.Decoder:
+def decoder(source: EventSource) -> msgspec.json.Decoder:
     """Returns the (cached) JSON decoder of one kind of event; unknown fields are ignored."""
-    source = EVENTS[kind]
     fields: list[tuple] = [("event_timestamp", datetime)]
     optional: list[tuple] = [("created_timestamp", datetime | None, None)]
     for name, dtype in source.columns.items():
@@ -113,11 +112,11 @@ def decoder(kind: str) -> msgspec.json.Decoder:
     return msgspec.json.Decoder(event_type)
 
 
-def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
+def parse(source: EventSource, payload: bytes, now: int) -> tuple[Any, int, int | None]:
     """Parses and validates one event.
 
     Args:
-        kind: name of the event source.
+        source: kind of the event.
         payload: JSON of the event.
         now: current time in microseconds since 1970; events may be at most ``AHEAD`` later.
 
@@ -128,15 +127,13 @@ def parse(kind: str, payload: bytes, now: int) -> tuple[Any, int, int | None]:
     Raises:
         Refused: the event is invalid; the message is the reason.
     """
-    if kind not in EVENTS:
-        raise Refused(f"unknown kind {kind[:40]!r}, not one of {sorted(EVENTS)}")
     if len(payload) > LARGEST:
         raise Refused(f"larger than {LARGEST:,} bytes")
     payload = payload.removeprefix(BYTE_ORDER_MARK)
     if _SUBMICROSECONDS.search(payload):
         payload = _SUBMICROSECONDS.sub(rb"\1", payload)
     try:
-        event = decoder(kind).decode(payload)
+        event = decoder(source).decode(payload)
     except msgspec.ValidationError as error:
         raise Refused(_reason(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,7 +1,8 @@
 """Paths of the data folder, which holds all data; delete it to start afresh.
 
-``REFRAIN_HOME`` names the folder (default: ``data`` beside this package); ``REFRAIN_TENANT`` the tenant whose
-tables are read and written (default: ``default``).
+``REFRAIN_HOME`` names the folder; by default it is that of the project (``feature_repo.project``), else ``data`` beside
+this package in a working copy of Refrain, else the user's data folder. ``REFRAIN_TENANT`` names the tenant whose tables
+are read and written (default: ``default``).
 """
 
 import os
@@ -10,12 +11,20 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
 from feature_repo.errors import HomeError
+from feature_repo.project import NAME, PROJECT, Project, find_folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DEFAULT_ROOT = REPOSITORY / "data"
+"""Folder of the packages: a working copy of Refrain, or the site-packages of an installed one."""
 
-PATHS = ("REFRAIN_HOME", "REFRAIN_REDIS_PASSWORD_FILE", "REFRAIN_OIDC_KEYS")
+DEFAULT_ROOT = (
+    REPOSITORY / "data" if (REPOSITORY / "pyproject.toml").is_file() else Path(platformdirs.user_data_dir("refrain"))
+)
+"""The data folder without a project and without ``REFRAIN_HOME``."""
+
+PATHS = (PROJECT, "REFRAIN_HOME", "REFRAIN_REDIS_PASSWORD_FILE", "REFRAIN_OIDC_KEYS")
 """Environment variables that hold a path."""
 
 _FILES_OF_REDIS = re.compile(r"((?:unix_socket_path|ssl_ca_certs|ssl_certfile|ssl_keyfile)=)(?!/)([^,\s]+)")
@@ -39,32 +48,41 @@ def settle_paths() -> None:
 class Home:
     """Paths inside the data folder. No other code in Refrain builds data paths.
 
+    Attributes:
+        root: the data folder.
+        tenant: the tenant whose tables are read and written.
+        project_folder: folder of the project whose definitions apply; None for the bundled ones.
+
     >>> Home(Path("/srv/refrain")).raw("plays").as_posix()
     '/srv/refrain/raw/plays/tenant=default'
     """
 
     root: Path
     tenant: str = "default"
+    project_folder: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).expanduser().absolute())
 
     @classmethod
     def from_env(cls) -> "Home":
-        """Reads ``REFRAIN_HOME`` and ``REFRAIN_TENANT``; see ``settle_paths``.
+        """Reads ``REFRAIN_HOME``, ``REFRAIN_TENANT`` and ``REFRAIN_PROJECT``; see ``settle_paths``.
 
         Raises:
             HomeError: the tenant's name is not valid in a path and in the name of a Feast project.
+            InputError: the project is not valid.
         """
         tenant = os.environ.get("REFRAIN_TENANT", "default")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", tenant):
+        if not re.fullmatch(NAME, tenant):
             raise HomeError(
                 expected="REFRAIN_TENANT of lower-case letters, digits and _, starting with a letter",
                 found=repr(tenant),
                 next_command="export REFRAIN_TENANT=default",
             )
         settle_paths()
-        return cls(Path(os.environ.get("REFRAIN_HOME") or DEFAULT_ROOT), tenant)
+        folder = find_folder()
+        root = os.environ.get("REFRAIN_HOME") or Project.load(folder).data_folder or DEFAULT_ROOT
+        return cls(Path(root), tenant, folder)
 
     def raw(self, table: str) -> Path:
         """Returns the folder of a raw table; event tables have ``date=…`` folders."""
@@ -89,7 +107,7 @@ class Home:
     @property
     def project(self) -> str:
         """Name of the Feast project; it is part of every online key."""
-        return f"refrain_{self.tenant}"
+        return f"{Project.load(self.project_folder).name}_{self.tenant}"
 
     @property
     def registry(self) -> Path:

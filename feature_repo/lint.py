@@ -1,12 +1,12 @@
 """Finds problems in definitions that Feast accepts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo.errors import StoreError
-from feature_repo.on_demand import ON_DEMAND
+from feature_repo.on_demand import OnDemand
 from feature_repo.sources import WRITTEN_ON_CHANGE
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class Finding:
     next_command: str
 
 
-def lint(store: "FeatureStore") -> list[Finding]:
-    """Checks all views and services in the registry.
+def lint(store: "FeatureStore", functions: Mapping[str, OnDemand]) -> list[Finding]:
+    """Checks all views and services in the registry; ``functions`` are the on-demand functions of the contract.
 
     Errors: views without a created time (rows with equal event times tie, corrections cannot win, and training sets as
     known are impossible), names that differ only by case (most engines confuse them), times in nanoseconds (engines
@@ -47,7 +47,7 @@ def lint(store: "FeatureStore") -> list[Finding]:
     views, services = store.list_batch_feature_views(), store.list_feature_services()
     findings = [finding for view in views for finding in _view_findings(store, view)]
     findings += [finding for service in services for finding in _label_findings(service)]
-    findings += _unused_findings(store, views, services)
+    findings += _unused_findings(store, functions, views, services)
     return sorted(findings, key=lambda finding: (finding.severity, finding.where))
 
 
@@ -114,13 +114,14 @@ def _label_findings(service: "FeatureService") -> Iterator[Finding]:
             if name in LABEL_NAMES | names or name.startswith(LABEL_PREFIXES):
                 where = f"{service.name}: {projection.name_to_use()}:{feature.name}"
                 problem = f"looks like what the service predicts ({predicted})" if predicted else "looks like a label"
-                yield Finding(
-                    "error", where, problem, "take it out of feature_repo/services.py; labels go into the spine"
-                )
+                yield Finding("error", where, problem, "take it out of the service; labels go into the spine")
 
 
 def _unused_findings(
-    store: "FeatureStore", views: "list[FeatureView]", services: "list[FeatureService]"
+    store: "FeatureStore",
+    functions: Mapping[str, OnDemand],
+    views: "list[FeatureView]",
+    services: "list[FeatureService]",
 ) -> Iterator[Finding]:
     used = {
         (projection.name, feature.name)
@@ -129,8 +130,8 @@ def _unused_findings(
         for feature in projection.features
     }
     for on_demand in store.list_on_demand_feature_views():
-        if on_demand.name in ON_DEMAND:  # it declares the features that it reads; Feast knows only the views
-            references = (column.split("__") for column in ON_DEMAND[on_demand.name].inputs.values() if "__" in column)
+        if on_demand.name in functions:  # it declares the features that it reads; Feast knows only the views
+            references = (column.split("__") for column in functions[on_demand.name].inputs.values() if "__" in column)
             used |= {(view, feature) for view, feature in references}
             continue
         for projection in on_demand.source_feature_view_projections.values():

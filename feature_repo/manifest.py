@@ -10,12 +10,14 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from feature_repo.contract import Contract, contract_of
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
+from feature_repo.on_demand import OnDemand
 from feature_repo.packed.address import Address
 from feature_repo.stores.source_files import is_feature_table, path_of
 
@@ -65,8 +67,9 @@ class Service:
         project: name of the Feast project.
         fingerprint: digest that changes with any name, type, key or on-demand function of the service.
         views: feature tables to look up, including those that only feed an on-demand function.
-        on_demand: names of functions in ``feature_repo.on_demand`` to compute.
+        on_demand: names of the on-demand functions to compute.
         features: ``view__feature`` and type of all returned features, in the order of the service.
+        functions: name → declaration of each of these functions.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Service:
     views: tuple[View, ...]
     on_demand: tuple[str, ...]
     features: tuple[tuple[str, str], ...]
+    functions: Mapping[str, OnDemand] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def join_keys(self) -> tuple[str, ...]:
@@ -87,11 +91,11 @@ class Service:
         types = {key: dtype for view in self.views for key, dtype in zip(view.join_keys, view.key_types, strict=True)}
         return dict(sorted(types.items()))
 
-    @property
-    def request_fields(self) -> tuple[str, ...]:
-        """Names of the request fields that the service's on-demand functions read."""
-        columns = {column for name in self.on_demand for column in ON_DEMAND[name].inputs.values()}
-        return tuple(field for field in REQUEST_FIELDS if field in columns)
+    @cached_property
+    def request_fields(self) -> dict[str, str]:
+        """Request field that the service's on-demand functions read → name of its Feast type."""
+        fields = [function.request_fields for function in self.functions.values()]
+        return dict(sorted({name: dtype for types in fields for name, dtype in types.items()}.items()))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the service as in the manifest."""
@@ -106,10 +110,10 @@ class Service:
 def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
     """Resolves every feature service of the registry and writes the manifest atomically."""
     services = {}
-    tables = tables_of(store)
+    tables, contract = tables_of(store), contract_of(home)
     for item in store.list_feature_services():
         with suppress(LeftToFeast):
-            services[item.name] = resolve_service(store, item.name, tables)
+            services[item.name] = resolve_service(store, contract, item.name, tables)
     document = {
         "version": VERSION,
         "project": home.project,
@@ -128,11 +132,14 @@ def tables_of(store: "FeatureStore") -> dict[str, "FeatureView"]:
     return {view.name: view for view in store.list_feature_views()}
 
 
-def resolve_service(store: "FeatureStore", name: str, tables: Mapping[str, "FeatureView"] | None = None) -> Service:
+def resolve_service(
+    store: "FeatureStore", contract: Contract, name: str, tables: Mapping[str, "FeatureView"] | None = None
+) -> Service:
     """Resolves one feature service of the registry, down to columns.
 
     Args:
         store: the feature store.
+        contract: the definitions of its project.
         name: name of the service.
         tables: feature views from ``tables_of``, if they were read for other services before.
 
@@ -148,7 +155,7 @@ def resolve_service(store: "FeatureStore", name: str, tables: Mapping[str, "Feat
         raise StoreError(
             expected=f"a feature service, one of {names}",
             found=repr(name),
-            next_command="python -m feature_repo apply  (if it is new in services.py)",
+            next_command="python -m feature_repo apply  (if it is new)",
         ) from error
     renamed = [
         projection.name_to_use()
@@ -161,15 +168,16 @@ def resolve_service(store: "FeatureStore", name: str, tables: Mapping[str, "Feat
             found=f"{renamed}, with another name or other join keys",
             next_command="ask Feast: store.get_online_features and get_historical_features; or one service for each",
         )
+    functions = contract.on_demand
     tables = tables_of(store) if tables is None else tables
     unknown = [
         projection.name
         for projection in service.feature_view_projections
-        if projection.name not in ON_DEMAND and projection.name not in tables
+        if projection.name not in functions and projection.name not in tables
     ]
     if unknown:
         raise LeftToFeast(
-            expected=f"feature tables and the functions of feature_repo/on_demand in the service {name}",
+            expected=f"feature tables and declared on-demand functions in the service {name}",
             found=f"{unknown}",
             next_command="ask Feast: store.get_online_features and get_historical_features",
         )
@@ -179,24 +187,26 @@ def resolve_service(store: "FeatureStore", name: str, tables: Mapping[str, "Feat
     for projection in service.feature_view_projections:
         fields = [(field.name, str(field.dtype)) for field in projection.features]
         features += [(f"{projection.name}__{field}", dtype) for field, dtype in fields]
-        if projection.name in ON_DEMAND:
+        if projection.name in functions:
             on_demand.append(projection.name)
         else:
             columns.setdefault(projection.name, {}).update(fields)
     for function in on_demand:
-        for column in ON_DEMAND[function].inputs.values():
+        for column in functions[function].inputs.values():
             view, _, field = column.partition("__")
             if field:
                 types = {item.name: str(item.dtype) for item in tables[view].features}
                 columns.setdefault(view, {})[field] = types[field]
     views = tuple(_view(tables[view], fields) for view, fields in columns.items())
+    taken = {name: functions[name] for name in on_demand}
     return Service(
         name=name,
         project=store.project,
-        fingerprint=_fingerprint(views, on_demand, features),
+        fingerprint=_fingerprint(views, taken, features),
         views=views,
         on_demand=tuple(on_demand),
         features=tuple(features),
+        functions=taken,
     )
 
 
@@ -318,7 +328,19 @@ def load_service(home: Home, name: str) -> Service:
         ),
         on_demand=tuple(entry["on_demand"]),
         features=_pairs(entry["features"]),
+        functions={function: _function(home, function) for function in entry["on_demand"]},
     )
+
+
+def _function(home: Home, name: str) -> OnDemand:
+    functions = contract_of(home).on_demand
+    if name not in functions:
+        raise StoreError(
+            expected=f"the on-demand function {name}, which was applied",
+            found="no such function among the definitions of the project",
+            next_command="python -m feature_repo apply",
+        )
+    return functions[name]
 
 
 def _pairs(lists: list[list]) -> tuple:
@@ -345,8 +367,8 @@ def _read(home: Home) -> dict[str, Any]:
     return document
 
 
-def _fingerprint(views: tuple[View, ...], on_demand: list[str], features: list[tuple[str, str]]) -> str:
-    code = [inspect.getsource(ON_DEMAND[name].module) + ON_DEMAND[name].settings for name in on_demand]
+def _fingerprint(views: tuple[View, ...], functions: Mapping[str, OnDemand], features: list[tuple[str, str]]) -> str:
+    code = [inspect.getsource(function.module) + function.settings for function in functions.values()]
     content = [[(view.name, view.join_keys, view.features) for view in views], code, features]
     keys = [list(view.key_types) for view in views]
     if any(dtype != "String" for types in keys for dtype in types):

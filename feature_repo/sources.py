@@ -32,20 +32,10 @@ def feature_table(
         entities=entities,
         ttl=timedelta(0),
         schema=[*keys, *schema],
-        source=_push_source(name) if can_be_pushed else _source(name),
+        source=PushSource(name=f"{name}_push", batch_source=_source(name)) if can_be_pushed else _source(name),
         description=description,
         tags=WRITTEN_ON_CHANGE,
     )
-
-
-PUSH_SOURCES: list[PushSource] = []
-"""All push sources, which Feast collects from ``definitions``."""
-
-
-def _push_source(name: str) -> PushSource:
-    source = PushSource(name=f"{name}_push", batch_source=_source(name))
-    PUSH_SOURCES.append(source)
-    return source
 
 
 def _source(name: str) -> DataSource:

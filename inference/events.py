@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.events import Names, Refused, append, parse
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.packed.server import READ_TIMEOUT, Server, open_server
-from feature_repo.windows import EVENTS
 
 MOST_EVENTS = 1_000
 LARGEST_BODY = 1 << 20
@@ -43,7 +43,7 @@ class EventWriter:
 
     def __init__(self, home: Home | None = None) -> None:
         home = home or Home.from_env()
-        self._names = Names(home.project)
+        self._names, self._sources = Names(home.project), contract_of(home).events
         self._server: Server = open_server(home, load_address(home), READ_TIMEOUT)
 
     def write(self, body: bytes) -> WriteOutcome:
@@ -65,15 +65,17 @@ class EventWriter:
             raise _invalid_request(str(error).split("\n")[0]) from error
         if len(request.events) > MOST_EVENTS:
             raise _invalid_request(f"{len(request.events):,} events", f"{MOST_EVENTS:,} events at most")
-        if request.kind not in EVENTS:
-            raise _invalid_request(f"the kind {request.kind[:40]!r}", f"a kind of events, one of {sorted(EVENTS)}")
+        if request.kind not in self._sources:
+            raise _invalid_request(
+                f"the kind {request.kind[:40]!r}", f"a kind of events, one of {sorted(self._sources)}"
+            )
         now = time.time_ns() // 1000
         valid: list[tuple[str, bytes]] = []
         refused: list[tuple[int, str]] = []
         for index, raw in enumerate(request.events):
             event = bytes(raw)
             try:
-                parse(request.kind, event, now)
+                parse(self._sources[request.kind], event, now)
             except Refused as error:
                 refused.append((index, str(error)))
             else:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from transforms.raw import TABLES
+from tests.music import TABLES
 
 START = datetime(2010, 1, 2, tzinfo=UTC)
 

@@ -12,14 +12,15 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from feature_repo.definitions.events.plays import plays
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, get, open_server
-from feature_repo.windowed import WINDOWED
-from feature_repo.windows import WindowedTable, plays
+from feature_repo.windows import WindowedTable
+from tests.music import WINDOWED
 from tests.oracles.windows import micros
 from tests.windowed import same
 from transforms import feature_tables

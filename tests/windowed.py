@@ -7,8 +7,8 @@ from typing import Any
 import hypothesis.strategies as st
 import polars as pl
 
+from feature_repo.definitions.events.plays import plays
 from feature_repo.home import Home
-from feature_repo.windowed import WINDOWED
 from feature_repo.windows import (
     Count,
     CountIf,
@@ -27,10 +27,9 @@ from feature_repo.windows import (
     TopK,
     WindowedTable,
     column,
-    plays,
 )
+from tests.music import TABLES, WINDOWED
 from tests.oracles import windows as oracle
-from transforms.raw import TABLES
 from transforms.raw.read import scan
 from transforms.raw.simulate.run import simulate
 from transforms.raw.simulate.world import Size

@@ -111,7 +111,7 @@ def register(
         StoreError: MLflow cannot be reached.
     """
     with translate_errors(home), registration_lock(home):
-        return _register(home, name, parameters, metrics, write, evidence, gates or _gates(name), training_sets)
+        return _register(home, name, parameters, metrics, write, evidence, gates or _gates(home, name), training_sets)
 
 
 def _register(
@@ -169,11 +169,11 @@ def _register(
     return int(registered.version)
 
 
-def _gates(name: str) -> Gates:
+def _gates(home: Home, name: str) -> Gates:
     """Returns the gates that a model declares, or the default gates."""
     from training.models.find import models
 
-    model = models().get(name)
+    model = models(home).get(name)
     return Gates() if model is None else model.gates
 
 
@@ -260,7 +260,7 @@ def decide_again(home: Home, name: str, version: int) -> Decision | None:
     data = [check for check in decision.checks if check.of_data]
     champion_evidence = evidence_of(home, name, champion) if champion else None
     evidence = evidence_of(home, name, version)
-    return decide(evidence, _gates(name), champion=champion_evidence, version=champion or 0, data=data)
+    return decide(evidence, _gates(home, name), champion=champion_evidence, version=champion or 0, data=data)
 
 
 def promote_by_itself(home: Home, name: str, version: int, decision: Decision | None, reason: str) -> str:

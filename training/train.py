@@ -22,7 +22,7 @@ def train(home: Home, name: str, *, parameters: Mapping[str, Any] | None = None,
     Raises:
         InputError: there is no such model.
     """
-    declared = models()
+    declared = models(home)
     if name not in declared:
         raise InputError(
             expected=f"what to train, one of {sorted(declared)}",
@@ -40,7 +40,7 @@ def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
     """
     written: dict[str, int] = {}
     missing: list[BundleError] = []
-    forecasters = [model for model in models().values() if isinstance(model, FamilyModel) and model.forecast]
+    forecasters = [model for model in models(home).values() if isinstance(model, FamilyModel) and model.forecast]
     for position, model in enumerate(forecasters):
         try:
             written |= model.forecast(home)  # type: ignore[misc]

@@ -31,18 +31,20 @@ def import_(
     Formats: listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), host logs (logs), sound files
     (audio), texts with or without labels (texts, sst2).
     """
-    from transforms.raw.importers import FORMATS
+    from feature_repo.contract import contract_of
+    from transforms.raw.importers.format import Format
     from transforms.raw.ingest import ingest
 
-    if format_name not in FORMATS:
+    home = Home.from_env()
+    formats = contract_of(home).find(Format, "importers")
+    if format_name not in formats:
         raise InputError(
-            expected=f"a format, one of {sorted(FORMATS)}",
+            expected=f"a format, one of {sorted(formats)}",
             found=repr(format_name),
             next_command="python -m transforms import --help",
         )
-    importer = FORMATS[format_name]
+    importer = formats[format_name]
     with progress(f"import {format_name}") as report_progress:
-        home = Home.from_env()
         report = ingest(
             home,
             f"{format_name}:{path.name}",
@@ -254,11 +256,12 @@ def stream_status(
 
 
 def _check_kind(kind: str) -> None:
-    from feature_repo.windows import EVENTS
+    from feature_repo.contract import contract_of
 
-    if kind not in EVENTS:
+    kinds = contract_of(Home.from_env()).events
+    if kind not in kinds:
         raise InputError(
-            expected=f"a kind of events, one of {sorted(EVENTS)}",
+            expected=f"a kind of events, one of {sorted(kinds)}",
             found=repr(kind),
             next_command="python -m transforms send --help",
         )

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo import clock
+from feature_repo.contract import contract_of
 from feature_repo.days import files_in
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
@@ -41,11 +42,9 @@ EMPTY_DATE = "1970-01-01"
 """Partition of the empty file that gives a table its columns before it has rows."""
 
 
-def tables() -> "dict[str, FeatureView]":
-    """Every feature view that has a feature table, by name. Imports Feast, which takes seconds."""
-    from feature_repo.views import FEATURE_TABLES
-
-    return FEATURE_TABLES
+def tables(home: Home) -> "Mapping[str, FeatureView]":
+    """Every feature view of the project that has a feature table, by name. Imports Feast, which takes seconds."""
+    return contract_of(home).feature_tables
 
 
 def schema(view: "FeatureView") -> dict[str, pl.DataType]:

@@ -32,7 +32,7 @@ from training.models.recommendation.rp3beta import RP3Beta
 from training.models.recommendation.run import Settings, run
 from training.models.recommendation.transitions import Transitions
 from transforms.batch.build import build
-from transforms.raw.importers import FORMATS
+from transforms.raw.importers.movielens import MOVIELENS
 from transforms.raw.ingest import ingest
 
 NAME, DATA = "movielens-100k, global time split", movielens.DATA
@@ -55,7 +55,7 @@ def measure(folder: Path) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as scratch:
         home = Home(Path(scratch) / "home")
         try:
-            ingest(home, "movielens", FORMATS["movielens"].read(folder))
+            ingest(home, "movielens", MOVIELENS.read(folder))
             data = Interactions.load(home)
             split = TimeSplit.by_share(data.time)
             yield from _family(home)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo import clock, retractions
+from feature_repo.contract import contract_of
 from feature_repo.days import files_in, strangers_in
 from feature_repo.doctor.finding import Finding
 from feature_repo.errors import StoreError
@@ -32,7 +33,7 @@ def findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     views = store.list_batch_feature_views()
     for view in views:
         yield from _source_findings(home, store, view)
-    yield from _definition_findings(views)
+    yield from _definition_findings(home, views)
     yield from _manifest_findings(home, store)
     yield from _build_findings(home, [view.name for view in views])
     hint = clock.hint(home)
@@ -60,12 +61,10 @@ def _source_findings(home: Home, store: "FeatureStore", view: "FeatureView") -> 
             yield Finding(view.name, f"its table is read from another data folder: {file}", APPLY)
 
 
-def _definition_findings(views: "list[FeatureView]") -> Iterator[Finding]:
+def _definition_findings(home: Home, views: "list[FeatureView]") -> Iterator[Finding]:
     """Checks that the registry has the definitions of the code."""
-    from feature_repo.views import FEATURE_TABLES
-
     applied = {view.name: view for view in views}
-    for name, declared in FEATURE_TABLES.items():
+    for name, declared in contract_of(home).feature_tables.items():
         registered = applied.get(name)
         if registered is None:
             yield Finding(name, "it is declared but not in the registry", APPLY)
@@ -82,7 +81,7 @@ def _manifest_findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     tables = tables_of(store)
     for service in store.list_feature_services():
         try:
-            resolved = resolve_service(store, service.name, tables)
+            resolved = resolve_service(store, contract_of(home), service.name, tables)
         except LeftToFeast:
             continue
         try:

@@ -1,6 +1,6 @@
 """The declaration language of windowed features: aggregates, windows and keys, independent of any engine.
 
-A ``WindowedTable`` is declared once. The Feast view (``feature_repo.views``), the batch run
+A ``WindowedTable`` is declared once. The Feast view (``feature_repo.definitions.views``), the batch run
 (``transforms.batch.windows``) and the test oracle all read this declaration. Imports no Feast.
 
 **What a window is.** At a moment T, a window of width w and hop h holds the events with
@@ -37,22 +37,10 @@ from feature_repo.windows.aggregates import (
     TopK,
 )
 from feature_repo.windows.condition import Column, Condition, column
-from feature_repo.windows.events import (
-    ACTIONS,
-    EVENTS,
-    EventSource,
-    feedback,
-    host_metrics,
-    log_lines,
-    logins,
-    plays,
-    requests,
-)
+from feature_repo.windows.event_source import EventSource
 from feature_repo.windows.table import Window, WindowedTable
 
 __all__ = [
-    "ACTIONS",
-    "EVENTS",
     "Aggregate",
     "Column",
     "Condition",
@@ -76,10 +64,4 @@ __all__ = [
     "Window",
     "WindowedTable",
     "column",
-    "feedback",
-    "host_metrics",
-    "log_lines",
-    "logins",
-    "plays",
-    "requests",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from feature_repo.errors import InputError
 from feature_repo.windows.aggregates import Aggregate, Conditional, Distinct, First, LastN, TopK
 from feature_repo.windows.condition import OPERATORS, Condition
-from feature_repo.windows.events import EventSource
+from feature_repo.windows.event_source import EventSource
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 """Durations in microseconds, like all times in this module."""
@@ -24,7 +24,7 @@ _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 LONGEST = 400 * DAY
 
 
-def duration(text: str, *, next_command: str = "correct the declaration in feature_repo/windowed") -> int:
+def duration(text: str, *, next_command: str = "correct the declaration") -> int:
     """Parses a duration such as "5m", "1h" or "28d" to microseconds.
 
     Args:
@@ -81,24 +81,25 @@ class Window:
 class WindowedTable:
     """Windowed features of one entity, or of a pair of entities.
 
-    Attributes:
-        name: name of the table and of the view.
-        about: description in one line.
-        source: source of the events.
-        keys: join keys, which are columns of the event.
-        windows: names of windows, such as ``("1h", "7d", "lifetime")``.
-        features: name → aggregate. Its columns are ``name_window`` for each window, and ``name`` for a lifetime.
-        every: times of rows: after each "event", or at multiples of "1h" or "1d".
-        where: condition on the events; all events if None.
+        Attributes:
+            name: name of the table and of the view.
+            about: description in one line.
+            source: source of the events.
+            keys: join keys, which are columns of the event.
+            windows: names of windows, such as ``("1h", "7d", "lifetime")``.
+            features: name → aggregate. Its columns are ``name_window`` for each window, and ``name`` for a lifetime.
+            every: times of rows: after each "event", or at multiples of "1h" or "1d".
+            where: condition on the events; all events if None.
 
-    Raises:
-        InputError: a feature cannot be computed incrementally; the message says why.
+        Raises:
+            InputError: a feature cannot be computed incrementally; the message says why.
 
-    >>> from feature_repo.windows import Count, Rate, plays
-    >>> features = {"plays": Count(), "skips": Rate("skipped")}
-    >>> table = WindowedTable("example", "Plays of one listener", plays, ("user_id",), ("1d",), features)
-    >>> table.fields
-    (('plays_1d', 'Int64'), ('skips_1d', 'Float64'))
+        >>> from feature_repo.windows import Count, Rate
+    from feature_repo.definitions.events.plays import plays
+        >>> features = {"plays": Count(), "skips": Rate("skipped")}
+        >>> table = WindowedTable("example", "Plays of one listener", plays, ("user_id",), ("1d",), features)
+        >>> table.fields
+        (('plays_1d', 'Int64'), ('skips_1d', 'Float64'))
     """
 
     name: str
@@ -256,7 +257,7 @@ class WindowedTable:
         return InputError(
             expected=f"{expected} in the windowed table {self.name}",
             found=found,
-            next_command="correct feature_repo/windowed, then: python -m feature_repo apply",
+            next_command=f"correct the declaration of {self.name}, then: python -m feature_repo apply",
         )
 
     def of_kind(self, *kinds: type[Aggregate]) -> dict[str, Any]:

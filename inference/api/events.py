@@ -4,16 +4,17 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CollectorRegistry, Counter
 
+from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import read_body
-from inference.api.schemas.events import EVENTS_REQUEST, EventsResponse, RefusedEvent
+from inference.api.schemas.events import EventsResponse, RefusedEvent, events_schema
 from inference.events import LARGEST_BODY, EventWriter
 
 
 def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
     """Add the route."""
-    writer = EventWriter(home)
+    writer, schema = EventWriter(home), events_schema(contract_of(home).events)
     event_counter = Counter("refrain_events", "Events by outcome", ["outcome"], registry=registry)
 
     @app.post(
@@ -22,7 +23,7 @@ def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
         responses=errors.RESPONSES,
         tags=["events"],
         openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": EVENTS_REQUEST}}},
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         },
     )
     async def append_events(request: Request) -> EventsResponse:

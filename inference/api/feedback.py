@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
+from feature_repo.definitions.events.feedback import NO_TRACK
 from feature_repo.home import Home
-from feature_repo.windows.events import NO_TRACK
 from inference.api import errors
 from inference.api.schemas.events import EventsResponse, FeedbackRequest, RefusedEvent
 from inference.events import EventWriter

@@ -8,7 +8,6 @@ import numpy as np
 
 from feature_repo import clock
 from feature_repo.manifest import Service
-from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
 from feature_repo.packed.decode import Block, Mixed
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.vectors import vector_column
@@ -258,12 +257,12 @@ class OnlineRows:
     def _on_demand(self, name: str) -> np.ndarray:
         """Compute an on-demand feature from other features and the request."""
         if name not in self._computed:
-            function = name.partition("__")[0]
-            columns = {column: self._on_demand_input(column) for column in ON_DEMAND[function].inputs.values()}
+            function, functions = name.partition("__")[0], self.service.functions
+            columns = {column: self._on_demand_input(column) for column in functions[function].inputs.values()}
             is_constant = self.length > 1 and all(map(self._is_constant, columns))
             if is_constant:
                 columns = {column: values[:1] for column, values in columns.items()}
-            for output, values in ON_DEMAND[function].compute(columns).items():
+            for output, values in functions[function].compute(columns).items():
                 self._computed[f"{function}__{output}"] = (
                     np.repeat(values, self.length, axis=0) if is_constant else values
                 )
@@ -283,11 +282,12 @@ class OnlineRows:
         """Return an input column in the form that ``feature_repo.on_demand`` takes."""
         if "__" not in column:
             value = self._request.get(column, self._now if column == "request_timestamp" else None)
-            if REQUEST_FIELDS[column] == "String":
+            dtype = self.service.request_fields[column]
+            if dtype == "String":
                 return np.full(self.length, value, object)
             numbers = np.full(self.length, np.nan if value is None else value, float)
             # whole seconds, as in Feast and in training sets
-            return np.floor(numbers) if REQUEST_FIELDS[column] == "UnixTimestamp" else numbers
+            return np.floor(numbers) if dtype == "UnixTimestamp" else numbers
         vectors = self._vectors(column)
         return self._stored_input(column) if vectors is None else vectors
 

@@ -15,7 +15,8 @@ from tests.repository import PACKAGES
 
 WINDOWED_TABLE = '''"""How much of an artist is skipped."""
 
-from feature_repo.windows import Count, Rate, WindowedTable, plays
+from feature_repo.definitions.events.plays import plays
+from feature_repo.windows import Count, Rate, WindowedTable
 
 artist_skips = WindowedTable(
     name="artist_skips",
@@ -25,6 +26,37 @@ artist_skips = WindowedTable(
     windows=("1d", "7d"),
     features={"plays": Count(), "skip_rate": Rate("skipped")},
 )
+'''
+EVENT = '''"""Votes of listeners for tracks."""
+
+from feature_repo.windows import EventSource
+
+votes = EventSource(
+    "votes",
+    columns={"user_id": "String", "track_id": "String", "stars": "Int64"},
+    key=("user_id", "track_id"),
+    ranges={"stars": (1, 5)},
+)
+'''
+VOTED_TABLE = '''"""Votes of a track."""
+
+from feature_repo.definitions.events.votes import votes
+from feature_repo.windows import Count, Mean, WindowedTable
+
+track_votes = WindowedTable(
+    name="track_votes",
+    about="Votes for one track",
+    source=votes,
+    keys=("track_id",),
+    windows=("7d",),
+    features={"votes": Count(), "stars": Mean("stars")},
+)
+'''
+SERVICE = '''"""What a model of votes takes."""
+
+from feature_repo.service import service
+
+VOTES_V1 = service("votes_v1", "Votes of a track", "track_votes", predicts="stars")
 '''
 RAW_TABLE = '''"""Concerts that listeners went to."""
 
@@ -94,7 +126,7 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def test_a_windowed_table_is_one_file(copy: Copy) -> None:
-    copy.add("feature_repo/windowed/artist_skips.py", WINDOWED_TABLE)
+    copy.add("feature_repo/definitions/windowed/artist_skips.py", WINDOWED_TABLE)
     copy.run("transforms", "simulate", "--users", "20", "--tracks", "100", "--days", "10", "--plays", "500")
     copy.run("transforms", "build")
     rows = pl.read_parquet(copy.home.features("artist_skips") / "**/*.parquet", hive_partitioning=False)
@@ -104,6 +136,24 @@ def test_a_windowed_table_is_one_file(copy: Copy) -> None:
     finally:
         redis_server.stop(copy.home)
     assert b"artist_skips" in (copy.home.root / "registry.db").read_bytes()
+
+
+def test_a_kind_of_events_a_table_of_it_and_a_service_are_one_file_each(copy: Copy, tmp_path: Path) -> None:
+    copy.add("feature_repo/definitions/events/votes.py", EVENT)
+    copy.add("feature_repo/definitions/windowed/track_votes.py", VOTED_TABLE)
+    copy.add("feature_repo/definitions/services/votes.py", SERVICE)
+    votes = tmp_path / "votes.jsonl"
+    event = '{"user_id": "%s", "track_id": "t1", "stars": %d, "event_timestamp": "2026-01-02T10:00:00Z"}\n'
+    votes.write_text(event % ("ann", 5) + event % ("bob", 4) + event % ("cat", 6))
+    try:
+        copy.run("transforms", "stream", str(votes), "--kind", "votes", "--clock", "events", "--until-idle")
+        copy.run("transforms", "build")
+        copy.run("feature_repo", "apply")
+    finally:
+        redis_server.stop(copy.home)
+    rows = pl.read_parquet(copy.home.features("track_votes") / "**/*.parquet", hive_partitioning=False)
+    assert rows.select("votes_7d", "stars_7d").rows()[:1] == [(2, 4.5)]
+    assert '"votes_v1"' in copy.home.manifest.read_text()
 
 
 def test_a_raw_table_and_an_importer_are_one_file_each(copy: Copy, tmp_path: Path) -> None:

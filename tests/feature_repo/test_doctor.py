@@ -15,9 +15,8 @@ from feature_repo.packed import entity_key
 from feature_repo.packed.encode import MOMENT, encode
 from feature_repo.packed.schema import Schema
 from feature_repo.store import open_store
-from feature_repo.views import FEATURE_TABLES
-from feature_repo.windowed import WINDOWED
 from tests.live import server_of
+from tests.music import FEATURE_TABLES, WINDOWED
 from tests.processes import run_python
 from tests.worlds import apply
 from transforms.batch.build import build

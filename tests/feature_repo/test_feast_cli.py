@@ -41,8 +41,7 @@ def test_apply_plan_and_list_on_an_empty_folder(home: Home) -> None:
     assert apply_process.returncode == 0, apply_process.stderr
     lines = feast(home, "feature-views", "list").stdout.splitlines()[1:]
     names = sorted(line.split()[0] for line in lines if line.strip())
-    from feature_repo.on_demand import ON_DEMAND
-    from feature_repo.views import FEATURE_TABLES
+    from tests.music import FEATURE_TABLES, ON_DEMAND
 
     assert names == sorted([*FEATURE_TABLES, *ON_DEMAND])  # each once: Feast did not import a module twice
     plan_process = feast(home, "plan")
@@ -109,7 +108,7 @@ def test_a_wrong_environment_is_told(home: Home, environment: dict[str, str], me
 def test_the_registry_is_dumped_with_on_demand_views(in_world: Home) -> None:
     process = feast(in_world, "registry-dump")
     assert process.returncode == 0, process.stderr
-    from feature_repo.on_demand import ON_DEMAND
+    from tests.music import ON_DEMAND
 
     views = json.loads(process.stdout[process.stdout.index("{") :])["onDemandFeatureViews"]
     assert sorted(view["spec"]["name"] for view in views) == sorted(ON_DEMAND)

@@ -17,6 +17,7 @@ from feature_repo.home import Home
 from feature_repo.sources import WRITTEN_ON_CHANGE
 from tests.feature_repo.offline.engines import AS_OF_STORE
 from tests.feature_repo.offline.questions import Table, at
+from tests.music import CONTRACT
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def view(
 def findings_of(store: FeatureStore, *objects: object) -> list[tuple[str, str, str]]:
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
     store.apply([user, *objects])  # type: ignore[list-item]
-    return [(finding.severity, finding.where, finding.found) for finding in lint.lint(store)]
+    return [(finding.severity, finding.where, finding.found) for finding in lint.lint(store, CONTRACT.on_demand)]
 
 
 def test_each_fault_is_found(store: FeatureStore, tmp_path: Path) -> None:
@@ -72,7 +73,10 @@ def test_each_fault_is_found(store: FeatureStore, tmp_path: Path) -> None:
     definitions = [good, changing, lasting, unborn, fine, gone, leak, target, service, unused]
     store.apply([Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING), *definitions])
     (tmp_path / "gone.parquet").unlink()
-    findings = [(finding.severity, finding.where, finding.found.split(" (")[0]) for finding in lint.lint(store)]
+    findings = [
+        (finding.severity, finding.where, finding.found.split(" (")[0])
+        for finding in lint.lint(store, CONTRACT.on_demand)
+    ]
     missing = f"expected Parquet files behind the view gone, found nothing at {tmp_path / 'gone.parquet'}"
     assert findings == [
         ("error", "fine", "times in nanoseconds"),

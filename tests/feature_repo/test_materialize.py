@@ -14,8 +14,8 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.materialize import forget, materialize
 from feature_repo.stores import redis_server
-from feature_repo.views import FEATURE_TABLES
 from inference.features import OnlineFeatures
+from tests.music import FEATURE_TABLES
 
 CALL = [sys.executable, "-W", "ignore", "-m", "feature_repo", "materialize"]
 

@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
-from feature_repo.on_demand.affinity_share import affinity_share
-from feature_repo.on_demand.popularity_share import popularity_share
-from feature_repo.on_demand.request_context import request_context
-from feature_repo.on_demand.taste_match import taste_match
-from feature_repo.on_demand.track_age import track_age
-from feature_repo.on_demand_views import ON_DEMAND_VIEWS
-from feature_repo.views import FEATURE_TABLES
+from feature_repo.definitions.on_demand.affinity_share import affinity_share
+from feature_repo.definitions.on_demand.popularity_share import popularity_share
+from feature_repo.definitions.on_demand.request_context import request_context
+from feature_repo.definitions.on_demand.taste_match import taste_match
+from feature_repo.definitions.on_demand.track_age import track_age
+from tests.music import FEATURE_TABLES, ON_DEMAND, ON_DEMAND_VIEWS, REQUEST_FIELDS
 
 NAN = np.nan
 

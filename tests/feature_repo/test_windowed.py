@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
+from feature_repo.definitions.events.plays import plays
 from feature_repo.errors import InputError
-from feature_repo.windowed import WINDOWED
 from feature_repo.windows import (
-    EVENTS,
     Aggregate,
     Count,
     DecayedSum,
@@ -19,9 +18,9 @@ from feature_repo.windows import (
     TopK,
     WindowedTable,
     column,
-    plays,
 )
 from feature_repo.windows.table import duration
+from tests.music import EVENTS, WINDOWED
 
 
 def table_with(features: dict[str, Any] | None = None, **changes: Any) -> WindowedTable:
@@ -33,7 +32,7 @@ def table_with(features: dict[str, Any] | None = None, **changes: Any) -> Window
 
 @pytest.mark.parametrize("name", WINDOWED)
 def test_the_view_follows_from_the_declaration(name: str) -> None:
-    from feature_repo.views import FEATURE_TABLES
+    from tests.music import FEATURE_TABLES
 
     table, view = WINDOWED[name], FEATURE_TABLES[name]
     assert [(field.name, str(field.dtype)) for field in view.features] == list(table.fields)
@@ -44,8 +43,8 @@ def test_the_view_follows_from_the_declaration(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_events_are_rows_of_their_raw_table(name: str) -> None:
+    from tests.music import TABLES
     from transforms.feature_tables import TYPES
-    from transforms.raw import TABLES
 
     raw, source = TABLES[name], EVENTS[name]
     times = {"event_timestamp", "created_timestamp"}

@@ -42,6 +42,7 @@ from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from feature_repo.stores import redis_server
 from feature_repo.stores.protobuf import key_types
 from inference.features import OnlineFeatures
+from tests.music import CONTRACT
 from training.datasets.spine import SpineTable
 
 DAY, NOON = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -155,7 +156,7 @@ def online_async(store: FeatureStore, features: list[str], request: dict[str, An
 
 def training_values(home: Home, store: FeatureStore, name: str, keys: Any) -> list[int | None]:
     service = load_service(home, f"{name}_v1")
-    spine = SpineTable.of(keys, service.key_types, [f"by_{name}__place"])
+    spine = SpineTable.of(keys, service.key_types, [f"by_{name}__place"], CONTRACT.request_fields)
     job = store.get_historical_features(entity_df=spine.for_store(), features=[f"by_{name}:place"])
     return job.to_arrow()["place"].to_pylist()
 

@@ -13,8 +13,8 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_service, resolve_service
 from feature_repo.materialize import newest_feature
 from feature_repo.store import open_store
-from feature_repo.views import FEATURE_TABLES
 from inference.features import OnlineFeatures
+from tests.music import CONTRACT, FEATURE_TABLES
 from tests.oracles.point_in_time import as_of
 from training.datasets import training_set
 from transforms import feature_tables
@@ -112,7 +112,7 @@ def test_the_training_sdk_equals_the_oracle_at_any_time(in_world: Home) -> None:
     moments = [days["event_timestamp"][position] for position in (0, 9, 20, -1)]
     moments += [moment.replace(hour=13, microsecond=5) for moment in moments]
     spine = pl.concat([spine_of(in_world, moment) for moment in moments])
-    service = resolve_service(open_store(in_world), "recommendation_v1")
+    service = resolve_service(open_store(in_world), CONTRACT, "recommendation_v1")
     data = training_set("recommendation_v1", spine, home=in_world).to_polars()
     rows = {view.name: feature_tables.scan(in_world, view.name).collect() for view in service.views}
     for view in service.views:
@@ -134,7 +134,7 @@ def test_the_training_sdk_equals_the_oracle_at_any_time(in_world: Home) -> None:
 def test_the_manifest_is_the_registry(in_world: Home) -> None:
     store = open_store(in_world)
     for service in SERVICES:
-        assert load_service(in_world, service) == resolve_service(store, service)
+        assert load_service(in_world, service) == resolve_service(store, CONTRACT, service)
 
 
 def test_an_event_time_comes_with_each_view(in_world: Home) -> None:

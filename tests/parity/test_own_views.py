@@ -22,6 +22,7 @@ from feature_repo.manifest import LeftToFeast, compile_manifest, resolve_service
 from feature_repo.materialize import forget
 from feature_repo.stores import redis_server
 from inference.features import OnlineFeatures
+from tests.music import CONTRACT
 from tests.parity.own_views import HOUR, NOW, Shop, entity, times
 
 K, U, AT = entity("k"), entity("user_id", ValueType.INT64), entity("at", ValueType.UNIX_TIMESTAMP)
@@ -169,7 +170,7 @@ def test_views_under_other_names_are_left_to_feast(shop: Shop) -> None:
     shop.materialize("known")
     assert "two" not in compile_manifest(shop.store, shop.home)
     with pytest.raises(LeftToFeast, match="left"):
-        resolve_service(shop.store, "two")
+        resolve_service(shop.store, CONTRACT, "two")
     service = shop.store.get_feature_service("two")
     rows = shop.store.get_online_features(service, {"lid": [1], "rid": [2]}, full_feature_names=True).to_dict()
     assert (rows["left__x"], rows["right__x"]) == ([10], [20])

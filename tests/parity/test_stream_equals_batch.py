@@ -12,11 +12,10 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
-from feature_repo.windowed import WINDOWED
 from tests.live import columns_of, to_json_lines
+from tests.music import FORMATS, WINDOWED
 from transforms import feature_tables
 from transforms.batch.build import build
-from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 from transforms.stream.accept import RawEvent

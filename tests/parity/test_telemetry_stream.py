@@ -9,9 +9,8 @@ import pytest
 from feature_repo.events import Names, append
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
-from feature_repo.windowed import WINDOWED
-from feature_repo.windows import EVENTS
 from tests.live import assert_same, batch, online, server_of
+from tests.music import EVENTS, WINDOWED
 from transforms.batch.build import build
 from transforms.raw.ingest import ingest
 from transforms.raw.simulate.telemetry.run import _days

@@ -16,15 +16,16 @@ import polars as pl
 import pytest
 
 from feature_repo import clock, retractions
+from feature_repo.definitions.events.plays import plays
 from feature_repo.events import Names, append
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
-from feature_repo.windowed import WINDOWED
-from feature_repo.windows import EVENTS, column
+from feature_repo.windows import column
 from feature_repo.windows.table import HOUR
 from tests.live import Rows, assert_same, batch, online, server_of
+from tests.music import EVENTS, WINDOWED
 from tests.worlds import apply
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
@@ -343,7 +344,7 @@ def test_instants_are_cut_off_to_microseconds(home: Home) -> None:
 
     template = '{"user_id": "u", "track_id": "t", "event_timestamp": "2026-04-01T00:00:00.%sZ", "ms_played": 1}'
     for digits, micros in (("1234567", 123456), ("999999999", 999999), ("1", 100000), ("0000009", 0)):
-        _, time, _ = parse("plays", (template % digits).encode(), clock.microseconds(at(10)))
+        _, time, _ = parse(plays, (template % digits).encode(), clock.microseconds(at(10)))
         assert time == clock.microseconds(ZERO) + micros
 
 

@@ -22,10 +22,10 @@ from feature_repo.events import Names, append
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
-from feature_repo.windowed import WINDOWED
 from feature_repo.windows import WindowedTable, column
 from tests import proving
 from tests.live import Rows, batch, online, server_of, to_json_lines
+from tests.music import WINDOWED
 from tests.oracles import windows as oracle
 from tests.windowed import same
 from tests.worlds import apply

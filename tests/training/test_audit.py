@@ -59,7 +59,7 @@ def test_a_wrong_value_online_is_found_and_sized(own_world: Home, monkeypatch: p
     from feature_repo.packed.encode import encode
     from feature_repo.packed.schema import Schema
     from feature_repo.packed.write import Writer
-    from feature_repo.windowed import WINDOWED
+    from tests.music import WINDOWED
 
     table = WINDOWED["user_listening"]
     rows = feature_tables.scan(own_world, table.name).collect().sort("event_timestamp").unique("user_id", keep="last")

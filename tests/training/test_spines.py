@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
+from tests.music import CONTRACT
 from training.datasets.spine import SpineTable
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -20,7 +21,7 @@ TEXT = "2026-01-15T12:00:00"
 
 
 def spine(table: Any, **keys: str) -> pl.DataFrame:
-    return SpineTable.of(table, keys or {"user_id": "String"}, []).collect()
+    return SpineTable.of(table, keys or {"user_id": "String"}, [], CONTRACT.request_fields).collect()
 
 
 def write_csv(folder: Path, text: str | bytes) -> Path:

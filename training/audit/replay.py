@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.store import open_store
@@ -107,7 +108,7 @@ def audit(name: str, *, home: Home | None = None, since: datetime | None = None,
         StoreError: no lookups were logged, or the feature tables are not built.
     """
     home = home or Home.from_env()
-    service = resolve_service(open_store(home), name)
+    service = resolve_service(open_store(home), contract_of(home), name)
     lookups = served(home, service, since, most)
     spine = lookups.select(*service.join_keys, "event_timestamp", *service.request_fields)
     if "request_timestamp" in spine.columns:

@@ -27,5 +27,5 @@ def service_is_applied(bundle: Bundle, home: Home) -> None:
         raise BundleError(
             expected=f"inputs of {name} that are features of {service}",
             found=repr(unknown[0]),
-            next_command=f"add it to {service} in feature_repo/services.py, then: python -m feature_repo apply",
+            next_command=f"add it to {service}, then: python -m feature_repo apply",
         )

@@ -70,7 +70,7 @@ def retrain(
 
     home, policy = Home.from_env(), triggers.Policy(days, growth, drifted, decay)
     with progress("retrain"):
-        statuses = triggers.retrain(home, select(what), policy, act=not look)
+        statuses = triggers.retrain(home, select(what, home), policy, act=not look)
     results = {decision["model"]: decision["came"] for decision in triggers.decisions(home)}
     if not statuses:
         say("no champion. Next: python -m training run NAME && python -m training promote NAME")

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.contract import contract_of
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
-from feature_repo.on_demand import ON_DEMAND, REQUEST_FIELDS
+from feature_repo.on_demand import MOMENT
 from feature_repo.store import open_store
 from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
@@ -181,10 +182,12 @@ def training_set(
     """
     home = home or Home.from_env()
     store = open_store(home)
-    service = resolve_service(store, feature_service)
+    service = resolve_service(store, contract_of(home), feature_service)
     for view in service.views:
         _check_files(store, view)
-    spine_table = SpineTable.of(spine, service.key_types, [name for name, _ in service.features])
+    spine_table = SpineTable.of(
+        spine, service.key_types, [name for name, _ in service.features], contract_of(home).request_fields
+    )
     return TrainingSet(store, service, spine_table, home, as_known)
 
 
@@ -220,7 +223,8 @@ def all_keys(
     from feature_repo.stores.offline import AsOfOfflineStoreConfig
     from feature_repo.stores.view_histories import histories_of
 
-    store = open_store(home or Home.from_env())
+    home = home or Home.from_env()
+    store = open_store(home)
     config = store.config
     if not isinstance(config.offline_store, AsOfOfflineStoreConfig):
         raise InputError(
@@ -228,7 +232,7 @@ def all_keys(
             found=f"{config.offline_store.type}",
             next_command="unset REFRAIN_PROFILE, or bring a spine of your own",
         )
-    service = resolve_service(store, feature_service)
+    service = resolve_service(store, contract_of(home), feature_service)
     histories = histories_of(config, [store.get_feature_view(view.name) for view in service.views], [], True)
     return keys.all_keys(
         histories,
@@ -370,19 +374,17 @@ def _from_any_store(
 def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
     if not service.on_demand:
         return rows
-    request_columns = {name: rows[name] for name in REQUEST_FIELDS if name in rows.columns}
+    request_columns = {name: rows[name] for name in service.request_fields if name in rows.columns}
     request = {
-        name: request_columns.get(
-            name, rows["event_timestamp"] if name == "request_timestamp" else _missing_column(rows, name)
-        )
-        for name in service.request_fields
+        name: request_columns.get(name, rows["event_timestamp"] if name == MOMENT else _missing_column(rows, dtype))
+        for name, dtype in service.request_fields.items()
     }
-    needed = {column for name in service.on_demand for column in ON_DEMAND[name].inputs.values()}
+    needed = {column for function in service.functions.values() for column in function.inputs.values()}
     columns = {name: to_numpy(request[name] if name in request else rows[name]) for name in sorted(needed)}
     computed = {
         f"{name}__{output}": pl.Series(values)
-        for name in service.on_demand
-        for output, values in ON_DEMAND[name].compute(columns).items()
+        for name, function in service.functions.items()
+        for output, values in function.compute(columns).items()
     }
     return rows.with_columns(
         values.fill_nan(None).alias(name) if values.dtype.is_float() else values.alias(name)
@@ -390,6 +392,5 @@ def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _missing_column(rows: pl.DataFrame, field: str) -> pl.Series:
-    dtype = pl.String() if REQUEST_FIELDS[field] == "String" else pl.Float64()
-    return pl.repeat(None, rows.height, dtype=dtype, eager=True)
+def _missing_column(rows: pl.DataFrame, dtype: str) -> pl.Series:
+    return pl.repeat(None, rows.height, dtype=pl.String() if dtype == "String" else pl.Float64(), eager=True)

@@ -9,25 +9,21 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.keys import key_values
-from feature_repo.on_demand import REQUEST_FIELDS
 from feature_repo.stores.key_series import KEY_TYPES
 from transforms import parquet
 
 TIME = "event_timestamp"
 
-REQUEST_TIMES = [name for name, dtype in REQUEST_FIELDS.items() if dtype == "UnixTimestamp"]
-"""Fields of the request that are times."""
-
-_REQUEST_TEXTS = [name for name, dtype in REQUEST_FIELDS.items() if dtype == "String"]
 _LINES = (".jsonl", ".ndjson")
 
 
-def read_spine(given: Any, keys: Mapping[str, str]) -> pl.DataFrame | pl.LazyFrame:
+def read_spine(given: Any, keys: Mapping[str, str], request_fields: Mapping[str, str]) -> pl.DataFrame | pl.LazyFrame:
     """Reads a spine into polars; keys and times of text files stay texts, as they are written.
 
     Args:
         given: the spine; see ``SpineTable.of``.
         keys: join key → Feast's name of its type.
+        request_fields: request field that the spine may have → Feast's name of its type.
 
     Raises:
         InputError: there is no such file, or it cannot be read as a table.
@@ -39,7 +35,7 @@ def read_spine(given: Any, keys: Mapping[str, str]) -> pl.DataFrame | pl.LazyFra
     if isinstance(given, pl.DataFrame | pl.LazyFrame):
         return given
     if isinstance(given, str | Path):
-        return _file(Path(given), keys)
+        return _file(Path(given), keys, request_fields)
     if isinstance(given, Mapping) or type(given).__module__.startswith("pandas"):
         return _columns(given, keys)
     try:
@@ -58,10 +54,10 @@ def unreadable(given: Any, error: Exception) -> InputError:
     )
 
 
-def _file(path: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
+def _file(path: Path, keys: Mapping[str, str], request_fields: Mapping[str, str]) -> pl.LazyFrame:
     if not path.exists():
         raise InputError(expected="a spine", found=f"no file {path}", next_command=f"ls {path.parent}")
-    texts = [*keys, TIME, *_REQUEST_TEXTS, *REQUEST_TIMES]
+    texts = [*keys, TIME, *(name for name, dtype in request_fields.items() if dtype in ("String", "UnixTimestamp"))]
     try:
         if path.suffix == ".csv":
             return _csv(path, texts)

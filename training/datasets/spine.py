@@ -13,7 +13,7 @@ from feature_repo.errors import InputError
 from feature_repo.stores.key_series import KEY_TYPES, key_series
 from feature_repo.stores.spine import instants
 from feature_repo.stores.staging import Staging
-from training.datasets.read_spine import REQUEST_TIMES, TIME, read_spine, unreadable
+from training.datasets.read_spine import TIME, read_spine, unreadable
 from transforms import parquet
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -35,7 +35,9 @@ class SpineTable:
     staged: Staging | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, given: Any, keys: Mapping[str, str], features: Sequence[str]) -> "SpineTable":
+    def of(
+        cls, given: Any, keys: Mapping[str, str], features: Sequence[str], request_fields: Mapping[str, str]
+    ) -> "SpineTable":
         """Checks a spine, and converts its keys and times.
 
         Args:
@@ -43,11 +45,12 @@ class SpineTable:
                 file, a folder of Parquet, or a spine of the offline store.
             keys: required join keys, and Feast's names of their types.
             features: names that the spine must not have.
+            request_fields: request field that the spine may have → Feast's name of its type.
 
         Raises:
             InputError: a column is missing or clashes, a key cannot be converted, or the time is not a time.
         """
-        rows, conversions = read_spine(given, keys), _Conversions()
+        rows, conversions = read_spine(given, keys, request_fields), _Conversions()
         lazy = rows.lazy()
         try:
             schema = dict(lazy.collect_schema())
@@ -64,8 +67,8 @@ class SpineTable:
                 time = conversions.expression(TIME, partial(instants, time=TIME), MICROSECONDS_UTC)
             request_times = (
                 conversions.expression(name, partial(instants, time=name), MICROSECONDS_UTC)
-                for name in REQUEST_TIMES
-                if schema.get(name) == pl.String
+                for name, dtype in request_fields.items()
+                if dtype == "UnixTimestamp" and schema.get(name) == pl.String
             )
             converted_spine = lazy.with_columns(*converted_keys, time, *request_times)
             converted_schema = dict(converted_spine.collect_schema())

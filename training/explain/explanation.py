@@ -98,7 +98,7 @@ def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent
     """
     bundle = open_bundle(name, home)
     model_name = name_and_version(name)[0]
-    model = models().get(model_name)
+    model = models(home).get(model_name)
     if model is None:
         raise InputError(
             expected=f"a MODEL named {model_name!r} below training.models",

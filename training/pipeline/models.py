@@ -201,13 +201,13 @@ def _outcome(
 
 def _outcome_of(home: Home, model: Model | str, again: bool) -> Outcome:
     """Trains one model in a worker process, by name if it is declared, as a declaration may not be picklable."""
-    return _outcome(home, find.models()[model] if isinstance(model, str) else model, again)
+    return _outcome(home, find.models(home)[model] if isinstance(model, str) else model, again)
 
 
 def _in_processes(home: Home, ordered: Sequence[Model], again: bool, jobs: int, progress: Progress) -> list[Outcome]:
     """Trains models in processes, those with the longest last run first, so that none is left alone at the end."""
     seconds = {model.name: _expected_seconds(home, model) for model in ordered}
-    declared = find.models()
+    declared = find.models(home)
     payloads = {model.name: model.name if declared.get(model.name) is model else model for model in ordered}
     with one_thread_each():  # processes inherit this environment
         outcomes = {} if again else _cached_outcomes(home, ordered)

@@ -103,7 +103,7 @@ def search(
     """
     import joblib
 
-    model = _model(name)
+    model = _model(home, name)
     problem = model.narrowed(learners=learners, without=without).problem(home, progress=progress)
     if not problem.folds:
         raise InputError(
@@ -136,10 +136,10 @@ def search(
     return _conclude(home, model, problem, study, started)
 
 
-def _model(name: str) -> Model:
-    model = models().get(name)
+def _model(home: Home, name: str) -> Model:
+    model = models(home).get(name)
     if model is None or not model.searchable:
-        tunable = sorted(candidate.name for candidate in models().values() if candidate.searchable)
+        tunable = sorted(candidate.name for candidate in models(home).values() if candidate.searchable)
         raise InputError(
             expected=f"a model that has parameters to search, one of {tunable}",
             found=f"{name!r}, which chooses for itself on validation" if model else repr(name),

@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
+from feature_repo.contract import Contract, contract_of
 from feature_repo.days import files_in
-from feature_repo.discovery import definitions
+from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.windowed import WINDOWED
 from transforms import feature_tables, parquet
 from transforms.batch import closings, scored_texts, versions
 from transforms.batch.features.artist_text import artist_text
@@ -34,15 +34,12 @@ from transforms.batch.report import ViewReport
 from transforms.batch.windows.backfill import backfill
 from transforms.batch.windows.file_index import known_files
 from transforms.pure.text.bundles import served_models
-from transforms.raw import TABLES
 from transforms.raw.days import RawDays
-from transforms.raw.read import damage_named, files, plays, scan
+from transforms.raw.declared import raw_tables
+from transforms.raw.read import damage_named, files, scan
 
 if TYPE_CHECKING:
     from feast import FeatureView
-
-TABLES_OF_FUNCTIONS = definitions("transforms.batch.features", FeatureTable)
-"""Feature tables that one function computes from one raw table, by name."""
 
 WRITTEN = ("texts", "tracks", "artists", "tags")
 TEXTS = {"track_text": track_text, "artist_text": artist_text}
@@ -63,37 +60,40 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
     Raises:
         StoreError: there are no events, or a raw file is damaged.
     """
-    now = now or clock.now()
-    _check_not_empty(home)
-    views = feature_tables.tables()
-    days = {name: RawDays.of(home, name) for name in {table.source.name for table in WINDOWED.values()}}
-    steps = len(WINDOWED) + len(TABLES_OF_FUNCTIONS) + 1
+    now, contract = now or clock.now(), contract_of(home)
+    windowed, tables_of_functions = contract.windowed, contract.find(FeatureTable, "features")
+    _check_not_empty(home, contract)
+    views = feature_tables.tables(home)
+    days = {name: RawDays.of(home, name) for name in {table.source.name for table in windowed.values()}}
+    steps = len(windowed) + len(tables_of_functions) + 1
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home), damage_named(home):
         feature_tables.created_time(home, now)  # stores the moment, even if no file is written
-        for step, (name, table) in enumerate(WINDOWED.items()):
+        for step, (name, table) in enumerate(windowed.items()):
             if not days[table.source.name].paths and not _has_rows(home, name):
                 continue
             report_step = _nested(progress, step, steps, name)
             reports[name] = backfill(home, table, views[name], days[table.source.name], now, progress=report_step)
-        for step, (name, feature_table) in enumerate(TABLES_OF_FUNCTIONS.items(), start=len(WINDOWED)):
+        for step, (name, feature_table) in enumerate(tables_of_functions.items(), start=len(windowed)):
             reports[name] = _build_whole(home, views[name], feature_table.source, feature_table.compute, now)
             progress(step + 1, steps, name)
-        reports |= _build_texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
+        if set(TEXTS) <= set(views):
+            reports |= _build_texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
         for view in views.values():
             feature_tables.write_empty(home, view)
         feature_tables.note_built(home)
     return reports
 
 
-def _check_not_empty(home: Home) -> None:
+def _check_not_empty(home: Home, contract: Contract) -> None:
     """Raises a StoreError if there are neither events nor tables whose events are all gone."""
-    sources = {table.source for table in TABLES_OF_FUNCTIONS.values()} | {"texts"}
-    sources |= {table.source.name for table in WINDOWED.values()}
-    if any(files(home, name) for name in sources):
+    if any(files(home, name) for name in raw_tables(home)) or any(_has_rows(home, name) for name in contract.windowed):
         return
-    if not any(_has_rows(home, name) for name in WINDOWED):
-        plays(home)
+    raise StoreError(
+        expected=f"events in {home.root / 'raw'}",
+        found="none",
+        next_command="python -m transforms import FORMAT PATH  (or, for music: python -m transforms simulate)",
+    )
 
 
 def _has_rows(home: Home, name: str) -> bool:
@@ -128,11 +128,11 @@ def _write_whole(home: Home, view: "FeatureView", rows: pl.DataFrame, origin: ve
 
 
 def _build_texts(
-    home: Home, views: "dict[str, FeatureView]", now: datetime, *, progress: Progress
+    home: Home, views: "Mapping[str, FeatureView]", now: datetime, *, progress: Progress
 ) -> dict[str, ViewReport]:
     """Builds the views of texts with the promoted text models."""
     models = served_models(home)
-    table_names = sorted(WRITTEN, key=lambda table: TABLES[table].changes_slowly)
+    table_names = sorted(WRITTEN, key=lambda table: raw_tables(home)[table].changes_slowly)
     digests = [digest for table in table_names for digest in _digests(home, table)]
     reports: dict[str, ViewReport] = {}
     written: Written | None = None
@@ -156,7 +156,7 @@ def _build_texts(
 
 def _digests(home: Home, table: str) -> list[str]:
     """Digests of the files of a raw table; those of files by day are cached."""
-    if TABLES[table].changes_slowly:
+    if raw_tables(home)[table].changes_slowly:
         return [parquet.digest(path) for path in files(home, table)]
     return list(RawDays.of(home, table).digests.values())
 

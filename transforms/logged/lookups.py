@@ -12,7 +12,6 @@ from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, load_service
-from feature_repo.on_demand import REQUEST_FIELDS
 from transforms import parquet
 from transforms.feature_tables import TYPES
 from transforms.logged import lines
@@ -93,7 +92,7 @@ def _frame(service: Service, rows: list[dict[str, Any]]) -> pl.DataFrame:
     schema = {
         **{key: pl.String() for key in service.join_keys},
         "event_timestamp": pl.Int64(),
-        **{name: _request_type(name) for name in service.request_fields},
+        **{name: _request_type(dtype) for name, dtype in service.request_fields.items()},
         **{name: TYPES[dtype] for name, dtype in service.features},
         **{EVENT + view.name: pl.Int64() for view in service.views},
     }
@@ -105,8 +104,8 @@ def _frame(service: Service, rows: list[dict[str, Any]]) -> pl.DataFrame:
     ).cast({name: dtype for name, dtype in schema.items() if name not in ("event_timestamp", *times)})
 
 
-def _request_type(name: str) -> pl.DataType:
-    return pl.String() if REQUEST_FIELDS[name] == "String" else pl.Float64()
+def _request_type(dtype: str) -> pl.DataType:
+    return pl.String() if dtype == "String" else pl.Float64()
 
 
 def _json_schema(schema: dict[str, pl.DataType]) -> dict[str, pl.DataType]:

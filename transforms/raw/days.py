@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from feature_repo.home import Home
 from transforms import parquet
-from transforms.raw import TABLES
+from transforms.raw.declared import raw_tables
 from transforms.raw.read import REMEDY, scan_files
 from transforms.raw.table import RawTable
 
@@ -43,13 +43,13 @@ class RawDays:
             StoreError: a file is damaged or lacks a column of the table.
         """
         folder = home.raw(table)
-        facts = parquet.file_facts(folder, partial(_count_and_digest, TABLES[table]), (int, str))
+        facts = parquet.file_facts(folder, partial(_count_and_digest, raw_tables(home)[table]), (int, str))
         by_day = {date.fromisoformat(day): row_count_and_digest for day, row_count_and_digest in facts.items()}
         return cls(
             {day: folder / f"date={day}" / parquet.PART for day in by_day},
             {day: rows for day, (rows, _) in by_day.items()},
             {day: digest for day, (_, digest) in by_day.items()},
-            TABLES[table],
+            raw_tables(home)[table],
         )
 
     def between(self, first: date, last: date) -> list[date]:

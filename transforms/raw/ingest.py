@@ -18,7 +18,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms import parquet
 from transforms.pure.text.pii import mask
-from transforms.raw import TABLES
+from transforms.raw.declared import raw_tables
 from transforms.raw.left_out import LeftOut, once, same_as_before
 from transforms.raw.read import REMEDY, scan_files
 from transforms.raw.table import RawTable
@@ -138,7 +138,7 @@ def ingest(
 
 
 def _stage(home: Home, source: str, batch: Batch, staging: Path, number: int, report: Report) -> None:
-    table = TABLES[batch.table]
+    table = raw_tables(home)[batch.table]
     counts = report.tables.setdefault(table.name, TableReport())
     accepted, refused = validate(table, batch.rows)
     malformed = batch.malformed
@@ -174,7 +174,7 @@ def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame)
 
 def _commit_all(home: Home, staging: Path, report: Report) -> None:
     for name, counts in report.tables.items():
-        _commit(TABLES[name], staging / name, home.raw(name), counts)
+        _commit(raw_tables(home)[name], staging / name, home.raw(name), counts)
         shutil.rmtree(staging / name, ignore_errors=True)
 
 

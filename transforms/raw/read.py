@@ -12,7 +12,7 @@ from feature_repo.days import days_in
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import parquet
-from transforms.raw import TABLES
+from transforms.raw.declared import raw_tables
 from transforms.raw.table import RawTable
 
 REMEDY = "python -m transforms import …  (every source of that day)"
@@ -33,7 +33,7 @@ _EXACT: dict[pl.DataType, int] = {pl.Float32(): 24, pl.Float64(): 53}
 def files(home: Home, name: str) -> list[Path]:
     """The files of a raw table: one per day, or a single one if it changes slowly. Other files are ignored."""
     folder = home.raw(name)
-    places = [folder] if TABLES[name].changes_slowly else [Path(day) for day in days_in(folder).values()]
+    places = [folder] if raw_tables(home)[name].changes_slowly else [Path(day) for day in days_in(folder).values()]
     return [path for place in places if (path := place / parquet.PART).is_file()]
 
 
@@ -43,7 +43,7 @@ def scan(home: Home, name: str) -> pl.LazyFrame:
     Raises:
         StoreError: one of its files is damaged or lacks a column of the table; the message names the file.
     """
-    return scan_files(TABLES[name], files(home, name))
+    return scan_files(raw_tables(home)[name], files(home, name))
 
 
 def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
@@ -87,7 +87,7 @@ def damage_named(home: Home) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        for name in TABLES:
+        for name in raw_tables(home):
             for path in files(home, name):
                 parquet.read_whole(path, remedy=REMEDY)
         raise

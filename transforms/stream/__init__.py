@@ -1,4 +1,4 @@
-"""Windowed tables (``feature_repo.windowed``) live: events → state → rows online.
+"""Windowed tables (``feature_repo.definitions.windowed``) live: events → state → rows online.
 
 The stage before appends events to the stream (``feature_repo.events``); the stage after is the online store.
 """

@@ -114,6 +114,11 @@ class Gate:
             accepted[identity] = digest, created
             self._minute_counts[time // MINUTE][values[self._flood_column]] += 1
 
+    def _parse(self, raw_event: RawEvent, now: int) -> tuple[Any, int, int | None]:
+        if raw_event.kind != self.source.name:  # the first gate also receives the kinds that do not exist
+            raise events.Refused(f"unknown kind {raw_event.kind[:40]!r}")
+        return events.parse(self.source, raw_event.payload, now)
+
     def accept(self, raw_events: Sequence[RawEvent], clock: int, now: int, *, arrived: int | None) -> Accepted:
         """Decides about events.
 
@@ -126,11 +131,11 @@ class Gate:
         out = Accepted(self.source)
         count, lateness, flood = out.counts, self.lateness, self.flood
         times, created, rows = [], [], []
-        values_of, key_of, flood_column, parse = attrgetter(*self._names), self._key, self._flood_column, events.parse
+        values_of, key_of, flood_column = attrgetter(*self._names), self._key, self._flood_column
         earliest_created, span = arrived or 0, -1
         for raw_event in raw_events:
             try:
-                event, time, created_at = parse(raw_event.kind, raw_event.payload, now)
+                event, time, created_at = self._parse(raw_event, now)
             except events.Refused as error:
                 out.dead.append(Dead(str(error), raw_event))
                 continue

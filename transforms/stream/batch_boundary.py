@@ -14,21 +14,20 @@ import numpy as np
 import polars as pl
 
 from feature_repo.clock import microseconds
+from feature_repo.contract import contract_of
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.events import AHEAD, Names
 from feature_repo.events import micros as micros_of
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import WRITE_TIMEOUT, open_server
-from feature_repo.windowed import WINDOWED
-from feature_repo.windows import EVENTS, DecayedSum
+from feature_repo.windows import DecayedSum
 from feature_repo.windows.table import DAY
 from transforms import feature_tables
 from transforms.batch.gone_rows import GoneRows
 from transforms.batch.windows.calendar import date_of
 from transforms.batch.windows.tile_store import TileStore
 from transforms.batch.windows.tiles import Tiles, distinct_alone
-from transforms.raw import TABLES
 from transforms.raw.days import RawDays
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.left_out import LeftOut
@@ -63,7 +62,7 @@ def archive(home: Home, log: Log) -> int:
 
     with (home.ensure().root / ".archive.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)  # two at once would drop blocks from the log that neither has stored
-        return sum(log.drain(kind, store(kind)) for kind in EVENTS)
+        return sum(log.drain(kind, store(kind)) for kind in contract_of(home).events)
 
 
 def archive_if_there(home: Home) -> int | None:
@@ -101,8 +100,9 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime)
     """
     with feature_tables.writing(home):
         archive(home, log)
-        source = EVENTS[kind]
-        tables = [table for table in WINDOWED.values() if table.source.name == kind]
+        contract = contract_of(home)
+        source = contract.events[kind]
+        tables = [table for table in contract.windowed.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
         days = RawDays.of(home, kind)
         stores = {live.table.name: TileStore(home, live.table, days) for live in state.tables}
@@ -139,8 +139,7 @@ def _fill(
     columns = list(state.coder.source.columns)
     recent_days = days.between(recent, date.max)
     rows = days.load(recent_days, columns)
-    table = TABLES[state.coder.source.name]
-    left_out = [LeftOut(table, days.paths[day].parent).read_matching(rows) for day in recent_days]
+    left_out = [LeftOut(days.table, days.paths[day].parent).read_matching(rows) for day in recent_days]
     times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
     ahead = max(clock, microseconds(now + AHEAD))  # events slightly in the future wait in the state until they are due
     rows = rows.select(*times, *columns).filter(pl.col("event_timestamp") < ahead)

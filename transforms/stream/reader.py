@@ -13,11 +13,11 @@ from datetime import timedelta
 
 from feature_repo import clock
 from feature_repo.command_line import say as say_on_screen
+from feature_repo.contract import contract_of
 from feature_repo.events import AHEAD, Names
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import WRITE_TIMEOUT, Command, open_server
-from feature_repo.windows import EVENTS
 from feature_repo.windows.table import HOUR
 from transforms import feature_tables
 from transforms.stream.accept import Accepted, Gate, RawEvent
@@ -278,7 +278,8 @@ class Reader:
             self._clock = max(self._clock, _now())
         now = clock.now()
         self._gates = {
-            kind: Gate(source, self.settings.lateness, self.settings.flood) for kind, source in EVENTS.items()
+            kind: Gate(source, self.settings.lateness, self.settings.flood)
+            for kind, source in contract_of(self.home).events.items()
         }
         self._states: dict[str, LiveState] = {
             kind: load(self.home, self.log, kind, gate, self._clock, now) for kind, gate in self._gates.items()

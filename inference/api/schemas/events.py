@@ -1,21 +1,22 @@
 """Schemas of requests and responses for events and feedback."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from feature_repo.events import LONGEST_ID
-from feature_repo.windows import EVENTS
+from feature_repo.windows import EventSource
 from inference.events import MOST_EVENTS
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 
-def _event_schema() -> dict[str, Any]:
+def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
     """Build the JSON schema of ``POST /v1/events`` from the declarations of the event sources."""
     types = {"String": "string", "Int64": "integer", "Bool": "boolean"}
     kind_schemas = {}
-    for kind, source in EVENTS.items():
+    for kind, source in sources.items():
         properties: dict[str, Any] = {
             "event_timestamp": {"type": "string", "format": "date-time"},
             "created_timestamp": {"type": "string", "format": "date-time"},
@@ -50,9 +51,6 @@ def _event_schema() -> dict[str, Any]:
             }
         ],
     }
-
-
-EVENTS_REQUEST = _event_schema()
 
 
 class Act(BaseModel):

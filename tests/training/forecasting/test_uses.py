@@ -30,6 +30,7 @@ from inference.forecast.forecaster import (
     target_of,
 )
 from tests import charts
+from tests.music import FEATURE_TABLES
 from tests.worlds import apply
 from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
@@ -123,7 +124,7 @@ def test_forecasts_add_up(home: Home) -> None:
     np.testing.assert_allclose(sums["genre"], sums["total"], rtol=1e-4)
 
 
-@pytest.mark.parametrize("view", [name for name in feature_tables.tables() if name.endswith("_forecast")])
+@pytest.mark.parametrize("view", [name for name in FEATURE_TABLES if name.endswith("_forecast")])
 def test_forecasts_are_ordered_and_stamped_with_their_origin(home: Home, view: str) -> None:
     rows = feature_tables.scan(home, view).collect()
     assert rows.height

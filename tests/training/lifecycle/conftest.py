@@ -53,10 +53,6 @@ def own_model(own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (package / "own_model.py").write_text(textwrap.dedent(OWN_MODEL))
     monkeypatch.syspath_prepend(str(package.parent))
     monkeypatch.setenv(PACKAGES, "somebodys_models")
-    from training.models import find
-
-    find._models_in.cache_clear()
     yield models()["own_model"]
-    find._models_in.cache_clear()
     for name in [name for name in sys.modules if name.startswith("somebodys_models")]:
         del sys.modules[name]

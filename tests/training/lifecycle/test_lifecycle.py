@@ -100,9 +100,7 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
 def test_names_are_unique_and_packages_exist(own_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     second = tmp_path / "models" / "somebodys_models" / "second.py"
     second.write_text((second.parent / "own_model.py").read_text())
-    from training.models import find
 
-    find._models_in.cache_clear()
     with pytest.raises(InputError, match="a second 'own_model'"):
         models()
     monkeypatch.setenv(PACKAGES, "nobodys_models")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.materialize import newest_feature
-from feature_repo.on_demand import ON_DEMAND
-from feature_repo.on_demand_views import compute
+from feature_repo.on_demand_compute import compute
 from feature_repo.vectors import is_ragged, vector_column
 from inference import RowModel
+from tests.music import ON_DEMAND
 from training import registry
 from training.datasets.columns import to_matrix, to_numpy
 from training.models.served import ServedTabular

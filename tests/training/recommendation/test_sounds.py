@@ -8,12 +8,12 @@ import pytest
 import soundfile
 
 from feature_repo.home import Home
+from tests.music import FORMATS
 from tests.worlds import apply
 from training.datasets import Interactions
 from training.models.recommendation.knowledge import _sounds, describe
 from transforms.batch.build import build
 from transforms.pure.audio.stft import RATE
-from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 from transforms.raw.simulate.run import simulate

@@ -8,10 +8,10 @@ import soundfile
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from tests.music import FORMATS
 from transforms.pure.audio.decode import mono
 from transforms.pure.audio.listen import listen
 from transforms.pure.audio.quality import measure
-from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 

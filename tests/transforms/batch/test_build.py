@@ -13,6 +13,7 @@ from feature_repo import clock
 from feature_repo.doctor import folder as folder_of_doctor
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
+from tests.music import FEATURE_TABLES
 from transforms import feature_tables, parquet
 from transforms.batch.build import build
 from transforms.batch.windows import calendar, tile_store
@@ -48,7 +49,7 @@ def tables(home: Home) -> dict[str, bytes]:
 def newest(home: Home, name: str) -> pl.DataFrame:
     """Returns the newest version of each row, without its created time."""
     rows = feature_tables.scan(home, name).collect().sort("created_timestamp")
-    identity = [*feature_tables.tables()[name].join_keys, "event_timestamp"]
+    identity = [*FEATURE_TABLES[name].join_keys, "event_timestamp"]
     if not name.startswith(("user_profile", "track_catalogue")):
         rows = rows.unique(identity, keep="last").drop("created_timestamp")
     return rows.sort(identity)
@@ -69,7 +70,7 @@ def late_play(day: int) -> Batch:
 
 
 def test_every_table_has_its_views_schema(built: Home) -> None:
-    for name, view in feature_tables.tables().items():
+    for name, view in FEATURE_TABLES.items():
         rows = feature_tables.scan(built, name).collect()
         assert dict(rows.schema) == feature_tables.schema(view)
         assert rows.select([*view.join_keys, "event_timestamp"]).is_unique().all()
@@ -92,7 +93,7 @@ def test_a_late_event_rebuilds_just_the_days_that_see_it(built: Home, tmp_path: 
     fresh = Home(tmp_path / "fresh")
     shutil.copytree(built.raw("plays").parent.parent, fresh.root / "raw")
     build(fresh, END)
-    for name in feature_tables.tables():
+    for name in FEATURE_TABLES:
         assert_frame_equal(newest(built, name), newest(fresh, name))
 
 
@@ -128,7 +129,7 @@ def test_a_day_that_is_gone_is_closed(built: Home, tmp_path: Path) -> None:
     fresh = Home(tmp_path / "fresh")
     shutil.copytree(built.root / "raw", fresh.root / "raw")
     build(fresh, END)
-    for name in feature_tables.tables():
+    for name in FEATURE_TABLES:
         assert_same_as_of_answers(built, fresh, name)
     rows_after = feature_tables.scan(built, "user_listening").collect()
     assert rows_before.join(rows_after, on=rows_before.columns, how="anti", nulls_equal=True).is_empty()
@@ -137,7 +138,7 @@ def test_a_day_that_is_gone_is_closed(built: Home, tmp_path: Path) -> None:
 
 def assert_same_as_of_answers(home: Home, other: Home, name: str) -> None:
     """Asserts that both tables give the same as-of answer for each key and time, even if their rows differ."""
-    keys = list(feature_tables.tables()[name].join_keys)
+    keys = list(FEATURE_TABLES[name].join_keys)
     rows = [newest(data, name).drop("created_timestamp", strict=False) for data in (home, other)]
     rows = [table_rows.unique([*keys, "event_timestamp"], keep="last").sort("event_timestamp") for table_rows in rows]
     moments = (
@@ -294,7 +295,7 @@ def test_small_chunks_give_the_same_tables(simulated: Home, tmp_path: Path, monk
     monkeypatch.setattr(calendar, "CHUNK_EVENTS", 500)
     monkeypatch.setattr(calendar, "CHUNK_DAYS", 4)
     build(home, END)
-    for name in feature_tables.tables():
+    for name in FEATURE_TABLES:
         assert_frame_equal(feature_tables.scan(home, name).collect(), feature_tables.scan(simulated, name).collect())
 
 
@@ -344,7 +345,7 @@ def test_rows_that_break_the_views_schema_are_refused(spoil: object, message: st
             "plan": ["free"],
         }
     )
-    view = feature_tables.tables()["user_profile"]
+    view = FEATURE_TABLES["user_profile"]
     assert feature_tables.conform(view, rows).height == 1
     with pytest.raises(StoreError, match=message):
         feature_tables.conform(view, spoil(rows))  # type: ignore[operator]

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from feature_repo.home import Home
+from tests.music import FEATURE_TABLES
 from transforms import feature_tables
 from transforms.batch.build import build
 from transforms.batch.windows import tile_store
@@ -36,7 +37,7 @@ def ingest_plays(home: Home, artist: str, *moments: float, created: float | None
 
 def rows_as_of(home: Home, view: str, moments: list[datetime], *, as_known_then: bool) -> list[list[tuple]]:
     """Returns the newest row of each key at the moments, as known then or with everything known now."""
-    keys = list(feature_tables.tables()[view].join_keys)
+    keys = list(FEATURE_TABLES[view].join_keys)
     rows = feature_tables.scan(home, view).collect().sort("event_timestamp", "created_timestamp")
     rows_of_moments = []
     for moment in moments:
@@ -59,7 +60,7 @@ def history_as_known(home: Home, end: float) -> list[list[list[tuple]]]:
 
 
 def plays_of_a_day(home: Home, moment: float) -> int:
-    index = list(feature_tables.schema(feature_tables.tables()["user_session"])).index("plays_1d") - 2
+    index = list(feature_tables.schema(FEATURE_TABLES["user_session"])).index("plays_1d") - 2
     return rows_as_of(home, "user_session", [at(moment)], as_known_then=True)[0][0][index]
 
 
@@ -135,7 +136,7 @@ def test_clocks_that_go_to_and_fro(home: Home, tmp_path_factory: pytest.TempPath
         ingest_plays(fresh, artist, moment, created=max(now, moment))
     build(fresh, at(now))
     for view in VIEWS:
-        size = len(feature_tables.tables()[view].join_keys)
+        size = len(FEATURE_TABLES[view].join_keys)
         rows = {row[:size]: row for row in current_rows(home, view, now)}
         for row in current_rows(fresh, view, now):
             assert rows[row[:size]] == row, view

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 
 from tests.charts import START
+from tests.music import TABLES
 from transforms.batch.features.artist_chart import artist_chart
 from transforms.batch.features.chart_grid import ChartGrid
 from transforms.batch.features.track_chart import AHEAD, track_chart
-from transforms.raw import TABLES
 
 WEEKS = 130
 

@@ -13,7 +13,7 @@ import pytest
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from transforms.raw.importers import FORMATS
+from tests.music import FORMATS
 from transforms.raw.ingest import Report, ingest
 from transforms.raw.read import scan
 

@@ -14,8 +14,8 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.errors import HomeError, InputError, StoreError
 from feature_repo.home import Home
+from tests.music import TABLES
 from transforms import parquet
-from transforms.raw import TABLES
 from transforms.raw.days import RawDays
 from transforms.raw.ingest import Batch, ingest, merge
 from transforms.raw.read import plays as read_plays

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from feature_repo.definitions.events.plays import plays
 from feature_repo.home import Home
-from feature_repo.windows import plays
-from transforms.raw import TABLES
+from tests.music import TABLES
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import scan

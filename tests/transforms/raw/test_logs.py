@@ -11,7 +11,7 @@ import pytest
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from transforms.raw.importers import FORMATS
+from tests.music import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.logs.formats import attempt, parse, years
 from transforms.raw.logs.templates import MOST, Templates

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from feature_repo.home import Home
+from tests.music import FORMATS
 from transforms.pure.audio.listen import listen
 from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import analyze
 from transforms.raw import ingest as ingesting
-from transforms.raw.importers import FORMATS
 from transforms.raw.importers import audio as importer
 from transforms.raw.ingest import Report, ingest
 from transforms.raw.read import scan

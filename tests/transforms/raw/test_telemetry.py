@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.music import TABLES
 from transforms.batch.features.endpoint_baseline import endpoint_baseline
 from transforms.batch.features.hour_of_week import hour_of_week
-from transforms.raw import TABLES
 from transforms.raw.simulate.telemetry.run import _days
 from transforms.raw.simulate.telemetry.schedule import DAY, KINDS, TelemetrySize, draw_schedule
 from transforms.raw.validate import validate

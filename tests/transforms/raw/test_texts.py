@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from tests.music import FORMATS, TABLES
 from transforms import parquet
 from transforms.batch import scored_texts
 from transforms.batch.features.texts import OPINIONS, Written, gather, text_rows
 from transforms.batch.scored_texts import ScoredTexts
 from transforms.pure.text.analysis import TextModels
 from transforms.pure.text.bundles import ServedModels, served_models
-from transforms.raw import TABLES
-from transforms.raw.importers import FORMATS
 from transforms.raw.importers.sst2 import untokenized
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan

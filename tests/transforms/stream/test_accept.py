@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
+from feature_repo.definitions.events.plays import plays
 from feature_repo.events import LARGEST, Refused, parse
-from feature_repo.windows import plays
-from transforms.raw import TABLES
+from tests.music import TABLES
 from transforms.raw.validate import validate
 from transforms.stream.accept import Accepted, Gate, RawEvent
 
@@ -62,9 +62,9 @@ def test_a_flood_is_put_aside_and_the_rest_goes_on() -> None:
 
 def test_nothing_is_known_after_the_last_moment() -> None:
     last_time = "9999-12-31T23:59:59.999999"
-    assert parse("plays", play_event(created_timestamp=last_time).payload, NOW)[2] == 253_402_300_799_999_999
+    assert parse(plays, play_event(created_timestamp=last_time).payload, NOW)[2] == 253_402_300_799_999_999
     with pytest.raises(Refused, match="created_timestamp after the year 9999"):
-        parse("plays", play_event(created_timestamp=f"{last_time}-05:00").payload, NOW)
+        parse(plays, play_event(created_timestamp=f"{last_time}-05:00").payload, NOW)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_stream_takes_what_the_raw_table_takes(event: dict[str, Any]) -> Non
         {field: content.isoformat() if isinstance(content, datetime) else content for field, content in zoned.items()}
     ).encode()
     try:
-        parse("plays", payload, NOW)
+        parse(plays, payload, NOW)
     except Refused:
         assert accepted.is_empty()
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from feature_repo.definitions.events.plays import plays
 from feature_repo.errors import InputError
 from feature_repo.events import parse
 from feature_repo.home import Home
@@ -72,7 +73,7 @@ def read_payloads(path: Path) -> list[bytes]:
 def test_a_byte_order_mark_is_no_part_of_an_event() -> None:
     event = b'{"user_id": "u", "track_id": "t", "event_timestamp": "2024-03-31T12:00:00"}'
     now = 1_800_000_000_000_000
-    assert parse("plays", codecs.BOM_UTF8 + event, now)[1:] == parse("plays", event, now)[1:]
+    assert parse(plays, codecs.BOM_UTF8 + event, now)[1:] == parse(plays, event, now)[1:]
 
 
 def test_a_wrong_option_is_told_as_one(home: Home) -> None:

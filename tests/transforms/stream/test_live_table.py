@@ -7,7 +7,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from feature_repo.windows import WindowedTable, plays
+from feature_repo.definitions.events.plays import plays
+from feature_repo.windows import WindowedTable
 from tests.live import columns_of
 from tests.oracles import windows as oracle
 from tests.windowed import TABLES_TESTED, play_lists, same

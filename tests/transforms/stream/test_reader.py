@@ -11,8 +11,8 @@ from feature_repo.errors import StoreError
 from feature_repo.events import Names, append
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
-from feature_repo.windowed import WINDOWED
 from tests.live import assert_same, batch, clock_of, online, server_of, to_json_lines
+from tests.music import WINDOWED
 from tests.windowed import plays_of_a_small_world
 from transforms.batch.build import build
 from transforms.raw.read import scan

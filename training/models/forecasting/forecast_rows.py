@@ -37,7 +37,7 @@ def write(
     Returns:
         Number of rows.
     """
-    table = feature_tables.tables()[view]
+    table = feature_tables.tables(home)[view]
     key = next(iter(table.join_keys))
     now = clock.now()
     moment = pl.Series([origin]).cast(MICROSECONDS_UTC)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_repo.bundle import GOLDEN
+from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
@@ -78,7 +79,7 @@ def bundle_writer(
     knowledge = trained.knowledge
     kept_tracks = np.flatnonzero(knowledge.recommendable)
     numbers = {model: asdict(values) for model, values in evaluation.by_question["at the cutoff"].items()}
-    real_time = resolve_service(open_store(home), REAL_TIME.service)
+    real_time = resolve_service(open_store(home), contract_of(home), REAL_TIME.service)
 
     def write(folder: Path, version: int) -> BundleManifest:
         files = {

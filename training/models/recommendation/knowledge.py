@@ -243,7 +243,7 @@ def _write_vectors(home: Home, view: str, key: str, ids: pl.Series, values: np.n
             "fit": pl.repeat(fit, count, dtype=pl.Int64, eager=True),
         }
     )
-    table, now = feature_tables.tables()[view], clock.now()
+    table, now = feature_tables.tables(home)[view], clock.now()
     date = str(datetime.fromtimestamp(cutoff / 1e6, UTC).date())
     inputs = hashlib.sha256(f"{view} {fit}".encode()).hexdigest()
     versions.replace(home, table, rows, date=date, part=f"part-{cutoff}.parquet", inputs=inputs, now=now)

@@ -1,4 +1,4 @@
-"""Windowed tables (``feature_repo.windowed``) in batch: events → tiles → rows.
+"""Windowed tables (``feature_repo.definitions.windowed``) in batch: events → tiles → rows.
 
 ``tiles`` aggregates the events of each day to tiles, which are kept in Parquet. ``rows`` takes the tiles of as many
 days as the longest window reaches back, and finds the windows of all keys and moments by binary search: a window is a

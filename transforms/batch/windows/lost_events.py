@@ -11,8 +11,8 @@ from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
 from transforms import parquet
 from transforms.batch.versions import CODE
-from transforms.raw import TABLES
 from transforms.raw.days import RawDays
+from transforms.raw.declared import raw_tables
 from transforms.raw.left_out import LeftOut
 
 
@@ -41,7 +41,7 @@ class LostEvents:
             sums: the new tiles of the day.
             now: the moment of the run.
         """
-        raw = TABLES[self._table.source.name]
+        raw = raw_tables(self._home)[self._table.source.name]
         left_out = LeftOut(raw, self._home.raw(raw.name) / f"date={day}")
         if left_out.has_rows:
             self._note(self._superseded(day, left_out.read()), now)

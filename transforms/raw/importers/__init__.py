@@ -5,11 +5,3 @@ after ``Batch`` in bounded memory. A line that is not a row becomes ``malformed`
 the format at all raises ``InputError`` before anything is yielded. Identifiers get the source's prefix, so that two
 sources never share a user by accident.
 """
-
-from feature_repo.discovery import definitions
-from transforms.raw.importers.format import Format
-
-FORMATS: dict[str, Format] = definitions(__name__, Format)
-"""Every importer, by name."""
-
-__all__ = ["FORMATS", "Format"]

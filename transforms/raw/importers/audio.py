@@ -17,14 +17,15 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.processes import Died, Processes
-from transforms.raw import TABLES
 from transforms.raw.importers.format import Format, Rows
 from transforms.raw.ingest import Batch
 from transforms.raw.read import scan
+from transforms.raw.tables.audio_analyses import AUDIO_ANALYSES
+from transforms.raw.tables.audio_labels import AUDIO_LABELS
+from transforms.raw.tables.audio_measurements import AUDIO_MEASUREMENTS
 
 FILES = 40
 """Files per batch: the most that is lost if an import is stopped."""
-MEASUREMENTS, ANALYSES, LABELS = "audio_measurements", "audio_analyses", "audio_labels"
 LABELLED = "labels.csv"
 BETWEEN = ";"
 """Separator of the instruments in a field of ``labels.csv``."""
@@ -59,7 +60,7 @@ def read(path: Path, home: Home | None = None) -> Iterator[Batch]:
     if path.is_dir() and (path / LABELLED).is_file():
         yield _labels(path / LABELLED)
     earlier = _EarlierAnalyses(home)
-    measured, analysed = (Rows(name, dict(TABLES[name].columns)) for name in (MEASUREMENTS, ANALYSES))
+    measured, analysed = (Rows(table.name, dict(table.columns)) for table in (AUDIO_MEASUREMENTS, AUDIO_ANALYSES))
     with Processes() as processes:
         for start in range(0, len(files), FILES):
             part = files[start : start + FILES]
@@ -128,7 +129,10 @@ class _EarlierAnalyses:
         self._home = home
         self._stored: set[tuple[str, str]] = set()
         if home is not None:
-            keys = (scan(home, name).select("track_id", "content").drop_nulls() for name in (MEASUREMENTS, ANALYSES))
+            keys = (
+                scan(home, table.name).select("track_id", "content").drop_nulls()
+                for table in (AUDIO_MEASUREMENTS, AUDIO_ANALYSES)
+            )
             self._stored = set.intersection(*(set(frame.collect().iter_rows()) for frame in keys))
         self._track_of = {content: track for track, content in self._stored}
 
@@ -148,7 +152,7 @@ class _EarlierAnalyses:
 
 def _labels(path: Path) -> Batch:
     """Read ``labels.csv``: track_id, and any of genre, mood, valence, arousal, instruments, event_timestamp."""
-    rows, at = Rows(LABELS, dict(TABLES[LABELS].columns)), _modified(path)
+    rows, at = Rows(AUDIO_LABELS.name, dict(AUDIO_LABELS.columns)), _modified(path)
     with path.open(newline="", encoding="utf-8", errors="replace") as handle:
         for line in csv.DictReader(handle):
             try:
@@ -173,7 +177,7 @@ def _label(line: dict[str, str], at: datetime) -> tuple[Any, ...]:
         "event_timestamp": event_time,
         "created_timestamp": event_time,
     }
-    return tuple(label[name] for name in TABLES[LABELS].columns)
+    return tuple(label[name] for name in AUDIO_LABELS.columns)
 
 
 def _digest(file: Path) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from feature_repo.on_demand.request_context import DEVICES
+from feature_repo.definitions.on_demand.request_context import DEVICES
 from transforms.raw.ingest import Batch
 from transforms.raw.simulate.world import FADING, World
 from transforms.raw.table import MICROSECONDS_UTC

@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from feature_repo.windows import ACTIONS, feedback
+from feature_repo.definitions.events.feedback import ACTIONS, feedback
 from transforms.raw.table import RawTable, Timed, key_column
 
 

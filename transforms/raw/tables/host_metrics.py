@@ -2,7 +2,7 @@
 
 import dataframely as dy
 
-from feature_repo.windows import host_metrics
+from feature_repo.definitions.events.host_metrics import host_metrics
 from transforms.raw.table import RawTable, Timed, key_column
 
 

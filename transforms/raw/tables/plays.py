@@ -2,7 +2,7 @@
 
 import dataframely as dy
 
-from feature_repo.windows import plays
+from feature_repo.definitions.events.plays import plays
 from transforms.raw.table import RawTable, Timed, key_column
 
 _SHORTEST, _LONGEST = plays.ranges["ms_played"]

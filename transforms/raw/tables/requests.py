@@ -2,7 +2,7 @@
 
 import dataframely as dy
 
-from feature_repo.windows import requests
+from feature_repo.definitions.events.requests import requests
 from transforms.raw.table import RawTable, Timed, key_column
 
 

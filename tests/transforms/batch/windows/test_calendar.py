@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from tests.music import TABLES
 from transforms.batch.windows import calendar
 from transforms.batch.windows.calendar import chunks
-from transforms.raw import TABLES
 from transforms.raw.days import RawDays
 
 YEAR = [date(2025, 1, 1) + timedelta(days=number) for number in range(365)]

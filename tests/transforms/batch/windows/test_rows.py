@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 
-from feature_repo.windows import Distinct, TopK, WindowedTable, plays
+from feature_repo.definitions.events.plays import plays
+from feature_repo.windows import Distinct, TopK, WindowedTable
 from tests.oracles import windows as oracle
 from tests.windowed import DAY, DAYS, START, TABLES_TESTED, frame, moments, play_lists, same
 from transforms.batch.windows.rows import rows as compute

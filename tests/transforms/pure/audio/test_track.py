@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from tests.music import FORMATS, TABLES
 from transforms.pure.audio import stft, track
 from transforms.pure.audio.decode import Resampler, mono
 from transforms.pure.audio.described import described, timbre
-from transforms.raw import TABLES
-from transforms.raw.importers import FORMATS
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 

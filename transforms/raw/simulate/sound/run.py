@@ -18,13 +18,13 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from transforms.processes import Died, Processes
 from transforms.pure.audio.stft import RATE
-from transforms.raw import TABLES
 from transforms.raw.importers.audio import AUDIO, BETWEEN, LABELLED
 from transforms.raw.ingest import Batch, Report, ingest
 from transforms.raw.read import scan
 from transforms.raw.simulate.sound.song import compose
 from transforms.raw.simulate.sound.style import STYLES
 from transforms.raw.simulate.world import DEFAULT_START
+from transforms.raw.tables.tracks import TRACKS
 
 FOLDER = "simulated/sound"
 TRUTH = (
@@ -98,8 +98,7 @@ def _catalogue(home: Home, orders: list[SongOrder]) -> Iterator[Batch]:
     """Yield a batch of tracks if the raw tables have none."""
     if scan(home, "tracks").limit(1).collect().is_empty():
         columns = {
-            name: TABLES["tracks"].columns[name]
-            for name in ("track_id", "artist_id", "genres", "released", "event_timestamp")
+            name: TRACKS.columns[name] for name in ("track_id", "artist_id", "genres", "released", "event_timestamp")
         }
         rows = [(song.track_id, song.artist_id, [song.genre], song.released, song.released) for song in orders]
         yield Batch("tracks", pl.DataFrame(rows, schema=columns, orient="row"))

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from transforms.pure.audio.quality import measure
-from transforms.raw import TABLES
 from transforms.raw.simulate.telemetry.schedule import DAY, Event, TelemetrySize
 from transforms.raw.table import MICROSECONDS_UTC
+from transforms.raw.tables.audio_measurements import AUDIO_MEASUREMENTS
 
 RATE = 22_050
 SECONDS = 3
@@ -36,7 +36,7 @@ def audio_measurements(
         }
         for name, time, sound in masters
     ]
-    columns = {**TABLES["audio_measurements"].columns, "event_timestamp": pl.Int64()}
+    columns = {**AUDIO_MEASUREMENTS.columns, "event_timestamp": pl.Int64()}
     schema = {name: columns[name] for name in (rows[0] if rows else columns)}
     return pl.DataFrame(rows, schema=schema).with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
 

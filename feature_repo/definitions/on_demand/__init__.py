@@ -1,0 +1,1 @@
+"""On-demand features of music: one pure numpy function per module, with its declarations."""

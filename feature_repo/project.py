@@ -1,0 +1,128 @@
+"""A project: a folder with definitions, models and data of its own, described by its file ``refrain.toml``.
+
+::
+
+    name = "shop"                     # part of every online key
+    definitions = ["shop_features"]   # packages or modules in this folder, or installed ones
+    models = ["shop_models"]          # likewise; may be the same
+    extends = []                      # bundled definitions that come along: "music", or none
+    data = "data"                     # the data folder; REFRAIN_HOME overrides it
+    profile = ""                      # the engines; REFRAIN_PROFILE overrides it
+
+``REFRAIN_PROJECT`` names the folder. Without it, the file is searched from the working directory upwards. Without a
+file, the bundled definitions of music are the project.
+"""
+
+import os
+import re
+import sys
+import tomllib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from feature_repo.errors import InputError
+
+FILE = "refrain.toml"
+PROJECT = "REFRAIN_PROJECT"
+"""Environment variable with the folder of the project."""
+
+BUNDLED = ("music",)
+"""Names of the bundled definitions."""
+
+NAME = r"[a-z][a-z0-9_]{0,31}"
+"""Pattern of names of projects and tenants."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project.
+
+    Attributes:
+        name: name of the project.
+        definitions: packages or modules with definitions.
+        models: packages or modules with models.
+        extends: names of the bundled definitions that belong to the project.
+        data: the data folder, absolute or relative to the project's folder.
+        profile: name of the profile of engines; empty for the embedded default.
+        folder: the project's folder; None for the bundled project.
+    """
+
+    name: str = "refrain"
+    definitions: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    extends: tuple[str, ...] = BUNDLED
+    data: str = "data"
+    profile: str = ""
+    folder: Path | None = None
+
+    @classmethod
+    def load(cls, folder: Path | None) -> "Project":
+        """Reads the project of a folder; the bundled one if the folder is None.
+
+        Modules of the folder can be imported afterwards.
+
+        Raises:
+            InputError: the folder has no valid ``refrain.toml``.
+        """
+        if folder is None:
+            return cls()
+        file = folder / FILE
+        try:
+            return _load(file, file.stat().st_mtime_ns)
+        except OSError as error:
+            raise InputError(
+                expected=f"a project: a folder with the file {FILE}",
+                found=f"{file}: {error.strerror}",
+                next_command=f"refrain init NAME  (or: unset {PROJECT})",
+            ) from error
+
+    @property
+    def data_folder(self) -> Path | None:
+        """The project's data folder; None for the bundled project."""
+        return None if self.folder is None else self.folder / Path(self.data).expanduser()
+
+
+def find_folder() -> Path | None:
+    """Returns the folder of the project of this process: ``REFRAIN_PROJECT``, else the nearest with the file."""
+    text = os.environ.get(PROJECT)
+    if text:
+        named = Path(text).expanduser().absolute()
+        return named.parent if named.name == FILE else named
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), None)
+
+
+@lru_cache(maxsize=64)
+def _load(file: Path, changed: int) -> Project:
+    try:
+        entries = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _invalid(file, "TOML", str(error)) from error
+    options = {field.name: field for field in fields(Project) if field.name != "folder"}
+    unknown = sorted(set(entries) - set(options))
+    if unknown:
+        raise _invalid(file, f"the options {', '.join(options)}", repr(unknown[0]))
+    if "name" not in entries:
+        raise _invalid(file, "a name", "none")
+    values: dict[str, Any] = {"extends": ()}
+    for name, value in entries.items():
+        is_list = name in ("definitions", "models", "extends")
+        is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
+        if not is_valid or isinstance(value, list) != is_list:
+            raise _invalid(file, f"{name} as {'a list of texts' if is_list else 'a text'}", repr(value))
+        values[name] = tuple(value) if is_list else value
+    if not re.fullmatch(NAME, values["name"]):
+        raise _invalid(file, "a name of lower-case letters, digits and _, starting with a letter", values["name"])
+    strangers = [name for name in values["extends"] if name not in BUNDLED]
+    if strangers:
+        raise _invalid(file, f"extends with names among {list(BUNDLED)}", repr(strangers[0]))
+    folder = str(file.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # at the end, so that a project's modules replace nothing
+    return Project(**values, folder=file.parent)
+
+
+def _invalid(file: Path, expected: str, found: str) -> InputError:
+    return InputError(expected=f"{expected} in {file}", found=found, next_command=f"correct {file}")
