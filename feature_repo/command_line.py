@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from feature_repo.errors import RefrainError
+from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import settle_paths
 
 _DISK_ERRORS = {
@@ -26,16 +27,35 @@ _DISK_ERRORS = {
 
 
 class _Group(TyperGroup):
-    """A command group that prints a ``RefrainError`` as three lines instead of a traceback."""
+    """A command group that prints a ``RefrainError`` as three lines instead of a traceback.
+
+    Its help shows the summary of every command whole, and commands in sections where they name one.
+    """
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the section or sections of the commands."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is None or command.hidden:
+                continue
+            section = getattr(command, "rich_help_panel", None)
+            section = section if isinstance(section, str) else "Commands"
+            sections.setdefault(section, []).append((name, command.get_short_help_str(limit=1_000)))
+        for section, rows in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:
         try:
             _end_with_parent()
             settle_paths()
-            with _handle_sigterm():
+            with _handle_sigterm(), explained():
                 return super().invoke(ctx)
         except RefrainError as error:
             _show(error.expected, error.found, error.next_command)
+        except MissingExtra as error:
+            _show(f"the module {error.name}", "it is not installed", error.next_command)
         except OSError as error:
             if error.errno not in _DISK_ERRORS:
                 raise
