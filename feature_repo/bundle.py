@@ -89,6 +89,15 @@ def name_and_version(name: str) -> tuple[str, str]:
     return model, version
 
 
+def has_champion(home: Home, model: str) -> bool:
+    """Whether a version of the model is promoted."""
+    try:
+        champion(home, model)
+    except BundleError:
+        return False
+    return True
+
+
 def champion(home: Home, model: str) -> str:
     """Returns the version of the champion.
 

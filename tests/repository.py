@@ -2,7 +2,7 @@
 
 from feature_repo.home import REPOSITORY
 
-PACKAGES = ("feature_repo", "transforms", "training", "inference")
+PACKAGES = ("feature_repo", "transforms", "training", "inference", "refrain")
 PAGES = [
     "README.md",
     "ARCHITECTURE.md",

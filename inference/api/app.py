@@ -68,7 +68,7 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     controller = Controller(float(os.environ.get(GOAL_MS) or GOAL * 1e3) / 1e3)
     champions = models.Champions(registry)
     recommendation_service = RecommendationService(model, home, running, controller, log)
-    engine = champions.add("recommendations", recommendation_service.live)
+    champions.add("recommendations", recommendation_service.live)
     live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
     text_service, sound_service = texts.TextService(home), audio.SoundService(home)
     champions.add("text", text_service.live)
@@ -116,7 +116,7 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)
     models.install(app, champions)
-    operation.install(app, engine, home, registry)
+    operation.install(app, recommendation_service, home, registry)
     pages.install(
         app,
         pages.Console(

@@ -8,23 +8,25 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.recommendations import RecommendationService
 from inference.api.schemas.models import Health
-from inference.monitoring.freshness import FreshnessCollector
-from inference.recommend.engine import RecommendationEngine
-from inference.swap import Live
+from inference.monitoring.freshness import FreshnessCollector, FreshnessReader
 
 WORKERS, COUNTS = "REFRAIN_WORKERS", "PROMETHEUS_MULTIPROC_DIR"
 """Environment variables for the number of serving processes and the folder of their metrics; ``serve`` sets them."""
 
 
-def install(app: FastAPI, engine: Live[RecommendationEngine], home: Home, registry: CollectorRegistry) -> None:
+def install(app: FastAPI, service: RecommendationService, home: Home, registry: CollectorRegistry) -> None:
     """Add the routes."""
-    freshness = FreshnessCollector(home)
+    freshness, reader = FreshnessCollector(home), FreshnessReader(home)
 
     @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
     def health() -> Health:
-        """Checks that the recommender is loaded and the online store answers."""
-        serving = engine.get()
+        """Checks that the online store answers, and that the recommender is loaded if one is promoted."""
+        if not service.is_promoted:
+            reader.read()
+            return Health(status="ok", model=None)
+        serving = service.live.get()
         serving.check()
         return Health(status="ok", model=serving.bundle.name_version)
 

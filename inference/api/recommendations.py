@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from feature_repo.bundle import name_and_version
+from feature_repo.bundle import has_champion, name_and_version
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
@@ -38,6 +38,8 @@ RETRY_AFTER_S = 30.0
 class RecommendationService:
     """The recommender of one application, loaded at once, and the fixed versions that experiment arms name.
 
+    While no version is promoted, requests fail and name the next command; the first promotion is taken over.
+
     Args:
         model: the recommender: a name for its champion, ``recommendation:3`` for one that never changes.
         home: the data folder.
@@ -53,10 +55,18 @@ class RecommendationService:
     def __init__(self, model: str, home: Home, running: Running, controller: Controller, log: PredictionLog) -> None:
         self._home, self._running, self._controller, self._log = home, running, controller, log
         self.live = self._live_engine(model)
-        self.live.get()
+        self._model = model
+        if self.is_promoted:
+            self.live.get()
         self._turns = CapacityLimiter(controller.turns)
         self._by_version: dict[str, Live[RecommendationEngine]] = {}
         self._failed_at: dict[str, float] = {}
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether there is a version to serve: a named one, or a champion."""
+        name, version = name_and_version(self._model)
+        return bool(version) or has_champion(self._home, name)
 
     def recommend(self, body: RecommendationRequest) -> tuple[Answer, list[Assigned]]:
         """Recommend to one listener with the settings of their experiment arms; fields of the request win over arms."""

@@ -92,16 +92,17 @@ class Console:
 
     def overview(self) -> dict[str, Any]:
         """Collect the data of the overview page."""
-        engine = self.recommendation_service.live.get()
-        unhealthy, freshness = "", None
+        service, unhealthy, freshness = self.recommendation_service, "", None
         try:
-            engine.check()
+            if service.is_promoted:
+                service.live.get().check()
             freshness = cells(self._freshness.read(), clock.seconds(), time.time())
         except StoreError:
             unhealthy = "the online store does not answer: answers are made of the bundle alone"
         reports = self._reports("monitor-")
         return {
             "healthy": not unhealthy,
+            "promoted": service.is_promoted,
             "unhealthy": unhealthy,
             "freshness": freshness,
             "models": served(self.champions),

@@ -9,7 +9,7 @@ class Health(BaseModel):
     """The health of the process."""
 
     status: str = Field(examples=["ok"])
-    model: str = Field(examples=["recommendation:3"])
+    model: str | None = Field(description="the recommender; null while none is promoted", examples=["recommendation:3"])
 
 
 class ServedModel(BaseModel):
