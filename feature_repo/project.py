@@ -94,6 +94,13 @@ def find_folder() -> Path | None:
     return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), None)
 
 
+def settle_project() -> None:
+    """Names the project of this process in ``REFRAIN_PROJECT``, for child processes and after a change of folder."""
+    folder = find_folder()
+    if folder is not None:
+        os.environ[PROJECT] = str(folder)
+
+
 @lru_cache(maxsize=64)
 def _load(file: Path, changed: int) -> Project:
     try:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from training.datasets import training_set as training_set
     from training.models.tabular import TabularModel as TabularModel
     from training.pipeline import MLPipeline as MLPipeline
+    from transforms.raw.read import scan_events as scan_events
 
 _LANGUAGE = (
     *("Count", "CountIf", "DecayedSum", "Distinct", "EventSource", "First", "Last", "LastN", "Max", "Mean", "Min"),
@@ -64,6 +65,7 @@ _MODULE_OF = {
     "MLPipeline": "training.pipeline",
     "TabularModel": "training.models.tabular",
     "OnlineFeatures": "inference.features",
+    "scan_events": "transforms.raw.read",
     **dict.fromkeys(
         ("AnomalyDetector", "AudioAnalysisModel", "RecommendationEngine", "RowModel", "TextAnalyzer"), "inference"
     ),

@@ -1,6 +1,6 @@
-"""``refrain`` and ``python -m refrain``: every command of the platform under one roof."""
+"""``python -m refrain``, which is the command ``refrain``."""
 
-from refrain.cli import app
+from refrain.cli import main
 
 if __name__ == "__main__":
-    app(prog_name="refrain")
+    main()

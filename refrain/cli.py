@@ -6,7 +6,8 @@ import feature_repo.__main__
 import inference.__main__
 import training.__main__
 import transforms.__main__
-from feature_repo.command_line import command_line
+from feature_repo.command_line import command_line, show_as_refrain
+from refrain.commands.init import init
 
 app = command_line(
     "Features, models and answers of a project. Order of work: init, import, build, apply, model run, model promote, "
@@ -24,6 +25,7 @@ def _add(section: str, commands: typer.Typer) -> None:
         app.registered_groups.append(group)
 
 
+app.command(rich_help_panel="Project")(init)
 _add("Data", transforms.__main__.app)
 _add("Features", feature_repo.__main__.app)
 app.add_typer(
@@ -36,5 +38,6 @@ _add("Answers", inference.__main__.app)
 
 
 def main() -> None:
-    """The entry point of the installed command."""
+    """The entry point of the installed command, and of ``python -m refrain``."""
+    show_as_refrain()
     app(prog_name="refrain")

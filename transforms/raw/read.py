@@ -93,6 +93,27 @@ def damage_named(home: Home) -> Iterator[None]:
         raise
 
 
+def scan_events(home: Home, kind: str) -> pl.LazyFrame:
+    """Scan the stored events of one kind lazily; there must be at least one.
+
+    Args:
+        home: the data folder.
+        kind: name of the events, as their ``EventSource`` has it.
+
+    Raises:
+        StoreError: there are no such events, or a file is damaged.
+
+    >>> scan_events(home, "orders").select("customer_id", "event_timestamp").collect()       # doctest: +SKIP
+    """
+    if kind not in raw_tables(home) or not files(home, kind):
+        raise StoreError(
+            expected=f"{kind} in {home.raw(kind)}",
+            found="none" if kind in raw_tables(home) else f"no such events, only {sorted(raw_tables(home))}",
+            next_command=f"refrain import table FILE --as {kind}",
+        )
+    return scan(home, kind)
+
+
 def plays(home: Home) -> pl.LazyFrame:
     """Scan the plays lazily; there must be at least one file.
 

@@ -1,0 +1,206 @@
+"""Chooses events, windowed features, a service and a model from the columns of a table."""
+
+import keyword
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from feature_repo.errors import InputError
+
+FEW = 50
+"""Most values of a text column whose frequent values are a feature."""
+
+MOST_DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the events.
+
+    Attributes:
+        name: name in the project.
+        source: name in the table.
+        dtype: Feast type.
+        resolution: smallest step of a Float64 column; None if there is none, or for another type.
+        values: number of different values in the sample.
+    """
+
+    name: str
+    source: str
+    dtype: str
+    resolution: float | None = None
+    values: int = 0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The definitions of a project, as they will be written.
+
+    Attributes:
+        project: name of the project.
+        events: name of the kind of events.
+        file: the table, for the commands that are shown.
+        columns: columns of the events, keys first.
+        keys: columns that get a windowed table each.
+        identity: columns that identify an event together with its time.
+        time: column of the time in the table.
+        label: column that a model predicts; empty if there is none.
+        left_out: column of the table → why it is no column of the events.
+    """
+
+    project: str
+    events: str
+    file: str
+    columns: tuple[Column, ...]
+    keys: tuple[str, ...]
+    identity: tuple[str, ...]
+    time: str
+    label: str
+    left_out: Mapping[str, str]
+
+    @property
+    def service(self) -> str:
+        """Name of the feature service."""
+        return f"{self.events}_v1"
+
+    @property
+    def model(self) -> str:
+        """Name of the model; empty without a label."""
+        return f"{self.events}_{self.label}" if self.label else ""
+
+    def table(self, key: str) -> str:
+        """Name of the windowed table of a key."""
+        return f"{key.removesuffix('_id')}_{self.events}"
+
+    def column(self, name: str) -> Column:
+        """Returns a column by its name in the project."""
+        return next(column for column in self.columns if column.name == name)
+
+    def features(self) -> dict[str, str]:
+        """Returns the name of each windowed feature and the aggregate that computes it, as source text."""
+        chosen = {self.events: "Count()"}
+        for column in self.columns:
+            name = column.name
+            if name in self.keys or (name in self.identity and column.dtype == "String" and column.values > FEW):
+                continue
+            if column.dtype == "Bool":
+                chosen[f"{name}_rate"] = f'Rate("{name}")'
+            elif column.dtype == "Int64" or column.resolution is not None:
+                chosen[name] = f'Sum("{name}")'
+                chosen[f"{name}_mean"] = f'Mean("{name}")'
+            elif column.dtype == "Float64":
+                chosen[f"{name}_most"] = f'Max("{name}")'
+            else:
+                chosen[f"distinct_{name}"] = f'Distinct("{name}")'
+        chosen["idle_seconds"] = "TimeSinceLast()"
+        return chosen
+
+
+def propose(
+    project: str, file: str, sample: pl.DataFrame, *, events: str, keys: Sequence[str], time: str, label: str
+) -> Proposal:
+    """Chooses the definitions for a table.
+
+    Args:
+        project: name of the project.
+        file: path of the table, for messages.
+        sample: rows of the table, the more the better.
+        events: name of the kind of events.
+        keys: columns that features describe, such as the customer.
+        time: column of the time.
+        label: column to predict; empty if there is none.
+
+    Raises:
+        InputError: a named column does not exist, or has a type that does not fit.
+    """
+    for option, name in (*(("--key", key) for key in keys), ("--time", time), *([("--label", label)] if label else [])):
+        if name not in sample.columns:
+            raise InputError(
+                expected=f"a column of {file} for {option}, one of {sample.columns}",
+                found=repr(name),
+                next_command=f"refrain init {project} --events {file} {option} COLUMN",
+            )
+    columns, left_out = [], {}
+    for source in (*keys, *(name for name in sample.columns if name not in (*keys, time))):
+        column = _column(sample[source], is_key=source in keys)
+        if isinstance(column, str):
+            left_out[source] = column
+        else:
+            columns.append(column)
+    names = {column.source: column.name for column in columns}
+    if label and label not in names:
+        raise InputError(
+            expected=f"a column of numbers or booleans for --label in {file}",
+            found=f"{label}: {left_out[label]}",
+            next_command=f"refrain init {project} --events {file} --label COLUMN",
+        )
+    label_column = next((column for column in columns if column.source == label), None)
+    if label_column is not None and label_column.dtype == "String":
+        raise InputError(
+            expected=f"a column of numbers or booleans for --label in {file}",
+            found=f"{label}, which holds texts",
+            next_command=f"refrain init {project} --events {file} --label COLUMN",
+        )
+    return Proposal(
+        project=project,
+        events=identifier(events),
+        file=file,
+        columns=tuple(columns),
+        keys=tuple(names[key] for key in keys),
+        identity=tuple(names[name] for name in _identity(sample, keys, time, names)),
+        time=time,
+        label="" if label_column is None else label_column.name,
+        left_out=left_out,
+    )
+
+
+def identifier(name: str) -> str:
+    """Makes a name of lower-case letters, digits and ``_`` from any text.
+
+    >>> identifier("Customer ID"), identifier("2nd-price")
+    ('customer_id', 'c_2nd_price')
+    """
+    text = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "column"
+    return f"c_{text}" if text[0].isdigit() or keyword.iskeyword(text) else text
+
+
+def _column(values: pl.Series, *, is_key: bool) -> Column | str:
+    """Describes a column; a text says why it cannot be one."""
+    name, dtype, count = identifier(values.name), values.dtype, values.n_unique()
+    if is_key or dtype in (pl.String, pl.Categorical, pl.Enum):
+        if dtype.is_nested() or dtype.is_float():
+            return f"keys and texts cannot be {dtype}"
+        return Column(name, values.name, "String", values=count)
+    if dtype == pl.Boolean:
+        return Column(name, values.name, "Bool", values=count)
+    if dtype.is_integer():
+        return Column(name, values.name, "Int64", values=count)
+    if dtype.is_float() or dtype.is_decimal():
+        return _number(name, values.cast(pl.Float64, strict=False), count)
+    return f"{dtype} is no type of an event's column"
+
+
+def _number(name: str, values: pl.Series, count: int) -> Column:
+    known = values.drop_nulls().drop_nans()
+    for decimals in range(MOST_DECIMALS + 1):
+        scaled = known * 10**decimals
+        if ((scaled - scaled.round()).abs() <= 1e-9 * scaled.abs().clip(1.0)).all():
+            if not decimals:
+                return Column(name, values.name, "Int64", values=count)
+            return Column(name, values.name, "Float64", resolution=10**-decimals, values=count)
+    return Column(name, values.name, "Float64", values=count)
+
+
+def _identity(sample: pl.DataFrame, keys: Sequence[str], time: str, names: Mapping[str, str]) -> list[str]:
+    """Chooses columns that, with the time, are different for every row of the sample: the keys, then other texts."""
+    chosen = list(keys)
+    texts = [
+        name for name in names if name not in keys and sample[name].dtype == pl.String and not sample[name].null_count()
+    ]
+    for name in (None, *texts):
+        chosen += [name] if name else []
+        if not sample.select(*chosen, time).is_duplicated().any():
+            return chosen
+    return chosen
