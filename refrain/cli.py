@@ -1,12 +1,14 @@
 """The command line ``refrain``: the commands of the four packages in sections, and those of a project."""
 
+import inspect
+
 import typer
 
 import feature_repo.__main__
 import inference.__main__
 import training.__main__
 import transforms.__main__
-from feature_repo.command_line import command_line, show_as_refrain
+from feature_repo.command_line import as_called, command_line, show_as_refrain
 from refrain.commands.init import init
 
 app = command_line(
@@ -37,7 +39,17 @@ app.add_typer(
 _add("Answers", inference.__main__.app)
 
 
+def _show_in_help(commands: typer.Typer) -> None:
+    """Shows the commands in the help texts as those of ``refrain``."""
+    for command in commands.registered_commands:
+        command.help = as_called(command.help or inspect.getdoc(command.callback) or "")
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _show_in_help(group.typer_instance)
+
+
 def main() -> None:
     """The entry point of the installed command, and of ``python -m refrain``."""
     show_as_refrain()
+    _show_in_help(app)
     app(prog_name="refrain")
