@@ -11,7 +11,6 @@ one layer own disjoint ranges of buckets, so no listener is in two of them. Laye
 import fcntl
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import msgspec
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
 
 BUCKETS = 10_000
 METRICS: dict[str, str] = {
@@ -174,9 +174,7 @@ def changing(home: Home) -> Iterator[list[Experiments]]:
             _check(document[0])
         except _Problem as problem:
             raise _input_error(problem.expected, problem.found) from problem
-        partial = file.with_name(f".{file.name}.{os.getpid()}")
-        partial.write_text(json.dumps(msgspec.to_builtins(document[0]), indent=1) + "\n")
-        partial.replace(file)
+        write_whole(file, json.dumps(msgspec.to_builtins(document[0]), indent=1) + "\n")
 
 
 def add(home: Home, experiment: Experiment) -> None:

@@ -7,7 +7,6 @@ serving process.
 import hashlib
 import inspect
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.packed.address import Address
 from feature_repo.stores.source_files import is_feature_table, path_of
+from feature_repo.whole_files import write_whole
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -121,9 +121,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
         "services": {name: services[name].to_json() for name in sorted(services)},
         "sources": _sources(store),
     }
-    partial = home.manifest.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(document, indent=1) + "\n")
-    partial.replace(home.manifest)
+    write_whole(home.manifest, json.dumps(document, indent=1) + "\n")
     return services
 
 

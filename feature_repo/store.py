@@ -14,6 +14,7 @@ import yaml
 from feature_repo.errors import HomeError, StoreError
 from feature_repo.home import DEFAULT_ROOT, Home
 from feature_repo.urls import sqlite_url
+from feature_repo.whole_files import write_whole
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -60,9 +61,7 @@ def config_file(home: Home) -> Path:
     target = home.ensure().root / f"feature_store-{home.tenant}.yaml"
     rendered = yaml.safe_dump(config, sort_keys=False).replace("\\uE000", "\\x24")
     if not target.is_file() or target.read_text() != rendered:
-        partial = target.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(rendered)
-        partial.replace(target)
+        write_whole(target, rendered)
     return target
 
 

@@ -1,8 +1,6 @@
 """Feature tables on disk: their schemas as the contract declares them, and the only code that writes them."""
 
 import fcntl
-import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +14,7 @@ from feature_repo.contract import contract_of
 from feature_repo.days import files_in
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
 from transforms import parquet
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -168,10 +167,7 @@ def created_time(home: Home, now: datetime) -> datetime:
     if latest > now and clock.has_come(latest):
         return latest
     if latest != now or not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{parquet.PARTIAL}{os.getpid()}-{threading.get_ident()}-{path.name}")
-        partial.write_text(now.isoformat())
-        partial.replace(path)
+        write_whole(path, now.isoformat())
     return now
 
 

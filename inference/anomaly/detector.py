@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from feature_repo.bundle import Bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
 from inference.anomaly.finding import METRIC_DETECTORS, Finding, MetricDetector, add_metric, combine
 from inference.anomaly.observation import MAX_CAUSES, Detections, Observation, incident_report, microseconds_of
 from inference.features import OnlineFeatures
@@ -247,10 +247,7 @@ class AnomalyDetector:
         """Write the memory to the data folder, atomically, for the next process."""
         if self._memory is None:
             return
-        self._memory.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._memory.with_name(f".{self._memory.name}.{os.getpid()}.tmp")
-        partial.write_bytes(self.snapshot())
-        partial.replace(self._memory)
+        write_whole(self._memory, self.snapshot())
 
     def _save_now_and_then(self) -> None:
         if self._remembers and time.monotonic() - self._saved > SAVE_SECONDS:

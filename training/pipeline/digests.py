@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,6 +13,7 @@ from feature_repo.days import files_in
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_sources
 from feature_repo.stores.source_files import digest_of
+from feature_repo.whole_files import write_whole
 from transforms import parquet
 from transforms.raw.read import files, scan
 
@@ -61,10 +61,7 @@ class Digests:
 
     def save(self) -> None:
         """Saves the cache for the next run."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(json.dumps(self._cache))
-        partial.replace(self._path)
+        write_whole(self._path, json.dumps(self._cache))
 
     def _folder(self, folder: Path) -> str:
         total = hashlib.sha256()

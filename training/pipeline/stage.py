@@ -1,7 +1,6 @@
 """Stages of a run, each with its key, result and wall time, in a file that outlives a kill."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,4 @@ class Stages:
         return stage
 
     def _save(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(json.dumps(self._records, indent=1))
-        partial.replace(self._path)
+        write_whole(self._path, json.dumps(self._records, indent=1))

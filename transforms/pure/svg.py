@@ -4,11 +4,12 @@ Every chart has its meaning as a label, so that a screen reader can read it.
 """
 
 import html
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from feature_repo.whole_files import write_whole
 
 WIDTH, HEIGHT = 640, 160
 COLOURS = ("#1f6fb2", "#c2410c", "#2e7d32", "#6a4c93", "#8a6d00")
@@ -40,10 +41,7 @@ def page(title: str, body: str) -> str:
 
 def write(path: Path, content: str) -> Path:
     """Write a page atomically; returns its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_text(content, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, content)
     return path
 
 

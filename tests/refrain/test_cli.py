@@ -1,0 +1,66 @@
+"""The command line ``refrain``, and the names of the package."""
+
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import feature_repo.__main__
+import inference.__main__
+import refrain
+import training.__main__
+import transforms.__main__
+from feature_repo import command_line
+from feature_repo.extras import MissingExtra, explained
+from refrain.cli import app
+from tests.processes import run_python
+
+
+def names_of(commands: typer.Typer) -> set[str]:
+    functions = {command.name or command.callback.__name__ for command in commands.registered_commands}
+    return functions | {str(group.name) for group in commands.registered_groups}
+
+
+def test_every_command_is_under_one_roof_with_its_whole_summary() -> None:
+    shown = CliRunner().invoke(app, ["--help"], terminal_width=80).stdout
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert "..." not in shown
+    for package in (feature_repo.__main__, transforms.__main__, inference.__main__):
+        assert names_of(package.app) <= names_of(app)
+        assert all(f"\n  {name} " in shown for name in names_of(package.app))
+    assert [line for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")] == [
+        *("Options:", "Project:", "Data:", "Features:", "Answers:", "Models:")
+    ]
+    models = CliRunner().invoke(app, ["model", "--help"], terminal_width=80).stdout
+    assert all(f"\n  {name} " in models for name in names_of(training.__main__.app))
+
+
+def test_messages_show_the_command_that_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "python -m training run x && python -m feature_repo apply && python -m benchmarks"
+    assert command_line.as_called(text) == text
+    monkeypatch.setattr(command_line, "_as_refrain", True)
+    assert command_line.as_called(text) == "refrain model run x && refrain apply && python -m benchmarks"
+
+
+def test_every_public_name_exists() -> None:
+    assert {"training_set", "OnlineFeatures", "RecommendationEngine", "MLPipeline", "WindowedTable"} <= set(
+        dir(refrain)
+    )
+    for name in refrain.__all__:
+        assert getattr(refrain, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        refrain.nothing  # noqa: B018
+
+
+def test_the_package_itself_imports_nothing_heavy() -> None:
+    script = "import refrain, sys; print([name for name in ('feast', 'polars', 'numpy') if name in sys.modules])"
+    assert run_python("-c", script, check=True).stdout.strip() == "[]"
+
+
+def test_a_missing_extra_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)  # as if it were not installed
+    with pytest.raises(MissingExtra, match=r"python -m pip install 'refrain\[transforms\]'"), explained():
+        import polars  # noqa: F401
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"), explained():
+        import no_such_module  # noqa: F401
