@@ -7,7 +7,6 @@ with the versions.
 """
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from feature_repo.urls import file_url
+from feature_repo.whole_files import write_whole
 from training.bundle import SAMPLE, BundleManifest, amend
 from training.datasets.sample import Sample, samples_to_bytes
 from training.mlflow_client import client, registration_lock, translate_errors
@@ -353,10 +353,7 @@ def promote(
     if alias != CHAMPION:
         return chosen
     before = champion_of(home, name)
-    folder = home.bundles(name)
-    partial = folder / f".aliases.{os.getpid()}.tmp"
-    partial.write_text(json.dumps({CHAMPION: chosen}) + "\n")
-    partial.replace(folder / ALIASES)
+    write_whole(home.bundles(name) / ALIASES, json.dumps({CHAMPION: chosen}) + "\n")
     if before != chosen:
         promotion = {"version": chosen, "before": before, "at": datetime.now(UTC).isoformat(), "reason": reason}
         promotion |= {} if undoes is None else {"undoes": undoes}

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.urls import sqlite_file
+from feature_repo.whole_files import write_whole
 
 if TYPE_CHECKING:
     from feast import RepoConfig
@@ -103,9 +104,7 @@ def _read_owners(home: Home) -> dict[str, str]:
 
 
 def _write(home: Home, owners: dict[str, str]) -> None:
-    partial = home.redis / f".{OWNERS}.{os.getpid()}.tmp"
-    partial.write_text(json.dumps(owners, indent=1) + "\n")
-    partial.replace(home.redis / OWNERS)
+    write_whole(home.redis / OWNERS, json.dumps(owners, indent=1) + "\n")
 
 
 @contextmanager
