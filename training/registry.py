@@ -357,7 +357,7 @@ def promote(
     if before != chosen:
         promotion = {"version": chosen, "before": before, "at": datetime.now(UTC).isoformat(), "reason": reason}
         promotion |= {} if undoes is None else {"undoes": undoes}
-        with (folder / PROMOTIONS).open("a") as file:
+        with (home.bundles(name) / PROMOTIONS).open("a") as file:
             file.write(json.dumps(promotion) + "\n")
     return chosen
 
