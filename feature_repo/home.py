@@ -11,17 +11,22 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from feature_repo.errors import HomeError
 from feature_repo.project import NAME, PROJECT, Project, find_folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """Folder of the packages: a working copy of Refrain, or the site-packages of an installed one."""
 
-DEFAULT_ROOT = (
-    REPOSITORY / "data" if (REPOSITORY / "pyproject.toml").is_file() else Path(platformdirs.user_data_dir("refrain"))
-)
+
+def _default_root() -> Path:
+    if (REPOSITORY / "pyproject.toml").is_file():
+        return REPOSITORY / "data"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("refrain"))
+
+
+DEFAULT_ROOT = _default_root()
 """The data folder without a project and without ``REFRAIN_HOME``."""
 
 PATHS = (PROJECT, "REFRAIN_HOME", "REFRAIN_REDIS_PASSWORD_FILE", "REFRAIN_OIDC_KEYS")

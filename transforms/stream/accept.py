@@ -1,7 +1,7 @@
 """The gate of the stream: it accepts events that are well-formed, in time, new, and not part of a flood."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -84,8 +84,8 @@ class Gate:
         flood: events of one key that are accepted within a minute.
     """
 
-    def __init__(self, source: EventSource, lateness: int, flood: int = FLOOD) -> None:
-        self.source, self.lateness, self.flood = source, lateness, flood
+    def __init__(self, source: EventSource, lateness: int, flood: int = FLOOD, kinds: Collection[str] = ()) -> None:
+        self.source, self.lateness, self.flood, self._kinds = source, lateness, flood, sorted(kinds)
         self._names = list(source.columns)
         self._flood_column = self._names.index(source.key[0])
         self._key = itemgetter(*(self._names.index(name) for name in source.key))
@@ -116,7 +116,7 @@ class Gate:
 
     def _parse(self, raw_event: RawEvent, now: int) -> tuple[Any, int, int | None]:
         if raw_event.kind != self.source.name:  # the first gate also receives the kinds that do not exist
-            raise events.Refused(f"unknown kind {raw_event.kind[:40]!r}")
+            raise events.Refused(f"unknown kind {raw_event.kind[:40]!r}, not one of {self._kinds}")
         return events.parse(self.source, raw_event.payload, now)
 
     def accept(self, raw_events: Sequence[RawEvent], clock: int, now: int, *, arrived: int | None) -> Accepted:

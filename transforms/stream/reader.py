@@ -277,9 +277,9 @@ class Reader:
         if wall:
             self._clock = max(self._clock, _now())
         now = clock.now()
+        sources = contract_of(self.home).events
         self._gates = {
-            kind: Gate(source, self.settings.lateness, self.settings.flood)
-            for kind, source in contract_of(self.home).events.items()
+            kind: Gate(source, self.settings.lateness, self.settings.flood, sources) for kind, source in sources.items()
         }
         self._states: dict[str, LiveState] = {
             kind: load(self.home, self.log, kind, gate, self._clock, now) for kind, gate in self._gates.items()
