@@ -1,5 +1,6 @@
 """The command line ``refrain``, and the names of the package."""
 
+import subprocess
 import sys
 
 import pytest
@@ -13,8 +14,8 @@ import training.__main__
 import transforms.__main__
 from feature_repo import command_line
 from feature_repo.extras import MissingExtra, explained
+from feature_repo.home import REPOSITORY
 from refrain.cli import app
-from tests.processes import run_python
 
 
 def names_of(commands: typer.Typer) -> set[str]:
@@ -25,7 +26,7 @@ def names_of(commands: typer.Typer) -> set[str]:
 def test_every_command_is_under_one_roof_with_its_whole_summary() -> None:
     shown = CliRunner().invoke(app, ["--help"], terminal_width=80).stdout
     assert all(len(line) <= 80 for line in shown.splitlines())
-    assert "..." not in shown
+    assert "..." not in shown.partition("Project:")[2]
     for package in (feature_repo.__main__, transforms.__main__, inference.__main__):
         assert names_of(package.app) <= names_of(app)
         assert all(f"\n  {name} " in shown for name in names_of(package.app))
@@ -55,7 +56,9 @@ def test_every_public_name_exists() -> None:
 
 def test_the_package_itself_imports_nothing_heavy() -> None:
     script = "import refrain, sys; print([name for name in ('feast', 'polars', 'numpy') if name in sys.modules])"
-    assert run_python("-c", script, check=True).stdout.strip() == "[]"
+    call = [sys.executable, "-c", script]
+    completed = subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
 def test_a_missing_extra_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,7 @@ class Gate:
         source: the kind of event.
         lateness: microseconds; an event that arrives later than this after newer events is left to the batch run.
         flood: events of one key that are accepted within a minute.
+        kinds: all kinds of events, for the reason when one is unknown.
     """
 
     def __init__(self, source: EventSource, lateness: int, flood: int = FLOOD, kinds: Collection[str] = ()) -> None:
