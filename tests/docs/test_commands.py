@@ -24,12 +24,15 @@ def run_help(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def commands() -> set[tuple[str, ...]]:
-    """The package and the sub-command of every `python -m` line."""
+    """The package and the sub-command of every line with `python -m` or `refrain`."""
     package_commands = set()
     for page in PAGES:
         for line in shell_lines(page):
             match = re.search(r"python -m (\w+)((?: [a-z][\w-]*)?)", line)
             if match and match[1] in PACKAGES:
+                package_commands.add(tuple(" ".join(match.groups()).split()))
+            match = re.match(r"(refrain(?: model)?)( [a-z][\w-]*)", line)
+            if match:
                 package_commands.add(tuple(" ".join(match.groups()).split()))
     return package_commands
 
@@ -52,7 +55,7 @@ def test_every_make_target_on_a_page_exists() -> None:
 def test_help_teaches(package: str) -> None:
     completed = run_help(package)
     assert completed.returncode == 0
-    assert "Commands" in completed.stdout
+    assert ("Commands:" if package != "refrain" else "Features:") in completed.stdout
 
 
 @pytest.mark.parametrize(
