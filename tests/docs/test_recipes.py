@@ -1,5 +1,6 @@
 """The recipes of CONTRIBUTING.md work in a copy of the packages: each adds one new file and changes no other."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -57,6 +58,79 @@ SERVICE = '''"""What a model of votes takes."""
 from feature_repo.service import service
 
 VOTES_V1 = service("votes_v1", "Votes of a track", "track_votes", predicts="stars")
+'''
+VIEW = '''"""Length of a track."""
+
+from feast import Field
+from feast.types import Int64
+
+from feature_repo.definitions.entities import track
+from feature_repo.sources import feature_table
+
+track_length = feature_table(
+    "track_length", entities=[track], schema=[Field(name="ms", dtype=Int64)], description="Length of one track"
+)
+'''
+COMPUTED = '''"""Length of a track (view ``track_length``)."""
+
+import polars as pl
+
+from transforms.batch.features.feature_table import FeatureTable
+
+
+def track_length(tracks: pl.DataFrame) -> pl.DataFrame:
+    """Returns one row for each report of a track."""
+    return tracks.select("track_id", "event_timestamp", "created_timestamp", ms="duration_ms")
+
+
+TABLE = FeatureTable("track_length", source="tracks", compute=track_length)
+'''
+ON_DEMAND = '''"""How many tracks of a length fit into an hour."""
+
+import numpy as np
+
+from feature_repo.on_demand import OnDemand
+
+
+def tracks_an_hour(ms: np.ndarray) -> dict[str, np.ndarray]:
+    """Divides an hour by (n,) lengths in milliseconds."""
+    return {"count": 3_600_000.0 / ms}
+
+
+TRACKS_AN_HOUR = OnDemand(
+    "tracks_an_hour", tracks_an_hour, inputs={"ms": "track_length__ms"}, outputs={"count": "Float64"}
+)
+'''
+LENGTH_SERVICE = '''"""What is known of lengths."""
+
+from feature_repo.service import service
+
+LENGTHS_V1 = service("lengths_v1", "Length of a track", "track_length", "tracks_an_hour", "artist_skips: plays_7d")
+'''
+MODEL = '''"""Whether a play is of a long track."""
+
+from datetime import timedelta
+
+import polars as pl
+
+from training.models.tabular import TabularModel
+from transforms.raw.read import plays
+
+
+def rows(home):
+    return plays(home).select("track_id", "artist_id", "event_timestamp", label=pl.lit(1)).collect()
+
+
+MODEL = TabularModel(
+    name="length_model",
+    family="behavior",
+    about="Whether a track is long.",
+    services=("lengths_v1",),
+    rows=rows,
+    kind="binary",
+    cluster="track_id",
+    horizon=timedelta(0),
+)
 '''
 RAW_TABLE = '''"""Concerts that listeners went to."""
 
@@ -125,17 +199,27 @@ def copy(tmp_path: Path) -> Copy:
     return Copy(tmp_path)
 
 
-def test_a_windowed_table_is_one_file(copy: Copy) -> None:
+def test_a_table_a_view_a_function_a_service_and_a_model_are_one_file_each(copy: Copy) -> None:
     copy.add("feature_repo/definitions/windowed/artist_skips.py", WINDOWED_TABLE)
+    copy.add("feature_repo/definitions/views/track_length.py", VIEW)
+    copy.add("transforms/batch/features/track_length.py", COMPUTED)
+    copy.add("feature_repo/definitions/on_demand/tracks_an_hour.py", ON_DEMAND)
+    copy.add("feature_repo/definitions/services/lengths.py", LENGTH_SERVICE)
+    copy.add("training/models/behavior/length_model.py", MODEL)
     copy.run("transforms", "simulate", "--users", "20", "--tracks", "100", "--days", "10", "--plays", "500")
     copy.run("transforms", "build")
     rows = pl.read_parquet(copy.home.features("artist_skips") / "**/*.parquet", hive_partitioning=False)
     assert rows["plays_7d"].sum() > 0
+    assert "track_length" in {folder.name for folder in (copy.home.root / "features").iterdir()}
+    assert "length_model" in copy.run("training", "list", "--all")
     try:
         copy.run("feature_repo", "apply")
     finally:
         redis_server.stop(copy.home)
-    assert b"artist_skips" in (copy.home.root / "registry.db").read_bytes()
+    manifest = json.loads(copy.home.manifest.read_text())
+    assert manifest["services"]["lengths_v1"]["features"] == [
+        *(["track_length__ms", "Int64"], ["tracks_an_hour__count", "Float64"], ["artist_skips__plays_7d", "Int64"])
+    ]
 
 
 def test_a_kind_of_events_a_table_of_it_and_a_service_are_one_file_each(copy: Copy, tmp_path: Path) -> None:
