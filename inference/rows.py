@@ -10,7 +10,7 @@ from feature_repo.bundle import Bundle
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from inference import golden
-from inference.features import OnlineFeatures
+from inference.features import OnlineFeatures, OnlineRows
 from inference.models import load_bundle, onnx_session
 from transforms.pure.tabular.layout import Layout
 
@@ -78,7 +78,7 @@ class RowModel:
             OnlineUnavailable: Redis does not answer.
         """
         rows = self._features.get(keys, request)
-        inputs = self._layout.matrix({name: rows.columns[name] for name in self._layout.names})
+        inputs = self._layout.matrix({name: _column(rows, name) for name in self._layout.names})
         manifest = self.bundle.manifest
         known = np.isfinite(inputs).any(axis=1)
         kind: Literal["binary", "number"] = manifest["extra"]["answer"]
@@ -88,3 +88,11 @@ class RowModel:
         """Predict (n,) values from a feature matrix (n, d) float32."""
         outputs = self._session.run(None, {self._input: np.ascontiguousarray(inputs, np.float32)})
         return np.asarray(outputs[1][:, 1] if len(outputs) > 1 else outputs[0], np.float32).reshape(-1)
+
+
+def _column(rows: OnlineRows, name: str) -> np.ndarray:
+    """Return a feature as training has it: numbers as float64 with NaN for missing, texts with None."""
+    values, missing = rows.columns[name], rows.missing[name]
+    if values.dtype.kind == "M":
+        values = values.astype(np.int64) // 1_000_000
+    return np.where(missing, np.nan, values.astype(np.float64)) if values.dtype.kind in "iubf" else values
