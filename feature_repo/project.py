@@ -9,6 +9,11 @@
     data = "data"                     # the data folder; REFRAIN_HOME overrides it
     profile = ""                      # the engines; REFRAIN_PROFILE overrides it
 
+    [imports.orders]                  # how a table of one's own becomes the events "orders"; each line is optional
+    time = "ordered_at"               # column with the times
+    time_format = "ms"                # its unit, or its format as of strptime
+    map = { customer_id = "customer" }  # column of the events = column of the table
+
 ``REFRAIN_PROJECT`` names the folder. Without it, the file is searched from the working directory upwards. Without a
 file, the bundled definitions of music are the project.
 """
@@ -17,7 +22,8 @@ import os
 import re
 import sys
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +42,22 @@ NAME = r"[a-z][a-z0-9_]{0,31}"
 
 
 @dataclass(frozen=True)
+class TableImport:
+    """How a table of one's own becomes events of one kind.
+
+    Attributes:
+        time: column of the table with the times of the events; empty if it is not declared.
+        time_format: unit (``s``, ``ms``, ``us``, ``ns``) or format of these times, as of ``strptime``; empty if it is
+            to be recognized.
+        map: column of the events → column of the table; an empty one leaves the column of the events out.
+    """
+
+    time: str = ""
+    time_format: str = ""
+    map: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
 class Project:
     """A project.
 
@@ -46,6 +68,7 @@ class Project:
         extends: names of the bundled definitions that belong to the project.
         data: the data folder, absolute or relative to the project's folder.
         profile: name of the profile of engines; empty for the embedded default.
+        imports: kind of events → how tables of one's own are imported as these events.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -55,6 +78,7 @@ class Project:
     extends: tuple[str, ...] = BUNDLED
     data: str = "data"
     profile: str = ""
+    imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -107,7 +131,7 @@ def _load(file: Path, changed: int) -> Project:
         entries = tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _invalid(file, "TOML", str(error)) from error
-    options = {field.name: field for field in fields(Project) if field.name != "folder"}
+    options = [option.name for option in fields(Project) if option.name != "folder"]
     unknown = sorted(set(entries) - set(options))
     if unknown:
         raise _invalid(file, f"the options {', '.join(options)}", repr(unknown[0]))
@@ -115,6 +139,9 @@ def _load(file: Path, changed: int) -> Project:
         raise _invalid(file, "a name", "none")
     values: dict[str, Any] = {"extends": ()}
     for name, value in entries.items():
+        if name == "imports":
+            values[name] = _imports(file, value)
+            continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
         if not is_valid or isinstance(value, list) != is_list:
@@ -129,6 +156,22 @@ def _load(file: Path, changed: int) -> Project:
     if folder not in sys.path:
         sys.path.append(folder)  # at the end, so that a project's modules replace nothing
     return Project(**values, folder=file.parent)
+
+
+def _imports(file: Path, sections: Any) -> dict[str, TableImport]:
+    """Checks the sections ``[imports.KIND]``."""
+    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+        raise _invalid(file, "imports as sections such as [imports.orders]", repr(sections))
+    options = [option.name for option in fields(TableImport)]
+    for kind, section in sections.items():
+        for name, value in section.items():
+            if name not in options:
+                raise _invalid(file, f"the options {', '.join(options)} in [imports.{kind}]", repr(name))
+            texts = value.values() if isinstance(value, dict) else [value]
+            if isinstance(value, dict) != (name == "map") or not all(isinstance(text, str) for text in texts):
+                form = 'columns such as { customer_id = "customer" }' if name == "map" else "a text"
+                raise _invalid(file, f"{name} as {form} in [imports.{kind}]", repr(value))
+    return {kind: TableImport(**section) for kind, section in sections.items()}
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

@@ -21,27 +21,58 @@ def import_(
     format_name: Annotated[
         str,
         typer.Argument(
-            metavar="FORMAT", help="movielens, lastfm, spotify, listenbrainz, billboard, logs, audio, texts or sst2"
+            metavar="FORMAT",
+            help="table, movielens, lastfm, spotify, listenbrainz, billboard, logs, audio, texts, sst2",
         ),
     ],
     path: Annotated[Path, typer.Argument(help="the file or folder, as the format's owner publishes it")],
+    kind: Annotated[str, typer.Option("--as", help="table: kind of events that its rows are")] = "",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="EVENT=TABLE",
+            help="table: column of the events = column of the table, where the names differ; nothing after = leaves "
+            "the column out; may be repeated",
+        ),
+    ] = None,
+    time: Annotated[str, typer.Option(help="table: column with the times; by default event_timestamp")] = "",
+    time_format: Annotated[
+        str, typer.Option(help="table: s, ms, us or ns since 1970, or a format as of strptime; by default recognized")
+    ] = "",
+    look: Annotated[bool, typer.Option("--look", help="table: show what is recognized, and store nothing")] = False,
 ) -> None:
-    """Store events of a known format in the raw tables. Importing again adds nothing.
+    """Store events of a known format, or of a table of your own, in the raw tables. Importing again adds nothing.
 
     Formats: listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), host logs (logs), sound files
     (audio), texts with or without labels (texts, sst2).
+
+    Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC. Each row is an event of the kind --as. What is
+    recognized is shown first; --look shows it only. The options --map, --time and --time-format may stand in
+    refrain.toml instead, in a section [imports.KIND].
     """
     from feature_repo.contract import contract_of
     from transforms.raw.importers.format import Format
     from transforms.raw.ingest import ingest
 
     home = Home.from_env()
+    options = {"--as": kind, "--map": mapping, "--time": time, "--time-format": time_format, "--look": look}
+    if format_name == TABLE:
+        _import_table(home, path, kind, mapping or [], time, time_format, look)
+        return
     formats = contract_of(home).find(Format, "importers")
     if format_name not in formats:
         raise InputError(
-            expected=f"a format, one of {sorted(formats)}",
+            expected=f"a format, one of {sorted([*formats, TABLE])}",
             found=repr(format_name),
             next_command="python -m transforms import --help",
+        )
+    needless = [name for name, value in options.items() if value]
+    if needless:
+        raise InputError(
+            expected=f"{needless[0]} with the format {TABLE} only",
+            found=f"the format {format_name}",
+            next_command=f"python -m transforms import {format_name} {path}",
         )
     importer = formats[format_name]
     with progress(f"import {format_name}") as report_progress:
@@ -53,6 +84,27 @@ def import_(
             slow=importer.resumes,
         )
     _say_report(report)
+
+
+TABLE = "table"
+"""The format of a person's own tables, which has options."""
+
+
+def _import_table(
+    home: Home, path: Path, kind: str, mapping: list[str], time: str, time_format: str, look: bool
+) -> None:
+    from feature_repo.project import Project, TableImport
+    from transforms.raw.own_tables.request import TableRequest, parse_map
+    from transforms.raw.own_tables.run import import_file
+
+    section = Project.load(home.project_folder).imports.get(kind, TableImport())
+    request = TableRequest(kind, path, time=time, time_format=time_format, map=parse_map(mapping), section=section)
+    with progress(f"import {path.name}") as report_progress:
+        report = import_file(home, request, show=say, progress=report_progress, look=look)
+    if report is None:
+        say("nothing is stored, as --look says")
+    else:
+        _say_report(report)
 
 
 @app.command()

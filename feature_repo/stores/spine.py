@@ -263,6 +263,15 @@ def instants(texts: pl.Series, time: str) -> pl.Series:
     Raises:
         InputError: a text is not ISO 8601, such as ``03/04/2026``, which may be in March or in April.
     """
+    parsed = parse_instants(texts)
+    invalid = texts.filter(parsed.is_null() & texts.is_not_null())
+    if invalid.len():
+        raise _time_error(time, f"{invalid[0][:60]!r}")
+    return parsed
+
+
+def parse_instants(texts: pl.Series) -> pl.Series:
+    """Parses texts as ``instants`` does; a text that is not ISO 8601 becomes null."""
     parts = texts.str.extract_groups(iso8601.PATTERN).struct.unnest()
     day, clock, seconds, fraction, offset = parts.get_columns()
     local_times = (day + " " + clock.fill_null("00:00") + ":" + seconds.fill_null("00")).str.to_datetime(
@@ -274,9 +283,6 @@ def instants(texts: pl.Series, time: str) -> pl.Series:
     is_valid_offset = offset.is_null() | minutes.is_not_null()
     parsed = (local_times.to_physical() + micros - minutes.fill_null(0) * 60_000_000).set(~is_valid_offset, None)
     parsed = parsed.set((parsed < _EARLIEST) | (parsed > _LATEST), None)
-    invalid = texts.filter(parsed.is_null() & texts.is_not_null())
-    if invalid.len():
-        raise _time_error(time, f"{invalid[0][:60]!r}")
     return parsed.cast(pl.Datetime("us", "UTC")).alias(texts.name)
 
 

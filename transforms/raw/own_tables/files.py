@@ -1,0 +1,72 @@
+"""Recognizes the format of a file by its content, and opens it as a table."""
+
+import shlex
+from pathlib import Path
+
+from feature_repo.errors import InputError
+from transforms.raw.own_tables import text_files
+from transforms.raw.own_tables.arrow_table import open_ipc, open_parquet
+from transforms.raw.own_tables.csv_table import CsvTable
+from transforms.raw.own_tables.json_table import JsonTable
+from transforms.raw.own_tables.source import OwnTable
+
+FORMATS = "Parquet, Arrow IPC (Feather), CSV or JSON lines, the latter two also as .gz"
+
+_REFUSED = {
+    b"PK\x03\x04": ("an Excel workbook or zip archive", "save it as CSV (in Excel: CSV UTF-8), then import that"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV (in Excel: CSV UTF-8), then import that"),
+    b"FEA1": ("Feather of version 1", "write it as Feather of version 2 or as Parquet, then import that"),
+    b"\x28\xb5\x2f\xfd": ("a file packed by zstd", "unzstd {path}, then import the unpacked file"),
+    b"BZh": ("a file packed by bzip2", "bunzip2 {path}, then import the unpacked file"),
+    b"\xfd7zXZ\x00": ("a file packed by xz", "unxz {path}, then import the unpacked file"),
+}
+"""First bytes of a file that is not read → its format, and what to do."""
+
+_BINARY = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
+
+
+def open_table(path: Path) -> OwnTable:
+    """Opens a table of a person's own.
+
+    Args:
+        path: file in one of ``FORMATS``.
+
+    Raises:
+        InputError: the file is absent, empty, of another format, truncated, or has two columns of one name.
+    """
+    if not path.is_file():
+        found = f"{path}, which is a folder" if path.is_dir() else f"nothing at {path}"
+        raise _error(found, "ls, then repeat the command with the path of a file")
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if not magic:
+        raise _error(f"an empty file {path}", f"write the table to {path} again, then repeat the command")
+    for first_bytes, (name, remedy) in _REFUSED.items():
+        if magic.startswith(first_bytes):
+            raise _error(f"{name}: {path}", remedy.format(path=shlex.quote(str(path))))
+    if magic.startswith(_BINARY[0]):
+        return open_parquet(path)
+    if magic.startswith(_BINARY[1:]):
+        return open_ipc(path, stream=magic.startswith(_BINARY[2]))
+    return _open_text(path)
+
+
+def _open_text(path: Path) -> OwnTable:
+    with text_files.unpacked(path) as (handle, _):
+        if handle.read(8).startswith(_BINARY):
+            raise _error(
+                f"Parquet or Arrow in gzip: {path}", f"gunzip {shlex.quote(str(path))}, then import the unpacked file"
+            )
+    file = text_files.recognize(path)
+    with file.lines() as (text, _):
+        start = text.read(4_096).lstrip()
+    if not start:
+        raise _error(f"an empty file {path}", f"write the table to {path} again, then repeat the command")
+    if start.startswith("["):
+        quoted = shlex.quote(str(path))
+        raise _error(f"a JSON array: {path}", f"jq -c '.[]' {quoted} > rows.jsonl, then import rows.jsonl")
+    return JsonTable(file) if start.startswith("{") else CsvTable(file)
+
+
+def _error(found: str, next_command: str) -> InputError:
+    return InputError(expected=f"a table: {FORMATS}", found=found, next_command=next_command)
