@@ -7,8 +7,6 @@ from pathlib import Path
 
 from refrain.scaffold.proposal import Proposal
 
-WINDOWS = ("1d", "7d", "28d")
-
 
 def contents(proposal: Proposal) -> dict[str, str]:
     """Returns the name and the text of every file of a project."""
@@ -105,8 +103,9 @@ from refrain import {imports}
 
 def _taken(proposal: Proposal, key: str) -> str:
     """Lists the features of a table that a service takes, one line each: their text is joined by Python."""
-    windows, view = ",".join(WINDOWS), proposal.table(key)
-    columns = [f"{name}_{{{windows}}}" for name in proposal.features() if name != "idle_seconds"]
+    windows, view = proposal.keys[key], proposal.table(key)
+    ending = f"{{{','.join(windows)}}}" if len(windows) > 1 else windows[0]
+    columns = [f"{name}_{ending}" for name in proposal.features() if name != "idle_seconds"]
     lines = [f'    "{view}:', *(f'    " {column}' for column in columns)]
     return '"\n'.join(lines) + f'",\n    "{view}_now",'
 
@@ -120,7 +119,7 @@ def _table(proposal: Proposal, key: str, features: dict[str, str]) -> str:
     about="The {proposal.events} of one {key.removesuffix("_id")}",
     source={proposal.events},
     keys=("{key}",),
-    windows={_tuple(WINDOWS)},  # a feature has one column for each: {proposal.events}_7d
+    windows={_tuple(proposal.keys[key])},  # a feature has one column for each: {proposal.events}_7d
     features={{
 {lines}
     }},
@@ -165,7 +164,7 @@ def _model(proposal: Proposal) -> str:
             raw=("{proposal.events}",),
             rows=rows,
             kind="{"binary" if is_binary else "number"}",
-            cluster="{proposal.keys[0]}",
+            cluster="{next(iter(proposal.keys))}",
             horizon=timedelta(0),  # how long after its time the label of a row becomes known
         )
         ''')

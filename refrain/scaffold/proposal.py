@@ -4,10 +4,14 @@ import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
 from feature_repo.errors import InputError
+
+WINDOWS, LEAST_EVENTS = ("1d", "7d", "28d"), 0.25
+"""Windows that are proposed, and events of a key that one must have on average."""
 
 FEW = 50
 """Most values of a text column whose frequent values are a feature."""
@@ -43,7 +47,7 @@ class Proposal:
         events: name of the kind of events.
         file: the table, for the commands that are shown.
         columns: columns of the events, keys first.
-        keys: columns that get a windowed table each.
+        keys: columns that get a windowed table each, and the names of its windows.
         identity: columns that identify an event together with its time.
         time: column of the time in the table.
         label: column that a model predicts; empty if there is none.
@@ -54,7 +58,7 @@ class Proposal:
     events: str
     file: str
     columns: tuple[Column, ...]
-    keys: tuple[str, ...]
+    keys: Mapping[str, tuple[str, ...]]
     identity: tuple[str, ...]
     time: str
     label: str
@@ -148,7 +152,7 @@ def propose(
         events=identifier(events),
         file=file,
         columns=tuple(columns),
-        keys=tuple(names[key] for key in keys),
+        keys={names[key]: windows_for(sample, key, time) for key in keys},
         identity=tuple(names[name] for name in _identity(sample, keys, time, names)),
         time=time,
         label="" if label_column is None else label_column.name,
@@ -164,6 +168,25 @@ def identifier(name: str) -> str:
     """
     text = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "column"
     return f"c_{text}" if text[0].isdigit() or keyword.iskeyword(text) else text
+
+
+def windows_for(sample: pl.DataFrame, key: str, time: str) -> tuple[str, ...]:
+    """Chooses windows in which a key has an event at least every fourth time, or the widest one.
+
+    >>> from datetime import datetime, timedelta
+    >>> days = [datetime(2026, 1, 1) + timedelta(days=number) for number in range(100)]
+    >>> windows_for(pl.DataFrame({"user": ["u", "v"] * 50, "at": days}), "user", "at")
+    ('1d', '7d', '28d')
+    >>> windows_for(pl.DataFrame({"user": range(100), "at": days}), "user", "at")
+    ('28d',)
+    """
+    times = sample[time]
+    span = (times.max() - times.min()) if times.dtype.is_temporal() and len(times) else None  # type: ignore[operator]
+    if not isinstance(span, timedelta) or not span:
+        return WINDOWS
+    events_a_day = len(sample) / max(sample[key].n_unique(), 1) / max(span / timedelta(days=1), 1.0)
+    dense = tuple(name for name in WINDOWS if events_a_day * int(name.removesuffix("d")) >= LEAST_EVENTS)
+    return dense or WINDOWS[-1:]
 
 
 def _column(values: pl.Series, *, is_key: bool) -> Column | str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -36,6 +36,7 @@ def contract_in(folder: Path, files: dict[str, str]) -> Contract:
     return Contract(Project.load(folder))
 
 
+@settings(deadline=None, max_examples=40)  # the first example imports Feast
 @given(st.sets(st.sampled_from(sorted(COLUMNS))), st.booleans(), st.sampled_from(["", "flags", "ints", "thirds"]))
 def test_whatever_a_table_has_the_definitions_are_valid(
     tmp_path_factory: pytest.TempPathFactory, names: set[str], is_number_key: bool, label: str
