@@ -30,10 +30,12 @@ class Aggregate:
 
     of: str | None = None
     over: tuple[str, ...] = field(default=(), kw_only=True)
-    takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Bool")
+    takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Float64", "Bool")
     """Feast types of columns that the aggregate accepts."""
     must_read: ClassVar[bool] = True
     """Whether a column is required."""
+    computes: ClassVar[bool] = False
+    """Whether it computes with the values of its column, so that a Float64 column must declare a resolution."""
     of_the_moment: ClassVar[bool] = False
     """Whether the feature has no windows and is computed at the moment of the request."""
 
@@ -58,42 +60,53 @@ class Count(Aggregate):
 
 
 @dataclass(frozen=True)
-class _IntegerAggregate(Aggregate):
-    takes = ("Int64",)
+class _NumberAggregate(Aggregate):
+    takes = ("Int64", "Float64")
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
-        return [(name + suffix, "Int64")]
+        return [(name + suffix, dtype)]
 
 
 @dataclass(frozen=True)
-class Sum(_IntegerAggregate):
-    """Sum of integers; 0 without values. Floats are not allowed: adding and subtracting them leaves rounding errors."""
+class Sum(_NumberAggregate):
+    """Sum; 0 without values.
+
+    Floats are summed in whole units of the resolution that their source declares: the sum is exact, and leaves no
+    rest when values leave a window. It must stay below 2^63 (units).
+    """
+
+    computes = True
 
 
 @dataclass(frozen=True)
-class Min(_IntegerAggregate):
-    """Minimum of integers; missing without values."""
+class Min(_NumberAggregate):
+    """Minimum; missing without values."""
 
 
 @dataclass(frozen=True)
-class Max(_IntegerAggregate):
-    """Maximum of integers; missing without values."""
+class Max(_NumberAggregate):
+    """Maximum; missing without values."""
 
 
 @dataclass(frozen=True)
-class Mean(_IntegerAggregate):
-    """Mean of integers; missing without values."""
+class Mean(_NumberAggregate):
+    """Mean; missing without values. Of floats, the mean of whole units of the resolution."""
+
+    computes = True
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
 
 
 @dataclass(frozen=True)
-class Std(_IntegerAggregate):
-    """Population standard deviation of integers (divided by n); missing without values.
+class Std(_NumberAggregate):
+    """Population standard deviation (divided by n); missing without values.
 
-    Computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond.
+    Of integers, computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond. Of
+    floats, from sums of squares of whole units in 128 bits, which are exact.
     """
+
+    computes = True
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
@@ -156,9 +169,12 @@ class TopK(Aggregate):
 
 @dataclass(frozen=True)
 class First(Aggregate):
-    """Value of the oldest event that has one; of equal times, the alphabetically first. Missing without values."""
+    """Value of the oldest event that has one; of equal times, the alphabetically first or the smallest.
 
-    takes = ("String",)
+    Missing without values.
+    """
+
+    takes = ("String", "Int64", "Float64")
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, dtype)]
@@ -166,7 +182,10 @@ class First(Aggregate):
 
 @dataclass(frozen=True)
 class Last(First):
-    """Value of the newest event that has one; of equal times, the alphabetically first. Missing without values."""
+    """Value of the newest event that has one; of equal times, the alphabetically first or the smallest.
+
+    Missing without values.
+    """
 
 
 @dataclass(frozen=True)
@@ -208,11 +227,13 @@ class TimeSinceLast(Aggregate):
 class DecayedSum(Aggregate):
     """Exponentially decayed sum over all events: weights halve after every ``half_life`` (such as "7d").
 
-    Sums the column's values, or ones without a column.
+    Sums the column's values, or ones without a column. The sum is a float, equal from run to run to about nine digits
+    of the largest value.
     """
 
     half_life: str = "7d"
-    takes = ("Int64",)
+    takes = ("Int64", "Float64")
+    computes = True
     must_read = False
     of_the_moment = True
 

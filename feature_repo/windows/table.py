@@ -183,6 +183,9 @@ class WindowedTable:
             "where": _plain(self.where),
             "features": {n: [type(f).__name__, _plain(asdict(f))] for n, f in self.features.items()},
         }
+        floats = {name: units.resolution for name in self.columns if (units := self.source.units(name))}
+        if floats:
+            content["resolution"] = floats
         return hashlib.sha256(json.dumps(content, default=_plain).encode()).hexdigest()[:16]
 
     def _check(self) -> None:
@@ -193,7 +196,8 @@ class WindowedTable:
             raise self._declaration_error(f"the windows {self.windows}", "each window once, and one at least")
         for key in self.keys:
             if source.dtype(key) != "String":
-                raise self._declaration_error(f"the key {key!r}", f"keys among the texts of {source.name}")
+                hint = ": declare it as String, imports then convert numbers" if source.dtype(key) == "Int64" else ""
+                raise self._declaration_error(f"the key {key!r}", f"keys among the texts of {source.name}{hint}")
         for window in self.spans:
             if window.width % window.hop or window.width > LONGEST:
                 raise self._declaration_error(
@@ -226,6 +230,14 @@ class WindowedTable:
                 f"{name} over {feature.of!r} ({dtype or 'which is not there'})",
                 f"a column of {self.source.name} of type {' or '.join(feature.takes)}",
             )
+        if feature.computes and self._lacks_resolution(str(feature.of)):
+            raise InputError(
+                expected=f"the resolution of the Float64 column {feature.of!r}, in whose whole multiples a "
+                f"{type(feature).__name__} is exact",
+                found=f"none in the EventSource {self.source.name}, for {name} in the windowed table {self.name}",
+                next_command=f'declare it, such as EventSource("{self.source.name}", …, '
+                f'resolution={{"{feature.of}": 0.01}}), then: python -m feature_repo apply',
+            )
         if not set(feature.over) <= set(self.windows) or (feature.over and feature.of_the_moment):
             raise self._declaration_error(f"{name} over {feature.over}", f"some of the windows {self.windows}")
         half_life = getattr(feature, "half_life", None)
@@ -237,6 +249,10 @@ class WindowedTable:
                 raise self._declaration_error(
                     f"{name} over {window.name}", f"what can be computed incrementally: {reason}"
                 )
+
+    def _lacks_resolution(self, column: str) -> bool:
+        units = self.source.units(column)
+        return units is not None and units.resolution is None
 
     def _check_condition(self, condition: Condition | None) -> None:
         if condition is None:
@@ -266,12 +282,12 @@ class WindowedTable:
 
     @property
     def valued(self) -> tuple[str, ...]:
-        """Sorted columns whose distinct values are kept (of all but sequences with repeats)."""
+        """Sorted text columns whose distinct values are kept (of all but sequences with repeats)."""
         kinds = (Distinct, TopK, First)
         columns = {
             str(f.of) for f in self.features.values() if isinstance(f, kinds) or (isinstance(f, LastN) and f.distinct)
         }
-        return tuple(sorted(columns))
+        return tuple(sorted(name for name in columns if self.source.dtype(name) == "String"))
 
 
 def _plain(value: Any) -> Any:

@@ -11,9 +11,15 @@ from feature_repo.windows import (
     Count,
     DecayedSum,
     Distinct,
+    EventSource,
+    First,
+    Last,
     LastN,
+    Max,
     Mean,
+    Min,
     Rate,
+    Std,
     Sum,
     TopK,
     WindowedTable,
@@ -96,6 +102,56 @@ class Median(Aggregate):
 def test_what_cannot_be_computed_event_by_event_is_refused(more: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         table_with(**more)
+
+
+ORDERS = EventSource(
+    "orders",
+    columns={"user_id": "String", "price": "Float64", "score": "Float64"},
+    key=("user_id",),
+    resolution={"price": 0.01},
+)
+
+
+@pytest.mark.parametrize("aggregate", [Sum, Mean, Std, DecayedSum])
+def test_floats_are_computed_with_in_units(aggregate: type[Aggregate]) -> None:
+    table_with({"x": aggregate("price")}, source=ORDERS)
+    with pytest.raises(InputError, match=r'EventSource\("orders", …, resolution=\{"score": 0.01\}\)'):
+        table_with({"x": aggregate("score")}, source=ORDERS)
+
+
+@pytest.mark.parametrize("aggregate", [Min, Max, First, Last])
+def test_floats_are_compared_without_units(aggregate: type[Aggregate]) -> None:
+    assert table_with({"x": aggregate("score")}, source=ORDERS).fields == (("x_1d", "Float64"),)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"columns": {"price": "Decimal"}}, "columns of type String, Int64, Float64, Bool"),
+        ({"key": ("price",)}, "the key 'price' of type Float64"),
+        ({"resolution": {"user_id": 0.01}}, r"a resolution of 'user_id' \(String\)"),
+        ({"resolution": {"cents": 0.01}}, r"a resolution of 'cents' \(which is not there\)"),
+        ({"resolution": {"price": 0.0}}, "resolutions above 0"),
+        ({"resolution": {"price": float("nan")}}, "resolutions above 0"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused(more: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"columns": {"user_id": "String", "price": "Float64"}, **more}
+    with pytest.raises(InputError, match=message):
+        EventSource("orders", **arguments)
+
+
+def test_the_fingerprint_changes_with_the_resolution() -> None:
+    def fingerprint(resolution: float) -> str:
+        source = EventSource("orders", ORDERS.columns, key=ORDERS.key, resolution={"price": resolution})
+        return table_with({"x": Sum("price")}, source=source).fingerprint
+
+    assert len({fingerprint(0.01), fingerprint(0.1)}) == 2
+    assert fingerprint(0.1) == fingerprint(0.1)
+
+
+def test_the_fingerprints_of_tables_without_floats_stay() -> None:
+    assert table_with({"s": Sum("ms_played"), "f": First("artist_id")}).fingerprint == "13830856dcbca15e"
 
 
 @pytest.mark.parametrize(

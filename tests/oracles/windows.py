@@ -5,6 +5,8 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from typing import Any
 
 from feature_repo import windows as w
@@ -52,14 +54,30 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
         if isinstance(feature, w.TimeSinceLast | w.DecayedSum):
             row |= recency_columns(name, feature, inside(own_events, at, None, 1))
             continue
+        own = in_units(table, feature.of, own_events)
         for window in feature.over or table.windows:
             if window == "lifetime":
-                row |= aggregate(name, "", feature, inside(own_events, at, None, 1))
+                row |= aggregate(name, "", feature, inside(own, at, None, 1))
                 continue
             width = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[window[-1]]: int(window[:-1])})
-            window_events = inside(own_events, at, width // timedelta(microseconds=1), hop_of(table, width))
+            window_events = inside(own, at, width // timedelta(microseconds=1), hop_of(table, width))
             row |= aggregate(name, f"_{window}", feature, window_events)
-    return row
+    return {name: float(value) if isinstance(value, Fraction) else value for name, value in row.items()}
+
+
+def in_units(table: w.WindowedTable, column: str | None, events: Sequence[Event]) -> Sequence[Event]:
+    """Returns events whose values of a column are exact multiples of its resolution, if it declares one."""
+    resolution = table.source.resolution.get(column or "")
+    if not column or resolution is None:
+        return events
+    return [{**event, column: nearest_multiple(event[column], Decimal(str(resolution)))} for event in events]
+
+
+def nearest_multiple(value: float | None, resolution: Decimal) -> Fraction | None:
+    if value is None:
+        return None
+    units = (Decimal(repr(value)) / resolution).quantize(Decimal(1), ROUND_HALF_EVEN)
+    return Fraction(units) * Fraction(resolution)
 
 
 def recency_columns(name: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:
