@@ -22,6 +22,7 @@ from feature_repo.windows import (
     Mean,
     Min,
     Rate,
+    Ratio,
     Std,
     Sum,
     TimeSinceLast,
@@ -70,6 +71,9 @@ EVERYTHING = {
     "rarely": Count(over=("1d",)),
     "faded": DecayedSum(half_life="6h"),
     "faded_ms": DecayedSum("ms_played", half_life="30d"),
+    "skipped_share": Ratio("skips", "n"),
+    "paid_mean": Ratio("paid", "price"),
+    "rare_share": Ratio("skips", "rarely"),
     "first_ms": First("ms_played"),
     "last_ms": Last("ms_played"),
     "paid": Sum("price"),
@@ -92,7 +96,9 @@ def everything(every: str, windows: tuple[str, ...], **more: Any) -> WindowedTab
     features = {
         name: feature
         for name, feature in EVERYTHING.items()
-        if set(feature.over) <= set(windows) and (name != "top" or "lifetime" not in windows)
+        if set(feature.over) <= set(windows)
+        and (name != "rare_share" or "1d" in windows)
+        and (name != "top" or "lifetime" not in windows)
     }
     return WindowedTable("everything", "All of it", listens, ("user_id",), windows, features, every=every, **more)
 

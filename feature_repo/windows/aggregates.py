@@ -138,6 +138,27 @@ class Rate(Conditional):
 
 
 @dataclass(frozen=True)
+class Ratio(Aggregate):
+    """One feature of the table divided by another, such as ``Ratio("skips", "plays")``, in windows that both have.
+
+    Missing where the denominator is 0, or where one of them is missing.
+
+    Attributes:
+        numerator: name of a feature with one number per window.
+        denominator: name of another one.
+    """
+
+    of: str | None = field(default=None, init=False, repr=False)
+    numerator: str
+    denominator: str
+    takes = ()
+    must_read = False
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Float64")]
+
+
+@dataclass(frozen=True)
 class Distinct(Aggregate):
     """Number of distinct values: exact up to ``exact``, approximate beyond with a standard error of 1.2/√exact."""
 

@@ -54,6 +54,8 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
         if isinstance(feature, w.TimeSinceLast | w.DecayedSum):
             row |= recency_columns(name, feature, inside(own_events, at, None, 1))
             continue
+        if isinstance(feature, w.Ratio):
+            continue
         own = in_units(table, feature.of, own_events)
         for window in feature.over or table.windows:
             if window == "lifetime":
@@ -62,7 +64,21 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
             width = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[window[-1]]: int(window[:-1])})
             window_events = inside(own, at, width // timedelta(microseconds=1), hop_of(table, width))
             row |= aggregate(name, f"_{window}", feature, window_events)
+    row |= ratio_columns(table, row)
     return {name: float(value) if isinstance(value, Fraction) else value for name, value in row.items()}
+
+
+def ratio_columns(table: w.WindowedTable, row: Mapping[str, Any]) -> dict[str, float | None]:
+    """Returns the columns of all ratios, from the other columns of a row."""
+    ratios = {}
+    for name, feature in table.features.items():
+        if isinstance(feature, w.Ratio):
+            for window in feature.over or table.windows:
+                suffix = "" if window == "lifetime" else f"_{window}"
+                if {feature.numerator + suffix, feature.denominator + suffix} <= row.keys():
+                    above, below = row[feature.numerator + suffix], row[feature.denominator + suffix]
+                    ratios[name + suffix] = above / below if below and above is not None else None
+    return ratios
 
 
 def in_units(table: w.WindowedTable, column: str | None, events: Sequence[Event]) -> Sequence[Event]:

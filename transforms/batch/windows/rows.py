@@ -19,6 +19,7 @@ from feature_repo.windows import (
     Mean,
     Min,
     Rate,
+    Ratio,
     Std,
     Sum,
     TimeSinceLast,
@@ -190,10 +191,18 @@ class _Compute:
         self._valued_cache: dict[str, ValueTiles] = {}
         self._prefix_sums: dict[str, np.ndarray] = {}
         self._level_cache: dict[str, np.ndarray] = {}
+        ratios = table.of_kind(Ratio).values()
+        self._divided = {name for ratio in ratios for name in (ratio.numerator, ratio.denominator)}
+        self._divided_cache: dict[tuple[str, str], list[pl.Series]] = {}
 
     def __call__(self, name: str, feature: Aggregate, window: Window) -> list[pl.Series]:
         """Computes the columns of a feature in a window."""
-        return getattr(self, f"_{_METHODS[type(feature)]}")(name, feature, window)
+        method = getattr(self, f"_{_METHODS[type(feature)]}")
+        if name not in self._divided:
+            return method(name, feature, window)
+        if (name, window.name) not in self._divided_cache:
+            self._divided_cache[name, window.name] = method(name, feature, window)
+        return self._divided_cache[name, window.name]
 
     def late(self) -> np.ndarray:
         """(rows,) newest created time of the late events in the row's longest window; 0 without late events."""
@@ -235,6 +244,10 @@ class _Compute:
     def _rate(self, name: str, feature: Rate, window: Window) -> list[pl.Series]:
         n = self._total("n", window)
         return [_where(n > 0, self._total(f"{name}.true", window) / np.maximum(n, 1))]
+
+    def _ratio(self, name: str, feature: Ratio, window: Window) -> list[pl.Series]:
+        parts = [self(part, self._table.features[part], window)[0] for part in (feature.numerator, feature.denominator)]
+        return [_where(*divided(*(part.cast(pl.Float64).to_numpy() for part in parts)))]
 
     def _std(self, name: str, feature: Std, window: Window) -> list[pl.Series]:
         n, total = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum"))
@@ -348,11 +361,18 @@ _METHODS: dict[type[Aggregate], str] = {
     Mean: "mean",
     Min: "extreme",
     Rate: "rate",
+    Ratio: "ratio",
     Std: "std",
     Sum: "sum",
     TimeSinceLast: "time_since_last",
     TopK: "top_k",
 }
+
+
+def divided(numerator: np.ndarray, denominator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether (n,) ratios exist, and their values; NaN stands for what is missing. The same in every engine."""
+    is_valid = ~np.isnan(numerator) & ~np.isnan(denominator) & (denominator != 0)
+    return is_valid, np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=is_valid)
 
 
 def deviation(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:

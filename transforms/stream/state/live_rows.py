@@ -1,7 +1,7 @@
 """Rows of a live table: moments and columns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from feature_repo.windows import (
     Mean,
     Min,
     Rate,
+    Ratio,
     Std,
     Sum,
     TimeSinceLast,
@@ -27,7 +28,7 @@ from feature_repo.windows import (
 )
 from transforms.batch.windows import wide
 from transforms.batch.windows.lists import Lists
-from transforms.batch.windows.rows import deviation
+from transforms.batch.windows.rows import deviation, divided
 from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.newest import NEVER, newest_distinct
 from transforms.stream.state.sums import INT
@@ -143,6 +144,15 @@ def _rate(feature: _Feature) -> list[pa.Array]:
     return [_where(n > 0, feature.part(f"{feature.name}.true") / np.maximum(n, 1))]
 
 
+def _ratio(feature: _Feature) -> list[pa.Array]:
+    parts = []
+    for name in (feature.declaration.numerator, feature.declaration.denominator):
+        declaration = feature.table.table.features[name]
+        part = _COLUMNS_OF[type(declaration)](replace(feature, name=name, declaration=declaration))[0]
+        parts.append(part.to_numpy(zero_copy_only=False).astype(np.float64))
+    return [_where(*divided(*parts))]
+
+
 def _std(feature: _Feature) -> list[pa.Array]:
     n, total = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum"))
     if feature.of not in feature.table.units:
@@ -216,6 +226,7 @@ _COLUMNS_OF: dict[type[Aggregate], Callable[[_Feature], list[pa.Array]]] = {
     Mean: _mean,
     Min: _min,
     Rate: _rate,
+    Ratio: _ratio,
     Std: _std,
     Sum: _sum,
     TimeSinceLast: _time_since_last,
