@@ -113,6 +113,38 @@ class Std(_NumberAggregate):
 
 
 @dataclass(frozen=True)
+class Slope(_NumberAggregate):
+    """Slope of the straight line through the values over time, per day (least squares).
+
+    Missing with values at fewer than two different times. Computed from sums of times, values and their products in
+    128 bits, which are exact.
+    """
+
+    computes = True
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Float64")]
+
+
+@dataclass(frozen=True)
+class Quantile(_NumberAggregate):
+    """The value below or at which the share ``q`` of the values lies; 0.5 is the median. Missing without values.
+
+    Values are counted in fixed buckets. The result is within 1/128 (0.8 %) of the value with rank ⌈q·count⌉, and equal
+    to it below 128 (units of the resolution, for floats).
+    """
+
+    q: float = 0.5
+    computes = True
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Float64")]
+
+    def refusal(self, lifetime: bool) -> str | None:
+        return None if 0 <= self.q <= 1 else "q must be 0 to 1"
+
+
+@dataclass(frozen=True)
 class Conditional(Aggregate):
     """Base of aggregates over events that fulfil a condition, or in which the column ``of`` is true."""
 
@@ -207,6 +239,19 @@ class Last(First):
 
     Missing without values.
     """
+
+
+@dataclass(frozen=True)
+class Previous(Aggregate):
+    """Value of the newest event but one that has one: the value before ``Last``. Missing with fewer than two values.
+
+    Events of equal time are in the order of ``LastN``.
+    """
+
+    takes = ("String", "Int64", "Float64")
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, dtype)]
 
 
 @dataclass(frozen=True)

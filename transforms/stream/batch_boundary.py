@@ -208,7 +208,12 @@ def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
         n, first, last = None, at, at
     else:
         n, first, last = (frame[column].to_numpy() for column in ("n", "first", "last"))
-    return Texts(_keys(live, frame), live.words(name).codes(frame["value"].to_list()), at, first, last, n)
+    return Texts(_keys(live, frame), _codes(live, frame["value"], name), at, first, last, n)
+
+
+def _codes(live: LiveTable, values: pl.Series, name: str) -> np.ndarray:
+    """(n,) codes of texts; numbers are their own codes."""
+    return live.words(name).codes(values.to_list()) if live.has_texts(name) else values.to_numpy()
 
 
 def _oldest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
@@ -225,6 +230,5 @@ def _newest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
     frame = tiles.get(f"events.{name}")
     if frame is None:
         return _texts(live, tiles[f"values.{name}"], name)
-    last, value = frame["last"].to_numpy(), frame["value"]
-    values = live.words(name).codes(value.to_list()) if live.has_texts(name) else value.to_numpy()
-    return Texts(_keys(live, frame), values, frame["at"].to_numpy(), last, last)
+    last, at = frame["last"].to_numpy(), frame["at"].to_numpy()
+    return Texts(_keys(live, frame), _codes(live, frame["value"], name), at, last, last)

@@ -18,8 +18,11 @@ from feature_repo.windows import (
     Max,
     Mean,
     Min,
+    Previous,
+    Quantile,
     Rate,
     Ratio,
+    Slope,
     Std,
     Sum,
     TimeSinceLast,
@@ -34,7 +37,8 @@ from transforms.batch.windows.distinct import ValueTiles, distinct, levels
 from transforms.batch.windows.items import Grid, Items, Rows, encode_texts, extreme, is_run_start, prefix_sums
 from transforms.batch.windows.last_n import last_n, last_n_distinct
 from transforms.batch.windows.lists import Lists
-from transforms.batch.windows.tiles import Tiles
+from transforms.batch.windows.quantile import middles, quantile
+from transforms.batch.windows.tiles import Tiles, bucket_column
 from transforms.batch.windows.top_k import top_k
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -256,6 +260,18 @@ class _Compute:
         spread = wide.deviation(n, total, self._wide_total(feature, wide.SQUARE, window))
         return [_where(n > 0, self._decoded(feature.of, spread))]
 
+    def _slope(self, name: str, feature: Slope, window: Window) -> list[pl.Series]:
+        n, total = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum"))
+        parts = wide.TIME, wide.TIME_SQUARE, wide.TIME_VALUE
+        products = (self._wide_total(feature, names, window) for names in parts)
+        is_valid, slope = wide.slope(n, total, *products)
+        return [_where(is_valid, self._decoded(feature.of, slope))]
+
+    def _quantile(self, name: str, feature: Quantile, window: Window) -> list[pl.Series]:
+        items = self._integers(f"values.{bucket_column(str(feature.of))}", [])
+        is_valid, bucket = quantile(items, self._rows, window, feature.q)
+        return [_where(is_valid, self._decoded(feature.of, middles(bucket)))]
+
     def _wide_total(self, feature: Aggregate, parts: tuple[str, ...], window: Window) -> np.ndarray:
         return wide.total({part: self._total(f"{feature.of}.{part}", window) for part in parts}, parts)
 
@@ -321,6 +337,15 @@ class _Compute:
         place = np.cumsum(lists.length) - 1
         return [_texts(words, lists.values, place, lists.length > 0)]
 
+    def _previous(self, name: str, feature: Previous, window: Window) -> list[pl.Series]:
+        of, order = f"events.{feature.of}", ["last", "-value"]
+        items, words = self._values(of, order) if self._is_text(feature) else (self._integers(of, order), None)
+        lists = last_n(items, self._rows, window, 2)
+        place, is_valid = np.cumsum(lists.length) - 1, lists.length == 2
+        if words is None:
+            return [self._numbers(feature, lists.values, place, is_valid)]
+        return [_texts(words, lists.values, place, is_valid)]
+
     def _last_n(self, name: str, feature: LastN, window: Window) -> list[pl.Series]:
         if feature.distinct:
             items, words = self._values(f"values.{feature.of}", ["first", "value"])
@@ -360,8 +385,11 @@ _METHODS: dict[type[Aggregate], str] = {
     Max: "extreme",
     Mean: "mean",
     Min: "extreme",
+    Previous: "previous",
+    Quantile: "quantile",
     Rate: "rate",
     Ratio: "ratio",
+    Slope: "slope",
     Std: "std",
     Sum: "sum",
     TimeSinceLast: "time_since_last",

@@ -19,7 +19,19 @@ from feature_repo.windows import WindowedTable, units
 from feature_repo.windows.table import DAY, HOUR
 from transforms import feature_tables, parquet
 from transforms.batch.versions import CODE
-from transforms.batch.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k, wide
+from transforms.batch.windows import (
+    decayed,
+    distinct,
+    expressions,
+    items,
+    last_n,
+    lists,
+    quantile,
+    rows,
+    tiles,
+    top_k,
+    wide,
+)
 from transforms.batch.windows.calendar import chunks, date_of, micros
 from transforms.batch.windows.file_index import KnownFile, known_files
 from transforms.batch.windows.items import runs, sort_order
@@ -30,7 +42,7 @@ from transforms.raw.days import RawDays
 @cache
 def _code() -> str:
     """Fingerprint of the code that computes tiles and rows."""
-    modules = (units, decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k, wide)
+    modules = (units, decayed, distinct, expressions, items, last_n, lists, quantile, rows, tiles, top_k, wide)
     return digest(*(inspect.getsource(module) for module in modules))
 
 

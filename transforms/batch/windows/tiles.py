@@ -4,10 +4,11 @@ A tile set is a dictionary of frames:
 
 - ``sums``: one row per key and tile, with the number of events ``n``, the time ``last`` of the newest event, and
   ``late``, the newest created time after the tile's end, 0 if there is none; per number column ``c`` those of ``c.n``,
-  ``c.sum``, ``c.squares``, ``c.min`` and ``c.max`` that features need, and ``c.square0`` and so on for a float
+  ``c.sum``, ``c.squares``, ``c.min`` and ``c.max`` that features need, and parts of products such as ``c.square0``
   (``wide``); per rate ``name.true``; per decayed sum ``name.mass`` as of ``last``.
 - ``values.c``: one row per key, tile and value of a text column ``c``; with the count ``n`` and the times ``first`` and
   ``last`` if features need more than the number of distinct values.
+- ``values.c.bucket``: the same of the buckets of a number column, for quantiles.
 - ``events.c``: one row per event with its value and its time ``last``, for sequences with repeats and the last of a
   number column; only the newest events of a tile.
 - ``oldest.c``: one row per key and tile with the value of a number column in the oldest event, and its time ``first``.
@@ -32,6 +33,9 @@ from feature_repo.windows import (
     Max,
     Mean,
     Min,
+    Previous,
+    Quantile,
+    Slope,
     Std,
     Sum,
     WindowedTable,
@@ -40,6 +44,7 @@ from feature_repo.windows.table import duration
 from feature_repo.windows.units import Units
 from transforms.batch.windows import wide
 from transforms.batch.windows.expressions import expression
+from transforms.batch.windows.quantile import buckets
 from transforms.feature_tables import TYPES
 
 Tiles = Mapping[str, pl.DataFrame]
@@ -50,6 +55,7 @@ _PARTS: dict[type[Aggregate], tuple[str, ...]] = {
     Std: ("n", "sum", "squares"),
     Min: ("min",),
     Max: ("max",),
+    Slope: ("n", "sum", *wide.TIME, *wide.TIME_SQUARE, *wide.TIME_VALUE),
 }
 _WIDE_STD = ("n", "sum", *wide.SQUARE)
 _VALUE_AGGREGATIONS = [
@@ -102,7 +108,7 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
 
 
 def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
-    """Adds the integers that features read: units of Float64 columns, and parts of products."""
+    """Adds the integers that features read: units of Float64 columns, parts of products, and buckets."""
     source = table.source
     for name in table.columns:
         units = source.units(name)
@@ -110,9 +116,14 @@ def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
             events = events.with_columns(_units(source.name, events[name], units).alias(source.integers(name)))
     for name, column_parts in parts(table).items():
         if not set(wide.PARTS).isdisjoint(column_parts):
-            value = events[source.integers(name)].fill_null(0).to_numpy()
-            computed = wide.parts_of(column_parts, value)
+            value, is_present = events[source.integers(name)], events[name].is_not_null().to_numpy()
+            computed = wide.parts_of(column_parts, value.fill_null(0).to_numpy(), is_present, events["time"].to_numpy())
             events = events.with_columns(pl.Series(f"{name}.{part}", column) for part, column in computed.items())
+    for name in bucketed(table):
+        value = events[source.integers(name)]
+        numbered = pl.Series(buckets(value.fill_null(0).to_numpy()))
+        bucket = pl.when(value.is_not_null()).then(numbered).alias(bucket_column(name))
+        events = events.with_columns(bucket)
     return events
 
 
@@ -152,7 +163,7 @@ def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, p
     keys = [*table.keys, "at"]
     sums = placed.group_by(keys).agg(_aggregations(table, width))
     lazy_frames = {"sums": sums}
-    for name in table.valued:
+    for name in (*table.valued, *map(bucket_column, bucketed(table))):
         present = placed.drop_nulls(name).with_columns(value=pl.col(name))
         lazy_frames[f"values.{name}"] = present.group_by(*keys, "value").agg(
             [] if distinct_alone(table, name) else _VALUE_AGGREGATIONS
@@ -190,7 +201,19 @@ def _sequence_length(table: WindowedTable, feature: Aggregate) -> int:
     """Number of newest events that a feature needs; 0 if it reads none, or distinct values."""
     if isinstance(feature, LastN):
         return 0 if feature.distinct else feature.n
+    if isinstance(feature, Previous):
+        return 2
     return int(isinstance(feature, Last) and table.source.dtype(str(feature.of)) != "String")
+
+
+def bucketed(table: WindowedTable) -> tuple[str, ...]:
+    """Sorted number columns whose values are counted in buckets."""
+    return tuple(sorted({str(feature.of) for feature in table.of_kind(Quantile).values()}))
+
+
+def bucket_column(name: str) -> str:
+    """Name of the buckets of a number column."""
+    return f"{name}.bucket"
 
 
 def oldest_columns(table: WindowedTable) -> tuple[str, ...]:

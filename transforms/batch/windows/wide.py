@@ -8,13 +8,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from feature_repo.windows.table import DAY
+
 _BITS = 32
 _LOW = (1 << _BITS) - 1
 
 SQUARE = ("square0", "square1", "square2", "square3")
 """Parts of the square of a value."""
 
-PARTS = SQUARE
+TIME = ("time0", "time1")
+"""Parts of the time of an event that has a value, microseconds since 1970."""
+
+TIME_SQUARE = ("time_square0", "time_square1", "time_square2", "time_square3")
+"""Parts of the square of that time."""
+
+TIME_VALUE = ("time_value0", "time_value1", "time_value2", "time_value3")
+"""Parts of the product of time and value."""
+
+PARTS = (*SQUARE, *TIME, *TIME_SQUARE, *TIME_VALUE)
 """All parts, which ``parts_of`` computes."""
 
 
@@ -28,12 +39,16 @@ def product(left: np.ndarray, right: np.ndarray) -> list[np.ndarray]:
     return [(lowest & np.uint64(_LOW)).astype(np.int64), middle & _LOW, high & _LOW, high >> _BITS]
 
 
-def parts_of(names: Sequence[str], value: np.ndarray) -> dict[str, np.ndarray]:
+def parts_of(
+    names: Sequence[str], value: np.ndarray, is_present: np.ndarray, time: np.ndarray
+) -> dict[str, np.ndarray]:
     """Computes parts of each event.
 
     Args:
         names: names of all parts of a column, of which those in ``PARTS`` are computed.
         value: (n,) integers, 0 where missing.
+        is_present: (n,) whether the event has a value.
+        time: (n,) event times, microseconds since 1970.
 
     Returns:
         Part → (n,) integers.
@@ -41,6 +56,11 @@ def parts_of(names: Sequence[str], value: np.ndarray) -> dict[str, np.ndarray]:
     out: dict[str, np.ndarray] = {}
     if SQUARE[0] in names:
         out |= dict(zip(SQUARE, product(value, value), strict=True))
+    if TIME[0] in names:
+        time = time * is_present
+        out |= dict(zip(TIME, (time & _LOW, time >> _BITS), strict=True))
+        out |= dict(zip(TIME_SQUARE, product(time, time), strict=True))
+        out |= dict(zip(TIME_VALUE, product(time, value), strict=True))
     return out
 
 
@@ -54,3 +74,18 @@ def deviation(n: np.ndarray, value: np.ndarray, square: np.ndarray) -> np.ndarra
     count = np.maximum(n, 1).astype(object)
     variance = (count * square - value.astype(object) ** 2) / (count * count)
     return np.sqrt(variance.astype(np.float64))
+
+
+def slope(
+    n: np.ndarray, value: np.ndarray, time: np.ndarray, time_square: np.ndarray, time_value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares slopes per day from counts and sums.
+
+    Returns:
+        Whether (n,) slopes exist, and their values, which are exact but for the last rounding.
+    """
+    count = n.astype(object)
+    below = count * time_square - time * time
+    is_valid = below != 0
+    above = (count * time_value - time * value.astype(object)) * DAY
+    return is_valid.astype(bool), (above / np.where(is_valid, below, 1)).astype(np.float64)

@@ -19,8 +19,11 @@ from feature_repo.windows import (
     Max,
     Mean,
     Min,
+    Previous,
+    Quantile,
     Rate,
     Ratio,
+    Slope,
     Std,
     Sum,
     TimeSinceLast,
@@ -28,7 +31,9 @@ from feature_repo.windows import (
 )
 from transforms.batch.windows import wide
 from transforms.batch.windows.lists import Lists
+from transforms.batch.windows.quantile import middles, nearest_rank
 from transforms.batch.windows.rows import deviation, divided
+from transforms.batch.windows.tiles import bucket_column
 from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.newest import NEVER, newest_distinct
 from transforms.stream.state.sums import INT
@@ -160,6 +165,24 @@ def _std(feature: _Feature) -> list[pa.Array]:
     return feature.numbers(n > 0, wide.deviation(n, total, feature.wide_total(wide.SQUARE)))
 
 
+def _slope(feature: _Feature) -> list[pa.Array]:
+    n, total = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum"))
+    products = (feature.wide_total(names) for names in (wide.TIME, wide.TIME_SQUARE, wide.TIME_VALUE))
+    return feature.numbers(*wide.slope(n, total, *products))
+
+
+def _quantile(feature: _Feature) -> list[pa.Array]:
+    values = feature.table.values[bucket_column(feature.of)]
+    slots, owner = values.of_keys(feature.keys)
+    bucket, n = values.value[slots], values.n[slots]
+    ranked = [
+        nearest_rank(owner, bucket, n[:, window], len(feature.keys), feature.declaration.q)
+        for window in feature.windows
+    ]
+    is_valid, found = (np.concatenate(arrays) for arrays in zip(*ranked, strict=True))
+    return feature.numbers(is_valid, middles(found))
+
+
 def _min(feature: _Feature) -> list[pa.Array]:
     minimum = feature.part(f"{feature.of}.min")
     return feature.numbers(minimum != INT.max, minimum)
@@ -187,10 +210,19 @@ def _first(feature: _Feature) -> list[pa.Array]:
 
 
 def _last(feature: _Feature) -> list[pa.Array]:
-    lists = feature.table.newest[feature.of].read(feature.keys, feature.starts, 1)
-    is_found = lists.length > 0
+    return _newest(feature, 1)
+
+
+def _previous(feature: _Feature) -> list[pa.Array]:
+    return _newest(feature, 2)
+
+
+def _newest(feature: _Feature, rank: int) -> list[pa.Array]:
+    """The newest value, the newest but one, …: the last of a list of ``rank`` values."""
+    lists = feature.table.newest[feature.of].read(feature.keys, feature.starts, rank)
+    is_found = lists.length == rank
     values = np.zeros(len(is_found), np.int64)
-    values[is_found] = lists.values
+    values[is_found] = lists.values[np.cumsum(lists.length)[is_found] - 1]
     return _values(feature, values, is_found)
 
 
@@ -225,8 +257,11 @@ _COLUMNS_OF: dict[type[Aggregate], Callable[[_Feature], list[pa.Array]]] = {
     Max: _max,
     Mean: _mean,
     Min: _min,
+    Previous: _previous,
+    Quantile: _quantile,
     Rate: _rate,
     Ratio: _ratio,
+    Slope: _slope,
     Std: _std,
     Sum: _sum,
     TimeSinceLast: _time_since_last,

@@ -1,13 +1,27 @@
 """One windowed table, kept up to date event by event."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
-from feature_repo.windows import Aggregate, Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
+from feature_repo.windows import (
+    Aggregate,
+    Conditional,
+    DecayedSum,
+    Distinct,
+    First,
+    Last,
+    LastN,
+    Previous,
+    TopK,
+    WindowedTable,
+)
 from feature_repo.windows.table import DAY, duration
 from transforms.batch.windows import wide
+from transforms.batch.windows.quantile import buckets
+from transforms.batch.windows.tiles import bucket_column, bucketed
 from transforms.batch.windows.tiles import parts as parts_of
 from transforms.stream.state.additions import Additions, Texts
 from transforms.stream.state.events import Events, holds
@@ -64,6 +78,8 @@ class LiveTable:
             name: Values(hops, words[name], pairs.get(self._pair_columns(name), Pairs()))
             for name in sorted(map(str, counted_columns))
         }
+        self._buckets = {bucket_column(name): name for name in bucketed(table)}
+        self.values |= {name: Values(hops, Words(), Pairs()) for name in self._buckets}
         self.windows = {
             name: [table.windows.index(window.name) for window in table.windows_of(f)]
             for name, f in table.features.items()
@@ -75,8 +91,9 @@ class LiveTable:
         }
         list_lengths: dict[str, int] = {}
         for feature in table.features.values():
-            if isinstance(feature, Last) or (isinstance(feature, LastN) and not feature.distinct):
-                list_lengths[str(feature.of)] = max(list_lengths.get(str(feature.of), 0), getattr(feature, "n", 1))
+            if isinstance(feature, Last | Previous) or (isinstance(feature, LastN) and not feature.distinct):
+                n = feature.n if isinstance(feature, LastN) else 2 if isinstance(feature, Previous) else 1
+                list_lengths[str(feature.of)] = max(list_lengths.get(str(feature.of), 0), n)
         self.newest = {name: Newest(words.get(name), n) for name, n in list_lengths.items()}
         first_columns = {str(f.of) for f in table.features.values() if type(f) is First}
         self.oldest = {name: Oldest(hops, words.get(name)) for name in sorted(first_columns)}
@@ -121,8 +138,11 @@ class LiveTable:
             for name, f in table.of_kind(DecayedSum).items()
         }
         additions = Additions(key, time, time, events.created, sums, masses)
-        text_columns = {*self.values, *self.oldest, *self.newest}
-        texts = {column: self._text_additions(events, additions, column) for column in text_columns}
+        columns = {*self.values, *self.oldest, *self.newest} - self._buckets.keys()
+        texts = {column: self._text_additions(events, additions, column) for column in columns}
+        for bucket, column in self._buckets.items():
+            numbers = self._text_additions(events, additions, column)
+            texts[bucket] = replace(numbers, value=buckets(numbers.value))
         additions.texts = {name: texts[name] for name in {*self.values, *self.oldest}}
         additions.sequence = {name: texts[name] for name in self.newest}
         return additions
@@ -132,7 +152,9 @@ class LiveTable:
         return {
             f"{column}.{part}": values
             for column, parts in self._wide_parts.items()
-            for part, values in wide.parts_of(parts, events.numbers[self.table.source.integers(column)]).items()
+            for part, values in wide.parts_of(
+                parts, events.numbers[self.table.source.integers(column)], events.present[column], events.time
+            ).items()
         }
 
     def _part(self, events: Events, column: str, part: str) -> np.ndarray | int:
