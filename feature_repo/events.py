@@ -32,7 +32,7 @@ AHEAD = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = clock.microseconds(clock.LAST)
 _AHEAD = AHEAD // timedelta(microseconds=1)
-_DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Bool": bool}
+_DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Float64": float, "Bool": bool}
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ def decoder(source: EventSource) -> msgspec.json.Decoder:
             # texts of the key must not be empty; other texts may be
             min_length = 1 if name in source.key else 0
             field_type: Any = Annotated[str, msgspec.Meta(min_length=min_length, max_length=LONGEST_ID)]
-        elif name in source.ranges:
-            low, high = source.ranges[name]
-            field_type = Annotated[int, msgspec.Meta(ge=low, le=high)]
+        elif (limits := source.limits(name)) is not None:
+            low, high = limits
+            field_type = Annotated[_DTYPES[dtype], msgspec.Meta(ge=low, le=high)]
         else:
             field_type = _DTYPES[dtype]
         if name in source.key:

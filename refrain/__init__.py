@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from feature_repo.windows import Max as Max
     from feature_repo.windows import Mean as Mean
     from feature_repo.windows import Min as Min
+    from feature_repo.windows import Previous as Previous
+    from feature_repo.windows import Quantile as Quantile
     from feature_repo.windows import Rate as Rate
+    from feature_repo.windows import Ratio as Ratio
+    from feature_repo.windows import Slope as Slope
     from feature_repo.windows import Std as Std
     from feature_repo.windows import Sum as Sum
     from feature_repo.windows import TimeSinceLast as TimeSinceLast
@@ -54,7 +58,8 @@ if TYPE_CHECKING:
 
 _LANGUAGE = (
     *("Count", "CountIf", "DecayedSum", "Distinct", "EventSource", "First", "Last", "LastN", "Max", "Mean", "Min"),
-    *("Rate", "Std", "Sum", "TimeSinceLast", "TopK", "WindowedTable", "column"),
+    *("Previous", "Quantile", "Rate", "Ratio", "Slope", "Std", "Sum", "TimeSinceLast", "TopK", "WindowedTable"),
+    "column",
 )
 _MODULE_OF = {
     **dict.fromkeys(_LANGUAGE, "feature_repo.windows"),

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from feature_repo.contract import contract_of
 from feature_repo.definitions.events.plays import plays
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.packed import entity_key
@@ -20,7 +21,6 @@ from feature_repo.packed.decode import decode
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, get, open_server
 from feature_repo.windows import WindowedTable
-from tests.music import WINDOWED
 from tests.oracles.windows import micros
 from tests.windowed import same
 from transforms import feature_tables
@@ -35,8 +35,8 @@ def server_of(home: Home) -> Server:
 
 def online(home: Home, name: str) -> Rows:
     """Key → the row that readers find, its moment as ``at``."""
-    table, server = WINDOWED[name], server_of(home)
-    prefix, schema = entity_key.prefix(home.project, name), Schema.of(name, WINDOWED[name].fields)
+    table, server = contract_of(home).windowed[name], server_of(home)
+    prefix, schema = entity_key.prefix(home.project, name), Schema.of(name, table.fields)
     names = sorted({key for part in server.scan(prefix + b"*") for key in part})
     block = decode(get(server, names), schema, lambda fingerprint: None)
     columns: dict[str, list[Any]] = {"at": [int(at) for at in block.event]}
@@ -74,7 +74,7 @@ def columns_of(rows: LiveRows) -> dict[str, pa.Array]:
 
 def batch(home: Home, name: str, clock: int) -> Rows:
     """Key → the newest row of the feature table up to a moment."""
-    table = WINDOWED[name]
+    table = contract_of(home).windowed[name]
     rows = feature_tables.scan(home, name).collect().with_columns(at=pl.col("event_timestamp").dt.timestamp("us"))
     rows = rows.filter(pl.col("at") <= clock).sort("at", "created_timestamp")
     newest = rows.unique(list(table.keys), keep="last", maintain_order=True)

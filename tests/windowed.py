@@ -14,13 +14,18 @@ from feature_repo.windows import (
     CountIf,
     DecayedSum,
     Distinct,
+    EventSource,
     First,
     Last,
     LastN,
     Max,
     Mean,
     Min,
+    Previous,
+    Quantile,
     Rate,
+    Ratio,
+    Slope,
     Std,
     Sum,
     TimeSinceLast,
@@ -28,8 +33,9 @@ from feature_repo.windows import (
     WindowedTable,
     column,
 )
-from tests.music import TABLES, WINDOWED
+from tests.music import WINDOWED
 from tests.oracles import windows as oracle
+from transforms.raw.declared import table_of
 from transforms.raw.read import scan
 from transforms.raw.simulate.run import simulate
 from transforms.raw.simulate.world import Size
@@ -37,6 +43,15 @@ from transforms.raw.simulate.world import Size
 START = datetime(2024, 2, 26, tzinfo=UTC)  # a leap day and, in much of the world, a clock change lie ahead
 DAYS = 45
 DAY = timedelta(days=1)
+
+listens = EventSource(
+    "listens",
+    columns={**plays.columns, "price": "Float64", "weight": "Float64", "score": "Float64"},
+    key=plays.key,
+    ranges=plays.ranges,
+    resolution={"price": 0.01, "weight": 0.25},
+)
+"""Plays with floats."""
 
 EVERYTHING = {
     "n": Count(),
@@ -59,6 +74,33 @@ EVERYTHING = {
     "rarely": Count(over=("1d",)),
     "faded": DecayedSum(half_life="6h"),
     "faded_ms": DecayedSum("ms_played", half_life="30d"),
+    "skipped_share": Ratio("skips", "n"),
+    "paid_mean": Ratio("paid", "price"),
+    "rare_share": Ratio("skips", "rarely"),
+    "artist_before": Previous("artist_id"),
+    "ms_before": Previous("ms_played"),
+    "price_before": Previous("price"),
+    "score_before": Previous("score"),
+    "trend": Slope("weight"),
+    "ms_trend": Slope("ms_played"),
+    "median_ms": Quantile("ms_played"),
+    "high_price": Quantile("price", q=0.9),
+    "low_weight": Quantile("weight", q=0.1),
+    "first_ms": First("ms_played"),
+    "last_ms": Last("ms_played"),
+    "paid": Sum("price"),
+    "price": Mean("price"),
+    "cheapest": Min("price"),
+    "dearest": Max("price"),
+    "price_spread": Std("price"),
+    "first_price": First("price"),
+    "last_price": Last("price"),
+    "expensive": CountIf(where=(column("price") > 9.99) | column("score").is_in([0, 1.5])),
+    "faded_weight": DecayedSum("weight", half_life="6h"),
+    "worst": Min("score"),
+    "best": Max("score"),
+    "first_score": First("score"),
+    "last_score": Last("score"),
 }
 
 
@@ -66,9 +108,11 @@ def everything(every: str, windows: tuple[str, ...], **more: Any) -> WindowedTab
     features = {
         name: feature
         for name, feature in EVERYTHING.items()
-        if set(feature.over) <= set(windows) and (name != "top" or "lifetime" not in windows)
+        if set(feature.over) <= set(windows)
+        and (name != "rare_share" or "1d" in windows)
+        and (name != "top" or "lifetime" not in windows)
     }
-    return WindowedTable("everything", "All of it", plays, ("user_id",), windows, features, every=every, **more)
+    return WindowedTable("everything", "All of it", listens, ("user_id",), windows, features, every=every, **more)
 
 
 TABLES_TESTED = {
@@ -80,6 +124,14 @@ TABLES_TESTED = {
     "daily_lifetime": everything("1d", ("7d", "lifetime")),
     "conditional": everything("event", ("1d",), where=(column("device") != "tv") | column("ms_played").is_in([1, 2])),
 }
+
+
+PRICES = st.one_of(
+    st.integers(-3_000, 3_000).map(lambda cents: cents / 100),
+    st.integers(-3_000, 3_000).map(lambda cents: cents / 100 + 0.003),
+    st.sampled_from([9.99, 10.0, -0.0, 11_258_999_068_426.24, -11_258_999_068_426.24]),
+)
+"""Multiples of the resolution, values between them, and the largest."""
 
 
 @st.composite
@@ -101,13 +153,16 @@ def play_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
                 st.sampled_from([None, True, False]),
                 st.sampled_from(["phone", "tv", None]),
                 st.sampled_from([0, 0, 0, 60, 3 * 86_400, 20 * 86_400]),
+                st.one_of(st.none(), PRICES),
+                st.one_of(st.none(), st.integers(-40, 40).map(lambda units: units / 4)),
+                st.one_of(st.none(), st.sampled_from([0.5, 1.5, -0.0, 0.0, -1e300, 1e-300]), st.floats(-9.0, 9.0)),
             ),
             min_size=1,
             max_size=30,
         )
     )
     found = {}
-    for user, track, artist, micro, ms, skipped, device, late in rows:
+    for user, track, artist, micro, ms, skipped, device, late, price, weight, score in rows:
         moment = START + timedelta(microseconds=micro)
         found[user, track, moment] = {
             "user_id": user,
@@ -120,12 +175,15 @@ def play_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
             "device": device,
             "context": None,
             "platform_id": "default",
+            "price": price,
+            "weight": weight,
+            "score": score,
         }
     return list(found.values())
 
 
 def frame(events: list[dict[str, Any]]) -> pl.DataFrame:
-    raw = TABLES["plays"]
+    raw = table_of(listens)
     return raw.conform(pl.DataFrame(events, schema_overrides=raw.columns, strict=False, infer_schema_length=None))
 
 

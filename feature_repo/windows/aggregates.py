@@ -30,10 +30,12 @@ class Aggregate:
 
     of: str | None = None
     over: tuple[str, ...] = field(default=(), kw_only=True)
-    takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Bool")
+    takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Float64", "Bool")
     """Feast types of columns that the aggregate accepts."""
     must_read: ClassVar[bool] = True
     """Whether a column is required."""
+    computes: ClassVar[bool] = False
+    """Whether it computes with the values of its column, so that a Float64 column must declare a resolution."""
     of_the_moment: ClassVar[bool] = False
     """Whether the feature has no windows and is computed at the moment of the request."""
 
@@ -58,45 +60,88 @@ class Count(Aggregate):
 
 
 @dataclass(frozen=True)
-class _IntegerAggregate(Aggregate):
-    takes = ("Int64",)
+class _NumberAggregate(Aggregate):
+    takes = ("Int64", "Float64")
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
-        return [(name + suffix, "Int64")]
+        return [(name + suffix, dtype)]
 
 
 @dataclass(frozen=True)
-class Sum(_IntegerAggregate):
-    """Sum of integers; 0 without values. Floats are not allowed: adding and subtracting them leaves rounding errors."""
+class Sum(_NumberAggregate):
+    """Sum; 0 without values.
 
-
-@dataclass(frozen=True)
-class Min(_IntegerAggregate):
-    """Minimum of integers; missing without values."""
-
-
-@dataclass(frozen=True)
-class Max(_IntegerAggregate):
-    """Maximum of integers; missing without values."""
-
-
-@dataclass(frozen=True)
-class Mean(_IntegerAggregate):
-    """Mean of integers; missing without values."""
-
-    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
-        return [(name + suffix, "Float64")]
-
-
-@dataclass(frozen=True)
-class Std(_IntegerAggregate):
-    """Population standard deviation of integers (divided by n); missing without values.
-
-    Computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond.
+    Floats are summed in whole units of the resolution that their source declares: the sum is exact, and leaves no
+    rest when values leave a window. It must stay below 2^63 (units).
     """
 
+    computes = True
+
+
+@dataclass(frozen=True)
+class Min(_NumberAggregate):
+    """Minimum; missing without values."""
+
+
+@dataclass(frozen=True)
+class Max(_NumberAggregate):
+    """Maximum; missing without values."""
+
+
+@dataclass(frozen=True)
+class Mean(_NumberAggregate):
+    """Mean; missing without values. Of floats, the mean of whole units of the resolution."""
+
+    computes = True
+
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
+
+
+@dataclass(frozen=True)
+class Std(_NumberAggregate):
+    """Population standard deviation (divided by n); missing without values.
+
+    Of integers, computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond. Of
+    floats, from sums of squares of whole units in 128 bits, which are exact.
+    """
+
+    computes = True
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Float64")]
+
+
+@dataclass(frozen=True)
+class Slope(_NumberAggregate):
+    """Slope of the straight line through the values over time, per day (least squares).
+
+    Missing with values at fewer than two different times. Computed from sums of times, values and their products in
+    128 bits, which are exact.
+    """
+
+    computes = True
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Float64")]
+
+
+@dataclass(frozen=True)
+class Quantile(_NumberAggregate):
+    """The value below or at which the share ``q`` of the values lies; 0.5 is the median. Missing without values.
+
+    Values are counted in fixed buckets. The result is within 1/128 (0.8 %) of the value with rank ⌈q·count⌉, and equal
+    to it below 128 (units of the resolution, for floats).
+    """
+
+    q: float = 0.5
+    computes = True
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Float64")]
+
+    def refusal(self, lifetime: bool) -> str | None:
+        return None if 0 <= self.q <= 1 else "q must be 0 to 1"
 
 
 @dataclass(frozen=True)
@@ -119,6 +164,27 @@ class CountIf(Conditional):
 @dataclass(frozen=True)
 class Rate(Conditional):
     """Share of events that fulfil a condition, or in which ``of`` is true; missing without events."""
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, "Float64")]
+
+
+@dataclass(frozen=True)
+class Ratio(Aggregate):
+    """One feature of the table divided by another, such as ``Ratio("skips", "plays")``, in windows that both have.
+
+    Missing where the denominator is 0, or where one of them is missing.
+
+    Attributes:
+        numerator: name of a feature with one number per window.
+        denominator: name of another one.
+    """
+
+    of: str | None = field(default=None, init=False, repr=False)
+    numerator: str
+    denominator: str
+    takes = ()
+    must_read = False
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
@@ -156,9 +222,12 @@ class TopK(Aggregate):
 
 @dataclass(frozen=True)
 class First(Aggregate):
-    """Value of the oldest event that has one; of equal times, the alphabetically first. Missing without values."""
+    """Value of the oldest event that has one; of equal times, the alphabetically first or the smallest.
 
-    takes = ("String",)
+    Missing without values.
+    """
+
+    takes = ("String", "Int64", "Float64")
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, dtype)]
@@ -166,7 +235,23 @@ class First(Aggregate):
 
 @dataclass(frozen=True)
 class Last(First):
-    """Value of the newest event that has one; of equal times, the alphabetically first. Missing without values."""
+    """Value of the newest event that has one; of equal times, the alphabetically first or the smallest.
+
+    Missing without values.
+    """
+
+
+@dataclass(frozen=True)
+class Previous(Aggregate):
+    """Value of the newest event but one that has one: the value before ``Last``. Missing with fewer than two values.
+
+    Events of equal time are in the order of ``LastN``.
+    """
+
+    takes = ("String", "Int64", "Float64")
+
+    def fields(self, name: str, suffix: str, dtype: str) -> Fields:
+        return [(name + suffix, dtype)]
 
 
 @dataclass(frozen=True)
@@ -208,11 +293,13 @@ class TimeSinceLast(Aggregate):
 class DecayedSum(Aggregate):
     """Exponentially decayed sum over all events: weights halve after every ``half_life`` (such as "7d").
 
-    Sums the column's values, or ones without a column.
+    Sums the column's values, or ones without a column. The sum is a float, equal from run to run to about nine digits
+    of the largest value.
     """
 
     half_life: str = "7d"
-    takes = ("Int64",)
+    takes = ("Int64", "Float64")
+    computes = True
     must_read = False
     of_the_moment = True
 

@@ -1,7 +1,15 @@
 """The declaration of a kind of events."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from feature_repo.errors import InputError
+from feature_repo.windows.units import Units
+
+TYPES = ("String", "Int64", "Float64", "Bool")
+"""Feast types that the column of an event may have."""
 
 
 @dataclass(frozen=True)
@@ -10,18 +18,67 @@ class EventSource:
 
     Attributes:
         name: name of the raw table, and ``kind`` of the event in the stream.
-        columns: column name → Feast type (String, Int64 or Bool), without the time columns.
+        columns: column name → Feast type (one of ``TYPES``), without the time columns.
         key: columns that identify an event together with ``event_timestamp``; reports with equal keys are versions.
         shared: columns whose value is the tenant's name in every event.
-        ranges: integer column → minimum and maximum valid value.
+        ranges: number column → minimum and maximum valid value.
+        resolution: Float64 column → the size of its units, such as 0.01 for prices in cents. Aggregates that compute
+            with the values (``Sum``, ``Mean``, …) count whole units, so that they are exact.
+
+    Raises:
+        InputError: a column has another type, or a resolution that is no positive number of a Float64 column.
+
+    >>> orders = EventSource("orders", columns={"price": "Float64"}, resolution={"price": 0.01})
+    >>> orders.units("price")
+    Units(resolution=0.01)
     """
 
     name: str
     columns: Mapping[str, str] = field(hash=False)
     key: tuple[str, ...] = ()
     shared: tuple[str, ...] = ("platform_id",)
-    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict, hash=False)
+    ranges: Mapping[str, tuple[Any, Any]] = field(default_factory=dict, hash=False)
+    resolution: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name, dtype in self.columns.items():
+            if dtype not in TYPES:
+                raise self._declaration_error(f"{name!r}: {dtype!r}", f"columns of type {', '.join(TYPES)}")
+            if dtype == "Float64" and name in self.key:
+                raise self._declaration_error(f"the key {name!r} of type Float64", "a key of texts or whole numbers")
+        for name, resolution in self.resolution.items():
+            if self.columns.get(name) != "Float64":
+                found = f"a resolution of {name!r} ({self.columns.get(name) or 'which is not there'})"
+                raise self._declaration_error(found, "resolutions of Float64 columns")
+            if not 0 < resolution < math.inf:
+                raise self._declaration_error(f"the resolution {resolution!r} of {name!r}", "resolutions above 0")
 
     def dtype(self, name: str) -> str | None:
         """Returns the Feast type of a column; None if there is no such column."""
         return "String" if name in self.shared else self.columns.get(name)
+
+    def units(self, name: str) -> Units | None:
+        """Returns how the values of a Float64 column become integers; None for a column of another type."""
+        return Units(self.resolution.get(name)) if self.dtype(name) == "Float64" else None
+
+    def limits(self, name: str) -> tuple[float, float] | None:
+        """Returns the smallest and largest valid value of a number column; None if every integer is valid.
+
+        Floats must be finite, and not too large for their units.
+        """
+        units, limits = self.units(name), self.ranges.get(name)
+        if units is None:
+            return limits
+        low, high = limits or (-units.largest, units.largest)
+        return max(float(low), -units.largest), min(float(high), units.largest)
+
+    def integers(self, name: str) -> str:
+        """Returns the name of the integers that aggregates of a number column read: its units, or the column itself."""
+        return f"{name}.units" if self.dtype(name) == "Float64" else name
+
+    def _declaration_error(self, found: str, expected: str) -> InputError:
+        return InputError(
+            expected=f"{expected} in the EventSource {self.name}",
+            found=found,
+            next_command=f"correct the declaration of {self.name}, then: python -m feature_repo apply",
+        )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from feature_repo.errors import InputError
-from feature_repo.windows.aggregates import Aggregate, Conditional, Distinct, First, LastN, TopK
+from feature_repo.windows.aggregates import Aggregate, Conditional, Distinct, First, LastN, Ratio, TopK
 from feature_repo.windows.condition import OPERATORS, Condition
 from feature_repo.windows.event_source import EventSource
 
@@ -153,7 +153,11 @@ class WindowedTable:
         """Returns the windows in which a feature is computed."""
         if feature.of_the_moment:
             return (Window("lifetime", 0, DAY),)
-        return tuple(window for window in self.spans if not feature.over or window.name in feature.over)
+        windows = tuple(window for window in self.spans if not feature.over or window.name in feature.over)
+        if isinstance(feature, Ratio):
+            parts = [self.windows_of(self.features[name]) for name in (feature.numerator, feature.denominator)]
+            windows = tuple(window for window in windows if all(window in part for part in parts))
+        return windows
 
     @cached_property
     def fields(self) -> tuple[tuple[str, str], ...]:
@@ -162,7 +166,7 @@ class WindowedTable:
             column
             for name, feature in self.features.items()
             for window in self.windows_of(feature)
-            for column in feature.fields(name, window.suffix, self.source.dtype(feature.of or "") or "")
+            for column in self._fields_of(name, feature, window.suffix)
         )
 
     @property
@@ -183,6 +187,9 @@ class WindowedTable:
             "where": _plain(self.where),
             "features": {n: [type(f).__name__, _plain(asdict(f))] for n, f in self.features.items()},
         }
+        floats = {name: units.resolution for name in self.columns if (units := self.source.units(name))}
+        if floats:
+            content["resolution"] = floats
         return hashlib.sha256(json.dumps(content, default=_plain).encode()).hexdigest()[:16]
 
     def _check(self) -> None:
@@ -193,7 +200,8 @@ class WindowedTable:
             raise self._declaration_error(f"the windows {self.windows}", "each window once, and one at least")
         for key in self.keys:
             if source.dtype(key) != "String":
-                raise self._declaration_error(f"the key {key!r}", f"keys among the texts of {source.name}")
+                hint = ": declare it as String, imports then convert numbers" if source.dtype(key) == "Int64" else ""
+                raise self._declaration_error(f"the key {key!r}", f"keys among the texts of {source.name}{hint}")
         for window in self.spans:
             if window.width % window.hop or window.width > LONGEST:
                 raise self._declaration_error(
@@ -226,8 +234,18 @@ class WindowedTable:
                 f"{name} over {feature.of!r} ({dtype or 'which is not there'})",
                 f"a column of {self.source.name} of type {' or '.join(feature.takes)}",
             )
+        if feature.computes and self._lacks_resolution(str(feature.of)):
+            raise InputError(
+                expected=f"the resolution of the Float64 column {feature.of!r}, in whose whole multiples a "
+                f"{type(feature).__name__} is exact",
+                found=f"none in the EventSource {self.source.name}, for {name} in the windowed table {self.name}",
+                next_command=f'declare it, such as EventSource("{self.source.name}", …, '
+                f'resolution={{"{feature.of}": 0.01}}), then: python -m feature_repo apply',
+            )
         if not set(feature.over) <= set(self.windows) or (feature.over and feature.of_the_moment):
             raise self._declaration_error(f"{name} over {feature.over}", f"some of the windows {self.windows}")
+        if isinstance(feature, Ratio):
+            self._check_ratio(name, feature)
         half_life = getattr(feature, "half_life", None)
         if half_life:
             duration(half_life)
@@ -237,6 +255,31 @@ class WindowedTable:
                 raise self._declaration_error(
                     f"{name} over {window.name}", f"what can be computed incrementally: {reason}"
                 )
+
+    def _check_ratio(self, name: str, ratio: Ratio) -> None:
+        for part in (ratio.numerator, ratio.denominator):
+            feature = self.features.get(part)
+            is_divisible = (
+                isinstance(feature, Aggregate)
+                and not feature.of_the_moment
+                and not isinstance(feature, Ratio)
+                and [dtype in ("Int64", "Float64") for _, dtype in self._fields_of(part, feature, "")] == [True]
+            )
+            if not is_divisible:
+                raise self._declaration_error(
+                    f"{name} of {part!r}", "a ratio of two features of the table, each one number in a window"
+                )
+        shared = {window.name for window in self.windows_of(ratio)}
+        if not shared or not set(ratio.over) <= shared:
+            found = f"{name} over {ratio.over or self.windows}"
+            raise self._declaration_error(found, f"windows that {ratio.numerator} and {ratio.denominator} both have")
+
+    def _fields_of(self, name: str, feature: Aggregate, suffix: str) -> list[tuple[str, str]]:
+        return feature.fields(name, suffix, self.source.dtype(feature.of or "") or "")
+
+    def _lacks_resolution(self, column: str) -> bool:
+        units = self.source.units(column)
+        return units is not None and units.resolution is None
 
     def _check_condition(self, condition: Condition | None) -> None:
         if condition is None:
@@ -266,12 +309,12 @@ class WindowedTable:
 
     @property
     def valued(self) -> tuple[str, ...]:
-        """Sorted columns whose distinct values are kept (of all but sequences with repeats)."""
+        """Sorted text columns whose distinct values are kept (of all but sequences with repeats)."""
         kinds = (Distinct, TopK, First)
         columns = {
             str(f.of) for f in self.features.values() if isinstance(f, kinds) or (isinstance(f, LastN) and f.distinct)
         }
-        return tuple(sorted(columns))
+        return tuple(sorted(name for name in columns if self.source.dtype(name) == "String"))
 
 
 def _plain(value: Any) -> Any:

@@ -11,9 +11,16 @@ from feature_repo.windows import (
     Count,
     DecayedSum,
     Distinct,
+    EventSource,
+    First,
+    Last,
     LastN,
+    Max,
     Mean,
+    Min,
     Rate,
+    Ratio,
+    Std,
     Sum,
     TopK,
     WindowedTable,
@@ -79,6 +86,18 @@ class Median(Aggregate):
         ({"features": {"f": DecayedSum(half_life="soon")}}, "'soon'"),
         ({"features": {"n": Count(over=("7d",))}}, "some of the windows"),
         ({"features": {"r": Rate(where=column("mood") == "sad")}}, "a condition on 'mood'"),
+        ({"features": {"n": Count(), "r": Ratio("n", "m")}}, "a ratio of two features .*r of 'm'"),
+        ({"features": {"n": Count(), "r": Ratio("n", "r")}}, "r of 'r'"),
+        ({"features": {"n": Count(), "t": TopK("artist_id"), "r": Ratio("t", "n")}}, "r of 't'"),
+        ({"features": {"n": Count(), "d": DecayedSum(), "r": Ratio("n", "d")}}, "r of 'd'"),
+        ({"features": {"n": Count(), "l": LastN("track_id", times=False), "r": Ratio("n", "l")}}, "r of 'l'"),
+        (
+            {
+                "features": {"n": Count(over=("1d",)), "m": Count(over=("7d",)), "r": Ratio("n", "m")},
+                "windows": ("1d", "7d"),
+            },
+            "windows that n and m both have",
+        ),
         ({"where": lambda event: True}, "the engines must be able to translate them"),
         ({"windows": ("90m",), "every": "1h"}, "the window 90m"),
         ({"windows": ("1h",)}, "the window 1h"),
@@ -96,6 +115,56 @@ class Median(Aggregate):
 def test_what_cannot_be_computed_event_by_event_is_refused(more: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         table_with(**more)
+
+
+ORDERS = EventSource(
+    "orders",
+    columns={"user_id": "String", "price": "Float64", "score": "Float64"},
+    key=("user_id",),
+    resolution={"price": 0.01},
+)
+
+
+@pytest.mark.parametrize("aggregate", [Sum, Mean, Std, DecayedSum])
+def test_floats_are_computed_with_in_units(aggregate: type[Aggregate]) -> None:
+    table_with({"x": aggregate("price")}, source=ORDERS)
+    with pytest.raises(InputError, match=r'EventSource\("orders", …, resolution=\{"score": 0.01\}\)'):
+        table_with({"x": aggregate("score")}, source=ORDERS)
+
+
+@pytest.mark.parametrize("aggregate", [Min, Max, First, Last])
+def test_floats_are_compared_without_units(aggregate: type[Aggregate]) -> None:
+    assert table_with({"x": aggregate("score")}, source=ORDERS).fields == (("x_1d", "Float64"),)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"columns": {"price": "Decimal"}}, "columns of type String, Int64, Float64, Bool"),
+        ({"key": ("price",)}, "the key 'price' of type Float64"),
+        ({"resolution": {"user_id": 0.01}}, r"a resolution of 'user_id' \(String\)"),
+        ({"resolution": {"cents": 0.01}}, r"a resolution of 'cents' \(which is not there\)"),
+        ({"resolution": {"price": 0.0}}, "resolutions above 0"),
+        ({"resolution": {"price": float("nan")}}, "resolutions above 0"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused(more: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"columns": {"user_id": "String", "price": "Float64"}, **more}
+    with pytest.raises(InputError, match=message):
+        EventSource("orders", **arguments)
+
+
+def test_the_fingerprint_changes_with_the_resolution() -> None:
+    def fingerprint(resolution: float) -> str:
+        source = EventSource("orders", ORDERS.columns, key=ORDERS.key, resolution={"price": resolution})
+        return table_with({"x": Sum("price")}, source=source).fingerprint
+
+    assert len({fingerprint(0.01), fingerprint(0.1)}) == 2
+    assert fingerprint(0.1) == fingerprint(0.1)
+
+
+def test_the_fingerprints_of_tables_without_floats_stay() -> None:
+    assert table_with({"s": Sum("ms_played"), "f": First("artist_id")}).fingerprint == "13830856dcbca15e"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from typing import Any
 
 from feature_repo import windows as w
@@ -52,14 +54,47 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
         if isinstance(feature, w.TimeSinceLast | w.DecayedSum):
             row |= recency_columns(name, feature, inside(own_events, at, None, 1))
             continue
+        if isinstance(feature, w.Ratio):
+            continue
+        unit = Fraction(Decimal(str(table.source.resolution.get(feature.of or "", 1))))
+        own = in_units(table, feature.of, own_events)
         for window in feature.over or table.windows:
             if window == "lifetime":
-                row |= aggregate(name, "", feature, inside(own_events, at, None, 1))
+                row |= aggregate(name, "", feature, inside(own, at, None, 1), unit)
                 continue
             width = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[window[-1]]: int(window[:-1])})
-            window_events = inside(own_events, at, width // timedelta(microseconds=1), hop_of(table, width))
-            row |= aggregate(name, f"_{window}", feature, window_events)
-    return row
+            window_events = inside(own, at, width // timedelta(microseconds=1), hop_of(table, width))
+            row |= aggregate(name, f"_{window}", feature, window_events, unit)
+    row |= ratio_columns(table, row)
+    return {name: float(value) if isinstance(value, Fraction) else value for name, value in row.items()}
+
+
+def ratio_columns(table: w.WindowedTable, row: Mapping[str, Any]) -> dict[str, float | None]:
+    """Returns the columns of all ratios, from the other columns of a row."""
+    ratios = {}
+    for name, feature in table.features.items():
+        if isinstance(feature, w.Ratio):
+            for window in feature.over or table.windows:
+                suffix = "" if window == "lifetime" else f"_{window}"
+                if {feature.numerator + suffix, feature.denominator + suffix} <= row.keys():
+                    above, below = row[feature.numerator + suffix], row[feature.denominator + suffix]
+                    ratios[name + suffix] = above / below if below and above is not None else None
+    return ratios
+
+
+def in_units(table: w.WindowedTable, column: str | None, events: Sequence[Event]) -> Sequence[Event]:
+    """Returns events whose values of a column are exact multiples of its resolution, if it declares one."""
+    resolution = table.source.resolution.get(column or "")
+    if not column or resolution is None:
+        return events
+    return [{**event, column: nearest_multiple(event[column], Decimal(str(resolution)))} for event in events]
+
+
+def nearest_multiple(value: float | None, resolution: Decimal) -> Fraction | None:
+    if value is None:
+        return None
+    units = (Decimal(repr(value)) / resolution).quantize(Decimal(1), ROUND_HALF_EVEN)
+    return Fraction(units) * Fraction(resolution)
 
 
 def recency_columns(name: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:
@@ -73,8 +108,10 @@ def recency_columns(name: str, feature: Any, window_events: Sequence[Event]) -> 
     return {f"{name}_mass": mass if window_events else None, f"{name}_at": newest}
 
 
-def aggregate(name: str, suffix: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:  # noqa: PLR0911, PLR0912
-    """Returns the columns of one feature in one window, from the events in the window."""
+def aggregate(  # noqa: PLR0911, PLR0912
+    name: str, suffix: str, feature: Any, window_events: Sequence[Event], unit: Fraction
+) -> dict[str, Any]:
+    """Returns the columns of one feature in one window, from the events in the window; ``unit`` is the resolution."""
     column = name + suffix
     present = [event[feature.of] for event in window_events if feature.of and event[feature.of] is not None]
     match feature:
@@ -115,6 +152,14 @@ def aggregate(name: str, suffix: str, feature: Any, window_events: Sequence[Even
                 if event[feature.of] is not None
             ]
             return {column: min(dated)[1] if dated else None}
+        case w.Previous():
+            return {column: next((value for _, value in newest_first(feature.of, window_events)[1:]), None)}
+        case w.Slope():
+            return {column: slope(feature.of, window_events)}
+        case w.Quantile():
+            ordered = sorted(present)
+            rank = max(math.ceil(feature.q * len(ordered)), 1)
+            return {column: middle_of_bucket(Fraction(ordered[rank - 1]) / unit) * unit if ordered else None}
         case w.LastN():
             ordered = newest_first(feature.of, window_events)
             if feature.distinct:
@@ -125,6 +170,29 @@ def aggregate(name: str, suffix: str, feature: Any, window_events: Sequence[Even
             columns = {column: [value for _, value in ordered]}
             return columns | ({f"{name}_times{suffix}": [-time for time, _ in ordered]} if feature.times else {})
     raise AssertionError(feature)
+
+
+def slope(of: str, window_events: Sequence[Event]) -> Fraction | None:
+    """Returns the least squares slope per day, by deviations from the means."""
+    present = [event for event in window_events if event[of] is not None]
+    points = [(micros(event["event_timestamp"]), Fraction(event[of])) for event in present]
+    if len({time for time, _ in points}) < 2:
+        return None
+    mean_time = Fraction(sum(time for time, _ in points), len(points))
+    mean_value = sum(value for _, value in points) / len(points)
+    covariance = sum((time - mean_time) * (value - mean_value) for time, value in points)
+    return covariance / sum((time - mean_time) ** 2 for time, _ in points) * 86_400_000_000
+
+
+def middle_of_bucket(value: Fraction) -> int:
+    """Returns the whole number in the middle of the 64th of a power of two in which a whole number lies."""
+    size, width = abs(value), Fraction(1, 64)
+    if not size:
+        return 0
+    while size >= width * 128:
+        width *= 2
+    low = size // width * width
+    return math.floor(low + width / 2) * (1 if value > 0 else -1)
 
 
 def newest_first(of: str, window_events: Sequence[Event]) -> list[tuple[int, str]]:

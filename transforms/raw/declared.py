@@ -10,7 +10,7 @@ from feature_repo.home import Home
 from feature_repo.windows import EventSource
 from transforms.raw.table import RawTable, Timed, key_column
 
-_COLUMNS = {"String": dy.String, "Int64": dy.Int64, "Bool": dy.Bool}
+_COLUMNS = {"String": dy.String, "Int64": dy.Int64, "Float64": dy.Float64, "Bool": dy.Bool}
 """Feast type of an event's column → the column of a raw table."""
 
 
@@ -44,6 +44,6 @@ def _column(source: EventSource, name: str, dtype: str) -> dy.Column:
     is_key = name in source.key
     if is_key and dtype == "String":
         return key_column()
-    low, high = source.ranges.get(name, (None, None))
+    low, high = source.limits(name) or (None, None)
     limits = {} if low is None else {"min": low, "max": high}
     return _COLUMNS[dtype](nullable=not is_key, **limits)

@@ -12,6 +12,8 @@ _WORDS = {
     "min_length": "is empty",
     "min": "is too small",
     "max": "is too large",
+    "nan": "is not a number",
+    "inf": "is not finite",
     "inner_nullability": "holds a missing element",
 }
 

@@ -191,7 +191,8 @@ def _additions(live: LiveTable, tiles: Tiles, due: bool, now: int) -> Additions:
         created=np.maximum(sums["late"].to_numpy(), now),
         sums=np.stack(parts, axis=1) if sums.height else np.zeros((0, len(parts)), np.int64),
         masses=masses,
-        texts={name: _texts(live, tiles[f"values.{name}"], name) for name in {*live.values, *live.oldest}},
+        texts={name: _texts(live, tiles[f"values.{name}"], name) for name in live.values}
+        | {name: _oldest(live, tiles, name) for name in live.oldest.keys() - live.values.keys()},
         sequence={name: _newest(live, tiles, name) for name in live.newest},
         due=due,
     )
@@ -207,14 +208,27 @@ def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
         n, first, last = None, at, at
     else:
         n, first, last = (frame[column].to_numpy() for column in ("n", "first", "last"))
-    return Texts(_keys(live, frame), live.words(name).codes(frame["value"].to_list()), at, first, last, n)
+    return Texts(_keys(live, frame), _codes(live, frame["value"], name), at, first, last, n)
+
+
+def _codes(live: LiveTable, values: pl.Series, name: str) -> np.ndarray:
+    """(n,) codes of texts; numbers are their own codes."""
+    return live.words(name).codes(values.to_list()) if live.has_texts(name) else values.to_numpy()
+
+
+def _oldest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
+    """The values of each tile; of a number column, the oldest one alone."""
+    frame = tiles.get(f"oldest.{name}")
+    if frame is None:
+        return _texts(live, tiles[f"values.{name}"], name)
+    first = frame["first"].to_numpy()
+    return Texts(_keys(live, frame), frame["value"].to_numpy(), frame["at"].to_numpy(), first, first)
 
 
 def _newest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
-    """The newest events of each tile; if only the last event matters, the tile's values have it too."""
+    """The newest events of each tile; if only the last text matters, the tile's values have it too."""
     frame = tiles.get(f"events.{name}")
     if frame is None:
         return _texts(live, tiles[f"values.{name}"], name)
-    last = frame["last"].to_numpy()
-    value = live.words(name).codes(frame["value"].to_list())
-    return Texts(_keys(live, frame), value, frame["at"].to_numpy(), last, last)
+    last, at = frame["last"].to_numpy(), frame["at"].to_numpy()
+    return Texts(_keys(live, frame), _codes(live, frame["value"], name), at, last, last)

@@ -7,7 +7,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from feature_repo.definitions.events.plays import plays
 from feature_repo.windows import WindowedTable
 from tests.live import columns_of
 from tests.oracles import windows as oracle
@@ -18,7 +17,7 @@ from transforms.stream.state.live_table import LiveTable
 
 
 def encode_events(coder: Coder, events: list[dict[str, Any]]) -> Events:
-    columns = {name: [event[name] for event in events] for name in plays.columns}
+    columns = {name: [event[name] for event in events] for name in coder.source.columns}
     times, created = (
         [oracle.micros(event[name]) for event in events] for name in ("event_timestamp", "created_timestamp")
     )
@@ -108,7 +107,7 @@ def test_ties_are_settled_by_letters(name: str, events: list[dict[str, Any]], da
 
 def replay(name: str, events: list[dict[str, Any]], data: st.DataObject) -> None:
     table = TABLES_TESTED[name]
-    coder = Coder(plays, "default")
+    coder = Coder(table.source, "default")
     live = LiveTable(table, coder.words, coder.pairs)
     online, received, clock = Online(live), [], 0
     waiting: list[dict[str, Any]] = []

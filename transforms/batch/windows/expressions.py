@@ -1,7 +1,9 @@
 """Conditions on events as polars expressions."""
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import and_, or_
+from typing import Any
 
 import polars as pl
 
@@ -21,9 +23,12 @@ def expression(condition: Condition) -> pl.Expr:
     if condition.operator == "missing":
         return pl.col(name).is_null()
     value = condition.parts[1]
-    holds = (
-        pl.col(name).is_in(list(value))
-        if condition.operator == "in"
-        else OPERATORS[condition.operator](pl.col(name), value)
-    )
+    holds = _is_in(name, value) if condition.operator == "in" else OPERATORS[condition.operator](pl.col(name), value)
     return holds.fill_null(False)
+
+
+def _is_in(name: str, values: Sequence[Any]) -> pl.Expr:
+    """Compares numbers one by one: ``is_in`` refuses whole numbers for a column of floats."""
+    if values and all(isinstance(value, int | float) for value in values):
+        return reduce(or_, (pl.col(name) == value for value in values))
+    return pl.col(name).is_in(list(values))

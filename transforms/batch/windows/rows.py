@@ -18,7 +18,11 @@ from feature_repo.windows import (
     Max,
     Mean,
     Min,
+    Previous,
+    Quantile,
     Rate,
+    Ratio,
+    Slope,
     Std,
     Sum,
     TimeSinceLast,
@@ -27,12 +31,14 @@ from feature_repo.windows import (
     WindowedTable,
 )
 from feature_repo.windows.table import duration
+from transforms.batch.windows import wide
 from transforms.batch.windows.decayed import decayed
 from transforms.batch.windows.distinct import ValueTiles, distinct, levels
 from transforms.batch.windows.items import Grid, Items, Rows, encode_texts, extreme, is_run_start, prefix_sums
 from transforms.batch.windows.last_n import last_n, last_n_distinct
 from transforms.batch.windows.lists import Lists
-from transforms.batch.windows.tiles import Tiles
+from transforms.batch.windows.quantile import middles, quantile
+from transforms.batch.windows.tiles import Tiles, bucket_column
 from transforms.batch.windows.top_k import top_k
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -74,12 +80,12 @@ def rows(table: WindowedTable, tiles: Tiles, first: int, stop: int, since: int |
 
 @dataclass
 class _Coded:
-    """Tiles with texts encoded as positions in the alphabetical list of all texts of the column.
+    """Tiles with texts encoded as positions in the alphabetical list of all texts of the column; numbers stay.
 
     Attributes:
         tiles: the frames.
         keys: frame → (n,) codes of its keys, in which all key columns are combined.
-        values: frame → all texts of its values, and the (n,) codes of the values; only of frames that have values.
+        values: frame → all texts of its values, and the (n,) codes of the values; only of frames with texts.
     """
 
     tiles: Tiles
@@ -99,7 +105,9 @@ class _Coded:
 def _coded(table: WindowedTable, tiles: Tiles) -> tuple[list[pl.Series], _Coded]:
     """Encodes tiles, columns in parallel; returns the texts of each key column, and the encoded tiles."""
     columns = [[frame[key] for frame in tiles.values()] for key in table.keys]
-    with_values = [name for name, frame in tiles.items() if "value" in frame.columns]
+    with_values = [
+        name for name, frame in tiles.items() if "value" in frame.columns and frame["value"].dtype != pl.Int64
+    ]
     columns += [[tiles[name]["value"]] for name in with_values]
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         encoded = list(pool.map(encode_texts, columns))
@@ -187,10 +195,18 @@ class _Compute:
         self._valued_cache: dict[str, ValueTiles] = {}
         self._prefix_sums: dict[str, np.ndarray] = {}
         self._level_cache: dict[str, np.ndarray] = {}
+        ratios = table.of_kind(Ratio).values()
+        self._divided = {name for ratio in ratios for name in (ratio.numerator, ratio.denominator)}
+        self._divided_cache: dict[tuple[str, str], list[pl.Series]] = {}
 
     def __call__(self, name: str, feature: Aggregate, window: Window) -> list[pl.Series]:
         """Computes the columns of a feature in a window."""
-        return getattr(self, f"_{_METHODS[type(feature)]}")(name, feature, window)
+        method = getattr(self, f"_{_METHODS[type(feature)]}")
+        if name not in self._divided:
+            return method(name, feature, window)
+        if (name, window.name) not in self._divided_cache:
+            self._divided_cache[name, window.name] = method(name, feature, window)
+        return self._divided_cache[name, window.name]
 
     def late(self) -> np.ndarray:
         """(rows,) newest created time of the late events in the row's longest window; 0 without late events."""
@@ -216,20 +232,48 @@ class _Compute:
     def _count_if(self, name: str, feature: CountIf, window: Window) -> list[pl.Series]:
         return [pl.Series(self._total(f"{name}.true", window))]
 
+    def _decoded(self, column: str | None, integers: np.ndarray) -> np.ndarray:
+        """(rows,) values of a number column: floats from their units, integers as they are."""
+        units = self._table.source.units(str(column))
+        return integers if units is None else units.decode(integers)
+
     def _sum(self, name: str, feature: Sum, window: Window) -> list[pl.Series]:
-        return [pl.Series(self._total(f"{feature.of}.sum", window))]
+        return [pl.Series(self._decoded(feature.of, self._total(f"{feature.of}.sum", window)))]
 
     def _mean(self, name: str, feature: Mean, window: Window) -> list[pl.Series]:
         n = self._total(f"{feature.of}.n", window)
-        return [_where(n > 0, self._total(f"{feature.of}.sum", window) / np.maximum(n, 1))]
+        mean = self._total(f"{feature.of}.sum", window) / np.maximum(n, 1)
+        return [_where(n > 0, self._decoded(feature.of, mean))]
 
     def _rate(self, name: str, feature: Rate, window: Window) -> list[pl.Series]:
         n = self._total("n", window)
         return [_where(n > 0, self._total(f"{name}.true", window) / np.maximum(n, 1))]
 
+    def _ratio(self, name: str, feature: Ratio, window: Window) -> list[pl.Series]:
+        parts = [self(part, self._table.features[part], window)[0] for part in (feature.numerator, feature.denominator)]
+        return [_where(*divided(*(part.cast(pl.Float64).to_numpy() for part in parts)))]
+
     def _std(self, name: str, feature: Std, window: Window) -> list[pl.Series]:
-        n, total, squares = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum", "squares"))
-        return [_where(n > 0, deviation(n, total, squares))]
+        n, total = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum"))
+        if self._table.source.units(str(feature.of)) is None:
+            return [_where(n > 0, deviation(n, total, self._total(f"{feature.of}.squares", window)))]
+        spread = wide.deviation(n, total, self._wide_total(feature, wide.SQUARE, window))
+        return [_where(n > 0, self._decoded(feature.of, spread))]
+
+    def _slope(self, name: str, feature: Slope, window: Window) -> list[pl.Series]:
+        n, total = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum"))
+        parts = wide.TIME, wide.TIME_SQUARE, wide.TIME_VALUE
+        products = (self._wide_total(feature, names, window) for names in parts)
+        is_valid, slope = wide.slope(n, total, *products)
+        return [_where(is_valid, self._decoded(feature.of, slope))]
+
+    def _quantile(self, name: str, feature: Quantile, window: Window) -> list[pl.Series]:
+        items = self._integers(f"values.{bucket_column(str(feature.of))}", [])
+        is_valid, bucket = quantile(items, self._rows, window, feature.q)
+        return [_where(is_valid, self._decoded(feature.of, middles(bucket)))]
+
+    def _wide_total(self, feature: Aggregate, parts: tuple[str, ...], window: Window) -> np.ndarray:
+        return wide.total({part: self._total(f"{feature.of}.{part}", window) for part in parts}, parts)
 
     def _extreme(self, name: str, feature: Aggregate, window: Window) -> list[pl.Series]:
         part, of, empty = ("min", np.minimum, INT.max) if isinstance(feature, Min) else ("max", np.maximum, INT.min)
@@ -237,7 +281,7 @@ class _Compute:
         nullable = self._sums.nullable.get(column)
         values = self._sums.columns[column] if nullable is None else nullable.fill_null(empty).to_numpy()
         extremes = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
-        return [_where(extremes != empty, extremes)]
+        return [_where(extremes != empty, self._decoded(feature.of, extremes))]
 
     def _values(self, name: str, order: list[str]) -> tuple[Items, pl.Series]:
         """Sorted tiles of the values of a column, and the texts that their codes stand for."""
@@ -246,6 +290,15 @@ class _Compute:
             frame = self._coded.tiles[name].with_columns(value=pl.Series(value))
             self._items_cache[name] = _items(frame, self._coded.keys[name], self._rows.grid, order)
         return self._items_cache[name], words
+
+    def _integers(self, name: str, order: list[str]) -> Items:
+        """Sorted tiles of the values of a number column, which are integers."""
+        if name not in self._items_cache:
+            self._items_cache[name] = _items(self._coded.tiles[name], self._coded.keys[name], self._rows.grid, order)
+        return self._items_cache[name]
+
+    def _is_text(self, feature: Aggregate) -> bool:
+        return self._table.source.dtype(str(feature.of)) == "String"
 
     def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
         of = f"values.{feature.of}"
@@ -266,15 +319,32 @@ class _Compute:
         return _lists(top_k(items, self._rows, window, feature.k), words)
 
     def _first(self, name: str, feature: First, window: Window) -> list[pl.Series]:
+        if not self._is_text(feature):
+            items = self._integers(f"oldest.{feature.of}", [])
+            first, stop = self._rows.ranges(items, window)
+            return [self._numbers(feature, items.columns["value"], first, first < stop)]
         items, words = self._values(f"values.{feature.of}", ["first", "value"])
         first, stop = self._rows.ranges(items, window)
         return [_texts(words, items.columns["value"], first, first < stop)]
 
     def _last(self, name: str, feature: Last, window: Window) -> list[pl.Series]:
+        if not self._is_text(feature):
+            items = self._integers(f"events.{feature.of}", ["last", "-value"])
+            first, stop = self._rows.ranges(items, window)
+            return [self._numbers(feature, items.columns["value"], stop - 1, first < stop)]
         items, words = self._values(f"values.{feature.of}", ["first", "value"])
         lists = last_n_distinct(items, self._rows, window, 1)
         place = np.cumsum(lists.length) - 1
         return [_texts(words, lists.values, place, lists.length > 0)]
+
+    def _previous(self, name: str, feature: Previous, window: Window) -> list[pl.Series]:
+        of, order = f"events.{feature.of}", ["last", "-value"]
+        items, words = self._values(of, order) if self._is_text(feature) else (self._integers(of, order), None)
+        lists = last_n(items, self._rows, window, 2)
+        place, is_valid = np.cumsum(lists.length) - 1, lists.length == 2
+        if words is None:
+            return [self._numbers(feature, lists.values, place, is_valid)]
+        return [_texts(words, lists.values, place, is_valid)]
 
     def _last_n(self, name: str, feature: LastN, window: Window) -> list[pl.Series]:
         if feature.distinct:
@@ -284,6 +354,9 @@ class _Compute:
             items, words = self._values(f"events.{feature.of}", ["last", "-value"])
             texts_and_times = _lists(last_n(items, self._rows, window, feature.n), words)
         return texts_and_times if feature.times else texts_and_times[:1]
+
+    def _numbers(self, feature: Aggregate, values: np.ndarray, place: np.ndarray, is_valid: np.ndarray) -> pl.Series:
+        return _where(is_valid, self._decoded(feature.of, _take(values, _within(values, place))))
 
     def _newest(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Position of each row's newest tile in the window, and whether there is one."""
@@ -312,12 +385,22 @@ _METHODS: dict[type[Aggregate], str] = {
     Max: "extreme",
     Mean: "mean",
     Min: "extreme",
+    Previous: "previous",
+    Quantile: "quantile",
     Rate: "rate",
+    Ratio: "ratio",
+    Slope: "slope",
     Std: "std",
     Sum: "sum",
     TimeSinceLast: "time_since_last",
     TopK: "top_k",
 }
+
+
+def divided(numerator: np.ndarray, denominator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether (n,) ratios exist, and their values; NaN stands for what is missing. The same in every engine."""
+    is_valid = ~np.isnan(numerator) & ~np.isnan(denominator) & (denominator != 0)
+    return is_valid, np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=is_valid)
 
 
 def deviation(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
@@ -331,14 +414,18 @@ def _take(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     return values[place] if len(values) else np.zeros(len(place), values.dtype)
 
 
+def _within(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Places moved into the array; those that were not in it are not valid."""
+    return np.minimum(np.maximum(place, 0), max(len(values) - 1, 0))
+
+
 def _where(is_valid: np.ndarray, values: np.ndarray) -> pl.Series:
     frame = pl.DataFrame({"is_valid": is_valid, "values": values})
     return frame.select(pl.when("is_valid").then("values")).to_series()
 
 
 def _texts(words: pl.Series, values: np.ndarray, place: np.ndarray, is_valid: np.ndarray) -> pl.Series:
-    codes = _take(values, np.minimum(np.maximum(place, 0), max(len(values) - 1, 0)))
-    return words.gather(_where(is_valid, codes))
+    return words.gather(_where(is_valid, _take(values, _within(values, place))))
 
 
 def _lists(lists: Lists, words: pl.Series) -> list[pl.Series]:

@@ -15,11 +15,23 @@ import polars.selectors as cs
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.windows import WindowedTable
+from feature_repo.windows import WindowedTable, units
 from feature_repo.windows.table import DAY, HOUR
 from transforms import feature_tables, parquet
 from transforms.batch.versions import CODE
-from transforms.batch.windows import decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k
+from transforms.batch.windows import (
+    decayed,
+    distinct,
+    expressions,
+    items,
+    last_n,
+    lists,
+    quantile,
+    rows,
+    tiles,
+    top_k,
+    wide,
+)
 from transforms.batch.windows.calendar import chunks, date_of, micros
 from transforms.batch.windows.file_index import KnownFile, known_files
 from transforms.batch.windows.items import runs, sort_order
@@ -30,7 +42,7 @@ from transforms.raw.days import RawDays
 @cache
 def _code() -> str:
     """Fingerprint of the code that computes tiles and rows."""
-    modules = (decayed, distinct, expressions, items, last_n, lists, rows, tiles, top_k)
+    modules = (units, decayed, distinct, expressions, items, last_n, lists, quantile, rows, tiles, top_k, wide)
     return digest(*(inspect.getsource(module) for module in modules))
 
 
@@ -51,6 +63,8 @@ def _numbers(values: pl.Series) -> np.ndarray:
     if isinstance(values.dtype, pl.Enum):
         return values.to_physical().to_numpy().astype(np.int64)
     integers = values.to_numpy()
+    if values.name == "value":  # of any size, so that differences may not fit
+        return np.unique(integers, return_inverse=True)[1]
     return integers - integers.min(initial=0)
 
 

@@ -4,35 +4,47 @@ A tile set is a dictionary of frames:
 
 - ``sums``: one row per key and tile, with the number of events ``n``, the time ``last`` of the newest event, and
   ``late``, the newest created time after the tile's end, 0 if there is none; per number column ``c`` those of ``c.n``,
-  ``c.sum``, ``c.squares``, ``c.min`` and ``c.max`` that features need; per rate ``name.true``; per decayed sum
-  ``name.mass`` as of ``last``.
+  ``c.sum``, ``c.squares``, ``c.min`` and ``c.max`` that features need, and parts of products such as ``c.square0``
+  (``wide``); per rate ``name.true``; per decayed sum ``name.mass`` as of ``last``.
 - ``values.c``: one row per key, tile and value of a text column ``c``; with the count ``n`` and the times ``first`` and
   ``last`` if features need more than the number of distinct values.
-- ``events.c``: one row per event with its value and its time ``last``, for sequences with repeats; only the newest
-  events of a tile.
+- ``values.c.bucket``: the same of the buckets of a number column, for quantiles.
+- ``events.c``: one row per event with its value and its time ``last``, for sequences with repeats and the last of a
+  number column; only the newest events of a tile.
+- ``oldest.c``: one row per key and tile with the value of a number column in the oldest event, and its time ``first``.
 
-All frames have the key columns and ``at``, the tile's start in microseconds since 1970.
+Values of Float64 columns are integers in all of them, see ``feature_repo.windows.units``. All frames have the key
+columns and ``at``, the tile's start in microseconds since 1970.
 """
 
 from collections.abc import Mapping
 
 import polars as pl
 
+from feature_repo.errors import InputError
 from feature_repo.windows import (
     Aggregate,
     Conditional,
     DecayedSum,
     Distinct,
+    First,
+    Last,
     LastN,
     Max,
     Mean,
     Min,
+    Previous,
+    Quantile,
+    Slope,
     Std,
     Sum,
     WindowedTable,
 )
 from feature_repo.windows.table import duration
+from feature_repo.windows.units import Units
+from transforms.batch.windows import wide
 from transforms.batch.windows.expressions import expression
+from transforms.batch.windows.quantile import buckets
 from transforms.feature_tables import TYPES
 
 Tiles = Mapping[str, pl.DataFrame]
@@ -43,7 +55,9 @@ _PARTS: dict[type[Aggregate], tuple[str, ...]] = {
     Std: ("n", "sum", "squares"),
     Min: ("min",),
     Max: ("max",),
+    Slope: ("n", "sum", *wide.TIME, *wide.TIME_SQUARE, *wide.TIME_VALUE),
 }
+_WIDE_STD = ("n", "sum", *wide.SQUARE)
 _VALUE_AGGREGATIONS = [
     pl.len().cast(pl.Int64).alias("n"),
     pl.col("time").min().alias("first"),
@@ -59,6 +73,7 @@ _MERGE = {
     "true": "sum",
     "last": "max",
     "late": "max",
+    **dict.fromkeys(wide.PARTS, "sum"),
 }
 
 
@@ -71,12 +86,16 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
         tenant: value of the columns that all events share.
 
     Returns:
-        The columns that the table reads, and ``time`` and ``created`` in microseconds since 1970.
+        The columns that the table reads, the integers that its features read of them, and ``time`` and ``created`` in
+        microseconds since 1970.
+
+    Raises:
+        InputError: a Float64 column has a value that is not finite or too large for its units.
     """
     shared = [pl.lit(tenant).alias(name) for name in table.source.shared if name in table.columns]
     with_shared = events.lazy().with_columns(shared)
     selected = with_shared if table.where is None else with_shared.filter(expression(table.where))
-    return (
+    counted = (
         selected.drop_nulls(list(table.keys))
         .select(
             *table.columns,
@@ -85,6 +104,39 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
         )
         .collect()
     )
+    return _with_integers(table, counted)
+
+
+def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
+    """Adds the integers that features read: units of Float64 columns, parts of products, and buckets."""
+    source = table.source
+    for name in table.columns:
+        units = source.units(name)
+        if units is not None:
+            events = events.with_columns(_units(source.name, events[name], units).alias(source.integers(name)))
+    for name, column_parts in parts(table).items():
+        if not set(wide.PARTS).isdisjoint(column_parts):
+            value, is_present = events[source.integers(name)], events[name].is_not_null().to_numpy()
+            computed = wide.parts_of(column_parts, value.fill_null(0).to_numpy(), is_present, events["time"].to_numpy())
+            events = events.with_columns(pl.Series(f"{name}.{part}", column) for part, column in computed.items())
+    for name in bucketed(table):
+        value = events[source.integers(name)]
+        numbered = pl.Series(buckets(value.fill_null(0).to_numpy()))
+        bucket = pl.when(value.is_not_null()).then(numbered).alias(bucket_column(name))
+        events = events.with_columns(bucket)
+    return events
+
+
+def _units(source: str, values: pl.Series, units: Units) -> pl.Series:
+    is_valid = values.is_finite() & (values.abs() <= units.largest)
+    if not is_valid.all():
+        raise InputError(
+            expected=f"finite numbers up to {units.largest:g} in the column {values.name} of {source}",
+            found=str(values.filter(~is_valid)[0]),
+            next_command=f"correct the file of the raw table {source} that has it, then: python -m transforms build",
+        )
+    encoded = pl.Series(units.encode(values.fill_null(0.0).to_numpy()))
+    return pl.select(pl.when(values.is_not_null()).then(encoded)).to_series()
 
 
 def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
@@ -92,7 +144,9 @@ def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
     column_parts: dict[str, set[str]] = {}
     for feature in table.features.values():
         if type(feature) in _PARTS:
-            column_parts.setdefault(str(feature.of), set()).update(_PARTS[type(feature)])
+            column = str(feature.of)
+            is_wide = isinstance(feature, Std) and table.source.units(column) is not None
+            column_parts.setdefault(column, set()).update(_WIDE_STD if is_wide else _PARTS[type(feature)])
     return {name: tuple(sorted(column_parts[name])) for name in sorted(column_parts)}
 
 
@@ -109,17 +163,22 @@ def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, p
     keys = [*table.keys, "at"]
     sums = placed.group_by(keys).agg(_aggregations(table, width))
     lazy_frames = {"sums": sums}
-    for name in table.valued:
+    for name in (*table.valued, *map(bucket_column, bucketed(table))):
         present = placed.drop_nulls(name).with_columns(value=pl.col(name))
         lazy_frames[f"values.{name}"] = present.group_by(*keys, "value").agg(
             [] if distinct_alone(table, name) else _VALUE_AGGREGATIONS
         )
     for name, length in sequences(table).items():
-        lazy_frames[f"events.{name}"] = newest_of(
-            placed.drop_nulls(name).select(*keys, value=pl.col(name), last=pl.col("time")), keys, length
-        )
+        lazy_frames[f"events.{name}"] = newest_of(_dated_values(table, placed, name, "last"), keys, length)
+    for name in oldest_columns(table):
+        lazy_frames[f"oldest.{name}"] = oldest_of(_dated_values(table, placed, name, "first"), keys)
     frames = pl.collect_all(list(lazy_frames.values()))
     return dict(zip(lazy_frames, frames, strict=True))
+
+
+def _dated_values(table: WindowedTable, placed: pl.LazyFrame, name: str, time: str) -> pl.LazyFrame:
+    value = pl.col(table.source.integers(name)).alias("value")
+    return placed.drop_nulls(name).select(*table.keys, "at", value, pl.col("time").alias(time))
 
 
 def distinct_alone(table: WindowedTable, column: str) -> bool:
@@ -131,16 +190,47 @@ def distinct_alone(table: WindowedTable, column: str) -> bool:
 def sequences(table: WindowedTable) -> dict[str, int]:
     """Column → length of the longest sequence with repeats."""
     longest: dict[str, int] = {}
-    for feature in table.of_kind(LastN).values():
-        if not feature.distinct:
-            longest[feature.of] = max(feature.n, longest.get(feature.of, 0))
+    for feature in table.features.values():
+        length = _sequence_length(table, feature)
+        if length:
+            longest[str(feature.of)] = max(length, longest.get(str(feature.of), 0))
     return dict(sorted(longest.items()))
+
+
+def _sequence_length(table: WindowedTable, feature: Aggregate) -> int:
+    """Number of newest events that a feature needs; 0 if it reads none, or distinct values."""
+    if isinstance(feature, LastN):
+        return 0 if feature.distinct else feature.n
+    if isinstance(feature, Previous):
+        return 2
+    return int(isinstance(feature, Last) and table.source.dtype(str(feature.of)) != "String")
+
+
+def bucketed(table: WindowedTable) -> tuple[str, ...]:
+    """Sorted number columns whose values are counted in buckets."""
+    return tuple(sorted({str(feature.of) for feature in table.of_kind(Quantile).values()}))
+
+
+def bucket_column(name: str) -> str:
+    """Name of the buckets of a number column."""
+    return f"{name}.bucket"
+
+
+def oldest_columns(table: WindowedTable) -> tuple[str, ...]:
+    """Sorted number columns whose oldest value is kept."""
+    columns = {str(f.of) for f in table.features.values() if type(f) is First}
+    return tuple(sorted(name for name in columns if table.source.dtype(name) != "String"))
 
 
 def newest_of(events: pl.LazyFrame, keys: list[str], length: int) -> pl.LazyFrame:
     """The newest ``length`` events of each group, newest first; events of equal time in alphabetical order."""
     ordered = events.sort(*keys, "last", "value", descending=[*(False for _ in keys), True, False])
     return ordered.group_by(keys, maintain_order=True).head(length)
+
+
+def oldest_of(events: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
+    """The oldest event of each group; of equal times, the one with the smallest value."""
+    return events.sort(*keys, "first", "value").group_by(keys, maintain_order=True).head(1)
 
 
 def merge_tiles(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, pl.DataFrame]:
@@ -157,6 +247,8 @@ def merge_tiles(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, p
             aggregations = [pl.col("n").sum(), pl.col("first").min(), pl.col("last").max()]
             only_distinct = distinct_alone(table, name.removeprefix("values."))
             lazy_frames[name] = concatenated.group_by(*keys, "value").agg([] if only_distinct else aggregations)
+        elif name.startswith("oldest."):
+            lazy_frames[name] = oldest_of(concatenated.drop("at"), keys)
         else:
             length = sequences(table)[name.removeprefix("events.")]
             lazy_frames[name] = newest_of(concatenated.drop("at"), keys, length)
@@ -170,14 +262,16 @@ def empty(table: WindowedTable) -> dict[str, pl.DataFrame]:
     """An empty tile set with all its columns."""
     columns = {name: TYPES[str(table.source.dtype(name))] for name in table.columns}
     no_events = pl.DataFrame(schema={**columns, "time": pl.Int64, "created": pl.Int64})
-    return tiles(table, no_events, 1)
+    return tiles(table, _with_integers(table, no_events), 1)
 
 
 def _aggregations(table: WindowedTable, width: int) -> list[pl.Expr]:
     created, newest = pl.col("created"), pl.col("time").max()
     late = created.filter(created > pl.col("at") + width).max().fill_null(0)
     aggregations = [pl.len().cast(pl.Int64).alias("n"), newest.alias("last"), late.alias("late")]
-    aggregations += [_part(name, part) for name, column_parts in parts(table).items() for part in column_parts]
+    for name, column_parts in parts(table).items():
+        value = pl.col(table.source.integers(name))
+        aggregations += [_part(value, name, part) for part in column_parts]
     for name, feature in table.of_kind(Conditional).items():
         is_true = pl.col(feature.of).fill_null(False) if feature.where is None else expression(feature.where)
         aggregations.append(is_true.sum().cast(pl.Int64).alias(f"{name}.true"))
@@ -187,15 +281,14 @@ def _aggregations(table: WindowedTable, width: int) -> list[pl.Expr]:
     return aggregations
 
 
-def _part(name: str, part: str) -> pl.Expr:
-    value = pl.col(name)
+def _part(value: pl.Expr, name: str, part: str) -> pl.Expr:
     aggregate = {
         "n": value.is_not_null().sum().cast(pl.Int64),
         "sum": value.sum(),
         "squares": (value * value).sum(),
         "min": value.min(),
         "max": value.max(),
-    }[part]
+    }.get(part, pl.col(f"{name}.{part}").sum())
     return aggregate.alias(f"{name}.{part}")
 
 

@@ -11,11 +11,11 @@ from transforms.stream.state.grouped import Grouped
 
 @dataclass
 class Texts:
-    """Texts of one column to add: one row for each event or tile.
+    """Values of one column to add, texts or integers: one row for each event or tile.
 
     Attributes:
         key: (n,) codes of the keys.
-        value: (n,) codes of the texts, none missing.
+        value: (n,) codes of the texts, or the integers; none missing.
         at: (n,) a moment within the hop that the row counts in, microseconds.
         first: (n,) time of the text's first event, microseconds.
         last: (n,) time of the text's last event, microseconds.
@@ -55,8 +55,8 @@ class Additions:
         created: (n,) created time, microseconds; 0 if it is the event time.
         sums: (n, parts) numbers to add, in the order of ``LiveTable.parts``.
         masses: name of the decayed sum → (n,) its value as of ``last``.
-        texts: column → its texts.
-        sequence: column → its texts as single events.
+        texts: column → its values.
+        sequence: column → its values as single events.
         due: whether the additions make rows due.
     """
 

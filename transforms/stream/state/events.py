@@ -22,7 +22,8 @@ class Events:
         time: (n,) event times, microseconds since 1970.
         created: (n,) created times, microseconds since 1970.
         texts: text column → (n,) codes, −1 where missing.
-        numbers: number column → (n,) integers, 0 where missing; booleans are 0 or 1.
+        numbers: number column → (n,) numbers, 0 where missing; booleans are 0 or 1. A Float64 column has its units
+            beside it, see ``EventSource.integers``.
         present: number column → (n,) whether the event has a value.
         words: text column → the texts that its codes stand for.
         pairs: two text columns → the numbers of their pairs of codes.
@@ -82,6 +83,7 @@ class Coder:
         self.source = source
         self.words = {name: Words() for name in (*source.columns, *source.shared) if source.dtype(name) == "String"}
         self.pairs = {frozenset(columns): Pairs() for columns in combinations(self.words, 2)}
+        self._units = {name: source.units(name) for name in source.columns}
         for name in source.shared:
             self.words[name].codes([tenant])
 
@@ -94,11 +96,15 @@ class Coder:
             if dtype == "String":
                 texts[name] = self.words[name].codes(values)
                 continue
+            units = self._units[name]
+            number_type = np.int64 if units is None else np.float64
             if None in values:
                 present[name] = np.array([value is not None for value in values])
-                numbers[name] = np.array([value or 0 for value in values], np.int64)
+                numbers[name] = np.array([value or 0 for value in values], number_type)
             else:
-                present[name], numbers[name] = np.ones(len(values), bool), np.array(values, np.int64)
+                present[name], numbers[name] = np.ones(len(values), bool), np.array(values, number_type)
+            if units is not None:
+                numbers[self.source.integers(name)] = units.encode(numbers[name])
         texts |= {name: np.zeros(len(times), np.int64) for name in self.source.shared}
         return Events(times, np.array(created, np.int64), texts, numbers, present, self.words, self.pairs)
 

@@ -1,7 +1,7 @@
 """Rows of a live table: moments and columns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,21 @@ from feature_repo.windows import (
     Max,
     Mean,
     Min,
+    Previous,
+    Quantile,
     Rate,
+    Ratio,
+    Slope,
     Std,
     Sum,
     TimeSinceLast,
     TopK,
 )
+from transforms.batch.windows import wide
 from transforms.batch.windows.lists import Lists
-from transforms.batch.windows.rows import deviation
+from transforms.batch.windows.quantile import middles, nearest_rank
+from transforms.batch.windows.rows import deviation, divided
+from transforms.batch.windows.tiles import bucket_column
 from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.newest import NEVER, newest_distinct
 from transforms.stream.state.sums import INT
@@ -79,10 +86,19 @@ class _Feature:
         """(w·n,) sums of one part, window by window."""
         return self.sums[self.table.part_index[name]].ravel()
 
+    def wide_total(self, names: tuple[str, ...]) -> np.ndarray:
+        """(w·n,) Python integers of a sum that is kept in parts."""
+        return wide.total({name: self.part(f"{self.of}.{name}") for name in names}, names)
+
     @property
     def of(self) -> str:
         """The column that the feature aggregates."""
         return str(self.declaration.of)
+
+    def numbers(self, is_valid: np.ndarray, integers: np.ndarray) -> list[pa.Array]:
+        """(w·n,) values of a number column: floats from their units, integers as they are."""
+        units = self.table.units.get(self.of)
+        return [_where(is_valid, integers if units is None else units.decode(integers))]
 
     @property
     def starts(self) -> np.ndarray:
@@ -119,12 +135,13 @@ def _count_if(feature: _Feature) -> list[pa.Array]:
 
 
 def _sum(feature: _Feature) -> list[pa.Array]:
-    return [pa.array(feature.part(f"{feature.of}.sum"))]
+    total, units = feature.part(f"{feature.of}.sum"), feature.table.units.get(feature.of)
+    return [pa.array(total if units is None else units.decode(total))]
 
 
 def _mean(feature: _Feature) -> list[pa.Array]:
     n = feature.part(f"{feature.of}.n")
-    return [_where(n > 0, feature.part(f"{feature.of}.sum") / np.maximum(n, 1))]
+    return feature.numbers(n > 0, feature.part(f"{feature.of}.sum") / np.maximum(n, 1))
 
 
 def _rate(feature: _Feature) -> list[pa.Array]:
@@ -132,19 +149,48 @@ def _rate(feature: _Feature) -> list[pa.Array]:
     return [_where(n > 0, feature.part(f"{feature.name}.true") / np.maximum(n, 1))]
 
 
+def _ratio(feature: _Feature) -> list[pa.Array]:
+    parts = []
+    for name in (feature.declaration.numerator, feature.declaration.denominator):
+        declaration = feature.table.table.features[name]
+        part = _COLUMNS_OF[type(declaration)](replace(feature, name=name, declaration=declaration))[0]
+        parts.append(part.to_numpy(zero_copy_only=False).astype(np.float64))
+    return [_where(*divided(*parts))]
+
+
 def _std(feature: _Feature) -> list[pa.Array]:
-    n, total, sum_of_squares = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum", "squares"))
-    return [_where(n > 0, deviation(n, total, sum_of_squares))]
+    n, total = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum"))
+    if feature.of not in feature.table.units:
+        return [_where(n > 0, deviation(n, total, feature.part(f"{feature.of}.squares")))]
+    return feature.numbers(n > 0, wide.deviation(n, total, feature.wide_total(wide.SQUARE)))
+
+
+def _slope(feature: _Feature) -> list[pa.Array]:
+    n, total = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum"))
+    products = (feature.wide_total(names) for names in (wide.TIME, wide.TIME_SQUARE, wide.TIME_VALUE))
+    return feature.numbers(*wide.slope(n, total, *products))
+
+
+def _quantile(feature: _Feature) -> list[pa.Array]:
+    values = feature.table.values[bucket_column(feature.of)]
+    slots, owner = values.of_keys(feature.keys)
+    bucket, n = values.value[slots], values.n[slots]
+    ranked = [
+        nearest_rank(owner, bucket, n[:, window], len(feature.keys), feature.declaration.q)
+        for window in feature.windows
+    ]
+    is_valid, found = (np.concatenate(arrays) for arrays in zip(*ranked, strict=True))
+    return feature.numbers(is_valid, middles(found))
 
 
 def _min(feature: _Feature) -> list[pa.Array]:
     minimum = feature.part(f"{feature.of}.min")
-    return [_where(minimum != INT.max, minimum)]
+    return feature.numbers(minimum != INT.max, minimum)
 
 
 def _max(feature: _Feature) -> list[pa.Array]:
     maximum = feature.part(f"{feature.of}.max")
-    return [_where(maximum != INT.min, maximum)]
+    return feature.numbers(maximum != INT.min, maximum)
 
 
 def _distinct(feature: _Feature) -> list[pa.Array]:
@@ -158,15 +204,26 @@ def _top_k(feature: _Feature) -> list[pa.Array]:
 
 def _first(feature: _Feature) -> list[pa.Array]:
     oldest = feature.table.oldest[feature.of]
-    codes = [oldest.read(window, feature.keys, feature.table.starts[window]) for window in feature.windows]
-    return [_texts(np.concatenate(codes), feature.words)]
+    windows = [oldest.read(window, feature.keys, feature.table.starts[window]) for window in feature.windows]
+    values, is_found = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))
+    return _values(feature, values, is_found)
 
 
 def _last(feature: _Feature) -> list[pa.Array]:
-    lists = feature.table.newest[feature.of].read(feature.keys, feature.starts, 1)
-    codes = np.full(len(lists.length), -1)
-    codes[lists.length > 0] = lists.values
-    return [_texts(codes, feature.words)]
+    return _newest(feature, 1)
+
+
+def _previous(feature: _Feature) -> list[pa.Array]:
+    return _newest(feature, 2)
+
+
+def _newest(feature: _Feature, rank: int) -> list[pa.Array]:
+    """The newest value, the newest but one, …: the last of a list of ``rank`` values."""
+    lists = feature.table.newest[feature.of].read(feature.keys, feature.starts, rank)
+    is_found = lists.length == rank
+    values = np.zeros(len(is_found), np.int64)
+    values[is_found] = lists.values[np.cumsum(lists.length)[is_found] - 1]
+    return _values(feature, values, is_found)
 
 
 def _last_n(feature: _Feature) -> list[pa.Array]:
@@ -200,7 +257,11 @@ _COLUMNS_OF: dict[type[Aggregate], Callable[[_Feature], list[pa.Array]]] = {
     Max: _max,
     Mean: _mean,
     Min: _min,
+    Previous: _previous,
+    Quantile: _quantile,
     Rate: _rate,
+    Ratio: _ratio,
+    Slope: _slope,
     Std: _std,
     Sum: _sum,
     TimeSinceLast: _time_since_last,
@@ -212,8 +273,11 @@ def _where(is_valid: np.ndarray, values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=None if is_valid.all() else ~is_valid)
 
 
-def _texts(codes: np.ndarray, words: Words) -> pa.Array:
-    return words.arrow.take(pa.array(codes, mask=codes < 0))
+def _values(feature: _Feature, values: np.ndarray, is_found: np.ndarray) -> list[pa.Array]:
+    """Texts of codes, or numbers; null where none was found."""
+    if feature.table.has_texts(feature.of):
+        return [feature.words.arrow.take(pa.array(values, mask=~is_found))]
+    return feature.numbers(is_found, values)
 
 
 def _lists(lists: Lists, words: Words) -> list[pa.Array]:

@@ -1,12 +1,27 @@
 """One windowed table, kept up to date event by event."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
-from feature_repo.windows import Aggregate, Conditional, DecayedSum, Distinct, First, Last, LastN, TopK, WindowedTable
+from feature_repo.windows import (
+    Aggregate,
+    Conditional,
+    DecayedSum,
+    Distinct,
+    First,
+    Last,
+    LastN,
+    Previous,
+    TopK,
+    WindowedTable,
+)
 from feature_repo.windows.table import DAY, duration
+from transforms.batch.windows import wide
+from transforms.batch.windows.quantile import buckets
+from transforms.batch.windows.tiles import bucket_column, bucketed
 from transforms.batch.windows.tiles import parts as parts_of
 from transforms.stream.state.additions import Additions, Texts
 from transforms.stream.state.events import Events, holds
@@ -21,6 +36,9 @@ from transforms.stream.state.top_k import TopK as MostFrequent
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
 
+_NARROW = frozenset(("n", "sum", "squares", "min", "max"))
+"""Parts of one column that follow from its values without ``wide``."""
+
 
 class LiveTable:
     """The current aggregates of each key in each window, and the keys whose rows are due.
@@ -34,6 +52,7 @@ class LiveTable:
         pairs: two columns → the numbers of their pairs of texts, shared with other tables.
 
     Attributes:
+        units: Float64 column → its units.
         parts: names of the numbers that are aggregated for each key and window.
         part_index: part → its position in ``parts``.
         values: column → its texts by key.
@@ -47,6 +66,7 @@ class LiveTable:
         self._key_name = ",".join(table.keys)
         self.keys = Keys(table, words)
         self._words = words
+        self.units = {name: units for name in table.columns if (units := table.source.units(name))}
         self.starts = np.full(len(table.spans), INT.min)
         hops = [0 if window.is_lifetime else window.hop for window in table.spans]
         self.base = min((hop for hop in hops if hop), default=DAY)
@@ -58,6 +78,8 @@ class LiveTable:
             name: Values(hops, words[name], pairs.get(self._pair_columns(name), Pairs()))
             for name in sorted(map(str, counted_columns))
         }
+        self._buckets = {bucket_column(name): name for name in bucketed(table)}
+        self.values |= {name: Values(hops, Words(), Pairs()) for name in self._buckets}
         self.windows = {
             name: [table.windows.index(window.name) for window in table.windows_of(f)]
             for name, f in table.features.items()
@@ -69,11 +91,12 @@ class LiveTable:
         }
         list_lengths: dict[str, int] = {}
         for feature in table.features.values():
-            if isinstance(feature, Last) or (isinstance(feature, LastN) and not feature.distinct):
-                list_lengths[str(feature.of)] = max(list_lengths.get(str(feature.of), 0), getattr(feature, "n", 1))
-        self.newest = {name: Newest(words[name], n) for name, n in list_lengths.items()}
+            if isinstance(feature, Last | Previous) or (isinstance(feature, LastN) and not feature.distinct):
+                n = feature.n if isinstance(feature, LastN) else 2 if isinstance(feature, Previous) else 1
+                list_lengths[str(feature.of)] = max(list_lengths.get(str(feature.of), 0), n)
+        self.newest = {name: Newest(words.get(name), n) for name, n in list_lengths.items()}
         first_columns = {str(f.of) for f in table.features.values() if type(f) is First}
-        self.oldest = {name: Oldest(hops, words[name]) for name in sorted(first_columns)}
+        self.oldest = {name: Oldest(hops, words.get(name)) for name in sorted(first_columns)}
         self._last = Growing(np.int64, NEVER)
         self._mass = {name: Growing(np.float64) for name in table.of_kind(DecayedSum)}
         self._moment, self._created = Growing(np.int64), Growing(np.int64)
@@ -89,6 +112,7 @@ class LiveTable:
         sums = ["n", *(f"{n}.{p}" for n, p in column_parts if p not in ("min", "max"))]
         sums += [f"{name}.true" for name in self.table.of_kind(Conditional)]
         minima, maxima = ([f"{n}.{p}" for n, p in column_parts if p == kind] for kind in ("min", "max"))
+        self._wide_parts = {n: kinds for n, kinds in parts_of(self.table).items() if not _NARROW.issuperset(kinds)}
         self._part_counts = len(sums), len(minima), len(maxima)
         self.parts = [*sums, *minima, *maxima]
         self.part_index = {name: place for place, name in enumerate(self.parts)}
@@ -105,19 +129,33 @@ class LiveTable:
             events = events.keep(counts)
         key, time = self.keys.codes([events.texts[name] for name in table.keys]), events.time
         sums = np.empty((len(events), len(self.parts)), np.int64)
+        products = self._products(events)
         for place, name in enumerate(self.parts):
             column, _, part = name.rpartition(".")
-            sums[:, place] = self._part(events, column, part)
+            sums[:, place] = products[name] if name in products else self._part(events, column, part)
         masses = {
             name: np.ones(len(events)) if f.of is None else events.numbers[f.of].astype(np.float64)
             for name, f in table.of_kind(DecayedSum).items()
         }
         additions = Additions(key, time, time, events.created, sums, masses)
-        text_columns = {*self.values, *self.oldest, *self.newest}
-        texts = {column: self._text_additions(events, additions, column) for column in text_columns}
+        columns = {*self.values, *self.oldest, *self.newest} - self._buckets.keys()
+        texts = {column: self._text_additions(events, additions, column) for column in columns}
+        for bucket, column in self._buckets.items():
+            numbers = self._text_additions(events, additions, column)
+            texts[bucket] = replace(numbers, value=buckets(numbers.value))
         additions.texts = {name: texts[name] for name in {*self.values, *self.oldest}}
         additions.sequence = {name: texts[name] for name in self.newest}
         return additions
+
+    def _products(self, events: Events) -> dict[str, np.ndarray]:
+        """Part → (n,) parts of products, of the columns that need them."""
+        return {
+            f"{column}.{part}": values
+            for column, parts in self._wide_parts.items()
+            for part, values in wide.parts_of(
+                parts, events.numbers[self.table.source.integers(column)], events.present[column], events.time
+            ).items()
+        }
 
     def _part(self, events: Events, column: str, part: str) -> np.ndarray | int:
         if part == "n" and not column:
@@ -126,7 +164,7 @@ class LiveTable:
             feature = self.table.features[column]
             assert isinstance(feature, Conditional)
             return events.numbers[str(feature.of)] if feature.where is None else holds(feature.where, events)
-        numbers, present = events.numbers[column], events.present[column]
+        numbers, present = events.numbers[self.table.source.integers(column)], events.present[column]
         if part == "n":
             return present
         if part == "squares":
@@ -134,8 +172,11 @@ class LiveTable:
         return numbers if part == "sum" else np.where(present, numbers, INT.max if part == "min" else INT.min)
 
     def _text_additions(self, events: Events, additions: Additions, column: str) -> Texts:
-        value, time = events.texts[column], events.time
-        present = value >= 0
+        value, time = events.texts.get(column), events.time
+        if value is None:
+            value, present = events.numbers[self.table.source.integers(column)], events.present[column]
+        else:
+            present = value >= 0
         if present.all():
             columns = self._pair_columns(column)
             pair = events.numbers_of(columns) if column in self.values and columns in events.pairs else None
@@ -285,6 +326,10 @@ class LiveTable:
     def words(self, column: str) -> Words:
         """The texts of a column."""
         return self._words[column]
+
+    def has_texts(self, column: str) -> bool:
+        """Whether the values of a column are texts."""
+        return column in self._words
 
     def sums(self, keys: np.ndarray) -> np.ndarray:
         """(n, windows, parts) sums, minima and maxima of some keys (sorted)."""

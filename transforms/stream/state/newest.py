@@ -1,4 +1,4 @@
-"""The newest texts of each key, with their times."""
+"""The newest values of each key, with their times."""
 
 import numpy as np
 
@@ -12,14 +12,14 @@ NEVER = np.iinfo(np.int64).min
 
 
 class Newest:
-    """The n newest events of each key that have a text, newest first; events of equal time in alphabetical order.
+    """The n newest events of each key that have a value, newest first; events of equal time in the order of values.
 
     Args:
-        words: texts of the column.
+        words: texts of the column; None if its values are integers.
         n: number of events kept for each key.
     """
 
-    def __init__(self, words: Words, n: int) -> None:
+    def __init__(self, words: Words | None, n: int) -> None:
         self._words, self._n = words, n
         self._time, self._value = Growing(np.int64, NEVER, tail=(n,)), Growing(np.int64, -1, tail=(n,))
 
@@ -49,7 +49,7 @@ class Newest:
         owner = np.concatenate([before // self._n, owner])
         time = np.concatenate([times[keys].ravel()[before], time])
         value = np.concatenate([values[keys].ravel()[before], value])
-        order = np.lexsort((self._words.ranks[value], -time, owner))
+        order = np.lexsort((value if self._words is None else self._words.ranks[value], -time, owner))
         lists = first_of_each(owner[order], (value[order], time[order]), len(keys), self._n)
         is_filled = np.arange(self._n) < lists.length[:, None]
         for stored, merged, fill in ((times, lists.numbers, NEVER), (values, lists.values, -1)):
@@ -58,7 +58,7 @@ class Newest:
             stored[keys] = rows
 
     def read(self, keys: np.ndarray, starts: np.ndarray, n: int) -> Lists:
-        """Texts and times of at most n events of each key (sorted) from each of ``starts`` on, start by start."""
+        """Values and times of at most n events of each key (sorted) from each of ``starts`` on, start by start."""
         times, values = self._time.upto(keys)[keys, :n], self._value.upto(keys)[keys, :n]
         inside = (times != NEVER) & (times >= starts[:, None, None])
         place = np.flatnonzero(inside) % times.size

@@ -53,7 +53,7 @@ def test_the_newest_row_is_the_window_at_every_moment(name: str, events: list[di
 def test_a_row_is_known_when_its_last_event_is(events: list[dict[str, Any]]) -> None:
     table = TABLES_TESTED["daily"]
     time_independent = {name: feature for name, feature in table.features.items() if not feature.of_the_moment}
-    table = WindowedTable("some", "", plays, table.keys, table.windows, time_independent)
+    table = WindowedTable("some", "", table.source, table.keys, table.windows, time_independent)
     for row in all_rows(table, events).to_dicts():
         moment = oracle.micros(row["event_timestamp"])
         events_in_window = oracle.inside(

@@ -1,0 +1,133 @@
+"""Orders with prices in a project of its own: stream, batch run and oracle agree, also after the reader restarts."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feature_repo.contract import contract_of
+from feature_repo.events import Names, append
+from feature_repo.home import Home
+from feature_repo.packed.address import Address
+from feature_repo.stores import redis_server
+from tests.live import assert_same, batch, clock_of, online, server_of
+from tests.oracles import windows as oracle
+from transforms.batch.build import build
+from transforms.stream.batch_boundary import archive
+from transforms.stream.log import Log
+from transforms.stream.reader import Reader, Settings
+from transforms.stream.sources import Stream
+
+START = datetime(2026, 2, 20, tzinfo=UTC)
+DAYS = 12
+DEFINITIONS = '''"""Orders of customers."""
+
+from refrain import (
+    Count, CountIf, DecayedSum, EventSource, First, Last, Max, Mean, Min, Previous, Quantile, Ratio, Slope, Std, Sum,
+    WindowedTable, column,
+)
+
+orders = EventSource(
+    "orders",
+    columns={"customer_id": "String", "shop": "String", "price": "Float64", "score": "Float64", "pieces": "Int64"},
+    key=("customer_id", "shop"),
+    resolution={"price": 0.01},
+)
+FEATURES = {
+    "orders": Count(),
+    "spent": Sum("price"),
+    "price": Mean("price"),
+    "spread": Std("price"),
+    "least": Min("price"),
+    "most": Max("price"),
+    "worst": Min("score"),
+    "first": First("price"),
+    "first_score": First("score"),
+    "last": Last("price"),
+    "last_pieces": Last("pieces"),
+    "before": Previous("price"),
+    "shop_before": Previous("shop"),
+    "trend": Slope("price"),
+    "median": Quantile("price"),
+    "pieces": Quantile("pieces", q=0.75),
+    "faded": DecayedSum("price", half_life="2d"),
+    "large": CountIf(where=column("price") > 50.0),
+    "large_share": Ratio("large", "orders"),
+    "spent_each": Ratio("spent", "orders"),
+}
+customer_now = WindowedTable(
+    "customer_now", "Orders of a customer", orders, ("customer_id",), ("1h", "7d", "lifetime"), FEATURES, every="event"
+)
+customer_days = WindowedTable(
+    "customer_days", "Orders of a customer by the day", orders, ("customer_id",), ("1d", "7d"), FEATURES
+)
+'''
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    project = tmp_path / "shop"
+    project.mkdir()
+    (project / "refrain.toml").write_text('name = "shop"\ndefinitions = ["orders_of_a_shop"]\n')
+    (project / "orders_of_a_shop.py").write_text(DEFINITIONS)
+    monkeypatch.setenv("REFRAIN_PROJECT", str(project))
+    monkeypatch.setenv("REFRAIN_HOME", str(tmp_path / "home"))
+    home = Home(tmp_path / "home", project_folder=project)
+    yield home
+    redis_server.stop(home)
+
+
+def orders(seed: int) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    rows = {}
+    for _ in range(420):
+        customer, shop = rng.choice("abcd"), rng.choice("xyz")
+        moment = START + timedelta(seconds=rng.randrange(DAYS * 86_400))
+        rows[customer, shop, moment] = {
+            "customer_id": customer,
+            "shop": shop,
+            "event_timestamp": moment,
+            "created_timestamp": moment,
+            "price": rng.choice([None, rng.randrange(-500, 10_000) / 100, rng.randrange(10**15) / 100]),
+            "score": rng.choice([None, rng.gauss(0, 1)]),
+            "pieces": rng.choice([None, rng.randrange(1, 1_000)]),
+        }
+    return sorted(rows.values(), key=lambda row: row["event_timestamp"])
+
+
+def send(home: Home, rows: list[dict[str, Any]]) -> None:
+    events = [json.dumps(row, default=datetime.isoformat).encode() for row in rows]
+    append(server_of(home), Names(home.project), [("orders", event) for event in events])
+    settings = Settings(follows="events", until_idle=True, batch=37)
+    Reader(home, Address.from_env(), Stream, settings, say=lambda text: None).run()
+
+
+def check(home: Home, rows: list[dict[str, Any]]) -> None:
+    archive(home, Log(server_of(home), Names(home.project)))
+    build(home)
+    clock = clock_of(rows)
+    for name, table in contract_of(home).windowed.items():
+        found = online(home, name)
+        assert_same(table, found, batch(home, name, clock))
+        edge = clock - clock % table.unit
+        counted = [row for row in rows if oracle.micros(row["event_timestamp"]) < edge]
+        expected = {
+            (customer,): oracle.values(table, counted, {"customer_id": customer}, edge)
+            for customer in {row["customer_id"] for row in counted}
+        }
+        assert_same(table, found, expected)
+
+
+def test_a_restarted_reader_goes_on_where_the_first_one_ended(shop: Home) -> None:
+    rows = orders(seed=4)
+    sent = 0
+    for stop in (250, 400, len(rows)):
+        arrivals = rows[sent:stop]
+        random.Random(stop).shuffle(arrivals[-20:])
+        send(shop, [*arrivals, *arrivals[:5]])
+        sent = stop
+        check(shop, rows[:stop])
