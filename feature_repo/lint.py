@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from feature_repo.errors import StoreError
 from feature_repo.on_demand import OnDemand
 from feature_repo.sources import WRITTEN_ON_CHANGE
+from feature_repo.store import views_of
 
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureStore, FeatureView
@@ -44,7 +45,7 @@ def lint(store: "FeatureStore", functions: Mapping[str, OnDemand]) -> list[Findi
     Warnings: views without a ttl, unless a tag says that rows are written on change; columns with several types in the
     files of a table; keys in the paths of files; features that no service uses.
     """
-    views, services = store.list_batch_feature_views(), store.list_feature_services()
+    views, services = views_of(store), store.list_feature_services()
     findings = [finding for view in views for finding in _view_findings(store, view)]
     findings += [finding for service in services for finding in _label_findings(service)]
     findings += _unused_findings(store, functions, views, services)
