@@ -195,6 +195,10 @@ def status() -> None:
         say(f"{problem}: python -m feature_repo redis stop --orphans")
 
 
+_OWN_MESSAGE = (RefrainError, MissingExtra, click.ClickException, click.exceptions.Exit, typer.Exit)
+"""Exceptions that command lines show by themselves."""
+
+
 def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
     """Runs `feast apply`, and what comes after it, whole or not at all.
 
@@ -213,9 +217,10 @@ def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
             if code:
                 raise typer.Exit(code)
             then()
-        except (RefrainError, click.exceptions.ClickException, click.exceptions.Exit, MissingExtra, OSError):
-            raise
         except Exception as error:
+            is_fault_of_disk = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+            if is_fault_of_disk or isinstance(error, _OWN_MESSAGE):
+                raise
             raise StoreError(
                 expected="definitions that Feast can apply",
                 found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}",
@@ -242,9 +247,10 @@ def _feast(*arguments: str) -> int:
     from feast.cli.cli import cli
 
     silence_feast()
-    # Feast imports repo.py under that bare name, which a module of the project may also have.
-    sys.modules.pop("feature_repo.repo", None)
-    sys.modules["repo"] = importlib.import_module("feature_repo.repo")
+    if {"apply", "plan"} & set(arguments):
+        # Feast imports repo.py under that bare name, which a module of the project may also have.
+        sys.modules.pop("feature_repo.repo", None)
+        sys.modules["repo"] = importlib.import_module("feature_repo.repo")
     try:
         with contextlib.chdir(Path.cwd()):  # Feast changes the folder; relative paths refer to this one
             result = cli.main(["--chdir", str(FOLDER), *arguments], prog_name="feast", standalone_mode=False)

@@ -269,8 +269,17 @@ class Contract:
         Raises:
             InputError: a definition is invalid, or two of them contradict each other; nothing is registered then.
         """
-        from feature_repo.definition_checks import check
+        from feature_repo.definition_checks import check_services, check_views
 
+        if not self.views:
+            raise InputError(
+                expected=f"a windowed table or a view among the definitions of {self.project.file}",
+                found=f"none in {list(self._packages)}",
+                next_command="declare one, as docs/projects.md shows, then: python -m feature_repo apply",
+            )
+        check_views(self.entities, self.views, self.on_demand_views)
+        check_services(self.services, {**self.views, **self.on_demand_views})
+        assert self.request_fields is not None  # raises an InputError if two functions contradict each other
         kinds: dict[str, Mapping[str, object]] = {
             "entity": self.entities,
             "view": self.views,
@@ -278,8 +287,6 @@ class Contract:
             "push": self.push_sources,
             "service": self.services,
         }
-        check(self.entities, self.views, self.on_demand_views, self.services)
-        assert self.request_fields is not None  # raises an InputError if two functions contradict each other
         return {f"{kind}_{name}": value for kind, values in kinds.items() for name, value in values.items()}
 
     def _find(self, kind: type[Definition], *rooms: str) -> dict[str, Found[Definition]]:

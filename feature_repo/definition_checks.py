@@ -15,32 +15,46 @@ from feature_repo.windows import WindowedTable
 APPLY = "python -m feature_repo apply"
 
 
-def check(
-    entities: Mapping[str, Entity],
-    views: Mapping[str, FeatureView],
-    on_demand_views: Mapping[str, OnDemandFeatureView],
-    services: Mapping[str, FeatureService],
+def check_views(
+    entities: Mapping[str, Entity], views: Mapping[str, FeatureView], on_demand_views: Mapping[str, OnDemandFeatureView]
 ) -> None:
-    """Checks names, keys and references.
+    """Checks names, keys and sources of views.
 
     Args:
         entities: all entities, by name.
         views: all views with rows of their own, by name.
         on_demand_views: all on-demand views, by name.
-        services: all feature services, by name.
 
     Raises:
-        InputError: two views have one name, a view has an unknown entity, a join key has two types, two sources have
-            one name, or a service takes an unknown view or feature.
+        InputError: two views have one name, a view has an unknown entity, a join key has two types, or two sources have
+            one name.
     """
     _check_names([*views, *on_demand_views])
     for view in views.values():
         _check_entities(view, entities)
     _check_key_types(entities, views)
     _check_sources(views)
-    known = {**views, **on_demand_views}
+
+
+def check_services(services: Mapping[str, FeatureService], views: Mapping[str, Any]) -> None:
+    """Checks that the views of services are among those of the project.
+
+    Args:
+        services: all feature services, by name.
+        views: all views and on-demand views, by name.
+
+    Raises:
+        InputError: a service takes an unknown view.
+    """
     for service in services.values():
-        _check_service(service, known)
+        for projection in service.feature_view_projections:
+            if projection.name not in views:
+                raise InputError(
+                    expected=f"a view in the service {service.name}, one of {sorted(views)}",
+                    found=f"{projection.name!r}, which is in no module by itself",
+                    next_command=f"assign the view {projection.name} to a name in a module of the project, "
+                    f"then: {APPLY}",
+                )
 
 
 def check_windowed_keys(tables: Mapping[str, WindowedTable], entities: Mapping[str, Entity]) -> None:
@@ -125,13 +139,3 @@ def _check_sources(views: Mapping[str, FeatureView]) -> None:
                     found=f"a second source {source.name!r} in the view {view.name}; the first is in {first_view}",
                     next_command=f"name it: FileSource(name=…, …), or use one object in both views, then: {APPLY}",
                 )
-
-
-def _check_service(service: FeatureService, views: Mapping[str, Any]) -> None:
-    for projection in service.feature_view_projections:
-        if projection.name not in views:
-            raise InputError(
-                expected=f"a view in the service {service.name}, one of {sorted(views)}",
-                found=f"{projection.name!r}, which is in no module by itself",
-                next_command=f"assign the view {projection.name} to a name in a module of the project, then: {APPLY}",
-            )

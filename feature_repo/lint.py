@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from feature_repo.errors import StoreError
 from feature_repo.on_demand import OnDemand
 from feature_repo.sources import WRITTEN_ON_CHANGE
-from feature_repo.store import views_of
+from feature_repo.store import features_of, views_of
 
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureStore, FeatureView
@@ -74,7 +74,7 @@ def _table_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Find
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return
-    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    references = [f"{view.name}:{feature.name}" for feature in features_of(view)]
     try:
         history = histories_of(store.config, [view], references, False)[0]
     except StoreError as error:
@@ -98,7 +98,7 @@ def _table_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Find
 def _name_findings(view: "FeatureView") -> Iterator[Finding]:
     """Finds names that clash in case-insensitive engines: DuckDB, Spark, most databases."""
     by_folded: dict[str, list[str]] = {}
-    for field in (*view.entity_columns, *view.features):
+    for field in (*view.entity_columns, *features_of(view)):
         by_folded.setdefault(field.name.casefold(), []).append(field.name)
     for names in by_folded.values():
         if len(names) > 1:
@@ -138,7 +138,7 @@ def _unused_findings(
         for projection in on_demand.source_feature_view_projections.values():
             used |= {(projection.name, feature.name) for feature in projection.features}
     for view in views:
-        unused = [feature.name for feature in view.features if (view.name, feature.name) not in used]
+        unused = [feature.name for feature in features_of(view) if (view.name, feature.name) not in used]
         if unused:
             problem = f"no service uses {', '.join(unused)}"
             yield Finding("warning", view.name, problem, "add them to a service, or drop them and what computes them")

@@ -16,7 +16,7 @@ from feature_repo.home import DEFAULT_ROOT, Home
 from feature_repo.urls import sqlite_url
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, FeatureView
+    from feast import FeatureStore, FeatureView, Field
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -113,6 +113,12 @@ def view_named(store: "FeatureStore", name: str) -> "FeatureView":
         return store.get_feature_view(name)
     except FeatureViewNotFoundException:
         return store.get_stream_feature_view(name)
+
+
+def features_of(view: "FeatureView") -> "list[Field]":
+    """Returns the features of a view of the registry; Feast 0.67 lists the keys of a stream view among them, too."""
+    keys = {column.name for column in view.entity_columns}
+    return [feature for feature in view.features if feature.name not in keys]
 
 
 def silence_feast() -> None:

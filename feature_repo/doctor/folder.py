@@ -13,7 +13,7 @@ from feature_repo.doctor.finding import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import LeftToFeast, load_service, resolve_service, tables_of
-from feature_repo.store import views_of
+from feature_repo.store import features_of, views_of
 from feature_repo.stores.source_files import is_feature_table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _source_findings(home: Home, store: "FeatureStore", view: "FeatureView") -> 
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return
-    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    references = [f"{view.name}:{feature.name}" for feature in features_of(view)]
     try:
         history = histories_of(store.config, [view], references, False)[0]
     except StoreError as error:
