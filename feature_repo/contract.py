@@ -157,7 +157,7 @@ class Contract:
         """The declared entities, by name."""
         from feast import Entity
 
-        return {name: found.value for name, found in self._find(Entity, *FEAST_ROOMS).items()}
+        return {name: found.value for name, found in self._find_feast(Entity).items()}
 
     @cached_property
     def entities_by_key(self) -> "Mapping[str, Entity]":
@@ -201,7 +201,7 @@ class Contract:
 
         check_windowed_keys(self.windowed, self.entities_by_key)
         views = {name: view_of(table, self.entities_by_key) for name, table in self.windowed.items()}
-        for name, found in self._find(FeatureView, *FEAST_ROOMS).items():
+        for name, found in self._find_feast(FeatureView).items():
             if name in views:
                 raise discovery.clash(name, "view", self.module_of(WindowedTable, "windowed", name), found.module)
             views[name] = settle_paths(found.value, self.project.folder)
@@ -229,7 +229,7 @@ class Contract:
         from feature_repo.on_demand_views import on_demand_view
 
         views = {name: on_demand_view(function, self.views) for name, function in self.on_demand.items()}
-        for name, found in self._find(OnDemandFeatureView, *FEAST_ROOMS).items():
+        for name, found in self._find_feast(OnDemandFeatureView).items():
             if name in views:
                 raise discovery.clash(name, "on-demand view", "an on-demand function", found.module)
             views[name] = found.value
@@ -249,7 +249,7 @@ class Contract:
         views = {**self.views, **self.on_demand_views}
         declared = self._find(ServiceDeclaration, "services")
         services = {name: feature_service(found.value, views, found.module) for name, found in declared.items()}
-        for name, found in self._find(FeatureService, *FEAST_ROOMS).items():
+        for name, found in self._find_feast(FeatureService).items():
             if name in services:
                 raise discovery.clash(name, "service", declared[name].module, found.module)
             services[name] = found.value
@@ -288,6 +288,15 @@ class Contract:
             "service": self.services,
         }
         return {f"{kind}_{name}": value for kind, values in kinds.items() for name, value in values.items()}
+
+    def _find_feast(self, kind: type[Definition]) -> dict[str, Found[Definition]]:
+        """Finds Feast's own objects of a type, without Feast's warnings about types that are new to it."""
+        import feast.stream_feature_view  # noqa: F401 - its import would undo the silence
+
+        from feature_repo.store import silence_feast
+
+        silence_feast()
+        return self._find(kind, *FEAST_ROOMS)
 
     def _find(self, kind: type[Definition], *rooms: str) -> dict[str, Found[Definition]]:
         if (kind, rooms) not in self._found:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from feature_repo.errors import StoreError
 from feature_repo.on_demand import OnDemand
+from feature_repo.registered_views import features_of, views_of
 from feature_repo.sources import WRITTEN_ON_CHANGE
-from feature_repo.store import features_of, views_of
 
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureStore, FeatureView

@@ -19,7 +19,7 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.packed.address import Address
-from feature_repo.store import views_of
+from feature_repo.registered_views import views_of
 from feature_repo.stores.source_files import is_feature_table, path_of
 
 if TYPE_CHECKING:

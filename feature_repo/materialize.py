@@ -92,7 +92,8 @@ def materialize(
         StoreError: there are no tables, or they are damaged.
         OnlineUnavailable: the online store does not accept the rows.
     """
-    from feature_repo.store import open_store, views_of
+    from feature_repo.registered_views import views_of
+    from feature_repo.store import open_store
     from feature_repo.stores.source_files import is_feature_table
 
     now = now or clock.now()
@@ -146,7 +147,7 @@ def _rows_written(server: Server, project: str, view: str) -> int:
 
 def _tables(home: Home, store: "FeatureStore") -> str:
     """Computes a digest of the paths, sizes and modification times of the files behind all views."""
-    from feature_repo.store import views_of
+    from feature_repo.registered_views import views_of
     from feature_repo.stores.source_files import files_at, is_feature_table, path_of
 
     files = set(_feature_files(home))
@@ -198,7 +199,8 @@ def forget(home: Home, join_key: str, value: Any) -> int:
         InputError: no view has this join key, or the value cannot be converted to its type.
         OnlineUnavailable: the online store does not answer.
     """
-    from feature_repo.store import open_store, views_of
+    from feature_repo.registered_views import views_of
+    from feature_repo.store import open_store
     from feature_repo.stores.protobuf import key_types
 
     store = open_store(home)

@@ -13,10 +13,11 @@ import yaml
 
 from feature_repo.errors import HomeError, StoreError
 from feature_repo.home import DEFAULT_ROOT, Home
+from feature_repo.registered_views import views_of
 from feature_repo.urls import sqlite_url
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, FeatureView, Field
+    from feast import FeatureStore
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -95,30 +96,6 @@ def open_store(home: Home) -> "FeatureStore":
             next_command="python -m feature_repo apply",
         )
     return store
-
-
-def views_of(store: "FeatureStore") -> "list[FeatureView]":
-    """Returns all views of the registry with rows of their own: batch views, then stream views.
-
-    Feast parses all of them anew at each call.
-    """
-    return [*store.list_batch_feature_views(), *store.list_stream_feature_views()]
-
-
-def view_named(store: "FeatureStore", name: str) -> "FeatureView":
-    """Returns one view of the registry, a batch view or a stream view."""
-    from feast.errors import FeatureViewNotFoundException
-
-    try:
-        return store.get_feature_view(name)
-    except FeatureViewNotFoundException:
-        return store.get_stream_feature_view(name)
-
-
-def features_of(view: "FeatureView") -> "list[Field]":
-    """Returns the features of a view of the registry; Feast 0.67 lists the keys of a stream view among them, too."""
-    keys = {column.name for column in view.entity_columns}
-    return [feature for feature in view.features if feature.name not in keys]
 
 
 def silence_feast() -> None:

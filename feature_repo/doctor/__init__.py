@@ -52,7 +52,8 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         OnlineUnavailable: the online store does not answer.
     """
     from feature_repo.doctor import folder, values
-    from feature_repo.store import open_store, views_of
+    from feature_repo.registered_views import views_of
+    from feature_repo.store import open_store
 
     examination = Examination(now)
     try:

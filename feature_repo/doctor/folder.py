@@ -13,7 +13,7 @@ from feature_repo.doctor.finding import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import LeftToFeast, load_service, resolve_service, tables_of
-from feature_repo.store import features_of, views_of
+from feature_repo.registered_views import features_of, views_of
 from feature_repo.stores.source_files import is_feature_table
 
 if TYPE_CHECKING:

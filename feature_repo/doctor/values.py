@@ -22,7 +22,7 @@ from feature_repo.packed.correct import OnlineRows
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
 from feature_repo.packed.write import FAST_CLOCKS
-from feature_repo.store import features_of, views_of
+from feature_repo.registered_views import features_of, views_of
 from feature_repo.stores import redis_server
 from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of

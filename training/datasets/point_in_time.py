@@ -25,7 +25,8 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import MOMENT
-from feature_repo.store import open_store, view_named
+from feature_repo.registered_views import view_named
+from feature_repo.store import open_store
 from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
 from feature_repo.stores.source_path import remedy

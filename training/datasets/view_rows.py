@@ -8,7 +8,7 @@ from feature_repo.clock import microseconds, now
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import View
-from feature_repo.store import view_named
+from feature_repo.registered_views import view_named
 from feature_repo.stores.key_series import KEY_TYPES
 from feature_repo.stores.source_files import is_feature_table
 from transforms import feature_tables
