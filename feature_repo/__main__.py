@@ -1,15 +1,19 @@
 """``python -m feature_repo``: applies the contract, and manages and checks the online store."""
 
 import contextlib
+import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
 from feature_repo.command_line import command_line, progress_lines, say
-from feature_repo.errors import StoreError
+from feature_repo.errors import RefrainError, StoreError
+from feature_repo.extras import MissingExtra
 from feature_repo.home import Home
 from feature_repo.store import contract_lock
 from feature_repo.stores import redis_server
@@ -22,23 +26,19 @@ app.add_typer(redis_app, name="redis")
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def feast(context: typer.Context) -> None:
     """Run Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
-    lock = contract_lock(Home.from_env()) if {"apply", "teardown"} & set(context.args) else contextlib.nullcontext()
+    if "apply" in context.args:
+        _apply(*context.args)
+        return
+    lock = contract_lock(Home.from_env()) if "teardown" in context.args else contextlib.nullcontext()
     with lock:
-        if "apply" in context.args:
-            _mend_registry()
         code = _feast(*context.args)
     raise typer.Exit(code)
 
 
 @app.command()
 def apply() -> None:
-    """Run `feast apply`, then `manifest`. Concurrent runs wait for each other."""
-    with contract_lock(Home.from_env()):
-        _mend_registry()
-        code = _feast("apply")
-        if code:
-            raise typer.Exit(code)
-        _compile()
+    """Run `feast apply`, then `manifest`. Concurrent runs wait for each other; a run that fails changes nothing."""
+    _apply("apply", then=_compile)
 
 
 @app.command()
@@ -195,6 +195,39 @@ def status() -> None:
         say(f"{problem}: python -m feature_repo redis stop --orphans")
 
 
+_OWN_MESSAGE = (RefrainError, MissingExtra, click.ClickException, click.exceptions.Exit, typer.Exit)
+"""Exceptions that command lines show by themselves."""
+
+
+def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
+    """Runs `feast apply`, and what comes after it, whole or not at all.
+
+    Raises:
+        InputError: a definition is invalid; the registry and the manifest stay as they were.
+        StoreError: Feast refuses the definitions; likewise.
+        typer.Exit: the command line is invalid; likewise.
+    """
+    from feature_repo.registry_backup import unchanged_on_failure
+
+    home = Home.from_env()
+    with contract_lock(home), unchanged_on_failure(home):
+        try:
+            _mend_registry()
+            code = _feast(*arguments)
+            if code:
+                raise typer.Exit(code)
+            then()
+        except Exception as error:
+            is_fault_of_disk = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+            if is_fault_of_disk or isinstance(error, _OWN_MESSAGE):
+                raise
+            raise StoreError(
+                expected="definitions that Feast can apply",
+                found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}",
+                next_command="correct the definition, then: python -m feature_repo apply  (nothing was changed)",
+            ) from error
+
+
 def _mend_registry() -> None:
     """Deletes view versions that a teardown of Feast 0.67 left in the registry, on which every apply would fail."""
     from feast.repo_config import load_repo_config
@@ -214,7 +247,10 @@ def _feast(*arguments: str) -> int:
     from feast.cli.cli import cli
 
     silence_feast()
-    sys.path.append(str(FOLDER))  # Feast imports repo.py under that bare name
+    if {"apply", "plan"} & set(arguments):
+        # Feast imports repo.py under that bare name, which a module of the project may also have.
+        sys.modules.pop("feature_repo.repo", None)
+        sys.modules["repo"] = importlib.import_module("feature_repo.repo")
     try:
         with contextlib.chdir(Path.cwd()):  # Feast changes the folder; relative paths refer to this one
             result = cli.main(["--chdir", str(FOLDER), *arguments], prog_name="feast", standalone_mode=False)

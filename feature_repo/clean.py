@@ -1,6 +1,9 @@
 """Removes the files of a data folder that Refrain wrote, and no others."""
 
+import itertools
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from feature_repo.errors import HomeError
@@ -31,7 +34,7 @@ def clean(home: Home) -> tuple[list[Path], list[Path]]:
         The removed entries of the folder, and the entries that were kept because Refrain did not write them.
 
     Raises:
-        HomeError: the folder exists but is not a data folder of Refrain; nothing is removed.
+        HomeError: the folder exists but is not a data folder of Refrain, or the project lies in it; nothing is removed.
     """
     redis_server.stop(home)
     if not home.root.is_dir() or not any(home.root.iterdir()):
@@ -42,10 +45,16 @@ def clean(home: Home) -> tuple[list[Path], list[Path]]:
             found=f"none of {', '.join(_MARKERS)}",
             next_command="export REFRAIN_HOME=/the/data/folder, then repeat the command",
         )
-    entries = sorted(home.root.iterdir())
+    if home.project_folder is not None and home.project_folder.resolve().is_relative_to(home.root.resolve()):
+        raise HomeError(
+            expected="a data folder without the project's own files",
+            found=f"{home.root}, which has the project {home.project_folder}",
+            next_command="export REFRAIN_HOME=/a/folder/of/its/own",
+        )
+    entries, sources = sorted(home.root.iterdir()), _sources(home.root)
     for pattern in _WRITTEN:
         for path in _matches(home.root, pattern):
-            _remove(path)
+            _remove(path, sources)
     for folder in sorted({home.root / pattern.split("/")[0] for pattern in _WRITTEN if "/" in pattern}):
         _remove_empty(folder)
     kept = sorted(home.root.iterdir())
@@ -58,8 +67,29 @@ def _matches(root: Path, pattern: str) -> list[Path]:
     return [path for path in root.glob(pattern) if path.name not in (".", "..")]
 
 
-def _remove(path: Path) -> None:
+def _sources(root: Path) -> list[Path]:
+    """Lists the files and folders behind plain views, of all tenants; Refrain did not write them."""
+    sources = []
+    for file in root.glob("manifest-*.json"):
+        try:
+            paths = json.loads(file.read_text())["sources"].values()
+        except (OSError, ValueError, KeyError, AttributeError):  # a damaged manifest names no files
+            continue
+        for path in filter(None, paths):
+            fixed = itertools.takewhile(lambda part: not set("*?[") & set(part), Path(path).parts)
+            sources.append(Path(*fixed).resolve())
+    return sources
+
+
+def _remove(path: Path, sources: Sequence[Path]) -> None:
+    """Removes a file or a folder, except for some files or folders in it."""
+    if any(path.resolve().is_relative_to(source) for source in sources):
+        return
     if path.is_dir() and not path.is_symlink():
+        if any(source.is_relative_to(path.resolve()) for source in sources):
+            for child in path.iterdir():
+                _remove(child, sources)
+            return
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

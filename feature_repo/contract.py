@@ -6,17 +6,16 @@ folders or modules named after the kind of their definitions, its *rooms* (``ROO
 definitions of every kind; serving processes import it, so it should not import Feast or polars.
 """
 
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from feature_repo import discovery
+from feature_repo.definition_package import DefinitionPackage
 from feature_repo.discovery import Found, Named
-from feature_repo.errors import InputError, RefrainError
+from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.project import Project
@@ -43,6 +42,9 @@ ROOMS = {
 }
 """Kind of definitions → the bundled package of music. Only the first four are imported by serving processes."""
 
+FEAST_ROOMS = ("entities", "views", "events", "windowed", "on_demand", "services")
+"""Rooms in which Feast's own objects are found: all that define features."""
+
 Definition = TypeVar("Definition", bound=Named)
 
 
@@ -66,7 +68,7 @@ class Contract:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._found: dict[tuple[type, str], dict[str, Found]] = {}
+        self._found: dict[tuple[type, tuple[str, ...]], dict[str, Found]] = {}
 
     def find(self, kind: type[Definition], room: str) -> dict[str, Definition]:
         """Finds the definitions of one type in the rooms of one kind.
@@ -146,15 +148,38 @@ class Contract:
 
     @cached_property
     def entities(self) -> "Mapping[str, Entity]":
-        """Feast's entities, by join key: those that are declared, and one for each other key of a windowed table."""
+        """Feast's entities, by name: those that are declared, and one for each other key of a windowed table."""
+        entities = {entity.name: entity for entity in self.entities_by_key.values()}
+        return dict(sorted({**self.declared_entities, **entities}.items()))
+
+    @cached_property
+    def declared_entities(self) -> "Mapping[str, Entity]":
+        """The declared entities, by name."""
+        from feast import Entity
+
+        return {name: found.value for name, found in self._find_feast(Entity).items()}
+
+    @cached_property
+    def entities_by_key(self) -> "Mapping[str, Entity]":
+        """The first entity of each join key."""
         from feast import Entity, ValueType
 
-        by_key = {entity.join_key: entity for entity in self.find(Entity, "entities").values()}
+        by_key: dict[str, Entity] = {}
+        for entity in self.declared_entities.values():
+            by_key.setdefault(entity.join_key, entity)
         for table in self.windowed.values():
             for key in table.keys:
                 if key not in by_key:
+                    name = next(
+                        (
+                            name
+                            for name in (key.removesuffix("_id"), key)
+                            if name and name not in self.declared_entities
+                        ),
+                        f"{key}_key",
+                    )
                     by_key[key] = Entity(
-                        name=key.removesuffix("_id") or key,
+                        name=name,
                         join_keys=[key],
                         value_type=ValueType.STRING,
                         description=f"Key of {table.name}",
@@ -162,114 +187,150 @@ class Contract:
         return by_key
 
     @cached_property
-    def feature_tables(self) -> "Mapping[str, FeatureView]":
-        """All views with a feature table, by name: of windowed tables, and the declared ones."""
+    def views(self) -> "Mapping[str, FeatureView]":
+        """All Feast views with rows of their own, by name: those of windowed tables, and the declared ones.
+
+        Raises:
+            InputError: two have the same name.
+        """
         from feast import FeatureView
 
+        from feature_repo.definition_checks import check_windowed_keys
+        from feature_repo.plain_views import settle_paths
         from feature_repo.windowed_views import view_of
 
-        views = {name: view_of(table, self.entities) for name, table in self.windowed.items()}
-        for name, view in self.find(FeatureView, "views").items():
+        check_windowed_keys(self.windowed, self.entities_by_key)
+        views = {name: view_of(table, self.entities_by_key) for name, table in self.windowed.items()}
+        for name, found in self._find_feast(FeatureView).items():
             if name in views:
-                table_module = self.module_of(WindowedTable, "windowed", name)
-                raise discovery.clash(name, "view", table_module, self.module_of(FeatureView, "views", name))
-            views[name] = view
+                raise discovery.clash(name, "view", self.module_of(WindowedTable, "windowed", name), found.module)
+            views[name] = settle_paths(found.value, self.project.folder)
         return views
 
     @cached_property
+    def feature_tables(self) -> "Mapping[str, FeatureView]":
+        """The views whose rows Refrain writes into a feature table of the data folder, by name.
+
+        The others, the plain views, read files that somebody else writes.
+        """
+        from feature_repo.stores.source_files import is_feature_table
+
+        return {name: view for name, view in self.views.items() if is_feature_table(view)}
+
+    @cached_property
     def on_demand_views(self) -> "Mapping[str, OnDemandFeatureView]":
-        """Feast's on-demand views of all on-demand functions, by name."""
+        """Feast's on-demand views, by name: those of all on-demand functions, and the declared ones.
+
+        Raises:
+            InputError: two have the same name, or a function reads a feature that no view has.
+        """
+        from feast import OnDemandFeatureView
+
         from feature_repo.on_demand_views import on_demand_view
 
-        return {name: on_demand_view(function, self.feature_tables) for name, function in self.on_demand.items()}
+        views = {name: on_demand_view(function, self.views) for name, function in self.on_demand.items()}
+        for name, found in self._find_feast(OnDemandFeatureView).items():
+            if name in views:
+                raise discovery.clash(name, "on-demand view", "an on-demand function", found.module)
+            views[name] = found.value
+        return views
 
     @cached_property
     def services(self) -> "Mapping[str, FeatureService]":
-        """All feature services, by name.
+        """All feature services, by name: those of declarations, and Feast's own.
 
         Raises:
-            InputError: a service takes a view or a feature that does not exist.
+            InputError: two have the same name, or a service takes a view or a feature that does not exist.
         """
+        from feast import FeatureService
+
         from feature_repo.services import feature_service
 
-        views = {**self.feature_tables, **self.on_demand_views}
-        return {
-            name: feature_service(found.value, views, found.module)
-            for name, found in self._find(ServiceDeclaration, "services").items()
-        }
+        views = {**self.views, **self.on_demand_views}
+        declared = self._find(ServiceDeclaration, "services")
+        services = {name: feature_service(found.value, views, found.module) for name, found in declared.items()}
+        for name, found in self._find_feast(FeatureService).items():
+            if name in services:
+                raise discovery.clash(name, "service", declared[name].module, found.module)
+            services[name] = found.value
+        return services
 
     @cached_property
     def push_sources(self) -> "Mapping[str, PushSource]":
         """The push sources of the views, by name."""
         from feast import PushSource
 
-        sources = [view.stream_source for view in self.feature_tables.values()]
+        sources = [view.stream_source for view in self.views.values()]
         return {source.name: source for source in sources if isinstance(source, PushSource)}
 
-    def feast_objects(self) -> dict[str, Any]:
-        """Returns everything that Feast registers, by a name that is unique among all kinds."""
-        kinds: dict[str, Mapping[str, Any]] = {
+    def feast_objects(self) -> dict[str, object]:
+        """Returns everything that Feast registers, by a name that is unique among all kinds.
+
+        Raises:
+            InputError: a definition is invalid, or two of them contradict each other; nothing is registered then.
+        """
+        from feature_repo.definition_checks import check_services, check_views
+
+        if not self.views:
+            raise InputError(
+                expected=f"a windowed table or a view among the definitions of {self.project.file}",
+                found=f"none in {list(self._packages)}",
+                next_command="declare one, as docs/projects.md shows, then: python -m feature_repo apply",
+            )
+        check_views(self.entities, self.views, self.on_demand_views)
+        check_services(self.services, {**self.views, **self.on_demand_views})
+        assert self.request_fields is not None  # raises an InputError if two functions contradict each other
+        kinds: dict[str, Mapping[str, object]] = {
             "entity": self.entities,
-            "view": self.feature_tables,
+            "view": self.views,
             "on_demand": self.on_demand_views,
             "push": self.push_sources,
             "service": self.services,
         }
         return {f"{kind}_{name}": value for kind, values in kinds.items() for name, value in values.items()}
 
-    def _find(self, kind: type[Definition], room: str) -> dict[str, Found[Definition]]:
-        if (kind, room) not in self._found:
-            self._found[kind, room] = discovery.find(self._modules(room), kind)
-        return self._found[kind, room]
+    def _find_feast(self, kind: type[Definition]) -> dict[str, Found[Definition]]:
+        """Finds Feast's own objects of a type, without Feast's warnings about types that are new to it."""
+        import feast.stream_feature_view  # noqa: F401 - its import would undo the silence
+
+        from feature_repo.store import silence_feast
+
+        silence_feast()
+        return self._find(kind, *FEAST_ROOMS)
+
+    def _find(self, kind: type[Definition], *rooms: str) -> dict[str, Found[Definition]]:
+        if (kind, rooms) not in self._found:
+            modules = {module.__name__: module for room in rooms for module in self._modules(room)}
+            self._found[kind, rooms] = discovery.find(modules.values(), kind)
+        return self._found[kind, rooms]
 
     def _modules(self, room: str) -> Iterator[ModuleType]:
         if self.project.extends:
             yield from discovery.modules(ROOMS[room])
-        groups, named = [ENTRY_POINT], list(self.project.definitions)
-        if room == "models":
-            groups, named = [ENTRY_POINT, MODELS_ENTRY_POINT], [*named, *self.project.models]
-        installed = [entry_point.value for group in groups for entry_point in entry_points(group=group)]
-        for package in dict.fromkeys((*named, *installed)):
-            yield from self._own_modules(package, room)
+        packages = {**self._packages, **self._model_packages} if room == "models" else self._packages
+        for package in packages.values():
+            yield from package.modules(without=set(ROOMS) - {room})
 
-    def _own_modules(self, package: str, room: str) -> list[ModuleType]:
-        """Imports the modules of a package that may have definitions for a room.
+    @cached_property
+    def _packages(self) -> dict[str, DefinitionPackage]:
+        """The packages with definitions, by name: those of the project, then those of installed distributions."""
+        return {**_installed(ENTRY_POINT), **self._own(self.project.definitions)}
 
-        Raises:
-            InputError: a module cannot be imported, or comes from elsewhere.
-        """
-        try:
-            found = list(discovery.modules(package, without=set(ROOMS) - {room}))
-        except RefrainError:
-            raise
-        except Exception as error:
-            raise self._import_error(package, error) from error
-        self._check_origin(package, found[0])
-        return found
+    @cached_property
+    def _model_packages(self) -> dict[str, DefinitionPackage]:
+        """Further packages with models, by name."""
+        return {**_installed(MODELS_ENTRY_POINT), **self._own(self.project.models)}
 
-    def _check_origin(self, package: str, module: ModuleType) -> None:
-        """Checks that a package of the project's folder was imported from there, and not one of the same name."""
-        folder, file = self.project.folder, module.__file__
-        if folder is None or file is None or Path(file).is_relative_to(folder):
-            return
-        if (folder / package).is_dir() or (folder / f"{package}.py").is_file():
-            raise InputError(
-                expected=f"a name for the package {folder / package} that nothing else has",
-                found=f"{package} is also {file}",
-                next_command=f"rename it, also in {folder / 'refrain.toml'}",
-            )
+    def _own(self, names: Iterable[str]) -> dict[str, DefinitionPackage]:
+        reason = f"as {self.project.file} names it"
+        return {name: DefinitionPackage(name, self.project.folder, reason) for name in names}
 
-    def _import_error(self, package: str, error: Exception) -> InputError:
-        """Describes an import that failed: the last place in the project's own files, and the error."""
-        folder = str(self.project.folder or Path.cwd())
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(folder)]
-        place = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else f"no module {package}"
-        if isinstance(error, SyntaxError) and error.filename:
-            place = f"{error.filename}, line {error.lineno}"
-        return InputError(
-            expected=f"a package {package} that can be imported, as refrain.toml names it",
-            found=f"{place}: {type(error).__name__}: {error}",
-            next_command=f"correct {place.split(',')[0]}, then repeat the command"
-            if frames or isinstance(error, SyntaxError)
-            else f"correct definitions in {folder}/refrain.toml, or install {package}",
-        )
+
+def _installed(group: str) -> dict[str, DefinitionPackage]:
+    """Returns the packages that installed distributions offer by entry points of a group, by name."""
+    packages = {}
+    for entry_point in entry_points(group=group):
+        distribution = entry_point.dist.name if entry_point.dist else "a distribution"
+        reason = f"as the entry point {entry_point.name} of {distribution} names it"
+        packages[entry_point.module] = DefinitionPackage(entry_point.module, None, reason, distribution)
+    return packages

@@ -68,6 +68,8 @@ class Home:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).expanduser().absolute())
+        if self.project_folder is not None:
+            object.__setattr__(self, "project_folder", self.project_folder.absolute())
 
     @classmethod
     def from_env(cls) -> "Home":
@@ -113,6 +115,11 @@ class Home:
     def project(self) -> str:
         """Name of the Feast project; it is part of every online key."""
         return f"{Project.load(self.project_folder).name}_{self.tenant}"
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile of engines: that of ``REFRAIN_PROFILE``, else of the project; empty for the default."""
+        return os.environ.get("REFRAIN_PROFILE") or Project.load(self.project_folder).profile
 
     @property
     def registry(self) -> Path:

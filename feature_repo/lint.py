@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from feature_repo.errors import StoreError
 from feature_repo.on_demand import OnDemand
+from feature_repo.registered_views import features_of, views_of
 from feature_repo.sources import WRITTEN_ON_CHANGE
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def lint(store: "FeatureStore", functions: Mapping[str, OnDemand]) -> list[Findi
     Warnings: views without a ttl, unless a tag says that rows are written on change; columns with several types in the
     files of a table; keys in the paths of files; features that no service uses.
     """
-    views, services = store.list_batch_feature_views(), store.list_feature_services()
+    views, services = views_of(store), store.list_feature_services()
     findings = [finding for view in views for finding in _view_findings(store, view)]
     findings += [finding for service in services for finding in _label_findings(service)]
     findings += _unused_findings(store, functions, views, services)
@@ -73,7 +74,7 @@ def _table_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Find
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return
-    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    references = [f"{view.name}:{feature.name}" for feature in features_of(view)]
     try:
         history = histories_of(store.config, [view], references, False)[0]
     except StoreError as error:
@@ -97,7 +98,7 @@ def _table_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Find
 def _name_findings(view: "FeatureView") -> Iterator[Finding]:
     """Finds names that clash in case-insensitive engines: DuckDB, Spark, most databases."""
     by_folded: dict[str, list[str]] = {}
-    for field in (*view.entity_columns, *view.features):
+    for field in (*view.entity_columns, *features_of(view)):
         by_folded.setdefault(field.name.casefold(), []).append(field.name)
     for names in by_folded.values():
         if len(names) > 1:
@@ -137,7 +138,7 @@ def _unused_findings(
         for projection in on_demand.source_feature_view_projections.values():
             used |= {(projection.name, feature.name) for feature in projection.features}
     for view in views:
-        unused = [feature.name for feature in view.features if (view.name, feature.name) not in used]
+        unused = [feature.name for feature in features_of(view) if (view.name, feature.name) not in used]
         if unused:
             problem = f"no service uses {', '.join(unused)}"
             yield Finding("warning", view.name, problem, "add them to a service, or drop them and what computes them")

@@ -18,6 +18,7 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.packed.address import Address
+from feature_repo.registered_views import views_of
 from feature_repo.stores.source_files import is_feature_table, path_of
 from feature_repo.whole_files import write_whole
 
@@ -126,8 +127,8 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
 
 
 def tables_of(store: "FeatureStore") -> dict[str, "FeatureView"]:
-    """Reads the feature views of the registry, by name. Feast parses all of them anew at each call."""
-    return {view.name: view for view in store.list_feature_views()}
+    """Reads the views of the registry with rows of their own, by name. Feast parses all of them anew at each call."""
+    return {view.name: view for view in views_of(store)}
 
 
 def resolve_service(
@@ -233,7 +234,7 @@ def _default(text: str) -> float | str:
 
 
 def _sources(store: "FeatureStore") -> dict[str, str | None]:
-    views = [view for view in store.list_batch_feature_views() if not is_feature_table(view)]
+    views = [view for view in views_of(store) if not is_feature_table(view)]
     return {view.name: path_of(view, store.config) for view in sorted(views, key=lambda view: view.name)}
 
 

@@ -92,22 +92,26 @@ def materialize(
         StoreError: there are no tables, or they are damaged.
         OnlineUnavailable: the online store does not accept the rows.
     """
+    from feature_repo.registered_views import views_of
     from feature_repo.store import open_store
+    from feature_repo.stores.source_files import is_feature_table
 
     now = now or clock.now()
     advice = "python -m feature_repo materialize 2026-03-02T00:00:00"
     moment = clock.not_before_beginning(min(until or now, now), "the moment of the values", next_command=advice)
-    _tables_with_rows(home)
+    store = open_store(home)
+    views = views_of(store)
+    if all(is_feature_table(view) for view in views):
+        _tables_with_rows(home)
     if until is None and (hint := clock.hint(home)):
         say(hint)
-    store = open_store(home)
-    names = sorted(view.name for view in store.list_batch_feature_views())
+    names = sorted(view.name for view in views if view.online)
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
     run = f"{moment.isoformat() if until else 'now'} {anew} {_tables(home, store)}"
     journal = _Journal(server, store.project, run, moment)
     done, until = journal.read()
     if anew and not done:
-        _erase_unknown(server, store.project, {*names, *(view.name for view in store.list_feature_views())})
+        _erase_unknown(server, store.project, {view.name for view in views})
     if done:
         say(f"continuing an interrupted run: {len(done)} of {len(names)} views are done")
     for number, name in enumerate(names, start=1):
@@ -143,10 +147,11 @@ def _rows_written(server: Server, project: str, view: str) -> int:
 
 def _tables(home: Home, store: "FeatureStore") -> str:
     """Computes a digest of the paths, sizes and modification times of the files behind all views."""
+    from feature_repo.registered_views import views_of
     from feature_repo.stores.source_files import files_at, is_feature_table, path_of
 
     files = set(_feature_files(home))
-    for view in store.list_batch_feature_views():
+    for view in views_of(store):
         path = path_of(view, store.config)
         files |= set(files_at(path, is_table=is_feature_table(view))) if path else set()
     states = [(str(file), stat.st_size, stat.st_mtime_ns) for file in sorted(files) for stat in [file.stat()]]
@@ -194,11 +199,12 @@ def forget(home: Home, join_key: str, value: Any) -> int:
         InputError: no view has this join key, or the value cannot be converted to its type.
         OnlineUnavailable: the online store does not answer.
     """
+    from feature_repo.registered_views import views_of
     from feature_repo.store import open_store
     from feature_repo.stores.protobuf import key_types
 
     store = open_store(home)
-    views = {view.name: key_types(view) for view in store.list_batch_feature_views()}
+    views = {view.name: key_types(view) for view in views_of(store)}
     join_keys = sorted({key for keys in views.values() for key in keys})
     if join_key not in join_keys:
         raise InputError(

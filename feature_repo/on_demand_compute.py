@@ -28,7 +28,7 @@ def _type_of(contract: Contract, function: OnDemand, column: str) -> str:
     if column in fields:
         return fields[column]
     view, _, feature = column.partition("__")
-    return next(str(field.dtype) for field in contract.feature_tables[view].features if field.name == feature)
+    return next(str(field.dtype) for field in contract.views[view].features if field.name == feature)
 
 
 def compute(name: str, inputs: dict[str, Any]) -> dict[str, Any]:

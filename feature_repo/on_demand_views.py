@@ -27,24 +27,24 @@ def _transformation(name: str) -> tuple[Any, str]:
     return transform, text
 
 
-def on_demand_view(function: OnDemand, feature_tables: Mapping[str, FeatureView]) -> OnDemandFeatureView:
+def on_demand_view(function: OnDemand, views: Mapping[str, FeatureView]) -> OnDemandFeatureView:
     """Builds Feast's view of an on-demand function.
 
     Args:
         function: its declaration.
-        feature_tables: all views with a feature table, by name.
+        views: all views with rows of their own, by name.
 
     Raises:
         InputError: an input is not a feature of any of them.
     """
     name = function.name
-    tables = {_table_of(function, column, feature_tables) for column in function.inputs.values() if "__" in column}
+    inputs = {_view_of(function, column, views) for column in function.inputs.values() if "__" in column}
     request_schema = [Field(name=field, dtype=feast_type(dtype)) for field, dtype in function.request_fields.items()]
     transform, text = _transformation(name)
     request_sources = [RequestSource(name=f"{name}_request", schema=request_schema)] if request_schema else []
     return OnDemandFeatureView(
         name=name,
-        sources=[*(feature_tables[table] for table in sorted(tables)), *request_sources],
+        sources=[*(views[view] for view in sorted(inputs)), *request_sources],
         schema=[Field(name=output, dtype=feast_type(dtype)) for output, dtype in function.outputs.items()],
         udf=transform,
         udf_string=text,
@@ -53,9 +53,9 @@ def on_demand_view(function: OnDemand, feature_tables: Mapping[str, FeatureView]
     )
 
 
-def _table_of(function: OnDemand, column: str, feature_tables: Mapping[str, FeatureView]) -> str:
+def _view_of(function: OnDemand, column: str, views: Mapping[str, FeatureView]) -> str:
     view, _, feature = column.partition("__")
-    if view not in feature_tables or feature not in {field.name for field in feature_tables[view].features}:
+    if view not in views or feature not in {field.name for field in views[view].features}:
         raise InputError(
             expected=f"inputs of the on-demand function {function.name} as view__feature",
             found=f"{column!r}, which no view has",

@@ -92,15 +92,23 @@ class Project:
         """
         if folder is None:
             return cls()
-        file = folder / FILE
+        file = folder.absolute() / FILE
         try:
-            return _load(file, file.stat().st_mtime_ns)
+            project = _load(file, file.stat().st_mtime_ns)
         except OSError as error:
             raise InputError(
                 expected=f"a project: a folder with the file {FILE}",
                 found=f"{file}: {error.strerror}",
                 next_command=f"refrain init NAME  (or: unset {PROJECT})",
             ) from error
+        if str(file.parent) not in sys.path:
+            sys.path.append(str(file.parent))  # at the end, so that a project's modules replace nothing
+        return project
+
+    @property
+    def file(self) -> Path | None:
+        """The project's file; None for the bundled project."""
+        return None if self.folder is None else self.folder / FILE
 
     @property
     def data_folder(self) -> Path | None:
@@ -152,10 +160,10 @@ def _load(file: Path, changed: int) -> Project:
     strangers = [name for name in values["extends"] if name not in BUNDLED]
     if strangers:
         raise _invalid(file, f"extends with names among {list(BUNDLED)}", repr(strangers[0]))
-    folder = str(file.parent)
-    if folder not in sys.path:
-        sys.path.append(folder)  # at the end, so that a project's modules replace nothing
-    return Project(**values, folder=file.parent)
+    project = Project(**values, folder=file.parent)
+    if file.parent.is_relative_to(os.path.abspath(project.data_folder or "")):  # noqa: PTH100  # keeps symbolic links
+        raise _invalid(file, "a data folder of its own, such as data", repr(project.data))
+    return project
 
 
 def _imports(file: Path, sections: Any) -> dict[str, TableImport]:

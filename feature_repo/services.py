@@ -24,9 +24,9 @@ def feature_service(declared: ServiceDeclaration, views: Mapping[str, Any], modu
     for view, names in declared.projections():
         if view not in views:
             raise _unknown(declared.name, module, f"a view, one of {sorted(views)}", repr(view))
-        features = [field.name for field in views[view].features]
+        features = [field.name for field in views[view].features]  # none: Feast infers them from the files
         for name in names:
-            if name not in features:
+            if features and name not in features:
                 raise _unknown(declared.name, module, f"a feature of {view}, one of {features}", repr(name))
         projections.append(views[view][names] if names else views[view])
     tags = {"predicts": declared.predicts} if declared.predicts else {}

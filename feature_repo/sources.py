@@ -6,7 +6,6 @@ the features. Rows are written when a value changes, so the newest row at or bef
 regardless of its age. Therefore the views have no ttl (docs/decisions/001).
 """
 
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +46,7 @@ def _source(name: str) -> DataSource:
         "created_timestamp_column": "created_timestamp",
         "tags": {PLACE: home.features(name).relative_to(home.root).as_posix()},
     }
-    if os.environ.get("REFRAIN_PROFILE") != "spark":
+    if home.profile != "spark":
         return FileSource(name=f"{name}_table", path=path, file_format=ParquetFormat(), **options)
     from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 

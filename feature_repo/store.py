@@ -13,6 +13,7 @@ import yaml
 
 from feature_repo.errors import HomeError, StoreError
 from feature_repo.home import DEFAULT_ROOT, Home
+from feature_repo.registered_views import views_of
 from feature_repo.urls import sqlite_url
 from feature_repo.whole_files import write_whole
 
@@ -28,19 +29,19 @@ _DOLLAR = "\ue000"
 def config_file(home: Home) -> Path:
     """Writes the Feast configuration of a data folder and returns its path.
 
-    It is ``feature_store.yaml``, or the profile that ``REFRAIN_PROFILE`` names, with the registry and the project
-    of this folder and tenant. ``REFRAIN_MEMORY_LIMIT``, such as ``4GB``, limits the memory of a training set.
+    It is ``feature_store.yaml``, or the profile that the environment or the project names, with the registry and the
+    project of this folder and tenant. ``REFRAIN_MEMORY_LIMIT``, such as ``4GB``, limits the memory of a training set.
 
     Raises:
         HomeError: the folder cannot be written.
         StoreError: the profile does not exist, or needs a variable that is not set.
     """
-    profile = os.environ.get("REFRAIN_PROFILE", "")
+    profile = home.profile
     template = FOLDER / "profiles" / f"{profile}.yaml" if profile else FOLDER / "feature_store.yaml"
     if not template.is_file():
         names = sorted(path.stem for path in (FOLDER / "profiles").glob("*.yaml"))
         raise StoreError(
-            expected=f"REFRAIN_PROFILE to be unset or one of {names}",
+            expected=f"REFRAIN_PROFILE (or profile in refrain.toml) to be unset or one of {names}",
             found=repr(profile),
             next_command="unset REFRAIN_PROFILE",
         )
@@ -87,7 +88,7 @@ def open_store(home: Home) -> "FeatureStore":
 
     silence_feast()
     store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))
-    if not store.list_feature_services():
+    if not store.list_feature_services() and not views_of(store):
         raise StoreError(
             expected="definitions in the registry",
             found=f"none in {home.registry}",
@@ -99,7 +100,8 @@ def open_store(home: Home) -> "FeatureStore":
 def silence_feast() -> None:
     """Suppresses unavoidable warnings of Feast 0.67. Call it after importing Feast."""
     warnings.filterwarnings("ignore", message="fetch_(arrow_table|record_batch)", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", message="On demand feature view is an experimental", category=RuntimeWarning)
+    for kind in ("On demand feature view is an", "Stream feature views are"):
+        warnings.filterwarnings("ignore", message=f"{kind} experimental", category=RuntimeWarning)
     logging.getLogger("feast.infra.offline_stores.file_source").addFilter(_is_not_about_missing_files)
 
 
@@ -115,7 +117,7 @@ def refuse_other_home() -> None:
         HomeError: ``REFRAIN_HOME``, ``REFRAIN_TENANT`` or ``REFRAIN_PROFILE`` is set, but Feast ignores it.
     """
     home = Home.from_env()
-    is_default = home == Home(DEFAULT_ROOT) and not os.environ.get("REFRAIN_PROFILE")
+    is_default = home == Home(DEFAULT_ROOT) and not home.profile
     if not is_default and os.environ.get("FEAST_FS_YAML_FILE_PATH") != str(config_file(home)):
         raise HomeError(
             expected=f"plain `feast` to work on {DEFAULT_ROOT}",

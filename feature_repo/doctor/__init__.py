@@ -52,6 +52,7 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         OnlineUnavailable: the online store does not answer.
     """
     from feature_repo.doctor import folder, values
+    from feature_repo.registered_views import views_of
     from feature_repo.store import open_store
 
     examination = Examination(now)
@@ -62,7 +63,7 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         return examination
     examination.findings += folder.findings(home, store)
     unreadable = {finding.where for finding in examination.findings}
-    views_by_name = {view.name: view for view in store.list_batch_feature_views()}
+    views_by_name = {view.name: view for view in views_of(store)}
     unknown_names = sorted(set(views or ()) - set(views_by_name))
     if unknown_names:
         raise InputError(

@@ -13,6 +13,8 @@ from feature_repo.doctor.finding import Finding
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import LeftToFeast, load_service, resolve_service, tables_of
+from feature_repo.registered_views import features_of, views_of
+from feature_repo.stores.source_files import is_feature_table
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -30,7 +32,7 @@ MATERIALIZE = "python -m feature_repo materialize"
 
 def findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     """Yields all findings. Unreadable views come first, each under its name."""
-    views = store.list_batch_feature_views()
+    views = views_of(store)
     for view in views:
         yield from _source_findings(home, store, view)
     yield from _definition_findings(home, views)
@@ -47,7 +49,7 @@ def _source_findings(home: Home, store: "FeatureStore", view: "FeatureView") -> 
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return
-    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    references = [f"{view.name}:{feature.name}" for feature in features_of(view)]
     try:
         history = histories_of(store.config, [view], references, False)[0]
     except StoreError as error:
@@ -64,16 +66,30 @@ def _source_findings(home: Home, store: "FeatureStore", view: "FeatureView") -> 
 def _definition_findings(home: Home, views: "list[FeatureView]") -> Iterator[Finding]:
     """Checks that the registry has the definitions of the code."""
     applied = {view.name: view for view in views}
-    for name, declared in contract_of(home).feature_tables.items():
+    for name, declared in contract_of(home).views.items():
         registered = applied.get(name)
         if registered is None:
             yield Finding(name, "it is declared but not in the registry", APPLY)
-        elif _column_types(registered) != _column_types(declared):
+        elif not _have_same_columns(registered, declared):
             yield Finding(name, "the registry and its declaration have different columns", APPLY)
+        elif _path(registered) != _path(declared) and not is_feature_table(declared):
+            yield Finding(name, f"the registry has the files {_path(registered)}, its declaration others", APPLY)
+
+
+def _have_same_columns(registered: "FeatureView", declared: "FeatureView") -> bool:
+    """Whether the columns agree, apart from those that a declaration leaves to Feast to infer from files."""
+    stored, types = _column_types(registered), _column_types(declared)
+    if any(stored.get(name) != dtype for name, dtype in types.items()):
+        return False
+    return not declared.features or stored.keys() - types.keys() <= {key.name for key in registered.entity_columns}
 
 
 def _column_types(view: "FeatureView") -> dict[str, str]:
     return {field.name: str(field.dtype) for field in (*view.entity_columns, *view.features)}
+
+
+def _path(view: "FeatureView") -> str | None:
+    return getattr(view.batch_source, "path", None)
 
 
 def _manifest_findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from feature_repo.packed.correct import OnlineRows
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
 from feature_repo.packed.write import FAST_CLOCKS
+from feature_repo.registered_views import features_of, views_of
 from feature_repo.stores import redis_server
 from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
@@ -86,7 +87,7 @@ def _compare(
     columns = {key: [row[place] for row in rows] for place, key in enumerate(join_keys)}
     if not columns[join_keys[0]]:
         return
-    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    references = [f"{view.name}:{feature.name}" for feature in features_of(view)]
     spine = pa.table(
         {**columns, "event_timestamp": pa.array([now] * len(columns[join_keys[0]]), pa.timestamp("us", "UTC"))}
     )
@@ -104,7 +105,7 @@ def _compare(
             )
         )
     differing: set[int] = set()
-    for feature in view.features:
+    for feature in features_of(view):
         online_values, offline_values = answers[feature.name], offline[feature.name].to_pylist()
         narrow = str(feature.dtype) == "Float32"
         differing |= {
@@ -171,9 +172,7 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
         return
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
-    registered = {view.name for view in store.list_feature_views()} | {
-        view.name for view in store.list_batch_feature_views()
-    }
+    registered = {view.name for view in views_of(store)}
     counts: dict[str, int] = {}
     pattern = entity_key.prefix(store.project, "").split(b":")[0] + b":*{*"
     for name in itertools.chain.from_iterable(server.scan(pattern)):

@@ -208,6 +208,23 @@ class HistoryReader:
             for batch in _batches(rows, in_order=False):
                 yield batch.group_by(list(keys)).agg(pl.col("first_row").min())
 
+    def moments(self, keys: Mapping[str, str], *, until: int) -> Iterator[pl.DataFrame]:
+        """Yields the keys without nulls and the event time of every row, in frames.
+
+        Args:
+            keys: name in the result → column.
+            until: last event time, in microseconds.
+
+        Yields:
+            The keys under their names, and ``moment`` in microseconds.
+        """
+        for group in self._groups:
+            event, is_within = self._event(group, None, until)
+            rows = self._scan(group, [*keys.values(), self._history.time], None, until).filter(is_within)
+            yield from _batches(
+                rows.select(*self._typed(keys, group), event.alias("moment")).drop_nulls(), in_order=False
+            )
+
     def parts(self, memory: int) -> int:
         """Returns the number of parts in which keys are searched, so that each part fits into ``memory`` bytes."""
         if not self._history.keys or self.rows * KEY_BYTES <= memory:

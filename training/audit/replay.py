@@ -11,7 +11,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.store import open_store
 from training.datasets import training_set
-from transforms import feature_tables
+from training.datasets.view_rows import view_rows
 from transforms.logged.lookups import EVENT, served, trained_on
 from transforms.pure import drift
 
@@ -108,7 +108,8 @@ def audit(name: str, *, home: Home | None = None, since: datetime | None = None,
         StoreError: no lookups were logged, or the feature tables are not built.
     """
     home = home or Home.from_env()
-    service = resolve_service(open_store(home), contract_of(home), name)
+    store = open_store(home)
+    service = resolve_service(store, contract_of(home), name)
     lookups = served(home, service, since, most)
     spine = lookups.select(*service.join_keys, "event_timestamp", *service.request_fields)
     if "request_timestamp" in spine.columns:
@@ -117,11 +118,12 @@ def audit(name: str, *, home: Home | None = None, since: datetime | None = None,
     final_set, as_known_set = (
         training_set(name, spine, home=home, as_known=as_known).to_polars() for as_known in (False, True)
     )
-    row_orders = {view.name: _row_order(home, view, lookups) for view in service.views}
+    row_orders = {view.name: _row_order(view_rows(home, store, view), view, lookups) for view in service.views}
     training_set_name, trained = trained_on(home, service)
     features = [
         _feature(service, feature, lookups, final_set, as_known_set, row_orders, trained)
         for feature, _ in service.features
+        if feature in lookups.columns
     ]
     first, last = lookups.select(first=pl.col("event_timestamp").min(), last=pl.col("event_timestamp").max()).row(0)
     return Audit(name, lookups.height, first, last, features, training_set_name)
@@ -185,14 +187,26 @@ def _numbers(values: pl.Series) -> np.ndarray:
     return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
-def _row_order(home: Home, view: View, lookups: pl.DataFrame) -> np.ndarray:
-    """Compares the feature table's row with the served one: (n,) 1 if it is newer, −1 if older, 0 if the same."""
+def _row_order(rows: pl.LazyFrame, view: View, lookups: pl.DataFrame) -> np.ndarray:
+    """Compares the row of the view's files with the served one.
+
+    Args:
+        rows: keys and ``event_timestamp`` of the files.
+        view: the view.
+        lookups: (n,) the logged lookups.
+
+    Returns:
+        (n,) 1 if the row of the files is newer, −1 if older, 0 if it is the same.
+    """
     keys = list(view.join_keys)
-    table = feature_tables.scan(home, view.name).select(*keys, "event_timestamp").unique()
-    offline = table.with_columns(row=pl.col("event_timestamp").dt.timestamp("us")).sort("event_timestamp").collect()
+    offline = rows.unique().with_columns(row=pl.col("event_timestamp").dt.timestamp("us")).sort("event_timestamp")
     queries = lookups.select(*keys, "event_timestamp", online=EVENT + view.name).with_row_index("number")
     joined = queries.sort("event_timestamp").join_asof(
-        offline, on="event_timestamp", by=keys or None, strategy="backward", check_sortedness=False
+        offline.collect(),
+        on="event_timestamp",
+        by=keys or None,
+        strategy="backward",
+        check_sortedness=False,
     )
     joined = joined.sort("number").select(pl.col("row").fill_null(-1), pl.col("online").fill_null(-1))
     return np.sign(joined["row"].to_numpy() - joined["online"].to_numpy())

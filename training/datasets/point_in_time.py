@@ -25,13 +25,15 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import MOMENT
+from feature_repo.registered_views import view_named
 from feature_repo.store import open_store
 from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
 from feature_repo.stores.source_path import remedy
 from training.datasets.columns import to_numpy
 from training.datasets.spine import SpineTable
-from transforms import feature_tables, parquet
+from transforms import parquet
+from transforms.feature_types import feature_type
 from transforms.raw.table import MICROSECONDS_UTC
 
 if TYPE_CHECKING:
@@ -142,9 +144,10 @@ class TrainingSet:
         else:
             joined_tables = (pl.DataFrame(table) for table in self._job.batches(progress=progress))
         types = {
-            f"{view.name}__{feature}": feature_tables.TYPES[dtype]
+            f"{view.name}__{feature}": polars_type
             for view in self._service.views
             for feature, dtype in view.features
+            if (polars_type := feature_type(dtype)) is not None
         }
         for joined in joined_tables:
             typed = joined.with_columns(pl.col(name).cast(dtype) for name, dtype in {**spine, **types}.items())
@@ -233,7 +236,7 @@ def all_keys(
             next_command="unset REFRAIN_PROFILE, or bring a spine of your own",
         )
     service = resolve_service(store, contract_of(home), feature_service)
-    histories = histories_of(config, [store.get_feature_view(view.name) for view in service.views], [], True)
+    histories = histories_of(config, [view_named(store, view.name) for view in service.views], [], True)
     return keys.all_keys(
         histories,
         None if start is None else make_tzaware(start),
@@ -316,7 +319,7 @@ def _difference(before: Any, after: Any) -> str:
 
 
 def _check_files(store: "FeatureStore", view: View) -> None:
-    declared = store.get_feature_view(view.name)
+    declared = view_named(store, view.name)
     path = path_of(declared, store.config)
     if path is None or files_at(path, is_table=is_feature_table(declared)):
         return
@@ -326,7 +329,7 @@ def _check_files(store: "FeatureStore", view: View) -> None:
 
 def _snapshot(store: "FeatureStore", view: View) -> str:
     """Digest of all files behind one view; only the source's name if they are not on this machine."""
-    declared = store.get_feature_view(view.name)
+    declared = view_named(store, view.name)
     path = path_of(declared, store.config)
     if path is None:
         return f"not digested: {declared.batch_source.name if declared.batch_source else view.name}"

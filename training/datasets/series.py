@@ -13,8 +13,10 @@ import polars as pl
 from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
+from feature_repo.manifest import load_service
+from feature_repo.store import open_store
 from training.datasets.point_in_time import all_keys, training_set
-from transforms import feature_tables
+from training.datasets.view_rows import view_rows
 from transforms.raw.read import scan
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -61,8 +63,9 @@ def history(
         start: the first moment; the first row of all if None.
     """
     if start is None:
-        view = feature.partition("__")[0]
-        start = feature_tables.scan(home, view).select(pl.col("event_timestamp").min()).collect().item()
+        name, store = feature.partition("__")[0], open_store(home)
+        view = next(view for view in load_service(home, service).views if view.name == name)
+        start = view_rows(home, store, view).select(pl.col("event_timestamp").min()).collect().item()
         start = end - ((end - start) // every) * every if start is not None else end
     spine = all_keys(service, start, end, every=every, home=home)
     pulled = training_set(service, spine, home=home)

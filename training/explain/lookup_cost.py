@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from feature_repo.home import Home
 from feature_repo.manifest import View, load_address, load_service
 from feature_repo.packed import entity_key
 from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from feature_repo.store import open_store
-from transforms import feature_tables
+from training.datasets.view_rows import view_rows
 
 ROWS, CALLS = 100, 7
 
@@ -41,7 +42,7 @@ def lookup_cost(home: Home, services: Sequence[str]) -> dict[str, Cost]:
     views = {view.name: view for service in services for view in load_service(home, service).views}
     costs = {}
     for view in views.values():
-        rows = _entities(home, view)
+        rows = _entities(view_rows(home, store, view), view)
         features = [f"{view.name}:{name}" for name, _ in view.features]
         call_ms = []
         for _ in range(CALLS):
@@ -56,15 +57,22 @@ def lookup_cost(home: Home, services: Sequence[str]) -> dict[str, Cost]:
     return dict(sorted(costs.items(), key=lambda item: -item[1].milliseconds))
 
 
-def _entities(home: Home, view: View) -> list[dict[str, Any]]:
+def _entities(view_rows: pl.LazyFrame, view: View) -> list[dict[str, Any]]:
     """Lists the keys of ``ROWS`` lookups: the newest keys, repeated if there are fewer.
 
     For an empty table these are unknown keys.
+
+    Args:
+        view_rows: keys and ``event_timestamp`` of the view's rows.
+        view: the view.
     """
     keys = sorted(view.join_keys)
-    newest = feature_tables.scan(home, view.name).select(*keys, "event_timestamp").tail(50 * ROWS).collect()
-    rows = (
-        newest.sort("event_timestamp", descending=True).select(keys).unique(maintain_order=True).head(ROWS).to_dicts()
-    )
-    unknown_entity = dict.fromkeys(keys, "nobody")
+    newest = view_rows.tail(50 * ROWS).sort("event_timestamp", descending=True).select(keys).collect()
+    rows = newest.unique(maintain_order=True).head(ROWS).to_dicts()
+    key_types = zip(view.join_keys, view.key_types, strict=True)
+    unknown_entity = {key: _UNKNOWN.get(dtype, "nobody") for key, dtype in key_types}
     return [rows[position % len(rows)] if rows else unknown_entity for position in range(ROWS)]
+
+
+_UNKNOWN: dict[str, Any] = {"Int64": -1, "Int32": -1, "Bool": False, "UnixTimestamp": 0}
+"""Type of a key → a key that hardly anything has; a text for all others."""

@@ -12,6 +12,7 @@ from typing import Any
 from feature_repo.days import files_in
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_sources
+from feature_repo.project import FILE, Project
 from feature_repo.stores.source_files import digest_of
 from feature_repo.whole_files import write_whole
 from transforms import parquet
@@ -52,6 +53,10 @@ class Digests:
         path = self._sources[view]
         return uuid.uuid4().hex if path is None else digest_of(path, self._file)
 
+    def sources(self) -> dict[str, str]:
+        """Digests of the files behind all plain views, by view."""
+        return {view: self.view(view) for view in sorted(self._sources)}
+
     def files(self, paths: Iterable[Path]) -> str:
         """Digest of some files, by name and content."""
         total = hashlib.sha256()
@@ -85,6 +90,19 @@ def code(packages: tuple[str, ...] = CODE) -> str:
     for package in packages:
         for path in sorted((REPOSITORY / package).rglob("*.py")):
             total.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def project_code(home: Home) -> str:
+    """Digest of the code of a project: its file, and the modules of its packages; empty without a project."""
+    project = Project.load(home.project_folder)
+    if project.folder is None:
+        return ""
+    total = hashlib.sha256((project.folder / FILE).read_bytes())
+    for package in sorted({*project.definitions, *project.models}):
+        place = project.folder.joinpath(*package.split("."))
+        for path in sorted([*place.rglob("*.py"), *(file for file in [place.with_suffix(".py")] if file.is_file())]):
+            total.update(f"{path.relative_to(project.folder)}\n".encode() + path.read_bytes())
     return total.hexdigest()
 
 

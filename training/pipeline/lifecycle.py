@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from feature_repo.command_line import PARENT, Progress, silent
 from feature_repo.days import files_in
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
+from feature_repo.project import PROJECT
 from training import registry
 from training.deployment import Target, target
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import FamilyModel, Model
 from training.models.find import select
 from training.pipeline import triggers
-from training.pipeline.digests import Digests, code, key
+from training.pipeline.digests import Digests, code, key, project_code
 from training.pipeline.models import Outcome, in_order, run_model
 from training.pipeline.stage import Stage, Stages
 
@@ -97,7 +98,8 @@ class MLPipeline:
             StoreError: a stage failed; the results of earlier stages are kept.
         """
         home = self._home()
-        models_to_train = in_order(list({model.name: model for name in self.models for model in select(name)}.values()))
+        chosen = {model.name: model for name in self.models for model in select(name, home)}
+        models_to_train = in_order(list(chosen.values()))
         deploy_target = target(self.deployment_target, home)
         stages = Stages(home, again=again, say=say)
         total = 5 + len(models_to_train)
@@ -154,7 +156,7 @@ class MLPipeline:
             return self.feature_store
         if self.feature_store is None:
             return Home.from_env()
-        return Home(Path(self.feature_store), Home.from_env().tenant)
+        return replace(Home.from_env(), root=Path(self.feature_store))
 
     def _ingest(self, home: Home, stages: Stages) -> None:
         if self.data_source is None:
@@ -179,15 +181,16 @@ class MLPipeline:
         digests = Digests(home)
         raw = {folder.name: digests.raw(folder.name) for folder in sorted((home.root / "raw").glob("*"))}
         digests.save()
-        feeding_models = {model.name for model in select("all") if model.feeds}
+        feeding_models = {model.name for model in select("all", home) if model.feeds}
         feeding_champions = {name: text for name, text in _champions(home).items() if name in feeding_models}
-        sources = code(("feature_repo", "transforms"))
+        sources = code(("feature_repo", "transforms")) + project_code(home)
         # some rows depend on the date
         stage_key = key(raw=raw, code=sources, feeders=feeding_champions, day=str(clock.now().date()))
         step("features")
         stages.run("features", stage_key, lambda: _commands(home, [("transforms", "build")]))
         step("apply")
-        contract_key, is_applied = key(code=code(("feature_repo",))), home.manifest.is_file()
+        contract_key = key(code=code(("feature_repo",)) + project_code(home))
+        is_applied = home.manifest.is_file()
         stages.run("apply", contract_key, lambda: _commands(home, [("feature_repo", "apply")]), always=not is_applied)
 
     @staticmethod
@@ -213,16 +216,16 @@ class MLPipeline:
     @staticmethod
     def _deploy(home: Home, stages: Stages, deploy_target: Target | None) -> None:
         champions, digests = _champions(home), Digests(home)
-        all_models = select("all")
+        all_models = select("all", home)
         written_views = {view for model in all_models for view in model.writes}  # derived from the champions
         folders = sorted(path for path in (home.root / "features").glob("*") if path.name not in written_views)
-        tables = {folder.name: digests.view(folder.name) for folder in folders}
+        tables = {folder.name: digests.view(folder.name) for folder in folders} | digests.sources()
         digests.save()
         has_forecasts = any(
             model.name in champions for model in all_models if isinstance(model, FamilyModel) and model.forecast
         )
         calls = [*([("training", "forecast")] if has_forecasts else []), ("feature_repo", "materialize")]
-        sources, day = code(("feature_repo",)), str(clock.now().date())
+        sources, day = code(("feature_repo",)) + project_code(home), str(clock.now().date())
         stage_key = key(champions=champions, tables=tables, target=str(deploy_target), code=sources, day=day)
 
         def work() -> str:
@@ -319,6 +322,8 @@ def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:
         "REFRAIN_TENANT": home.tenant,
         PARENT: str(os.getpid()),
     }
+    if home.project_folder is not None:
+        environment[PROJECT] = str(home.project_folder)
     last_lines = []
     for call in calls:
         command = [sys.executable, "-W", "ignore", "-m", *call]

@@ -17,7 +17,7 @@ from feature_repo.manifest import load_service
 from feature_repo.store import open_store
 from training.models import find
 from training.models.base import Model
-from training.pipeline.digests import Digests, code, key, newest_event, rows
+from training.pipeline.digests import Digests, code, key, newest_event, project_code, rows
 from training.registry import CHALLENGER, RUN, challenger_of, decide_again, promote, trained_with
 from training.threads import one_thread_each
 from training.validation.bootstrap import Interval
@@ -76,7 +76,7 @@ def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str,
     return key(
         model=_declared(model),
         parameters=dict(parameters or {}),
-        code=code(),
+        code=code() + project_code(home),
         services={name: service.fingerprint for name, service in services.items()},
         views={name: digests.view(name) for name in sorted(views)},
         raw={name: digests.raw(name) for name in sorted(model.raw)},

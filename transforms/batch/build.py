@@ -21,7 +21,7 @@ from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import Contract, contract_of
 from feature_repo.days import files_in
-from feature_repo.errors import StoreError
+from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from transforms import feature_tables, parquet
 from transforms.batch import closings, scored_texts, versions
@@ -55,15 +55,18 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
         progress: called after each chunk of each view.
 
     Returns:
-        View → its report.
+        Feature table → its report; nothing for a project of plain views alone.
 
     Raises:
         StoreError: there are no events, or a raw file is damaged.
+        InputError: a function of ``transforms.batch.features`` has no feature table to write.
     """
     now, contract = now or clock.now(), contract_of(home)
     windowed, tables_of_functions = contract.windowed, contract.find(FeatureTable, "features")
-    _check_not_empty(home, contract)
     views = feature_tables.tables(home)
+    if views:
+        _check_not_empty(home, contract)
+    _check_tables(tables_of_functions, contract)
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in windowed.values()}}
     steps = len(windowed) + len(tables_of_functions) + 1
     reports: dict[str, ViewReport] = {}
@@ -96,6 +99,17 @@ def _check_not_empty(home: Home, contract: Contract) -> None:
         found="none",
         next_command=music if contract.project.extends else own,
     )
+
+
+def _check_tables(functions: Mapping[str, FeatureTable], contract: Contract) -> None:
+    """Raises an InputError if a function has no feature table to write, as where a plain view has its name."""
+    for name in functions:
+        if name not in contract.feature_tables:
+            raise InputError(
+                expected=f"a view {name} of a feature table, declared by feature_repo.sources.feature_table",
+                found="a plain view, whose files Refrain does not write" if name in contract.views else "no such view",
+                next_command=f"declare the view {name}, or remove {contract.module_of(FeatureTable, 'features', name)}",
+            )
 
 
 def _has_rows(home: Home, name: str) -> bool:

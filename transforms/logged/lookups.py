@@ -12,8 +12,9 @@ from feature_repo import clock
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, load_service
+from feature_repo.stores.key_series import KEY_TYPES, key_series
 from transforms import parquet
-from transforms.feature_tables import TYPES
+from transforms.feature_types import feature_type
 from transforms.logged import lines
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -31,8 +32,9 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
         most: greatest number of rows.
 
     Returns:
-        Join keys, ``event_timestamp`` (the moment of the lookup), fields of the request, ``view__feature`` columns
-        as they were served, and for each view ``event:view``, the event time of the served row.
+        Join keys in their declared types, ``event_timestamp`` (the moment of the lookup), fields of the request,
+        ``view__feature`` columns as they were served, and for each view ``event:view``, the event time of the served
+        row. Maps, structs and nested lists are left out.
 
     Raises:
         StoreError: no lookups of the service were logged.
@@ -89,28 +91,43 @@ def _packed_files(day: Path, service: Service) -> list[Path]:
 
 
 def _frame(service: Service, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    features = {name: feature_type(dtype) for name, dtype in service.features}
     schema = {
-        **{key: pl.String() for key in service.join_keys},
+        **{key: KEY_TYPES[dtype] for key, dtype in service.key_types.items()},
         "event_timestamp": pl.Int64(),
         **{name: _request_type(dtype) for name, dtype in service.request_fields.items()},
-        **{name: TYPES[dtype] for name, dtype in service.features},
+        **{name: dtype for name, dtype in features.items() if dtype is not None},
         **{EVENT + view.name: pl.Int64() for view in service.views},
     }
-    frame = pl.DataFrame(rows, schema=_json_schema(schema), orient="row", strict=False)
-    times = [name for name, dtype in schema.items() if dtype == MICROSECONDS_UTC]
-    return frame.with_columns(
-        pl.col("event_timestamp").cast(MICROSECONDS_UTC),
-        *(pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC") for name in times),
-    ).cast({name: dtype for name, dtype in schema.items() if name not in ("event_timestamp", *times)})
+    texts = {name: _json_type(dtype) for name, dtype in schema.items()}
+    frame = pl.DataFrame(rows, schema=texts, orient="row", strict=False)
+    keys = (key_series(frame[key], dtype, key) for key, dtype in service.key_types.items())
+    values = (_from_json(name, schema[name]) for name in schema if name not in (*service.key_types, "event_timestamp"))
+    return frame.with_columns(*keys, pl.col("event_timestamp").cast(MICROSECONDS_UTC), *values)
 
 
 def _request_type(dtype: str) -> pl.DataType:
     return pl.String() if dtype == "String" else pl.Float64()
 
 
-def _json_schema(schema: dict[str, pl.DataType]) -> dict[str, pl.DataType]:
-    """The schema as JSON holds it: times are texts."""
-    return {name: pl.String() if dtype == MICROSECONDS_UTC else dtype for name, dtype in schema.items()}
+def _json_type(dtype: pl.DataType) -> pl.DataType:
+    """Returns the type as which JSON holds a type: times and bytes are texts."""
+    if isinstance(dtype, pl.List):
+        return pl.List(_json_type(dtype.inner))  # type: ignore[arg-type]
+    return pl.String() if dtype in (MICROSECONDS_UTC, pl.Binary) else dtype
+
+
+def _from_json(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Returns an expression of a column in its own type, from its type in JSON."""
+    if isinstance(dtype, pl.List):
+        return pl.col(name).list.eval(_from_text(pl.element(), dtype.inner))  # type: ignore[arg-type]
+    return _from_text(pl.col(name), dtype)
+
+
+def _from_text(values: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if dtype == MICROSECONDS_UTC:
+        return values.str.to_datetime(time_unit="us", time_zone="UTC")
+    return values.str.decode("base64") if dtype == pl.Binary else values
 
 
 def _rows(entry: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,35 @@
+"""Projects that a test writes: a folder with ``refrain.toml`` and modules of definitions."""
+
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_project(folder: Path, files: Mapping[str, str]) -> Path:
+    """Writes the files of a project, by their paths in its folder; returns the folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return folder
+
+
+@contextmanager
+def imports_undone() -> Iterator[None]:
+    """Forgets the modules that are imported inside, and the folders that are added to the search path."""
+    modules, path = set(sys.modules), list(sys.path)
+    try:
+        yield
+    finally:
+        for name in set(sys.modules) - modules:
+            if _is_temporary(name):
+                del sys.modules[name]
+        sys.path[:] = path
+
+
+def _is_temporary(name: str) -> bool:
+    spec = getattr(sys.modules[name], "__spec__", None)
+    places = [spec.origin or "", *(spec.submodule_search_locations or ())] if spec else []
+    return any("/pytest-of-" in place for place in places)
