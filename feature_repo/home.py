@@ -19,9 +19,19 @@ from feature_repo.project import NAME, PROJECT, Project, find_folder
 REPOSITORY = Path(__file__).resolve().parent.parent
 """Folder of the packages: a working copy of Refrain, or the site-packages of an installed one."""
 
-DEFAULT_ROOT = (
-    REPOSITORY / "data" if (REPOSITORY / "pyproject.toml").is_file() else Path(platformdirs.user_data_dir("refrain"))
-)
+
+def _is_working_copy(folder: Path) -> bool:
+    """Whether a folder has the project file of Refrain; site-packages may have one that another package left there."""
+    try:
+        return '\nname = "refrain"\n' in (folder / "pyproject.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+IS_WORKING_COPY = _is_working_copy(REPOSITORY)
+"""Whether the packages lie in a working copy of Refrain; otherwise they are installed."""
+
+DEFAULT_ROOT = REPOSITORY / "data" if IS_WORKING_COPY else Path(platformdirs.user_data_dir("refrain"))
 """The data folder without a project and without ``REFRAIN_HOME``."""
 
 PATHS = (PROJECT, "REFRAIN_HOME", "REFRAIN_REDIS_PASSWORD_FILE", "REFRAIN_OIDC_KEYS")
