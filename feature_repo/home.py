@@ -20,15 +20,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 """Folder of the packages: a working copy of Refrain, or the site-packages of an installed one."""
 
 
-def _is_working_copy(folder: Path) -> bool:
-    """Whether a folder has the project file of Refrain; site-packages may have one that another package left there."""
+def is_working_copy(folder: Path) -> bool:
+    """Whether a folder has Refrain's own ``pyproject.toml``; other packages leave theirs in site-packages."""
     try:
         return '\nname = "refrain"\n' in (folder / "pyproject.toml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
 
 
-IS_WORKING_COPY = _is_working_copy(REPOSITORY)
+IS_WORKING_COPY = is_working_copy(REPOSITORY)
 """Whether the packages lie in a working copy of Refrain; otherwise they are installed."""
 
 DEFAULT_ROOT = REPOSITORY / "data" if IS_WORKING_COPY else Path(platformdirs.user_data_dir("refrain"))
