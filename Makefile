@@ -12,7 +12,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-interop test-soak test-keras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock clean
+.PHONY: help setup demo test test-fast test-interop test-soak test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -47,7 +47,7 @@ test-fast: setup ## the tests nearest to what has changed since the last commit,
 	.venv/bin/python -m tests.changed
 
 coverage: setup .venv/.installed-deep ## the tests again, with the lines and branches that they run: at least 92 %
-	.venv/bin/python -m pytest --cov --cov-report=term -m "not interop"
+	.venv/bin/python -m pytest --cov --cov-report=term -m "not interop and not extras"
 
 test-interop: setup .venv/.installed-spark ## with Spark, and with Redis behind TLS, Sentinel or as a cluster: five minutes
 	.venv/bin/python -m pytest -m interop
@@ -58,6 +58,9 @@ test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound
 test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole suite leaves out
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-keras.lock
 	KERAS_BACKEND=torch .venv/bin/python -m pytest -n 0 tests/training/lifecycle/test_deep_learners.py
+
+test-extras: setup ## each extra of the wheel in a fresh environment, one after another: six minutes
+	.venv/bin/python -m pytest -m extras -n 0 -s
 
 simulate: setup ## raw events of a seeded world
 	$(RUN) transforms simulate

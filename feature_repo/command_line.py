@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from feature_repo.errors import RefrainError
-from feature_repo.extras import MissingExtra, explained
+from feature_repo.extras import explained
 from feature_repo.home import settle_paths
 from feature_repo.project import settle_project
 
@@ -58,8 +58,6 @@ class _Group(TyperGroup):
                 return super().invoke(ctx)
         except RefrainError as error:
             _show(error.expected, error.found, error.next_command)
-        except MissingExtra as error:
-            _show(f"the module {error.name}", "it is not installed", error.next_command)
         except OSError as error:
             if error.errno not in _DISK_ERRORS:
                 raise

@@ -18,8 +18,20 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 """Folder of the packages: a working copy of Refrain, or the site-packages of an installed one."""
 
 
+def is_working_copy(folder: Path) -> bool:
+    """Whether a folder has Refrain's own ``pyproject.toml``; other packages leave theirs in site-packages."""
+    try:
+        return '\nname = "refrain"\n' in (folder / "pyproject.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+IS_WORKING_COPY = is_working_copy(REPOSITORY)
+"""Whether the packages lie in a working copy of Refrain; otherwise they are installed."""
+
+
 def _default_root() -> Path:
-    if (REPOSITORY / "pyproject.toml").is_file():
+    if IS_WORKING_COPY:
         return REPOSITORY / "data"
     import platformdirs
 

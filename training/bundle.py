@@ -9,11 +9,12 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from feature_repo.bundle import MANIFEST, open_bundle
-from feature_repo.home import REPOSITORY, Home
+from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 
 BACKGROUND = "background.npz"
 """File of a bundle: rows of the test that explain it, as ``inputs``, with the contribution of each column."""
@@ -36,7 +37,7 @@ class BundleManifest:
         metrics: metrics on the test, by model.
         training_set: digest of the training set.
         cutoff: end of the training data as ISO 8601; vectors and index use nothing later.
-        code_revision: revision of the code that trained it.
+        code_revision: revision or version of the code that trained it.
         files: SHA-256 of every other file.
         extra: further fields of the family.
     """
@@ -94,11 +95,13 @@ def read_champion(home: Home, name: str) -> tuple[Path, BundleManifest]:
 
 
 def code_revision() -> str:
-    """Git commit of the code, with ``+`` if files were changed since; ``unknown`` outside a checkout."""
+    """Git commit of a working copy, with ``+`` if files were changed since; else the version of the package."""
     try:
+        if not IS_WORKING_COPY:  # a repository around site-packages is somebody else's
+            return f"refrain {version('refrain')}"
         commit = _git("rev-parse", "HEAD")
         return commit + ("+" if _git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError, PackageNotFoundError):
         return "unknown"
 
 

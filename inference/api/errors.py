@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from feature_repo.errors import InputError, RefrainError
+from feature_repo.extras import missing_extra
 from inference.api.schemas.common import Problem
 from inference.forecast.forecaster import UnknownKey
 
@@ -33,7 +34,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": _PROBLEM_CONTENT,
         "description": "a limit of the key is exceeded; Retry-After says when to try again",
     },
-    503: {"content": _PROBLEM_CONTENT, "description": "the online store does not answer, or a model cannot be served"},
+    503: {
+        "content": _PROBLEM_CONTENT,
+        "description": "the online store does not answer, a model cannot be served, or an extra is not installed",
+    },
 }
 
 
@@ -55,6 +59,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
         return response(to_problem(error))
+
+    @app.exception_handler(ModuleNotFoundError)
+    def not_installed(request: Request, error: ModuleNotFoundError) -> JSONResponse:
+        missing = missing_extra(error)
+        if missing is None:
+            raise error
+        return response(to_problem(missing))
 
 
 def to_problem(error: RefrainError) -> Problem:

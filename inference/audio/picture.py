@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from feature_repo.errors import InputError
+from feature_repo.extras import install_command
 from inference.audio.analyzer import AudioAnalysis
 from transforms.pure.audio import chroma, mel, stft
 from transforms.pure.audio.chroma import CLASSES
@@ -33,7 +34,7 @@ def check(path: Path) -> None:
         import matplotlib as _  # noqa: F401
     except ImportError as error:
         raise InputError(
-            expected="matplotlib", found="it is not installed", next_command="pip install 'refrain[audio]'"
+            expected="matplotlib", found="it is not installed", next_command=install_command("audio")
         ) from error
 
 

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from feature_repo import clock
 from feature_repo.errors import RefrainError, StoreError
+from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
@@ -184,7 +185,11 @@ def install(app: FastAPI, console: Console) -> None:
         with console.sound_service.slot():
             content = await file.read(LARGEST_BODY + 1)
             try:
-                context |= await to_thread.run_sync(console.sound, content, limiter=console.sound_service.turns)
+                with explained():
+                    context |= await to_thread.run_sync(console.sound, content, limiter=console.sound_service.turns)
+            except MissingExtra as error:
+                context["problem"] = f"{_error_text(error)} Next: {error.next_command}"
+                status = HTTPStatus.SERVICE_UNAVAILABLE
             except RefrainError as error:
                 context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
         return console.page(request, "sound.html", "Sound", status, **context)

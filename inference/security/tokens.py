@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.extras import install_command
 from feature_repo.home import Home
 from inference.security.caller import ROLES, Caller, Refused
 
@@ -47,7 +48,7 @@ class TokenVerifier:
             import jwt
         except ImportError as error:
             raise InputError(
-                expected="the extra oidc", found="no module jwt", next_command="pip install 'refrain[oidc]'"
+                expected="the extra oidc", found="no module jwt", next_command=install_command("oidc")
             ) from error
         if keys.startswith("http:"):
             raise _invalid("REFRAIN_OIDC_KEYS as a file or an https address", keys)

@@ -7,7 +7,7 @@ import pytest
 
 from feature_repo.clock import parse_time
 from feature_repo.errors import HomeError, InputError, StoreError
-from feature_repo.home import DEFAULT_ROOT, REPOSITORY, Home
+from feature_repo.home import DEFAULT_ROOT, IS_WORKING_COPY, REPOSITORY, Home, is_working_copy
 from feature_repo.manifest import load_service
 from feature_repo.materialize import newest_feature
 from feature_repo.store import FOLDER
@@ -17,6 +17,16 @@ from tests.processes import run_python
 def test_the_default_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REFRAIN_HOME", raising=False)
     assert Home.from_env() == Home(DEFAULT_ROOT, "default")
+
+
+def test_a_project_file_of_another_package_makes_no_working_copy(tmp_path: Path) -> None:
+    assert IS_WORKING_COPY
+    assert is_working_copy(REPOSITORY)
+    assert not is_working_copy(tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "left-in-site-packages"\n')
+    assert not is_working_copy(tmp_path)
+    (tmp_path / "pyproject.toml").write_bytes(b"\xff")
+    assert not is_working_copy(tmp_path)
 
 
 def test_a_relative_folder_is_meant_from_where_the_process_began(

@@ -1,36 +1,53 @@
-"""The build context of a container image: code, lock file, champions and the manifest that serving reads.
+"""The build context of a container image: code, requirements, champions and the manifest that serving reads.
 
-The image has models and manifest and no data of listeners; features come from the Redis in ``REFRAIN_REDIS``.
+The image has models and manifest and no data of listeners; features come from the Redis in ``REFRAIN_REDIS``. Code and
+requirements are those of this process, from a working copy or from an installed package.
 """
 
 import json
 import shutil
+import sys
+import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import StoreError
-from feature_repo.home import REPOSITORY, Home
+from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
+from feature_repo.project import FILE, PROJECT, Project
 from training.bundle import BACKGROUND, SAMPLE
 from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference")
+"""The packages of a serving process."""
+EXTRAS = ("inference", "sound", "encoder", "oidc")
+"""The extras with which every route of a server answers."""
 DOCKERFILE = """\
-FROM python:3.11-slim
+FROM python:{python}-slim
 RUN useradd --system --uid 10001 --create-home refrain
 WORKDIR /app
-COPY pyproject.toml README.md ./
+COPY requirements.txt ./
+RUN pip install --no-cache-dir -r requirements.txt
 COPY feature_repo feature_repo
 COPY transforms transforms
 COPY inference inference
-RUN pip install --no-cache-dir '.[inference]'
-COPY --chown=10001 home /srv/refrain
+{project}COPY --chown=10001 home /srv/refrain
 USER 10001
 ENV REFRAIN_HOME=/srv/refrain REFRAIN_TENANT={tenant}
 EXPOSE 8000
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')"]
 CMD ["python", "-m", "inference", "serve", "--host", "0.0.0.0", "--port", "8000"]
 """
+_COPY_PROJECT = f"""\
+COPY project /srv/project
+ENV {PROJECT}=/srv/project
+"""
+_IMAGE = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+"""What markers of requirements see in the image, wherever its folder is written."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +84,9 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, partial / package, ignore=ignored)
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy2(REPOSITORY / name, partial / name)
+    (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()))
+    if home.project_folder is not None:
+        _copy_project(home.project_folder, partial / "project")
     image_home = Home(partial / "home", home.tenant)
     image_home.root.mkdir()
     shutil.copy2(home.manifest, image_home.manifest)
@@ -78,7 +96,9 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         shutil.copytree(home.bundles(name) / version, bundles / version)
         _remove_listener_data(bundles / version)
         (bundles / ALIASES).write_text(aliases)
-    (partial / "Dockerfile").write_text(DOCKERFILE.format(tenant=home.tenant))
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    project = "" if home.project_folder is None else _COPY_PROJECT
+    (partial / "Dockerfile").write_text(DOCKERFILE.format(tenant=home.tenant, python=python, project=project))
     (partial / ".dockerignore").write_text("**/__pycache__\n")
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -87,6 +107,50 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def requirements(extras: Iterable[str] = EXTRAS) -> list[str]:
+    """Returns what extras of Refrain need, sorted; in the version that is installed here, where one is.
+
+    >>> [line for line in requirements(["oidc"]) if line.startswith("pyjwt")]  # doctest: +SKIP
+    ['pyjwt[crypto]==2.10.1']
+    """
+    if IS_WORKING_COPY:
+        declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        groups = [declared["dependencies"], *(declared["optional-dependencies"][extra] for extra in extras)]
+        lines = [line for group in groups for line in group]
+    else:
+        lines = metadata.requires("refrain") or []
+    parsed = [Requirement(line) for line in lines]
+    needed = [one for one in parsed if _is_needed(one, ["", *extras])]
+    return sorted({_pinned(one) for one in needed})
+
+
+def _is_needed(requirement: Requirement, extras: Iterable[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({**_IMAGE, "extra": extra}) for extra in extras)
+
+
+def _pinned(requirement: Requirement) -> str:
+    """Returns a requirement without its marker, with the version that is installed here if there is one that fits."""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        version = ""
+    specifier = f"=={version}" if version and requirement.specifier.contains(version) else str(requirement.specifier)
+    return f"{requirement.name}{extras}{specifier}"
+
+
+def _copy_project(source: Path, target: Path) -> None:
+    """Copies the file of a project and the definitions that lie in its folder; models are not imported by serving."""
+    target.mkdir(parents=True)
+    shutil.copy2(source / FILE, target / FILE)
+    for name in {package.partition(".")[0] for package in Project.load(source).definitions}:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        elif (source / f"{name}.py").is_file():
+            shutil.copy2(source / f"{name}.py", target)
 
 
 def _remove_listener_data(folder: Path) -> None:

@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from feature_repo.errors import InputError
+from feature_repo.extras import install_command
 from training.estimators.base import Fitted, Learner
 from training.estimators.forest import Forest
 from training.estimators.lightgbm_trees import LightGbmTrees
@@ -40,7 +41,7 @@ def learner(name: str) -> Learner:
         raise InputError(
             expected=f"the extra {extra}, which the learner {name} needs",
             found=f"no package {name}",
-            next_command=f"pip install 'refrain[{extra}]'",
+            next_command=install_command(extra),
         )
     instance: Learner = getattr(import_module(f"training.estimators.{module}"), class_name)()
     return instance

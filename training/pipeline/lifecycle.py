@@ -14,7 +14,7 @@ from feature_repo.bundle import ALIASES
 from feature_repo.command_line import PARENT, Progress, silent
 from feature_repo.days import files_in
 from feature_repo.errors import BundleError, InputError, StoreError
-from feature_repo.home import REPOSITORY, Home
+from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.project import PROJECT
 from training import registry
 from training.deployment import Target, target
@@ -322,12 +322,13 @@ def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:
         "REFRAIN_TENANT": home.tenant,
         PARENT: str(os.getpid()),
     }
-    if home.project_folder is not None:
+    if home.project_folder is not None:  # otherwise searched from the working directory
         environment[PROJECT] = str(home.project_folder)
+    folder = REPOSITORY if IS_WORKING_COPY else None  # the packages of a working copy may be nowhere on the path
     last_lines = []
     for call in calls:
         command = [sys.executable, "-W", "ignore", "-m", *call]
-        process = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        process = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
         if process.returncode:
             error_lines = [line for line in process.stderr.strip().splitlines() if line.strip()]
             raise StoreError(

@@ -14,6 +14,7 @@ import numpy as np
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
+from feature_repo.extras import install_command
 from training.models.audio import distance
 from training.models.audio.heads import answer
 from training.models.audio.tasks import Task, columns
@@ -256,7 +257,5 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise InputError(
-            expected="torch", found="it is not installed", next_command="pip install torch, then again"
-        ) from error
+        raise InputError(expected="torch", found="it is not installed", next_command=install_command("deep")) from error
     return torch

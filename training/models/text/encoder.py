@@ -17,6 +17,7 @@ import numpy as np
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
+from feature_repo.extras import install_command
 from feature_repo.temporary import temporary_folder
 from transforms.pure.text.encoder import LONGEST
 
@@ -137,7 +138,7 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
         raise InputError(
             expected="torch and transformers, to fine-tune an encoder",
             found=str(error),
-            next_command="pip install 'refrain[deep]'",
+            next_command=install_command("deep"),
         ) from error
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from feature_repo.errors import InputError
+from feature_repo.extras import install_command
 
 STRONG = 1.5
 """Minimum absolute value, on VADER's scale of -4 to 4, of a word that is informative by itself."""
@@ -39,6 +40,6 @@ def _folder(package: str) -> Path:
         raise InputError(
             expected=f"the package {package} with its lexicon",
             found="it is not installed",
-            next_command="pip install 'refrain[training]'",
+            next_command=install_command("training"),
         )
     return Path(next(iter(spec.submodule_search_locations)))

@@ -7,7 +7,6 @@ zeros beyond both ends. Spectral features use every ``STRIDE``-th frame, as is u
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import fft
 
 RATE = 22_050
 WINDOW, HOP, STRIDE = 2_048, 256, 2
@@ -40,6 +39,8 @@ def power(around: np.ndarray, frames: int, *, every: int = 1) -> Iterator[np.nda
         frames: number of frames.
         every: hops between frames.
     """
+    from scipy import fft  # late: a server may do without the extra for sound
+
     windows = np.lib.stride_tricks.sliding_window_view(around, WINDOW)[:: HOP * every][:frames]
     for first in range(0, len(windows), CHUNK):
         spectrum = fft.rfft(windows[first : first + CHUNK] * _HANN, axis=1, overwrite_x=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from feature_repo.errors import BundleError
+from feature_repo.extras import install_command
 from transforms.pure.text.linear import probabilities
 
 LONGEST = 128
@@ -35,7 +36,7 @@ def predictor(
         raise BundleError(
             expected=f"tokenizers and onnxruntime, for the encoder {manifest['name']}:{manifest['version']}",
             found=str(error),
-            next_command="pip install 'refrain[encoder]'",
+            next_command=install_command("encoder"),
         ) from error
     tokenizer = Tokenizer.from_str(read("tokenizer.json").decode())
     tokenizer.enable_truncation(LONGEST)
