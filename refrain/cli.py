@@ -1,12 +1,16 @@
 """The command line ``refrain``: the commands of the four packages in sections, and those of a project."""
 
+from typing import Annotated
+
 import typer
 
 import feature_repo.__main__
 import inference.__main__
 import training.__main__
 import transforms.__main__
-from feature_repo.command_line import command_line
+from feature_repo.command_line import command_line, say
+from feature_repo.version import version
+from refrain.commands.upgrade import upgrade
 
 app = command_line(
     "Features, models and answers of a project. Order of work: init, import, build, apply, model run, model promote, "
@@ -33,6 +37,22 @@ app.add_typer(
     rich_help_panel="Models",
 )
 _add("Answers", inference.__main__.app)
+app.command(rich_help_panel="Project")(upgrade)
+
+
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
+        say(f"refrain {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Has the options that stand before a command."""
 
 
 def main() -> None:

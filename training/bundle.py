@@ -14,6 +14,7 @@ from typing import Any
 
 from feature_repo.bundle import MANIFEST, open_bundle
 from feature_repo.home import REPOSITORY, Home
+from feature_repo.version import version
 
 BACKGROUND = "background.npz"
 """File of a bundle: rows of the test that explain it, as ``inputs``, with the contribution of each column."""
@@ -39,6 +40,7 @@ class BundleManifest:
         code_revision: revision of the code that trained it.
         files: SHA-256 of every other file.
         extra: further fields of the family.
+        refrain: version of the Refrain that made the bundle; empty in bundles of layout 1.
     """
 
     name: str
@@ -54,6 +56,7 @@ class BundleManifest:
     code_revision: str
     files: dict[str, str]
     extra: dict[str, Any]
+    refrain: str = ""
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, Any]) -> BundleManifest:
@@ -62,13 +65,13 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, A
     Args:
         folder: an empty or new folder.
         files: content by name, without the manifest.
-        manifest: fields of ``BundleManifest`` without ``files`` and ``code_revision``.
+        manifest: fields of ``BundleManifest`` without ``files``, ``code_revision`` and ``refrain``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    complete = BundleManifest(**manifest, files=digests, code_revision=code_revision())
+    complete = BundleManifest(**manifest, files=digests, code_revision=code_revision(), refrain=version())
     (folder / MANIFEST).write_text(json.dumps(asdict(complete), indent=1) + "\n")
     return complete
 

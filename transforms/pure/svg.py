@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from feature_repo.version import version
+
 WIDTH, HEIGHT = 640, 160
 COLOURS = ("#1f6fb2", "#c2410c", "#2e7d32", "#6a4c93", "#8a6d00")
 PAGE = """
@@ -34,6 +36,7 @@ def page(title: str, body: str) -> str:
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        f"<meta name=generator content='Refrain {version()}'>"
         f"<title>{escaped_title}</title><style>{PAGE}</style></head><body><h1>{escaped_title}</h1>{body}</body></html>\n"
     )
 
