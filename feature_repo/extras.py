@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 EXTRA_OF = {
-    **dict.fromkeys(("dataframely", "duckdb", "feast", "ijson", "pandas", "polars", "pyarrow"), "transforms"),
+    **dict.fromkeys(("dataframely", "duckdb", "feast", "ijson", "pandas", "polars", "pyarrow", "yaml"), "transforms"),
     **dict.fromkeys(("anyascii", "rapidfuzz"), "text"),
     **dict.fromkeys(("pyloudnorm", "soundfile", "soxr"), "audio"),
     **dict.fromkeys(("holidays", "lightgbm", "mlflow", "onnx", "onnxmltools", "optuna", "sacrebleu"), "training"),

@@ -142,7 +142,7 @@ def write(root: Path, layout: int) -> None:
 def is_new(root: Path) -> bool:
     """Whether a data folder does not exist or is empty but for hidden files."""
     try:
-        return not any(not entry.name.startswith(".") for entry in os.scandir(root))
+        return all(path.name.startswith(".") for path in root.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return True
 

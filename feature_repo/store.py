@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from feature_repo.errors import HomeError, StoreError
 from feature_repo.home import DEFAULT_ROOT, Home
 from feature_repo.urls import sqlite_url
@@ -34,6 +32,8 @@ def config_file(home: Home) -> Path:
         HomeError: the folder cannot be written.
         StoreError: the profile does not exist, or needs a variable that is not set.
     """
+    import yaml
+
     profile = os.environ.get("REFRAIN_PROFILE", "")
     template = FOLDER / "profiles" / f"{profile}.yaml" if profile else FOLDER / "feature_store.yaml"
     if not template.is_file():

@@ -60,6 +60,7 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
     Raises:
         StoreError: there are no events, or a raw file is damaged.
     """
+    home.check_layout()
     now, contract = now or clock.now(), contract_of(home)
     windowed, tables_of_functions = contract.windowed, contract.find(FeatureTable, "features")
     _check_not_empty(home, contract)
