@@ -70,7 +70,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     for name in ("pyproject.toml", "README.md"):
         shutil.copy2(REPOSITORY / name, partial / name)
     image_home = Home(partial / "home", home.tenant)
-    image_home.root.mkdir()
+    image_home.ensure()
     shutil.copy2(home.manifest, image_home.manifest)
     for name, aliases in champions.items():
         version = str(json.loads(aliases)["champion"])
