@@ -12,7 +12,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-interop test-soak test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock clean
+.PHONY: help setup demo test test-fast test-interop test-soak test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -146,6 +146,9 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 	echo 'transformers>=5' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
+
+release: setup ## sdist, wheel and bill of materials in dist/, installed and tried in fresh environments
+	.venv/bin/python deploy/release.py
 
 clean: ## remove the virtual environment and the data folder (REFRAIN_HOME, or data/)
 	@if [ -x .venv/bin/python ]; then $(RUN) feature_repo clean; else echo "kept $${REFRAIN_HOME:-data}: without .venv nothing knows what is Refrain's in it"; fi

@@ -288,6 +288,7 @@ def swap(home: Home) -> list[dict[str, Any]]:
     manifest = json.loads((folder / "1" / MANIFEST).read_text())
     files = {name: (folder / "1" / name).read_bytes() for name in manifest.pop("files")}
     manifest.pop("code_revision")
+    manifest.pop("refrain")
     with serving(home, "--workers", "2") as (port, _, _):
         results: list[WrkResult] = []
         client = threading.Thread(target=lambda: results.append(wrk(port, 8, 24)))

@@ -142,7 +142,7 @@ def clean() -> None:
     """Remove the files that Refrain wrote to the data folder, of all tenants. Other files are kept."""
     from feature_repo.clean import clean as run
 
-    home = Home.from_env()
+    home = Home.from_env(check_layout=False)
     removed, kept = run(home)
     for path in removed:
         say(f"removed {path}")
@@ -165,7 +165,7 @@ def stop(
     orphans: Annotated[bool, typer.Option("--orphans", help="stop all servers whose data folder was deleted")] = False,
 ) -> None:
     """Stop the server. Its data stay in the data folder. A server of a deleted folder is found, too."""
-    was_running = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env())
+    was_running = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env(check_layout=False))
     say("Redis stopped" if was_running else "Redis did not run")
 
 
@@ -187,7 +187,7 @@ def release(
 @redis_app.command()
 def status() -> None:
     """Show whether the server runs, and list servers whose data folder was deleted."""
-    home = Home.from_env()
+    home = Home.from_env(check_layout=False)
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")
     for orphan in redis_server.orphans():

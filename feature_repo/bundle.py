@@ -62,6 +62,7 @@ def open_bundle(name: str, home: Home) -> Bundle:
     Raises:
         BundleError: the model has no champion, or the bundle is damaged.
     """
+    home.check_layout()
     model, version = name_and_version(name)
     folder = home.bundles(model) / (version or champion(home, model))
     manifest = _manifest(folder, model)

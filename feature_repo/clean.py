@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from feature_repo import layout
 from feature_repo.errors import HomeError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
@@ -23,7 +24,7 @@ _WRITTEN = (
     *(f"{name}/.*" for name in _TABLES),
     *(f"{name}/tenant=*" for name in _TENANT_FOLDERS),
     *("registry.db*", "manifest-*.json", "feature_store-*.yaml", "experiments-*.json", "security/keys-*.json"),
-    *("redis", "mlflow", "simulated", "anomaly", "tiles/text_scores", ".*.lock"),
+    *("redis", "mlflow", "simulated", "anomaly", "tiles/text_scores", layout.FILE, ".*.lock"),
 )
 
 

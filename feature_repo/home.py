@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from feature_repo import layout
 from feature_repo.errors import HomeError
 from feature_repo.project import NAME, PROJECT, Project, find_folder
 
@@ -84,11 +85,15 @@ class Home:
             object.__setattr__(self, "project_folder", self.project_folder.absolute())
 
     @classmethod
-    def from_env(cls) -> "Home":
+    def from_env(cls, *, check_layout: bool = True) -> "Home":
         """Reads ``REFRAIN_HOME``, ``REFRAIN_TENANT`` and ``REFRAIN_PROJECT``; see ``settle_paths``.
 
+        Args:
+            check_layout: whether to check the layout of the folder; only for what works with every layout.
+
         Raises:
-            HomeError: the tenant's name is not valid in a path and in the name of a Feast project.
+            HomeError: the tenant's name is not valid in a path and in the name of a Feast project, or the folder has
+                another layout.
             InputError: the project is not valid.
         """
         tenant = os.environ.get("REFRAIN_TENANT", "default")
@@ -101,7 +106,18 @@ class Home:
         settle_paths()
         folder = find_folder()
         root = os.environ.get("REFRAIN_HOME") or Project.load(folder).data_folder or DEFAULT_ROOT
-        return cls(Path(root), tenant, folder)
+        home = cls(Path(root), tenant, folder)
+        if check_layout:
+            home.check_layout()
+        return home
+
+    def check_layout(self) -> None:
+        """Checks that this Refrain reads the folder's layout; brings an older one up to date where that is quick.
+
+        Raises:
+            HomeError: the folder is of a newer Refrain, or has to be upgraded first.
+        """
+        layout.check(self)
 
     def raw(self, table: str) -> Path:
         """Returns the folder of a raw table; event tables have ``date=…`` folders."""
@@ -142,6 +158,11 @@ class Home:
     def manifest(self) -> Path:
         """File of the manifest, which serving reads instead of the registry."""
         return self.root / f"manifest-{self.tenant}.json"
+
+    @property
+    def version_file(self) -> Path:
+        """File with the layout of the folder, and the version of the Refrain that wrote last."""
+        return self.root / layout.FILE
 
     @property
     def redis(self) -> Path:
@@ -207,10 +228,10 @@ class Home:
         return self.root / "training_sets" / f"tenant={self.tenant}"
 
     def ensure(self) -> "Home":
-        """Creates the folder and checks that it is writable.
+        """Creates the folder, and checks that it is writable and has the current layout.
 
         Raises:
-            HomeError: the folder cannot be created or written.
+            HomeError: the folder cannot be created or written, or has another layout.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -222,4 +243,6 @@ class Home:
                 found=f"{self.root}: {error.strerror or error}",
                 next_command="export REFRAIN_HOME=/a/folder/of/yours  (then run the same command again)",
             ) from error
+        self.check_layout()
+        layout.stamp(self)
         return self

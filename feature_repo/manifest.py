@@ -20,6 +20,7 @@ from feature_repo.on_demand import OnDemand
 from feature_repo.packed.address import Address
 from feature_repo.registered_views import views_of
 from feature_repo.stores.source_files import is_feature_table, path_of
+from feature_repo.version import version
 from feature_repo.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
             services[item.name] = resolve_service(store, contract, item.name, tables)
     document = {
         "version": VERSION,
+        "refrain": version(),
         "project": home.project,
         "online": _online(store),
         "services": {name: services[name].to_json() for name in sorted(services)},
@@ -347,6 +349,7 @@ def _pairs(lists: list[list]) -> tuple:
 
 
 def _read(home: Home) -> dict[str, Any]:
+    home.check_layout()
     try:
         document = json.loads(home.manifest.read_text())
         if document["version"] != VERSION:

@@ -12,10 +12,10 @@ it needs.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.extras import explained
+from feature_repo.version import version
 
 if TYPE_CHECKING:
     from feature_repo.home import Home as Home
@@ -79,13 +79,10 @@ _MODULE_OF = {
 
 __all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - a list of texts
 
-try:
-    __version__ = version("refrain")
-except PackageNotFoundError:  # a working copy that is not installed
-    __version__ = "0"
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version()
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with explained():

@@ -1,6 +1,7 @@
 """The command line ``refrain``: the commands of the four packages in sections, and those of a project."""
 
 import inspect
+from typing import Annotated
 
 import typer
 
@@ -8,8 +9,10 @@ import feature_repo.__main__
 import inference.__main__
 import training.__main__
 import transforms.__main__
-from feature_repo.command_line import as_called, command_line, show_as_refrain
+from feature_repo.command_line import as_called, command_line, say, show_as_refrain
+from feature_repo.version import version
 from refrain.commands.init import init
+from refrain.commands.upgrade import upgrade
 
 app = command_line(
     "Features, models and answers of a project. Order of work: init, import, build, apply, model run, model promote, "
@@ -28,6 +31,7 @@ def _add(section: str, commands: typer.Typer) -> None:
 
 
 app.command(rich_help_panel="Project")(init)
+app.command(rich_help_panel="Project")(upgrade)
 _add("Data", transforms.__main__.app)
 _add("Features", feature_repo.__main__.app)
 app.add_typer(
@@ -37,6 +41,21 @@ app.add_typer(
     rich_help_panel="Models",
 )
 _add("Answers", inference.__main__.app)
+
+
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
+        say(f"refrain {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Has the options that stand before a command."""
 
 
 def _show_in_help(commands: typer.Typer) -> None:

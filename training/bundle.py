@@ -9,12 +9,12 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from feature_repo.bundle import MANIFEST, open_bundle
 from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
+from feature_repo.version import version
 
 BACKGROUND = "background.npz"
 """File of a bundle: rows of the test that explain it, as ``inputs``, with the contribution of each column."""
@@ -40,6 +40,7 @@ class BundleManifest:
         code_revision: revision or version of the code that trained it.
         files: SHA-256 of every other file.
         extra: further fields of the family.
+        refrain: version of the Refrain that made the bundle; empty in bundles of layout 1.
     """
 
     name: str
@@ -55,6 +56,7 @@ class BundleManifest:
     code_revision: str
     files: dict[str, str]
     extra: dict[str, Any]
+    refrain: str = ""
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, Any]) -> BundleManifest:
@@ -63,13 +65,13 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, A
     Args:
         folder: an empty or new folder.
         files: content by name, without the manifest.
-        manifest: fields of ``BundleManifest`` without ``files`` and ``code_revision``.
+        manifest: fields of ``BundleManifest`` without ``files``, ``code_revision`` and ``refrain``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    complete = BundleManifest(**manifest, files=digests, code_revision=code_revision())
+    complete = BundleManifest(**manifest, files=digests, code_revision=code_revision(), refrain=version())
     (folder / MANIFEST).write_text(json.dumps(asdict(complete), indent=1) + "\n")
     return complete
 
@@ -98,10 +100,10 @@ def code_revision() -> str:
     """Git commit of a working copy, with ``+`` if files were changed since; else the version of the package."""
     try:
         if not IS_WORKING_COPY:  # a repository around site-packages is somebody else's
-            return f"refrain {version('refrain')}"
+            return f"refrain {version()}"
         commit = _git("rev-parse", "HEAD")
         return commit + ("+" if _git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError, PackageNotFoundError):
+    except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
 

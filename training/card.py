@@ -184,6 +184,7 @@ def _lineage(manifest: BundleManifest, lineage: Sequence[Mapping[str, Any]]) -> 
         ("training set", manifest.training_set),
         ("feature service", f"{manifest.feature_service or 'none'} {manifest.fingerprint}"),
         ("code", manifest.code_revision),
+        ("Refrain", manifest.refrain),
     ]
     for training_set in lineage:
         rows += [(f"view {name}", str(digest)) for name, digest in (training_set.get("sources") or {}).items()]

@@ -219,6 +219,7 @@ def _tags(manifest: BundleManifest, decision: Decision, training_sets: Sequence[
         "training_set": manifest.training_set,
         "cutoff": manifest.cutoff,
         "code_revision": manifest.code_revision,
+        "refrain": manifest.refrain,
         "may_serve": str(decision.may_serve).lower(),
         "reasons": "; ".join(decision.reasons)[:4_000],
         "key": str(RUN.get().get("key", "")),

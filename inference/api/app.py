@@ -58,10 +58,12 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
 
     Raises:
         BundleError: the recommender cannot be served.
+        HomeError: the data folder has another layout.
         StoreError: the manifest is missing or damaged.
         InputError: the file of keys is damaged, or a setting is invalid.
     """
     home = home or Home.from_env()
+    home.check_layout()
     registry = CollectorRegistry()
     guard = _access(home, access or os.environ.get(ACCESS) or "auto")
     running, log = Running(home), PredictionLog(home)

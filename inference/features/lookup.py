@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from feature_repo.errors import OnlineUnavailable, StoreError
+from feature_repo.errors import OnlineUnavailable, RefrainError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, load_address, load_service
 from feature_repo.packed.decode import decode
@@ -132,7 +132,7 @@ class OnlineFeatures:
         if stamp != self._manifest_stamp:
             try:
                 self._plan = Plan(load_service(self._home, self._name), self._given_defaults, self._server)
-            except StoreError:
+            except RefrainError:
                 return
             self._manifest_stamp = stamp
             self._row_cache.clear()

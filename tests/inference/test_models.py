@@ -19,7 +19,7 @@ def test_the_champion_and_a_version_are_found(in_world: Home) -> None:
     champion = load_bundle("recommendation", in_world)
     assert load_bundle(champion.name_version, in_world).manifest == champion.manifest
     assert champion.manifest["feature_service"] == "recommendation_v1"
-    for field in ("fingerprint", "inputs", "outputs", "metrics", "training_set", "code_revision", "cutoff"):
+    for field in ("fingerprint", "inputs", "outputs", "metrics", "training_set", "code_revision", "cutoff", "refrain"):
         assert champion.manifest[field]
     assert "NDCG@10" in champion.read("README.md").decode()
 

@@ -27,6 +27,7 @@ def _copy_bundle(home: Home, version: int, **changed_files: bytes) -> None:
     manifest = json.loads((original / MANIFEST).read_text())
     files = {name: (original / name).read_bytes() for name in manifest.pop("files")}
     manifest.pop("code_revision")
+    manifest.pop("refrain")
     folder = home.bundles("recommendation") / str(version)
     write_bundle(folder, files | changed_files, manifest | {"version": version})
 

@@ -15,6 +15,7 @@ from feast.infra.offline_stores.duckdb import DuckDBOfflineStore
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import join, offline
+from feature_repo.version import version
 from training.datasets import all_keys, point_in_time, repeat, training_set
 
 MOMENT = datetime(2026, 1, 25, 15, 30, tzinfo=UTC)
@@ -135,6 +136,16 @@ def test_a_pull_can_be_repeated_and_saved_once(in_world: Home, tmp_path: Path) -
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["cutoff"] == MOMENT.isoformat()
     assert set(manifest["sources"]) == {"user_taste", "user_content", "user_session", "user_history", "user_profile"}
+
+
+def test_the_manifest_names_the_version_and_the_digest_does_not_depend_on_it(
+    in_world: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = training_set("listener_v1", spine(), home=in_world).manifest
+    monkeypatch.setattr(point_in_time, "version", lambda: "99.1")
+    after = training_set("listener_v1", spine(), home=in_world).manifest
+    assert before["refrain"] == version()
+    assert after == {**before, "refrain": "99.1"}
 
 
 def test_a_repeat_on_other_data_is_refused(in_world: Home, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from feature_repo.home import Home
+from feature_repo.version import version
 from training.audit.replay import Audit, FeatureSkew
 
 MOST_PICTURES = 24
@@ -47,7 +48,13 @@ def write(audit: Audit, home: Home, failures: list[str], path: Path | None = Non
         {name: value for name, value in asdict(feature).items() if name not in ("trained", "served")}
         for feature in audit.features
     ]
-    document = {"service": audit.service, "rows": audit.rows, "failures": failures, "features": figures}
+    document = {
+        "refrain": version(),
+        "service": audit.service,
+        "rows": audit.rows,
+        "failures": failures,
+        "features": figures,
+    }
     path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     return path
 
@@ -65,6 +72,7 @@ def _page(audit: Audit, failures: list[str]) -> str:
     )
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<meta name=generator content='Refrain {version()}'>"
         f"<title>{heading}</title><style>{_STYLE}</style><h1>{heading}</h1>"
         f"<p>{audit.rows:,} rows that were served from {period}, looked up again as a training set has them. "
         f"Distributions beside {reference}.</p><ul>{verdict}</ul>"

@@ -30,6 +30,7 @@ from feature_repo.store import open_store
 from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
 from feature_repo.stores.source_path import remedy
+from feature_repo.version import version
 from training.datasets.columns import to_numpy
 from training.datasets.spine import SpineTable
 from transforms import parquet
@@ -106,7 +107,7 @@ class TrainingSet:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """Sources of the pull: service and its fingerprint, digests of spine, feature files and result."""
+        """Sources of the pull: service and its fingerprint, digests of spine, feature files and result, and Refrain."""
         if self._digest is None:
             self._digest = digest(self.batches(DIGEST_ROWS))
         rows, cutoff = self._spine.extent()
@@ -119,6 +120,7 @@ class TrainingSet:
             "spine_digest": digest(self._spine.batches(DIGEST_ROWS)),
             "sources": self._sources,
             "digest": self._digest,
+            "refrain": version(),
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:

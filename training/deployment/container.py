@@ -88,7 +88,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     if home.project_folder is not None:
         _copy_project(home.project_folder, partial / "project")
     image_home = Home(partial / "home", home.tenant)
-    image_home.root.mkdir()
+    image_home.ensure()
     shutil.copy2(home.manifest, image_home.manifest)
     for name, aliases in champions.items():
         version = str(json.loads(aliases)["champion"])

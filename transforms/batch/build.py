@@ -61,6 +61,7 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
         StoreError: there are no events, or a raw file is damaged.
         InputError: a function of ``transforms.batch.features`` has no feature table to write.
     """
+    home.check_layout()
     now, contract = now or clock.now(), contract_of(home)
     windowed, tables_of_functions = contract.windowed, contract.find(FeatureTable, "features")
     views = feature_tables.tables(home)

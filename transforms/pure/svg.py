@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from feature_repo.version import version
 from feature_repo.whole_files import write_whole
 
 WIDTH, HEIGHT = 640, 160
@@ -35,6 +36,7 @@ def page(title: str, body: str) -> str:
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        f"<meta name=generator content='Refrain {version()}'>"
         f"<title>{escaped_title}</title><style>{PAGE}</style></head><body><h1>{escaped_title}</h1>{body}</body></html>\n"
     )
 

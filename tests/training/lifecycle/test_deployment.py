@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from feature_repo import layout
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from tests.serving import serving
@@ -48,6 +49,8 @@ def test_the_folder_of_an_image_serves_by_itself(world: Home, tmp_path: Path) ->
     context = tmp_path / "out" / "image"
     assert not [path for name in ("*.parquet", "evidence.npz", "background.npz") for path in context.rglob(name)]
     assert not (context / "training").exists()
+    assert layout.of(Home(context / "home")) == layout.current()
+    assert Home(context / "home").version_file.is_file()
     script = (
         "import inference, json; from fastapi.testclient import TestClient; from inference.api.app import create_app; "
         "from inference.models import load_bundle; from feature_repo.home import Home; "

@@ -1,0 +1,281 @@
+"""Layout 2: on-demand functions lie among the definitions of a project.
+
+With layout 1 they lay in ``feature_repo/on_demand``. The move changed the text of their modules, and so the
+fingerprints of the services that take them, but no value. Two things follow:
+
+- The registry names modules that are gone, and the manifest has fingerprints that are gone: the definitions are
+  applied again, for each tenant.
+- Bundles and training sets record the fingerprint of their service, and serving refuses a bundle with another than the
+  manifest's. A recorded fingerprint of layout 1 is replaced where the service still means the same: equal views, keys,
+  types and features, and equal code of its functions, wherever it lies. The other models are listed: they have to be
+  trained again.
+"""
+
+import ast
+import hashlib
+import inspect
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
+from feature_repo.command_line import Progress
+from feature_repo.errors import RefrainError, StoreError
+from feature_repo.home import Home
+from feature_repo.manifest import Service, load_service
+from feature_repo.on_demand import OnDemand
+
+ABOUT = "on-demand functions lie among the definitions of a project, which gave their services new fingerprints"
+IS_QUICK = False  # applying imports Feast
+
+LAYOUT_1 = {
+    "listener_v1": ("41b53c8629afb60a", "c3bd1b95ed9381a7"),
+    "performance_anomaly_v1": ("95b101673f6ad104", "462e82ec62725e72"),
+    "real_time_recommendation_v1": ("0a6fe46c8585d7ec", "47e065ad18decb51"),
+    "recommendation_v1": ("7aa8a6eb16671428", "591bcf558c277234"),
+    "skip_v1": ("75ae574c1ae3cf2c", "7646d99a1642c37e"),
+    "system_anomaly_v1": ("a39a356f032974d5", "8a132c1c15762298"),
+    "user_anomaly_v1": ("c74f1fd963c2c8dd", "2df87f33f9f6cabb"),
+}
+"""Service whose fingerprint changed with the move → its fingerprint before, and its ``meaning`` then.
+
+Services that are not here kept their fingerprints. ``tests/feature_repo/upgrades/test_v2.py`` computes both again from
+the code of layout 1.
+"""
+
+_RECORDS = (
+    f"models/tenant=*/*/*/{MANIFEST}",
+    f"mlflow/artifacts/*/*/artifacts/bundle/{MANIFEST}",
+    "training_sets/tenant=*/*/manifest.json",
+)
+"""Files that record fingerprints: bundles, MLflow's copies of them, training sets."""
+
+
+def is_needed(home: Home) -> bool:
+    """Whether a tenant has a manifest of layout 1, or anything records a fingerprint of it."""
+    return bool(_tenants(home))
+
+
+def plan(home: Home, progress: Progress) -> list[str]:
+    """Returns what ``upgrade`` would do; definitions are applied to a temporary folder for that."""
+    lines = []
+    for tenant in _tenants(home):
+        lines.append(f"apply the definitions of tenant {tenant.tenant}: registry and {tenant.manifest.name}")
+        with tempfile.TemporaryDirectory() as folder:
+            applied = replace(tenant, root=Path(folder))
+            progress(0, 0, f"definitions of tenant {tenant.tenant}")
+            _apply(applied)
+            renewed = _renewed(applied)
+            lines += [f"replace the fingerprint in {_place(home, path)}" for path in _outdated(home, tenant, renewed)]
+            lines += _models_to_train(tenant, applied, renewed)
+    return list(dict.fromkeys(lines))
+
+
+def upgrade(home: Home, progress: Progress) -> list[str]:
+    """Applies the definitions of every tenant, and replaces recorded fingerprints of services that mean the same."""
+    lines = []
+    tenants = _tenants(home)
+    for number, tenant in enumerate(tenants):
+        progress(number, len(tenants), f"definitions of tenant {tenant.tenant}")
+        _apply(tenant)
+        lines.append(f"applied the definitions of tenant {tenant.tenant}")
+        renewed = _renewed(tenant)
+        for path in _outdated(home, tenant, renewed):
+            _rewrite(path, renewed)
+            lines.append(f"replaced the fingerprint in {_place(home, path)}")
+        lines += _models_to_train(tenant, tenant, renewed)
+    return lines
+
+
+def meaning(views: list[Any], functions: Mapping[str, OnDemand], features: list[Any]) -> str:
+    """Returns a digest of what a service means, wherever the code of its functions lies.
+
+    Args:
+        views: name, join keys, types of the keys, and features with types of every view.
+        functions: on-demand functions by name, in the order of the service.
+        features: name and type of every feature that the service returns.
+    """
+    code = [[name, *_code(function), sorted(function.inputs.items())] for name, function in functions.items()]
+    return hashlib.sha256(json.dumps([views, code, features]).encode()).hexdigest()[:16]
+
+
+def _code(declared: OnDemand) -> list[str]:
+    """Returns the code of a function and of everything of Refrain that it calls, and its settings."""
+    function, settings = declared.function, [declared.settings]
+    while isinstance(function, partial):
+        settings.append(repr((function.args, function.keywords)))
+        function = function.func
+    return [*_sources(function, set()), *settings]
+
+
+def _sources(function: Callable[..., Any], seen: set[Any]) -> Iterator[str]:
+    """Yields the code of a function without comments and docstring, then the functions and constants that it uses."""
+    if not isinstance(function, FunctionType) or function in seen:
+        return
+    seen.add(function)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    if ast.get_docstring(definition) is not None:
+        definition.body = definition.body[1:] or [ast.Pass()]
+    yield ast.unparse(tree)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for name in sorted(names & function.__globals__.keys()):
+        value = function.__globals__[name]
+        if isinstance(value, FunctionType) and value.__module__.startswith("feature_repo."):
+            yield from _sources(value, seen)
+        elif isinstance(value, int | float | str | tuple | dict):
+            yield f"{name} = {value!r}"
+
+
+def _tenants(home: Home) -> list[Home]:
+    """Returns the data folder for each tenant that has to be applied again."""
+    outdated = {path.stem.removeprefix("manifest-") for path in home.root.glob("manifest-*.json") if not _is_new(path)}
+    old_fingerprints = {fingerprint for fingerprint, _ in LAYOUT_1.values()}
+    for path in _records(home):
+        if {fingerprint for _, fingerprint in _recorded(_read(path))} & old_fingerprints:
+            tenant = next((part for part in path.parts if part.startswith("tenant=")), f"tenant={home.tenant}")
+            outdated.add(tenant.removeprefix("tenant="))
+    return [replace(home, tenant=tenant) for tenant in sorted(outdated)]
+
+
+def _is_new(manifest: Path) -> bool:
+    """Whether a manifest was compiled by a Refrain that writes its version."""
+    return "refrain" in _read(manifest)
+
+
+def _apply(tenant: Home) -> None:
+    """Applies the definitions in a process of its own, as Feast keeps what it imported.
+
+    Raises:
+        StoreError: they cannot be applied.
+    """
+    environment = {**os.environ, "REFRAIN_HOME": str(tenant.root), "REFRAIN_TENANT": tenant.tenant}
+    if tenant.project_folder is not None:
+        environment["REFRAIN_PROJECT"] = str(tenant.project_folder)
+    command = [sys.executable, "-W", "ignore", "-m", "feature_repo", "apply"]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise StoreError(
+            expected=f"definitions of tenant {tenant.tenant} that can be applied",
+            found=(process.stderr or process.stdout).strip()[-1_000:],
+            next_command="correct what was found, then: refrain upgrade",
+        )
+
+
+def _renewed(tenant: Home) -> dict[tuple[str, str], str]:
+    """Returns service and fingerprint of layout 1 → fingerprint of the manifest, for services that mean the same."""
+    renewed = {}
+    for name, (fingerprint, old_meaning) in LAYOUT_1.items():
+        try:
+            service = load_service(tenant, name)
+        except StoreError:  # the project has no such service
+            continue
+        if meaning_of(service) == old_meaning:
+            renewed[name, fingerprint] = service.fingerprint
+    return renewed
+
+
+def meaning_of(service: Service) -> str:
+    """Returns the ``meaning`` of a service as it is in the manifest."""
+    views = [[view.name, view.join_keys, view.key_types, view.features] for view in service.views]
+    return meaning(views, service.functions, list(service.features))
+
+
+def _records(home: Home) -> Iterator[Path]:
+    for pattern in _RECORDS:
+        yield from sorted(home.root.glob(pattern))
+
+
+def _outdated(home: Home, tenant: Home, renewed: Mapping[tuple[str, str], str]) -> Iterator[Path]:
+    """Yields the records of a tenant, and MLflow's of all tenants, with a fingerprint that is to be replaced."""
+    for path in _records(home):
+        folder = next((part for part in path.parts if part.startswith("tenant=")), None)
+        if folder in (None, f"tenant={tenant.tenant}") and set(_recorded(_read(path))) & renewed.keys():
+            yield path
+
+
+def _recorded(node: Any) -> Iterator[tuple[str, str]]:
+    """Yields every service with its fingerprint that a document records, at any depth."""
+    if isinstance(node, dict) and (recorded := _recorded_here(node)):
+        yield recorded
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _recorded(child)
+
+
+def _recorded_here(node: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Returns the service and the fingerprint that an object of a document records; None if it records none."""
+    service, fingerprint = node.get("feature_service") or node.get("service"), node.get("fingerprint")
+    return (service, fingerprint) if isinstance(service, str) and isinstance(fingerprint, str) else None
+
+
+def _replaced(node: Any, renewed: Mapping[tuple[str, str], str]) -> Any:
+    """Returns a document with its recorded fingerprints replaced."""
+    if isinstance(node, list):
+        return [_replaced(child, renewed) for child in node]
+    if not isinstance(node, dict):
+        return node
+    document = {name: _replaced(child, renewed) for name, child in node.items()}
+    recorded = _recorded_here(node)
+    if recorded is not None and recorded in renewed:
+        document["fingerprint"] = renewed[recorded]
+    return document
+
+
+def _rewrite(path: Path, renewed: Mapping[tuple[str, str], str]) -> None:
+    """Replaces the fingerprints of one record, atomically. No digest covers these files."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    partial.write_text(json.dumps(_replaced(_read(path), renewed), indent=1) + "\n")
+    partial.replace(path)
+
+
+def _models_to_train(tenant: Home, applied: Home, renewed: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """Yields a line with the commands for each champion that serving refuses after the upgrade."""
+    for aliases in sorted(tenant.bundles("x").parent.glob(f"*/{ALIASES}")):
+        manifest = _read(aliases.parent / str(_read(aliases).get(CHAMPION)) / MANIFEST)
+        refused = [
+            service
+            for service, fingerprint in dict.fromkeys(_recorded(manifest))
+            if renewed.get((service, fingerprint), fingerprint) != _fingerprint(applied, service)
+        ]
+        if refused:
+            model, prefix = aliases.parent.name, _environment(tenant)
+            yield (
+                f"left to you: {model} was trained on another {', '.join(refused)}: "
+                f"{prefix}python -m training run {manifest['family']} && {prefix}python -m training promote {model}"
+            )
+
+
+def _environment(tenant: Home) -> str:
+    """Returns the start of a command line that works on another tenant than the default one."""
+    return "" if tenant.tenant == "default" else f"REFRAIN_TENANT={shlex.quote(tenant.tenant)} "
+
+
+def _fingerprint(applied: Home, service: str) -> str | None:
+    try:
+        return load_service(applied, service).fingerprint
+    except RefrainError:
+        return None
+
+
+def _place(home: Home, path: Path) -> str:
+    return str(path.relative_to(home.root))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Reads a JSON document; empty if it is missing or damaged, which the reader of that file reports."""
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
