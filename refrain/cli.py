@@ -4,6 +4,7 @@ import typer
 
 import feature_repo.__main__
 import inference.__main__
+import refrain.commands.test
 import training.__main__
 import transforms.__main__
 from feature_repo.command_line import command_line
@@ -24,6 +25,7 @@ def _add(section: str, commands: typer.Typer) -> None:
         app.registered_groups.append(group)
 
 
+_add("Project", refrain.commands.test.app)
 _add("Data", transforms.__main__.app)
 _add("Features", feature_repo.__main__.app)
 app.add_typer(

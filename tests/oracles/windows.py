@@ -1,151 +1,16 @@
-"""The value of a windowed feature at a moment, by a loop over all events."""
+"""The loop over all events that windowed features are compared with; ``refrain test`` has it, too."""
 
-import math
-import zlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from refrain.checking.oracle import (
+    Event,
+    adaptive_count,
+    aggregate,
+    floor,
+    hash_of,
+    hop_of,
+    inside,
+    micros,
+    of_key,
+    values,
+)
 
-from feature_repo import windows as w
-
-Event = Mapping[str, Any]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def micros(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def floor(at: int, step: int) -> int:
-    return at - at % step
-
-
-def of_key(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, Any]) -> list[Event]:
-    """Returns the events of a key that meet the condition of the table."""
-    return [
-        event
-        for event in events
-        if all(event.get(name) == value for name, value in key.items())
-        and (table.where is None or table.where.holds(event))
-    ]
-
-
-def inside(events: Sequence[Event], at: int, width: int | None, hop: int) -> list[Event]:
-    """Returns the events in the window at a moment, or all earlier events if the window has no width."""
-    start = -math.inf if width is None else floor(at, hop) - width
-    return [event for event in events if start <= micros(event["event_timestamp"]) < at]
-
-
-def hop_of(table: w.WindowedTable, width: timedelta) -> int:
-    """Returns the step of a window's start, as documented for windowed features."""
-    if table.every != "event":
-        return {"1h": 3_600, "1d": 86_400}[table.every] * 1_000_000
-    return (300 if width < timedelta(hours=12) else 3_600 if width < timedelta(days=12) else 86_400) * 1_000_000
-
-
-def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, Any], at: int) -> dict[str, Any]:
-    """Returns all columns of a row at ``at`` (microseconds), from all events."""
-    own_events = of_key(table, events, key)
-    row: dict[str, Any] = {}
-    for name, feature in table.features.items():
-        if isinstance(feature, w.TimeSinceLast | w.DecayedSum):
-            row |= recency_columns(name, feature, inside(own_events, at, None, 1))
-            continue
-        for window in feature.over or table.windows:
-            if window == "lifetime":
-                row |= aggregate(name, "", feature, inside(own_events, at, None, 1))
-                continue
-            width = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[window[-1]]: int(window[:-1])})
-            window_events = inside(own_events, at, width // timedelta(microseconds=1), hop_of(table, width))
-            row |= aggregate(name, f"_{window}", feature, window_events)
-    return row
-
-
-def recency_columns(name: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:
-    newest = max((micros(event["event_timestamp"]) for event in window_events), default=None)
-    if isinstance(feature, w.TimeSinceLast):
-        return {f"{name}_at": newest}
-    half_life = {"m": 60, "h": 3_600, "d": 86_400}[feature.half_life[-1]] * int(feature.half_life[:-1]) * 1e6
-    weights = [(1 if feature.of is None else event[feature.of] or 0) for event in window_events]
-    ages = [(newest or 0) - micros(event["event_timestamp"]) for event in window_events]
-    mass = sum(weight * 2 ** (-age / half_life) for weight, age in zip(weights, ages, strict=True))
-    return {f"{name}_mass": mass if window_events else None, f"{name}_at": newest}
-
-
-def aggregate(name: str, suffix: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:  # noqa: PLR0911, PLR0912
-    """Returns the columns of one feature in one window, from the events in the window."""
-    column = name + suffix
-    present = [event[feature.of] for event in window_events if feature.of and event[feature.of] is not None]
-    match feature:
-        case w.Count():
-            return {column: len(window_events)}
-        case w.Sum():
-            return {column: sum(present)}
-        case w.Mean():
-            return {column: sum(present) / len(present) if present else None}
-        case w.Min():
-            return {column: min(present, default=None)}
-        case w.Max():
-            return {column: max(present, default=None)}
-        case w.Std():
-            mean = sum(present) / len(present) if present else 0
-            variance = sum((value - mean) ** 2 for value in present) / max(len(present), 1)
-            return {column: math.sqrt(variance) if present else None}
-        case w.CountIf():
-            return {
-                column: sum(
-                    bool(event[feature.of]) if feature.of else feature.where.holds(event) for event in window_events
-                )
-            }
-        case w.Rate():
-            true = [bool(event[feature.of]) if feature.of else feature.where.holds(event) for event in window_events]
-            return {column: sum(true) / len(true) if window_events else None}
-        case w.Distinct():
-            return {column: adaptive_count(set(present), feature.exact)}
-        case w.TopK():
-            ordered = sorted(Counter(present).items(), key=lambda item: (-item[1], item[0]))[: feature.k]
-            return {column: [value for value, _ in ordered], f"{name}_counts{suffix}": [count for _, count in ordered]}
-        case w.Last():
-            return {column: next((value for _, value in newest_first(feature.of, window_events)), None)}
-        case w.First():
-            dated = [
-                (event["event_timestamp"], event[feature.of])
-                for event in window_events
-                if event[feature.of] is not None
-            ]
-            return {column: min(dated)[1] if dated else None}
-        case w.LastN():
-            ordered = newest_first(feature.of, window_events)
-            if feature.distinct:
-                ordered = [
-                    pair for index, pair in enumerate(ordered) if pair[1] not in {other for _, other in ordered[:index]}
-                ]
-            ordered = ordered[: feature.n]
-            columns = {column: [value for _, value in ordered]}
-            return columns | ({f"{name}_times{suffix}": [-time for time, _ in ordered]} if feature.times else {})
-    raise AssertionError(feature)
-
-
-def newest_first(of: str, window_events: Sequence[Event]) -> list[tuple[int, str]]:
-    """Returns pairs of negative time and value, newest first."""
-    return sorted((-micros(event["event_timestamp"]), event[of]) for event in window_events if event[of] is not None)
-
-
-def adaptive_count(present: set[str], exact: int) -> int:
-    """Returns the number of values. Above ``exact`` it counts hashes with trailing zeros, times two per zero."""
-    zeros = 0
-    while len(present) > exact:
-        zeros += 1
-        present = {value for value in present if hash_of(value) % 2**zeros == 0}
-    return len(present) << zeros
-
-
-def hash_of(value: str) -> int:
-    """Returns CRC-32 with the finalizer of MurmurHash3."""
-    hashed = zlib.crc32(value.encode())
-    hashed ^= hashed >> 33
-    hashed = hashed * 0xFF51AFD7ED558CCD % 2**64
-    hashed ^= hashed >> 33
-    hashed = hashed * 0xC4CEB9FE1A85EC53 % 2**64
-    return hashed ^ hashed >> 33
+__all__ = ["Event", "adaptive_count", "aggregate", "floor", "hash_of", "hop_of", "inside", "micros", "of_key", "values"]
