@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from feature_repo.clock import parse_time
+from feature_repo import iso8601
 from feature_repo.errors import InputError
 from feature_repo.windows import EventSource, WindowedTable, moment
 
@@ -82,9 +82,8 @@ def example(
     columns = [column for column, _ in table.fields] + list(moment.outputs(table))
     unknown = sorted(set(expect) - set(columns))
     if unknown or not expect:
-        raise _invalid(
-            label, f"columns of {table.name} in expect, such as {columns}", repr(unknown[0] if unknown else {})
-        )
+        found = repr(unknown[0]) if unknown else "none"
+        raise _invalid(label, f"columns of {table.name} in expect, such as {columns}", found)
     own_key = _key(label, table, rows, key)
     when = _time(label, "at", at)
     digest = hashlib.sha256(repr((rows, when, own_key, sorted(expect.items()))).encode()).hexdigest()[:4]
@@ -124,7 +123,10 @@ def _key(
 def _time(label: str, what: str, value: Any) -> datetime:
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return parse_time(str(value), next_command=f"correct {what} in {label}")
+    try:
+        return iso8601.parse(value)
+    except (ValueError, TypeError) as error:
+        raise _invalid(label, f"{iso8601.EXAMPLES}, as {what}", repr(value)) from error
 
 
 def _invalid(label: str, expected: str, found: str) -> InputError:
