@@ -16,6 +16,7 @@ from feature_repo import discovery
 from feature_repo.definition_package import DefinitionPackage
 from feature_repo.discovery import Found, Named
 from feature_repo.errors import InputError
+from feature_repo.example import Example
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.project import Project
@@ -39,6 +40,7 @@ ROOMS = {
     "importers": "transforms.raw.importers",
     "features": "transforms.batch.features",
     "models": "training.models",
+    "examples": "feature_repo.definitions.examples",
 }
 """Kind of definitions → the bundled package of music. Only the first four are imported by serving processes."""
 
@@ -145,6 +147,23 @@ class Contract:
                         next_command=f"give the field of {name} another name, or the same type",
                     )
         return dict(sorted(fields.items()))
+
+    @cached_property
+    def examples(self) -> Mapping[str, Example]:
+        """Examples of windowed tables, by name.
+
+        Raises:
+            InputError: the table of an example is not among those of the project.
+        """
+        examples = self.find(Example, "examples")
+        for name, one in examples.items():
+            if self.windowed.get(one.table.name) is not one.table:
+                raise InputError(
+                    expected=f"a windowed table of the project in the example {name!r}",
+                    found=f"{one.table.name!r}, which is not one of {sorted(self.windowed)}",
+                    next_command=f"correct the example in {self.module_of(Example, 'examples', name)}",
+                )
+        return examples
 
     @cached_property
     def entities(self) -> "Mapping[str, Entity]":

@@ -45,7 +45,7 @@ def modules(package: str, *, without: Iterable[str] = ()) -> Iterator[ModuleType
 
 
 def find(modules: Iterable[ModuleType], kind: type[Definition]) -> dict[str, Found[Definition]]:
-    """Finds the module-level values of one type, alone or in a tuple.
+    """Finds the module-level values of one type, alone or in a tuple or list.
 
     Args:
         modules: the modules to search.
@@ -90,7 +90,7 @@ def clash(name: str, kind: str, first: str, second: str) -> InputError:
 
 def _values(module: ModuleType) -> Iterator[Any]:
     for value in vars(module).values():
-        if isinstance(value, tuple):
+        if isinstance(value, tuple | list):
             yield from value
         else:
             yield value

@@ -11,7 +11,7 @@ from feature_repo.on_demand import OnDemand
 from feature_repo.vectors import objects, vector_column
 
 
-def _column(values: list[Any], dtype: str) -> np.ndarray:
+def column_of(values: list[Any], dtype: str) -> np.ndarray:
     """Converts Feast's list of Python values (None for missing) to a column of ``on_demand``, by its declared type."""
     if dtype in ("String", "Array(String)"):
         return objects(values)
@@ -22,7 +22,7 @@ def _column(values: list[Any], dtype: str) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _type_of(contract: Contract, function: OnDemand, column: str) -> str:
+def type_of(contract: Contract, function: OnDemand, column: str) -> str:
     """Returns Feast's name of the type of a request field or of ``view__feature``."""
     fields = function.request_fields
     if column in fields:
@@ -36,7 +36,7 @@ def compute(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
     contract = contract_of(Home.from_env())
     function = contract.on_demand[name]
     columns = {
-        column: _column(inputs[column], _type_of(contract, function, column)) for column in function.inputs.values()
+        column: column_of(inputs[column], type_of(contract, function, column)) for column in function.inputs.values()
     }
     outputs = {output: values.tolist() for output, values in function.compute(columns).items()}
     # Online, Feast 0.67 looks up full names if they are requested, and plain names otherwise.

@@ -18,6 +18,7 @@ from feature_repo.extras import explained
 from feature_repo.version import version
 
 if TYPE_CHECKING:
+    from feature_repo.example import example as example
     from feature_repo.home import Home as Home
     from feature_repo.on_demand import OnDemand as OnDemand
     from feature_repo.service import service as service
@@ -63,6 +64,7 @@ _LANGUAGE = (
 )
 _MODULE_OF = {
     **dict.fromkeys(_LANGUAGE, "feature_repo.windows"),
+    "example": "feature_repo.example",
     "Home": "feature_repo.home",
     "OnDemand": "feature_repo.on_demand",
     "service": "feature_repo.service",

@@ -7,6 +7,7 @@ import typer
 
 import feature_repo.__main__
 import inference.__main__
+import refrain.commands.test
 import training.__main__
 import transforms.__main__
 from feature_repo.command_line import as_called, command_line, say, show_as_refrain
@@ -31,6 +32,7 @@ def _add(section: str, commands: typer.Typer) -> None:
 
 
 app.command(rich_help_panel="Project")(init)
+_add("Project", refrain.commands.test.app)
 app.command(rich_help_panel="Project")(upgrade)
 _add("Data", transforms.__main__.app)
 _add("Features", feature_repo.__main__.app)

@@ -1,0 +1,1 @@
+"""Examples of the bundled tables: plays, and the features that follow. ``refrain test --all`` runs them."""

@@ -1,0 +1,411 @@
+"""Runs the checks of a project in a temporary data folder."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from feature_repo.contract import Contract, contract_of
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from feature_repo.windows import EventSource, WindowedTable
+from refrain.checking import batch, examples, on_demand, oracle, stream
+from refrain.checking.batch import History, Key
+from refrain.checking.difference import Crash, Difference, same
+from refrain.checking.generate import Arrival, arrivals, valid
+from refrain.checking.report import Result, describe, plural, time_text
+from refrain.checking.selection import Selection, select
+from refrain.checking.shrink import shrink
+from refrain.checking.workplace import workplace
+from transforms.batch.build import build
+from transforms.batch.features.feature_table import FeatureTable
+from transforms.raw.declared import raw_tables
+from transforms.raw.ingest import Batch, ingest
+
+Attempt = Callable[[], Difference | None]
+"""A check of what is there."""
+
+Check = Callable[[Sequence[Arrival]], Difference | None]
+"""A check of any events."""
+
+OVERSAMPLING = (1, 4, 16)
+"""Multiples of the number of events that are generated if the raw table refuses others."""
+
+CHUNKS = 3
+"""Parts in which the events of a source are imported."""
+
+
+@dataclass(frozen=True)
+class _Generated:
+    """Generated events of one source.
+
+    Attributes:
+        events: reports of events that the raw table accepts, in the order of arrival.
+        reason: why there are none.
+    """
+
+    events: list[Arrival]
+    reason: str = ""
+
+
+@dataclass
+class Run:
+    """The checks of a project.
+
+    Attributes:
+        home: an empty data folder.
+        contract: the definitions.
+        selection: those that are checked.
+        seed: seed of the generated events.
+        size: number of generated events of each source.
+    """
+
+    home: Home
+    contract: Contract
+    selection: Selection
+    seed: int
+    size: int
+    _numbers: Iterator[int] = field(default_factory=count)
+    _stages: list[dict[str, dict[Key, History]]] = field(default_factory=list)
+    _cut: int = 0
+
+    def results(self) -> Iterator[Result]:
+        """Runs the checks one by one, and yields their results."""
+        for name in self.selection.examples:
+            yield self._example(name)
+        for name in self.selection.functions:
+            yield self._function(name)
+        services = [name for name in self.selection.services if self._tables_of(name)]
+        for name in sorted(set(self.selection.services) - set(services)):
+            yield Result(name, "offline = online", 0.0, "it reads no windowed table", is_skipped=True)
+        tables, reports = [], self._reports(services)
+        for table in self._tables(services):
+            if reports[table.source.name].events:
+                tables.append(table)
+            else:
+                reason = reports[table.source.name].reason
+                yield Result(table.name, "generated events", 0.0, reason, is_skipped=True)
+        if tables:
+            yield from self._generated(tables, services, {name: one.events for name, one in reports.items()})
+
+    def _generated(
+        self, tables: list[WindowedTable], services: list[str], reports: dict[str, list[Arrival]]
+    ) -> Iterator[Result]:
+        """Runs the checks on generated events of each source."""
+        built = self._build_tables(tables, reports)
+        yield built
+        for table in tables:
+            if table.name in self.selection.tables:
+                if built.status == "ok":
+                    yield from self._batch(table, reports[table.source.name])
+                yield self._stream(table, reports[table.source.name])
+        if services and built.status == "ok":
+            yield from self._services(services, tables, reports)
+
+    def _tables(self, services: list[str]) -> list[WindowedTable]:
+        """The selected tables, and those that the services read."""
+        names = {*self.selection.tables, *(table for service in services for table in self._tables_of(service))}
+        return [self.contract.windowed[name] for name in sorted(names)]
+
+    def _tables_of(self, service: str) -> set[str]:
+        from refrain.checking.services import views_of
+
+        return views_of(self.contract, service) & set(self.contract.windowed)
+
+    def _reports(self, services: list[str]) -> dict[str, _Generated]:
+        """Generates the events of the sources of the selected tables."""
+        sources = {table.source.name: table.source for table in self._tables(services)}
+        return {name: self._generate(source) for name, source in sources.items()}
+
+    def _generate(self, source: EventSource) -> _Generated:
+        """Generates the events of a source; they are the same whichever tables are selected.
+
+        Raises:
+            InputError: events of the source cannot be told apart.
+        """
+        if not source.key:
+            raise InputError(
+                expected=f"a key of the EventSource {source.name}: columns that identify an event with its time",
+                found="key=()",
+                next_command=f'declare EventSource("{source.name}", …, key=("{next(iter(source.columns), "id")}",))',
+            )
+        tables = [table for table in self.contract.windowed.values() if table.source is source]
+        raw, reasons = raw_tables(self.home)[source.name], set[str]()
+        for factor in OVERSAMPLING:
+            accepted, reasons = valid(raw, arrivals(source, tables, self.size * factor, self.seed))
+            if len(accepted) >= self.size:
+                return _Generated(accepted if factor == 1 else accepted[: self.size])
+        refusal = f"the raw table {source.name} refuses generated events: {', '.join(sorted(reasons))}"
+        return _Generated([], f"{refusal}; write examples")
+
+    # Windowed tables
+
+    def _build_tables(self, tables: list[WindowedTable], reports: dict[str, list[Arrival]]) -> Result:
+        """Builds the tables of the first half of the events, then of all, then of all at once, and notes the rows."""
+        all_reports = list(chain.from_iterable(reports.values()))
+        times = sorted(oracle.micros(report["event_timestamp"]) for report in all_reports)
+        self._cut = oracle.floor(times[len(times) // 2], 86_400_000_000)
+        started = time.monotonic()
+        failure: tuple[str, ...] = ()
+        subject = tables[0].name if len(tables) == 1 else f"{len(tables)} tables"
+        end = batch.end(tables, all_reports)
+        try:
+            for home, until in ((self.home, self._cut), (self.home, end), (self._folder(), end)):
+                parts = {name: batch.before(own_reports, until) for name, own_reports in reports.items() if own_reports}
+                self._build(home, parts, until)
+                self._stages.append({table.name: batch.built(home, table) for table in tables})
+        except Exception as error:
+            difference = Difference("", {}, None, "feature tables", Crash.of(error), "generated events", "batch run")
+            failure = describe(difference, self._command(None))
+        note = f"{plural(len(all_reports), 'report')} of events, in three runs"
+        return Result(subject, "batch run", time.monotonic() - started, note, failure)
+
+    def _batch(self, table: WindowedTable, reports: list[Arrival]) -> Iterator[Result]:
+        """Compares the rows that were built in two steps with the definition, and those of one step with the first."""
+        past, whole, at_once = (stage[table.name] for stage in self._stages)
+        cut = self._cut
+        yield self._compared(
+            table,
+            "batch = definition",
+            f"{plural(len(whole), 'key')} at every moment",
+            reports,
+            partial(batch.compare, table, whole, reports, self.home.tenant),
+            [self._computed(table), self._rebuilt(table)],
+        )
+        yield self._compared(
+            table,
+            "no future seen",
+            f"rows up to {oracle.EPOCH + timedelta(microseconds=cut):%Y-%m-%d}",
+            reports,
+            partial(batch.compare_past, table, past, at_once, cut, reports),
+            [self._computed_in_two(table, cut), self._rebuilt_in_two(table, cut)],
+        )
+
+    def _stream(self, table: WindowedTable, reports: list[Arrival]) -> Result:
+        def check(events: Sequence[Arrival]) -> Difference | None:
+            return stream.compare(table, events, self.home.tenant)
+
+        note = f"after each of {plural(len(reports), 'arrival')}"
+        return self._compared(table, "stream = definition", note, reports, partial(check, reports), [check])
+
+    def _compared(
+        self,
+        table: WindowedTable,
+        name: str,
+        note: str,
+        reports: Sequence[Arrival],
+        check: Attempt,
+        repetitions: Sequence[Check],
+    ) -> Result:
+        """Runs a check of a table; if it fails, makes the events few with the first repetition that also fails."""
+        started = time.monotonic()
+        difference = _attempt(check, reports)
+        seconds = time.monotonic() - started
+        if difference is None:
+            return Result(table.name, name, seconds, note)
+        for repetition in repetitions:
+            smallest = _smallest(difference, reports, repetition)
+            if smallest is not None:
+                difference = smallest
+                break
+        return Result(table.name, name, seconds, note, describe(difference, self._command(table.name), table.name))
+
+    def _computed(self, table: WindowedTable) -> Check:
+        """The batch run without files, against the definition."""
+        raw = raw_tables(self.home)[table.source.name]
+
+        def check(reports: Sequence[Arrival]) -> Difference | None:
+            rows = batch.computed(table, raw, reports, self.home.tenant)
+            return batch.compare(table, rows, reports, self.home.tenant)
+
+        return check
+
+    def _computed_in_two(self, table: WindowedTable, cut: int) -> Check:
+        """The batch run without files, with and without later events."""
+        raw = raw_tables(self.home)[table.source.name]
+
+        def check(reports: Sequence[Arrival]) -> Difference | None:
+            early = batch.before(reports, cut)
+            past = batch.computed(table, raw, early, self.home.tenant) if early else {}
+            return batch.compare_past(table, past, batch.computed(table, raw, reports, self.home.tenant), cut, reports)
+
+        return check
+
+    def _rebuilt(self, table: WindowedTable) -> Check:
+        """The whole batch run in a folder of its own, against the definition."""
+
+        def check(reports: Sequence[Arrival]) -> Difference | None:
+            home = self._folder()
+            self._build(home, {table.source.name: reports}, batch.end([table], reports))
+            return batch.compare(table, batch.built(home, table), reports, home.tenant)
+
+        return check
+
+    def _rebuilt_in_two(self, table: WindowedTable, cut: int) -> Check:
+        """The whole batch run in folders of its own, with and without later events."""
+
+        def check(reports: Sequence[Arrival]) -> Difference | None:
+            early, past = batch.before(reports, cut), {}
+            if early:
+                home = self._folder()
+                self._build(home, {table.source.name: early}, cut)
+                past = batch.built(home, table)
+            home = self._folder()
+            self._build(home, {table.source.name: reports}, batch.end([table], reports))
+            return batch.compare_past(table, past, batch.built(home, table), cut, reports)
+
+        return check
+
+    def _build(self, home: Home, reports: dict[str, Any], until: int) -> None:
+        """Imports reports of events in parts, in the order of their arrival, and runs the batch run at a moment."""
+        raw = raw_tables(home)
+        for name, arrived in reports.items():
+            size = max(-(-len(arrived) // CHUNKS), 1)
+            for start in range(0, len(arrived), size):
+                rows = pl.DataFrame(
+                    arrived[start : start + size], schema_overrides=raw[name].columns, infer_schema_length=None
+                )
+                imported = ingest(home, "generated", [Batch(name, rows)]).tables[name]
+                if imported.quarantined:
+                    raise ValueError(f"events of {name} are refused: {', '.join(imported.reasons)}")
+        build(home, oracle.EPOCH + timedelta(microseconds=until))
+
+    # Services, functions, examples
+
+    def _services(
+        self, names: list[str], tables: list[WindowedTable], reports: dict[str, list[Arrival]]
+    ) -> Iterator[Result]:
+        from refrain.checking import services
+
+        until = _whole_second(max(report["event_timestamp"] for report in chain.from_iterable(reports.values())))
+        keys: dict[str, list[str]] = {}
+        for table in tables:
+            for key in table.keys:
+                seen = {report.get(key, self.home.tenant) for report in reports[table.source.name]} - {None}
+                keys[key] = sorted({*seen, *keys.get(key, [])})
+        started = time.monotonic()
+        subject = names[0] if len(names) == 1 else f"{len(names)} services"
+        difference = _attempt(partial(services.publish, self.home, self.contract, names, until))
+        failure = describe(difference, self._command(None)) if difference else ()
+        yield Result(subject, "apply, materialize", time.monotonic() - started, f"as of {until:%F %T}", failure)
+        if difference:
+            return
+        for name in names:
+            started = time.monotonic()
+            difference = _attempt(partial(services.compare, self.home, name, keys, until))
+            seconds = time.monotonic() - started
+            failure = describe(difference, self._command(name)) if difference else ()
+            yield Result(name, "offline = online", seconds, "training set and lookup", failure)
+
+    def _function(self, name: str) -> Result:
+        started = time.monotonic()
+        function = self.contract.on_demand[name]
+        difference = _attempt(partial(on_demand.compare, self.contract, function, self.seed))
+        seconds = time.monotonic() - started
+        failure = describe(difference, self._command(name)) if difference else ()
+        return Result(name, "alone = in a batch", seconds, f"{on_demand.ROWS} rows", failure)
+
+    def _example(self, name: str) -> Result:
+        example, started = self.contract.examples[name], time.monotonic()
+        lines = [f"{'table':9} {example.table.name}", f"{'moment':9} {time_text(example.at)}"]
+        is_wrong = False
+        try:
+            found = examples.values(self._folder().root, self.contract, example)
+        except Exception as error:
+            is_wrong = True
+            lines.append(f"{'found':9} {Crash.of(error)}")
+        else:
+            for column, expected in example.expect.items():
+                differs = not same(found[column], expected)
+                is_wrong |= differs
+                mark = "  <- differs" if differs else ""
+                lines.append(f"{column}: expected {expected!r}, found {found[column]!r}{mark}")
+        lines.append(f"{'repeat':9} refrain test {shlex.quote(name)}")
+        note = f"{plural(len(example.events), 'event')}, {plural(len(example.expect), 'column')}"
+        return Result(name, "example", time.monotonic() - started, note, tuple(lines) if is_wrong else ())
+
+    def _folder(self) -> Home:
+        """An empty data folder inside the temporary one."""
+        return replace(self.home, root=self.home.root / "parts" / str(next(self._numbers)))
+
+    def _command(self, name: str | None) -> str:
+        return " ".join(["refrain test", *([name] if name else []), f"--seed {self.seed} --events {self.size}"])
+
+
+def run(
+    project_folder: Path | None,
+    name: str | None,
+    *,
+    bundled: bool,
+    seed: int,
+    size: int,
+    begin: Callable[[Contract, Selection], None],
+    show: Callable[[Result], None],
+) -> list[Result]:
+    """Runs the checks of a project.
+
+    Args:
+        project_folder: folder of the project; None for the bundled one.
+        name: what is checked, see ``select``; all that is the project's own if None.
+        bundled: whether the bundled definitions are checked, too.
+        seed: seed of the generated events.
+        size: number of generated events of each source.
+        begin: callback with the definitions, and those that are checked, before the first check.
+        show: callback for each result.
+
+    Returns:
+        The results, in the order of the checks.
+
+    Raises:
+        InputError: a definition is invalid, or nothing has the name.
+    """
+    with workplace(project_folder) as home:
+        contract = contract_of(home)
+        _find_all(home, contract)
+        selection = select(contract, name, bundled=bundled)
+        begin(contract, selection)
+        results = []
+        for result in Run(home, contract, selection, seed, size).results():
+            show(result)
+            results.append(result)
+        return results
+
+
+def _find_all(home: Home, contract: Contract) -> None:
+    """Finds all definitions, so that an invalid one is one clear error before any check."""
+    contract.feast_objects()
+    raw_tables(home)
+    contract.find(FeatureTable, "features")
+    _ = contract.request_fields, contract.examples
+
+
+def _attempt(check: Attempt, events: Sequence[Arrival] = ()) -> Difference | None:
+    """Runs a check; an error of an engine, or of a person's function, is a difference, too."""
+    try:
+        return check()
+    except Exception as error:
+        return Difference("", {}, None, "values", Crash.of(error), "no error", "engine", events)
+
+
+def _smallest(difference: Difference, reports: Sequence[Arrival], check: Check) -> Difference | None:
+    """The difference with the fewest events; None if the check passes on all of them."""
+    own_reports = [
+        report for report in reports if all(report.get(name, value) == value for name, value in difference.key.items())
+    ]
+    for candidate in (own_reports, reports):
+        smallest, smaller_difference = shrink(candidate, lambda events: _attempt(partial(check, events), events))
+        if smaller_difference is not None:
+            return replace(smaller_difference, events=smallest)
+    return None
+
+
+def _whole_second(newest: datetime) -> datetime:
+    """A whole second 90 minutes after a moment."""
+    return newest.replace(microsecond=0) + timedelta(minutes=90)

@@ -1,0 +1,41 @@
+"""A temporary data folder with an embedded Redis of its own; nothing of the project's data or servers is touched."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from feature_repo.home import Home
+from feature_repo.project import PROJECT
+from feature_repo.stores import redis_server
+from feature_repo.temporary import temporary_folder
+
+KEPT = ("REFRAIN_THREADS",)
+"""Variables of Refrain that stay as they are; the others could name engines, servers, clocks or logs of the project."""
+
+
+@contextmanager
+def workplace(project_folder: Path | None) -> Iterator[Home]:
+    """Points this process at an empty temporary data folder of the project; afterwards all is as before.
+
+    Args:
+        project_folder: folder of the project; None for the bundled one.
+    """
+    with temporary_folder() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast's own, and about no person's definitions
+        before = {name: value for name, value in os.environ.items() if name.startswith("REFRAIN_")}
+        home = Home(folder / "data", project_folder=project_folder)
+        for name in before:
+            if name not in KEPT:
+                del os.environ[name]
+        os.environ["REFRAIN_HOME"] = str(home.root)
+        if project_folder is not None:
+            os.environ[PROJECT] = str(project_folder)
+        try:
+            yield home
+        finally:
+            redis_server.stop(home)
+            for name in [name for name in os.environ if name.startswith("REFRAIN_")]:
+                del os.environ[name]
+            os.environ.update(before)
