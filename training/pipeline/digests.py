@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from feature_repo.days import files_in
 from feature_repo.home import REPOSITORY, Home
@@ -91,7 +90,7 @@ def code(packages: tuple[str, ...] = CODE) -> str:
     return total.hexdigest()
 
 
-def key(**parts: Any) -> str:
+def key(**parts: object) -> str:
     """Digest of named parts."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
