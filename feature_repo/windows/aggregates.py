@@ -26,6 +26,9 @@ class Aggregate:
     Attributes:
         of: the event column that is aggregated; None if no column is read.
         over: windows of the table in which the feature is computed; all windows if empty.
+
+    >>> Aggregate().refusal(lifetime=True) is None
+    True
     """
 
     of: str | None = None
@@ -48,7 +51,11 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Count(Aggregate):
-    """Number of events. Never missing."""
+    """Number of events. Never missing.
+
+    >>> Count().fields("plays", "_7d", "")
+    [('plays_7d', 'Int64')]
+    """
 
     takes = ()
     must_read = False
@@ -67,22 +74,38 @@ class _IntegerAggregate(Aggregate):
 
 @dataclass(frozen=True)
 class Sum(_IntegerAggregate):
-    """Sum of integers; 0 without values. Floats are not allowed: adding and subtracting them leaves rounding errors."""
+    """Sum of integers; 0 without values. Floats are not allowed: adding and subtracting them leaves rounding errors.
+
+    >>> Sum("ms_played").fields("listened", "_7d", "Int64")
+    [('listened_7d', 'Int64')]
+    """
 
 
 @dataclass(frozen=True)
 class Min(_IntegerAggregate):
-    """Minimum of integers; missing without values."""
+    """Minimum of integers; missing without values.
+
+    >>> Min("ms_played").fields("shortest", "_7d", "Int64")
+    [('shortest_7d', 'Int64')]
+    """
 
 
 @dataclass(frozen=True)
 class Max(_IntegerAggregate):
-    """Maximum of integers; missing without values."""
+    """Maximum of integers; missing without values.
+
+    >>> Max("ms_played").fields("longest", "_7d", "Int64")
+    [('longest_7d', 'Int64')]
+    """
 
 
 @dataclass(frozen=True)
 class Mean(_IntegerAggregate):
-    """Mean of integers; missing without values."""
+    """Mean of integers; missing without values.
+
+    >>> Mean("ms_played").fields("mean", "_7d", "Int64")
+    [('mean_7d', 'Float64')]
+    """
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
@@ -93,6 +116,9 @@ class Std(_IntegerAggregate):
     """Population standard deviation of integers (divided by n); missing without values.
 
     Computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond.
+
+    >>> Std("ms_played").fields("spread", "_7d", "Int64")
+    [('spread_7d', 'Float64')]
     """
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
@@ -110,7 +136,11 @@ class Conditional(Aggregate):
 
 @dataclass(frozen=True)
 class CountIf(Conditional):
-    """Number of events that fulfil a condition, or in which ``of`` is true. Never missing."""
+    """Number of events that fulfil a condition, or in which ``of`` is true. Never missing.
+
+    >>> CountIf("skipped").fields("skips", "_7d", "Bool")
+    [('skips_7d', 'Int64')]
+    """
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Int64")]
@@ -118,7 +148,11 @@ class CountIf(Conditional):
 
 @dataclass(frozen=True)
 class Rate(Conditional):
-    """Share of events that fulfil a condition, or in which ``of`` is true; missing without events."""
+    """Share of events that fulfil a condition, or in which ``of`` is true; missing without events.
+
+    >>> Rate("skipped").fields("skip_rate", "_7d", "Bool")
+    [('skip_rate_7d', 'Float64')]
+    """
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
@@ -126,7 +160,11 @@ class Rate(Conditional):
 
 @dataclass(frozen=True)
 class Distinct(Aggregate):
-    """Number of distinct values: exact up to ``exact``, approximate beyond with a standard error of 1.2/√exact."""
+    """Number of distinct values: exact up to ``exact``, approximate beyond with a standard error of 1.2/√exact.
+
+    >>> Distinct("artist_id").fields("artists", "_7d", "String"), Distinct("artist_id", exact=1).refusal(lifetime=True)
+    ([('artists_7d', 'Int64')], 'it must be exact for 16 to 65,536 values')
+    """
 
     exact: int = EXACT
     takes = ("String",)
@@ -140,7 +178,13 @@ class Distinct(Aggregate):
 
 @dataclass(frozen=True)
 class TopK(Aggregate):
-    """The k most frequent values and their counts, most frequent first; ties in alphabetical order."""
+    """The k most frequent values and their counts, most frequent first; ties in alphabetical order.
+
+    >>> TopK("genre", k=3).fields("genres", "_7d", "String")
+    [('genres_7d', 'Array(String)'), ('genres_counts_7d', 'Array(Int64)')]
+    >>> TopK("genre", k=0).refusal(lifetime=False)
+    'k must be 1 to 100'
+    """
 
     k: int = 3
     takes = ("String",)
@@ -156,7 +200,11 @@ class TopK(Aggregate):
 
 @dataclass(frozen=True)
 class First(Aggregate):
-    """Value of the oldest event that has one; of equal times, the alphabetically first. Missing without values."""
+    """Value of the oldest event that has one; of equal times, the alphabetically first. Missing without values.
+
+    >>> First("device").fields("device", "", "String")
+    [('device', 'String')]
+    """
 
     takes = ("String",)
 
@@ -166,7 +214,11 @@ class First(Aggregate):
 
 @dataclass(frozen=True)
 class Last(First):
-    """Value of the newest event that has one; of equal times, the alphabetically first. Missing without values."""
+    """Value of the newest event that has one; of equal times, the alphabetically first. Missing without values.
+
+    >>> Last("device").fields("device", "_7d", "String")
+    [('device_7d', 'String')]
+    """
 
 
 @dataclass(frozen=True)
@@ -177,6 +229,11 @@ class LastN(Aggregate):
         n: maximum number of values.
         distinct: whether each value occurs once, at its newest event.
         times: whether to add a column of event times, in microseconds since 1970.
+
+    >>> LastN("track_id", n=5, times=False).fields("tracks", "_7d", "String")
+    [('tracks_7d', 'Array(String)')]
+    >>> LastN("track_id", n=0).refusal(lifetime=False)
+    'n must be 1 to 1,000'
     """
 
     n: int = 20
@@ -194,7 +251,11 @@ class LastN(Aggregate):
 
 @dataclass(frozen=True)
 class TimeSinceLast(Aggregate):
-    """Seconds from the newest event to the moment of the request; missing without any event."""
+    """Seconds from the newest event to the moment of the request; missing without any event.
+
+    >>> TimeSinceLast().fields("idle", "", "")
+    [('idle_at', 'Int64')]
+    """
 
     takes = ()
     must_read = False
@@ -209,6 +270,9 @@ class DecayedSum(Aggregate):
     """Exponentially decayed sum over all events: weights halve after every ``half_life`` (such as "7d").
 
     Sums the column's values, or ones without a column.
+
+    >>> DecayedSum(half_life="7d").fields("plays", "", "")
+    [('plays_mass', 'Float64'), ('plays_at', 'Int64')]
     """
 
     half_life: str = "7d"

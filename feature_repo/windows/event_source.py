@@ -14,6 +14,10 @@ class EventSource:
         key: columns that identify an event together with ``event_timestamp``; reports with equal keys are versions.
         shared: columns whose value is the tenant's name in every event.
         ranges: integer column → minimum and maximum valid value.
+
+    >>> orders = EventSource("orders", columns={"customer_id": "String", "cents": "Int64"}, key=("customer_id",))
+    >>> orders.dtype("cents"), orders.dtype("platform_id"), orders.dtype("color")
+    ('Int64', 'String', None)
     """
 
     name: str
