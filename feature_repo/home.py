@@ -73,6 +73,13 @@ class Home:
 
     >>> Home(Path("/srv/refrain")).raw("plays").as_posix()
     '/srv/refrain/raw/plays/tenant=default'
+
+    >>> home = Home(Path("/srv/refrain"))
+    >>> [path.relative_to(home.root).parts[0] for path in (home.features("v"), home.tiles("v"), home.quarantine("v"))]
+    ['features', 'tiles', 'quarantine']
+    >>> [path.relative_to(home.root).parts[0] for path in (home.bundles("m"), home.lookups("s"), home.audits("s"))]
+    ['models', 'lookups', 'audits']
+    >>> Home.from_env().ensure()                                                    # doctest: +SKIP
     """
 
     root: Path

@@ -99,6 +99,16 @@ class Service:
         fields = [function.request_fields for function in self.functions.values()]
         return dict(sorted({name: dtype for types in fields for name, dtype in types.items()}.items()))
 
+    def brief(self, most: int = 6) -> str:
+        """Returns the number of features and the names of the first ones, for ``repr``.
+
+        >>> Service("plays_v1", "shop", "", (), (), (("user__plays", "Int64"), ("user__skips", "Int64"))).brief(1)
+        '2 features: user__plays, …'
+        """
+        names = [name for name, _ in self.features]
+        more = ", …" if len(names) > most else ""
+        return f"{len(names)} {'feature' if len(names) == 1 else 'features'}: {', '.join(names[:most])}{more}"
+
     def to_json(self) -> dict[str, Any]:
         """Returns the service as in the manifest."""
         return {

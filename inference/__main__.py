@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,7 +26,10 @@ def recommend(
     genre: Annotated[list[str] | None, typer.Option(help="genre that a new listener likes; may be repeated")] = None,
     country: Annotated[str | None, typer.Option(help="country of the listener, such as SE")] = None,
     explicit: Annotated[bool, typer.Option(help="whether to include explicit tracks")] = True,
-    diversify: Annotated[str, typer.Option(help="mmr (dissimilar tracks) or calibrated (the listener's genres)")] = "",
+    diversify: Annotated[
+        Literal["mmr", "calibrated"] | None,
+        typer.Option(help="mmr (dissimilar tracks) or calibrated (the listener's genres)"),
+    ] = None,
     diversity: Annotated[float, typer.Option(min=0, max=1, help="weight of diversity beside the score")] = 0.3,
     explore: Annotated[float, typer.Option(min=0, max=1, help="share of slots with tracks to explore")] = 0.0,
 ) -> None:
@@ -47,7 +50,7 @@ def recommend(
         pick_genres=genre or (),
         country=country,
         explicit=explicit,
-        diversify=diversify or None,
+        diversify=diversify,
         diversity=diversity,
         explore=explore,
     )

@@ -37,6 +37,8 @@ class RowModel:
 
     >>> model = RowModel.load("churn_model")                       # doctest: +SKIP
     >>> model.predict({"user_id": ["u000007", "u000042"]}).values  # doctest: +SKIP
+
+    >>> model.answer(inputs)  # (n, d) float32, in the order of the bundle  # doctest: +SKIP
     """
 
     def __init__(self, bundle: Bundle, home: Home) -> None:

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from inference import RowModel as RowModel
     from inference import TextAnalyzer as TextAnalyzer
     from inference.features import OnlineFeatures as OnlineFeatures
+    from refrain.client import AsyncClient as AsyncClient
+    from refrain.client import Client as Client
     from training.datasets import TrainingSet as TrainingSet
     from training.datasets import all_keys as all_keys
     from training.datasets import training_set as training_set
@@ -69,6 +71,7 @@ _MODULE_OF = {
     "OnDemand": "feature_repo.on_demand",
     "service": "feature_repo.service",
     **dict.fromkeys(("TrainingSet", "all_keys", "training_set"), "training.datasets"),
+    **dict.fromkeys(("AsyncClient", "Client"), "refrain.client"),
     "MLPipeline": "training.pipeline",
     "TabularModel": "training.models.tabular",
     "OnlineFeatures": "inference.features",

@@ -26,6 +26,9 @@ class Aggregate:
     Attributes:
         of: the event column that is aggregated; None if no column is read.
         over: windows of the table in which the feature is computed; all windows if empty.
+
+    >>> Aggregate().refusal(lifetime=True) is None
+    True
     """
 
     of: str | None = None
@@ -50,7 +53,11 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Count(Aggregate):
-    """Number of events. Never missing."""
+    """Number of events. Never missing.
+
+    >>> Count().fields("plays", "_7d", "")
+    [('plays_7d', 'Int64')]
+    """
 
     takes = ()
     must_read = False
@@ -73,6 +80,9 @@ class Sum(_NumberAggregate):
 
     Floats are summed in whole units of the resolution that their source declares: the sum is exact, and leaves no
     rest when values leave a window. It must stay below 2^63 (units).
+
+    >>> Sum("ms_played").fields("listened", "_7d", "Int64")
+    [('listened_7d', 'Int64')]
     """
 
     computes = True
@@ -80,17 +90,29 @@ class Sum(_NumberAggregate):
 
 @dataclass(frozen=True)
 class Min(_NumberAggregate):
-    """Minimum; missing without values."""
+    """Minimum; missing without values.
+
+    >>> Min("ms_played").fields("shortest", "_7d", "Int64")
+    [('shortest_7d', 'Int64')]
+    """
 
 
 @dataclass(frozen=True)
 class Max(_NumberAggregate):
-    """Maximum; missing without values."""
+    """Maximum; missing without values.
+
+    >>> Max("ms_played").fields("longest", "_7d", "Int64")
+    [('longest_7d', 'Int64')]
+    """
 
 
 @dataclass(frozen=True)
 class Mean(_NumberAggregate):
-    """Mean; missing without values. Of floats, the mean of whole units of the resolution."""
+    """Mean; missing without values. Of floats, the mean of whole units of the resolution.
+
+    >>> Mean("ms_played").fields("mean", "_7d", "Int64")
+    [('mean_7d', 'Float64')]
+    """
 
     computes = True
 
@@ -104,6 +126,9 @@ class Std(_NumberAggregate):
 
     Of integers, computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond. Of
     floats, from sums of squares of whole units in 128 bits, which are exact.
+
+    >>> Std("ms_played").fields("spread", "_7d", "Int64")
+    [('spread_7d', 'Float64')]
     """
 
     computes = True
@@ -118,6 +143,9 @@ class Slope(_NumberAggregate):
 
     Missing with values at fewer than two different times. Computed from sums of times, values and their products in
     128 bits, which are exact.
+
+    >>> Slope("ms_played").fields("trend", "_7d", "Int64")
+    [('trend_7d', 'Float64')]
     """
 
     computes = True
@@ -132,6 +160,9 @@ class Quantile(_NumberAggregate):
 
     Values are counted in fixed buckets. The result is within 1/128 (0.8 %) of the value with rank ⌈q·count⌉, and equal
     to it below 128 (units of the resolution, for floats).
+
+    >>> Quantile("ms_played", q=0.9).fields("long", "_7d", "Int64")
+    [('long_7d', 'Float64')]
     """
 
     q: float = 0.5
@@ -155,7 +186,11 @@ class Conditional(Aggregate):
 
 @dataclass(frozen=True)
 class CountIf(Conditional):
-    """Number of events that fulfil a condition, or in which ``of`` is true. Never missing."""
+    """Number of events that fulfil a condition, or in which ``of`` is true. Never missing.
+
+    >>> CountIf("skipped").fields("skips", "_7d", "Bool")
+    [('skips_7d', 'Int64')]
+    """
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Int64")]
@@ -163,7 +198,11 @@ class CountIf(Conditional):
 
 @dataclass(frozen=True)
 class Rate(Conditional):
-    """Share of events that fulfil a condition, or in which ``of`` is true; missing without events."""
+    """Share of events that fulfil a condition, or in which ``of`` is true; missing without events.
+
+    >>> Rate("skipped").fields("skip_rate", "_7d", "Bool")
+    [('skip_rate_7d', 'Float64')]
+    """
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Float64")]
@@ -178,6 +217,9 @@ class Ratio(Aggregate):
     Attributes:
         numerator: name of a feature with one number per window.
         denominator: name of another one.
+
+    >>> Ratio("skips", "plays").fields("skip_share", "_7d", "")
+    [('skip_share_7d', 'Float64')]
     """
 
     of: str | None = field(default=None, init=False, repr=False)
@@ -192,7 +234,11 @@ class Ratio(Aggregate):
 
 @dataclass(frozen=True)
 class Distinct(Aggregate):
-    """Number of distinct values: exact up to ``exact``, approximate beyond with a standard error of 1.2/√exact."""
+    """Number of distinct values: exact up to ``exact``, approximate beyond with a standard error of 1.2/√exact.
+
+    >>> Distinct("artist_id").fields("artists", "_7d", "String"), Distinct("artist_id", exact=1).refusal(lifetime=True)
+    ([('artists_7d', 'Int64')], 'it must be exact for 16 to 65,536 values')
+    """
 
     exact: int = EXACT
     takes = ("String",)
@@ -206,7 +252,13 @@ class Distinct(Aggregate):
 
 @dataclass(frozen=True)
 class TopK(Aggregate):
-    """The k most frequent values and their counts, most frequent first; ties in alphabetical order."""
+    """The k most frequent values and their counts, most frequent first; ties in alphabetical order.
+
+    >>> TopK("genre", k=3).fields("genres", "_7d", "String")
+    [('genres_7d', 'Array(String)'), ('genres_counts_7d', 'Array(Int64)')]
+    >>> TopK("genre", k=0).refusal(lifetime=False)
+    'k must be 1 to 100'
+    """
 
     k: int = 3
     takes = ("String",)
@@ -225,6 +277,9 @@ class First(Aggregate):
     """Value of the oldest event that has one; of equal times, the alphabetically first or the smallest.
 
     Missing without values.
+
+    >>> First("device").fields("device", "", "String")
+    [('device', 'String')]
     """
 
     takes = ("String", "Int64", "Float64")
@@ -238,6 +293,9 @@ class Last(First):
     """Value of the newest event that has one; of equal times, the alphabetically first or the smallest.
 
     Missing without values.
+
+    >>> Last("device").fields("device", "_7d", "String")
+    [('device_7d', 'String')]
     """
 
 
@@ -246,6 +304,9 @@ class Previous(Aggregate):
     """Value of the newest event but one that has one: the value before ``Last``. Missing with fewer than two values.
 
     Events of equal time are in the order of ``LastN``.
+
+    >>> Previous("device").fields("before", "_7d", "String")
+    [('before_7d', 'String')]
     """
 
     takes = ("String", "Int64", "Float64")
@@ -262,6 +323,11 @@ class LastN(Aggregate):
         n: maximum number of values.
         distinct: whether each value occurs once, at its newest event.
         times: whether to add a column of event times, in microseconds since 1970.
+
+    >>> LastN("track_id", n=5, times=False).fields("tracks", "_7d", "String")
+    [('tracks_7d', 'Array(String)')]
+    >>> LastN("track_id", n=0).refusal(lifetime=False)
+    'n must be 1 to 1,000'
     """
 
     n: int = 20
@@ -279,7 +345,11 @@ class LastN(Aggregate):
 
 @dataclass(frozen=True)
 class TimeSinceLast(Aggregate):
-    """Seconds from the newest event to the moment of the request; missing without any event."""
+    """Seconds from the newest event to the moment of the request; missing without any event.
+
+    >>> TimeSinceLast().fields("idle", "", "")
+    [('idle_at', 'Int64')]
+    """
 
     takes = ()
     must_read = False
@@ -295,6 +365,9 @@ class DecayedSum(Aggregate):
 
     Sums the column's values, or ones without a column. The sum is a float, equal from run to run to about nine digits
     of the largest value.
+
+    >>> DecayedSum(half_life="7d").fields("plays", "", "")
+    [('plays_mass', 'Float64'), ('plays_at', 'Int64')]
     """
 
     half_life: str = "7d"

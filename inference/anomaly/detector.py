@@ -35,6 +35,10 @@ class AnomalyDetector:
 
     >>> AnomalyDetector.load("system_anomaly_detector_v1.0").detect(                    # doctest: +SKIP
     ...     [Observation("host-01", datetime.now(UTC), {"cpu_permille": 990})])
+
+    >>> detector = AnomalyDetector()                                                # doctest: +SKIP
+    >>> detector.restore(detector.snapshot())                                       # doctest: +SKIP
+    >>> detector.save()  # the memory, for the next process                         # doctest: +SKIP
     """
 
     target: ClassVar[str] = "system"
@@ -261,31 +265,56 @@ class AnomalyDetector:
 
 
 class SystemAnomalyDetector(AnomalyDetector):
-    """Hosts: processor, memory, disk, network, connections."""
+    """Hosts: processor, memory, disk, network, connections.
+
+    >>> observation = Observation("host-01", datetime.now(UTC), {"cpu_permille": 990})  # doctest: +SKIP
+    >>> SystemAnomalyDetector.load().detect([observation]).detections[0].alarm      # doctest: +SKIP
+    False
+    """
 
     target, name = "system", "system_anomaly_detector"
 
 
 class PerformanceAnomalyDetector(AnomalyDetector):
-    """Endpoints: traffic, latency, errors."""
+    """Endpoints: traffic, latency, errors.
+
+    >>> observation = Observation("GET /play", datetime.now(UTC), {"latency_p99_ms": 900})  # doctest: +SKIP
+    >>> PerformanceAnomalyDetector.load().detect([observation]).detections[0].alarm # doctest: +SKIP
+    False
+    """
 
     target, name = "performance", "performance_anomaly_detector"
 
 
 class UserBehaviorAnomalyDetector(AnomalyDetector):
-    """Accounts: how they listen and from where."""
+    """Accounts: how they listen and from where.
+
+    >>> observation = Observation("u000042", datetime.now(UTC), {})                 # doctest: +SKIP
+    >>> UserBehaviorAnomalyDetector.load().detect([observation]).detections[0].alarm  # doctest: +SKIP
+    False
+    """
 
     target, name = "user_behavior", "user_behavior_anomaly_detector"
 
 
 class SecurityAnomalyDetector(AnomalyDetector):
-    """Client addresses: attempts to log in, and requests."""
+    """Client addresses: attempts to log in, and requests.
+
+    >>> observation = Observation("192.0.2.7", datetime.now(UTC), {})               # doctest: +SKIP
+    >>> SecurityAnomalyDetector.load().detect([observation]).detections[0].alarm    # doctest: +SKIP
+    False
+    """
 
     target, name = "security", "security_anomaly_detector"
 
 
 class AudioQualityAnomalyDetector(AnomalyDetector):
-    """Masters: loudness, clipping, silence, noise, stereo."""
+    """Masters: loudness, clipping, silence, noise, stereo.
+
+    >>> observation = Observation("t000042", datetime.now(UTC), {})                 # doctest: +SKIP
+    >>> AudioQualityAnomalyDetector.load().detect([observation]).detections[0].alarm  # doctest: +SKIP
+    False
+    """
 
     target, name = "audio_quality", "audio_quality_anomaly_detector"
 

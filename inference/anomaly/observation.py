@@ -22,6 +22,9 @@ class Observation:
         values: metric → number, and features of the model (``view__feature``) → value; None for missing. Features are
             used only if all of them are given; otherwise they are looked up online if ``at`` is recent. Leave it empty
             to score the features that are online.
+
+    >>> Observation("host-01", datetime(2026, 1, 20, 10, tzinfo=UTC), {"cpu_permille": 990}).entity
+    'host-01'
     """
 
     entity: str

@@ -55,7 +55,7 @@ def install(app: FastAPI, service: DetectionService, log: PredictionLog, registr
     """Add the route."""
     alarms = Counter("refrain_alarms", "Alarms by detector", ["detector"], registry=registry)
 
-    @app.post("/v1/anomalies/detect", responses=errors.RESPONSES, tags=["anomaly"])
+    @app.post("/v1/anomalies/detect", responses=errors.RESPONSES, tags=["anomaly"], operation_id="detect_anomalies")
     def detect(body: DetectRequest) -> DetectResponse:
         """Scores observations for anomalies; returns alarms with causes, and the incidents that they belong to.
 

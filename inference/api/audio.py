@@ -85,6 +85,7 @@ def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: C
         "/v1/audio/analyze",
         responses=errors.RESPONSES,
         tags=["audio"],
+        operation_id="analyze_audio",
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": content_type}}},
     )
     async def analyze(request: Request) -> AudioResponse:

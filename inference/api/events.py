@@ -22,6 +22,7 @@ def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
         status_code=202,
         responses=errors.RESPONSES,
         tags=["events"],
+        operation_id="send_events",
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         },

@@ -19,7 +19,7 @@ Name = Annotated[str, Path(max_length=48)]
 def install(app: FastAPI, home: Home, running: Running) -> None:
     """Add the routes."""
 
-    @app.get("/v1/experiments", responses=errors.RESPONSES, tags=["experiments"])
+    @app.get("/v1/experiments", responses=errors.RESPONSES, tags=["experiments"], operation_id="list_experiments")
     def experiments() -> ExperimentsResponse:
         """Lists the declared experiments with their state."""
         declarations = running.declared
@@ -28,13 +28,20 @@ def install(app: FastAPI, home: Home, running: Running) -> None:
             experiments=[_to_response(experiment) for experiment in declarations.experiments.values()],
         )
 
-    @app.post("/v1/experiments/{name}/start", responses=errors.RESPONSES, tags=["experiments"])
+    @app.post(
+        "/v1/experiments/{name}/start",
+        responses=errors.RESPONSES,
+        tags=["experiments"],
+        operation_id="start_experiment",
+    )
     def start(name: Name, body: StartRequest) -> ExperimentOut:
         """Starts an experiment or raises its share of listeners; every process follows within two seconds."""
         _check_exists(running, name)
         return _to_response(declared.start(home, name, datetime.now(UTC), body.share))
 
-    @app.post("/v1/experiments/{name}/stop", responses=errors.RESPONSES, tags=["experiments"])
+    @app.post(
+        "/v1/experiments/{name}/stop", responses=errors.RESPONSES, tags=["experiments"], operation_id="stop_experiment"
+    )
     def stop(name: Name, body: StopRequest) -> ExperimentOut:
         """Stops an experiment for good; all listeners get the default within two seconds."""
         _check_exists(running, name)

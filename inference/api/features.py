@@ -44,7 +44,7 @@ class FeatureLookups:
 def install(app: FastAPI, lookups: FeatureLookups) -> None:
     """Add the route."""
 
-    @app.post("/v1/features/{service}", responses=errors.RESPONSES, tags=["features"])
+    @app.post("/v1/features/{service}", responses=errors.RESPONSES, tags=["features"], operation_id="look_up_features")
     def features(service: str, body: FeaturesRequest) -> FeaturesResponse:
         """Looks up the features of one feature service for at most 1,000 rows; null where a value is missing.
 

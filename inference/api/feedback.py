@@ -20,7 +20,9 @@ def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegis
     writer = EventWriter(home)
     feedback_counter = Counter("refrain_feedback", "Feedback by action", ["action"], registry=registry)
 
-    @app.post("/v1/feedback", status_code=202, responses=errors.RESPONSES, tags=["events"])
+    @app.post(
+        "/v1/feedback", status_code=202, responses=errors.RESPONSES, tags=["events"], operation_id="send_feedback"
+    )
     def feedback(body: FeedbackRequest) -> EventsResponse:
         """Appends acts of listeners, at most 1,000, to the stream as events of the kind ``feedback``.
 

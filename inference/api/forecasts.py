@@ -43,12 +43,12 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
         )
         return ForecastResponse.model_validate(asdict(result))
 
-    @app.post("/v1/forecasts", responses=errors.RESPONSES, tags=["forecasting"])
+    @app.post("/v1/forecasts", responses=errors.RESPONSES, tags=["forecasting"], operation_id="forecast")
     def forecasts(body: ForecastRequest) -> ForecastResponse:
         """Forecasts a track, an artist, a genre, a listener or the whole platform, with intervals."""
         return forecast(body)
 
-    @app.post("/v1/forecasts/batch", responses=errors.RESPONSES, tags=["forecasting"])
+    @app.post("/v1/forecasts/batch", responses=errors.RESPONSES, tags=["forecasting"], operation_id="forecast_batch")
     def batch(request: Request, body: ForecastBatch) -> ForecastResults:
         """Forecasts up to 100 keys; each gets a forecast or a problem of its own and counts as a request."""
         charge(request, len(body.requests) - 1)

@@ -33,7 +33,7 @@ class Champions:
 def install(app: FastAPI, champions: Champions) -> None:
     """Add the route."""
 
-    @app.get("/v1/models", responses=errors.RESPONSES, tags=["operation"])
+    @app.get("/v1/models", responses=errors.RESPONSES, tags=["operation"], operation_id="list_models")
     def models() -> ModelsResponse:
         """Lists the models that serve, with their versions and the outcome of promotions.
 

@@ -20,7 +20,7 @@ def install(app: FastAPI, service: RecommendationService, home: Home, registry: 
     """Add the routes."""
     freshness, reader = FreshnessCollector(home), FreshnessReader(home)
 
-    @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"])
+    @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"], operation_id="check_health")
     def health() -> Health:
         """Checks that the online store answers, and that the recommender is loaded if one is promoted."""
         if not service.is_promoted:
@@ -30,7 +30,7 @@ def install(app: FastAPI, service: RecommendationService, home: Home, registry: 
         serving.check()
         return Health(status="ok", model=serving.bundle.name_version)
 
-    @app.get("/metrics", tags=["operation"], response_class=Response)
+    @app.get("/metrics", tags=["operation"], operation_id="read_metrics", response_class=Response)
     def metrics() -> Response:
         """Prometheus metrics of all serving processes."""
         process_registry, store_registry = registry, CollectorRegistry()

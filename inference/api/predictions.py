@@ -62,7 +62,7 @@ class PredictionService:
 def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> None:
     """Add the route."""
 
-    @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"])
+    @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"], operation_id="predict")
     def predictions(model: str, body: FeaturesRequest) -> PredictionsResponse:
         """Predicts probabilities or numbers with one model, for at most 1,000 rows.
 

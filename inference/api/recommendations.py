@@ -154,7 +154,7 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
         fields: Mapping[str, Any] = {**asdict(answer), "experiments": {arm.experiment: arm.variant for arm in applied}}
         return RecommendationResponse.model_validate(fields)
 
-    @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"])
+    @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"], operation_id="recommend")
     async def recommendations(body: RecommendationRequest) -> RecommendationResponse:
         """Recommends the best tracks that a listener has not heard, each with a reason.
 
@@ -163,7 +163,9 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
         """
         return await service.run_in_turn(answer_request, body)
 
-    @app.post("/v1/recommendations/batch", responses=errors.RESPONSES, tags=["recommendation"])
+    @app.post(
+        "/v1/recommendations/batch", responses=errors.RESPONSES, tags=["recommendation"], operation_id="recommend_batch"
+    )
     async def batch(request: Request, body: RecommendationBatch) -> RecommendationResults:
         """Recommends to up to 100 listeners; each gets an answer or a problem of their own and counts as a request."""
         charge(request, len(body.requests) - 1)

@@ -45,6 +45,7 @@ def install(app: FastAPI, service: TextService, log: PredictionLog, registry: Co
         "/v1/text/analyze",
         responses=errors.RESPONSES,
         tags=["text"],
+        operation_id="analyze_texts",
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
     )
     async def analyze(request: Request) -> AnalyzeResponse:

@@ -62,6 +62,8 @@ class AudioAnalysisModel:
 
     >>> from inference import AudioAnalysisModel                                       # doctest: +SKIP
     >>> AudioAnalysisModel.load("audio_classifier_v2.1").analyze("song.flac").beats    # doctest: +SKIP
+
+    >>> AudioAnalysisModel.load().try_out()                                         # doctest: +SKIP
     """
 
     def __init__(self, classifier: Classifier | None = None) -> None:

@@ -78,7 +78,12 @@ class _SingleTaskModel:
 
 
 class GenreClassificationModel(_SingleTaskModel):
-    """Predicts the genre, with probabilities."""
+    """Predicts the genre, with probabilities.
+
+    >>> model = GenreClassificationModel.load()                                     # doctest: +SKIP
+    >>> model.predict("song.flac")                                                  # doctest: +SKIP
+    >>> [classes and classes.genre for classes in model.of_tracks(["t000042"])]     # doctest: +SKIP
+    """
 
     task = "genre"
 
@@ -89,7 +94,12 @@ class GenreClassificationModel(_SingleTaskModel):
 
 
 class MoodAnalysisModel(_SingleTaskModel):
-    """Predicts the mood; valence and arousal are in ``of_tracks`` and ``AudioAnalysisModel``."""
+    """Predicts the mood; valence and arousal are in ``of_tracks`` and ``AudioAnalysisModel``.
+
+    >>> model = MoodAnalysisModel.load()                                            # doctest: +SKIP
+    >>> model.predict("song.flac")                                                  # doctest: +SKIP
+    >>> [classes and classes.mood for classes in model.of_tracks(["t000042"])]      # doctest: +SKIP
+    """
 
     task = "mood"
 
@@ -100,7 +110,12 @@ class MoodAnalysisModel(_SingleTaskModel):
 
 
 class InstrumentRecognitionModel(_SingleTaskModel):
-    """Predicts which instruments are heard."""
+    """Predicts which instruments are heard.
+
+    >>> model = InstrumentRecognitionModel.load()                                   # doctest: +SKIP
+    >>> model.predict("song.flac")                                                  # doctest: +SKIP
+    >>> [classes and classes.instruments for classes in model.of_tracks(["t000042"])]  # doctest: +SKIP
+    """
 
     task = "instruments"
 
@@ -111,7 +126,11 @@ class InstrumentRecognitionModel(_SingleTaskModel):
 
 
 class BeatDetectionModel:
-    """Detects tempo, beats, downbeats and meter; needs no training."""
+    """Detects tempo, beats, downbeats and meter; needs no training.
+
+    >>> BeatDetectionModel().detect("song.flac").tempo                              # doctest: +SKIP
+    118.0
+    """
 
     def detect(self, source: str | Path | bytes) -> Beats:
         """Detect the beats of a sound."""
@@ -119,7 +138,10 @@ class BeatDetectionModel:
 
 
 class SpectralAnalysisModel:
-    """Computes octaves, tonal balance, peaks and dynamic range; the reference is the promoted model's catalogue."""
+    """Computes octaves, tonal balance, peaks and dynamic range; the reference is the promoted model's catalogue.
+
+    >>> SpectralAnalysisModel.load().analyze("song.flac").peaks                     # doctest: +SKIP
+    """
 
     def __init__(self, model: AudioAnalysisModel) -> None:
         self._model = model

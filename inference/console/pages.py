@@ -81,7 +81,7 @@ class Console:
         self._freshness = FreshnessReader(home)
 
     def page(
-        self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **context: Any
+        self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **context: object
     ) -> HTMLResponse:
         """Render one page."""
         has_key = COOKIE in request.cookies

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from feature_repo import clock
+from feature_repo.extras import explained
+from feature_repo.keys import key_values
 from feature_repo.manifest import Service
 from feature_repo.packed.decode import Block, Mixed
 from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.vectors import vector_column
 from inference.features.matrix import Gather
 from inference.features.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,6 +55,9 @@ class OnlineRows:
         event_times: view → (n,) event times of the rows found, in seconds since 1970 UTC; NaN where there is no row.
         length: number of rows, n.
         degraded: why the result consists of defaults only; None if it does not.
+
+    >>> rows = OnlineFeatures("listener_v1").get({"user_id": ["u000042"]})         # doctest: +SKIP
+    >>> rows.matrix().shape, rows.ages(), rows.head(1), rows.to_pandas()           # doctest: +SKIP
     """
 
     def __init__(
@@ -61,10 +69,11 @@ class OnlineRows:
         request: Mapping[str, Any],
         fill: bool,
         degraded: str | None,
+        keys: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         self.length, self.degraded = length, degraded
         self._plan, self._blocks, self._places, self._request = plan, blocks, places, request
-        self._defaults = plan.defaults if fill else {}
+        self._defaults, self._keys = plan.defaults if fill else {}, keys or {}
         self._now = clock.seconds()
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, np.ndarray] = {}
@@ -94,6 +103,49 @@ class OnlineRows:
 
     def __len__(self) -> int:
         return self.length
+
+    def __repr__(self) -> str:
+        rows = "1 row" if self.length == 1 else f"{self.length:,} rows"
+        degraded = f", degraded: {self.degraded}" if self.degraded else ""
+        return f"OnlineRows({self.service.name}: {rows}{degraded}; {self.service.brief()})"
+
+    def head(self, count: int = 5) -> list[dict[str, Any]]:
+        """List the first rows, each as ``view__feature`` → Python value, None where missing.
+
+        >>> OnlineFeatures("track_display_v1").get({"track_id": ["t000001"]}).head()   # doctest: +SKIP
+        [{'track_catalogue__title': 'Slow River', 'track_catalogue__artist_name': 'Kalomi'}]
+        """
+        columns = {name: values[: max(count, 0)] for name, values in self.values.items()}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Build a pandas frame of n rows: the join keys in their declared types, then ``view__feature`` columns.
+
+        Missing numbers are NaN (whole numbers then become floats, truths objects), times NaT in UTC, the rest None.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+
+        >>> OnlineFeatures("listener_v1").get({"user_id": ["u000042"]}).to_pandas()    # doctest: +SKIP
+        """
+        with explained():
+            import pandas as pd  # a serving process does without it
+        columns: dict[str, pd.Series] = {}
+        for name, dtype in self.service.key_types.items() if self._keys else ():
+            keys = key_values(self._keys[name], dtype, name)
+            columns[name] = pd.Series(keys * self.length if len(keys) == 1 else keys)
+        for name in self._plan.names:
+            values, missing = self._column(name)
+            is_missing = missing & (name not in self._defaults)
+            if values.dtype.kind == "M":
+                columns[name] = pd.Series(values).dt.tz_localize("UTC")
+            elif values.ndim > 1 or values.dtype.kind == "O" or (values.dtype.kind == "b" and is_missing.any()):
+                columns[name] = pd.Series(self._python_values(name), dtype=object)
+            elif values.dtype.kind in "iu" and is_missing.any():
+                columns[name] = pd.Series(np.where(is_missing, np.nan, values.astype(np.float64)))
+            else:
+                columns[name] = pd.Series(values)
+        return pd.DataFrame(columns)
 
     @property
     def service(self) -> Service:

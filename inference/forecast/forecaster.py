@@ -162,21 +162,32 @@ class TrendForecaster(Forecaster):
 
 
 class ChartForecaster(Forecaster):
-    """Forecasts places on weekly charts in 1, 4 and 13 weeks."""
+    """Forecasts places on weekly charts in 1, 4 and 13 weeks.
+
+    >>> ChartForecaster.load().forecast("track", "t000042").points[0].chance        # doctest: +SKIP
+    0.31
+    """
 
     name, target = "chart_forecaster", "chart"
     views: ClassVar[dict[str, tuple[str, str]]] = {"track": ("track_chart_forecast", "track_id")}
 
 
 class UserBehaviorForecaster(Forecaster):
-    """Forecasts plays of a listener in the next days, and the probability of none in two weeks."""
+    """Forecasts plays of a listener in the next days, and the probability of none in two weeks.
+
+    >>> UserBehaviorForecaster.load().forecast("user", "u000042").points[0].mean    # doctest: +SKIP
+    12.5
+    """
 
     name, target = "user_behavior_forecaster", "activity"
     views: ClassVar[dict[str, tuple[str, str]]] = {"user": ("user_activity_forecast", "user_id")}
 
 
 class CapacityForecaster(Forecaster):
-    """Forecasts hourly plays of all listeners, a week ahead."""
+    """Forecasts hourly plays of all listeners, a week ahead.
+
+    >>> CapacityForecaster.load().forecast("platform", "default", horizon=24).points  # doctest: +SKIP
+    """
 
     name, target = "capacity_forecaster", "load"
     views: ClassVar[dict[str, tuple[str, str]]] = {"platform": ("platform_load_forecast", "platform_id")}

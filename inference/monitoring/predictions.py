@@ -31,7 +31,7 @@ class PredictionLog(BackgroundLog):
         super().__init__(share_of("REFRAIN_LOG_PREDICTIONS") if share is None else share)
         self._folder = home.predictions
 
-    def put(self, family: str, model: str, **values: Any) -> None:
+    def put(self, family: str, model: str, **values: float | str | bool | None) -> None:
         """Queue an answer to be logged if it falls into the share; never blocks.
 
         Args:

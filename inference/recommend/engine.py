@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from inference.recommend.impressions import ImpressionLog
 from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener, picked_places, unknown_listener
 from inference.recommend.rank import Ranker
 from inference.recommend.reasons import reason, strongest_neighbours, with_fallback
-from inference.recommend.request import RequestOptions, Strategy
+from inference.recommend.request import RecommendationOptions, RequestOptions, Strategy
 from inference.recommend.retrieve import content_profile, retrieve
 from transforms.pure.candidates.blend import blended
 from transforms.pure.candidates.cold import evidence
@@ -75,6 +75,10 @@ class RecommendationEngine:
 
     >>> engine = RecommendationEngine.load("recommendation")                      # doctest: +SKIP
     >>> engine.recommend("u000042", {"device": "phone"}, count=10)                # doctest: +SKIP
+
+    >>> engine.history("u000042", 5)                                              # doctest: +SKIP
+    >>> engine.check()                                                            # doctest: +SKIP
+    >>> engine.try_out()                                                          # doctest: +SKIP
     """
 
     STRATEGY: Strategy | None = None
@@ -125,7 +129,7 @@ class RecommendationEngine:
         *,
         count: int = 10,
         budget: Budget = Budget(),  # noqa: B008 (it cannot be changed)
-        **option_values: Any,
+        **option_values: Unpack[RecommendationOptions],
     ) -> Answer:
         """Recommend the best tracks that the listener has not heard.
 

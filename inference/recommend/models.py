@@ -8,19 +8,28 @@ from inference.recommend.engine import RecommendationEngine
 
 
 class CollaborativeFilteringModel(RecommendationEngine):
-    """Tracks that people with the same taste play: nearest taste vectors blended with tracks played together."""
+    """Tracks that people with the same taste play: nearest taste vectors blended with tracks played together.
+
+    >>> CollaborativeFilteringModel.load().recommend("u000042", count=10).items     # doctest: +SKIP
+    """
 
     STRATEGY = "collaborative"
 
 
 class ContentBasedModel(RecommendationEngine):
-    """Tracks whose content is like the listener's tracks: artist, genres, tags, texts."""
+    """Tracks whose content is like the listener's tracks: artist, genres, tags, texts.
+
+    >>> ContentBasedModel.load().recommend("u000042", count=10).items               # doctest: +SKIP
+    """
 
     STRATEGY = "content"
 
 
 class HybridRecommendationModel(RecommendationEngine):
-    """Taste, content, popularity and affinity, ordered by LambdaRank on point-in-time features."""
+    """Taste, content, popularity and affinity, ordered by LambdaRank on point-in-time features.
+
+    >>> HybridRecommendationModel.load().recommend("u000042", count=10).items       # doctest: +SKIP
+    """
 
     STRATEGY = "hybrid"
 
@@ -29,13 +38,18 @@ class RealTimeRecommendationModel(RecommendationEngine):
     """The sources of the hybrid model and the current session, ordered by LambdaRank within sessions.
 
     The last plays count as soon as the stream has pushed them, without training again.
+
+    >>> RealTimeRecommendationModel.load().recommend("u000042", count=10).items     # doctest: +SKIP
     """
 
     STRATEGY = "real_time"
 
 
 class ColdStartModel(RecommendationEngine):
-    """Recommendations for unknown listeners, from their picks or from what similar people play."""
+    """Recommendations for unknown listeners, from their picks or from what similar people play.
+
+    >>> ColdStartModel.load().recommend("somebody new", pick_genres=["jazz"]).items # doctest: +SKIP
+    """
 
     STRATEGY = "cold_start"
 

@@ -2,11 +2,29 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from feature_repo.errors import InputError
 
 Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start"]
+
+
+class RecommendationOptions(TypedDict, total=False):
+    """The keyword arguments of ``RecommendationEngine.recommend``: the fields of ``RequestOptions``."""
+
+    exclude_tracks: Collection[str]
+    exclude_artists: Collection[str]
+    explicit: bool
+    country: str | None
+    pick_tracks: Sequence[str]
+    pick_artists: Sequence[str]
+    pick_genres: Sequence[str]
+    most_by_artist: int | None
+    diversify: Literal["mmr", "calibrated"] | None
+    diversity: float
+    explore: float
+    seed: int | None
+    strategy: Strategy | None
 
 
 @dataclass(frozen=True)

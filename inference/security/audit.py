@@ -30,7 +30,7 @@ class AuditLog(BackgroundLog):
         self._folder = home.audit_log
         self._second, self._refusals, self._unwritten = 0, 0, 0
 
-    def put(self, act: str, **details: Any) -> None:
+    def put(self, act: str, **details: str | int) -> None:
         """Log an act; does not block.
 
         Args:

@@ -187,7 +187,11 @@ class Emotion:
 
 
 class EmotionModel(_SingleModel):
-    """Classifies texts as anger, disgust, fear, joy, love, sadness, surprise or neutral."""
+    """Classifies texts as anger, disgust, fear, joy, love, sadness, surprise or neutral.
+
+    >>> EmotionModel.load().predict(["I miss you"])[0].label                        # doctest: +SKIP
+    'sadness'
+    """
 
     name = EMOTION
 
@@ -199,7 +203,11 @@ class EmotionModel(_SingleModel):
 
 
 class TextEmbedder(_SingleModel):
-    """Embeds texts as vectors; texts about the same subject lie close together."""
+    """Embeds texts as vectors; texts about the same subject lie close together.
+
+    >>> TextEmbedder.load().embed(["songs about rain", "rainy day music"]).shape    # doctest: +SKIP
+    (2, 128)
+    """
 
     name = EMBEDDER
 
@@ -215,7 +223,11 @@ class TextEmbedder(_SingleModel):
 
 
 class MetadataTagger:
-    """Predicts genres, moods and other tags from a title, a description, existing tags, or all of them together."""
+    """Predicts genres, moods and other tags from a title, a description, existing tags, or all of them together.
+
+    >>> MetadataTagger.load().tag(["late night piano trio"])[0]                     # doctest: +SKIP
+    {'jazz': 0.83}
+    """
 
     def __init__(self, analyzer: TextAnalyzer) -> None:
         self._analyzer, self.version = analyzer, analyzer.versions[TAGGER]

@@ -27,6 +27,16 @@ class Interactions:
         device: (n,) device of each play, None for unknown; all unknown if left out.
         context: (n,) context of each play, None for unknown; all unknown if left out.
         skipped: (n,) whether the play was skipped; none if left out.
+
+    >>> plays = Interactions(["u1", "u2"], ["a", "b"], [None, None], *np.array([[0, 1, 0], [0, 0, 1], [10, 20, 30]]))
+    >>> plays.before(30).tracks_by_user()
+    {0: array([0]), 1: array([0])}
+    >>> plays.newest_first(0), plays.between(10, 20).shape, len(plays.only(plays.user == 0).time)
+    (array([1, 0]), (2, 2), 2)
+    >>> plays.heard_and_new(15, 40)[1]
+    {0: array([1])}
+    >>> Interactions.load(Home.from_env()).shape                                    # doctest: +SKIP
+    (150, 400)
     """
 
     user_ids: Sequence[str]

@@ -38,6 +38,7 @@ from transforms.feature_types import feature_type
 from transforms.raw.table import MICROSECONDS_UTC
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from feast import FeatureStore
 
@@ -53,7 +54,14 @@ _FILES = ("manifest.json", "spine.parquet", "data.parquet")
 
 
 class TrainingSet:
-    """The spine with its features, pulled on first use, and a manifest with which the pull can be repeated."""
+    """The spine with its features, pulled on first use, and a manifest with which the pull can be repeated.
+
+    >>> pulled = training_set("listener_v1", spine)                                     # doctest: +SKIP
+    >>> pulled                                                                          # doctest: +SKIP
+    TrainingSet(listener_v1: 3 rows, not pulled yet; 2 features: user_history__plays, user_history__skips)
+    >>> pulled.head(2), pulled.to_polars(), pulled.to_pandas(), pulled.to_arrow()       # doctest: +SKIP
+    >>> pulled.spine, pulled.data, pulled.manifest["digest"]                            # doctest: +SKIP
+    """
 
     def __init__(self, store: "FeatureStore", service: Service, spine: SpineTable, home: Home, as_known: bool) -> None:
         self._store, self._service, self._home = store, service, home
@@ -62,6 +70,12 @@ class TrainingSet:
         self._digest: str | None = None
         self._data: pl.DataFrame | None = None
         self._job = _embedded_store_job(store, service, spine, as_known)
+
+    def __repr__(self) -> str:
+        rows = self._spine.height()
+        state = "not pulled yet" if self._data is None else "pulled"
+        counted = "1 row" if rows == 1 else f"{rows:,} rows"
+        return f"TrainingSet({self._service.name}: {counted}, {state}; {self._service.brief()})"
 
     @property
     def spine(self) -> pl.DataFrame:
@@ -75,9 +89,23 @@ class TrainingSet:
             self._data = pl.concat(self._pull())
         return self._data
 
+    def head(self, count: int = 5) -> pl.DataFrame:
+        """Returns the first rows of the set; joins only these unless the whole set was pulled already.
+
+        >>> training_set("listener_v1", spine).head(2)                                  # doctest: +SKIP
+        """
+        if self._data is not None:
+            return self._data.head(count)
+        first = self._spine.head(max(count, 0))
+        return TrainingSet(self._store, self._service, first, self._home, self._as_known).data
+
     def to_polars(self) -> pl.DataFrame:
         """Returns the set as a polars frame in memory."""
         return self.data
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Returns the set as a pandas frame in memory: NaN for missing numbers, NaT for times, None for the rest."""
+        return self.data.to_pandas()
 
     def to_arrow(self) -> "pa.Table":
         """Returns the set as an Arrow table in memory."""
@@ -89,11 +117,17 @@ class TrainingSet:
         Args:
             rows: rows of a batch. The offline store's memory limit decides how much is joined at once.
             progress: callback for the number of joined rows.
+
+        >>> for batch in training_set("listener_v1", spine).batches(10_000):            # doctest: +SKIP
+        ...     model.partial_fit(batch)
         """
         yield from rebatched(self._pull(progress) if self._data is None else [self._data], rows)
 
     def to_parquet(self, path: str | Path, progress: Progress = silent) -> Path:
-        """Streams the set into one Parquet file, which appears under its name when it is complete."""
+        """Streams the set into one Parquet file, which appears under its name when it is complete.
+
+        >>> training_set("listener_v1", "spine.parquet").to_parquet("set.parquet")      # doctest: +SKIP
+        """
         target, digest = Path(path), _Digest()
 
         def tables() -> "Iterator[pa.Table]":
@@ -124,7 +158,10 @@ class TrainingSet:
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
-        """Saves the set in the data folder, under its digest; the same set is saved once."""
+        """Saves the set in the data folder, under its digest; the same set is saved once.
+
+        >>> repeat(training_set("listener_v1", spine).save())                           # doctest: +SKIP
+        """
         folders = (home or self._home).training_sets
         partial = folders / f".{uuid.uuid4().hex}.parquet"
         try:
@@ -184,6 +221,9 @@ def training_set(
     Raises:
         InputError: the spine lacks a column, a key cannot be converted to its type, or its time is not a time.
         StoreError: there is no such service, or its tables are not built.
+
+    >>> spine = {"user_id": ["u000042"], "event_timestamp": ["2026-01-25T15:30:00Z"]}
+    >>> training_set("listener_v1", spine).to_polars()                                  # doctest: +SKIP
     """
     home = home or Home.from_env()
     store = open_store(home)
@@ -221,6 +261,9 @@ def all_keys(
     Raises:
         InputError: the range or the step is invalid, or the offline store is not the embedded one.
         StoreError: there is no such service, or its tables are not built.
+
+    >>> spine = all_keys("listener_v1", None, datetime(2026, 2, 1), every=timedelta(days=7))  # doctest: +SKIP
+    >>> training_set("listener_v1", spine).to_parquet("set.parquet")                    # doctest: +SKIP
     """
     from feast.utils import make_tzaware
 
@@ -254,6 +297,9 @@ def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
     Raises:
         InputError: there is no training set in the folder.
         StoreError: the service or the feature tables have changed, or the result differs.
+
+    >>> folder = training_set("listener_v1", spine).save()                              # doctest: +SKIP
+    >>> repeat(folder).manifest["digest"]                                               # doctest: +SKIP
     """
     home = home or Home.from_env()
     for name in _FILES:

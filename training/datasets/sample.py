@@ -25,6 +25,9 @@ class Sample:
         labels: (n,) labels, if they belong to these rows; else empty.
         kind: kind of the label.
         chosen: whether the model's declaration can leave features out by name; a missing feature is an error then.
+
+    >>> sample = Sample.of(training_set("churn_v1", spine))                         # doctest: +SKIP
+    >>> sample.service, sample.labels.mean()                                        # doctest: +SKIP
     """
 
     manifest: Mapping[str, Any]

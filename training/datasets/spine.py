@@ -94,6 +94,14 @@ class SpineTable:
         """Returns the spine as Refrain's offline store takes it: Arrow, or the file."""
         return self.file if self.file is not None else self.collect().to_arrow()
 
+    def height(self) -> int:
+        """Returns the number of rows, of a file from its metadata."""
+        return int(self.rows.lazy().select(pl.len()).collect().item())
+
+    def head(self, count: int) -> "SpineTable":
+        """Returns the first rows, in memory."""
+        return SpineTable(self.rows.lazy().head(count).collect(), self.schema)
+
     def extent(self) -> tuple[int, datetime | None]:
         """Returns the number of rows and the last moment."""
         return self.rows.lazy().select(pl.len(), pl.col(TIME).max()).collect().row(0)

@@ -18,6 +18,13 @@ class TimeSplit:
         validation: first moment of validation, µs since 1970 UTC; training is everything before.
         test: first moment of test.
         end: first moment after the last event.
+
+    >>> times = np.arange(1_000)
+    >>> split = TimeSplit.by_share(times)
+    >>> split.validation, split.test, split.end
+    (800, 900, 1000)
+    >>> split.folds(times, 2)
+    [(160, 480), (480, 800)]
     """
 
     validation: int

@@ -66,6 +66,24 @@ class TabularModel(Model):
         test: share of the rows in the test; these are the last ones.
         folds: number of past periods for the losses of a search.
         seed: random seed of samples and learners.
+
+    >>> def rows(home: Home) -> pl.DataFrame:
+    ...     return pl.read_parquet(home.root / "labels.parquet")  # user_id, event_timestamp, label
+    >>> model = TabularModel(
+    ...     name="leaving", family="behavior", about="Who leaves.", services=("churn_v1",), raw=("orders",), rows=rows,
+    ...     kind="binary", cluster="customer_id", horizon=timedelta(days=14),
+    ... )
+    >>> model.choice({"learner": "linear"})[0], model.narrowed(learners=["forest"]).searched
+    ('linear', ('forest',))
+    >>> model.leaving_out("customer_orders").without, model.refuse({}, {})
+    (('customer_orders',), None)
+    >>> home = Home.from_env()                                                              # doctest: +SKIP
+    >>> labelled, newest = model.pull(home), model.pull_rows(home, rows(home).tail(9))      # doctest: +SKIP
+    >>> train, test = model.split(labelled)                                                 # doctest: +SKIP
+    >>> folds = model.periods(labelled.take(train))                                         # doctest: +SKIP
+    >>> layout = Layout.fit(labelled.features)                                              # doctest: +SKIP
+    >>> fitted = model.fit(labelled, layout, *model.choice(None))                           # doctest: +SKIP
+    >>> model.run(home).version, model.fresh(home, 1), model.problem(home)                  # doctest: +SKIP
     """
 
     rows: Callable[[Home], pl.DataFrame]

@@ -143,10 +143,12 @@ class _Prefixed:
     def __init__(self, trial: "optuna.Trial", prefix: str) -> None:
         self._trial, self._prefix = trial, prefix
 
-    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> int:
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """Suggest as Optuna's trial does, under the prefixed name."""
-        return self._trial.suggest_int(self._prefix + name, low, high, **options)
+        return self._trial.suggest_int(self._prefix + name, low, high, step=step, log=log)
 
-    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> float:
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
         """Suggest as Optuna's trial does, under the prefixed name."""
-        return self._trial.suggest_float(self._prefix + name, low, high, **options)
+        return self._trial.suggest_float(self._prefix + name, low, high, step=step, log=log)

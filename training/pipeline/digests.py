@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from feature_repo.days import files_in
 from feature_repo.home import REPOSITORY, Home
@@ -106,7 +105,7 @@ def project_code(home: Home) -> str:
     return total.hexdigest()
 
 
-def key(**parts: Any) -> str:
+def key(**parts: object) -> str:
     """Digest of named parts."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
