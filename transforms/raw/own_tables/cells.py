@@ -239,11 +239,11 @@ def _decoded(cell: Any) -> Any:
 def _boolean(value: Any) -> bool | None:
     if isinstance(value, pa.Scalar):
         value = value.as_py()
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return None
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | float | str):
+    if isinstance(value, int | float | Decimal | str):
         text = value.lower() if isinstance(value, str) else f"{value:g}"
         if text in TRUE or text in FALSE:
             return text in TRUE
@@ -271,7 +271,7 @@ def words_of(cells: Cells, form: Form) -> str:
     """Describes the type of a column: that of an Arrow array, or what all texts of a table of texts are."""
     if isinstance(cells, list):
         kinds = sorted({_KINDS.get(type(cell), type(cell).__name__) for cell in cells if cell is not None})
-        return f"mixed: {', '.join(kinds)}"
+        return kinds[0] if len(kinds) == 1 else f"mixed: {', '.join(kinds)}"
     cells = plain(cells)
     if form.is_text:
         texts = pl.Series(cells).str.strip_chars()
@@ -290,7 +290,15 @@ _PATTERNS = {
     "numbers": NUMBER,
     "booleans": r"^(?i)(true|false|t|f|yes|no)$",
 }
-_KINDS = {str: "text", int: "whole numbers", float: "numbers", bool: "booleans", dict: "objects", list: "lists"}
+_KINDS = {
+    str: "text",
+    int: "whole numbers",
+    float: "numbers",
+    Decimal: "decimal numbers",
+    bool: "booleans",
+    dict: "objects",
+    list: "lists",
+}
 _TYPES: dict[str, Callable[[pa.DataType], bool]] = {
     "empty": pa.types.is_null,
     "text": pa.types.is_string,
