@@ -1,13 +1,15 @@
 """``python -m transforms``: import, simulate or stream raw events, build feature tables."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from feature_repo import clock
-from feature_repo.command_line import command_line, progress, say
+from feature_repo.command_line import Progress, command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 
@@ -117,8 +119,16 @@ def _import_table(home: Home, look: bool, *, map: list[str], **options: Any) -> 
     section = Project.load(home.project_folder).imports.get(options["kind"], TableImport())
     request = TableRequest(**options, map=parse_map(map), section=section)
     request.check()
-    with progress(f"import {request.kind}") as report_progress:
-        run = import_query if request.path is None else import_file
+    run = import_query if request.path is None else import_file
+    with ExitStack() as bar:
+
+        @cache
+        def opened() -> Progress:  # only after the plan is printed, which a bar would take to standard error
+            return bar.enter_context(progress(f"import {request.kind}"))
+
+        def report_progress(done: float, total: float, note: str = "") -> None:
+            opened()(done, total, note)
+
         report = run(home, request, show=say, progress=report_progress, look=look)
     if report is None:
         say("nothing is stored, as --look says")

@@ -75,7 +75,9 @@ class TableRequest:
         if not is_query and (self.path is None or self.sql or self.query or self.cursor):
             raise InputError(
                 expected="a file, or --sql with --query (and --cursor)",
-                found="a file and options of a query" if self.path is not None else "neither a file nor both of these options",
+                found="a file and options of a query"
+                if self.path is not None
+                else "neither a file nor both of these options",
                 next_command=f"{COMMAND} FILE --as {self.kind or 'KIND'}  (or: {COMMAND} --sql postgresql://… "
                 f"--query 'SELECT …' --as {self.kind or 'KIND'})",
             )
