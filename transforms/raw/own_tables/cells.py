@@ -36,6 +36,10 @@ FRACTION = r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$"
 """Pattern of a number with a fraction, as a program writes a float."""
 
 
+FRACTIONAL = "not a whole number"
+"""Reason by which ``feature_repo.keys`` refuses a number with a fraction, too."""
+
+
 class Refused(ValueError):
     """A cell that does not fit, with the reason."""
 
@@ -93,7 +97,7 @@ def convert(cells: Cells, dtype: str, form: Form | None = None) -> Converted:
         try:
             cells.validate(full=True)
             if form.are_floats and dtype == "String" and pc.any(pc.match_substring_regex(cells, FRACTION)).as_py():
-                raise Refused("not a whole number")
+                raise Refused(FRACTIONAL)
             return Converted(_COLUMNS[dtype](cells))
         except (InputError, pa.ArrowException, Refused):
             pass  # cell by cell, to learn which
@@ -173,11 +177,11 @@ def _one_by_one(cells: Cells, dtype: str, form: Form) -> Converted:
         return Converted(pa.array(values, target), refused)
     if pa.types.is_string(cells.type):
         cells = cells.cast(pa.binary())  # texts that are not UTF-8 are refused one by one
-    is_simple = not (pa.types.is_nested(cells.type) or isinstance(cells.type, pa.BaseExtensionType))
-    if not is_simple:
+    try:
+        encoded = cells.dictionary_encode()
+    except pa.ArrowNotImplementedError:
         values, refused = _convert_all(list(cells), dtype, form)
         return Converted(pa.array(values, target), refused)
-    encoded = cells.dictionary_encode()
     values, refused_values = _convert_all(list(encoded.dictionary), dtype, form)
     refused = {}
     if refused_values:
@@ -213,7 +217,7 @@ def _value(cell: Any, dtype: str, form: Form) -> Any:
         if dtype == "Int64" and re.fullmatch(WHOLE_FLOAT, value):
             value = value.partition(".")[0]
     if isinstance(value, str) and (form.are_floats or dtype == "Int64") and re.match(FRACTION, value):
-        raise Refused("not a whole number")
+        raise Refused(FRACTIONAL)
     if dtype == "Bool":
         return _boolean(value)
     if dtype == "Float64":

@@ -113,12 +113,20 @@ def _advancing(chunks: Iterator[Chunk], plan: Plan, cursor: Cursor) -> Iterator[
 
 
 def check_kind(home: Home, request: TableRequest) -> None:
-    """Checks the kind of events of a request.
+    """Checks the kind of events of a request, and the kinds that the project's file names.
 
     Raises:
         InputError: the project has no such kind.
     """
-    kinds = list(contract_of(home).events)
+    contract = contract_of(home)
+    kinds = list(contract.events)
+    unknown = [kind for kind in contract.project.imports if kind not in kinds]
+    if unknown:
+        raise InputError(
+            expected=f"sections [imports.KIND] of kinds of events in refrain.toml, among {kinds}",
+            found=f"[imports.{unknown[0]}]",
+            next_command=f"correct {contract.project.folder}/refrain.toml",
+        )
     if request.kind not in kinds:
         raise InputError(
             expected=f"--as with a kind of events, one of {kinds}",
