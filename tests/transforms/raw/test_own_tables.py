@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,15 @@ def test_the_projects_section_is_overridden_by_options(shop: Home, tmp_path: Pat
     ]
 
 
+def test_a_section_of_no_kind_of_events_is_an_error(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "shop", "own_tables_sections", '[imports.order]\ntime = "at"\n')
+    path = tmp_path / "orders.csv"
+    path.write_text(GOOD)
+    error = failure(Home(tmp_path / "home", project_folder=project), path)
+    assert error.found == "[imports.order]"
+    assert error.next_command == f"correct {project}/refrain.toml"
+
+
 def test_a_column_can_be_left_out_and_the_created_time_mapped(shop: Home, tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("customer,cents,ordered_at,loaded\n1,many,2026-01-05,1767700800000\n")
@@ -383,9 +393,8 @@ def test_a_key_of_fractional_floats_is_one_error(
     path = tmp_path / "orders"
     table = pa.table({"customer": values, "ordered_at": [NOON, NOON]})
     if as_text:
-        path.write_text(
-            "customer,ordered_at\n" + "".join(f"{value},2026-01-05\n" for value in values if value == value)
-        )
+        lines = [f"{value},2026-01-05\n" for value in values if not math.isnan(value)]
+        path.write_text("customer,ordered_at\n" + "".join(lines))
     else:
         pq.write_table(table, path)
     key = {"orders": "customer_id", "visits": "visitor"}[kind]
@@ -455,7 +464,8 @@ def test_csv_of_any_writer_is_read_as_written(
     pack: bool,
 ) -> None:
     out = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    has_return = "\r" in "".join(cell for row in rows for cell in row)  # Python 3.11 quotes it not by itself
+    quoting = csv.QUOTE_ALL if quote_all or has_return else csv.QUOTE_MINIMAL
     writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerow(["id", "left", "right"])
     writer.writerows(rows)
