@@ -1,6 +1,9 @@
 """Queries of a real PostgreSQL become events: typed, streamed, continued by a cursor, also after an end half-way."""
 
 import json
+import os
+import re
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.own_tables import make_project, quarantined, stored
 from tests.postgres import Postgres, running
+from tests.processes import run_python
 from transforms.raw.ingest import Report, TableReport
 from transforms.raw.own_tables.request import TableRequest
 from transforms.raw.own_tables.run import import_query
@@ -167,6 +171,25 @@ def test_a_database_that_goes_away_leaves_what_was_read_and_the_next_run_continu
     assert report.added == 60_000 - count
     rows = stored(shop)
     assert len({row["customer_id"] for row in rows}) == len(rows) == 60_000
+
+
+def test_the_session_is_read_only(shop: Home, server: Postgres) -> None:
+    add(server, ("ann", "2026-01-05", 1))
+    with pytest.raises(InputError) as caught:
+        run(shop, server, query="DELETE FROM orders RETURNING customer AS customer_id, at", cursor="")
+    assert "read-only transaction" in caught.value.found
+    assert run(shop, server, query=f"{QUERY} -- all of them", cursor="")[0].added == 1
+
+
+def test_the_command_reads_a_query_and_continues(shop: Home, server: Postgres) -> None:
+    add(server, ("ann", "2026-01-05", 1))
+    places = {"REFRAIN_HOME": str(shop.root), "REFRAIN_PROJECT": str(shop.project_folder)}
+    environment = {**os.environ, **places, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    options = ["--sql", server.url, "--query", QUERY, "--as", "orders", "--time", "at", "--cursor", "at"]
+    for added in (1, 0):
+        completed = run_python("-m", "refrain", "import", "table", *options, environment=environment, check=True)
+        assert re.search(rf"orders +1 read +{added} added", completed.stdout)
+    assert "secret" not in completed.stdout + completed.stderr
 
 
 def test_look_stores_nothing(shop: Home, server: Postgres) -> None:

@@ -90,6 +90,7 @@ def open_query(request: TableRequest, last: str | None = None) -> Iterator[Query
 
     try:
         with dbapi.connect(request.sql, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")  # an import changes no database
             cursor.execute(statement(request.query, request.cursor, last))
             yield QueryTable(request, cursor.fetch_record_batch(), last)
     except Error as error:
@@ -108,7 +109,7 @@ def statement(query: str, cursor: str = "", last: str | None = None) -> str:
     """
     plain = query.strip().rstrip(";")
     if not cursor:
-        return plain
+        return f"{plain}\n"  # which ends a comment
     column = '"' + cursor.replace('"', '""') + '"'
     # a literal without a type takes that of the column
     later = "" if last is None else f" WHERE {column} >= '" + last.replace("'", "''") + "'"
