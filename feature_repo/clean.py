@@ -14,7 +14,7 @@ from feature_repo.stores import redis_server
 _MARKERS = ("registry.db", "feature_store-*.yaml", "raw/*/tenant=*", "features/*/tenant=*", "redis/redis.log")
 """Patterns of which at least one matches in every data folder that was used."""
 
-_TABLES = ("raw", "features", "tiles", "quarantine")
+_TABLES = ("raw", "features", "tiles", "quarantine", "cursors")
 _TENANT_FOLDERS = (
     *("models", "lookups", "impressions", "audit_log", "predictions", "exposures", "reports", "audits"),
     *("pipeline", "training_sets"),

@@ -32,6 +32,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "oidc": ("jwt",),
     "encoder": ("tokenizers",),
     "spark": ("pyspark",),
+    "sql": ("adbc_driver_manager", "adbc_driver_postgresql"),
 }
 """Extra → modules that it brings by itself: those of its requirements, and what we import of theirs."""
 
@@ -41,6 +42,7 @@ INCLUDES: dict[str, tuple[str, ...]] = {
     "training": ("transforms",),
     "deep": ("training",),
     "keras": ("deep",),
+    "sql": ("transforms",),
     "spark": ("transforms",),
 }
 """Extra → the extras that come with it."""

@@ -142,6 +142,10 @@ class Home:
         """Returns the folder of the quarantine of a raw table: invalid rows with their reasons."""
         return self.root / "quarantine" / table / f"tenant={self.tenant}"
 
+    def cursors(self, table: str) -> Path:
+        """Returns the folder with how far queries of databases were imported into a raw table."""
+        return self.root / "cursors" / table / f"tenant={self.tenant}"
+
     def bundles(self, model: str) -> Path:
         """Returns the folder of a model's bundles, with one folder per version."""
         return self.root / "models" / f"tenant={self.tenant}" / model

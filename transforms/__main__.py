@@ -1,13 +1,15 @@
 """``python -m transforms``: import, simulate or stream raw events, build feature tables."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from feature_repo import clock
-from feature_repo.command_line import command_line, progress, say
+from feature_repo.command_line import Progress, command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 
@@ -25,7 +27,9 @@ def import_(
             help="table, movielens, lastfm, spotify, listenbrainz, billboard, logs, audio, texts, sst2",
         ),
     ],
-    path: Annotated[Path, typer.Argument(help="the file or folder, as the format's owner publishes it")],
+    path: Annotated[
+        Path | None, typer.Argument(help="the file or folder, as the format's owner publishes it; none with --sql")
+    ] = None,
     kind: Annotated[str, typer.Option("--as", help="table: kind of events that its rows are")] = "",
     mapping: Annotated[
         list[str] | None,
@@ -40,6 +44,13 @@ def import_(
     time_format: Annotated[
         str, typer.Option(help="table: s, ms, us or ns since 1970, or a format as of strptime; by default recognized")
     ] = "",
+    sql: Annotated[
+        str, typer.Option(metavar="URL", help="table: read a query of the database postgresql://user@host/database")
+    ] = "",
+    query: Annotated[str, typer.Option(help="table: the query of --sql, a SELECT")] = "",
+    cursor: Annotated[
+        str, typer.Option(help="table: column of the query that grows; next time, only rows from its last value on")
+    ] = "",
     look: Annotated[bool, typer.Option("--look", help="table: show what is recognized, and store nothing")] = False,
 ) -> None:
     """Store events of a known format, or of a table of your own, in the raw tables. Importing again adds nothing.
@@ -47,18 +58,28 @@ def import_(
     Formats: listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), host logs (logs), sound files
     (audio), texts with or without labels (texts, sst2).
 
-    Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC. Each row is an event of the kind --as. What is
-    recognized is shown first; --look shows it only. The options --map, --time and --time-format may stand in
-    refrain.toml instead, in a section [imports.KIND].
+    Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC, or a query of PostgreSQL. Each row is an event of
+    the kind --as. What is recognized is shown first; --look shows it only. The options --map, --time and --time-format
+    may stand in refrain.toml instead, in a section [imports.KIND].
     """
     from feature_repo.contract import contract_of
     from transforms.raw.importers.format import Format
     from transforms.raw.ingest import ingest
 
     home = Home.from_env()
-    options = {"--as": kind, "--map": mapping, "--time": time, "--time-format": time_format, "--look": look}
     if format_name == TABLE:
-        _import_table(home, path, kind, mapping or [], time, time_format, look)
+        _import_table(
+            home,
+            look,
+            kind=kind,
+            path=path,
+            sql=sql,
+            query=query,
+            cursor=cursor,
+            time=time,
+            time_format=time_format,
+            map=mapping or [],
+        )
         return
     formats = contract_of(home).find(Format, "importers")
     if format_name not in formats:
@@ -67,12 +88,11 @@ def import_(
             found=repr(format_name),
             next_command="python -m transforms import --help",
         )
-    needless = [name for name, value in options.items() if value]
-    if needless:
+    if path is None or any((kind, mapping, time, time_format, sql, query, cursor, look)):
         raise InputError(
-            expected=f"{needless[0]} with the format {TABLE} only",
-            found=f"the format {format_name}",
-            next_command=f"python -m transforms import {format_name} {path}",
+            expected="a path, and options such as --as with the format table only",
+            found=f"the format {format_name} {'without a path' if path is None else 'with such an option'}",
+            next_command=f"python -m transforms import {format_name} {path or 'PATH'}",
         )
     importer = formats[format_name]
     with progress(f"import {format_name}") as report_progress:
@@ -90,17 +110,26 @@ TABLE = "table"
 """The format of a person's own tables, which has options."""
 
 
-def _import_table(
-    home: Home, path: Path, kind: str, mapping: list[str], time: str, time_format: str, look: bool
-) -> None:
+def _import_table(home: Home, look: bool, *, map: list[str], **options: Any) -> None:
+    """Imports a file or a query; the options are the fields of a ``TableRequest``."""
     from feature_repo.project import Project, TableImport
     from transforms.raw.own_tables.request import TableRequest, parse_map
-    from transforms.raw.own_tables.run import import_file
+    from transforms.raw.own_tables.run import import_file, import_query
 
-    section = Project.load(home.project_folder).imports.get(kind, TableImport())
-    request = TableRequest(kind, path, time=time, time_format=time_format, map=parse_map(mapping), section=section)
-    with progress(f"import {path.name}") as report_progress:
-        report = import_file(home, request, show=say, progress=report_progress, look=look)
+    section = Project.load(home.project_folder).imports.get(options["kind"], TableImport())
+    request = TableRequest(**options, map=parse_map(map), section=section)
+    request.check()
+    run = import_query if request.path is None else import_file
+    with ExitStack() as bar:
+
+        @cache
+        def opened() -> Progress:  # only after the plan is printed, which a bar would take to standard error
+            return bar.enter_context(progress(f"import {request.kind}"))
+
+        def report_progress(done: float, total: float, note: str = "") -> None:
+            opened()(done, total, note)
+
+        report = run(home, request, show=say, progress=report_progress, look=look)
     if report is None:
         say("nothing is stored, as --look says")
     else:

@@ -47,4 +47,4 @@ def test_options_of_tables_belong_to_tables(tmp_path: Path) -> None:
     environment = {**os.environ, "REFRAIN_HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
     completed = run_python("-m", "transforms", "import", "lastfm", "x", "--as", "plays", environment=environment)
     assert completed.returncode == 1
-    assert "Expected  --as with the format table only" in completed.stderr
+    assert "options such as --as with the format table only" in completed.stderr

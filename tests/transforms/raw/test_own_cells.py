@@ -108,6 +108,32 @@ def test_decimal_commas() -> None:
     assert convert(pa.array(["7,0", "7,5"]), "Int64", form).values.to_pylist() == [7, None]
 
 
+@pytest.mark.parametrize("dtype", ["String", "Int64", "Bool", "Float64"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.array([1.5, None], pa.float16()),
+        pa.array([[1]]),
+        pa.array([[1]], pa.list_(pa.int64(), 1)),
+        pa.array([{"a": 1}]),
+        pa.array([timedelta(1)]),
+        pa.array([NOON.time()]),
+        pa.array([NOON.date()]),
+        pa.array([b"\xff\xff"], pa.binary(2)),
+        pa.array([b"\xff" * 16], pa.uuid()),
+        pa.array([[(1, 2)]], pa.map_(pa.int64(), pa.int64())),
+        pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([1.5])),
+    ],
+    ids=lambda cells: str(cells.type) if isinstance(cells, pa.Array) else cells,
+)
+def test_a_column_of_any_type_is_converted_or_refused(cells: pa.Array, dtype: str) -> None:
+    converted = convert(cells, dtype)
+    assert len(converted.values) == len(cells)
+    assert set(converted.refused) == {
+        row for row, value in enumerate(converted.values.to_pylist()) if value is None and cells[row].is_valid
+    }
+
+
 def test_texts_that_are_not_utf8_are_refused() -> None:
     broken = pa.Array.from_buffers(
         pa.string(), 2, [None, pa.array([0, 1, 2], pa.int32()).buffers()[1], pa.py_buffer(b"a\xff")]

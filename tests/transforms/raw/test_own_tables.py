@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,15 @@ def test_the_projects_section_is_overridden_by_options(shop: Home, tmp_path: Pat
     ]
 
 
+def test_a_section_of_no_kind_of_events_is_an_error(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "shop", "own_tables_sections", '[imports.order]\ntime = "at"\n')
+    path = tmp_path / "orders.csv"
+    path.write_text(GOOD)
+    error = failure(Home(tmp_path / "home", project_folder=project), path)
+    assert error.found == "[imports.order]"
+    assert error.next_command == f"correct {project}/refrain.toml"
+
+
 def test_a_column_can_be_left_out_and_the_created_time_mapped(shop: Home, tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("customer,cents,ordered_at,loaded\n1,many,2026-01-05,1767700800000\n")
@@ -292,6 +302,27 @@ GOOD = "customer,cents,ordered_at\n1,2,2026-01-05\n"
         ("customer,ordered_at\n1,13/04/2025 10:30\n", {}, "ISO 8601", "'13/04/2025 10:30'", "'%d/%m/%Y %H:%M'"),
         ("customer,ordered_at\n1,20260403\n", {}, "numbers of one unit", "'20260403'", "--time-format %Y%m%d"),
         ("customer,ordered_at\n1.5,2026-01-05\n2.5,2026-01-05\n", {}, "the key customer_id", "1.5, in row 1", "--map"),
+        (
+            "a,b\n1,2\n",
+            {"section": TableImport(map={"x": "a"})},
+            "a mapping to",
+            "'x'",
+            "[imports.orders] of refrain.toml",
+        ),
+        (
+            '"a" b,c\n1,2\n',
+            {},
+            "names of the columns",
+            "text after a closing one: '\"a\" b,c'",
+            "correct the first line",
+        ),
+        (
+            "customer,ordered_at,created_timestamp\n1,2026-01-05,soon\n",
+            {},
+            "times in the column 'created_timestamp'",
+            "'soon'",
+            "--map created_timestamp=",
+        ),
         ("customer,ordered_at\n", {}, "rows in", "none", "write the table again"),
         ("\n\n", {}, "a table", "an empty file", "write the table"),
         ("", {}, "a table", "an empty file", "write the table"),
@@ -343,11 +374,29 @@ def parsed(command: str) -> TableRequest:
     )
 
 
+def test_commas_between_thousands_are_no_decimal_commas(shop: Home, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("customer;cents;ordered_at\n1;1,000;2026-01-05\n2;7;2026-01-05\n")
+    run(shop, path)
+    assert [(row["customer_id"], row["cents"]) for row in stored(shop)] == [("2", 7)]
+    path.write_text("customer;cents;ordered_at\n3;1,000;2026-01-05\n4;7,0;2026-01-05\n")
+    run(shop, path)
+    assert [(row["customer_id"], row["cents"]) for row in stored(shop)] == [("2", 7), ("3", 1), ("4", 7)]
+
+
 @pytest.mark.parametrize("values", [[1.5, 2.0], [2.0, 1.5], [float("nan"), 0.25]])
 @pytest.mark.parametrize("kind", ["orders", "visits"])
-def test_a_key_of_fractional_floats_is_one_error(shop: Home, tmp_path: Path, values: list[float], kind: str) -> None:
-    path = tmp_path / "orders.parquet"
-    pq.write_table(pa.table({"customer": values, "ordered_at": [NOON, NOON]}), path)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_key_of_fractional_floats_is_one_error(
+    shop: Home, tmp_path: Path, values: list[float], kind: str, as_text: bool
+) -> None:
+    path = tmp_path / "orders"
+    table = pa.table({"customer": values, "ordered_at": [NOON, NOON]})
+    if as_text:
+        lines = [f"{value},2026-01-05\n" for value in values if not math.isnan(value)]
+        path.write_text("customer,ordered_at\n" + "".join(lines))
+    else:
+        pq.write_table(table, path)
     key = {"orders": "customer_id", "visits": "visitor"}[kind]
     error = failure(shop, path, kind, map={key: "customer"})
     assert f"the key {key} of {kind}" in error.expected
@@ -415,7 +464,8 @@ def test_csv_of_any_writer_is_read_as_written(
     pack: bool,
 ) -> None:
     out = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    has_return = "\r" in "".join(cell for row in rows for cell in row)  # Python 3.11 quotes it not by itself
+    quoting = csv.QUOTE_ALL if quote_all or has_return else csv.QUOTE_MINIMAL
     writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerow(["id", "left", "right"])
     writer.writerows(rows)

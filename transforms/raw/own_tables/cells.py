@@ -36,6 +36,10 @@ FRACTION = r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$"
 """Pattern of a number with a fraction, as a program writes a float."""
 
 
+FRACTIONAL = "not a whole number"
+"""Reason by which ``feature_repo.keys`` refuses a number with a fraction, too."""
+
+
 class Refused(ValueError):
     """A cell that does not fit, with the reason."""
 
@@ -93,7 +97,7 @@ def convert(cells: Cells, dtype: str, form: Form | None = None) -> Converted:
         try:
             cells.validate(full=True)
             if form.are_floats and dtype == "String" and pc.any(pc.match_substring_regex(cells, FRACTION)).as_py():
-                raise Refused("not a whole number")
+                raise Refused(FRACTIONAL)
             return Converted(_COLUMNS[dtype](cells))
         except (InputError, pa.ArrowException, Refused):
             pass  # cell by cell, to learn which
@@ -173,11 +177,11 @@ def _one_by_one(cells: Cells, dtype: str, form: Form) -> Converted:
         return Converted(pa.array(values, target), refused)
     if pa.types.is_string(cells.type):
         cells = cells.cast(pa.binary())  # texts that are not UTF-8 are refused one by one
-    is_simple = not (pa.types.is_nested(cells.type) or isinstance(cells.type, pa.BaseExtensionType))
-    if not is_simple:
+    try:
+        encoded = cells.dictionary_encode()
+    except pa.ArrowNotImplementedError:
         values, refused = _convert_all(list(cells), dtype, form)
         return Converted(pa.array(values, target), refused)
-    encoded = cells.dictionary_encode()
     values, refused_values = _convert_all(list(encoded.dictionary), dtype, form)
     refused = {}
     if refused_values:
@@ -213,7 +217,7 @@ def _value(cell: Any, dtype: str, form: Form) -> Any:
         if dtype == "Int64" and re.fullmatch(WHOLE_FLOAT, value):
             value = value.partition(".")[0]
     if isinstance(value, str) and (form.are_floats or dtype == "Int64") and re.match(FRACTION, value):
-        raise Refused("not a whole number")
+        raise Refused(FRACTIONAL)
     if dtype == "Bool":
         return _boolean(value)
     if dtype == "Float64":
@@ -239,11 +243,11 @@ def _decoded(cell: Any) -> Any:
 def _boolean(value: Any) -> bool | None:
     if isinstance(value, pa.Scalar):
         value = value.as_py()
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return None
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | float | str):
+    if isinstance(value, int | float | Decimal | str):
         text = value.lower() if isinstance(value, str) else f"{value:g}"
         if text in TRUE or text in FALSE:
             return text in TRUE
@@ -271,7 +275,7 @@ def words_of(cells: Cells, form: Form) -> str:
     """Describes the type of a column: that of an Arrow array, or what all texts of a table of texts are."""
     if isinstance(cells, list):
         kinds = sorted({_KINDS.get(type(cell), type(cell).__name__) for cell in cells if cell is not None})
-        return f"mixed: {', '.join(kinds)}"
+        return kinds[0] if len(kinds) == 1 else f"mixed: {', '.join(kinds)}"
     cells = plain(cells)
     if form.is_text:
         texts = pl.Series(cells).str.strip_chars()
@@ -290,7 +294,15 @@ _PATTERNS = {
     "numbers": NUMBER,
     "booleans": r"^(?i)(true|false|t|f|yes|no)$",
 }
-_KINDS = {str: "text", int: "whole numbers", float: "numbers", bool: "booleans", dict: "objects", list: "lists"}
+_KINDS = {
+    str: "text",
+    int: "whole numbers",
+    float: "numbers",
+    Decimal: "decimal numbers",
+    bool: "booleans",
+    dict: "objects",
+    list: "lists",
+}
 _TYPES: dict[str, Callable[[pa.DataType], bool]] = {
     "empty": pa.types.is_null,
     "text": pa.types.is_string,

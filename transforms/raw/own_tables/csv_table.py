@@ -48,12 +48,13 @@ class CsvTable:
 
     def _header(self) -> list[str]:
         with self._file.lines() as (handle, _):
-            first = next((row for row, _ in _Rows(self._lines(handle), self._delimiter) if any(row or ())), None)
-        if first is None:
+            rows = _Rows(self._lines(handle), self._delimiter)
+            first, raw = next((item for item in rows if item[0] is None or any(item[0])), ([], ("no line", "")))
+        if not first:
             raise InputError(
                 expected=f"a line with the names of the columns, and rows, in {self.place}",
-                found="no line",
-                next_command=f"write the table to {self.place} again, then repeat the command",
+                found=f"{raw[0]}: {raw[1][:60]!r}" if raw[1] else raw[0],
+                next_command=f"correct the first line of {self.place}, then repeat the command",
             )
         names = [cell.strip() or f"column_{number}" for number, cell in enumerate(first, 1)]
         repeated = duplicate(names)

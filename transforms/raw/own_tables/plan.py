@@ -3,13 +3,15 @@
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from feature_repo.errors import InputError
 from feature_repo.windows import EventSource
-from transforms.raw.own_tables.cells import Form, convert, plain, words_of
+from transforms.raw.own_tables.cells import FRACTIONAL, Form, convert, plain, words_of
 from transforms.raw.own_tables.request import CREATED, TIME, TableRequest
 from transforms.raw.own_tables.source import Cells, Chunk, OwnTable
 from transforms.raw.own_tables.times import TimeForm, convert_times, recognize, suggestion
@@ -92,19 +94,20 @@ class _Planner:
         targets = [TIME, CREATED, *self._source.columns]
         for target, column in self._mapping.items():
             if target not in targets:
-                close = difflib.get_close_matches(target, targets, n=1)
-                raise InputError(
-                    expected=f"--map with a column of the events {self._source.name}, one of {targets}",
-                    found=repr(target),
-                    next_command=self._request.command(
-                        map={close[0] if name == target and close else name: own for name, own in self._typed(target)}
-                    ),
-                )
+                raise self._no_target(target, targets)
             if column and column not in self._table.columns:
                 raise self._absent(f"the column {column!r}, which is mapped to {target}", target, column)
 
-    def _typed(self, target: str) -> list[tuple[str, str]]:
-        return list(self._request.map.items()) or [(target, self._mapping[target])]
+    def _no_target(self, target: str, targets: list[str]) -> InputError:
+        close = difflib.get_close_matches(target, targets, n=1) or ["COLUMN_OF_THE_EVENTS"]
+        typed = {close[0] if name == target else name: column for name, column in self._request.map.items()}
+        return InputError(
+            expected=f"a mapping to a column of the events {self._source.name}, one of {targets}",
+            found=repr(target),
+            next_command=self._request.command(map=typed)
+            if target in self._request.map
+            else f"correct map in the section [imports.{self._request.kind}] of refrain.toml",
+        )
 
     def _absent(self, expected: str, target: str, column: str) -> InputError:
         close = difflib.get_close_matches(column, self._table.columns, n=1, cutoff=0.5)
@@ -121,6 +124,8 @@ class _Planner:
             raise self._no_time(column)
         cells = self._sample.columns[column]
         form = recognize(cells, given)
+        if form is None and target == CREATED:
+            form = recognize(cells, self._request.format_of_times)
         if form is not None:
             converted = convert_times(cells, form)
             if converted.values.null_count < self._sample.rows:
@@ -130,14 +135,20 @@ class _Planner:
             raise InputError(
                 expected=f"times in the column {column!r} of {self._table.place}",
                 found=f"no value in the first {self._sample.rows:,} rows",
-                next_command=self._request.command(time="COLUMN"),
+                next_command=self._request.command(**self._other_time(target, "COLUMN")),
             )
         raise InputError(
             expected=f"times in the column {column!r}: ISO 8601, numbers of one unit since 1970, or another format "
             "that --time-format names (s, ms, us, ns, or as of strptime)",
             found=f"{first[:60]!r}{f', not of the format {given!r}' if given else ''}",
-            next_command=self._request.command(time=column, time_format=suggestion(cells) or "%d.%m.%Y %H:%M"),
+            next_command=self._request.command(
+                **self._other_time(target, column), time_format=suggestion(cells) or "%d.%m.%Y %H:%M"
+            ),
         )
+
+    def _other_time(self, target: str, column: str) -> dict[str, Any]:
+        """Fields of a request with another column of times, or without one of created times."""
+        return {"time": column} if target == TIME else {"map": {**self._request.map, CREATED: ""}}
 
     def _no_time(self, column: str) -> InputError:
         if column != TIME:
@@ -172,20 +183,23 @@ class _Planner:
             )
         cells = self._sample.columns[column]
         is_key = name in self._source.key
-        form = self._form(cells, is_key and dtype == "String")
+        form = self._form(cells, is_key)
         self._check_fits(column, name, dtype, cells, form)
         return ColumnPlan(column, name, dtype, form)
 
-    def _form(self, cells: Cells, is_text_key: bool = False) -> Form:
-        """How cells are written; texts of a key are taken as floats if all of them are such."""
+    def _form(self, cells: Cells, is_key: bool = False) -> Form:
+        """How cells are written; those of a key are taken as floats if all of them are such.
+
+        A decimal comma needs a number in which it cannot stand between thousands.
+        """
         form = Form(self._table.is_text)
         if not self._table.is_text or not isinstance(cells, pa.Array):
             return form
         texts = pl.Series(cells).str.strip_chars()
         texts = texts.filter(texts != "")
-        if is_text_key and texts.len() and texts.str.contains(r"^-?[0-9]+\.[0-9]+$").all():
+        if is_key and texts.len() and texts.str.contains(r"^-?[0-9]+\.[0-9]+$").all():
             return Form(True, are_floats=True)
-        if self._table.decimal != "." and texts.str.contains(rf"^-?[0-9]+{self._table.decimal}[0-9]+$").any():
+        if self._table.decimal == "," and texts.str.contains(r"^-?[0-9]+,([0-9]{1,2}|[0-9]{4,})$").any():
             return Form(True, self._table.decimal)
         return form
 
@@ -194,10 +208,11 @@ class _Planner:
         converted = convert(cells, dtype, form)
         if not converted.refused:
             return
-        row = min(converted.refused)
+        fractions = [row for row, reason in converted.refused.items() if reason == FRACTIONAL]
+        row = min(fractions or converted.refused)
         value = next(iter(_values(cells[row : row + 1])))
-        is_float = isinstance(value, float) or (form.are_floats and dtype == "String")
-        if name in self._source.key and is_float and "not a whole number" in converted.refused[row]:
+        are_floats = isinstance(value, float | Decimal) or form.are_floats
+        if name in self._source.key and are_floats and fractions:
             raise InputError(
                 expected=f"texts or whole numbers in {column!r}, the key {name} of {self._source.name}",
                 found=f"numbers with fractions, such as {value}, in row {row + 1:,} of {self._table.place}",

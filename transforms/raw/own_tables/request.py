@@ -65,6 +65,23 @@ class TableRequest:
         """The file, or the database without its password."""
         return str(self.path) if self.path is not None else without_password(self.sql)
 
+    def check(self) -> None:
+        """Checks that the request names either a file or a query.
+
+        Raises:
+            InputError: it names neither, or parts of both.
+        """
+        is_query = self.path is None and self.sql and self.query
+        if not is_query and (self.path is None or self.sql or self.query or self.cursor):
+            raise InputError(
+                expected="a file, or --sql with --query (and --cursor)",
+                found="a file and options of a query"
+                if self.path is not None
+                else "neither a file nor both of these options",
+                next_command=f"{COMMAND} FILE --as {self.kind or 'KIND'}  (or: {COMMAND} --sql postgresql://… "
+                f"--query 'SELECT …' --as {self.kind or 'KIND'})",
+            )
+
     def command(self, **changes: Any) -> str:
         """Returns the command of this request with other fields, ready to paste.
 
