@@ -22,8 +22,8 @@ from feature_repo.project import FILE, PROJECT, Project
 from training.bundle import BACKGROUND, SAMPLE
 from training.validation.evidence import EVIDENCE
 
-PACKAGES = ("feature_repo", "transforms", "inference")
-"""The packages of a serving process."""
+PACKAGES = ("feature_repo", "transforms", "inference", "refrain")
+"""The packages of a serving process; ``refrain`` has the names that the definitions of a project import."""
 EXTRAS = ("inference", "sound", "encoder", "oidc")
 """The extras with which every route of a server answers."""
 DOCKERFILE = """\
@@ -35,6 +35,7 @@ RUN pip install --no-cache-dir -r requirements.txt
 COPY feature_repo feature_repo
 COPY transforms transforms
 COPY inference inference
+COPY refrain refrain
 {project}COPY --chown=10001 home /srv/refrain
 USER 10001
 ENV REFRAIN_HOME=/srv/refrain REFRAIN_TENANT={tenant}
