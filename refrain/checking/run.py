@@ -177,7 +177,7 @@ class Run:
             f"{plural(len(whole), 'key')} at every moment",
             reports,
             partial(batch.compare, table, whole, reports, self.home.tenant),
-            [self._computed(table), self._rebuilt(table)],
+            [self._computed(table), self._rebuilt(table, cut)],
         )
         yield self._compared(
             table,
@@ -238,11 +238,13 @@ class Run:
 
         return check
 
-    def _rebuilt(self, table: WindowedTable) -> Check:
-        """The whole batch run in a folder of its own, against the definition."""
+    def _rebuilt(self, table: WindowedTable, cut: int) -> Check:
+        """The whole batch run in a folder of its own, first of early events, then of all, against the definition."""
 
         def check(reports: Sequence[Arrival]) -> Difference | None:
-            home = self._folder()
+            home, early = self._folder(), batch.before(reports, cut)
+            if early:
+                self._build(home, {table.source.name: early}, cut)
             self._build(home, {table.source.name: reports}, batch.end([table], reports))
             return batch.compare(table, batch.built(home, table), reports, home.tenant)
 
