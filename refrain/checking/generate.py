@@ -27,8 +27,11 @@ START = datetime(2024, 2, 26, tzinfo=UTC)
 DAYS = 45
 """Days between the earliest and the latest event."""
 
-BURSTS = 12
-"""Most days that have events."""
+BURSTS = 9
+"""Further days that have events, besides those around ``CUT``."""
+
+CUT = START + timedelta(days=22)
+"""A midnight in the middle: checks build the events before it first, and the others later."""
 
 _HOP = 300_000_000
 _HOUR = 3_600_000_000
@@ -50,7 +53,8 @@ def arrivals(source: EventSource, tables: Iterable[WindowedTable], count: int, s
     """
     rng = np.random.default_rng([seed, zlib.crc32(source.name.encode())])
     vocabulary = {name: values(source, name, _compared(tables, name)) for name in source.columns}
-    days = sorted(rng.choice(DAYS, size=min(BURSTS, DAYS), replace=False).tolist())
+    middle = (CUT - START).days
+    days = [*[middle - 2, middle - 1, middle] * 3, *rng.choice(DAYS, size=BURSTS, replace=False).tolist()]
     events: dict[tuple, Arrival] = {}
     times: list[int] = []
     for _ in range(50 * count):
@@ -142,9 +146,9 @@ def _time_of_event(rng: np.random.Generator, days: list[int], earlier: list[int]
         return int(rng.choice(earlier))
     day = int(rng.choice(days)) * _DAY
     step = int(rng.choice([_HOP, _HOUR, _DAY]))
-    edge = int(rng.integers(0, _DAY // step)) * step
+    edge = int(rng.integers(0, _DAY // step + 1)) * step
     micro = edge if rng.random() < 0.5 else int(rng.integers(0, _DAY))
-    return max(day + micro + int(rng.choice([-1, 0, 0, 1, 250_000])), 0)
+    return max(day + micro + int(rng.choice([-1, -1, 0, 0, 1, 250_000])), 0)
 
 
 def _more_reports(

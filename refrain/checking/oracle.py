@@ -67,22 +67,19 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
         Column → value, as in ``table.fields``.
     """
     own_events = of_key(table, events, key)
+    all_earlier = inside(own_events, at, None, 1)
+    by_window = {window: in_window(table, window, own_events, at) for window in table.windows}
     row: dict[str, Any] = {}
     for name, feature in table.features.items():
         if isinstance(feature, w.TimeSinceLast | w.DecayedSum):
-            row |= recency_columns(name, feature, inside(own_events, at, None, 1))
+            row |= recency_columns(name, feature, all_earlier)
             continue
         if isinstance(feature, w.Ratio):
             continue
         unit = Fraction(Decimal(str(table.source.resolution.get(feature.of or "", 1))))
-        own = in_units(table, feature.of, own_events)
         for window in feature.over or table.windows:
-            if window == "lifetime":
-                row |= aggregate(name, "", feature, inside(own, at, None, 1), unit)
-                continue
-            width = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[window[-1]]: int(window[:-1])})
-            window_events = inside(own, at, width // timedelta(microseconds=1), hop_of(table, width))
-            row |= aggregate(name, f"_{window}", feature, window_events, unit)
+            suffix = "" if window == "lifetime" else f"_{window}"
+            row |= aggregate(name, suffix, feature, in_units(table, feature.of, by_window[window]), unit)
     row |= ratio_columns(table, row)
     return {name: float(value) if isinstance(value, Fraction) else value for name, value in row.items()}
 
@@ -114,6 +111,14 @@ def nearest_multiple(value: float | None, resolution: Decimal) -> Fraction | Non
         return None
     units = (Decimal(repr(value)) / resolution).quantize(Decimal(1), ROUND_HALF_EVEN)
     return Fraction(units) * Fraction(resolution)
+
+
+def in_window(table: w.WindowedTable, window: str, events: Sequence[Event], at: int) -> list[Event]:
+    """Returns the events in a window of a table, such as "7d" or "lifetime", at a moment."""
+    if window == "lifetime":
+        return inside(events, at, None, 1)
+    width = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[window[-1]]: int(window[:-1])})
+    return inside(events, at, width // timedelta(microseconds=1), hop_of(table, width))
 
 
 def recency_columns(name: str, feature: Any, window_events: Sequence[Event]) -> dict[str, Any]:

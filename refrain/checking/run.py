@@ -19,7 +19,7 @@ from feature_repo.windows import EventSource, WindowedTable
 from refrain.checking import batch, examples, on_demand, oracle, stream
 from refrain.checking.batch import History, Key
 from refrain.checking.difference import Crash, Difference, same
-from refrain.checking.generate import Arrival, arrivals, valid
+from refrain.checking.generate import CUT, Arrival, arrivals, valid
 from refrain.checking.report import Result, describe, plural, time_text
 from refrain.checking.selection import Selection, select
 from refrain.checking.shrink import shrink
@@ -34,6 +34,8 @@ Attempt = Callable[[], Difference | None]
 
 Check = Callable[[Sequence[Arrival]], Difference | None]
 """A check of any events."""
+
+_CUT = oracle.micros(CUT)
 
 OVERSAMPLING = (1, 4, 16)
 """Multiples of the number of events that are generated if the raw table refuses others."""
@@ -74,7 +76,6 @@ class Run:
     size: int
     _numbers: Iterator[int] = field(default_factory=count)
     _stages: list[dict[str, dict[Key, History]]] = field(default_factory=list)
-    _cut: int = 0
 
     def results(self) -> Iterator[Result]:
         """Runs the checks one by one, and yields their results."""
@@ -150,14 +151,12 @@ class Run:
     def _build_tables(self, tables: list[WindowedTable], reports: dict[str, list[Arrival]]) -> Result:
         """Builds the tables of the first half of the events, then of all, then of all at once, and notes the rows."""
         all_reports = list(chain.from_iterable(reports.values()))
-        times = sorted(oracle.micros(report["event_timestamp"]) for report in all_reports)
-        self._cut = oracle.floor(times[len(times) // 2], 86_400_000_000)
         started = time.monotonic()
         failure: tuple[str, ...] = ()
         subject = tables[0].name if len(tables) == 1 else f"{len(tables)} tables"
         end = batch.end(tables, all_reports)
         try:
-            for home, until in ((self.home, self._cut), (self.home, end), (self._folder(), end)):
+            for home, until in ((self.home, _CUT), (self.home, end), (self._folder(), end)):
                 parts = {name: batch.before(own_reports, until) for name, own_reports in reports.items() if own_reports}
                 self._build(home, parts, until)
                 self._stages.append({table.name: batch.built(home, table) for table in tables})
@@ -170,7 +169,6 @@ class Run:
     def _batch(self, table: WindowedTable, reports: list[Arrival]) -> Iterator[Result]:
         """Compares the rows that were built in two steps with the definition, and those of one step with the first."""
         past, whole, at_once = (stage[table.name] for stage in self._stages)
-        cut = self._cut
         yield self._compared(
             table,
             "batch = definition",
@@ -182,10 +180,10 @@ class Run:
         yield self._compared(
             table,
             "no future seen",
-            f"rows up to {oracle.EPOCH + timedelta(microseconds=cut):%Y-%m-%d}",
+            f"rows up to {CUT:%Y-%m-%d}",
             reports,
-            partial(batch.compare_past, table, past, at_once, cut, reports),
-            [self._computed_in_two(table, cut), self._rebuilt_in_two(table, cut)],
+            partial(batch.compare_past, table, past, at_once, _CUT, reports),
+            [self._computed_in_two(table), self._rebuilt_in_two(table)],
         )
 
     def _stream(self, table: WindowedTable, reports: list[Arrival]) -> Result:
@@ -227,39 +225,41 @@ class Run:
 
         return check
 
-    def _computed_in_two(self, table: WindowedTable, cut: int) -> Check:
+    def _computed_in_two(self, table: WindowedTable) -> Check:
         """The batch run without files, with and without later events."""
         raw = raw_tables(self.home)[table.source.name]
 
         def check(reports: Sequence[Arrival]) -> Difference | None:
-            early = batch.before(reports, cut)
+            early = batch.before(reports, _CUT)
             past = batch.computed(table, raw, early, self.home.tenant) if early else {}
-            return batch.compare_past(table, past, batch.computed(table, raw, reports, self.home.tenant), cut, reports)
+            return batch.compare_past(table, past, batch.computed(table, raw, reports, self.home.tenant), _CUT, reports)
 
         return check
 
     def _rebuilt(self, table: WindowedTable) -> Check:
-        """The whole batch run in a folder of its own, against the definition."""
+        """The whole batch run in a folder of its own, first of early events, then of all, against the definition."""
 
         def check(reports: Sequence[Arrival]) -> Difference | None:
-            home = self._folder()
+            home, early = self._folder(), batch.before(reports, _CUT)
+            if early:
+                self._build(home, {table.source.name: early}, _CUT)
             self._build(home, {table.source.name: reports}, batch.end([table], reports))
             return batch.compare(table, batch.built(home, table), reports, home.tenant)
 
         return check
 
-    def _rebuilt_in_two(self, table: WindowedTable, cut: int) -> Check:
+    def _rebuilt_in_two(self, table: WindowedTable) -> Check:
         """The whole batch run in folders of its own, with and without later events."""
 
         def check(reports: Sequence[Arrival]) -> Difference | None:
-            early, past = batch.before(reports, cut), {}
+            early, past = batch.before(reports, _CUT), {}
             if early:
                 home = self._folder()
-                self._build(home, {table.source.name: early}, cut)
+                self._build(home, {table.source.name: early}, _CUT)
                 past = batch.built(home, table)
             home = self._folder()
             self._build(home, {table.source.name: reports}, batch.end([table], reports))
-            return batch.compare_past(table, past, batch.built(home, table), cut, reports)
+            return batch.compare_past(table, past, batch.built(home, table), _CUT, reports)
 
         return check
 

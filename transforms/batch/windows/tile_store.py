@@ -109,7 +109,7 @@ class TileStore:
     def __init__(self, home: Home, table: WindowedTable, days: RawDays) -> None:
         self.home, self.table, self.days = home, table, days
         self.folder = home.tiles(table.name)
-        self.code = digest(_code(), table.fingerprint)
+        self.code = digest(_code(), table.fingerprint, str(self.width))
         self.fingerprints = {day: digest(self.code, day_digest) for day, day_digest in days.digests.items()}
         self._lost_events = LostEvents(home, table, days, self.code)
         self._empty_tiles = tiles.empty(table)
@@ -117,10 +117,13 @@ class TileStore:
 
     @property
     def width(self) -> int:
-        """Width of the tiles in Parquet, microseconds; a live table reads single events of the newest two days."""
+        """Width of the tiles in Parquet, microseconds; a live table reads single events of the newest two days.
+
+        Events of the day before leave a window of one day up to the midnight that ends those two days.
+        """
         if not self.table.is_live:
             return self.table.unit
-        return min((window.hop for window in self.table.spans if window.width > DAY), default=HOUR)
+        return min((window.hop for window in self.table.spans if window.width >= DAY), default=HOUR)
 
     def update(self, progress: Progress = silent, *, now: datetime) -> None:
         """Rebuilds the tiles of changed days, removes those of deleted days, and notes keys that lost events.
