@@ -98,10 +98,12 @@ def test_files_of_other_tools_are_refused_when_they_are_read() -> None:
         counted_events(table, rows, "default")
 
 
-@given(units=st.lists(st.integers(-LARGEST, LARGEST)), resolution=st.sampled_from([0.01, 0.001, 0.25, 1.0, 5.0, 0.03]))
+@given(units=st.lists(st.integers(-LARGEST, LARGEST)), resolution=st.sampled_from([0.01, 0.001, 0.25, 1, 5, 2.5, 0.03]))
 def test_units_come_back(units: list[int], resolution: float) -> None:
     whole = np.array(units, np.int64)
-    assert Units(resolution).encode(Units(resolution).decode(whole)).tolist() == units
+    floats = Units(resolution).decode(whole)
+    assert floats.dtype == np.float64
+    assert Units(resolution).encode(floats).tolist() == units
 
 
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False)))
