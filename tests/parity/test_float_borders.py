@@ -89,6 +89,13 @@ def test_whole_numbers_and_the_largest_are_taken() -> None:
     assert fits_schema(event(price=5, score=1e308))
 
 
+def test_numeric_ids_are_texts() -> None:
+    rows = pl.DataFrame([event(user_id=42)]).with_columns(pl.col("event_timestamp").str.to_datetime(time_zone="UTC"))
+    accepted, _ = validate(table_of(ORDERS), rows)
+    assert accepted["user_id"].to_list() == ["42"]
+    assert stream_reason(event(user_id=42)) == "user_id: expected str, got int"
+
+
 def test_files_of_other_tools_are_refused_when_they_are_read() -> None:
     table = WindowedTable("example", "", ORDERS, ("user_id",), ("1d",), {"least": Min("score")})
     rows = table_of(ORDERS).conform(
