@@ -129,9 +129,10 @@ TABLES_TESTED = {
 PRICES = st.one_of(
     st.integers(-3_000, 3_000).map(lambda cents: cents / 100),
     st.integers(-3_000, 3_000).map(lambda cents: cents / 100 + 0.003),
+    st.integers(0, 99).map(lambda cents: 1_000_000_000 + cents / 100),
     st.sampled_from([9.99, 10.0, -0.0, 11_258_999_068_426.24, -11_258_999_068_426.24]),
 )
-"""Multiples of the resolution, values between them, and the largest."""
+"""Multiples of the resolution, values between them, large ones that differ little, and the largest."""
 
 
 @st.composite

@@ -202,7 +202,7 @@ class WindowedTable:
             raise self._declaration_error(f"the windows {self.windows}", "each window once, and one at least")
         for key in self.keys:
             if source.dtype(key) != "String":
-                hint = ": declare it as String, imports then convert numbers" if source.dtype(key) == "Int64" else ""
+                hint = " (declare numeric ids as String: imports convert them)" if source.dtype(key) == "Int64" else ""
                 raise self._declaration_error(f"the key {key!r}", f"keys among the texts of {source.name}{hint}")
         for window in self.spans:
             if window.width % window.hop or window.width > LONGEST:

@@ -54,7 +54,7 @@ class Units:
         """(n,) floats of (n,) integers, or with a resolution of any multiple of a unit, such as a mean."""
         if self.resolution is None:
             return _in_order(units).view(np.float64)
-        return units * self.resolution if self.per_one is None else units / self.per_one
+        return units * float(self.resolution) if self.per_one is None else units / self.per_one
 
 
 def _in_order(bits: np.ndarray) -> np.ndarray:

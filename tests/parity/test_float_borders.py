@@ -89,6 +89,13 @@ def test_whole_numbers_and_the_largest_are_taken() -> None:
     assert fits_schema(event(price=5, score=1e308))
 
 
+def test_numeric_ids_are_texts() -> None:
+    rows = pl.DataFrame([event(user_id=42)]).with_columns(pl.col("event_timestamp").str.to_datetime(time_zone="UTC"))
+    accepted, _ = validate(table_of(ORDERS), rows)
+    assert accepted["user_id"].to_list() == ["42"]
+    assert stream_reason(event(user_id=42)) == "user_id: expected str, got int"
+
+
 def test_files_of_other_tools_are_refused_when_they_are_read() -> None:
     table = WindowedTable("example", "", ORDERS, ("user_id",), ("1d",), {"least": Min("score")})
     rows = table_of(ORDERS).conform(
@@ -98,10 +105,12 @@ def test_files_of_other_tools_are_refused_when_they_are_read() -> None:
         counted_events(table, rows, "default")
 
 
-@given(units=st.lists(st.integers(-LARGEST, LARGEST)), resolution=st.sampled_from([0.01, 0.001, 0.25, 1.0, 5.0, 0.03]))
+@given(units=st.lists(st.integers(-LARGEST, LARGEST)), resolution=st.sampled_from([0.01, 0.001, 0.25, 1, 5, 2.5, 0.03]))
 def test_units_come_back(units: list[int], resolution: float) -> None:
     whole = np.array(units, np.int64)
-    assert Units(resolution).encode(Units(resolution).decode(whole)).tolist() == units
+    floats = Units(resolution).decode(whole)
+    assert floats.dtype == np.float64
+    assert Units(resolution).encode(floats).tolist() == units
 
 
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False)))

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +17,11 @@ from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
 from tests.live import assert_same, batch, clock_of, online, server_of
 from tests.oracles import windows as oracle
+from tests.transforms.stream.test_crashes import interrupt_call
 from transforms.batch.build import build
 from transforms.stream.batch_boundary import archive
 from transforms.stream.log import Log
+from transforms.stream.push import Pusher
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream
 
@@ -68,12 +71,18 @@ customer_days = WindowedTable(
 '''
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "refrain.toml").write_text('name = "shop"\ndefinitions = ["orders_of_a_shop"]\n')
+    (folder / "orders_of_a_shop.py").write_text(DEFINITIONS)
+    yield folder
+    sys.modules.pop("orders_of_a_shop", None)
+    sys.path[:] = [path for path in sys.path if path != str(folder)]
+
+
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    project = tmp_path / "shop"
-    project.mkdir()
-    (project / "refrain.toml").write_text('name = "shop"\ndefinitions = ["orders_of_a_shop"]\n')
-    (project / "orders_of_a_shop.py").write_text(DEFINITIONS)
+def shop(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv("REFRAIN_PROJECT", str(project))
     monkeypatch.setenv("REFRAIN_HOME", str(tmp_path / "home"))
     home = Home(tmp_path / "home", project_folder=project)
@@ -102,6 +111,9 @@ def orders(seed: int) -> list[dict[str, Any]]:
 def send(home: Home, rows: list[dict[str, Any]]) -> None:
     events = [json.dumps(row, default=datetime.isoformat).encode() for row in rows]
     append(server_of(home), Names(home.project), [("orders", event) for event in events])
+
+
+def read(home: Home) -> None:
     settings = Settings(follows="events", until_idle=True, batch=37)
     Reader(home, Address.from_env(), Stream, settings, say=lambda text: None).run()
 
@@ -127,7 +139,26 @@ def test_a_restarted_reader_goes_on_where_the_first_one_ended(shop: Home) -> Non
     sent = 0
     for stop in (250, 400, len(rows)):
         arrivals = rows[sent:stop]
-        random.Random(stop).shuffle(arrivals[-20:])
+        last = arrivals[-3:]
+        random.Random(stop).shuffle(last)
+        arrivals[-3:] = last
         send(shop, [*arrivals, *arrivals[:5]])
+        read(shop)
         sent = stop
         check(shop, rows[:stop])
+
+
+@pytest.mark.parametrize(("owner", "name"), [(Log, "commit"), (Pusher, "push")])
+def test_a_reader_that_dies_leaves_nothing_counted_twice(
+    shop: Home, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    rows = orders(seed=7)
+    send(shop, rows)
+    for calls in (2, 5):
+        with monkeypatch.context() as patch:
+            interrupt_call(patch, owner, name, calls, after=True)
+            with pytest.raises(KeyboardInterrupt):
+                read(shop)
+        server_of(shop).send([("DEL", Names(shop.project).lease)], [b""])  # this process lives on and would hold it
+    read(shop)
+    check(shop, rows)
