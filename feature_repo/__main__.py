@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from feature_repo.command_line import command_line, progress_lines, say
@@ -195,10 +194,6 @@ def status() -> None:
         say(f"{problem}: python -m feature_repo redis stop --orphans")
 
 
-_OWN_MESSAGE = (RefrainError, MissingExtra, click.ClickException, click.exceptions.Exit, typer.Exit)
-"""Exceptions that command lines show by themselves."""
-
-
 def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
     """Runs `feast apply`, and what comes after it, whole or not at all.
 
@@ -207,8 +202,11 @@ def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
         StoreError: Feast refuses the definitions; likewise.
         typer.Exit: the command line is invalid; likewise.
     """
+    import click  # of Feast, which no default install has
+
     from feature_repo.registry_backup import unchanged_on_failure
 
+    shown_by_themselves = (RefrainError, MissingExtra, click.ClickException, click.exceptions.Exit, typer.Exit)
     home = Home.from_env()
     with contract_lock(home), unchanged_on_failure(home):
         try:
@@ -219,7 +217,7 @@ def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
             then()
         except Exception as error:
             is_fault_of_disk = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-            if is_fault_of_disk or isinstance(error, _OWN_MESSAGE):
+            if is_fault_of_disk or isinstance(error, shown_by_themselves):
                 raise
             raise StoreError(
                 expected="definitions that Feast can apply",

