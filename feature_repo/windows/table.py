@@ -81,25 +81,25 @@ class Window:
 class WindowedTable:
     """Windowed features of one entity, or of a pair of entities.
 
-        Attributes:
-            name: name of the table and of the view.
-            about: description in one line.
-            source: source of the events.
-            keys: join keys, which are columns of the event.
-            windows: names of windows, such as ``("1h", "7d", "lifetime")``.
-            features: name → aggregate. Its columns are ``name_window`` for each window, and ``name`` for a lifetime.
-            every: times of rows: after each "event", or at multiples of "1h" or "1d".
-            where: condition on the events; all events if None.
+    Attributes:
+        name: name of the table and of the view.
+        about: description in one line.
+        source: source of the events.
+        keys: join keys, which are columns of the event.
+        windows: names of windows, such as ``("1h", "7d", "lifetime")``.
+        features: name → aggregate. Its columns are ``name_window`` for each window, and ``name`` for a lifetime.
+        every: times of rows: after each "event", or at multiples of "1h" or "1d".
+        where: condition on the events; all events if None.
 
-        Raises:
-            InputError: a feature cannot be computed incrementally; the message says why.
+    Raises:
+        InputError: a feature cannot be computed incrementally; the message says why.
 
-        >>> from feature_repo.windows import Count, Rate
-    from feature_repo.definitions.events.plays import plays
-        >>> features = {"plays": Count(), "skips": Rate("skipped")}
-        >>> table = WindowedTable("example", "Plays of one listener", plays, ("user_id",), ("1d",), features)
-        >>> table.fields
-        (('plays_1d', 'Int64'), ('skips_1d', 'Float64'))
+    >>> from feature_repo.windows import Count, Rate
+    >>> from feature_repo.definitions.events.plays import plays
+    >>> features = {"plays": Count(), "skips": Rate("skipped")}
+    >>> table = WindowedTable("example", "Plays of one listener", plays, ("user_id",), ("1d",), features)
+    >>> table.fields
+    (('plays_1d', 'Int64'), ('skips_1d', 'Float64'))
     """
 
     name: str
