@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from feature_repo.errors import HomeError, StoreError
 from feature_repo.home import DEFAULT_ROOT, Home
+from feature_repo.project import Project
 from feature_repo.registered_views import views_of
 from feature_repo.urls import sqlite_url
 from feature_repo.whole_files import write_whole
@@ -40,10 +41,11 @@ def config_file(home: Home) -> Path:
     template = FOLDER / "profiles" / f"{profile}.yaml" if profile else FOLDER / "feature_store.yaml"
     if not template.is_file():
         names = sorted(path.stem for path in (FOLDER / "profiles").glob("*.yaml"))
+        is_named, file = bool(os.environ.get("REFRAIN_PROFILE")), Project.load(home.project_folder).file
         raise StoreError(
-            expected=f"REFRAIN_PROFILE (or profile in refrain.toml) to be unset or one of {names}",
+            expected=f"{'REFRAIN_PROFILE' if is_named else f'profile in {file}'} to be unset or one of {names}",
             found=repr(profile),
-            next_command="unset REFRAIN_PROFILE",
+            next_command="unset REFRAIN_PROFILE" if is_named else f"correct {file}",
         )
     text = template.read_text()
     if "${REFRAIN_REDIS}" in text and not os.environ.get("REFRAIN_REDIS"):

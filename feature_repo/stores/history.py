@@ -137,7 +137,8 @@ def open_history(
         _stage(source, view, repo_path, target)
         files = [str(target)]
     declared = declared or {}
-    columns, types, in_paths = _resolve_columns(files, requested, renamed, declared, view)
+    is_table = PLACE in (source.tags or {})
+    columns, types, in_paths = _resolve_columns(files, requested, renamed, declared, view, is_table=is_table)
     key_types = {columns[key]: declared[key] for key in keys.values() if declared.get(key) in KEY_TYPES}
     types |= {column: KEY_TYPES[dtype] for column, dtype in key_types.items()}
     for name in features.values():
@@ -175,9 +176,11 @@ def _resolve_columns(
     renamed: Mapping[str, str],
     declared: Mapping[str, str],
     view: str,
+    *,
+    is_table: bool,
 ) -> tuple[dict[str, str], dict[str, pl.DataType], tuple[str, ...]]:
     """Resolves requested names: name → column, column → common type, and the columns encoded in paths."""
-    schemas = {file: _file_types(file, view) for file in files}
+    schemas = {file: _file_types(file, view, is_table) for file in files}
     distinct_schemas: dict[int, tuple[Mapping[str, pa.DataType], str]] = {}  # equal schemas are one object
     for file, file_types in schemas.items():
         distinct_schemas.setdefault(id(file_types), (file_types, file))
@@ -195,11 +198,12 @@ def _resolve_columns(
         if any(column not in schemas[file] and is_in_path(file, column) for file in files)
     )
     absent = sorted(column for column in distinct_columns if column not in names and column not in in_paths)
+    build = "python -m transforms build, or " if is_table else ""
     if absent:
         raise StoreError(
             expected=f"the columns {absent} behind the view {view}",
             found=f"{sorted(names)} in {_describe_files(files)}",
-            next_command="python -m transforms build, or correct the view and run: python -m feature_repo apply",
+            next_command=f"{build}correct the view and run: python -m feature_repo apply",
         )
     names_in_view = {column: name for name, column in columns.items()}
     types = {}
@@ -214,14 +218,14 @@ def _resolve_columns(
     return columns, types, in_paths
 
 
-def _file_types(file: str, view: str) -> Mapping[str, pa.DataType]:
+def _file_types(file: str, view: str, is_table: bool) -> Mapping[str, pa.DataType]:
     try:
         columns = footer(file, state(file)).columns
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
             found=f"{(str(error).splitlines() or [''])[0]} in {file}",
-            next_command="python -m transforms build",
+            next_command="python -m transforms build" if is_table else f"write {file} again, then repeat the command",
         ) from error
     if columns.repeated:
         raise StoreError(

@@ -2,20 +2,24 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
+from feast.data_source import PushMode
 from typer.testing import CliRunner
 
 from feature_repo import clock
 from feature_repo.contract import contract_of
+from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service, load_sources
 from feature_repo.project import PROJECT
@@ -131,6 +135,46 @@ def test_a_service_of_feasts_own_is_left_to_feast(shop: Home) -> None:
     newest = store_rows().filter(store_no=2).sort("measured_at")["rating"][-1]
     assert rows["rating"] == [newest, None]  # the rows of store 11 are older than the ttl
     assert rows["doubled"] == [2 * newest, None]
+    spine = pa.table({"store_no": [2, 11], "event_timestamp": pa.array([END] * 2, pa.timestamp("us", "UTC"))})
+    pulled = store.get_historical_features(spine, store.get_feature_service("store_native")).to_df()
+    assert pulled.sort_values("store_no")["rating"].to_list()[0] == newest
+    assert pulled.sort_values("store_no")["doubled"].to_list()[0] == 2 * newest
+
+
+def test_rows_that_are_pushed_to_a_stream_view_are_online_and_offline(shop: Home) -> None:
+    from training.datasets import training_set
+
+    store, moment = open_store(shop), END - timedelta(hours=1)
+    rows = pd.DataFrame({"store_no": [77], "visitors": [5], "counted_at": [moment], "loaded_at": [moment]})
+    store.push("store_traffic_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
+    keys: dict[str, list[Any]] = {"customer_id": ["c1"], "store_no": [77]}
+    assert OnlineFeatures("order_v1", shop).get(keys).values["store_traffic__visitors"] == [5]
+    data = training_set("order_v1", {**keys, "event_timestamp": [END]}, home=shop).to_polars()
+    assert data["store_traffic__visitors"].to_list() == [5]
+
+
+def test_files_of_a_plain_view_that_are_gone_or_damaged(shop: Home) -> None:
+    """No remedy names a build, which does not write them."""
+    from training.datasets import training_set
+
+    folder = shop.project_folder
+    assert folder is not None
+    path = folder / "files" / "stores.parquet"
+    before, query = path.read_bytes(), {"customer_id": ["c1"], "store_no": [7], "event_timestamp": [END]}
+    damages: dict[str, Callable[[], object]] = {
+        "Parquet": lambda: path.write_bytes(b"nothing"),
+        "rating": lambda: store_rows().drop("rating").write_parquet(path),
+        "none": path.unlink,
+    }
+    try:
+        for message, damage in damages.items():
+            damage()
+            with pytest.raises(StoreError, match=message) as caught:
+                training_set("order_v1", query, home=shop).to_polars()
+            assert "build" not in caught.value.next_command
+            assert str(path) in str(caught.value)
+    finally:
+        path.write_bytes(before)
 
 
 def spine(moments: int = 40) -> pl.DataFrame:
