@@ -18,6 +18,7 @@ def warn_deprecated(name: str, *, instead: str, ends: str, stacklevel: int = 2) 
     >>> def pull(service: str) -> None:
     ...     warn_deprecated("refrain.pull", instead="refrain.training_set", ends="999.0.0")
     >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
     ...     pull("churn_v1")
     >>> str(caught[0].message)
     'refrain.pull ends with Refrain 999.0.0; use refrain.training_set'

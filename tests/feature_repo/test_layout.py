@@ -1,5 +1,6 @@
 """The version of data folders: who checks it, what older and newer folders get, and upgrades that are disturbed."""
 
+import importlib
 import json
 import os
 import shutil
@@ -175,6 +176,21 @@ def test_a_killed_upgrade_continues_with_the_migration_in_which_it_was(
     assert log(old) == ["2 begun", "2 begun", "2 done", "3 begun", "3 done"]
     assert layout.of(old) == 3
     assert sorted(path.name for path in old.root.glob("*.tmp")) == []
+
+
+def test_a_migration_that_fails_leaves_the_layout_before(
+    migrations: Callable[..., None], old: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (2, 3):
+        migrations(number, is_quick=False)
+    last = importlib.import_module("migrations_of_a_test.v3")
+    monkeypatch.setattr(last, "upgrade", lambda home, progress: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(layout.upgrade(old, layout._silent))
+    assert layout.of(old) == 2
+    assert layout.UPGRADING not in os.environ
+    with pytest.raises(HomeError, match=r"layout 2, written by .*refrain upgrade"):
+        old.ensure()
 
 
 def test_of_two_upgrades_at_once_one_waits(migrations: Callable[..., None], old: Home, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.packed.address import Address
+from feature_repo.version import version
 from inference.features import OnlineFeatures
 from inference.monitoring.lookups import LookupLog
 from tests.live import server_of
@@ -126,7 +127,10 @@ def test_the_command_reports_and_fails_above_a_threshold(own_world: Home, tmp_pa
     failing = CliRunner().invoke(app, ["audit", SERVICE, "--psi", "0.0001", "--html", str(page)])
     assert failing.exit_code == 1
     assert "FAILED" in failing.output
-    assert json.loads(page.with_suffix(".json").read_text())["failures"]
+    document = json.loads(page.with_suffix(".json").read_text())
+    assert document["failures"]
+    assert document["refrain"] == version()
+    assert f"Refrain {version()}" in page.read_text()
 
 
 def test_a_log_that_is_not_there_leads_to_the_next_command(own_world: Home) -> None:

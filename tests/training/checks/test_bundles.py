@@ -11,6 +11,7 @@ import pytest
 from feature_repo.bundle import GOLDEN, MANIFEST, Bundle
 from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
+from feature_repo.version import version
 from training.bundle import amend
 from training.checks import CHECKS, check_bundle
 from training.registry import DECISION, champion_of, decision_of, evidence_of
@@ -33,6 +34,8 @@ def test_every_model_that_the_tests_train_passes(world_of: str, request: pytest.
             if check.__name__ != "files_are_whole":  # pages of forecasters are written after registration
                 check(bundle, home)
         assert {DECISION, "card.html", "lineage.json"} <= set(manifest["files"])
+        assert manifest["refrain"] == version()
+        assert f"<td>Refrain<td>{version()}" in (folder / "card.html").read_text()
         assert decision_of(home, manifest["name"], manifest["version"]) is not None
         evidence = evidence_of(home, manifest["name"], manifest["version"])
         if manifest["name"] not in ("text_embedder",):  # too few artists have tags in the small world
