@@ -18,7 +18,9 @@ LOOKUP = """
 import json, sys
 from refrain import OnlineFeatures
 service, key, *keys = sys.argv[1:]
-print(json.dumps({name: list(values) for name, values in OnlineFeatures(service).get({key: keys}).values.items()}))
+values = OnlineFeatures(service).get({key: keys}).values
+columns = {name: list(column) for name, column in values.items()}
+print(json.dumps(columns, default=lambda vector: vector.tolist()))
 """
 
 
