@@ -215,7 +215,8 @@ def analyze_audio(sound: bytes | str | Path) -> Call[AudioAnalysis]:
     """Analyzes a sound: meter, beats, key, spectrum, classes; the role is ``predict``.
 
     Args:
-        sound: path of a file (wav, flac, ogg, mp3, aiff), or its content; at most 50 MB and 20 minutes.
+        sound: path of a file (wav, flac, ogg, mp3, aiff), or its content; at most 50 MB and 20 minutes. A file is read
+            before the request is sent, by ``AsyncClient`` too.
 
     Raises:
         OSError: the file cannot be read.
@@ -350,7 +351,11 @@ def _with_zone(at: datetime) -> datetime:
 
 
 def _to_json(value: Any) -> Any:
-    """Turns values of numpy and pandas into Python's."""
+    """Turns values of numpy and pandas into Python's; their times into ISO 8601."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return f"{value.astype('datetime64[us]')}Z"
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"a value that JSON has, not {type(value).__name__}: {value!r}")

@@ -138,7 +138,7 @@ def test_a_redis_that_hangs_does_not_block_the_loop(
 ) -> None:
     server = RedisServer(tmp_path / "redis").start()
     monkeypatch.setenv("REFRAIN_REDIS", server.address)
-    lookup = OnlineFeatures("listener_v1", in_world, timeout=0.4)
+    lookup = OnlineFeatures("listener_v1", in_world, timeout=0.8)
 
     async def longest_pause(task: "asyncio.Task[OnlineRows]") -> float:
         longest, last = 0.0, time.perf_counter()
@@ -158,8 +158,8 @@ def test_a_redis_that_hangs_does_not_block_the_loop(
         started = time.perf_counter()
         longest, rows = asyncio.run(run("defaults"))
         assert rows.degraded
-        assert time.perf_counter() - started > 0.35
-        assert longest < 0.3
+        assert time.perf_counter() - started > 0.75
+        assert longest < 0.6
         with pytest.raises(OnlineUnavailable):
             asyncio.run(run("raise"))
     finally:

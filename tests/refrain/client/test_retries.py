@@ -135,15 +135,15 @@ def test_a_busy_service_is_asked_again_when_it_says(use: Use, status: int, secon
     with answering(problem(status, retry_after=str(seconds)), HEALTHY) as server:
         assert use(server.url, "check_health").status == "ok"
     assert len(server.requests) == 2
-    assert seconds <= server.pauses[0] < seconds + 1.0
+    assert seconds <= server.pauses[0] < seconds + 3.0
 
 
 def test_without_a_header_the_pauses_grow(use: Use) -> None:
     with answering(problem(503), problem(503), HEALTHY) as server:
         assert use(server.url, "check_health").status == "ok"
     first, second = server.pauses
-    assert FIRST_PAUSE_S / 2 <= first < FIRST_PAUSE_S + 0.15
-    assert FIRST_PAUSE_S <= second < 2 * FIRST_PAUSE_S + 0.15
+    assert FIRST_PAUSE_S / 2 <= first < FIRST_PAUSE_S + 2.0
+    assert FIRST_PAUSE_S <= second < 2 * FIRST_PAUSE_S + 2.0
 
 
 def test_a_lost_connection_is_made_again_with_the_same_act(use: Use) -> None:
@@ -205,6 +205,23 @@ def test_nobody_there_and_nobody_in_time(use: Use) -> None:
     with answering(HEALTHY, delay=0.6) as server, pytest.raises(Unreachable, match="no answer in time"):
         use(server.url, "check_health", timeout=0.2)
     assert len(server.requests) == 1  # a slow service is not asked again
+
+
+def test_many_requests_wait_at_the_same_time() -> None:
+    async def run(url: str) -> int:
+        async with AsyncClient(url) as client:
+            ticking, ticks = asyncio.gather(*(client.check_health() for _ in range(40))), 0
+            while not ticking.done():
+                await asyncio.sleep(0.01)
+                ticks += 1
+            assert [health.status for health in ticking.result()] == ["ok"] * 40
+            return ticks
+
+    with answering(HEALTHY, delay=0.5) as server:
+        started = time.perf_counter()
+        ticks = asyncio.run(run(server.url))
+        assert time.perf_counter() - started < 40 * 0.5 / 2  # one after the other takes 20 seconds
+    assert ticks >= 10
 
 
 def test_keys_and_tokens_are_sent_and_never_shown(use: Use) -> None:
