@@ -142,7 +142,9 @@ class Run:
         for factor in OVERSAMPLING:
             accepted, reasons = valid(raw, arrivals(source, tables, self.size * factor, self.seed))
             if len(accepted) >= self.size:
-                return _Generated(accepted if factor == 1 else accepted[: self.size])
+                first = self.size // 2
+                is_whole = factor == 1
+                return _Generated(accepted if is_whole else [*accepted[:first], *accepted[first - self.size :]])
         refusal = f"the raw table {source.name} refuses generated events: {', '.join(sorted(reasons))}"
         return _Generated([], f"{refusal}; write examples")
 
@@ -158,8 +160,11 @@ class Run:
         try:
             for home, until in ((self.home, _CUT), (self.home, end), (self._folder(), end)):
                 parts = {name: batch.before(own_reports, until) for name, own_reports in reports.items() if own_reports}
-                self._build(home, parts, until)
-                self._stages.append({table.name: batch.built(home, table) for table in tables})
+                if any(parts.values()):
+                    self._build(home, parts, until)
+                    self._stages.append({table.name: batch.built(home, table) for table in tables})
+                else:  # all events are later
+                    self._stages.append({table.name: {} for table in tables})
         except Exception as error:
             difference = Difference("", {}, None, "feature tables", Crash.of(error), "generated events", "batch run")
             failure = describe(difference, self._command(None))

@@ -299,6 +299,13 @@ def test_an_error_in_a_definition_is_one_clear_error(project: Project, run: Test
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_two_events_are_enough(project: Project, run: Test, seed: str) -> None:
+    result = run(project(), "shop_orders", "--events", "2", "--seed", seed)
+    assert result.exit_code == 0, result.output
+    line(result, "ok", "shop_orders", "stream = definition")
+
+
 def test_a_name_that_does_not_exist(project: Project, run: Test) -> None:
     result = run(project(), "customer_order")
     assert result.exit_code == 1

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 
 from feature_repo.definitions.events.plays import plays
-from feature_repo.windows import Count, CountIf, EventSource, WindowedTable, column
+from feature_repo.windows import Count, CountIf, EventSource, Std, WindowedTable, column
+from refrain.checking import batch, stream
 from refrain.checking.difference import Difference, same
 from refrain.checking.generate import Arrival, arrivals, final_events, first_events, valid
 from refrain.checking.shrink import shrink
+from tests.windowed import TABLES_TESTED
 from transforms.raw.declared import table_of
 
 TABLES = [
@@ -66,6 +68,29 @@ def test_of_an_event_the_newest_report_counts_in_the_end_and_the_first_in_the_st
         ]
         assert event["created_timestamp"] == max(version["created_timestamp"] for version in versions)
         assert {**versions[0], "platform_id": "second"} in first
+
+
+@pytest.mark.parametrize("name", TABLES_TESTED)
+def test_batch_and_stream_equal_the_definition(name: str) -> None:
+    table = TABLES_TESTED[name]
+    reports = arrivals(plays, [table], 50, 11)
+    rows = batch.computed(table, table_of(plays), reports, "default")
+    assert batch.compare(table, rows, reports, "default") is None
+    assert stream.compare(table, reports, "default") is None
+
+
+def test_deviations_of_large_numbers_are_compared_up_to_their_precision() -> None:
+    ranges = {"cents": (500_000_000, 600_000_000)}
+    source = EventSource("bills", {"account": "String", "cents": "Int64"}, key=("account",), ranges=ranges)
+    table = WindowedTable("bills", "", source, ("account",), ("7d",), {"spread": Std("cents")}, every="event")
+    reports = arrivals(source, [table], 50, 0)
+    assert {report["cents"] for report in reports} == {500_000_000, 500_500_000, 501_000_000, None}
+    rows = batch.computed(table, table_of(source), reports, "default")
+    assert batch.compare(table, rows, reports, "default") is None
+    next(row for history in rows.values() for row in history.rows if row["spread_7d"])["spread_7d"] += 1_000.0
+    difference = batch.compare(table, rows, reports, "default")
+    assert difference is not None
+    assert difference.column == "spread_7d"
 
 
 def test_a_source_of_keys_alone_has_no_corrections() -> None:
