@@ -157,8 +157,9 @@ class Home:
 
     @property
     def profile(self) -> str:
-        """Name of the profile of engines: that of ``REFRAIN_PROFILE``, else of the project; empty for the default."""
-        return os.environ.get("REFRAIN_PROFILE") or Project.load(self.project_folder).profile
+        """Name of the profile of engines: ``REFRAIN_PROFILE`` if it is set, else the project's; empty for the default."""
+        named = os.environ.get("REFRAIN_PROFILE")
+        return Project.load(self.project_folder).profile if named is None else named
 
     @property
     def registry(self) -> Path:

@@ -29,7 +29,7 @@ def workplace(project_folder: Path | None) -> Iterator[Home]:
         for name in before:
             if name not in KEPT:
                 del os.environ[name]
-        os.environ["REFRAIN_HOME"] = str(home.root)
+        os.environ |= {"REFRAIN_HOME": str(home.root), "REFRAIN_PROFILE": ""}  # the embedded engines
         if project_folder is not None:
             os.environ[PROJECT] = str(project_folder)
         try:
