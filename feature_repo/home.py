@@ -157,7 +157,7 @@ class Home:
 
     @property
     def profile(self) -> str:
-        """Name of the profile of engines: ``REFRAIN_PROFILE`` if it is set, else the project's; empty for the default."""
+        """Name of the profile of engines: ``REFRAIN_PROFILE`` if set, else the project's; empty for the default."""
         named = os.environ.get("REFRAIN_PROFILE")
         return Project.load(self.project_folder).profile if named is None else named
 
