@@ -39,6 +39,7 @@ NAMES = (
     "quality_audio",
     "windows",
     "stream",
+    "podcasts",
 )
 RESULTS = REPOSITORY / "docs" / "benchmarks"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
