@@ -9,7 +9,7 @@
     data = "data"                     # the data folder; REFRAIN_HOME overrides it
     profile = ""                      # the engines; REFRAIN_PROFILE overrides it
 
-``REFRAIN_PROJECT`` names the folder. Without it, the file is searched from the working directory upwards. Without a
+``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards. Without a
 file, the bundled definitions of music are the project.
 """
 
@@ -26,7 +26,7 @@ from feature_repo.errors import InputError
 
 FILE = "refrain.toml"
 PROJECT = "REFRAIN_PROJECT"
-"""Environment variable with the folder of the project."""
+"""Environment variable with the folder of the project, or its file."""
 
 BUNDLED = ("music",)
 """Names of the bundled definitions."""

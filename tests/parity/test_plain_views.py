@@ -337,22 +337,26 @@ def test_a_model_is_trained_again_when_the_files_of_a_plain_view_change(shop: Ho
     assert all(cost.row_bytes for cost in costs.values())
 
 
-def test_deploying_depends_on_the_files_of_plain_views(shop: Home) -> None:
-    from training.pipeline.digests import Digests
+def test_deploying_depends_on_the_files_of_plain_views(shop: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands run on the project of the data folder, whatever the environment names."""
+    from training.pipeline.lifecycle import MLPipeline
+    from training.pipeline.stage import Stages
 
-    digests = Digests(shop)
-    assert set(digests.sources()) == {"store_facts", "store_traffic"}
+    monkeypatch.delenv(PROJECT)
     folder = shop.project_folder
     assert folder is not None
     added = folder / "files" / "traffic" / "more.parquet"
-    before = digests.sources()
+    stages = Stages(shop)
     try:
-        traffic_rows().head(1).write_parquet(added)
-        after = Digests(shop).sources()
+        for _ in range(2):
+            MLPipeline._deploy(shop, stages, None)
+        traffic_rows().head(1).with_columns(store_no=pl.lit(78), counted_at=pl.lit(END)).write_parquet(added)
+        MLPipeline._deploy(shop, stages, None)
     finally:
         added.unlink()
-    assert before["store_facts"] == after["store_facts"]
-    assert before["store_traffic"] != after["store_traffic"]
+    assert [stage.cached for stage in stages.done] == [False, True, False]
+    keys: dict[str, list[Any]] = {"customer_id": ["c1"], "store_no": [78]}
+    assert OnlineFeatures("order_v1", shop).get(keys).values["store_traffic__visitors"] == [0]
 
 
 def test_cleaning_keeps_the_files_of_others(shop: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
