@@ -9,8 +9,8 @@
     data = "data"                     # the data folder; REFRAIN_HOME overrides it
     profile = ""                      # the engines; REFRAIN_PROFILE overrides it
 
-``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards. Without a
-file, the bundled definitions of music are the project.
+``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
+Without a file, the bundled definitions of music are the project.
 """
 
 import os
