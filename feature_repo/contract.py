@@ -6,8 +6,8 @@ folders or modules named after the kind of their definitions, its *rooms* (``ROO
 definitions of every kind; serving processes import it, so it should not import Feast or polars. Feast's own
 objects are found in every room that defines features (``FEAST_ROOMS``).
 
-All Feast views with rows of their own are the ``views``. Those whose rows Refrain writes are the ``feature_tables``; the
-others, plain views, read files that Refrain never writes.
+All Feast views with rows of their own are the ``views``. Those whose rows Refrain writes are the ``feature_tables``;
+the others, plain views, read files that Refrain never writes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
