@@ -3,7 +3,11 @@
 The bundled definitions of music are one package (``feature_repo.definitions``), a project's own are others
 (``feature_repo.project``), and installed packages add theirs by the entry point ``refrain.definitions``. A package has
 folders or modules named after the kind of their definitions, its *rooms* (``ROOMS``). A module in no room may have
-definitions of every kind; serving processes import it, so it should not import Feast or polars.
+definitions of every kind; serving processes import it, so it should not import Feast or polars. Feast's own
+objects are found in every room that defines features (``FEAST_ROOMS``).
+
+All Feast views with rows of their own are the ``views``. Those whose rows Refrain writes are the ``feature_tables``;
+the others, plain views, read files that Refrain never writes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

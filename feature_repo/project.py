@@ -14,8 +14,8 @@
     time_format = "ms"                # its unit, or its format as of strptime
     map = { customer_id = "customer" }  # column of the events = column of the table
 
-``REFRAIN_PROJECT`` names the folder. Without it, the file is searched from the working directory upwards. Without a
-file, the bundled definitions of music are the project.
+``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
+Without a file, the bundled definitions of music are the project.
 """
 
 import os
@@ -32,7 +32,7 @@ from feature_repo.errors import InputError
 
 FILE = "refrain.toml"
 PROJECT = "REFRAIN_PROJECT"
-"""Environment variable with the folder of the project."""
+"""Environment variable with the folder of the project, or its file."""
 
 BUNDLED = ("music",)
 """Names of the bundled definitions."""

@@ -201,6 +201,20 @@ def test_modules_of_a_project_replace_nothing(tmp_path: Path) -> None:
     assert sys.path.count(str(tmp_path)) == 1
 
 
+def test_cleaning_spares_a_project_that_lies_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from feature_repo.clean import clean
+
+    project_of(tmp_path / "anomaly")  # a folder of this name is one of Refrain's
+    monkeypatch.setenv(PROJECT, str(tmp_path / "anomaly"))
+    monkeypatch.setenv("REFRAIN_HOME", str(tmp_path))
+    (tmp_path / "registry.db").touch()
+    with pytest.raises(HomeError, match="a data folder without the project's own files"):
+        clean(Home.from_env())
+    assert (tmp_path / "anomaly" / "refrain.toml").is_file()
+
+
 def test_a_command_finds_the_project_of_its_working_folder(tmp_path: Path) -> None:
     files = {
         "refrain.toml": 'name = "shop"\ndefinitions = ["shop_events"]\n',

@@ -184,7 +184,6 @@ def test_a_stopped_run_is_gone_on_with_only_where_nothing_changed(shop: Shop, mo
         shop.put(name, {"k": ["a"], "x": [1], "ts": times(2 * HOUR), "created": times(2 * HOUR)})
         shop.view(name, [K], t.Int64)
     monkeypatch.setattr("feature_repo.store.open_store", lambda home: shop.store)
-    monkeypatch.setattr(module, "_tables_with_rows", lambda home: [])
     materialize = shop.store.materialize
 
     def stop_at_zz(**arguments: Any) -> None:

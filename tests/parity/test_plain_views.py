@@ -22,6 +22,7 @@ from feature_repo.contract import contract_of
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service, load_sources
+from feature_repo.materialize import forget
 from feature_repo.project import PROJECT
 from feature_repo.store import open_store
 from feature_repo.stores import redis_server
@@ -139,18 +140,6 @@ def test_a_service_of_feasts_own_is_left_to_feast(shop: Home) -> None:
     pulled = store.get_historical_features(spine, store.get_feature_service("store_native")).to_df()
     assert pulled.sort_values("store_no")["rating"].to_list()[0] == newest
     assert pulled.sort_values("store_no")["doubled"].to_list()[0] == 2 * newest
-
-
-def test_rows_that_are_pushed_to_a_stream_view_are_online_and_offline(shop: Home) -> None:
-    from training.datasets import training_set
-
-    store, moment = open_store(shop), END - timedelta(hours=1)
-    rows = pd.DataFrame({"store_no": [77], "visitors": [5], "counted_at": [moment], "loaded_at": [moment]})
-    store.push("store_traffic_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
-    keys: dict[str, list[Any]] = {"customer_id": ["c1"], "store_no": [77]}
-    assert OnlineFeatures("order_v1", shop).get(keys).values["store_traffic__visitors"] == [5]
-    data = training_set("order_v1", {**keys, "event_timestamp": [END]}, home=shop).to_polars()
-    assert data["store_traffic__visitors"].to_list() == [5]
 
 
 def test_files_of_a_plain_view_that_are_gone_or_damaged(shop: Home) -> None:
@@ -337,22 +326,26 @@ def test_a_model_is_trained_again_when_the_files_of_a_plain_view_change(shop: Ho
     assert all(cost.row_bytes for cost in costs.values())
 
 
-def test_deploying_depends_on_the_files_of_plain_views(shop: Home) -> None:
-    from training.pipeline.digests import Digests
+def test_deploying_depends_on_the_files_of_plain_views(shop: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands run on the project of the data folder, whatever the environment names."""
+    from training.pipeline.lifecycle import MLPipeline
+    from training.pipeline.stage import Stages
 
-    digests = Digests(shop)
-    assert set(digests.sources()) == {"store_facts", "store_traffic"}
+    monkeypatch.delenv(PROJECT)
     folder = shop.project_folder
     assert folder is not None
     added = folder / "files" / "traffic" / "more.parquet"
-    before = digests.sources()
+    stages = Stages(shop)
     try:
-        traffic_rows().head(1).write_parquet(added)
-        after = Digests(shop).sources()
+        for _ in range(2):
+            MLPipeline._deploy(shop, stages, None)
+        traffic_rows().head(1).with_columns(store_no=pl.lit(78), counted_at=pl.lit(END)).write_parquet(added)
+        MLPipeline._deploy(shop, stages, None)
     finally:
         added.unlink()
-    assert before["store_facts"] == after["store_facts"]
-    assert before["store_traffic"] != after["store_traffic"]
+    assert [stage.cached for stage in stages.done] == [False, True, False]
+    keys: dict[str, list[Any]] = {"customer_id": ["c1"], "store_no": [78]}
+    assert OnlineFeatures("order_v1", shop).get(keys).values["store_traffic__visitors"] == [0]
 
 
 def test_cleaning_keeps_the_files_of_others(shop: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,3 +361,23 @@ def test_cleaning_keeps_the_files_of_others(shop: Home, tmp_path: Path, monkeypa
     copy.manifest.write_text(json.dumps({"sources": sources}))
     clean(copy)
     assert sorted(path for path in copy.root.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_rows_that_are_pushed_to_a_stream_view_are_online_and_offline(shop: Home) -> None:
+    from training.datasets import training_set
+
+    store, moment = open_store(shop), END - timedelta(hours=1)
+    rows = pd.DataFrame({"store_no": [77], "visitors": [5], "counted_at": [moment], "loaded_at": [moment]})
+    keys: dict[str, list[Any]] = {"customer_id": ["c1"], "store_no": [77]}
+    assert shop.project_folder is not None
+    files = shop.project_folder / "files" / "traffic"
+    before = set(files.iterdir())
+    try:
+        store.push("store_traffic_push", rows, to=PushMode.ONLINE_AND_OFFLINE)
+        assert OnlineFeatures("order_v1", shop).get(keys).values["store_traffic__visitors"] == [5]
+        data = training_set("order_v1", {**keys, "event_timestamp": [END]}, home=shop).to_polars()
+        assert data["store_traffic__visitors"].to_list() == [5]
+    finally:  # other tests have the rows of before
+        for path in set(files.iterdir()) - before:
+            path.unlink()
+        forget(shop, "store_no", 77)
