@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from feature_repo import discovery
 from feature_repo.discovery import Found, Named
 from feature_repo.errors import InputError, RefrainError
+from feature_repo.extras import missing_extra
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.project import Project
@@ -237,13 +238,15 @@ class Contract:
 
         Raises:
             InputError: a module cannot be imported, or comes from elsewhere.
+            MissingExtra: a module imports what an extra brings that is not installed.
         """
         try:
             found = list(discovery.modules(package, without=set(ROOMS) - {room}))
         except RefrainError:
             raise
         except Exception as error:
-            raise self._import_error(package, error) from error
+            missing = missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+            raise missing or self._import_error(package, error) from error
         self._check_origin(package, found[0])
         return found
 
