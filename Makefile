@@ -60,7 +60,7 @@ test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole su
 	KERAS_BACKEND=torch .venv/bin/python -m pytest -n 0 tests/training/lifecycle/test_deep_learners.py
 
 test-extras: setup ## each extra of the wheel in a fresh environment, one after another: six minutes
-	.venv/bin/python -m pytest -m extras -n 0 -s
+	.venv/bin/python -m pytest -m extras -n 0 -s --timeout 1800
 
 simulate: setup ## raw events of a seeded world
 	$(RUN) transforms simulate

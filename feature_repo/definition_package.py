@@ -9,6 +9,7 @@ from types import ModuleType
 
 from feature_repo import discovery
 from feature_repo.errors import InputError, RefrainError
+from feature_repo.extras import MissingExtra, missing_extra
 
 _LONGEST = 300
 """Maximum number of characters of a quoted error."""
@@ -39,14 +40,18 @@ class DefinitionPackage:
         Raises:
             InputError: a module cannot be imported, or something else has the name of the package.
             RefrainError: a definition is invalid; the error names the file and the line.
+            MissingExtra: a module imports what an extra brings that is not installed.
         """
         self._check_origin()
         try:
             return list(discovery.modules(self.name, without=without))
+        except MissingExtra:
+            raise
         except RefrainError as error:
             raise self._with_place(error) from error
         except (Exception, SystemExit) as error:
-            raise self._import_error(error) from error
+            missing = missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+            raise missing or self._import_error(error) from error
 
     def _check_origin(self) -> None:
         """Checks that a package in the project's folder would not be shadowed by another one of its name."""

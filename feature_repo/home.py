@@ -123,6 +123,8 @@ class Home:
 
         Raises:
             HomeError: the folder is of a newer Refrain, or has to be upgraded first.
+
+        >>> Home(Path("/srv/refrain")).check_layout()             # doctest: +SKIP
         """
         layout.check(self)
 
@@ -143,7 +145,11 @@ class Home:
         return self.root / "quarantine" / table / f"tenant={self.tenant}"
 
     def cursors(self, table: str) -> Path:
-        """Returns the folder with how far queries of databases were imported into a raw table."""
+        """Returns the folder with how far queries of databases were imported into a raw table.
+
+        >>> Home(Path("/srv/refrain")).cursors("orders").as_posix()
+        '/srv/refrain/cursors/orders/tenant=default'
+        """
         return self.root / "cursors" / table / f"tenant={self.tenant}"
 
     def bundles(self, model: str) -> Path:

@@ -163,6 +163,8 @@ class Quantile(_NumberAggregate):
 
     >>> Quantile("ms_played", q=0.9).fields("long", "_7d", "Int64")
     [('long_7d', 'Float64')]
+    >>> Quantile("ms_played", q=90).refusal(lifetime=False)
+    'q must be 0 to 1'
     """
 
     q: float = 0.5

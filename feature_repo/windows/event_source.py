@@ -29,8 +29,10 @@ class EventSource:
         InputError: a column has another type, or a resolution that is no positive number of a Float64 column.
 
     >>> orders = EventSource("orders", columns={"price": "Float64"}, resolution={"price": 0.01})
-    >>> orders.units("price")
-    Units(resolution=0.01)
+    >>> orders.units("price"), orders.integers("price"), orders.dtype("color")
+    (Units(resolution=0.01), 'price.units', None)
+    >>> orders.limits("price")
+    (-11258999068426.24, 11258999068426.24)
     """
 
     name: str

@@ -8,14 +8,16 @@ import tomllib
 from functools import cache
 from importlib.metadata import packages_distributions, requires
 from itertools import product
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from feature_repo.errors import RefrainError
+from feature_repo.contract import contract_of
+from feature_repo.errors import InputError, RefrainError
 from feature_repo.extras import INCLUDES, MODULES, PACKAGES, MissingExtra, explained, extra_of, modules_of
-from feature_repo.home import REPOSITORY
+from feature_repo.home import REPOSITORY, Home
 from tests.repository import PACKAGES as OWN_PACKAGES
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -142,6 +144,20 @@ def test_a_missing_module_is_explained_where_it_is_imported(monkeypatch: pytest.
     assert (error.name, error.next_command) == ("soundfile", "python -m pip install 'refrain[audio]'")
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), copy.name, str(copy)) == (MissingExtra, error.name, str(error))
+
+
+def test_a_project_that_imports_what_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "refrain.toml").write_text('name = "shop"\ndefinitions = ["shop_of_extras", "shop_of_strangers"]\n')
+    (tmp_path / "shop_of_extras.py").write_text("import ijson\n")
+    (tmp_path / "shop_of_strangers.py").write_text("import unheard_of\n")
+    monkeypatch.setitem(sys.modules, "ijson", None)
+    contract = contract_of(Home(tmp_path / "data", project_folder=tmp_path))
+    with pytest.raises(MissingExtra, match=r"refrain\[transforms\]"):
+        _ = contract.events
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="unheard_of"):
+        _ = contract.events
+    sys.path.remove(str(tmp_path))
 
 
 def test_a_missing_module_of_no_extra_is_left_alone() -> None:
