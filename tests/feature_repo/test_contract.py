@@ -199,10 +199,10 @@ BROKEN = {
 
                 from PACKAGE.views import hidden
 
-                native = FeatureService(name="native", features=hidden)
+                native = FeatureService(name="native", features=[*hidden.values()])
                 """,
-            "views": VIEW.replace("facts = FeatureView(", "hidden = [FeatureView(").replace(
-                '"known_at"\n        ),\n    )', '"known_at"\n        ),\n    )]'
+            "views": VIEW.replace("facts = FeatureView(", "hidden = {1: FeatureView(").replace(
+                '"known_at"\n        ),\n    )', '"known_at"\n        ),\n    )}'
             ),
             "services": None,
         },
@@ -243,8 +243,8 @@ BROKEN = {
     ),
     "a windowed table of an event that is nowhere": (
         {
-            "till": WINDOWED.replace("sales = EventSource(", "sources = [EventSource(")
-            .replace('key=("sale_id",))', 'key=("sale_id",))]')
+            "till": WINDOWED.replace("sales = EventSource(", "sources = {0: EventSource(")
+            .replace('key=("sale_id",))', 'key=("sale_id",))}')
             .replace('"Sales of a till", sales,', '"Sales of a till", sources[0],')
         },
         r"the source of the windowed table till_sales among the events of the project; found 'sales' in PACKAGE.till",
