@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast
 
 from feature_repo.errors import HomeError
 from feature_repo.version import UNKNOWN, version
+from feature_repo.whole_files import write_whole
 
 FILE, LOCK = "version.json", ".upgrade.lock"
 """Names in a data folder: the file with its layout, and the lock of its upgrade."""
@@ -134,9 +135,7 @@ def read(root: Path) -> Stamp | None:
 
 def write(root: Path, layout: int) -> None:
     """Writes a layout and this version of Refrain, atomically."""
-    partial = root / f".{FILE}.{os.getpid()}.tmp"
-    partial.write_text(json.dumps({"layout": layout, "refrain": version()}) + "\n")
-    partial.replace(root / FILE)
+    write_whole(root / FILE, json.dumps({"layout": layout, "refrain": version()}) + "\n")
 
 
 def is_new(root: Path) -> bool:

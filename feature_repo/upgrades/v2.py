@@ -34,6 +34,7 @@ from feature_repo.errors import RefrainError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, load_service
 from feature_repo.on_demand import OnDemand
+from feature_repo.whole_files import write_whole
 
 ABOUT = "on-demand functions lie among the definitions of a project, which gave their services new fingerprints"
 IS_QUICK = False  # applying imports Feast
@@ -234,9 +235,7 @@ def _replaced(node: Any, renewed: Mapping[tuple[str, str], str]) -> Any:
 
 def _rewrite(path: Path, renewed: Mapping[tuple[str, str], str]) -> None:
     """Replaces the fingerprints of one record, atomically. No digest covers these files."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(_replaced(_read(path), renewed), indent=1) + "\n")
-    partial.replace(path)
+    write_whole(path, json.dumps(_replaced(_read(path), renewed), indent=1) + "\n")
 
 
 def _models_to_train(tenant: Home, applied: Home, renewed: Mapping[tuple[str, str], str]) -> Iterator[str]:

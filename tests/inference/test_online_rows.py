@@ -98,7 +98,7 @@ def test_without_pandas_the_extra_is_named(in_world: Home) -> None:
     )
     command = [sys.executable, "-c", script]
     completed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert "python -m pip install 'refrain[transforms]'" in completed.stdout
+    assert "python -m pip install 'refrain[inference,transforms]'" in completed.stdout
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
