@@ -5,6 +5,7 @@ hops and at equal times; some are reported twice, some are corrected later, and 
 columns have missing values, and columns that conditions read have the values with which these compare.
 """
 
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -92,11 +93,23 @@ def values(source: EventSource, name: str, compared: Sequence[Any] = ()) -> list
         texts = [value for value in compared if isinstance(value, str) and (value or not is_key)]
         own_texts = [f"{name.removesuffix('_id')}-{letter}" for letter in "abc"]
         return list(dict.fromkeys([*own_texts, *texts, *([] if is_key else [""])])) + missing
+    if dtype == "Float64":
+        return _floats(source, name, compared) + missing
     low, high = source.ranges.get(name, (-1_000, 1_000_000))
     high_limit = min(high, low + 1_000_000)  # squares of larger numbers are not exact, and sums would hide small errors
     near = [value + step for value in compared if isinstance(value, int) for step in (-1, 0, 1)]
     numbers = [low, high_limit, (low + high_limit) // 2, 0, 1, 2, 7, *near]
     return sorted({number for number in numbers if low <= number <= high}) + missing
+
+
+def _floats(source: EventSource, name: str, compared: Sequence[Any]) -> list[Any]:
+    """The values of a column of floats; some lie between two units of its resolution."""
+    low, high = source.limits(name) or (-math.inf, math.inf)
+    low, high = max(low, min(-1_000.0, high)), min(high, max(1_000_000.0, low))
+    step = source.resolution.get(name, 0.5)
+    near = [value + one for value in compared if isinstance(value, int | float) for one in (-step, 0.0, step)]
+    numbers = [low, high, (low + high) / 2, 0.0, step / 2, 1.005, 2.5, 7.0, -1.5, *near]
+    return sorted({float(number) for number in numbers if low <= number <= high})
 
 
 def valid(raw: RawTable, reports: Sequence[Arrival]) -> tuple[list[Arrival], set[str]]:

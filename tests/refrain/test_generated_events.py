@@ -73,8 +73,8 @@ def test_of_an_event_the_newest_report_counts_in_the_end_and_the_first_in_the_st
 @pytest.mark.parametrize("name", TABLES_TESTED)
 def test_batch_and_stream_equal_the_definition(name: str) -> None:
     table = TABLES_TESTED[name]
-    reports = arrivals(plays, [table], 50, 11)
-    rows = batch.computed(table, table_of(plays), reports, "default")
+    reports = arrivals(table.source, [table], 50, 11)
+    rows = batch.computed(table, table_of(table.source), reports, "default")
     assert batch.compare(table, rows, reports, "default") is None
     assert stream.compare(table, reports, "default") is None
 
