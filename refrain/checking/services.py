@@ -47,7 +47,7 @@ def publish(home: Home, contract: Contract, services: Iterable[str], until: date
     chosen = {name: contract.services[name] for name in services}
     projections = {item.name for service in chosen.values() for item in service.feature_view_projections}
     views = [contract.feature_tables[name] for name in sorted({v for name in chosen for v in views_of(contract, name)})]
-    entities = [contract.entities[key] for key in sorted({key for view in views for key in view.join_keys})]
+    entities = [contract.entities_by_key[key] for key in sorted({key for view in views for key in view.join_keys})]
     functions = [contract.on_demand_views[name] for name in sorted(projections & set(contract.on_demand_views))]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))

@@ -36,7 +36,7 @@ def shop(tmp_path: Path) -> Home:
     bundle = home.bundles("churn") / "1"
     bundle.mkdir(parents=True)
     (bundle / "manifest.json").write_text(json.dumps({"files": {}}))
-    home.manifest.write_text("{}")
+    home.manifest.write_text('{"refrain": "0"}')
     return home
 
 
