@@ -56,7 +56,7 @@ POOL = """
 import os, signal, sys, time
 from transforms.processes import Processes, worker_pool
 def work(number):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # at once: print writes the end of the line by itself
     time.sleep(600)
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it

@@ -170,9 +170,11 @@ class TestListenBrainz:
             "timestamp": 1_700_000_000,
             "track_metadata": {"artist_name": "A", "track_name": "B"},
         }
-        self.write(tmp_path / "1.listens.gz", [dump], gzip.open)
-        self.write(tmp_path / "2.jsonl", [listen_record(3)])
-        load(home, "listenbrainz", tmp_path)
+        folder = tmp_path / "dumps"
+        folder.mkdir()
+        self.write(folder / "1.listens.gz", [dump], gzip.open)
+        self.write(folder / "2.jsonl", [listen_record(3)])
+        load(home, "listenbrainz", folder)
         assert set(scan(home, "plays").collect()["user_id"]) == {"lb:7", "lb:rob"}
 
     def test_bad_lines_are_quarantined_and_the_rest_goes_on(self, home: Home, tmp_path: Path) -> None:
