@@ -15,7 +15,7 @@ from feature_repo.errors import InputError
 from feature_repo.windows import EventSource, WindowedTable, moment
 
 TIMES = ("event_timestamp", "created_timestamp")
-_TYPES = {"String": str, "Int64": int, "Bool": bool}
+_TYPES: dict[str, type | tuple[type, ...]] = {"String": str, "Int64": int, "Float64": (int, float), "Bool": bool}
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,15 +95,21 @@ def materialize(
     """
     from feature_repo.registered_views import views_of
     from feature_repo.store import open_store
+    from feature_repo.stores.source_files import is_feature_table
 
     now = now or clock.now()
     advice = "python -m feature_repo materialize 2026-03-02T00:00:00"
     moment = clock.not_before_beginning(min(until or now, now), "the moment of the values", next_command=advice)
-    contract = contract_of(home)
-    if len(contract.views) == len(contract.feature_tables):  # plain views have rows without any build
-        _tables_with_rows(home)
-    store = open_store(home)
+    try:
+        store = open_store(home)
+    except StoreError:
+        contract = contract_of(home)
+        if len(contract.views) == len(contract.feature_tables):  # plain views have rows without any build
+            _tables_with_rows(home)
+        raise
     views = views_of(store)
+    if all(is_feature_table(view) for view in views):
+        _tables_with_rows(home)
     if until is None and (hint := clock.hint(home)):
         say(hint)
     names = sorted(view.name for view in views if view.online)

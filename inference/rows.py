@@ -9,6 +9,7 @@ import numpy as np
 from feature_repo.bundle import Bundle
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
+from feature_repo.manifest import Service
 from inference import golden
 from inference.features import OnlineFeatures, OnlineRows
 from inference.models import load_bundle, onnx_session
@@ -23,7 +24,7 @@ class Predictions:
         values: (n,) probabilities or numbers.
         model: name and version, such as ``skip_model:3``.
         kind: ``binary`` for probabilities, ``number`` for numbers.
-        known: (n,) whether any feature of the row has a value.
+        known: (n,) whether any stored feature of the row has a value; features of the moment do not count.
     """
 
     values: np.ndarray
@@ -68,6 +69,11 @@ class RowModel:
         golden.check(bundle, str(bundle.manifest["name"]), model.answer)
         return model
 
+    @property
+    def service(self) -> Service:
+        """The feature service that the model reads."""
+        return self._features.service
+
     def predict(self, keys: Mapping[str, Sequence[Any]], request: Mapping[str, Any] | None = None) -> Predictions:
         """Look up the features of some rows and predict.
 
@@ -82,7 +88,10 @@ class RowModel:
         rows = self._features.get(keys, request)
         inputs = self._layout.matrix({name: _column(rows, name) for name in self._layout.names})
         manifest = self.bundle.manifest
-        known = np.isfinite(inputs).any(axis=1)
+        functions = rows.service.functions
+        stored = [name for name in self._layout.names if name.partition("__")[0] not in functions]
+        missing = [rows.missing[name] for name in stored]  # a function may give a number for whoever is unknown
+        known = ~np.all(missing, axis=0) if missing else np.isfinite(inputs).any(axis=1)
         kind: Literal["binary", "number"] = manifest["extra"]["answer"]
         return Predictions(self.answer(inputs), self.bundle.name_version, kind, known)
 

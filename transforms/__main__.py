@@ -251,7 +251,9 @@ def stream(
     ] = "",
     batch: Annotated[int, typer.Option(min=1, max=100_000, help="most events that are counted together")] = 5_000,
     flood: Annotated[int, typer.Option(min=1, help="most events of one listener that count within a minute")] = 1_000,
-    kind: Annotated[str, typer.Option(help="kind of the events in a file or on standard input")] = "plays",
+    kind: Annotated[
+        str, typer.Option(help="kind of the events in a file or on standard input [default: the only one, or plays]")
+    ] = "",
     until_idle: Annotated[bool, typer.Option("--until-idle", help="end when no event waits")] = False,
 ) -> None:
     """Keep windowed features online up to the last event: read events, count each once, push the rows they change.
@@ -272,7 +274,7 @@ def stream(
             found=repr(clock),
             next_command="python -m transforms stream --help",
         )
-    _check_kind(kind)
+    kind = _settled_kind(kind) if source != "redis" else kind
 
     line_sources: list[Lines] = []
 
@@ -295,7 +297,7 @@ def stream(
 @app.command()
 def send(
     path: Annotated[Path, typer.Argument(help="a file with one JSON object a line, or '-' for standard input")],
-    kind: Annotated[str, typer.Option(help="kind of the events")] = "plays",
+    kind: Annotated[str, typer.Option(help="kind of the events [default: the only one, or plays]")] = "",
 ) -> None:
     """Append events to the stream, to be read by `python -m transforms stream`.
 
@@ -303,7 +305,7 @@ def send(
     """
     from transforms.stream.send import send as run
 
-    _check_kind(kind)
+    kind = _settled_kind(kind)
     with progress("send") as report_progress:
         sent, refused = run(Home.from_env(), path, kind, progress=report_progress)
     say(f"{sent:,} events sent")
@@ -336,16 +338,24 @@ def stream_status(
         say(line)
 
 
-def _check_kind(kind: str) -> None:
+def _settled_kind(kind: str) -> str:
+    """Returns the kind of events that an option names; without one, the project's only kind, or plays.
+
+    Raises:
+        InputError: the project has no such kind, or several to choose from.
+    """
     from feature_repo.contract import contract_of
 
-    kinds = contract_of(Home.from_env()).events
+    kinds = sorted(contract_of(Home.from_env()).events)
+    if not kind:
+        kind = kinds[0] if len(kinds) == 1 else "plays"
     if kind not in kinds:
         raise InputError(
-            expected=f"a kind of events, one of {sorted(kinds)}",
+            expected=f"a kind of events, one of {kinds}",
             found=repr(kind),
-            next_command="python -m transforms send --help",
+            next_command=f"repeat the command with --kind {kinds[0] if kinds else 'KIND'}",
         )
+    return kind
 
 
 def _archive() -> None:
@@ -366,7 +376,13 @@ def _say_report(report: object) -> None:
         say(
             f"{name:12}{counts.read:>10,} read  {counts.added:>10,} added  {counts.duplicates:>8,} duplicates  "
             f"{counts.known:>10,} stored before  {counts.quarantined:>6,} quarantined"
+            + (f"  {counts.corrected:,} corrected" if counts.corrected else "")
         )
+        if counts.conflicts:
+            say(
+                f"{'':12}{counts.conflicts:>10,} duplicates have other values than the row that they repeat; "
+                "does the key of the events lack a column?"
+            )
         for why, count in sorted(counts.reasons.items()):
             say(f"{'':12}{count:>10,} quarantined: {why}")
     rows = sum(counts.read for counts in report.tables.values())

@@ -53,7 +53,8 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
         longest = max((len(values) for values in body.keys.values()), default=0)
         if longest > MOST_ROWS:
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
-        rows = lookups.get(service).get(body.keys, body.context.request())
+        lookup = lookups.get(service)
+        rows = lookup.get(body.keys, body.request_for(lookup.service))
         json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}
         return FeaturesResponse(
             service=service, fingerprint=rows.service.fingerprint, rows=len(rows), values=json_values

@@ -73,7 +73,7 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
         if longest > MOST_ROWS:
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         serving = service.model(model)
-        result = serving.predict(body.keys, body.context.request())
+        result = serving.predict(body.keys, body.request_for(serving.service))
         family = str(serving.bundle.manifest["family"])
         for value in result.values.tolist():
             log.put(family, result.model, answer=round(value, 6))

@@ -83,9 +83,13 @@ class Run:
             yield self._example(name)
         for name in self.selection.functions:
             yield self._function(name)
-        services = [name for name in self.selection.services if self._tables_of(name)]
-        for name in sorted(set(self.selection.services) - set(services)):
-            yield Result(name, "offline = online", 0.0, "it reads no windowed table", is_skipped=True)
+        services = []
+        for name in sorted(self.selection.services):
+            reason = self._reason_to_skip(name)
+            if reason:
+                yield Result(name, "offline = online", 0.0, reason, is_skipped=True)
+            else:
+                services.append(name)
         tables, reports = [], self._reports(services)
         for table in self._tables(services):
             if reports[table.source.name].events:
@@ -114,6 +118,16 @@ class Run:
         """The selected tables, and those that the services read."""
         names = {*self.selection.tables, *(table for service in services for table in self._tables_of(service))}
         return [self.contract.windowed[name] for name in sorted(names)]
+
+    def _reason_to_skip(self, service: str) -> str:
+        """Returns why no events can be generated for a service; empty if they can."""
+        from refrain.checking.services import views_of
+
+        views = views_of(self.contract, service)
+        plain = sorted(views - set(self.contract.feature_tables))
+        if plain:
+            return f"it reads {', '.join(plain)}, whose rows come from elsewhere"
+        return "" if views & set(self.contract.windowed) else "it reads no windowed table"
 
     def _tables_of(self, service: str) -> set[str]:
         from refrain.checking.services import views_of

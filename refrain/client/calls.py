@@ -3,7 +3,7 @@
 The names are the operation ids of the service's OpenAPI document.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,12 +72,19 @@ class _Models(msgspec.Struct):
     models: list[ServedModel]
 
 
-def look_up_features(service: str, keys: Keys, *, context: Context | None = None) -> Call[Features]:
+RequestFields = Mapping[str, str | float | Sequence[str | float | None] | None]
+"""Request field of an on-demand function → a value, or one for each row."""
+
+
+def look_up_features(
+    service: str, keys: Keys, *, request: RequestFields | None = None, context: Context | None = None
+) -> Call[Features]:
     """Looks up the features of one feature service, for at most 1,000 rows; the role is ``read_features``.
 
     Args:
         service: name of the feature service.
         keys: join key → n values; one value counts for all rows, and None finds no row.
+        request: request field of an on-demand function → a value, or n values, one for each row.
         context: device, context and moment of the request.
 
     Raises:
@@ -88,16 +95,19 @@ def look_up_features(service: str, keys: Keys, *, context: Context | None = None
     >>> features.values["user_history__distinct_tracks"]                               # doctest: +SKIP
     [212]
     """
-    body = {"keys": _key_lists(keys), "context": context or {}}
+    body = {"keys": _key_lists(keys), "request": dict(request or {}), "context": context or {}}
     return _post(f"/v1/features/{_part(service)}", body, _reader(Features))
 
 
-def predict(model: str, keys: Keys, *, context: Context | None = None) -> Call[Predictions]:
+def predict(
+    model: str, keys: Keys, *, request: RequestFields | None = None, context: Context | None = None
+) -> Call[Predictions]:
     """Predicts with a promoted tabular model, for at most 1,000 rows; the role is ``predict``.
 
     Args:
         model: name of the model.
         keys: join key → n values; one value counts for all rows.
+        request: request field of an on-demand function → a value, or n values, one for each row.
         context: device, context and moment of the request.
 
     Raises:
@@ -106,7 +116,7 @@ def predict(model: str, keys: Keys, *, context: Context | None = None) -> Call[P
     >>> client.predict("churn_model", {"user_id": ["u000007", "u000042"]}).values      # doctest: +SKIP
     [0.12, 0.71]
     """
-    body = {"keys": _key_lists(keys), "context": context or {}}
+    body = {"keys": _key_lists(keys), "request": dict(request or {}), "context": context or {}}
     return _post(f"/v1/predictions/{_part(model)}", body, _reader(Predictions))
 
 

@@ -52,6 +52,7 @@ def next_commands(proposal: Proposal, folder: Path) -> list[str]:
 def _project(proposal: Proposal) -> str:
     renamed = {column.name: column.source for column in proposal.columns if column.name != column.source}
     mapping = "{ " + ", ".join(f'{name} = "{source}"' for name, source in renamed.items()) + " }" if renamed else "{}"
+    time_format = f'time_format = "{proposal.time_format}"\n' if proposal.time_format else ""
     models = f'models = ["{proposal.project}_models"]' if proposal.label else "models = []"
     return f'''\
 name = "{proposal.project}"
@@ -62,7 +63,7 @@ data = "data"                       # everything that is stored; delete it to st
 
 [imports.{proposal.events}]         # how `refrain import table … --as {proposal.events}` reads a table
 time = "{proposal.time}"
-map = {mapping}
+{time_format}map = {mapping}
 '''
 
 

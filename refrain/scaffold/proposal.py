@@ -9,6 +9,8 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.errors import InputError
+from refrain.scaffold.sample import time_format
+from transforms.raw.own_tables.times import convert_times, recognize
 
 WINDOWS, LEAST_EVENTS = ("1d", "7d", "28d"), 0.25
 """Windows that are proposed, and events of a key that one must have on average."""
@@ -16,7 +18,8 @@ WINDOWS, LEAST_EVENTS = ("1d", "7d", "28d"), 0.25
 FEW = 50
 """Most values of a text column whose frequent values are a feature."""
 
-MOST_DECIMALS = 6
+MOST_DECIMALS, WHOLE_DECIMALS = 6, 2
+"""Most digits after the point of a resolution, and those for floats that are all whole."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Proposal:
         keys: columns that get a windowed table each, and the names of its windows.
         identity: columns that identify an event together with its time.
         time: column of the time in the table.
+        time_format: format of these times; empty if they are recognized without.
         label: column that a model predicts; empty if there is none.
         left_out: column of the table → why it is no column of the events.
     """
@@ -61,6 +65,7 @@ class Proposal:
     keys: Mapping[str, tuple[str, ...]]
     identity: tuple[str, ...]
     time: str
+    time_format: str
     label: str
     left_out: Mapping[str, str]
 
@@ -155,6 +160,7 @@ def propose(
         keys={names[key]: windows_for(sample, key, time) for key in keys},
         identity=tuple(names[name] for name in _identity(sample, keys, time, names)),
         time=time,
+        time_format=time_format(sample[time]),
         label="" if label_column is None else label_column.name,
         left_out=left_out,
     )
@@ -180,13 +186,20 @@ def windows_for(sample: pl.DataFrame, key: str, time: str) -> tuple[str, ...]:
     >>> windows_for(pl.DataFrame({"user": range(100), "at": days}), "user", "at")
     ('28d',)
     """
-    times = sample[time]
+    times = instants(sample[time])
     span = (times.max() - times.min()) if times.dtype.is_temporal() and len(times) else None  # type: ignore[operator]
     if not isinstance(span, timedelta) or not span:
         return WINDOWS
     events_a_day = len(sample) / max(sample[key].n_unique(), 1) / max(span / timedelta(days=1), 1.0)
     dense = tuple(name for name in WINDOWS if events_a_day * int(name.removesuffix("d")) >= LEAST_EVENTS)
     return dense or WINDOWS[-1:]
+
+
+def instants(times: pl.Series) -> pl.Series:
+    """Reads a column of times as the import does; other types stay as they are."""
+    cells = times.to_arrow()
+    form = recognize(cells.slice(0, 1_000), time_format(times))
+    return times if form is None else pl.Series(convert_times(cells, form).values)
 
 
 def _column(values: pl.Series, *, is_key: bool) -> Column | str:
@@ -210,9 +223,8 @@ def _number(name: str, values: pl.Series, count: int) -> Column:
     for decimals in range(MOST_DECIMALS + 1):
         scaled = known * 10**decimals
         if ((scaled - scaled.round()).abs() <= 1e-9 * scaled.abs().clip(1.0)).all():
-            if not decimals:
-                return Column(name, values.name, "Int64", values=count)
-            return Column(name, values.name, "Float64", resolution=10**-decimals, values=count)
+            digits = decimals or WHOLE_DECIMALS  # floats that happen to be whole: later ones may not be
+            return Column(name, values.name, "Float64", resolution=10**-digits, values=count)
     return Column(name, values.name, "Float64", values=count)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from transforms.raw.own_tables.files import open_table
+from transforms.raw.own_tables.times import recognize, suggestion
 
 MOST_ROWS = 100_000
 _FLAGS = {"true", "false", "yes", "no", "t", "f"}
@@ -26,22 +27,37 @@ def sample(path: Path) -> pl.DataFrame:
         if count >= MOST_ROWS:
             break
     rows = pl.concat(frames, how="diagonal_relaxed")
-    return rows.select(map(typed, rows.get_columns())) if table.is_text else rows
+    return rows.select(typed(column, table.decimal) for column in rows.get_columns()) if table.is_text else rows
 
 
-def typed(column: pl.Series) -> pl.Series:
+def time_format(column: pl.Series) -> str:
+    """Returns the format in which a column has its times; empty if they are recognized without.
+
+    >>> time_format(pl.Series(["31.12.2025 23:59"])), time_format(pl.Series(["2025-12-31T23:59"]))
+    ('%d.%m.%Y %H:%M', '')
+    """
+    cells = column.head(1_000).to_arrow()
+    return "" if recognize(cells) is not None else suggestion(cells)
+
+
+def typed(column: pl.Series, decimal: str = ".") -> pl.Series:
     """Converts texts to booleans, integers or floats if every one of them is one; empty texts are missing.
+
+    Args:
+        column: texts.
+        decimal: the character between a number and its fraction.
 
     >>> typed(pl.Series(["1", "", "3"])).to_list(), typed(pl.Series(["1", "x"])).dtype
     ([1, None, 3], String)
     """
     texts = column.str.strip_chars().replace("", None)
+    numeric = texts if decimal == "." else texts.str.replace(",", ".", literal=True)
     if texts.null_count() == len(texts):
         return texts
     if set(texts.drop_nulls().str.to_lowercase().unique()) <= _FLAGS:
         return texts.str.to_lowercase().is_in(["true", "yes", "t"])
     for dtype in (pl.Int64, pl.Float64):
-        numbers = texts.cast(dtype, strict=False)
+        numbers = numeric.cast(dtype, strict=False)
         if numbers.null_count() == texts.null_count():
             return numbers
     return texts

@@ -80,3 +80,28 @@ def test_requests_have_names(client: TestClient) -> None:
         assigned = client.get("/health", headers={"x-request-id": request_id.encode()}).headers["x-request-id"]
         assert len(assigned) == 32
         assert assigned != request_id
+
+
+def test_request_fields_are_those_of_the_lookup_and_unknown_names_are_refused(client: TestClient, world: Home) -> None:
+    keys = {
+        "user_id": ["u000007"],
+        "track_id": ["t00001", "t00002"],
+        "artist_id": ["a0001"],
+        "platform_id": ["default"],
+    }
+    lookup = OnlineFeatures("recommendation_v1", world)
+    keys = {name: keys[name] for name in lookup.service.join_keys}
+    request = {"similar_score": [0.25, None], "follows_score": 0.5}
+    response = client.post("/v1/features/recommendation_v1", json={"keys": keys, "request": request})
+    assert response.status_code == 200, response.text
+    values = response.json()["values"]
+    assert values["candidate_match__similar"] == [0.25, 0.0]
+    assert values["candidate_match__follows"] == [0.5, 0.5]
+    for body, message in (
+        ({"keys": {**keys, "banana": ["x"]}}, "a join key of recommendation_v1"),
+        ({"keys": {**keys, "similar_score": [1.0]}}, "it is a request field"),
+        ({"keys": keys, "request": {"banana": 1.0}}, "a request field of recommendation_v1"),
+    ):
+        response = client.post("/v1/features/recommendation_v1", json=body)
+        assert response.status_code == 422, body
+        assert message in response.json()["detail"]

@@ -95,3 +95,22 @@ def test_names_become_identifiers() -> None:
     assert [identifier(text) for text in ("Customer ID", "2nd", "class", "Ünï", "")] == [
         *("customer_id", "c_2nd", "c_class", "n", "column")
     ]
+
+
+def test_a_table_of_a_german_excel_is_understood(tmp_path: Path) -> None:
+    table = tmp_path / "rides.csv"
+    lines = [f"{7 + number};S1;{number},{number}5;31.12.2025 2{number}:59" for number in range(4)]
+    table.write_text("\n".join(["rider;station;price;started", *lines]) + "\n", encoding="cp1252")
+    folder = tmp_path / "excelrides"
+    words = ["init", str(folder), "--events", str(table), "--key", "rider", "--time", "started"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert 'time_format = "%d.%m.%Y %H:%M"' in (folder / "refrain.toml").read_text()
+    rides = Contract(Project.load(folder)).events["rides"]
+    assert (rides.columns["price"], rides.resolution["price"]) == ("Float64", 0.01)
+    assert rides.key == ("rider",)
+
+
+def test_floats_that_happen_to_be_whole_stay_floats() -> None:
+    rows = pl.DataFrame({"user": ["u", "v"], "at": TIMES[:2], "kwh": [1.0, 2.0]})
+    column = propose("p", "t", rows, events="e", keys=["user"], time="at", label="").column("kwh")
+    assert (column.dtype, column.resolution) == ("Float64", 0.01)

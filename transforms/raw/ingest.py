@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -55,6 +56,8 @@ class TableReport:
         read: rows of the source, malformed lines included.
         added: growth of the table in rows.
         duplicates: rows that repeat another row of the same import.
+        corrected: rows that changed the values of a stored row; only counted where ``corrects`` is set.
+        conflicts: duplicates with other values than the row that they repeat; likewise.
         quarantined: rows that were refused.
         days_touched: files of the table that were written.
         reasons: reason of refusal → number of rows.
@@ -63,6 +66,8 @@ class TableReport:
     read: int = 0
     added: int = 0
     duplicates: int = 0
+    corrected: int = 0
+    conflicts: int = 0
     quarantined: int = 0
     days_touched: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
@@ -70,7 +75,7 @@ class TableReport:
     @property
     def known(self) -> int:
         """Rows that added none to the table: they were stored before this import, or correct a stored row."""
-        return max(self.read - self.quarantined - self.duplicates - self.added, 0)
+        return max(self.read - self.quarantined - self.duplicates - self.added - self.corrected, 0)
 
 
 @dataclass
@@ -89,7 +94,13 @@ class Report:
 
 
 def ingest(
-    home: Home, source: str, batches: Iterable[Batch], *, progress: Progress = silent, slow: bool = False
+    home: Home,
+    source: str,
+    batches: Iterable[Batch],
+    *,
+    progress: Progress = silent,
+    slow: bool = False,
+    corrects: bool = False,
 ) -> Report:
     """Store the rows of a source in the raw tables.
 
@@ -103,6 +114,8 @@ def ingest(
         progress: callback after each batch.
         slow: whether to store rows every ``KEEP_SECONDS`` and not only at the end, so that little is lost when a
             resumable import of hours is stopped.
+        corrects: whether a row without a created time of its own corrects a stored row with other values, as of now.
+            A missing value of such a row is not reported, and corrects nothing.
 
     Raises:
         InputError: the source broke off; the rows before that point are stored.
@@ -118,12 +131,12 @@ def ingest(
             for number, batch in enumerate(batches):
                 _stage(home, source, batch, staging, number, report)
                 if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
-                    _commit_all(home, staging, report)
+                    _commit_all(home, staging, report, corrects)
                     stored_at_s = time.monotonic()
                 progress(batch.done, batch.total, f"{sum(item.read for item in report.tables.values()):,} rows")
         except InputError as error:
             failure = error
-        _commit_all(home, staging, report)
+        _commit_all(home, staging, report, corrects)
     report.seconds = time.perf_counter() - started
     if failure:
         stored_rows = sum(item.read - item.quarantined for item in report.tables.values())
@@ -172,13 +185,13 @@ def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame)
     parquet.write_whole(rows, home.quarantine(table.name) / f"{name}.parquet")
 
 
-def _commit_all(home: Home, staging: Path, report: Report) -> None:
+def _commit_all(home: Home, staging: Path, report: Report, corrects: bool) -> None:
     for name, counts in report.tables.items():
-        _commit(raw_tables(home)[name], staging / name, home.raw(name), counts)
+        _commit(raw_tables(home)[name], staging / name, home.raw(name), counts, corrects)
         shutil.rmtree(staging / name, ignore_errors=True)
 
 
-def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) -> None:
+def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport, corrects: bool) -> None:
     for part in sorted(staged.iterdir()) if staged.is_dir() else ():
         folder = target if table.changes_slowly else target / f"date={part.name}"
         path = folder / parquet.PART
@@ -187,6 +200,11 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
         )
         counts.duplicates += additions.height - _distinct(table, additions)
         stored = _stored(table, path) if path.is_file() else None
+        if corrects:
+            counts.conflicts += additions.unique([*table.key, *table.payload]).height - _distinct(table, additions)
+        if corrects and stored is not None:
+            additions, corrected = _as_corrections(table, additions, stored)
+            counts.corrected += corrected
         left_out = LeftOut(table, folder)
         # rows that were stored before a column existed have it as null
         combined = additions if stored is None else pl.concat([stored, additions], how="diagonal")
@@ -198,6 +216,31 @@ def _commit(table: RawTable, staged: Path, target: Path, counts: TableReport) ->
             parquet.write_whole(merged, path)
             counts.added += merged.height - stored_count
             counts.days_touched += 1
+
+
+def _as_corrections(table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Completes additions by the stored values of their keys; those that differ become known now.
+
+    Returns:
+        The additions, and how many of them differ from a stored row.
+    """
+    key, payload, created = list(table.key), table.payload, pl.col("created_timestamp")
+    before = stored.select(*key, *(pl.col(name).alias(f"{name}.before") for name in payload), _is_stored=pl.lit(True))
+    joined = additions.join(before, on=key, how="left", maintain_order="left")
+    unreported = created == pl.col("event_timestamp")
+    joined = joined.with_columns(
+        pl.when(unreported).then(pl.coalesce(name, f"{name}.before")).otherwise(pl.col(name)).alias(name)
+        for name in payload
+    )
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}.before")) for name in payload)
+    differs = differs if payload else pl.lit(False)
+    is_correction = pl.col("_is_stored").fill_null(False) & unreported & differs
+    now = pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
+    corrected = joined.with_columns(
+        pl.when(is_correction).then(pl.max_horizontal(now, created)).otherwise(created).alias("created_timestamp"),
+        _is_correction=is_correction,
+    )
+    return corrected.select(additions.columns), int(corrected["_is_correction"].sum())
 
 
 def _earliest(rows: pl.DataFrame) -> datetime:

@@ -103,13 +103,16 @@ def scan_events(home: Home, kind: str) -> pl.LazyFrame:
     Raises:
         StoreError: there are no such events, or a file is damaged.
 
-    >>> scan_events(home, "orders").select("customer_id", "event_timestamp").collect()       # doctest: +SKIP
+    >>> home = Home.from_env()  # of the project in the working folder, or of REFRAIN_PROJECT  # doctest: +SKIP
+    >>> scan_events(home, "orders").select("customer_id", "event_timestamp").collect()         # doctest: +SKIP
     """
     if kind not in raw_tables(home) or not files(home, kind):
         raise StoreError(
             expected=f"{kind} in {home.raw(kind)}",
             found="none" if kind in raw_tables(home) else f"no such events, only {sorted(raw_tables(home))}",
-            next_command=f"refrain import table FILE --as {kind}",
+            next_command=f"refrain import table FILE --as {kind}"
+            if kind in raw_tables(home)
+            else "name the project by REFRAIN_PROJECT, and take Home.from_env() for the data folder",
         )
     return scan(home, kind)
 

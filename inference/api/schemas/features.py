@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 
+from feature_repo.errors import InputError
+from feature_repo.manifest import Service
 from inference.api.schemas.common import Identifier, RequestContext
 
 MOST_ROWS = 1_000
@@ -12,6 +14,10 @@ MOST_ROWS = 1_000
 
 KeyValue = Annotated[str, StringConstraints(strict=True, max_length=256)] | StrictInt | StrictFloat | StrictBool | None
 """A key, converted to the entity's type by ``feature_repo.keys``. Null finds no row; an empty text is a valid key."""
+
+
+RequestValue = Annotated[str, StringConstraints(strict=True, max_length=256)] | StrictInt | StrictFloat | None
+"""A value of a request field; null for a missing one."""
 
 
 class FeaturesRequest(BaseModel):
@@ -26,7 +32,30 @@ class FeaturesRequest(BaseModel):
         max_length=16,
         description="join key → n values, or one that counts for all rows; null finds no row",
     )
+    request: dict[Identifier, RequestValue | Annotated[list[RequestValue], Field(min_length=1)]] = Field(
+        default={},
+        max_length=32,
+        description="request field of an on-demand function → a value, or n values, one for each row",
+    )
     context: RequestContext = RequestContext()
+
+    def request_for(self, service: Service) -> dict[str, Any]:
+        """The request fields for a service, those of the context included.
+
+        Raises:
+            InputError: the service has no such join key or request field.
+        """
+        fields = {*service.request_fields, "device", "context", "request_timestamp"}
+        for given, names, kind in ((self.keys, service.join_keys, "join key"), (self.request, fields, "request field")):
+            unknown = sorted(set(given) - set(names))
+            if unknown:
+                hint = "; it is a request field" if unknown[0] in fields and kind == "join key" else ""
+                raise InputError(
+                    expected=f"a {kind} of {service.name}, one of {sorted(names)}",
+                    found=f"{unknown[0]!r}{hint}",
+                    next_command="see /docs",
+                )
+        return {**self.request, **self.context.request()}
 
 
 class FeaturesResponse(BaseModel):
@@ -44,4 +73,6 @@ class PredictionsResponse(BaseModel):
     model: str = Field(examples=["churn_model:3"])
     kind: Literal["binary", "number"] = Field(description="`binary` for probabilities, `number` for numbers")
     values: list[float]
-    known: list[bool] = Field(description="false where no feature of the row has a value")
+    known: list[bool] = Field(
+        description="false where no stored feature of the row has a value; those of the moment do not count"
+    )

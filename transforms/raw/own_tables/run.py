@@ -51,7 +51,7 @@ def import_file(
     if look:
         return None
     batches = (to_batch(chunk, plan)[0] for chunk in table.chunks(plan.names))
-    report = ingest(home, f"table:{request.path.name}", batches, progress=progress)
+    report = ingest(home, f"table:{request.path.name}", batches, progress=progress, corrects=True)
     check_stored(home, report, request)
     return report
 
@@ -93,7 +93,8 @@ def import_query(
             return None
 
         try:
-            report = ingest(home, f"sql:{request.place}", _advancing(chunks, plan, cursor), progress=progress)
+            advancing = _advancing(chunks, plan, cursor)
+            report = ingest(home, f"sql:{request.place}", advancing, progress=progress, corrects=True)
         except InputError:  # what was read until then is stored
             cursor.save()
             raise
