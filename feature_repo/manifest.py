@@ -133,6 +133,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
         "online": _online(store),
         "services": {name: services[name].to_json() for name in sorted(services)},
         "sources": _sources(store),
+        "windowed": {name: table.fingerprint for name, table in contract.windowed.items()},
     }
     write_whole(home.manifest, json.dumps(document, indent=1) + "\n")
     return services
@@ -303,6 +304,15 @@ def load_sources(home: Home) -> dict[str, str | None]:
         StoreError: the manifest is missing or damaged.
     """
     return _read(home).get("sources", {})
+
+
+def load_definitions(home: Home) -> dict[str, str]:
+    """Returns windowed table → fingerprint of its definition, as it was applied last. Imports no Feast.
+
+    Raises:
+        StoreError: the manifest is missing or damaged.
+    """
+    return _read(home).get("windowed", {})
 
 
 def load_service(home: Home, name: str) -> Service:

@@ -18,10 +18,13 @@ from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.erase import erase_entity, erase_view
 from feature_repo.packed.freshness import freshness
-from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, retry
+from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, raise_errors, retry
 
 if TYPE_CHECKING:
     from feast import FeatureStore
+
+DEFINITION = "definition"
+"""Field of a view's status in Redis: the fingerprint of the windowed table whose values are online."""
 
 LONGEST_REST = timedelta(hours=1)
 """Maximum age of an interrupted run that is continued. An older one restarts, because its moment is out of date."""
@@ -113,6 +116,7 @@ def materialize(
     if until is None and (hint := clock.hint(home)):
         say(hint)
     names = sorted(view.name for view in views if view.online)
+    windowed = contract_of(home).windowed
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
     run = f"{moment.isoformat() if until else 'now'} {anew} {_tables(home, store)}"
     journal = _Journal(server, store.project, run, moment)
@@ -124,7 +128,9 @@ def materialize(
     for number, name in enumerate(names, start=1):
         if name in done:
             continue
-        if anew:
+        definition = windowed[name].fingerprint if name in windowed else ""
+        has_changed = _definition(server, store.project, name) not in ("", definition)
+        if anew or has_changed:  # a row of another definition may be newer than every row of this one
             erase_view(server, store.project, name)
         started_s, rows_before = time.monotonic(), _rows_written(server, store.project, name)
         with (
@@ -133,8 +139,11 @@ def materialize(
         ):  # hides Feast's progress bars
             store.materialize(start_date=clock.BEGINNING, end_date=until, feature_views=[name])
         rows = _rows_written(server, store.project, name) - rows_before
+        if definition and rows:
+            _set_definition(server, store.project, name, definition)
         journal.add(name)
-        say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started_s:.1f} s")
+        remark = "; its definition has changed, so all its values were replaced" if has_changed else ""
+        say(f"{number:3} of {len(names)}  {name}: {rows:,} rows in {time.monotonic() - started_s:.1f} s{remark}")
     journal.close()
     say(f"online as of {until:%Y-%m-%d %H:%M:%S} UTC: {len(names)} views")
     return until
@@ -146,6 +155,18 @@ def _erase_unknown(server: Server, project: str, known_views: set[str]) -> None:
     views = {entity_key.view_of(name) for names in server.scan(pattern) for name in names}
     for view in views - known_views:
         erase_view(server, project, view)
+
+
+def _definition(server: Server, project: str, view: str) -> str:
+    """Returns the fingerprint of the definition whose values of a view are online; empty if it is unknown."""
+    key = entity_key.status(project, view)
+    content = retry(server, lambda: raise_errors(server.send([("HGET", key, DEFINITION)], [key]))[0], tries=2)
+    return content.decode() if content else ""
+
+
+def _set_definition(server: Server, project: str, view: str, fingerprint: str) -> None:
+    key = entity_key.status(project, view)
+    retry(server, lambda: raise_errors(server.send([("HSET", key, DEFINITION, fingerprint)], [key])), tries=2)
 
 
 def _rows_written(server: Server, project: str, view: str) -> int:

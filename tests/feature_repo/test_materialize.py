@@ -1,5 +1,6 @@
 """Materializing values, resuming an interrupted run, and removing a listener from the online store."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -8,14 +9,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from feast.data_source import PushMode
 
-from feature_repo import retractions
+from feature_repo import clock, retractions
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.materialize import forget, materialize
+from feature_repo.store import open_store
 from feature_repo.stores import redis_server
+from feature_repo.windows import column
 from inference.features import OnlineFeatures
-from tests.music import FEATURE_TABLES
+from tests.music import FEATURE_TABLES, WINDOWED
 
 CALL = [sys.executable, "-W", "ignore", "-m", "feature_repo", "materialize"]
 
@@ -96,3 +100,28 @@ def test_a_listener_is_taken_out_of_every_view(own_world: Home) -> None:
     assert forget(own_world, "user_id", "u000007") == 0
     with pytest.raises(InputError, match="a join key, one of .*next: python -m feature_repo forget"):
         forget(own_world, "shoe_size", "44")
+
+
+def test_rows_of_another_definition_are_replaced_even_if_they_are_newer(
+    own_world: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plays() -> list[int]:
+        return OnlineFeatures("session_v1", own_world).get({"user_id": ["u000007"]}).values["user_session__plays_7d"]
+
+    materialize(own_world, None, say=lambda text: None)
+    expected = plays()
+    table, columns = WINDOWED["user_session"], dict(WINDOWED["user_session"].fields)
+    row = pl.DataFrame({"user_id": ["u000007"], **{name: [None] for name in columns}}).with_columns(plays_7d=12_345)
+    moment = clock.now()
+    rows = row.with_columns(event_timestamp=pl.lit(moment), created_timestamp=pl.lit(moment)).to_pandas()
+    open_store(own_world).push("user_session_push", rows, to=PushMode.ONLINE)
+    materialize(own_world, None, say=lambda text: None)
+    assert plays() == [12_345], "a newer row of the same definition stays"
+    monkeypatch.setitem(WINDOWED, "user_session", dataclasses.replace(table, where=column("ms_played") >= 30_000))
+    messages: list[str] = []
+    materialize(own_world, None, say=messages.append)
+    assert [text for text in messages if "its definition has changed" in text and "user_session" in text]
+    assert plays() == expected
+    messages.clear()
+    materialize(own_world, None, say=messages.append)
+    assert not [text for text in messages if "its definition has changed" in text]

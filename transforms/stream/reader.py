@@ -10,12 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from feature_repo import clock
 from feature_repo.command_line import say as say_on_screen
 from feature_repo.contract import contract_of
+from feature_repo.errors import StoreError
 from feature_repo.events import AHEAD, Names
 from feature_repo.home import Home
+from feature_repo.manifest import load_definitions
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import WRITE_TIMEOUT, Command, open_server
 from feature_repo.windows.table import HOUR
@@ -85,6 +88,10 @@ class Report:
     loads: int = 0
 
 
+class OtherDefinitions(StoreError):
+    """Tables are defined otherwise than when the reader was started."""
+
+
 class Reader:
     """Reads one source to its end, or until it is stopped.
 
@@ -115,6 +122,7 @@ class Reader:
         self._pushed: Pushed | None = None
         self._committing: tuple[Callable[[], None], Counter[str]] | None = None
         self._clock = 0
+        self._applied_at = _time_of_change(home.manifest)
 
     def stop(self, *_: object) -> None:
         """Makes the reader end after the current batch."""
@@ -124,7 +132,7 @@ class Reader:
         """Reads events until the source ends or the reader is stopped.
 
         Raises:
-            StoreError: another reader is running.
+            StoreError: another reader is running, or another definition of a table was applied.
             OnlineUnavailable: Redis is not available.
         """
         self.log.acquire_lease(self._say)
@@ -136,6 +144,9 @@ class Reader:
                 try:
                     if not self._step(source):
                         break
+                except OtherDefinitions:
+                    self.log.release_lease()  # what was not committed is read again by the next reader
+                    raise
                 except Lost:
                     self._say("Redis has forgotten the last batches: loading the state again")
                     self._load()
@@ -185,6 +196,26 @@ class Reader:
             self._wait_for_commit()  # no later step would wait for the commit of the last batch
             return False
         return True
+
+    def _check_definitions(self) -> None:
+        """Checks that the tables are defined as when this process started, if the definitions were applied since.
+
+        Raises:
+            OtherDefinitions: another definition of a table was applied; this process cannot load it.
+        """
+        changed = _time_of_change(self.home.manifest)
+        if changed == self._applied_at:
+            return
+        self._applied_at = changed
+        applied = load_definitions(self.home)
+        tables = [live.table for state in self._states.values() for live in state.tables]
+        others = [table.name for table in tables if applied.get(table.name, table.fingerprint) != table.fingerprint]
+        if others:
+            raise OtherDefinitions(
+                expected="the definitions with which this reader was started",
+                found=f"another definition of {', '.join(others)} was applied",
+                next_command="python -m transforms build && python -m feature_repo materialize, then start the reader",
+            )
 
     def _next_clock(self, accepted: dict[str, Accepted]) -> int:
         """The moment to advance to: never beyond the system clock; later events wait until then."""
@@ -309,7 +340,16 @@ class Reader:
         self._checked_at = time.monotonic()
         gc.collect(0)
         gc.freeze()  # surviving objects, which each full collection would scan again for 35 ms
+        self._check_definitions()
         return feature_tables.built_at(self.home) != self._built
+
+
+def _time_of_change(file: Path) -> int:
+    """Returns when a file was changed, in nanoseconds since 1970; 0 if there is none."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _now() -> int:

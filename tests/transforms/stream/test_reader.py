@@ -1,6 +1,8 @@
 """The reader on a real Redis: online values equal those of a batch run, after every disturbance."""
 
+import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from feature_repo.errors import StoreError
 from feature_repo.events import Names, append
 from feature_repo.home import Home
+from feature_repo.manifest import VERSION
 from feature_repo.packed.address import Address
 from tests.live import assert_same, batch, clock_of, online, server_of, to_json_lines
 from tests.music import WINDOWED
@@ -18,7 +21,7 @@ from transforms.batch.build import build
 from transforms.raw.read import scan
 from transforms.stream.batch_boundary import archive
 from transforms.stream.log import Log
-from transforms.stream.reader import Reader, Report, Settings
+from transforms.stream.reader import OtherDefinitions, Reader, Report, Settings
 from transforms.stream.sources import Stream
 
 
@@ -180,3 +183,20 @@ def test_one_reader_at_a_time(home: Home) -> None:
     assert log.ask("HGET", log.names.counts, "accepted") == b"1"
     other_log.release_lease()
     log.acquire_lease(lambda text: None)
+
+
+def test_a_reader_ends_when_another_definition_is_applied(home: Home, world: list[dict[str, Any]]) -> None:
+    def apply(fingerprint: str) -> None:
+        home.ensure().manifest.write_text(json.dumps({"version": VERSION, "windowed": {"user_session": fingerprint}}))
+
+    apply(WINDOWED["user_session"].fingerprint)
+    send(home, world[:50])
+    reader = Reader(home, Address.from_env(), Stream, Settings(follows="events"), say=lambda text: None)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(reader.run)
+        apply("another")
+        with pytest.raises(OtherDefinitions, match="user_session"):
+            running.result(timeout=60)
+    apply("another")
+    read(home)  # a new reader starts with the definitions of its own process, and loses nothing
+    check(home, clock_of(world[:50]))
