@@ -95,7 +95,7 @@ def look_up_features(
     >>> features.values["user_history__distinct_tracks"]                               # doctest: +SKIP
     [212]
     """
-    body = {"keys": _key_lists(keys), "request": dict(request or {}), "context": context or {}}
+    body = _rows_body(keys, request, context)
     return _post(f"/v1/features/{_part(service)}", body, _reader(Features))
 
 
@@ -116,7 +116,7 @@ def predict(
     >>> client.predict("churn_model", {"user_id": ["u000007", "u000042"]}).values      # doctest: +SKIP
     [0.12, 0.71]
     """
-    body = {"keys": _key_lists(keys), "request": dict(request or {}), "context": context or {}}
+    body = _rows_body(keys, request, context)
     return _post(f"/v1/predictions/{_part(model)}", body, _reader(Predictions))
 
 
@@ -336,6 +336,11 @@ def _part(name: str) -> str:
     if name in ("", ".", ".."):
         raise ValueError(f"a name, not {name!r}")
     return quote(name, safe="")
+
+
+def _rows_body(keys: Keys, request: RequestFields | None, context: Context | None) -> dict[str, Any]:
+    fields = {"request": dict(request)} if request else {}
+    return {"keys": _key_lists(keys), **fields, "context": context or {}}
 
 
 def _key_lists(keys: Keys) -> dict[str, list[Any]]:

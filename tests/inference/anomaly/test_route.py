@@ -61,7 +61,8 @@ def test_what_is_unusual_is_told_counted_and_sent_on(
     assert report["incidents"][0]["entity"] == "new-host"
     assert "cpu_permille" in report["incidents"][0]["causes"]
     deadline = time.monotonic() + 10
-    while not (tmp_path / "alerts.jsonl").exists() and time.monotonic() < deadline:
+    alerts = tmp_path / "alerts.jsonl"
+    while not (alerts.exists() and alerts.read_text()) and time.monotonic() < deadline:
         time.sleep(0.01)
     notices = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
     assert [notice["id"] for notice in notices] == [report["incidents"][0]["id"]]
