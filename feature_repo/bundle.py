@@ -90,10 +90,13 @@ def name_and_version(name: str) -> tuple[str, str]:
     return model, version
 
 
-def has_champion(home: Home, model: str) -> bool:
-    """Whether a version of the model is promoted."""
+def is_promoted(home: Home, model: str) -> bool:
+    """Whether there is a version to serve: the one that ``NAME:VERSION`` names, or a champion of ``NAME``."""
+    name, version = name_and_version(model)
+    if version:
+        return True
     try:
-        champion(home, model)
+        champion(home, name)
     except BundleError:
         return False
     return True

@@ -3,7 +3,7 @@
 import ipaddress
 import os
 
-from feature_repo.bundle import has_champion, name_and_version, open_bundle
+from feature_repo.bundle import is_promoted, open_bundle
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -55,16 +55,15 @@ def serve(
             next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
         )
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
-    name, version = name_and_version(model)
-    is_promoted = bool(version) or has_champion(home, name)
+    has_recommender = is_promoted(home, model)
     if workers == 1:
         application = create_app(model, home)
     else:  # report errors once, not from every process
-        if is_promoted:
+        if has_recommender:
             open_bundle(model, home)
         load_address(home)
-    if not is_promoted:
-        say(f"no version of {name} is promoted: features, events and other models are served")
+    if not has_recommender:
+        say(f"no version of {model} is promoted: features, events and other models are served")
     say(f"http://{host}:{port}/  (console), http://{host}:{port}/docs")
     settings = {
         "host": host,

@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from feature_repo.bundle import has_champion, name_and_version
+from feature_repo.bundle import is_promoted, name_and_version
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
@@ -64,9 +64,8 @@ class RecommendationService:
 
     @property
     def is_promoted(self) -> bool:
-        """Whether there is a version to serve: a named one, or a champion."""
-        name, version = name_and_version(self._model)
-        return bool(version) or has_champion(self._home, name)
+        """Whether there is a version to serve."""
+        return is_promoted(self._home, self._model)
 
     def recommend(self, body: RecommendationRequest) -> tuple[Answer, list[Assigned]]:
         """Recommend to one listener with the settings of their experiment arms; fields of the request win over arms."""

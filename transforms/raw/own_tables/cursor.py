@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
 from transforms.raw.own_tables.cells import plain
 from transforms.raw.own_tables.request import TableRequest
 from transforms.raw.own_tables.source import Cells, Chunk
@@ -79,10 +80,7 @@ class Cursor:
         """Writes the value; the rows up to it must be stored."""
         if not self._column or self.value is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({**self._about, "value": self.value}, indent=1))
-        temporary.replace(self.path)
+        write_whole(self.path, json.dumps({**self._about, "value": self.value}, indent=1))
 
 
 def _usable(cells: Cells) -> NDArray[np.bool_]:
