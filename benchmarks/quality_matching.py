@@ -25,7 +25,7 @@ import polars as pl
 from benchmarks.surroundings import DATA, MACHINE
 from transforms.batch.catalogue.links import Catalogue, Track
 from transforms.batch.catalogue.match import THRESHOLD
-from transforms.batch.catalogue.spelling import spelled
+from transforms.pure.text.spelling import spelled
 
 CHECKED = Path(__file__).with_name("checked_matches.json")
 GOAL_PRECISION, GOAL_RECALL = 0.98, 0.90

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transforms.batch.catalogue.match import THRESHOLD, score, song_score
-from transforms.batch.catalogue.spelling import Spelling, spelled
+from transforms.pure.text.spelling import Spelling, spelled
 
 MOST_CANDIDATES = 200
 """Most candidates that a performer's name alone gives for one track."""

@@ -4,7 +4,7 @@ Titles and performers are compared by edit distance (Levenshtein 1966, Jaro and 
 distinguish songs whatever the distance, such as part numbers, are compared first.
 """
 
-from transforms.batch.catalogue.spelling import Spelling
+from transforms.pure.text.spelling import Spelling
 
 THRESHOLD = 0.9
 """Score from which two spellings count as the same; chosen on the checked pairs of docs/text.md."""
@@ -15,7 +15,7 @@ OTHER_VERSION = 0.15
 def score(first: Spelling, second: Spelling) -> float:
     """Confidence, 0 to 1, that two spellings are the same recording.
 
-    >>> from transforms.batch.catalogue.spelling import spelled
+    >>> from transforms.pure.text.spelling import spelled
     >>> score(spelled("Doo Wop (That Thing)", "Lauryn Hill"), spelled("Doo-Wop", "Ms. Lauryn Hill")) > THRESHOLD
     True
     """

@@ -3,8 +3,8 @@
 import polars as pl
 
 from transforms.batch.catalogue.links import Track, identities
-from transforms.batch.catalogue.spelling import spelled
 from transforms.batch.features.feature_table import FeatureTable
+from transforms.pure.text.spelling import spelled
 
 
 def track_identity(tracks: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,9 @@ _SHORTEST, _LONGEST = plays.ranges["ms_played"]
 class Plays(Timed):
     """One row per play; ``event_timestamp`` is its start.
 
-    The artist is part of the event, so that a play counts for its artist even if the catalogue changes.
+    The artist is part of the event, so that a play counts for its artist even if the catalogue changes. The last three
+    columns say which play it is where several services report it: the recording by its spelling, the form of the
+    export, and the seconds that its times are cut to (null: a second or finer).
     """
 
     user_id = key_column()
@@ -21,6 +23,9 @@ class Plays(Timed):
     skipped = dy.Bool(nullable=True)
     context = dy.String(nullable=True)
     device = dy.String(nullable=True)
+    recording = dy.String(nullable=True)
+    reported_by = dy.String(nullable=True)
+    precision_s = dy.Int64(nullable=True, min=1)
 
 
 PLAYS = RawTable("plays", Plays, key=("user_id", "track_id", "event_timestamp"))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from transforms.batch.catalogue.links import Catalogue, Track, identities
 from transforms.batch.catalogue.match import THRESHOLD, score, song_score
-from transforms.batch.catalogue.spelling import spelled
 from transforms.batch.features.track_identity import track_identity
+from transforms.pure.text.spelling import spelled
 
 SAME = [
     (("Doo Wop (That Thing)", "Lauryn Hill"), ("Doo-Wop", "Ms. Lauryn Hill")),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.batch.catalogue.spelling import spelled
+from transforms.pure.text.spelling import spelled
 
 
 @pytest.mark.parametrize(
