@@ -1,6 +1,6 @@
 """What importers of listening histories share: from plays as a service exports them to rows of the raw tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -62,15 +62,15 @@ def played_batches(
     ).with_columns(pl.col("created_timestamp").fill_null(pl.col(_MOMENT)))
     refused = pl.DataFrame(schema=QUARANTINE) if malformed is None else malformed
 
-    artist = ["artist_id", pl.col("artist_name").alias("name")]
-    track = ["track_id", "artist_id", "artist_name", "title", "duration_ms"]
+    artist: list[str | pl.Expr] = ["artist_id", pl.col("artist_name").alias("name")]
+    track: list[str | pl.Expr] = ["track_id", "artist_id", "artist_name", "title", "duration_ms"]
     yield Batch("artists", _first_seen(rows.drop_nulls("artist_id"), artist), done=done, total=total)
     yield Batch("tracks", _first_seen(rows, track), done=done, total=total)
     yield Batch("users", _first_seen(rows, ["user_id", "country"]), done=done, total=total)
     yield Batch("plays", _with_recording(rows), refused, done, total)
 
 
-def _first_seen(rows: pl.DataFrame, columns: Sequence[str | pl.Expr]) -> pl.DataFrame:
+def _first_seen(rows: pl.DataFrame, columns: list[str | pl.Expr]) -> pl.DataFrame:
     """Each entity once, with what its earliest play says of it, and the start of that play."""
     entity = str(columns[0])
     return (
