@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from transforms.raw.files.rows import Malformed
-from transforms.raw.files.text import storable
+from transforms.raw.files.text import SHOWN, storable
 
 Element: TypeAlias = Any
 """An element as JSON in bytes or as ``msgspec.Raw``, or ``Malformed``."""
@@ -31,38 +31,46 @@ def damaged_elements(text: str, place: str, is_array: bool) -> Iterator[Element]
     """
     key = place.rsplit(".", maxsplit=1)[-1]
     opening = re.search(rf'"{re.escape(key)}"\s*:\s*\[' if place else r"\[", text) if is_array or place else None
-    in_list = opening is not None
     position, behind = opening.end() if opening else 0, _LINE
-    scan, is_first, failures, effort = json.JSONDecoder().raw_decode, True, 0, 0
+    scan, keys, failures, effort = json.JSONDecoder().raw_decode, set[str](), 0, 0
     while True:
         position = _BETWEEN.match(text, position).end()  # type: ignore[union-attr]
-        if position >= len(text) or (in_list and text[position] == "]"):
-            if in_list and position >= len(text):
+        if position >= len(text):
+            if opening:
                 yield Malformed("the end of the list is missing", "")
             return
+        if opening and text[position] == "]" and not failures:
+            return
         try:
-            _, end = scan(text, position)
+            value, end = scan(text, position)
         except (ValueError, RecursionError) as error:
             failures += 1
             effort += max(getattr(error, "pos", len(text)) - position, 0)
             following = behind.search(text, position + 1)
             if following is None:
-                yield Malformed("cut short or no JSON", storable(text[position : position + 2_000]))
+                if text[position] != "]":
+                    yield Malformed("cut short or no JSON", storable(text[position : position + SHOWN]))
                 return
-            yield Malformed("no JSON", storable(text[position : min(following.start(), position + 2_000)]))
+            yield Malformed("no JSON", storable(text[position : min(following.start(), position + SHOWN)]))
             if failures >= MOST_DAMAGED or effort > 4 * len(text):
                 yield Malformed(f"given up after {failures:,} damaged elements", "")
                 return
             position = following.end()
             continue
         element = text[position:end]
-        key_match = _FIRST_KEY.match(element) if is_first else None
-        if key_match:
-            is_first = False
-            pattern = r"\s*".join(re.escape(part) for part in re.split(r"\s+", key_match.group()))
-            behind = re.compile(rf"[,\n]\s*(?={pattern})")
+        if not keys and isinstance(value, dict) and (match := _FIRST_KEY.match(element)):
+            keys, behind = set(value), _beginning_as(match.group())
         position = end
+        if failures and len(keys & set(value if isinstance(value, dict) else ())) * 2 < len(keys):
+            yield Malformed("a part of a damaged element", storable(element))
+            continue
         try:
             yield element.encode()
         except UnicodeEncodeError:
             yield Malformed("bytes that are not UTF-8", storable(element))
+
+
+def _beginning_as(first_key: str) -> re.Pattern[str]:
+    """The pattern of what is before an object that begins with the same key as another."""
+    parts = [re.escape(part) for part in re.split(r"\s+", first_key)]
+    return re.compile(r"[,\n]\s*(?=" + r"\s*".join(parts) + ")")

@@ -117,9 +117,9 @@ def members(path: Path) -> Iterator[Member]:
         files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
         for name, file in files:
             if not is_noise(name):
-                yield from _members_of_file(file, name)
+                yield from _members_of_file(file, name, f"{readable_name(name)}/")
     elif path.exists():
-        yield from _members_of_file(path, path.name)
+        yield from _members_of_file(path, path.name, "")
     else:
         raise InputError(
             expected="a file or a folder",
@@ -135,7 +135,7 @@ def single(path: Path, name: str = "") -> Member:
     return Member(readable_name(name or path.name), path, modified, stat.st_size, "", lambda: _on_disk(path))
 
 
-def _members_of_file(path: Path, name: str) -> Iterator[Member]:
+def _members_of_file(path: Path, name: str, prefix: str) -> Iterator[Member]:
     member = single(path, name)
     try:
         handle = path.open("rb")
@@ -150,7 +150,6 @@ def _members_of_file(path: Path, name: str) -> Iterator[Member]:
     if archive.is_document:
         yield member
         return
-    prefix = "" if name == path.name else f"{name}/"
     yield from _members_of_archive(archive, prefix, member, Allowance(str(path), member.size), 1)
 
 

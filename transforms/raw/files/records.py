@@ -22,6 +22,7 @@ WHOLE_BYTES = 128 << 20
 """A member up to this size is read at once, which is faster and finds the rows behind a damaged one."""
 
 _SAMPLE = 1 << 16
+_MOST_LINES = 100
 _GOT = re.compile(r"Expected `(object|[^`]*)`, got `([^`]*)`(?: - at `\$\.?(.*)`)?")
 
 T = TypeVar("T")
@@ -98,30 +99,47 @@ def value_at(value: Any, place: str) -> Any:
 
 
 def _form(member: Member, places: tuple[str, ...]) -> str:
-    """Recognizes ``array``, ``lines`` or ``object``."""
-    with utf8_bytes(member) as (handle, _):
-        start = b""
-        while not start.strip():
-            line = handle.readline(LONGEST_LINE)
-            if not line:
-                raise _no_json(member, "an empty file")
-            start = line
-        following = b""
-        if len(start) < LONGEST_LINE:
-            following = next((line for line in iter(partial(handle.readline, _SAMPLE), b"") if line.strip()), b"")
-    start = start.strip()
-    if start.startswith(b"["):
-        is_lines = following.lstrip().startswith(b"[") and len(start) > 1
-        return "lines" if is_lines else "array"
-    if start.startswith(b"{"):
-        if following.lstrip().startswith(b"{"):
-            return "lines"
-        if following or len(start) >= LONGEST_LINE:
-            return "object"
-        return "object" if places and _has_place(start, places) else "lines"
-    if following.lstrip().startswith(b"{"):
+    """Recognizes ``array``, ``lines`` or ``object`` by the first two lines."""
+    first, second = _first_lines(member)
+    if not first:
+        raise _no_json(member, "an empty file")
+    if first.startswith(b"["):
+        return "array"
+    if first.startswith(b"{"):
+        if not _is_whole(first):
+            is_single = not second.startswith(b"{") and (second or len(first) > LONGEST_LINE or places)
+            return "object" if is_single else "lines"
+        return "object" if not second and places and _has_place(first, places) else "lines"
+    if second.startswith(b"{"):
         return "lines"
-    raise _no_json(member, f"{storable(start[:40].decode(errors='replace'))!r}")
+    raise _no_json(member, f"{storable(first[:40].decode(errors='replace'))!r}")
+
+
+def _first_lines(member: Member) -> tuple[bytes, bytes]:
+    """The first two lines that are not empty, without spaces around them, as far as they can be read."""
+    head = bytearray()
+    with utf8_bytes(member) as (handle, _):
+        while len(head) <= LONGEST_LINE:
+            try:
+                block = handle.read1(BLOCK)
+            except InputError:
+                if not head.strip():
+                    raise
+                break
+            head += block
+            content = bytes(head[:_SAMPLE]).lstrip()
+            if not block or content.startswith(b"[") or b"\n{" in block or head.count(b"\n") > _MOST_LINES:
+                break
+    first, _, rest = bytes(head).lstrip().partition(b"\n")
+    return first.rstrip(), rest.lstrip()[:_SAMPLE].partition(b"\n")[0]
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _has_place(data: bytes, places: tuple[str, ...]) -> bool:
@@ -145,14 +163,14 @@ def _read(member: Member) -> tuple[bytes | None, InputError | None]:
 
 
 def _whole_elements(member: Member, data: bytes, form: str, places: tuple[str, ...]) -> Iterator[Element]:
+    if not _is_utf8(data) and texts.recognize(member).encoding == "cp1252":
+        data = data.decode("cp1252", "replace").encode()
     try:
-        found = _located(member, msgspec.Raw(data), form, places)
-        elements = msgspec.json.decode(found, type=list[msgspec.Raw]) if _first(found) == b"[" else [found]
+        located = _located(member, msgspec.Raw(data), form, places)
+        elements = msgspec.json.decode(located, type=list[msgspec.Raw]) if _first(located) == b"[" else [located]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        encoding = texts.recognize(member).encoding if not _is_utf8(data) else "utf-8"
-        encoding = "utf-8" if encoding.startswith("utf-16") else encoding
         place = "" if form == "array" else next((place for place in places if _has_place(data, (place,))), "")
-        yield from damaged_elements(data.decode(encoding, "surrogateescape"), place, is_array=form == "array")
+        yield from damaged_elements(data.decode(errors="surrogateescape"), place, is_array=form == "array")
         return
     yield from elements
 
@@ -251,22 +269,24 @@ def _decoder(shape: Any) -> Callable[[Any], Any]:
             return decode(raw)
         except msgspec.ValidationError as error:
             return Malformed(_reason(error), _shown(raw))
-        except UnicodeDecodeError:
-            return _not_utf8(raw)
-        except (msgspec.DecodeError, RecursionError):
-            pass
-        try:
-            value = json.loads(bytes(raw))  # permits what Python writes, such as NaN
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeDecodeError:
-            return _not_utf8(raw)
-        except UnicodeEncodeError:
-            return Malformed("a text that UTF-8 cannot hold", _shown(raw))
-        except (ValueError, RecursionError):
-            return Malformed("no JSON, or cut short", _shown(raw))
-        return _converted(value, shape)
+        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+            return _second_reading(raw, shape)
 
     return record
+
+
+def _second_reading(raw: Any, shape: Any) -> Any:
+    """Decodes what Python writes and JSON does not permit, such as NaN; else returns the reason."""
+    try:
+        value = json.loads(bytes(raw))
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        return _not_utf8(raw)
+    except UnicodeEncodeError:
+        return Malformed("a text that UTF-8 cannot hold", _shown(raw))
+    except (ValueError, RecursionError):
+        return Malformed("no JSON, or cut short", _shown(raw))
+    return _converted(value, shape)
 
 
 def _converted(value: Any, shape: Any) -> Any:
@@ -298,7 +318,7 @@ def _first(raw: Any) -> bytes:
 
 def _is_utf8(data: bytes) -> bool:
     try:
-        data.decode()
+        data.isascii() or data.decode()
     except UnicodeDecodeError:
         return False
     return True

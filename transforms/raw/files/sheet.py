@@ -52,7 +52,7 @@ class Sheet:
             self._cells = iter(book.get_sheet_by_name(self.name).to_python())
         except Exception as error:
             raise damaged(member.place, f"a workbook whose sheet {self.name} cannot be read: {error}") from error
-        header = next((row for row in self._cells if any(cell != "" for cell in row)), [])
+        header: list[Any] = next((row for row in self._cells if any(cell != "" for cell in row)), [])
         names = [_as_text(cell).strip() for cell in header]
         self.columns = [name or f"column_{number}" for number, name in enumerate(names, 1)]
         if not header or duplicate(self.columns):

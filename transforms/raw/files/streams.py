@@ -38,7 +38,7 @@ UNREADABLE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
 """What the readers of packed files raise about damaged ones."""
 
 
-def damaged(place: str, found: str) -> InputError:
+def damaged(place: str | Path, found: str) -> InputError:
     """The error for a file that cannot be read to its end."""
     return InputError(
         expected=f"a whole file at {place}", found=found, next_command=f"get {place} again, then repeat the command"

@@ -3,6 +3,7 @@
 import codecs
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ SHOWN = 2_000
 
 _WORDS = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with a byte order mark", "cp1252": "cp1252 (Windows, Western Europe)"}
 _LETTERS_SHARE = 0.3
+_LETTERS, _DAMAGES = re.compile(r"[^\0-\x7f]"), re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def recognize(member: Member) -> Text:
     """Recognizes the encoding of a text; reads all of it.
 
     UTF-8, UTF-16 and UTF-32 are recognized by their byte order mark or by their bytes. Of the others, a file is UTF-8
-    if more lines with letters beyond ASCII are UTF-8 than are not, else cp1252.
+    if more of its letters beyond ASCII are UTF-8 than are not, else cp1252.
 
     Raises:
         InputError: the member is cut short, or not a text.
@@ -139,16 +141,14 @@ def _is_valid(member: Member, encoding: str) -> bool:
 
 
 def _likelier(member: Member, utf8: str) -> str:
-    """Decides by the lines with bytes beyond ASCII: UTF-8 with damaged lines, or cp1252."""
+    """Decides by the letters beyond ASCII: UTF-8 with damaged rows, or cp1252."""
     valid = invalid = 0
     with member.open() as handle:
         for line in iter(partial(handle.readline, BLOCK), b""):
             if not line.isascii():
-                try:
-                    line.decode()
-                    valid += 1
-                except UnicodeDecodeError:
-                    invalid += 1
+                text = line.decode(errors="surrogateescape")
+                damages = len(_DAMAGES.findall(text))
+                valid, invalid = valid + len(_LETTERS.findall(text)) - damages, invalid + damages
     return utf8 if valid > invalid else "cp1252"
 
 
@@ -183,7 +183,7 @@ class _Recoded(io.RawIOBase):
 
 
 @contextmanager
-def utf8_bytes(member: Member) -> Iterator[tuple[io.BufferedReader, Callable[[], int]]]:
+def utf8_bytes(member: Member) -> Iterator[tuple["io.BufferedReader[Any]", Callable[[], int]]]:
     """Opens a member of any Unicode encoding; yields its bytes as UTF-8, and a function as ``Text.open``.
 
     Text of no Unicode encoding is passed on as it is.

@@ -158,7 +158,7 @@ def _of_timestamps(values: pl.Series) -> pl.Series:
 
 
 def _of_numbers(numbers: pl.Series) -> tuple[pl.Series, str]:
-    unit = recognized_unit(numbers)
+    unit = recognized_unit(numbers.filter(numbers != 0))  # 0 is a device without a clock
     if not unit:
         return pl.Series([None] * len(numbers), dtype=MICROSECONDS_UTC), ""
     scale = PER_SECOND[unit]
@@ -182,7 +182,6 @@ def recognized_unit(numbers: pl.Series) -> str:
     's'
     """
     known = numbers.drop_nulls().cast(pl.Float64, strict=False)
-    known = known.filter(known != 0)  # a device without a clock
     shares = {unit: float(is_likely(known, unit).sum()) / max(len(known), 1) for unit in UNITS}
     unit = max(shares, key=lambda name: shares[name])
     return unit if shares[unit] >= MAJORITY else ""
@@ -215,7 +214,8 @@ def _of_texts(texts: pl.Series) -> tuple[pl.Series, str]:
         .str.strip_chars()
     )
     iso = parse_instants(plain).cast(MICROSECONDS_UTC)
-    best, form = iso, "ISO 8601" if iso.is_not_null().any() else ""
+    best: pl.Series = iso
+    form = "ISO 8601" if iso.is_not_null().any() else ""
     for candidate in FORMS:
         if best.is_not_null().sum() == len(known):
             break
@@ -223,10 +223,10 @@ def _of_texts(texts: pl.Series) -> tuple[pl.Series, str]:
         form = candidate if moments.is_not_null().sum() > best.is_not_null().sum() else form
         best = best.zip_with(best.is_not_null(), moments)
     if best.is_not_null().sum() < len(known):
-        moments, ambiguous = _in_either_order(plain)
-        if moments is not None:
-            form = ambiguous if moments.is_not_null().sum() > best.is_not_null().sum() else form
-            best = best.zip_with(best.is_not_null(), moments)
+        ordered, ambiguous = _in_either_order(plain)
+        if ordered is not None:
+            form = ambiguous if ordered.is_not_null().sum() > best.is_not_null().sum() else form
+            best = best.zip_with(best.is_not_null(), ordered)
         elif ambiguous and not best.is_not_null().any():
             form = ambiguous
     return best, form

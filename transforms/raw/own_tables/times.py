@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_repo.stores.spine import parse_instants
-from transforms.raw.files.times import MAJORITY, NUMERIC, PER_SECOND, UNITS, is_likely
+from transforms.raw.files.times import MAJORITY, NUMERIC, PER_SECOND, UNITS, is_likely, recognized_unit
 from transforms.raw.own_tables.cells import Converted, plain
 from transforms.raw.own_tables.source import Cells
 
@@ -87,9 +87,8 @@ def _recognize_texts(texts: pl.Series) -> TimeForm | None:
     """Recognizes the unit of numbers, or times in ISO 8601."""
     numbers = texts.filter(texts.str.contains(NUMERIC)).cast(pl.Float64)
     if len(numbers) >= MAJORITY * len(texts):
-        shares = {unit: is_likely(numbers, unit).mean() for unit in UNITS}
-        unit = max(shares, key=lambda name: shares[name])
-        return TimeForm("unit", unit, f"{UNITS[unit]} since 1970") if shares[unit] >= MAJORITY else None
+        unit = recognized_unit(numbers)
+        return TimeForm("unit", unit, f"{UNITS[unit]} since 1970") if unit else None
     valid = texts.filter(parse_instants(texts).is_not_null())
     if valid.len() < texts.len() / 2:
         return None
