@@ -106,6 +106,9 @@ def import_(
     _say_report(report)
 
 
+PASSED_OVER_LINES = 20
+"""How many of the files that an importer did not read are named."""
+
 TABLE = "table"
 """The format of a person's own tables, which has options."""
 
@@ -385,6 +388,12 @@ def _say_report(report: object) -> None:
             )
         for why, count in sorted(counts.reasons.items()):
             say(f"{'':12}{count:>10,} quarantined: {why}")
+    if report.passed_over:
+        say(f"{len(report.passed_over):,} files passed over:")
+    for item in report.passed_over[:PASSED_OVER_LINES]:
+        say(f"{'':12}{item.name}: {item.why}")
+    if len(report.passed_over) > PASSED_OVER_LINES:
+        say(f"{'':12}and {len(report.passed_over) - PASSED_OVER_LINES:,} more")
     rows = sum(counts.read for counts in report.tables.values())
     say(f"{rows:,} rows in {report.seconds:.1f} s → {Home.from_env().root / 'raw'}")
     if hint := clock.hint(Home.from_env()):

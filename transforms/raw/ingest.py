@@ -20,6 +20,7 @@ from feature_repo.home import Home
 from transforms import parquet
 from transforms.pure.text.pii import mask
 from transforms.raw.declared import raw_tables
+from transforms.raw.files.members import PassedOver
 from transforms.raw.left_out import LeftOut, once, same_as_before
 from transforms.raw.read import REMEDY, scan_files
 from transforms.raw.table import RawTable
@@ -86,17 +87,19 @@ class Report:
         source: name of the source.
         seconds: wall time of the import.
         tables: table → counts of its rows.
+        passed_over: files of the source that were not read.
     """
 
     source: str
     seconds: float = 0.0
     tables: dict[str, TableReport] = field(default_factory=dict)
+    passed_over: list[PassedOver] = field(default_factory=list)
 
 
 def ingest(
     home: Home,
     source: str,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | PassedOver],
     *,
     progress: Progress = silent,
     slow: bool = False,
@@ -110,7 +113,7 @@ def ingest(
     Args:
         home: the data folder.
         source: name of the source, kept with quarantined rows.
-        batches: batches from the importer.
+        batches: batches from the importer, and the files that it passed over.
         progress: callback after each batch.
         slow: whether to store rows every ``KEEP_SECONDS`` and not only at the end, so that little is lost when a
             resumable import of hours is stopped.
@@ -129,6 +132,9 @@ def ingest(
     with _lock(raw), _staging(raw) as staging:
         try:
             for number, batch in enumerate(batches):
+                if isinstance(batch, PassedOver):
+                    report.passed_over.append(batch)
+                    continue
                 _stage(home, source, batch, staging, number, report)
                 if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
                     _commit_all(home, staging, report, corrects)

@@ -1,10 +1,9 @@
 """The definition of an importer, and the reading of lines that importers share."""
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,11 +11,16 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.raw.files.members import Member, PassedOver, members, single
+from transforms.raw.files.rows import BATCH_ROWS
+from transforms.raw.files.text import LONGEST_LINE, SHOWN
 from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.raw.validate import QUARANTINE
 
-BATCH_ROWS = 50_000
+__all__ = ["BATCH_ROWS", "EPOCH_SECONDS", "Format", "Rows", "decoded", "from_seconds", "lines", "opened"]
+
+_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -26,18 +30,66 @@ class Format:
     Attributes:
         name: name of the format on the command line.
         expects: description of a valid ``path``, for help and errors.
-        read: function that yields the content of ``path`` in batches.
+        read: function that yields the content of ``path`` in batches, and a ``PassedOver`` for each file of it that
+            it does not read.
         resumes: whether ``read`` also takes a data folder, and skips what is stored there.
     """
 
     name: str
     expects: str
-    read: Callable[..., Iterator[Batch]]
+    read: Callable[..., Iterator[Batch | PassedOver]]
     resumes: bool = False
 
-    def batches(self, path: Path, home: Home) -> Iterator[Batch]:
-        """Yield the content of ``path`` in batches; a resuming importer skips what ``home`` already stores."""
-        return self.read(path, home) if self.resumes else self.read(path)
+    def batches(self, path: Path, home: Home) -> Iterator[Batch | PassedOver]:
+        """Yield the content of ``path`` in batches; a resuming importer skips what ``home`` already stores.
+
+        Raises:
+            InputError: no row could be read; the message counts and names the files that were passed over.
+        """
+        passed_over: list[PassedOver] = []
+        rows = malformed = 0
+        for item in self.read(path, home) if self.resumes else self.read(path):
+            if isinstance(item, PassedOver):
+                passed_over.append(item)
+            else:
+                rows, malformed = rows + item.rows.height, malformed + item.malformed.height
+            yield item
+        if not rows and not self.resumes:
+            raise self.mismatch(_nothing(path, malformed, passed_over))
+
+    def each_member(
+        self,
+        path: Path,
+        read_member: Callable[[Member], Iterator[Batch]],
+        why_not: Callable[[Member], str] = lambda member: "",
+    ) -> Iterator[Batch | PassedOver]:
+        """Yield the batches of every member of ``path``, with the progress in all of it.
+
+        A member that is damaged is passed over, after its rows before that point, so that it does not stop the others;
+        one that stands alone raises its error.
+
+        Args:
+            path: file, folder or archive.
+            read_member: function that yields the batches of a member; their ``done`` is out of its size.
+            why_not: function that returns why a member is not read ("a playlist, not a history"); empty if it is.
+
+        Raises:
+            InputError: the path does not exist, or its only member is damaged.
+        """
+        listed = list(members(self.check(path)))
+        total, before = sum(member.size for member in listed), 0
+        for member in listed:
+            if why := member.damage or why_not(member):
+                yield PassedOver(member.name, why)
+            else:
+                try:
+                    for batch in read_member(member):
+                        yield replace(batch, done=before + batch.done, total=total)
+                except InputError as error:
+                    if len(listed) == 1:
+                        raise
+                    yield PassedOver(member.name, error.found)
+            before += member.size
 
     def check(self, path: Path) -> Path:
         """Return the path if it exists.
@@ -58,6 +110,18 @@ class Format:
         )
 
 
+def _nothing(path: Path, malformed: int, passed_over: list[PassedOver]) -> str:
+    """Describes a path that holds nothing of what was to be read."""
+    if len(passed_over) == 1 and not malformed:
+        name = "" if passed_over[0].name == path.name else f"{passed_over[0].name}: "
+        return f"{path}: {name}{passed_over[0].why}"
+    refused = f"; {malformed:,} malformed rows are in quarantine" if malformed else ""
+    named = ", ".join(f"{item.name} ({item.why})" for item in passed_over[:_NAMES])
+    more = ", …" if len(passed_over) > _NAMES else ""
+    skipped = f"; {len(passed_over):,} files passed over: {named}{more}" if passed_over else ""
+    return f"no row that could be read in {path}{refused}{skipped}"
+
+
 @dataclass
 class Rows:
     """A buffer of rows of one table, and of malformed lines, for the next batch."""
@@ -71,7 +135,7 @@ class Rows:
 
     def refuse(self, reason: str, row: str) -> None:
         """Record a malformed line with the reason."""
-        self.malformed.append((reason, row[:2_000]))
+        self.malformed.append((reason, row[:SHOWN]))
 
     def flush(self, done: float, total: float) -> Batch:
         """Return the buffered rows as a batch, and empty the buffer."""
@@ -93,32 +157,20 @@ def from_seconds(batch: Batch, *columns: str) -> Batch:
 
 @contextmanager
 def opened(path: Path, kind: Format) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
-    """Open a file; yields its bytes, unpacked if it is gzip, and a function that returns the file bytes read so far.
+    """Open a file; yields its bytes, unpacked if it is packed, and a function that returns the file bytes read so far.
 
     Raises:
-        InputError: the gzip file is truncated or damaged.
+        InputError: the packed file is truncated or damaged.
     """
-    with path.open("rb") as packed:
-        magic = packed.read(2)
-        packed.seek(0)
-        try:
-            if magic == b"\x1f\x8b":
-                with gzip.open(packed) as unpacked:
-                    yield unpacked, packed.tell  # type: ignore[misc]
-            else:
-                yield packed, packed.tell
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(
-                expected=f"a whole gzip file at {path}",
-                found=f"{error}",
-                next_command=f"get the file again, then: python -m transforms import {kind.name} {path}",
-            ) from error
+    kind.check(path)
+    with single(path).open() as handle:
+        yield handle, handle.position
 
 
 def lines(path: Path, kind: Format) -> Iterator[tuple[bytes, int]]:
     """Yield each line without its end, and the bytes read so far (every 1,000 lines; 0 otherwise)."""
     with opened(path, kind) as (handle, position):
-        for number, line in enumerate(handle):
+        for number, line in enumerate(iter(partial(handle.readline, LONGEST_LINE), b"")):
             yield line.rstrip(b"\r\n"), position() if number % 1_000 == 0 else 0
 
 

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.errors import InputError
+from transforms.raw.files.rows import duplicate
+from transforms.raw.files.streams import damaged
 from transforms.raw.importers.format import BATCH_ROWS
-from transforms.raw.own_tables.source import Chunk, duplicate
-from transforms.raw.own_tables.text_files import damaged
+from transforms.raw.own_tables.source import Chunk
 
 Batches = Callable[[list[str]], Iterator[tuple[pa.RecordBatch, float]]]
 """Names of columns → batches of these columns, each with the share of the source that is read then."""

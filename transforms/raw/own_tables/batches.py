@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.raw.files.text import SHOWN
 from transforms.raw.ingest import Batch
 from transforms.raw.own_tables.cells import Converted, convert
 from transforms.raw.own_tables.plan import ColumnPlan, Plan
-from transforms.raw.own_tables.source import LONGEST_LINE, Chunk
+from transforms.raw.own_tables.source import Chunk
 from transforms.raw.own_tables.times import convert_times
 from transforms.raw.validate import QUARANTINE
 
@@ -51,7 +52,7 @@ def _converted(chunk: Chunk, column: ColumnPlan) -> Converted:
 def _line(chunk: Chunk, row: int) -> str:
     """A row of the table as JSON."""
     values = {name: _value(cells[row]) for name, cells in chunk.columns.items()}
-    return json.dumps(values, default=str)[:LONGEST_LINE]
+    return json.dumps(values, default=str)[:SHOWN]
 
 
 def _value(cell: Any) -> Any:

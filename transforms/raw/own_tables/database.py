@@ -7,9 +7,10 @@ from decimal import Decimal
 import pyarrow as pa
 
 from feature_repo.errors import InputError
+from transforms.raw.files.rows import duplicate
 from transforms.raw.own_tables.arrow_table import UNREADABLE, chunks_of, first_line
 from transforms.raw.own_tables.request import TableRequest, without_password
-from transforms.raw.own_tables.source import Cells, Chunk, duplicate
+from transforms.raw.own_tables.source import Cells, Chunk
 
 SCHEMES = ("postgresql://", "postgres://")
 

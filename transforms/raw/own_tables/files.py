@@ -4,21 +4,20 @@ import shlex
 from pathlib import Path
 
 from feature_repo.errors import InputError
-from transforms.raw.own_tables import text_files
+from transforms.raw.files.members import single
+from transforms.raw.files.text import encoding_of, recognize
 from transforms.raw.own_tables.arrow_table import open_ipc, open_parquet
 from transforms.raw.own_tables.csv_table import CsvTable
 from transforms.raw.own_tables.json_table import JsonTable
 from transforms.raw.own_tables.source import OwnTable
 
-FORMATS = "Parquet, Arrow IPC (Feather), CSV or JSON lines, the latter two also as .gz"
+FORMATS = "Parquet, Arrow IPC (Feather), CSV or JSON, the latter two also as .gz, .xz or .bz2"
 
 _REFUSED = {
     b"PK\x03\x04": ("an Excel workbook or zip archive", "save it as CSV (in Excel: CSV UTF-8), then import that"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV (in Excel: CSV UTF-8), then import that"),
     b"FEA1": ("Feather of version 1", "write it as Feather of version 2 or as Parquet, then import that"),
     b"\x28\xb5\x2f\xfd": ("a file packed by zstd", "unzstd {path}, then import the unpacked file"),
-    b"BZh": ("a file packed by bzip2", "bunzip2 {path}, then import the unpacked file"),
-    b"\xfd7zXZ\x00": ("a file packed by xz", "unxz {path}, then import the unpacked file"),
 }
 """First bytes of a file that is not read → its format, and what to do."""
 
@@ -52,20 +51,20 @@ def open_table(path: Path) -> OwnTable:
 
 
 def _open_text(path: Path) -> OwnTable:
-    with text_files.unpacked(path) as (handle, _):
-        if handle.read(8).startswith(_BINARY):
-            raise _error(
-                f"Parquet or Arrow in gzip: {path}", f"gunzip {shlex.quote(str(path))}, then import the unpacked file"
-            )
-    file = text_files.recognize(path)
-    with file.lines() as (text, _):
-        start = text.read(4_096).lstrip()
+    member = single(path)
+    with member.open() as handle:
+        head = handle.read(1 << 16)
+    quoted = shlex.quote(str(path))
+    if head.startswith(_BINARY):
+        raise _error(f"Parquet or Arrow in gzip: {path}", f"gunzip {quoted}, then import the unpacked file")
+    if b"\0" in head and encoding_of(head).startswith("utf-8"):
+        raise _error(f"{path}, which is neither text nor one of these", "save the table as CSV or Parquet, then repeat")
+    text = recognize(member)
+    with text.open() as (handle_of_text, _):
+        start = handle_of_text.read(4_096).lstrip()
     if not start:
         raise _error(f"an empty file {path}", f"write the table to {path} again, then repeat the command")
-    if start.startswith("["):
-        quoted = shlex.quote(str(path))
-        raise _error(f"a JSON array: {path}", f"jq -c '.[]' {quoted} > rows.jsonl, then import rows.jsonl")
-    return JsonTable(file) if start.startswith("{") else CsvTable(file)
+    return JsonTable(text, start.startswith("[")) if start.startswith(("[", "{")) else CsvTable(text)
 
 
 def _error(found: str, next_command: str) -> InputError:

@@ -6,14 +6,10 @@ from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
+from transforms.raw.files.rows import Malformed
+
 Cells: TypeAlias = pa.Array | list[Any]
 """(rows,) cells of one column: an Arrow array, or values of Python where their types are mixed."""
-
-Malformed: TypeAlias = tuple[str, str]
-"""Reason why a line is not a row, and the line."""
-
-LONGEST_LINE = 2_000
-"""Characters of a malformed line that are kept."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,3 @@ class OwnTable(Protocol):
             InputError: the source broke off or is damaged.
         """
         ...
-
-
-def duplicate(names: list[str]) -> str | None:
-    """Returns the first name that occurs twice; None if there is none."""
-    return next((name for position, name in enumerate(names) if name in names[:position]), None)

@@ -11,22 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_repo.stores.spine import parse_instants
+from transforms.raw.files.times import MAJORITY, NUMERIC, PER_SECOND, UNITS, is_likely, recognized_unit
 from transforms.raw.own_tables.cells import Converted, plain
 from transforms.raw.own_tables.source import Cells
-from transforms.raw.table import CLOCK_TOLERANCE
-
-UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-"""Unit of numeric times → its name."""
-
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-
-FIRST = datetime(1980, 1, 1, tzinfo=UTC)
-"""Earliest time by which a unit is recognized; the latest is now. Smaller and larger numbers, such as 20260403, may be
-something else, and need the unit.
-"""
-
-MAJORITY = 0.9
-"""Least share of the numbers that must be times of one unit for it to be recognized."""
 
 SUGGESTIONS = (
     "%d.%m.%Y %H:%M:%S",
@@ -52,7 +39,6 @@ MICROSECONDS = pa.timestamp("us", "UTC")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1, _YEAR_9999 = -62_135_596_800_000_000, 253_402_300_799_999_999
-_NUMERIC = r"^[+-]?[0-9]+(\.[0-9]+)?$"
 _ZONE = r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
@@ -99,11 +85,10 @@ def recognize(cells: Cells, given: str = "") -> TimeForm | None:
 
 def _recognize_texts(texts: pl.Series) -> TimeForm | None:
     """Recognizes the unit of numbers, or times in ISO 8601."""
-    numbers = texts.filter(texts.str.contains(_NUMERIC)).cast(pl.Float64).to_numpy()
+    numbers = texts.filter(texts.str.contains(NUMERIC)).cast(pl.Float64)
     if len(numbers) >= MAJORITY * len(texts):
-        shares = {unit: _likely(numbers, unit).mean() for unit in UNITS}
-        unit = max(shares, key=lambda name: shares[name])
-        return TimeForm("unit", unit, f"{UNITS[unit]} since 1970") if shares[unit] >= MAJORITY else None
+        unit = recognized_unit(numbers)
+        return TimeForm("unit", unit, f"{UNITS[unit]} since 1970") if unit else None
     valid = texts.filter(parse_instants(texts).is_not_null())
     if valid.len() < texts.len() / 2:
         return None
@@ -119,13 +104,6 @@ def _timestamps(dtype: pa.DataType) -> TimeForm | None:
         return None
     zone = "without a zone: taken as UTC" if dtype.tz is None else f"with the zone {dtype.tz}"
     return TimeForm("timestamps", "", f"timestamps {zone}")
-
-
-def _likely(numbers: Any, unit: str) -> Any:
-    """(rows,) whether numbers are times of this unit between ``FIRST`` and now."""
-    latest = datetime.now(UTC) + CLOCK_TOLERANCE
-    scale = PER_SECOND[unit]
-    return (numbers >= FIRST.timestamp() * scale) & (numbers <= latest.timestamp() * scale)
 
 
 def suggestion(cells: Cells) -> str:
@@ -196,7 +174,7 @@ def _digits(number: float) -> str:
 def _from_numbers(texts: pl.Series, form: TimeForm) -> Converted:
     unit = form.detail
     scale = PER_SECOND[unit]
-    numeric = texts.set(~texts.str.contains(_NUMERIC), None)
+    numeric = texts.set(~texts.str.contains(NUMERIC), None)
     whole = numeric.cast(pl.Int64, strict=False)
     floats = numeric.cast(pl.Float64, strict=False)
     # whole numbers keep all their digits; fractions are rounded to the microsecond
@@ -209,8 +187,8 @@ def _from_numbers(texts: pl.Series, form: TimeForm) -> Converted:
     converted = _refusing(values.to_arrow().cast(pa.int64()).view(MICROSECONDS), texts, f"no time in {UNITS[unit]}")
     if form.is_given:
         return converted
-    numbers = floats.fill_null(0).to_numpy()
-    others = np.any([_likely(numbers, other) for other in UNITS if other != unit], axis=0)
+    numbers = floats.fill_null(0)
+    others = np.any([is_likely(numbers, other) for other in UNITS if other != unit], axis=0)
     refused = {int(row): f"a time of another unit than {UNITS[unit]}" for row in np.flatnonzero(others)}
     if not refused:
         return converted

@@ -1,8 +1,8 @@
-"""Which character separates the cells of a CSV file."""
+"""Which characters separate the cells of a text."""
 
 import csv
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "::": "two colons"}
 """Delimiter → its name, in the order of preference."""
 
 _ROWS = 200
@@ -31,7 +31,10 @@ def recognize(text: str) -> str:
 def _score(text: str, delimiter: str) -> tuple[float, int]:
     """Share of the rows with as many cells as the header, and the number of these cells."""
     try:
-        rows = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter) if row][:_ROWS]
+        lines = text.splitlines(keepends=True)
+        by_lines = (line.split(delimiter) for line in lines)
+        all_rows = csv.reader(lines, delimiter=delimiter) if len(delimiter) == 1 else by_lines
+        rows = [row for row in all_rows if row][:_ROWS]
     except csv.Error:
         return 0.0, 0
     if len(rows) > 2:

@@ -1,0 +1,80 @@
+"""The same bytes in every container that people have."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, *, streamed: bool = False) -> bytes:
+    """A zip archive; a streamed one has the sizes behind the data."""
+    target = _Unseekable() if streamed else io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[arg-type]
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+class _Unseekable(io.BytesIO):
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+def _file(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+CONTAINERS: dict[str, Callable[[Path, str, bytes], Path]] = {
+    "plain": _file,
+    "gzip": lambda folder, name, content: _file(folder, f"{name}.gz", gzip.compress(content)),
+    "gzip in two parts": lambda folder, name, content: _file(
+        folder, f"{name}.gz", gzip.compress(content[:7]) + gzip.compress(content[7:])
+    ),
+    "xz": lambda folder, name, content: _file(folder, f"{name}.xz", lzma.compress(content)),
+    "bzip2": lambda folder, name, content: _file(folder, f"{name}.bz2", bz2.compress(content)),
+    "packed without an ending": lambda folder, name, content: _file(folder, name, gzip.compress(content)),
+    "folder": lambda folder, name, content: _file(folder, f"export/a/b/{name}", content).parents[2],
+    "zip": lambda folder, name, content: _file(folder, "export.zip", zipped({f"a/{name}": content})),
+    "stored": lambda folder, name, content: _file(
+        folder, "export.zip", zipped({f"a/{name}": content}, zipfile.ZIP_STORED)
+    ),
+    "streamed": lambda folder, name, content: _file(folder, "export.zip", zipped({name: content}, streamed=True)),
+    "bzip2 in zip": lambda folder, name, content: _file(
+        folder, "export.zip", zipped({name: content}, zipfile.ZIP_BZIP2)
+    ),
+    "gzip in zip": lambda folder, name, content: _file(
+        folder, "export.zip", zipped({f"{name}.gz": gzip.compress(content)})
+    ),
+    "folder entry with content": lambda folder, name, content: _file(
+        folder, "export.zip", zipped({f"a/{name}": content, "a/": b"placeholder"})
+    ),
+    "zip in zip": lambda folder, name, content: _file(
+        folder, "export.zip", zipped({"inner/part.zip": zipped({name: content})})
+    ),
+    "zip without its table of contents": lambda folder, name, content: _file(
+        folder, "export.zip", _headless(zipped({f"a/{name}": content}))
+    ),
+    "streamed zip without its table of contents": lambda folder, name, content: _file(
+        folder, "export.zip", _headless(zipped({f"a/{name}": content}, streamed=True))
+    ),
+    "zip in a folder": lambda folder, name, content: (
+        _file(folder, "export/part.zip", zipped({name: content, f"__MACOSX/._{name}": b"\0"})).parent
+    ),
+}
+"""Name of a container → function that writes a file of this name and content within it, and returns the path."""
+
+
+def _headless(archive: bytes) -> bytes:
+    return archive[: archive.index(b"PK\x01\x02")]

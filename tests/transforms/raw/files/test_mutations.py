@@ -1,0 +1,187 @@
+"""Damaged files: a typed error or malformed rows, never another exception, in bounded memory and time."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feature_repo.errors import InputError
+from tests.transforms.raw.files.containers import zipped
+from transforms.raw.files.describe import describe
+from transforms.raw.files.members import Member, members, single
+from transforms.raw.files.records import first_object, records
+from transforms.raw.files.table import Table
+from transforms.raw.files.text import recognize
+
+ROWS = [
+    {"ts": f"2024-01-{day:02}", "ms": 10**day, "artist": {"name": "Älvdröm"}, "tags": [{}, None]}
+    for day in range(1, 29)
+]
+ARRAY = json.dumps(ROWS, ensure_ascii=False).encode()
+LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS).encode()
+PAGE = json.dumps({"payload": {"listens": ROWS}}, indent=1).encode()
+CSV = 'id;"title"\n'.encode() + "".join(f'{number};"Grüße; ""{number}""\n"\n' for number in range(40)).encode()
+TSV = "".join(f'user_{number}\t2024-01-01T00:00:00Z\tLa"dy\n' for number in range(40)).encode()
+
+SEEDS = {
+    "array": ARRAY,
+    "lines": LINES,
+    "page": PAGE,
+    "csv": CSV,
+    "tsv": TSV,
+    "utf-16": CSV.decode().encode("utf-16"),
+    "cp1252": CSV.decode().encode("cp1252"),
+    "utf-32 array": ARRAY.decode().encode("utf-32"),
+    "gzip": gzip.compress(ARRAY),
+    "xz": lzma.compress(LINES),
+    "bzip2": bz2.compress(CSV),
+    "zip": zipped({"a.json": ARRAY, "b/c.csv": CSV}),
+    "stored": zipped({"a.json": LINES, "d.zip": zipped({"e.csv": TSV})}, 0),
+    "streamed": zipped({"a.json": PAGE, "b.gz": gzip.compress(CSV)}, streamed=True),
+}
+
+Mutation = tuple[str, int, int, int]
+MUTATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["flip", "cut", "delete", "repeat", "swap", "insert"]),
+        st.integers(0, 1 << 16),
+        st.integers(1, 400),
+        st.integers(0, 255),
+    ),
+    min_size=1,
+    max_size=6,
+)
+SIGNS = [
+    b"\0",
+    b'"',
+    b"{",
+    b"[",
+    b"]}",
+    b"\xff\xfe",
+    b"\r",
+    b"1e999",
+    b'"\\ud800"',
+    b"PK\x03\x04",
+    b"9" * 5_000,
+    b"[" * 3_000,
+]
+
+
+def mutated(data: bytes, mutations: list[Mutation]) -> bytes:
+    """Data after mutations: kind, place, length and value of each."""
+    for kind, place, length, value in mutations:
+        at = place % max(len(data), 1)
+        piece = data[at : at + length]
+        if kind == "flip":
+            data = data[:at] + bytes([value]) + data[at + 1 :]
+        elif kind == "cut":
+            data = data[:at]
+        elif kind == "delete":
+            data = data[:at] + data[at + length :]
+        elif kind == "repeat":
+            data = data[:at] + piece * (1 + value % 4) + data[at:]
+        elif kind == "swap":
+            data = data[:at] + data[at + length : at + 2 * length] + piece + data[at + 2 * length :]
+        else:
+            data = data[:at] + SIGNS[value % len(SIGNS)] + data[at:]
+    return data
+
+
+def read_as_everything(path: Path) -> Iterator[InputError]:
+    """Reads each member by every reader; yields the typed errors, checks what is read."""
+
+    def read_records(member: Member) -> None:
+        for batch in records(member, "payload.listens"):
+            assert all(isinstance(row, dict) for row in batch.rows)
+            json.dumps(batch.rows, ensure_ascii=False).encode()
+            assert all(len(row) <= 2_000 and row.encode() is not None for _, row in batch.malformed)
+
+    def read_table(member: Member) -> None:
+        table = Table(recognize(member))
+        for batch in table.batches():
+            assert all(len(row) == len(table.columns) for row in batch.rows)
+            "".join(cell for row in batch.rows for cell in row).encode()
+            assert all(len(row) <= 2_000 and row.encode() is not None for _, row in batch.malformed)
+
+    readers: list[Callable[[Member], object]] = [read_records, read_table, describe, first_object]
+    for member in members(path):
+        for reader in readers:
+            try:
+                reader(member)
+            except InputError as error:
+                yield error
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(mutations=MUTATIONS)
+def test_mutated_files_give_rows_or_typed_errors(seed: str, mutations: list[Mutation]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_bytes(mutated(SEEDS[seed], mutations))
+        for error in read_as_everything(path):
+            assert error.found and error.next_command
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.binary(max_size=300))
+def test_any_bytes_give_rows_or_typed_errors(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_bytes(data)
+        for error in read_as_everything(path):
+            assert error.found and error.next_command
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "nested lists": lambda: b"[" * 1_000_000,
+    "nested objects": lambda: b'{"a":' * 1_000_000,
+    "nested closed": lambda: b"[" * 500_000 + b"]" * 500_000,
+    "nested in each line": lambda: (b"{" + b'"a":[' * 5_000 + b"\n") * 40,
+    "elements that open and never close": lambda: b"[" + b'{"a":[{},' * 200_000,
+    "strings that never close": lambda: b'[{"a":1},' + b'{"a":"\n,' * 200_000,
+    "commas": lambda: b"," * 2_000_000,
+    "quotes": lambda: b'"' * 2_000_000,
+    "quotes in lines": lambda: b"a,b\n" + b'1,"x\n' * 100_000,
+    "digits": lambda: b"[" + b"9" * 2_000_000 + b"]",
+    "zeros": lambda: bytes(4_000_000),
+    "columns": lambda: b",".join(b"c%d" % number for number in range(100_000)) + b"\n",
+    "spaces": lambda: b" " * 4_000_000 + b"{",
+    "headers of entries": lambda: b"PK\x03\x04" * 100_000,
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_files_end_in_seconds(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(HOSTILE[kind]())
+    started = time.process_time()
+    for error in read_as_everything(tmp_path / "a.json"):
+        assert len(error.found) < 5_000
+    assert time.process_time() - started < 15
+
+
+def test_a_line_of_a_hundred_megabytes_and_a_bomb_need_bounded_memory(tmp_path: Path) -> None:
+    """Lines are divided, so that memory does not grow with the line."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as handle:
+        handle.write(b'{"a": 1}\n')
+        for _ in range(100):
+            handle.write(b"1" * 1_000_000)
+        handle.write(b'\n{"a": 2}\n')
+    (tmp_path / "a.jsonl.gz").write_bytes(packed.getvalue())
+    tracemalloc.start()
+    rows = [row for batch in records(single(tmp_path / "a.jsonl.gz")) for row in batch.rows]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows == [{"a": 1}, {"a": 2}]
+    assert peak < 200 << 20

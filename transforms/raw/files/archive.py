@@ -1,0 +1,174 @@
+"""Zip archives, whole or cut short."""
+
+import io
+import mmap
+import struct
+import weakref
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from transforms.raw.files.streams import BLOCK, UNREADABLE
+
+MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+MOST_ENTRIES = 200_000
+
+_LOCAL = struct.Struct("<4s5H3I2H")
+_IS_LOCKED, _SIZES_FOLLOW, _IS_UTF8 = 1, 8, 1 << 11
+_DOCUMENT = "[Content_Types].xml"
+_EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in an archive.
+
+    Attributes:
+        name: path within the archive.
+        size: bytes, as they are packed.
+        modified: when the file was changed; zip archives hold no zone, so it is taken as UTC.
+        damage: why it cannot be read; empty if it can.
+    """
+
+    name: str
+    size: int
+    modified: datetime
+    open_: Callable[[], Any]
+    start: int
+    damage: str = ""
+
+
+class Archive:
+    """An open zip archive; it closes its handle when nothing refers to it any more.
+
+    If its table of contents is missing, as in a download that broke off, the entries are found by their own headers.
+
+    Attributes:
+        entries: the files in it, in their order; folders are left out.
+        is_document: whether it is a document such as an Excel workbook, and no archive for its reader.
+        is_whole: whether the table of contents was there.
+    """
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle = handle
+        weakref.finalize(self, handle.close)
+        try:
+            self._zip = zipfile.ZipFile(handle)
+            entries = [self._listed(info) for info in self._zip.infolist()[:MOST_ENTRIES]]
+            self.is_whole = True
+        except (*UNREADABLE, ValueError, KeyError, OverflowError, MemoryError):
+            self.is_whole = False
+            entries = list(self._salvaged())
+        self.is_document = any(entry.name == _DOCUMENT for entry in entries)
+        self.entries = [entry for entry in entries if not entry.name.endswith("/")]
+
+    @contextmanager
+    def open(self, entry: Entry) -> Iterator[tuple[Any, Callable[[], int]]]:
+        """Opens an entry; yields its bytes, and a function that counts the packed bytes that are read."""
+        with entry.open_() as handle:
+            yield handle, lambda: max(min(self._handle.tell() - entry.start, entry.size), 0)
+
+    def _listed(self, info: zipfile.ZipInfo) -> Entry:
+        damage = "a password locks it" if info.flag_bits & _IS_LOCKED else ""
+        return Entry(
+            info.filename,
+            info.compress_size,
+            _moment(*info.date_time),
+            lambda: self._zip.open(info),
+            info.header_offset,
+            damage,
+        )
+
+    def _salvaged(self) -> Iterator[Entry]:
+        """Finds entries by their headers."""
+        length = self._handle.seek(0, io.SEEK_END)
+        if not length:
+            return
+        with mmap.mmap(self._handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            start = data.find(MAGIC[0])
+            for _number in range(MOST_ENTRIES):
+                if start < 0 or start + _LOCAL.size > length:
+                    return
+                _, _, flags, method, clock, day, crc, packed, _, name_length, extra_length = _LOCAL.unpack_from(
+                    data, start
+                )
+                first = start + _LOCAL.size + name_length + extra_length
+                has_sizes = not flags & _SIZES_FOLLOW and packed < 0xFFFFFFFF
+                following = data.find(MAGIC[0], first + packed if has_sizes else first)
+                end = first + packed if has_sizes else (following if following >= 0 else length)
+                name = data[start + _LOCAL.size : first - extra_length]
+                damage = "a password locks it" if flags & _IS_LOCKED else ""
+                if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    damage = f"it is packed by the method {method}"
+                moment = _moment(
+                    (day >> 9) + 1980, day >> 5 & 15, day & 31, clock >> 11, clock >> 5 & 63, clock % 32 * 2
+                )
+                span = _Span(first, end, method == zipfile.ZIP_DEFLATED, crc if has_sizes else None)
+                text = name.decode("utf-8" if flags & _IS_UTF8 else "cp437", "replace")
+                yield Entry(text, end - first, moment, lambda span=span: self._inflate(span), start, damage)  # type: ignore[misc]
+                start = following
+
+    def _inflate(self, span: "_Span") -> IO[bytes]:
+        return io.BufferedReader(_Inflated(self._handle, span), 1 << 16)
+
+
+@dataclass(frozen=True)
+class _Span:
+    first: int
+    end: int
+    is_deflated: bool
+    crc: int | None
+
+
+class _Inflated(io.RawIOBase):
+    """The content of an entry whose archive has no table of contents."""
+
+    def __init__(self, handle: IO[bytes], span: _Span) -> None:
+        self._handle, self._span = handle, span
+        self._place = span.first
+        self._inflater = zlib.decompressobj(-15)
+        self._pending = b""
+        self._crc = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._block(len(buffer))
+        self._crc = zlib.crc32(block, self._crc)
+        if not block and self._span.crc not in (None, self._crc):
+            raise zipfile.BadZipFile("its checksum differs")
+        buffer[: len(block)] = block
+        return len(block)
+
+    def _block(self, most: int) -> bytes:
+        if not self._span.is_deflated:
+            return self._packed(most)
+        while not self._inflater.eof:
+            packed = self._pending or self._packed(min(BLOCK, 1 << 16))
+            block = self._inflater.decompress(packed, most)
+            self._pending = self._inflater.unconsumed_tail
+            if block:
+                return block
+            if not packed:
+                raise EOFError("it has no end")
+        return b""
+
+    def _packed(self, most: int) -> bytes:
+        self._handle.seek(self._place)
+        packed = self._handle.read(min(most, max(self._span.end - self._place, 0)))
+        self._place += len(packed)
+        if not packed and self._place < self._span.end:
+            raise EOFError("it has no end")
+        return packed
+
+
+def _moment(*parts: int) -> datetime:
+    try:
+        return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
+    except ValueError:
+        return _EPOCH

@@ -1,0 +1,332 @@
+"""The records of JSON: the elements of an array, one object a line, or a list within one object."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar, overload
+
+import ijson
+import msgspec
+
+from feature_repo.errors import InputError
+from transforms.raw.files import text as texts
+from transforms.raw.files.json_elements import Element, damaged_elements
+from transforms.raw.files.members import Member
+from transforms.raw.files.rows import BATCH_ROWS, Malformed, RowBatch
+from transforms.raw.files.streams import BLOCK
+from transforms.raw.files.text import LONGEST_LINE, SHOWN, storable, utf8_bytes
+
+WHOLE_BYTES = 128 << 20
+"""A member up to this size is read at once, which is faster and finds the rows behind a damaged one."""
+
+_SAMPLE = 1 << 16
+_MOST_LINES = 100
+_GOT = re.compile(r"Expected `(object|[^`]*)`, got `([^`]*)`(?: - at `\$\.?(.*)`)?")
+
+T = TypeVar("T")
+
+
+@overload
+def records(member: Member, *places: str, size: int = BATCH_ROWS) -> Iterator[RowBatch[dict[str, Any]]]: ...
+@overload
+def records(member: Member, *places: str, shape: type[T], size: int = BATCH_ROWS) -> Iterator[RowBatch[T]]: ...
+def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_ROWS) -> Iterator[RowBatch[Any]]:
+    """Yields the records of a member in batches, in bounded memory.
+
+    A record that is damaged or of another shape is malformed; the others are read. Integers keep all their digits.
+
+    Args:
+        member: JSON in any Unicode encoding: an array, one object a line, or one object.
+        places: where in one object the records are, such as ``payload.listens``; the first that is there counts. A
+            single object in the place of a list is one record. Without a place, the object is the one record.
+        shape: type of the records: ``dict``, or a ``msgspec.Struct`` with the fields that are wanted, which is faster.
+        size: records of a batch, malformed ones included.
+
+    Raises:
+        InputError: the member is no JSON, breaks off, or has none of the places; after the records before that point.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from transforms.raw.files.members import single
+    >>> path = Path(tempfile.mkdtemp()) / "listens.json"
+    >>> _ = path.write_text('{"payload": {"listens": [{"id": 1}, null, {"id": 2}]}}')
+    >>> batch = next(records(single(path), "payload.listens"))
+    >>> batch.rows, batch.malformed
+    ([{'id': 1}, {'id': 2}], [Malformed(reason='null in the place of an object', row='null')])
+    """
+    decode = _decoder(shape)
+    form = _form(member, places)
+    if form == "lines":
+        yield from _lines(member, decode, size)
+        return
+    data, failure = _read(member)
+    if data is None:
+        yield from _streamed(member, form, places, shape, size)
+        return
+    elements = _whole_elements(member, data, form, places)
+    yield from _batches(elements, decode, member.size, size)
+    if failure:
+        raise failure
+
+
+def first_object(member: Member) -> dict[str, Any]:
+    """The first object of a member: of an array the first element, of lines the first, else all of it; {} if none.
+
+    For recognizing what a file is; of a large array or of lines, it reads only the beginning.
+    """
+    try:
+        with utf8_bytes(member) as (handle, _):
+            head = handle.read(_SAMPLE).decode(errors="replace").lstrip()
+        for element in damaged_elements(head, "", head.startswith("[")):
+            if not isinstance(element, Malformed) and element.lstrip().startswith(b"{"):
+                return dict(msgspec.json.decode(element))
+        return next((batch.rows[0] for batch in records(member) if batch.rows), {})
+    except (InputError, msgspec.MsgspecError, RecursionError):
+        return {}
+
+
+def value_at(value: Any, place: str) -> Any:
+    """The value at a place such as ``recenttracks.@attr.user`` within objects; None if there is none.
+
+    >>> value_at({"a": {"b": 1}}, "a.b")
+    1
+    """
+    for key in place.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _form(member: Member, places: tuple[str, ...]) -> str:
+    """Recognizes ``array``, ``lines`` or ``object`` by the first two lines."""
+    first, second = _first_lines(member)
+    if not first:
+        raise _no_json(member, "an empty file")
+    if first.startswith(b"["):
+        return "array"
+    if first.startswith(b"{"):
+        if not _is_whole(first):
+            is_single = not second.startswith(b"{") and (second or len(first) > LONGEST_LINE or places)
+            return "object" if is_single else "lines"
+        return "object" if not second and places and _has_place(first, places) else "lines"
+    if second.startswith(b"{"):
+        return "lines"
+    raise _no_json(member, f"{storable(first[:40].decode(errors='replace'))!r}")
+
+
+def _first_lines(member: Member) -> tuple[bytes, bytes]:
+    """The first two lines that are not empty, without spaces around them, as far as they can be read."""
+    head = bytearray()
+    with utf8_bytes(member) as (handle, _):
+        while len(head) <= LONGEST_LINE:
+            try:
+                block = handle.read1(BLOCK)
+            except InputError:
+                if not head.strip():
+                    raise
+                break
+            head += block
+            content = bytes(head[:_SAMPLE]).lstrip()
+            if not block or content.startswith(b"[") or b"\n{" in block or head.count(b"\n") > _MOST_LINES:
+                break
+    first, _, rest = bytes(head).lstrip().partition(b"\n")
+    return first.rstrip(), rest.lstrip()[:_SAMPLE].partition(b"\n")[0]
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _has_place(data: bytes, places: tuple[str, ...]) -> bool:
+    return any(f'"{place.split(".")[0]}"'.encode() in data for place in places)
+
+
+def _read(member: Member) -> tuple[bytes | None, InputError | None]:
+    """Reads a member as UTF-8: None if it is too large; what could be read, and the error, if it breaks off."""
+    blocks: list[bytes] = []
+    size = 0
+    try:
+        with utf8_bytes(member) as (handle, _):
+            for block in iter(partial(handle.read1, BLOCK), b""):
+                blocks.append(block)
+                size += len(block)
+                if size > WHOLE_BYTES:
+                    return None, None
+    except InputError as error:
+        return b"".join(blocks), error
+    return b"".join(blocks), None
+
+
+def _whole_elements(member: Member, data: bytes, form: str, places: tuple[str, ...]) -> Iterator[Element]:
+    if not _is_utf8(data) and texts.recognize(member).encoding == "cp1252":
+        data = data.decode("cp1252", "replace").encode()
+    try:
+        located = _located(member, msgspec.Raw(data), form, places)
+        elements = msgspec.json.decode(located, type=list[msgspec.Raw]) if _first(located) == b"[" else [located]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        place = "" if form == "array" else next((place for place in places if _has_place(data, (place,))), "")
+        yield from damaged_elements(data.decode(errors="surrogateescape"), place, is_array=form == "array")
+        return
+    yield from elements
+
+
+def _located(member: Member, found: msgspec.Raw, form: str, places: tuple[str, ...]) -> msgspec.Raw:
+    """The list, or the object, at the first place that is there."""
+    if form == "array" or not places:
+        return found
+    for place in places:
+        value: msgspec.Raw | None = found
+        for key in place.split("."):
+            is_object = value is not None and _first(value) == b"{"
+            value = msgspec.json.decode(value, type=dict[str, msgspec.Raw]).get(key) if is_object else None  # type: ignore[arg-type]
+        if value is not None:
+            return value
+    keys = list(msgspec.json.decode(found, type=dict[str, msgspec.Raw]))
+    raise InputError(
+        expected=f"JSON with {' or '.join(places)} in {member.place}",
+        found=f"an object with {', '.join(storable(repr(key)) for key in keys[:8]) or 'nothing'}",
+        next_command=f"head -c 300 {shlex.quote(str(member.path))}",
+    )
+
+
+def _batches(
+    elements: Iterator[Element], decode: Callable[[Any], Any], total: int, size: int
+) -> Iterator[RowBatch[Any]]:
+    batch: RowBatch[Any] = RowBatch()
+    for element in elements:
+        record = element if isinstance(element, Malformed) else decode(element)
+        (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
+        if len(batch) >= size:
+            yield batch
+            batch = RowBatch()
+    batch.done = total
+    yield batch
+
+
+def _lines(member: Member, decode: Callable[[Any], Any], size: int) -> Iterator[RowBatch[Any]]:
+    batch: RowBatch[Any] = RowBatch()
+    fallback: str | None = None
+    try:
+        with utf8_bytes(member) as (handle, position):
+            for line in iter(partial(handle.readline, LONGEST_LINE), b""):
+                content = line.strip()
+                if not content:
+                    continue
+                if not content.isascii() and not _is_utf8(content):
+                    fallback = fallback or texts.recognize(member).encoding
+                    content = content.decode(fallback, "surrogateescape").encode(errors="replace")
+                    record = decode(content) if fallback == "cp1252" else _not_utf8(content)
+                else:
+                    record = decode(content)
+                (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
+                if len(batch) >= size:
+                    batch.done = position()
+                    yield batch
+                    batch = RowBatch()
+    except InputError:
+        yield batch
+        raise
+    batch.done = member.size
+    yield batch
+
+
+def _streamed(member: Member, form: str, places: tuple[str, ...], shape: Any, size: int) -> Iterator[RowBatch[Any]]:
+    """Yields the records of a large array; what follows a damaged record is lost."""
+    prefixes = ["item"] if form == "array" else [f"{place}.item" for place in places]
+    batch: RowBatch[Any] = RowBatch()
+    for prefix in prefixes:
+        with utf8_bytes(member) as (handle, position):
+            try:
+                for value in ijson.items(handle, prefix, use_float=True):
+                    record = _converted(value, shape)
+                    (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
+                    if len(batch) >= size:
+                        batch.done = position()
+                        yield batch
+                        batch = RowBatch()
+            except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
+                batch.malformed.append(Malformed(f"cut short or no JSON: {storable(str(error).splitlines()[0])}", ""))
+            except InputError:
+                yield batch
+                raise
+        if batch.rows or batch.malformed:
+            break
+    batch.done = member.size
+    yield batch
+
+
+def _decoder(shape: Any) -> Callable[[Any], Any]:
+    """A function that decodes one record; returns ``Malformed`` where that fails."""
+    decode = msgspec.json.Decoder(dict[str, Any] if shape is dict else shape).decode
+
+    def record(raw: Any) -> Any:
+        try:
+            return decode(raw)
+        except msgspec.ValidationError as error:
+            return Malformed(_reason(error), _shown(raw))
+        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+            return _second_reading(raw, shape)
+
+    return record
+
+
+def _second_reading(raw: Any, shape: Any) -> Any:
+    """Decodes what Python writes and JSON does not permit, such as NaN; else returns the reason."""
+    try:
+        value = json.loads(bytes(raw))
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        return _not_utf8(raw)
+    except UnicodeEncodeError:
+        return Malformed("a text that UTF-8 cannot hold", _shown(raw))
+    except (ValueError, RecursionError):
+        return Malformed("no JSON, or cut short", _shown(raw))
+    return _converted(value, shape)
+
+
+def _converted(value: Any, shape: Any) -> Any:
+    try:
+        return msgspec.convert(value, dict[str, Any] if shape is dict else shape)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return Malformed(_reason(error), storable(repr(value)))
+
+
+def _reason(error: Exception) -> str:
+    match = _GOT.match(str(error))
+    if match is None:
+        return str(error)
+    expected, kind, place = match.groups()
+    return f"{place}: {kind} in the place of {expected}" if place else f"{kind} in the place of an {expected}"
+
+
+def _not_utf8(raw: Any) -> Malformed:
+    return Malformed("bytes that are not UTF-8", _shown(raw))
+
+
+def _shown(raw: Any) -> str:
+    return storable(bytes(memoryview(raw)[: 4 * SHOWN]).decode(errors="replace"))
+
+
+def _first(raw: Any) -> bytes:
+    return bytes(memoryview(raw)[:_SAMPLE]).lstrip()[:1]
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.isascii() or data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _no_json(member: Member, found: str) -> InputError:
+    return InputError(
+        expected=f"JSON (an array, one object a line, or one object) in {member.place}",
+        found=found,
+        next_command=f"head -c 300 {shlex.quote(str(member.path))}",
+    )
