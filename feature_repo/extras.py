@@ -44,6 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "encoder": ("tokenizers",),
     "spark": ("pyspark",),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql"),
+    "excel": ("python_calamine",),
 }
 """Extra → modules that it brings by itself: those of its requirements, and what we import of theirs."""
 
@@ -54,6 +55,7 @@ INCLUDES: dict[str, tuple[str, ...]] = {
     "deep": ("training",),
     "keras": ("deep",),
     "sql": ("transforms",),
+    "excel": ("transforms",),
     "spark": ("transforms",),
 }
 """Extra → the extras that come with it."""

@@ -52,4 +52,9 @@ def frame(columns: list[str], rows: list[list[str]]) -> pl.DataFrame:
 
 def duplicate(names: list[str]) -> str | None:
     """Returns the first name that occurs twice; None if there is none."""
-    return next((name for position, name in enumerate(names) if name in names[:position]), None)
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

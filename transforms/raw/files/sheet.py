@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.extras import install_command
 from transforms.raw.files.members import Member
 from transforms.raw.files.rows import BATCH_ROWS, RowBatch, duplicate
 from transforms.raw.files.streams import BLOCK, UNREADABLE, damaged
@@ -83,7 +84,7 @@ def _opened(member: Member) -> Any:
         raise InputError(
             expected="the extra excel, which reads workbooks",
             found=f"{member.place}, and no package python-calamine",
-            next_command="pip install 'refrain[excel]', or save the sheet as CSV",
+            next_command=f"{install_command('excel')}, or save the sheet as CSV",
         ) from error
     data = _bounded(member)
     try:

@@ -30,7 +30,7 @@ ROWS = [
 ARRAY = json.dumps(ROWS, ensure_ascii=False).encode()
 LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS).encode()
 PAGE = json.dumps({"payload": {"listens": ROWS}}, indent=1).encode()
-CSV = 'id;"title"\n'.encode() + "".join(f'{number};"Grüße; ""{number}""\n"\n' for number in range(40)).encode()
+CSV = b'id;"title"\n' + "".join(f'{number};"Grüße; ""{number}""\n"\n' for number in range(40)).encode()
 TSV = "".join(f'user_{number}\t2024-01-01T00:00:00Z\tLa"dy\n' for number in range(40)).encode()
 
 SEEDS = {
