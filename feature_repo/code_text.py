@@ -32,12 +32,20 @@ def code_of(function: Callable[..., Any], *packages: str) -> str:
         names |= pending
         imported = {name for module in pending for name in _imports(sys.modules[module])}
         pending = {name for name in imported - names if name in sys.modules and _is_inside(name, packages)}
-    return "\n".join(_without_comments(inspect.getsource(sys.modules[name])) for name in sorted(names))
+    return "\n".join(_without_comments(_source(sys.modules[name])) for name in sorted(names))
+
+
+def _source(module: ModuleType) -> str:
+    """Returns the text of a module; empty for an empty file, and where there is none."""
+    try:
+        return inspect.getsource(module)
+    except (OSError, TypeError):
+        return ""
 
 
 def _imports(module: ModuleType) -> Iterator[str]:
     """Yields what a module imports, by its full name: modules, and what it takes from them."""
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
+    for node in ast.walk(ast.parse(_source(module))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
