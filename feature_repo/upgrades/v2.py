@@ -83,7 +83,7 @@ _FIRST_MANIFEST = 4
 """First version of the manifest whose fingerprints cover what is behind the views."""
 
 _KEPT = ".before"
-"""End of the name of a file with a manifest of before."""
+"""End of the name of a file with an old manifest."""
 
 _RECORDS = (
     f"models/tenant=*/*/*/{MANIFEST}",
@@ -94,7 +94,7 @@ _RECORDS = (
 
 
 def is_needed(home: Home) -> bool:
-    """Whether a tenant has a manifest with fingerprints of before, or anything records one that went with the move."""
+    """Whether a tenant has a manifest with fingerprints of the old style, or anything records one that went with the move."""
     return bool(_tenants(home))
 
 
@@ -187,12 +187,12 @@ def _tenants(home: Home) -> list[Home]:
 
 
 def _kept(tenant: Home) -> Path:
-    """Returns the file with the manifest of before, which is kept until all records are renewed."""
+    """Returns the file with the old manifest, which is kept until all records are renewed."""
     return tenant.manifest.with_name(tenant.manifest.name + _KEPT)
 
 
 def _manifest_before(tenant: Home) -> dict[str, Any]:
-    """Returns the manifest of before, also after an upgrade that was killed; empty if there is none."""
+    """Returns the old manifest, also after an upgrade that was killed; empty if there is none."""
     return _read(_kept(tenant) if _is_new(tenant.manifest) else tenant.manifest)
 
 
@@ -222,10 +222,10 @@ def _apply(tenant: Home) -> None:
 
 
 def _renewed(before: Mapping[str, Any], tenant: Home) -> dict[tuple[str, str], str]:
-    """Returns service and fingerprint of before → fingerprint of the manifest, for services that mean the same.
+    """Returns service and old fingerprint → fingerprint of the manifest, for services that mean the same.
 
     Args:
-        before: the manifest of before; empty if there is none.
+        before: the old manifest; empty if there is none.
         tenant: a data folder with the manifest of today.
     """
     changed, renewed = _changed_views(before, tenant), {}
@@ -241,7 +241,7 @@ def _renewed(before: Mapping[str, Any], tenant: Home) -> dict[tuple[str, str], s
 
 
 def _changed_views(before: Mapping[str, Any], tenant: Home) -> set[str]:
-    """Returns the windowed tables with another declaration than before, and the plain views with other files."""
+    """Returns the windowed tables with another declaration than in the old manifest, and the plain views with other files."""
     declarations, files = before.get("windowed", WINDOWED_1), before.get("sources", {})
     tables, sources = contract_of(tenant).windowed, load_sources(tenant)
     changed = {name for name, table in tables.items() if declarations.get(name) != table.fingerprint}
