@@ -94,7 +94,7 @@ _RECORDS = (
 
 
 def is_needed(home: Home) -> bool:
-    """Whether a tenant has a manifest with fingerprints of the old style, or anything records one that went with the move."""
+    """Whether a tenant has a manifest with old fingerprints, or anything records one that went with the move."""
     return bool(_tenants(home))
 
 
@@ -241,7 +241,7 @@ def _renewed(before: Mapping[str, Any], tenant: Home) -> dict[tuple[str, str], s
 
 
 def _changed_views(before: Mapping[str, Any], tenant: Home) -> set[str]:
-    """Returns the windowed tables with another declaration than in the old manifest, and the plain views with other files."""
+    """Returns windowed tables with another declaration than in the old manifest, and plain views with other files."""
     declarations, files = before.get("windowed", WINDOWED_1), before.get("sources", {})
     tables, sources = contract_of(tenant).windowed, load_sources(tenant)
     changed = {name for name, table in tables.items() if declarations.get(name) != table.fingerprint}
