@@ -91,8 +91,9 @@ SAME: dict[str, Change] = {
     "a column more": of_source(columns={**ORDERS.columns, "device": "String"}),
     "the order of columns": of_source(columns=dict(reversed(ORDERS.columns.items()))),
     "the order of ranges": of_source(ranges=dict(reversed(ORDERS.ranges.items()))),
-    "the order of values": of_features(
-        large=CountIf(where=(column("cents") >= 500) & column("shop").is_in({"b", "a"}))
+    "a set of values": of_features(large=CountIf(where=(column("cents") >= 500) & column("shop").is_in({"b", "a"}))),
+    "the order of values in a list": of_features(
+        large=CountIf(where=(column("cents") >= 500) & column("shop").is_in(["b", "a"]))
     ),
     "the names of the parts of a ratio": lambda table: replace(
         table,
@@ -179,7 +180,7 @@ def test_a_value_without_a_text_of_its_own_is_refused() -> None:
 def test_every_process_computes_the_same() -> None:
     script = (
         "from tests.feature_repo.test_window_definitions import SAME, TABLE, TAKEN, fingerprint_of\n"
-        "table = SAME['the order of values'](TABLE)\n"
+        "table = SAME['a set of values'](TABLE)\n"
         "print(fingerprint_of(table, TAKEN), table.fingerprint)"
     )
     outputs = {

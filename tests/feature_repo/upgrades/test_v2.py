@@ -304,11 +304,17 @@ def test_a_service_with_another_definition_keeps_its_fingerprint(home: Home, cha
 
 @pytest.fixture
 def revision_1(home: Home) -> Home:
-    """A folder of revision 1 of layout 2: its manifest, and two models of which one was trained on other features."""
+    """A folder of revision 1 of layout 2: its manifest, and four models.
+
+    One was trained on other features, and one takes a table whose definition has changed since the last apply.
+    """
     home.root.mkdir()
     (home.root / layout.FILE).write_text('{"layout": 2, "refrain": "0.1.0"}\n')
-    shutil.copy(COMPILED_IN_REVISION_1, home.manifest)
-    services = json.loads(COMPILED_IN_REVISION_1.read_text())["services"]
+    document = json.loads(COMPILED_IN_REVISION_1.read_text())
+    document["windowed"]["access_security"] = "another"
+    home.manifest.write_text(json.dumps(document))
+    services = document["services"]
+    bundle(home, "security_model", "security_anomaly_v1", services["security_anomaly_v1"]["fingerprint"])
     bundle(home, "plays_model", "track_plays_v1", services["track_plays_v1"]["fingerprint"])
     bundle(home, "skip_model", "skip_v1", services["skip_v1"]["fingerprint"])
     bundle(home, "audio_model", "track_audio_v1", "0123456789abcdef")
@@ -328,14 +334,15 @@ def test_a_folder_of_revision_1_serves_after_the_upgrade(revision_1: Home, monke
     monkeypatch.setattr(v2, "_apply", lambda tenant: None)  # it was applied before
     done = CliRunner().invoke(app, ["upgrade"])
     assert done.exit_code == 0, done.output
-    assert "left to you: audio_model was trained on another track_audio_v1" in done.output
     assert "skip_model was" not in done.output
     assert list(revision_1.root.glob("*.before")) == []
 
     for model, service in (("plays_model", "track_plays_v1"), ("skip_model", "skip_v1")):
         assert load_bundle(model, revision_1).manifest["fingerprint"] == load_service(revision_1, service).fingerprint
-    with pytest.raises(BundleError, match="0123456789abcdef; next: python -m training run audio_model"):
-        load_bundle("audio_model", revision_1)
+    for model in ("audio_model", "security_model"):
+        assert f"left to you: {model} was trained on another" in done.output
+        with pytest.raises(BundleError, match=f"was trained on fingerprint .*; next: python -m training run {model}"):
+            load_bundle(model, revision_1)
     assert "nothing to change" in CliRunner().invoke(app, ["upgrade"]).output
 
 
